@@ -1,0 +1,29 @@
+# One image for every part: server, worker, beat and migrate are sub-commands of `nowserving`.
+
+FROM python:3.11-slim-bookworm AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+RUN python -m venv /opt/nowserving
+ENV PATH=/opt/nowserving/bin:$PATH
+WORKDIR /build
+# The libraries first, exactly as locked: this layer is built again only when the lock changes.
+COPY requirements.lock ./
+RUN pip install --require-hashes -r requirements.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY server ./server
+COPY workers ./workers
+COPY web ./web
+RUN pip install --no-deps .
+
+FROM python:3.11-slim-bookworm AS runtime
+RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /var/lib/nowserving nowserving \
+    && install --directory --owner=nowserving --group=nowserving --mode=0750 /var/lib/nowserving
+COPY --from=build /opt/nowserving /opt/nowserving
+# Nothing is written outside /var/lib/nowserving and /tmp: the root file system may be read-only.
+ENV PATH=/opt/nowserving/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+USER 10001:10001
+WORKDIR /var/lib/nowserving
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=4s --start-period=30s --retries=3 CMD ["python", "-c", "\
+import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health/live', timeout=3)"]
+ENTRYPOINT ["nowserving"]
+CMD ["serve", "--host", "0.0.0.0", "--port", "8000"]

@@ -1,0 +1,75 @@
+# make run    a clinic with a simulated day           make test   everything the tests need, then all of them
+# make check  lint, types, import rules               make clean  forget the virtual environments
+# make fuzz   the whole API, with what the document allows and what it does not, for some minutes
+
+PORT ?= 8000
+HOST ?= 127.0.0.1
+PYTHON ?= python3
+PYTEST_ARGS ?= --durations=15
+LEAST_BRANCHES ?= 80
+VENV := .venv
+# Integration tests that wait for no clock: they run in the lane of the unit tests.
+CALM := audit bad_input cancelled chains database execute explain fuzz hostile invariants keys migrations openapi patients \
+	random_days reading request_costs retention role_matrix statements
+# Each lock has a stamp of its own: what is installed is what the lock says, and is installed once.
+RUN_STAMP := $(VENV)/.installed-run
+DEV_STAMP := $(VENV)/.installed-dev
+PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: run test check fuzz packages wheel clean help
+
+help:
+	@sed -n '1,3s/^# //p' Makefile
+
+run: $(RUN_STAMP)
+	@$(VENV)/bin/python -m server.cli demo --host $(HOST) --port $(PORT)
+
+test: packages $(DEV_STAMP) check
+	node --test tests/web
+	$(VENV)/bin/python -m coverage erase
+	@# Two lanes for two cores. What only thinks takes what the real servers of the other lane leave over.
+	@echo "Calm tests run beside the others; their result follows."
+	@mkdir -p .make; \
+	nice $(VENV)/bin/python -m coverage run -m pytest tests/unit $(CALM:%=tests/integration/test_%.py) $(PYTEST_ARGS) \
+		>.make/calm.log 2>&1 & calm=$$!; \
+	trap 'kill $$calm' INT TERM; \
+	$(VENV)/bin/python -m coverage run -m pytest tests/browser tests/integration \
+		$(CALM:%=--ignore=tests/integration/test_%.py) $(PYTEST_ARGS); others=$$?; \
+	wait $$calm; calm=$$?; cat .make/calm.log; \
+	[ $$others = 0 ] && [ $$calm = 0 ]
+	$(VENV)/bin/python -m coverage combine --quiet
+	$(VENV)/bin/python -m coverage report --skip-covered --skip-empty --sort=cover
+	@$(VENV)/bin/python -m coverage json --quiet -o .make/coverage.json
+	@$(VENV)/bin/python tests/branches.py .make/coverage.json $(LEAST_BRANCHES)
+
+check: $(DEV_STAMP)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+fuzz: $(DEV_STAMP)
+	$(VENV)/bin/python -m tests.fuzz $(FUZZ_ARGS)
+
+packages:
+	@sh tests/packages.sh
+
+wheel: $(DEV_STAMP)
+	$(VENV)/bin/python -m build --wheel --outdir dist .
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
+	@$(PYTHON) -m venv $(VENV)
+
+$(RUN_STAMP): requirements.lock | $(VENV)/bin/python
+	@echo "Installing what is locked (once)..."
+	@$(PIP) --require-hashes -r requirements.lock
+	@touch $@
+
+$(DEV_STAMP): requirements-dev.lock | $(VENV)/bin/python
+	@echo "Installing what the tests need (once)..."
+	@$(PIP) --require-hashes -r requirements-dev.lock
+	@touch $@ $(RUN_STAMP)
+
+clean:
+	rm -rf $(VENV) dist

@@ -1,0 +1,459 @@
+"""The command line: ``nowserving serve | demo | migrate | seed | site | user | audit | keys | retention | check | ...``."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+import os
+import secrets
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+from zoneinfo import available_timezones
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from server.app import build_app
+from server.audit import OPERATOR, Audit, process_name
+from server.domain import roles
+from server.domain.errors import NowServingError
+from server.execute import Executor
+from server.live.redis_bus import RedisBus
+from server.log import configure_logging
+from server.queries.verification import verify
+from server.settings import BadSettings, Settings, load_settings, unknown_names
+from server.setup import Seed, Setup
+from server.store import sealed
+from server.store.chain import START
+from server.store.database import Database, database_url
+from server.store.migrate import migrate as bring_up
+from server.store.migrate import pending
+from server.store.retention import Forgotten, forget
+from server.store.vault import Vault
+
+T = TypeVar("T")
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Now Serving: the same true queue on every screen.")
+audit_commands = typer.Typer(no_args_is_help=True, help="The hash chains: who changed, saw or was refused what.")
+app.add_typer(audit_commands, name="audit")
+key_commands = typer.Typer(no_args_is_help=True, help="The keys that seal what is personal.")
+app.add_typer(key_commands, name="keys")
+error_console = Console(stderr=True)
+console = Console()
+
+
+def main() -> None:
+    """Run the command line; a known error is one line on standard error and status 1."""
+    try:
+        app()
+    except BadSettings as error:
+        error_console.print(f"[red]The settings cannot be used.[/]\n{error}", highlight=False)
+        sys.exit(2)
+    except NowServingError as error:
+        error_console.print(f"[red]{error.message}[/]", highlight=False)
+        sys.exit(1)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8000,
+    workers: Annotated[int, typer.Option(help="Server processes.", min=1, max=64)] = 1,
+) -> None:
+    """Run the server in the foreground until SIGTERM or Ctrl+C."""
+    from server import serving
+
+    settings = _settings()
+    _fit_for_processes(settings, workers)
+    if _embedded(settings):
+        _run(_with_database(settings, bring_up))  # one file, one owner: nobody else will do it
+    elif _run(_with_database(settings, pending)):
+        error_console.print("The database lacks migrations: run [bold]nowserving migrate[/] first.")
+        raise typer.Exit(1)
+    status = serving.run(
+        "server.app:create_app",
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        drain_delay_seconds=settings.drain_delay_seconds,
+        heartbeat_seconds=settings.heartbeat_seconds,
+    )
+    raise typer.Exit(status)
+
+
+@app.command()
+def demo(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8000,
+    directory: Annotated[Path, typer.Option(help="Where the demo keeps its data.")] = Path("var/demo"),
+) -> None:
+    """Run a small clinic with a simulated day, to look at and to play with."""
+    from server import serving
+    from server.demo import YOURS, a_patient, open_clinic
+    from server.simulation import Simulation
+
+    directory.mkdir(parents=True, exist_ok=True)
+    os.environ["NOWSERVING_DATABASE_URL"] = f"sqlite+aiosqlite:///{(directory / 'demo.db').resolve()}"
+    os.environ["NOWSERVING_DRAIN_DELAY_SECONDS"] = "0"
+    os.environ.setdefault("NOWSERVING_LOG_LEVEL", "warning")
+    os.environ.pop("NOWSERVING_REDIS_URL", None)
+    settings = _settings()
+
+    async def prepare() -> tuple[Any, str]:
+        async with _setup(settings) as setup:
+            await bring_up(setup.database)
+            clinic = await open_clinic(setup, directory)
+            return clinic, await a_patient(setup, clinic)
+
+    clinic, patient = _run(prepare())
+    base = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"
+    display = clinic["display"]
+    lines = [
+        ("Start here", f"{base}/"),
+        ("Waiting-room display", f"{base}/display/{display['id']}?token={display['token']}"),
+        ("Reception", f"{base}/reception"),
+        ("A patient's phone", f"{base}/t/{patient}"),
+        *((f"Sign in as {each['role']}", f"{each['username']} / {each['password']}") for each in clinic["staff"]),
+    ]
+    print("\nNow Serving: a simulated day at Riverside Clinic\n")
+    for what, where in lines:
+        print(f"  {what:<24}{where}")
+    print(f"\n{YOURS} is left to you: choose it at the reception, and press n for the next patient.")
+    print("Stop with Ctrl+C.\n", flush=True)
+
+    application = build_app(
+        settings,
+        alongside=lambda parts: Simulation(
+            parts.executor, parts.boards, clinic["site_id"], hands_off=frozenset({YOURS})
+        ).run(),
+    )
+    status = serving.run(
+        application,
+        host=host,
+        port=port,
+        drain_delay_seconds=settings.drain_delay_seconds,
+        heartbeat_seconds=settings.heartbeat_seconds,
+    )
+    raise typer.Exit(status)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the tables of this version."""
+    applied = _run(_with_database(_settings(), bring_up))
+    console.print(f"Applied: {', '.join(applied)}" if applied else "Nothing to do: the database is up to date.")
+
+
+@app.command()
+def seed(
+    points: Annotated[int, typer.Option(help="Service points.", min=1, max=1000)] = 4,
+    tickets: Annotated[int, typer.Option(help="Tickets waiting.", min=0, max=100_000)] = 20,
+    displays: Annotated[int, typer.Option(help="Displays.", min=0, max=10_000)] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")] = False,
+) -> None:
+    """Create a site filled for tests and load; on an embedded database, its tables too."""
+    settings = _settings(quiet=as_json)
+
+    async def fill() -> Seed:
+        async with _setup(settings) as setup:
+            if setup.database.embedded:
+                await bring_up(setup.database)
+            return await setup.seed(points, tickets, displays)
+
+    made = _run(fill())
+    if as_json:
+        print(json.dumps(made))
+        return
+    console.print(f"Site {made['site_id']}: {points} points, {tickets} tickets, {displays} displays.")
+    for member in made["staff"]:
+        console.print(f"  {member['role']}: {member['username']} / {member['password']}", highlight=False)
+
+
+@app.command()
+def site(
+    name: Annotated[str, typer.Argument(help="The site's name, as patients know it.")],
+    organisation: Annotated[str, typer.Option(help="The organisation; made if there is none of that name.")],
+    time_zone: Annotated[str, typer.Option(help="IANA name of the site's time zone: Europe/Berlin.")],
+    language: Annotated[str, typer.Option(help="The site's own language, as en or pt-BR.")] = "en",
+) -> None:
+    """Create a site: the first thing that an empty installation needs. Queues and points follow over the API."""
+    if time_zone not in available_timezones():
+        raise typer.BadParameter(f"{time_zone} is no time zone", param_hint="--time-zone")
+    settings = _settings()
+
+    async def create() -> int:
+        async with _setup(settings) as setup:
+            return (await setup.site(organisation, name, time_zone, language)).id
+
+    console.print(f"{name} is site {_run(create())}.", highlight=False)
+
+
+@app.command()
+def user(
+    username: Annotated[str, typer.Argument(help="The name to sign in with.")],
+    role: Annotated[str, typer.Option(help=f"One of {', '.join(roles.ROLES)}.")],
+    organisation: Annotated[str, typer.Option(help="Name of the organisation; it must have a site.")],
+    password: Annotated[
+        str, typer.Option(prompt=True, confirmation_prompt=True, hide_input=True, envvar="NOWSERVING_NEW_PASSWORD")
+    ],
+) -> None:
+    """Add a member of staff. The password is asked for, or taken from NOWSERVING_NEW_PASSWORD."""
+    if role not in roles.ROLES:
+        raise typer.BadParameter(f"one of {', '.join(roles.ROLES)}", param_hint="--role")
+    if len(password) < 8:
+        raise typer.BadParameter("at least 8 characters", param_hint="--password")
+    settings = _settings()
+
+    async def add() -> None:
+        async with _setup(settings) as setup:
+            await setup.member(await setup.organisation(organisation), username, password, role)
+
+    _run(add())
+    console.print(f"{username} may sign in as {role}.")
+
+
+@audit_commands.command("verify")
+def verify_audit(
+    site: Annotated[int | None, typer.Option(help="Verify this site's log alone; else all logs and processes.")] = None,
+    through: Annotated[
+        str | None, typer.Option(help="With --site: a head, as it was printed once, that the log must still pass through.")
+    ] = None,
+) -> None:
+    """Follow every hash chain from its beginning to its head; status 1 if one is broken. Servers may go on meanwhile."""
+    number, _, link = (through or "").partition(":")
+    if through is not None and (site is None or not number.isdecimal() or len(link) != len(START)):
+        raise typer.BadParameter("it takes --site, and a head as 812:3fa9...", param_hint="--through")
+    settings = _settings()
+
+    async def follow() -> tuple[int, int]:
+        whole = broken = 0
+        async with _setup(settings) as setup:
+            async for each in verify(setup.database, site, (int(number), link) if number else None):
+                if each.broken is None:
+                    whole += 1
+                    print(f"{each.chain}: {each.links} links are whole, the head is {each.links}:{each.head}")
+                else:
+                    broken += 1
+                    print(f"{each.chain}: BROKEN after {each.links} links: {each.broken}")
+        return whole, broken
+
+    whole, broken = _run(follow())
+    print(f"{whole} chains are whole, {broken} are broken.")
+    if broken:
+        raise typer.Exit(1)
+
+
+@key_commands.command("new")
+def new_key() -> None:
+    """Print a fresh key for NOWSERVING_ENCRYPTION_KEYS."""
+    print(base64.b64encode(secrets.token_bytes(32)).decode())
+
+
+@key_commands.command("check")
+def check_keys() -> None:
+    """Say how many rows each key seals; status 1 if there are some that no configured key opens."""
+    settings = _settings()
+    vault = _vault(settings)
+
+    async def count(database: Database) -> dict[str, dict[str, int]]:
+        return {each.name: await sealed.count(database, each) for each in sealed.SEALED}
+
+    counts = _run(_with_database(settings, count))
+    unknown = sorted({key for each in counts.values() for key in each} - set(vault.keys))
+    for key in (*vault.keys, *unknown):
+        what = "unknown" if key in unknown else "seals" if key == vault.first_key else "opens only"
+        rows = ", ".join(f"{name} {each[key]}" for name, each in counts.items() if key in each)
+        print(f"{key} ({what}): {rows or 'nothing'}")
+    if unknown:
+        raise typer.Exit(1)
+
+
+@key_commands.command("rotate")
+def rotate_keys() -> None:
+    """Seal everything anew under the first key. Servers go on meanwhile; stopped, it can be begun again."""
+    settings = _settings()
+
+    async def rotate() -> bool:
+        opened = True
+        async with _maintenance(settings, "rotate-keys") as (database, vault):
+            for each in sealed.SEALED:
+                result = await sealed.reseal(database, vault, each)
+                left = f"; {result.closed} that no configured key opens" if result.closed else ""
+                print(f"{each.name}: {result.done} rows are sealed anew{left}")
+                opened = opened and not result.closed
+        return opened
+
+    if not _run(rotate()):
+        raise typer.Exit(1)
+
+
+@app.command()
+def retention(
+    days: Annotated[
+        int | None, typer.Option(help="Forget what is older; NOWSERVING_RETENTION_DAYS unless given.", min=1, max=36_500)
+    ] = None,
+) -> None:
+    """Forget who patients were: what is sealed, names for displays, search, old answers and sessions. The log stays."""
+    settings = _settings()
+    kept_days = settings.retention_days if days is None else days
+    if kept_days is None:
+        print("Everything is kept: neither --days nor NOWSERVING_RETENTION_DAYS is set.")
+        return
+
+    async def work() -> Forgotten:
+        async with _maintenance(settings, "retention") as (database, _):
+            return await forget(database, kept_days)
+
+    done = _run(work())
+    print(f"Forgotten, of more than {kept_days} days ago: {done.visits} visits, {done.events} events of the log,")
+    print(f"{done.searches} hashes to search by, {done.answers} answers, {done.sessions} sessions.")
+
+
+@app.command()
+def check() -> None:
+    """Print the effective settings, secrets masked, and try every connection."""
+    settings = _settings()
+    table = Table(box=None, show_header=False)
+    for name, value in settings.masked().items():
+        table.add_row(f"NOWSERVING_{name.upper()}", value)
+    console.print(table)
+    problems = _run(_connections(settings))
+    for problem in problems:
+        error_console.print(f"[red]{problem}[/]", highlight=False)
+    if settings.env == "production" and settings.public_url.scheme != "https":
+        error_console.print("[yellow]NOWSERVING_PUBLIC_URL is not https: patients' links would be sent in clear.[/]")
+    if settings.env == "production" and settings.rate_limits == "off":
+        error_console.print("[yellow]NOWSERVING_RATE_LIMITS is off: anybody may ask, and guess, as often as they like.[/]")
+    if problems:
+        raise typer.Exit(1)
+    console.print("[green]Everything that is configured answers.[/]")
+
+
+@app.command()
+def openapi() -> None:
+    """Print the API's description, as OpenAPI 3.1."""
+    from server.transport.openapi import document
+
+    print(json.dumps(document(), indent=2))
+
+
+@app.command()
+def worker(
+    concurrency: Annotated[int, typer.Option(help="Tasks at the same time.", min=1, max=64)] = 2,
+) -> None:
+    """Run a worker: it sends what is due. Needs NOWSERVING_REDIS_URL."""
+    _celery("worker", "--concurrency", str(concurrency), "--without-gossip", "--without-mingle")
+
+
+@app.command()
+def beat(
+    schedule: Annotated[Path, typer.Option(help="File in which beat remembers when it ran what.")] = Path("var/beat"),
+) -> None:
+    """Run the clock of the workers. Exactly one is needed; needs NOWSERVING_REDIS_URL."""
+    schedule.parent.mkdir(parents=True, exist_ok=True)
+    _celery("beat", "--schedule", str(schedule))
+
+
+def _celery(*arguments: str) -> None:
+    settings = _settings()
+    if settings.redis_url is None:
+        raise BadSettings("NOWSERVING_REDIS_URL: workers need Redis")
+    os.execv(sys.executable, [sys.executable, "-m", "celery", "-A", "workers.app:app", *arguments, "--loglevel", "INFO"])
+
+
+def _settings(*, quiet: bool = False) -> Settings:
+    settings = load_settings()
+    configure_logging(json=settings.logs_json, level="warning" if quiet else settings.log_level)
+    for name in unknown_names():
+        error_console.print(f"[yellow]{name} is not a setting; it is ignored.[/]", highlight=False)
+    if (file := _embedded(settings)) is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    return settings
+
+
+def _embedded(settings: Settings) -> Path | None:
+    """Return the file of the embedded database, or None where the database is a server."""
+    url = database_url(settings.database_url.get_secret_value())
+    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+
+
+def _fit_for_processes(settings: Settings, workers: int) -> None:
+    """Refuse in production, and say in development, what more than one process cannot share."""
+    if workers == 1:
+        return
+    lacking = []
+    if settings.redis_url is None:
+        lacking.append("NOWSERVING_REDIS_URL: more than one process needs Redis between them")
+    if _embedded(settings):
+        lacking.append("NOWSERVING_DATABASE_URL: more than one process needs MySQL or MariaDB")
+    if lacking and settings.env == "production":
+        raise BadSettings("\n".join(lacking))
+    for each in lacking:
+        error_console.print(f"[yellow]{each}.[/]", highlight=False)
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(work)
+
+
+@contextlib.asynccontextmanager
+async def _setup(settings: Settings) -> AsyncIterator[Setup]:
+    """Open the database for filling it. Running servers see what is done here within a second, from the log."""
+    database, vault = Database(settings.database_url.get_secret_value()), _vault(settings)
+    try:
+        yield Setup(database, Executor(database, vault, publish=lambda *_: None))
+    finally:
+        await database.close()
+
+
+@contextlib.asynccontextmanager
+async def _maintenance(settings: Settings, action: str) -> AsyncIterator[tuple[Database, Vault]]:
+    """Open the database for work on what is kept. The audit says that the operator did ``action``."""
+    database, vault = Database(settings.database_url.get_secret_value()), _vault(settings)
+    audit = Audit(database, vault, process_name())
+    audit.start()
+    audit.note(action, OPERATOR)
+    try:
+        yield database, vault
+    finally:
+        await audit.stop()
+        await database.close()
+
+
+def _vault(settings: Settings) -> Vault:
+    return Vault(settings.key_bytes, settings.secret_key.get_secret_value())
+
+
+async def _with_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
+    async with _setup(settings) as setup:
+        return await work(setup.database)
+
+
+async def _connections(settings: Settings) -> list[str]:
+    """Try every configured connection; return what is wrong, in words."""
+    problems = []
+    try:
+        lacking = await _with_database(settings, pending)
+        if lacking:
+            problems.append(
+                f"NOWSERVING_DATABASE_URL: migrations are missing ({', '.join(lacking)}); run nowserving migrate"
+            )
+    except NowServingError as error:
+        problems.append(f"NOWSERVING_DATABASE_URL: {error.__cause__ or error.message}")
+    if settings.redis_url is not None:
+        vault = _vault(settings)
+        bus = RedisBus(settings.redis_url.get_secret_value(), vault.seal, vault.open)
+        problem = await bus.problem()
+        if problem:
+            problems.append(f"NOWSERVING_REDIS_URL: {problem}")
+    return problems
+
+
+if __name__ == "__main__":
+    main()

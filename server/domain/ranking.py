@@ -1,0 +1,176 @@
+"""The one ordering rule. Everything that shows an order or takes the next reads it from here.
+
+Each entry has one scalar, stored with it and indexed::
+
+    rank = (band, place, entry_id)        place = due_at - head start, in microseconds
+
+``band`` is 0 for an emergency and 1 for everyone else; only an emergency is strict. ``due_at`` is when the entry counts
+as having joined. The head start is what the priority class is worth. Ranks are tuples of integers compared in order,
+so the order is total, and the two numbers that decided can always be named.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from heapq import merge
+from itertools import islice
+from typing import NamedTuple, Protocol
+
+from server.domain.entities import Entry, Need, Point, Priority, Rules, Visit
+
+MINUTE = 60_000_000
+
+
+class Rank(NamedTuple):
+    """Where an entry stands: compared field by field, smaller is earlier."""
+
+    band: int
+    place: int
+    entry_id: int
+
+
+class Lane(NamedTuple):
+    """Those of a queue whom the same points may serve: who wait for one provider, or any; who have the same needs."""
+
+    queue_id: int
+    provider_id: int | None = None
+    needs: tuple[Need, ...] = ()
+
+
+class Ranked(Protocol):
+    """What the rule reads: `server.domain.board.Board` is one."""
+
+    @property
+    def entries(self) -> Mapping[int, Entry]: ...
+    @property
+    def visits(self) -> Mapping[int, Visit]: ...
+    @property
+    def points(self) -> Mapping[int, Point]: ...
+
+    def waiting(self, queue_id: int) -> Sequence[Rank]:
+        """The ranks of those waiting in a queue, first to last."""
+
+    def lanes(self) -> Mapping[Lane, Sequence[Rank]]:
+        """The ranks of those waiting in each lane in which anybody does, first to last."""
+
+
+def lane(entry: Entry, visit: Visit) -> Lane:
+    """Return the lane that an entry waits in."""
+    return Lane(entry.queue_id, entry.provider_id, tuple(sorted(visit.needs)))
+
+
+def serves(point: Point, lane: Lane) -> bool:
+    """Return whether a point may serve those of a lane: its queues, its provider or none named, needs it can meet."""
+    return (
+        not point.removed_at
+        and lane.queue_id in point.queue_ids
+        and lane.provider_id in (None, point.provider_id)
+        and not any(need in point.unmet_needs for need in lane.needs)
+    )
+
+
+def band(priority: Priority) -> int:
+    """Return 0 for an emergency, 1 for everyone else."""
+    return 0 if priority == "emergency" else 1
+
+
+def head_start(priority: Priority, rules: Rules) -> int:
+    """Return what a priority class is worth at a site (microseconds)."""
+    return {"urgent": rules.head_start_urgent, "assisted": rules.head_start_assisted}.get(priority, 0) * MINUTE
+
+
+def place(due_at: int, priority: Priority, rules: Rules) -> int:
+    """Return the place that is stored with an entry: ``due_at`` less the head start of its class (microseconds)."""
+    return due_at - head_start(priority, rules)
+
+
+def rank(entry: Entry) -> Rank:
+    """Return the scalar that orders ``entry`` among all others."""
+    return Rank(entry.band, entry.place, entry.id)
+
+
+def next_for(board: Ranked, point: Point) -> Entry | None:
+    """Return the first waiting entry that ``point`` may serve, or None."""
+    firsts = [ranks[0] for lane, ranks in board.lanes().items() if serves(point, lane)]
+    return board.entries[min(firsts).entry_id] if firsts else None
+
+
+def first_for(board: Ranked, point: Point, count: int) -> list[Entry]:
+    """Return the first ``count`` waiting entries that ``point`` may serve, in the order in which it would call them."""
+    served = (ranks for lane, ranks in board.lanes().items() if serves(point, lane))
+    return [board.entries[each.entry_id] for each in islice(merge(*served), count)]
+
+
+def waiting_for(board: Ranked, point: Point) -> int:
+    """Return how many wait whom ``point`` may serve."""
+    return sum(len(ranks) for lane, ranks in board.lanes().items() if serves(point, lane))
+
+
+def ahead(board: Ranked, entry: Entry) -> int:
+    """Return how many are ranked before ``entry`` whom a point able to serve it could take."""
+    return ahead_of(board, lane(entry, board.visits[entry.visit_id]), rank(entry))
+
+
+def ahead_of(board: Ranked, mine: Lane, my_rank: Rank) -> int:
+    """Return how many are ranked before whoever has ``my_rank`` in a lane, whom a point able to serve it could take."""
+    able = [point for point in board.points.values() if serves(point, mine)]
+    return sum(
+        bisect_left(ranks, my_rank)
+        for each, ranks in board.lanes().items()
+        if each == mine or any(serves(point, each) for point in able)
+    )
+
+
+def places_behind(board: Ranked, entry: Entry, behind: Entry | None) -> tuple[int, tuple[tuple[int, int], ...]]:
+    """Return the place directly behind ``behind`` (or first in its band) for ``entry``, and who must make room for it.
+
+    Between two neighbours it is the middle; where there is no room between them, those behind are pushed by the least
+    that keeps every place different. Both are waiting in one queue and band. Returned are the place and the pushed, as
+    (entry id, new place).
+    """
+    others = [each for each in board.waiting(entry.queue_id) if each.band == entry.band and each.entry_id != entry.id]
+    index = 0 if behind is None else others.index(rank(behind)) + 1
+    if not others:
+        return entry.place, ()
+    if index == len(others):
+        return others[-1].place + MINUTE, ()
+    if index == 0:
+        return others[0].place - MINUTE, ()
+    low, high = others[index - 1].place, others[index].place
+    if high - low >= 2:  # there is a whole number between them
+        return (low + high) // 2, ()
+    place = low + 1
+    pushed = []
+    last = place
+    for each in others[index:]:
+        if each.place > last:
+            break
+        last += 1
+        pushed.append((each.entry_id, last))
+    return place, tuple(pushed)
+
+
+def reason(board: Ranked, chosen: Entry, point: Point) -> str:
+    """Return why ``chosen`` is next at ``point``, in one line for staff: "A012 before B003: assisted, 20 min head start"."""
+    visit = board.visits[chosen.visit_id]
+    followers = [
+        ranks[index]
+        for lane, ranks in board.lanes().items()
+        if serves(point, lane)
+        for index in (1 if ranks[0].entry_id == chosen.id else 0,)
+        if index < len(ranks)
+    ]
+    if not followers:
+        return f"{visit.label}: the only one waiting"
+    second = board.entries[min(followers).entry_id]
+    head = f"{visit.label} before {board.visits[second.visit_id].label}"
+    if chosen.band != second.band:
+        return f"{head}: emergency"
+    if chosen.moved or second.moved:
+        return f"{head}: moved by staff"
+    if chosen.due_at < second.due_at:
+        return f"{head}: waiting longer"
+    if chosen.place == second.place:
+        return f"{head}: the earlier ticket"
+    return f"{head}: {visit.priority}, {(chosen.due_at - chosen.place) // MINUTE} min head start"

@@ -1,0 +1,32 @@
+"""Who is to be told what, and when. Pure: a board in, what is due out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from server.domain.board import Board
+from server.domain.ranking import ahead
+
+ALMOST_YOUR_TURN = "almost-your-turn"
+ALMOST_AHEAD = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing to tell one patient once, about one version of one entry: it changes with each call."""
+
+    kind: str
+    entry_id: int
+    version: int
+    visit_id: int
+    ahead: int
+
+
+def almost_your_turn(board: Board) -> list[Notice]:
+    """Return a notice for everyone waiting with at most two before them."""
+    return [
+        Notice(ALMOST_YOUR_TURN, entry.id, entry.calls, entry.visit_id, ALMOST_AHEAD)
+        for queue_id in board.queues
+        for each in board.waiting(queue_id)[: ALMOST_AHEAD + 1]
+        if ahead(board, entry := board.entries[each.entry_id]) <= ALMOST_AHEAD
+    ]

@@ -1,0 +1,248 @@
+"""The one write path: load, decide, save and append to the log in one commit, then publish.
+
+Every change of every site goes through `Executor.execute`, whoever asks for it: the API, the demo, a worker, the clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import orjson
+import structlog
+
+from server.domain.board import Board, Changes, apply
+from server.domain.commands import AddDisplay, AddKiosk, Command, IssueTicket, RenewToken, Tick
+from server.domain.entities import Site
+from server.domain.errors import CommandIdReused, Unavailable
+from server.domain.events import Event, Recorded, ServiceAdded, ServiceChanged, TicketIssued, shown
+from server.domain.queue import decide, overdue
+from server.store import answers, boards, log, patients, sites
+from server.store.database import Conflict, Database, Transaction
+from server.store.vault import Vault, new_token
+
+logger = structlog.get_logger(__name__)
+
+Publish = Callable[[int, str, Sequence[Recorded]], None]
+ATTEMPTS = 3
+BOARDS_KEPT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command was answered. ``repeated`` is true when it had been done before and nothing was done now."""
+
+    body: dict[str, Any]
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What a transaction did, to be kept and published once it is committed."""
+
+    board: Board
+    recorded: list[Recorded]
+    body: dict[str, Any]
+
+
+class Executor:
+    """Does commands on the sites of one database.
+
+    ``publish(site_id, epoch, events)`` is called after each commit and never before; it must not block or raise.
+    """
+
+    def __init__(self, database: Database, vault: Vault, publish: Publish) -> None:
+        self._database = database
+        self._vault = vault
+        self._publish = publish
+        self._boards: OrderedDict[int, Board] = OrderedDict()
+        self._turns: dict[int, _Turn] = {}
+
+    async def execute(
+        self, command: Command, *, actor: str, command_id: str, may: Callable[[str], bool] = lambda _: True
+    ) -> Answer:
+        """Do ``command`` for ``actor`` (``staff:3``), at most once for each ``command_id`` of its site.
+
+        ``may`` says whether the actor may do a command of that name, for those that act on another's step.
+        A repeat with the same body gets the recorded answer. Raises `CommandIdReused` for another body, `NotFound` or
+        `Refused` when it cannot be done (nothing is changed then), `Unavailable` when the database could not be
+        reached; only after that may the command have been done, and a repeat tells.
+        """
+        fingerprint = self._fingerprint(command, actor)
+        async with self._turn(command.site_id):
+            for attempt in range(1, ATTEMPTS + 1):
+                try:
+                    return await self._attempt(command, actor, command_id, fingerprint, may)
+                except (Unavailable, Conflict) as error:
+                    # A deadlock, a lost connection, or a board that was not true. Begin anew, with the look-up.
+                    logger.warning("command failed", command=command.name_on_wire(), attempt=attempt, error=repr(error))
+                    if attempt == ATTEMPTS:
+                        raise Unavailable() from error
+                    await asyncio.sleep(0.05 * attempt)
+        raise AssertionError("unreachable")
+
+    async def preview(self, command: Command, *, actor: str, may: Callable[[str], bool] = lambda _: True) -> dict[str, Any]:
+        """Return what `execute` would answer now, but for a token, marked ``preview``. Nothing is done, and nobody waits.
+
+        Raises what `execute` does, but for what it says of command ids.
+        """
+
+        async with self._database.read() as connection:
+            board = await connection.run_sync(boards.of_site, command.site_id)
+        now = max(await self._database.now(), board.site.last_event_at)
+        recorded: list[Recorded] = []
+
+        def happen(events: Sequence[Event], who: str) -> None:
+            for event in events:
+                recorded.append(Recorded(board.site.seq + 1, now, who, self._sealed(event, None)))
+                apply(board, recorded[-1], Changes())
+
+        happen(overdue(board, now), "clock")
+        happen(decide(board, command, now, "", may), actor)
+        return _answer(board, recorded, None) | {"preview": True}
+
+    async def _attempt(
+        self, command: Command, actor: str, command_id: str, fingerprint: str, may: Callable[[str], bool]
+    ) -> Answer:
+        try:
+            done = await self._database.transact(
+                lambda connection: self._do(connection, command, actor, command_id, fingerprint, may)
+            )
+        except (Unavailable, Conflict):
+            self._boards.pop(command.site_id, None)  # whatever this process believed, it looks again
+            raise
+        if isinstance(done, Answer):
+            return done
+        self._keep(done.board)
+        self._publish(command.site_id, done.board.site.epoch, done.recorded)
+        return Answer(done.body)
+
+    def _do(
+        self,
+        connection: Transaction,
+        command: Command,
+        actor: str,
+        command_id: str,
+        fingerprint: str,
+        may: Callable[[str], bool],
+    ) -> Answer | _Done:
+        """Do all that is one transaction; return the earlier answer where there is one."""
+        site_id = command.site_id
+        site, now, chain = sites.lock(connection, site_id, embedded=self._database.embedded)
+        earlier = answers.find(connection, site_id, command_id)
+        if earlier is not None:
+            if earlier.body_hash != fingerprint:
+                raise CommandIdReused()
+            return Answer(orjson.loads(self._vault.open(earlier.answer, f"answer:{site_id}")), repeated=True)
+        board = self._boards[site_id] = self._board(connection, site)
+        token = _token_for(command)
+        changes = Changes()
+        recorded: list[Recorded] = []
+        found_by: list[patients.SearchRow] = []
+
+        def happen(events: Sequence[Event], actor: str) -> None:
+            # From here on the board is ahead of the commit: nobody may find it until that is done.
+            self._boards.pop(site_id, None)
+            for event in events:
+                if isinstance(event, TicketIssued) and event.personal is not None:
+                    found_by.extend(patients.rows(self._vault, board.site, event.visit_id, event.personal))
+                recorded.append(Recorded(board.site.seq + 1, now, actor, self._sealed(event, token)))
+                apply(board, recorded[-1], changes)
+
+        if now >= site.next_tick_at and not isinstance(command, Tick) and (due := overdue(board, now)):
+            happen(due, "clock")
+        happen(decide(board, command, now, self._vault.keyed_hash(token) if token else "", may), actor)
+        body = _answer(board, recorded, token)
+        rows = log.chained(site_id, chain, command_id, recorded)
+        boards.save(connection, site, board, changes, actor, rows[-1]["hash"])
+        log.append(connection, recorded, rows)
+        patients.remember(connection, found_by)
+        sealed = self._vault.seal(orjson.dumps(body), f"answer:{site_id}")
+        answers.record(connection, site_id, command_id, fingerprint, sealed, now)
+        return _Done(board, recorded, body)
+
+    def _fingerprint(self, command: Command, actor: str) -> str:
+        """Return the hash of who asks for what: the same for a repeat, another for anything else.
+
+        It is kept, and made of what a patient told: without the key nobody can try names and numbers against it.
+        """
+        body = {"command": command.name_on_wire(), "actor": actor, **asdict(command)}  # type: ignore[call-overload]
+        return self._vault.keyed_hash(f"command:{orjson.dumps(body, option=orjson.OPT_SORT_KEYS).decode()}")
+
+    def _sealed(self, event: Event, token: str | None) -> Event:
+        """Return the event with what is personal in it sealed: nothing in clear goes further than here."""
+        if not isinstance(event, TicketIssued | ServiceAdded | ServiceChanged) or event.personal is None:
+            return event
+        personal = replace(event.personal, token=token)
+        return replace(event, personal=None, sealed=self._vault.seal_personal(personal, event.seals_for))
+
+    def _board(self, connection: Transaction, site: Site) -> Board:
+        """Return the site's board at the locked row's number: the kept one, brought up by the log, or a fresh one."""
+        board = self._boards.get(site.id)
+        if board is not None and board.site.epoch == site.epoch and board.site.seq <= site.seq:
+            if board.site.seq < site.seq:
+                for each in log.since(connection, site.id, board.site.seq):
+                    apply(board, each, Changes())
+            if board.site == site:
+                return board
+        return boards.load(connection, site)
+
+    def _keep(self, board: Board) -> None:
+        self._boards[board.site.id] = board
+        self._boards.move_to_end(board.site.id)
+        while len(self._boards) > BOARDS_KEPT:
+            self._boards.popitem(last=False)
+
+    @asynccontextmanager
+    async def _turn(self, site_id: int) -> AsyncIterator[None]:
+        """Let one command of a site at a time to the database: the others would only hold connections in its queue."""
+        turn = self._turns.setdefault(site_id, _Turn())
+        turn.users += 1
+        try:
+            async with turn.lock:
+                yield
+        finally:
+            turn.users -= 1
+            if not turn.users:
+                del self._turns[site_id]
+
+
+class _Turn:
+    __slots__ = ("lock", "users")
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.users = 0
+
+
+def _token_for(command: Command) -> str | None:
+    match command:
+        case IssueTicket():
+            return new_token(command.site_id)
+        case AddDisplay() | AddKiosk() | RenewToken():
+            return new_token(command.site_id, "d")
+    return None
+
+
+def _answer(board: Board, recorded: Sequence[Recorded], token: str | None) -> dict[str, Any]:
+    """Return what the caller gets: the log's number, the events, the entry they were about, a token just made."""
+    answer: dict[str, Any] = {"seq": board.site.seq, "events": [shown(each) for each in recorded]}
+    event = recorded[-1].event
+    entry_id = getattr(event, "new_entry_id", None) or getattr(event, "entry_id", None)
+    entry = board.entries.get(entry_id) if entry_id else None
+    if entry is not None:
+        answer["entry"] = {
+            "id": entry.id,
+            "visit_id": entry.visit_id,
+            "label": board.visits[entry.visit_id].label,
+            "state": entry.state,
+            "queue_id": entry.queue_id,
+            "point_id": entry.point_id,
+        }
+    if token is not None:
+        answer["token"] = token
+    return answer

@@ -1,0 +1,357 @@
+"""One site's feed: the board followed event by event, and the cells of each view that somebody watches.
+
+Events reach a feed from the local commit, from the bus and from the log, in any order and any number of times. It applies
+each exactly once, in order: the next is applied, an old one dropped, a gap filled from the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+import orjson
+import structlog
+
+from server.domain.board import Board, Changes, apply
+from server.domain.events import Recorded
+from server.domain.views import View, draw
+from server.live import messages
+from server.live.messages import Message, Position
+
+logger = structlog.get_logger(__name__)
+
+GRACE_SECONDS = 0.05
+TOMBSTONES_KEPT = 2_000
+FLUSH_COSTS = (
+    4  # so many times what the last flush took goes by before the next: screens take a fifth of the process at most
+)
+LONGEST_FLUSH_SECONDS = 0.25
+_HOPS = 4  # turns of the loop until the streams that a flush woke have written
+
+
+Heard = Callable[[Board, set[str] | None], None]  # the board, and the keys that changed; None: it is another one
+
+
+class Head(Protocol):
+    """How far a site's log has come."""
+
+    @property
+    def seq(self) -> int: ...
+    @property
+    def epoch(self) -> str: ...
+
+
+class Loader(Protocol):
+    """Reads the truth: `server.queries.boards.Boards` is one."""
+
+    async def board(self, site_id: int) -> Board: ...
+    async def since(self, site_id: int, seq: int) -> list[Recorded]: ...
+
+
+class Cell:
+    """A cell as it is written: its JSON, the number at which it last changed, its part of the digest."""
+
+    __slots__ = ("content", "digest", "seq")
+
+    def __init__(self, key: str, content: bytes, seq: int) -> None:
+        self.content = content
+        self.seq = seq
+        self.digest = messages.digest_of(key, content)
+
+
+class Canvas:
+    """The cells of one view of one site, kept up to date, and whom to wake when they change.
+
+    It answers "what has changed since n" for every n from its ``floor``, the number it was drawn at or the oldest
+    tombstone kept.
+    """
+
+    __slots__ = (
+        "_cells",
+        "_latest",
+        "_tombstones",
+        "changed_at",
+        "digest",
+        "epoch",
+        "floor",
+        "seq",
+        "view",
+        "watchers",
+    )
+
+    def __init__(self, view: View, board: Board) -> None:
+        self.view = view
+        self.watchers: dict[object, Callable[[], None]] = {}
+        self.redraw(board)
+
+    def redraw(self, board: Board) -> None:
+        """Draw everything anew: a new feed, or another epoch."""
+        self.seq = self.floor = self.changed_at = board.site.seq
+        self.epoch = board.site.epoch
+        self._cells = {key: Cell(key, orjson.dumps(content), self.seq) for key, content in draw(self.view, board).items()}
+        self._tombstones: dict[str, int] = {}
+        self._latest: tuple[int, int, Message] | None = None
+        self.digest = 0
+        for cell in self._cells.values():
+            self.digest ^= cell.digest
+
+    def follow(self, board: Board, changed: set[str]) -> bool:
+        """Bring the touched cells up to the board; return whether any is other than before."""
+        self.seq = board.site.seq
+        any_changed = False
+        for key in set(self.view.touched(board, changed)):
+            content = self.view.cell(board, key)
+            before = self._cells.get(key)
+            if content is None:
+                if before is None:
+                    continue
+                del self._cells[key]
+                self.digest ^= before.digest
+                self._tombstones.pop(key, None)
+                self._tombstones[key] = self.seq
+            else:
+                encoded = orjson.dumps(content)
+                if before is not None and before.content == encoded:
+                    continue
+                cell = Cell(key, encoded, self.seq)
+                self._cells[key] = cell
+                self.digest ^= cell.digest ^ (before.digest if before else 0)
+                self._tombstones.pop(key, None)
+            any_changed = True
+        if any_changed:
+            self.changed_at = self.seq
+            self._forget_old_tombstones()
+        return any_changed
+
+    def _forget_old_tombstones(self) -> None:
+        while len(self._tombstones) > TOMBSTONES_KEPT:
+            oldest = next(iter(self._tombstones))
+            self.floor = max(self.floor, self._tombstones.pop(oldest))
+
+    @property
+    def position(self) -> Position:
+        """Where a screen is that has everything."""
+        return Position(self.epoch, self.view.shape, self.seq)
+
+    def answers(self, position: Position | None) -> bool:
+        """Return whether "what has changed since" can be told to a screen at ``position``."""
+        return (
+            position is not None
+            and position.epoch == self.epoch
+            and position.shape == self.view.shape
+            and self.floor <= position.seq <= self.seq
+        )
+
+    def snapshot(self, heartbeat_seconds: float, now_milliseconds: int) -> Message:
+        """Return all cells."""
+        cells = {key: cell.content for key, cell in self._cells.items()}
+        return messages.snapshot(self.position, cells, heartbeat_seconds, now_milliseconds)
+
+    def change_since(self, seq: int) -> Message:
+        """Return what has changed since ``seq``, which `answers` has allowed. Encoded once for all who ask the same."""
+        if self._latest is not None and self._latest[:2] == (seq, self.seq):
+            return self._latest[2]
+        changed = [(key, cell.content) for key, cell in self._cells.items() if cell.seq > seq]
+        gone = [key for key, at in self._tombstones.items() if at > seq]
+        message = messages.change(self.position, changed, gone)
+        self._latest = (seq, self.seq, message)
+        return message
+
+    def wake(self) -> None:
+        """Tell every watcher that there is something to write."""
+        for call in list(self.watchers.values()):
+            call()
+
+
+class Feed:
+    """Follows one site's log for as long as somebody watches the site.
+
+    ``heard`` is told of every change to the board, before any screen is. Screens are told at once after a quiet time, else
+    every ``flush_seconds``, or more rarely where telling them costs more: what changes meanwhile is told together.
+    """
+
+    def __init__(self, site_id: int, loader: Loader, heard: Heard = lambda *_: None, flush_seconds: float = 0.0) -> None:
+        self.site_id = site_id
+        self._loader = loader
+        self._heard = heard
+        self._flush_seconds = flush_seconds
+        self._next_flush = 0.0
+        self._flushing: asyncio.TimerHandle | None = None
+        self._unshown: set[str] = set()  # keys of the board that changed since the last flush
+        self._stale = False  # whether there was any event since
+        self._board: Board | None = None
+        self._canvases: dict[str, Canvas] = {}
+        self._pending: dict[int, Recorded] = {}
+        self._pending_epoch = ""
+        self._grace: asyncio.Task[None] | None = None
+        self._filling = asyncio.Lock()
+        self._loading = False
+        self.refills = 0
+
+    @property
+    def board(self) -> Board | None:
+        """The board as far as this feed has come; None before it is loaded. Not to be changed by the caller."""
+        return self._board
+
+    @property
+    def seq(self) -> int:
+        """How far this feed has come; 0 before it is loaded."""
+        return self._board.site.seq if self._board else 0
+
+    async def load(self) -> None:
+        """Load the board. What is offered meanwhile waits, and is applied after. Raises `SiteNotFound`, `Unavailable`."""
+        self._loading = True
+        try:
+            board = await self._loader.board(self.site_id)
+        finally:
+            self._loading = False
+        self._board = board
+        self._heard(board, None)
+        self._unshown.clear()
+        for canvas in self._canvases.values():
+            canvas.redraw(board)
+        self._advance()
+        for canvas in self._canvases.values():
+            canvas.wake()
+
+    def close(self) -> None:
+        """Stop waiting for anything."""
+        if self._grace is not None:
+            self._grace.cancel()
+        if self._flushing is not None:
+            self._flushing.cancel()
+
+    def canvas(self, view: View) -> Canvas:
+        """Return the cells of ``view``, drawn when first asked for. The feed must be loaded."""
+        assert self._board is not None, "load first"
+        canvas = self._canvases.get(view.name)
+        if canvas is None:
+            canvas = self._canvases[view.name] = Canvas(view, self._board)
+        return canvas
+
+    def forget(self, canvas: Canvas) -> None:
+        """Let go of a view that nobody watches."""
+        if not canvas.watchers:
+            self._canvases.pop(canvas.view.name, None)
+
+    @property
+    def watched(self) -> bool:
+        """Whether any screen watches this site."""
+        return any(canvas.watchers for canvas in self._canvases.values())
+
+    def offer(self, epoch: str, events: Iterable[Recorded]) -> None:
+        """Take events from anywhere: applied if next, dropped if old, kept for a moment if there is a gap before them."""
+        if epoch != self._pending_epoch:
+            self._pending.clear()
+            self._pending_epoch = epoch
+        for event in events:
+            if self._loading or event.seq > self.seq:
+                self._pending[event.seq] = event
+        if self._board is not None and not self._loading:  # the board that is coming may lack what this one has
+            self._advance()
+
+    def _advance(self) -> None:
+        """Apply what is next, as long as there is any; wait a moment for what is missing."""
+        board = self._board
+        assert board is not None
+        if self._pending and self._pending_epoch == board.site.epoch:
+            ready: list[Recorded] = []
+            while (event := self._pending.pop(board.site.seq + len(ready) + 1, None)) is not None:
+                ready.append(event)
+            self._apply(board, ready)
+            for seq in [seq for seq in self._pending if seq <= board.site.seq]:
+                del self._pending[seq]
+        if self._pending and (self._grace is None or self._grace.done()):
+            self._grace = asyncio.create_task(self._refill_after_grace())
+
+    def _apply(self, board: Board, events: Sequence[Recorded]) -> None:
+        if not events:
+            return
+        changes = Changes()
+        for event in events:
+            apply(board, event, changes)
+        self._heard(board, changes.keys)
+        self._unshown |= changes.keys
+        self._stale = True
+        if not self._flush_seconds:
+            self.flush()
+        elif self._flushing is None:
+            self._flush_in_time()
+
+    def _flush_in_time(self) -> None:
+        """Flush now if it is time, else when it will be."""
+        loop = asyncio.get_running_loop()
+        self._flushing = None
+        if loop.time() < self._next_flush:
+            self._flushing = loop.call_at(self._next_flush, self._flush_in_time)
+            return
+        began = loop.time()
+        self._next_flush = began + self._flush_seconds
+        self.flush()
+        loop.call_soon(self._weigh, began, _HOPS)
+
+    def _weigh(self, began: float, hops: int) -> None:
+        """Put the next flush off by what this one cost, once the streams that it woke have written."""
+        loop = asyncio.get_running_loop()
+        if hops:
+            loop.call_soon(self._weigh, began, hops - 1)
+            return
+        cost = FLUSH_COSTS * (loop.time() - began)
+        self._next_flush = began + min(max(cost, self._flush_seconds), LONGEST_FLUSH_SECONDS)
+
+    def flush(self) -> None:
+        """Bring every view up to the board, and wake whoever watches one that changed."""
+        board = self._board
+        if board is None or not self._stale:
+            return
+        changed, self._unshown, self._stale = self._unshown, set(), False
+        for canvas in list(self._canvases.values()):
+            if canvas.follow(board, changed):
+                canvas.wake()
+
+    async def _refill_after_grace(self) -> None:
+        await asyncio.sleep(GRACE_SECONDS)
+        try:
+            if self._pending:
+                await self.refill()
+        except Exception as error:  # whatever it was, the next look at the heads tries again
+            logger.warning("not refilled", site_id=self.site_id, error=repr(error))
+
+    async def check(self, head: Head, seen: Position | None = None) -> None:
+        """Compare with the log's head, and catch up if this feed is behind, or of another history.
+
+        ``seen`` is where the feed was before the head was read, if that is not where it is now: one that has gone on
+        since is not ahead of its log.
+        """
+        seen = seen or self.position
+        if self._board is None or seen is None:
+            return
+        if head.epoch != self._board.site.epoch or (head.epoch == seen.epoch and head.seq < seen.seq):
+            logger.warning("another history", site_id=self.site_id, seq=self.seq, head=head.seq)
+            async with self._filling:
+                await self.load()
+        elif head.seq > self.seq:
+            await self.refill()
+
+    @property
+    def position(self) -> Position | None:
+        """Where this feed is in its site's history; None before it is loaded."""
+        return Position(self._board.site.epoch, "feed", self.seq) if self._board else None
+
+    async def refill(self) -> None:
+        """Read from the log what this feed lacks. A database that is away leaves it where it is, for the next check."""
+        async with self._filling:
+            self.refills += 1
+            board = self._board
+            if board is None:
+                return
+            if self._pending and self._pending_epoch != board.site.epoch:
+                await self.load()
+                return
+            while events := await self._loader.since(self.site_id, self.seq):
+                fresh = [event for event in events if event.seq > self.seq]
+                if not fresh or fresh[0].seq != self.seq + 1:
+                    break
+                self._apply(board, fresh)
+            self._advance()

@@ -1,0 +1,210 @@
+"""One screen's stream: it remembers only how far it has written, and asks the canvas for the rest.
+
+So a slow screen owes at most one value per cell, and a repeated wake-up costs nothing. Nothing is put together for a
+reader that has not taken what was written before: while it stands still, a stream costs what it cost when idle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from server.domain.entities import Display
+from server.live import messages
+from server.live.feed import Canvas, Feed
+from server.live.messages import Message, Position, Reason
+
+SESSION = "session:"
+LIFE_SECONDS = 3600.0
+STALLED_SECONDS = 30.0
+BYE_SECONDS = 1.0
+
+
+class Outlet(Protocol):
+    """Where a stream's messages are written: one connection."""
+
+    def stalled(self) -> bool:
+        """Return whether something written before is still here, because the reader does not take it."""
+
+    async def drain(self) -> None:
+        """Wait until all that was written has gone, or the connection has."""
+
+    def abort(self) -> None:
+        """Cut the connection; what has not gone yet is lost."""
+
+
+class Open:
+    """An outlet that takes everything, or cannot say: the caller's own pace is the reader's."""
+
+    def stalled(self) -> bool:
+        return False
+
+    async def drain(self) -> None:
+        return
+
+    def abort(self) -> None:
+        return
+
+
+OPEN = Open()
+
+
+class Stream:
+    """The messages of one canvas for one screen: iterate it. It ends after a ``bye``, or without one when the reader has
+    taken nothing for ``stalled_seconds``: the outlet is cut then.
+
+    ``since`` is where the screen says it is; None, or a place that the canvas cannot answer for, gets a snapshot.
+    ``address`` and ``token`` say who it is counted for; ``proof`` is what must stay so for it to go on: a session's role,
+    a device's token hash. ``transport`` names how its messages are carried, for the figures.
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        canvas: Canvas,
+        since: Position | None,
+        heartbeat_seconds: float,
+        *,
+        address: str,
+        token: str,
+        proof: str | None = None,
+        outlet: Outlet = OPEN,
+        transport: str = "",
+        stalled_seconds: float = STALLED_SECONDS,
+    ) -> None:
+        self.address = address
+        self.token = token
+        self.proof = proof
+        self.subject: str | None = None
+        self.transport = transport
+        self.site_id = feed.site_id
+        self.opened_at = time.monotonic()
+        self.paused = False
+        self.cut = False  # the outlet was, because the reader took nothing
+        self._feed = feed
+        self._canvas = canvas
+        self._since = since
+        self._heartbeat_seconds = heartbeat_seconds
+        self._outlet = outlet
+        self._stalled_seconds = stalled_seconds
+        self._awake = asyncio.Event()
+        self._patience: asyncio.Timeout | None = None
+        self._ending: Reason | None = None
+        self._over_at: int | None = None
+        canvas.watchers[self] = self._awake.set
+
+    @property
+    def device_proof(self) -> str | None:
+        """The token hash that its subject must have, if it is a device's."""
+        return None if self.token.startswith(SESSION) else self.proof
+
+    @property
+    def view_kind(self) -> str:
+        """The kind of view it shows."""
+        return self._canvas.view.kind
+
+    @property
+    def changed_at(self) -> int:
+        """The number in the site's log at which anything last changed that the screen shows."""
+        return self._canvas.changed_at
+
+    @property
+    def display(self) -> Display | None:
+        """What the log says of the display whose stream it is, if it is a display's."""
+        if self.subject is None or not self.subject.startswith("display:") or self._feed.board is None:
+            return None
+        return self._feed.board.displays.get(int(self.subject.removeprefix("display:")))
+
+    @property
+    def ending(self) -> Reason | None:
+        """Why it ends or has ended, if it does."""
+        return self._ending
+
+    def end(self, reason: Reason) -> None:
+        """Have the stream say ``bye`` and end."""
+        if self._ending is not None:
+            return
+        self._ending = reason
+        self._awake.set()
+        if self._patience is not None and not self._patience.expired():  # to a reader that stands still nothing can be said
+            self._patience.reschedule(asyncio.get_running_loop().time() + BYE_SECONDS)
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        self.cut = True
+        self._outlet.abort()
+
+    def finish(self, at: int) -> None:
+        """Have the stream end when it has told everything up to the log's number ``at``: there will be no more."""
+        self._over_at = at
+        self._awake.set()
+
+    def close(self) -> None:
+        """Be woken no longer."""
+        self._canvas.watchers.pop(self, None)
+        if self._canvas.view.kind in ("ticket", "point"):  # one canvas for each: not kept for nobody
+            self._feed.forget(self._canvas)
+
+    async def __aiter__(self) -> AsyncIterator[Message]:
+        canvas = self._canvas
+        life_ends = time.monotonic() + LIFE_SECONDS * random.uniform(0.8, 1.0)
+        next_beat = time.monotonic() + self._heartbeat_seconds * random.uniform(0.1, 1.0)
+        sent = self._since if canvas.answers(self._since) else None
+        if sent is not None and canvas.changed_at <= sent.seq:
+            yield self._beat()  # nothing to catch up with: say so at once
+        while True:
+            if self._outlet.stalled():
+                if not await self._taken(BYE_SECONDS if self._ending else self._stalled_seconds):
+                    return
+                next_beat = max(next_beat, time.monotonic())
+            self._awake.clear()
+            if self._ending is not None:
+                yield messages.bye(self._ending)
+                await self._taken(BYE_SECONDS)
+                return
+            if sent is None or not canvas.answers(sent):
+                sent = canvas.position
+                yield canvas.snapshot(self._heartbeat_seconds, _now())
+            elif canvas.changed_at > sent.seq:
+                message = canvas.change_since(sent.seq)
+                sent = canvas.position
+                yield message
+            elif self._over_at is not None and canvas.seq >= self._over_at:
+                self.end("ended")
+            elif (now := time.monotonic()) >= life_ends:
+                self.end("age")
+            elif now >= next_beat:
+                next_beat = now + self._heartbeat_seconds
+                sent = canvas.position
+                yield self._beat()
+            else:
+                try:
+                    async with asyncio.timeout(min(next_beat, life_ends) - now):
+                        await self._awake.wait()
+                except TimeoutError:
+                    pass
+
+    async def _taken(self, seconds: float) -> bool:
+        """Wait until the reader has taken everything; cut it off, and return False, when it has not in time."""
+        self.paused = self._outlet.stalled()
+        try:
+            async with asyncio.timeout(seconds) as self._patience:
+                await self._outlet.drain()
+        except TimeoutError:
+            self.end("slow")
+            self.abort()
+            return False
+        finally:
+            self.paused = False
+            self._patience = None
+        return True
+
+    def _beat(self) -> Message:
+        return messages.heartbeat(self._canvas.position, _now(), self._canvas.digest)
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

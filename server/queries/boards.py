@@ -1,0 +1,40 @@
+"""What the live stream is fed from: a site's board, the rest of its log, and the heads of many logs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from server.domain.board import Board
+from server.domain.events import Recorded
+from server.store import boards, log, sites
+from server.store.database import Database
+from server.store.sites import Head
+
+
+@dataclass(frozen=True, slots=True)
+class Boards:
+    """Reads boards and logs of one database; `server.live` is handed one and never sees the database itself."""
+
+    database: Database
+
+    async def board(self, site_id: int) -> Board:
+        """Return a site's board as one consistent snapshot. Raises `SiteNotFound`, `Unavailable`."""
+        async with self.database.read() as connection:
+            return await connection.run_sync(boards.of_site, site_id)
+
+    async def since(self, site_id: int, seq: int) -> list[Recorded]:
+        """Return the site's events after ``seq``, in order. Raises `Unavailable`."""
+        async with self.database.read() as connection:
+            return await connection.run_sync(log.since, site_id, seq)
+
+    async def heads(self, site_ids: Iterable[int]) -> dict[int, Head]:
+        """Return how far the given sites' logs have come. Raises `Unavailable`."""
+        async with self.database.read() as connection:
+            return await sites.heads(connection, site_ids)
+
+    async def due(self) -> list[int]:
+        """Return the sites for which the clock has something to do. Raises `Unavailable`."""
+        now = await self.database.now()
+        async with self.database.read() as connection:
+            return await sites.due(connection, now)

@@ -1,0 +1,67 @@
+"""What happened in a visit, step by step: from the log, by the entries that its events name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import orjson
+from sqlalchemy import and_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from server.domain.events import Recorded, event_from
+from server.domain.timeline import Interval
+from server.queries.entries import EntryListed, intervals_of, stages
+from server.store.database import Database
+from server.store.tables import entries, event_entries, events, staff
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An event of the log that an entry of the visit took, or that touched it: then others were what it was about."""
+
+    recorded: Recorded
+    entry_id: int
+    own: bool
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A visit's stages, steps and closed intervals, each in order, and the user names of the staff who took the steps."""
+
+    stages: Sequence[EntryListed]
+    steps: Sequence[Step]
+    intervals: Mapping[int, Sequence[Interval]]
+    usernames: Mapping[str, str]
+
+
+async def of_visit(database: Database, visit_id: int, *, with_names: bool) -> History:
+    """Return a visit's history, with the names of who acted if asked for. Raises `Unavailable`."""
+    async with database.read() as connection:
+        found = await stages(connection, visit_id)
+        steps = [
+            Step(Recorded(seq, at, actor, event_from(kind, orjson.loads(body), None)), entry_id, own)
+            for statement, own in ((_OWN, True), (_OTHERS, False))
+            for entry_id, seq, at, actor, kind, body in await connection.execute(
+                statement.where(entries.c.visit_id == visit_id)
+            )
+        ]
+        steps.sort(key=lambda step: step.recorded.seq)
+        closed = await intervals_of(connection, [stage.id for stage in found])
+        usernames = await _usernames(connection, {step.recorded.actor for step in steps}) if with_names else {}
+    return History(found, steps, closed, usernames)
+
+
+async def _usernames(connection: AsyncConnection, actors: Iterable[str]) -> dict[str, str]:
+    ids = [int(number) for kind, _, number in (actor.partition(":") for actor in actors) if kind == "staff"]
+    found = await connection.execute(select(staff.c.id, staff.c.username).where(staff.c.id.in_(ids)))
+    return {f"staff:{row.id}": row.username for row in found}
+
+
+_EVENT = (events.c.seq, events.c.at, events.c.actor, events.c.type, events.c.body)
+_OWN = select(entries.c.id, *_EVENT).join_from(entries, events, events.c.entry_id == entries.c.id)
+_OTHERS = (
+    select(entries.c.id, *_EVENT)
+    .join_from(entries, event_entries, event_entries.c.entry_id == entries.c.id)
+    .join(events, and_(events.c.site_id == entries.c.site_id, events.c.seq == event_entries.c.seq))
+)

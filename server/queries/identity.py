@@ -1,0 +1,182 @@
+"""Who somebody is, from what they bring: a session, an API key, a device's token, a ticket's token."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, literal, select, union_all
+
+from server.store.database import CLOCK, Database
+from server.store.tables import api_keys, displays, entries, kiosks, pairings, sessions, sites, staff, visits
+
+
+@dataclass(frozen=True, slots=True)
+class StaffMember:
+    """A member of staff, with what a sign-in is checked against."""
+
+    id: int
+    organisation_id: int
+    username: str
+    password_hash: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionState:
+    """A session and whose it is. Instants in microseconds."""
+
+    id: str
+    refresh_hash: str
+    used_at: int
+    rotated_at: int | None
+    now: int
+    member: StaffMember
+
+    @property
+    def idle(self) -> int:
+        """For how long it has not been used, in microseconds."""
+        return self.now - self.used_at
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyState:
+    """An API key that is not revoked, and what it is good for. Instants in microseconds."""
+
+    id: int
+    organisation_id: int
+    site_id: int | None
+    last_used_at: int | None
+    now: int
+
+    @property
+    def unused(self) -> int:
+        """For how long it has not been used, in microseconds."""
+        return self.now - (self.last_used_at or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class SiteListed:
+    """A site as its staff see it in a list."""
+
+    id: int
+    name: str
+    time_zone: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Identities:
+    """Looks people and devices up in one database. Each method is one query; all raise `Unavailable`."""
+
+    database: Database
+
+    async def member(self, username: str) -> StaffMember | None:
+        """Return the active member of staff with this user name."""
+        row = await self.database.look_up(_MEMBER.where(staff.c.username == username, staff.c.active))
+        return StaffMember(*row) if row else None
+
+    async def session(self, session_id: str) -> SessionState | None:
+        """Return a session that is not revoked, of a member who is active; whether it was idle for too long is its caller's
+        to judge."""
+        if self.database.embedded:
+            row = await self.database.look_up(_SESSION_BY_OUR_CLOCK, session_id=session_id, now=time.time_ns() // 1000)
+        else:
+            row = await self.database.look_up(_SESSION_BY_ITS_CLOCK, session_id=session_id)
+        if row is None:
+            return None
+        session_id, refresh_hash, used_at, rotated_at, now, *member = row
+        return SessionState(session_id, refresh_hash, used_at, rotated_at, now, StaffMember(*member))
+
+    async def api_key(self, key_hash: str) -> ApiKeyState | None:
+        """Return the API key with this hash, unless it is revoked."""
+        columns = (api_keys.c.id, api_keys.c.organisation_id, api_keys.c.site_id, api_keys.c.last_used_at, self._clock())
+        statement = select(*columns).where(api_keys.c.key_hash == key_hash, api_keys.c.revoked_at.is_(None))
+        row = await self.database.look_up(statement)
+        return ApiKeyState(*row) if row else None
+
+    async def pairing(self, secret_hash: str) -> int | None:
+        """Return the id of the pairing with this secret that is not over."""
+        statement = select(pairings.c.id).where(pairings.c.secret_hash == secret_hash, pairings.c.expires_at > self._clock())
+        row = await self.database.look_up(statement)
+        return row.id if row else None
+
+    async def colleague(self, organisation_id: int, staff_id: int) -> StaffMember | None:
+        """Return a member of this organisation's staff, active or not."""
+        statement = _MEMBER.where(staff.c.id == staff_id, staff.c.organisation_id == organisation_id)
+        row = await self.database.look_up(statement)
+        return StaffMember(*row) if row else None
+
+    def _clock(self) -> ColumnElement[int]:
+        """Return the present instant as a part of a query: asking for it costs nothing of its own."""
+        return literal(time.time_ns() // 1000, BigInteger) if self.database.embedded else CLOCK
+
+    async def living_sessions(self, session_ids: Collection[str], idle_microseconds: int) -> dict[str, str]:
+        """Return the role behind each of these sessions that is not revoked, not idle, and of an active member."""
+        statement = (
+            select(sessions.c.id, staff.c.role)
+            .join(staff, staff.c.id == sessions.c.staff_id)
+            .where(
+                sessions.c.id.in_(session_ids),
+                sessions.c.revoked_at.is_(None),
+                sessions.c.used_at >= self._clock() - idle_microseconds,
+                staff.c.active,
+            )
+        )
+        async with self.database.read() as connection:
+            return {row.id: row.role for row in await connection.execute(statement)}
+
+    async def display(self, token_hash: str) -> int | None:
+        """Return the id of the display with this token."""
+        row = await self.database.look_up(select(displays.c.id).where(displays.c.token_hash == token_hash))
+        return row.id if row else None
+
+    async def device(self, token_hash: str) -> tuple[Literal["display", "kiosk"], int] | None:
+        """Return what kind of device has this token, and its id."""
+        statement = union_all(
+            select(literal("display"), displays.c.id).where(displays.c.token_hash == token_hash),
+            select(literal("kiosk"), kiosks.c.id).where(kiosks.c.token_hash == token_hash),
+        )
+        row = await self.database.look_up(statement)
+        return (row[0], row[1]) if row else None
+
+    async def ticket(self, token_hash: str, earliest: int) -> int | None:
+        """Return the id of the visit with this token, if it was opened after ``earliest`` (microseconds)."""
+        statement = select(visits.c.id).where(visits.c.token_hash == token_hash, visits.c.opened_at > earliest)
+        row = await self.database.look_up(statement)
+        return row.id if row else None
+
+    async def visit_of(self, entry_id: int) -> int | None:
+        """Return the id of the visit that an entry is a stage of."""
+        row = await self.database.look_up(select(entries.c.visit_id).where(entries.c.id == entry_id))
+        return row.visit_id if row else None
+
+    async def organisation_of(self, site_id: int) -> int | None:
+        """Return the organisation that a site belongs to, or None if there is no such site."""
+        row = await self.database.look_up(select(sites.c.organisation_id).where(sites.c.id == site_id))
+        return row.organisation_id if row else None
+
+    async def sites(self, organisation_id: int) -> list[SiteListed]:
+        """Return an organisation's sites by name."""
+        statement = select(sites.c.id, sites.c.name, sites.c.time_zone, sites.c.language).where(
+            sites.c.organisation_id == organisation_id
+        )
+        async with self.database.read() as connection:
+            return [SiteListed(*row) for row in await connection.execute(statement.order_by(sites.c.name, sites.c.id))]
+
+
+_MEMBER = select(staff.c.id, staff.c.organisation_id, staff.c.username, staff.c.password_hash, staff.c.role)
+
+
+def _session(now: ColumnElement[int]) -> Select[*tuple[Any, ...]]:  # every request of staff asks this
+    columns = (sessions.c.id, sessions.c.refresh_hash, sessions.c.used_at, sessions.c.rotated_at, now)
+    return (
+        select(*columns, *_MEMBER.selected_columns)
+        .join(staff, staff.c.id == sessions.c.staff_id)
+        .where(sessions.c.id == bindparam("session_id"), sessions.c.revoked_at.is_(None), staff.c.active)
+    )
+
+
+_SESSION_BY_OUR_CLOCK, _SESSION_BY_ITS_CLOCK = _session(bindparam("now", type_=BigInteger)), _session(CLOCK)

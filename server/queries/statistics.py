@@ -1,0 +1,135 @@
+"""The past days of a site, read once from end to end: what `server.domain.statistics` makes its figures of."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from server.domain.entities import OPEN_STATES, Site, State
+from server.domain.statistics import Report, Stage, Statistics
+from server.domain.timeline import Interval
+from server.domain.waits import Quote
+from server.store import sites
+from server.store.database import Database
+from server.store.tables import entries, intervals, points, queues, services, visits
+
+ROWS_AT_ONCE = 200  # between them, whatever else this process serves has its turn
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A report, the queues' services, and what services (in public), queues and points are called, those gone among them."""
+
+    site: Site
+    report: Report
+    service_of: dict[int, int | None]
+    services: dict[int, str]
+    queues: dict[int, str]
+    points: dict[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenEntry:
+    """An entry that has not ended, of some business day. ``since`` in microseconds."""
+
+    id: int
+    queue_id: int
+    label: str
+    state: State
+    since: int
+
+
+async def between(database: Database, site_id: int, first: str, last: str) -> Named:
+    """Return the figures of the business days from ``first`` to ``last``. Raises `SiteNotFound`, `Unavailable`."""
+    async with database.read() as connection:
+        return await _between(connection, await connection.run_sync(sites.load, site_id), first, last)
+
+
+async def of_day(database: Database, site_id: int, business_day: str | None) -> tuple[Named, str, list[OpenEntry]]:
+    """Return a day's figures, which day it is, and what is open of it: the site's present day if none is named.
+
+    Raises `SiteNotFound`, `Unavailable`.
+    """
+    async with database.read() as connection:
+        site = await connection.run_sync(sites.load, site_id)
+        day = business_day or site.business_day
+        rows = await connection.execute(
+            select(entries.c.id, entries.c.queue_id, visits.c.label, entries.c.state, entries.c.since)
+            .join_from(entries, visits, visits.c.id == entries.c.visit_id, isouter=True)
+            .where(entries.c.site_id == site_id, entries.c.business_day == day, entries.c.state.in_(sorted(OPEN_STATES)))
+        )
+        still = sorted((OpenEntry(*row) for row in rows), key=lambda each: each.id)
+        return await _between(connection, site, day, day), day, still
+
+
+async def _between(connection: AsyncConnection, site: Site, first: str, last: str) -> Named:
+    names: list[dict[int, str]] = []
+    for table, name in ((services, services.c.public_name), (queues, queues.c.name), (points, points.c.name)):
+        rows = await connection.execute(select(table.c.id, name.label("name")).where(table.c.site_id == site.id))
+        names.append({row.id: row.name for row in rows})
+    of_queues = await connection.execute(select(queues.c.id, queues.c.service_id).where(queues.c.site_id == site.id))
+    service_of = {row.id: row.service_id for row in of_queues}
+    made = Statistics(site.time_zone, service_of)
+    async with aclosing(_stages(connection, site.id, first, last)) as stages:
+        async for stage in stages:
+            made.add(stage)
+    return Named(site, made.report(), service_of, *names)
+
+
+async def _stages(connection: AsyncConnection, site_id: int, first: str, last: str) -> AsyncGenerator[Stage, None]:
+    """Yield each entry of those days with its intervals, by day and id; no more than a batch is held at a time."""
+    statement = (
+        select(
+            *(entries.c[name] for name in _OF_ENTRY),
+            intervals.c.ended_by,
+            intervals.c.state.label("was"),
+            intervals.c.started_at,
+            intervals.c.ended_at,
+            intervals.c.point_id,
+            visits.c.opened_at,
+        )
+        .join_from(entries, visits, visits.c.id == entries.c.visit_id, isouter=True)
+        .join(intervals, intervals.c.entry_id == entries.c.id, isouter=True)
+        .where(entries.c.site_id == site_id, entries.c.business_day >= first, entries.c.business_day <= last)
+        .order_by(entries.c.business_day, entries.c.id)
+    )
+    of_one: list[Row[*tuple[Any, ...]]] = []
+    async with connection.stream(statement, execution_options={"yield_per": ROWS_AT_ONCE}) as result:
+        async for rows in result.partitions():
+            await asyncio.sleep(0)  # a driver that has the next rows already waits for nothing
+            for row in rows:
+                if of_one and row.id != of_one[0].id:
+                    yield _stage(of_one)
+                    of_one.clear()
+                of_one.append(row)
+    if of_one:
+        yield _stage(of_one)
+
+
+def _stage(rows: list[Row[*tuple[Any, ...]]]) -> Stage:
+    entry = rows[0]
+    quoted = entry.quoted_from is not None and entry.quoted_until is not None
+    return Stage(
+        entry_id=entry.id,
+        business_day=entry.business_day,
+        queue_id=entry.queue_id,
+        state=entry.state,
+        since=entry.since,
+        opened_at=entry.opened_at,
+        first_called_at=entry.first_called_at,
+        quote=Quote(entry.quoted_from, entry.quoted_until, False) if quoted else None,
+        intervals=tuple(
+            Interval(row.ended_by, row.was, row.started_at, row.ended_at, row.point_id)
+            for row in rows
+            if row.ended_by is not None
+        ),
+    )
+
+
+_OF_ENTRY = ("id", "business_day", "queue_id", "state", "since", "first_called_at", "quoted_from", "quoted_until")

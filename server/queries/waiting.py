@@ -1,0 +1,22 @@
+"""Which sites have anybody waiting: where the workers have to look."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from server.domain.entities import Visit
+from server.store.database import Database
+from server.store.tables import entries, visits
+
+
+async def sites_with_waiting(database: Database) -> list[int]:
+    """Return the ids of the sites in whose queues somebody waits. Raises `Unavailable`."""
+    async with database.read() as connection:
+        return list(await connection.scalars(select(entries.c.site_id).where(entries.c.state == "waiting").distinct()))
+
+
+async def visit(database: Database, visit_id: int) -> Visit | None:
+    """Return a visit. Raises `Unavailable`."""
+    async with database.read() as connection:
+        row = (await connection.execute(select(visits).where(visits.c.id == visit_id))).one_or_none()
+    return Visit(**row._mapping) if row else None

@@ -1,0 +1,126 @@
+"""A clinic's day at a visible pace, for the demo: people arrive, are called, come or do not, and go on to the next stage.
+
+It acts through the same commands as everybody else, and decides from the board alone, so it can be stopped and started, and
+people can play along.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+import uuid
+
+import structlog
+
+from server.domain import ranking
+from server.domain.board import Board
+from server.domain.commands import CallNext, Command, Complete, IssueTicket, NoShow, Recall, Start, Transfer
+from server.domain.entities import Entry, Need, Point, Priority
+from server.domain.errors import NowServingError, Refused
+from server.execute import Executor
+from server.queries.boards import Boards
+
+logger = structlog.get_logger(__name__)
+
+STEP_SECONDS = 0.7
+FULL = 14  # waiting at most; arrivals pause until some are served
+WALK_SECONDS = (4, 9)
+SERVICE_SECONDS = (9, 26)
+BETWEEN_SECONDS = (1, 4)
+NO_SHOW = 0.08
+NEXT_STAGE = 0.45
+NAMED = 0.3
+NEEDS: tuple[tuple[Need, ...], ...] = (*((),) * 12, ("interpreter",), ("fetch_in_person",), ("step_free",))
+GIVEN = "Amina Ben Clara Deniz Elif Farid Grace Hugo Ines Jonas Kofi Lena Maria Nils Olga Paul Rosa Samir Tara".split()
+FAMILY = "Adler Bauer Costa Demir Evans Fischer Garcia Haddad Ito Jansen Kaya Lopez Meyer Novak Okafor Petit".split()
+PRIORITIES: tuple[Priority, ...] = (*("standard",) * 8, "assisted", "urgent")
+
+
+class Simulation:
+    """Moves one site. ``hands_off`` names the points that are left to people."""
+
+    def __init__(self, executor: Executor, boards: Boards, site_id: int, hands_off: frozenset[str] = frozenset()) -> None:
+        self._executor = executor
+        self._boards = boards
+        self._site_id = site_id
+        self._hands_off = hands_off
+        self._random = random.Random()
+        self._arrives_at = 0.0
+
+    async def run(self) -> None:
+        """Go on until cancelled."""
+        while True:
+            try:
+                await self.step()
+            except NowServingError as error:
+                logger.warning("the simulated day stumbled", error=repr(error))
+            await asyncio.sleep(STEP_SECONDS)
+
+    async def step(self) -> None:
+        """Do whatever is due now at every point, and let somebody arrive."""
+        board = await self._boards.board(self._site_id)
+        now = time.time()
+        for command in self._due(board, now):
+            try:
+                await self._do(command)
+            except Refused as refusal:
+                logger.debug("somebody was faster", refusal=refusal.code)
+
+    def _due(self, board: Board, now: float) -> list[Command]:
+        commands = [
+            command
+            for point in board.points.values()
+            if point.name not in self._hands_off and (command := self._at(board, point, now)) is not None
+        ]
+        waiting = sum(len(board.waiting(queue_id)) for queue_id in board.queues)
+        if now >= self._arrives_at and waiting < FULL:
+            self._arrives_at = now + (0.5 if waiting < FULL // 2 else self._random.uniform(2, 6))
+            commands.append(self._arrival(board))
+        return commands
+
+    def _at(self, board: Board, point: Point, now: float) -> Command | None:
+        entry = board.entry_at(point.id)
+        if entry is None:
+            last = max((each.since for each in board.entries.values() if each.point_id == point.id), default=0)
+            rested = now - last / 1e6 > random.Random(last + point.id).uniform(*BETWEEN_SECONDS)
+            waiting = ranking.next_for(board, point) is not None
+            return CallNext(point_id=point.id) if rested and waiting else None
+        # The dice of an entry are its own, so that what it will do does not depend on when we look.
+        dice = random.Random(entry.id)
+        comes = dice.random() >= NO_SHOW
+        age = now - entry.since / 1e6
+        if entry.state == "called":
+            walk = dice.uniform(*WALK_SECONDS)
+            if comes:
+                return Start(entry_id=entry.id) if age > walk else None
+            if age > 2 * walk:
+                return NoShow(entry_id=entry.id)
+            return Recall(entry_id=entry.id) if age > walk and entry.calls == 1 else None
+        return self._finish(board, entry, dice) if age > dice.uniform(*SERVICE_SECONDS) else None
+
+    def _finish(self, board: Board, entry: Entry, dice: random.Random) -> Command:
+        stages = sorted(board.queues)
+        later = stages[stages.index(entry.queue_id) + 1 :]
+        if later and dice.random() < NEXT_STAGE:
+            queue_id = dice.choice(later)
+            there = [
+                point.provider_id for point in board.points.values() if point.provider_id and queue_id in point.queue_ids
+            ]
+            named = dice.choice(there) if there and dice.random() < NAMED else None
+            return Transfer(entry_id=entry.id, queue_id=queue_id, provider_id=named)
+        return Complete(entry_id=entry.id)
+
+    def _arrival(self, board: Board) -> IssueTicket:
+        dice = self._random
+        stages = sorted(board.queues)
+        return IssueTicket(
+            queue_id=stages[0] if dice.random() < 0.6 else dice.choice(stages),
+            name=f"{dice.choice(GIVEN)} {dice.choice(FAMILY)}",
+            name_on_display=dice.random() < 0.3,
+            priority=dice.choice(PRIORITIES),
+            needs=dice.choice(NEEDS),
+        )
+
+    async def _do(self, command: Command) -> None:
+        await self._executor.execute(command, actor="simulation", command_id=uuid.uuid4().hex)

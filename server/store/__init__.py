@@ -1,0 +1,1 @@
+"""The tables, the log, and every line of SQL for writing."""

@@ -1,0 +1,87 @@
+"""What is audited without being a change: who signed in, was refused, or read whose data. One chain for each process.
+
+A row names ids, never a person, and the address it came from by its keyed hash alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from server.store.chain import START, follow
+from server.store.database import Conflict
+from server.store.tables import audit, audit_chains
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """One thing to be remembered: who (``staff:3``) did what, to which record (``entry:812``), from where.
+
+    ``at`` is the process's own clock, in microseconds; ``address`` a keyed hash.
+    """
+
+    at: int
+    actor: str
+    action: str
+    subject: str
+    site_id: int | None
+    organisation_id: int | None
+    address: str | None
+    allowed: bool
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A process's chain, and its head: the number and the link of its last row."""
+
+    id: int
+    n: int
+    hash: str
+
+
+async def begin(connection: AsyncConnection, process: str) -> Chain:
+    """Begin the chain of a process. Chains are numbered without a gap; raises `Conflict` if another process took ours."""
+    last = await connection.scalar(select(func.max(audit_chains.c.id)))
+    chain = Chain((last or 0) + 1, 0, START)
+    await connection.execute(insert(audit_chains).values(**asdict(chain), process=process))
+    return chain
+
+
+def chained(chain: Chain, noted: Sequence[Noted]) -> tuple[list[dict[str, Any]], Chain]:
+    """Return the rows of what was noted after the chain's head, and the chain with its new head.
+
+    A link is made of the one before it, the chain's id, n, and the fields of `Noted`, in their order.
+    """
+    rows, n, head = [], chain.n, chain.hash
+    for each in noted:
+        n += 1
+        link = {"chain_id": chain.id, "n": n, **asdict(each)}
+        head = follow(head, *link.values())
+        rows.append(link | {"hash": head})
+    return rows, Chain(chain.id, n, head)
+
+
+async def append(connection: AsyncConnection, chain: Chain, noted: Sequence[Noted]) -> Chain:
+    """Append to a chain; return it with its new head. Raises `Conflict` if its head is not what the caller believes."""
+    rows, after = chained(chain, noted)
+    moved = await connection.execute(
+        update(audit_chains)
+        .where(audit_chains.c.id == chain.id, audit_chains.c.n == chain.n, audit_chains.c.hash == chain.hash)
+        .values(n=after.n, hash=after.hash)
+    )
+    if moved.rowcount != 1:
+        raise Conflict(f"audit chain {chain.id} is not at {chain.n}")
+    await connection.execute(insert(audit), rows)
+    return after
+
+
+async def head(connection: AsyncConnection, chain_id: int) -> Chain | None:
+    """Return a chain with its head as it was committed, or None if there is no such chain."""
+    columns = (audit_chains.c.id, audit_chains.c.n, audit_chains.c.hash)
+    row = (await connection.execute(select(*columns).where(audit_chains.c.id == chain_id))).one_or_none()
+    return Chain(*row) if row else None

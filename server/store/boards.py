@@ -1,0 +1,119 @@
+"""Boards from rows, and rows from what a command changed. A new kind of record needs a table, and nothing here."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, Table, bindparam, delete, insert, select, update
+
+from server.domain.board import Board, Changes
+from server.domain.entities import Announcement, Counter, Entity, Entry, Site, Visit
+from server.store import many, sites
+from server.store.database import Conflict
+from server.store.tables import TABLES, intervals
+
+OF_THE_DAY: tuple[type[Entity], ...] = (Visit, Entry, Announcement, Counter)
+Record = type[Entity]
+TOGETHER = 4  # rows of a kind that are changed in one statement rather than in one each
+_RECORDS: tuple[Record, ...] = tuple(record for record in TABLES if record is not Site)
+_FIELDS = {record: tuple(item.name for item in fields(record)) for record in TABLES}
+# Built once: every command runs them, and building a statement costs as much as running it.
+_INSERTS = {table: insert(table) for table in (*TABLES.values(), intervals)}
+_UPDATES = {
+    table: update(table).where(
+        *(column == bindparam(f"key_{column.name}") for column in table.primary_key), table.c.seq == bindparam("was_seq")
+    )
+    for table in TABLES.values()
+}
+_UNDONE = delete(intervals).where(
+    intervals.c.entry_id == bindparam("entry_id"), intervals.c.ended_by == bindparam("ended_by")
+)
+
+
+def load(connection: Connection, site: Site) -> Board:
+    """Return the board of a site whose row the caller has read (and for a command, locked) in this transaction."""
+    records: list[Entity] = []
+    for record in _RECORDS:
+        table = TABLES[record]
+        statement = select(*(table.c[name] for name in _FIELDS[record])).where(table.c.site_id == site.id)
+        if record in OF_THE_DAY:
+            statement = statement.where(table.c.business_day == site.business_day)
+        rows = connection.execute(statement)
+        records.extend(record(**_from_row(row._mapping)) for row in rows)
+    return Board(site, records)
+
+
+def _from_row(row: RowMapping) -> dict[str, Any]:
+    return {str(name): tuple(value) if isinstance(value, list) else value for name, value in row.items()}
+
+
+def of_site(connection: Connection, site_id: int) -> Board:
+    """Return a site's board as this transaction sees it. Raises `SiteNotFound`."""
+    return load(connection, sites.load(connection, site_id))
+
+
+def save(connection: Connection, before: Site, board: Board, changes: Changes, actor: str, chain: str) -> None:
+    """Write what a command changed: the site's row, each record, and the intervals that ended.
+
+    ``chain`` is the last link of the site's log after the command.
+
+    Every update names the number at which the row last changed, and must find it. Raises `Conflict` otherwise, and when a
+    unique key forbids the change. Updates come before inserts, so that a stage ends before the next one begins.
+    """
+    sites.save(connection, before, board.site, chain)
+    inserted: dict[Table, list[dict[str, Any]]] = {}
+    updated: dict[tuple[Table, frozenset[str]], list[dict[str, Any]]] = {}
+    for old, new in changes.records.values():
+        if old == new:
+            continue
+        table, values = TABLES[type(new)], _values(new)
+        if old is None:
+            inserted.setdefault(table, []).append(values)
+        else:
+            was = _values(old)
+            names = frozenset(name for name, value in values.items() if was[name] != value)
+            updated.setdefault((table, names), []).append(values | {"was_seq": old.seq})
+        if isinstance(old, Entry) and isinstance(new, Entry) and old.state != new.state:
+            if old.id in changes.undone:  # the interval that the step had ended goes on as if it never had
+                connection.execute(_UNDONE, {"entry_id": old.id, "ended_by": changes.undone[old.id]})
+                continue
+            inserted.setdefault(intervals, []).append(_interval(old, new, actor))
+    for (table, names), rows in updated.items():
+        _update(connection, table, names, rows)
+    for table, rows in inserted.items():
+        connection.execute(_INSERTS[table], rows if len(rows) > 1 else rows[0])
+
+
+def _update(connection: Connection, table: Table, names: frozenset[str], rows: list[dict[str, Any]]) -> None:
+    """Set the columns ``names`` of rows that must each be as they were. Raises `Conflict`."""
+    if len(rows) >= TOGETHER and many.fits(table, names):
+        wanted = [*names, "id", "was_seq"]
+        found = many.update(connection, table, names, [{name: row[name] for name in wanted} for row in rows])
+        if found != len(rows):
+            raise Conflict(f"{len(rows) - found} of {len(rows)} {table.name} changed behind the lock")
+        return
+    for row in rows:
+        key = {f"key_{column.name}": row[column.name] for column in table.primary_key}
+        changed = {name: row[name] for name in names}
+        result = connection.execute(_UPDATES[table], {**changed, **key, "was_seq": row["was_seq"]})
+        if result.rowcount != 1:
+            raise Conflict(f"{table.name} {row} changed behind the lock")
+
+
+def _values(record: Entity) -> dict[str, Any]:
+    """Return a record's fields by name: not a copy of what they hold."""
+    return {name: getattr(record, name) for name in _FIELDS[type(record)]}
+
+
+def _interval(old: Entry, new: Entry, actor: str) -> dict[str, Any]:
+    return {
+        "entry_id": old.id,
+        "ended_by": new.seq,
+        "site_id": old.site_id,
+        "state": old.state,
+        "started_at": old.since,
+        "ended_at": new.since,
+        "point_id": new.point_id,
+        "actor": actor,
+    }

@@ -1,0 +1,220 @@
+"""The database: one engine, two kinds of transaction, single look-ups, one clock.
+
+Work of many statements is a plain function that is handed a connection (`Database.transact`); whatever waits for the
+database waits by itself, and nothing is paid for each wait.
+
+A *write* locks first and sees what is committed (READ COMMITTED; on SQLite ``BEGIN IMMEDIATE`` behind one lock). A *read*
+is one consistent view of several statements (REPEATABLE READ; on SQLite an explicit ``BEGIN``, without which the
+driver gives torn snapshots).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext
+from typing import Any, TypeAlias, TypeVar
+
+from sqlalchemy import (
+    URL,
+    BigInteger,
+    Connection,
+    CursorResult,
+    Executable,
+    Row,
+    event,
+    literal_column,
+    make_url,
+    select,
+)
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, InvalidatePoolError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.util import greenlet_spawn
+
+from server.domain.errors import Unavailable
+
+# The database's present instant in microseconds. SYSDATE is read when a row is, not when the statement began: one that
+# waited for a lock gets the time after the wait. Every connection's time zone is UTC.
+CLOCK = literal_column("CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS SIGNED)", BigInteger)
+
+Result = TypeVar("Result")
+Transaction: TypeAlias = Connection  # what the work of a transaction is handed
+_NOW = select(CLOCK.label("now"))
+IDLE_SECONDS = 1.0  # a connection that rested so long is asked whether it lives before it is used
+
+
+class Conflict(Exception):
+    """A row was not in the state that the write expected: somebody changed it behind the site's lock."""
+
+
+class Database:
+    """A database of the MySQL family, or one SQLite file.
+
+    ``url`` is an SQLAlchemy URL: ``sqlite+aiosqlite:///...`` or ``mysql+aiomysql://...``. ``pool_size`` bounds the
+    connections of this process. Call `close` when done.
+    """
+
+    def __init__(self, url: str, pool_size: int = 10) -> None:
+        self.url = database_url(url)
+        self.embedded = self.url.get_backend_name() == "sqlite"
+        self._write_lock = asyncio.Lock() if self.embedded else None
+        options: dict[str, Any] = {"hide_parameters": True}  # an error's text is logged, and values may be personal
+        if self.embedded:
+            options["connect_args"] = {"timeout": 15.0}
+            options["pool_size"] = pool_size
+        else:
+            options |= {"pool_size": pool_size, "pool_recycle": 3600, "pool_timeout": 10}
+            options["pool_reset_on_return"] = None  # each transaction is ended where it began: no second ROLLBACK
+            options["isolation_level"] = "READ COMMITTED"
+            options["connect_args"] = {
+                "connect_timeout": 5,
+                "charset": "utf8mb4",
+                "init_command": "SET time_zone = '+00:00'",
+            }
+        self.engine = create_async_engine(self.url, **options)
+        if self.embedded:
+            _teach_sqlite_transactions(self.engine)
+        else:
+            _ask_idle_connections(self.engine)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+    async def transact(self, work: Callable[[Transaction], Result]) -> Result:
+        """Do ``work`` in a transaction that writes, and return what it returns; any error rolls it back.
+
+        What `write` is for a few statements this is for many. Raises `Unavailable` when the database cannot be reached or
+        gave the transaction up.
+        """
+
+        def transaction() -> Result:
+            with self.engine.sync_engine.connect() as connection:
+                if self.embedded:
+                    connection = connection.execution_options(begin="BEGIN IMMEDIATE")
+                with connection.begin():
+                    return work(connection)
+
+        async with self._write_lock or nullcontext():
+            with translated():
+                return await greenlet_spawn(transaction)
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction that will write; it commits at the block's end, and rolls back on any error.
+
+        Raises `Unavailable` when the database cannot be reached or gave the transaction up.
+        """
+        async with self._write_lock or nullcontext():
+            with translated():
+                async with self.engine.connect() as connection:
+                    if self.embedded:
+                        connection = await connection.execution_options(begin="BEGIN IMMEDIATE")
+                    async with connection.begin():
+                        yield connection
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Open one consistent view of the database for several statements. Raises `Unavailable`."""
+        with translated():
+            async with self.engine.connect() as connection, connection.begin():
+                if not self.embedded:  # for this one transaction, which begins with the first table it reads
+                    await connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                yield connection
+
+    async def look_up(self, statement: Executable, **values: Any) -> Row[*tuple[Any, ...]] | None:
+        """Return the row that one statement finds, or None: a view of its own, for which nothing has to be begun.
+
+        Raises `Unavailable`.
+        """
+
+        def look() -> Row[*tuple[Any, ...]] | None:
+            with self.engine.sync_engine.connect() as connection:
+                return connection.execute(statement, values).one_or_none()
+
+        with translated():
+            return await greenlet_spawn(look)
+
+    async def now(self) -> int:
+        """Return the database's present instant in microseconds."""
+        if self.embedded:  # one machine: its clock is the database's, and SQLite's own has milliseconds only
+            return time.time_ns() // 1000
+        row = await self.look_up(_NOW)
+        assert row is not None
+        return int(row.now)
+
+
+def database_url(url: str) -> URL:
+    """Return the parsed URL with the drivers that this product uses.
+
+    Raises `ValueError` for another kind of database, and for an embedded one without a file.
+    """
+    parsed = make_url(url)
+    drivers = {"sqlite": "sqlite+aiosqlite", "mysql": "mysql+aiomysql", "mariadb": "mysql+aiomysql"}
+    backend = parsed.get_backend_name()
+    if backend not in drivers:
+        raise ValueError(f"databases are sqlite, mysql or mariadb, not {backend}")
+    if backend == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise ValueError("the embedded database needs a file: sqlite+aiosqlite:///path")
+    return parsed.set(drivername=drivers[backend])
+
+
+def new_id(result: CursorResult[Any]) -> int:
+    """Return the id that the database gave to the one row just inserted."""
+    key = result.inserted_primary_key
+    assert key is not None
+    return int(key[0])
+
+
+def _teach_sqlite_transactions(engine: AsyncEngine) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def configure(connection: Any, _: object) -> None:
+        connection.isolation_level = None  # the driver begins nothing by itself
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")  # nothing answered is lost with the power
+        cursor.execute("PRAGMA busy_timeout = 15000")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+
+
+def _ask_idle_connections(engine: AsyncEngine) -> None:
+    """Ask each connection that has rested whether it still lives, so that a database started anew costs no command.
+
+    One that was of use just now is not asked: that would be one trip more for every command.
+    """
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def rest(_: Any, record: ConnectionPoolEntry) -> None:
+        record.info["rests_since"] = time.monotonic()
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def ask(connection: Any, record: ConnectionPoolEntry, _: object) -> None:
+        since = record.info.get("rests_since")
+        if since is None or time.monotonic() - since < IDLE_SECONDS:
+            return
+        try:
+            connection.ping()
+        except engine.dialect.loaded_dbapi.Error:
+            raise InvalidatePoolError() from None  # the others are no younger: all are opened anew
+
+
+class translated:
+    """Turn a driver's "cannot reach it" into `Unavailable`; let the rest through."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, IntegrityError):
+            raise Conflict(str(error.orig)) from error
+        if isinstance(error, OperationalError | InterfaceError | PoolTimeout | ConnectionError | OSError):
+            raise Unavailable() from error
+        if isinstance(error, DBAPIError) and error.connection_invalidated:
+            raise Unavailable() from error

@@ -1,0 +1,81 @@
+"""A site's log: numbered events without a gap, chained by hash, written in the transaction of the command that caused them.
+
+What retention forgets, ``sealed`` and the name a display may show, has columns of its own, outside the chain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Row, bindparam, insert, select
+
+from server.domain.events import Event, Recorded, body_of, event_from, others
+from server.store.chain import follow
+from server.store.tables import event_entries, events
+
+EventRow = dict[str, Any]
+EVENT_IN_CLEAR = (events.c.type, events.c.body, events.c.display_name)
+EVENT = (*EVENT_IN_CLEAR, events.c.sealed)
+_APPEND = insert(events)
+_TOUCH = insert(event_entries)
+_SINCE = (
+    select(events.c.seq, events.c.at, events.c.actor, *EVENT)
+    .where(events.c.site_id == bindparam("site_id"), events.c.seq > bindparam("seq"))
+    .order_by(events.c.seq)
+    .limit(bindparam("limit"))
+)
+
+
+def chained(site_id: int, head: str, command_id: str, recorded: Sequence[Recorded]) -> list[EventRow]:
+    """Return the rows of events that follow ``head``, the last link of the site's chain; each carries its ``hash``.
+
+    A link is made of the one before it, site_id, seq, at, type, actor, command_id and body, in this order.
+    """
+    rows: list[EventRow] = []
+    for each in recorded:
+        body = body_of(each.event)
+        display_name = body.get("display_name")
+        if display_name is not None:
+            body["display_name"] = None
+        link: dict[str, str | int] = {
+            "site_id": site_id,
+            "seq": each.seq,
+            "at": each.at,
+            "type": each.event.name_on_wire(),
+            "actor": each.actor,
+            "command_id": command_id,
+            "body": orjson.dumps(body).decode(),
+        }
+        head = follow(head, *link.values())
+        beside = {
+            "hash": head,
+            "sealed": getattr(each.event, "sealed", None),
+            "display_name": display_name,
+            "entry_id": body.get("entry_id"),
+        }
+        rows.append(link | beside)
+    return rows
+
+
+def append(connection: Connection, recorded: Sequence[Recorded], rows: Sequence[EventRow]) -> None:
+    """Append events to a site's log, as the rows that `chained` made. A number that is taken is refused by the key."""
+    connection.execute(_APPEND, rows if len(rows) > 1 else rows[0])
+    touched = [{"entry_id": entry_id, "seq": each.seq} for each in recorded for entry_id in others(each.event)]
+    if touched:
+        connection.execute(_TOUCH, touched)
+
+
+def since(connection: Connection, site_id: int, seq: int, limit: int = 10_000) -> list[Recorded]:
+    """Return the events after number ``seq``, in order, at most ``limit`` of them."""
+    rows = connection.execute(_SINCE, {"site_id": site_id, "seq": seq, "limit": limit})
+    return [Recorded(row.seq, row.at, row.actor, event_of(row)) for row in rows]
+
+
+def event_of(row: Row[*tuple[Any, ...]]) -> Event:
+    """Return the event of a row that has the columns of `EVENT`."""
+    body = orjson.loads(row.body)
+    if row.display_name is not None:
+        body["display_name"] = row.display_name
+    return event_from(row.type, body, row.sealed)

@@ -1,0 +1,47 @@
+"""Many rows of one table changed in one statement: a new quote for everybody in a long line is one trip, not hundreds.
+
+The rows travel as one JSON text, which the database reads as a table and joins to its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import orjson
+from sqlalchemy import JSON, ColumnElement, Connection, Dialect, Table, Text, Update, bindparam, func, literal_column
+from sqlalchemy import update as update_of
+
+
+def fits(table: Table, names: frozenset[str]) -> bool:
+    """Return whether rows can be changed together in these columns: a column of JSON is not read from within JSON."""
+    return len(table.primary_key) == 1 and not any(isinstance(table.c[name].type, JSON) for name in names)
+
+
+def update(connection: Connection, table: Table, names: frozenset[str], rows: Sequence[Mapping[str, Any]]) -> int:
+    """Set the columns ``names`` of rows to their values in ``rows``, and return how many there were.
+
+    Each row also names its ``id`` and the number at which it must last have changed, ``was_seq``.
+    """
+    statement = _statement(table, tuple(sorted(names)), connection.dialect)
+    return connection.execute(statement, {"rows": orjson.dumps(rows).decode()}).rowcount
+
+
+@cache
+def _statement(table: Table, names: tuple[str, ...], dialect: Dialect) -> Update:
+    new = _rows(table, ("id", "was_seq", *names), dialect)
+    unchanged = table.c.id == new["id"], table.c.seq == new["was_seq"]
+    return update_of(table).where(*unchanged).values({table.c[name]: new[name] for name in names})
+
+
+def _rows(table: Table, names: tuple[str, ...], dialect: Dialect) -> dict[str, ColumnElement[Any]]:
+    """Return the columns of the table that the database makes of the JSON text ``rows``."""
+    rows = bindparam("rows", type_=Text())
+    if dialect.name == "sqlite":
+        each = func.json_each(rows).table_valued("value", name="new")
+        return {name: func.json_extract(each.c.value, f"$.{name}") for name in names}
+    kinds = {name: table.c.seq.type if name == "was_seq" else table.c[name].type for name in names}
+    columns = ", ".join(f"{name} {kind.compile(dialect)} PATH '$.{name}'" for name, kind in kinds.items())
+    table_of = func.json_table(rows, literal_column(f"'$[*]' COLUMNS ({columns})")).table_valued(*names, name="new")
+    return {name: table_of.c[name] for name in names}

@@ -1,0 +1,145 @@
+"""A site's row: the lock that every command takes first, and the head of its log."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from server.domain import tickets
+from server.domain.entities import Rules, Site
+from server.domain.errors import OrganisationNotFound, SiteNotFound
+from server.store.chain import START
+from server.store.database import CLOCK, Conflict, new_id
+from server.store.tables import organisations, sites
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """How far a site's log has come. A new ``epoch`` means another history: forget what was read of the old one."""
+
+    seq: int
+    epoch: str
+
+
+_FIELDS = tuple(item.name for item in fields(Site))
+_SITE = sites.c.id == bindparam("site_id")
+_LOAD = select(sites).where(_SITE)
+_LOCK = select(sites, CLOCK.label("now")).where(_SITE).with_for_update()
+_SAVE = update(sites).where(_SITE, sites.c.seq == bindparam("was_seq"), sites.c.epoch == bindparam("was_epoch"))
+
+
+def lock(connection: Connection, site_id: int, *, embedded: bool) -> tuple[Site, int, str]:
+    """Lock a site until the transaction's end; return it, the present instant (microseconds), and its log's last link.
+
+    The instant is the database's, read after the lock was had, and never earlier than the site's last event. Must be
+    the transaction's first statement. Raises `SiteNotFound`.
+    """
+    row = connection.execute(_LOAD if embedded else _LOCK, {"site_id": site_id}).one_or_none()
+    if row is None:
+        raise SiteNotFound(site_id=site_id)
+    site = _site(row)
+    now = time.time_ns() // 1000 if embedded else int(row.now)
+    return site, max(now, site.last_event_at), row.chain
+
+
+def load(connection: Connection, site_id: int) -> Site:
+    """Return a site. Raises `SiteNotFound`."""
+    row = connection.execute(_LOAD, {"site_id": site_id}).one_or_none()
+    if row is None:
+        raise SiteNotFound(site_id=site_id)
+    return _site(row)
+
+
+def save(connection: Connection, before: Site, after: Site, chain: str) -> None:
+    """Write what commands change of a site's row, and ``chain``, the last link of its log.
+
+    Raises `Conflict` if the row is not as ``before`` says.
+    """
+    changed = {name: getattr(after, name) for name in _FIELDS if getattr(after, name) != getattr(before, name)}
+    if "rules" in changed:
+        changed["rules"] = asdict(after.rules)
+    key = {"site_id": before.id, "was_seq": before.seq, "was_epoch": before.epoch}
+    result = connection.execute(_SAVE, changed | key | {"chain": chain})
+    if result.rowcount != 1:
+        raise Conflict(f"site {before.id} is not at {before.seq}")
+
+
+async def heads(connection: AsyncConnection, site_ids: Iterable[int]) -> dict[int, Head]:
+    """Return the heads of the given sites, in one query."""
+    rows = await connection.execute(select(sites.c.id, sites.c.seq, sites.c.epoch).where(sites.c.id.in_(list(site_ids))))
+    return {row.id: Head(row.seq, row.epoch) for row in rows}
+
+
+async def due(connection: AsyncConnection, now: int) -> list[int]:
+    """Return the sites whose next tick is due at ``now`` (microseconds)."""
+    return list(await connection.scalars(select(sites.c.id).where(sites.c.next_tick_at <= now).limit(1000)))
+
+
+async def organisation(connection: AsyncConnection, name: str) -> int:
+    """Return the id of the organisation with this name. Raises `OrganisationNotFound`."""
+    found = await connection.scalar(select(organisations.c.id).where(organisations.c.name == name))
+    if found is None:
+        raise OrganisationNotFound(name=name)
+    return int(found)
+
+
+async def create(
+    connection: AsyncConnection,
+    *,
+    organisation: str,
+    name: str,
+    time_zone: str,
+    language: str,
+    now: int,
+    day_turns_at_minutes: int = 240,
+) -> Site:
+    """Create a site, and its organisation if there is none of that name, at ``now`` (microseconds)."""
+    organisation_id = await connection.scalar(select(organisations.c.id).where(organisations.c.name == organisation))
+    if organisation_id is None:
+        created = await connection.execute(insert(organisations).values(name=organisation))
+        organisation_id = new_id(created)
+    day = tickets.business_day(now, time_zone, day_turns_at_minutes)
+    turns_at = tickets.next_turn(day, time_zone, day_turns_at_minutes)
+    site = Site(
+        id=0,
+        organisation_id=organisation_id,
+        name=name,
+        time_zone=time_zone,
+        language=language,
+        day_turns_at_minutes=day_turns_at_minutes,
+        business_day=day,
+        turns_at=turns_at,
+        next_tick_at=turns_at,
+        quoted_at=0,
+        message=None,
+        epoch=secrets.token_hex(4),
+        last_id=0,
+        last_event_at=0,
+        seq=0,
+    )
+    values = _to_row(site)
+    del values["id"]
+    result = await connection.execute(insert(sites).values(**values, chain=START))
+    return replace(site, id=new_id(result))
+
+
+def _to_row(site: Site) -> dict[str, Any]:
+    return {name: getattr(site, name) for name in _FIELDS} | {"rules": asdict(site.rules)}
+
+
+def _site(row: Row[tuple[object, ...]]) -> Site:
+    values: dict[str, Any] = dict(row._mapping)
+    del values["chain"]  # the log's business: no rule reads it
+    values.pop("now", None)
+    return Site(**values | {"rules": _rules(values["rules"])})
+
+
+def _rules(values: dict[str, Any]) -> Rules:
+    hours = tuple((day, begin, until) for day, begin, until in values.get("hours", ()))
+    return Rules(**values | {"hours": hours, "closed_on": tuple(values.get("closed_on", ()))})

@@ -1,0 +1,494 @@
+"""The tables. A record of `server.domain.entities` has a table with the same columns, found through `TABLES`.
+
+Instants are BIGINT microseconds of UTC. What must never happen twice is forbidden by the database itself: unique keys on
+generated columns that are NULL unless the row is open or busy, which MySQL, MariaDB and SQLite all hold.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Computed, Index, Integer, MetaData, String, Table, Text, false
+from sqlalchemy.dialects.mysql import LONGTEXT
+
+from server.domain.entities import (
+    Announcement,
+    Counter,
+    Display,
+    Entity,
+    Entry,
+    Kiosk,
+    Point,
+    Provider,
+    Queue,
+    Service,
+    Site,
+    Visit,
+)
+
+metadata = MetaData(
+    naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s"}
+)
+_OPTIONS: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+_BIG_TEXT = Text().with_variant(LONGTEXT(), "mysql", "mariadb")
+# SQLite numbers rows by itself only in an INTEGER key.
+_OWN_ID = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _id() -> Column[int]:
+    return Column("id", BigInteger, primary_key=True, autoincrement=False)
+
+
+def _site_id() -> Column[int]:
+    return Column("site_id", BigInteger, nullable=False)
+
+
+def _seq() -> Column[int]:
+    return Column("seq", BigInteger, nullable=False)
+
+
+def _removed_at() -> Column[int]:
+    """0 while the record is there: in a unique key, so that the name of what was taken away is free again."""
+    return Column("removed_at", BigInteger, nullable=False, server_default="0")
+
+
+organisations = Table(
+    "organisations",
+    metadata,
+    Column("id", _OWN_ID, primary_key=True),
+    Column("name", String(120), nullable=False, unique=True),
+    **_OPTIONS,
+)
+
+sites = Table(
+    "sites",
+    metadata,
+    Column("id", _OWN_ID, primary_key=True),
+    Column("organisation_id", BigInteger, nullable=False),
+    Column("name", String(120), nullable=False),
+    Column("time_zone", String(64), nullable=False),
+    Column("language", String(16), nullable=False),
+    Column("day_turns_at_minutes", Integer, nullable=False),
+    Column("business_day", String(10), nullable=False),
+    Column("turns_at", BigInteger, nullable=False),
+    Column("next_tick_at", BigInteger, nullable=False),
+    Column("quoted_at", BigInteger, nullable=False),
+    Column("message", String(200)),
+    Column("epoch", String(16), nullable=False),
+    Column("last_id", BigInteger, nullable=False),
+    Column("last_event_at", BigInteger, nullable=False),
+    _seq(),
+    Column("rules", JSON, nullable=False),
+    Column("chain", String(64), nullable=False),  # the hash of the log's last event; no part of the record `Site`
+    Index(None, "organisation_id", "name", "id"),
+    Index(None, "next_tick_at"),
+    **_OPTIONS,
+)
+
+services = Table(
+    "services",
+    metadata,
+    _id(),
+    _site_id(),
+    Column("public_name", String(80), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("sealed", Text),
+    _seq(),
+    _removed_at(),
+    Index(None, "site_id", "public_name", "removed_at", unique=True),
+    **_OPTIONS,
+)
+
+providers = Table(
+    "providers",
+    metadata,
+    _id(),
+    _site_id(),
+    Column("name", String(80), nullable=False),
+    Column("position", Integer, nullable=False),
+    _seq(),
+    _removed_at(),
+    Index(None, "site_id", "name", "removed_at", unique=True),
+    **_OPTIONS,
+)
+
+queues = Table(
+    "queues",
+    metadata,
+    _id(),
+    _site_id(),
+    Column("name", String(80), nullable=False),
+    Column("prefix", String(1), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("paused", Boolean, nullable=False),
+    Column("durations", JSON, nullable=False),
+    _seq(),
+    Column("service_id", BigInteger),
+    Column("capacity", Integer, nullable=False, server_default="0"),
+    Column("joins_anew", Boolean, nullable=False, server_default=false()),
+    _removed_at(),
+    Index(None, "site_id", "name", "removed_at", unique=True),
+    **_OPTIONS,
+)
+
+points = Table(
+    "points",
+    metadata,
+    _id(),
+    _site_id(),
+    Column("name", String(80), nullable=False),
+    Column("queue_ids", JSON, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("state", String(12), nullable=False),
+    _seq(),
+    Column("provider_id", BigInteger),
+    Column("unmet_needs", JSON, nullable=False),
+    _removed_at(),
+    Index(None, "site_id", "name", "removed_at", unique=True),
+    **_OPTIONS,
+)
+
+displays = Table(
+    "displays",
+    metadata,
+    _id(),
+    _site_id(),
+    Column("name", String(80), nullable=False),
+    Column("token_hash", String(64), unique=True),
+    _seq(),
+    _removed_at(),
+    Column("connected", Boolean, nullable=False, server_default=false()),
+    Column("since", BigInteger),
+    Column("muted", Boolean, nullable=False, server_default=false()),
+    Column("version", String(40)),
+    Column("lag", Integer),
+    Column("heard_by", String(32), index=True),
+    Index(None, "site_id", "name", "removed_at", unique=True),
+    **_OPTIONS,
+)
+
+kiosks = Table(
+    "kiosks",
+    metadata,
+    _id(),
+    _site_id(),
+    Column("name", String(80), nullable=False),
+    Column("token_hash", String(64), unique=True),
+    _seq(),
+    _removed_at(),
+    Index(None, "site_id", "name", "removed_at", unique=True),
+    **_OPTIONS,
+)
+
+visits = Table(
+    "visits",
+    metadata,
+    _id(),
+    _site_id(),
+    Column("business_day", String(10), nullable=False),
+    Column("label", String(12), nullable=False),
+    Column("priority", String(12), nullable=False),
+    Column("party_size", Integer, nullable=False),
+    Column("language", String(16), nullable=False),
+    Column("display_name", String(80)),
+    Column("token_hash", String(64), nullable=False, unique=True),
+    Column("sealed", Text),
+    Column("opened_at", BigInteger, nullable=False),
+    _seq(),
+    Column("needs", JSON, nullable=False),
+    Index(None, "site_id", "business_day", "label", unique=True),
+    **_OPTIONS,
+)
+
+entries = Table(
+    "entries",
+    metadata,
+    _id(),
+    _site_id(),
+    Column("business_day", String(10), nullable=False),
+    Column("visit_id", BigInteger, nullable=False),
+    Column("queue_id", BigInteger, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("band", Integer, nullable=False),
+    Column("place", BigInteger, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("point_id", BigInteger),
+    Column("calls", Integer, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("called_at", BigInteger),
+    Column("absent_until", BigInteger),
+    Column("expect_from", BigInteger),
+    Column("expect_until", BigInteger),
+    Column("estimating", Boolean, nullable=False),
+    Column("quoted_from", BigInteger),
+    Column("quoted_until", BigInteger),
+    Column("undo", JSON(none_as_null=True)),
+    _seq(),
+    Column("provider_id", BigInteger),
+    Column("moved", Boolean, nullable=False, server_default=false()),
+    Column("quoted_ahead", Integer),
+    Column("quoted_points", Integer),
+    Column("first_called_at", BigInteger),
+    Column(
+        "busy_point_id",
+        BigInteger,
+        Computed("CASE WHEN state IN ('called', 'serving') THEN point_id END", persisted=True),
+        unique=True,
+    ),
+    Column(
+        "open_visit_id",
+        BigInteger,
+        Computed("CASE WHEN state IN ('waiting', 'called', 'serving', 'held') THEN visit_id END", persisted=True),
+        unique=True,
+    ),
+    Index(None, "site_id", "business_day", "id"),
+    Index(None, "site_id", "state", "id"),
+    Index(None, "queue_id", "id"),
+    Index(None, "queue_id", "state", "id"),
+    Index(None, "queue_id", "state", "band", "place", "id"),
+    Index(None, "visit_id"),
+    **_OPTIONS,
+)
+
+announcements = Table(
+    "announcements",
+    metadata,
+    _id(),
+    _site_id(),
+    Column("business_day", String(10), nullable=False),
+    Column("entry_id", BigInteger, nullable=False),
+    Column("point_id", BigInteger, nullable=False),
+    Column("label", String(12), nullable=False),
+    Column("kind", String(12), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    _seq(),
+    Index(None, "site_id", "business_day"),
+    **_OPTIONS,
+)
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("site_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("prefix", String(1), primary_key=True),
+    Column("business_day", String(10), primary_key=True),
+    Column("last", Integer, nullable=False),
+    _seq(),
+    **_OPTIONS,
+)
+
+# Each state an entry has left, with its length: wait, walk and service are sums of these.
+intervals = Table(
+    "intervals",
+    metadata,
+    Column("entry_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("ended_by", BigInteger, primary_key=True, autoincrement=False),  # the number of the event that ended it
+    _site_id(),
+    Column("state", String(12), nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger, nullable=False),
+    Column("point_id", BigInteger),
+    Column("actor", String(40), nullable=False),
+    **_OPTIONS,
+)
+
+# The log: the truth, the outbox of the live stream, and the audit of every change. `hash` chains what is before it;
+# what retention forgets is outside the chain.
+events = Table(
+    "events",
+    metadata,
+    Column("site_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("type", String(40), nullable=False),
+    Column("actor", String(40), nullable=False),
+    Column("command_id", String(80), nullable=False),
+    Column("entry_id", BigInteger),  # whose step it is, if it is one's: a visit's history is found by it
+    Column("body", _BIG_TEXT, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("sealed", Text),
+    Column("display_name", String(80)),
+    Index(None, "entry_id"),
+    **_OPTIONS,
+)
+
+# The entries that an event changed besides the one it names, for the few that do: see `server.domain.events.others`.
+event_entries = Table(
+    "event_entries",
+    metadata,
+    Column("entry_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),  # in the log of the entry's site
+    **_OPTIONS,
+)
+
+# The answer that each command got, so that its repeat gets the same; encrypted, as it may carry a token.
+commands = Table(
+    "commands",
+    metadata,
+    Column("site_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("command_id", String(80), primary_key=True),
+    Column("body_hash", String(64), nullable=False),
+    Column("answer", _BIG_TEXT, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Index(None, "at"),
+    **_OPTIONS,
+)
+
+staff = Table(
+    "staff",
+    metadata,
+    Column("id", _OWN_ID, primary_key=True),
+    Column("organisation_id", BigInteger, nullable=False),
+    Column("username", String(80), nullable=False, unique=True),
+    Column("password_hash", String(200), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("active", Boolean, nullable=False),
+    Index(None, "organisation_id"),
+    **_OPTIONS,
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("staff_id", BigInteger, nullable=False),
+    Column("refresh_hash", String(64), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("used_at", BigInteger, nullable=False),
+    Column("rotated_at", BigInteger),
+    Column("revoked_at", BigInteger),
+    Index(None, "staff_id"),
+    **_OPTIONS,
+)
+
+# By what past patients are found: keyed hashes, bound to their site.
+visit_search = Table(
+    "visit_search",
+    metadata,
+    Column("site_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", String(16), primary_key=True),
+    Column("hash", String(64), primary_key=True),
+    Column("visit_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("business_day", String(10), nullable=False),
+    Index(None, "visit_id"),
+    **_OPTIONS,
+)
+
+# What is audited without being a change: one chain for each process, with its head.
+audit_chains = Table(
+    "audit_chains",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("process", String(120), nullable=False),
+    Column("n", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+    **_OPTIONS,
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("chain_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("n", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", String(40), nullable=False),
+    Column("action", String(40), nullable=False),
+    Column("subject", String(120), nullable=False),
+    Column("site_id", BigInteger),
+    Column("organisation_id", BigInteger),
+    Column("address", String(64)),
+    Column("allowed", Boolean, nullable=False),
+    Column("request_id", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    Index(None, "organisation_id", "at", "chain_id", "n"),
+    Index(None, "site_id", "at", "chain_id", "n"),
+    **_OPTIONS,
+)
+
+# Failed sign-ins of one user from one address or one known browser, both as keyed hashes; nobody need have the name.
+lockouts = Table(
+    "lockouts",
+    metadata,
+    Column("subject", String(64), primary_key=True),
+    Column("origin", String(64), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("failed_at", BigInteger, nullable=False),
+    Column("locked_until", BigInteger, nullable=False),
+    Index(None, "failed_at"),
+    **_OPTIONS,
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", _OWN_ID, primary_key=True),
+    Column("organisation_id", BigInteger, nullable=False),
+    Column("site_id", BigInteger),  # the only site it is good for; NULL for all of the organisation's
+    Column("name", String(80), nullable=False),
+    Column("key_hash", String(64), nullable=False, unique=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("last_used_at", BigInteger),
+    Column("revoked_at", BigInteger),
+    Index(None, "organisation_id"),
+    **_OPTIONS,
+)
+
+# A device that asks for its token: a row lives ten minutes at most, or until the token has been fetched.
+pairings = Table(
+    "pairings",
+    metadata,
+    Column("id", _OWN_ID, primary_key=True),
+    Column("code_hash", String(64), nullable=False, unique=True),
+    Column("secret_hash", String(64), nullable=False, unique=True),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("device_id", BigInteger),
+    Column("sealed", Text),
+    Index(None, "expires_at"),
+    **_OPTIONS,
+)
+
+# The server processes, each with when it last said that it lives.
+processes = Table(
+    "processes",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("heard_at", BigInteger, nullable=False),
+    Index(None, "heard_at"),
+    **_OPTIONS,
+)
+
+# One row for each thing to tell somebody once; the row, never the broker, decides whether it is sent.
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("id", _OWN_ID, primary_key=True),
+    _site_id(),
+    Column("subject", String(40), nullable=False),
+    Column("subject_version", BigInteger, nullable=False),
+    Column("kind", String(24), nullable=False),
+    Column("ahead", Integer, nullable=False),  # how many were before them: this kind's offset
+    Column("channel", String(16), nullable=False),
+    Column("visit_id", BigInteger, nullable=False),
+    Column("entry_id", BigInteger, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("claim", String(32)),
+    Column("due_at", BigInteger, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    Index("uq_notifications_once", "subject", "subject_version", "kind", "ahead", "channel", unique=True),
+    Index(None, "state", "due_at"),
+    **_OPTIONS,
+)
+
+TABLES: dict[type[Entity] | type[Site], Table] = {
+    Site: sites,
+    Service: services,
+    Provider: providers,
+    Queue: queues,
+    Point: points,
+    Display: displays,
+    Kiosk: kiosks,
+    Visit: visits,
+    Entry: entries,
+    Announcement: announcements,
+    Counter: counters,
+}

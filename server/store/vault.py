@@ -1,0 +1,107 @@
+"""Secrets and what is kept with them: sealed personal data, keyed hashes, tokens.
+
+Personal data is sealed with AES-256-GCM under the first of the configured keys and bound to the record it belongs to,
+so a ciphertext cannot be moved to another patient's row. The key's id travels with the ciphertext: older keys still open.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import orjson
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from server.domain.commands import Personal
+from server.domain.entities import Service, Visit
+
+_NONCE_BYTES = 12
+TOKEN_BYTES = 16  # 128 bits
+KEY_ID_LENGTH = 8
+_hasher = PasswordHasher()
+_NOBODY = _hasher.hash(secrets.token_hex(16))
+
+
+class Vault:
+    """Seals, opens and hashes with an installation's keys.
+
+    ``encryption_keys`` are 32-byte keys, the first of which seals; all open. ``secret_key`` (any length) keys the hashes.
+    """
+
+    def __init__(self, encryption_keys: Sequence[bytes], secret_key: str) -> None:
+        if not encryption_keys or any(len(key) != 32 for key in encryption_keys):
+            raise ValueError("encryption keys are 32 bytes each, and at least one is needed")
+        self._ciphers = {_key_id(key): AESGCM(key) for key in encryption_keys}
+        self._first = _key_id(encryption_keys[0])
+        self._hash_key = hashlib.sha256(b"keyed hashes:" + secret_key.encode()).digest()
+
+    @property
+    def first_key(self) -> str:
+        """The id of the key that seals."""
+        return self._first
+
+    @property
+    def keys(self) -> list[str]:
+        """The ids of all keys, in their order."""
+        return list(self._ciphers)
+
+    def seal(self, plain: bytes, belongs_to: str) -> str:
+        """Return the ciphertext of ``plain``, bound to the record named ``belongs_to`` (``visit:812``)."""
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        sealed = self._ciphers[self._first].encrypt(nonce, plain, belongs_to.encode())
+        return f"{self._first}.{base64.b64encode(nonce + sealed).decode()}"
+
+    def open(self, sealed: str, belongs_to: str) -> bytes:
+        """Return what was sealed. Raises `ValueError` for a foreign key, another record's ciphertext, or a damaged one."""
+        key_id, _, text = sealed.partition(".")
+        cipher = self._ciphers.get(key_id)
+        if cipher is None:
+            raise ValueError(f"sealed with the unknown key {key_id}")
+        data = base64.b64decode(text)
+        try:
+            return cipher.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], belongs_to.encode())
+        except InvalidTag:
+            raise ValueError(f"the sealed data of {belongs_to} is damaged or belongs elsewhere") from None
+
+    def seal_personal(self, personal: Personal, belongs_to: str) -> str:
+        """Return the sealed form of what is known of a patient (``visit:812``), or of a service's name (``service:7``)."""
+        return self.seal(orjson.dumps(asdict(personal)), belongs_to)
+
+    def open_personal(self, record: Visit | Service) -> Personal:
+        """Return what is known of a visit's patient, or a service's name; nothing known gives an empty `Personal`."""
+        if record.sealed is None:
+            return Personal()
+        return Personal(**orjson.loads(self.open(record.sealed, f"{type(record).__name__.lower()}:{record.id}")))
+
+    def keyed_hash(self, text: str) -> str:
+        """Return the keyed hash under which ``text`` is stored and looked up."""
+        return hmac.new(self._hash_key, text.encode(), hashlib.sha256).hexdigest()
+
+
+def new_token(site_id: int, kind: str = "") -> str:
+    """Return a fresh unguessable token that names its site: ``7-...`` for a ticket, ``d7-...`` for a display."""
+    return f"{kind}{site_id}-{secrets.token_urlsafe(TOKEN_BYTES)}"
+
+
+def hash_password(password: str) -> str:
+    """Return the Argon2id hash of a password. Slow on purpose: call it in a thread."""
+    return _hasher.hash(password)
+
+
+def verify_password(password_hash: str | None, password: str) -> bool:
+    """Return whether the password is the hash's. None, for nobody's hash, takes as long and is never right."""
+    try:
+        return _hasher.verify(password_hash or _NOBODY, password) and password_hash is not None
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def _key_id(key: bytes) -> str:
+    return hashlib.sha256(b"key id:" + key).hexdigest()[:KEY_ID_LENGTH]

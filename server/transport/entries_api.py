@@ -1,0 +1,186 @@
+"""``GET /api/v1/...``: entries, today's and past ones, their visits and their histories."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, cast, get_args
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from server.domain import roles
+from server.domain.commands import Personal
+from server.domain.entities import State, Visit
+from server.domain.errors import EntryUnknown, InvalidField, VisitUnknown
+from server.domain.ids import site_of
+from server.queries import entries, history, keyset, patients
+from server.queries.entries import EntryListed, Filters
+from server.queries.history import History, Step
+from server.store import patients as found_by
+from server.transport import paging, parameters, paths
+from server.transport.auth import Integration, Staff
+from server.transport.parts import Parts
+from server.transport.read_api import as_json
+
+MOST_OF_NAME, MOST_OF_PHONE, LEAST_OF_PHONE = 80, 24, 4
+# What a step tells of its event, where the event has it.
+TOLD = (
+    *("queue_id", "new_entry_id", "point_id", "provider_id", "to_provider_id", "priority", "reason"),
+    *("step", "was", "business_day"),
+)
+
+
+async def get_entries(request: Request) -> Response:
+    """List the entries of a site, newest first. Nothing in it is personal."""
+    parts = Parts.of(request)
+    site_id = request.path_params["site_id"]
+    await parts.gate.staff_for(request, "read-entries", site_id)
+    cursors = paging.Cursors(parts.vault, f"entries:{site_id}", entries.KEY)
+    size, after = paging.asked(request, cursors)
+    filters = Filters(
+        business_day=parameters.day(request, "business_day"),
+        queue_id=parameters.of_site(request, "queue_id", site_id),
+        state=cast("State | None", parameters.choice(request, "state", get_args(State))),
+        label=parameters.label(request, "label"),
+    )
+    found = await entries.page(parts.database, site_id, filters, size, after)
+    return as_json(paging.answer(found, size, cursors))
+
+
+async def get_entry(request: Request) -> Response:
+    """Return an entry and its visit, with what the patient told for those who may read it."""
+    parts = Parts.of(request)
+    entry_id = request.path_params["entry_id"]
+    staff = await parts.gate.staff_for(request, "read-entries", site_of(entry_id))
+    visit_id = await entries.visit_of(parts.database, entry_id)
+    found = None if visit_id is None else await entries.visit(parts.database, visit_id)
+    if found is None:
+        raise EntryUnknown(entry_id=entry_id)
+    visit, stages = found
+    stage = next(each for each in stages if each.id == entry_id)
+    return as_json({"entry": stage, "visit": _visit(parts, staff, visit)})
+
+
+async def get_visit(request: Request) -> Response:
+    """Return a visit with all its stages, with what the patient told for those who may read it."""
+    parts = Parts.of(request)
+    visit_id = request.path_params["visit_id"]
+    staff = await parts.gate.staff_for(request, "read-entries", site_of(visit_id))
+    found = await entries.visit(parts.database, visit_id)
+    if found is None:
+        raise VisitUnknown(visit_id=visit_id)
+    visit, stages = found
+    return as_json({"visit": _visit(parts, staff, visit), "entries": stages})
+
+
+async def get_history(request: Request) -> Response:
+    """Return every step of an entry's whole visit, in order, and how long each state lasted."""
+    parts = Parts.of(request)
+    entry_id = request.path_params["entry_id"]
+    staff = await parts.gate.staff_for(request, "read-history", site_of(entry_id))
+    visit_id = await entries.visit_of(parts.database, entry_id)
+    if visit_id is None:
+        raise EntryUnknown(entry_id=entry_id)
+    found = await history.of_visit(parts.database, visit_id, with_names=roles.may(staff.role, "read-actors"))
+    return as_json(
+        {
+            "visit_id": visit_id,
+            "entries": [_told(stage, found) for stage in found.stages],
+            "steps": [_step(step, found.usernames) for step in found.steps],
+        }
+    )
+
+
+async def get_patients(request: Request) -> Response:
+    """Find visits by what the patient told: a name, a phone number, a date of birth, or several. Newest first."""
+    parts = Parts.of(request)
+    site_id = request.path_params["site_id"]
+    staff = await parts.gate.staff_for(request, "find-patients", site_id)
+    ways = found_by.sought(parts.vault, site_id, _told_of_patient(request))
+    cursors = paging.Cursors(parts.vault, f"patients:{site_id}", patients.KEY)
+    size, after = paging.asked(request, cursors)
+    found = await patients.page(parts.database, site_id, ways, size, after)
+    for visit in found.rows:  # who saw whom
+        subject = f"visit:{visit.id}"
+        parts.audit.note(
+            "find-patients", staff.actor, subject=subject, site_id=site_id, organisation_id=staff.organisation_id
+        )
+    shown = [_visit(parts, staff, visit) for visit in found.rows]
+    told = keyset.Page(shown, found.last, found.total, found.total_is_capped)
+    return as_json(paging.answer(told, size, cursors))
+
+
+def _told_of_patient(request: Request) -> Personal:
+    told = Personal(
+        name=parameters.text(request, "name", MOST_OF_NAME),
+        phone=parameters.text(request, "phone", MOST_OF_PHONE),
+        date_of_birth=parameters.day(request, "date_of_birth"),
+    )
+    if told == Personal():
+        raise InvalidField(field="name", problem="a name, a phone number or a date of birth is needed")
+    if told.name is not None and not found_by.words(told.name):
+        raise InvalidField(field="name", problem="letters or digits")
+    if told.phone is not None and len(found_by.phone_digits(told.phone)) < LEAST_OF_PHONE:
+        raise InvalidField(field="phone", problem=f"at least {LEAST_OF_PHONE} digits")
+    return told
+
+
+def _visit(parts: Parts, staff: Staff | Integration, visit: Visit) -> dict[str, Any]:
+    personal = None
+    if roles.may(staff.role, "read-personal"):
+        personal = asdict(parts.vault.open_personal(visit))
+        del personal["token"]  # the key to the patient's page is nobody else's
+    return {
+        "id": visit.id,
+        "site_id": visit.site_id,
+        "business_day": visit.business_day,
+        "label": visit.label,
+        "priority": visit.priority,
+        "party_size": visit.party_size,
+        "language": visit.language,
+        "needs": visit.needs,
+        "opened_at": visit.opened_at // 1000,
+        "personal": personal,
+    }
+
+
+def _told(stage: EntryListed, found: History) -> dict[str, Any]:
+    return {
+        "entry": stage,
+        "intervals": [
+            {
+                "state": interval.state,
+                "started_at": interval.started_at // 1000,
+                "ended_at": interval.ended_at // 1000,
+                "seconds": interval.length // 1_000_000,
+                "point_id": interval.point_id,
+                "ended_by": interval.ended_by,
+            }
+            for interval in found.intervals.get(stage.id, ())
+        ],
+    }
+
+
+def _step(step: Step, usernames: Mapping[str, str]) -> dict[str, Any]:
+    recorded = step.recorded
+    told = {
+        "seq": recorded.seq,
+        "at": recorded.at // 1000,
+        "type": recorded.event.name_on_wire(),
+        "entry_id": step.entry_id,
+        "own": step.own,
+        "actor": recorded.actor,
+        "username": usernames.get(recorded.actor),
+    }
+    return told | {name: getattr(recorded.event, name, None) for name in TOLD}
+
+
+ROUTES = [
+    Route(paths.ENTRIES, get_entries),
+    Route(paths.ENTRY, get_entry),
+    Route(paths.HISTORY, get_history),
+    Route(paths.VISIT, get_visit),
+    Route(paths.PATIENTS, get_patients),
+]

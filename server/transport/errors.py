@@ -1,0 +1,180 @@
+"""Errors on the wire: one shape for all of them, and the only place where a kind of error becomes a status.
+
+``{"error": {"code", "message", "details", "request_id", "timestamp"}}``
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import FileResponse, Response
+
+from server.domain.errors import (
+    CommandIdReused,
+    InvalidField,
+    NotAllowed,
+    NotFound,
+    NotSignedIn,
+    NowServingError,
+    Refused,
+    Unavailable,
+)
+
+logger = structlog.get_logger(__name__)
+
+STATUS_OF: dict[type[NowServingError], int] = {
+    NotSignedIn: 401,
+    NotAllowed: 403,
+    NotFound: 404,
+    Refused: 409,
+    CommandIdReused: 422,
+    InvalidField: 422,
+    Unavailable: 503,
+}
+
+
+class MalformedBody(NowServingError):
+    """The body is not JSON: {problem}"""
+
+
+class BodyTooLarge(NowServingError):
+    """The body is larger than {limit} bytes."""
+
+
+class InvalidBody(NowServingError):
+    """{problem}"""
+
+
+class BadHeader(NowServingError):
+    """{header}: {problem}."""
+
+
+class UnknownVersion(NowServingError):
+    """There is no such version of this API."""
+
+
+class HeadersTooLarge(NowServingError):
+    """The headers are larger than {limit} bytes."""
+
+
+class TooManyRequests(NowServingError):
+    """Too many requests: try again in {retry_after} s."""
+
+
+class AddressBlocked(TooManyRequests):
+    """Too many requests from this address had to be refused: try again in {retry_after} s."""
+
+
+class SignInLocked(TooManyRequests):
+    """Too many wrong passwords: try again in {retry_after} s."""
+
+
+class TookTooLong(NowServingError):
+    """This was given up after {seconds} s. A command's repeat with its Idempotency-Key tells its outcome."""
+
+
+class UnknownCommand(NotFound):
+    """There is no such command."""
+
+
+class ForeignOrigin(NotAllowed):
+    """This request was sent by a page of another site."""
+
+
+STATUS_OF |= {
+    MalformedBody: 400,
+    BadHeader: 400,
+    UnknownVersion: 400,
+    BodyTooLarge: 413,
+    InvalidBody: 422,
+    TooManyRequests: 429,
+    HeadersTooLarge: 431,
+    TookTooLong: 503,
+}
+
+
+def status_of(error: NowServingError) -> int:
+    """Return the status of an error: that of the nearest kind in the tree."""
+    for kind in type(error).__mro__:
+        if kind in STATUS_OF:
+            return STATUS_OF[kind]
+    return 500
+
+
+def error_body(code: str, message: str, details: Any, request_id: str) -> bytes:
+    """Return the error shape."""
+    body = {
+        "error": {
+            "code": code,
+            "message": message,
+            "details": details,
+            "request_id": request_id,
+            "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        }
+    }
+    return orjson.dumps(body)
+
+
+def error_response(
+    connection: HTTPConnection, status: int, code: str, message: str, details: Any = None, headers: Any = None
+) -> Response:
+    """Return an answer in the error shape."""
+    body = error_body(code, message, details if details is not None else {}, connection.scope.get("request_id", ""))
+    return Response(body, status, headers, media_type="application/json")
+
+
+def refusal(connection: HTTPConnection, error: NowServingError) -> Response:
+    """Return the answer to one of the tree's errors, with the headers that a client needs to go on."""
+    headers: dict[str, str] = {}
+    match error:
+        case NotSignedIn():
+            headers["WWW-Authenticate"] = "Bearer"
+        case TooManyRequests(details={"retry_after": seconds}):
+            headers["Retry-After"] = str(seconds)
+        case Unavailable() | TookTooLong():
+            headers["Retry-After"] = "2"
+    return error_response(connection, status_of(error), error.code, error.message, error.details, headers)
+
+
+def wants_page(request: Request) -> bool:
+    """Return whether a person's browser asks for a page, and not a script for data."""
+    for_programs = request.url.path.startswith(("/api/", "/live/", "/static/", "/health", "/metrics"))
+    return not for_programs and "text/html" in request.headers.get("accept", "")
+
+
+def page(request: Request, name: str, status: int = 200) -> Response:
+    """Return one of the pages in ``web/pages``."""
+    file = request.app.state.parts.web / "pages" / f"{name}.html"
+    return FileResponse(file, status, headers={"Cache-Control": "no-cache"})
+
+
+async def on_known(request: Request, error: Exception) -> Response:
+    """Answer one of the tree's errors."""
+    assert isinstance(error, NowServingError)
+    return refusal(request, error)
+
+
+async def on_http(request: Request, error: Exception) -> Response:
+    """Answer what Starlette itself refuses: no such path, no such method. A person's browser gets a page."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.NOT_FOUND and wants_page(request):
+        return page(request, "not-found", error.status_code)
+    code = HTTPStatus(error.status_code).name.lower()
+    return error_response(request, error.status_code, code, error.detail, headers=error.headers)
+
+
+async def on_unknown(request: Request, error: Exception) -> Response:
+    """Answer what nobody expected, saying nothing of its inside; the log has it, under the request's id."""
+    logger.error("unexpected error", exc_info=error, request_id=request.scope.get("request_id"))
+    if wants_page(request):
+        return page(request, "error", 500)
+    return error_response(request, 500, "internal_error", "Something went wrong. It has been recorded.")
+
+
+EXCEPTION_HANDLERS: dict[Any, Any] = {NowServingError: on_known, HTTPException: on_http, Exception: on_unknown}

@@ -1,0 +1,95 @@
+"""What Prometheus reads at ``/metrics``."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from server.audit import Audit
+from server.live.hub import Hub
+from server.live.redis_bus import RedisBus
+
+
+class Metrics:
+    """The figures of one process."""
+
+    def __init__(self, hub: Hub, audit: Audit) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Histogram(
+            "nowserving_request_seconds",
+            "Requests by route template, method and status; streams are not among them.",
+            ["route", "method", "status"],
+            registry=self.registry,
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+        )
+        self.commands = Counter(
+            "nowserving_commands", "Commands by name and outcome.", ["command", "outcome"], registry=self.registry
+        )
+        self.registry.register(_LiveFigures(hub))
+        self.registry.register(_AuditFigures(audit))
+
+    def text(self) -> bytes:
+        """Return all figures in Prometheus's text format."""
+        return generate_latest(self.registry)
+
+
+class _LiveFigures(Collector):
+    """Reads the hub when asked, so that the hot path counts nothing twice."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    def collect(self) -> Iterator[Metric]:
+        hub = self._hub
+        open_streams = [(stream.view_kind, stream.transport) for stream in hub.streams()]
+        yield _by("nowserving_streams", "Open streams by view and transport.", ["view", "transport"], Tally(open_streams))
+        paused = sum(stream.paused for stream in hub.streams())
+        yield GaugeMetricFamily("nowserving_streams_paused", "Open streams whose reader takes nothing.", paused)
+        about = "Streams that ended, by view and reason; `slow` ones were cut off."
+        yield _by("nowserving_streams_closed", about, ["view", "reason"], hub.closed)
+        yield _by("nowserving_delivered", "Messages written, by kind.", ["kind"], hub.delivered)
+        about = "Bytes of the messages written, without framing, by kind."
+        yield _by("nowserving_delivered_bytes", about, ["kind"], hub.bytes_delivered)
+        about = "Screens that said that what they show is not the truth, by view. It should stay 0."
+        yield _by("nowserving_disagreements", about, ["view"], hub.disagreements)
+        lag = "Seconds since the heads of the logs were last read."
+        yield GaugeMetricFamily("nowserving_feed_lag_seconds", lag, self._hub.lag_seconds)
+        yield GaugeMetricFamily("nowserving_refills", "Times a feed caught up from the log.", self._hub.refills)
+        bus = self._hub.bus
+        yield GaugeMetricFamily("nowserving_bus_healthy", "1 while the bus answers its probe.", int(bus.healthy))
+        if isinstance(bus, RedisBus):
+            yield GaugeMetricFamily("nowserving_bus_dropped", "Messages the bus did not take.", bus.dropped)
+            yield GaugeMetricFamily("nowserving_bus_gaps", "Times the bus was connected anew.", bus.gaps)
+
+
+class _AuditFigures(Collector):
+    def __init__(self, audit: Audit) -> None:
+        self._audit = audit
+
+    def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily("nowserving_audit_waiting", "Audit rows that are not written yet.", self._audit.waiting)
+        yield GaugeMetricFamily("nowserving_audit_lost", "Audit rows that the queue could not take.", self._audit.lost)
+
+
+def _by(name: str, about: str, labels: list[str], counts: Mapping[Any, float]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, about, labels=labels)
+    for values, count in counts.items():
+        family.add_metric([values] if isinstance(values, str) else values, count)
+    return family
+
+
+async def get_metrics(request: Request) -> Response:
+    """Answer Prometheus."""
+    return Response(request.app.state.parts.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+
+ROUTES = [Route("/metrics", get_metrics)]

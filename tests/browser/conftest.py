@@ -1,0 +1,98 @@
+"""A real browser: Debian's Chromium, driven by Playwright, against a running server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+
+from server.setup import Seed
+from tests.real.processes import program
+from tests.real.server import Server, environment, seed, serving
+
+# Debian's Chromium looks things up at every start unless it is told not to.
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+]
+HEARTBEAT = 1.0
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program("chromium", "chromium"), args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("browser")
+    return environment(f"sqlite+aiosqlite:///{folder / 'x.db'}", NOWSERVING_HEARTBEAT_SECONDS=str(HEARTBEAT))
+
+
+@pytest.fixture(scope="module")
+def server(env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    seed(env, points=1, tickets=0)
+    with serving(env, tmp_path_factory.mktemp("browser-server")) as server:
+        yield server
+
+
+@pytest.fixture
+def seeded(env: dict[str, str], server: Server) -> Seed:
+    """A site of its own for each test."""
+    return seed(env, points=2, tickets=6, displays=1)
+
+
+@dataclass
+class Watch:
+    """What a page did that no page may do."""
+
+    complaints: list[str] = field(default_factory=list)
+    allowed: tuple[str, ...] = ()
+
+    def console(self, message: ConsoleMessage) -> None:
+        if not any(part in message.text for part in self.allowed):
+            self.complaints.append(f"console {message.type}: {message.text}")
+
+    def request(self, request: Request, own: str) -> None:
+        if not request.url.startswith((own, "data:", "blob:")):
+            self.complaints.append(f"a request to another host: {request.url}")
+
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def open_page(browser: Browser, server: Server, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
+    """Open pages, each in a browser of its own; afterwards nothing may have been complained about.
+
+    ``allowed`` names parts of console lines that the browser itself writes and the test expects.
+    """
+    opened: list[tuple[Page, Watch]] = []
+
+    def open_page(path: str, *, width: int = 1280, height: int = 800, allowed: tuple[str, ...] = ()) -> Page:
+        context = browser.new_context(viewport={"width": width, "height": height}, base_url=server.url)
+        page = context.new_page()
+        watch = Watch(allowed=allowed)
+        page.on("console", watch.console)
+        page.on("pageerror", lambda error: watch.complaints.append(f"error: {error}"))
+        own = path if path.startswith("http") else server.url
+        page.on("request", lambda each: watch.request(each, "/".join(own.split("/")[:3])))
+        opened.append((page, watch))
+        page.goto(path)
+        return page
+
+    yield open_page
+    for page, watch in opened:
+        page.context.close()
+        assert watch.complaints == [], page.url

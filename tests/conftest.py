@@ -1,0 +1,76 @@
+"""Fixtures: real databases and a real Redis, private to this run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL
+
+from server.execute import Executor
+from server.setup import Setup
+from server.store.database import Database
+from server.store.migrate import migrate
+from server.store.vault import Vault
+from tests.real import databases
+from tests.real.redis import redis
+
+
+@pytest.fixture(scope="session")
+def database_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
+    """A server of the MySQL family: the named one, or a private MariaDB."""
+    named = databases.named_server()
+    if named is not None:
+        yield named
+        return
+    with databases.mariadb(tmp_path_factory.mktemp("mariadb")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A private Redis."""
+    with redis(tmp_path_factory.mktemp("redis")) as url:
+        yield url
+
+
+@pytest.fixture
+def mysql_url(database_server: URL) -> Iterator[str]:
+    """An empty database on the server of the MySQL family."""
+    with databases.fresh_database(database_server) as url:
+        yield url
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """An embedded database that does not exist yet."""
+    return f"sqlite+aiosqlite:///{tmp_path / 'nowserving.db'}"
+
+
+@pytest.fixture(params=["sqlite", "mysql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """An empty database, on each engine in turn."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A migrated database, on each engine in turn."""
+    database = Database(database_url)
+    await migrate(database)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def vault() -> Vault:
+    """A vault with keys of its own."""
+    return Vault([b"k" * 32], "the tests' secret key")
+
+
+@pytest.fixture
+def setup(database: Database, vault: Vault) -> Setup:
+    """Fills the database."""
+    return Setup(database, Executor(database, vault, publish=lambda *_: None))

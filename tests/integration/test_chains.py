@@ -1,0 +1,331 @@
+"""The hash chains: whole on their own, broken by whatever is changed behind them, on each engine."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, func, select, update
+
+from server.audit import BATCH, Audit
+from server.domain.commands import CallNext, ChangeSite, IssueTicket, Start
+from server.queries import verification
+from server.queries.verification import Verified, verify
+from server.setup import Seed, Setup
+from server.store import audit as rows
+from server.store.audit import Chain
+from server.store.chain import START, follow
+from server.store.database import Database
+from server.store.tables import audit, audit_chains, events, sites, visits
+from server.store.vault import Vault
+
+PERSON: dict[str, Any] = {"name": "Zoë Ångström", "phone": "+49 30 901820", "name_on_display": True}
+
+
+async def found(database: Database, site_id: int | None = None) -> list[Verified]:
+    return [each async for each in verify(database, site_id)]
+
+
+async def a_morning(setup: Setup) -> Seed:
+    """Fill a site, and let something happen."""
+    seed = await setup.seed(points=1, tickets=2, displays=1)
+    await setup.do(ChangeSite(site_id=seed["site_id"], names_on_display=True))
+    await setup.do(IssueTicket(queue_id=seed["queue_ids"][0], **PERSON))
+    called = (await setup.do(CallNext(point_id=seed["point_ids"][0])))["entry"]["id"]
+    await setup.do(Start(entry_id=called))
+    return seed
+
+
+def test_a_link_is_what_the_decision_says() -> None:
+    """Written with other tools than the server's: a reader of the decision gets the same."""
+    import hashlib
+    import json
+
+    recorded = ('Zoë \u2028 \\ " \n \x1f \U0001f600', 7, None, True, 2**53, "", '{"a":[1]}')
+    text = json.dumps([START, *recorded], separators=(",", ":"), ensure_ascii=False)
+    assert follow(START, *recorded) == hashlib.sha256(text.encode()).hexdigest()
+    assert follow(START, "ab", "c") != follow(START, "a", "bc")
+
+
+async def test_a_log_is_a_chain(setup: Setup, database: Database) -> None:
+    one, other = await a_morning(setup), await a_morning(setup)
+    verified = await found(database)
+    assert [each.chain for each in verified] == [f"site {each['site_id']}" for each in (one, other)]
+    assert [each.broken for each in verified] == [None, None]
+    async with database.read() as connection:
+        heads = {row.id: row.chain for row in await connection.execute(select(sites.c.id, sites.c.chain))}
+        last = await connection.scalar(select(events.c.hash).order_by(events.c.site_id.desc(), events.c.seq.desc()).limit(1))
+        count = await connection.scalar(select(func.count()).select_from(events))
+    assert [each.head for each in verified] == [heads[one["site_id"]], heads[other["site_id"]]]
+    assert heads[other["site_id"]] == last
+    assert sum(each.links for each in verified) == count
+
+
+async def test_a_site_of_which_nothing_is_recorded_is_whole(setup: Setup, database: Database) -> None:
+    site = await setup.site("Org", "New")
+    assert await found(database) == [Verified(f"site {site.id}", 0, START)]
+    assert (await found(database, site.id + 1))[0].broken == "there is no such site"
+
+
+async def test_more_than_a_batch(setup: Setup, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    seed = await a_morning(setup)
+    monkeypatch.setattr(verification, "BATCH", 3)
+    assert [each.broken for each in await found(database)] == [None]
+    async with database.write() as connection:
+        await connection.execute(update(events).where(events.c.seq == 8).values(actor="staff:666"))
+    (broken,) = await found(database, seed["site_id"])
+    assert (broken.links, broken.broken) == (
+        7,
+        "event 8 is not what was written there, or does not follow the one before it",
+    )
+
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "body": {"body": '{"queue_id":1}'},
+    "actor": {"actor": "staff:666"},
+    "type": {"type": "queue-added"},
+    "at": {"at": 1},
+    "command": {"command_id": "another"},
+    "hash": {"hash": "f" * 64},
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+async def test_what_is_changed_shows(setup: Setup, database: Database, what: str) -> None:
+    seed = await a_morning(setup)
+    other = await a_morning(setup)
+    async with database.write() as connection:
+        mine = (events.c.site_id == seed["site_id"], events.c.seq == 4)
+        await connection.execute(update(events).where(*mine).values(CHANGES[what]))
+    broken, whole = await found(database)
+    assert whole == Verified(f"site {other['site_id']}", whole.links, whole.head)
+    assert (broken.chain, broken.links) == (f"site {seed['site_id']}", 3)
+    assert broken.broken is not None
+    assert broken.broken.startswith("event 4 is not what was written there")
+
+
+async def test_whoever_mends_the_hash_too_breaks_the_next(setup: Setup, database: Database) -> None:
+    seed = await a_morning(setup)
+    async with database.write() as connection:
+        row = (await connection.execute(select(events).where(events.c.seq == 4))).one()
+        before = await connection.scalar(select(events.c.hash).where(events.c.seq == 3))
+        assert before is not None
+        forged = follow(before, seed["site_id"], 4, row.at, row.type, "staff:666", row.command_id, row.body)
+        await connection.execute(update(events).where(events.c.seq == 4).values(actor="staff:666", hash=forged))
+    (broken,) = await found(database)
+    assert (broken.links, (broken.broken or "")[:7]) == (4, "event 5")
+
+
+async def test_what_is_taken_out_shows(setup: Setup, database: Database) -> None:
+    seed = await a_morning(setup)
+    async with database.write() as connection:
+        await connection.execute(delete(events).where(events.c.seq == 5))
+    (broken,) = await found(database, seed["site_id"])
+    assert (broken.links, broken.broken) == (4, "event 5 is missing")
+
+
+async def test_an_end_that_is_cut_off_shows(setup: Setup, database: Database) -> None:
+    (whole,) = await _after(setup, database)
+    async with database.write() as connection:
+        await connection.execute(delete(events).where(events.c.seq == whole.links))
+    (broken,) = await found(database)
+    assert (broken.links, broken.broken) == (whole.links - 1, f"event {whole.links} is missing")
+    async with database.write() as connection:  # and the number of the site's row turned back with it
+        await connection.execute(update(sites).values(seq=whole.links - 1))
+    (broken,) = await found(database)
+    assert broken.broken == f"event {whole.links - 1} is not the head that was recorded"
+
+
+async def test_an_end_that_is_put_on_shows(setup: Setup, database: Database) -> None:
+    (whole,) = await _after(setup, database)
+    async with database.write() as connection:
+        row = (await connection.execute(select(events).where(events.c.seq == whole.links))).one()._mapping
+        values = {**row, "seq": whole.links + 1}
+        link = [values[name] for name in ("site_id", "seq", "at", "type", "actor", "command_id", "body")]
+        await connection.execute(events.insert().values({**values, "hash": follow(whole.head, *link)}))
+    (broken,) = await found(database)
+    assert broken.broken == f"event {whole.links + 1} is beyond the head, {whole.links}"
+
+
+async def test_another_order_shows(setup: Setup, database: Database) -> None:
+    await a_morning(setup)
+    async with database.write() as connection:
+        for old, new in ((4, 999), (5, 4), (999, 5)):
+            await connection.execute(update(events).where(events.c.seq == old).values(seq=new))
+    (broken,) = await found(database)
+    assert (broken.links, (broken.broken or "")[:7]) == (3, "event 4")
+
+
+async def test_a_chain_that_was_made_anew_shows_to_who_kept_a_head(setup: Setup, database: Database) -> None:
+    """Rewritten from a link to its end, head and all, it is whole; but not through what was written down elsewhere."""
+    seed = await a_morning(setup)
+    (kept,) = await found(database)
+    async with database.write() as connection:
+        head = START
+        for row in (await connection.execute(select(events).order_by(events.c.seq))).all():
+            actor = "staff:666" if row.seq == 4 else row.actor
+            link = (seed["site_id"], row.seq, row.at, row.type, actor, row.command_id, row.body)
+            head = follow(head, *link)
+            await connection.execute(update(events).where(events.c.seq == row.seq).values(actor=actor, hash=head))
+        await connection.execute(update(sites).values(chain=head))
+    assert [each.broken for each in await found(database)] == [None]
+    for through, problem in (
+        ((kept.links, kept.head), f"event {kept.links} is not what it was: the chain was made anew"),
+        ((kept.links + 1, kept.head), f"event {kept.links + 1} is missing: the chain was longer once"),
+        ((kept.links, head), None),
+    ):
+        assert [each.broken async for each in verify(database, seed["site_id"], through)] == [problem]
+
+
+async def test_a_site_s_row_that_is_gone_shows(setup: Setup, database: Database) -> None:
+    seed = await a_morning(setup)
+    async with database.write() as connection:
+        await connection.execute(delete(sites))
+    assert await found(database) == [Verified(f"site {seed['site_id']}", 0, START, "there is no such site")]
+
+
+async def test_what_may_be_forgotten_is_no_link(setup: Setup, database: Database) -> None:
+    """What is sealed, and the name for displays: both leave no trace in what stays, and the chain holds without them."""
+    await a_morning(setup)
+    async with database.read() as connection:
+        bodies = list(await connection.scalars(select(events.c.body)))
+        shown = list(await connection.scalars(select(events.c.display_name).where(events.c.display_name.is_not(None))))
+        assert shown == list(
+            await connection.scalars(select(visits.c.display_name).where(visits.c.display_name.is_not(None)))
+        )
+    assert len(shown) == 1
+    assert not any(word in body for body in bodies for word in ("Zo", "ngstr", "901820"))
+    async with database.write() as connection:
+        cleared = await connection.execute(
+            update(events).where(events.c.sealed.is_not(None)).values(sealed=None, display_name=None)
+        )
+    assert cleared.rowcount == 3
+    assert [each.broken for each in await found(database)] == [None]
+
+
+async def _after(setup: Setup, database: Database) -> list[Verified]:
+    await a_morning(setup)
+    whole = await found(database)
+    assert [each.broken for each in whole] == [None]
+    return whole
+
+
+# What is audited besides: a chain for each process
+
+
+@pytest.fixture
+def process(database: Database, vault: Vault) -> Audit:
+    return Audit(database, vault, "clinic:1")
+
+
+async def test_a_process_s_chain(process: Audit, database: Database) -> None:
+    process.start()
+    for number in range(BATCH + 5):
+        process.note("read-board", f"staff:{number}", site_id=7, organisation_id=3)
+    process.note("read-board", "staff:1", site_id=8, organisation_id=3, allowed=False)
+    await process.stop()
+    assert (process.waiting, process.lost) == (0, 0)
+    async with database.read() as connection:
+        noted = (await connection.execute(select(audit).order_by(audit.c.n))).all()
+    assert [row.n for row in noted] == list(range(1, BATCH + 9))
+    assert (noted[0].action, noted[0].subject, noted[0].actor) == ("process-began", "clinic:1", "process")
+    assert noted[-1].action == "process-ended"
+    assert [(row.actor, row.allowed, row.site_id) for row in noted[-3:-1]] == [("staff:104", True, 7), ("staff:1", False, 8)]
+    assert await found(database) == [Verified("process chain 1 (clinic:1)", BATCH + 8, noted[-1].hash)]
+
+
+async def test_each_process_begins_a_chain(process: Audit, database: Database, vault: Vault) -> None:
+    other = Audit(database, vault, "clinic:2")
+    for each in (process, other):
+        each.start()
+    await asyncio.gather(process.stop(), other.stop())
+    verified = await found(database)
+    assert {each.chain.partition(" (")[0] for each in verified} == {"process chain 1", "process chain 2"}
+    assert {each.chain.partition(" (")[2] for each in verified} == {"clinic:1)", "clinic:2)"}
+    assert all(each.broken is None and each.links == 2 for each in verified)
+
+
+TAMPERED = {
+    "changed": (update(audit).where(audit.c.n == 3).values(allowed=False), 2, "row 3 is not what was written there"),
+    "moved": (update(audit).where(audit.c.n == 3).values(site_id=None), 2, "row 3 is not what was written there"),
+    "taken out": (delete(audit).where(audit.c.n == 3), 2, "row 3 is missing"),
+    "cut off": (delete(audit).where(audit.c.n == 5), 4, "row 5 is missing"),
+    "turned back": (update(audit_chains).values(n=4), 4, "row 4 is not the head that was recorded"),
+    "headless": (delete(audit_chains), 0, "it has rows and no head"),
+}
+
+
+@pytest.mark.parametrize("how", TAMPERED)
+async def test_what_is_done_to_a_process_s_chain_shows(process: Audit, database: Database, how: str) -> None:
+    process.start()
+    for number in range(3):
+        process.note("read-board", f"staff:{number}", site_id=7)
+    await process.stop()
+    statement, links, problem = TAMPERED[how]
+    async with database.write() as connection:
+        await connection.execute(statement)
+    (broken,) = await found(database)
+    assert broken.links == links
+    assert (broken.broken or "").startswith(problem)
+
+
+async def test_a_chain_that_is_gone_shows(database: Database, vault: Vault) -> None:
+    for number in range(3):
+        process = Audit(database, vault, f"clinic:{number}")
+        process.start()
+        await process.stop()
+    async with database.write() as connection:
+        await connection.execute(delete(audit).where(audit.c.chain_id == 2))
+        await connection.execute(delete(audit_chains).where(audit_chains.c.id == 2))
+    assert [each.broken for each in await found(database)] == [None, "it is missing", None]
+
+
+async def test_a_full_queue_blocks_nothing_and_is_told(database: Database, vault: Vault) -> None:
+    process = Audit(database, vault, "clinic:1", capacity=10)
+    process.start()
+    for _ in range(15):
+        process.note("read-board", "staff:1")
+    assert (process.waiting, process.lost) == (10, 6)
+    await process.stop()  # even its own last word was too much
+    async with database.read() as connection:
+        noted = (await connection.execute(select(audit.c.action, audit.c.subject).order_by(audit.c.n))).all()
+    assert [tuple(row) for row in noted[-2:]] == [("read-board", ""), ("rows-lost", "rows:7")]
+    assert [each.broken for each in await found(database)] == [None]
+
+
+async def test_a_commit_whose_answer_was_lost_is_not_written_twice(process: Audit, database: Database) -> None:
+    process.start()
+    process.note("read-board", "staff:1")
+    await _written(process)
+    chain = process._chain
+    assert chain == Chain(1, 2, chain.hash if chain else "")
+    process.note("read-board", "staff:2")
+    process._batch = [process._queue.pop()]
+    async with database.write() as connection:  # done, but the process never heard of it
+        await rows.append(connection, chain, process._batch)
+    await process.stop()
+    async with database.read() as connection:
+        actors = list(await connection.scalars(select(audit.c.actor).order_by(audit.c.n)))
+    assert actors == ["process", "staff:1", "staff:2", "process"]
+    assert [each.broken for each in await found(database)] == [None]
+
+
+async def test_a_chain_that_somebody_else_wrote_to_is_left_to_them(process: Audit, database: Database) -> None:
+    process.start()
+    await _written(process)
+    async with database.write() as connection:
+        await connection.execute(update(audit_chains).values(n=7))
+    process.note("read-board", "staff:1")
+    await process.stop()
+    broken, whole = await found(database)
+    assert broken.broken == "row 2 is missing"
+    assert (whole.broken, whole.links) == (None, 2)
+
+
+async def _written(process: Audit) -> None:
+    for _ in range(300):
+        if not process.waiting:
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("the rows were not written")

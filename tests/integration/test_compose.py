@@ -1,0 +1,313 @@
+"""The production files agree with each other and with the program: compose file, image, proxy, and the `.env` template.
+
+They are read, not run: there may be no container engine where the tests run. What nginx thinks of its files is asked of a
+real nginx.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+import subprocess
+from base64 import b64encode
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+from starlette.routing import Route
+
+from server.cli import app
+from server.live.hub import DRAIN_SECONDS
+from server.live.stream import LIFE_SECONDS
+from server.settings import Settings, load_settings
+from server.store.database import database_url
+from server.transport import health
+from server.transport.bodies import MAX_BODY_BYTES
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.prod.yml").read_text(encoding="utf-8"))
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = {name: service for name, service in SERVICES.items() if "build" in service}
+ONE_SHOT = {"migrate"}
+INTERPOLATED = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?P<rest>[^}]*)\}")
+SECRET_NAME = re.compile(r"PASSWORD|SECRET|KEY|TOKEN|_URL$")
+
+
+def dockerfile() -> list[tuple[str, str]]:
+    """Return the Dockerfile's instructions, each as its word and the rest."""
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    joined = re.sub(r"\\\n", "", "\n".join(lines))
+    return [(word.upper(), rest) for word, _, rest in (line.partition(" ") for line in joined.splitlines() if line.strip())]
+
+
+def last(word: str) -> str:
+    """Return the last instruction of a kind: the one that holds in the final stage."""
+    return [rest for each, rest in dockerfile() if each == word][-1]
+
+
+def seconds(duration: str) -> int:
+    number, unit = int(duration[:-1]), duration[-1]
+    return number * {"s": 1, "m": 60, "h": 3600}[unit]
+
+
+def template() -> dict[str, str]:
+    """Return the names and values of `.env.example`."""
+    lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
+    pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
+    return {name: value for name, _, value in pairs}
+
+
+def strings(value: Any) -> list[str]:
+    """Return every string in a YAML value."""
+    if isinstance(value, dict):
+        return [each for item in value.values() for each in strings(item)]
+    if isinstance(value, list):
+        return [each for item in value for each in strings(item)]
+    return [value] if isinstance(value, str) else []
+
+
+def test_every_part_is_there() -> None:
+    assert set(SERVICES) == {"nginx", "server", "worker", "beat", "migrate", "mysql", "redis"}
+    assert set(OURS) == {"server", "worker", "beat", "migrate"}
+    assert SERVICES["server"]["deploy"]["replicas"] == 2
+    assert SERVICES["mysql"]["image"] == "mysql:8.4"
+    assert SERVICES["redis"]["image"].startswith("redis:7")
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_commands_exist(name: str) -> None:
+    word, *arguments = OURS[name]["command"]
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    assert word in commands
+    known = {option for parameter in commands[word].params for option in parameter.opts}
+    assert {each for each in arguments if each.startswith("--")} <= known
+
+
+def test_the_server_listens_where_the_proxy_and_the_health_check_ask() -> None:
+    command = SERVICES["server"]["command"]
+    assert command == json.loads(last("CMD"))
+    assert command[command.index("--host") + 1] == "0.0.0.0"
+    port = command[command.index("--port") + 1]
+    assert re.search(rf"^server server:{port}\b", (ROOT / "nginx/compose/upstream.conf").read_text(), re.MULTILINE)
+    assert f"http://127.0.0.1:{port}/" in last("HEALTHCHECK")
+    assert last("EXPOSE") == port
+
+
+def test_every_setting_that_is_named_exists() -> None:
+    named = {key for service in SERVICES.values() for key in service.get("environment", {})} | set(template())
+    named |= {found["name"] for text in strings(COMPOSE) for found in INTERPOLATED.finditer(text)}
+    settings = {f"NOWSERVING_{field.upper()}" for field in Settings.model_fields}
+    ours = {name for name in named if name.startswith("NOWSERVING_")}
+    assert ours <= settings
+    assert {"NOWSERVING_SECRET_KEY", "NOWSERVING_ENCRYPTION_KEYS", "NOWSERVING_DATABASE_URL"} <= ours
+
+
+def test_what_the_compose_file_takes_and_what_the_template_gives_are_the_same() -> None:
+    taken = {found["name"] for text in strings(COMPOSE) for found in INTERPOLATED.finditer(text)}
+    assert taken == set(template())
+
+
+def test_what_has_no_default_is_required_by_name() -> None:
+    for text in strings(COMPOSE):
+        for found in INTERPOLATED.finditer(text):
+            assert found["rest"].startswith((":?", ":-")), found[0]
+            if found["name"].startswith("NOWSERVING_") or SECRET_NAME.search(found["name"]):
+                assert found["rest"].startswith(":?"), found[0]
+
+
+def test_production_settings_are_accepted_once_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    filled = {
+        "MYSQL_PASSWORD": secrets.token_hex(24),
+        "REDIS_PASSWORD": secrets.token_hex(24),
+        "NOWSERVING_PUBLIC_URL": "https://queue.example.org",
+        "NOWSERVING_ALLOWED_HOSTS": "queue.example.org",
+        "NOWSERVING_SECRET_KEY": secrets.token_hex(32),
+        "NOWSERVING_ENCRYPTION_KEYS": b64encode(secrets.token_bytes(32)).decode(),
+    }
+    values = {name: filled.get(name) or value for name, value in template().items()}
+    for name in [name for name in os.environ if name.startswith("NOWSERVING_")]:
+        monkeypatch.delenv(name)
+    for key, text in SERVICES["server"]["environment"].items():
+        value = text
+        while INTERPOLATED.search(value):
+            value = INTERPOLATED.sub(lambda found: values[found["name"]], value)
+        monkeypatch.setenv(key, value)
+    settings = load_settings()
+    assert settings.env == "production"
+    database = database_url(settings.database_url.get_secret_value())
+    assert (database.host, database.database) == ("mysql", SERVICES["mysql"]["environment"]["MYSQL_DATABASE"])
+    assert database.username == SERVICES["mysql"]["environment"]["MYSQL_USER"]
+    assert filled["MYSQL_PASSWORD"] in settings.database_url.get_secret_value()
+    assert settings.redis_url is not None
+    assert filled["REDIS_PASSWORD"] in settings.redis_url.get_secret_value()
+
+
+def test_no_secret_is_committed() -> None:
+    for name, value in template().items():
+        if SECRET_NAME.search(name):
+            assert "=" not in value
+            # Empty, or an address that takes its password from elsewhere.
+            assert value == "" or re.search(r":\$\{\w+\}@", value), name
+    for service in SERVICES.values():
+        for key, value in service.get("environment", {}).items():
+            if SECRET_NAME.search(key):
+                assert INTERPOLATED.fullmatch(value), key
+    assert ".env" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_is_watched_bounded_and_restarted(name: str) -> None:
+    service = SERVICES[name]
+    limits = service["deploy"]["resources"]["limits"]
+    assert float(limits["cpus"]) > 0
+    assert re.fullmatch(r"\d+[mg]", limits["memory"])
+    assert service["logging"]["driver"] == "json-file"
+    assert {"max-size", "max-file"} <= set(service["logging"]["options"])
+    if name in ONE_SHOT:
+        assert service["restart"] == "no"
+        return
+    assert service["restart"] == "unless-stopped"
+    assert "stop_grace_period" in service
+    if "healthcheck" in service:
+        assert service["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
+        assert {"interval", "timeout", "retries", "start_period"} <= set(service["healthcheck"])
+    else:
+        assert service["command"][0] == "serve"  # watched by the image's own health check, which asks the server
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_nothing_waits_for_what_cannot_happen(name: str) -> None:
+    for other, wanted in SERVICES[name].get("depends_on", {}).items():
+        assert other in SERVICES
+        assert wanted["condition"] == ("service_completed_successfully" if other in ONE_SHOT else "service_healthy")
+    if name in OURS and name not in ONE_SHOT:
+        assert {"migrate", "mysql", "redis"} <= set(SERVICES[name]["depends_on"])
+
+
+def test_only_the_proxy_is_reachable_and_data_has_no_way_out() -> None:
+    assert [name for name, service in SERVICES.items() if "ports" in service] == ["nginx"]
+    assert COMPOSE["networks"]["back"] == {"internal": True}
+    for name in ("mysql", "redis"):
+        assert SERVICES[name]["networks"] == ["back"]
+    assert "front" in SERVICES["server"]["networks"]
+    assert {each for service in SERVICES.values() for each in service["networks"]} == set(COMPOSE["networks"])
+
+
+def test_the_database_keeps_what_was_answered_and_has_room_for_everybody() -> None:
+    flags = dict(each.removeprefix("--").partition("=")[::2] for each in SERVICES["mysql"]["command"])
+    assert flags["innodb-flush-log-at-trx-commit"] == "1"
+    assert (flags["slow-query-log"], flags["long-query-time"]) == ("ON", "2")
+    assert "innodb-buffer-pool-size" in flags
+    servers = SERVICES["server"]["deploy"]["replicas"]
+    assert int(flags["max-connections"]) >= 2 * servers * int(Settings.model_fields["database_pool_size"].default)
+
+
+def test_a_stop_leaves_time_for_the_drain() -> None:
+    drain = Settings.model_fields["drain_delay_seconds"].default + DRAIN_SECONDS
+    assert seconds(SERVICES["server"]["stop_grace_period"]) > drain + 5  # uvicorn's own wait for the last requests
+
+
+def test_the_image_is_built_from_what_is_there() -> None:
+    stages: list[str] = []
+    ignored = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
+    assert ignored[0] == "*"
+    allowed = {line[1:] for line in ignored if line.startswith("!")}
+    copied = set()
+    for word, rest in dockerfile():
+        if word == "FROM":
+            image, _, stage = rest.partition(" AS ")
+            assert re.fullmatch(r"python:3\.11-slim-\w+", image)
+            stages.append(stage)
+        elif word == "COPY" and rest.startswith("--from="):
+            assert rest.removeprefix("--from=").split()[0] in stages[:-1]
+        elif word == "COPY":
+            copied |= set(rest.split()[:-1])
+    assert copied == allowed
+    assert not any(fnmatch(each, pattern) for each in copied for pattern in ignored[1:] if not pattern.startswith("!"))
+    assert [each for each in sorted(copied) if not (ROOT / each).exists()] == []
+    for name, service in OURS.items():
+        assert service["build"]["target"] == stages[-1], name
+        assert service["image"] == OURS["server"]["image"], name
+
+
+def test_the_image_runs_the_locked_libraries_as_nobody_in_particular() -> None:
+    instructions = dockerfile()
+    assert ("RUN", "pip install --require-hashes -r requirements.lock") in instructions
+    assert ("RUN", "pip install --no-deps .") in instructions
+    user = last("USER").partition(":")[0]
+    assert user.isdigit()
+    assert int(user) > 0
+    assert json.loads(last("ENTRYPOINT")) == ["nowserving"]
+    assert all(service["read_only"] for service in OURS.values())
+
+
+def test_the_image_asks_a_health_path_that_exists() -> None:
+    python, flag, code = json.loads(last("HEALTHCHECK").partition("CMD ")[2])
+    assert (python, flag) == ("python", "-c")
+    compile(code, "HEALTHCHECK", "exec")
+    path = re.search(r"http://127\.0\.0\.1:8000(/[\w/]+)", code)
+    assert path is not None
+    assert path[1] in {route.path for route in health.ROUTES if isinstance(route, Route)}
+
+
+def test_every_mount_has_its_source() -> None:
+    for name, service in SERVICES.items():
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            if source.startswith("."):
+                assert (ROOT / source).is_file(), f"{name}: {source}"
+            else:
+                assert source in COMPOSE["volumes"], f"{name}: {source}"
+
+
+def test_the_proxy_gets_every_file_that_it_includes() -> None:
+    mounts = {volume.split(":")[1]: ROOT / volume.split(":")[0] for volume in SERVICES["nginx"]["volumes"]}
+    entrypoint = SERVICES["nginx"]["entrypoint"]
+    main = entrypoint[entrypoint.index("-c") + 1]
+    folder = main.rpartition("/")[0]
+    included = {
+        f"{folder}/{name}"
+        for source in mounts.values()
+        for name in re.findall(r"^\s*include (\S+);", source.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert included | {main} == set(mounts)
+
+
+def test_the_proxy_and_the_server_agree() -> None:
+    text = (ROOT / "nginx/nginx.conf").read_text(encoding="utf-8")
+    live = text[text.index("location ^~ /live/") :]
+    timeout = re.search(r"proxy_read_timeout (\d+)s;", live)
+    assert timeout is not None
+    assert int(timeout[1]) > LIFE_SECONDS
+    body = re.search(r"client_max_body_size (\d+)k;", text)
+    assert body is not None
+    assert int(body[1]) * 1024 == MAX_BODY_BYTES
+    assert f'"limit\\":{MAX_BODY_BYTES}' in text
+    listens = re.search(r"^listen (\d+)\b", (ROOT / "nginx/snippets/listen.conf").read_text(), re.MULTILINE)
+    assert listens is not None
+    assert SERVICES["nginx"]["ports"][0].endswith(f":{listens[1]}")
+    assert f"http://127.0.0.1:{listens[1]}/health/proxy" in SERVICES["nginx"]["healthcheck"]["test"]
+
+
+def test_nginx_accepts_its_files(tmp_path: Path) -> None:
+    conf = shutil.copytree(ROOT / "nginx", tmp_path / "conf")
+    state = tmp_path / "state"
+    state.mkdir()
+    nginx = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    assert nginx is not None, "the Debian package nginx is missing"
+    done = subprocess.run(
+        [nginx, "-t", "-e", "stderr", "-p", f"{state}/", "-c", str(conf / "nginx.conf")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "[warn]" not in done.stderr

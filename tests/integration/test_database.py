@@ -1,0 +1,156 @@
+"""Connections and transactions: none is left open, a dead one costs nobody anything, and many rows change as one does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import literal, make_url, select, update
+
+from server.domain.board import Changes
+from server.domain.entities import Entry
+from server.domain.errors import Unavailable
+from server.queries.boards import Boards
+from server.setup import Setup
+from server.store import boards, database, many
+from server.store.database import Conflict, Database, Transaction
+from server.store.tables import entries
+from tests.real.databases import connect
+
+_ONE = select(literal(1).label("one"))
+_ENTRY = select(entries).where(entries.c.id == 0)
+
+
+@pytest.fixture
+async def mysql(mysql_url: str) -> AsyncIterator[Database]:
+    """A database of the MySQL family, not migrated."""
+    found = Database(mysql_url)
+    yield found
+    await found.close()
+
+
+_CONNECTIONS = "SELECT id FROM information_schema.processlist WHERE db = %s AND id <> CONNECTION_ID()"
+_IN_TRANSACTION = f"{_CONNECTIONS} AND id IN (SELECT trx_mysql_thread_id FROM information_schema.innodb_trx)"
+
+
+def _ask(url: str, statement: str, *values: object) -> list[int]:
+    with connect(make_url(url)) as connection, connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _kill(url: str) -> None:
+    for identifier in _ask(url, _CONNECTIONS, make_url(url).database):
+        _ask(url, f"KILL {identifier}")
+
+
+async def test_a_connection_that_died_at_rest_costs_nobody_anything(
+    mysql: Database, mysql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "IDLE_SECONDS", 0.0)
+    await asyncio.gather(*(mysql.look_up(_ONE) for _ in range(5)))
+    _kill(mysql_url)
+    found = [await mysql.look_up(_ONE) for _ in range(5)]
+    assert all(row is not None and row.one == 1 for row in found)
+
+
+async def test_one_that_was_of_use_just_now_is_not_asked_and_its_death_is_said(
+    mysql: Database, mysql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "IDLE_SECONDS", 3600.0)
+    await asyncio.gather(*(mysql.look_up(_ONE) for _ in range(5)))
+    _kill(mysql_url)
+    with pytest.raises(Unavailable):
+        await mysql.look_up(_ONE)
+    assert [await mysql.look_up(_ONE) for _ in range(5)], "the others, no younger, were let go with it"
+
+
+async def test_no_transaction_is_left_open(setup: Setup, database: Database, database_url: str) -> None:
+    """However a piece of work ends, its connection goes back clean: an open one would keep migrations waiting."""
+
+    def fail(connection: Transaction) -> None:
+        connection.execute(update(entries).values(calls=9))
+        raise LookupError
+
+    def last(connection: Transaction) -> None:
+        connection.execute(_ENTRY)
+
+    seeded = await setup.seed(points=1, tickets=1, displays=0)
+    await database.look_up(_ENTRY)
+    await database.transact(last)
+    with pytest.raises(LookupError):
+        await database.transact(fail)
+    with pytest.raises(LookupError):
+        async with database.write() as connection:
+            await connection.run_sync(fail)
+    await database.now()
+    if not database.embedded:
+        name = make_url(database_url).database
+        assert _ask(database_url, _CONNECTIONS, name), "they rest in the pool"
+        assert _ask(database_url, _IN_TRANSACTION, name) == []
+    board = await Boards(database).board(seeded["site_id"])
+    assert [entry.calls for entry in board.entries.values()] == [0], "what failed was rolled back"
+
+
+async def test_a_cancelled_transaction_is_rolled_back(mysql: Database, mysql_url: str) -> None:
+    def wait(connection: Transaction) -> None:
+        connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS t (n INT) ENGINE=InnoDB")
+        connection.exec_driver_sql("INSERT INTO t VALUES (1)")
+        connection.exec_driver_sql("SELECT SLEEP(30)")
+
+    task = asyncio.create_task(mysql.transact(wait))
+    for _ in range(50):
+        await asyncio.sleep(0.2)  # asked more often than each 0.1 s, the server goes on telling what it told before
+        if _ask(mysql_url, _IN_TRANSACTION, make_url(mysql_url).database):
+            break
+    else:
+        pytest.fail("it never began")
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    _kill(mysql_url)  # it sleeps on at the server, where nobody waits for it any more
+    row = await mysql.look_up(select(literal(1).label("one")))
+    assert row is not None
+    assert _ask(mysql_url, "SELECT COUNT(*) FROM t") == [0]
+
+
+async def test_many_rows_change_as_one_does(setup: Setup, database: Database) -> None:
+    """Numbers, truths and nothing at all arrive as they were sent; a row that is not as it was is left alone."""
+    seeded = await setup.seed(points=1, tickets=6, displays=0)
+    before = sorted((await Boards(database).board(seeded["site_id"])).entries.values(), key=lambda entry: entry.id)
+    wanted = [
+        replace(entry, expect_from=None if index % 2 else 2**53 + index, estimating=bool(index % 3), seq=99)
+        for index, entry in enumerate(before)
+    ]
+    names = frozenset({"expect_from", "estimating", "seq"})
+    assert many.fits(entries, names)
+    assert not many.fits(entries, names | {"undo"})
+    rows = [
+        {"id": new.id, "was_seq": old.seq, "expect_from": new.expect_from, "estimating": new.estimating, "seq": 99}
+        for old, new in zip(before, wanted, strict=True)
+    ]
+    rows[0]["was_seq"] = 77
+    assert await database.transact(lambda connection: many.update(connection, entries, names, rows)) == 5
+    async with database.read() as connection:
+        found = (await connection.execute(select(entries).order_by(entries.c.id))).all()
+    assert [row.expect_from for row in found] == [before[0].expect_from, *(new.expect_from for new in wanted[1:])]
+    assert [row.estimating for row in found] == [before[0].estimating, *(new.estimating for new in wanted[1:])]
+    assert [row.seq for row in found] == [before[0].seq, 99, 99, 99, 99, 99]
+
+
+async def test_of_many_rows_each_must_be_as_it_was(setup: Setup, database: Database) -> None:
+    seeded = await setup.seed(points=1, tickets=6, displays=0)
+    board = await Boards(database).board(seeded["site_id"])
+    changes, before = Changes(), board.site
+    for entry in list(board.entries.values()):
+        changes.records[Entry, entry.id] = (entry, replace(entry, expect_until=5, seq=entry.seq + 50))
+    board.site = replace(before, seq=before.seq + 1)
+    async with database.write() as connection:
+        await connection.execute(update(entries).where(entries.c.id == min(board.entries)).values(seq=7000))
+    with pytest.raises(Conflict, match="1 of 6 entries"):
+        await database.transact(lambda connection: boards.save(connection, before, board, changes, "x", ""))
+    after = await Boards(database).board(seeded["site_id"])
+    assert after.site == before
+    assert not any(entry.expect_until == 5 for entry in after.entries.values()), "none was changed"

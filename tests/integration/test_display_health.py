@@ -1,0 +1,209 @@
+"""How displays are, on the desk: connected, muted, behind; and dark when their server died."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from server.setup import Seed
+from tests.real.screens import Screen, sse
+from tests.real.server import Server, environment, seed, serving
+
+HEARTBEAT = "0.5"
+
+
+@pytest.fixture(scope="module")
+def server_and_env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, dict[str, str]]]:
+    folder = tmp_path_factory.mktemp("health")
+    env = environment(f"sqlite+aiosqlite:///{folder / 'x.db'}", NOWSERVING_HEARTBEAT_SECONDS=HEARTBEAT)
+    seed(env, points=1, tickets=0, displays=0)
+    with serving(env, folder) as server:
+        yield server, env
+
+
+@pytest.fixture
+def server(server_and_env: tuple[Server, dict[str, str]]) -> Server:
+    return server_and_env[0]
+
+
+@pytest.fixture
+def seeded(server_and_env: tuple[Server, dict[str, str]]) -> Seed:
+    return seed(server_and_env[1], points=1, tickets=2, displays=1)
+
+
+@pytest.fixture
+def desk(server: Server, seeded: Seed) -> Iterator[Screen]:
+    token = server.sign_in(seeded, "receptionist")
+    with sse(f"{server.url}/live/sites/{seeded['site_id']}/desk", token) as desk:
+        desk.wait(lambda each: each.cells)
+        yield desk
+
+
+def health(desk: Screen, seeded: Seed) -> dict[str, Any]:
+    cell: dict[str, Any] = desk.cells[f"display:{seeded['displays'][0]['id']}"]
+    return cell
+
+
+def address(server: Server, seeded: Seed) -> tuple[str, str]:
+    return f"{server.url}/live/displays/{seeded['displays'][0]['id']}", seeded["displays"][0]["token"]
+
+
+def shows(desk: Screen, seeded: Seed, **wanted: Any) -> float:
+    def reached(each: Screen) -> bool:
+        return {name: health(each, seeded)[name] for name in wanted} == wanted
+
+    return desk.wait(reached, 8, f"{wanted}")
+
+
+def framed(url: str, token: str) -> ClientConnection:
+    return connect(url.replace("http", "ws"), additional_headers={"Authorization": f"Bearer {token}"}, compression=None)
+
+
+def test_a_display_comes_tells_how_it_is_and_goes(server: Server, seeded: Seed, desk: Screen) -> None:
+    url, token = address(server, seeded)
+    assert health(desk, seeded) == {
+        "name": "Display 1", "paired": True, "connected": False, "since": None, "muted": False, "version": None, "lag": None,
+    }  # fmt: skip
+    with framed(url, token) as socket:
+        body = json.loads(socket.recv(timeout=5))
+        took = shows(desk, seeded, connected=True)
+        assert took > 1.5, "not before it has lasted"
+        assert abs(health(desk, seeded)["since"] / 1000 - time.time()) < 10
+        socket.send(json.dumps({"type": "ack", "seq": body["seq"], "muted": True, "version": "1.2.3"}))
+        shows(desk, seeded, connected=True, muted=True, version="1.2.3", lag=0)
+    shows(desk, seeded, connected=False, lag=None, muted=True)
+
+
+def test_beside_server_sent_events_it_tells_by_requests(server: Server, seeded: Seed, desk: Screen) -> None:
+    url, token = address(server, seeded)
+    with sse(url, token) as display, server.client(token) as client:
+        display.wait(lambda each: each.cells)
+        assert client.post(f"{url}/ack", json={"seq": display.seq, "muted": False, "version": "7"}).status_code == 204
+        shows(desk, seeded, connected=True, muted=False, version="7", lag=0)
+        for body, status in (({}, 422), ({"seq": -1}, 422), ({"seq": 1, "version": "<b>"}, 422), ({"seq": "1"}, 422)):
+            assert client.post(f"{url}/ack", json=body).status_code == status
+    assert httpx.post(f"{url}/ack", json={"seq": 1}).status_code == 401
+    other = f"{server.url}/live/displays/{seeded['displays'][0]['id'] + 1}/ack"
+    assert httpx.post(other, json={"seq": 1}, headers={"Authorization": f"Bearer {token}"}).status_code == 403
+
+
+def test_dropping_out_for_a_moment_is_not_told(server: Server, seeded: Seed, desk: Screen) -> None:
+    url, token = address(server, seeded)
+    with sse(url, token) as display:
+        display.wait(lambda each: each.cells)
+        shows(desk, seeded, connected=True)
+    since, seq = health(desk, seeded)["since"], desk.seq
+    time.sleep(0.5)
+    with sse(url, token) as display:
+        display.wait(lambda each: each.cells)
+        time.sleep(3)
+        assert health(desk, seeded)["connected"]
+        assert health(desk, seeded)["since"] == since
+        events = desk.seq - seq
+    assert events <= 31, events  # nothing but what the clock says of those who wait
+
+
+@pytest.mark.parametrize("way", ["frame", "request"])
+def test_a_screen_that_disagrees_is_counted(server: Server, seeded: Seed, way: str) -> None:
+    url, token = address(server, seeded)
+
+    def counted() -> float:
+        lines = [
+            line for line in httpx.get(f"{server.url}/metrics").text.splitlines() if "nowserving_disagreements{" in line
+        ]
+        return sum(float(line.rpartition(" ")[2]) for line in lines if 'view="display"' in line)
+
+    before = counted()
+    if way == "request":
+        assert httpx.post(f"{url}/disagreement", json={"seq": 3}).status_code == 401
+        headers = {"Authorization": f"Bearer {token}"}
+        assert httpx.post(f"{url}/disagreement", json={"seq": 3}, headers=headers).status_code == 204
+    else:
+        with framed(url, token) as socket:
+            socket.recv(timeout=5)
+            socket.send('{"type":"disagreement","seq":3}')
+            until = time.monotonic() + 5
+            while counted() == before and time.monotonic() < until:
+                time.sleep(0.05)
+    assert counted() == before + 1
+
+
+def chatter(socket: ClientConnection) -> None:
+    for _ in range(150):
+        socket.send('{"type":"ack","seq":1}')
+
+
+JUNK: list[tuple[str, Callable[[ClientConnection], None], int]] = [
+    ("no json", lambda socket: socket.send("{"), 3501),
+    ("another type", lambda socket: socket.send('{"type":"hello"}'), 3501),
+    ("a list", lambda socket: socket.send("[]"), 3501),
+    ("more fields", lambda socket: socket.send('{"type":"ack","seq":1,"x":1}'), 3501),
+    ("a number of text", lambda socket: socket.send('{"type":"ack","seq":"1"}'), 3501),
+    ("bytes", lambda socket: socket.send(b'{"type":"ack","seq":1}'), 3501),
+    ("bad text", lambda socket: socket.send(b"\xff\xfe", text=True), 1007),
+    ("huge", lambda socket: socket.send("x" * 70_000), 1009),
+    ("huge in fragments", lambda socket: socket.send(["x" * 30_000] * 4), 1009),
+    ("too often", chatter, 3501),
+]
+
+
+@pytest.mark.parametrize(("send", "code"), [(send, code) for _, send, code in JUNK], ids=[name for name, _, _ in JUNK])
+def test_junk_is_closed_and_touches_nothing_else(
+    server: Server, seeded: Seed, send: Callable[[ClientConnection], None], code: int
+) -> None:
+    url, token = address(server, seeded)
+    with sse(url, token) as beside, framed(url, token) as socket:
+        beside.wait(lambda each: each.cells)
+        socket.recv(timeout=5)
+        try:
+            send(socket)
+            while True:
+                socket.recv(timeout=5)
+        except ConnectionClosed:
+            pass
+        assert socket.close_code == code
+        beats = beside.kinds().count("heartbeat")
+        beside.wait(lambda each: each.kinds().count("heartbeat") > beats, 3, "life beside")
+        assert not beside.ended
+
+
+def test_fragments_of_a_good_frame_are_good(server: Server, seeded: Seed, desk: Screen) -> None:
+    url, token = address(server, seeded)
+    with framed(url, token) as socket:
+        body = json.loads(socket.recv(timeout=5))
+        socket.send(['{"type":"ack",', f'"seq":{body["seq"]}', "}"])
+        shows(desk, seeded, connected=True, lag=0)
+
+
+def test_a_display_goes_dark_when_its_server_died(mysql_url: str, tmp_path: Path) -> None:
+    """kill -9: another process notices within a few heartbeats; a display that came to it meanwhile stays lit."""
+    env = environment(mysql_url, NOWSERVING_HEARTBEAT_SECONDS="1")
+    seeded = seed(env, points=1, tickets=0, displays=2)
+    first, second = seeded["displays"]
+    with ExitStack() as stack:
+        one = stack.enter_context(serving(env, tmp_path, name="one"))
+        two = stack.enter_context(serving(env, tmp_path, name="two"))
+        path = f"/live/sites/{seeded['site_id']}/desk"
+        desk = stack.enter_context(sse(f"{two.url}{path}", two.sign_in(seeded, "receptionist")))
+        screens = [
+            stack.enter_context(sse(f"{one.url}/live/displays/{each['id']}", each["token"])) for each in (first, second)
+        ]
+        lit = [f"display:{each['id']}" for each in (first, second)]
+        desk.wait(lambda each: each.cells and all(each.cells[key]["connected"] for key in lit), 8, "both lit")
+        one.process.kill()
+        for screen in screens:
+            screen.wait(lambda each: each.ended)
+        stack.enter_context(sse(f"{two.url}/live/displays/{second['id']}", second["token"]))
+        desk.wait(lambda each: not each.cells[lit[0]]["connected"], 9, "the dark one")
+        time.sleep(2.5)
+        assert desk.cells[lit[1]]["connected"]
+        assert not desk.cells[lit[0]]["connected"]

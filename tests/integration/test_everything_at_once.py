@@ -1,0 +1,190 @@
+"""Every kind of command at once, from four client processes at running servers: the house stays in order."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import random
+from collections import Counter, defaultdict
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from sqlalchemy import Executable, delete, func, insert, select, update
+
+from server.domain.board import Board
+from server.domain.commands import COMMANDS, CallNext, Command
+from server.queries.boards import Boards
+from server.setup import Setup
+from server.store.database import Database
+from server.store.tables import entries, events
+from tests.real.crowd import Answered, Asked, ask_at_once
+from tests.real.server import environment, seed, serving
+from tests.real.truth import truth_of
+from tests.unit.worlds import command_of
+
+ROUNDS = 10
+CALLERS = 4
+REQUESTS = 200
+TWICE = 0.15  # the share of keys that are sent twice at once, each time to another server if there is one
+
+# How a command is made up (an action of `command_of`), and how often beside the others. A new command must be named here.
+SENT: dict[str, tuple[str, int]] = {
+    "issue-ticket": ("issue", 14),
+    "call-next": ("call", 14),
+    "call": ("call-one", 6),
+    "recall": ("recall", 6),
+    "start": ("start", 12),
+    "complete": ("complete", 12),
+    "no-show": ("no-show", 5),
+    "hold": ("hold", 5),
+    "return": ("return", 6),
+    "transfer": ("transfer", 6),
+    "leave": ("leave", 3),
+    "cancel": ("cancel", 3),
+    "reprioritise": ("reprioritise", 5),
+    "move": ("move", 6),
+    "running-late": ("running-late", 4),
+    "undo": ("undo", 8),
+    "reopen": ("reopen", 4),
+    "open-point": ("open-point", 8),
+    "break-point": ("break-point", 3),
+    "close-point": ("close-point", 2),
+    "open-queue": ("open-queue", 5),
+    "pause-queue": ("pause-queue", 2),
+    "broadcast-message": ("message", 3),
+    "add-queue": ("add-queue", 2),
+    "add-point": ("add-point", 2),
+    "add-display": ("add-display", 2),
+    "amend-visit": ("amend", 4),
+    "staff-point": ("staff", 4),
+    "swap-points": ("swap", 3),
+    "reassign-provider": ("reassign", 2),
+    "change-site": ("change-site", 2),
+    "add-service": ("add-service", 2),
+    "change-service": ("change-service", 2),
+    "add-provider": ("add-provider", 2),
+    "change-provider": ("change-provider", 2),
+    "change-queue": ("change-queue", 2),
+    "change-point": ("change-point", 2),
+    "add-kiosk": ("add-kiosk", 2),
+    "rename-device": ("rename", 2),
+    "renew-token": ("renew", 2),
+    "revoke-token": ("revoke", 2),
+    "remove": ("remove", 2),
+}
+NOT_SENT = {
+    "tick": "nobody can send it; the servers' own clocks do, all the while",
+    "report-display": "nobody can send it; servers do when a display comes or goes, as in test_display_health.py",
+    "close-day": "ends every entry there is, and the rest of a round would only be refused; see test_lost_answers",
+}
+
+
+def test_every_command_is_sent_or_there_is_a_reason() -> None:
+    assert set(SENT) | set(NOT_SENT) == set(COMMANDS)
+    assert not set(SENT) & set(NOT_SENT)
+
+
+@pytest.mark.parametrize(("engine", "servers"), [("mysql", 2), ("sqlite", 1)])
+def test_two_hundred_requests_of_every_kind_at_once(
+    engine: str, servers: int, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten rounds at one site. A request may be refused by name; nothing else may go wrong."""
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # measured elsewhere: here it would only slow the race
+    url = request.getfixturevalue(f"{engine}_url")
+    redis_url = request.getfixturevalue("redis_url") if servers > 1 else None
+    env = environment(url, redis_url, NOWSERVING_LOG_LEVEL="warning")
+    seeded = seed(env, points=8, tickets=60, displays=1)
+    answered: list[Answered] = []
+    chance = random.Random(2)
+    with ExitStack() as stack:
+        running = [stack.enter_context(serving(env, tmp_path, name=f"server{index}")) for index in range(servers)]
+        pool = stack.enter_context(ProcessPoolExecutor(CALLERS, multiprocessing.get_context("spawn")))
+        token = running[0].sign_in(seeded, "admin")
+        urls = [server.url for server in running]
+        for number in range(ROUNDS):
+            board = asyncio.run(_board(url, seeded["site_id"]))
+            asked = [_asked(board, chance, urls, f"{number}-{index}") for index in range(REQUESTS)]
+            jobs = [pool.submit(ask_at_once, token, asked[caller::CALLERS]) for caller in range(CALLERS)]
+            answers = [each for job in jobs for each in job.result()]
+            _check_answers(answers)
+            answered += answers
+            asyncio.run(_check_log(url, seeded["site_id"], answered))
+    done = Counter(each.asked.name for each in answered if each.status == 200)
+    assert set(done) == set(SENT), f"never done: {set(SENT) - set(done)}"
+    assert _twice_done(answered) > ROUNDS, "keys that came twice at once, and were done"
+
+
+async def _board(url: str, site_id: int) -> Board:
+    database = Database(url)
+    try:
+        return await Boards(database).board(site_id)
+    finally:
+        await database.close()
+
+
+def _asked(board: Board, chance: random.Random, urls: list[str], key: str) -> Asked:
+    """Return a command about what the board shows now: by the time it arrives, others may have been quicker."""
+    name = chance.choices(list(SENT), [weight for _, weight in SENT.values()])[0]
+    command = _of_this_site(board, command_of(SimpleNamespace(board=board), SENT[name][0], chance.randrange(1000)))  # type: ignore[arg-type]
+    assert command.name_on_wire() == name
+    to = (urls * 2)[:2] if chance.random() < TWICE else [chance.choice(urls)]
+    return Asked(name, asdict(command), key, tuple(to))  # type: ignore[call-overload]
+
+
+def _of_this_site(board: Board, command: Command) -> Command:
+    if any(item.name == "site_id" for item in fields(command)):  # type: ignore[arg-type]
+        return replace(command, site_id=board.site.id)  # type: ignore[type-var]
+    return command
+
+
+def _check_answers(answers: list[Answered]) -> None:
+    strange = [each for each in answers if each.status not in (200, 404, 409)]
+    assert not strange, strange[:3]
+    by_key: dict[str, list[Answered]] = defaultdict(list)
+    for each in answers:
+        by_key[each.asked.key].append(each)
+    assert len(by_key) == REQUESTS
+    for several in by_key.values():
+        bodies = [each.body for each in several if each.status == 200]
+        assert all(body == bodies[0] for body in bodies), "who asks twice gets one answer"
+
+
+async def _check_log(url: str, site_id: int, answered: list[Answered]) -> None:
+    truth = await truth_of(url, site_id)
+    numbers = {each.asked.key: [event["seq"] for event in each.body["events"]] for each in answered if each.status == 200}
+    asked = {each.asked.key for each in answered}
+    for key in asked:
+        # What overtook a command, an absence that had ended, is told in its answer too: all of it, and once.
+        assert truth.done.get(key, []) == numbers.get(key, []), f"{key} is in the log as it was answered, and once"
+
+
+def _twice_done(answered: list[Answered]) -> int:
+    done = Counter(each.asked.key for each in answered if each.status == 200)
+    return sum(count == 2 for count in done.values())
+
+
+# That it can fail
+
+_LAST = select(func.max(events.c.seq)).scalar_subquery()
+# Events as they are, but for their numbers: behind all others, as if they had happened once more.
+_AGAIN = select(*(_LAST + 1 if column is events.c.seq else column for column in events.c))
+TAMPERED: dict[str, Executable] = {
+    "the rows are what": update(entries).values(calls=7),
+    "no number is missing": delete(events).where(events.c.seq == 3),
+    "nobody is called who": insert(events).from_select(list(events.c), _AGAIN.where(events.c.type == "ticket-called")),
+}
+
+
+@pytest.mark.parametrize("said", TAMPERED)
+async def test_what_is_not_in_order_is_noticed(said: str, database: Database, database_url: str, setup: Setup) -> None:
+    seeded = await setup.seed(points=1, tickets=3, displays=0)
+    await setup.do(CallNext(point_id=seeded["point_ids"][0]))
+    await truth_of(database_url, seeded["site_id"])
+    async with database.write() as connection:
+        await connection.execute(TAMPERED[said])
+    with pytest.raises(AssertionError, match=said):
+        await truth_of(database_url, seeded["site_id"])

@@ -1,0 +1,75 @@
+"""The short form of ``python -m tests.fuzz``: a few examples of each operation, always the same ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from server.setup import Seed
+from tests.fuzz.fuzzing import LEFT_OUT, ROLES, Fuzzer, House, served
+from tests.real.server import Server, environment, seed, serving
+
+SECONDS = 240  # far more than it takes: it ends by itself
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("fuzz")
+
+
+@pytest.fixture(scope="module")
+def env(folder: Path) -> dict[str, str]:
+    return environment(f"sqlite+aiosqlite:///{folder / 'x.db'}")
+
+
+@pytest.fixture(scope="module")
+def seeded(env: dict[str, str]) -> Seed:
+    return seed(env, points=6, tickets=12, displays=3)
+
+
+@pytest.fixture(scope="module")
+def server(env: dict[str, str], seeded: Seed, folder: Path) -> Iterator[Server]:
+    with serving(env, folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def house(server: Server, seeded: Seed) -> Iterator[House]:
+    house = House(server.url, seeded)
+    yield house
+    house.close()
+
+
+def test_nothing_is_answered_that_the_document_does_not_promise(server: Server, house: House) -> None:
+    fuzzer = Fuzzer(house, seed=7)
+    report = fuzzer.run(examples=10, rounds=1, seconds=SECONDS)
+    text = "\n".join(report.lines())
+    assert not report.findings, text
+    assert not report.out_of_time, text
+    assert "Traceback" not in server.log.read_text()
+    # A few examples do not do everything; but if they did little, they would prove little.
+    assert len(report.never_done()) < len(report.answers) / 4, text
+    assert {role for counter in report.answers.values() for role, _ in counter} == set(ROLES)
+    assert set(report.answers).isdisjoint(LEFT_OUT)
+
+
+@pytest.mark.parametrize("change", ["status", "content type", "body", "body refused"])
+def test_an_answer_that_is_not_promised_is_found(house: House, change: str) -> None:
+    """The same with a document that promises something else."""
+    document = served(house.url)
+    sites = document["paths"]["/api/v1/sites"]["get"]["responses"]
+    good, refused = sites["200"]["content"], {"properties": {"error": {"required": ["nonsense"]}}}
+    if change == "status":
+        del sites["401"]
+    elif change == "content type":
+        sites["200"]["content"] = {"text/csv": good["application/json"]}
+    elif change == "body":
+        good["application/json"]["schema"] = {"type": "array"}
+    else:
+        sites["401"] = {"description": "No.", "content": {"application/json": {"schema": refused}}}
+    fuzzer = Fuzzer(house, seed=7, document=document)
+    fuzzer.operations = [each for each in fuzzer.operations if each.label == "GET /api/v1/sites"]  # and no address below it
+    report = fuzzer.run(examples=20, rounds=1, seconds=SECONDS)
+    assert {label for label, _ in report.findings} == {"GET /api/v1/sites"}

@@ -1,0 +1,491 @@
+"""What is sent to do harm is refused in the error shape, tells nothing of the inside, changes nothing, and is survived."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import re
+import socket
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+
+from server.setup import Seed
+from server.store import log
+from server.store.database import Database
+from server.transport.bodies import MODELS
+from tests.real.rows import rows
+from tests.real.server import Server, environment, seed, serving
+
+COMMANDS = "/api/v1/commands/"
+ISSUE = COMMANDS + "issue-ticket"
+INSIDE = re.compile(
+    r"traceback|\.py\b|site-packages|sqlalchemy|sqlite|mysql|starlette|uvicorn|httptools|h11|pydantic|orjson|"
+    r"SELECT |INSERT |/home/|/usr/|/tmp/|/work/|0x[0-9a-f]{6}",
+    re.IGNORECASE,
+)
+
+
+@pytest.fixture(scope="module")
+def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return environment(f"sqlite+aiosqlite:///{tmp_path_factory.mktemp('hostile') / 'x.db'}", NOWSERVING_REQUEST_SECONDS="3")
+
+
+@pytest.fixture(scope="module")
+def seeded(env: dict[str, str]) -> Seed:
+    return seed(env, points=2, tickets=3, displays=1)
+
+
+@pytest.fixture(scope="module")
+def foreign(env: dict[str, str], seeded: Seed) -> Seed:
+    """A site of another organisation."""
+    return seed(env, points=2, tickets=3, displays=1)
+
+
+@pytest.fixture(scope="module")
+def server(env: dict[str, str], foreign: Seed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(env, tmp_path_factory.mktemp("hostile-server")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def admin(server: Server, seeded: Seed) -> Iterator[httpx.Client]:
+    with server.client(server.sign_in(seeded, "admin")) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def theirs(server: Server, foreign: Seed) -> Iterator[httpx.Client]:
+    with server.client(server.sign_in(foreign, "admin")) as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def survived(env: dict[str, str], seeded: Seed, foreign: Seed, server: Server, admin: httpx.Client) -> Iterator[None]:
+    """Whatever a test sends: both sites are as they were, nothing unexpected is in the log, and the server goes on."""
+    before = [_log(env, each["site_id"]) for each in (seeded, foreign)]
+    yield
+    assert [_log(env, each["site_id"]) for each in (seeded, foreign)] == before
+    assert admin.get(f"/api/v1/sites/{seeded['site_id']}/board").status_code == 200
+    assert "unexpected error" not in server.log.read_text()
+    assert "Traceback" not in server.log.read_text()
+
+
+def _log(env: dict[str, str], site_id: int) -> list[str]:
+    async def read() -> list[str]:
+        database = Database(env["NOWSERVING_DATABASE_URL"])
+        try:
+            async with database.read() as connection:
+                recorded = await connection.run_sync(log.since, site_id, 0)
+            return [repr(each) for each in recorded if each.actor != "clock"]  # the clock quotes waits anew
+        finally:
+            await database.close()
+
+    return asyncio.run(read())
+
+
+def refused(answer: httpx.Response, *statuses: int) -> dict[str, Any]:
+    """Assert that an answer is a refusal in the error shape that tells nothing of the inside; return the error."""
+    assert 400 <= answer.status_code < 500, (answer.status_code, answer.text[:500])
+    assert not statuses or answer.status_code in statuses, (answer.status_code, answer.text[:500])
+    error: dict[str, Any] = answer.json()["error"]
+    assert set(error) == {"code", "message", "details", "request_id", "timestamp"}
+    assert not INSIDE.search(answer.text), answer.text
+    assert len(answer.content) < 4_000
+    return error
+
+
+def raw(server: Server, *pieces: bytes, pause: float = 0) -> list[tuple[int, bytes]]:
+    """Send bytes as they are; return the status and the body of each answer until the line is closed or silent."""
+    data = b""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as line:
+        with suppress(BrokenPipeError, ConnectionResetError):
+            for piece in pieces:
+                line.sendall(piece)
+                time.sleep(pause)
+        line.settimeout(1.5)
+        with suppress(TimeoutError, ConnectionResetError):
+            while chunk := line.recv(65_536):
+                data += chunk
+    found = []
+    while data:
+        head, _, data = data.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 "), head
+        length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+        size = int(length[1]) if length else len(data)
+        found.append((int(head.split()[1]), data[:size]))
+        data = data[size:]
+    return found
+
+
+def all_refused(answers: list[tuple[int, bytes]]) -> None:
+    assert answers, "it was answered"
+    for status, body in answers:
+        assert 400 <= status < 500, (status, body)
+        assert set(json.loads(body)) == {"error"}
+        assert not INSIDE.search(body.decode()), body
+
+
+# Bodies
+
+DEEP = 100_000
+BODIES = {
+    "arrays in arrays": b"[" * DEEP + b"]" * DEEP,
+    "arrays without end": b"[" * 60_000,
+    "objects in objects": b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
+    "arrays that fit": b"[" * 30_000 + b"]" * 30_000,
+    "deep in a field": b'{"queue_id": ' + b"[" * 1000 + b"]" * 1000 + b"}",
+    "a huge whole number": b'{"queue_id": ' + b"9" * 50_000 + b"}",
+    "a huge number": b'{"queue_id": 1e99999}',
+    "minus zero": b'{"queue_id": -0}',
+    "beyond 64 bits": b'{"queue_id": 18446744073709551617}',
+    "a key twice": b'{"queue_id": 1, "queue_id": "x"}',
+    "a key of 60 KB": b'{"' + b"k" * 60_000 + b'": 1}',
+    "2000 unknown keys": json.dumps({f"k{each}": 1 for each in range(2000)}).encode(),
+    "a lone surrogate": b'{"name": "\\udfff"}',
+    "a surrogate in UTF-8": b'{"name": "\xed\xa0\x80"}',
+    "overlong slash": b'{"name": "\xc0\xaf"}',
+    "overlong NUL": b'{"name": "\xc0\x80"}',
+    "beyond Unicode": b'{"name": "\xf4\x90\x80\x80"}',
+    "NUL": b'{"name": "a\x00b"}',
+    "escaped NUL": b'{"name": "a\\u0000b"}',
+    "UTF-16": '{"name": "x"}'.encode("utf-16"),
+    "byte order mark": b'\xef\xbb\xbf{"queue_id": 1}',
+    "a comment": b'{"queue_id": 1 /* one */}',
+    "Infinity": b'{"queue_id": Infinity}',
+    "a prototype": b'{"__proto__": {"role": "admin"}, "constructor": 1}',
+    "a form": b"queue_id=1&name=x",
+    "XML": b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><x>&e;</x>',
+}
+
+
+@pytest.mark.parametrize("what", BODIES)
+@pytest.mark.parametrize("path", [ISSUE, COMMANDS + "add-service", "/api/v1/session", "/api/v1/staff"])
+def test_bodies(admin: httpx.Client, path: str, what: str) -> None:
+    refused(admin.post(path, content=BODIES[what]), 400, 413, 422)
+
+
+def test_the_last_of_a_key_counts_for_all(admin: httpx.Client, seeded: Seed, foreign: Seed) -> None:
+    """What is checked is what is done: no second reading of the body can be told another id."""
+    own, other = seeded["queue_ids"][0], foreign["queue_ids"][0]
+    refused(admin.post(ISSUE, content=f'{{"queue_id": {own}, "queue_id": {other}}}'), 404)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "gzip, gzip", "zstd"])
+def test_bombs_are_not_unpacked(admin: httpx.Client, encoding: str) -> None:
+    bomb = gzip.compress(b" " * 40_000_000)
+    began = time.monotonic()
+    refused(admin.post(ISSUE, content=bomb, headers={"Content-Encoding": encoding}), 400, 413, 415)
+    assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "x" * 500, "\x7f", ""]
+)
+def test_other_content_types_are_no_way_in(admin: httpx.Client, kind: str) -> None:
+    refused(admin.post(ISSUE, content=b"queue_id=1", headers={"Content-Type": kind}), 400, 415, 422)
+
+
+def _head(token: str, *lines: str) -> bytes:
+    return "\r\n".join([f"POST {ISSUE} HTTP/1.1", "Host: x", f"Authorization: Bearer {token}", *lines, "", ""]).encode()
+
+
+def test_ten_megabytes(server: Server, admin: httpx.Client) -> None:
+    token = admin.headers["Authorization"][7:]
+    large = b"x" * 10_000_000
+    all_refused(raw(server, _head(token, "Content-Length: 10000000"), large)[:1])
+    all_refused(raw(server, _head(token, "Transfer-Encoding: chunked"), b"989680\r\n" + large + b"\r\n0\r\n\r\n")[:1])
+    all_refused(raw(server, _head(token, "Content-Length: 10000000"), pause=0.1))  # only said
+    slow = raw(server, _head(token, "Content-Length: 1000000"), *[b"x" * 1000] * 20, pause=0.02)
+    all_refused(slow[:1])
+
+
+def test_a_body_that_trickles_is_given_up(server: Server, admin: httpx.Client) -> None:
+    began = time.monotonic()
+    answers = raw(server, _head(admin.headers["Authorization"][7:], "Content-Length: 50"), *[b" "] * 34, pause=0.1)
+    assert [status for status, _ in answers] == [503]  # as is any request that takes too long
+    assert json.loads(answers[0][1])["error"]["code"] == "took_too_long"
+    assert time.monotonic() - began < 8
+
+
+# What is no HTTP, or two kinds of it at once
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (b"Content-Length: 4", b"Transfer-Encoding: chunked"),
+        (b"Transfer-Encoding: chunked", b"Content-Length: 4"),
+        (b"Content-Length: 4", b"Content-Length: 5"),
+        (b"Content-Length: 4, 5",),
+        (b"Content-Length: +4",),
+        (b"Content-Length: 0x4",),
+        (b"Content-Length: 4 4",),
+        (b"Content-Length:",),
+        (b"Transfer-Encoding: xchunked",),
+        (b"Transfer-Encoding: chunked, identity",),
+        (b"Transfer-Encoding : chunked",),
+        (b"Transfer-Encoding: chunked", b"Transfer-Encoding: identity"),
+        (b"X-Folded: a", b" b"),
+        (b"X-Folded: a", b"\tTransfer-Encoding: chunked"),
+        (b"X-Bare: a\rX-Other: b",),
+        (b"X-Null: a\x00b",),
+        (b"X\x00Null: ab",),
+        (b"Host: y",),
+        (b": nameless",),
+        (b"no colon",),
+    ],
+)
+def test_smuggling(server: Server, lines: tuple[bytes, ...]) -> None:
+    """Nothing that follows such a head is ever taken for a request of its own and answered well."""
+    inner = b"GET /api/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
+    body = b"0\r\n\r\n" + inner
+    head = b"\r\n".join([b"POST " + ISSUE.encode() + b" HTTP/1.1", b"Host: x", *lines, b"", b""])
+    answers = raw(server, head + body)
+    all_refused(answers)
+    assert len(answers) == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"GET /\x00 HTTP/1.1", b"GET /%00 HTTP/1.1", b"GET /api/v1/sites/%00 HTTP/1.1", b"GET /static/%00 HTTP/1.1",
+        b"GET /static/js%00.js HTTP/1.1", b"GET /t/%ff%fe HTTP/1.1", b"GET /t/%c0%af HTTP/1.1", b"GET /t/%ed%a0%80 HTTP/1.1",
+        b"GET /static/%ed%a0%80 HTTP/1.1", b"GET /static/%ff HTTP/1.1", b"GET /static/" + b"a/" * 2000 + b" HTTP/1.1",
+        b"GET /static/" + b"a" * 5000 + b" HTTP/1.1", b"GET http://evil.example/nowhere HTTP/1.1",
+        b"GET http://evil.example/api/v1/sites HTTP/1.1", b"GET //evil.example/x HTTP/1.1", b"GET nowhere HTTP/1.1",
+        b"GET http:///x HTTP/1.1", b"GET /x#y HTTP/1.1", b"OPTIONS * HTTP/1.1", b"CONNECT evil.example:443 HTTP/1.1",
+        b"PRI * HTTP/2.0", b"GET /api/v1/sites", b"GET /api/v1/sites HTTP/1.1 HTTP/1.1", b"GET  /x HTTP/1.1",
+        b"get /api/v1/sites HTTP/1.1", b"TRACE /api/v1/sites HTTP/1.1", b"TRACK /api/v1/sites HTTP/1.1",
+        b"DELETE /api/v1/sites HTTP/1.1", b"MOVE /static/css/base.css HTTP/1.1", b"PUT /static/x HTTP/1.1",
+        b"POST /static/css/base.css HTTP/1.1", b"DELETE / HTTP/1.1", b"POST /health HTTP/1.1", b"POST /metrics HTTP/1.1",
+        b"GET /live/tickets/%00 HTTP/1.1", b"GET /live/tickets/1-%ff HTTP/1.1", b"GET /api/v1/sites?after=%00%ff HTTP/1.1",
+    ],
+)  # fmt: skip
+def test_first_lines(server: Server, line: bytes) -> None:
+    answers = raw(server, line + b"\r\nHost: x\r\nConnection: close\r\n\r\n")
+    if line.startswith(b"GET /t/"):  # the page is the same for any token; what it then asks for is refused
+        assert [status for status, _ in answers] == [200]
+    else:
+        assert len(answers) == 1
+        if line.split()[0] != b"TRACE" and line.split()[0] != b"CONNECT":
+            all_refused(answers)
+        assert 400 <= answers[0][0] < 500
+
+
+# Files
+
+WALKS = [
+    "../pyproject.toml", "..%2fpyproject.toml", "%2e%2e/pyproject.toml", "%2e%2e%2fpyproject.toml",
+    "%252e%252e%252fpyproject.toml",
+    "..%5cpyproject.toml", "..\\pyproject.toml", "js/../../pyproject.toml", "js/%2e%2e/%2e%2e/pyproject.toml",
+    "....//pyproject.toml", "..;/pyproject.toml", "/etc/passwd", "%2fetc%2fpasswd", "//etc/passwd",
+    "%c0%ae%c0%ae/pyproject.toml",
+    "css/base.css%00.js", "css", "", ".", "..", "%2e", "css/base.css/..", "~root", "C:%5cwindows%5cwin.ini",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("walk", WALKS)
+def test_only_what_is_below_is_a_file(server: Server, walk: str) -> None:
+    ((status, body),) = raw(server, f"GET /static/{walk} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    assert b"[project]" not in body
+    assert b"root:" not in body
+    all_refused([(status, body)])
+
+
+# What is another's
+
+
+def test_another_organisation_s_ids_in_every_command(admin: httpx.Client, seeded: Seed, foreign: Seed) -> None:
+    """In each field that takes an id, alone and beside the own site's: never done, and never more said than "not found"."""
+    tried = 0
+    others = _ids(foreign)
+    for name, model in sorted(MODELS.items()):
+        schema = model.model_json_schema()["properties"]
+        fields = [each for each in schema if each.endswith(("_id", "_ids"))]
+        for field in fields:
+            kind = field.removesuffix("s").removesuffix("_id").rpartition("_")[2]
+            other = others.get(kind, others["entry"])
+            own = _ids(seeded)
+            good: dict[str, Any] = {
+                each: own.get(each.removesuffix("_id").rpartition("_")[2], own["entry"]) for each in fields
+            }
+            good = {each: [value] if each.endswith("_ids") else value for each, value in good.items()}
+            if field != "site_id" and name not in _OF_SITE:
+                good.pop("site_id", None)
+            wrong = good | {field: [other] if field.endswith("_ids") else other} | _REST.get(name, {})
+            error = refused(admin.post(COMMANDS + name, json=wrong), 404, 409, 422)
+            assert error["code"].endswith("_not_found") or error["code"] == "invalid_body", (name, field, error)
+            assert "Seeded" not in str(error)
+            tried += 1
+    assert tried > 60
+
+
+_OF_SITE = {
+    *("add-queue", "add-point", "add-display", "add-kiosk", "add-service", "add-provider", "broadcast-message"),
+    *("close-day", "change-site"),
+}
+_REASON = {"reason": "a reason"}
+_NAME = {"name": "New"}
+_REST: dict[str, dict[str, Any]] = {
+    "cancel": _REASON, "move": _REASON, "reassign-provider": _REASON, "close-day": _REASON,
+    "reprioritise": {"priority": "urgent"}, "running-late": {"minutes": 5}, "broadcast-message": {"message": "x"},
+    "add-queue": _NAME | {"prefix": "Z"}, "add-point": _NAME, "add-display": _NAME, "add-kiosk": _NAME,
+    "add-provider": _NAME,
+    "add-service": _NAME | {"public_name": "New"}, "rename-device": _NAME,
+}  # fmt: skip
+
+
+def _ids(seeded: Seed) -> dict[str, int]:
+    """Return one id of each kind; the first visit and entry follow the seed's furniture."""
+    highest = max(*seeded["queue_ids"], *seeded["point_ids"], *(each["id"] for each in seeded["displays"]))
+    return {
+        "site": seeded["site_id"], "queue": seeded["queue_ids"][1], "point": seeded["point_ids"][0],
+        "device": seeded["displays"][0]["id"], "record": seeded["queue_ids"][0], "visit": highest + 1, "entry": highest + 2,
+        "provider": highest + 3, "service": highest + 3,
+    }  # fmt: skip
+
+
+def test_another_organisation_s_ids_in_every_address(
+    server: Server, admin: httpx.Client, theirs: httpx.Client, foreign: Seed
+) -> None:
+    ids = _ids(foreign)
+    with server.client() as client:
+        document = client.get("/api/openapi.json").json()["paths"]
+    assert theirs.get(f"/api/v1/entries/{ids['entry']}").status_code == 200, "the ids are real"
+    tried = []
+    for path, operations in document.items():
+        named = re.findall(r"{(\w+)}", path)
+        if not any(each.endswith("_id") for each in named):
+            continue
+        filled = re.sub(
+            r"{(\w+)}", lambda each: str(ids.get(each[1].removesuffix("_id"), foreign["displays"][0]["id"])), path
+        )
+        for method in operations:
+            if method in ("get", "delete", "patch"):
+                query = "?from=2026-01-01&to=2026-01-02&name=anna" if method == "get" else ""
+                content = b"{}" if method == "patch" else None
+                answer = admin.request(method.upper(), filled + query, content=content)
+                if filled.startswith(("/display/", "/t/")):
+                    continue  # pages, the same for everybody
+                refused(answer, 401, 404, 403)
+                tried.append(path)
+    assert len(tried) > 8, tried
+
+
+def test_cursors_are_good_for_their_own_list(admin: httpx.Client, theirs: httpx.Client, seeded: Seed, foreign: Seed) -> None:
+    entries = "/api/v1/sites/{}/entries"
+    cursor = theirs.get(entries.format(foreign["site_id"]) + "?page_size=1").json()["pagination"]["next"]
+    staff = admin.get("/api/v1/staff?page_size=1").json()["pagination"]["next"]
+    own = admin.get(entries.format(seeded["site_id"]) + "?page_size=1").json()["pagination"]["next"]
+    assert all((cursor, staff, own))
+    text, _, signature = own.partition(".")
+    hostile = [
+        cursor, staff, text, f"{text}.", f".{signature}", own[:-1], own + "0", own.swapcase(), own * 3, "\x00", "é",
+        "\udcff", "=" * 9,
+        "x" * 5000, f"{text}=.{signature}", "W10.", f"{text}.{signature}.{signature}",
+    ]  # fmt: skip
+    for each in hostile:
+        inside = quote(each, safe="", errors="surrogateescape")
+        answer = admin.get(f"{entries.format(seeded['site_id'])}?after={inside}")
+        assert refused(answer, 422)["details"]["field"] == "after"
+
+
+def test_tokens_are_good_for_what_they_are(env: dict[str, str], server: Server, seeded: Seed, foreign: Seed) -> None:
+    display, ticket = foreign["displays"][0]["token"], foreign["tickets"][0]["token"]
+    session = server.sign_in(foreign, "receptionist")
+    (kept,) = rows(env, "SELECT token_hash FROM displays WHERE id = :id", id=foreign["displays"][0]["id"])
+    own = seeded["site_id"]
+    moved = re.sub(r"\d+", str(own), ticket, count=1)
+    head, payload, signature = session.split(".")
+    nothing = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0"
+    hostile = [display, ticket, session, moved, kept[0], f"{nothing}.{payload}.", f"{head}.{payload}.",
+               f"{head}..{signature}",
+               "null", "undefined", "x" * 9000, "d1-", "1-" + "A" * 22, "nk_" + "A" * 43, "nk_"]  # fmt: skip
+    for token in hostile:
+        with server.client(token) as client:
+            for path in (f"/api/v1/sites/{own}/board", f"/live/sites/{own}/desk", f"/api/v1/sites/{own}/statistics.csv",
+                         f"/live/displays/{seeded['displays'][0]['id']}"):  # fmt: skip
+                refused(client.get(path), 401, 403, 404)
+            refused(client.post(COMMANDS + "call-next", json={"point_id": seeded["point_ids"][0]}), 401, 403, 404)
+            refused(client.get(f"/live/tickets/{quote(token, safe='')}x"), 404)
+
+
+def test_ids_that_are_none(admin: httpx.Client) -> None:
+    for wrong in (
+        "0",
+        "-1",
+        "1e3",
+        "0x1",
+        "1.0",
+        "%31x",
+        "9" * 16,
+        "9" * 17,
+        "9" * 4000,
+        "\u0661",
+        "%00",
+        "null",
+        "1;drop",
+        "1'--",
+        "%20",
+    ):
+        for path in (
+            "/api/v1/sites/{}/board",
+            "/api/v1/entries/{}",
+            "/api/v1/visits/{}",
+            "/live/sites/{}/desk",
+            "/live/displays/{}",
+        ):
+            refused(admin.get(path.format(wrong)), 401, 404)
+        for query in ("queue_id", "page_size", "business_day", "state", "label"):
+            refused(admin.get(f"/api/v1/sites/1/entries?{query}={wrong}&after=x"), 404, 422)
+
+
+# WebSocket
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://127.0.0.1", "file://", "http://127.0.0.1.evil.example:1"]
+)
+def test_a_websocket_that_another_page_opens(server: Server, seeded: Seed, origin: str) -> None:
+    """With the browser's own cookie: it is closed before anything is said."""
+    address = f"ws://127.0.0.1:{server.port}/live/sites/{seeded['site_id']}/desk"
+    cookie = {"Cookie": f"nowserving_access={server.sign_in(seeded, 'receptionist')}", "Origin": origin}
+    said: list[str | bytes] = []
+    with suppress(InvalidStatus, ConnectionClosed), connect(address, additional_headers=cookie) as socket_:
+        said.extend(socket_)
+    assert said == []
+
+
+@pytest.mark.parametrize(
+    "path", ["/live/nowhere", "/api/v1/sites", "/live/tickets/x", "/", "/static/css/base.css", "/live/displays/1"]
+)
+def test_upgrades_where_there_is_no_stream(server: Server, path: str) -> None:
+    said: list[str | bytes] = []
+    with suppress(InvalidStatus, ConnectionClosed), connect(f"ws://127.0.0.1:{server.port}{path}") as socket_:
+        said.extend(socket_)
+    assert said == []
+
+
+@pytest.mark.parametrize("said", ["{" * 1000, b"\xff\xfe\x00", "x" * 200_000], ids=["no JSON", "no text", "too long"])
+def test_what_a_websocket_may_not_send(server: Server, seeded: Seed, said: str | bytes) -> None:
+    """The line is ended with a code that says why; it may be ended while we still send."""
+    display = seeded["displays"][0]
+    address = f"ws://127.0.0.1:{server.port}/live/displays/{display['id']}?token={display['token']}"
+    with connect(address, compression=None) as line:
+        line.recv(timeout=5)
+        with suppress(ConnectionClosed):
+            line.send(said)
+        with pytest.raises(ConnectionClosed) as ended:
+            deque((line.recv(timeout=5) for _ in range(50)), maxlen=0)
+    assert ended.value.rcvd is not None
+    assert ended.value.rcvd.code in {1009, 3501}

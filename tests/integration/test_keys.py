@@ -1,0 +1,286 @@
+"""Keys rotate: what an older key sealed moves to the first one, beside commands, and the older one can go."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import String, Text, func, select
+
+from server import execute
+from server.domain.commands import (
+    AddService,
+    Call,
+    CallNext,
+    ChangeService,
+    Complete,
+    IssueTicket,
+    Reprioritise,
+    Start,
+    Transfer,
+    Undo,
+)
+from server.domain.errors import Unavailable
+from server.domain.views import DeskView, draw
+from server.execute import Executor
+from server.queries.boards import Boards
+from server.queries.verification import verify
+from server.setup import Seed, Setup
+from server.store import log, pairings, sealed
+from server.store.database import Database
+from server.store.sealed import SEALED, Resealed, count, reseal
+from server.store.tables import metadata, visits
+from server.store.vault import Vault
+from tests.real.processes import running
+from tests.real.server import command_line, environment, seed, serving
+
+OLD, NEW, FOREIGN = b"o" * 32, b"n" * 32, b"f" * 32
+SECRET = "the tests' secret key"
+CIPHERTEXT = re.compile(r"^[0-9a-f]{8}\.[A-Za-z0-9+/]{36,}={0,2}$")
+
+
+@pytest.fixture
+def vault() -> Vault:
+    """What everything is sealed with before the rotation: the older key."""
+    return Vault([OLD], SECRET)
+
+
+@pytest.fixture
+def both() -> Vault:
+    return Vault([NEW, OLD], SECRET)
+
+
+async def a_morning(setup: Setup, tickets: int = 5) -> Seed:
+    """Fill a site with whatever is sealed: patients, a service's true name, recorded answers, a token not yet fetched."""
+    made = await setup.seed(points=2, tickets=0, displays=1)
+    service = await setup.do(AddService(site_id=made["site_id"], name="HIV test", public_name="Laboratory"))
+    await setup.do(ChangeService(service_id=service["events"][-1]["service_id"], name="HIV rapid test"))
+    for number in range(tickets):
+        await setup.do(IssueTicket(queue_id=made["queue_ids"][0], name=f"Ada {number}", phone="+49 30 901820"))
+    mark = f"{made['site_id']}"
+    async with setup.database.write() as connection:
+        paired = await pairings.create(connection, mark, mark, await setup.database.now())
+        token = made["displays"][0]["token"].encode()
+        await pairings.fill(connection, paired, setup.executor._vault.seal(token, f"pairing:{paired}"))
+    return made
+
+
+async def desk(database: Database, vault: Vault, site_id: int) -> Any:
+    """Return what the desk shows to somebody who comes new, with these keys."""
+    return draw(DeskView(vault.open_personal), await Boards(database).board(site_id))
+
+
+async def rotate(database: Database, vault: Vault) -> dict[str, Resealed]:
+    return {each.name: await reseal(database, vault, each) for each in SEALED}
+
+
+async def test_there_is_no_other_sealed_column(setup: Setup, database: Database, vault: Vault) -> None:
+    """Ciphertext is found wherever it is, and only the registry's columns have any."""
+    await a_morning(setup)
+    known = {each.name for each in SEALED}
+    holding = set()
+    async with database.read() as connection:
+        for table in metadata.sorted_tables:
+            for column in table.columns:
+                if isinstance(column.type, String | Text):
+                    values = await connection.scalars(select(column).where(column.is_not(None)))
+                    if any(CIPHERTEXT.match(value) for value in values):
+                        holding.add(f"{table.name}.{column.name}")
+    assert holding == known
+    named = {f"{table.name}.{column.name}" for table in metadata.sorted_tables for column in table.columns}
+    assert {name for name in named if "sealed" in name} <= known
+
+
+async def test_everything_moves_and_the_older_key_can_go(
+    setup: Setup, database: Database, vault: Vault, both: Vault
+) -> None:
+    made = await a_morning(setup)
+    site_id = made["site_id"]
+    command = IssueTicket(queue_id=made["queue_ids"][0], name="Grace")
+    first = await setup.executor.execute(command, actor="staff:1", command_id="once")
+    shown = await desk(database, vault, site_id)
+    assert "HIV rapid test" in json.dumps(shown)
+    before = {each.name: await count(database, each) for each in SEALED}
+    assert all(set(each) == {vault.first_key} for each in before.values())
+
+    moved = await rotate(database, both)
+    assert {name: Resealed(sum(each.values())) for name, each in before.items()} == moved
+    for each in SEALED:
+        assert await count(database, each) == {both.first_key: moved[each.name].done}
+
+    alone = Vault([NEW], SECRET)
+    assert await desk(database, alone, site_id) == shown
+    async with database.read() as connection:
+        recorded = await connection.run_sync(log.since, site_id, 0)
+    opened = [json.loads(alone.open(text, bound)) for text, bound in _sealed_in(recorded)]
+    assert [each["name"] for each in opened] == ["HIV test", "HIV rapid test", *(f"Ada {n}" for n in range(5)), "Grace"]
+    again = await Executor(database, alone, lambda *_: None).execute(command, actor="staff:1", command_id="once")
+    assert (again.repeated, again.body) == (True, first.body)
+    assert [each.broken async for each in verify(database)] == [None]
+    assert await rotate(database, both) == {each.name: Resealed() for each in SEALED}, "there is nothing left to do"
+
+
+def _sealed_in(recorded: Any) -> list[tuple[str, str]]:
+    return [(each.event.sealed, each.event.seals_for) for each in recorded if getattr(each.event, "sealed", None)]
+
+
+async def test_a_kept_board_goes_on(
+    setup: Setup, database: Database, vault: Vault, both: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that keeps a board from before the rotation does every step on it at the first attempt."""
+    monkeypatch.setattr(execute, "ATTEMPTS", 1)
+    made = await a_morning(setup)
+    process = Setup(database, Executor(database, both, lambda *_: None))
+    ticket = IssueTicket(queue_id=made["queue_ids"][0], name="Kept")
+    entry = (await process.do(ticket))["entry"]["id"]
+    kept = process.executor._boards[made["site_id"]]
+    texts = {visit.id: visit.sealed for visit in kept.visits.values()}
+    await rotate(database, both)
+    await process.do(Reprioritise(entry_id=entry, priority="urgent"))  # writes the visit's row
+    for step in (Call(entry_id=entry, point_id=made["point_ids"][0]), Undo(entry_id=entry)):
+        await process.do(step)
+    called = (await process.do(CallNext(point_id=made["point_ids"][0])))["entry"]["id"]
+    await process.do(Start(entry_id=called))
+    await process.do(Transfer(entry_id=called, queue_id=made["queue_ids"][1]))
+    await process.do(ticket)
+    assert process.executor._boards[made["site_id"]] is kept, "it was never thrown away"
+    assert all(kept.visits[visit_id].sealed == text for visit_id, text in texts.items())
+    async with database.read() as connection:
+        rows = {row.id: row.sealed for row in await connection.execute(select(visits.c.id, visits.c.sealed))}
+    assert all(text.startswith(f"{both.first_key}.") for text in rows.values()), "no older text was written back"
+    mine = draw(DeskView(both.open_personal), kept)
+    assert mine == await desk(database, both, made["site_id"]), "and both show the same"
+
+
+async def test_it_can_be_stopped_and_begun_again(
+    setup: Setup, database: Database, both: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await a_morning(setup)
+    monkeypatch.setattr(sealed, "BATCH", 2)
+    write, written = sealed._write, 0
+
+    async def stop_at_the_third(database: Database, updates: Any) -> int:
+        nonlocal written
+        written += 1
+        if written == 3:
+            raise Unavailable()
+        return await write(database, updates)
+
+    monkeypatch.setattr(sealed, "_write", stop_at_the_third)
+    with pytest.raises(Unavailable):
+        await reseal(database, both, SEALED[0])
+    assert (await count(database, SEALED[0]))[both.first_key] == 4
+    assert await reseal(database, both, SEALED[0]) == Resealed(1)
+    assert await count(database, SEALED[0]) == {both.first_key: 5}
+
+
+async def test_what_changed_meanwhile_is_left_alone(setup: Setup, database: Database, both: Vault) -> None:
+    """A row that is not as it was read keeps what it has now."""
+    await a_morning(setup, tickets=1)
+    async with database.read() as connection:
+        row = (await connection.execute(select(visits.c.id, visits.c.sealed))).one()
+    stale = visits.update().where(visits.c.id == row.id, visits.c.sealed == "as it was before").values(sealed="overwritten")
+    assert await sealed._write(database, [stale]) == 0
+    async with database.read() as connection:
+        assert await connection.scalar(select(visits.c.sealed)) == row.sealed
+
+
+async def test_what_no_key_opens_is_counted_and_stays(setup: Setup, database: Database, vault: Vault) -> None:
+    await a_morning(setup, tickets=3)
+    stranger = Vault([FOREIGN], SECRET)
+    assert await reseal(database, stranger, SEALED[0]) == Resealed(0, closed=3)
+    assert await count(database, SEALED[0]) == {vault.first_key: 3}
+
+
+async def test_beside_commands_of_other_processes(
+    setup: Setup, database: Database, both: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commands of two processes and the rotation at the same time: all of them get through, nothing is lost."""
+    monkeypatch.setattr(sealed, "BATCH", 3)
+    made = await a_morning(setup, tickets=40)
+    processes = [Setup(database, Executor(database, both, lambda *_: None)) for _ in range(2)]
+    turning = asyncio.create_task(rotate(database, both))
+    served = 0
+    while not turning.done():
+        process, point = processes[served % 2], made["point_ids"][served % 2]
+        ticket = await process.do(IssueTicket(queue_id=made["queue_ids"][0], name=f"Late {served}"))
+        await process.do(Reprioritise(entry_id=ticket["entry"]["id"], priority="urgent"))
+        entry = (await process.do(CallNext(point_id=point)))["entry"]["id"]
+        await process.do(Start(entry_id=entry))
+        await process.do(Complete(entry_id=entry))
+        served += 1
+    await turning
+    assert served >= 2
+    for each in SEALED:
+        assert set(await count(database, each)) == {both.first_key}
+    kept = processes[(served - 1) % 2].executor._boards[made["site_id"]]
+    assert await desk(database, Vault([NEW], SECRET), made["site_id"]) == draw(DeskView(both.open_personal), kept)
+    async with database.read() as connection:
+        assert await connection.scalar(select(func.count()).select_from(visits)) == 40 + served
+    assert [each.broken async for each in verify(database)] == [None]
+
+
+# As an operator does it
+
+
+def key(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
+
+
+def test_a_rotation_from_beginning_to_end(database_url: str, tmp_path: Path) -> None:
+    before = environment(database_url)
+    older = before["NOWSERVING_ENCRYPTION_KEYS"]
+    made = seed(before, points=2, tickets=150)
+    newer = command_line(before, "keys", "new").stdout.strip()
+    assert len(base64.b64decode(newer)) == 32
+    assert newer != command_line(before, "keys", "new").stdout.strip()
+    during = before | {"NOWSERVING_ENCRYPTION_KEYS": f"{newer},{older}"}
+    with serving(during, tmp_path) as server, server.client(server.sign_in(made, "receptionist")) as reception:
+        said = _rotated_beside(during, tmp_path, reception, made)
+        assert re.search(r"^visits\.sealed: \d+ rows are sealed anew$", said, re.M)
+        assert re.search(r"^commands\.answer: \d+ rows are sealed anew$", said, re.M)
+        assert "command failed" not in server.log.read_text()
+        board = reception.get(f"/api/v1/sites/{made['site_id']}/board").json()
+    checked = command_line(during, "keys", "check")
+    assert checked.returncode == 0
+    lines = checked.stdout.splitlines()
+    assert re.fullmatch(r"[0-9a-f]{8} \(seals\): visits\.sealed \d+, events\.sealed \d+, commands\.answer \d+", lines[0])
+    assert re.fullmatch(r"[0-9a-f]{8} \(opens only\): nothing", lines[1])
+    assert command_line(during, "audit", "verify").returncode == 0
+    after = before | {"NOWSERVING_ENCRYPTION_KEYS": newer}
+    with serving(after, tmp_path) as server, server.client(server.sign_in(made, "receptionist")) as reception:
+        again = reception.get(f"/api/v1/sites/{made['site_id']}/board").json()
+        assert {key: cell.get("name") for key, cell in again["cells"].items()} == {
+            key: cell.get("name") for key, cell in board["cells"].items()
+        }
+        assert "Ada 1" in json.dumps(again)
+    lost = command_line(before | {"NOWSERVING_ENCRYPTION_KEYS": older}, "keys", "check")
+    assert lost.returncode == 1
+    assert re.search(r"\(unknown\): visits\.sealed \d+", lost.stdout)
+
+
+def _rotated_beside(env: dict[str, str], folder: Path, reception: Any, made: Seed) -> str:
+    """Rotate while the server does commands; return what the rotation said."""
+
+    def do(command: str, **body: Any) -> Any:
+        answer = reception.post(f"/api/v1/commands/{command}", json=body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    output = folder / "rotate.log"
+    done = 0
+    with running([sys.executable, "-m", "server.cli", "keys", "rotate"], output, env) as process:
+        while process.poll() is None or done < 2:
+            do("issue-ticket", queue_id=made["queue_ids"][0], name=f"Ada {done}")
+            entry = do("call-next", point_id=made["point_ids"][0])["entry"]["id"]
+            do("start", entry_id=entry)
+            do("complete", entry_id=entry)
+            done += 1
+    assert process.returncode == 0, output.read_text()
+    return output.read_text()

@@ -1,0 +1,274 @@
+"""Who may ask how often, against real servers: each test comes from addresses of its own, as through the proxy."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+from redis import Redis
+
+from server.setup import Seed
+from server.transport import limits
+from tests.real.processes import free_port
+from tests.real.redis import redis
+from tests.real.server import SECRETS, Server, environment, seed, serving
+
+SITES = "/api/v1/sites"
+_addresses = count(1)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("limits")
+
+
+@pytest.fixture(scope="module")
+def env(folder: Path) -> dict[str, str]:
+    return environment(f"sqlite+aiosqlite:///{folder / 'x.db'}", NOWSERVING_RATE_LIMITS="on")
+
+
+@pytest.fixture(scope="module")
+def seeded(env: dict[str, str]) -> Seed:
+    return seed(env, points=2, tickets=4, displays=1)
+
+
+@pytest.fixture(scope="module")
+def server(env: dict[str, str], seeded: Seed, folder: Path) -> Iterator[Server]:
+    with serving(env, folder) as server:
+        yield server
+
+
+@pytest.fixture
+def address() -> str:
+    """An address that nobody has asked from."""
+    number = next(_addresses)
+    return f"198.51.{number // 250}.{number % 250 + 1}"
+
+
+def at(server: Server, address: str, token: str | None = None) -> httpx.Client:
+    """Return a client whose requests come from ``address``: uvicorn believes the proxy on this machine."""
+    client = server.client(token)
+    client.headers["X-Forwarded-For"] = address
+    return client
+
+
+def sign_in(client: httpx.Client, seeded: Seed, role: str = "receptionist", password: str | None = None) -> httpx.Response:
+    member = next(each for each in seeded["staff"] if each["role"] == role)
+    return client.post("/api/v1/session", json={"username": member["username"], "password": password or member["password"]})
+
+
+def refused(answer: httpx.Response, code: str) -> dict[str, Any]:
+    """Assert that one too many was asked; return the error."""
+    assert answer.status_code == 429, answer.text
+    error: dict[str, Any] = answer.json()["error"]
+    assert set(error) == {"code", "message", "details", "request_id", "timestamp"}
+    assert error["code"] == code
+    assert answer.headers["retry-after"] == str(error["details"]["retry_after"])
+    assert int(answer.headers["retry-after"]) >= 1
+    return error
+
+
+def standing(answer: httpx.Response) -> tuple[int, int]:
+    """Return what an answer says of its limit: how many there are, how many are left."""
+    reset_in = int(answer.headers["x-ratelimit-reset"]) - time.time()
+    assert -1 <= reset_in <= 3_602
+    return int(answer.headers["x-ratelimit-limit"]), int(answer.headers["x-ratelimit-remaining"])
+
+
+def test_an_address_has_sixty_a_minute(server: Server, address: str) -> None:
+    with at(server, address) as guest, at(server, "203.0.113.9") as other:
+        for left in range(59, -1, -1):
+            answer = guest.get(SITES)
+            assert answer.status_code == 401
+            assert standing(answer) == (60, left)
+        answer = guest.get("/api/v1/whatever")
+        refused(answer, "too_many_requests")
+        assert standing(answer) == (60, 0)
+        assert 55 <= int(answer.headers["retry-after"]) <= 60
+        assert other.get(SITES).status_code == 401
+        # What is not asked of the API is not counted, and goes on.
+        for path, status in (
+            ("/", 200), ("/sign-in", 200), ("/static/js/session.js", 200), ("/health", 200), ("/health/ready", 200),
+            ("/metrics", 200), ("/live/tickets/7-nonsense", 404),
+        ):  # fmt: skip
+            answer = guest.get(path)
+            assert answer.status_code == status
+            assert "x-ratelimit-limit" not in answer.headers
+
+
+def test_a_network_of_ipv6_is_one_address(server: Server) -> None:
+    for host in range(60):
+        with at(server, f"2001:db8:1:2::{host:x}") as guest:
+            assert guest.get(SITES).status_code == 401
+    with at(server, "2001:db8:1:2:ffff::1") as guest, at(server, "2001:db8:1:3::1") as neighbour:
+        refused(guest.get(SITES), "too_many_requests")
+        assert neighbour.get(SITES).status_code == 401
+
+
+def test_guests_lock_nobody_out(server: Server, seeded: Seed, address: str) -> None:
+    """The clinic's Wi-Fi is one address: what guests do there, staff, displays and patients do not notice."""
+    with at(server, address) as desk:
+        answer = sign_in(desk, seeded)
+        assert answer.status_code == 200
+        token = answer.json()["access_token"]
+    ticket = seeded["tickets"][0]["token"]
+    with at(server, address) as guest:
+        while guest.get(SITES).status_code == 401:
+            pass
+        for _ in range(limits.REFUSED.amount + 5):
+            answer = guest.get(SITES)
+        refused(answer, "address_blocked")
+        assert 800 < int(answer.headers["retry-after"]) <= 900
+        refused(sign_in(guest, seeded), "address_blocked")
+        # With a credential nothing of this is felt.
+        with at(server, address, token) as desk:
+            answer = desk.get(SITES)
+            assert answer.status_code == 200
+            assert standing(answer) == (6_000, 5_999)
+        with httpx.Client(base_url=server.url, cookies={"nowserving_access": token}) as browser:
+            browser.headers["X-Forwarded-For"] = address
+            assert standing(browser.get(SITES)) == (6_000, 5_998)
+        with at(server, address, ticket) as patient:
+            answer = patient.post("/api/v1/commands/leave", json={"entry_id": 1})
+            assert answer.status_code == 404  # not theirs; but they were heard
+            assert standing(answer) == (60, 59)
+        with at(server, address, seeded["displays"][0]["token"]) as display:
+            answer = display.get(SITES)
+            assert answer.status_code == 401  # nothing for displays there; but counted as one
+            assert standing(answer) == (6_000, 5_999)
+            display_id = seeded["displays"][0]["id"]
+            with display.stream("GET", f"/live/displays/{display_id}") as stream:
+                assert stream.status_code == 200
+        # Neither is any of it counted for the address, nor does an invented credential count as one.
+        for invented in ("e30.e30.e30", "nk_" + "x" * 43, "d7-" + "x" * 22, "7-" + "x" * 22):
+            with at(server, address, invented) as liar:
+                refused(liar.get(SITES), "address_blocked")
+    assert _logged(server, "address blocked") == 1
+
+
+def test_a_ticket_has_sixty_a_minute(server: Server, seeded: Seed, address: str) -> None:
+    with at(server, address, seeded["tickets"][1]["token"]) as patient:
+        for left in range(59, -1, -1):
+            assert standing(patient.post("/api/v1/commands/leave", json={})) == (60, left)
+        refused(patient.post("/api/v1/commands/leave", json={}), "too_many_requests")
+    with at(server, address, seeded["tickets"][2]["token"]) as neighbour, at(server, address) as guest:
+        assert standing(neighbour.post("/api/v1/commands/leave", json={})) == (60, 59)
+        assert standing(guest.get(SITES)) == (60, 59)
+
+
+def test_signing_in_is_counted_apart(server: Server, seeded: Seed, address: str) -> None:
+    with at(server, address) as known:
+        assert standing(sign_in(known, seeded, "clinician")) == (10, 9)
+        with at(server, address) as guest:
+            for left in range(8, -1, -1):
+                answer = guest.post("/api/v1/session", json={"username": f"nobody-{left}", "password": "wrong"})
+                assert standing(answer) == (10, left)
+            answer = sign_in(guest, seeded, "clinician")
+            refused(answer, "too_many_requests")
+            assert standing(guest.get(SITES)) == (60, 59)
+            # A ticket is for the taking: it is nothing to guess passwords with.
+            with at(server, address, seeded["tickets"][3]["token"]) as patient:
+                refused(sign_in(patient, seeded, "clinician"), "too_many_requests")
+        # The browser that had signed in is counted by itself.
+        assert known.cookies.get("nowserving_browser")
+        known.cookies.delete("nowserving_access")
+        answer = sign_in(known, seeded, "clinician")
+        assert answer.status_code == 200
+        assert standing(answer) == (10, 9)
+
+
+def test_a_session_s_token_that_has_run_out_still_says_whose_it_is(server: Server, seeded: Seed, address: str) -> None:
+    """A page that is about to refresh is not counted with the guests."""
+    with at(server, address) as desk:
+        token = sign_in(desk, seeded).json()["access_token"]
+    secret = SECRETS["NOWSERVING_SECRET_KEY"]
+    claims = jwt.decode(token, secret, algorithms=["HS256"])
+    old = jwt.encode(claims | {"exp": int(time.time()) - 60}, secret, "HS256")
+    with at(server, address, old) as late:
+        answer = late.get(SITES)
+        assert answer.status_code == 401
+        assert standing(answer)[0] == 6_000
+
+
+def test_an_api_key_is_counted_by_itself(server: Server, seeded: Seed, address: str) -> None:
+    with at(server, address) as desk:
+        token = sign_in(desk, seeded, "admin").json()["access_token"]
+    with at(server, address, token) as admin:
+        key = admin.post("/api/v1/api-keys", json={"name": "Practice software"}).json()["key"]
+    with at(server, address, key) as other_system:
+        assert standing(other_system.get(SITES)) == (6_000, 5_999)
+
+
+def test_off_is_off(env: dict[str, str], seeded: Seed, folder: Path) -> None:
+    with serving(env | {"NOWSERVING_RATE_LIMITS": "off"}, folder) as server, server.client() as guest:
+        answers = [guest.get(SITES) for _ in range(70)]
+    assert {answer.status_code for answer in answers} == {401}
+    assert not any("x-ratelimit-limit" in answer.headers for answer in answers)
+
+
+def test_processes_count_together_in_redis(mysql_url: str, redis_url: str, tmp_path: Path, address: str) -> None:
+    env = environment(mysql_url, redis_url, NOWSERVING_RATE_LIMITS="on")
+    seed(env, points=1, tickets=0)
+    with (
+        serving(env, tmp_path, name="one") as one,
+        serving(env, tmp_path, name="two") as two,
+        at(one, address) as first,
+        at(two, address) as second,
+    ):
+        for each in range(30):
+            assert standing(first.get(SITES)) == (60, 59 - 2 * each)
+            assert standing(second.get(SITES)) == (60, 58 - 2 * each)
+        refused(first.get(SITES), "too_many_requests")
+        refused(second.get(SITES), "too_many_requests")
+
+
+def test_redis_goes_and_comes_back(folder: Path, seeded: Seed, env: dict[str, str], tmp_path: Path, address: str) -> None:
+    """Away, it is counted in the process, and said once; back, Redis is used again without anybody's help."""
+    port = free_port()
+    with redis(tmp_path, port) as url, serving(env | {"NOWSERVING_REDIS_URL": url}, tmp_path) as server:
+        with at(server, address) as guest:
+            assert standing(guest.get(SITES)) == (60, 59)
+            _end_redis(url, guest)
+        with redis(tmp_path, port), at(server, address) as guest:
+            until = time.monotonic() + 15
+            while not _logged(server, "limits are counted in Redis again"):
+                assert time.monotonic() < until, "never came back to Redis"
+                assert guest.get("/api/v1/session").status_code in (401, 429)
+                time.sleep(0.2)
+            assert guest.get(SITES).status_code == 401
+    assert _logged(server, "limits are counted in this process") == 1
+
+
+def _end_redis(url: str, guest: httpx.Client) -> None:
+    """Have Redis fall silent, then die, while the guest goes on asking."""
+    with Redis.from_url(url) as client:
+        process_id = client.info("server")["process_id"]
+    os.kill(process_id, signal.SIGSTOP)
+    began = time.monotonic()
+    answer = guest.get(SITES)
+    took = time.monotonic() - began
+    assert answer.status_code == 401
+    assert standing(answer) == (60, 59)  # of this process's own
+    assert took < 0.6  # 200 ms for Redis, once
+    quick = []
+    for _ in range(20):
+        began = time.monotonic()
+        assert guest.get(SITES).status_code == 401
+        quick.append(time.monotonic() - began)
+    assert sorted(quick)[len(quick) // 2] < 0.1, quick  # the others do not wait for Redis
+    os.kill(process_id, signal.SIGKILL)
+
+
+def _logged(server: Server, what: str) -> int:
+    """Return how many lines of a server's log begin with these words."""
+    lines = [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]
+    return sum(line["event"].startswith(what) for line in lines)

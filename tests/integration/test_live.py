@@ -1,0 +1,395 @@
+"""The live line through running servers: what a screen is sent, and what it shows after something went wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from server.domain.views import DeskView
+from server.setup import Seed
+from tests.real.processes import end, free_port
+from tests.real.redis import redis
+from tests.real.screens import Screen, digest, sse, websocket
+from tests.real.server import Server, environment, seed, serving
+
+HEARTBEAT = 0.4
+Follow = Callable[..., AbstractContextManager[Screen]]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("live")
+
+
+@pytest.fixture(scope="module")
+def env(folder: Path) -> dict[str, str]:
+    return environment(f"sqlite+aiosqlite:///{folder / 'x.db'}", NOWSERVING_HEARTBEAT_SECONDS=str(HEARTBEAT))
+
+
+@pytest.fixture(scope="module")
+def server(env: dict[str, str], folder: Path) -> Iterator[Server]:
+    seed(env, points=1, tickets=0)
+    with serving(env, folder) as server:
+        yield server
+
+
+@pytest.fixture
+def seeded(env: dict[str, str], server: Server) -> Seed:
+    """A site of its own for each test."""
+    return seed(env, points=2, tickets=6, displays=1)
+
+
+@pytest.fixture
+def desk(server: Server, seeded: Seed) -> Iterator[httpx.Client]:
+    with server.client(server.sign_in(seeded, "receptionist")) as client:
+        yield client
+
+
+def do(client: httpx.Client, command: str, /, **body: Any) -> dict[str, Any]:
+    answer = client.post(f"/api/v1/commands/{command}", json=body)
+    assert answer.status_code == 200, answer.text
+    done: dict[str, Any] = answer.json()
+    return done
+
+
+def token_of(client: httpx.Client) -> str:
+    return client.headers["authorization"].removeprefix("Bearer ")
+
+
+def display_address(server: Server, seeded: Seed) -> tuple[str, str]:
+    display = seeded["displays"][0]
+    return f"{server.url}/live/displays/{display['id']}", display["token"]
+
+
+@pytest.mark.parametrize("follow", [sse, websocket])
+def test_a_call_is_seen_everywhere(server: Server, seeded: Seed, desk: httpx.Client, follow: Follow) -> None:
+    """One press of "next": the display, the desk and the patient's phone change."""
+    with ExitStack() as stack:
+        display = stack.enter_context(follow(*display_address(server, seeded)))
+        reception = stack.enter_context(follow(f"{server.url}/live/sites/{seeded['site_id']}/desk", token_of(desk)))
+        ticket = seeded["tickets"][0]
+        phone = stack.enter_context(follow(f"{server.url}/live/tickets/{ticket['token']}"))
+        for screen in (display, reception, phone):
+            screen.wait(lambda each: each.kinds()[:1] == ["snapshot"], what="a snapshot")
+        assert phone.cells["ticket"]["state"] == "waiting"
+        assert phone.cells["ticket"]["ahead"] == 0
+
+        done = do(desk, "call-next", point_id=seeded["point_ids"][0])
+        key = f"entry:{done['entry']['id']}"
+        assert done["entry"]["label"] == ticket["label"]
+        for screen in (display, reception, phone):
+            screen.wait(lambda each: each.seq >= done["seq"], what="the call")
+        assert display.cells[key]["label"] == ticket["label"]
+        assert display.cells[key]["point"] == seeded["point_ids"][0]
+        assert reception.cells[key]["state"] == "called"
+        assert reception.cells[f"point:{seeded['point_ids'][0]}"]["entry"] == done["entry"]["id"]
+        assert phone.cells["ticket"] | {"since": 0} == phone.cells["ticket"] | {
+            "since": 0, "state": "called", "ahead": None, "point": "Room 1", "calls": 1,
+        }  # fmt: skip
+        do(desk, "start", entry_id=done["entry"]["id"])
+        display.wait(lambda each: key not in each.cells, what="the end of the call")
+
+
+@pytest.mark.parametrize("follow", [sse, websocket])
+def test_the_law_through_a_running_server(server: Server, seeded: Seed, desk: httpx.Client, follow: Follow) -> None:
+    """After a sequence of commands every screen shows what a fresh snapshot shows, and its digests agreed throughout."""
+    first, second = seeded["point_ids"]
+    addresses = [
+        display_address(server, seeded),
+        (f"{server.url}/live/sites/{seeded['site_id']}/desk", token_of(desk)),
+        *((f"{server.url}/live/tickets/{ticket['token']}", None) for ticket in seeded["tickets"][:4]),
+    ]
+    with ExitStack() as stack:
+        screens = [stack.enter_context(follow(*address)) for address in addresses]
+        for screen in screens:
+            screen.wait(lambda each: each.cells, what="a snapshot")
+        for _ in range(2):
+            one = do(desk, "call-next", point_id=first)["entry"]["id"]
+            other = do(desk, "call-next", point_id=second)["entry"]["id"]
+            do(desk, "recall", entry_id=one)
+            do(desk, "start", entry_id=one)
+            do(desk, "no-show", entry_id=other)
+            do(desk, "issue-ticket", queue_id=seeded["queue_ids"][0], name="Ada Lovelace", name_on_display=True)
+            entry = do(desk, "transfer", entry_id=one, queue_id=_other_queue(desk, seeded, one))["entry"]
+            last = do(desk, "call-next", point_id=first)
+            do(desk, "start", entry_id=last["entry"]["id"])
+            seq = do(desk, "complete", entry_id=last["entry"]["id"])["seq"]
+            assert entry["state"] == "waiting"
+        for screen, address in zip(screens, addresses, strict=True):
+            screen.wait(lambda each: each.seq >= seq, what="the last number")
+            with follow(*address) as fresh:
+                fresh.wait(lambda each: each.cells, what="a snapshot")
+                at = max(fresh.seq, screen.seq)  # the clock may have quoted waits anew between the two
+                for each in (fresh, screen):
+                    each.wait(lambda one, to=at: one.seq >= to, what="the same number")  # type: ignore[misc]
+                assert screen.cells == fresh.cells
+            beats = screen.kinds().count("heartbeat")
+            screen.wait(lambda each, seen=beats: each.kinds().count("heartbeat") > seen, what="a heartbeat")  # type: ignore[misc]
+            assert screen.disagreed == []
+        board = desk.get(f"/api/v1/sites/{seeded['site_id']}/board").json()
+        screens[1].wait(lambda each: each.seq >= board["seq"], what="the board's number")
+        assert board["cells"] == screens[1].cells
+
+
+def _other_queue(desk: httpx.Client, seeded: Seed, entry_id: int) -> int:
+    cells = desk.get(f"/api/v1/sites/{seeded['site_id']}/board").json()["cells"]
+    present = cells[f"entry:{entry_id}"]["queue"]
+    return next(int(queue_id) for queue_id in seeded["queue_ids"] if queue_id != present)
+
+
+def test_a_patient_is_late_comes_back_and_leaves(server: Server, seeded: Seed, desk: httpx.Client) -> None:
+    """From the patient's own page, by the ticket's token: the desk sees it at once, and call-next passes over."""
+    first, second = seeded["tickets"][0], seeded["tickets"][1]
+    with (
+        sse(f"{server.url}/live/sites/{seeded['site_id']}/desk", token_of(desk)) as reception,
+        sse(f"{server.url}/live/tickets/{first['token']}") as phone,
+        server.client(first["token"]) as patient,
+    ):
+        reception.wait(lambda each: each.cells)
+        phone.wait(lambda each: each.cells)
+        (key,) = [key for key, cell in reception.cells.items() if cell.get("label") == first["label"]]
+        entry_id = int(key.removeprefix("entry:"))
+        do(patient, "running-late", entry_id=entry_id, minutes=10)
+        reception.wait(lambda each: each.cells[key]["absent_until"] is not None, what="the lateness")
+        called = do(desk, "call-next", point_id=seeded["point_ids"][0])
+        assert called["entry"]["label"] == second["label"]
+        do(patient, "running-late", entry_id=entry_id, minutes=0)
+        phone.wait(lambda each: each.cells["ticket"]["absent_until"] is None, what="here again")
+        do(patient, "leave", entry_id=entry_id)
+        phone.wait(lambda each: each.cells["ticket"]["state"] == "left", what="the leaving")
+        reception.wait(lambda each: key not in each.cells, what="the leaving")
+
+
+@pytest.mark.parametrize("follow", [sse, websocket])
+def test_resume(server: Server, seeded: Seed, desk: httpx.Client, follow: Follow) -> None:
+    """A screen that comes back with its last id gets only what has changed; with nothing new, a heartbeat at once."""
+    address = display_address(server, seeded)
+    with follow(*address) as before:
+        before.wait(lambda each: each.cells, what="a snapshot")
+    done = do(desk, "call-next", point_id=seeded["point_ids"][0])
+    with follow(*address, resume=before) as after:
+        after.wait(lambda each: each.messages, what="the change")
+        assert after.kinds()[0] == "change"
+        assert set(after.messages[0][2]["set"]) == {
+            f"entry:{done['entry']['id']}",
+            f"queue:{seeded['queue_ids'][0]}",
+            f"announcement:{done['events'][0]['announcement_id']}",
+        }
+        assert after.messages[0][2]["seq"] >= done["seq"]
+    with follow(*address, resume=after) as again:
+        took = again.wait(lambda each: each.messages, what="a sign of life")
+        assert again.kinds()[0] == "heartbeat"
+        assert took < HEARTBEAT * 10
+        assert again.disagreed == []
+
+
+def test_the_header_beats_the_query_and_foreign_ids_get_a_snapshot(server: Server, seeded: Seed, desk: httpx.Client) -> None:
+    url, token = display_address(server, seeded)
+    with sse(url, token) as first:
+        first.wait(lambda each: each.cells)
+    assert first.last_id is not None
+    epoch, shape, seq = first.last_id.split(".")
+    with sse(url, token, query=f"?last_event_id={first.last_id}") as by_query:
+        by_query.wait(lambda each: each.messages)
+        assert by_query.kinds()[0] == "heartbeat"
+    for foreign in (
+        f"{'0' * len(epoch)}.{shape}.{seq}",
+        f"{epoch}.{DeskView.shape}.{seq}",
+        f"{epoch}.{shape}.0",
+        f"{epoch}.{shape}.{int(seq) + 1000}",
+        "nonsense",
+    ):
+        with sse(url, token, last_id=foreign, query=f"?last_event_id={first.last_id}") as screen:
+            screen.wait(lambda each: each.messages)
+            assert screen.kinds()[0] == "snapshot", foreign
+
+
+def test_heartbeats_come_in_time_and_prove_the_view(server: Server, seeded: Seed) -> None:
+    with sse(*display_address(server, seeded)) as screen:
+        screen.wait(lambda each: each.kinds().count("heartbeat") >= 5, HEARTBEAT * 20, "five heartbeats")
+        beats = [body for kind, _, body in screen.messages if kind == "heartbeat"]
+        assert all(body["digest"] == digest(screen.cells) for body in beats)
+        spaces = [later["at"] - earlier["at"] for earlier, later in pairwise(beats)]
+        assert min(spaces) >= HEARTBEAT * 1000 * 0.9
+        assert abs(beats[-1]["at"] / 1000 - time.time()) < 5
+        snapshot = screen.messages[0][2]
+        assert snapshot["heartbeat_ms"] == HEARTBEAT * 1000
+
+
+def test_the_wire_of_server_sent_events(server: Server, seeded: Seed) -> None:
+    url, token = display_address(server, seeded)
+    with server.client(token) as client, client.stream("GET", url) as answer:
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        assert answer.headers["cache-control"] == "no-store"
+        lines = answer.iter_lines()
+        first = [next(lines) for _ in range(5)]
+        assert first[0].startswith("retry: ")
+        assert 2500 <= int(first[0].removeprefix("retry: ")) <= 7500
+        assert first[1] == ""
+        assert {line.partition(": ")[0] for line in first[2:5]} == {"id", "event", "data"}
+    with server.client(token) as client:
+        head = client.head(url)
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-type"].startswith("text/event-stream")
+
+
+def test_one_stream_too_many(env: dict[str, str], folder: Path, server: Server, seeded: Seed) -> None:
+    """Over the cap an event stream says goodbye in 200, which a browser's EventSource survives; a WebSocket gets 503."""
+    capped = env | {"NOWSERVING_MAX_STREAMS_PER_TOKEN": "1"}
+    with serving(capped, folder, name="capped") as other:
+        url, token = display_address(other, seeded)
+        with sse(url, token) as first:
+            first.wait(lambda each: each.cells)
+            with sse(url, token) as second:
+                second.wait(lambda each: each.ended, what="the end")
+                assert second.kinds() == ["bye"]
+                assert second.messages[0][2]["reason"] == "over-cap"
+            with pytest.raises(InvalidStatus) as refusal:
+                connect(url.replace("http", "ws"), additional_headers={"Authorization": f"Bearer {token}"})
+            assert refusal.value.response.status_code == 503
+        time.sleep(0.3)
+        with sse(url, token) as third:
+            third.wait(lambda each: each.cells, what="a place that was free again")
+
+
+def test_a_websocket_refusal_is_a_close_code(server: Server, seeded: Seed) -> None:
+    url, _ = display_address(server, seeded)
+    with connect(url.replace("http", "ws"), additional_headers={"Authorization": "Bearer d1-nonsense"}) as socket:
+        with pytest.raises(Exception, match="not_signed_in"):
+            socket.recv(timeout=5)
+        assert socket.close_code == 3500
+
+
+def test_drain(env: dict[str, str], folder: Path, server: Server, seeded: Seed) -> None:
+    """SIGTERM: every stream is told when to come back, the server exits with status 0, and screens resume elsewhere."""
+    with serving(env, folder, name="drained") as other, ExitStack() as stack:
+        screens = [stack.enter_context(sse(*display_address(other, seeded))) for _ in range(10)]
+        screens += [stack.enter_context(websocket(*display_address(other, seeded))) for _ in range(5)]
+        for screen in screens:
+            screen.wait(lambda each: each.cells)
+        began = time.monotonic()
+        assert end(other.process) == 0, other.log.read_text()[-2000:]
+        assert time.monotonic() - began < 10
+        for screen in screens:
+            screen.wait(lambda each: each.ended, what="the end")
+            kind, _, body = screen.messages[-1]
+            assert kind == "bye"
+            assert body["reason"] == "drain"
+            assert 500 <= body["retry_ms"] <= 1500
+        with sse(*display_address(server, seeded), resume=screens[0]) as resumed:
+            resumed.wait(lambda each: each.messages)
+
+
+@pytest.fixture
+def pair(mysql_url: str, tmp_path: Path) -> Iterator[Callable[..., tuple[Server, Server, Seed]]]:
+    """Start two server processes on one MariaDB, with the bus that is asked for."""
+    with ExitStack() as stack:
+
+        def start(redis_url: str | None) -> tuple[Server, Server, Seed]:
+            env = environment(mysql_url, redis_url, NOWSERVING_HEARTBEAT_SECONDS=str(HEARTBEAT))
+            seeded = seed(env, points=2, tickets=12, displays=1)
+            first = stack.enter_context(serving(env, tmp_path, name="first"))
+            second = stack.enter_context(serving(env, tmp_path, name="second"))
+            return first, second, seeded
+
+        yield start
+
+
+def _seconds_to_see(first: Server, second: Server, seeded: Seed, calls: int) -> list[float]:
+    """Do commands at the first server; return how long the second's display took to show each."""
+    took = []
+    with (
+        first.client(first.sign_in(seeded, "receptionist")) as desk,
+        sse(*display_address(second, seeded)) as display,
+    ):
+        display.wait(lambda each: each.cells)
+        for _ in range(calls):
+            done = do(desk, "call-next", point_id=seeded["point_ids"][0])
+            took.append(display.wait(lambda each, to=done["seq"]: each.seq >= to, what="the call"))  # type: ignore[misc]
+            do(desk, "start", entry_id=done["entry"]["id"])
+            do(desk, "complete", entry_id=done["entry"]["id"])
+        assert display.disagreed == []
+    return took
+
+
+def test_two_processes_over_redis(pair: Any, redis_url: str) -> None:
+    """A command at one process is on the screens of another long before the once-a-second look at the log."""
+    first, second, seeded = pair(redis_url)
+    took = _seconds_to_see(first, second, seeded, 5)
+    assert sorted(took)[2] < 0.5, took
+
+
+def test_two_processes_without_a_bus(pair: Any) -> None:
+    """No bus at all costs a second, never an update."""
+    first, second, seeded = pair(None)
+    assert max(_seconds_to_see(first, second, seeded, 4)) < 2.5
+
+
+def test_redis_freezes_dies_and_returns(pair: Any, tmp_path: Path) -> None:
+    """Redis stopped dead, killed, started again: commands and screens go on; afterwards the bus is fast again."""
+    port = free_port()
+    with ExitStack() as stack:
+        url = stack.enter_context(redis(tmp_path, port))
+        first, second, seeded = pair(url)
+        assert sorted(_seconds_to_see(first, second, seeded, 1))[0] < 2.5
+        pid = _redis_pid(port)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            assert max(_seconds_to_see(first, second, seeded, 2)) < 2.5
+            assert time.monotonic() - began < 12, "commands waited for the frozen bus"
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        os.kill(pid, signal.SIGKILL)
+        assert max(_seconds_to_see(first, second, seeded, 2)) < 2.5
+        assert httpx.get(f"{second.url}/health/ready").status_code == 200, "a bus that is away is no reason to go"
+        stack.enter_context(redis(tmp_path, port))
+        _until_healthy(first, second)
+        assert sorted(_seconds_to_see(first, second, seeded, 3))[1] < 0.5
+
+
+def _redis_pid(port: int) -> int:
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                command = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if b"redis-server" in command and f":{port}".encode() in command:
+                return int(entry.name)
+    raise AssertionError("no such Redis")
+
+
+def _until_healthy(*servers: Server) -> None:
+    until = time.monotonic() + 20
+    for server in servers:
+        while httpx.get(f"{server.url}/health/ready").json()["checks"]["bus"]["status"] != "ok":
+            assert time.monotonic() < until, "the bus did not recover"
+            time.sleep(0.1)
+
+
+def test_a_server_killed_between_commit_and_publish(pair: Any, redis_url: str) -> None:
+    """kill -9 right after the answer: whatever was published or not, the other server's screens show it."""
+    first, second, seeded = pair(redis_url)
+    with sse(*display_address(second, seeded)) as display, first.client(first.sign_in(seeded, "receptionist")) as desk:
+        display.wait(lambda each: each.cells)
+        with sse(*display_address(first, seeded)) as lost:
+            lost.wait(lambda each: each.cells)
+            done = do(desk, "call-next", point_id=seeded["point_ids"][0])
+            first.process.kill()
+            lost.wait(lambda each: each.ended, what="the end of the connection")
+        display.wait(lambda each: f"entry:{done['entry']['id']}" in each.cells, 3, "the call")
+        with sse(*display_address(second, seeded), resume=lost) as resumed:
+            resumed.wait(lambda each: each.messages and each.cells == display.cells, 3, "the same board")

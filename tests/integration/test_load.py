@@ -1,0 +1,58 @@
+"""The load test itself runs: a receptionist and a display against a running server, and it can fail."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from tests.real.server import Server, environment, seed, serving
+
+LOCUSTFILE = Path(__file__).parents[2] / "loadtests" / "locustfile.py"
+
+
+def _locust(server: Server, folder: Path, seed_file: Path, seconds: int) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [
+            sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "-u", "4", "-r", "4",
+            "-t", f"{seconds}s", "--host", server.url, "--exit-code-on-error", "1", "--csv", str(folder / "load"),
+            "--only-summary",
+        ],
+        env=os.environ | {"NOWSERVING_SEED_FILE": str(seed_file)},
+        capture_output=True, text=True, timeout=seconds + 60, check=False,
+    )  # fmt: skip
+
+
+def test_twenty_seconds_of_load(sqlite_url: str, tmp_path: Path) -> None:
+    env = environment(sqlite_url, NOWSERVING_HEARTBEAT_SECONDS="2")
+    seed_file = tmp_path / "seed.json"
+    seed_file.write_text(json.dumps(seed(env, points=4, tickets=30, displays=2)))
+    with serving(env, tmp_path) as server:
+        done = _locust(server, tmp_path, seed_file, 20)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    with (tmp_path / "load_stats.csv").open() as file:
+        rows = {(row["Type"], row["Name"]): row for row in csv.DictReader(file)}
+    assert sum(int(row["Failure Count"]) for row in rows.values()) == 0
+    assert int(rows["SSE", "announcement seen"]["Request Count"]) > 0
+    assert any("call-next" in name and int(row["Request Count"]) > 0 for (_, name), row in rows.items())
+
+
+def test_a_frozen_server_is_a_failed_load(sqlite_url: str, tmp_path: Path) -> None:
+    """A display that hears nothing for two and a half heartbeats is counted as a failure."""
+    env = environment(sqlite_url, NOWSERVING_HEARTBEAT_SECONDS="0.5")
+    seed_file = tmp_path / "seed.json"
+    seed_file.write_text(json.dumps(seed(env, points=1, tickets=5, displays=1)))
+    with serving(env, tmp_path) as server:
+        freeze = threading.Timer(4, lambda: server.process.send_signal(signal.SIGSTOP))
+        freeze.start()
+        try:
+            done = _locust(server, tmp_path, seed_file, 12)
+        finally:
+            freeze.cancel()
+            server.process.send_signal(signal.SIGCONT)
+    assert done.returncode == 1, done.stdout[-2000:]

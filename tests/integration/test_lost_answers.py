@@ -1,0 +1,225 @@
+"""A commit whose answer is lost is not done twice, and a commit that is lost is done once: for every kind of command."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import update
+
+from server.domain.board import Board
+from server.domain.commands import COMMANDS, Command, IssueTicket
+from server.domain.errors import NotAllowed, NotFound, Refused, Unavailable
+from server.domain.ids import site_of
+from server.domain.queue import decide
+from server.execute import Executor
+from server.queries.boards import Boards
+from server.setup import Seed, Setup
+from server.store import answers
+from server.store.database import Database
+from server.store.migrate import migrate
+from server.store.tables import sites
+from server.store.vault import Vault
+from tests.real.lossy_proxy import Loss, LossyProxy, lossy_proxy
+from tests.real.processes import wait_until
+from tests.real.server import Server, environment, seed, serving
+from tests.real.truth import log_of, truth_of
+from tests.unit.worlds import ACTIONS, command_of
+
+TURNS = 1500
+LOSSES: tuple[Loss, ...] = ("answer", "commit")
+CALLERS = 4
+EACH = 60
+
+
+@pytest.fixture
+def proxy(mysql_url: str) -> Iterator[LossyProxy]:
+    with lossy_proxy(mysql_url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def seeded(mysql_url: str) -> Seed:
+    return seed(environment(mysql_url), points=4, tickets=12, displays=0)
+
+
+def _read(url: str, site_id: int) -> Board:
+    async def read() -> Board:
+        database = Database(url)
+        try:
+            return await Boards(database).board(site_id)
+        finally:
+            await database.close()
+
+    return asyncio.run(read())
+
+
+def _command(board: Board, action: str, about: int) -> Command:
+    command = command_of(SimpleNamespace(board=board), action, about)  # type: ignore[arg-type]
+    if any(item.name == "site_id" for item in fields(command)):  # type: ignore[arg-type]
+        return replace(command, site_id=board.site.id)  # type: ignore[type-var]
+    return command
+
+
+def _post(client: httpx.Client, command: Command, key: str) -> httpx.Response:
+    body = asdict(command)  # type: ignore[call-overload]
+    return client.post(f"/api/v1/commands/{command.name_on_wire()}", json=body, headers={"Idempotency-Key": key})
+
+
+def test_every_command_is_done_once_whatever_is_lost_of_its_commit(
+    mysql_url: str, proxy: LossyProxy, seeded: Seed, tmp_path: Path
+) -> None:
+    """Each command is sent once and answered 200: the server's own retry finds out what had been done."""
+    lacking = {(name, loss) for name, command in COMMANDS.items() if not command.internal for loss in LOSSES}
+    wanted = len(lacking)
+    chance = random.Random(7)
+    answered: dict[str, dict[str, Any]] = {}
+    with serving(environment(proxy.url), tmp_path) as server, server.client(server.sign_in(seeded, "admin")) as client:
+        for turn in range(TURNS):
+            if not lacking:
+                break
+            board = _read(mysql_url, seeded["site_id"])
+            command = _one_that_can_be_done(board, chance, {name for name, _ in lacking})
+            name, key = command.name_on_wire(), f"turn-{turn}-"
+            loss = next((each for each in LOSSES if (name, each) in lacking), None)
+            if loss is not None:
+                proxy.lose(loss, key)
+            answer = _post(client, command, key)
+            assert answer.status_code == 200, f"{name}, {loss} lost: {answer.text}"
+            answered[key] = answer.json()
+            if loss is not None:
+                assert proxy.lost[-1] == (loss, key.encode())
+                lacking.remove((name, loss))
+        assert not lacking, f"never possible: {sorted(lacking)}"
+        assert len(proxy.lost) == wanted
+    truth = asyncio.run(truth_of(mysql_url, seeded["site_id"]))
+    for key, body in answered.items():
+        assert truth.done[key] == [event["seq"] for event in body["events"]], "done once, as it was answered"
+
+
+def _one_that_can_be_done(board: Board, chance: random.Random, wanted: set[str]) -> Command:
+    """Return a command that this board allows: one that is wanted, or now and then another, so that life goes on."""
+    choosy = chance.random() < 0.7
+    while True:
+        for _ in range(200):
+            command = _command(board, chance.choice(ACTIONS), chance.randrange(1000))
+            if command.internal or (choosy and command.name_on_wire() not in wanted):
+                continue
+            with suppress(Refused, NotFound, NotAllowed):
+                decide(board, command, board.site.last_event_at + 1)
+                return command
+        choosy = False
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_what_the_clock_does_is_done_once(
+    loss: Loss, mysql_url: str, proxy: LossyProxy, seeded: Seed, tmp_path: Path
+) -> None:
+    """The server's own tick, which nobody sends and nobody repeats."""
+    proxy.lose(loss, "waits-quoted")
+    asyncio.run(_make_quotes_old(mysql_url, seeded["site_id"]))
+    with serving(environment(proxy.url), tmp_path):
+        wait_until(lambda: bool(_ticks(mysql_url, seeded["site_id"])), "the tick")
+    assert proxy.lost == [(loss, b"waits-quoted")]
+    assert _ticks(mysql_url, seeded["site_id"]) == ["waits-quoted"]
+    asyncio.run(truth_of(mysql_url, seeded["site_id"]))
+
+
+async def _make_quotes_old(url: str, site_id: int) -> None:
+    database = Database(url)
+    async with database.write() as connection:
+        await connection.execute(update(sites).where(sites.c.id == site_id).values(quoted_at=0, next_tick_at=0))
+    await database.close()
+
+
+def _ticks(url: str, site_id: int) -> list[str]:
+    return [each.event.name_on_wire() for each in asyncio.run(log_of(url, site_id)) if each.actor == "clock"]
+
+
+def test_commits_lost_at_random_under_many_callers(mysql_url: str, proxy: LossyProxy, seeded: Seed, tmp_path: Path) -> None:
+    """A third of all commits is lost, one way or the other. Who hears "unavailable" repeats, as a client does."""
+    answered: dict[str, dict[str, Any]] = {}
+    with serving(environment(proxy.url), tmp_path) as server:
+        token = server.sign_in(seeded, "admin")
+        proxy.lose_at_random(0.33)
+        with ThreadPoolExecutor(CALLERS) as pool:
+            jobs = [pool.submit(_call_again_and_again, server, token, mysql_url, seeded, each) for each in range(CALLERS)]
+            for job in jobs:
+                answered |= job.result()
+        proxy.lose_at_random(0)
+    assert len(proxy.lost) > 30
+    truth = asyncio.run(truth_of(mysql_url, seeded["site_id"]))
+    assert len(answered) > 50
+    for key, body in answered.items():
+        assert truth.done[key] == [event["seq"] for event in body["events"]], "done once, as it was answered"
+    assert {key for key in truth.done if key.startswith("caller-")} == set(answered), "what was done was answered"
+
+
+def _call_again_and_again(server: Server, token: str, url: str, seeded: Seed, number: int) -> dict[str, dict[str, Any]]:
+    chance = random.Random(number)
+    actions = [each for each in ACTIONS if each not in ("night", "tick", "close-day", "close-point")]
+    answered: dict[str, dict[str, Any]] = {}
+    with server.client(token) as client:
+        for turn in range(EACH):
+            key = f"caller-{number}-{turn}-"
+            command = _command(_read(url, seeded["site_id"]), chance.choice(actions), chance.randrange(1000))
+            for _ in range(30):
+                answer = _post(client, command, key)
+                if answer.status_code != 503:
+                    break
+            assert answer.status_code in (200, 404, 409), answer.text
+            if answer.status_code == 200:
+                answered[key] = answer.json()
+    return answered
+
+
+# That it can fail
+
+
+@pytest.mark.parametrize(
+    ("loss", "forgotten", "times"),
+    [
+        ("answer", [], 1),
+        ("commit", [], 1),
+        ("answer", ["find"], 1),  # then the key of the recorded answers still refuses a second time, and says so
+        ("answer", ["find", "record"], 2),
+    ],
+)
+async def test_it_is_the_look_up_that_prevents_it(
+    loss: Loss,
+    forgotten: list[str],
+    times: int,
+    mysql_url: str,
+    proxy: LossyProxy,
+    vault: Vault,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A server that forgets what it has answered gives two tickets, and this test sees both."""
+    database = Database(proxy.url)
+    try:
+        await migrate(database)
+        executor = Executor(database, vault, publish=lambda *_: None)
+        queue_id = (await Setup(database, executor).seed(points=1, tickets=0, displays=0))["queue_ids"][0]
+        for name in forgotten:
+            monkeypatch.setattr(answers, name, lambda *_: None)
+        proxy.lose(loss, "only-once")
+        command = IssueTicket(queue_id=queue_id)
+        if forgotten == ["find"]:
+            with pytest.raises(Unavailable):
+                await executor.execute(command, actor="staff:1", command_id="only-once")
+        else:
+            await executor.execute(command, actor="staff:1", command_id="only-once")
+        assert len(proxy.lost) == 1
+    finally:
+        await database.close()
+    truth = await truth_of(mysql_url, site_of(queue_id))
+    assert len(truth.done["only-once"]) == times

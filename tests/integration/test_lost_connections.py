@@ -1,0 +1,139 @@
+"""The database's connections are killed in the middle of commands: nothing is half done, nothing is done twice."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import defaultdict
+from contextlib import suppress
+from dataclasses import fields, replace
+from types import SimpleNamespace
+from typing import Any
+
+import pymysql
+import pytest
+from sqlalchemy import make_url, select
+
+from server.domain.board import Board
+from server.domain.commands import BroadcastMessage, Command
+from server.domain.errors import NotFound, Refused, Unavailable
+from server.execute import Executor
+from server.queries.boards import Boards
+from server.setup import Setup
+from server.store.database import Database
+from server.store.migrate import migrate
+from server.store.tables import events
+from server.store.vault import Vault
+from tests.real.databases import connect
+from tests.unit.worlds import ACTIONS, command_of, facts
+
+_OTHERS = "SELECT id FROM information_schema.processlist WHERE db = %s AND id <> CONNECTION_ID()"
+SECONDS = 8.0
+CALLERS = 6
+
+
+async def test_kill_in_the_middle(mysql_url: str, vault: Vault) -> None:
+    """Two executors, six callers, every kind of command; every connection is killed again and again.
+
+    Whoever hears "unavailable" repeats with the same id, as a client does, and gets an answer or a refusal in the end.
+    """
+    databases = [Database(mysql_url), Database(mysql_url)]
+    await migrate(databases[0])
+    executors = [Executor(each, vault, publish=lambda *_: None) for each in databases]
+    seeded = await Setup(databases[0], executors[0]).seed(points=4, tickets=20, displays=0)
+    site_id = seeded["site_id"]
+    answered: dict[str, dict[str, Any]] = {}
+    stumbles = 0
+    stop = asyncio.Event()
+
+    async def caller(number: int) -> None:
+        nonlocal stumbles
+        chance = random.Random(number)
+        executor = executors[number % 2]
+        for turn in range(10_000):
+            if stop.is_set():
+                return
+            board = executor._boards.get(site_id)
+            if board is None:
+                try:
+                    board = await Boards(databases[number % 2]).board(site_id)
+                except Unavailable:
+                    continue
+            command = _command(board, chance)
+            command_id = f"{number}-{turn}"
+            for _ in range(50):
+                try:
+                    answer = await executor.execute(command, actor=f"staff:{number}", command_id=command_id)
+                    answered[command_id] = answer.body
+                    break
+                except Unavailable:
+                    stumbles += 1
+                    await asyncio.sleep(0.05)
+                except (Refused, NotFound):
+                    break
+            else:
+                pytest.fail("no answer after fifty repeats")
+
+    killer = asyncio.create_task(asyncio.to_thread(_kill_again_and_again, mysql_url, stop))
+    callers = [asyncio.create_task(caller(number)) for number in range(CALLERS)]
+    await asyncio.sleep(SECONDS)
+    stop.set()
+    await asyncio.gather(*callers)
+    killed = await killer
+    assert killed > 20, "the connections were killed"
+
+    done: dict[str, list[int]] = defaultdict(list)
+    async with databases[0].read() as connection:
+        rows = (
+            await connection.execute(
+                select(events.c.seq, events.c.command_id).where(events.c.site_id == site_id).order_by(events.c.seq)
+            )
+        ).all()
+    for row in rows:
+        done[row.command_id].append(row.seq)
+    assert [row.seq for row in rows] == list(range(1, len(rows) + 1))
+    assert len(answered) > 50
+    for command_id, answer in answered.items():
+        assert done[command_id] == [event["seq"] for event in answer["events"]], "done once, as it was answered"
+    callers_ids = {command_id for command_id in done if command_id.partition("-")[0] in map(str, range(CALLERS))}
+    assert callers_ids <= set(answered), "whatever was done was answered in the end"
+    for executor in executors:
+        await executor.execute(_nothing(site_id), actor="staff:0", command_id=f"last-{id(executor)}")
+    fresh = await Boards(databases[0]).board(site_id)
+    assert facts(executors[1]._boards[site_id]) == facts(fresh)
+    for database in databases:
+        await database.close()
+
+
+def _command(board: Board, chance: random.Random) -> Command:
+    action = chance.choice([each for each in ACTIONS if each not in ("night", "tick", "close-day", "close-point")])
+    command = command_of(SimpleNamespace(board=board), action, chance.randrange(1000))  # type: ignore[arg-type]
+    if any(item.name == "site_id" for item in fields(command)):  # type: ignore[arg-type]
+        return replace(command, site_id=board.site.id)  # type: ignore[type-var]
+    return command
+
+
+def _nothing(site_id: int) -> Command:
+    return BroadcastMessage(site_id=site_id, message=None)
+
+
+def _kill_again_and_again(url: str, stop: asyncio.Event) -> int:
+    """Kill every other connection to the database, a few at a time, until told to stop; return how many died."""
+    killed = 0
+    chance = random.Random(7)
+    name = make_url(url).database
+    connection = connect(make_url(url))
+    try:
+        with connection.cursor() as cursor:
+            while not stop.is_set():
+                cursor.execute(_OTHERS, (name,))
+                for (identifier,) in cursor.fetchall():
+                    if chance.random() < 0.5:
+                        with suppress(pymysql.err.OperationalError):  # it had gone by itself
+                            cursor.execute(f"KILL {int(identifier)}")
+                            killed += 1
+                time.sleep(chance.uniform(0.02, 0.3))
+    finally:
+        connection.close()
+    return killed

@@ -1,0 +1,115 @@
+"""The migrations make the tables that the code describes, on each engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, func, inspect, select, update
+
+from server.domain.commands import (
+    AddProvider,
+    CallNext,
+    ChangeSite,
+    IssueTicket,
+    ReassignProvider,
+    StaffPoint,
+    Transfer,
+)
+from server.queries.verification import verify
+from server.setup import Setup
+from server.store.database import Database
+from server.store.migrate import _config, migrate, pending
+from server.store.tables import entries, event_entries, events, metadata
+
+
+async def test_from_nothing_to_head(database_url: str) -> None:
+    database = Database(database_url)
+    try:
+        lacking = await pending(database)
+        assert lacking
+        assert await migrate(database) == lacking
+        assert await pending(database) == []
+        assert await migrate(database) == []
+    finally:
+        await database.close()
+
+
+async def test_the_tables_are_those_of_the_code(database: Database) -> None:
+    """No difference in tables, columns, types or keys; and every generated column is generated."""
+
+    def differences(connection: Connection) -> list[Any]:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "target_metadata": metadata})
+        return list(compare_metadata(context, metadata))
+
+    def generated(connection: Connection) -> set[str]:
+        return {column["name"] for column in inspect(connection).get_columns("entries") if "computed" in column}
+
+    async with database.engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+        assert await connection.run_sync(generated) == {"busy_point_id", "open_visit_id"}
+
+
+async def test_the_events_of_an_older_log_get_their_entries(setup: Setup, database: Database) -> None:
+    """Back to before the columns and up again: each event has the entries that it had, and an entry its first call."""
+    seed = await setup.seed(points=1, tickets=2, displays=1)
+    site_id, point_id = seed["site_id"], seed["point_ids"][0]
+    one, other = [
+        (await setup.do(AddProvider(site_id=site_id, name=name)))["events"][-1]["provider_id"] for name in ("Ada", "Bea")
+    ]
+    await setup.do(StaffPoint(point_id=point_id, provider_id=one))
+    theirs = (await setup.do(IssueTicket(queue_id=seed["queue_ids"][0], provider_id=one)))["entry"]["id"]
+    await setup.do(ReassignProvider(provider_id=one, to_provider_id=other, reason="ill today"))
+    called = (await setup.do(CallNext(point_id=point_id)))["entry"]["id"]
+    await setup.do(Transfer(entry_id=called, queue_id=await setup.queue(site_id, "Next stage", "N")))
+
+    async def known() -> list[list[tuple[object, ...]]]:
+        async with database.read() as connection:
+            return [
+                sorted(tuple(row) for row in await connection.execute(statement))
+                for statement in (
+                    select(events.c.seq, events.c.type, func.coalesce(events.c.entry_id, 0)),
+                    select(event_entries),
+                    select(entries.c.id, func.coalesce(entries.c.first_called_at, 0)),
+                )
+            ]
+
+    before = await known()
+    async with database.engine.begin() as connection:
+        await connection.run_sync(lambda sync: command.downgrade(_config(sync), "0005-1"))
+        await connection.execute(update(entries).values(first_called_at=None))
+        await connection.run_sync(lambda sync: command.upgrade(_config(sync), "head"))
+    after = await known()
+    assert after == before
+    named = {kind for _, kind, entry_id in after[0] if entry_id}
+    assert named == {"ticket-issued", "ticket-called", "ticket-transferred"}
+    assert sum(entry_id == called for _, _, entry_id in after[0]) == 3
+    assert [entry_id for entry_id, _ in after[1]] == [theirs]
+    assert sum(bool(at) for _, at in after[2]) == 1
+
+
+async def test_what_was_recorded_before_there_were_chains_is_chained(setup: Setup, database: Database) -> None:
+    """The migration makes of an older log the very chain that the commands would have made."""
+    seed = await setup.seed(points=1, tickets=2, displays=1)
+    await setup.do(ChangeSite(site_id=seed["site_id"], names_on_display=True))
+    await setup.do(IssueTicket(queue_id=seed["queue_ids"][0], name="Ada Lovelace", name_on_display=True))
+    columns = (events.c.seq, events.c.body, events.c.display_name, events.c.hash)
+    async with database.read() as connection:
+        before = (await connection.execute(select(*columns).order_by(events.c.seq))).all()
+    assert before[-1].display_name == "Ada L."
+    chains = ScriptDirectory.from_config(_config()).get_revision("0006")
+    assert chains is not None
+
+    def without_chains(connection: Connection) -> list[str]:
+        command.downgrade(_config(connection), str(chains.down_revision))
+        return [column["name"] for column in inspect(connection).get_columns("events")]
+
+    async with database.engine.begin() as connection:
+        assert "hash" not in await connection.run_sync(without_chains)
+    assert "0006" in await migrate(database)
+    async with database.read() as connection:
+        assert (await connection.execute(select(*columns).order_by(events.c.seq))).all() == before
+    assert [each.broken async for each in verify(database)] == [None]

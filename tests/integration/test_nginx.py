@@ -1,0 +1,131 @@
+"""Through a real nginx, with two server processes behind it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from server.setup import Seed
+from tests.real.nginx import Proxy, nginx
+from tests.real.screens import sse, websocket
+from tests.real.server import Server, environment, seed, serving
+
+HEARTBEAT = 0.5
+
+
+@pytest.fixture
+def env(mysql_url: str, redis_url: str) -> dict[str, str]:
+    return environment(mysql_url, redis_url, NOWSERVING_HEARTBEAT_SECONDS=str(HEARTBEAT))
+
+
+@pytest.fixture
+def seeded(env: dict[str, str]) -> Seed:
+    return seed(env, points=2, tickets=8, displays=1)
+
+
+@pytest.fixture
+def servers(env: dict[str, str], seeded: Seed, tmp_path: Path) -> Iterator[tuple[Server, Server]]:
+    with serving(env, tmp_path, name="one") as one, serving(env, tmp_path, name="two") as two:
+        yield one, two
+
+
+@pytest.fixture
+def proxy(servers: tuple[Server, Server], tmp_path: Path) -> Iterator[Proxy]:
+    with nginx(tmp_path, [server.port for server in servers]) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def desk(servers: tuple[Server, Server], proxy: Proxy, seeded: Seed) -> Iterator[httpx.Client]:
+    token = servers[0].sign_in(seeded, "receptionist")
+    with httpx.Client(base_url=proxy.url, headers={"Authorization": f"Bearer {token}"}, timeout=30) as client:
+        yield client
+
+
+def test_a_call_is_on_every_screen_at_once(proxy: Proxy, seeded: Seed, desk: httpx.Client) -> None:
+    """Streams through nginx are not held back: each call is seen on both transports long before a heartbeat's worth."""
+    display = seeded["displays"][0]
+    url = f"{proxy.url}/live/displays/{display['id']}"
+    with sse(url, display["token"]) as screen, websocket(url, display["token"]) as other:
+        for each in (screen, other):
+            each.wait(lambda each: each.kinds().count("heartbeat") >= 2, what="heartbeats")
+        took = []
+        for _ in range(3):
+            done = desk.post("/api/v1/commands/call-next", json={"point_id": seeded["point_ids"][0]}).json()
+            for each in (screen, other):
+                took.append(each.wait(lambda each, to=done["seq"]: each.seq >= to, what="the call"))  # type: ignore[misc]
+            for step in ("start", "complete"):
+                answer = desk.post(f"/api/v1/commands/{step}", json={"entry_id": done["entry"]["id"]})
+                assert answer.status_code == 200
+        assert sorted(took)[len(took) // 2] < 0.4, took
+        assert screen.disagreed == other.disagreed == []
+
+
+def test_one_server_dies(proxy: Proxy, servers: tuple[Server, Server], seeded: Seed, desk: httpx.Client) -> None:
+    """kill -9 one of two: its screens come back through the other by their last id, and the desk goes on."""
+    display = seeded["displays"][0]
+    url = f"{proxy.url}/live/displays/{display['id']}"
+    with sse(url, display["token"]) as first, sse(url, display["token"]) as second:
+        for each in (first, second):
+            each.wait(lambda each: each.cells, what="a snapshot")
+        servers[0].process.kill()
+        servers[0].process.wait()
+        until = time.monotonic() + 5
+        while not (first.ended or second.ended) and time.monotonic() < until:
+            time.sleep(0.02)
+        lost = first if first.ended else second
+        assert lost.ended, "least_conn gave each server one of the two streams"
+        key = {"Idempotency-Key": "pressed once"}
+        body = {"point_id": seeded["point_ids"][0]}
+        answers = [desk.post("/api/v1/commands/call-next", json=body, headers=key) for _ in range(4)]
+        done = [answer.json() for answer in answers if answer.status_code == 200]
+        assert done
+        assert all(each == done[0] for each in done), "one key, one call"
+        with sse(url, display["token"], resume=lost) as resumed:
+            resumed.wait(lambda each: each.seq >= done[0]["seq"], what="the call")
+            assert resumed.kinds()[0] in ("change", "heartbeat", "snapshot")
+            assert f"entry:{done[0]['entry']['id']}" in resumed.cells
+
+
+def test_refusals_have_the_shape(proxy: Proxy, desk: httpx.Client) -> None:
+    too_large = desk.post("/api/v1/commands/call-next", content=b"x" * 200_000)
+    assert too_large.status_code == 413
+    assert too_large.json()["error"]["code"] == "body_too_large"
+    assert desk.get("/api/v1/nowhere").json()["error"]["code"] == "not_found"
+
+
+def test_the_log_keeps_no_token(proxy: Proxy, seeded: Seed, desk: httpx.Client) -> None:
+    ticket, display = seeded["tickets"][0]["token"], seeded["displays"][0]
+    assert desk.get(f"/t/{ticket}").status_code == 200
+    with (
+        sse(f"{proxy.url}/live/tickets/{ticket}") as phone,
+        sse(f"{proxy.url}/live/displays/{display['id']}?token={display['token']}") as screen,
+    ):
+        phone.wait(lambda each: each.cells)
+        screen.wait(lambda each: each.cells)
+    until = time.monotonic() + 5
+    while proxy.access_log.read_text().count("/live/") < 2 and time.monotonic() < until:
+        time.sleep(0.05)
+    lines = [json.loads(line) for line in proxy.access_log.read_text().splitlines()]
+    assert {"/t/-", "/live/tickets/-", f"/live/displays/{display['id']}"} <= {line["path"] for line in lines}
+    logs = proxy.access_log.read_text() + proxy.error_log.read_text()
+    for secret in (ticket, display["token"]):
+        assert secret not in logs
+
+
+def test_pages_come_compressed_and_streams_do_not(proxy: Proxy, seeded: Seed, desk: httpx.Client) -> None:
+    page = desk.get("/static/css/base.css", headers={"Accept-Encoding": "gzip"})
+    assert page.headers["content-encoding"] == "gzip"
+    assert page.headers["content-security-policy"].startswith("default-src 'self'")
+    display = seeded["displays"][0]
+    headers = {"Authorization": f"Bearer {display['token']}", "Accept-Encoding": "gzip"}
+    with (
+        httpx.Client(base_url=proxy.url, headers=headers) as client,
+        client.stream("GET", f"/live/displays/{display['id']}") as answer,
+    ):
+        assert "content-encoding" not in answer.headers

@@ -1,0 +1,116 @@
+"""What a running server says of itself: health, metrics, logs; and what none of them ever says."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.real.processes import end
+from tests.real.screens import sse
+from tests.real.server import environment, seed, serving
+
+CANARIES = ("Wilhelmina Canary", "Wilhelmina", "+49 170 5550123", "5550123")
+
+
+def _figures(url: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    """Return every sample that Prometheus would read, by its name and labels."""
+    text = httpx.get(f"{url}/metrics").text
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_the_figures_move_and_the_log_is_json_without_anything_personal(sqlite_url: str, tmp_path: Path) -> None:
+    env = environment(sqlite_url, NOWSERVING_LOG_LEVEL="debug")
+    seeded = seed(env, points=1, tickets=1, displays=1)
+    display = seeded["displays"][0]
+    with serving(env, tmp_path) as server:
+        before = _figures(server.url)
+        token = server.sign_in(seeded, "receptionist")
+        with server.client(token) as desk, sse(f"{server.url}/live/displays/{display['id']}", display["token"]) as screen:
+            screen.wait(lambda each: each.cells)
+            issued = desk.post(
+                "/api/v1/commands/issue-ticket",
+                json={"queue_id": seeded["queue_ids"][0], "name": CANARIES[0], "phone": CANARIES[2]},
+                headers={"X-Request-ID": "a-sane-request-id"},
+            )
+            assert issued.headers["x-request-id"] == "a-sane-request-id"
+            screen.wait(lambda each: each.seq >= issued.json()["seq"])
+            insane = desk.get("/api/v1/sites", headers={"X-Request-ID": "x\ty"})
+            assert len(insane.headers["x-request-id"]) == 32
+            during = _figures(server.url)
+            with sse(f"{server.url}/live/tickets/{issued.json()['token']}") as phone:
+                phone.wait(lambda each: each.cells)
+            ready = httpx.get(f"{server.url}/health/ready").json()
+        for path in ("/health", "/health/live"):
+            assert httpx.get(server.url + path).json() == {"status": "ok"}
+        assert end(server.process) == 0
+    assert ready["status"] == "ok"
+    assert set(ready["checks"]) == {"database", "migrations", "bus", "draining"}
+
+    command = ("nowserving_commands_total", (("command", "issue-ticket"), ("outcome", "done")))
+    assert (before.get(command, 0), during[command]) == (0, 1)
+    assert during["nowserving_streams", (("transport", "events"), ("view", "display"))] == 1
+    assert during["nowserving_streams_paused", ()] == 0
+    assert during["nowserving_delivered_bytes", (("kind", "snapshot"),)] > 100
+    assert during["nowserving_delivered", (("kind", "snapshot"),)] == 1
+    assert during["nowserving_delivered", (("kind", "change"),)] >= 1
+    route = (
+        "nowserving_request_seconds_count",
+        (("method", "POST"), ("route", "/api/v1/commands/{name}"), ("status", "200")),
+    )
+    assert (before.get(route, 0), during[route]) == (0, 1)
+
+    log = server.log.read_text()
+    lines = [json.loads(line) for line in log.splitlines()]
+    commands = [line for line in lines if line.get("route") == "/api/v1/commands/{name}"]
+    assert [(line["request_id"], line["status"]) for line in commands] == [("a-sane-request-id", 200)]
+    streams = [line for line in lines if line["event"] == "stream"]
+    assert {line["route"] for line in streams} == {"/live/displays/{display_id:id}", "/live/tickets/{token}"}
+    opened = [(line["view"], line["transport"]) for line in lines if line["event"] == "stream opened"]
+    assert opened == [("display", "events"), ("ticket", "events")]
+    closed = {line["view"]: line for line in lines if line["event"] == "stream closed"}
+    assert closed["display"]["reason"] == closed["ticket"]["reason"] == "left"
+    assert 0 < closed["display"]["seconds"] < 60
+    for secret in (*CANARIES, token, display["token"], issued.json()["token"], seeded["staff"][0]["password"]):
+        assert secret not in log
+    figures = str(during)
+    for secret in (*CANARIES, issued.json()["token"]):
+        assert secret not in figures
+
+
+def test_ready_names_what_fails(sqlite_url: str, tmp_path: Path) -> None:
+    """A database that is not of this version is named by readiness; liveness asks nobody."""
+    env = environment(sqlite_url)
+    seed(env, points=1, tickets=0, displays=0)
+    with serving(env, tmp_path) as server, server.client() as client:
+        database = sqlite3.connect(tmp_path / "nowserving.db")
+        with database:
+            database.execute("UPDATE alembic_version SET version_num = '0001'")
+        database.close()
+        answer = client.get("/health/ready")
+        assert answer.status_code == 503
+        checks = answer.json()["checks"]
+        assert checks["migrations"]["status"].startswith("behind by")
+        assert checks["database"]["status"] == "ok"
+        assert client.get("/health/live").status_code == 200
+
+
+def test_only_its_own_host_names_are_answered(sqlite_url: str, tmp_path: Path) -> None:
+    """Health and metrics answer to any name: whoever asks a process directly knows it by another."""
+    env = environment(sqlite_url, NOWSERVING_ALLOWED_HOSTS="clinic.example,*.clinic.example")
+    with serving(env, tmp_path) as server, server.client() as client:
+        for name in ("clinic.example", "CLINIC.example:8443", "a.clinic.example", "b.a.clinic.example:80"):
+            assert client.get("/", headers={"Host": name}).status_code == 200
+        for name in ("evil.example", "clinic.example.evil", "xclinic.example", ".clinic.example.evil:80", ""):
+            answer = client.get("/", headers={"Host": name})
+            assert answer.status_code == 400, name
+            assert answer.json()["error"]["code"] == "unknown_host"
+        for path in ("/health/live", "/health/ready", "/metrics"):
+            assert client.get(path, headers={"Host": "10.0.0.7"}).status_code == 200

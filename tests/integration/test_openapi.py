@@ -1,0 +1,450 @@
+"""The document against a running server: every answer that it gives, good or bad, is one that the document promised.
+
+The commands are driven by the document alone, so a new one is driven too: with the ids that the site has and values that
+the schemas allow, in a changing order, until each has been done once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import re
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from websockets.asyncio.client import connect
+
+from server.domain.ids import IDS_PER_SITE, MAX_ID
+from server.setup import Seed
+from tests.real.server import Server, command_line, environment, seed, serving
+from tests.unit.transport.test_openapi import Checker
+from tests.unit.worlds import WANTED
+
+Json = dict[str, Any]
+COMMANDS = "/api/v1/commands/"
+ROUNDS = 60
+TRIES = 20  # of one command in a round, until it has been done
+AGAIN = 0.4  # how often it is done once more in a later one: what was undone, closed or paused must go on
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("openapi")
+
+
+@pytest.fixture(scope="module")
+def env(folder: Path) -> dict[str, str]:
+    return environment(f"sqlite+aiosqlite:///{folder / 'x.db'}", NOWSERVING_HEARTBEAT_SECONDS="0.3")
+
+
+@pytest.fixture(scope="module")
+def seeded(env: dict[str, str]) -> Seed:
+    return seed(env, points=3, tickets=6, displays=2)
+
+
+@pytest.fixture(scope="module")
+def driven(env: dict[str, str], seeded: Seed) -> Seed:
+    """Another site, for the test that leaves nothing as it was."""
+    return seed(env, points=3, tickets=6, displays=2)
+
+
+@pytest.fixture(scope="module")
+def server(env: dict[str, str], driven: Seed, folder: Path) -> Iterator[Server]:
+    with serving(env, folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def checker(server: Server) -> Checker:
+    """The document as this server serves it."""
+    answer = httpx.get(f"{server.url}/api/openapi.json")
+    assert answer.headers["cache-control"] == "no-cache"
+    checker = Checker(answer.json())
+    promised(checker, "get", "/api/openapi.json", answer)
+    return checker
+
+
+@pytest.fixture(scope="module")
+def admin(server: Server, seeded: Seed) -> Iterator[httpx.Client]:
+    with server.client(server.sign_in(seeded, "admin")) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def driving(server: Server, driven: Seed) -> Iterator[httpx.Client]:
+    with server.client(server.sign_in(driven, "admin")) as client:
+        yield client
+
+
+def promised(checker: Checker, method: str, path: str, answer: httpx.Response) -> Json:
+    """Assert that the document promised this answer for the operation; return its body."""
+    responses = checker.document["paths"][path][method]["responses"]
+    said = f"{method} {path}: {answer.status_code} {answer.text[:300]}"
+    assert str(answer.status_code) in responses, said
+    response = checker.resolved(responses[str(answer.status_code)])
+    for name, header in response.get("headers", {}).items():
+        header = checker.resolved(header)
+        assert name in answer.headers or not header.get("required"), f"{said}: no {name}"
+        if name in answer.headers:
+            assert checker.problems(answer.headers[name], header["schema"], name) == [], said
+    if "content" not in response:
+        assert answer.content == b"", said
+        return {}
+    kind = answer.headers["content-type"].partition(";")[0]
+    assert kind in response["content"], f"{said}: {kind}"
+    body = answer.json() if kind == "application/json" else answer.text
+    assert checker.problems(body, response["content"][kind]["schema"], said) == []
+    return body if isinstance(body, dict) else {}
+
+
+class Driver:
+    """Makes up bodies for commands, from their schemas and from what the site has."""
+
+    def __init__(self, checker: Checker, seeded: Seed) -> None:
+        self.checker = checker
+        self.random = random.Random(7)
+        self.made = 0
+        self.known: dict[str, list[int]] = {
+            "site": [seeded["site_id"]],
+            "queue": list(seeded["queue_ids"]),
+            "point": list(seeded["point_ids"]),
+            "display": [each["id"] for each in seeded["displays"]],
+            "entry": [],
+        }
+
+    def learn(self, cells: Json) -> None:
+        """Remember the ids on a board, and a few of the entries that have left it."""
+        now: dict[str, list[int]] = {}
+        for key, cell in cells.items():
+            kind, _, identifier = key.partition(":")
+            if identifier:
+                now.setdefault(kind, []).append(int(identifier))
+            if kind == "entry":
+                now.setdefault(f"entry {cell['state']}", []).append(int(identifier))
+        gone = [each for each in self.known["entry"] if each not in now.get("entry", [])]
+        now["device"] = [*now.get("display", []), *now.get("kiosk", [])]
+        now["record"] = now.get("kiosk", [])  # taking away what the others work with would end the day early
+        self.known = {kind: known for kind, known in self.known.items() if not kind.startswith("entry ")}
+        self.known |= now | {"entry": [*now.get("entry", []), *gone[-3:]]}
+
+    def body(self, schema: Json, path: str) -> Json:
+        """Return a body that the schema allows, with the optional fields now and then."""
+        fitting = [f"entry {state}" for state in WANTED.get(path.removeprefix(COMMANDS), ())]
+        self.known["fitting"] = [each for kind in fitting for each in self.known.get(kind, [])]
+        return {
+            key: self._value(key, each, schema)
+            for key, each in schema["properties"].items()
+            if key in schema["required"] or (key != "site_id" and self.random.random() < 0.3)
+        }
+
+    def _value(self, key: str, schema: Json, whole: Json) -> Any:
+        self.made += 1
+        if key in ("hours", "closed_on", "unmet_needs", "needs"):
+            return []  # always open, to whom nothing is in the way
+        if key == "time_zone":
+            return self.random.choice(["UTC", "Asia/Tokyo"])
+        noun = key.removesuffix("s").removesuffix("_id").rpartition("_")[2]
+        if key == "entry_id" and self.known["fitting"] and self.random.random() < 0.8:
+            return self.random.choice(self.known["fitting"])
+        if key.endswith(("_id", "_ids")) and self.known.get(noun):
+            several = self.known[noun]
+            return self.random.choice(several) if key.endswith("_id") else self.random.sample(several, min(2, len(several)))
+        if "enum" in schema:
+            return self.random.choice(schema["enum"])
+        kinds = schema.get("type", "string")
+        if "boolean" in kinds:
+            return self.random.random() < 0.5
+        if "integer" in kinds:
+            return self.random.randint(schema.get("minimum", 0), min(schema.get("maximum", 20), 20))
+        plain = f"Made up {self.made}"
+        return whole["examples"][0].get(key, plain) if self.checker.problems(plain, schema) else plain
+
+
+def test_every_command_can_be_done_and_keeps_the_promise(checker: Checker, driving: httpx.Client, driven: Seed) -> None:
+    driver = Driver(checker, driven)
+    paths = [path for path in checker.document["paths"] if path.startswith(COMMANDS)]
+    schemas = {
+        path: checker.at(f"paths/{path.replace('/', '~1')}/post/requestBody/content/application~1json/schema")
+        for path in paths
+    }
+    board = f"/api/v1/sites/{driven['site_id']}/board"
+    lacking, refused = set(paths), set()
+    for _ in range(ROUNDS):
+        driver.random.shuffle(paths)
+        for path in paths:
+            tries = TRIES if path in lacking else int(driver.random.random() < AGAIN)
+            for _ in range(tries):
+                body = driver.body(checker.resolved(schemas[path]), path)
+                assert checker.problems(body, schemas[path], path) == []
+                answer = promised(checker, "post", path, sent := driving.post(path, json=body))
+                if sent.status_code == 200:
+                    lacking.discard(path)
+                    break
+                refused.add((path, answer["error"]["code"]))
+            cells = promised(checker, "get", "/api/v1/sites/{site_id}/board", driving.get(board))["cells"]
+            driver.learn(cells)
+        if not lacking:
+            break
+    assert lacking == set(), f"never done; refused as {sorted(each for each in refused if each[0] in lacking)}"
+    assert len({code for _, code in refused}) >= 3
+
+
+def test_refusals_of_commands(checker: Checker, driving: httpx.Client, server: Server, driven: Seed) -> None:
+    paths = [path for path in checker.document["paths"] if path.startswith(COMMANDS)]
+    home = driven["site_id"] * IDS_PER_SITE
+    clinician = server.client(server.sign_in(driven, "clinician"))
+    cookie = httpx.Client(base_url=server.url, cookies={"nowserving_access": server.sign_in(driven, "admin")})
+    with clinician, cookie, server.client() as nobody:
+        for path in paths:
+            reference = checker.document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+            body = checker.resolved(reference)["examples"][0]  # of a site that is not there
+            ours = {key: value % IDS_PER_SITE + home if key.endswith("_id") else value for key, value in body.items()}
+            if "site_id" in body:
+                ours["site_id"] = driven["site_id"]
+            for status, code, answer in (
+                (400, "malformed_body", driving.post(path, content=b"{")),
+                (401, "not_signed_in", nobody.post(path, json=body)),
+                (403, "foreign_origin", cookie.post(path, json=body, headers={"Origin": "https://evil.example"})),
+                (404, "site_not_found", driving.post(path, json=body)),
+                (413, "body_too_large", driving.post(path, content=b" " * 70_000)),
+                (422, "invalid_body", driving.post(path, json=body | {"nonsense": 1})),
+                (422, "invalid_body", driving.post(path, json=ours, headers={"Idempotency-Key": "x" * 81})),
+                (None, None, clinician.post(path, json=ours)),
+                (None, None, driving.post(path, json=ours, headers={"Content-Type": "text/plain"})),
+            ):
+                error = promised(checker, "post", path, answer).get("error", {})
+                assert code is None or (answer.status_code, error["code"]) == (status, code), (path, answer.text)
+        issue = COMMANDS + "issue-ticket"
+        assert (
+            promised(checker, "post", issue, clinician.post(issue, json={"queue_id": driven["queue_ids"][0]}))["error"][
+                "code"
+            ]
+            == "not_allowed"
+        )
+
+
+def test_a_preview(checker: Checker, admin: httpx.Client, seeded: Seed) -> None:
+    issue, body = COMMANDS + "issue-ticket", {"queue_id": seeded["queue_ids"][0]}
+    told = [promised(checker, "post", issue, admin.post(issue, json=body, params={"preview": "true"})) for _ in range(2)]
+    assert told[0]["preview"] is True
+    assert told[0]["events"][-1]["label"] == told[1]["events"][-1]["label"]
+    assert "token" not in told[0]
+    wrong = promised(checker, "post", issue, admin.post(issue, json=body, params={"preview": "maybe"}))
+    assert (wrong["error"]["code"], wrong["error"]["details"]["field"]) == ("invalid_field", "preview")
+
+
+def test_an_idempotency_key_used_again(checker: Checker, admin: httpx.Client, seeded: Seed) -> None:
+    issue, queue_id = COMMANDS + "issue-ticket", seeded["queue_ids"][0]
+    key = {"Idempotency-Key": "once"}
+    first = promised(checker, "post", issue, admin.post(issue, json={"queue_id": queue_id}, headers=key))
+    assert promised(checker, "post", issue, admin.post(issue, json={"queue_id": queue_id}, headers=key)) == first
+    other = admin.post(issue, json={"queue_id": queue_id, "party_size": 2}, headers=key)
+    assert promised(checker, "post", issue, other)["error"]["code"] == "command_id_reused"
+
+
+@pytest.mark.parametrize("key", ["!", "a b", "~" * 80, "x" + " " * 78 + "y", "", "x" * 81, "a\tb", "caf\xe9"])
+def test_the_idempotency_key_is_as_described(checker: Checker, admin: httpx.Client, seeded: Seed, key: str) -> None:
+    parameter = checker.at("components/parameters/IdempotencyKey")
+    path = COMMANDS + "issue-ticket"
+    answer = admin.post(path, json={"queue_id": seeded["queue_ids"][0]}, headers={b"Idempotency-Key": key.encode("latin-1")})
+    promised(checker, "post", path, answer)
+    assert (answer.status_code == 200) is (checker.problems(key, parameter["schema"]) == [])
+
+
+def test_sessions(checker: Checker, server: Server, seeded: Seed) -> None:
+    member = seeded["staff"][-1]
+    path, refresh = "/api/v1/session", "/api/v1/session/refresh"
+    right = {"username": member["username"], "password": member["password"]}
+    with server.client() as client:
+        for method, where, status, sending in (
+            ("get", path, 401, {}),
+            ("delete", path, 401, {}),
+            ("post", path, 400, {"content": b""}),
+            ("post", path, 401, {"json": right | {"password": "wrong"}}),
+            ("post", path, 413, {"content": b" " * 70_000}),
+            ("post", path, 422, {"json": {"username": ""}}),
+            ("post", refresh, 400, {"content": b""}),
+            ("post", refresh, 401, {"json": {}}),
+            ("post", refresh, 401, {"json": {"refresh_token": "nonsense"}}),
+            ("post", refresh, 422, {"json": {"refresh_token": 1}}),
+            ("post", path, 200, {"json": right}),
+            ("get", path, 200, {}),
+            ("post", refresh, 403, {"json": {}, "headers": {"Origin": "https://evil.example"}}),
+            ("post", refresh, 200, {"json": {}}),
+            ("delete", path, 403, {"headers": {"Origin": "https://evil.example"}}),
+            ("delete", path, 204, {}),
+        ):
+            answer = client.request(method, where, **sending)
+            promised(checker, method, where, answer)
+            assert answer.status_code == status, (method, where, answer.text)
+
+
+def test_administration(checker: Checker, server: Server, admin: httpx.Client, seeded: Seed) -> None:
+    """Each operation on staff, sessions, keys and pairings, done and refused."""
+    staff, keys, pairings, sessions = "/api/v1/staff", "/api/v1/api-keys", "/api/v1/pairings", "/api/v1/sessions"
+    password = "/api/v1/session/password"
+    evil = {"headers": {"Origin": "https://evil.example"}}
+    new = {"username": f"new-{seeded['site_id']}", "password": "long enough", "role": "manager"}
+    token = admin.headers["authorization"].removeprefix("Bearer ")
+    cookie = httpx.Client(base_url=server.url, cookies={"nowserving_access": token})
+    with server.client() as nobody, server.client(server.sign_in(seeded, "clinician")) as clinician, cookie:
+        begun = promised(checker, "post", pairings, nobody.post(pairings))
+        made = promised(checker, "post", keys, admin.post(keys, json={"name": "x", "site_id": seeded["site_id"]}))
+        added = promised(checker, "post", staff, admin.post(staff, json=new))
+        session = promised(checker, "get", sessions, clinician.get(sessions))["data"][0]["id"]
+        display = {"device_id": seeded["displays"][1]["id"]}
+        code, secret = f"{pairings}/{begun['code']}", f"{pairings}/{begun['secret']}"
+        for client, method, template, path, status, sending in (
+            (admin, "get", staff, f"{staff}?page_size=1", 200, {}),
+            (admin, "get", staff, f"{staff}?page_size=x", 422, {}),
+            (nobody, "get", staff, staff, 401, {}),
+            (clinician, "get", staff, staff, 403, {}),
+            (admin, "post", staff, staff, 409, {"json": new}),
+            (admin, "post", staff, staff, 422, {"json": {}}),
+            (cookie, "post", staff, staff, 403, {"json": new} | evil),
+            (admin, "patch", staff + "/{staff_id}", f"{staff}/{added['id']}", 200, {"json": {"active": False}}),
+            (admin, "patch", staff + "/{staff_id}", f"{staff}/{added['id']}", 422, {"json": {"active": 1}}),
+            (admin, "patch", staff + "/{staff_id}", f"{staff}/{MAX_ID}", 404, {"json": {}}),
+            (admin, "patch", staff + "/{staff_id}", f"{staff}/x", 404, {"json": {}}),
+            (admin, "get", keys, keys, 200, {}),
+            (clinician, "post", keys, keys, 403, {"json": {"name": "x"}}),
+            (admin, "post", keys, keys, 404, {"json": {"name": "x", "site_id": MAX_ID}}),
+            (admin, "delete", keys + "/{api_key_id}", f"{keys}/{made['id']}", 204, {}),
+            (admin, "delete", keys + "/{api_key_id}", f"{keys}/{made['id']}", 404, {}),
+            (nobody, "get", pairings + "/{pairing}", secret, 200, {}),
+            (admin, "post", pairings + "/{pairing}", code, 404, {"json": {"device_id": seeded["queue_ids"][0]}}),
+            (admin, "post", pairings + "/{pairing}", code, 200, {"json": display}),
+            (admin, "post", pairings + "/{pairing}", code, 404, {"json": display}),
+            (clinician, "post", pairings + "/{pairing}", code, 403, {"json": display}),
+            (nobody, "get", pairings + "/{pairing}", secret, 200, {}),
+            (nobody, "get", pairings + "/{pairing}", secret, 404, {}),
+            (clinician, "get", sessions, f"{sessions}?staff_id=1000", 403, {}),
+            (admin, "get", sessions, f"{sessions}?staff_id=1000", 404, {}),
+            (clinician, "post", password, password, 403, {"json": {"old_password": "x", "new_password": "long enough"}}),
+            (clinician, "post", password, password, 422, {"json": {"old_password": "x", "new_password": "short"}}),
+            (admin, "delete", sessions + "/{session_id}", f"{sessions}/{session}", 204, {}),
+            (admin, "delete", sessions + "/{session_id}", f"{sessions}/{session}", 404, {}),
+            (clinician, "get", sessions, sessions, 401, {}),
+            (admin, "get", sessions, f"{sessions}?api_version=7", 400, {}),
+        ):  # fmt: skip
+            answer = client.request(method, path, **sending)
+            promised(checker, method, template, answer)
+            assert answer.status_code == status, (method, path, answer.text)
+
+
+def test_sites_and_boards(checker: Checker, admin: httpx.Client, server: Server, seeded: Seed) -> None:
+    path, board = "/api/v1/sites", "/api/v1/sites/{site_id}/board"
+    with server.client() as nobody:
+        assert promised(checker, "get", path, nobody.get(path))["error"]["code"] == "not_signed_in"
+        assert promised(checker, "get", path, admin.get(path, params=[("a", "1"), ("a", "2")]))["data"]
+        for site_id, status in ((seeded["site_id"], 200), (0, 404), (MAX_ID, 404), ("x", 404), (-1, 404), (10**17, 404)):
+            answer = admin.get(board.format(site_id=site_id))
+            promised(checker, "get", board, answer)
+            assert answer.status_code == status
+        promised(checker, "get", board, nobody.get(board.format(site_id=1)))
+
+
+def test_what_monitoring_reads(checker: Checker, server: Server) -> None:
+    with server.client() as client:
+        for path in ("/health", "/health/live", "/health/ready", "/metrics", "/api/openapi.json"):
+            answer = client.get(path)
+            assert answer.status_code == 200
+            promised(checker, "get", path, answer)
+            head = client.head(path)
+            assert (head.status_code, head.content) == (200, b"")
+
+
+def test_what_no_operation_is(server: Server, checker: Checker, admin: httpx.Client) -> None:
+    """What the document says of every path in its description."""
+    listed = checker.at("components/schemas/ErrorCode")["x-codes"]
+    for method, path in (
+        ("GET", "/api/v1/nowhere"),
+        ("GET", "/api/v1/sites/"),
+        ("PUT", "/api/v1/sites"),
+        ("OPTIONS", "/metrics"),
+        ("POST", COMMANDS + "nonsense"),
+    ):
+        answer = admin.request(method, path, json={})
+        assert checker.problems(answer.json(), checker.at("components/schemas/Error")) == []
+        assert listed[answer.json()["error"]["code"]]["status"] == answer.status_code
+        assert ("allow" in answer.headers) is (answer.status_code == 405)
+
+
+STREAMS = {
+    "/live/sites/{site_id}/desk": "/live/sites/{site_id}/desk",
+    "/live/displays/{display_id}": "/live/displays/{display_id}?token={display_token}",
+    "/live/tickets/{token}": "/live/tickets/{ticket_token}",
+}
+
+
+def addresses(seeded: Seed) -> dict[str, str]:
+    names = {
+        "site_id": seeded["site_id"],
+        "display_id": seeded["displays"][0]["id"],
+        "display_token": seeded["displays"][0]["token"],
+        "ticket_token": seeded["tickets"][0]["token"],
+    }
+    return {path: address.format(**names) for path, address in STREAMS.items()}
+
+
+def test_streams(checker: Checker, admin: httpx.Client, server: Server, seeded: Seed) -> None:
+    token = admin.headers["authorization"]
+    for path, address in addresses(seeded).items():
+        described = checker.document["paths"][path]["get"]
+        headers = {"Authorization": token} if path.endswith("desk") else {}
+        seen: dict[str, Json] = {}
+        expected = {"snapshot", "heartbeat"} | ({"change"} if "tickets" not in path else set())
+        with httpx.stream("GET", server.url + address, headers=headers, timeout=20) as answer:
+            assert answer.headers["content-type"].partition(";")[0] in described["responses"]["200"]["content"]
+            event = ""
+            for line in islice(answer.iter_lines(), 200):
+                name, _, value = line.partition(": ")
+                if name == "event":
+                    event = value
+                elif name == "data":
+                    seen[event] = json.loads(value)
+                    assert checker.problems(seen[event], described["x-messages"][event], event) == []
+                    if event == "snapshot":
+                        admin.post(COMMANDS + "issue-ticket", json={"queue_id": seeded["queue_ids"][0]})
+                elif name == "id":
+                    assert value.split(".")[1] == described["x-shape"]
+                if expected <= set(seen):
+                    break
+        assert expected <= set(seen), path
+        assert seen["snapshot"]["cells"]
+        assert checker.problems(seen["snapshot"]["cells"], described["x-cells"]) == []
+        with server.client() as nobody:
+            wrong = re.sub(r"\?.*|[^/]+$", "", address) if path.endswith("{token}") else address.partition("?")[0]
+            answer = nobody.get(wrong + ("7-nonsense" if path.endswith("{token}") else ""))
+            promised(checker, "get", path, answer)
+            assert answer.status_code in (401, 404)
+    with server.client(seeded["displays"][0]["token"]) as display:
+        path = "/live/displays/{display_id}"
+        promised(checker, "get", path, display.get(path.format(display_id=seeded["displays"][1]["id"])))
+
+
+def test_streams_as_websockets(checker: Checker, server: Server, seeded: Seed) -> None:
+    path = "/live/tickets/{token}"
+    described = checker.document["paths"][path]["get"]
+    assert "101" in described["responses"]
+
+    async def first() -> Json:
+        async with connect(server.url.replace("http", "ws") + addresses(seeded)[path]) as socket:
+            frame: Json = json.loads(await socket.recv())
+            return frame
+
+    frame = asyncio.run(first())
+    kind = frame.pop("type")
+    frame.pop("id")
+    assert checker.problems(frame, described["x-messages"][kind]) == []
+
+
+def test_the_command_line_prints_the_same(checker: Checker, env: dict[str, str]) -> None:
+    printed = command_line(env, "openapi")
+    assert printed.returncode == 0, printed.stderr
+    assert json.loads(printed.stdout) == checker.document

@@ -1,0 +1,225 @@
+"""Past patients, found by what they told, by those who may; and what administrators read of who did what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from server.domain.ids import site_of
+from tests.real.processes import wait_until
+from tests.real.server import Server, command_line, environment, seed, serving
+
+PEOPLE: list[dict[str, Any]] = [
+    {"name": "Zoë Ångström", "phone": "+49 30 901820", "date_of_birth": "1987-06-05", "notes": "her sister knows"},
+    {"name": "Anne-Marie O'Neill", "phone": "030 7777 123", "date_of_birth": "1990-01-02"},
+    {"name": "Anne Smith", "phone": "+49 30 7777 123", "date_of_birth": "1987-06-05"},
+    {"name": "Marie Anne Smith"},
+    {},
+]
+
+
+@dataclass
+class Clinic:
+    """A running server with two organisations, a site of each, and clients of the first one's staff."""
+
+    server: Server
+    mine: Any
+    foreign: Any
+    clients: dict[str, httpx.Client]
+
+    def found(self, **query: str) -> list[str]:
+        """Return the names of the visits that reception finds."""
+        answer = self.clients["receptionist"].get(f"/api/v1/sites/{self.mine['site_id']}/patients", params=query)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["pagination"]["total"] == len(answer.json()["data"])
+        return [each["personal"]["name"] for each in answer.json()["data"]]
+
+    def audited(self, **query: str) -> list[dict[str, Any]]:
+        """Return the first page of what the administrator reads."""
+        answer = self.clients["admin"].get("/api/v1/audit", params=query)
+        assert answer.status_code == 200, answer.text
+        data: list[dict[str, Any]] = answer.json()["data"]
+        return data
+
+
+@pytest.fixture(scope="module", params=["sqlite", "mysql"])
+def clinic(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clinic]:
+    folder = tmp_path_factory.mktemp("patients")
+    if request.param == "sqlite":
+        yield from _clinic(f"sqlite+aiosqlite:///{folder / 'x.db'}", folder)
+        return
+    from tests.real import databases
+
+    with databases.fresh_database(request.getfixturevalue("database_server")) as url:
+        yield from _clinic(url, folder)
+
+
+def _clinic(url: str, folder: Path) -> Iterator[Clinic]:
+    env = environment(url)
+    mine, foreign = seed(env, points=1, tickets=0), seed(env, points=1, tickets=0)
+    with serving(env, folder) as server:
+        clients = {each["role"]: server.client(server.sign_in(mine, each["role"])) for each in mine["staff"]}
+        for person in PEOPLE:
+            body = {"queue_id": mine["queue_ids"][0], **person}
+            clients["receptionist"].post("/api/v1/commands/issue-ticket", json=body).raise_for_status()
+        with server.client(server.sign_in(foreign, "receptionist")) as other:
+            body = {"queue_id": foreign["queue_ids"][0], **PEOPLE[0]}
+            other.post("/api/v1/commands/issue-ticket", json=body).raise_for_status()
+        yield Clinic(server, mine, foreign, clients)
+        for client in clients.values():
+            client.close()
+    assert command_line(env, "audit", "verify").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ({"name": "zoe angstrom"}, ["Zoë Ångström"]),
+        ({"name": "ÅNGSTRÖM"}, ["Zoë Ångström"]),
+        ({"name": "smith, anne"}, ["Marie Anne Smith", "Anne Smith"]),
+        ({"name": "anne"}, ["Marie Anne Smith", "Anne Smith", "Anne-Marie O'Neill"]),
+        ({"name": "annemarie oneill"}, ["Anne-Marie O'Neill"]),
+        ({"name": "Anne Marie O Neill"}, ["Anne-Marie O'Neill"]),
+        ({"name": "Ann"}, []),
+        ({"phone": "+49307777123"}, ["Anne Smith", "Anne-Marie O'Neill"]),
+        ({"phone": "0307777123", "name": "anne smith"}, ["Anne Smith"]),
+        ({"date_of_birth": "1987-06-05"}, ["Anne Smith", "Zoë Ångström"]),
+        ({"date_of_birth": "1987-06-05", "name": "zoe"}, ["Zoë Ångström"]),
+        ({"date_of_birth": "1987-06-05", "phone": "030 901820", "name": "zoe"}, ["Zoë Ångström"]),
+        ({"date_of_birth": "1987-06-04", "name": "zoe"}, []),
+    ],
+)
+def test_they_are_found(clinic: Clinic, query: dict[str, str], names: list[str]) -> None:
+    assert clinic.found(**query) == names
+
+
+def test_what_is_shown(clinic: Clinic) -> None:
+    answer = clinic.clients["admin"].get(f"/api/v1/sites/{clinic.mine['site_id']}/patients", params={"name": "zoe"})
+    (visit,) = answer.json()["data"]
+    assert visit["personal"] == {"email": None, **PEOPLE[0]}
+    assert (visit["label"], site_of(visit["id"])) == ("A001", clinic.mine["site_id"])
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_page_by_page(clinic: Clinic) -> None:
+    found, after = [], None
+    for _ in range(4):
+        query = {"name": "anne", "page_size": "1"} | ({"after": after} if after else {})
+        address = f"/api/v1/sites/{clinic.mine['site_id']}/patients"
+        answer = clinic.clients["receptionist"].get(address, params=query).json()
+        found += [each["personal"]["name"] for each in answer["data"]]
+        assert answer["pagination"]["total"] == 3
+        after = answer["pagination"]["next"]
+        if after is None:
+            break
+    assert found == ["Marie Anne Smith", "Anne Smith", "Anne-Marie O'Neill"]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({}, "name"),
+        ({"name": ""}, "name"),
+        ({"name": "-"}, "name"),
+        ({"name": "x" * 81}, "name"),
+        ({"phone": "+49"}, "phone"),
+        ({"phone": "none"}, "phone"),
+        ({"name": "-", "phone": "030 901820"}, "name"),
+        ({"date_of_birth": "5.6.1987"}, "date_of_birth"),
+        ({"name": "zoe", "after": "1"}, "after"),
+        ({"name": "zoe", "page_size": "201"}, "page_size"),
+    ],
+)
+def test_what_is_no_question_is_refused(clinic: Clinic, query: dict[str, str], field: str) -> None:
+    answer = clinic.clients["receptionist"].get(f"/api/v1/sites/{clinic.mine['site_id']}/patients", params=query)
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["error"]["details"]["field"] == field
+
+
+def test_who_may(clinic: Clinic) -> None:
+    mine, foreign = (f"/api/v1/sites/{each['site_id']}/patients" for each in (clinic.mine, clinic.foreign))
+    for role, status in (("admin", 200), ("receptionist", 200), ("clinician", 403), ("manager", 403)):
+        assert clinic.clients[role].get(mine, params={"name": "zoe"}).status_code == status
+    assert clinic.clients["admin"].get(foreign, params={"name": "zoe"}).status_code == 404
+    for role, status in (("receptionist", 403), ("clinician", 403), ("manager", 403)):
+        assert clinic.clients[role].get("/api/v1/audit").status_code == status
+    for address in (mine, "/api/v1/audit"):
+        with clinic.server.client() as nobody:
+            assert nobody.get(address).status_code == 401
+
+
+def test_each_look_is_in_the_audit(clinic: Clinic) -> None:
+    answer = clinic.clients["receptionist"].get(
+        f"/api/v1/sites/{clinic.mine['site_id']}/patients",
+        params={"name": "zoe"},
+        headers={"X-Request-ID": "looking-for-zoe"},
+    )
+    visit_id = answer.json()["data"][0]["id"]
+
+    def looked() -> list[dict[str, Any]]:
+        return [each for each in clinic.audited(page_size="200") if each["request_id"] == "looking-for-zoe"]
+
+    wait_until(lambda: len(looked()) == 2, "the rows")
+    assert {each["subject"] for each in looked()} == {"", f"visit:{visit_id}"}
+    assert {each["action"] for each in looked()} == {"find-patients"}
+    assert all(each["allowed"] and each["actor"].startswith("staff:") for each in looked())
+    assert "zoe" not in repr(clinic.audited(page_size="200")).replace("looking-for-zoe", "").lower()
+
+
+def test_the_audit_is_of_the_own_organisation(clinic: Clinic) -> None:
+    foreign_board = f"/api/v1/sites/{clinic.foreign['site_id']}/board"
+    clinic.clients["admin"].get(foreign_board, headers={"X-Request-ID": "not-my-own-site"})
+    with clinic.server.client(clinic.server.sign_in(clinic.foreign, "admin")) as other:
+        wait_until(lambda: any(each["action"] == "sign-in" for each in _data(other)), "their sign-in")
+        theirs = _data(other)
+    wait_until(lambda: any(each["request_id"] == "not-my-own-site" for each in clinic.audited()), "the refusal")
+    own = clinic.audited(page_size="200")
+    assert {each["subject"] for each in own if each["action"] == "sign-in"}.isdisjoint(
+        each["subject"] for each in theirs if each["action"] == "sign-in"
+    )
+    assert not any(each["request_id"] == "not-my-own-site" for each in theirs)
+    refused = [each for each in own if each["request_id"] == "not-my-own-site"]
+    assert [(each["allowed"], each["site_id"]) for each in refused] == [(False, clinic.foreign["site_id"])]
+    ats = [each["at"] for each in own]
+    assert ats == sorted(ats, reverse=True)
+    for address in (f"site_id={clinic.foreign['site_id']}", f"kind=changes&site_id={clinic.foreign['site_id']}"):
+        assert clinic.clients["admin"].get(f"/api/v1/audit?{address}").status_code == 404
+
+
+def _data(client: httpx.Client) -> list[dict[str, Any]]:
+    data: list[dict[str, Any]] = client.get("/api/v1/audit", params={"page_size": "200"}).json()["data"]
+    return data
+
+
+def test_changes_are_read_from_the_log(clinic: Clinic) -> None:
+    site_id = str(clinic.mine["site_id"])
+    rows = clinic.audited(kind="changes", site_id=site_id, page_size="5")
+    assert [each["action"] for each in rows] == ["ticket-issued"] * 5
+    assert [each["number"] for each in rows] == sorted((each["number"] for each in rows), reverse=True)
+    assert {each["chain"] for each in rows} == {f"site:{site_id}"}
+    assert all(each["actor"].startswith("staff:") and each["subject"].startswith("entry:") for each in rows)
+    assert "Zo" not in repr(rows)
+    assert clinic.clients["admin"].get("/api/v1/audit?kind=changes").status_code == 422
+    for wrong in ("kind=all", "site_id=x", "site_id=0", "site_id=99999999999999999999", "after=1"):
+        assert clinic.clients["admin"].get(f"/api/v1/audit?{wrong}").status_code == 422, wrong
+
+
+def test_the_audit_page_by_page(clinic: Clinic) -> None:
+    site_id = str(clinic.mine["site_id"])
+    lists: list[dict[str, str]] = [{"kind": "changes", "site_id": site_id}, {"site_id": site_id}, {}]
+    for query in lists:
+        seen: list[tuple[str, int]] = []
+        after: str | None = None
+        while True:
+            asked = query | {"page_size": "7"} | ({"after": after} if after else {})
+            answer = clinic.clients["admin"].get("/api/v1/audit", params=asked).json()
+            seen += [(each["chain"], each["number"]) for each in answer["data"]]
+            after = answer["pagination"]["next"]
+            if after is None:
+                break
+        assert len(seen) == len(set(seen)) >= 7

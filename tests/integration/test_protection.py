@@ -1,0 +1,310 @@
+"""What the edge does with requests that are hostile, odd, for another version, or too long in coming to an end."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import URL, make_url
+
+from server.setup import Seed
+from tests.real import databases
+from tests.real.rows import rows
+from tests.real.server import Server, environment, seed, serving
+
+ISSUE = "/api/v1/commands/issue-ticket"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("protection")
+
+
+@pytest.fixture(scope="module")
+def env(folder: Path) -> dict[str, str]:
+    origins = "https://portal.example"
+    return environment(f"sqlite+aiosqlite:///{folder / 'x.db'}", NOWSERVING_CORS_ORIGINS=origins)
+
+
+@pytest.fixture(scope="module")
+def seeded(env: dict[str, str]) -> Seed:
+    return seed(env, points=1, tickets=1, displays=1)
+
+
+@pytest.fixture(scope="module")
+def server(env: dict[str, str], seeded: Seed, folder: Path) -> Iterator[Server]:
+    with serving(env, folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def desk(server: Server, seeded: Seed) -> Iterator[httpx.Client]:
+    with server.client(server.sign_in(seeded, "receptionist")) as client:
+        yield client
+
+
+def raw(server: Server, request: bytes, *, until_closed: bool = True) -> tuple[int, dict[str, str], Any]:
+    """Send bytes as they are; return the status, the headers and the JSON of the answer."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as line:
+        try:
+            line.sendall(request)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # it was refused before its end
+        data = b""
+        while chunk := line.recv(65_536):
+            data += chunk
+            head, _, body = data.partition(b"\r\n\r\n")
+            if not until_closed and body.endswith(b"}"):
+                break
+    status, *lines = head.decode("latin-1").split("\r\n")
+    headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+    return int(status.split()[1]), headers, json.loads(body)
+
+
+def assert_shape(status: int, headers: dict[str, str], body: Any, code: str) -> None:
+    assert 400 <= status < 500
+    assert headers["content-type"] == "application/json"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-api-version"] == "1"
+    error = body["error"]
+    assert set(error) == {"code", "message", "details", "request_id", "timestamp"}
+    assert error["code"] == code, error
+    assert error["request_id"] == headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"nonsense\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # TLS on the plain port
+        b"GET / HTTP/1.1\r\nHost: x\r\nX-Odd: a\x00b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX Odd: a\r\n\r\n",
+        b"GET / HTTP/9.9\r\nHost: x\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"FROBNICATE / HTTP/1.1\r\nHost: x\r\n\r\n",
+    ],
+)
+def test_what_is_no_http(server: Server, request_bytes: bytes) -> None:
+    assert_shape(*raw(server, request_bytes), "malformed_request")
+
+
+@pytest.mark.parametrize(
+    ("header", "status", "code"),
+    [
+        (b"Authorization: Bearer a\r\nAuthorization: Bearer b", 400, "bad_header"),
+        (b"authorization: Bearer a\r\nAUTHORIZATION: Bearer a", 400, "bad_header"),
+        (b"Host: other.example", 400, "bad_header"),
+        (b"Idempotency-Key: a\r\nIdempotency-Key: b", 400, "bad_header"),
+        (b"Authorization: Bearer caf\xe9", 400, "bad_header"),
+        (b"X-HTTP-Method-Override: DELETE", 400, "bad_header"),
+        (b"X-Method-Override: DELETE", 400, "bad_header"),
+        (b"X-HTTP-Method: PUT", 400, "bad_header"),
+        (b"X-Long: " + b"x" * 17_000, 431, "headers_too_large"),
+        (b"\r\n".join(b"X-Many-%d: x" % each for each in range(2_000)), 431, "headers_too_large"),
+        (b"Authorization: Bearer " + b"x" * 5_000, 401, "not_signed_in"),
+        (b"Authorization: Basic YTpi", 401, "not_signed_in"),
+        (b"Authorization:", 401, "not_signed_in"),
+        (b"Cookie: nowserving_access=\xff\xfe; =; ;;; nowserving_browser=%00", 401, "not_signed_in"),
+        (b"X-Request-ID: ../../etc/passwd", 401, "not_signed_in"),
+        (b"X-Forwarded-For: nonsense, 1.2.3.4", 401, "not_signed_in"),
+        (b"Content-Length: 99999999999999999999", 400, "malformed_request"),
+    ],
+)
+def test_hostile_headers(server: Server, header: bytes, status: int, code: str) -> None:
+    request = b"GET /api/v1/sites HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + header + b"\r\n\r\n"
+    answer = raw(server, request)
+    assert answer[0] == status
+    assert_shape(*answer, code)
+
+
+def test_headers_without_end(server: Server) -> None:
+    """They are refused before they fill the memory, although they never end."""
+    request = b"GET /api/v1/sites HTTP/1.1\r\nHost: x\r\nX-Endless: " + b"x" * 70_000
+    assert_shape(*raw(server, request), "headers_too_large")
+
+
+def test_a_body_behind_its_headers_is_no_header(desk: httpx.Client) -> None:
+    answer = desk.post(ISSUE, content=b" " * 60_000)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "malformed_body")
+
+
+@pytest.mark.parametrize("method", ["TRACE", "PUT", "PATCH", "CONNECT", "PROPFIND", "OPTIONS"])
+def test_other_methods(server: Server, method: str) -> None:
+    target = "x:80" if method == "CONNECT" else "/api/v1/sites"
+    request = f"{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    status, headers, body = raw(server, request.encode(), until_closed=False)
+    assert status in (400, 404, 405)
+    assert_shape(status, headers, body, body["error"]["code"])
+
+
+def test_the_right_page_of_another_origin(server: Server, desk: httpx.Client) -> None:
+    """CORS: the named origin may ask and may read; others are told nothing that would let them."""
+    asking = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "Authorization, X-API-Version"}
+    right, wrong = {"Origin": "https://portal.example"}, {"Origin": "https://evil.example"}
+    with server.client() as client:
+        preflight = client.options("/api/v1/staff/1", headers=asking | right)
+        assert preflight.status_code == 200
+        assert preflight.headers["access-control-allow-origin"] == right["Origin"]
+        assert "PATCH" in preflight.headers["access-control-allow-methods"]
+        refused = client.options("/api/v1/staff/1", headers=asking | wrong)
+        assert refused.status_code == 400
+        assert "access-control-allow-origin" not in refused.headers
+        assert "access-control-allow-credentials" not in preflight.headers
+    answer = desk.get("/api/v1/sites", headers=right)
+    assert answer.headers["access-control-allow-origin"] == right["Origin"]
+    assert "X-RateLimit-Remaining" in answer.headers["access-control-expose-headers"]
+    assert "access-control-allow-origin" not in desk.get("/api/v1/sites", headers=wrong).headers
+
+
+# Versions
+
+
+@pytest.mark.parametrize(
+    ("path", "header", "status", "code"),
+    [
+        ("/api/v1/sites", None, 200, None),
+        ("/api/v1/sites", "1", 200, None),
+        ("/api/v1/sites?api_version=1", "1", 200, None),
+        ("/api/sites", "1", 200, None),
+        ("/api/sites?api_version=1", None, 200, None),
+        ("/api/sites", None, 404, "not_found"),
+        ("/api/v1/sites", "2", 400, "unknown_version"),
+        ("/api/v1/sites?api_version=2", None, 400, "unknown_version"),
+        ("/api/v1/sites?api_version=1&api_version=2", None, 400, "unknown_version"),
+        ("/api/v2/sites", None, 400, "unknown_version"),
+        ("/api/v2/sites", "1", 400, "unknown_version"),
+        ("/api/sites", "v1", 400, "unknown_version"),
+        ("/api/sites", "", 400, "unknown_version"),
+        ("/api/sites?api_version=%00", None, 400, "unknown_version"),
+        ("/api/openapi.json?api_version=1", None, 200, None),
+        ("/api/openapi.json?api_version=9", None, 400, "unknown_version"),
+        ("/api/v1x/sites", None, 404, "not_found"),
+    ],
+)
+def test_versions(desk: httpx.Client, path: str, header: str | None, status: int, code: str | None) -> None:
+    answer = desk.get(path, headers={} if header is None else {"X-API-Version": header})
+    assert answer.status_code == status, answer.text
+    assert answer.headers["x-api-version"] == "1"
+    assert "deprecation" not in answer.headers
+    if code is not None:
+        assert answer.json()["error"]["code"] == code
+    if code == "unknown_version":
+        assert answer.json()["error"]["details"]["versions"] == ["1"]
+
+
+def test_a_command_by_header(desk: httpx.Client, seeded: Seed) -> None:
+    body = {"queue_id": seeded["queue_ids"][0]}
+    answer = desk.post("/api/commands/issue-ticket", json=body, headers={"X-API-Version": "1"})
+    assert answer.status_code == 200
+
+
+# Time
+
+
+@pytest.fixture(scope="module")
+def impatient(database_server: URL, folder: Path) -> Iterator[tuple[dict[str, str], Seed, Server]]:
+    """A server on MariaDB that gives a request up after a second, with three connections to its database."""
+    with databases.fresh_database(database_server) as url:
+        env = environment(url, NOWSERVING_REQUEST_SECONDS="1", NOWSERVING_DATABASE_POOL_SIZE="3")
+        seeded = seed(env, points=1, tickets=0)
+        with serving(env, folder, name="impatient") as server:
+            yield env, seeded, server
+
+
+def given_up(answer: httpx.Response, key: str) -> None:
+    assert answer.status_code == 503, answer.text
+    error = answer.json()["error"]
+    assert error["code"] == "took_too_long"
+    assert error["details"] == {"seconds": 1.0, "command_id": key}
+    assert answer.headers["retry-after"] == "2"
+    assert answer.headers["x-request-id"] == error["request_id"]
+
+
+def state(env: dict[str, str], site_id: int) -> list[Any]:
+    """Return how much there is of all that a command writes, and how far the site has come."""
+    tables = ("events", "visits", "entries", "counters", "commands", "intervals")
+    found = [rows(env, f"SELECT COUNT(*) FROM {table} WHERE site_id = :id", id=site_id) for table in tables]
+    return [*found, rows(env, "SELECT seq, last_id FROM sites WHERE id = :id", id=site_id)]
+
+
+@contextmanager
+def holding(env: dict[str, str], statement: str, *values: object) -> Iterator[None]:
+    """Keep the locks that a statement takes, in a transaction of another's."""
+    connection = databases.connect(make_url(env["NOWSERVING_DATABASE_URL"]))
+    try:
+        connection.begin()
+        with connection.cursor() as cursor:
+            cursor.execute(statement, values)
+        yield
+        connection.rollback()
+    finally:
+        connection.close()
+
+
+# What stops a command before it has done anything, and when it has written all but its answer.
+LOCKS = {
+    "before": "SELECT id FROM sites WHERE id = %s FOR UPDATE",
+    "after": "INSERT INTO commands (site_id, command_id, body_hash, answer, at) VALUES (%s, %s, '', '', 0)",
+}
+
+
+@pytest.mark.parametrize("where", LOCKS)
+def test_a_command_that_takes_too_long(impatient: tuple[dict[str, str], Seed, Server], where: str) -> None:
+    """Cut while it waits for the site's lock, and cut with everything written but its answer: nothing of it is left, and
+    its repeat does it once."""
+    env, seeded, server = impatient
+    site_id, body = seeded["site_id"], {"queue_id": seeded["queue_ids"][0]}
+    with server.client(server.sign_in(seeded, "receptionist")) as desk:
+        before = state(env, site_id)
+        for each in range(4):  # more than there are connections: none of them is lost
+            key = {"Idempotency-Key": f"{where}-{each}"}
+            with holding(env, LOCKS[where], site_id, *([key["Idempotency-Key"]] if where == "after" else [])):
+                began = time.monotonic()
+                given_up(desk.post(ISSUE, json=body, headers=key), key["Idempotency-Key"])
+                assert 0.9 < time.monotonic() - began < 3
+        assert desk.get("/api/v1/sites").status_code == 200
+        assert state(env, site_id) == before
+        done = desk.post(ISSUE, json=body, headers=key)
+        assert done.status_code == 200, done.text
+        assert desk.post(ISSUE, json=body, headers=key).json() == done.json()
+        assert state(env, site_id)[2] == [(before[2][0][0] + 1,)]
+
+
+def test_a_command_without_a_key_is_told_the_one_it_was_given(impatient: tuple[dict[str, str], Seed, Server]) -> None:
+    env, seeded, server = impatient
+    body = {"queue_id": seeded["queue_ids"][0]}
+    with server.client(server.sign_in(seeded, "receptionist")) as desk:
+        with holding(env, LOCKS["before"], seeded["site_id"]):
+            details = desk.post(ISSUE, json=body).json()["error"]["details"]
+        assert desk.post(ISSUE, json=body, headers={"Idempotency-Key": details["command_id"]}).status_code == 200
+
+
+def test_streams_and_slow_readers_are_not_cut(impatient: tuple[dict[str, str], Seed, Server]) -> None:
+    _, seeded, server = impatient
+    token = server.sign_in(seeded, "receptionist")
+    with server.client(token) as desk, desk.stream("GET", f"/live/sites/{seeded['site_id']}/desk") as stream:
+        lines = stream.iter_lines()
+        assert next(lines).startswith("retry")
+        lasting = threading.Timer(2.5, lambda: desk.post(ISSUE, json={"queue_id": seeded["queue_ids"][0]}))
+        lasting.start()
+        assert any(line == "event: change" for line in lines)
+        lasting.join()
+
+
+def test_a_body_that_never_comes(impatient: tuple[dict[str, str], Seed, Server]) -> None:
+    _, seeded, server = impatient
+    token = server.sign_in(seeded, "receptionist")
+    request = f"POST {ISSUE} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: 50\r\n\r\n{{"
+    status, headers, body = raw(server, request.encode(), until_closed=False)
+    assert (status, body["error"]["code"], headers["retry-after"]) == (503, "took_too_long", "2")

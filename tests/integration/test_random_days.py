@@ -1,0 +1,65 @@
+"""Random days through the real store, on each engine: every command, in an order that nobody thought of."""
+
+from __future__ import annotations
+
+import random
+from contextlib import suppress
+from dataclasses import fields, replace
+from types import SimpleNamespace
+
+import pytest
+from sqlalchemy import select
+
+from server.domain.board import Board
+from server.domain.commands import COMMANDS, Command, Hold, IssueTicket, Undo
+from server.domain.errors import NotFound, Refused
+from server.queries.boards import Boards
+from server.setup import Setup
+from server.store import log
+from server.store.database import Database
+from server.store.tables import intervals
+from tests.unit.worlds import ACTIONS, command_of, facts
+
+
+def _command(board: Board, action: str, about: int) -> Command:
+    command = command_of(SimpleNamespace(board=board), action, about)  # type: ignore[arg-type]
+    if any(item.name == "site_id" for item in fields(command)):  # type: ignore[arg-type]
+        return replace(command, site_id=board.site.id)  # type: ignore[type-var]
+    return command
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_the_rows_equal_the_log_whatever_is_done(setup: Setup, database: Database, seed: int) -> None:
+    """After every few commands: the board that followed the log, the board of the rows, and the numbers without a gap."""
+    chance = random.Random(seed)
+    seeded = await setup.seed(points=3, tickets=6, displays=0)
+    site_id = seeded["site_id"]
+    done: set[str] = set()
+    actions = [action for action in ACTIONS if action not in ("night", "close-day", "tick")] + ["close-day"]
+    for turn in range(220):
+        board = await Boards(database).board(site_id) if turn % 20 == 0 else setup.executor._boards[site_id]
+        if turn % 20 == 0 and turn:
+            assert facts(setup.executor._boards[site_id]) == facts(board)
+        command = _command(board, chance.choice(actions), chance.randrange(1000))
+        with suppress(Refused, NotFound):
+            await setup.do(command)
+            done.add(command.name_on_wire())
+    async with database.read() as connection:
+        recorded = await connection.run_sync(log.since, site_id, 0)
+    assert [each.seq for each in recorded] == list(range(1, len(recorded) + 1))
+    assert len(done) > len(COMMANDS) * 0.7, done
+
+
+async def test_an_undone_step_ends_no_interval(setup: Setup, database: Database) -> None:
+    """Held and taken back: the wait goes on as if nothing had been, and its interval is counted once, whole."""
+    seeded = await setup.seed(points=1, tickets=0, displays=0)
+    entry_id = (await setup.do(IssueTicket(queue_id=seeded["queue_ids"][0])))["entry"]["id"]
+    before = (await Boards(database).board(seeded["site_id"])).entries[entry_id]
+    await setup.do(Hold(entry_id=entry_id))
+    await setup.do(Undo(entry_id=entry_id))
+    async with database.read() as connection:
+        assert (await connection.execute(select(intervals))).all() == []
+    await setup.do(Hold(entry_id=entry_id))
+    async with database.read() as connection:
+        (row,) = (await connection.execute(select(intervals))).all()
+    assert (row.state, row.started_at) == ("waiting", before.since)

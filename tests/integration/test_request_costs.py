@@ -1,0 +1,98 @@
+"""What a request costs the database: the look-up of its session, and the command's own statements. Nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import event
+from starlette.applications import Starlette
+
+from server.app import build_app
+from server.domain.commands import IssueTicket
+from server.execute import Executor
+from server.settings import Settings
+from server.setup import Seed, Setup
+from server.store.database import Database
+from server.transport.parts import Parts
+from tests.real.server import SECRETS, vault
+
+
+@asynccontextmanager
+async def running(database: Database) -> AsyncIterator[tuple[Parts, httpx.AsyncClient]]:
+    """Run an application of this process on a database, with limits, and without what the clock does beside it."""
+    url = SecretStr(database.url.render_as_string(hide_password=False))
+    keys = (SecretStr(SECRETS["NOWSERVING_ENCRYPTION_KEYS"]),)
+    secret = SecretStr(SECRETS["NOWSERVING_SECRET_KEY"])
+    app: Starlette = build_app(Settings(database_url=url, secret_key=secret, encryption_keys=keys))
+    parts: Parts = app.state.parts
+    try:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client:
+            yield parts, client
+    finally:
+        await parts.database.close()
+
+
+@contextmanager
+def counted(parts: Parts) -> Iterator[list[str]]:
+    """Collect the statements that are sent to the database."""
+    statements: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        statements.append(statement)
+
+    engine = parts.database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+@pytest.fixture
+async def seeded(database: Database) -> Seed:
+    return await Setup(database, Executor(database, vault(), publish=lambda *_: None)).seed(points=1, tickets=2, displays=1)
+
+
+async def sign_in(client: httpx.AsyncClient, seeded: Seed, role: str) -> dict[str, str]:
+    member = next(each for each in seeded["staff"] if each["role"] == role)
+    body = {"username": member["username"], "password": member["password"]}
+    answer = await client.post("/api/v1/session", json=body)
+    client.cookies.clear()
+    return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+async def test_a_command_costs_one_look_up_more_than_itself(database: Database, seeded: Seed) -> None:
+    body = {"queue_id": seeded["queue_ids"][0]}
+    command = IssueTicket(queue_id=body["queue_id"])
+    async with running(database) as (parts, client):
+        staff = await sign_in(client, seeded, "receptionist")
+        admin = await sign_in(client, seeded, "admin")
+        made = await client.post("/api/v1/api-keys", json={"name": "x"}, headers=admin)
+        for number, headers in enumerate((staff, {"Authorization": f"Bearer {made.json()['key']}"})):
+            for _ in range(2):  # what is remembered afterwards: the site's organisation, that the key is in use
+                await client.post("/api/v1/commands/issue-ticket", json=body, headers=headers)
+            with counted(parts) as own:
+                await parts.executor.execute(command, actor="staff:1", command_id=f"alone-{number}")
+            with counted(parts) as all_of_it:
+                answer = await client.post("/api/v1/commands/issue-ticket", json=body, headers=headers)
+            assert answer.status_code == 200, answer.text
+            assert "x-ratelimit-remaining" in answer.headers
+            look_up = all_of_it[: len(all_of_it) - len(own)]
+            assert len([each for each in look_up if each.startswith("SELECT")]) == 1, look_up
+            assert len(look_up) == (2 if database.embedded else 1), look_up  # how the read begins on SQLite, and the read
+
+
+async def test_a_patient_s_command_costs_two(database: Database, seeded: Seed) -> None:
+    """Whose token it is, and whether the entry is theirs."""
+    body = {"entry_id": seeded["queue_ids"][0] + 40}
+    headers = {"Authorization": f"Bearer {seeded['tickets'][0]['token']}"}
+    async with running(database) as (parts, client):
+        with counted(parts) as statements:
+            answer = await client.post("/api/v1/commands/leave", json=body, headers=headers)
+    assert answer.status_code == 404
+    assert len([each for each in statements if each.startswith("SELECT")]) == 2, statements

@@ -1,0 +1,153 @@
+"""Who patients were is forgotten after so many days: nowhere is anything left in clear or sealed, and the chains hold."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from sqlalchemy import String, Text, func, select, update
+
+from server.domain.commands import AddService, CallNext, ChangeSite, IssueTicket, Tick
+from server.queries.boards import Boards
+from server.queries.verification import verify
+from server.setup import Seed, Setup
+from server.store import retention, staff
+from server.store.chain import START, follow
+from server.store.database import Database
+from server.store.retention import DAY_MICROSECONDS, Forgotten, forget
+from server.store.tables import commands, events, metadata, sites, visit_search, visits
+from tests.real.server import command_line, environment, seed
+
+PERSON: dict[str, Any] = {
+    "name": "Zoë Ångström",
+    "phone": "+49 30 901820",
+    "date_of_birth": "1987-06-05",
+    "email": "zoe@example.org",
+    "notes": "came with her sister",
+    "name_on_display": True,
+}
+CIPHERTEXT = re.compile(r"^[0-9a-f]{8}\.[A-Za-z0-9+/]{36,}={0,2}$")
+TRACES = re.compile(r"Zoë|Ångström|49 30 901820|1987-06-05|zoe@example|sister")
+
+
+async def three_patients(setup: Setup) -> Seed:
+    """Fill a site with three patients, and a service with a sealed name."""
+    made = await setup.seed(points=1, tickets=0, displays=0)
+    await setup.do(ChangeSite(site_id=made["site_id"], names_on_display=True))
+    await setup.do(AddService(site_id=made["site_id"], name="HIV test", public_name="Laboratory"))
+    for _ in range(3):
+        await setup.do(IssueTicket(queue_id=made["queue_ids"][0], **PERSON))
+    await setup.do(CallNext(point_id=made["point_ids"][0]))
+    return made
+
+
+async def sleep_for(database: Database, days: int, site_id: int) -> None:
+    """Make the site's day, and all that happened in it, so many days older, with a log that says so."""
+    earlier = days * DAY_MICROSECONDS
+    async with database.write() as connection:
+        for table, column in ((visits, "opened_at"), (commands, "at"), (events, "at")):
+            await connection.execute(update(table).values({column: table.c[column] - earlier}))
+        for table in metadata.sorted_tables:
+            if "business_day" in table.c:
+                await connection.execute(update(table).values(business_day="2020-02-02"))
+        head = START
+        for row in (await connection.execute(select(events).order_by(events.c.seq))).all():
+            link = [row._mapping[name] for name in ("site_id", "seq", "at", "type", "actor", "command_id", "body")]
+            head = follow(head, *link)
+            await connection.execute(update(events).where(events.c.seq == row.seq).values(hash=head))
+        await connection.execute(update(sites).where(sites.c.id == site_id).values(chain=head, turns_at=1, next_tick_at=1))
+
+
+async def everything(database: Database) -> list[tuple[str, str]]:
+    """Return every text of every row, by its column."""
+    texts = []
+    async with database.read() as connection:
+        for table in metadata.sorted_tables:
+            for column in table.columns:
+                if isinstance(column.type, String | Text):
+                    values = await connection.scalars(select(column).where(column.is_not(None)))
+                    texts += [(f"{table.name}.{column.name}", value) for value in values]
+    return texts
+
+
+async def test_what_is_old_is_forgotten_everywhere(setup: Setup, database: Database) -> None:
+    made = await three_patients(setup)
+    async with database.write() as connection:
+        for number in range(2):
+            await staff.open_session(connection, f"session-{number}", number, "hash", 1)
+    await sleep_for(database, 40, made["site_id"])
+    setup.executor._boards.clear()
+    await setup.do(Tick(site_id=made["site_id"]))
+    await setup.do(IssueTicket(queue_id=made["queue_ids"][0], name="Grace Hopper", name_on_display=True))
+    assert any(TRACES.search(text) for _, text in await everything(database))
+
+    done = await forget(database, 30)
+    answered = len(made["queue_ids"]) + len(made["point_ids"]) + 6  # all but today's two
+    assert done == Forgotten(visits=3, events=3, searches=15, answers=answered, sessions=2)
+    left = await everything(database)
+    assert not [each for each in left if TRACES.search(each[1])]
+    assert ("visits.display_name", "Grace H.") in left
+    sealed = sorted(column for column, text in left if CIPHERTEXT.match(text))
+    assert sealed == [*["commands.answer"] * 2, *["events.sealed"] * 2, "services.sealed", "visits.sealed"]
+    assert [each.broken async for each in verify(database)] == [None]
+    async with database.read() as connection:
+        assert await connection.scalar(select(func.count()).select_from(visits)) == 4, "that they came still counts"
+        labels = list(await connection.scalars(select(visits.c.label).order_by(visits.c.id)))
+        assert await connection.scalar(select(func.count(visit_search.c.visit_id.distinct()))) == 1
+    assert labels == ["A001", "A002", "A003", "A001"]
+    assert await forget(database, 30) == Forgotten(0, 0, 0, 0, 0)
+    await setup.do(CallNext(point_id=made["point_ids"][0]))
+
+
+async def test_a_day_that_has_not_turned_keeps_its_patients(setup: Setup, database: Database) -> None:
+    """A site that slept: its screens still show those patients, so their rows stay until the day turns."""
+    made = await three_patients(setup)
+    await sleep_for(database, 40, made["site_id"])
+    done = await forget(database, 30)
+    assert (done.visits, done.searches) == (0, 0)
+    assert done.events == 3
+    board = await Boards(database).board(made["site_id"])
+    assert all(visit.sealed for visit in board.visits.values())
+    setup.executor._boards.clear()
+    await setup.do(Tick(site_id=made["site_id"]))
+    assert (await forget(database, 30)).visits == 3
+
+
+async def test_what_is_young_stays(setup: Setup, database: Database) -> None:
+    await three_patients(setup)
+    before = await everything(database)
+    assert await forget(database, 1) == Forgotten(0, 0, 0, 0, 0)
+    assert await everything(database) == before
+    with pytest.raises(ValueError, match="of today"):
+        await forget(database, 0)
+
+
+async def test_many_batches(setup: Setup, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = await three_patients(setup)
+    other = await three_patients(setup)
+    monkeypatch.setattr(retention, "BATCH", 2)
+    async with database.write() as connection:
+        for table, column in ((visits, "opened_at"), (events, "at"), (commands, "at")):
+            await connection.execute(update(table).values({column: 1}))
+        await connection.execute(update(sites).values(business_day="2001-01-01"))
+    done = await forget(database, 1)
+    assert (done.visits, done.events, done.searches) == (6, 6, 30)
+    async with database.read() as connection:
+        assert await connection.scalar(select(func.count()).select_from(commands)) == 0
+    assert {made["site_id"], other["site_id"]} == {1, 2}
+
+
+def test_the_command_line(database_url: str) -> None:
+    env = environment(database_url)
+    seed(env, points=1, tickets=2)
+    kept = command_line(env, "retention")
+    assert (kept.returncode, "Everything is kept" in kept.stdout) == (0, True)
+    assert command_line(env, "retention", "--days", "0").returncode == 2
+    for arguments, more in ((["--days", "7"], {}), ([], {"NOWSERVING_RETENTION_DAYS": "7"})):
+        done = command_line(env | more, "retention", *arguments)
+        assert done.returncode == 0, done.stderr
+        assert "of more than 7 days ago: 0 visits, 0 events" in done.stdout
+    verified = command_line(env, "audit", "verify")
+    assert "process chain 2" in verified.stdout, "each time the audit says that it was done"
+    assert verified.returncode == 0

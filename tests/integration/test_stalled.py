@@ -1,0 +1,155 @@
+"""Screens that stand still: they cost nothing to any other, owe one value per cell, and are cut off in the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from server.setup import Seed
+from tests.real.processes import end
+from tests.real.screens import digest, sse
+from tests.real.server import Server, environment, seed, serving
+
+UPGRADE = (
+    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: c2l4dGVlbiBieXRlcyEhIQ==\r\n"
+)
+
+
+@contextmanager
+def reader(server: Server, path: str, token: str, *, upgrade: bool) -> Iterator[socket.socket]:
+    """Open a stream by hand, with a receive buffer that is soon full; nothing is read yet."""
+    with socket.socket() as peer:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        peer.settimeout(10)
+        peer.connect(("127.0.0.1", server.port))
+        more = UPGRADE if upgrade else ""
+        head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nAuthorization: Bearer {token}\r\n{more}\r\n"
+        peer.sendall(head.encode())
+        yield peer
+
+
+def read_to_end(peer: socket.socket) -> bytes:
+    found = b""
+    try:
+        while chunk := peer.recv(65536):
+            found += chunk
+    except (ConnectionResetError, TimeoutError):
+        pass
+    return found
+
+
+def bodies(received: bytes, kind: str) -> list[dict[str, Any]]:
+    """Return the messages of a kind among what was received, whatever the framing around them."""
+    text = received.decode(errors="replace")
+    marker = f'"type":"{kind}"' if "101 Switching" in text else f"event: {kind}\ndata: "
+    found = []
+    for piece in text.split(marker)[1:]:
+        start = piece.index("{") if marker.endswith("data: ") else None
+        try:
+            if start is None:
+                found.append(json.JSONDecoder().raw_decode('{"type":0' + piece)[0])
+            else:
+                found.append(json.JSONDecoder().raw_decode(piece[start:])[0])
+        except json.JSONDecodeError:
+            continue  # cut in the middle
+    return found
+
+
+def figure(server: Server, name: str) -> float:
+    lines = [line for line in httpx.get(f"{server.url}/metrics").text.splitlines() if line.startswith(name)]
+    return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+
+def resident(server: Server) -> int:
+    """Return the bytes of memory that a server has."""
+    return int(Path(f"/proc/{server.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def issue(desk: httpx.Client, seeded: Seed, count: int) -> int:
+    seq = 0
+    for index in range(count):
+        answer = desk.post(
+            "/api/v1/commands/issue-ticket", json={"queue_id": seeded["queue_ids"][0], "name": f"Ada {index} Lovelace"}
+        )
+        assert answer.status_code == 200, answer.text
+        seq = answer.json()["seq"]
+    return seq
+
+
+@pytest.mark.parametrize("upgrade", [False, True], ids=["sse", "websocket"])
+def test_a_stalled_reader_owes_one_change_and_holds_up_nobody(sqlite_url: str, tmp_path: Path, upgrade: bool) -> None:
+    env = environment(sqlite_url)
+    seeded = seed(env, points=1, tickets=150, displays=0)
+    path = f"/live/sites/{seeded['site_id']}/desk"
+    with serving(env, tmp_path) as server, ExitStack() as stack:
+        token = server.sign_in(seeded, "receptionist")
+        desk = stack.enter_context(server.client(token))
+        live = stack.enter_context(sse(f"{server.url}{path}", token))
+        live.wait(lambda each: each.cells)
+        peer = stack.enter_context(reader(server, path, token, upgrade=upgrade))
+        issue(desk, seeded, 40)
+        until = time.monotonic() + 10
+        while figure(server, "nowserving_streams_paused") < 1:
+            assert time.monotonic() < until, "the stall was never noticed"
+            time.sleep(0.05)
+        stalled_at = time.time_ns() // 1_000_000
+        before = resident(server)
+        delivered = figure(server, 'nowserving_delivered{kind="change"}')
+        seq = issue(desk, seeded, 100)
+        took = live.wait(lambda each: each.seq >= seq, 2, "the last ticket")
+        assert took < 1
+        seen = figure(server, 'nowserving_delivered{kind="change"}') - delivered
+        assert seen <= 110, "only the screen that reads was written to"
+        assert resident(server) - before < 8_000_000
+        # It reads again: what had been written, then one change with all the rest.
+        reads_at = time.time_ns() // 1_000_000
+        received = b""
+        while seq not in [each["seq"] for each in bodies(received, "change")]:
+            received += peer.recv(65536)
+        snapshots, changes = bodies(received, "snapshot"), bodies(received, "change")
+        assert len(snapshots) == 1
+        cells = dict(snapshots[0]["cells"])
+        for change in changes:
+            cells |= change["set"]
+            for key in change["del"]:
+                cells.pop(key, None)
+        assert digest(cells) == digest(live.cells)
+        assert len(changes[-1]["set"]) >= 100
+        # Before it stalled and after it read again there may have been heartbeats; while it stood still there was none.
+        assert not [each for each in bodies(received, "heartbeat") if stalled_at < each["at"] < reads_at]
+
+
+@pytest.mark.parametrize("upgrade", [False, True], ids=["sse", "websocket"])
+def test_who_takes_nothing_is_cut_off_and_the_drain_waits_for_nobody(sqlite_url: str, tmp_path: Path, upgrade: bool) -> None:
+    env = environment(sqlite_url, NOWSERVING_STALLED_SECONDS="1.5")
+    seeded = seed(env, points=1, tickets=200, displays=0)
+    path = f"/live/sites/{seeded['site_id']}/desk"
+    with serving(env, tmp_path) as server, ExitStack() as stack:
+        token = server.sign_in(seeded, "receptionist")
+        desk = stack.enter_context(server.client(token))
+        peer = stack.enter_context(reader(server, path, token, upgrade=upgrade))
+        issue(desk, seeded, 40)
+        until = time.monotonic() + 10
+        while figure(server, 'nowserving_streams_closed{reason="slow",view="desk"}') < 1:
+            assert time.monotonic() < until, "it was never cut off"
+            time.sleep(0.05)
+        assert figure(server, "nowserving_streams{") == 0
+        assert bodies(read_to_end(peer), "bye") == []
+        with reader(server, path, token, upgrade=upgrade):
+            issue(desk, seeded, 40)
+            until = time.monotonic() + 5
+            while figure(server, "nowserving_streams_paused") < 1 and time.monotonic() < until:
+                time.sleep(0.05)
+            began = time.monotonic()
+            assert end(server.process) == 0, server.log.read_text()[-2000:]
+            assert time.monotonic() - began < 6

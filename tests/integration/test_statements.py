@@ -1,0 +1,264 @@
+"""No question asks the database more often because there is more to answer: as many statements for 1,000 rows as for 10."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from pydantic import SecretStr
+from sqlalchemy import URL, event, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from server.app import build_app
+from server.domain.commands import Personal
+from server.domain.entities import Site
+from server.domain.ids import IDS_PER_SITE
+from server.settings import Settings
+from server.setup import Seed, Setup
+from server.store import audit, patients, tables
+from server.store import sites as site_store
+from server.store.chain import START
+from server.store.migrate import migrate
+from server.transport.parts import Parts
+from tests.real import databases, past
+
+FEW, MANY = 10, 1_000
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+# Which request a statement is sent for; the clock and the feeds of the same process ask for nobody.
+asking: ContextVar[str | None] = ContextVar("asking", default=None)
+
+
+@dataclass
+class World:
+    """A site that has so many of everything, and a client of its administrator."""
+
+    size: int
+    seed: Seed
+    day: str
+    client: httpx.AsyncClient
+    secret: str  # of a device that waits to be paired
+
+    def address(self, path: str) -> str:
+        """Return an address of this site for the path of a route."""
+        entry_id = self.seed["site_id"] * IDS_PER_SITE + past.FIRST_ID + 1
+        ids = {"site_id": self.seed["site_id"], "entry_id": entry_id, "visit_id": entry_id - 1}
+        filled = re.sub(r"\{(\w+):id\}", lambda found: str(ids[found[1]]), path)
+        filled = filled.replace("{pairing}", self.secret)
+        return filled + QUERIES.get(path, "").format(day=self.day)
+
+
+# What the addresses need beyond their path.
+QUERIES = {
+    "/api/v1/sites": "?page_size=200",
+    "/api/v1/staff": "?page_size=200",
+    "/api/v1/sessions": "?page_size=200",
+    "/api/v1/api-keys": "?page_size=200",
+    "/api/v1/sites/{site_id:id}/entries": "?page_size=200",
+    "/api/v1/sites/{site_id:id}/patients": "?page_size=200&name=Grace+Hopper",
+    "/api/v1/audit": "?page_size=200",
+    "/api/v1/sites/{site_id:id}/statistics": "?from={day}&to={day}",
+    "/api/v1/sites/{site_id:id}/statistics.csv": "?from={day}&to={day}",
+    "/api/v1/sites/{site_id:id}/day": "?business_day={day}",
+}
+
+
+@dataclass
+class Counting:
+    """An application, the sites it serves, and the statements that each request has sent."""
+
+    app: Starlette
+    worlds: list[World]
+    statements: Counter[str]
+
+    async def sent(self, world: World, path: str, more: str = "") -> tuple[int, httpx.Response]:
+        """Return how many statements a request sends, and its answer."""
+        token = asking.set(f"{world.size} {path} {more}")
+        try:
+            before = self.statements[f"{world.size} {path} {more}"]
+            answer = await world.client.get(world.address(path) + more)
+            return self.statements[f"{world.size} {path} {more}"] - before, answer
+        finally:
+            asking.reset(token)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["sqlite", "mysql"])
+async def counting(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Counting]:
+    if request.param == "sqlite":
+        async for made in _counting(f"sqlite+aiosqlite:///{tmp_path_factory.mktemp('statements') / 'x.db'}"):
+            yield made
+        return
+    server: URL = request.getfixturevalue("database_server")
+    with databases.fresh_database(server) as url:
+        async for made in _counting(url):
+            yield made
+
+
+async def _counting(url: str) -> AsyncIterator[Counting]:
+    app = build_app(Settings(database_url=SecretStr(url)))
+    parts: Parts = app.state.parts
+    await migrate(parts.database)
+    statements: Counter[str] = Counter()
+
+    def count(*_: object) -> None:
+        if (name := asking.get()) is not None:
+            statements[name] += 1
+
+    event.listen(parts.database.engine.sync_engine, "before_cursor_execute", count)
+    async with app.router.lifespan_context(app):
+        worlds = [await _world(app, parts, size) for size in (FEW, MANY)]
+        yield Counting(app, worlds, statements)
+        for world in worlds:
+            await world.client.aclose()
+
+
+async def _world(app: Starlette, parts: Parts, size: int) -> World:
+    setup = Setup(parts.database, parts.executor)
+    seed = await setup.seed(points=3, tickets=0, displays=0)
+    async with parts.database.write() as connection:
+        site = await connection.run_sync(site_store.load, seed["site_id"])
+        await _fill(connection, parts, site, seed, size)
+        for each in range(size):
+            own = f"Seeded {site.name.split()[-1]}"
+            await site_store.create(
+                connection, organisation=own, name=f"Site {each}", time_zone="UTC", language="en", now=10**15
+            )
+    transport = httpx.ASGITransport(app)
+    client = httpx.AsyncClient(transport=transport, base_url="http://clinic.example", timeout=60)
+    admin = next(each for each in seed["staff"] if each["role"] == "admin")
+    answer = await client.post("/api/v1/session", json={"username": admin["username"], "password": admin["password"]})
+    client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+    client.cookies.clear()
+    (await client.get(f"/api/v1/sites/{site.id}")).raise_for_status()  # whose a site is, a process asks but once
+    secret = (await client.post("/api/v1/pairings")).json()["secret"]
+    own = (await client.get("/api/v1/session")).json()["user"]["id"]
+    async with parts.database.write() as connection:
+        await _employ(connection, site.organisation_id, own, size, await parts.database.now())
+    return World(size, seed, site.business_day, client, secret)
+
+
+async def _employ(connection: AsyncConnection, organisation_id: int, staff_id: int, size: int, now: int) -> None:
+    """Give the organisation so many staff and API keys, and its administrator so many sessions."""
+    member = {"organisation_id": organisation_id, "password_hash": "x", "role": "clinician", "active": True}
+    session = {"staff_id": staff_id, "refresh_hash": "x", "created_at": now, "used_at": now}
+    key = {"organisation_id": organisation_id, "name": "Key", "created_at": now}
+    for table, rows in (
+        (tables.staff, [member | {"username": f"{organisation_id}-{n}"} for n in range(size)]),
+        (tables.sessions, [session | {"id": f"{organisation_id}-{n}"} for n in range(size)]),
+        (tables.api_keys, [key | {"key_hash": f"{organisation_id}-{n}"} for n in range(size)]),
+    ):
+        await connection.execute(insert(table), rows)
+
+
+async def _fill(connection: AsyncConnection, parts: Parts, site: Site, seed: Seed, size: int) -> None:
+    """Give the site so many of everything that a list is made of, all of today."""
+    site_id, numbers = seed["site_id"], range(size)
+    base = site_id * IDS_PER_SITE + 10_000_000
+    made = await past.fill(connection, site_id, seed["queue_ids"], seed["point_ids"][0], [site.business_day], size)
+    for each in made:
+        found_by = patients.rows(parts.vault, site, each.visit_id, Personal(name="Grace Hopper"))
+        await connection.run_sync(patients.remember, found_by)
+    chain = audit.Chain(size, 0, START)
+    await connection.execute(insert(tables.audit_chains), {"id": size, "process": "clinic:1", "n": 0, "hash": START})
+    noted = audit.Noted(10**15, "staff:1", "x", "", site_id, site.organisation_id, None, True, "x")
+    await audit.append(connection, chain, [noted] * size)
+    common = {"site_id": site_id, "seq": 0}
+    await connection.execute(
+        insert(tables.queues),
+        [common | {"id": base + n, "name": f"Q{n}", "prefix": "Q", "position": n, "paused": False, "durations": []}
+         for n in numbers],
+    )  # fmt: skip
+    await connection.execute(
+        insert(tables.points),
+        [common | {"id": base + 10_000 + n, "name": f"P{n}", "queue_ids": [base + n], "position": n, "state": "open",
+                   "unmet_needs": []}
+         for n in numbers],
+    )  # fmt: skip
+    for at, devices in ((20_000, tables.displays), (30_000, tables.kiosks)):
+        devices_made = [common | {"id": base + at + n, "name": f"D{n}", "token_hash": f"{site_id} {n}"} for n in numbers]
+        await connection.execute(insert(devices), devices_made)
+    await connection.execute(
+        insert(tables.services),
+        [common | {"id": base + 40_000 + n, "public_name": f"S{n}", "position": n} for n in numbers],
+    )
+    await connection.execute(
+        insert(tables.providers), [common | {"id": base + 50_000 + n, "name": f"P{n}", "position": n} for n in numbers]
+    )
+    # Of one entry, so many recalls by so many members of staff.
+    await connection.execute(
+        insert(tables.events),
+        [{"site_id": site_id, "seq": 10_000_000 + n, "at": 10**15, "type": "ticket-recalled", "actor": f"staff:{n + 1}",
+          "command_id": "x", "entry_id": made[0].id, "sealed": None, "hash": "",
+          "body": f'{{"entry_id":{made[0].id},"point_id":1,"announcement_id":{n + 1},"label":"A001"}}'} for n in numbers],
+    )  # fmt: skip
+    await connection.execute(
+        insert(tables.intervals),
+        [{"entry_id": made[0].id, "ended_by": 10_000_000 + n, "site_id": site_id, "state": "held", "started_at": 10**15,
+          "ended_at": 10**15, "point_id": None, "actor": "x"} for n in numbers],
+    )  # fmt: skip
+
+
+def questions() -> list[str]:
+    """Return the path of every route that answers a question over the API."""
+    app = build_app(Settings(database_url=SecretStr("sqlite+aiosqlite:////nowhere/x.db")))
+    found = []
+    for route in app.routes:
+        if isinstance(route, Route) and route.path.startswith("/api/v1") and "GET" in (route.methods or ()):
+            found.append(route.path)
+    return found
+
+
+@pytest.mark.parametrize("path", questions())
+async def test_as_many_statements_for_many_rows_as_for_few(counting: Counting, path: str) -> None:
+    few, many = counting.worlds
+    sent, answer = await counting.sent(few, path)
+    assert answer.status_code == 200, answer.text
+    assert sent, "nothing was counted"
+    more, longer = await counting.sent(many, path)
+    assert longer.status_code == 200, longer.text
+    assert (more, path) == (sent, path)
+
+
+PATIENTS = "/api/v1/sites/{site_id:id}/patients"
+LISTS = (
+    "/api/v1/sites",
+    "/api/v1/staff",
+    "/api/v1/sessions",
+    "/api/v1/api-keys",
+    "/api/v1/sites/{site_id:id}/entries",
+    "/api/v1/entries/{entry_id:id}/history",
+    PATIENTS,
+)
+
+
+@pytest.mark.parametrize("path", LISTS)
+async def test_the_many_are_really_there(counting: Counting, path: str) -> None:
+    few, many = [(await counting.sent(world, path))[1].json() for world in counting.worlds]
+    name = "steps" if path.endswith("history") else "data"
+    assert len(few[name]) in range(FEW, FEW + 5)
+    assert len(many[name]) >= 200
+    assert "pagination" not in many or many["pagination"]["total"] in range(MANY, MANY + 5)
+
+
+async def test_pages_further_on_and_filters_cost_no_more_with_more_rows(counting: Counting) -> None:
+    path = "/api/v1/sites/{site_id:id}/entries"
+    for more in ("&state=completed", "&label=A002", "&business_day={day}", "&queue_id={queue}", "&after={after}"):
+        found: list[int] = []
+        for world in counting.worlds:
+            _, first = await counting.sent(world, path, "&page_size=5")
+            values: dict[str, Any] = {"day": world.day, "queue": world.seed["queue_ids"][0]}
+            values["after"] = first.json()["pagination"]["next"]
+            sent, answer = await counting.sent(world, path, more.format(**values))
+            assert answer.status_code == 200
+            assert answer.json()["data"]
+            found.append(sent)
+        assert found[0] == found[1], more

@@ -1,0 +1,191 @@
+"""Notifications: through a real broker, worker and beat; and row by row, on each engine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from server.domain.commands import CallNext
+from server.domain.reminders import almost_your_turn
+from server.execute import Executor
+from server.queries.boards import Boards
+from server.setup import Seed, Setup
+from server.store import notifications as rows
+from server.store.database import Database
+from server.store.tables import notifications
+from server.store.vault import Vault
+from tests.real import server
+from tests.real.processes import end, running
+from tests.real.server import environment, seed
+from workers import notify
+from workers.channels.channel import Channel, ChannelRefused, Message
+from workers.channels.recording import RecordingChannel
+from workers.parts import Parts
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Path:
+    return tmp_path / "sent.jsonl"
+
+
+@pytest.fixture
+def parts(database: Database, vault: Vault, record: Path) -> Parts:
+    return _parts(database, vault, RecordingChannel(record))
+
+
+def _parts(database: Database, vault: Vault, channel: Channel) -> Parts:
+    return Parts(database, Boards(database), vault, {channel.name: channel}, "https://clinic.example")
+
+
+def _sent(record: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
+
+
+async def _states(database: Database) -> list[str]:
+    async with database.read() as connection:
+        return list(await connection.scalars(select(notifications.c.state).order_by(notifications.c.id)))
+
+
+async def _waiting(setup: Setup, count: int) -> Seed:
+    """A site with one point and ``count`` patients who left a phone number, in the order of their numbers."""
+    seeded = await setup.seed(points=1, tickets=0, displays=0)
+    for index in range(count):
+        await setup.ticket(seeded["queue_ids"][0], name="Nora Canary", phone=f"+49 170 000{index:04d}", language="fr")
+    return seeded
+
+
+async def test_those_with_two_before_them_are_told_once(
+    setup: Setup, parts: Parts, database: Database, record: Path
+) -> None:
+    await _waiting(setup, 5)
+    await setup.ticket((await setup.seed(1, 0, 0))["queue_ids"][0])  # nobody to tell: no phone
+    due = await notify.plan(parts)
+    assert len(due) == 3
+    assert [await notify.send(parts, each) for each in due] == ["sent"] * 3
+    assert await notify.plan(parts) == []
+    assert [await notify.send(parts, each) for each in due] == [None] * 3
+    sent = _sent(record)
+    assert [message["to"] for message in sent] == [f"+49 170 000{index:04d}" for index in range(3)]
+    assert all("c'est bientôt votre tour" in message["text"] for message in sent)
+    assert all("https://clinic.example/t/" in message["text"] for message in sent)
+    assert not any("Nora" in message["text"] for message in sent)
+    assert await _states(database) == ["sent"] * 3
+
+
+async def test_the_next_is_told_as_the_queue_moves(setup: Setup, parts: Parts, record: Path) -> None:
+    seeded = await _waiting(setup, 4)
+    for each in await notify.plan(parts):
+        await notify.send(parts, each)
+    await setup.do(CallNext(point_id=seeded["point_ids"][0]))
+    for each in await notify.plan(parts):
+        await notify.send(parts, each)
+    assert len(_sent(record)) == 4
+
+
+async def test_who_was_called_meanwhile_is_not_told(setup: Setup, parts: Parts, database: Database, record: Path) -> None:
+    seeded = await _waiting(setup, 1)
+    (due,) = await notify.plan(parts)
+    await setup.do(CallNext(point_id=seeded["point_ids"][0]))
+    assert await notify.send(parts, due) is None
+    assert await _states(database) == ["withdrawn"]
+    assert _sent(record) == []
+
+
+async def test_one_claim_at_a_time_and_a_stale_one_is_taken_over(setup: Setup, parts: Parts, database: Database) -> None:
+    await _waiting(setup, 1)
+    (due,) = await notify.plan(parts)
+    now = await database.now()
+    async with database.write() as connection:
+        assert await rows.claim(connection, due, "first", now) is not None
+        assert await rows.claim(connection, due, "second", now + rows.STALE_MICROSECONDS) is None
+        assert await rows.claim(connection, due, "second", now + rows.STALE_MICROSECONDS + 1) is not None
+        assert not await rows.begin_sending(connection, due, "first", now), "the first has lost its claim"
+        assert await rows.begin_sending(connection, due, "second", now)
+        await rows.finish(connection, due, "first", "sent", now)
+    assert await _states(database) == ["sending"], "only who began may finish"
+
+
+async def test_a_worker_that_died_while_sending_leaves_unknown(
+    setup: Setup, parts: Parts, database: Database, record: Path
+) -> None:
+    """Nobody can know whether the provider took it: it is shown, and never sent again."""
+    await _waiting(setup, 1)
+    (due,) = await notify.plan(parts)
+    now = await database.now()
+    async with database.write() as connection:
+        await rows.claim(connection, due, "dead", now)
+        await rows.begin_sending(connection, due, "dead", now)
+        await connection.execute(update(notifications).values(changed_at=now - rows.STALE_MICROSECONDS - 1))
+    assert await notify.plan(parts) == []
+    assert await _states(database) == ["unknown"]
+    assert await notify.send(parts, due) is None
+    assert _sent(record) == []
+
+
+class _Refusing:
+    name = "refusing"
+
+    def send(self, message: Message) -> None:
+        raise ChannelRefused("no such number")
+
+
+class _Breaking:
+    name = "breaking"
+
+    def send(self, message: Message) -> None:
+        raise ConnectionResetError("in the middle of it")
+
+
+@pytest.mark.parametrize(("channel", "state"), [(_Refusing(), "failed"), (_Breaking(), "unknown")])
+async def test_how_a_sending_can_end(setup: Setup, database: Database, vault: Vault, channel: Channel, state: str) -> None:
+    await _waiting(setup, 1)
+    parts = _parts(database, vault, channel)
+    (due,) = await notify.plan(parts)
+    assert await notify.send(parts, due) == state
+    assert await _states(database) == [state]
+    assert await notify.plan(parts) == []
+
+
+async def test_the_rule_is_the_ticket_s_own_ahead(setup: Setup, database: Database) -> None:
+    seeded = await _waiting(setup, 6)
+    board = await Boards(database).board(seeded["site_id"])
+    assert [board.visits[notice.visit_id].label for notice in almost_your_turn(board)] == ["A001", "A002", "A003"]
+
+
+def test_worker_and_beat(mysql_url: str, redis_url: str, tmp_path: Path, record: Path) -> None:
+    """Beat ticks, the worker plans and sends: each patient once."""
+    env = environment(mysql_url, redis_url, NOWSERVING_RECORDING_PATH=str(record))
+    seeded = seed(env, points=1, tickets=0, displays=0)
+
+    async def arrive() -> None:
+        database = Database(mysql_url)
+        setup = Setup(database, Executor(database, server.vault(), publish=lambda *_: None))
+        for index in range(3):
+            await setup.ticket(seeded["queue_ids"][0], name="Nora Canary", phone=f"+49 170 {index:07d}")
+        await database.close()
+
+    asyncio.run(arrive())
+    cli = [sys.executable, "-m", "server.cli"]
+    worker_log, beat_log = tmp_path / "worker.log", tmp_path / "beat.log"
+    with (
+        running([*cli, "worker", "--concurrency", "2"], worker_log, env) as worker,
+        running([*cli, "beat", "--schedule", str(tmp_path / "beat")], beat_log, env) as beat,
+    ):
+        until = time.monotonic() + 45
+        while len(_sent(record)) < 3 and time.monotonic() < until:
+            time.sleep(0.2)
+        time.sleep(6)  # one more beat: nothing is sent again
+        assert len(_sent(record)) == 3, worker_log.read_text()[-3000:] + beat_log.read_text()[-1000:]
+        assert len({message["to"] for message in _sent(record)}) == 3
+        assert end(beat) == 0
+        assert end(worker) == 0
+    logs = worker_log.read_text() + beat_log.read_text()
+    for canary in ("Nora", "Canary", "+49 170"):
+        assert canary not in logs

@@ -1,0 +1,156 @@
+"""A proxy in front of a database of the MySQL family that loses commits: the COMMIT itself, or the answer to it.
+
+It knows of the protocol only how it is cut into packets, and what a query looks like.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Literal
+
+from sqlalchemy import URL, make_url
+
+# The answer is lost: the database did commit, and nobody hears of it. The commit is lost: the database never heard of it.
+Loss = Literal["answer", "commit"]
+_QUERY = 0x03
+_DONE = 0x00
+_WRITES = (b"INSERT", b"UPDATE", b"DELETE")
+
+
+class LossyProxy:
+    """Passes everything on, but for what it is told to lose; each loss cuts the connection."""
+
+    def __init__(self, url: str) -> None:
+        self._behind = make_url(url)
+        self._orders: list[tuple[Loss, bytes]] = []
+        self._share = 0.0
+        self._chance = random.Random(0)
+        self.port = 0
+        self.lost: list[tuple[Loss, bytes]] = []
+
+    @property
+    def url(self) -> str:
+        """The database's address through this proxy."""
+        through: URL = self._behind.set(host="127.0.0.1", port=self.port)
+        return through.render_as_string(hide_password=False)
+
+    def lose(self, what: Loss, word: str) -> None:
+        """Lose once: at the next commit of a transaction in one of whose statements ``word`` occurs."""
+        self._orders.append((what, word.encode()))
+
+    def lose_at_random(self, share: float, seed: int = 0) -> None:
+        """From now on lose at this share of all commits of what was written, one or the other; 0 ends it."""
+        self._share, self._chance = share, random.Random(seed)
+
+    def _loss_of(self, written: bytes) -> Loss | None:
+        """Return what is to be lost of a transaction that has written this."""
+        for order in self._orders:
+            if order[1] in written:
+                self._orders.remove(order)
+                self.lost.append(order)
+                return order[0]
+        if written and self._chance.random() < self._share:
+            what: Loss = self._chance.choice(("answer", "commit"))
+            self.lost.append((what, b""))
+            return what
+        return None
+
+    async def serve(self, ready: threading.Event) -> None:
+        """Serve until `stop`."""
+        self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
+        server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        ready.set()
+        await self._stopped.wait()
+        server.close()
+
+    def stop(self) -> None:
+        """Stop serving, from whichever thread."""
+        self._loop.call_soon_threadsafe(self._stopped.set)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            behind = await asyncio.open_connection(self._behind.host, self._behind.port)
+        except OSError:
+            writer.transport.abort()
+            return
+        await _Session(self, (reader, writer), behind).run()
+
+
+class _Session:
+    """One client's connection, and the one to the database that belongs to it."""
+
+    def __init__(
+        self,
+        proxy: LossyProxy,
+        client: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        behind: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+    ) -> None:
+        self._proxy, self._client, self._behind = proxy, client, behind
+        self._written = b""  # what this transaction's statements were, if they write
+        self._swallowing = False
+
+    async def run(self) -> None:
+        """Pass on in both ways until one side is gone, or something was lost: then both are cut."""
+        ways: list[Coroutine[Any, Any, None]] = [self._from_client(), self._from_behind()]
+        tasks = [asyncio.create_task(way) for way in ways]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for writer in (self._client[1], self._behind[1]):
+                writer.transport.abort()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _from_client(self) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                header = await self._client[0].readexactly(4)
+                payload = await self._client[0].readexactly(int.from_bytes(header[:3], "little"))
+                loss = self._heard(payload) if header[3] == 0 else None
+                if loss == "commit":
+                    return
+                self._swallowing = loss == "answer"
+                self._behind[1].write(header + payload)
+                await self._behind[1].drain()
+
+    def _heard(self, payload: bytes) -> Loss | None:
+        """Follow what a command of the client's does; return what is to be lost of it."""
+        if not payload or payload[0] != _QUERY:
+            return None
+        text = payload[1:]
+        if text not in (b"COMMIT", b"ROLLBACK"):
+            self._written += text if text.startswith(_WRITES) else b""
+            return None
+        written, self._written = self._written, b""
+        return self._proxy._loss_of(written) if text == b"COMMIT" else None
+
+    async def _from_behind(self) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                header = await self._behind[0].readexactly(4)
+                payload = await self._behind[0].readexactly(int.from_bytes(header[:3], "little"))
+                if self._swallowing:
+                    assert payload[0] == _DONE, "the database has committed"
+                    return
+                self._client[1].write(header + payload)
+                await self._client[1].drain()
+
+
+@contextmanager
+def lossy_proxy(url: str) -> Iterator[LossyProxy]:
+    """Run a proxy in front of a database, in a thread of its own."""
+    proxy, ready = LossyProxy(url), threading.Event()
+    thread = threading.Thread(target=lambda: asyncio.run(proxy.serve(ready)))
+    thread.start()
+    try:
+        assert ready.wait(10)
+        yield proxy
+    finally:
+        proxy.stop()
+        thread.join(10)

@@ -1,0 +1,80 @@
+"""Real servers for tests: private ones, on free ports, in temporary folders, stopped by their own process id."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+STARTUP_SECONDS = 40.0
+
+
+class NotInstalled(Exception):
+    """A program that the tests need is not on this machine."""
+
+
+def program(name: str, package: str) -> str:
+    """Return the path of a program; raise `NotInstalled` naming the Debian package that has it."""
+    found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    if found is None:
+        raise NotInstalled(f"{name} is not installed (Debian package {package}); `make packages` installs it")
+    return found
+
+
+def free_port() -> int:
+    """Return a port of the loopback that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(ready: Callable[[], bool], what: str, process: subprocess.Popen[bytes] | None = None) -> None:
+    """Wait until ``ready()``; fail when the time is up or the process has ended."""
+    until = time.monotonic() + STARTUP_SECONDS
+    while time.monotonic() < until:
+        if process is not None and process.poll() is not None:
+            raise AssertionError(f"{what} ended with status {process.returncode}")
+        if ready():
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{what} was not ready within {STARTUP_SECONDS} s")
+
+
+def listens(port: int) -> bool:
+    """Return whether something accepts connections on a loopback port."""
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def running(
+    command: list[str], log: Path, env: dict[str, str] | None = None, stop: signal.Signals = signal.SIGTERM
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command, its output in ``log``; stop it (then kill it) at the end."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, env=env, start_new_session=True
+        )
+    try:
+        yield process
+    finally:
+        end(process, stop)
+
+
+def end(process: subprocess.Popen[bytes], with_signal: signal.Signals = signal.SIGTERM, seconds: float = 15) -> int:
+    """Stop a process and return its status; kill its whole session if it does not stop in time."""
+    if process.poll() is None:
+        process.send_signal(with_signal)
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(5)
+    return process.returncode

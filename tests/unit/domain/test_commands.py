@@ -1,0 +1,131 @@
+"""The commands: their names, their sites, and that none is forgotten."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, FrozenInstanceError, fields, is_dataclass
+from typing import Any, get_type_hints
+
+import pytest
+
+from server.domain import commands
+from server.domain.commands import COMMANDS, AddQueue, Command, IssueTicket, Personal, ReportDisplay, Start, Tick, Transfer
+from tests.unit.worlds import SITE_ID, an_id
+
+
+def an_example(kind: type[Command]) -> Command:
+    """Return a command of a kind, with the fields it must have."""
+    values: dict[str, Any] = {}
+    for item in fields(kind):  # type: ignore[arg-type]
+        if item.default is MISSING:
+            values[item.name] = {
+                "site_id": SITE_ID,
+                "name": "Name",
+                "prefix": "A",
+                "queue_ids": (an_id(1),),
+            }.get(item.name, an_id(1))
+    return kind(**values)
+
+
+def test_every_command_is_listed_under_its_name() -> None:
+    written = {
+        kind
+        for kind in vars(commands).values()
+        if isinstance(kind, type) and issubclass(kind, Command) and is_dataclass(kind)
+    }
+    assert set(COMMANDS.values()) == written
+    assert all(kind.name_on_wire() == name for name, kind in COMMANDS.items())
+
+
+def test_names_on_the_wire() -> None:
+    assert list(COMMANDS) == [
+        "issue-ticket",
+        "call-next",
+        "call",
+        "recall",
+        "start",
+        "complete",
+        "no-show",
+        "transfer",
+        "hold",
+        "return",
+        "leave",
+        "cancel",
+        "reprioritise",
+        "move",
+        "running-late",
+        "undo",
+        "reopen",
+        "open-point",
+        "break-point",
+        "close-point",
+        "open-queue",
+        "pause-queue",
+        "broadcast-message",
+        "close-day",
+        "amend-visit",
+        "staff-point",
+        "swap-points",
+        "reassign-provider",
+        "change-site",
+        "add-service",
+        "change-service",
+        "add-provider",
+        "change-provider",
+        "add-queue",
+        "change-queue",
+        "add-point",
+        "change-point",
+        "add-display",
+        "add-kiosk",
+        "rename-device",
+        "renew-token",
+        "revoke-token",
+        "remove",
+        "report-display",
+        "tick",
+    ]
+
+
+def test_only_what_the_server_itself_says_is_internal() -> None:
+    assert [kind for kind in COMMANDS.values() if kind.internal] == [ReportDisplay, Tick]
+
+
+@pytest.mark.parametrize("kind", COMMANDS.values(), ids=COMMANDS.keys())
+def test_every_command_names_its_site_and_cannot_be_changed(kind: type[Command]) -> None:
+    command = an_example(kind)
+    assert command.site_id == SITE_ID
+    with pytest.raises((FrozenInstanceError, AttributeError)):
+        setattr(command, fields(kind)[0].name, 1)  # type: ignore[arg-type]
+    assert (kind.__doc__ or "").strip().endswith((".", "numbers."))
+    assert command == an_example(kind)
+
+
+@pytest.mark.parametrize("kind", COMMANDS.values(), ids=COMMANDS.keys())
+def test_commands_take_keywords_only(kind: type[Command]) -> None:
+    with pytest.raises(TypeError):
+        kind(an_id(1))  # type: ignore[call-arg]
+
+
+def test_the_site_is_that_of_the_first_id() -> None:
+    """A transfer locks the site of its entry; a queue of another site is then unknown there."""
+    assert Transfer(entry_id=an_id(1), queue_id=9_000_000_001).site_id == SITE_ID
+    assert Start(entry_id=5).site_id == 0
+    assert AddQueue(site_id=3, name="X", prefix="A").site_id == 3
+
+
+def test_a_ticket_is_standard_and_for_one_unless_said_otherwise() -> None:
+    ticket = IssueTicket(queue_id=an_id(1))
+    assert (ticket.priority, ticket.party_size, ticket.language) == ("standard", 1, None)
+    assert (ticket.name, ticket.phone, ticket.name_on_display) == (None, None, False)
+
+
+def test_ids_are_named_as_ids() -> None:
+    """The edge bounds what is called ``..._id``: every id has such a name, and is an integer."""
+    for kind in COMMANDS.values():
+        for name, hint in get_type_hints(kind).items():
+            if hint is int and name not in ("party_size", "minutes", "capacity"):
+                assert name.endswith("_id"), (kind, name)
+
+
+def test_nothing_is_known_of_nobody() -> None:
+    assert Personal() == Personal(name=None, phone=None, token=None)

@@ -1,0 +1,140 @@
+"""Who may do what: the table, compared with this second writing of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from server.domain.commands import COMMANDS
+from server.domain.roles import INTEGRATION, KIOSK, MAY, PATIENT, ROLES, may, onlooker
+
+QUERIES = {
+    "read-sites",
+    "read-board",
+    "read-site",
+    "read-entries",
+    "read-history",
+    "read-personal",
+    "read-marks",
+    "read-actors",
+    "find-patients",
+    "read-audit",
+    "read-statistics",
+    "read-day",
+    "follow-desk",
+    "follow-point",
+}
+ADMINISTRATION = {"manage-staff", "manage-api-keys", "pair-devices"}
+WITHIN = {"overrule-limits"}  # asked within a command
+# a admin, m manager, r receptionist, c clinician
+EXPECTED = {
+    "issue-ticket": "ar",
+    "call-next": "arc",
+    "recall": "arc",
+    "start": "arc",
+    "complete": "arc",
+    "no-show": "arc",
+    "transfer": "arc",
+    "call": "arc",
+    "hold": "arc",
+    "return": "arc",
+    "leave": "ar",
+    "cancel": "ar",
+    "reprioritise": "ar",
+    "move": "ar",
+    "running-late": "ar",
+    "undo": "arc",
+    "reopen": "ar",
+    "open-point": "arc",
+    "break-point": "arc",
+    "close-point": "arc",
+    "open-queue": "ar",
+    "pause-queue": "ar",
+    "broadcast-message": "ar",
+    "close-day": "ar",
+    "amend-visit": "ar",
+    "staff-point": "arc",
+    "swap-points": "ar",
+    "reassign-provider": "ar",
+    "change-site": "a",
+    "add-service": "a",
+    "change-service": "a",
+    "add-provider": "a",
+    "change-provider": "a",
+    "add-queue": "a",
+    "change-queue": "a",
+    "add-point": "a",
+    "change-point": "a",
+    "add-display": "a",
+    "add-kiosk": "a",
+    "rename-device": "a",
+    "renew-token": "a",
+    "revoke-token": "a",
+    "remove": "a",
+    "overrule-limits": "ar",
+    "read-sites": "amrc",
+    "read-board": "amrc",
+    "read-site": "amrc",
+    "read-entries": "amrc",
+    "read-history": "arc",
+    "read-personal": "arc",
+    "read-marks": "amrc",
+    "read-actors": "ar",
+    "find-patients": "ar",
+    "read-audit": "a",
+    "read-statistics": "am",
+    "read-day": "amr",
+    "follow-desk": "amrc",
+    "manage-staff": "a",
+    "manage-api-keys": "a",
+    "pair-devices": "a",
+    "follow-point": "arc",
+}
+
+
+def test_every_command_of_the_api_is_in_the_table_and_nothing_unknown_is() -> None:
+    assert set(MAY) == {name for name, kind in COMMANDS.items() if not kind.internal} | QUERIES | WITHIN | ADMINISTRATION
+
+
+def test_the_table_names_known_roles_only() -> None:
+    assert set(ROLES) == {"admin", "manager", "receptionist", "clinician"}
+    assert all(roles and roles <= {*ROLES, PATIENT, KIOSK, INTEGRATION} for roles in MAY.values())
+
+
+@pytest.mark.parametrize("action", EXPECTED)
+@pytest.mark.parametrize("role", ROLES)
+def test_who_may(role: str, action: str) -> None:
+    assert may(role, action) == (role[0] in EXPECTED[action])
+
+
+def test_the_second_writing_is_complete() -> None:
+    assert set(EXPECTED) == set(MAY)
+
+
+def test_a_patient_may_leave_or_be_late_and_nothing_else() -> None:
+    assert {action for action in MAY if may(PATIENT, action)} == {"leave", "running-late"}
+
+
+def test_a_kiosk_gives_tickets_and_nothing_else() -> None:
+    assert {action for action in MAY if may(KIOSK, action)} == {"issue-ticket"}
+
+
+def test_another_system_may_do_what_a_kiosk_or_an_app_needs_and_nothing_else() -> None:
+    allowed = {"issue-ticket", "leave", "cancel", "running-late", "read-board", "read-sites"}
+    assert {action for action in MAY if may(INTEGRATION, action)} == allowed
+
+
+@pytest.mark.parametrize("role", ["", "Admin", "display", "clock", "nobody"])
+def test_others_may_nothing(role: str) -> None:
+    assert not any(may(role, action) for action in MAY)
+
+
+@pytest.mark.parametrize("action", ["", "tick", "Call-Next", "call_next", "drop-tables"])
+def test_what_is_not_in_the_table_is_allowed_to_nobody(action: str) -> None:
+    assert not any(may(role, action) for role in ROLES)
+
+
+def test_who_looks_at_a_desk() -> None:
+    """Names are for those who call patients by them; what staff alone may know is for no other system."""
+    lookers = {role: onlooker(role) for role in (*ROLES, INTEGRATION, PATIENT, KIOSK, "nobody")}
+    assert {role for role, looker in lookers.items() if looker == "floor"} == {"admin", "receptionist", "clinician"}
+    assert {role for role, looker in lookers.items() if looker == "staff"} == {"manager"}

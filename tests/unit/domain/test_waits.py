@@ -1,0 +1,575 @@
+"""Quoted waits: right in simulated clinics, orderly in every case, and cheap."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import random
+import sys
+from collections.abc import Callable, Sequence
+from functools import cache
+from heapq import heapify, heappop, heappush, heapreplace
+from itertools import pairwise
+from math import exp
+from types import FrameType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.domain import waits
+from server.domain.waits import (
+    ENOUGH,
+    FUTURES,
+    MEMORY,
+    PRIOR,
+    Coverage,
+    History,
+    OpenPoint,
+    Outcome,
+    Quote,
+    coverage,
+    held,
+    missed_by,
+    quote,
+    quote_of_last,
+    quotes,
+    remaining_durations,
+)
+from tests.unit.worlds import HOUR, MINUTE, SECOND, START, examples
+
+Law = Callable[[random.Random], int]
+
+
+def exponential(mean_minutes: float) -> Law:
+    return lambda chance: round(chance.expovariate(1 / mean_minutes) * MINUTE)
+
+
+def lognormal(median_minutes: float, sigma: float) -> Law:
+    return lambda chance: round(median_minutes * exp(chance.gauss(0, sigma)) * MINUTE)
+
+
+def bimodal(short_minutes: float, long_minutes: float, share_long: float) -> Law:
+    """Return the law of a service that is one of two things, each within a fifth of its usual length."""
+
+    def law(chance: random.Random) -> int:
+        usual = long_minutes if chance.random() < share_long else short_minutes
+        return round(usual * chance.uniform(0.8, 1.2) * MINUTE)
+
+    return law
+
+
+LAWS: dict[str, Law] = {"exponential": exponential(8), "lognormal": lognormal(7, 0.7), "bimodal": bimodal(4, 20, 0.25)}
+POINTS = range(1, 7)
+LONGEST_LINE = 40
+BLOOD, X_RAY, FORMS = 11, 12, 13
+
+
+def mean_of(law: Law) -> int:
+    chance = random.Random(0)
+    return sum(law(chance) for _ in range(2000)) // 2000
+
+
+class Clinic:
+    """A simulated clinic: patients come at random, in rushes and lulls, and free points call the first they may serve.
+
+    Whoever has to wait is quoted on joining; ``outcomes`` has what came of it, with how many were before them.
+    """
+
+    def __init__(self, points: Sequence[tuple[int, ...]], laws: dict[int, Law], seed: int, warm: int = 50) -> None:
+        self.chance = random.Random(seed)
+        self.points = [OpenPoint(queue_ids) for queue_ids in points]
+        self.laws = laws
+        self.histories = {key: History(tuple(law(self.chance) for _ in range(warm))) for key, law in laws.items()}
+        self.now = START
+        self.line: list[tuple[int, int]] = []  # the queue, and the number of the visit
+        self.ends: list[tuple[int, int]] = []  # the instant, and the point
+        self.given: dict[int, tuple[int, Outcome]] = {}
+        self.outcomes: list[tuple[int, Outcome]] = []
+        self.pause = sum(mean_of(law) for law in laws.values()) // len(laws) // len(points)
+
+    def run(self, count: int) -> list[tuple[int, Outcome]]:
+        """Play until ``count`` quotes have come true or not."""
+        visit, arrival = 0, self.now
+        while len(self.outcomes) < count:
+            while self.ends and self.ends[0][0] <= arrival:
+                self.now, point = heappop(self.ends)
+                self.free(point)
+            self.now, visit = arrival, visit + 1
+            if len(self.line) < LONGEST_LINE:
+                self.join(visit)
+            load = 1.6 if visit // 60 % 2 == 0 else 0.55
+            arrival += round(self.chance.expovariate(1) * self.pause / load)
+        return self.outcomes[:count]
+
+    def join(self, visit: int) -> None:
+        queue_id = self.chance.choice(sorted(self.laws))
+        self.line.append((queue_id, visit))
+        for index, point in enumerate(self.points):
+            if point.serving is None:
+                self.call(index)
+        if self.line and self.line[-1][1] == visit:
+            found = quotes(self.now, [each for each, _ in self.line], self.points, self.histories)[-1]
+            assert found is not None
+            self.given[visit] = (len(self.line) - 1, Outcome(found, 0))
+
+    def call(self, index: int) -> None:
+        for place, (queue_id, visit) in enumerate(self.line):
+            if queue_id in self.points[index].queue_ids:
+                del self.line[place]
+                self.points[index] = OpenPoint(self.points[index].queue_ids, queue_id, self.now)
+                heappush(self.ends, (self.now + self.laws[queue_id](self.chance), index))
+                if visit in self.given:
+                    ahead, outcome = self.given.pop(visit)
+                    self.outcomes.append((ahead, Outcome(outcome.quote, self.now)))
+                return
+
+    def free(self, index: int) -> None:
+        point = self.points[index]
+        assert point.serving is not None
+        self.histories[point.serving] = self.histories[point.serving].record(self.now - point.since)
+        self.points[index] = OpenPoint(point.queue_ids)
+        self.call(index)
+
+
+def share_of(part: int, whole: int) -> float:
+    return 100 * part / whole
+
+
+@cache
+def played(law: str, points: int) -> tuple[Outcome, ...]:
+    """Return what came of the quotes given on joining in a day of a clinic with one queue."""
+    return tuple(outcome for _, outcome in Clinic([(BLOOD,)] * points, {BLOOD: LAWS[law]}, seed=points).run(300))
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_nine_in_ten_are_called_by_the_end_of_their_range_and_half_before_its_begin(law: str) -> None:
+    found = coverage([outcome for points in POINTS for outcome in played(law, points)])
+    assert found.count == 1800
+    assert 86 <= share_of(found.held, found.count) <= 95
+    assert 43 <= share_of(found.early, found.count) <= 59
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        [(BLOOD, X_RAY), (BLOOD, X_RAY), (BLOOD, X_RAY)],
+        [(BLOOD,), (BLOOD, X_RAY), (X_RAY,)],
+        [(BLOOD,), (BLOOD, X_RAY)],
+    ],
+)
+def test_so_it_is_where_points_draw_from_several_queues(points: list[tuple[int, ...]]) -> None:
+    clinic = Clinic(points, {BLOOD: LAWS["lognormal"], X_RAY: LAWS["bimodal"]}, seed=3)
+    found = coverage([outcome for _, outcome in clinic.run(600)])
+    assert 84 <= share_of(found.held, found.count) <= 97
+    assert 40 <= share_of(found.early, found.count) <= 62
+
+
+@cache
+def watched(law: str, points: int, known: int, rounds: int = 100) -> tuple[tuple[int, int], ...]:
+    """Return, for 0 to 40 ahead, how many of ``rounds`` quotes held, and how many were called before their range.
+
+    Each round is another clinic: other durations known, all points busy, as a visitor at any time would find them.
+    """
+    chance, draw = random.Random(points), LAWS[law]
+    found = [(0, 0)] * (LONGEST_LINE + 1)
+    for _ in range(rounds):
+        now = START + chance.randrange(HOUR)
+        history = History(tuple(draw(chance) for _ in range(known)))
+        guests, free = [], []
+        for _ in range(points):
+            since, lasts = now - chance.randrange(4 * HOUR, 8 * HOUR), draw(chance)
+            while since + lasts <= now:
+                since, lasts = since + lasts, draw(chance)
+            guests.append(OpenPoint((BLOOD,), BLOOD, since))
+            free.append(since + lasts)
+        heapify(free)
+        for ahead, given_quote in enumerate(quotes(now, [BLOOD] * len(found), guests, {BLOOD: history})):
+            assert given_quote is not None
+            called_at = heapreplace(free, free[0] + draw(chance))
+            kept, early = found[ahead]
+            found[ahead] = kept + held(given_quote, called_at), early + (called_at < given_quote.expect_from)
+    return tuple(found)
+
+
+@pytest.mark.parametrize("points", POINTS)
+@pytest.mark.parametrize("law", LAWS)
+def test_so_it_is_in_each_kind_of_clinic(law: str, points: int) -> None:
+    found = watched(law, points, MEMORY)
+    whole = 100 * len(found)
+    assert 82 <= share_of(sum(kept for kept, _ in found), whole) <= 97
+    assert 40 <= share_of(sum(early for _, early in found), whole) <= 62
+
+
+@pytest.mark.parametrize("ahead", [range(3), range(3, 10), range(10, 20), range(20, 30), range(30, 41)], ids=str)
+def test_so_it_is_for_the_first_and_for_the_last_in_the_line(ahead: range) -> None:
+    found = [watched(law, points, MEMORY)[each] for law in LAWS for points in POINTS for each in ahead]
+    whole = 100 * len(found)
+    assert 85 <= share_of(sum(kept for kept, _ in found), whole) <= 95
+    assert 44 <= share_of(sum(early for _, early in found), whole) <= 57
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_eight_durations_are_enough_to_be_useful(law: str) -> None:
+    found = [each for points in (1, 3) for each in watched(law, points, ENOUGH)]
+    whole = 100 * len(found)
+    assert 76 <= share_of(sum(kept for kept, _ in found), whole) <= 95
+    assert 38 <= share_of(sum(early for _, early in found), whole) <= 62
+
+
+# In every case
+
+minutes = st.integers(0, 90).map(lambda count: count * MINUTE)
+durations = st.one_of(minutes, st.integers(0, 3 * HOUR))
+histories = st.lists(durations, max_size=MEMORY + 3).map(lambda each: History(tuple(each[-MEMORY:])))
+instants = st.one_of(st.integers(0, 10**16), st.integers(0, 10**8).map(lambda count: count * MINUTE))
+QUEUES = (BLOOD, X_RAY, FORMS)
+lines = st.lists(st.sampled_from(QUEUES), max_size=12)
+drawing = st.lists(st.sampled_from(QUEUES), max_size=3, unique=True).map(tuple)
+guests = st.one_of(st.none(), st.sampled_from(QUEUES))
+# A point, with how long it has had its guest; a clock may have been set back.
+open_points = st.tuples(drawing, guests, st.one_of(minutes, st.integers(-HOUR, 30 * HOUR)))
+rooms = st.lists(open_points, max_size=5)
+Room = list[tuple[tuple[int, ...], int | None, int]]
+
+
+def points_of(room: Room, now: int) -> list[OpenPoint]:
+    return [OpenPoint(queue_ids, serving, now - elapsed) for queue_ids, serving, elapsed in room]
+
+
+def not_earlier(later: Quote | None, sooner: Quote | None) -> bool:
+    assert later is not None
+    assert sooner is not None
+    return later.expect_from >= sooner.expect_from and later.expect_until >= sooner.expect_until
+
+
+@examples(150)
+@given(instants, lines, rooms, st.dictionaries(st.sampled_from(QUEUES), histories))
+def test_a_range_is_whole_minutes_and_never_past_and_all_whom_a_point_serves_have_one(
+    now: int, line: list[int], room: Room, known: dict[int, History]
+) -> None:
+    found = quotes(now, line, points_of(room, now), known)
+    assert len(found) == len(line)
+    for queue_id, each in zip(line, found, strict=True):
+        assert (each is None) == (not any(queue_id in queue_ids for queue_ids, _, _ in room))
+        if each is not None:
+            assert now <= each.expect_from <= each.expect_until - MINUTE
+            assert each.expect_from % MINUTE == each.expect_until % MINUTE == 0
+            assert type(each.expect_from) is type(each.expect_until) is int
+
+
+@examples(100)
+@given(instants, lines, rooms, st.dictionaries(st.sampled_from(QUEUES), histories), st.integers(0, 12))
+def test_who_is_later_in_a_queue_is_not_quoted_earlier_and_nobody_behind_matters(
+    now: int, line: list[int], room: Room, known: dict[int, History], kept: int
+) -> None:
+    points = points_of(room, now)
+    found = quotes(now, line, points, known)
+    assert quotes(now, line[:kept], points, known) == found[:kept]
+    for queue_id in set(line):
+        mine = [each for each, other in zip(found, line, strict=True) if other == queue_id and each is not None]
+        assert all(not_earlier(later, sooner) for sooner, later in pairwise(mine))
+
+
+@examples(150)
+@given(instants, lines, rooms, st.dictionaries(st.sampled_from(QUEUES), histories), st.booleans())
+def test_who_is_last_is_quoted_the_same_when_nobody_else_is_asked_for(
+    now: int, line: list[int], room: Room, known: dict[int, History], special: bool
+) -> None:
+    """Also where one queue is of patients whom not all of its points may serve: it draws from the other's history."""
+    points, queue_of = points_of(room, now), {FORMS: BLOOD} if special else {}
+    for end in range(1, len(line) + 1):
+        assert (
+            quote_of_last(now, line[:end], points, known, queue_of) == quotes(now, line[:end], points, known, queue_of)[-1]
+        )
+
+
+@examples(60)
+@given(instants, lines, rooms, rooms, st.dictionaries(st.sampled_from(QUEUES), histories))
+def test_queues_that_share_no_point_do_not_matter_to_one_another(
+    now: int, line: list[int], here: Room, there: Room, known: dict[int, History]
+) -> None:
+    moved = {queue_id: queue_id + 100 for queue_id in QUEUES}
+    elsewhere = [(tuple(moved[key] for key in keys), serving and moved[serving], since) for keys, serving, since in there]
+    points = points_of(here, now)
+    mixed = [queue_id for mine in line for queue_id in (moved[BLOOD], mine)]
+    both = quotes(now, mixed, [*points_of(elsewhere, now), *points], known)
+    assert both[1::2] == quotes(now, line, points, known)
+
+
+@examples(100)
+@given(
+    instants,
+    st.integers(0, 20),
+    st.lists(st.one_of(st.none(), durations), min_size=1, max_size=5),
+    histories,
+    st.one_of(st.none(), durations),
+)
+def test_one_more_ahead_is_not_earlier_and_one_more_point_is_not_later(
+    now: int, ahead: int, elapsed: list[int | None], history: History, another: int | None
+) -> None:
+    mine = quote(now, ahead, elapsed, history)
+    assert not_earlier(quote(now, ahead + 1, elapsed, history), mine)
+    assert not_earlier(mine, quote(now, ahead, [*elapsed, another], history))
+
+
+@examples(150)
+@given(instants, st.integers(0, 20), st.lists(st.tuples(durations, durations), max_size=MEMORY), st.data())
+def test_longer_services_never_make_a_range_earlier(
+    now: int, ahead: int, pairs: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    history = History(tuple(one for one, _ in pairs))
+    longer = History(tuple(one + more for one, more in pairs))
+    elapsed = data.draw(st.lists(st.one_of(st.none(), st.integers(0, min(history.sample()))), min_size=1, max_size=4))
+    elapsed = [each if each is None or each < min(history.sample()) else None for each in elapsed]
+    assert not_earlier(quote(now, ahead, elapsed, longer), quote(now, ahead, elapsed, history))
+
+
+@examples(150)
+@given(instants, st.integers(0, 20), st.lists(durations, max_size=MEMORY), durations, st.integers(1, 4))
+def test_one_more_service_longer_than_all_never_makes_a_range_earlier(
+    now: int, ahead: int, known: list[int], more: int, points: int
+) -> None:
+    history = History(tuple(known))
+    longer = history.record(max(history.sample()) + more)
+    free: list[int | None] = [None] * points
+    assert not_earlier(quote(now, ahead, free, longer), quote(now, ahead, free, history))
+
+
+@examples(200)
+@given(st.lists(durations, min_size=1, max_size=MEMORY).map(sorted), st.one_of(durations, st.integers(0, 100 * HOUR)))
+def test_what_remains_is_never_negative_and_falls_evenly_into_the_gaps_of_those_that_lasted_longer(
+    sample: list[int], elapsed: int
+) -> None:
+    remaining = remaining_durations(sample, elapsed)
+    assert len(remaining) == FUTURES
+    assert remaining == sorted(remaining)
+    assert remaining[0] >= 0
+    lasted = [each for each in sample if each > elapsed]
+    for rank_, each in enumerate(lasted, 1):
+        within = sum(elapsed + one <= each for one in remaining)
+        assert within >= rank_ * FUTURES // (len(lasted) + 1)
+
+
+# Cases worked out by hand
+
+
+def test_a_free_point_calls_at_once() -> None:
+    history = History((10 * MINUTE,) * MEMORY)
+    assert quote(START, 0, [None], history) == Quote(START, START + MINUTE, False)
+    assert quote(START + 1, 0, [None], history) == Quote(START + MINUTE, START + 2 * MINUTE, False)
+    assert quote(START + MINUTE - 1, 1, [None, 5 * MINUTE, None], history) == Quote(
+        START + MINUTE, START + 2 * MINUTE, False
+    )
+
+
+def test_services_that_always_last_ten_minutes() -> None:
+    history = History((10 * MINUTE,) * MEMORY)
+    for ahead in range(20):
+        assert quote(START, ahead + 1, [None], history) == Quote(
+            START + 10 * (ahead + 1) * MINUTE, START + (10 * (ahead + 1) + 1) * MINUTE, False
+        )
+        pair = quote(START, ahead + 2, [None, None], history)
+        assert pair is not None
+        assert pair.expect_from == START + 10 * (ahead // 2 + 1) * MINUTE
+
+
+def test_how_long_a_guest_has_been_there_counts() -> None:
+    """Of short and long services, one that has outlasted the short ones is a long one."""
+    history = History((4 * MINUTE, 4 * MINUTE, 20 * MINUTE) * 16)
+    fresh, old = quote(START, 0, [0], history), quote(START, 0, [5 * MINUTE], history)
+    assert fresh is not None
+    assert old is not None
+    assert fresh.expect_from <= START + 4 * MINUTE
+    assert fresh.expect_until == START + 20 * MINUTE
+    assert old == Quote(START + 15 * MINUTE, START + 16 * MINUTE, False)
+
+
+def test_the_guest_who_outlasts_all_is_less_and_less_about_to_go() -> None:
+    sample = [10 * MINUTE] * MEMORY
+    middle = FUTURES // 2
+    medians = [remaining_durations(sample, elapsed)[middle] for elapsed in (10 * MINUTE, 30 * MINUTE, 5 * HOUR)]
+    # The median of Lomax's law of shape 2 is (sqrt 2 - 1) scales: of the mean and of what is beyond the longest.
+    for median, scale in zip(medians, (10 * MINUTE, 30 * MINUTE, 300 * MINUTE), strict=True):
+        assert abs(median - 0.41421356 * scale) < SECOND
+
+
+def test_what_remains_among_three_known() -> None:
+    remaining = remaining_durations([2 * MINUTE, 6 * MINUTE, 10 * MINUTE], 4 * MINUTE)
+    assert sum(each < 2 * MINUTE for each in remaining) == 33  # one of three gaps: 4 to 6, 6 to 10, beyond
+    assert sum(2 * MINUTE <= each < 6 * MINUTE for each in remaining) == 33
+    assert remaining[16] == MINUTE  # the middle of the first gap
+
+
+def test_points_that_cannot_serve_me_do_not_help_me() -> None:
+    history = {BLOOD: History((10 * MINUTE,) * MEMORY), X_RAY: History((30 * MINUTE,) * MEMORY)}
+    line = [X_RAY, BLOOD, X_RAY, BLOOD]
+    points = [OpenPoint((X_RAY,)), OpenPoint((BLOOD, X_RAY))]
+    found = quotes(START, line, points, history)
+    begins = [each and (each.expect_from - START) // MINUTE for each in found]
+    assert begins == [0, 0, 10, 40]  # the second X-ray is before the second blood test at the point that does both
+
+
+def test_one_more_ahead_in_another_queue_may_well_make_it_sooner() -> None:
+    """The true system does so too: whoever keeps the shared point busy sends my rival to the other one."""
+    history = {BLOOD: History((10 * MINUTE,) * MEMORY), FORMS: History((2 * MINUTE,) * MEMORY)}
+    points = [OpenPoint((BLOOD, FORMS), BLOOD, START - 9 * MINUTE), OpenPoint((BLOOD,), BLOOD, START - 8 * MINUTE)]
+    without = quotes(START, [BLOOD, FORMS], points, history)[-1]
+    behind_one_more = quotes(START, [FORMS, BLOOD, FORMS], points, history)[-1]
+    assert without == Quote(START + 11 * MINUTE, START + 12 * MINUTE, False)
+    assert behind_one_more == Quote(START + 3 * MINUTE, START + 4 * MINUTE, False)
+
+
+def test_nobody_is_promised_what_no_point_does() -> None:
+    assert quote(START, 3, [], History()) is None
+    assert quotes(START, [BLOOD, X_RAY], [OpenPoint((X_RAY,))], {})[0] is None
+    assert quotes(START, [], [OpenPoint((X_RAY,)), OpenPoint(())], {}) == []
+
+
+# Always the same
+
+
+def test_every_process_quotes_the_same() -> None:
+    """Pinned: these change only when the method does, and then the quotes of two versions of the server differ."""
+    history = {BLOOD: History(tuple(k * k % 17 * MINUTE + k for k in range(MEMORY))), X_RAY: History((MINUTE,))}
+    points = [OpenPoint((BLOOD,), BLOOD, START - 3 * MINUTE), OpenPoint((BLOOD, X_RAY), X_RAY, START - MINUTE)]
+    found = quotes(START, [BLOOD, X_RAY, BLOOD] * 4, points, history)
+    ranges = [((each.expect_from - START) // MINUTE, (each.expect_until - START) // MINUTE) for each in found if each]
+    assert ranges == [
+        (5, 13),
+        (13, 24),
+        (12, 21),
+        (17, 29),
+        (27, 42),
+        (24, 37),
+        (30, 43),
+        (40, 60),
+        (36, 50),
+        (42, 59),
+        (53, 72),
+        (49, 64),
+    ]
+    waits._order.cache_clear()
+    waits._reweighted.cache_clear()
+    assert quotes(START, [BLOOD, X_RAY, BLOOD] * 4, points, dict(reversed(history.items()))) == found
+
+
+def test_there_is_no_float_and_no_chance_in_it() -> None:
+    tree = ast.parse(inspect.getsource(waits))
+    for node in ast.walk(tree):
+        assert not (isinstance(node, ast.Constant) and isinstance(node.value, float))
+        assert not isinstance(node, ast.Div)
+    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert not imported & {"random", "time", "statistics"}
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.Import)]
+
+
+# Histories
+
+
+def test_a_site_without_history_says_so_until_eight_have_been_served() -> None:
+    history = History()
+    for count in range(ENOUGH + 2):
+        found = quote(START, 2, [None, 3 * MINUTE], history)
+        assert found is not None
+        assert found.estimating == history.estimating == (count < ENOUGH)
+        history = history.record(9 * MINUTE)
+
+
+def test_whoever_depends_on_an_unknown_service_is_told_so() -> None:
+    known = {BLOOD: History((5 * MINUTE,) * 20)}
+    shared = [OpenPoint((BLOOD, X_RAY), BLOOD, START)]
+    flags = [each and each.estimating for each in quotes(START, [BLOOD, X_RAY, BLOOD], shared, known)]
+    assert flags == [False, True, True]
+    busy = [OpenPoint((BLOOD, X_RAY), X_RAY, START)]
+    assert [each and each.estimating for each in quotes(START, [BLOOD], busy, known)] == [True]
+    apart = [OpenPoint((BLOOD,)), OpenPoint((X_RAY,))]
+    flags = [each and each.estimating for each in quotes(START, [X_RAY, BLOOD], apart, known)]
+    assert flags == [True, False]
+
+
+def test_the_prior_gives_way_to_what_is_known() -> None:
+    assert History().sample() == sorted(PRIOR)
+    assert sum(PRIOR) / len(PRIOR) == 9.75 * MINUTE
+    history = History()
+    for count in range(ENOUGH):
+        assert len(history.sample()) == ENOUGH
+        assert history.sample().count(HOUR) == count
+        history = history.record(HOUR)
+    assert history.sample() == [HOUR] * ENOUGH
+
+
+def test_a_history_keeps_the_newest_and_no_more_than_it_should() -> None:
+    history = History()
+    for count in range(3 * MEMORY):
+        history = history.record(count)
+    assert history.durations == tuple(range(2 * MEMORY, 3 * MEMORY))
+    with pytest.raises(ValueError, match="-1"):
+        history.record(-1)
+    assert history.record(0).durations[-1] == 0
+
+
+# The cost
+
+
+def steps(line: Sequence[int], points: Sequence[OpenPoint]) -> int:
+    """Return how many calls, of Python and of C, it takes to quote a line."""
+    known = {queue_id: History((7 * MINUTE, 9 * MINUTE) * 25) for queue_id in QUEUES}
+    quotes(START, line, points, known)  # once per process, some tables are made
+    counted = 0
+
+    def count(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal counted
+        counted += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        quotes(START, line, points, known)
+    finally:
+        sys.setprofile(before)
+    return counted
+
+
+SAME = [OpenPoint((BLOOD,), BLOOD, START - place * MINUTE) for place in range(6)]
+MIXED = [OpenPoint(QUEUES[place % 3 : place % 3 + 2], BLOOD, START - place * MINUTE) for place in range(6)]
+
+
+@pytest.mark.parametrize("points", [SAME, MIXED], ids=["one queue", "points that overlap"])
+def test_five_hundred_waiting_cost_a_few_steps_each_in_every_future(points: list[OpenPoint]) -> None:
+    line = [BLOOD] * 500 if points is SAME else [QUEUES[place % 3] for place in range(500)]
+    whole, half = steps(line, points), steps(line[:250], points)
+    assert whole <= 5 * FUTURES * len(line)
+    assert whole <= 2.1 * half
+
+
+def test_a_line_longer_than_the_streams_is_quoted_too() -> None:
+    found = quotes(START, [BLOOD] * 1100, SAME, {})
+    assert all(not_earlier(later, sooner) for sooner, later in pairwise(found))
+
+
+# Whether ranges held
+
+
+def test_a_range_holds_when_the_call_is_not_after_it() -> None:
+    given_quote = Quote(START, START + 5 * MINUTE, False)
+    assert held(given_quote, START - MINUTE)
+    assert held(given_quote, START + 5 * MINUTE)
+    assert not held(given_quote, START + 5 * MINUTE + 1)
+    assert missed_by(given_quote, START + 5 * MINUTE) == missed_by(given_quote, START) == 0
+    assert missed_by(given_quote, START + 7 * MINUTE) == 2 * MINUTE
+
+
+def test_coverage_counts_what_held_and_by_how_much_the_rest_missed() -> None:
+    given_quote = Quote(START, START + 5 * MINUTE, False)
+    found = coverage([Outcome(given_quote, START + after * MINUTE) for after in (-1, 0, 3, 5, 6, 8, 25)])
+    assert found == Coverage(count=7, held=4, early=1, missed_by_median=3 * MINUTE, missed_by_most=20 * MINUTE)
+    assert (found.held_percent, found.early_percent) == (57, 14)
+
+
+def test_coverage_of_nothing_and_of_promises_all_kept() -> None:
+    assert coverage([]) == Coverage(0, 0, 0, 0, 0)
+    assert coverage([]).held_percent is coverage([]).early_percent is None
+    found = coverage([Outcome(Quote(START, START + MINUTE, True), START)] * 3)
+    assert found == Coverage(3, 3, 0, 0, 0)
+    assert found.held_percent == 100

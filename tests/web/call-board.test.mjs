@@ -1,0 +1,25 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { openCalls } from "../../web/js/components/call-board.js";
+
+const call = (label, point, at) => ({ label, point, at, calls: 1, name: null, language: "en" });
+
+test("the call announced last comes first, a recall included", () => {
+  const cells = new Map([
+    ["point:3", { name: "Room 3" }],
+    ["point:4", { name: "Room 4" }],
+    ["entry:1", call("A001", 3, 100)],
+    ["entry:2", call("A002", 4, 200)],
+    ["announcement:10", { entry: 1, label: "A001", point: 3, kind: "call", at: 100 }],
+    ["announcement:11", { entry: 2, label: "A002", point: 4, kind: "call", at: 200 }],
+  ]);
+  const shown = () => openCalls(cells).map(({ call: { label }, point }) => `${label} ${point}`);
+  assert.deepEqual(shown(), ["A002 Room 4", "A001 Room 3"]);
+  cells.set("announcement:12", { entry: 1, label: "A001", point: 3, kind: "recall", at: 300 });
+  assert.deepEqual(shown(), ["A001 Room 3", "A002 Room 4"]);
+});
+
+test("a call whose announcement is pruned goes by its time", () => {
+  const cells = new Map([["entry:1", call("A001", 3, 100)], ["entry:2", call("A002", 4, 200)]]);
+  assert.deepEqual(openCalls(cells).map(({ call: { label } }) => label), ["A002", "A001"]);
+});

@@ -1,0 +1,101 @@
+/** The session of a member of staff. Its tokens are cookies that no script can read. */
+
+import { forget, recollect, remember } from "./memory.js";
+
+/**
+ * @typedef {{id: number, username: string, role: string}} User
+ * @typedef {{id: number, name: string, time_zone: string, language: string}} Site
+ * @typedef {{user: User, sites: Site[]}} Session
+ */
+
+const ADDRESS = "/api/v1/session";
+const REFRESH_EVERY_MS = 10 * 60_000; // an access token lives for fifteen
+const HINT = "signed-in";
+
+/**
+ * Return who is signed in, or null.
+ *
+ * @returns {Promise<Session | null>}
+ */
+export async function whoAmI() {
+  let answer = await fetch(ADDRESS);
+  if (answer.status === 401 && hinted()) {
+    await refresh();
+    answer = await fetch(ADDRESS);
+  }
+  if (answer.ok) {
+    remember(HINT, "1");
+    return answer.json();
+  }
+  if (answer.status === 401) {
+    forget(HINT);
+    return null;
+  }
+  throw new Error(`the session answered ${answer.status}`);
+}
+
+/** Whether this browser has signed in before: a page that is for everyone need not ask the server. */
+export const hinted = () => recollect(HINT) !== null;
+
+/**
+ * Sign in. Returns null, or the error's code when it was refused.
+ *
+ * @param {string} username
+ * @param {string} password
+ * @returns {Promise<string | null>}
+ */
+export async function signIn(username, password) {
+  const answer = await post(ADDRESS, { username, password });
+  const { error = null } = await answer.json();
+  if (error !== null) return error.code;
+  remember(HINT, "1");
+  return null;
+}
+
+/** Exchange the refresh token for new cookies; return whether it worked. */
+export async function refresh() {
+  const exchange = async () => (await post(`${ADDRESS}/refresh`, {})).ok;
+  // It is good once: of two pages that refresh at the same moment, one would lose. Locks need a secure context.
+  return navigator.locks ? navigator.locks.request(ADDRESS, exchange) : exchange();
+}
+
+/** Refresh as long as the page is open. */
+export function stayFresh() {
+  setInterval(() => void refresh().catch(() => false), REFRESH_EVERY_MS);
+}
+
+/** End the session. */
+export async function signOut() {
+  forget(HINT);
+  await fetch(ADDRESS, { method: "DELETE" });
+}
+
+/** Go and sign in, then come back here. */
+export function goToSignIn() {
+  location.assign(`/sign-in?next=${encodeURIComponent(location.pathname)}`);
+}
+
+/**
+ * Return where to go after signing in: a path of this origin, whatever the address asked for.
+ *
+ * @param {string | null} wanted
+ * @param {string} origin
+ * @returns {string}
+ */
+export function destination(wanted, origin) {
+  if (wanted === null || !wanted.startsWith("/")) return "/reception";
+  const url = URL.canParse(wanted, origin) ? new URL(wanted, origin) : null;
+  return url !== null && url.origin === origin ? url.pathname + url.search + url.hash : "/reception";
+}
+
+/**
+ * @param {string} address
+ * @param {object} body
+ */
+function post(address, body) {
+  return fetch(address, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  });
+}

@@ -1,0 +1,57 @@
+"""The composition root of the workers: ``celery -A workers.app:app``, or ``nowserving worker`` and ``nowserving beat``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from celery import Celery
+from celery.signals import setup_logging
+
+from server.log import configure_logging
+from server.queries.boards import Boards
+from server.settings import BadSettings, Settings, load_settings
+from server.store.database import Database
+from server.store.vault import Vault
+from workers import process
+from workers.channels.channel import Channel
+from workers.channels.recording import RecordingChannel
+from workers.parts import Parts
+from workers.schedule import SCHEDULE
+
+
+def build_parts(settings: Settings) -> Parts:
+    """Return the parts that these settings describe."""
+    database = Database(settings.database_url.get_secret_value(), pool_size=2)
+    vault = Vault(settings.key_bytes, settings.secret_key.get_secret_value())
+    channels: list[Channel] = []
+    if settings.recording_path is not None:
+        channels.append(RecordingChannel(Path(settings.recording_path)))
+    by_name = {channel.name: channel for channel in channels}
+    return Parts(database, Boards(database), vault, by_name, str(settings.public_url).rstrip("/"))
+
+
+def build_celery(settings: Settings) -> Celery:
+    """Return the Celery application that these settings describe."""
+    if settings.redis_url is None:
+        raise BadSettings("NOWSERVING_REDIS_URL: workers need Redis")
+    celery = Celery("nowserving", broker=settings.redis_url.get_secret_value(), include=["workers.tasks.notifications"])
+    celery.conf.update(
+        beat_schedule=SCHEDULE,
+        broker_connection_retry_on_startup=True,
+        task_default_queue="nowserving",
+        task_ignore_result=True,
+        task_time_limit=60,
+        timezone="UTC",
+        worker_prefetch_multiplier=1,
+    )
+    return celery
+
+
+_settings = load_settings()
+process.configure(lambda: build_parts(_settings))
+app = build_celery(_settings)
+
+
+@setup_logging.connect  # type: ignore[untyped-decorator]
+def _use_our_logging(**_: object) -> None:
+    configure_logging(json=_settings.logs_json, level=_settings.log_level)

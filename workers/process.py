@@ -1,0 +1,30 @@
+"""One event loop and one set of parts for each worker process, made when its first task comes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from workers.parts import Parts
+
+T = TypeVar("T")
+
+
+class _Process:
+    build: Callable[[], Parts]
+    runner: asyncio.Runner | None = None
+    parts: Parts
+
+
+def configure(build: Callable[[], Parts]) -> None:
+    """Say how the parts are built; called once by `workers.app`, before any task."""
+    _Process.build = build
+
+
+def run(work: Callable[[Parts], Coroutine[Any, Any, T]]) -> T:
+    """Run ``work`` with this process's parts, on its loop, and return what it returns."""
+    if _Process.runner is None:
+        _Process.runner = asyncio.Runner()
+        _Process.parts = _Process.build()
+    return _Process.runner.run(work(_Process.parts))
