@@ -6,13 +6,8 @@ Messages and cells are the same schemas as in the OpenAPI document; close codes 
 from __future__ import annotations
 
 import re
-from functools import cache
 from typing import Any
 
-import orjson
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
 
 from server import __version__
@@ -127,17 +122,7 @@ def _message(kind: str, schemas: Json) -> Json:
     }
 
 
-@cache
-def _encoded() -> bytes:
-    return orjson.dumps(document())
-
-
-async def get_document(_: Request) -> Response:
-    """Return this document."""
-    encoded = await run_in_threadpool(_encoded)
-    return Response(encoded, headers={"Cache-Control": "no-cache"}, media_type="application/json")
-
-
+get_document = openapi.Served(document)
 ROUTES = [Route(openapi.STREAMS_ADDRESS, get_document, methods=["GET"])]
 
 _ABOUT = """\

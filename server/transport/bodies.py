@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 from dataclasses import MISSING, fields
 from datetime import date
+from itertools import chain, compress, tee
 from typing import Annotated, Any, TypeVar, get_type_hints
 
 import orjson
@@ -33,11 +35,27 @@ class Body(BaseModel):
 
 
 def _plain_text(value: str) -> str:
-    if any(unicodedata.category(each) in _UNPRINTABLE and each not in _JOINERS for each in value):
+    # Nearly all text has none, and is through without a look at each character by itself.
+    if not _UNPRINTABLE.isdisjoint(map(unicodedata.category, value)) and any(
+        unicodedata.category(each) in _UNPRINTABLE and each not in _JOINERS for each in value
+    ):
         raise ValueError("control characters are not allowed")
     if value != value.strip():
         raise ValueError("it must not begin or end with a space")
     return value
+
+
+def refused_characters() -> tuple[list[str], list[str]]:
+    """Return what `PlainText` refuses anywhere, and what it refuses at an end alone, both in order.
+
+    Surrogates are left out: no text that arrives has any. It looks at all of Unicode: keep the answer.
+    """
+    suspects = (_UNPRINTABLE | {"Zs"}).__contains__  # a space that is not of these there is not
+    code_points = chain(range(0xD800), range(0xE000, sys.maxunicode + 1))
+    ours, theirs = tee(map(chr, code_points))
+    found = [each for each in compress(ours, map(suspects, map(unicodedata.category, theirs))) if each not in _JOINERS]
+    never = [each for each in found if unicodedata.category(each) in _UNPRINTABLE]
+    return never, [each for each in found if each.isspace() and each not in never]
 
 
 def _real_day(value: str) -> str:

@@ -10,28 +10,25 @@ does not forbid it: a caller must be able to trust both what is said to be taken
 
 from __future__ import annotations
 
-import ast
 import inspect
 import re
-import sys
-import textwrap
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from http import HTTPStatus
 from itertools import count
-from types import FunctionType, ModuleType
+from threading import Lock
 from typing import Any, get_args, get_type_hints
 
 import orjson
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from server import __version__
-from server.domain import furnishing, queue, roles
+from server.domain import roles
 from server.domain.commands import COMMANDS, Command, Personal, RenewToken
 from server.domain.entities import LAGS, OPEN_STATES, Announcement, Need, PointState, Priority, Rules, State
 from server.domain.errors import (
@@ -100,6 +97,7 @@ from server.transport.errors import (
     status_of,
 )
 from server.transport.middleware import MAX_HEADER_BYTES
+from server.transport.outcomes import Outcomes
 from server.transport.versions import VERSIONS
 
 Json = dict[str, Any]
@@ -199,14 +197,6 @@ class _Code:
     message: str
 
 
-@dataclass
-class _Outcome:
-    """What a rule can come to."""
-
-    events: dict[type[Event], None] = field(default_factory=dict)
-    errors: dict[type[NowServingError], None] = field(default_factory=dict)
-
-
 def document() -> Json:
     """Return the OpenAPI document of this version, as JSON-ready values that belong to the caller."""
     return _Document().made()
@@ -221,15 +211,27 @@ def errors() -> list[type[NowServingError]]:
     return [kind for kind in dict.fromkeys(below(NowServingError)) if kind.__module__.startswith("server.")]
 
 
-@cache
-def _encoded() -> bytes:
-    return orjson.dumps(document())
+class Served:
+    """A document as it is served: put together when it is first asked for, once, however many ask meanwhile."""
+
+    def __init__(self, made: Callable[[], Json]) -> None:
+        self._made = made
+        self._one_at_a_time = Lock()
+        self._encoded: bytes | None = None
+
+    async def __call__(self, _: Request) -> Response:
+        """Return the document."""
+        encoded = self._encoded or await run_in_threadpool(self._once)  # it takes a moment, in which others go on
+        return Response(encoded, headers={"Cache-Control": "no-cache"}, media_type="application/json")
+
+    def _once(self) -> bytes:
+        with self._one_at_a_time:
+            if self._encoded is None:
+                self._encoded = orjson.dumps(self._made())
+            return self._encoded
 
 
-async def get_document(_: Request) -> Response:
-    """Return this document."""
-    encoded = await run_in_threadpool(_encoded)  # the first time, it takes a moment
-    return Response(encoded, headers={"Cache-Control": "no-cache"}, media_type="application/json")
+get_document = Served(document)
 
 
 ROUTES = [Route(ADDRESS, get_document, methods=["GET"])]
@@ -255,73 +257,6 @@ def _code(kind: type[NowServingError]) -> _Code:
 
 def _below(*kinds: type[NowServingError]) -> list[type[NowServingError]]:
     return [each for each in errors() if issubclass(each, kinds)]
-
-
-# What a command's rule can come to
-
-
-def _outcome(command: type[Command]) -> _Outcome | None:
-    """Return what the rule of ``command`` names; None where it has no branch of its own, or there is no source to read."""
-    for rule in (queue.decide, furnishing.furnish):
-        try:
-            tree = ast.parse(textwrap.dedent(inspect.getsource(rule)))
-        except (OSError, SyntaxError):
-            return None
-        names = rule.__globals__
-        for case in (node for node in ast.walk(tree) if isinstance(node, ast.match_case)):
-            kinds = [each.cls for each in ast.walk(case.pattern) if isinstance(each, ast.MatchClass)]
-            if any(_named(kind, names) is command for kind in kinds):
-                found = _Outcome()
-                _collect(case.body, names, found, set())
-                return found if found.events else None
-    return None
-
-
-def _clock() -> list[type[Event]]:
-    """Return what any command may find due before it: what the clock does."""
-    found = _Outcome()
-    _collect(_body(queue.tick), queue.tick.__globals__, found, set())
-    return list(found.events)
-
-
-def _untold() -> set[type[Event]]:
-    """Return the events that only the server itself causes: they are in the log, and in no answer."""
-    outcomes = [_outcome(command) for command in COMMANDS.values() if command.internal]
-    return {event for outcome in outcomes if outcome for event in outcome.events} - set(_clock())
-
-
-def _collect(body: Iterable[ast.stmt], names: Json, found: _Outcome, seen: set[object]) -> None:
-    for node in (node for statement in body for node in ast.walk(_without_annotation(statement))):
-        value = _named(node, names)
-        if isinstance(value, type) and issubclass(value, Event) and value is not Event:
-            found.events[value] = None
-        elif isinstance(value, type) and issubclass(value, NowServingError):
-            found.errors[value] = None
-        elif isinstance(value, FunctionType) and value.__module__.startswith("server.domain") and value not in seen:
-            seen.add(value)
-            _collect(_body(value), value.__globals__, found, seen)
-
-
-def _body(function: Callable[..., object]) -> list[ast.stmt]:
-    """Return a function's statements: its signature's types and defaults are nothing that it does."""
-    try:
-        (made,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
-    except (OSError, SyntaxError):
-        return []
-    return made.body if isinstance(made, ast.FunctionDef) else []
-
-
-def _without_annotation(statement: ast.stmt) -> ast.AST:
-    return statement.value if isinstance(statement, ast.AnnAssign) and statement.value else statement
-
-
-def _named(node: ast.AST, names: Json) -> object:
-    if isinstance(node, ast.Name):
-        return names.get(node.id)
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-        owner = names.get(node.value.id)
-        return getattr(owner, node.attr, None) if isinstance(owner, ModuleType) else None
-    return None
 
 
 # Schemas
@@ -420,32 +355,9 @@ def _body_schema(name: str, model: type[BaseModel], hoisted: dict[str, Json]) ->
 
 @cache
 def _characters() -> tuple[str, str]:
-    """Return what `PlainText` takes nowhere, and what it does not take at an end, each as ranges of a character class.
-
-    It is asked, in blocks: a list of its own would be true only until somebody changes the rule.
-    """
-    text = TypeAdapter(bodies.PlainText)
-
-    def takes(value: str) -> bool:
-        try:
-            text.validate_python(value)
-        except ValidationError:
-            return False
-        return True
-
-    never, inside = [], []
-    for first in range(0, sys.maxunicode + 1, _BLOCK):
-        if 0xD800 <= first <= 0xDFFF:
-            continue  # surrogates: no text that arrives has any
-        block = [chr(each) for each in range(first, first + _BLOCK)]
-        if not takes(f"a{''.join(block)}a"):
-            never += [each for each in block if not takes(f"a{each}a")]
-        if not takes(f"{block[0]}a") or any(each.isspace() for each in block):
-            inside += [each for each in block if each not in never and not takes(f"{each}a")]
-    return _ranges(never), _ranges(inside)
-
-
-_BLOCK = 256
+    """Return what `PlainText` takes nowhere, and what it does not take at an end, each as ranges of a character class."""
+    never, at_an_end = bodies.refused_characters()
+    return _ranges(never), _ranges(at_an_end)
 
 
 def _ranges(characters: list[str]) -> str:
@@ -856,8 +768,7 @@ class _Document:
         self.responses: dict[str, Json] = {}
         self.paths: dict[str, Json] = {}
         self.tags: dict[str, str] = {}
-        self.clock = _clock()
-        self.untold = _untold()
+        self.outcomes = Outcomes()
         # The commands for which an entry is enough: any answer that has one leads to them.
         self.steps = [
             name
@@ -1265,7 +1176,7 @@ class _Document:
             ("post", paths.PAIRINGS + "/{pairing}", "pair", pairings.pair,
              {"requestBody": _request("Pairing", {"device_id": _SAMPLES["display_id"]})},
              {"200": _answer("Paired.", _ref("Paired"), headers=_UNKEPT)},
-             (*write, SiteNotFound, PairingNotFound, *_renewal_errors())),
+             (*write, SiteNotFound, PairingNotFound, *self._renewal_errors())),
             ("get", paths.PAIRINGS + "/{pairing}", "ask-pairing", pairings.ask, {"security": _PUBLIC},
              {"200": _answer("How it stands.", _ref("PairingState"), headers=_UNKEPT)}, (Unavailable, PairingNotFound)),
         ]  # fmt: skip
@@ -1290,12 +1201,14 @@ class _Document:
 
     def _command(self, name: str, model: type[BaseModel], tag: str) -> None:
         command = COMMANDS[name]
-        outcome = _outcome(command)
+        outcome = self.outcomes.of(command)
         schema = self.schemas[command.__name__] = _body_schema(name, model, self.schemas)
         example = _example(name, schema)
         if example is not None:
             schema["examples"] = [example]
-        happened = list(outcome.events) if outcome else [event for event in EVENTS.values() if event not in self.untold]
+        happened = (
+            list(outcome.events) if outcome else [event for event in EVENTS.values() if event not in self.outcomes.untold]
+        )
         self.schemas[f"{command.__name__}Answer"] = self._command_answer(happened, known=outcome is not None)
         refused = list(outcome.errors) if outcome else _below(NotFound, Refused, InvalidField)
         kinds: list[type[NowServingError]] = [MalformedBody, NotSignedIn, NotAllowed, ForeignOrigin, SiteNotFound, *refused]
@@ -1323,13 +1236,18 @@ class _Document:
             responses={"200": done} | self._refusals(*[kind for kind in dict.fromkeys(kinds) if kind is not UnknownCommand]),
         )
 
+    def _renewal_errors(self) -> list[type[NowServingError]]:
+        """Return what a new token for a device can be refused for: what the command's own rule says."""
+        outcome = self.outcomes.of(RenewToken)
+        return list(outcome.errors) if outcome else []
+
     def _command_answer(self, happened: list[type[Event]], *, known: bool) -> Json:
         """Return what `server.execute` answers: an entry where the last event is about one, a token where one was made."""
 
         def having(*names: str) -> list[bool]:
             return [any(item.name in names for item in fields(event)) for event in happened]  # type: ignore[arg-type]
 
-        kinds = dict.fromkeys([*happened, *self.clock])
+        kinds = dict.fromkeys([*happened, *self.outcomes.clock])
         of_type = {event.name_on_wire(): f"#/components/schemas/{event.__name__}" for event in kinds}
         items = {
             "oneOf": [_ref(event.__name__) for event in kinds],
@@ -1917,12 +1835,6 @@ class _Document:
             }
             | self._refusals(),
         )
-
-
-def _renewal_errors() -> list[type[NowServingError]]:
-    """Return what a new token for a device can be refused for: what the command's own rule says."""
-    outcome = _outcome(RenewToken)
-    return list(outcome.errors) if outcome else []
 
 
 _STREAM = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.types import Message
 
@@ -24,6 +25,7 @@ from server.domain.commands import (
     Transfer,
 )
 from server.domain.ids import MAX_ID
+from server.transport import bodies
 from server.transport.bodies import MAX_BODY_BYTES, MODELS, Body, command_from, read
 from server.transport.errors import BodyTooLarge, InvalidBody, MalformedBody
 from tests.unit.worlds import SITE_ID, an_id, examples
@@ -656,3 +658,27 @@ async def read_json(name: str, body: dict[str, object]) -> Body:
         return {"type": "http.request", "body": raw, "more_body": False}
 
     return await read(Request({"type": "http", "headers": []}, receive), MODELS[name])
+
+
+def test_the_characters_that_are_refused_are_those_that_a_text_is_refused_for() -> None:
+    """All of Unicode is asked, in blocks: what refuses a text that has all of a block is looked for in it."""
+    text = TypeAdapter(bodies.PlainText)
+
+    def taken(value: str) -> bool:
+        try:
+            text.validate_python(value)
+        except ValidationError:
+            return False
+        return True
+
+    never, at_an_end = [], []
+    for first in range(0, sys.maxunicode + 1, 1024):
+        block = [chr(each) for each in range(first, first + 1024) if not 0xD800 <= each <= 0xDFFF]
+        if not taken(f"a{''.join(block)}a"):
+            never += [each for each in block if not taken(f"a{each}a")]
+        if any(map(str.isspace, block)):
+            at_an_end += [each for each in block if taken(f"a{each}a") and not taken(f"{each}a")]
+    assert bodies.refused_characters() == (never, at_an_end)
+    assert {"\x00", "\u202e", "\ufeff", "\U000e0001"} <= set(never)
+    assert {" ", "\u00a0", "\u3000"} <= set(at_an_end)
+    assert "\u200d" not in never, "a joiner is a letter of names"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import inspect
 import json
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -16,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
+from starlette.requests import Request
 from starlette.routing import Route, WebSocketRoute
 
 from server.app import build_app
@@ -489,3 +492,48 @@ def test_events_are_as_described() -> None:
 def test_every_answer_is_the_caller_s_own() -> None:
     openapi.document()["paths"].clear()
     assert openapi.document() == DOCUMENT
+
+
+async def test_a_document_is_made_once_however_many_ask_at_once() -> None:
+    made = []
+
+    def make() -> Json:
+        made.append(1)
+        time.sleep(0.05)  # in which all the others ask
+        return {"openapi": "3.1.0"}
+
+    served = openapi.Served(make)
+    request = Request({"type": "http"})
+    answers = await asyncio.gather(*(served(request) for _ in range(20)))
+    answers.append(await served(request))
+    assert len(made) == 1
+    assert {bytes(each.body) for each in answers} == {b'{"openapi":"3.1.0"}'}
+
+
+async def test_what_could_not_be_made_is_tried_again() -> None:
+    def make() -> Json:
+        made.append(1)
+        if len(made) == 1:
+            raise OSError("not now")
+        return {}
+
+    made: list[int] = []
+    served = openapi.Served(make)
+    request = Request({"type": "http"})
+    with pytest.raises(OSError, match="not now"):
+        await served(request)
+    assert (await served(request)).body == b"{}"
+
+
+def test_the_documents_look_at_all_of_unicode_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    really = bodies.refused_characters
+
+    def noted() -> tuple[list[str], list[str]]:
+        asked.append(1)
+        return really()
+
+    monkeypatch.setattr(bodies, "refused_characters", noted)
+    openapi._characters.cache_clear()
+    assert openapi.document() == openapi.document() == DOCUMENT
+    assert len(asked) == 1
