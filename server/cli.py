@@ -18,12 +18,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from server.app import build_app
 from server.audit import OPERATOR, Audit, process_name
 from server.domain import roles
 from server.domain.errors import NowServingError
 from server.execute import Executor
-from server.live.redis_bus import RedisBus
 from server.log import configure_logging
 from server.queries.verification import verify
 from server.settings import BadSettings, Settings, load_settings, unknown_names
@@ -95,6 +93,7 @@ def demo(
 ) -> None:
     """Run a small clinic with a simulated day, to look at and to play with."""
     from server import serving
+    from server.app import build_app
     from server.demo import YOURS, a_patient, open_clinic
     from server.simulation import Simulation
 
@@ -447,6 +446,8 @@ async def _connections(settings: Settings) -> list[str]:
     except NowServingError as error:
         problems.append(f"NOWSERVING_DATABASE_URL: {error.__cause__ or error.message}")
     if settings.redis_url is not None:
+        from server.live.redis_bus import RedisBus
+
         vault = _vault(settings)
         bus = RedisBus(settings.redis_url.get_secret_value(), vault.seal, vault.open)
         problem = await bus.problem()

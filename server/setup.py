@@ -5,6 +5,7 @@ Everything below the site's own row is made by commands, like everything else.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import uuid
 from dataclasses import dataclass
@@ -75,12 +76,13 @@ class Setup:
 
     async def member(self, organisation_id: int, username: str, password: str, role: Role) -> StaffSeed:
         """Add a member of staff. Raises `NameTaken`."""
+        password_hash = await asyncio.to_thread(hash_password, password)  # before the write: it is slow on purpose
         async with self.database.write() as connection:
             await staff.create(
                 connection,
                 organisation_id=organisation_id,
                 username=username,
-                password_hash=hash_password(password),
+                password_hash=password_hash,
                 role=role,
             )
         return {"username": username, "password": password, "role": role}

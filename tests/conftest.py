@@ -11,9 +11,10 @@ from sqlalchemy import URL
 from server.execute import Executor
 from server.setup import Setup
 from server.store.database import Database
-from server.store.migrate import migrate
 from server.store.vault import Vault
 from tests.real import databases
+from tests.real.migrated import bring_up
+from tests.real.passwords import quick_passwords
 from tests.real.redis import redis
 
 
@@ -57,9 +58,9 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    """A migrated database, on each engine in turn."""
+    """A database with its tables, on each engine in turn."""
     database = Database(database_url)
-    await migrate(database)
+    await bring_up(database)
     yield database
     await database.close()
 
@@ -71,6 +72,7 @@ def vault() -> Vault:
 
 
 @pytest.fixture
-def setup(database: Database, vault: Vault) -> Setup:
+def setup(database: Database, vault: Vault) -> Iterator[Setup]:
     """Fills the database."""
-    return Setup(database, Executor(database, vault, publish=lambda *_: None))
+    with quick_passwords():
+        yield Setup(database, Executor(database, vault, publish=lambda *_: None))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
+import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, func, inspect, select, update
+from sqlalchemy import URL, Connection, func, inspect, select, update
 
 from server.domain.commands import (
     AddProvider,
@@ -24,6 +28,40 @@ from server.setup import Setup
 from server.store.database import Database
 from server.store.migrate import _config, migrate, pending
 from server.store.tables import entries, event_entries, events, metadata
+from tests.real import databases
+from tests.real.migrated import bring_up, made
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A database that the migrations themselves have brought up."""
+    database = Database(database_url)
+    await migrate(database)
+    yield database
+    await database.close()
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "mysql"])
+async def test_the_copies_that_other_tests_use_are_what_the_migrations_make(
+    engine: str, database_server: URL, tmp_path: Path
+) -> None:
+    """The first that is brought up may be migrated, the second is copied; the third only migrates."""
+    found = []
+    for number, bring in enumerate((bring_up, bring_up, migrate)):
+        with ExitStack() as stack:
+            url = f"sqlite+aiosqlite:///{tmp_path / f'{number}.db'}"
+            if engine == "mysql":
+                url = stack.enter_context(databases.fresh_database(database_server))
+            database = Database(url)
+            await bring(database)
+            assert await pending(database) == []
+            async with database.engine.connect() as connection:
+                found.append(await connection.run_sync(made))
+            await database.close()
+    first, copied, migrated = found
+    assert first == copied == migrated
+    assert len(migrated[0]) >= len(metadata.tables)
+    assert "alembic_version" in migrated[1]
 
 
 async def test_from_nothing_to_head(database_url: str) -> None:

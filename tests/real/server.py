@@ -18,8 +18,9 @@ import httpx
 from server.execute import Executor
 from server.setup import Seed, Setup
 from server.store.database import Database
-from server.store.migrate import migrate
 from server.store.vault import Vault
+from tests.real.migrated import bring_up
+from tests.real.passwords import quick_passwords
 from tests.real.processes import free_port, running, wait_until
 
 SECRETS = {
@@ -62,14 +63,15 @@ def vault() -> Vault:
 
 
 def seed(env: Mapping[str, str], points: int = 4, tickets: int = 12, displays: int = 1) -> Seed:
-    """Migrate the installation's database and fill a site of it, as ``nowserving seed`` does."""
+    """Bring up the installation's database and fill a site of it, as ``nowserving seed`` does."""
 
     async def fill() -> Seed:
         database = Database(env["NOWSERVING_DATABASE_URL"])
         try:
-            await migrate(database)
+            await bring_up(database)
             executor = Executor(database, vault(), publish=lambda *_: None)
-            return await Setup(database, executor).seed(points, tickets, displays)
+            with quick_passwords():
+                return await Setup(database, executor).seed(points, tickets, displays)
         finally:
             await database.close()
 

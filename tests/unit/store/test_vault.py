@@ -6,6 +6,7 @@ import base64
 import re
 
 import pytest
+from argon2.exceptions import VerifyMismatchError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -153,6 +154,10 @@ def test_nobodys_password_is_never_right_and_takes_as_long(monkeypatch: pytest.M
     # The same work is done for a name that does not exist: its hash has the parameters of a real one.
     from server.store import vault
 
-    assert vault._NOBODY.split("$")[:4] == hash_password("x").split("$")[:4]
+    real = hash_password("x")
+    assert vault._NOBODY.split("$")[:4] == real.split("$")[:4]
+    assert list(map(len, vault._NOBODY.split("$"))) == list(map(len, real.split("$")))
+    with pytest.raises(VerifyMismatchError):  # not `InvalidHashError`, which would be told at once
+        vault._hasher.verify(vault._NOBODY, "anything")
     monkeypatch.setattr(vault, "_NOBODY", hash_password("guessed"))
     assert not verify_password(None, "guessed")  # not even to whoever guesses what that hash is of

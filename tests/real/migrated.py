@@ -1,0 +1,52 @@
+"""Databases with the tables of this version: migrated once on each engine, then copied, which is several times faster."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, inspect
+
+from server.store.database import Database
+from server.store.migrate import migrate
+
+# What the migrations left in an empty database, by engine: the tables and indexes as that engine words them, and all rows.
+_Made = tuple[list[str], dict[str, list[tuple[object, ...]]]]
+_made: dict[str, _Made] = {}
+
+
+async def bring_up(database: Database) -> None:
+    """Give an empty database its tables, from what the first one of its engine got by the migrations; migrate any other."""
+    engine = database.engine.dialect.name
+    async with database.engine.begin() as connection:
+        empty = await connection.run_sync(lambda sync: not inspect(sync).get_table_names())
+        if empty and engine in _made:
+            await connection.run_sync(_copy, _made[engine])
+            return
+    await migrate(database)
+    if empty:
+        async with database.engine.connect() as connection:
+            _made[engine] = await connection.run_sync(made)
+
+
+def made(connection: Connection) -> _Made:
+    """Return the statements and the rows that make a database like this one."""
+    tables = sorted(inspect(connection).get_table_names())
+    if connection.dialect.name == "sqlite":
+        found = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY type DESC, name")
+        statements = [str(sql) for (sql,) in found]
+    else:
+        statements = [str(connection.exec_driver_sql(f"SHOW CREATE TABLE `{each}`").one()[1]) for each in tables]
+    rows = {each: [tuple(row) for row in connection.exec_driver_sql(f"SELECT * FROM {each}")] for each in tables}
+    return statements, {table: each for table, each in rows.items() if each}
+
+
+def _copy(connection: Connection, what: _Made) -> None:
+    statements, rows = what
+    embedded = connection.dialect.name == "sqlite"
+    if not embedded:
+        connection.exec_driver_sql("SET foreign_key_checks = 0")  # the tables come in the order of their names
+    for statement in statements:
+        connection.exec_driver_sql(statement.replace("%", "%%"))
+    for table, each in rows.items():
+        places = ", ".join(["?" if embedded else "%s"] * len(each[0]))
+        connection.exec_driver_sql(f"INSERT INTO {table} VALUES ({places})", each)
+    if not embedded:
+        connection.exec_driver_sql("SET foreign_key_checks = 1")
