@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy import (
@@ -182,6 +182,17 @@ def _teach_sqlite_transactions(engine: AsyncEngine) -> None:
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+
+    @event.listens_for(engine.sync_engine, "invalidate")
+    def end(connection: Any, _: object, __: object) -> None:
+        """End the transaction of a connection that is given up, as when a command is cut in the middle of a statement.
+
+        To close it does not: SQLite keeps a connection, and its lock on the whole database, for as long as a cursor is left
+        that has not been read to its end, and that is until the garbage collector comes by.
+        """
+        # What is on its way already, be it that it was cut or that the file is gone, is what is told.
+        with suppress(asyncio.CancelledError, engine.dialect.loaded_dbapi.Error):
+            connection.rollback()
 
 
 def _ask_idle_connections(engine: AsyncEngine) -> None:
