@@ -12,6 +12,7 @@ from server.execute import Executor
 from server.setup import Setup
 from server.store.database import Database
 from server.store.vault import Vault
+from tests import measuring
 from tests.real import databases
 from tests.real.migrated import bring_up
 from tests.real.passwords import quick_passwords
@@ -76,3 +77,8 @@ def setup(database: Database, vault: Vault) -> Iterator[Setup]:
     """Fills the database."""
     with quick_passwords():
         yield Setup(database, Executor(database, vault, publish=lambda *_: None))
+
+
+def pytest_runtest_teardown() -> None:
+    """What a test left unmeasured, the next one is measured on again."""
+    measuring.resume()
