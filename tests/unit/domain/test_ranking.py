@@ -233,9 +233,12 @@ def test_the_fairness_bound_holds_through_whole_days(script: list[Step]) -> None
     assert all(later < LARGEST_HEAD_START + BOOKING_LEAD for later in overtakings(by_rule))
 
 
+RUSHES = (5, 14, 18, 19, 20, 21, 27, 30, 31)  # of the first forty those on which it happens more than once
+
+
 def test_on_such_days_people_are_overtaken() -> None:
     """The bound is not kept by nobody ever being overtaken: some are, by almost as much as is allowed."""
-    found = [later for seed in range(40) for later in overtakings(a_rush(seed))]
+    found = [later for seed in RUSHES for later in overtakings(a_rush(seed))]
     assert len(found) > 30
     assert max(found) > LARGEST_HEAD_START * 2 // 3
 
