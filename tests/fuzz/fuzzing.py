@@ -214,7 +214,7 @@ def some_address(chance: random.Random) -> str:
 
 def served(url: str) -> Json:
     """Return the document as a server serves it."""
-    document: Json = httpx.get(f"{url}/api/openapi.json", timeout=30).json()
+    document: Json = httpx.get(f"{url}/api/openapi.json", timeout=60).raise_for_status().json()
     return document
 
 

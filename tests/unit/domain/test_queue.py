@@ -331,9 +331,7 @@ def test_labels_continue_and_are_longer_when_the_day_needs_it() -> None:
     for _ in range(1001):
         entry = world.ticket(queue_id, after=0)
         labels.append(world.label(entry))
-        world.do(
-            Leave(entry_id=entry.id), after=0
-        )  # its number stays taken; who waits would make all this slow
+        world.do(Leave(entry_id=entry.id), after=0)  # its number stays taken; who waits would make all this slow
     assert labels[:2] == ["A001", "A002"]
     assert labels[998:] == ["A999", "A1000", "A1001"]
     assert len(set(labels)) == len(labels)
