@@ -122,7 +122,7 @@ def _message(kind: str, schemas: Json) -> Json:
     }
 
 
-get_document = openapi.Served(document)
+get_document = openapi.Served(document).answer
 ROUTES = [Route(openapi.STREAMS_ADDRESS, get_document, methods=["GET"])]
 
 _ABOUT = """\

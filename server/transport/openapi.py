@@ -219,7 +219,7 @@ class Served:
         self._one_at_a_time = Lock()
         self._encoded: bytes | None = None
 
-    async def __call__(self, _: Request) -> Response:
+    async def answer(self, _: Request) -> Response:
         """Return the document."""
         encoded = self._encoded or await run_in_threadpool(self._once)  # it takes a moment, in which others go on
         return Response(encoded, headers={"Cache-Control": "no-cache"}, media_type="application/json")
@@ -231,7 +231,7 @@ class Served:
             return self._encoded
 
 
-get_document = Served(document)
+get_document = Served(document).answer
 
 
 ROUTES = [Route(ADDRESS, get_document, methods=["GET"])]

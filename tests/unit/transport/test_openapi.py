@@ -504,8 +504,8 @@ async def test_a_document_is_made_once_however_many_ask_at_once() -> None:
 
     served = openapi.Served(make)
     request = Request({"type": "http"})
-    answers = await asyncio.gather(*(served(request) for _ in range(20)))
-    answers.append(await served(request))
+    answers = await asyncio.gather(*(served.answer(request) for _ in range(20)))
+    answers.append(await served.answer(request))
     assert len(made) == 1
     assert {bytes(each.body) for each in answers} == {b'{"openapi":"3.1.0"}'}
 
@@ -521,8 +521,8 @@ async def test_what_could_not_be_made_is_tried_again() -> None:
     served = openapi.Served(make)
     request = Request({"type": "http"})
     with pytest.raises(OSError, match="not now"):
-        await served(request)
-    assert (await served(request)).body == b"{}"
+        await served.answer(request)
+    assert (await served.answer(request)).body == b"{}"
 
 
 def test_the_documents_look_at_all_of_unicode_once(monkeypatch: pytest.MonkeyPatch) -> None:
