@@ -289,7 +289,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def houses(folder: Path) -> Iterator[tuple[House, House]]:
     """Two organisations on one server."""
-    env = environment(f"sqlite+aiosqlite:///{folder / 'x.db'}", NOWSERVING_HEARTBEAT_SECONDS="30")
+    env = environment(f"sqlite+aiosqlite:///{folder / 'x.db'}", measured=False, NOWSERVING_HEARTBEAT_SECONDS="30")
     seeds = [seed(env, points=4, tickets=6, displays=2) for _ in range(2)]
     with serving(env, folder) as server:
         ours, theirs = (House(server, seeded, env) for seeded in seeds)
