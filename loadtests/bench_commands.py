@@ -26,7 +26,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import date
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from loadtests.past import FAR_AHEAD, fill
 from server.domain.commands import BroadcastMessage, IssueTicket, Tick
 from server.domain.ids import IDS_PER_SITE
+from server.domain.tickets import business_day
 from server.execute import Executor
 from server.queries.boards import Boards
 from server.setup import Seed, Setup
@@ -50,6 +51,7 @@ from tests.real.databases import connect, fresh_database, mariadb
 from tests.real.server import Server, environment, serving, vault
 
 POINTS = 4
+DAY_TURNS_AT_MINUTES = 240  # of a new site
 FIRST_SITE = 900_001  # a number that nothing else in a statement is
 TWIN = FIRST_SITE + 1
 OPTIONS = ("--innodb-buffer-pool-size=1G", "--innodb-log-file-size=1G", "--log-output=TABLE")
@@ -223,10 +225,12 @@ async def build(url: str, env: dict[str, str], past: int) -> list[Seed]:
     seeds = []
     with plain.cursor() as cursor:
         cursor.execute(f"ALTER TABLE sites AUTO_INCREMENT = {FIRST_SITE}")
+    # The sites' own day, which is not the calendar's in the small hours: what is past must not be of it.
+    today = date.fromisoformat(business_day(await database.now(), "UTC", DAY_TURNS_AT_MINUTES))
     for site_id in (FIRST_SITE, TWIN):
         seeded = await setup.seed(POINTS, 0, 0)
         assert seeded["site_id"] == site_id
-        fill(plain, site_id, seeded["queue_ids"], seeded["point_ids"], past, datetime.now(UTC).date())
+        fill(plain, site_id, seeded["queue_ids"], seeded["point_ids"], past, today)
         seeds.append(seeded)
     with plain.cursor() as cursor:
         cursor.execute("UPDATE sites SET epoch = 'bench'")

@@ -147,7 +147,11 @@ class Driver:
         if key in ("hours", "closed_on", "unmet_needs", "needs"):
             return []  # always open, to whom nothing is in the way
         if key == "time_zone":
-            return self.random.choice(["UTC", "Asia/Tokyo"])
+            return self.random.choice(
+                ["UTC", "Africa/Abidjan"]
+            )  # of one clock: another would turn the day, and end all there is
+        if key == "day_turns_at_minutes":
+            return 240  # for the same reason: what is earlier has passed already, in the small hours
         noun = key.removesuffix("s").removesuffix("_id").rpartition("_")[2]
         if key == "entry_id" and self.known["fitting"] and self.random.random() < 0.8:
             return self.random.choice(self.known["fitting"])
