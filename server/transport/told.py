@@ -17,8 +17,8 @@ from starlette.routing import BaseRoute, Route
 
 from server.live.hub import Hub
 from server.transport import bodies
+from server.transport.admission import Admission
 from server.transport.bodies import Body
-from server.transport.lines import Admission
 from server.transport.parts import Parts
 
 MAX_VERSION = 40
