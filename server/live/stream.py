@@ -209,6 +209,7 @@ class Stream:
     def hand_off(self, line: Handed) -> None:
         """Have ``line`` write it from now on."""
         self.line = line
+        self._outlet = OPEN
         self._canvas.watchers.pop(self, None)
 
     def close(self) -> None:

@@ -143,6 +143,10 @@ class HttpLine(HttpToolsProtocol):
             cycle.chunked_encoding = False
             cycle.expected_content_length = _AnyLength()
 
+    def handle_websocket_upgrade(self) -> None:
+        super().handle_websocket_upgrade()
+        self.parser = self.flow = None  # type: ignore[assignment]  # they hold it: without this only a collection would free it
+
 
 class WebSocketConnection:
     """The connection of one WebSocket."""

@@ -46,10 +46,10 @@ async def follow(socket: WebSocket, hub: Hub, admit: Callable[[], Awaitable[Admi
         await socket.accept()
         connection = connection_of(socket.scope)
         if connection is not None and connection.gives_away:
-            handed = connection.hand_over(Line(hub.lines, stream, FRAMES, Ear(hub, admission)))
+            handed = connection.hand_over(Line(hub.lines, stream, FRAMES, hub))
             return
         writer = asyncio.create_task(_write(socket, hub, stream))
-        reader = asyncio.create_task(_read(socket, Ear(hub, admission)))
+        reader = asyncio.create_task(_read(socket, Ear(hub, stream)))
         try:
             await asyncio.wait((writer, reader), return_when=asyncio.FIRST_COMPLETED)
         finally:

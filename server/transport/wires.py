@@ -13,6 +13,7 @@ from websockets.frames import Close, CloseCode, Frame, Opcode
 from websockets.protocol import OPEN, Protocol, Side
 
 from server.live import messages
+from server.live.hub import Hub
 from server.live.lines import Line
 from server.live.messages import Message, Reason
 from server.transport.told import Ear, NotUnderstood
@@ -67,8 +68,9 @@ class EventWire:
 
 @dataclass(slots=True)
 class _Inbox:
-    """What a peer has sent that is not understood yet: less than a frame, or the parser of a message in several."""
+    """Who hears a peer that has said something, and what of it is no whole message yet."""
 
+    ear: Ear
     pending: bytes = b""
     parser: Protocol | None = None
     parts: list[bytes] = field(default_factory=list)
@@ -76,7 +78,7 @@ class _Inbox:
 
 
 class FrameWire:
-    """WebSocket: one text frame for each message, neither masked nor compressed. The line's context is an `Ear`.
+    """WebSocket: one text frame for each message, neither masked nor compressed. A line's context is its hub.
 
     There is no parser while nothing arrives: the library's is made for whole frames as they come, and kept only while a
     message of several frames is not complete.
@@ -97,9 +99,12 @@ class FrameWire:
 
     def take(self, line: Line, data: bytes) -> None:
         """Parse whole frames; answer pings and the close; have the ear hear texts; close on what is no WebSocket."""
-        if len(data) == _PONG_BYTES and data.startswith(_PONG_HEAD) and line.inbox is None:
+        inbox: _Inbox | None = line.inbox
+        if len(data) == _PONG_BYTES and data.startswith(_PONG_HEAD) and (inbox is None or not inbox.pending):
             return
-        inbox: _Inbox = line.inbox or _Inbox()
+        if inbox is None:
+            assert isinstance(line.context, Hub)
+            inbox = line.inbox = _Inbox(Ear(line.context, line.stream))
         data = inbox.pending + data
         whole = _whole_frames(data)
         inbox.pending = data[whole:]
@@ -108,11 +113,8 @@ class FrameWire:
             parser.receive_data(data[:whole])
             inbox.parser = parser if parser.current_size is not None else None
             self._hear(line, inbox, parser)
-        line.inbox = inbox if inbox.pending or inbox.parser else None
 
     def _hear(self, line: Line, inbox: _Inbox, parser: Protocol) -> None:
-        ear = line.context
-        assert isinstance(ear, Ear), "a WebSocket's line is listened to"
         for frame in parser.events_received():
             assert isinstance(frame, Frame)
             if frame.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
@@ -123,7 +125,7 @@ class FrameWire:
                     message = b"".join(inbox.parts)
                     inbox.parts.clear()
                     try:
-                        ear.hear(None if inbox.binary else message.decode())
+                        inbox.ear.hear(None if inbox.binary else message.decode())
                     except UnicodeDecodeError:
                         return self._close(line, CloseCode.INVALID_DATA, "")
                     except NotUnderstood:
