@@ -2,8 +2,8 @@
 
     python loadtests/bench_fanout.py --streams 1000 5000
 
-Raw sockets and epoll receive; a closed loop publishes the next event when everybody has the last one. Charged is the CPU (user
-and system) of the one process that writes to the screens, and what its proportional set size grows by for each idle
+Raw sockets and epoll receive; a closed loop publishes the next event when everybody has the last one. Charged is the CPU
+(user and system) of the one process that writes to the screens, and what its proportional set size grows by for each idle
 connection. Everybody sends as many bytes as we do. The floor is a loop of `write` in C.
 """
 

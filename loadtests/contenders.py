@@ -24,7 +24,8 @@ from tests.real.server import Server, environment, seed, serving
 
 Transport = Literal["events", "websocket"]
 RIVALS = Path(__file__).parent / "rivals"
-UPGRADE = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: c2l4dGVlbiBieXRlcyEhIQ==\r\n"
+UPGRADE = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+UPGRADE += "Sec-WebSocket-Key: c2l4dGVlbiBieXRlcyEhIQ==\r\n"
 MANY = {
     "NOWSERVING_MAX_STREAMS": "100000",
     "NOWSERVING_MAX_STREAMS_PER_ADDRESS": "100000",

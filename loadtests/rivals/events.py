@@ -1,4 +1,4 @@
-"""A plain sse-starlette endpoint as its own documentation would have it: a queue for each client, a dictionary for each event."""
+"""A plain sse-starlette endpoint, as its own documentation would have it: a queue for each client, a dictionary an event."""
 
 from __future__ import annotations
 

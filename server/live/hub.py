@@ -159,12 +159,12 @@ class Hub:
     async def deliver(self, stream: Stream) -> AsyncIterator[Message]:
         """Yield an enrolled stream's messages to whatever writes them, counting each."""
         async for message in stream:
-            self._count(message.kind, len(message.payload), 1)
+            self._count(message.kind, 1, len(message.payload))
             yield message
 
-    def _count(self, kind: str, size: int, times: int) -> None:
-        self.delivered[kind] += times
-        self.bytes_delivered[kind] += size * times
+    def _count(self, kind: str, messages: int, size: int) -> None:
+        self.delivered[kind] += messages
+        self.bytes_delivered[kind] += size
 
     async def enrol(
         self,
@@ -317,7 +317,7 @@ class Hub:
 
     async def _open_feed(self, site_id: int) -> Feed:
         """Subscribe first, then load: what happens in between is offered, and waits in the feed."""
-        feed = Feed(site_id, self._loader, self._judge, FLUSH_SECONDS)
+        feed = Feed(site_id, self._loader, self._judge, FLUSH_SECONDS, self.lines.tell)
         self._early[site_id] = []
         try:
             await self.bus.subscribe(site_id)

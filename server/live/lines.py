@@ -5,9 +5,9 @@ change is put together and framed once, and the same bytes are written to each, 
 what belongs to time: heartbeats on a wheel, spread over the interval, and deadlines of those who stand still.
 
 The invariant that makes the walk cheap: a line is among its crowd's ``ready`` only if nothing is buffered for it and it is
-not being closed. Only this module writes to a line's transport; its buffer limit is zero, so the transport calls `pause_writing`
-before a write that did not all go returns, and `resume_writing` when the last byte has gone. A descriptor is thus never used
-while something is buffered before it, nor after the transport may have closed it.
+not being closed. Only this module writes to a line's transport; its buffer limit is zero, so the transport calls
+`pause_writing` before a write that did not all go returns, and `resume_writing` when the last byte has gone. A descriptor is
+thus never used while something is buffered before it, nor after the transport may have closed it.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import structlog
 
 from server.live import messages
-from server.live.feed import Canvas
+from server.live.feed import TICKET, Canvas, TicketCanvas
 from server.live.messages import Message, Position, Reason
 from server.live.stream import BYE_SECONDS, Stream, life_seconds, now_milliseconds
 
@@ -45,6 +45,9 @@ class Wire(Protocol):
 
     def frame(self, message: Message) -> bytes:
         """Return a message as it is written."""
+
+    def changes(self, at: Position, key: str) -> Callable[[bytes], bytes]:
+        """Return what frames a `change` of one cell, given its content, as `frame` would: for many at one number."""
 
     def end(self, reason: Reason) -> bytes:
         """Return what ends the framing, after the ``bye``."""
@@ -217,12 +220,8 @@ class Line(asyncio.Protocol):
     def _catch_up(self) -> None:
         """Tell what the canvas has that this screen has not; then it is told with its crowd."""
         canvas = self.stream.canvas
-        here = Position(self.epoch, canvas.view.shape, self.sent)
-        if not canvas.answers(here):
-            message = canvas.snapshot(self._lines.heartbeat_seconds, now_milliseconds())
-        elif canvas.changed_at > self.sent:
-            message = canvas.change_since(self.sent)
-        else:
+        message = self._lines.due(canvas, self.epoch, self.sent)
+        if message is None:
             self._join()
             return
         self.epoch, self.sent = canvas.epoch, canvas.seq
@@ -296,11 +295,8 @@ class Crowd:
 
     def __call__(self) -> None:
         canvas = self._canvas
-        if not canvas.answers(Position(self.epoch, canvas.view.shape, self.sent)):
-            message = canvas.snapshot(self._lines.heartbeat_seconds, now_milliseconds())
-        elif canvas.changed_at > self.sent:
-            message = canvas.change_since(self.sent)
-        else:
+        message = self._lines.due(canvas, self.epoch, self.sent)
+        if message is None:
             return
         self.epoch, self.sent = canvas.epoch, canvas.seq
         self._lines.count(message, len(self.ready) + len(self.veiled))
@@ -319,6 +315,41 @@ class Crowd:
             self._beat = (turn, canvas.seq, message, self.wire.frame(message))
         self._lines.count(self._beat[2], 1)
         return self._beat[3]
+
+
+def write_each(canvases: Sequence[TicketCanvas]) -> tuple[int, int]:
+    """Write to each ticket's screens that it has moved on; all are at one number. Return how many messages, and bytes.
+
+    Nearly every ticket has one screen, which takes what it is written: that is the short way. All others are woken.
+    """
+    at = canvases[0].position
+    framings: dict[Wire, Callable[[bytes], bytes]] = {}
+    write = os.write
+    written = size = 0
+    for canvas in canvases:
+        watchers = canvas.watchers
+        crowd = next(iter(watchers.values())) if len(watchers) == 1 else None
+        if not isinstance(crowd, Crowd) or len(crowd.ready) != 1:
+            canvas.wake()
+            continue
+        framed = framings.get(crowd.wire)
+        if framed is None:
+            framed = framings[crowd.wire] = crowd.wire.changes(at, TICKET)
+        data = framed(canvas.content)
+        crowd.sent = at.seq
+        written += 1
+        size += len(data)
+        (descriptor,) = crowd.ready
+        try:
+            taken = write(descriptor, data)
+        except BlockingIOError:
+            taken = 0
+        except OSError:
+            crowd.ready[descriptor].abort()
+            continue
+        if taken != len(data):
+            crowd.ready[descriptor].left_over(data[taken:])
+    return written, size
 
 
 def write_to_all(ready: dict[int, Line], data: bytes) -> None:
@@ -386,7 +417,17 @@ class Lines:
 
     def count(self, message: Message, times: int) -> None:
         """Note that a message was written."""
-        self._tally(message.kind, len(message.payload), times)
+        self._tally(message.kind, times, times * len(message.payload))
+
+    def tell(self, canvases: Sequence[TicketCanvas]) -> None:
+        """Write to the screens of tickets that have moved on."""
+        self._tally("change", *write_each(canvases))
+
+    def due(self, canvas: Canvas, epoch: str, seq: int) -> Message | None:
+        """Return what is to be told to who has been told everything up to ``seq``, if anything."""
+        if not canvas.answers(Position(epoch, canvas.view.shape, seq)):
+            return canvas.snapshot(self.heartbeat_seconds, now_milliseconds())
+        return canvas.change_since(seq) if canvas.changed_at > seq else None
 
     async def run(self) -> None:
         """Turn the wheel, and look after deadlines, until cancelled."""
@@ -426,4 +467,4 @@ class Lines:
                 stream.end("ended")
 
 
-Tally = Callable[[str, int, int], None]  # a message's kind, its bytes, and to how many it was written
+Tally = Callable[[str, int, int], None]  # a kind of message, how many were written, and how many bytes

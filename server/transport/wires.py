@@ -6,6 +6,7 @@ together.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import orjson
@@ -15,7 +16,7 @@ from websockets.protocol import OPEN, Protocol, Side
 from server.live import messages
 from server.live.hub import Hub
 from server.live.lines import Line
-from server.live.messages import Message, Reason
+from server.live.messages import Message, Position, Reason
 from server.transport.told import Ear, NotUnderstood
 
 MAX_FRAME_BYTES = 64 * 1024
@@ -52,6 +53,15 @@ class EventWire:
         return self._chunk(
             b"id: %b\nevent: %b\ndata: %b\n\n" % (message.id.encode(), message.kind.encode(), message.payload)
         )
+
+    def changes(self, at: Position, key: str) -> Callable[[bytes], bytes]:
+        before, after = messages.change_around(at, key)
+        head, tail = b"id: %b\nevent: change\ndata: %b" % (str(at).encode(), before), after + b"\n\n"
+        size = len(head) + len(tail)
+        if self._chunked:
+            tail += b"\r\n"
+            return lambda content: b"%x\r\n%b%b%b" % (size + len(content), head, content, tail)
+        return lambda content: b"%b%b%b" % (head, content, tail)
 
     def end(self, reason: Reason) -> bytes:
         return b"0\r\n\r\n" if self._chunked else b""
@@ -93,6 +103,11 @@ class FrameWire:
         head = {"type": message.kind} if message.id is None else {"type": message.kind, "id": message.id}
         framed = _text(orjson.dumps(head)[:-1] + b"," + message.payload[1:])
         return _PING + framed if message.kind == "heartbeat" else framed
+
+    def changes(self, at: Position, key: str) -> Callable[[bytes], bytes]:
+        before, after = messages.change_around(at, key)
+        head = orjson.dumps({"type": "change", "id": str(at)})[:-1] + b"," + before[1:]
+        return lambda content: _text(b"%b%b%b" % (head, content, after))
 
     def end(self, reason: Reason) -> bytes:
         return _close(close_code(reason), reason)
