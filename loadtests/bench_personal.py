@@ -3,8 +3,8 @@
     python loadtests/bench_personal.py --patients 5000
 
 Every patient follows the own ticket; a closed loop calls and completes the first of the queue, which moves all others.
-Charged is the CPU of the process that has the streams, for each message that reached a patient. The floor is a loop of `write`
-in C with as many bytes to as many connections.
+Charged is the CPU of the process that has the streams, for each message that reached a patient. The floor is a loop of
+`write` in C with as many bytes to as many connections.
 """
 
 from __future__ import annotations

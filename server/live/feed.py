@@ -171,8 +171,8 @@ class Canvas:
 class TicketCanvas(Canvas):
     """The one cell of a patient's ticket. Most changes of a queue move nothing in it but a number: how many are ahead.
 
-    So the cell is kept as what stands before that number and what after. Moving it on is no rendering, and the digest is made
-    when somebody asks.
+    So the cell is kept as what stands before that number and what after. Moving it on is no rendering, and the digest is
+    made when somebody asks.
     """
 
     __slots__ = ("_after", "_before", "ahead", "visit_id")
@@ -342,7 +342,7 @@ class Feed:
         self._heard = heard
         self._flush_seconds = flush_seconds
         self._next_flush = 0.0
-        self._flushing: asyncio.TimerHandle | None = None
+        self._flushing: asyncio.Handle | None = None
         self._unshown: set[str] = set()  # keys of the board that changed since the last flush
         self._stale = False  # whether there was any event since
         self._board: Board | None = None
@@ -466,19 +466,20 @@ class Feed:
         if loop.time() < self._next_flush:
             self._flushing = loop.call_at(self._next_flush, self._flush_in_time)
             return
-        began = loop.time()
-        self._next_flush = began + self._flush_seconds
+        self._flushing = loop.call_soon(self._weigh, loop.time(), _HOPS)  # nothing else is flushed before this is weighed
         self.flush()
-        loop.call_soon(self._weigh, began, _HOPS)
 
     def _weigh(self, began: float, hops: int) -> None:
         """Put the next flush off by what this one cost, once the streams that it woke have written."""
         loop = asyncio.get_running_loop()
         if hops:
-            loop.call_soon(self._weigh, began, hops - 1)
+            self._flushing = loop.call_soon(self._weigh, began, hops - 1)
             return
         cost = FLUSH_COSTS * (loop.time() - began)
         self._next_flush = began + min(max(cost, self._flush_seconds), LONGEST_FLUSH_SECONDS)
+        self._flushing = None
+        if self._stale:
+            self._flush_in_time()
 
     def flush(self) -> None:
         """Bring every view up to the board, and wake whoever watches one that changed."""
