@@ -97,7 +97,7 @@ class Peer:
         for frame in self._frames.events_received():
             assert isinstance(frame, Frame)
             if frame.opcode is Opcode.TEXT:
-                body = json.loads(frame.data)
+                body = json.loads(bytes(frame.data))
                 yield body.pop("type"), body.pop("id", None), body
             elif frame.opcode is Opcode.CLOSE:
                 self.ended = True

@@ -287,7 +287,8 @@ async def test_the_law_for_everybody_at_once(seed: int) -> None:
         pairs: list[tuple[Peer, Line]] = []
 
         async def another() -> None:
-            view: View = chance.choice([DESK, DisplayView(), *map(TicketView, board.visits)])
+            views: list[View] = [DESK, DisplayView(), *map(TicketView, board.visits)]
+            view = chance.choice(views)
             wire = chance.choice(list(WIRES.values()))
             pairs.append(await clinic.peer(view, wire, buffer=chance.choice((None, 4096))))
 
