@@ -39,6 +39,7 @@ from sqlalchemy import URL, make_url
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from loadtests.past import FAR_AHEAD, fill
+from loadtests.processes import cpu_seconds
 from server.domain.commands import BroadcastMessage, IssueTicket, Tick
 from server.domain.ids import IDS_PER_SITE
 from server.domain.tickets import business_day
@@ -99,12 +100,6 @@ class Client:
         entry_id = self.do("call-next", point_id=point_id)["entry"]["id"]
         self.do("start", entry_id=entry_id)
         self.do("complete", entry_id=entry_id)
-
-
-def cpu_seconds(process_id: int) -> float:
-    """Return the user and system time that a process has used."""
-    threads = Path(f"/proc/{process_id}/task").glob("*/schedstat")
-    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
 
 # What the server sent

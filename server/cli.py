@@ -81,6 +81,8 @@ def serve(
         workers=workers,
         drain_delay_seconds=settings.drain_delay_seconds,
         heartbeat_seconds=settings.heartbeat_seconds,
+        hand_off=settings.hand_off == "on",
+        event_loop=settings.event_loop,
     )
     raise typer.Exit(status)
 
@@ -138,6 +140,8 @@ def demo(
         port=port,
         drain_delay_seconds=settings.drain_delay_seconds,
         heartbeat_seconds=settings.heartbeat_seconds,
+        hand_off=settings.hand_off == "on",
+        event_loop=settings.event_loop,
     )
     raise typer.Exit(status)
 

@@ -66,6 +66,11 @@ class Settings(BaseSettings):
     stalled_seconds: float = Field(
         30.0, gt=0, le=600, description="How long a screen may take nothing of its stream before it is cut off."
     )
+    hand_off: Literal["on", "off"] = Field(
+        "on",
+        description="`off` streams through plain ASGI: for finding out whether the hand-off is to blame; it costs tenfold.",
+    )
+    event_loop: Literal["auto", "asyncio", "uvloop"] = Field("auto", description="`auto` is uvloop where it is installed.")
     max_streams: int = Field(20_000, ge=1, description="Open streams of one process, at most.")
     max_streams_per_address: int = Field(5_000, ge=1, description="Open streams from one address, at most.")
     max_streams_per_token: int = Field(20, ge=1, description="Open streams for one session, display or ticket, at most.")

@@ -119,6 +119,7 @@ class Board:
         "displays",
         "entries",
         "kiosks",
+        "moves",
         "points",
         "providers",
         "queues",
@@ -157,6 +158,7 @@ class Board:
         self._absent: dict[int, int] = {}  # entry -> until when it is passed over
         self._busy: dict[int, int] = {}  # point -> the entry that is called to it or served at it
         self._stages: dict[int, list[int]] = {}  # visit -> its entries
+        self.moves = 0  # how often anybody has joined a line or left one: as long as it stays, so does everybody's place
         changes = Changes()
         # Visits before entries: what a patient needs says in which lane they wait.
         for record in sorted(records, key=lambda each: (isinstance(each, Entry), getattr(each, "id", 0))):
@@ -235,9 +237,11 @@ class Board:
     def _index(self, before: Entry | None, after: Entry, changes: Changes) -> None:
         """Keep the indexes true, and name what they say of: the queue's order, the point's guest."""
         if before is not None and _in_line(before):
+            self.moves += 1
             self._leave_line(before)
             changes.keys.add(f"queue:{before.queue_id}")
         if _in_line(after):
+            self.moves += 1
             joined = self._lane_of[after.id] = lane(after, self.visits[after.visit_id])
             insort(self._waiting.setdefault(after.queue_id, []), rank(after))
             insort(self._lanes.setdefault(joined, []), rank(after))

@@ -12,7 +12,7 @@ so the order is total, and the two numbers that decided can always be named.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from heapq import merge
 from itertools import islice
 from typing import NamedTuple, Protocol
@@ -120,6 +120,20 @@ def ahead_of(board: Ranked, mine: Lane, my_rank: Rank) -> int:
         for each, ranks in board.lanes().items()
         if each == mine or any(serves(point, each) for point in able)
     )
+
+
+def aheads(board: Ranked) -> Iterator[tuple[int, int]]:
+    """Yield every entry that waits in a lane with how many are `ahead` of it: for all at once, a pass over each lane."""
+    lanes = board.lanes()
+    for mine, ranks in lanes.items():
+        able = [point for point in board.points.values() if serves(point, mine)]
+        others = [theirs for each, theirs in lanes.items() if each != mine and any(serves(point, each) for point in able)]
+        if others:
+            for index, each in enumerate(ranks):
+                yield each.entry_id, index + sum(bisect_left(theirs, each) for theirs in others)
+        else:
+            for index, each in enumerate(ranks):
+                yield each.entry_id, index
 
 
 def places_behind(board: Ranked, entry: Entry, behind: Entry | None) -> tuple[int, tuple[tuple[int, int], ...]]:

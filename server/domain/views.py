@@ -382,6 +382,25 @@ class TicketView:
         yield "ticket"
 
 
+# The one field of a ticket's cell that moves whenever anybody's place does: `server.domain.ranking.aheads` tells it for all.
+COUNTED = "ahead"
+
+
+def surroundings(board: Board) -> tuple[object, ...]:
+    """Return what every ticket's cell reads of a board beside its own visit, its own entry and the count.
+
+    As long as it stays the same, and they do, the cell differs in nothing but `COUNTED`.
+    """
+    return (
+        board.site.name,
+        board.site.time_zone,
+        [(queue.id, queue.name, queue.service_id) for queue in board.queues.values()],
+        [(service.id, service.public_name) for service in board.services.values()],
+        [(provider.id, provider.name) for provider in board.providers.values()],
+        [(point.id, point.name) for point in board.points.values()],
+    )
+
+
 def _gone(board: Board, record_id: int) -> bool:
     record = board.removable(record_id)
     return record is None or record.removed_at != 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Protocol
 
 import orjson
@@ -15,7 +16,8 @@ import structlog
 
 from server.domain.board import Board, Changes, apply
 from server.domain.events import Recorded
-from server.domain.views import View, draw
+from server.domain.ranking import aheads
+from server.domain.views import COUNTED, TicketView, View, draw, surroundings
 from server.live import messages
 from server.live.messages import Message, Position
 
@@ -27,6 +29,8 @@ FLUSH_COSTS = (
     4  # so many times what the last flush took goes by before the next: screens take a fifth of the process at most
 )
 LONGEST_FLUSH_SECONDS = 0.25
+TICKET = "ticket"
+_COUNT = b'"%b":' % COUNTED.encode()  # no string of the cell can hold it: its quotation marks would be escaped
 _HOPS = 4  # turns of the loop until the streams that a flush woke have written
 
 
@@ -164,24 +168,186 @@ class Canvas:
             call()
 
 
+class TicketCanvas(Canvas):
+    """The one cell of a patient's ticket. Most changes of a queue move nothing in it but a number: how many are ahead.
+
+    So the cell is kept as what stands before that number and what after. Moving it on is no rendering, and the digest is
+    made when somebody asks.
+    """
+
+    __slots__ = ("_after", "_before", "ahead", "visit_id")
+
+    ahead: int | None
+
+    def __init__(self, view: TicketView, board: Board) -> None:
+        self.visit_id = view.visit_id
+        super().__init__(view, board)
+
+    def redraw(self, board: Board) -> None:
+        """Draw everything anew."""
+        self.seq = self.floor = self.changed_at = board.site.seq
+        self.epoch = board.site.epoch
+        self._latest = None
+        self._take(self._drawn(board))
+
+    def follow(self, board: Board, changed: set[str]) -> bool:
+        """Bring the whole cell up to the board; return whether it is other than before."""
+        self.seq = board.site.seq
+        drawn = self._drawn(board)
+        if drawn == self.content:
+            return False
+        self._take(drawn)
+        self.changed_at = self.seq
+        return True
+
+    @property
+    def parts(self) -> tuple[bytes, bytes]:
+        """What stands before and after the number."""
+        return self._before, self._after
+
+    @property
+    def content(self) -> bytes:
+        """The cell's compact JSON."""
+        return self._before if self.ahead is None else b"%b%d%b" % (self._before, self.ahead, self._after)
+
+    @property
+    def digest(self) -> int:  # type: ignore[override]
+        """The view's digest: the cell's own."""
+        return messages.digest_of(TICKET, self.content)
+
+    def snapshot(self, heartbeat_seconds: float, now_milliseconds: int) -> Message:
+        """Return the cell."""
+        return messages.snapshot(self.position, {TICKET: self.content}, heartbeat_seconds, now_milliseconds)
+
+    def change_since(self, seq: int) -> Message:
+        """Return the cell, which has changed since ``seq``."""
+        return messages.change(self.position, [(TICKET, self.content)], [])
+
+    def _drawn(self, board: Board) -> bytes:
+        return orjson.dumps(self.view.cell(board, TICKET))
+
+    def _take(self, drawn: bytes) -> None:
+        start = drawn.find(_COUNT)
+        end = drawn.find(b",", start)
+        number = drawn[start + len(_COUNT) : end]
+        if start >= 0 and number.isdigit():
+            self._before, self.ahead, self._after = drawn[: start + len(_COUNT)], int(number), drawn[end:]
+        else:  # nobody is ahead of a patient who does not wait
+            self._before, self.ahead, self._after = drawn, None, b""
+
+
+class _Tickets:
+    """The tickets that are watched in one feed, followed together."""
+
+    def __init__(self) -> None:
+        self._canvases: dict[int, TicketCanvas] = {}  # by visit
+        self._surroundings: tuple[object, ...] = ()
+        self._order: tuple[object, ...] = ()
+
+    def add(self, canvas: TicketCanvas, board: Board) -> None:
+        """A ticket is watched."""
+        if not self._canvases:
+            self.begin(board)
+        self._canvases[canvas.visit_id] = canvas
+
+    def begin(self, board: Board) -> None:
+        """All were drawn from this board."""
+        self._surroundings = surroundings(board)
+        self._order = _order(board)
+
+    def get(self, visit_id: int) -> TicketCanvas | None:
+        """Return the canvas of a visit that is watched."""
+        return self._canvases.get(visit_id)
+
+    def remove(self, canvas: TicketCanvas) -> None:
+        """A ticket is watched no longer."""
+        self._canvases.pop(canvas.visit_id, None)
+
+    def all(self) -> Iterable[TicketCanvas]:
+        """Return every ticket that is watched."""
+        return self._canvases.values()
+
+    def follow(self, board: Board, changed: set[str]) -> tuple[list[TicketCanvas], list[TicketCanvas]]:
+        """Bring every ticket up to the board. Return those that are other than before, and those that only moved."""
+        canvases = self._canvases
+        if not canvases:
+            return [], []
+        around = surroundings(board)
+        if around == self._surroundings:
+            drawn = self._own(board, changed)
+        else:
+            self._surroundings = around
+            drawn = set(canvases)
+        seq = board.site.seq
+        for canvas in canvases.values():
+            canvas.seq = seq
+        others = [canvas for visit_id in drawn if (canvas := canvases[visit_id]).follow(board, changed)]
+        entries = board.entries
+        moved: list[TicketCanvas] = []
+        order = _order(board)
+        if order == self._order:
+            return others, moved
+        self._order = order
+        for entry_id, ahead in aheads(board):
+            ticket = canvases.get(entries[entry_id].visit_id)
+            if ticket is not None and ticket.ahead != ahead:
+                ticket.ahead = ahead
+                ticket.changed_at = seq
+                moved.append(ticket)
+        return others, moved
+
+    def _own(self, board: Board, changed: set[str]) -> set[int]:
+        """Return the visits whose own records changed, and those passed over: their count is not among all the others."""
+        found = {board.entries[entry_id].visit_id for entry_id in board.absent()}
+        for key in changed:
+            kind, _, identifier = key.partition(":")
+            if kind == "visit":
+                found.add(int(identifier))
+            elif kind == "entry" and (entry := board.entries.get(int(identifier))) is not None:
+                found.add(entry.visit_id)
+        return found & self._canvases.keys()
+
+
+def _order(board: Board) -> tuple[object, ...]:
+    """Return what the counts are made of: as long as it stays the same, so does how many are ahead of anybody."""
+    served = [(each.queue_ids, each.provider_id, each.unmet_needs, each.removed_at) for each in board.points.values()]
+    return board.moves, served
+
+
+def wake_all(canvases: Sequence[Canvas]) -> None:
+    """Tell every watcher of each that there is something to write."""
+    for canvas in canvases:
+        canvas.wake()
+
+
 class Feed:
     """Follows one site's log for as long as somebody watches the site.
 
     ``heard`` is told of every change to the board, before any screen is. Screens are told at once after a quiet time, else
     every ``flush_seconds``, or more rarely where telling them costs more: what changes meanwhile is told together.
+    ``tell`` has it written to tickets of which nothing but the count has changed: there may be thousands.
     """
 
-    def __init__(self, site_id: int, loader: Loader, heard: Heard = lambda *_: None, flush_seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        site_id: int,
+        loader: Loader,
+        heard: Heard = lambda *_: None,
+        flush_seconds: float = 0.0,
+        tell: Callable[[Sequence[TicketCanvas]], None] = wake_all,
+    ) -> None:
         self.site_id = site_id
+        self._tell = tell
         self._loader = loader
         self._heard = heard
         self._flush_seconds = flush_seconds
         self._next_flush = 0.0
-        self._flushing: asyncio.TimerHandle | None = None
+        self._flushing: asyncio.Handle | None = None
         self._unshown: set[str] = set()  # keys of the board that changed since the last flush
         self._stale = False  # whether there was any event since
         self._board: Board | None = None
         self._canvases: dict[str, Canvas] = {}
+        self._tickets = _Tickets()
         self._pending: dict[int, Recorded] = {}
         self._pending_epoch = ""
         self._grace: asyncio.Task[None] | None = None
@@ -209,10 +375,11 @@ class Feed:
         self._board = board
         self._heard(board, None)
         self._unshown.clear()
-        for canvas in self._canvases.values():
+        for canvas in self._all():
             canvas.redraw(board)
+        self._tickets.begin(board)
         self._advance()
-        for canvas in self._canvases.values():
+        for canvas in list(self._all()):
             canvas.wake()
 
     def close(self) -> None:
@@ -225,6 +392,12 @@ class Feed:
     def canvas(self, view: View) -> Canvas:
         """Return the cells of ``view``, drawn when first asked for. The feed must be loaded."""
         assert self._board is not None, "load first"
+        if isinstance(view, TicketView):
+            ticket = self._tickets.get(view.visit_id)
+            if ticket is None:
+                ticket = TicketCanvas(view, self._board)
+                self._tickets.add(ticket, self._board)
+            return ticket
         canvas = self._canvases.get(view.name)
         if canvas is None:
             canvas = self._canvases[view.name] = Canvas(view, self._board)
@@ -232,13 +405,20 @@ class Feed:
 
     def forget(self, canvas: Canvas) -> None:
         """Let go of a view that nobody watches."""
-        if not canvas.watchers:
+        if canvas.watchers:
+            return
+        if isinstance(canvas, TicketCanvas):
+            self._tickets.remove(canvas)
+        else:
             self._canvases.pop(canvas.view.name, None)
 
     @property
     def watched(self) -> bool:
         """Whether any screen watches this site."""
-        return any(canvas.watchers for canvas in self._canvases.values())
+        return any(canvas.watchers for canvas in self._all())
+
+    def _all(self) -> Iterable[Canvas]:
+        return chain(self._canvases.values(), self._tickets.all())
 
     def offer(self, epoch: str, events: Iterable[Recorded]) -> None:
         """Take events from anywhere: applied if next, dropped if old, kept for a moment if there is a gap before them."""
@@ -286,19 +466,20 @@ class Feed:
         if loop.time() < self._next_flush:
             self._flushing = loop.call_at(self._next_flush, self._flush_in_time)
             return
-        began = loop.time()
-        self._next_flush = began + self._flush_seconds
+        self._flushing = loop.call_soon(self._weigh, loop.time(), _HOPS)  # nothing else is flushed before this is weighed
         self.flush()
-        loop.call_soon(self._weigh, began, _HOPS)
 
     def _weigh(self, began: float, hops: int) -> None:
         """Put the next flush off by what this one cost, once the streams that it woke have written."""
         loop = asyncio.get_running_loop()
         if hops:
-            loop.call_soon(self._weigh, began, hops - 1)
+            self._flushing = loop.call_soon(self._weigh, began, hops - 1)
             return
         cost = FLUSH_COSTS * (loop.time() - began)
         self._next_flush = began + min(max(cost, self._flush_seconds), LONGEST_FLUSH_SECONDS)
+        self._flushing = None
+        if self._stale:
+            self._flush_in_time()
 
     def flush(self) -> None:
         """Bring every view up to the board, and wake whoever watches one that changed."""
@@ -309,6 +490,11 @@ class Feed:
         for canvas in list(self._canvases.values()):
             if canvas.follow(board, changed):
                 canvas.wake()
+        others, moved = self._tickets.follow(board, changed)
+        for ticket in others:
+            ticket.wake()
+        if moved:
+            self._tell(moved)
 
     async def _refill_after_grace(self) -> None:
         await asyncio.sleep(GRACE_SECONDS)

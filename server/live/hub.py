@@ -21,6 +21,7 @@ from server.domain.views import View
 from server.live.bus import Bus
 from server.live.displays import Displays
 from server.live.feed import Feed, Head, Loader
+from server.live.lines import Lines
 from server.live.messages import Message, Position, Reason
 from server.live.stream import OPEN, SESSION, STALLED_SECONDS, Outlet, Stream
 
@@ -82,6 +83,7 @@ class Hub:
         self._limits = limits
         self._living = living
         self._stalled_seconds = stalled_seconds
+        self.lines = Lines(heartbeat_seconds, stalled_seconds, self.leave, self._count)
         self._feeds: dict[int, asyncio.Task[Feed]] = {}
         self._early: dict[int, list[tuple[str, Sequence[Recorded]]]] = {}  # offered while a feed was loading
         self._watched_at: dict[int, float] = {}
@@ -103,7 +105,7 @@ class Hub:
     async def start(self) -> None:
         """Begin to listen and to check."""
         await self.bus.start(self.offer, self._check_soon)
-        checks = [self._check_heads, self._check_sessions]
+        checks = [self._check_heads, self._check_sessions, self.lines.run]
         if self.displays is not None:
             checks.append(self.displays.run)
         self._checkers = [asyncio.create_task(each()) for each in checks]
@@ -114,6 +116,8 @@ class Hub:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for stream in list(self._streams):
+            stream.abort()  # what was handed off is known to nobody else
         for feed in self._loaded():
             feed.close()
         await self.bus.stop()
@@ -155,9 +159,12 @@ class Hub:
     async def deliver(self, stream: Stream) -> AsyncIterator[Message]:
         """Yield an enrolled stream's messages to whatever writes them, counting each."""
         async for message in stream:
-            self.delivered[message.kind] += 1
-            self.bytes_delivered[message.kind] += len(message.payload)
+            self._count(message.kind, 1, len(message.payload))
             yield message
+
+    def _count(self, kind: str, messages: int, size: int) -> None:
+        self.delivered[kind] += messages
+        self.bytes_delivered[kind] += size
 
     async def enrol(
         self,
@@ -310,7 +317,7 @@ class Hub:
 
     async def _open_feed(self, site_id: int) -> Feed:
         """Subscribe first, then load: what happens in between is offered, and waits in the feed."""
-        feed = Feed(site_id, self._loader, self._judge, FLUSH_SECONDS)
+        feed = Feed(site_id, self._loader, self._judge, FLUSH_SECONDS, self.lines.tell)
         self._early[site_id] = []
         try:
             await self.bus.subscribe(site_id)

@@ -74,6 +74,11 @@ def change(at: Position, changed: Iterable[tuple[str, bytes]], gone: list[str]) 
     return Message("change", str(at), body)
 
 
+def change_around(at: Position, key: str) -> tuple[bytes, bytes]:
+    """What stands before and after the content of a `change` of one cell, made once where many have one of their own."""
+    return b'{"seq":%d,"set":{"%b":' % (at.seq, key.encode()), b'},"del":[]}'
+
+
 def heartbeat(at: Position, now_milliseconds: int, digest: int) -> Message:
     """A sign of life on a quiet view, the server's time, and the digest the screen's own cells must have."""
     return Message("heartbeat", str(at), b'{"seq":%d,"at":%d,"digest":%d}' % (at.seq, now_milliseconds, digest))

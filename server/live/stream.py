@@ -2,6 +2,9 @@
 
 So a slow screen owes at most one value per cell, and a repeated wake-up costs nothing. Nothing is put together for a
 reader that has not taken what was written before: while it stands still, a stream costs what it cost when idle.
+
+A stream is either *pulled*, by whoever iterates it, or *handed off* to a line (`server.live.lines`), which writes to its
+connection by itself. Both decide what to say by the same questions to the same canvas.
 """
 
 from __future__ import annotations
@@ -21,10 +24,11 @@ SESSION = "session:"
 LIFE_SECONDS = 3600.0
 STALLED_SECONDS = 30.0
 BYE_SECONDS = 1.0
+SINGLE = frozenset({"ticket", "point"})  # views of which each screen has one of its own: not kept for nobody
 
 
 class Outlet(Protocol):
-    """Where a stream's messages are written: one connection."""
+    """Where a pulled stream's messages are written: one connection."""
 
     def stalled(self) -> bool:
         """Return whether something written before is still here, because the reader does not take it."""
@@ -52,6 +56,23 @@ class Open:
 OPEN = Open()
 
 
+class Handed(Protocol):
+    """What writes a stream that was handed off: a line."""
+
+    @property
+    def paused(self) -> bool:
+        """Whether its reader takes nothing."""
+
+    def end(self) -> None:
+        """The stream ends: say so, and close."""
+
+    def finish(self) -> None:
+        """The stream ends once all up to a number has been told."""
+
+    def abort(self) -> None:
+        """Cut the connection."""
+
+
 class Stream:
     """The messages of one canvas for one screen: iterate it. It ends after a ``bye``, or without one when the reader has
     taken nothing for ``stalled_seconds``: the outlet is cut then.
@@ -60,6 +81,28 @@ class Stream:
     ``address`` and ``token`` say who it is counted for; ``proof`` is what must stay so for it to go on: a session's role,
     a device's token hash. ``transport`` names how its messages are carried, for the figures.
     """
+
+    __slots__ = (
+        "_awake",
+        "_canvas",
+        "_ending",
+        "_feed",
+        "_heartbeat_seconds",
+        "_outlet",
+        "_patience",
+        "_paused",
+        "_stalled_seconds",
+        "address",
+        "cut",
+        "line",
+        "opened_at",
+        "over_at",
+        "proof",
+        "since",
+        "subject",
+        "token",
+        "transport",
+    )
 
     def __init__(
         self,
@@ -80,21 +123,31 @@ class Stream:
         self.proof = proof
         self.subject: str | None = None
         self.transport = transport
-        self.site_id = feed.site_id
         self.opened_at = time.monotonic()
-        self.paused = False
         self.cut = False  # the outlet was, because the reader took nothing
-        self._feed = feed
         self._canvas = canvas
-        self._since = since
+        self.since = since
+        self.line: Handed | None = None
+        self.over_at: int | None = None
+        self._feed = feed
         self._heartbeat_seconds = heartbeat_seconds
         self._outlet = outlet
         self._stalled_seconds = stalled_seconds
-        self._awake = asyncio.Event()
+        self._paused = False
+        self._awake: asyncio.Event | None = None
         self._patience: asyncio.Timeout | None = None
         self._ending: Reason | None = None
-        self._over_at: int | None = None
-        canvas.watchers[self] = self._awake.set
+        canvas.watchers[self] = self._wake
+
+    @property
+    def site_id(self) -> int:
+        """The site whose view it shows."""
+        return self._feed.site_id
+
+    @property
+    def canvas(self) -> Canvas:
+        """The cells that it shows."""
+        return self._canvas
 
     @property
     def device_proof(self) -> str | None:
@@ -119,6 +172,11 @@ class Stream:
         return self._feed.board.displays.get(int(self.subject.removeprefix("display:")))
 
     @property
+    def paused(self) -> bool:
+        """Whether its reader takes nothing."""
+        return self._paused if self.line is None else self.line.paused
+
+    @property
     def ending(self) -> Reason | None:
         """Why it ends or has ended, if it does."""
         return self._ending
@@ -128,31 +186,48 @@ class Stream:
         if self._ending is not None:
             return
         self._ending = reason
-        self._awake.set()
+        if self.line is not None:
+            self.line.end()
+            return
+        self._wake()
         if self._patience is not None and not self._patience.expired():  # to a reader that stands still nothing can be said
             self._patience.reschedule(asyncio.get_running_loop().time() + BYE_SECONDS)
 
     def abort(self) -> None:
         """Cut the connection."""
         self.cut = True
-        self._outlet.abort()
+        (self._outlet if self.line is None else self.line).abort()
 
     def finish(self, at: int) -> None:
         """Have the stream end when it has told everything up to the log's number ``at``: there will be no more."""
-        self._over_at = at
-        self._awake.set()
+        self.over_at = at
+        if self.line is not None:
+            self.line.finish()
+        else:
+            self._wake()
+
+    def hand_off(self, line: Handed) -> None:
+        """Have ``line`` write it from now on."""
+        self.line = line
+        self._outlet = OPEN
+        self._canvas.watchers.pop(self, None)
 
     def close(self) -> None:
         """Be woken no longer."""
         self._canvas.watchers.pop(self, None)
-        if self._canvas.view.kind in ("ticket", "point"):  # one canvas for each: not kept for nobody
+        if self._canvas.view.kind in SINGLE:
             self._feed.forget(self._canvas)
+
+    def _wake(self) -> None:
+        if self._awake is not None:
+            self._awake.set()
 
     async def __aiter__(self) -> AsyncIterator[Message]:
         canvas = self._canvas
-        life_ends = time.monotonic() + LIFE_SECONDS * random.uniform(0.8, 1.0)
+        awake = self._awake = asyncio.Event()
+        life_ends = time.monotonic() + life_seconds()
         next_beat = time.monotonic() + self._heartbeat_seconds * random.uniform(0.1, 1.0)
-        sent = self._since if canvas.answers(self._since) else None
+        sent = self.since if canvas.answers(self.since) else None
         if sent is not None and canvas.changed_at <= sent.seq:
             yield self._beat()  # nothing to catch up with: say so at once
         while True:
@@ -160,19 +235,19 @@ class Stream:
                 if not await self._taken(BYE_SECONDS if self._ending else self._stalled_seconds):
                     return
                 next_beat = max(next_beat, time.monotonic())
-            self._awake.clear()
+            awake.clear()
             if self._ending is not None:
                 yield messages.bye(self._ending)
                 await self._taken(BYE_SECONDS)
                 return
             if sent is None or not canvas.answers(sent):
                 sent = canvas.position
-                yield canvas.snapshot(self._heartbeat_seconds, _now())
+                yield canvas.snapshot(self._heartbeat_seconds, now_milliseconds())
             elif canvas.changed_at > sent.seq:
                 message = canvas.change_since(sent.seq)
                 sent = canvas.position
                 yield message
-            elif self._over_at is not None and canvas.seq >= self._over_at:
+            elif self.over_at is not None and canvas.seq >= self.over_at:
                 self.end("ended")
             elif (now := time.monotonic()) >= life_ends:
                 self.end("age")
@@ -183,13 +258,13 @@ class Stream:
             else:
                 try:
                     async with asyncio.timeout(min(next_beat, life_ends) - now):
-                        await self._awake.wait()
+                        await awake.wait()
                 except TimeoutError:
                     pass
 
     async def _taken(self, seconds: float) -> bool:
         """Wait until the reader has taken everything; cut it off, and return False, when it has not in time."""
-        self.paused = self._outlet.stalled()
+        self._paused = self._outlet.stalled()
         try:
             async with asyncio.timeout(seconds) as self._patience:
                 await self._outlet.drain()
@@ -198,13 +273,19 @@ class Stream:
             self.abort()
             return False
         finally:
-            self.paused = False
+            self._paused = False
             self._patience = None
         return True
 
     def _beat(self) -> Message:
-        return messages.heartbeat(self._canvas.position, _now(), self._canvas.digest)
+        return messages.heartbeat(self._canvas.position, now_milliseconds(), self._canvas.digest)
 
 
-def _now() -> int:
+def life_seconds() -> float:
+    """Return how long a stream may live: an hour at most, not all of them equally long."""
+    return LIFE_SECONDS * random.uniform(0.8, 1.0)
+
+
+def now_milliseconds() -> int:
+    """Return the server's clock as messages tell it."""
     return time.time_ns() // 1_000_000

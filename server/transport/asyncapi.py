@@ -13,7 +13,7 @@ from starlette.routing import Route
 from server import __version__
 from server.domain.views import DeskView, DisplayView, PointView, TicketView, View
 from server.live.messages import FINAL, REASONS
-from server.transport import openapi, paths, told, websocket
+from server.transport import openapi, paths, told, wires
 
 Json = dict[str, Any]
 
@@ -24,12 +24,12 @@ VIEWS: tuple[tuple[str, type[View], str], ...] = (
     (paths.TICKET, TicketView, "One patient's ticket. Whoever has its token may: it is in the address."),
 )
 CLOSE_CODES = {
-    websocket.CLOSE_BYE: "Come back after `retry_ms`, with the last id. The reason is that of the `bye`.",
-    websocket.CLOSE_UNAVAILABLE: "Come back: the database could not be reached.",
-    websocket.CLOSE_NOT_ALLOWED: "Do not come back as you are. The reason is an error's code: `not_signed_in`, ...",
-    websocket.CLOSE_BAD_REQUEST: "Do not come back: a frame of yours was not understood, or there were too many.",
-    websocket.CLOSE_REVOKED: "Do not come back: the session has ended, or the token was taken back.",
-    websocket.CLOSE_ENDED: "Do not come back: what it showed is over, and you were told the last of it.",
+    wires.CLOSE_BYE: "Come back after `retry_ms`, with the last id. The reason is that of the `bye`.",
+    wires.CLOSE_UNAVAILABLE: "Come back: the database could not be reached.",
+    wires.CLOSE_NOT_ALLOWED: "Do not come back as you are. The reason is an error's code: `not_signed_in`, ...",
+    wires.CLOSE_BAD_REQUEST: "Do not come back: a frame of yours was not understood, or there were too many.",
+    wires.CLOSE_REVOKED: "Do not come back: the session has ended, or the token was taken back.",
+    wires.CLOSE_ENDED: "Do not come back: what it showed is over, and you were told the last of it.",
 }
 REASONS_SAID = {
     "age": "It has lived for long enough; come back with the last id.",

@@ -1,64 +1,46 @@
-"""Who may follow what, and the connection as a stream sees it: whether its reader takes what is written, how to cut it.
+"""The hook into uvicorn: what an endpoint may do with the connection that its request came on.
 
-ASGI says neither, so our server's protocols do, in ``scope["extensions"]``. Under another server a stream goes on without:
-a slow reader is then held up by `send` alone, a message later, and is not cut off.
+ASGI cannot say whether a reader takes what is written, nor cut a connection, nor give one away. Our server's protocols can:
+they put a *connection* into ``scope["extensions"]``. Under another server there is none, and a stream goes on through plain
+ASGI, at more cost: a slow reader is then held up by `send` alone, a message later, and is not cut off.
+
+Everything that leans on uvicorn's insides is in this module; `tests/integration/test_uvicorn_contract.py` fails when a new
+version changes them.
 """
 
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from starlette.requests import HTTPConnection
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from starlette.types import Scope
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from server.domain.views import View
-from server.live.hub import Hub
-from server.live.messages import Position
-from server.live.stream import OPEN, Outlet, Stream
+from server.live.lines import Line
+from server.live.stream import Outlet
 
-EXTENSION = "nowserving.line"
+EXTENSION = "nowserving.connection"
 SEND_BUFFER_BYTES = 32 * 1024
 CLOSE_SECONDS = 1.0
+EARLY_BYTES = 64 * 1024  # of what a peer sends before its connection is given away
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """That somebody may follow a view. The names are those of `server.live.hub.Hub.enrol`."""
+class Connection(Outlet, Protocol):
+    """The connection of one request."""
 
-    site_id: int
-    view: View
-    token: str
-    proof: str | None = None
-    subject: str | None = None
+    @property
+    def gives_away(self) -> bool:
+        """Whether `hand_over` may be called."""
 
-
-async def enrol(connection: HTTPConnection, hub: Hub, admission: Admission, transport: str) -> Stream:
-    """Give who was admitted a stream over their connection. Raises as `Hub.enrol` does."""
-    return await hub.enrol(
-        admission.site_id,
-        admission.view,
-        last_position(connection),
-        address=connection.client.host if connection.client else "",
-        token=admission.token,
-        proof=admission.proof,
-        subject=admission.subject,
-        outlet=_outlet_of(connection),
-        transport=transport,
-    )
+    def hand_over(self, line: Line) -> bool:
+        """Give the connection to ``line``, for good; the caller returns without another `send`. False if it is closing."""
 
 
-def last_position(connection: HTTPConnection) -> Position | None:
-    """Return where the screen says it is: the header, or the query where a browser cannot set one."""
-    text = connection.headers.get("last-event-id") or connection.query_params.get("last_event_id")
-    return Position.parse(text) if text else None
-
-
-def _outlet_of(connection: HTTPConnection) -> Outlet:
-    line: Outlet | None = (connection.scope.get("extensions") or {}).get(EXTENSION)
-    return OPEN if line is None else line
+def connection_of(scope: Scope) -> Connection | None:
+    """Return the connection of a request, if our server's protocols serve it."""
+    found: Connection | None = (scope.get("extensions") or {}).get(EXTENSION)
+    return found
 
 
 def tune(transport: Any, config: Any) -> None:
@@ -77,6 +59,14 @@ def tune(transport: Any, config: Any) -> None:
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(silent_seconds * 1000))
 
 
+def _give(transport: Any, line: Line) -> None:
+    """Make ``line`` the transport's protocol. Nothing else of the connection may be held on to after this."""
+    connected = transport.get_extra_info("socket")
+    veiled = connected is None or transport.get_extra_info("ssl_object") is not None
+    transport.set_protocol(line)
+    line.begin(transport, -1 if veiled else connected.fileno())
+
+
 class _AnyLength(int):
     """What is left of a body whose length nobody knows: never less than is written, and nothing is lacking at the end."""
 
@@ -92,55 +82,147 @@ class _AnyLength(int):
     __hash__ = int.__hash__
 
 
+class HttpConnection:
+    """The connection of one HTTP request. Of that request only: a pipelined one behind it has another."""
+
+    __slots__ = ("_cycle", "_protocol")
+
+    def __init__(self, protocol: HttpLine, cycle: RequestResponseCycle) -> None:
+        self._protocol = protocol
+        self._cycle = cycle
+
+    @property
+    def gives_away(self) -> bool:
+        return bool(getattr(self._protocol.config, "hand_off", False))
+
+    def stalled(self) -> bool:
+        return self._protocol.flow.write_paused
+
+    async def drain(self) -> None:
+        await self._protocol.flow.drain()
+
+    def abort(self) -> None:
+        self._protocol.transport.abort()
+
+    def hand_over(self, line: Line) -> bool:
+        protocol, cycle = self._protocol, self._cycle
+        transport = protocol.transport
+        if cycle.disconnected or transport.is_closing():
+            return False
+        del self._protocol, self._cycle
+        cycle.response_complete = True  # uvicorn neither waits for it nor complains that it is not
+        cycle.on_response = _nothing  # and starts nothing that was pipelined behind it: the head says that this is the last
+        cycle.message_event.set()
+        protocol.pipeline.clear()
+        protocol._unset_keepalive_if_required()
+        protocol.connections.discard(protocol)
+        protocol.server_state.total_requests += 1
+        protocol.flow.resume_reading()  # else the peer's close would never be seen
+        _give(transport, line)
+        # They hold one another; without this it would take a collection to free them.
+        protocol.parser = protocol.cycle = protocol.transport = protocol.flow = None  # type: ignore[assignment]
+        return True
+
+
 class HttpLine(HttpToolsProtocol):
-    """uvicorn's HTTP, with a line to each request."""
+    """uvicorn's HTTP, whose requests know their connection."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         tune(transport, self.config)
 
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.scope["extensions"] = {EXTENSION: self}  # type: ignore[dict-item]
-
     def on_headers_complete(self) -> None:
+        before = self.cycle
         super().on_headers_complete()
-        if self.scope["http_version"] == "1.0" and self.cycle is not None:
+        cycle = self.cycle
+        if cycle is None or cycle is before:
+            return  # an upgrade: the WebSocket's protocol takes over
+        self.scope["extensions"] = {EXTENSION: HttpConnection(self, cycle)}  # type: ignore[dict-item]
+        if self.scope["http_version"] == "1.0":
             # It knows no chunks, which uvicorn would send it all the same: its answers end with the connection.
-            self.cycle.chunked_encoding = False
-            self.cycle.expected_content_length = _AnyLength()
+            cycle.chunked_encoding = False
+            cycle.expected_content_length = _AnyLength()
+
+    def handle_websocket_upgrade(self) -> None:
+        super().handle_websocket_upgrade()
+        self.parser = self.flow = None  # type: ignore[assignment]  # they hold it: without this only a collection would free it
+
+
+class WebSocketConnection:
+    """The connection of one WebSocket."""
+
+    __slots__ = ("_protocol",)
+
+    def __init__(self, protocol: WebSocketLine) -> None:
+        self._protocol = protocol
+
+    @property
+    def gives_away(self) -> bool:
+        return bool(getattr(self._protocol.config, "hand_off", False))
 
     def stalled(self) -> bool:
-        return self.flow.write_paused
+        return not self._protocol.writable.is_set()
 
     async def drain(self) -> None:
-        await self.flow.drain()
+        await self._protocol.writable.wait()
 
     def abort(self) -> None:
-        self.transport.abort()
+        self._protocol.transport.abort()
+
+    def hand_over(self, line: Line) -> bool:
+        protocol = self._protocol
+        transport = protocol.transport
+        if protocol.disconnected or protocol.close_sent or not protocol.handshake_complete or transport.is_closing():
+            return False
+        del self._protocol
+        protocol.stop_keepalive()  # it would close the connection later: nobody hears its pongs any more
+        protocol.connections.discard(protocol)
+        if protocol.read_paused:
+            transport.resume_reading()
+        early = bytes(protocol.early)
+        _give(transport, line)
+        protocol.transport = _GONE  # uvicorn closes it when the application returns
+        protocol.conn.parser = None  # type: ignore[assignment]  # it holds itself
+        if early:
+            line.data_received(early)
+        return True
 
 
 class WebSocketLine(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket, with a line to its application."""
+    """uvicorn's WebSocket, whose application knows its connection."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.close_timeout = CLOSE_SECONDS
+        self.early = bytearray()  # what came after the handshake, in case the connection is given away
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         tune(transport, self.config)
 
+    def data_received(self, data: bytes) -> None:
+        if self.handshake_initiated and getattr(self.config, "hand_off", False):
+            self.early += data
+            if len(self.early) > EARLY_BYTES:
+                self.transport.abort()
+                return
+        super().data_received(data)
+
     def handle_connect(self, event: Any) -> None:
         super().handle_connect(event)
         if hasattr(self, "scope"):  # else the request was no handshake, and has been refused
-            self.scope["extensions"][EXTENSION] = self  # type: ignore[assignment]
+            self.scope["extensions"][EXTENSION] = WebSocketConnection(self)  # type: ignore[assignment]
 
-    def stalled(self) -> bool:
-        return not self.writable.is_set()
 
-    async def drain(self) -> None:
-        await self.writable.wait()
+class _Gone:
+    """Stands where the transport was in a protocol whose connection was given away."""
 
-    def abort(self) -> None:
-        self.transport.abort()
+    def close(self) -> None:
+        return
+
+
+_GONE: Any = _Gone()
+
+
+def _nothing() -> None:
+    return

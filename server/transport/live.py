@@ -13,7 +13,7 @@ from server.domain.ids import site_of
 from server.domain.views import DeskView, DisplayView, PointView, TicketView
 from server.live.stream import SESSION
 from server.transport import paths, told
-from server.transport.lines import Admission
+from server.transport.admission import Admission
 from server.transport.parts import Parts
 from server.transport.sse import EventStream
 from server.transport.websocket import follow

@@ -16,9 +16,10 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from server.live.hub import Hub
+from server.live.stream import Stream
 from server.transport import bodies
+from server.transport.admission import Admission
 from server.transport.bodies import Body
-from server.transport.lines import Admission
 from server.transport.parts import Parts
 
 MAX_VERSION = 40
@@ -63,9 +64,11 @@ class NotUnderstood(Exception):
 class Ear:
     """Takes the frames that one screen sends."""
 
-    def __init__(self, hub: Hub, admission: Admission) -> None:
+    __slots__ = ("_heard", "_hub", "_stream", "_window_began")
+
+    def __init__(self, hub: Hub, stream: Stream) -> None:
         self._hub = hub
-        self._admission = admission
+        self._stream = stream
         self._window_began = time.monotonic()
         self._heard = 0
 
@@ -83,16 +86,16 @@ class Ear:
             told = kind.model_validate(body)
         except (ValueError, KeyError, TypeError, ValidationError):
             raise NotUnderstood from None
-        take(self._hub, self._admission, told)
+        take(self._hub, self._stream.view_kind, self._stream.subject, self._stream.site_id, told)
 
 
-def take(hub: Hub, admission: Admission, told: Body) -> None:
-    """Note what a screen has said."""
+def take(hub: Hub, view_kind: str, subject: str | None, site_id: int, told: Body) -> None:
+    """Note what a screen has said: which view it follows, of what, and where."""
     match told:
-        case Ack() if admission.subject is not None and admission.view.kind == "display":
-            hub.painted(int(admission.subject.removeprefix("display:")), told.seq, told.muted, told.version)
+        case Ack() if subject is not None and view_kind == "display":
+            hub.painted(int(subject.removeprefix("display:")), told.seq, told.muted, told.version)
         case Disagreement():
-            hub.disagreed(admission.view.kind, admission.site_id, told.seq)
+            hub.disagreed(view_kind, site_id, told.seq)
 
 
 def route(path: str, model: type[Body], admit: Callable[[HTTPConnection, Parts], Awaitable[Admission]]) -> BaseRoute:
@@ -101,7 +104,8 @@ def route(path: str, model: type[Body], admit: Callable[[HTTPConnection, Parts],
     async def endpoint(request: Request) -> Response:
         parts = Parts.of(request)
         admission = await admit(request, parts)
-        take(parts.hub, admission, await bodies.read(request, model))
+        told = await bodies.read(request, model)
+        take(parts.hub, admission.view.kind, admission.subject, admission.site_id, told)
         return Response(status_code=204)
 
     return Route(path, endpoint, methods=["POST"])

@@ -1,4 +1,5 @@
-"""The stream over WebSocket, through Starlette: one JSON text frame for each message.
+"""The stream over WebSocket: one JSON text frame for each message. Handed off where our server allows it, else through
+Starlette, which any ASGI server can carry.
 
 Close codes 3000 to 3499 mean "come back", 3500 to 3999 "do not".
 """
@@ -15,18 +16,13 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from server.domain.errors import NotAllowed, NotFound, NotSignedIn, Unavailable
 from server.live.hub import Hub, OverCap
-from server.live.messages import Message, Reason
+from server.live.lines import Line
+from server.live.messages import Message
 from server.live.stream import Stream
-from server.transport.lines import Admission, enrol
+from server.transport.admission import Admission, enrol
+from server.transport.lines import connection_of
 from server.transport.told import Ear, NotUnderstood
-
-CLOSE_BYE = 3000
-CLOSE_UNAVAILABLE = 3001
-CLOSE_NOT_ALLOWED = 3500
-CLOSE_BAD_REQUEST = 3501
-CLOSE_REVOKED = 3502
-CLOSE_ENDED = 3503
-_CODES: dict[Reason | None, int] = {"revoked": CLOSE_REVOKED, "ended": CLOSE_ENDED}
+from server.transport.wires import CLOSE_BAD_REQUEST, CLOSE_NOT_ALLOWED, CLOSE_UNAVAILABLE, FRAMES, close_code
 
 
 async def follow(socket: WebSocket, hub: Hub, admit: Callable[[], Awaitable[Admission]]) -> None:
@@ -45,10 +41,15 @@ async def follow(socket: WebSocket, hub: Hub, admit: Callable[[], Awaitable[Admi
         await socket.accept()
         await socket.close(CLOSE_UNAVAILABLE, error.code)
         return
+    handed = False
     try:
         await socket.accept()
+        connection = connection_of(socket.scope)
+        if connection is not None and connection.gives_away:
+            handed = connection.hand_over(Line(hub.lines, stream, FRAMES, hub))
+            return
         writer = asyncio.create_task(_write(socket, hub, stream))
-        reader = asyncio.create_task(_read(socket, Ear(hub, admission)))
+        reader = asyncio.create_task(_read(socket, Ear(hub, stream)))
         try:
             await asyncio.wait((writer, reader), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -56,14 +57,15 @@ async def follow(socket: WebSocket, hub: Hub, admit: Callable[[], Awaitable[Admi
                 task.cancel()
             await asyncio.gather(writer, reader, return_exceptions=True)
     finally:
-        hub.leave(stream)
+        if not handed:
+            hub.leave(stream)
 
 
 async def _write(socket: WebSocket, hub: Hub, stream: Stream) -> None:
     try:
         async for message in hub.deliver(stream):
             await socket.send_text(framed(message))
-        await socket.close(_CODES.get(stream.ending, CLOSE_BYE), stream.ending or "bye")
+        await socket.close(close_code(stream.ending), stream.ending or "bye")
     except (WebSocketDisconnect, RuntimeError):
         return  # the peer is gone
 

@@ -1,0 +1,126 @@
+"""What it costs to send one event to many screens, beside others who do the same: CPU a delivery, memory a connection.
+
+    python loadtests/bench_fanout.py --streams 1000 5000
+
+Raw sockets and epoll receive; a closed loop publishes the next event when everybody has the last one. Charged is the CPU
+(user and system) of the one process that writes to the screens, and what its proportional set size grows by for each idle
+connection. Everybody sends as many bytes as we do. The floor is a loop of `write` in C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from loadtests import contenders
+from loadtests.contenders import Contender
+from loadtests.processes import cpu_seconds, proportional_bytes
+from loadtests.sockets import Crowd, allow
+
+WARM_ROUNDS = 5
+Start = Callable[[Path], AbstractContextManager[Contender]]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """CPU microseconds a delivery; bytes of memory a connection, and on the wire a delivery."""
+
+    cpu: float
+    memory: float
+    wire: float
+
+
+def measure(start: Start, streams: int, deliveries: int) -> Figures:
+    """Measure one contender."""
+    with tempfile.TemporaryDirectory() as name, start(Path(name)) as contender:
+        crowd = Crowd(contender.port, contender.marker)
+        try:
+            crowd.connect([contender.request(0)], contender.ready)
+            before = proportional_bytes(contender.pid)
+            crowd.connect((contender.request(index) for index in range(1, streams)), contender.ready)
+            crowd.rest(2)
+            memory = (proportional_bytes(contender.pid) - before) / (streams - 1)
+            rounds = max(10, deliveries // streams)
+            for index in range(WARM_ROUNDS + rounds):
+                if index == WARM_ROUNDS:
+                    crowd.received = expected = 0
+                    crowd.bytes = 0
+                    began = cpu_seconds(contender.pid)
+                elif not index:
+                    crowd.received = expected = 0
+                contender.publish()
+                expected += streams
+                crowd.expect(expected)
+            cpu = cpu_seconds(contender.pid) - began
+            if crowd.lost:
+                raise RuntimeError(f"{crowd.lost} connections were lost")
+            return Figures(cpu * 1e6 / (rounds * streams), memory, crowd.bytes / (rounds * streams))
+        finally:
+            crowd.close()
+
+
+def payload_of(size: int) -> bytes:
+    """Return a JSON object of so many bytes."""
+    head = b'{"seq":1234567,"set":{"announcement:1000000042":"'
+    return head + b"x" * (size - len(head) - 12) + b'"},"del":[]}'
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--streams", type=int, nargs="+", default=[1000, 5000])
+    parser.add_argument("--deliveries", type=int, default=300_000, help="of each contender, at least ten rounds")
+    parser.add_argument("--repeats", type=int, default=3, help="rounds of all contenders; the medians are shown")
+    parser.add_argument("--only", nargs="*", help="parts of contenders' names")
+    arguments = parser.parse_args()
+    allow(max(arguments.streams) + 2_000)
+
+    wire = {
+        kind: measure(lambda folder, kind=kind: contenders.ours(folder, kind), 10, 100).wire  # type: ignore[misc]
+        for kind in ("events", "websocket")
+    }
+    said = {kind: payload_of(round(size) - 60) for kind, size in wire.items()}
+    framed = {kind: b"event: change\n" + payload_of(round(size) - 16) + b"\n\n" for kind, size in wire.items()}
+    entrants: dict[str, Start] = {
+        "floor, SSE bytes": lambda folder: contenders.floor(folder, framed["events"]),
+        "ours, SSE, hand-off": lambda folder: contenders.ours(folder, "events"),
+        "Nchan, SSE": lambda folder: contenders.nchan(folder, said["events"], "events"),
+        "floor, WebSocket bytes": lambda folder: contenders.floor(folder, framed["websocket"]),
+        "ours, WebSocket, hand-off": lambda folder: contenders.ours(folder, "websocket"),
+        "Nchan, WebSocket": lambda folder: contenders.nchan(folder, said["websocket"], "websocket"),
+        "websockets.broadcast": lambda folder: contenders.broadcast(folder, said["websocket"]),
+        "ours, SSE, portable": lambda folder: contenders.ours(folder, "events", NOWSERVING_HAND_OFF="off"),
+        "ours, WebSocket, portable": lambda folder: contenders.ours(folder, "websocket", NOWSERVING_HAND_OFF="off"),
+        "sse-starlette": lambda folder: contenders.plain_events(folder, said["events"]),
+    }
+    if arguments.only:
+        entrants = {name: start for name, start in entrants.items() if any(part in name for part in arguments.only)}
+    for streams in arguments.streams:
+        found: dict[str, list[Figures]] = {name: [] for name in entrants}
+        for _ in range(arguments.repeats):
+            for name, start in entrants.items():
+                found[name].append(measure(start, streams, arguments.deliveries))
+        print(f"\n{streams} streams, {arguments.deliveries} deliveries, medians of {arguments.repeats}")
+        print(f"{'':28}{'us CPU a delivery':>18}{'of the floor':>14}{'of Nchan':>10}{'KB a stream':>13}{'bytes':>7}")
+        cpu = {name: statistics.median(each.cpu for each in figures) for name, figures in found.items()}
+        for name, figures in found.items():
+            kind = "WebSocket" if "WebSocket" in name or "broadcast" in name else "SSE"
+            ratios = [
+                f"{cpu[name] / cpu[beside]:.2f}" if beside in cpu else "-"
+                for beside in (f"floor, {kind} bytes", f"Nchan, {kind}")
+            ]
+            memory = statistics.median(each.memory for each in figures) / 1000
+            size = statistics.median(each.wire for each in figures)
+            print(f"{name:28}{cpu[name]:18.2f}{ratios[0]:>14}{ratios[1]:>10}{memory:13.1f}{size:7.0f}")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""What it costs to tell thousands of patients in one queue, each a number of their own, that it has moved on.
+
+    python loadtests/bench_personal.py --patients 5000
+
+Every patient follows the own ticket; a closed loop calls and completes the first of the queue, which moves all others.
+Charged is the CPU of the process that has the streams, for each message that reached a patient. The floor is a loop of
+`write` in C with as many bytes to as many connections.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from loadtests import contenders
+from loadtests.bench_fanout import Figures, measure, payload_of
+from loadtests.contenders import Transport, get
+from loadtests.processes import cpu_seconds, proportional_bytes
+from loadtests.sockets import Crowd, allow
+
+WARM_ROUNDS = 3
+
+
+def personal(transport: Transport, patients: int, rounds: int, **more: str) -> Figures:
+    """Measure ours: patients who wait in one queue."""
+    with (
+        tempfile.TemporaryDirectory() as name,
+        contenders.ours(Path(name), transport, tickets=patients, **more) as clinic,
+    ):
+        point_id = clinic.seeded["point_ids"][0]
+        paths = [f"/live/tickets/{each['token']}" for each in clinic.seeded["tickets"]]
+        crowd = Crowd(clinic.port, clinic.marker)
+        try:
+            crowd.connect([get(paths[0], clinic.port, transport)], b'"ticket":{')
+            before = proportional_bytes(clinic.pid)
+            crowd.connect((get(path, clinic.port, transport) for path in paths[1:]), b'"ticket":{', at_once=20)
+            crowd.rest(3)
+            memory = (proportional_bytes(clinic.pid) - before) / (patients - 1)
+            for index in range(WARM_ROUNDS + rounds):
+                if index == WARM_ROUNDS:
+                    crowd.rest(1)
+                    crowd.received = crowd.bytes = 0
+                    began = cpu_seconds(clinic.pid)
+                waiting = patients - index - 1
+                expected = crowd.received + waiting
+                entry_id = clinic.caller.do("call-next", point_id=point_id)["entry"]["id"]
+                crowd.expect(expected)  # whoever waits has one before them fewer
+                clinic.caller.do("start", entry_id=entry_id)
+                clinic.caller.do("complete", entry_id=entry_id)
+            crowd.rest(1)
+            cpu = cpu_seconds(clinic.pid) - began
+            if crowd.lost > rounds + WARM_ROUNDS:
+                raise RuntimeError(f"{crowd.lost} connections were lost")
+            return Figures(cpu * 1e6 / crowd.received, memory, crowd.bytes / crowd.received)
+        finally:
+            crowd.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--patients", type=int, default=5000)
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--portable", action="store_true", help="the portable path, too")
+    arguments = parser.parse_args()
+    allow(arguments.patients + 2_000)
+    found: dict[str, list[Figures]] = {}
+    for _ in range(arguments.repeats):
+        for kind in ("events", "websocket"):
+            ours = personal(kind, arguments.patients, arguments.rounds)
+            found.setdefault(f"ours, {kind}, hand-off", []).append(ours)
+            framed = b"event: change\n" + payload_of(round(ours.wire) - 16) + b"\n\n"
+            deliveries = arguments.patients * arguments.rounds
+            floor = measure(lambda folder, framed=framed: contenders.floor(folder, framed), arguments.patients, deliveries)  # type: ignore[misc]
+            found.setdefault(f"floor, {kind}", []).append(floor)
+            if arguments.portable:
+                portable = personal(kind, arguments.patients, arguments.rounds, NOWSERVING_HAND_OFF="off")
+                found.setdefault(f"ours, {kind}, portable", []).append(portable)
+    print(f"\n{arguments.patients} patients, {arguments.rounds} calls, medians of {arguments.repeats}")
+    print(f"{'':28}{'us CPU a delivery':>18}{'of the floor':>14}{'KB a stream':>13}{'bytes':>7}")
+    cpu = {name: statistics.median(each.cpu for each in figures) for name, figures in found.items()}
+    for name, figures in found.items():
+        kind = name.split(", ")[1]
+        memory = statistics.median(each.memory for each in figures) / 1000
+        size = statistics.median(each.wire for each in figures)
+        print(f"{name:28}{cpu[name]:18.2f}{cpu[name] / cpu[f'floor, {kind}']:14.2f}{memory:13.1f}{size:7.0f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""The other ends of lines: real sockets, whose peers read what is written, as a browser would."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import time
+from typing import Any, Self
+
+from websockets.frames import Frame, Opcode
+from websockets.protocol import CLIENT, OPEN, Protocol
+
+from server.domain.views import View
+from server.live.feed import Feed
+from server.live.lines import Line, Lines, Wire
+from server.live.messages import Message, Position
+from server.live.stream import Stream
+from server.transport.wires import EVENTS, FRAMES, RAW_EVENTS
+from tests.unit.screens import Screen
+
+
+class Peer:
+    """A screen at the end of a socket."""
+
+    def __init__(self, connected: socket.socket, wire: Wire) -> None:
+        self.socket = connected
+        self.screen = Screen()
+        self.wire = wire
+        self.raw = b""
+        self.ended = False  # in the framing's own way
+        self.codes: list[int] = []
+        self.byes: list[str] = []
+        self._rest = self._events = b""
+        self._frames = Protocol(CLIENT, state=OPEN, max_size=None)
+
+    async def read(self, seconds: float = 5) -> int:
+        """Read once, and apply what came; return how many bytes that were. 0 is the end."""
+        until = time.monotonic() + seconds
+        while True:  # no `sock_recv`: one that is cancelled may have read something, which is lost
+            try:
+                chunk = self.socket.recv(65536)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    raise TimeoutError from None
+                await asyncio.sleep(0.001)
+            except ConnectionError:
+                return 0
+        self.raw += chunk
+        for kind, identifier, body in self._parse(chunk):
+            if kind == "bye":
+                self.byes.append(body["reason"])
+            payload = json.dumps(body).encode()
+            self.screen.hear(Message(kind, identifier, payload))  # type: ignore[arg-type]
+        return len(chunk)
+
+    async def settle(self, quiet: float = 0.05) -> None:
+        """Read until nothing comes for a while."""
+        try:
+            while await self.read(quiet):
+                continue
+        except TimeoutError:
+            return
+
+    def _parse(self, chunk: bytes) -> list[tuple[str, str | None, dict[str, Any]]]:
+        if self.wire is FRAMES:
+            return list(self._framed(chunk))
+        self._rest += chunk
+        if self.wire is EVENTS:
+            chunk = self._dechunked()
+        self._events += chunk
+        blocks = self._events.split(b"\n\n")
+        self._events = blocks.pop()
+        found = []
+        for block in blocks:
+            fields = dict(line.split(": ", 1) for line in block.decode().split("\n"))
+            if "data" in fields:
+                found.append((fields["event"], fields.get("id"), json.loads(fields["data"])))
+        return found
+
+    def _dechunked(self) -> bytes:
+        found = b""
+        while b"\r\n" in self._rest:
+            size, _, rest = self._rest.partition(b"\r\n")
+            length = int(size, 16)
+            if len(rest) < length + 2:
+                break
+            assert rest[length : length + 2] == b"\r\n"
+            found += rest[:length]
+            self._rest = rest[length + 2 :]
+            self.ended = length == 0
+        return found
+
+    def _framed(self, chunk: bytes) -> Any:
+        self._frames.receive_data(chunk)
+        for frame in self._frames.events_received():
+            assert isinstance(frame, Frame)
+            if frame.opcode is Opcode.TEXT:
+                body = json.loads(bytes(frame.data))
+                yield body.pop("type"), body.pop("id", None), body
+            elif frame.opcode is Opcode.CLOSE:
+                self.ended = True
+                self.codes.append(int.from_bytes(bytes(frame.data[:2])))
+
+
+class House:
+    """A feed, and lines to peers."""
+
+    def __init__(self, feed: Feed, *, heartbeat: float = 60.0, stalled: float = 60.0) -> None:
+        self.feed = feed
+        self.left: list[Stream] = []
+        self.counted: dict[str, int] = {}
+        self.lines = Lines(heartbeat, stalled, self._leave, self._count)
+        self._opened: list[tuple[socket.socket, Line]] = []
+
+    def _leave(self, stream: Stream) -> None:
+        stream.close()
+        self.left.append(stream)
+
+    def _count(self, kind: str, messages: int, size: int) -> None:
+        self.counted[kind] = self.counted.get(kind, 0) + messages
+
+    async def __aenter__(self) -> Self:
+        self._running = asyncio.create_task(self.lines.run())
+        self._limit = asyncio.timeout(60)
+        await self._limit.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        await self._limit.__aexit__(*error)
+        self._running.cancel()
+        await asyncio.gather(self._running, return_exceptions=True)
+        for theirs, line in self._opened:
+            line.abort()
+            theirs.close()
+        await asyncio.sleep(0.02)
+        assert set(self.left) == {line.stream for _, line in self._opened}, "nobody stays"
+
+    async def peer(
+        self,
+        view: View,
+        wire: Wire = EVENTS,
+        since: Position | None = None,
+        *,
+        buffer: int | None = None,
+        context: object = None,
+    ) -> tuple[Peer, Line]:
+        """Open a connection and hand it off."""
+        ours, theirs = socket.socketpair()
+        for each in (ours, theirs):
+            each.setblocking(False)
+            if buffer is not None:
+                each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
+        stream = Stream(self.feed, self.feed.canvas(view), since, self.lines.heartbeat_seconds, address="a", token="t")
+        line = Line(self.lines, stream, wire, context)
+        transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=ours)
+        transport.set_write_buffer_limits(high=0)
+        transport.set_protocol(line)
+        line.begin(transport, ours.fileno())
+        self._opened.append((theirs, line))
+        return Peer(theirs, wire), line
+
+
+WIRES: dict[str, Wire] = {"chunks": EVENTS, "raw": RAW_EVENTS, "frames": FRAMES}
