@@ -187,22 +187,7 @@ class Stress:
         self._busy = 0
         self._sent = 0
         self._held_up = 0.0
-        self._faults: dict[str, Callable[[], Awaitable[None]]] = {
-            "redis's clients killed": self._redis_clients_killed,
-            "redis frozen": self._redis_frozen,
-            "redis restarted": self._redis_restarted,
-            "messages lost, doubled, late": self._messages_unruly,
-            "server killed": self._server_killed,
-            "server killed between commit and publish": self._server_killed_between,
-            "server drained": self._server_drained,
-            "readers stalled": self._readers_stalled,
-            "connections reset": self._connections_reset,
-            "connections cut without a FIN": self._connections_cut,
-            "clocks wrong": self._clocks_wrong,
-            "restored": self._restored,
-            "restored by hand": self._restored_by_hand,
-        }
-        self._kinds = [name for name in self._faults if not only or name in only]
+        self._kinds = [name for name in FAULTS if not only or name in only]
 
     # The run
 
@@ -243,7 +228,7 @@ class Stress:
         self._flowing.set()
         await asyncio.sleep(self._chance.uniform(0.5, 1.5))
         self.figures.faults[name] += 1
-        await self._faults[name]()
+        await FAULTS[name](self)
         await self._settle(name, time.monotonic())
 
     async def _until(self, reached: Callable[[], bool]) -> None:
@@ -428,8 +413,9 @@ class Stress:
         """Stop the flow; wait until every screen shows what the rows say; note how long each took since ``ended``."""
         self._held_up = 0.0
         await self._pause()
+        before = len(self.figures.own[name])
         fresh = [self._open(self._desk(), node) for node in self._house.nodes]
-        pending, wrong = set(self._viewers), dict.fromkeys(self._viewers, "not looked at")
+        pending = set(self._viewers)
         while pending and not self.wrongs:
             truth = await self._look()
             now = time.monotonic()
@@ -445,16 +431,14 @@ class Stress:
                         self.figures.calls += sum(each.state == "called" for each in truth.board.entries.values())
                 elif took > self._allowed(name, viewer) or now - ended > GIVE_UP_SECONDS:
                     where = f"{viewer.place.view.name} by {viewer.transport} from {viewer.server}"
-                    self.wrongs.append(f"after {name}: {where}: {found} (before: {wrong[viewer]}) for {took:.2f} s")
-                else:
-                    wrong[viewer] = found
+                    self.wrongs.append(f"after {name}: {where}: {found} for {took:.2f} s; {_diary(viewer, ended)}")
             await asyncio.sleep(LOOK_SECONDS)
         for viewer in list(self._viewers):
             self._judge(viewer)
             if viewer in fresh or viewer.over:
                 self._close(viewer)
-        worst = max(self.figures.own[name][-len(wrong) :], default=0.0)
-        self._say(f"{name}: {len(wrong)} screens, true again after {worst:.2f} s at most besides back-off")
+        worst = max(self.figures.own[name][before:], default=0.0)
+        self._say(f"{name}: true again after {worst:.2f} s at most, besides back-off")
 
     def _allowed(self, name: str, viewer: Viewer) -> float:
         silent = name == "connections cut without a FIN" and viewer in self._far
@@ -551,6 +535,31 @@ class Stress:
     def _some(self, share: float) -> Iterable[Viewer]:
         viewers = [each for each in self._viewers if each.over is None]
         return self._chance.sample(viewers, round(share * len(viewers)))
+
+
+FAULTS: dict[str, Callable[[Stress], Awaitable[None]]] = {
+    "redis's clients killed": Stress._redis_clients_killed,
+    "redis frozen": Stress._redis_frozen,
+    "redis restarted": Stress._redis_restarted,
+    "messages lost, doubled, late": Stress._messages_unruly,
+    "server killed": Stress._server_killed,
+    "server killed between commit and publish": Stress._server_killed_between,
+    "server drained": Stress._server_drained,
+    "readers stalled": Stress._readers_stalled,
+    "connections reset": Stress._connections_reset,
+    "connections cut without a FIN": Stress._connections_cut,
+    "clocks wrong": Stress._clocks_wrong,
+    "restored": Stress._restored,
+    "restored by hand": Stress._restored_by_hand,
+}
+
+
+def _diary(viewer: Viewer, ended: float) -> str:
+    """Return what a screen went through, in seconds after the fault's end."""
+    rests = [f"{at - ended:.2f} for {delay:.2f}" for at, delay in viewer.rests[-4:]]
+    silences = [f"{at - ended:.2f}" for at in viewer.silences[-4:]]
+    attempt = f"attempt {viewer.attempts} at {viewer.attempt_at - ended:.2f}, told at {viewer.told_at - ended:.2f}"
+    return f"opened at {viewer.opened_at - ended:.2f}, {attempt}, rested at {rests}, silent at {silences}"
 
 
 def _rested(viewer: Viewer, since: float, now: float) -> float:

@@ -137,7 +137,7 @@ class Viewer:
         self.place = place
         self.transport = transport
         self.shown = Shown()
-        self.opened_at = self.attempt_at = time.monotonic()
+        self.opened_at = self.attempt_at = self.told_at = time.monotonic()
         self.clock_ahead_seconds = clock_ahead_seconds  # of the truth: a screen's clock is often wrong
         self.over: str | None = None  # why it follows no more, if it does not
         self.live = False  # it has been told something on this connection
@@ -212,10 +212,10 @@ class Viewer:
                     async with source(sock) as messages, aclosing(messages):
                         async for kind, identifier, body in messages:
                             await self._reads.wait()
-                            self._watch()
                             heard = True
                             if (delay := self._take(kind, identifier, body)) is not None:
                                 return delay
+                            self._watch()  # not before: the first message says how often to expect one
                             await self._acknowledge()
         except TimeoutError:
             self.silences.append(time.monotonic())
@@ -235,6 +235,7 @@ class Viewer:
     def _take(self, kind: str, identifier: str | None, body: dict[str, Any]) -> float | None:
         """Take a message; return after how many seconds to come back, if the connection is of no more use."""
         self.live = True
+        self.told_at = time.monotonic()
         agrees = self.shown.take(kind, identifier, body)
         if kind == "bye":
             self.byes[body["reason"]] += 1
