@@ -24,7 +24,7 @@ from tests.real.unruly_redis import UnrulyRedis
 from tests.real.viewer import SMALL_BUFFER
 
 HEARTBEAT_SECONDS = 1.0
-STALLED_SECONDS = 3.0
+STALLED_SECONDS = 1.5  # less than the two heartbeats after which the kernel takes a peer that takes nothing for gone
 START_SECONDS = 60.0
 DRAIN_SECONDS = 10.0
 
@@ -74,6 +74,14 @@ class Node:
                     if (await client.get(f"{self.url}/health/ready", timeout=5)).status_code == 200:
                         return
                 await asyncio.sleep(0.1)
+
+    async def paused(self) -> int:
+        """Return how many readers it has noticed to take nothing: those it waits for, and those it has cut off for that."""
+        async with httpx.AsyncClient() as client:
+            lines = (await client.get(f"{self.url}/metrics", timeout=30)).text.splitlines()
+        slow = [line for line in lines if line.startswith("nowserving_streams_closed") and 'reason="slow"' in line]
+        paused = [line for line in lines if line.startswith("nowserving_streams_paused")]
+        return round(sum(float(line.rpartition(" ")[2]) for line in (*slow, *paused)))
 
     def kill(self) -> None:
         """End it without a word."""

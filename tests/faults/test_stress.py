@@ -28,3 +28,4 @@ async def test_every_screen_shows_the_truth_again_after_each_fault(
     assert len(figures.commands) > 25
     assert figures.announced > 20
     assert figures.calls > 20
+    assert figures.paused > 0, "some server noticed that somebody stood still"

@@ -153,7 +153,7 @@ class Viewer:
         self._reads = asyncio.Event()
         self._reads.set()
         self._watchdog: asyncio.Timeout | None = None
-        self._abort: Callable[[], object] = lambda: None
+        self._line: asyncio.Transport | None = None
         self._say: Callable[[dict[str, Any]], Awaitable[None]] | None = None
         self._acked_at = 0.0
 
@@ -162,17 +162,22 @@ class Viewer:
     def stall(self) -> None:
         """Read nothing any more, as a screen that hangs; its own timers hang with it."""
         self._reads.clear()
+        if self._line is not None:
+            self._line.pause_reading()
         if self._watchdog is not None and not self._watchdog.expired():
             self._watchdog.reschedule(None)
 
     def go_on(self) -> None:
         """Read again."""
         self._reads.set()
+        if self._line is not None and not self._line.is_closing():
+            self._line.resume_reading()
         self._watch()
 
     def cut(self) -> None:
         """Lose the connection: the server is told by a reset."""
-        self._abort()
+        if self._line is not None:
+            self._line.abort()
 
     @property
     def stalls(self) -> bool:
@@ -225,7 +230,7 @@ class Viewer:
             pass
         finally:
             self._watchdog = None
-            self._abort = lambda: None
+            self._line = None
             self._say = None
         lasted = heard and time.monotonic() - began >= self.shown.heartbeat_seconds
         self._losses = 0 if lasted else self._losses + 1
@@ -261,6 +266,12 @@ class Viewer:
 
     # Its two kinds of line
 
+    def _take_up(self, line: asyncio.WriteTransport) -> None:
+        assert isinstance(line, asyncio.Transport)
+        self._line = line
+        if self.stalls:
+            line.pause_reading()
+
     def _head(self) -> dict[str, str]:
         head = {}
         if (token := self.place.token()) is not None:
@@ -272,7 +283,7 @@ class Viewer:
     @asynccontextmanager
     async def _events(self, sock: socket.socket) -> AsyncIterator[AsyncGenerator[Message, None]]:
         reader, writer = await asyncio.open_connection(sock=sock, limit=SMALL_BUFFER)
-        self._abort = writer.transport.abort
+        self._take_up(writer.transport)
         try:
             head = {"Host": self.server or "", "Accept": "text/event-stream"} | self._head()
             lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
@@ -284,7 +295,7 @@ class Viewer:
     @asynccontextmanager
     async def _frames(self, sock: socket.socket) -> AsyncIterator[AsyncGenerator[Message, None]]:
         async with self._socket(sock) as line:
-            self._abort = line.transport.abort
+            self._take_up(line.transport)
 
             async def say(body: dict[str, Any]) -> None:
                 with suppress(ConnectionClosed):
