@@ -106,8 +106,10 @@ def test_what_is_in_order_is_not_closed(house: tuple[Server, Seed], bystander: S
     display = seeded["displays"][0]
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as peer:
         peer.sendall(head(f"/live/displays/{display['id']}", display["token"], websocket=True))
-        peer.sendall(frame(TEXT, b'{"type":"ack",', final=False) + frame(PING, b"there?") + frame(CONTINUED, b'"seq":1}'))
         received = b""
+        while b'"type":"snapshot"' not in received:
+            received += peer.recv(65536)
+        peer.sendall(frame(TEXT, b'{"type":"ack",', final=False) + frame(PING, b"there?") + frame(CONTINUED, b'"seq":1}'))
         while received.count(b'"type":"heartbeat"') < 3:
             received += peer.recv(65536)
         assert b"\x8a\x06there?" in received
