@@ -1,6 +1,7 @@
 # make run    a clinic with a simulated day           make test   everything the tests need, then all of them
 # make check  lint, types, import rules               make clean  forget the virtual environments
 # make fuzz   the whole API, with what the document allows and what it does not, for some minutes
+# make stress one fault after another while screens follow: STRESS_ARGS="--minutes 30 --seed 7"
 
 PORT ?= 8000
 HOST ?= 127.0.0.1
@@ -14,17 +15,18 @@ CALM := audit bad_input cancelled chains database execute explain fuzz hostile i
 # Each lock has a stamp of its own: what is installed is what the lock says, and is installed once.
 RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
+NPM_STAMP := tests/npm/node_modules/.installed
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test check fuzz packages wheel clean help
+.PHONY: run test check fuzz stress packages wheel clean help
 
 help:
-	@sed -n '1,3s/^# //p' Makefile
+	@sed -n '1,4s/^# //p' Makefile
 
 run: $(RUN_STAMP)
 	@$(VENV)/bin/python -m server.cli demo --host $(HOST) --port $(PORT)
 
-test: packages $(DEV_STAMP) check
+test: packages $(DEV_STAMP) $(NPM_STAMP) check
 	node --test tests/web
 	$(VENV)/bin/python -m coverage erase
 	@# Two lanes for two cores. What only thinks takes what the real servers of the other lane leave over.
@@ -33,7 +35,7 @@ test: packages $(DEV_STAMP) check
 	nice $(VENV)/bin/python -m coverage run -m pytest tests/unit $(CALM:%=tests/integration/test_%.py) $(PYTEST_ARGS) \
 		>.make/calm.log 2>&1 & calm=$$!; \
 	trap 'kill $$calm' INT TERM; \
-	$(VENV)/bin/python -m coverage run -m pytest tests/browser tests/integration \
+	$(VENV)/bin/python -m coverage run -m pytest tests/browser tests/integration tests/faults \
 		$(CALM:%=--ignore=tests/integration/test_%.py) $(PYTEST_ARGS); others=$$?; \
 	wait $$calm; calm=$$?; cat .make/calm.log; \
 	[ $$others = 0 ] && [ $$calm = 0 ]
@@ -50,6 +52,9 @@ check: $(DEV_STAMP)
 
 fuzz: $(DEV_STAMP)
 	$(VENV)/bin/python -m tests.fuzz $(FUZZ_ARGS)
+
+stress: packages $(DEV_STAMP)
+	$(VENV)/bin/python -m tests.faults $(STRESS_ARGS)
 
 packages:
 	@sh tests/packages.sh
@@ -71,5 +76,11 @@ $(DEV_STAMP): requirements-dev.lock | $(VENV)/bin/python
 	@$(PIP) --require-hashes -r requirements-dev.lock
 	@touch $@ $(RUN_STAMP)
 
+# Other people's clients and judges, for the tests alone: the pages need no package.
+$(NPM_STAMP): tests/npm/package.json tests/npm/package-lock.json | packages
+	@echo "Installing what the tests need of npm (once)..."
+	@cd tests/npm && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
 clean:
-	rm -rf $(VENV) dist
+	rm -rf $(VENV) dist tests/npm/node_modules

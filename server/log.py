@@ -18,6 +18,13 @@ def _names_no_address(record: logging.LogRecord) -> bool:
     return "WebSocket %s" not in str(record.msg)
 
 
+def _is_no_fault_of_ours(record: logging.LogRecord) -> bool:
+    """Make one line of what a client's bad UTF-8 causes: no level and no traceback of an error of ours. Never refuses."""
+    if str(record.msg).startswith("Invalid UTF-8 sequence received"):
+        record.levelno, record.levelname, record.exc_info = logging.INFO, "INFO", None
+    return True
+
+
 def _json(line: Any, default: Callable[[Any], Any], **_: object) -> str:
     return orjson.dumps(line, default=default).decode()
 
@@ -63,3 +70,4 @@ def configure_logging(*, json: bool, level: str) -> None:
     for name in ("aiosqlite", "asyncio", "alembic.runtime.migration"):
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("uvicorn.error").addFilter(_names_no_address)
+    logging.getLogger("uvicorn.error").addFilter(_is_no_fault_of_ours)

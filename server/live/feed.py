@@ -51,6 +51,7 @@ class Loader(Protocol):
 
     async def board(self, site_id: int) -> Board: ...
     async def since(self, site_id: int, seq: int) -> list[Recorded]: ...
+    async def renew_epoch(self, site_id: int, epoch: str) -> None: ...
 
 
 class Cell:
@@ -513,9 +514,12 @@ class Feed:
         seen = seen or self.position
         if self._board is None or seen is None:
             return
-        if head.epoch != self._board.site.epoch or (head.epoch == seen.epoch and head.seq < seen.seq):
+        cut_off = head.epoch == seen.epoch and head.seq < seen.seq
+        if cut_off or head.epoch != self._board.site.epoch:
             logger.warning("another history", site_id=self.site_id, seq=self.seq, head=head.seq)
             async with self._filling:
+                if cut_off:  # else numbers would come again under the same name, and mean something else
+                    await self._loader.renew_epoch(self.site_id, head.epoch)
                 await self.load()
         elif head.seq > self.seq:
             await self.refill()

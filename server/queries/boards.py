@@ -33,6 +33,11 @@ class Boards:
         async with self.database.read() as connection:
             return await sites.heads(connection, site_ids)
 
+    async def renew_epoch(self, site_id: int, epoch: str) -> None:
+        """Note that a site's log is not the one that was called ``epoch``: it has lost its end. Raises `Unavailable`."""
+        async with self.database.write() as connection:
+            await sites.renew_epoch(connection, site_id, epoch)
+
     async def due(self) -> list[int]:
         """Return the sites for which the clock has something to do. Raises `Unavailable`."""
         now = await self.database.now()

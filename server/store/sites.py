@@ -76,6 +76,12 @@ async def heads(connection: AsyncConnection, site_ids: Iterable[int]) -> dict[in
     return {row.id: Head(row.seq, row.epoch) for row in rows}
 
 
+async def renew_epoch(connection: AsyncConnection, site_id: int, epoch: str) -> None:
+    """Give a site's history a new name, unless it is no longer called ``epoch``: somebody was first."""
+    ours = (sites.c.id == site_id, sites.c.epoch == epoch)
+    await connection.execute(update(sites).where(*ours).values(epoch=secrets.token_hex(4)))
+
+
 async def due(connection: AsyncConnection, now: int) -> list[int]:
     """Return the sites whose next tick is due at ``now`` (microseconds)."""
     return list(await connection.scalars(select(sites.c.id).where(sites.c.next_tick_at <= now).limit(1000)))

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import signal
 import socket
+import subprocess
+import threading
 import time
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import httpx
-from httpx_sse import aconnect_sse
+from httpx_sse import connect_sse
+from sseclient import SSEClient
+from websocket import WebSocketException, create_connection
 
-from tests.real.screens import sse
+from tests.real.processes import end, program
+from tests.real.screens import Message, Screen
 from tests.real.server import environment, seed, serving
+from tests.real.streams import Streams, allow_files, head
 
-MANY = 300
+MANY = 2000
 
 
 def test_http_1_0_gets_a_stream_without_chunks_and_head_ends(sqlite_url: str, tmp_path: Path) -> None:
@@ -46,53 +54,160 @@ def test_http_1_0_gets_a_stream_without_chunks_and_head_ends(sqlite_url: str, tm
                 assert (answer.status_code, answer.content) == (200, b"")
 
 
-async def _follow(
-    client: httpx.AsyncClient, url: str, token: str, ready: asyncio.Event, counts: list[int]
-) -> tuple[str, str]:
-    """Follow until the end; return the last id and the reason of the end."""
-    last, reason = "", ""
-    async with aconnect_sse(client, "GET", url, headers={"Authorization": f"Bearer {token}"}) as source:
-        async for event in source.aiter_sse():
-            if event.event == "snapshot":
-                counts[0] += 1
-                if counts[0] == MANY:
-                    ready.set()
-            if event.event == "bye":
-                reason = event.json()["reason"]
-            elif event.id:
-                last = event.id
-    return last, reason
-
-
-def test_many_streams_are_drained_in_time_and_resume_without_a_gap(sqlite_url: str, tmp_path: Path) -> None:
-    """SIGTERM with hundreds of screens: a bye for each, status 0, and the next server tells only what they missed."""
-    env = environment(sqlite_url, NOWSERVING_MAX_STREAMS_PER_TOKEN="1000", NOWSERVING_DRAIN_DELAY_SECONDS="0.2")
+def test_thousands_of_streams_are_drained_in_time_and_resume_without_a_gap(sqlite_url: str, tmp_path: Path) -> None:
+    """SIGTERM with 2,000 screens: a bye for each, status 0, and the next server tells each only what it missed."""
+    env = environment(sqlite_url, NOWSERVING_MAX_STREAMS_PER_TOKEN="3000")
     seeded = seed(env, points=1, tickets=3, displays=1)
     display = seeded["displays"][0]
     path = f"/live/displays/{display['id']}"
 
-    async def drained(url: str, stop: list[float]) -> list[tuple[str, str]]:
-        ready, counts = asyncio.Event(), [0]
-        limits = httpx.Limits(max_connections=None)
-        async with httpx.AsyncClient(timeout=30, limits=limits) as client:
-            following = [
-                asyncio.create_task(_follow(client, url + path, display["token"], ready, counts)) for _ in range(MANY)
-            ]
-            await asyncio.wait_for(ready.wait(), 60)
-            stop.append(time.monotonic())
-            server.process.send_signal(signal.SIGTERM)
-            return await asyncio.wait_for(asyncio.gather(*following), 15)
+    def requests(ids: Iterable[str | None]) -> Iterator[bytes]:
+        return (head(path, display["token"], websocket=not index % 4, last_id=last) for index, last in enumerate(ids))
 
-    stopped: list[float] = []
-    with serving(env, tmp_path, name="first") as server, serving(env, tmp_path, name="second") as other:
-        ends = asyncio.run(drained(server.url, stopped))
-        assert server.process.wait(10) == 0, server.log.read_text()[-2000:]
-        assert time.monotonic() - stopped[0] < 10
-        assert {reason for _, reason in ends} == {"drain"}
+    allow_files()
+    with (
+        serving(env, tmp_path, name="first") as server,
+        serving(env, tmp_path, name="second") as other,
+        Streams(other.port) as again,
+    ):
+        again.join(requests([None]))  # the other follows the site already: it knows what has changed since
+        with Streams(server.port) as crowd:
+            crowd.join(requests([None] * MANY))
+            assert {tuple(each.kinds[:1]) for each in crowd.streams} == {("snapshot",)}
+            began = time.monotonic()
+            server.process.send_signal(signal.SIGTERM)
+            crowd.wait(lambda: all(each.ended for each in crowd.streams), 15, "the end of each")
+            assert server.process.wait(15) == 0, server.log.read_text()[-2000:]
+            assert time.monotonic() - began < 10
+        assert {(each.kinds[-1], each.reason) for each in crowd.streams} == {("bye", "drain")}
         with other.client(other.sign_in(seeded, "receptionist")) as desk:
             done = desk.post("/api/v1/commands/call-next", json={"point_id": seeded["point_ids"][0]}).json()
-        with sse(other.url + path, display["token"], last_id=ends[0][0]) as resumed:
-            resumed.messages.clear()
-            resumed.cells["site"] = {}
-            resumed.wait(lambda each: each.seq >= done["seq"], 5, "what was missed")
-            assert f"entry:{done['entry']['id']}" in resumed.cells
+        back = again.join(requests(each.last_id for each in crowd.streams))
+        again.wait(lambda: all(each.seq >= done["seq"] for each in again.streams), 10, "what was missed")
+        told = Counter(kind for each in back for kind in each.kinds)
+        assert told["snapshot"] == 0, told
+        assert told["change"] >= MANY
+
+
+# Other people's clients
+
+NPM = Path(__file__).parents[1] / "npm"
+# One connection's messages, from an id on, until it ends or is told to.
+Follow = Callable[[str, str | None, threading.Event], Generator[Message, None, None]]
+
+
+def by_httpx_sse(url: str, last_id: str | None, _: threading.Event) -> Generator[Message, None, None]:
+    headers = {"Last-Event-ID": last_id} if last_id else {}
+    with httpx.Client(timeout=10) as client, connect_sse(client, "GET", url, headers=headers) as source:
+        for event in source.iter_sse():
+            if event.data:
+                yield event.event, event.id or None, event.json()
+
+
+def by_sseclient(url: str, last_id: str | None, _: threading.Event) -> Generator[Message, None, None]:
+    headers = {"Last-Event-ID": last_id} if last_id else {}
+    with httpx.Client(timeout=10) as client, client.stream("GET", url, headers=headers) as answer:
+        for event in SSEClient(each for each in answer.iter_bytes()).events():
+            yield event.event, event.id, json.loads(event.data)
+
+
+def by_websocket_client(url: str, last_id: str | None, _: threading.Event) -> Generator[Message, None, None]:
+    resumed = f"{url}&last_event_id={last_id}" if last_id else url
+    line = create_connection(resumed.replace("http", "ws", 1), timeout=10)
+    try:
+        while frame := line.recv():
+            body = json.loads(frame)
+            yield body.pop("type"), body.pop("id", None), body
+    finally:
+        line.shutdown()  # type: ignore[no-untyped-call]
+
+
+def by_node(script: str) -> Follow:
+    def follow(url: str, _: str | None, stop: threading.Event) -> Generator[Message, None, None]:
+        """Follow for as long as it is asked to: it comes back by itself."""
+        address = url if script == "eventsource" else url.replace("http", "ws", 1)
+        command = [program("node", "nodejs"), str(NPM / f"{script}.mjs"), address]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+
+        def end_in_time() -> None:
+            stop.wait()
+            process.terminate()
+
+        ender = threading.Thread(target=end_in_time)
+        ender.start()
+        assert process.stdout is not None
+        with process.stdout:
+            for line in process.stdout:
+                told = json.loads(line)
+                yield told["kind"], told["id"], told["body"]
+        stop.wait()
+        ender.join()
+        process.wait(10)
+
+    return follow
+
+
+CLIENTS: dict[str, Follow] = {
+    "httpx-sse": by_httpx_sse,
+    "sseclient-py": by_sseclient,
+    "websocket-client": by_websocket_client,
+    "eventsource": by_node("eventsource"),
+    "ws": by_node("ws"),
+}
+
+
+@contextmanager
+def following(client: Follow, url: str) -> Iterator[Screen]:
+    """Follow by somebody's client, again and again, from the last id on."""
+    screen, stop = Screen(), threading.Event()
+
+    def follow() -> None:
+        while not stop.is_set():
+            with (
+                suppress(httpx.HTTPError, WebSocketException, OSError),
+                closing(client(url, screen.last_id, stop)) as messages,
+            ):
+                for kind, identifier, body in messages:
+                    # An EventSource repeats the last id with what has none of its own.
+                    screen.take(kind, None if kind == "bye" else identifier, body)
+                    if stop.is_set():
+                        break
+            stop.wait(0.3)
+
+    thread = threading.Thread(target=follow)
+    thread.start()
+    try:
+        yield screen
+    finally:
+        stop.set()
+        thread.join(30)
+
+
+def test_other_peoples_clients_follow_and_come_back(sqlite_url: str, tmp_path: Path) -> None:
+    """Each sees a call, agrees with the digests, hears that the server goes, and goes on with the next one where it was."""
+    env = environment(sqlite_url, NOWSERVING_HEARTBEAT_SECONDS="0.5")
+    seeded = seed(env, points=2, tickets=4, displays=1)
+    display = seeded["displays"][0]
+    with ExitStack() as stack:
+        server = stack.enter_context(serving(env, tmp_path, name="first"))
+        url = f"{server.url}/live/displays/{display['id']}?token={display['token']}"
+        screens = {name: stack.enter_context(following(client, url)) for name, client in CLIENTS.items()}
+        token = server.sign_in(seeded, "receptionist")
+        for index, point_id in enumerate(seeded["point_ids"]):
+            for name, screen in screens.items():
+                screen.wait(lambda each: each.cells and not each.ended, 30, f"{name}: a snapshot")
+            with server.client(token) as desk:
+                done = desk.post("/api/v1/commands/call-next", json={"point_id": point_id}).json()
+            called = f"entry:{done['entry']['id']}"
+            for name, screen in screens.items():
+                screen.wait(lambda each, key=called: key in each.cells, 30, f"{name}: the call")  # type: ignore[misc]
+                beats = screen.kinds().count("heartbeat")
+                screen.wait(lambda each, seen=beats: each.kinds().count("heartbeat") > seen + 1, 10, f"{name}: a heartbeat")  # type: ignore[misc]
+                assert screen.disagreed == [], name
+                assert screen.kinds()[0] == "snapshot", name
+            if index == 0:
+                assert end(server.process) == 0
+                for name, screen in screens.items():
+                    screen.wait(lambda each: "bye" in each.kinds(), 10, f"{name}: goodbye")
+                server = stack.enter_context(serving(env, tmp_path, name="second", port=server.port))
+        assert len({json.dumps(screen.cells, sort_keys=True) for screen in screens.values()}) == 1

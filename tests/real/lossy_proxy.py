@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Literal
 
@@ -27,6 +27,7 @@ class LossyProxy:
     def __init__(self, url: str) -> None:
         self._behind = make_url(url)
         self._orders: list[tuple[Loss, bytes]] = []
+        self._then: dict[bytes, Callable[[], None]] = {}
         self._share = 0.0
         self._chance = random.Random(0)
         self.port = 0
@@ -38,8 +39,12 @@ class LossyProxy:
         through: URL = self._behind.set(host="127.0.0.1", port=self.port)
         return through.render_as_string(hide_password=False)
 
-    def lose(self, what: Loss, word: str) -> None:
-        """Lose once: at the next commit of a transaction in one of whose statements ``word`` occurs."""
+    def lose(self, what: Loss, word: str, then: Callable[[], None] = lambda: None) -> None:
+        """Lose once: at the next commit of a transaction in one of whose statements ``word`` occurs.
+
+        ``then`` is called, in the proxy's thread, once the database has committed, before the client can hear of it.
+        """
+        self._then[word.encode()] = then
         self._orders.append((what, word.encode()))
 
     def lose_at_random(self, share: float, seed: int = 0) -> None:
@@ -137,6 +142,7 @@ class _Session:
                 payload = await self._behind[0].readexactly(int.from_bytes(header[:3], "little"))
                 if self._swallowing:
                     assert payload[0] == _DONE, "the database has committed"
+                    self._proxy._then.pop(self._proxy.lost[-1][1], lambda: None)()
                     return
                 self._client[1].write(header + payload)
                 await self._client[1].drain()

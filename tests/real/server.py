@@ -114,9 +114,11 @@ class Server:
 
 
 @contextmanager
-def serving(env: Mapping[str, str], folder: Path, *arguments: str, name: str = "server") -> Iterator[Server]:
-    """Run a server; yield it when it is ready."""
-    port = free_port()
+def serving(
+    env: Mapping[str, str], folder: Path, *arguments: str, name: str = "server", port: int | None = None
+) -> Iterator[Server]:
+    """Run a server, at ``port`` if it matters; yield it when it is ready."""
+    port = port or free_port()
     log = folder / f"{name}-{port}.log"
     command = [sys.executable, "-m", "server.cli", "serve", "--port", str(port), *arguments]
     with running(command, log, dict(env)) as process:

@@ -636,6 +636,14 @@ class LogLoader:
             raise self.error
         return self.worlds[site_id].log[seq:]
 
+    async def renew_epoch(self, site_id: int, epoch: str) -> None:
+        """Call a history by another name, unless it has one already."""
+        if self.error is not None:
+            raise self.error
+        world = self.worlds[site_id]
+        if world.board.site.epoch == epoch:
+            world.renew(f"{epoch}+")
+
     async def heads(self, site_ids: Iterable[int]) -> dict[int, Head]:
         """Read how far logs have come."""
         self.heads_read += 1

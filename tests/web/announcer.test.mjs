@@ -33,3 +33,13 @@ test("one that went and came back with a fresh snapshot is not heard again", () 
   announcer.take(new Map());
   assert.deepEqual(announcer.take(cells), []);
 });
+
+test("after a restore, another announcement may have a number that was heard", () => {
+  const announcer = new Announcer();
+  announcer.take(new Map());
+  const before = new Map([...called(1), ["announcement:7", { entry: 1, at: 1000 }]]);
+  assert.deepEqual(announcer.take(before), ["announcement:7"]);
+  const after = new Map([...called(2), ["announcement:7", { entry: 2, at: 2000 }]]);
+  assert.deepEqual(announcer.take(after), ["announcement:7"]);
+  assert.deepEqual(announcer.take(after), []);
+});

@@ -265,10 +265,31 @@ async def test_a_head_below_the_feeds_own_is_another_history() -> None:
     some_events(world)
     feed, loader = await a_feed(world)
     canvas = feed.canvas(DisplayView())
+    before = canvas.position
     loader.worlds[SITE_ID] = shorter = small_clinic()
     await feed.check(head_of(shorter))
     assert loader.boards_read == 2
     check_canvas(canvas, shorter.board)
+    # Its numbers come again, and mean something else now: who was at one of them is told everything.
+    while feed.seq <= before.seq:
+        feed.offer(shorter.board.site.epoch, [some_events(shorter)[0]])
+        await feed.check(head_of(shorter))
+    assert not canvas.answers(before)
+    check_canvas(canvas, shorter.board)
+
+
+async def test_only_the_first_to_notice_renames_a_history() -> None:
+    world = small_clinic()
+    some_events(world)
+    (one, loader), other = await a_feed(world), Feed(SITE_ID, LogLoader(), flush_seconds=0)
+    other._loader = loader
+    await other.load()
+    loader.worlds[SITE_ID] = shorter = small_clinic()
+    head = head_of(shorter)
+    for feed in (one, other):
+        await feed.check(head)
+    assert shorter.board.site.epoch == "e1+"
+    assert one.position == other.position
 
 
 async def test_events_of_another_epoch_are_never_mixed_in() -> None:

@@ -43,11 +43,12 @@ async def test_a_reload_loses_nothing_offered_meanwhile() -> None:
     world = small_clinic()
     feed, loader = await loaded(world)
     loader.gate.clear()
-    check = asyncio.create_task(feed.check(Head(feed.seq - 1, "e1")))
+    world.renew("e2")
+    check = asyncio.create_task(feed.check(head_of(world)))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert loader.boards_read == 2
-    feed.offer("e1", world.do(IssueTicket(queue_id=min(world.board.queues))))
+    feed.offer("e2", world.do(IssueTicket(queue_id=min(world.board.queues))))
     loader.gate.set()
     await check
     assert feed.seq == world.board.site.seq

@@ -14,13 +14,15 @@ export class Announcer {
    */
   take(cells) {
     const present = [...cells.keys()].filter((key) => key.startsWith("announcement:"));
+    // After a restore, numbers come again: the same key at another time is another announcement.
+    const named = (/** @type {string} */ key) => `${key} ${cells.get(key).at}`;
     const known = this.#known;
     if (known === null) {
-      this.#known = new Set(present);
+      this.#known = new Set(present.map(named));
       return [];
     }
-    const fresh = present.filter((key) => !known.has(key));
-    for (const key of fresh) known.add(key);
+    const fresh = present.filter((key) => !known.has(named(key)));
+    for (const key of fresh) known.add(named(key));
     return fresh
       .filter((key) => cells.has(`entry:${cells.get(key).entry}`))
       .sort((one, other) => idOf(one) - idOf(other));

@@ -1,0 +1,69 @@
+"""``python -m tests.faults``: the stress run as long as you like, against servers of its own. It fails at what is wrong."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+import time
+from contextlib import nullcontext
+from pathlib import Path
+
+from tests.faults.stress import Figures, stress
+from tests.real import databases
+
+CHAPTER_MINUTES = 6.0  # then another house, another site and another database: a day only grows
+
+
+def main() -> int:
+    """Run; print the figures and the seed; return 1 if anything was wrong."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--servers", type=int, default=3)
+    parser.add_argument("--screens", type=int, default=48)
+    parser.add_argument("--only", action="append", default=[], help="a kind of fault; may be given several times")
+    arguments = parser.parse_args()
+    until = time.monotonic() + 60 * arguments.minutes
+    figures, wrongs, chapter, cable = Figures(), list[str](), 0, ""
+
+    def say(line: str) -> None:
+        print(f"{60 * arguments.minutes - (until - time.monotonic()):7.1f} s  {line}", file=sys.stderr, flush=True)
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        named = databases.named_server()
+        with nullcontext(named) if named is not None else databases.mariadb(folder) as server:
+            while time.monotonic() < until and not wrongs:
+                chapter += 1
+                say(f"chapter {chapter} of seed {arguments.seed}")
+                with databases.fresh_database(server) as url:
+                    inside = folder / f"chapter{chapter}"
+                    inside.mkdir()
+                    seconds = min(60 * CHAPTER_MINUTES, until - time.monotonic())
+                    chance = random.Random(f"{arguments.seed}-{chapter}")
+                    wrongs, cable = asyncio.run(
+                        stress(
+                            url,
+                            inside,
+                            chance,
+                            figures,
+                            seconds=seconds,
+                            servers=arguments.servers,
+                            screens=arguments.screens,
+                            only=arguments.only,
+                            say=say,
+                        )
+                    )
+    print(f"seed {arguments.seed}, {chapter} chapters, {arguments.servers} servers; {cable}")
+    for line in figures.lines():
+        print(line)
+    for wrong in wrongs:
+        print(f"WRONG: {wrong}")
+    return int(bool(wrongs))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,229 @@
+"""The house under stress: some server processes, a Redis, the proxies between them; each can be broken alone."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager, suppress
+from pathlib import Path
+
+import httpx
+
+from tests.real.black_hole import BlackHole
+from tests.real.lan import Lan, NoNamespace, lan
+from tests.real.lossy_proxy import LossyProxy, lossy_proxy
+from tests.real.processes import end, free_port, program
+from tests.real.redis import redis_process
+from tests.real.server import environment
+from tests.real.unruly_redis import UnrulyRedis
+from tests.real.viewer import SMALL_BUFFER
+
+HEARTBEAT_SECONDS = 1.0
+STALLED_SECONDS = 1.5  # less than the two heartbeats after which the kernel takes a peer that takes nothing for gone
+START_SECONDS = 60.0
+DRAIN_SECONDS = 10.0
+
+
+class Node:
+    """A server process that always has the same port, whichever process it is."""
+
+    def __init__(self, index: int, env: dict[str, str], host: str, folder: Path) -> None:
+        self.index = index
+        self.host = host
+        self.port = free_port()
+        self.log = folder / f"node{index}.log"
+        self._env = env
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        """Host and port."""
+        return f"{self.host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://{self.address}"
+
+    def start(self) -> None:
+        """Start a process; it is not ready yet."""
+        arguments = ["serve", "--host", self.host, "--port", str(self.port)]
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "server.cli", *arguments],
+                env=self._env,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    async def until_ready(self) -> None:
+        """Wait until it answers that it is ready."""
+        async with httpx.AsyncClient() as client, asyncio.timeout(START_SECONDS):
+            while True:
+                assert self.process is not None
+                if self.process.poll() is not None:
+                    raise AssertionError(f"{self.log.name} ended\n{self.log.read_text()[-3000:]}")
+                with suppress(httpx.HTTPError):
+                    if (await client.get(f"{self.url}/health/ready", timeout=5)).status_code == 200:
+                        return
+                await asyncio.sleep(0.1)
+
+    async def paused(self) -> int:
+        """Return how many readers it has noticed to take nothing: those it waits for, and those it has cut off for that."""
+        async with httpx.AsyncClient() as client:
+            lines = (await client.get(f"{self.url}/metrics", timeout=30)).text.splitlines()
+        slow = [line for line in lines if line.startswith("nowserving_streams_closed") and 'reason="slow"' in line]
+        paused = [line for line in lines if line.startswith("nowserving_streams_paused")]
+        return round(sum(float(line.rpartition(" ")[2]) for line in (*slow, *paused)))
+
+    def kill(self) -> None:
+        """End it without a word."""
+        assert self.process is not None
+        self.process.kill()
+
+    async def gone(self, seconds: float = DRAIN_SECONDS) -> int:
+        """Wait until its process has ended; return the status."""
+        assert self.process is not None
+        return await asyncio.to_thread(self.process.wait, seconds)
+
+    def stop(self) -> None:
+        """Have no process any more."""
+        if self.process is not None:
+            end(self.process)
+
+
+class Redis:
+    """A Redis that always has the same port."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self._folder = folder
+        self._stack = ExitStack()
+        self._process: subprocess.Popen[bytes]
+
+    def start(self) -> None:
+        """Start it."""
+        self._process = self._stack.enter_context(redis_process(self._folder, self.port))
+
+    def stop(self) -> None:
+        """Stop it; what it was told is forgotten."""
+        with suppress(ProcessLookupError):
+            self.go_on()
+        self._stack.close()
+
+    def freeze(self) -> None:
+        """Have it stand still: its connections stay, nothing comes."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Have it run again."""
+        self._process.send_signal(signal.SIGCONT)
+
+    def kill_clients(self) -> None:
+        """Close every connection to it."""
+        for kind in ("pubsub", "normal"):
+            asked = [program("redis-cli", "redis-tools"), "-p", str(self.port), "client", "kill", "type", kind]
+            subprocess.run(asked, check=True, capture_output=True, timeout=10)
+
+
+class House:
+    """Everything that runs."""
+
+    def __init__(self, nodes: list[Node], redis: Redis, hints: UnrulyRedis, commits: LossyProxy, cable: Lan | None) -> None:
+        self.nodes = nodes
+        self.redis = redis
+        self.hints = hints
+        self.commits = commits
+        self.cable = cable
+        self.holes: list[BlackHole] = []
+
+    async def start(self) -> None:
+        """Start every server, and wait until all are ready."""
+        if self.cable is None:
+            for node in self.nodes:
+                self.holes.append(BlackHole(node.port))
+                await self.holes[-1].start()
+        for node in self.nodes:
+            node.start()
+        await asyncio.gather(*(node.until_ready() for node in self.nodes))
+
+    async def stop(self) -> None:
+        """Stop every server."""
+        await asyncio.gather(*(asyncio.to_thread(node.stop) for node in self.nodes))
+        for hole in self.holes:
+            await hole.stop()
+
+    # How screens get there
+
+    async def connect(self, node: Node, *, far: bool = False) -> tuple[socket.socket, str]:
+        """Return a connection to a server, and the server's address; ``far`` ones can be cut off."""
+        port = node.port
+        if far and self.cable is not None:
+            made = self.cable.socket()
+        else:
+            made = socket.socket()
+            port = self.holes[node.index].port if far else port
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
+        made.setblocking(False)
+        try:
+            await asyncio.get_running_loop().sock_connect(made, (node.host, port))
+        except BaseException:
+            made.close()
+            raise
+        return made, node.address
+
+    def cut(self) -> None:
+        """Cut the far screens off: no packet arrives, no connection ends."""
+        if self.cable is not None:
+            self.cable.cut()
+        for hole in self.holes:
+            hole.cut()
+
+    def mend(self) -> None:
+        """Packets arrive again."""
+        if self.cable is not None:
+            self.cable.mend()
+        for hole in self.holes:
+            hole.mend()
+
+
+@asynccontextmanager
+async def house(database_url: str, folder: Path, servers: int, chance: random.Random) -> AsyncIterator[House]:
+    """Run a house on a migrated database of the MySQL family."""
+    with ExitStack() as stack:
+        cable: Lan | None = None
+        with suppress(NoNamespace):
+            cable = stack.enter_context(lan())
+        commits = stack.enter_context(lossy_proxy(database_url))
+        redis = Redis(folder)
+        redis.start()
+        stack.callback(redis.stop)
+        hints = UnrulyRedis(redis.port, chance)
+        await hints.start()
+        nodes: list[Node] = []
+        for index in range(servers):
+            env = environment(
+                commits.url if index == 0 else database_url,
+                f"redis://127.0.0.1:{hints.port}/0",
+                NOWSERVING_HEARTBEAT_SECONDS=str(HEARTBEAT_SECONDS),
+                NOWSERVING_STALLED_SECONDS=str(STALLED_SECONDS),
+                NOWSERVING_DRAIN_DELAY_SECONDS="0.2",
+                NOWSERVING_MAX_STREAMS_PER_TOKEN="500",
+                NOWSERVING_LOG_LEVEL="warning",
+            )
+            env.pop("COVERAGE_PROCESS_CONFIG", None)  # measured elsewhere: here it would only slow the race
+            nodes.append(Node(index, env, cable.host if cable else "127.0.0.1", folder))
+        made = House(nodes, redis, hints, commits, cable)
+        try:
+            await made.start()
+            yield made
+        finally:
+            await made.stop()
+            await hints.stop()

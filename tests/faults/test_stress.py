@@ -1,0 +1,31 @@
+"""The stress run's short form: each kind of fault once, in an order of the seed's. ``make stress`` is the long one."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.faults.stress import FAULTS, Figures, stress
+
+SEED = 4
+SCREENS = 24
+
+
+async def test_every_screen_shows_the_truth_again_after_each_fault(
+    mysql_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # measured elsewhere: here it would only slow the race
+    figures = Figures()
+    chance = random.Random(SEED)
+    wrongs, cable = await stress(mysql_url, tmp_path, chance, figures, seconds=None, servers=2, screens=SCREENS, say=print)
+    print(f"seed {SEED}; {cable}", *figures.lines(), sep="\n")
+    assert wrongs == []
+    assert set(figures.faults) == set(FAULTS), "each kind was seen"
+    assert figures.checks > SCREENS * len(FAULTS)
+    assert len({name.partition(" ")[0] for name in figures.viewers}) == 4, "screens of every view"
+    assert len(figures.commands) > 25
+    assert figures.announced > 20
+    assert figures.calls > 20
+    assert figures.paused > 0, "some server noticed that somebody stood still"

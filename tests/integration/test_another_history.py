@@ -1,0 +1,41 @@
+"""A site whose rows were put back to an older state: by a restore, which renews the epoch, or by a careless hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from server.domain.commands import CallNext, Hold
+from server.domain.views import DisplayView
+from server.live.feed import Feed
+from server.queries.boards import Boards
+from server.setup import Setup
+from server.store.database import Database
+from tests.real import history
+
+
+@pytest.mark.parametrize("renew", [True, False], ids=["restored", "by hand"])
+async def test_what_follows_an_older_state_is_another_history(setup: Setup, database: Database, renew: bool) -> None:
+    """Feeds notice, agree on its name, and answer nobody who was told of what is no more."""
+    seeded = await setup.seed(points=2, tickets=4, displays=1)
+    site_id, boards = seeded["site_id"], Boards(database)
+    then = await history.dump(database, site_id)
+    first, second = seeded["point_ids"]
+    lost = (await setup.do(CallNext(point_id=first)))["entry"]["id"]
+    feeds = [Feed(site_id, boards), Feed(site_id, boards)]
+    for feed in feeds:
+        await feed.load()
+    before = feeds[0].canvas(DisplayView()).position
+    await history.load(database, then, renew=renew)
+    for feed in feeds:
+        await feed.check((await boards.heads([site_id]))[site_id])
+    assert feeds[0].position == feeds[1].position
+    assert feeds[0].board is not None
+    assert feeds[0].board.entries[lost].state == "waiting"
+    assert feeds[0].board.site.epoch != before.epoch
+    # Its numbers come again, and mean something else.
+    called = (await setup.do(CallNext(point_id=second)))["entry"]["id"]
+    await setup.do(Hold(entry_id=called))
+    for feed in feeds:
+        await feed.check((await boards.heads([site_id]))[site_id])
+        assert feed.seq > before.seq
+        assert not feed.canvas(DisplayView()).answers(before)

@@ -1,0 +1,9 @@
+// Follows a stream by npm's eventsource, which comes back by itself; prints each message as a line of JSON.
+import { EventSource } from "eventsource";
+
+const source = new EventSource(process.argv[2]);
+for (const kind of ["snapshot", "change", "heartbeat", "bye"]) {
+  source.addEventListener(kind, ({ data, lastEventId }) => {
+    console.log(JSON.stringify({ kind, id: lastEventId || null, body: JSON.parse(data) }));
+  });
+}
