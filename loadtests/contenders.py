@@ -109,7 +109,7 @@ def ours(folder: Path, transport: Transport, tickets: int = 3, **more: str) -> I
     """Run two processes of ours on one database and one Redis."""
     with ExitStack() as stack:
         url = stack.enter_context(redis(folder))
-        env = environment(f"sqlite+aiosqlite:///{folder / 'x.db'}", url, **(MANY | more))
+        env = environment(f"sqlite+aiosqlite:///{folder / 'x.db'}", url) | MANY | more
         seeded = seed(env, points=1, tickets=tickets, displays=1)
         screens = stack.enter_context(serving(env, folder, name="screens"))
         commands = stack.enter_context(serving(env, folder, name="commands"))
