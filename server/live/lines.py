@@ -164,8 +164,11 @@ class Line(asyncio.Protocol):
 
     # What the endpoint and the wire ask
 
-    def begin(self, transport: asyncio.Transport, descriptor: int) -> None:
-        """Take over a connection: greet, say what there is to say, and follow. ``descriptor`` is -1 if TLS lies between."""
+    def begin(self, transport: asyncio.Transport, descriptor: int, stalled: bool = False) -> None:
+        """Take over a connection: greet, say what there is to say, and follow.
+
+        ``descriptor`` is -1 if TLS lies between; ``stalled`` says that the transport has paused whom it belonged to.
+        """
         self._transport = transport
         self.descriptor = descriptor
         stream = self.stream
@@ -173,8 +176,8 @@ class Line(asyncio.Protocol):
         stream.hand_off(self)
         if stream.over_at is not None:
             self.finish()
-        if transport.get_write_buffer_size():
-            self.pause_writing()  # its head has not gone yet; what the transport resumes is this protocol
+        if stalled:
+            self.pause_writing()  # its head has not gone yet; whom the transport will resume is this protocol
         since, canvas = stream.since, stream.canvas
         stream.since = None
         first = self.wire.greeting()

@@ -13,6 +13,7 @@ from __future__ import annotations
 import socket
 from typing import Any, Protocol
 
+import httptools
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -22,6 +23,7 @@ from server.live.stream import Outlet
 
 EXTENSION = "nowserving.connection"
 SEND_BUFFER_BYTES = 32 * 1024
+TLS_BUFFER_BYTES = 16 * 1024
 CLOSE_SECONDS = 1.0
 EARLY_BYTES = 64 * 1024  # of what a peer sends before its connection is given away
 
@@ -49,7 +51,10 @@ def tune(transport: Any, config: Any) -> None:
     With the kernel's own buffer, megabytes would be written to a screen that stands still before anyone notices. A peer
     that vanished is found within three heartbeats: one until something is written, two until that has not been taken.
     """
-    transport.set_write_buffer_limits(high=0)
+    veiled = transport.get_extra_info("ssl_object") is not None
+    # Behind TLS what is buffered may be a handshake's own, which no write of ours follows: a limit of zero would never be
+    # fallen short of.
+    transport.set_write_buffer_limits(high=TLS_BUFFER_BYTES if veiled else 0)
     connected = transport.get_extra_info("socket")
     if connected is None or connected.family not in (socket.AF_INET, socket.AF_INET6):
         return
@@ -59,12 +64,12 @@ def tune(transport: Any, config: Any) -> None:
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(silent_seconds * 1000))
 
 
-def _give(transport: Any, line: Line) -> None:
+def _give(transport: Any, line: Line, stalled: bool) -> None:
     """Make ``line`` the transport's protocol. Nothing else of the connection may be held on to after this."""
     connected = transport.get_extra_info("socket")
     veiled = connected is None or transport.get_extra_info("ssl_object") is not None
     transport.set_protocol(line)
-    line.begin(transport, -1 if veiled else connected.fileno())
+    line.begin(transport, -1 if veiled else connected.fileno(), stalled)
 
 
 class _AnyLength(int):
@@ -118,7 +123,7 @@ class HttpConnection:
         protocol.connections.discard(protocol)
         protocol.server_state.total_requests += 1
         protocol.flow.resume_reading()  # else the peer's close would never be seen
-        _give(transport, line)
+        _give(transport, line, protocol.flow.write_paused)
         # They hold one another; without this it would take a collection to free them.
         protocol.parser = protocol.cycle = protocol.transport = protocol.flow = None  # type: ignore[assignment]
         return True
@@ -142,6 +147,22 @@ class HttpLine(HttpToolsProtocol):
             # It knows no chunks, which uvicorn would send it all the same: its answers end with the connection.
             cycle.chunked_encoding = False
             cycle.expected_content_length = _AnyLength()
+
+    def data_received(self, data: bytes) -> None:
+        """As uvicorn does, but what came right behind a WebSocket's handshake is not lost."""
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+        except httptools.HttpParserUpgrade as upgrade:
+            if not self._should_upgrade():
+                self._unsupported_upgrade_warning()
+                return
+            transport, behind = self.transport, data[upgrade.args[0] :]
+            self.handle_websocket_upgrade()
+            if behind:
+                transport.get_protocol().data_received(behind)  # type: ignore[attr-defined]
 
     def handle_websocket_upgrade(self) -> None:
         super().handle_websocket_upgrade()
@@ -180,7 +201,7 @@ class WebSocketConnection:
         if protocol.read_paused:
             transport.resume_reading()
         early = bytes(protocol.early)
-        _give(transport, line)
+        _give(transport, line, not protocol.writable.is_set())
         protocol.transport = _GONE  # uvicorn closes it when the application returns
         protocol.conn.parser = None  # type: ignore[assignment]  # it holds itself
         if early:

@@ -1,0 +1,335 @@
+"""What the hand-off leans on in uvicorn, held against the installed version; and each danger of giving a connection away.
+
+A real server runs in a thread of this process, with timers so short that a test sees what they would do later. Everything is
+tried on uvloop and on asyncio's own loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+import uvloop
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from websockets.frames import Frame, Opcode
+from websockets.protocol import CLIENT, OPEN, Protocol
+
+from server.app import build_app
+from server.live.hub import Hub
+from server.serving import DrainingServer, StrictProtocol
+from server.settings import load_settings
+from server.setup import Seed
+from server.transport.lines import WebSocketLine
+from tests.real.processes import free_port, wait_until
+from tests.real.server import environment, seed
+
+KEEP_ALIVE = 1
+PING = 0.3
+HEARTBEAT = 0.5
+UPGRADE = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+UPGRADE += "Sec-WebSocket-Key: c2l4dGVlbiBieXRlcyEhIQ==\r\n"
+
+
+class House:
+    """A server in a thread, and what it was filled with."""
+
+    def __init__(self, port: int, seeded: Seed, server: DrainingServer, tls: bool) -> None:
+        self.port, self.seeded, self.server, self.tls = port, seeded, server, tls
+
+    @property
+    def hub(self) -> Hub:
+        found: Hub = self.server.lifespan.state["hub"]
+        return found
+
+    @property
+    def known(self) -> int:
+        """How many connections uvicorn knows of."""
+        return len(self.server.server_state.connections)
+
+    def request(self, *, upgrade: bool = False, method: str = "GET", version: str = "1.1") -> bytes:
+        display = self.seeded["displays"][0]
+        path = f"/live/displays/{display['id']}?token={display['token']}"
+        more = UPGRADE if upgrade else ""
+        return f"{method} {path} HTTP/{version}\r\nHost: 127.0.0.1:{self.port}\r\n{more}\r\n".encode()
+
+    @contextmanager
+    def connected(self, first: bytes = b"", *, receive_buffer: int | None = None) -> Iterator[socket.socket]:
+        with socket.socket() as plain:
+            if receive_buffer is not None:
+                plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+            plain.settimeout(10)
+            plain.connect(("127.0.0.1", self.port))
+            if not self.tls:
+                plain.sendall(first)
+                yield plain
+                return
+            context = ssl.create_default_context()
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            with context.wrap_socket(plain) as veiled:
+                veiled.sendall(first)
+                yield veiled
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """Make a certificate for the loopback; return its file and its key's."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / "certificate.pem", folder / "key.pem"
+    paths[0].write_bytes(built.public_bytes(serialization.Encoding.PEM))
+    form = serialization.PrivateFormat.PKCS8
+    paths[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
+    return paths
+
+
+@contextmanager
+def running(folder: Path, loop: str, *, tls: bool = False) -> Iterator[House]:
+    env = environment(f"sqlite+aiosqlite:///{folder / 'x.db'}", NOWSERVING_HEARTBEAT_SECONDS=str(HEARTBEAT))
+    seeded = seed(env, points=1, tickets=120, displays=1)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in env.items():
+            if name.startswith("NOWSERVING_"):
+                patch.setenv(name, value)
+        app = build_app(load_settings())
+    port = free_port()
+    more: dict[str, Any] = {}
+    if tls:
+        more["ssl_certfile"], more["ssl_keyfile"] = certificate(folder)
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=port, loop=loop, log_config=None, access_log=False, http=StrictProtocol,
+        ws=WebSocketLine, ws_per_message_deflate=False, timeout_keep_alive=KEEP_ALIVE, ws_ping_interval=PING,
+        ws_ping_timeout=PING, **more,
+    )  # fmt: skip
+    config.drain_delay_seconds, config.silent_seconds, config.hand_off = 0, 60, True  # type: ignore[attr-defined]
+    server = DrainingServer(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        wait_until(lambda: server.started, "the server")
+        yield House(port, seeded, server, tls)
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+@pytest.fixture(scope="module", params=["asyncio", "uvloop"])
+def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with running(tmp_path_factory.mktemp("contract"), request.param) as house:
+        yield house
+
+
+def read_until(peer: socket.socket, marker: bytes, count: int = 1) -> bytes:
+    found = b""
+    while found.count(marker) < count:
+        chunk = peer.recv(65536)
+        if not chunk:
+            raise AssertionError(f"ended without {marker!r}: {found[-300:]!r}")
+        found += chunk
+    return found
+
+
+def frames_in(received: bytes) -> list[Frame]:
+    peer = Protocol(CLIENT, state=OPEN, max_size=None)
+    peer.receive_data(received.partition(b"\r\n\r\n")[2])
+    return [each for each in peer.events_received() if isinstance(each, Frame)]
+
+
+def streams_are(house: House, count: int) -> None:
+    wait_until(lambda: len(house.hub._streams) == count, f"{count} streams")
+
+
+@pytest.mark.parametrize("upgrade", [False, True], ids=["sse", "websocket"])
+def test_nothing_of_uvicorn_s_holds_on_to_what_was_given_away(house: House, upgrade: bool) -> None:
+    """It counts no connection, runs no task, and none of its timers closes the stream."""
+    streams_are(house, 0)
+    wait_until(lambda: house.known == 0, "uvicorn to forget earlier connections")
+    with house.connected(house.request(upgrade=upgrade)) as peer:
+        read_until(peer, b'"cells":{')
+        streams_are(house, 1)
+        (stream,) = house.hub.streams()
+        assert stream.line is not None, "handed off"
+        wait_until(lambda: house.known == 0 and not house.server.server_state.tasks, "the request to be over")
+        until = time.monotonic() + KEEP_ALIVE + 3 * PING
+        beats = 0
+        while time.monotonic() < until or beats < 3:  # a peer that answers no ping, and is not asked for more
+            beats += read_until(peer, b'"digest":').count(b'"digest":')
+        assert len(house.hub._streams) == 1
+    streams_are(house, 0)
+
+
+def test_a_pipelined_request_is_dropped_and_the_head_says_so(house: House) -> None:
+    second = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    with house.connected(house.request() + second) as peer:
+        received = read_until(peer, b'"digest":', 2)
+        assert b"connection: close" in received.partition(b"\r\n\r\n")[0].lower()
+        assert received.count(b"HTTP/1.1") == 1
+        peer.sendall(second)
+        received += read_until(peer, b'"digest":', 2)
+        assert received.count(b"HTTP/1.1") == 1
+        assert b'"status":"ok"' not in received
+
+
+def test_a_stream_behind_a_pipelined_request_is_its_own(house: House) -> None:
+    """The connection that is given away is that of the request that asks, after the answer to the one before."""
+    first = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    with house.connected(first + house.request()) as peer:
+        received = read_until(peer, b'"digest":', 2)
+        health, _, rest = received.partition(b'{"status":"ok"}')
+        assert health.startswith(b"HTTP/1.1 200")
+        assert rest.startswith(b"HTTP/1.1 200")
+        assert b"event: snapshot" in rest
+
+
+def test_half_a_frame_before_the_switch_is_understood_after_it(house: House) -> None:
+    """What the peer began to say to uvicorn's parser is heard by the line."""
+    said = Frame(Opcode.TEXT, b'{"type":"disagreement","seq":1}').serialize(mask=True)
+    before = house.hub.disagreements["display"]
+    with house.connected() as peer:
+        head = house.request(upgrade=True)
+        # The database is asked who this is: time enough for the first half to come before the connection is given away.
+        peer.sendall(head)
+        peer.sendall(said[:7])
+        read_until(peer, b'"cells":{')
+        peer.sendall(said[7:])
+        wait_until(lambda: house.hub.disagreements["display"] == before + 1, "the message")
+        peer.sendall(said)
+        wait_until(lambda: house.hub.disagreements["display"] == before + 2, "another message")
+
+
+@pytest.mark.parametrize("upgrade", [False, True], ids=["sse", "websocket"])
+@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
+def test_a_peer_that_goes_without_a_word_is_noticed(house: House, upgrade: bool, reset: bool) -> None:
+    with house.connected(house.request(upgrade=upgrade)) as peer:
+        read_until(peer, b'"cells":{')
+        streams_are(house, 1)
+        if reset:
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+    streams_are(house, 0)
+
+
+@pytest.mark.parametrize("upgrade", [False, True], ids=["sse", "websocket"])
+def test_a_large_snapshot_still_buffered_at_the_switch_comes_whole(house: House, upgrade: bool) -> None:
+    member = next(each for each in house.seeded["staff"] if each["role"] == "receptionist")
+    body = json.dumps({"username": member["username"], "password": member["password"]}).encode()
+    head = (
+        f"POST /api/v1/session HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    )
+    with house.connected(f"{head}\r\nConnection: close\r\n\r\n".encode() + body) as peer:
+        answer = json.loads(read_until(peer, b"refresh_token").partition(b"\r\n\r\n")[2])
+    path, bearer = f"/live/sites/{house.seeded['site_id']}/desk", answer["access_token"]
+    more = UPGRADE if upgrade else ""
+    request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {bearer}\r\n{more}\r\n".encode()
+    with house.connected(request, receive_buffer=4096) as peer:
+        streams_are(house, 1)
+        (stream,) = house.hub.streams()
+        wait_until(lambda: stream.paused, "the first unwritten byte")
+        received = read_until(peer, b'"digest":', 2)
+        text = bytes(frames_in(received)[0].data) if upgrade else received.partition(b"event: snapshot\ndata: ")[2]
+        cells = json.JSONDecoder().raw_decode(text.decode())[0]["cells"]
+        assert sum(key.startswith("entry:") for key in cells) == 120
+        assert not stream.paused
+
+
+def test_http_1_0_is_raw_and_ends_with_the_connection(house: House) -> None:
+    with house.connected(house.request(version="1.0")) as peer:
+        received = read_until(peer, b'"digest":', 2)
+        head, _, body = received.partition(b"\r\n\r\n")
+        assert b"transfer-encoding" not in head.lower()
+        assert body.startswith(b"retry: ")
+        (stream,) = house.hub.streams()
+        house.server.servers[0].get_loop().call_soon_threadsafe(stream.end, "age")
+        rest = b""
+        while chunk := peer.recv(65536):
+            rest += chunk
+        assert rest.endswith(b"\n\n")
+        assert b"event: bye" in rest
+
+
+def test_head_is_answered_and_never_given_away(house: House) -> None:
+    with house.connected(house.request(method="HEAD") * 2) as peer:
+        received = read_until(peer, b"HTTP/1.1 200", 2)
+        assert b"text/event-stream" in received
+        assert b"\ndata:" not in received
+        assert not house.hub._streams
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("upgrade", [False, True], ids=["sse", "websocket"])
+def test_behind_tls_no_descriptor_is_ever_written_to(loop: str, upgrade: bool, tmp_path: Path) -> None:
+    with running(tmp_path, loop, tls=True) as house, house.connected(house.request(upgrade=upgrade)) as peer:
+        received = read_until(peer, b'"digest":', 2)
+        assert b'"cells":{' in received
+        (stream,) = house.hub.streams()
+        line: Any = stream.line
+        assert line is not None
+        assert line.descriptor == -1
+        house.server.servers[0].get_loop().call_soon_threadsafe(stream.end, "age")
+        assert b'"age"' in read_until(peer, b"bye")
+
+
+def test_a_transport_whose_limit_is_zero_pauses_before_a_short_write_returns() -> None:
+    """What lines rely on: the protocol is told at once, and told again when the last byte has gone. On both loops."""
+    for make in (asyncio.new_event_loop, uvloop.new_event_loop):
+        heard: list[str] = []
+
+        class Noting(asyncio.Protocol):
+            def pause_writing(self) -> None:
+                heard.append("paused")  # noqa: B023
+
+            def resume_writing(self) -> None:
+                heard.append("resumed")  # noqa: B023
+
+        async def check() -> None:
+            ours, theirs = socket.socketpair()
+            theirs.setblocking(False)
+            ours.setblocking(False)
+            loop = asyncio.get_running_loop()
+            transport, _ = await loop.create_connection(asyncio.Protocol, sock=ours)
+            transport.set_write_buffer_limits(high=0)
+            transport.set_protocol(Noting())
+            transport.write(b"x")
+            assert heard == []  # noqa: B023
+            assert transport.get_write_buffer_size() == 0
+            transport.write(b"x" * 5_000_000)
+            assert heard == ["paused"]  # noqa: B023
+            left = 5_000_001
+            async with asyncio.timeout(10):
+                while left:
+                    try:
+                        left -= len(theirs.recv(1 << 20))
+                    except BlockingIOError:
+                        await asyncio.sleep(0.001)
+                await asyncio.sleep(0.01)
+            assert heard == ["paused", "resumed"]  # noqa: B023
+            transport.close()
+            theirs.close()
+            await asyncio.sleep(0.01)
+
+        with asyncio.Runner(loop_factory=make) as runner:
+            runner.run(check())
