@@ -541,6 +541,7 @@ def cells_of_views() -> dict[str, dict[str, Json]]:
         },
         "expect_until": {"type": ["integer", "null"], "description": "Until when."},
     }
+    last: Json = {"type": ["integer", "null"]}
     absent: Json = {"type": ["integer", "null"], "description": "Until when the patient is expected to be late."}
     calls = _count("How often the entry has been called.")
     party = _count("How many people the ticket is for.", 1)
@@ -677,6 +678,10 @@ def cells_of_views() -> dict[str, dict[str, Json]]:
                     "position": place,
                     "waiting": _count("How many wait."),
                     "next": {"type": "array", "items": _text(), "maxItems": NEXT_UP},
+                    "expect_from": last
+                    | {"description": "From when the last in line expects the call, what a newcomer may reckon with; or null."},
+                    "expect_until": last | {"description": "Until when."},
+                    "estimating": {"type": "boolean", "description": "There is little to go by yet."},
                 }
             ),
             "point": _object({"name": _text()}),
@@ -705,6 +710,7 @@ def cells_of_views() -> dict[str, dict[str, Json]]:
                 "oneOf": [
                     _object(
                         {
+                            "entry": _id("The ticket's present stage: what the patient's own commands name."),
                             "label": _text(),
                             "state": _text(enum=_STATES),
                             "queue": _text(),
