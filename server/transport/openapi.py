@@ -35,6 +35,7 @@ from server.domain import furnishing, queue, roles
 from server.domain.commands import COMMANDS, Command, Personal, RenewToken
 from server.domain.entities import LAGS, OPEN_STATES, Announcement, Need, PointState, Priority, Rules, State
 from server.domain.errors import (
+    AnnouncementNotFound,
     ApiKeyNotFound,
     CommandIdReused,
     EntryUnknown,
@@ -77,8 +78,10 @@ from server.transport import (
     parameters,
     paths,
     sessions,
+    speech,
     staff_api,
     statistics_api,
+    tickets_api,
     told,
 )
 from server.transport.auth import ACCESS_COOKIE, ACCESS_SECONDS, KEY_PREFIX, REFRESH_COOKIE
@@ -101,6 +104,7 @@ from server.transport.errors import (
 )
 from server.transport.middleware import MAX_HEADER_BYTES
 from server.transport.versions import VERSIONS
+from server.transport.voice import VOICES
 
 Json = dict[str, Any]
 # An operation: its method, path, name, endpoint, request, answer, and what it can be refused for.
@@ -679,7 +683,7 @@ def cells_of_views() -> dict[str, dict[str, Json]]:
                     "waiting": _count("How many wait."),
                     "next": {"type": "array", "items": _text(), "maxItems": NEXT_UP},
                     "expect_from": last
-                    | {"description": "From when the last in line expects the call, what a newcomer may reckon with; or null."},
+                    | {"description": "From when the last in line expects the call, as a newcomer may; or null."},
                     "expect_until": last | {"description": "Until when."},
                     "estimating": {"type": "boolean", "description": "There is little to go by yet."},
                 }
@@ -1832,6 +1836,43 @@ class _Document:
             )
         self.schemas["Disagreement"] = _tidy(told.Disagreement.model_json_schema())
         self.schemas["Ack"] = _tidy(told.Ack.model_json_schema())
+        self._add(
+            "get",
+            paths.QR,
+            "Live",
+            "draw-ticket-code",
+            f"{tickets_api.qr.__doc__} {key}",
+            security=_PUBLIC,
+            responses={
+                "200": {
+                    "description": "The code.",
+                    "headers": _counted() | _UNKEPT,
+                    "content": {"image/svg+xml": {"schema": _text(pattern="^<svg ")}},
+                }
+            }
+            | self._refusals(TicketNotFound, codes=[_NO_PATH]),
+        )
+        self._add(
+            "get",
+            paths.SPEECH,
+            "Live",
+            "speak",
+            f"{speech.speak.__doc__} {own}",
+            security=_DISPLAY,
+            parameters=[
+                _query("announcement", "Which; without it, a sentence to try the sound with.", _id()),
+                _query("language", "In which language.", _text(enum=list(VOICES))),
+            ],
+            responses={
+                "200": {
+                    "description": "The sound.",
+                    "headers": _counted() | {"Cache-Control": {"required": True, "schema": _text(pattern="^private, ")}},
+                    "content": {"audio/wav": {"schema": _text(format="binary")}},
+                },
+                "204": {"description": "It cannot be spoken here.", "headers": _counted()},
+            }
+            | self._refusals(NotSignedIn, NotAllowed, InvalidField, AnnouncementNotFound, Unavailable, codes=[_NO_PATH]),
+        )
         self._add(
             "post",
             paths.ACK,

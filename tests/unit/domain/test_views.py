@@ -11,7 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.domain.board import Board
-from server.domain.commands import CallNext, Complete, IssueTicket, NoShow, Recall, Remove, RunningLate, Start, Tick, Transfer
+from server.domain.commands import (
+    CallNext,
+    Complete,
+    IssueTicket,
+    NoShow,
+    Recall,
+    Remove,
+    RunningLate,
+    Start,
+    Tick,
+    Transfer,
+)
 from server.domain.entities import Entry, Visit
 from server.domain.ranking import rank
 from server.domain.views import NEXT_UP, DeskView, DisplayView, Onlooker, PointView, TicketView, View, draw
