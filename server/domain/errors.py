@@ -97,10 +97,6 @@ class PairingNotFound(NotFound):
     """Nothing waits to be paired by this, or its time is over."""
 
 
-class AnnouncementNotFound(NotFound):
-    """There is no announcement with the id {announcement_id} any more."""
-
-
 class TicketNotFound(NotFound):
     """This ticket does not exist, or its day is over."""
 

@@ -35,7 +35,6 @@ from server.domain import furnishing, queue, roles
 from server.domain.commands import COMMANDS, Command, Personal, RenewToken
 from server.domain.entities import LAGS, OPEN_STATES, Announcement, Need, PointState, Priority, Rules, State
 from server.domain.errors import (
-    AnnouncementNotFound,
     ApiKeyNotFound,
     CommandIdReused,
     EntryUnknown,
@@ -1860,18 +1859,18 @@ class _Document:
             f"{speech.speak.__doc__} {own}",
             security=_DISPLAY,
             parameters=[
-                _query("announcement", "Which; without it, a sentence to try the sound with.", _id()),
+                _query("entry", "Whose call; without it, a sentence to try the sound with.", _id()),
                 _query("language", "In which language.", _text(enum=list(VOICES))),
             ],
             responses={
                 "200": {
                     "description": "The sound.",
-                    "headers": _counted() | {"Cache-Control": {"required": True, "schema": _text(pattern="^private, ")}},
+                    "headers": _counted() | _UNKEPT,
                     "content": {"audio/wav": {"schema": _text(format="binary")}},
                 },
-                "204": {"description": "It cannot be spoken here.", "headers": _counted()},
+                "204": {"description": "The call is over, or cannot be spoken here.", "headers": _counted()},
             }
-            | self._refusals(NotSignedIn, NotAllowed, InvalidField, AnnouncementNotFound, Unavailable, codes=[_NO_PATH]),
+            | self._refusals(NotSignedIn, NotAllowed, InvalidField, Unavailable, codes=[_NO_PATH]),
         )
         self._add(
             "post",

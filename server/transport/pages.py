@@ -15,6 +15,7 @@ PAGES = {
     "/sign-in": "sign-in",
     "/reception": "reception",
     "/docs": "docs",
+    "/display": "display",  # of a screen that does not know yet which one it is
     paths.DISPLAY_PAGE: "display",
     paths.PATIENT_PAGE: "patient",
 }

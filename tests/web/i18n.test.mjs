@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { readFileSync } from "node:fs";
 import { LANGUAGES, day, firstOf, has, preferred, speak, spoken, t, time } from "../../web/js/i18n.js";
 
-globalThis.fetch = async (url) => new Response(readFileSync(url));
+globalThis.fetch = async (url) => new Response(readFileSync(new URL(url)));
 globalThis.document = { documentElement: {}, querySelectorAll: () => [] };
 globalThis.location = { search: "" };
 globalThis.navigator = { languages: ["de", "es-MX"] };

@@ -7,6 +7,7 @@
  */
 
 import { recollect, remember } from "./memory.js";
+import { request } from "./request.js";
 
 /** @typedef {string | Partial<Record<Intl.LDMLPluralRule, string>>} Entry  one text, or one for each plural form of `n` */
 
@@ -98,7 +99,7 @@ const loading = new Map();
 export function load(tag) {
   let found = loading.get(tag);
   if (found === undefined) {
-    found = fetch(new URL(`../locales/${tag}.json`, import.meta.url)).then((answer) => answer.json());
+    found = request(new URL(`../locales/${tag}.json`, import.meta.url).href).then((answer) => answer.json());
     found.catch(() => loading.delete(tag));
     loading.set(tag, found);
   }

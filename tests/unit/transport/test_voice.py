@@ -26,7 +26,7 @@ def length_of(sound: bytes) -> float:
     with wave.open(io.BytesIO(sound)) as opened:
         frames = opened.readframes(opened.getnframes())
         assert len(frames) == opened.getnframes() * 2, "its header tells its true length"
-        return opened.getnframes() / opened.getframerate()
+        return float(opened.getnframes() / opened.getframerate())
 
 
 @pytest.mark.parametrize("language", VOICES)
