@@ -183,7 +183,8 @@ function clock(kind, zone, options) {
 }
 
 /**
- * Translate the fixed strings of a page: `data-text` names an element's text, `data-name` its accessible name. What
+ * Translate the fixed strings of a page: `data-text` names an element's text, `data-name` its accessible name, `data-alt`
+ * what a picture shows. What
  * stands in the HTML is the English one, so that a page shows words before, or without, this.
  *
  * @param {ParentNode} root
@@ -193,4 +194,5 @@ function translate(root) {
   for (const each of root.querySelectorAll("[data-name]")) {
     each.setAttribute("aria-label", t(each.getAttribute("data-name") ?? ""));
   }
+  for (const each of root.querySelectorAll("[data-alt]")) each.setAttribute("alt", t(each.getAttribute("data-alt") ?? ""));
 }

@@ -22,7 +22,8 @@
  * @typedef {{label: string, point: number, at: number, calls: number, name: string | null, language: string}} OpenCall
  * @typedef {{entry: number, label: string, point: number, kind: "call" | "recall" | "withdrawn", at: number}} Announcement
  *
- * @typedef {{state: EntryState, entry?: number, label?: string, queue?: string, ahead?: number | null, point?: string | null,
+ * @typedef {{state: EntryState, entry?: number, label?: string, queue?: string, service?: string | null,
+ *   provider?: string | null, ahead?: number | null, point?: string | null,
  *   since?: number, calls?: number, party?: number, language?: string, site?: string, time_zone?: string,
  *   expect_from?: number | null, expect_until?: number | null, estimating?: boolean, absent_until?: number | null}} Ticket
  */
