@@ -61,7 +61,7 @@ test("days are in the language", async () => {
     await speak([tag]);
     found[tag] = day(instant, "UTC");
   }
-  assert.equal(found.en, "Monday, March 3");
+  assert.match(found.en, /^Monday,? 3 March$/);
   assert.equal(found.es, "lunes, 3 de marzo");
   assert.equal(found.fr, "lundi 3 mars");
   assert.match(found.ar, /^الاثنين، 3/);

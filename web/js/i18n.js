@@ -18,14 +18,14 @@ export const LANGUAGES = Object.keys(NAMES);
 const DEFAULT = "en";
 const CHOSEN = "language";
 const RIGHT_TO_LEFT = new Set(["ar"]);
-// Numbers are written with the digits that are on the tickets.
-const FORMATS = { ar: "ar-u-nu-latn" };
+// Days as in Britain; numbers with the digits that are on the tickets.
+const FORMATS = { en: "en-GB", ar: "ar-u-nu-latn" };
 
 let language = DEFAULT;
 /** @type {Record<string, Entry>} */
 let texts = {};
 /** How the language writes numbers and dates, and what it calls plural. */
-let format = DEFAULT;
+let format = "en-GB";
 
 /** The language that is spoken now, as a tag. */
 export const spoken = () => language;
