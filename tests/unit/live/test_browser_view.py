@@ -25,7 +25,7 @@ REPLAY = ROOT / "tests" / "web" / "replay.mjs"
 def recorded(seed: int, size: int) -> list[dict[str, Any]]:
     """Return what screens of every kind are sent through a day, with what they then have to show."""
     world: World = small_clinic()
-    world.ticket(min(world.board.queues), name="Łukasz “Lou” O’Neill 診療所 😀\u2028\x7f")
+    world.ticket(min(world.board.queues), name='Łukasz "Lou" O\'Neill 診療所 😀\u2028\x7f')
     views: list[View] = [DeskView(open_sealed), DisplayView(), TicketView(min(world.board.visits))]
     views += [PointView(point_id, open_sealed) for point_id in world.board.points]
     board = copy.deepcopy(world.board)  # as a process has it that only hears of events

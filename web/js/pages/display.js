@@ -1,6 +1,5 @@
 import { Announcer } from "../components/announcer.js";
-import { showCalls } from "../components/call-board.js";
-import { showLastCalls } from "../components/last-calls.js";
+import { showBoard } from "../components/board.js";
 import { showLive } from "../components/live-mark.js";
 import { showNextUp } from "../components/next-up.js";
 import { showPanel } from "../components/display-panel.js";
@@ -43,7 +42,6 @@ const keptSite = kept?.cells.site;
 await speak(preferred(keptSite?.language)).catch(() => {});
 
 const hint = find("[data-sound-hint]");
-const calls = find("[data-calls]");
 const sound = new Sound();
 const announcer = new Announcer(kept?.more ?? null);
 const connection = new Connection(`/live/displays/${id}?token=${encodeURIComponent(token)}`);
@@ -74,15 +72,7 @@ function live() {
 }
 
 function draw() {
-  const { cells } = connection.view;
-  showCalls(calls, cells);
-  find("[data-no-calls]").hidden = calls.childElementCount > 0;
-  showLastCalls(find("[data-last-calls]"), cells);
-  showNextUp(find("[data-next-up]"), cells, connection.now());
-  say(find("[data-site]"), site()?.name ?? "");
-  const message = find("[data-message]");
-  say(message, site()?.message ?? "");
-  message.hidden = message.textContent === "";
+  showBoard(connection.view.cells, connection.now());
   tellTime();
 }
 
