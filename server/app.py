@@ -30,10 +30,12 @@ from server.store import answers, lockouts, processes
 from server.store.database import Database
 from server.store.vault import Vault
 from server.transport.application import application
+from server.transport.assets import Assets
 from server.transport.auth import IDLE_MICROSECONDS, Gate
 from server.transport.limits import Limiter
 from server.transport.metrics import Metrics
 from server.transport.parts import Parts
+from server.transport.voice import Voice
 
 logger = structlog.get_logger(__name__)
 
@@ -62,7 +64,22 @@ def build_app(settings: Settings, alongside: Callable[[Parts], Coroutine[Any, An
     hub.displays = Displays(partial(report_display, executor, process_id))
     audit = Audit(database, vault, process_name())
     gate = Gate(identities, vault, settings.secret_key.get_secret_value(), audit)
-    parts = Parts(database, vault, executor, hub, boards, identities, gate, audit, Metrics(hub, audit), web_folder())
+    web = web_folder()
+    public_url = str(settings.public_url) if "public_url" in settings.model_fields_set else None
+    parts = Parts(
+        database=database,
+        vault=vault,
+        executor=executor,
+        hub=hub,
+        boards=boards,
+        identities=identities,
+        gate=gate,
+        audit=audit,
+        metrics=Metrics(hub, audit),
+        assets=Assets(web),
+        voice=Voice(web),
+        public_url=public_url,
+    )
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:

@@ -274,7 +274,7 @@ class DisplayView:
     """The waiting-room screen: tickets and points, never a reason; a name only where the patient agreed."""
 
     kind: ClassVar[str] = "display"
-    shape: ClassVar[str] = "display2"
+    shape: ClassVar[str] = "display3"
 
     @property
     def name(self) -> str:
@@ -298,12 +298,17 @@ class DisplayView:
                 queue = board.queues[int(identifier)]
                 waiting = board.waiting(queue.id)
                 first = [board.entries[each.entry_id] for each in waiting[:NEXT_UP]]
+                # Who comes now stands behind the last: that one's range is the nearest to what they will be quoted.
+                last = board.entries[waiting[-1].entry_id] if waiting else None
                 return {
                     "name": queue.name,
                     "prefix": queue.prefix,
                     "position": queue.position,
                     "waiting": len(waiting),
                     "next": [board.visits[entry.visit_id].label for entry in first],
+                    "expect_from": _milliseconds(last.expect_from) if last else None,
+                    "expect_until": _milliseconds(last.expect_until) if last else None,
+                    "estimating": last is not None and last.estimating,
                 }
             case "point":
                 return {"name": board.points[int(identifier)].name}
@@ -343,7 +348,7 @@ class TicketView:
 
     visit_id: int
     kind: ClassVar[str] = "ticket"
-    shape: ClassVar[str] = "ticket3"
+    shape: ClassVar[str] = "ticket4"
 
     @property
     def name(self) -> str:
@@ -359,6 +364,7 @@ class TicketView:
         point = board.points[entry.point_id] if entry.point_id is not None else None
         queue = board.queues[entry.queue_id]
         return {
+            "entry": entry.id,
             "label": visit.label,
             "state": entry.state,
             "queue": queue.name,

@@ -23,8 +23,10 @@ from server.transport import (
     pairings,
     read_api,
     sessions,
+    speech,
     staff_api,
     statistics_api,
+    tickets_api,
 )
 from server.transport.errors import EXCEPTION_HANDLERS
 from server.transport.limits import Limiter, RateLimits
@@ -84,6 +86,8 @@ def application(
             *staff_api.ROUTES,
             *api_keys.ROUTES,
             *pairings.ROUTES,
+            *speech.ROUTES,
+            *tickets_api.ROUTES,
             *live.ROUTES,
             *health.ROUTES,
             *metrics.ROUTES,

@@ -74,8 +74,10 @@ from server.transport import (
     parameters,
     paths,
     sessions,
+    speech,
     staff_api,
     statistics_api,
+    tickets_api,
     told,
 )
 from server.transport.auth import ACCESS_COOKIE, ACCESS_SECONDS, KEY_PREFIX, REFRESH_COOKIE
@@ -99,6 +101,7 @@ from server.transport.errors import (
 from server.transport.middleware import MAX_HEADER_BYTES
 from server.transport.outcomes import Outcomes
 from server.transport.versions import VERSIONS
+from server.transport.voice import VOICES
 
 Json = dict[str, Any]
 # An operation: its method, path, name, endpoint, request, answer, and what it can be refused for.
@@ -453,6 +456,7 @@ def cells_of_views() -> dict[str, dict[str, Json]]:
         },
         "expect_until": {"type": ["integer", "null"], "description": "Until when."},
     }
+    last: Json = {"type": ["integer", "null"]}
     absent: Json = {"type": ["integer", "null"], "description": "Until when the patient is expected to be late."}
     calls = _count("How often the entry has been called.")
     party = _count("How many people the ticket is for.", 1)
@@ -589,6 +593,10 @@ def cells_of_views() -> dict[str, dict[str, Json]]:
                     "position": place,
                     "waiting": _count("How many wait."),
                     "next": {"type": "array", "items": _text(), "maxItems": NEXT_UP},
+                    "expect_from": last
+                    | {"description": "From when the last in line expects the call, as a newcomer may; or null."},
+                    "expect_until": last | {"description": "Until when."},
+                    "estimating": {"type": "boolean", "description": "There is little to go by yet."},
                 }
             ),
             "point": _object({"name": _text()}),
@@ -617,6 +625,7 @@ def cells_of_views() -> dict[str, dict[str, Json]]:
                 "oneOf": [
                     _object(
                         {
+                            "entry": _id("The ticket's present stage: what the patient's own commands name."),
                             "label": _text(),
                             "state": _text(enum=_STATES),
                             "queue": _text(),
@@ -1744,6 +1753,43 @@ class _Document:
             )
         self.schemas["Disagreement"] = _tidy(told.Disagreement.model_json_schema())
         self.schemas["Ack"] = _tidy(told.Ack.model_json_schema())
+        self._add(
+            "get",
+            paths.QR,
+            "Live",
+            "draw-ticket-code",
+            f"{tickets_api.qr.__doc__} {key}",
+            security=_PUBLIC,
+            responses={
+                "200": {
+                    "description": "The code.",
+                    "headers": _counted() | _UNKEPT,
+                    "content": {"image/svg+xml": {"schema": _text(pattern="^<svg ")}},
+                }
+            }
+            | self._refusals(TicketNotFound, codes=[_NO_PATH]),
+        )
+        self._add(
+            "get",
+            paths.SPEECH,
+            "Live",
+            "speak",
+            f"{speech.speak.__doc__} {own}",
+            security=_DISPLAY,
+            parameters=[
+                _query("entry", "Whose call; without it, a sentence to try the sound with.", _id()),
+                _query("language", "In which language.", _text(enum=list(VOICES))),
+            ],
+            responses={
+                "200": {
+                    "description": "The sound.",
+                    "headers": _counted() | _UNKEPT,
+                    "content": {"audio/wav": {"schema": _text(format="binary")}},
+                },
+                "204": {"description": "The call is over, or cannot be spoken here.", "headers": _counted()},
+            }
+            | self._refusals(NotSignedIn, NotAllowed, InvalidField, Unavailable, codes=[_NO_PATH]),
+        )
         self._add(
             "post",
             paths.ACK,

@@ -76,13 +76,18 @@ Open = Callable[..., Page]
 def open_page(browser: Browser, server: Server, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
     """Open pages, each in a browser of its own; afterwards nothing may have been complained about.
 
-    ``allowed`` names parts of console lines that the browser itself writes and the test expects.
+    ``allowed`` names parts of console lines that the browser itself writes and the test expects; ``script`` is run before
+    any of the page's own.
     """
     opened: list[tuple[Page, Watch]] = []
 
-    def open_page(path: str, *, width: int = 1280, height: int = 800, allowed: tuple[str, ...] = ()) -> Page:
+    def open_page(
+        path: str, *, width: int = 1280, height: int = 800, allowed: tuple[str, ...] = (), script: str = ""
+    ) -> Page:
         context = browser.new_context(viewport={"width": width, "height": height}, base_url=server.url)
         page = context.new_page()
+        if script:
+            page.add_init_script(script)
         watch = Watch(allowed=allowed)
         page.on("console", watch.console)
         page.on("pageerror", lambda error: watch.complaints.append(f"error: {error}"))

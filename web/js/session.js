@@ -1,6 +1,7 @@
 /** The session of a member of staff. Its tokens are cookies that no script can read. */
 
 import { forget, recollect, remember } from "./memory.js";
+import { post, request } from "./request.js";
 
 /**
  * @typedef {{id: number, username: string, role: string}} User
@@ -18,10 +19,10 @@ const HINT = "signed-in";
  * @returns {Promise<Session | null>}
  */
 export async function whoAmI() {
-  let answer = await fetch(ADDRESS);
+  let answer = await request(ADDRESS);
   if (answer.status === 401 && hinted()) {
     await refresh();
-    answer = await fetch(ADDRESS);
+    answer = await request(ADDRESS);
   }
   if (answer.ok) {
     remember(HINT, "1");
@@ -67,7 +68,7 @@ export function stayFresh() {
 /** End the session. */
 export async function signOut() {
   forget(HINT);
-  await fetch(ADDRESS, { method: "DELETE" });
+  await request(ADDRESS, { method: "DELETE" });
 }
 
 /** Go and sign in, then come back here. */
@@ -86,16 +87,4 @@ export function destination(wanted, origin) {
   if (wanted === null || !wanted.startsWith("/")) return "/reception";
   const url = URL.canParse(wanted, origin) ? new URL(wanted, origin) : null;
   return url !== null && url.origin === origin ? url.pathname + url.search + url.hash : "/reception";
-}
-
-/**
- * @param {string} address
- * @param {object} body
- */
-function post(address, body) {
-  return fetch(address, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(body),
-  });
 }

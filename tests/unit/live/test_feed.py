@@ -386,7 +386,7 @@ async def test_since_n_is_answered_from_the_floor_to_the_head_only() -> None:
         False,
     ]
     assert not canvas.answers(Position("e2", "desk4", head))
-    assert not canvas.answers(Position("e1", "display2", head))
+    assert not canvas.answers(Position("e1", "display3", head))
     assert canvas.position == Position("e1", "desk4", head)
 
 

@@ -168,7 +168,7 @@ async def test_resuming(house: House) -> None:
     assert first.id == f"e1.desk4.{house.world.board.site.seq}"
     for position in (
         Position("e9", "desk4", here.seq),
-        Position("e1", "display2", here.seq),
+        Position("e1", "display3", here.seq),
         Position("e1", "desk4", here.seq - 1),
     ):
         assert (await read(aiter(await enrol(hub, since=position)))).kind == "snapshot"

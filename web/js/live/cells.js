@@ -6,7 +6,7 @@
  * @typedef {"waiting" | "called" | "serving" | "held" | "no_show" | "completed" | "transferred" | "left" | "cancelled" | "expired"} EntryState
  * @typedef {"standard" | "assisted" | "urgent" | "emergency"} Priority
  *
- * @typedef {{name: string, time_zone: string, language: string, business_day: string}} Site
+ * @typedef {{name: string, time_zone: string, language: string, business_day: string, message: string | null}} Site
  *
  * @typedef {{name: string, prefix: string, position: number}} DeskQueue
  * @typedef {{name: string, queues: number[], position: number, entry: number | null}} DeskPoint
@@ -16,12 +16,14 @@
  * @typedef {{name: string, paired: boolean, connected: boolean, since: number | null, muted: boolean,
  *   version: string | null, lag: number | null}} DeskDisplay
  *
- * @typedef {{name: string, prefix: string, position: number, waiting: number, next: string[]}} DisplayQueue
+ * @typedef {{name: string, prefix: string, position: number, waiting: number, next: string[], expect_from: number | null,
+ *   expect_until: number | null, estimating: boolean}} DisplayQueue
  * @typedef {{name: string}} DisplayPoint
  * @typedef {{label: string, point: number, at: number, calls: number, name: string | null, language: string}} OpenCall
- * @typedef {{entry: number, label: string, point: number, kind: "call" | "recall", at: number}} Announcement
+ * @typedef {{entry: number, label: string, point: number, kind: "call" | "recall" | "withdrawn", at: number}} Announcement
  *
- * @typedef {{state: EntryState, label?: string, queue?: string, ahead?: number | null, point?: string | null,
+ * @typedef {{state: EntryState, entry?: number, label?: string, queue?: string, service?: string | null,
+ *   provider?: string | null, ahead?: number | null, point?: string | null,
  *   since?: number, calls?: number, party?: number, language?: string, site?: string, time_zone?: string,
  *   expect_from?: number | null, expect_until?: number | null, estimating?: boolean, absent_until?: number | null}} Ticket
  */

@@ -10,6 +10,7 @@ import { openEvents, openFrames } from "./sources.js";
 const MISSED_HEARTBEATS = 2.5;
 const ACK_MS = 2_000;
 const JUDGED_ANEW_MS = 500;
+const RECALLED_MS = 4_000;
 const FIRST_DELAY_MS = 1_000;
 const LONGEST_DELAY_MS = 30_000;
 
@@ -80,6 +81,20 @@ export class Connection extends EventTarget {
       lost: () => this.#lost(),
       refused: (status) => this.#refused(status),
     });
+  }
+
+  /**
+   * Show what was kept from before, until the server says what is so: before the first `open`. If it says nothing for a
+   * moment, what is shown is `stale`.
+   *
+   * @param {Pick<View, "cells" | "seq">} view
+   * @param {number} heardAt  when it was true
+   */
+  recall({ cells, seq }, heardAt) {
+    this.view = { ...this.view, cells, seq };
+    this.heardAt = heardAt;
+    this.#doubt = setTimeout(() => this.#become("stale"), RECALLED_MS);
+    this.dispatchEvent(new Event("view"));
   }
 
   /** Stop following. */
@@ -229,11 +244,20 @@ export class Connection extends EventTarget {
  */
 export function follow(address) {
   const connection = new Connection(address);
+  startFollowing(connection);
+  return connection;
+}
+
+/**
+ * The same with a connection that is there already.
+ *
+ * @param {Connection} connection
+ */
+export function startFollowing(connection) {
   window.addEventListener("online", () => connection.state !== "refused" && connection.state !== "live" && connection.open());
   // Left where whoever watches over the screens can see it.
   connection.addEventListener("disagreement", () => {
     document.body.dataset.disagreements = String(connection.disagreements);
   });
   connection.open();
-  return connection;
 }
