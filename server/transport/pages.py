@@ -15,6 +15,7 @@ PAGES = {
     "/": "index",
     "/sign-in": "sign-in",
     "/reception": "reception",
+    "/room": "room",
     "/docs": "docs",
     paths.DISPLAY_PAGE: "display",
     paths.PATIENT_PAGE: "patient",

@@ -259,6 +259,16 @@ def test_the_display_shows_the_next_few() -> None:
     assert cell["next"] == [world.label(urgent), "A001", "A002", "A003", "A004"]
 
 
+def test_the_desk_says_who_is_next_at_a_point_and_why() -> None:
+    world, first, second, point = a_morning()
+    other = max(world.board.points)
+    cells = draw(DESK, world.board)
+    assert cells[f"point:{point}"]["next"] == {"entry": second.id, "why": "head_start", "before": "A001", "minutes": 20}
+    assert cells[f"point:{other}"]["next"] is None
+    world.call(point)
+    assert draw(DESK, world.board)[f"point:{point}"]["next"]["entry"] == first.id, "whom it would call once it is free"
+
+
 def test_the_desks_cells() -> None:
     world, first, second, point = a_morning()
     world.call(point)
@@ -280,7 +290,9 @@ def test_the_desks_cells() -> None:
         "entry": second.id,
         "provider": None,
         "unmet_needs": [],
+        "next": {"entry": first.id, "why": "only", "before": None, "minutes": 0},
     }
+    assert cells["site"]["names_on_display"] is True
     waiting = world.entry(first)
     assert cells[f"entry:{first.id}"] == {
         "label": "A001",
