@@ -72,6 +72,8 @@ export function arrange(parent, items, key, make, update) {
   let place = parent.firstElementChild;
   for (const made of after.values()) {
     if (made === place) place = place.nextElementSibling;
+    // The one that stood here has gone further down: it is put there in its turn, and nobody else is touched.
+    else if (place !== null && made === place.nextElementSibling) place = made.nextElementSibling;
     else parent.insertBefore(made, place);
   }
   arranged.set(parent, after);
