@@ -40,27 +40,24 @@ const A_LABEL = /^[a-z]\d{3,}$/i;
 await speak();
 
 const message = find("[data-message]");
+/** @param {string} id @returns {HTMLDialogElement} */
+const dialog = (id) => /** @type {HTMLDialogElement} */ (find(`#${id}`));
+
 await begin();
 
 /** Show what this tab showed last, if it did, while the server is asked who is signed in. */
 async function begin() {
   const kept = keptSession();
   if (kept !== null) welcome(kept);
-  try {
-    const session = await whoAmI();
-    if (session === null) {
-      leave();
-      return;
-    }
+  const session = await whoAmI().catch(() => undefined);
+  if (session === undefined) {
+    if (kept === null) tell(t("error.unreachable"), "error");
+  } else if (session === null) leave();
+  else if (JSON.stringify(kept) !== JSON.stringify(session)) {
+    if (kept !== null && kept.user.id !== session.user.id) forgetDesk(); // somebody else's names
     keepSession(session);
     if (kept === null) welcome(session);
-    else if (JSON.stringify(kept) !== JSON.stringify(session)) {
-      if (kept.user.id !== session.user.id) forgetDesk();
-      keepSession(session);
-      location.reload();
-    }
-  } catch {
-    if (kept === null) tell(t("error.unreachable"), "error");
+    else location.reload();
   }
 }
 
@@ -88,9 +85,6 @@ function tell(text, kind) {
   message.dataset.kind = kind;
   say(message, text);
 }
-
-/** @param {string} id @returns {HTMLDialogElement} */
-const dialog = (id) => /** @type {HTMLDialogElement} */ (find(`#${id}`));
 
 /**
  * @param {Site} site
