@@ -344,6 +344,7 @@ function attend(site, sites, username) {
   });
 
   const search = /** @type {HTMLInputElement} */ (find("[data-search]"));
+  search.placeholder = t("action.search");
   const earlier = find("[data-earlier]");
   const asker = new Asker();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
