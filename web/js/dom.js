@@ -69,6 +69,7 @@ export function arrange(parent, items, key, make, update) {
     after.set(key(item), made);
   }
   for (const [each, made] of before) if (!after.has(each)) made.remove();
+  const focused = document.activeElement;
   let place = parent.firstElementChild;
   for (const made of after.values()) {
     if (made === place) place = place.nextElementSibling;
@@ -77,4 +78,8 @@ export function arrange(parent, items, key, make, update) {
     else parent.insertBefore(made, place);
   }
   arranged.set(parent, after);
+  // An element that is put elsewhere loses the focus on the way.
+  if (focused instanceof HTMLElement && focused !== document.activeElement && parent.contains(focused)) {
+    focused.focus({ preventScroll: true });
+  }
 }
