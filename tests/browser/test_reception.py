@@ -125,6 +125,18 @@ def test_every_step_has_its_key(open_desk: OpenDesk) -> None:
     expect(desk.locator("dialog[open]")).to_have_count(0)
 
 
+def test_keys_pressed_in_a_hurry(open_desk: OpenDesk) -> None:
+    """The second comes before the first is done, and before its button can be pressed: it waits its turn."""
+    desk = open_desk()
+    for keys, label in (("ns", "A001"), ("cn", "B001"), ("sc", "B001")):
+        desk.keyboard.type(keys)
+        expect(desk.locator(".action-bar")).not_to_have_attribute("aria-busy", "true")
+        expect(desk.locator("[data-message]")).to_contain_text(label)
+    said(desk, "B001 is done.")
+    expect(row(desk, "A001")).to_have_count(0)
+    expect(row(desk, "B001")).to_have_count(0)
+
+
 def test_keys_may_be_switched_off_and_given_to_other_actions(open_desk: OpenDesk) -> None:
     desk = open_desk()
     press = desk.keyboard.press

@@ -41,8 +41,9 @@ export class Keys extends EventTarget {
  * Let a page's buttons (`data-action`) be pressed by keys, and show which.
  *
  * @param {Keys} keys
+ * @param {(button: HTMLButtonElement) => void} tooSoon  told of a button that cannot be pressed: it may be, in a moment
  */
-export function pressByKeys(keys) {
+export function pressByKeys(keys, tooSoon) {
   const label = () => {
     document.body.classList.toggle("has-keys", keys.wanted);
     for (const button of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-action]"))) {
@@ -62,10 +63,10 @@ export function pressByKeys(keys) {
     if (document.querySelector("dialog[open]")) return;
     const key = keyOf(event);
     if (key === null) return;
-    const button = document.querySelector(`button[aria-keyshortcuts="${CSS.escape(key)}"]:not(:disabled)`);
-    if (button instanceof HTMLButtonElement) {
-      event.preventDefault(); // or the letter lands in the field of the dialog that it opens
-      button.click();
-    }
+    const button = document.querySelector(`button[aria-keyshortcuts="${CSS.escape(key)}"]`);
+    if (!(button instanceof HTMLButtonElement)) return;
+    event.preventDefault(); // or the letter lands in the field of the dialog that it opens
+    if (button.disabled) tooSoon(button);
+    else button.click();
   });
 }

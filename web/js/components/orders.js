@@ -2,10 +2,12 @@ import { CommandFailed, send } from "../commands.js";
 
 /**
  * @typedef {import("../commands.js").Answer} Answer
+ * @typedef {import("../live/connection.js").Connection} Connection
  * @typedef {{entry: number, label: string, step: string, until: number}} Step  what can be taken back, until when
  */
 
 const UNDO_MS = 60_000;
+const SHOWN_MS = 1_000;
 const UNDOABLE = new Set([
   "call-next", "call", "start", "complete", "no-show", "transfer", "hold", "return", "leave", "cancel", "reprioritise",
   "move", "running-late", "reopen",
@@ -22,17 +24,18 @@ export class Orders extends EventTarget {
   /** @type {Step | null} */
   last = null;
 
-  #now;
+  #connection;
   #signedOut;
   /** What was pressed meanwhile. @type {(() => void) | null} */
   #then = null;
 
   /**
-   * @param {{now: () => number, signedOut: () => void}} by  the server's time; what to do when nobody is signed in any more
+   * @param {Connection} connection  what the screen shows
+   * @param {() => void} signedOut    what to do when nobody is signed in any more
    */
-  constructor({ now, signedOut }) {
+  constructor(connection, signedOut) {
     super();
-    this.#now = now;
+    this.#connection = connection;
     this.#signedOut = signedOut;
   }
 
@@ -63,7 +66,7 @@ export class Orders extends EventTarget {
    */
   async act(name, body, again) {
     if (this.doing) {
-      if (name !== this.doing) this.#then = again;
+      if (name !== this.doing) this.later(again);
       return null;
     }
     this.#become(name);
@@ -73,8 +76,9 @@ export class Orders extends EventTarget {
       if (name === "undo") this.last = null;
       else if (UNDOABLE.has(name)) {
         const { type = "", label = "" } = answer.events.at(-1) ?? {};
-        this.last = { entry, label, step: type, until: this.#now() + UNDO_MS };
+        this.last = { entry, label, step: type, until: this.#connection.now() + UNDO_MS };
       }
+      await this.#shown(answer.seq);
       return answer;
     } finally {
       this.#become("");
@@ -83,6 +87,38 @@ export class Orders extends EventTarget {
       // The answer has to be said first: it is said when this promise is kept.
       if (then !== null) setTimeout(then);
     }
+  }
+
+  /**
+   * Do something when the command under way is done, instead of what was to be done then before.
+   *
+   * @param {() => void} press
+   */
+  later(press) {
+    this.#then = press;
+  }
+
+  /**
+   * Wait until the screen shows what was done: whoever reads that it is may press the next key at once.
+   *
+   * @param {number} seq
+   * @returns {Promise<void>}
+   */
+  #shown(seq) {
+    const connection = this.#connection;
+    return new Promise((resolve) => {
+      const timer = setTimeout(end, SHOWN_MS);
+      const look = () => {
+        if (connection.view.seq >= seq || connection.state !== "live") end();
+      };
+      function end() {
+        clearTimeout(timer);
+        connection.removeEventListener("view", look);
+        resolve();
+      }
+      connection.addEventListener("view", look);
+      look();
+    });
   }
 
   /** @param {string} name */

@@ -225,10 +225,12 @@ export class Connection extends EventTarget {
  * Follow an address, at once, and again at once whenever the network comes back.
  *
  * @param {string} address
+ * @param {{view: View, at: number} | null} [kept]  what was shown before, and when it was true: it stays until there is news
  * @returns {Connection}
  */
-export function follow(address) {
+export function follow(address, kept = null) {
   const connection = new Connection(address);
+  if (kept !== null) Object.assign(connection, { view: kept.view, heardAt: kept.at });
   window.addEventListener("online", () => connection.state !== "refused" && connection.state !== "live" && connection.open());
   // Left where whoever watches over the screens can see it.
   connection.addEventListener("disagreement", () => {

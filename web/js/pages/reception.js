@@ -93,13 +93,8 @@ function tell(text, kind) {
  */
 function attend(site, sites, username) {
   stayFresh();
-  const connection = follow(`/live/sites/${site.id}/desk`);
   const kept = keptView(site.id);
-  if (kept !== null) {
-    connection.view = kept.view;
-    connection.heardAt = kept.at;
-    document.body.classList.add("is-loaded");
-  }
+  const connection = follow(`/live/sites/${site.id}/desk`, kept);
   const bar = find(".action-bar");
   const columns = find("[data-columns]");
   const points = /** @type {HTMLSelectElement} */ (find("[data-point-select]"));
@@ -109,7 +104,7 @@ function attend(site, sites, username) {
   /** The chosen entry. @type {number | null} */
   let chosen = null;
   let wanted = "";
-  const orders = new Orders({ now: () => connection.now(), signedOut: leave });
+  const orders = new Orders(connection, leave);
   const myPoint = () => desk.points.find(({ id }) => id === mine) ?? null;
   const chosenEntry = () => (chosen === null ? null : (desk.entries.get(chosen) ?? null));
   const subject = () => chosenEntry() ?? guestOf(desk, myPoint());
@@ -156,7 +151,6 @@ function attend(site, sites, username) {
   connection.addEventListener("view", () => {
     desk = deskOf(connection.view.cells);
     if (mine !== null && !desk.points.some(({ id }) => id === mine)) mine = null;
-    document.body.classList.add("is-loaded");
     paint();
     keepLater();
   });
@@ -390,7 +384,7 @@ function attend(site, sites, username) {
     earlier.hidden = false;
   }
 
-  pressByKeys(keys);
+  pressByKeys(keys, (button) => orders.doing && orders.later(() => button.disabled || button.click()));
 
   const siteSelect = /** @type {HTMLSelectElement} */ (find("[data-site-select]"));
   siteSelect.replaceChildren(...sites.map(({ id, name }) => element("option", { value: String(id) }, name)));

@@ -88,7 +88,7 @@ function attend(site, pointId) {
   const main = find("[data-console]");
   const message = find("[data-message]");
   const connection = follow(`/live/points/${pointId}`);
-  const orders = new Orders({ now: () => connection.now(), signedOut: goToSignIn });
+  const orders = new Orders(connection, goToSignIn);
   let room = roomOf(connection.view.cells);
   find("[data-change]").hidden = false;
 
@@ -215,5 +215,5 @@ function attend(site, pointId) {
   for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (document.querySelectorAll("[data-action]"))) {
     button.addEventListener("click", () => press(button.dataset.action ?? ""));
   }
-  pressByKeys(keys);
+  pressByKeys(keys, (button) => orders.doing && orders.later(() => button.disabled || button.click()));
 }
