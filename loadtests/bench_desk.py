@@ -55,10 +55,10 @@ def measure(page: Page, server: Server, seeded: Seed, rounds: int) -> list[float
     changes = 0
     with server.client(server.sign_in(seeded, "receptionist")) as client:
 
-        def do(name: str, **body: Any) -> dict[str, Any]:
+        def do(command: str, **body: Any) -> dict[str, Any]:
             """Do a command, and wait until the page has heard of it: each change is one of its own."""
             nonlocal changes
-            answer = client.post(f"/api/v1/commands/{name}", json=body)
+            answer = client.post(f"/api/v1/commands/{command}", json=body)
             assert answer.status_code == 200, answer.text
             changes += 1
             page.wait_for_function(f"() => window.taken.length >= {changes}")

@@ -184,9 +184,26 @@ function updateRow(row, entry, desk, look, besideOf) {
     row.classList.toggle("is-next", look.point?.next?.entry === entry.id);
     say(parts.ticket, entry.label);
     say(parts.name, entry.name ?? "");
-    parts.notes.replaceChildren(...notesOf(entry, desk, look).map(({ kind, text }) => element("span", { className: `note is-${kind}` }, text)));
+    showNotes(parts.notes, notesOf(entry, desk, look));
   }
   Object.assign(parts, { entry, beside, minutes });
+}
+
+/**
+ * Show notes. Most often it is the same ones with another time: then nothing is made anew, for when the waits are quoted that
+ * is so for everybody who waits.
+ *
+ * @param {HTMLElement} parent
+ * @param {{kind: string, text: string}[]} notes
+ */
+function showNotes(parent, notes) {
+  const kinds = notes.map(({ kind }) => kind).join(" ");
+  if (parent.dataset.kinds !== kinds) {
+    parent.dataset.kinds = kinds;
+    parent.replaceChildren(...notes.map(({ kind, text }) => element("span", { className: `note is-${kind}` }, text)));
+    return;
+  }
+  for (const [index, { text }] of notes.entries()) say(/** @type {Element} */ (parent.children[index]), text);
 }
 
 /**

@@ -88,9 +88,9 @@ export function showRoom(main, room, { undo, now }) {
       button.hidden = action !== (primary ?? "call-next");
       button.disabled = action !== primary;
     } else if (action === "undo") button.disabled = undo === null;
-    else if (action === "break-point") button.hidden = !others.includes(action);
     else button.disabled = !others.includes(action);
   }
+  find('[data-action="break-point"]').hidden = !others.includes("break-point");
   const first = next.first[0];
   say(find("[data-call-text]", main), guest === null && first !== undefined ? t("room.call-next", { label: first.label }) : t("action.call-next"));
   tellRoomUndo(main, undo, now);
