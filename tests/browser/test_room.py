@@ -115,7 +115,13 @@ def test_a_room_that_takes_a_break_and_a_call_that_came_too_late(open_room: Open
 
 def test_needs_are_seen_before_the_call(open_room: OpenRoom, server: Server, seeded: Seed) -> None:
     with server.client(server.sign_in(seeded, "receptionist")) as reception:
-        body = {"queue_id": seeded["queue_ids"][0], "priority": "emergency", "needs": ["interpreter"], "language": "fr", "name": "Ada Berg"}
+        body = {
+            "queue_id": seeded["queue_ids"][0],
+            "priority": "emergency",
+            "needs": ["interpreter"],
+            "language": "fr",
+            "name": "Ada Berg",
+        }
         assert reception.post("/api/v1/commands/issue-ticket", json=body).status_code == 200
     room = open_room()
     first = room.locator("[data-next]").first
