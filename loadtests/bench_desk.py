@@ -91,7 +91,7 @@ def main(entries: int, rounds: int) -> int:
             browser.close()
     median, late = statistics.median(taken), taken[int(len(taken) * 0.95)]
     print(
-        f"{entries} entries, {len(taken)} changes: median {median:.1f} ms, 95 % within {late:.1f} ms, worst {taken[-1]:.1f} ms"
+        f"{entries} entries, {len(taken)} changes: median {median:.1f} ms, 95 % in {late:.1f} ms, worst {taken[-1]:.1f} ms"
     )
     return 0 if median < FRAME_MILLISECONDS else 1
 

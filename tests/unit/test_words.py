@@ -1,4 +1,4 @@
-"""Whatever reception or a room can be refused has words of its own on the screen: nobody reads a code, or a server's sentence."""
+"""Whatever reception or a room can be refused has words of its own: nobody there reads a code, or a server's sentence."""
 
 from __future__ import annotations
 
