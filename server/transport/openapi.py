@@ -56,6 +56,7 @@ from server.domain.errors import (
 )
 from server.domain.events import EVENTS, DisplayReported, Event
 from server.domain.ids import MAX_ID
+from server.domain.ranking import WhyNext
 from server.domain.statistics import Figures, Hour, PointUse
 from server.domain.views import NEXT_UP, DeskView, DisplayView, PointView, TicketView
 from server.live.messages import REASONS
@@ -485,13 +486,26 @@ def cells_of_views() -> dict[str, dict[str, Json]]:
         "language": _text(),
         "party": party,
     }
+    next_one = _object(
+        {
+            "entry": _id(),
+            "why": _text(enum=list(get_args(WhyNext)), description="What decides between it and the one after it."),
+            "before": _NULLABLE_TEXT | {"description": "The ticket that would be next without it."},
+            "minutes": _count("The head start, where that decides; else 0."),
+        }
+    )
     undo: Json = {
         "undo": _NULLABLE_TEXT | {"description": "The last step, if it can be taken back."},
         "undo_until": {"type": ["integer", "null"], "description": "Until when it can."},
     }
     return {
         DeskView.kind: {
-            "site": site,
+            "site": site
+            | {
+                "properties": site["properties"]
+                | {"names_on_display": {"type": "boolean", "description": "Displays name those who agree to it."}},
+                "required": [*site["required"], "names_on_display"],
+            },
             "service": _object(
                 {
                     "name": _NULLABLE_TEXT | {"description": "What it really is, for staff alone."},
@@ -520,6 +534,8 @@ def cells_of_views() -> dict[str, dict[str, Json]]:
                     "entry": _id("The entry that it has called or serves.", nullable=True),
                     "provider": _id("The clinician who is there.", nullable=True),
                     "unmet_needs": needs | {"description": "Needs that the room cannot meet."},
+                    "next": next_one
+                    | {"type": ["object", "null"], "description": "Whom it would call next; null for nobody."},
                 }
             ),
             "display": _object(paired | health),
@@ -1474,6 +1490,32 @@ class _Document:
             | self._refusals(*_READ, SiteNotFound, VisitUnknown, codes=[_NO_PATH]),
         )
         self._history(unknown)
+        slip = {
+            "entry_id": _id(),
+            "label": _text(),
+            "token": _text(description="The key to the patient's page, `/t/{token}`."),
+            "site": _text(),
+            "time_zone": _text(),
+            "queue": _text(),
+            "language": _text(),
+            "party": _count("How many people the ticket is for.", 1),
+            "opened_at": _INSTANT,
+            "ahead": {"type": ["integer", "null"], "minimum": 0, "description": "Null if not waiting."},
+            "expect_from": {
+                "type": ["integer", "null"],
+                "description": "From when to expect the call; null if not waiting.",
+            },
+            "expect_until": {"type": ["integer", "null"], "description": "Until when."},
+        }
+        self._add(
+            "get",
+            paths.SLIP,
+            "Entries and visits",
+            "read-slip",
+            "Return what the slip of one of today's tickets says, to print it again. With its token, the key to the "
+            f"patient's page; every time is noted in the audit. Roles: {_who('read-slip')}.",
+            responses={"200": _answer("The slip.", _object(slip), headers=_UNKEPT)} | unknown,
+        )
         told = [
             _query(
                 "name",

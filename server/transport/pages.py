@@ -14,6 +14,7 @@ PAGES = {
     "/": "index",
     "/sign-in": "sign-in",
     "/reception": "reception",
+    "/room": "room",
     "/docs": "docs",
     "/display": "display",  # of a screen that does not know yet which one it is
     paths.DISPLAY_PAGE: "display",

@@ -289,6 +289,16 @@ def test_the_display_tells_how_long_the_last_in_line_waits() -> None:
     assert cell["waiting"] == 2
 
 
+def test_the_desk_says_who_is_next_at_a_point_and_why() -> None:
+    world, first, second, point = a_morning()
+    other = max(world.board.points)
+    cells = draw(DESK, world.board)
+    assert cells[f"point:{point}"]["next"] == {"entry": second.id, "why": "head_start", "before": "A001", "minutes": 20}
+    assert cells[f"point:{other}"]["next"] is None
+    world.call(point)
+    assert draw(DESK, world.board)[f"point:{point}"]["next"]["entry"] == first.id, "whom it would call once it is free"
+
+
 def test_the_desks_cells() -> None:
     world, first, second, point = a_morning()
     world.call(point)
@@ -310,7 +320,9 @@ def test_the_desks_cells() -> None:
         "entry": second.id,
         "provider": None,
         "unmet_needs": [],
+        "next": {"entry": first.id, "why": "only", "before": None, "minutes": 0},
     }
+    assert cells["site"]["names_on_display"] is True
     waiting = world.entry(first)
     assert cells[f"entry:{first.id}"] == {
         "label": "A001",

@@ -240,10 +240,12 @@ export class Connection extends EventTarget {
  * Follow an address, at once, and again at once whenever the network comes back.
  *
  * @param {string} address
+ * @param {{view: View, at: number} | null} [kept]  what was shown before, and when it was true: it stays until there is news
  * @returns {Connection}
  */
-export function follow(address) {
+export function follow(address, kept = null) {
   const connection = new Connection(address);
+  if (kept !== null) Object.assign(connection, { view: kept.view, heardAt: kept.at });
   startFollowing(connection);
   return connection;
 }
