@@ -14,6 +14,7 @@ CALM := audit bad_input cancelled chains database execute explain fuzz hostile i
 # Each lock has a stamp of its own: what is installed is what the lock says, and is installed once.
 RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
+NPM_STAMP := tests/npm/node_modules/.installed
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: run test check fuzz packages wheel clean help
@@ -24,7 +25,7 @@ help:
 run: $(RUN_STAMP)
 	@$(VENV)/bin/python -m server.cli demo --host $(HOST) --port $(PORT)
 
-test: packages $(DEV_STAMP) check
+test: packages $(DEV_STAMP) $(NPM_STAMP) check
 	node --test tests/web
 	$(VENV)/bin/python -m coverage erase
 	@# Two lanes for two cores. What only thinks takes what the real servers of the other lane leave over.
@@ -71,5 +72,11 @@ $(DEV_STAMP): requirements-dev.lock | $(VENV)/bin/python
 	@$(PIP) --require-hashes -r requirements-dev.lock
 	@touch $@ $(RUN_STAMP)
 
+# Other people's clients and judges, for the tests alone: the pages need no package.
+$(NPM_STAMP): tests/npm/package.json tests/npm/package-lock.json | packages
+	@echo "Installing what the tests need of npm (once)..."
+	@cd tests/npm && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
 clean:
-	rm -rf $(VENV) dist
+	rm -rf $(VENV) dist tests/npm/node_modules

@@ -13,6 +13,7 @@ need redis-server redis-server
 need nginx nginx
 need chromium chromium
 need node nodejs
+need npm npm
 [ -z "$missing" ] && exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
