@@ -1,5 +1,5 @@
 # make run    a clinic with a simulated day           make test   everything the tests need, then all of them
-# make check  lint, types, import rules               make clean  forget the virtual environments
+# make check  lint, types, import rules               make clean  forget what was installed
 # make fuzz   the whole API, with what the document allows and what it does not, for some minutes
 
 PORT ?= 8000
@@ -43,11 +43,12 @@ test: packages $(DEV_STAMP) $(NPM_STAMP) check
 	@$(VENV)/bin/python -m coverage json --quiet -o .make/coverage.json
 	@$(VENV)/bin/python tests/branches.py .make/coverage.json $(LEAST_BRANCHES)
 
-check: $(DEV_STAMP)
+check: $(DEV_STAMP) $(NPM_STAMP)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+	tests/npm/node_modules/.bin/tsc -p tests/npm
 
 fuzz: $(DEV_STAMP)
 	$(VENV)/bin/python -m tests.fuzz $(FUZZ_ARGS)
