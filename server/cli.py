@@ -35,6 +35,7 @@ from server.store.migrate import migrate as bring_up
 from server.store.migrate import pending
 from server.store.retention import Forgotten, forget
 from server.store.vault import Vault
+from server.transport.parts import Parts
 
 T = TypeVar("T")
 
@@ -95,7 +96,7 @@ def demo(
 ) -> None:
     """Run a small clinic with a simulated day, to look at and to play with."""
     from server import serving
-    from server.demo import YOURS, a_patient, open_clinic
+    from server.demo import YOURS, Doors, a_patient, open_clinic
     from server.simulation import Simulation
 
     directory.mkdir(parents=True, exist_ok=True)
@@ -127,12 +128,11 @@ def demo(
     print(f"\n{YOURS} is left to you: choose it at the reception, and press n for the next patient.")
     print("Stop with Ctrl+C.\n", flush=True)
 
-    application = build_app(
-        settings,
-        alongside=lambda parts: Simulation(
-            parts.executor, parts.boards, clinic["site_id"], hands_off=frozenset({YOURS})
-        ).run(),
-    )
+    def simulated_day(parts: Parts) -> Coroutine[Any, Any, None]:
+        return Simulation(parts.executor, parts.boards, clinic["site_id"], hands_off=frozenset({YOURS})).run()
+
+    doors = Doors(clinic, patient)
+    application = build_app(settings, alongside=(simulated_day, doors.keep_a_patient), before=doors.routes)
     status = serving.run(
         application,
         host=host,
