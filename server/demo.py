@@ -1,8 +1,8 @@
 """The demo: a small clinic with a simulated day, on an embedded database and the in-memory bus, in one process.
 
-Its index leads into every screen, so it tells whoever can reach the demo the token of its display and of one patient, and how
-its staff sign in. Nobody real is in it, and only ``nowserving demo`` has these routes: no other server is put together with
-them.
+Its index leads into every screen, so it tells whoever can reach the demo the token of its display and of one patient, and
+how its staff sign in. Nobody real is in it, and only ``nowserving demo`` has these routes: no other server is put together
+with them.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ async def a_patient(setup: Setup, clinic: Clinic) -> str:
 
 
 class Doors:
-    """The way into every screen of the demo, as its index shows it. There is always a patient who waits, or is being seen."""
+    """The way into every screen of the demo, as its index shows it. There is always a patient in it."""
 
     def __init__(self, clinic: Clinic, ticket: str) -> None:
         self._clinic = clinic
