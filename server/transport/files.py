@@ -1,4 +1,4 @@
-"""The files that pages load. What is text goes out compressed, once for all: not every clinic has a proxy in front that would."""
+"""The files that pages load. What is text goes out compressed, once for all: there need not be a proxy that does it."""
 
 from __future__ import annotations
 

@@ -60,6 +60,12 @@ class Watch:
     complaints: list[str] = field(default_factory=list)
     allowed: tuple[str, ...] = ()
 
+    def over(self, page: Page, own: str) -> None:
+        """Watch a page of the server at ``own``."""
+        page.on("console", self.console)
+        page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        page.on("request", lambda each: self.request(each, own))
+
     def console(self, message: ConsoleMessage) -> None:
         if not any(part in message.text for part in self.allowed):
             self.complaints.append(f"console {message.type}: {message.text}")
@@ -84,10 +90,7 @@ def open_page(browser: Browser, server: Server, request: pytest.FixtureRequest, 
         context = browser.new_context(viewport={"width": width, "height": height}, base_url=server.url)
         page = context.new_page()
         watch = Watch(allowed=allowed)
-        page.on("console", watch.console)
-        page.on("pageerror", lambda error: watch.complaints.append(f"error: {error}"))
-        own = path if path.startswith("http") else server.url
-        page.on("request", lambda each: watch.request(each, "/".join(own.split("/")[:3])))
+        watch.over(page, "/".join((path if path.startswith("http") else server.url).split("/")[:3]))
         opened.append((page, watch))
         page.goto(path)
         return page
