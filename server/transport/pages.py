@@ -5,10 +5,10 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
 
 from server.transport import paths
 from server.transport.errors import page
-from server.transport.files import Files
 from server.transport.parts import Parts
 
 PAGES = {
@@ -30,4 +30,4 @@ def _page(path: str, name: str) -> Route:
 
 def routes(parts: Parts) -> list[BaseRoute]:
     """Return the pages' routes, and that of the files they load."""
-    return [*(_page(path, name) for path, name in PAGES.items()), Mount("/static", Files(parts.web))]
+    return [*(_page(path, name) for path, name in PAGES.items()), Mount("/static", StaticFiles(directory=parts.web))]
