@@ -35,7 +35,6 @@ from server.store.migrate import migrate as bring_up
 from server.store.migrate import pending
 from server.store.retention import Forgotten, forget
 from server.store.vault import Vault
-from server.transport.parts import Parts
 
 T = TypeVar("T")
 
@@ -128,11 +127,15 @@ def demo(
     print(f"\n{YOURS} is left to you: choose it at the reception, and press n for the next patient.")
     print("Stop with Ctrl+C.\n", flush=True)
 
-    def simulated_day(parts: Parts) -> Coroutine[Any, Any, None]:
-        return Simulation(parts.executor, parts.boards, clinic["site_id"], hands_off=frozenset({YOURS})).run()
-
     doors = Doors(clinic, patient)
-    application = build_app(settings, alongside=(simulated_day, doors.keep_a_patient), before=doors.routes)
+    application = build_app(
+        settings,
+        alongside=(
+            lambda parts: Simulation(parts.executor, parts.boards, clinic["site_id"], hands_off=frozenset({YOURS})).run(),
+            doors.keep_a_patient,
+        ),
+        before=doors.routes,
+    )
     status = serving.run(
         application,
         host=host,
