@@ -1,0 +1,62 @@
+"""Every page is light: on the wire, in requests, and in what it asks of anybody else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser.conftest import Watch
+from tests.browser.scales import USEFUL, Scales
+from tests.browser.states import LANGUAGES, PAGES, SECONDS, demo, with_language
+
+BUDGET_BYTES = 100 * 1024
+MEDIA = ("Media", "Image")
+
+
+@pytest.fixture(scope="module")
+def addresses(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[dict[str, str]]:
+    """Where each page is, on the demo: it has the fullest."""
+    with demo(tmp_path_factory.mktemp("demo")) as base:
+        context = browser.new_context(base_url=base)
+        doors = context.request.get("/demo/doors").json()
+        context.close()
+        display = doors["display"]
+        yield {
+            "base": base,
+            "display": f"{base}/display/{display['id']}?token={display['token']}",
+            "patient": f"{base}/t/{doors['ticket']}",
+            "demo": f"{base}/",
+            "not-found": f"{base}/nowhere",
+        } | {name: f"{base}/{name}" for name in ("sign-in", "reception", "room", "docs")}
+
+
+# Not served by the demo, or only when something fails: they load less than the others, of the same files.
+SAME_AS_OTHERS = {"index", "error"}
+
+
+def test_every_page_is_weighed(addresses: dict[str, str]) -> None:
+    assert {*addresses, *SAME_AS_OTHERS} >= PAGES
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", sorted(PAGES - SAME_AS_OTHERS))
+def test_a_page_is_light(browser: Browser, addresses: dict[str, str], name: str, language: str) -> None:
+    """Nothing is in the browser's cache. In English the typeface is counted too; others need a second one."""
+    context = browser.new_context(base_url=addresses["base"])
+    if name in ("reception", "room"):
+        context.request.post("/api/v1/session", data={"username": "reception", "password": "demo-clinic"})
+    page = context.new_page()
+    watch = Watch(allowed=("404 (Not Found)",) if name == "not-found" else ())
+    watch.over(page, addresses["base"])
+    scales = Scales(page)
+    page.goto(with_language(addresses[name], language))
+    page.locator(USEFUL.get(name, "h1")).first.wait_for(timeout=30 * SECONDS)
+    page.evaluate("document.fonts.ready")
+    page.wait_for_timeout(300)  # what else it may load by itself
+    weight = scales.bytes(*MEDIA) if language == "en" else scales.bytes(*MEDIA, "Font")
+    heaviest = sorted(((size, scales.addresses.get(key, "")) for key, size in scales.sizes.items()), reverse=True)[:8]
+    context.close()
+    assert 0 < weight < BUDGET_BYTES, (weight, heaviest)
+    assert watch.complaints == []
