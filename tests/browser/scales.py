@@ -12,13 +12,14 @@ USEFUL = {
     "display": "[data-call], [data-queue]",
     "patient": "[data-state]",
     "reception": "[data-entry]",
-    "room": "body[data-live=live] main",
+    "room": "[data-choose], [data-console]",
     "demo": "body.is-loaded",
     "docs": "main h2",
 }
 _NOTE_IT = """selector => {
     const look = () => {
-        if (document.querySelector(selector)?.checkVisibility() !== true) return requestAnimationFrame(look);
+        const shown = [...document.querySelectorAll(selector)].some(each => each.checkVisibility());
+        if (!shown) return requestAnimationFrame(look);
         requestAnimationFrame(() => { window.usefulAt = performance.now(); });
     };
     look();

@@ -83,6 +83,7 @@ class State:
     name: str
     arrange: Arrange
     translated: bool = True
+    part: str = ""  # of the page's HTML, that it is about
 
     def __str__(self) -> str:
         return f"{self.page}-{self.name}"
@@ -288,11 +289,20 @@ def reception_with_guest(stage: Stage, language: str) -> Page:
     return page
 
 
-def issue_dialog(stage: Stage, language: str) -> Page:
-    page = reception_with_guest(stage, language)
-    page.click('[data-action="issue-ticket"]')
-    expect(page.locator("dialog[open]")).to_be_visible()
-    return page
+def dialog(before: Arrange, name: str, *steps: str) -> Arrange:
+    """Return how a dialog is opened: by pressing what the selectors name, one after the other."""
+
+    def arrange(stage: Stage, language: str) -> Page:
+        page = before(stage, language)
+        for step in steps:
+            page.locator(step).first.click()
+        expect(page.locator(f"dialog#{name}[open]")).to_be_visible()
+        return page
+
+    return arrange
+
+
+issue_dialog = dialog(reception_with_guest, "issue", '[data-action="issue-ticket"]')
 
 
 def issue_refused(stage: Stage, language: str) -> Page:
@@ -303,14 +313,36 @@ def issue_refused(stage: Stage, language: str) -> Page:
     return page
 
 
-def transfer_dialog(stage: Stage, language: str) -> Page:
-    page = reception_with_guest(stage, language)
-    page.click('[data-action="transfer"]')
-    expect(page.locator("dialog[open]")).to_be_visible()
+def room_at(index: int, name: str = "busy") -> Arrange:
+    """Return how a room's console is reached: one says once which room it is."""
+
+    def arrange(stage: Stage, language: str) -> Page:
+        page = room_choice(stage, language, name)
+        page.locator(f'[data-choose="{getattr(stage, name)["point_ids"][index]}"]').click()
+        return live(page)
+
+    return arrange
+
+
+def room_choice(stage: Stage, language: str, name: str = "busy") -> Page:
+    seeded: Seed = getattr(stage, name)
+    page = stage.open("/room", language, size=PHONE, seeded=seeded, role="clinician")
+    page.evaluate("localStorage.clear()")  # it remembers the room
+    page.reload()
+    expect(page.locator("[data-choose]").first).to_be_visible(timeout=30 * SECONDS)
     return page
 
 
-STATES = [
+def pairing(stage: Stage, language: str) -> Page:
+    page = stage.open("/display", language, size=TELEVISION)
+    expect(page.locator("[data-pairing]")).to_be_visible()
+    expect(page.locator("[data-code]")).not_to_be_empty(timeout=30 * SECONDS)
+    return page
+
+
+WAITING = '[data-entry][data-state="waiting"]'
+
+ALL = [
     State("index", "signed-out", index),
     State("index", "signed-in", index_signed_in),
     State("demo", "open", demo_index),
@@ -323,16 +355,45 @@ STATES = [
     State("display", "busy", display_of("busy")),
     State("display", "empty", display_of("empty")),
     State("display", "refused", display_refused),
-    *(
-        State("patient", state, patient_in(state))
-        for state in ("waiting", "called", "serving", "held", "completed", "no_show")
-    ),
+    State("display", "pairing", pairing, part="data-pairing"),
+    *(State("patient", each, patient_in(each)) for each in ("waiting", "called", "serving", "held", "completed", "no_show")),
     State("patient", "refused", patient_refused),
+    State("patient", "late", dialog(patient_in("waiting"), "late", "[data-late]"), part='id="late"'),
+    State("patient", "leave", dialog(patient_in("waiting"), "leave", "[data-leave]"), part='id="leave"'),
     State("reception", "busy", reception_with_guest),
     State("reception", "empty", staff_page("/reception", "receptionist", "empty")),
     State("reception", "manager", staff_page("/reception", "manager", "busy")),
-    State("reception", "issue", issue_dialog),
-    State("reception", "issue-refused", issue_refused),
-    State("reception", "transfer", transfer_dialog),
-    *(State("room", name, staff_page("/room", "clinician", name)) for name in ("busy", "empty") if "room" in PAGES),
+    State("reception", "issue", issue_dialog, part='id="issue"'),
+    State("reception", "issue-refused", issue_refused, part='id="issue"'),
+    State(
+        "reception",
+        "transfer",
+        dialog(reception_with_guest, "transfer", '[data-action="transfer"]'),
+        part='id="transfer"',
+    ),
+    State(
+        "reception",
+        "move",
+        dialog(reception_with_guest, "move", WAITING, '[data-action="move"]'),
+        part='id="move"',
+    ),
+    State("reception", "point", dialog(reception_with_guest, "point", ".point-button"), part='id="point"'),
+    State("reception", "message", dialog(reception_with_guest, "message", "[data-open-message]"), part='id="message"'),
+    State("reception", "keys", dialog(reception_with_guest, "keys", '[data-action="keys"]'), part='id="keys"'),
+    State("room", "choice", room_choice),
+    State("room", "called", room_at(0)),
+    State("room", "serving", room_at(1)),
+    State("room", "next", room_at(2)),
+    State("room", "empty", room_at(0, "empty")),
+    State("room", "transfer", dialog(room_at(1), "transfer", '[data-action="transfer"]'), part='id="transfer"'),
+    State("room", "keys", dialog(room_at(1), "keys", '[data-action="keys"]'), part='id="keys"'),
 ]
+
+
+def html_of(page: str) -> str:
+    """Return a page as it is served."""
+    path = WEB / "pages" / f"{page}.html"
+    return path.read_text() if path.exists() else ""
+
+
+STATES = [state for state in ALL if state.page in PAGES and state.part in html_of(state.page)]

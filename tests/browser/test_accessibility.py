@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,8 +24,10 @@ from tests.browser.states import (
     display_of,
     failing,
     furnish,
+    html_of,
     live,
     patient_in,
+    room_at,
     staff_page,
 )
 from tests.real.server import Server, seed, serving
@@ -53,8 +56,11 @@ def stage(
         stage.close()
 
 
-def test_every_page_is_judged() -> None:
+def test_every_page_and_every_dialog_is_judged() -> None:
     assert {state.page for state in STATES} == PAGES
+    for page in PAGES:
+        for each in re.findall(r'<dialog (id="[a-z-]+")', html_of(page)):
+            assert any(state.page == page and state.part == each for state in STATES), f"{page}: the dialog {each}"
 
 
 @pytest.mark.parametrize("state", STATES, ids=str)
@@ -82,7 +88,7 @@ def test_screens_whose_server_is_away(stage: Stage, env: dict[str, str], tmp_pat
             State("display", "away", display_of("busy")),
             State("patient", "away", patient_in("waiting")),
             State("reception", "away", staff_page("/reception", "receptionist", "busy")),
-            *(State("room", "away", staff_page("/room", "clinician", "busy")) for _ in PAGES & {"room"}),
+            *(State("room", "away", room_at(1)) for _ in PAGES & {"room"}),
         ]
         pages = [(row, language, live(row.arrange(away, language))) for row in rows for language in LANGUAGES]
         other.process.send_signal(signal.SIGSTOP)

@@ -52,7 +52,7 @@ def test_a_page_is_light(browser: Browser, addresses: dict[str, str], name: str,
     watch.over(page, addresses["base"])
     scales = Scales(page)
     page.goto(with_language(addresses[name], language))
-    page.locator(USEFUL.get(name, "h1")).first.wait_for(timeout=30 * SECONDS)
+    page.locator(USEFUL.get(name, "h1")).filter(visible=True).first.wait_for(timeout=30 * SECONDS)
     page.evaluate("document.fonts.ready")
     page.wait_for_timeout(300)  # what else it may load by itself
     weight = scales.bytes(*MEDIA) if language == "en" else scales.bytes(*MEDIA, "Font")
