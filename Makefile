@@ -1,6 +1,7 @@
 # make run    a clinic with a simulated day           make test   everything the tests need, then all of them
 # make check  lint, types, import rules               make clean  forget what was installed
 # make fuzz   the whole API, with what the document allows and what it does not, for some minutes
+# make pictures  what the README shows, taken of the running demo
 
 PORT ?= 8000
 HOST ?= 127.0.0.1
@@ -17,10 +18,10 @@ DEV_STAMP := $(VENV)/.installed-dev
 NPM_STAMP := tests/npm/node_modules/.installed
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test check fuzz packages wheel clean help
+.PHONY: run test check fuzz pictures packages wheel clean help
 
 help:
-	@sed -n '1,3s/^# //p' Makefile
+	@sed -n '1,4s/^# //p' Makefile
 
 run: $(RUN_STAMP)
 	@$(VENV)/bin/python -m server.cli demo --host $(HOST) --port $(PORT)
@@ -52,6 +53,9 @@ check: $(DEV_STAMP) $(NPM_STAMP)
 
 fuzz: $(DEV_STAMP)
 	$(VENV)/bin/python -m tests.fuzz $(FUZZ_ARGS)
+
+pictures: packages $(DEV_STAMP)
+	$(VENV)/bin/python docs/pictures.py
 
 packages:
 	@sh tests/packages.sh
