@@ -17,7 +17,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.browser.conftest import ARGUMENTS
-from tests.browser.states import LAPTOP, PHONE, TELEVISION, demo, live
+from tests.browser.states import LAPTOP, PHONE, TELEVISION, live
+from tests.real.demo import demo
 from tests.real.processes import program
 
 ROOT = Path(__file__).resolve().parent.parent

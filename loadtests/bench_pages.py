@@ -27,7 +27,8 @@ from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 from server.setup import Seed
 from tests.browser.conftest import ARGUMENTS
 from tests.browser.scales import Scales, note_paints, useful_at
-from tests.browser.states import PAGES, demo
+from tests.browser.states import PAGES
+from tests.real.demo import demo
 from tests.real.processes import program
 from tests.real.server import Server, environment, seed, serving
 

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
 from server.setup import Seed
+from tests.real.demo import demo
 from tests.real.processes import program
 from tests.real.server import Server, environment, seed, serving
 
@@ -45,6 +46,13 @@ def server(env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Ite
     seed(env, points=1, tickets=0)
     with serving(env, tmp_path_factory.mktemp("browser-server")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def demo_base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the demo is: one for all tests."""
+    with demo(tmp_path_factory.mktemp("demo")) as base:
+        yield base
 
 
 @pytest.fixture

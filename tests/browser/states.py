@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from server.setup import Seed
 from tests.browser import broken
 from tests.browser.conftest import Watch
+from tests.real.demo import lives
 from tests.real.processes import free_port, running, wait_until
-from tests.real.server import Server, environment, seed
+from tests.real.server import Server, seed
 
 WEB = Path(__file__).parents[2] / "web"
 PAGES = {path.stem for path in (WEB / "pages").glob("*.html") if path.stat().st_size > 0}
@@ -95,34 +95,14 @@ def with_language(path: str, language: str) -> str:
 
 
 @contextmanager
-def demo(folder: Path) -> Iterator[str]:
-    """Run the demo; yield where it is."""
-    port = free_port()
-    log = folder / "demo.log"
-    command = [sys.executable, "-m", "server.cli", "demo", "--port", str(port), "--directory", str(folder / "demo")]
-    with running(command, log, environment("sqlite+aiosqlite:///unused.db")) as process:
-        base = f"http://127.0.0.1:{port}"
-        wait_until(lambda: answers(base), "the demo", process)
-        yield base
-
-
-@contextmanager
 def failing(env: dict[str, str], folder: Path) -> Iterator[str]:
     """Run a server that fails at one address; yield that."""
     port = free_port()
     command = [sys.executable, "-m", "tests.browser.broken", str(port)]
     with running(command, folder / "broken.log", env) as process:
         base = f"http://127.0.0.1:{port}"
-        wait_until(lambda: answers(base), "the server that fails", process)
+        wait_until(lambda: lives(base), "the server that fails", process)
         yield base + broken.PATH
-
-
-def answers(base: str) -> bool:
-    """Return whether a server is up."""
-    try:
-        return httpx.get(f"{base}/health/live", timeout=2).status_code == 200
-    except httpx.HTTPError:
-        return False
 
 
 def furnish(env: dict[str, str], server: Server) -> tuple[Seed, dict[str, str], dict[str, str]]:

@@ -20,7 +20,6 @@ from tests.browser.states import (
     STATES,
     Stage,
     State,
-    demo,
     display_of,
     failing,
     furnish,
@@ -46,11 +45,11 @@ NARROW = {"width": 320, "height": 640}
 
 @pytest.fixture(scope="module")
 def stage(
-    browser: Browser, env: dict[str, str], server: Server, tmp_path_factory: pytest.TempPathFactory
+    browser: Browser, env: dict[str, str], server: Server, demo_base: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("stage")
     busy, labels, tokens = furnish(env, server)
-    with demo(folder) as demo_base, failing(env, folder) as failing_page:
+    with failing(env, folder) as failing_page:
         stage = Stage(
             browser, server, busy, seed(env, points=2, tickets=0, displays=1), demo_base, failing_page, labels, tokens
         )

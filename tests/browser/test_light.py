@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
+import httpx
 import pytest
 from playwright.sync_api import Browser
 
 from tests.browser.conftest import Watch
 from tests.browser.scales import USEFUL, Scales
-from tests.browser.states import LANGUAGES, PAGES, SECONDS, demo, with_language
+from tests.browser.states import LANGUAGES, PAGES, SECONDS, with_language
 
 BUDGET_BYTES = 100 * 1024
 MEDIA = ("Media", "Image")
 
 
 @pytest.fixture(scope="module")
-def addresses(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[dict[str, str]]:
+def addresses(demo_base: str) -> dict[str, str]:
     """Where each page is, on the demo: it has the fullest."""
-    with demo(tmp_path_factory.mktemp("demo")) as base:
-        context = browser.new_context(base_url=base)
-        doors = context.request.get("/demo/doors").json()
-        context.close()
-        display = doors["display"]
-        yield {
-            "base": base,
-            "display": f"{base}/display/{display['id']}?token={display['token']}",
-            "patient": f"{base}/t/{doors['ticket']}",
-            "demo": f"{base}/",
-            "not-found": f"{base}/nowhere",
-        } | {name: f"{base}/{name}" for name in ("sign-in", "reception", "room", "docs")}
+    doors = httpx.get(f"{demo_base}/demo/doors").json()
+    display = doors["display"]
+    return {
+        "base": demo_base,
+        "display": f"{demo_base}/display/{display['id']}?token={display['token']}",
+        "patient": f"{demo_base}/t/{doors['ticket']}",
+        "demo": f"{demo_base}/",
+        "not-found": f"{demo_base}/nowhere",
+    } | {name: f"{demo_base}/{name}" for name in ("sign-in", "reception", "room", "docs")}
 
 
 # Not served by the demo, or only when something fails: they load less than the others, of the same files.

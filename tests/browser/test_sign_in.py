@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -11,7 +10,7 @@ from playwright.sync_api import Page, expect
 from server.domain import roles
 from server.setup import Seed, StaffSeed
 from tests.browser.conftest import Open
-from tests.browser.states import SECONDS, demo
+from tests.browser.states import SECONDS
 from tests.real.server import Server
 
 # The browser itself writes these lines, for answers that the tests ask for.
@@ -143,12 +142,6 @@ def test_the_index_leads_to_pages_that_are_there(open_page: Open) -> None:
     assert {"/reception", "/room", "/display", "/docs", "/sign-in"} <= set(addresses)
     for address in addresses:
         assert page.request.get(address).status == 200, address
-
-
-@pytest.fixture(scope="module")
-def demo_base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with demo(tmp_path_factory.mktemp("demo")) as base:
-        yield base
 
 
 def test_the_demo_opens_all_its_doors(open_page: Open, demo_base: str) -> None:
