@@ -11,7 +11,8 @@ from tests.browser.scales import USEFUL, Scales
 from tests.browser.states import LANGUAGES, PAGES, SECONDS, with_language
 
 BUDGET_BYTES = 100 * 1024
-MEDIA = ("Media", "Image")
+# The budget is for the page itself: before media and typefaces, and without what its stream tells from then on.
+APART = ("Media", "Image", "Font", "EventSource")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def test_every_page_is_weighed(addresses: dict[str, str]) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", sorted(PAGES - SAME_AS_OTHERS))
 def test_a_page_is_light(browser: Browser, addresses: dict[str, str], name: str, language: str) -> None:
-    """Nothing is in the browser's cache. In English the typeface is counted too; others need a second one."""
+    """Nothing is in the browser's cache; headers count too."""
     context = browser.new_context(base_url=addresses["base"])
     if name in ("reception", "room"):
         context.request.post("/api/v1/session", data={"username": "reception", "password": "demo-clinic"})
@@ -51,7 +52,7 @@ def test_a_page_is_light(browser: Browser, addresses: dict[str, str], name: str,
     page.locator(USEFUL.get(name, "h1")).filter(visible=True).first.wait_for(timeout=30 * SECONDS)
     page.evaluate("document.fonts.ready")
     page.wait_for_timeout(300)  # what else it may load by itself
-    weight = scales.bytes(*MEDIA) if language == "en" else scales.bytes(*MEDIA, "Font")
+    weight = scales.bytes(*APART)
     heaviest = sorted(((size, scales.addresses.get(key, "")) for key, size in scales.sizes.items()), reverse=True)[:8]
     context.close()
     assert 0 < weight < BUDGET_BYTES, (weight, heaviest)
