@@ -72,7 +72,8 @@ def note_paints(context: BrowserContext, name: str) -> None:
 
 def useful_at(page: Page) -> tuple[float, float]:
     """Return the milliseconds from the start until the first paint of anything, and until the page is of use."""
-    page.wait_for_function("window.usefulAt !== undefined && window.paints !== undefined")
+    while not page.evaluate("window.usefulAt !== undefined && window.paints !== undefined"):
+        page.wait_for_timeout(20)
     first: float = page.evaluate("Math.min(...window.paints.map(each => each.startTime))")
     useful: float = page.evaluate("window.usefulAt")
     return first, useful

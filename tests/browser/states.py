@@ -293,11 +293,12 @@ def issue_refused(stage: Stage, language: str) -> Page:
     return page
 
 
-def room_at(index: int, name: str = "busy") -> Arrange:
+def room_at(index: int, name: str = "busy", size: tuple[int, int] = PHONE) -> Arrange:
     """Return how a room's console is reached: one says once which room it is."""
 
     def arrange(stage: Stage, language: str) -> Page:
         page = room_choice(stage, language, name)
+        page.set_viewport_size({"width": size[0], "height": size[1]})
         page.locator(f'[data-choose="{getattr(stage, name)["point_ids"][index]}"]').click()
         return live(page)
 
@@ -315,7 +316,7 @@ def room_choice(stage: Stage, language: str, name: str = "busy") -> Page:
 
 def pairing(stage: Stage, language: str) -> Page:
     page = stage.open("/display", language, size=TELEVISION, role="a screen that is nobody's yet")
-    expect(page.locator("[data-pairing]")).to_be_visible()
+    expect(page.locator("section[data-pairing]")).to_be_visible()
     expect(page.locator("[data-code]")).not_to_be_empty(timeout=30 * SECONDS)
     return page
 
@@ -366,7 +367,7 @@ ALL = [
     State("room", "next", room_at(2)),
     State("room", "empty", room_at(0, "empty")),
     State("room", "transfer", dialog(room_at(1), "transfer", '[data-action="transfer"]'), part='id="transfer"'),
-    State("room", "keys", dialog(room_at(1), "keys", '[data-action="keys"]'), part='id="keys"'),
+    State("room", "keys", dialog(room_at(1, size=LAPTOP), "keys", '[data-action="keys"]'), part='id="keys"'),
 ]
 
 

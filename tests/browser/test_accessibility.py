@@ -85,14 +85,20 @@ def test_screens_whose_server_is_away(stage: Stage, env: dict[str, str], tmp_pat
     """The server freezes: what each page says then, and how, is judged like all else."""
     found: list[str] = []
     with serving(env, tmp_path, name="away") as other:
-        away = Stage(stage.browser, other, stage.busy, stage.empty, stage.demo, stage.failing, stage.labels, stage.tokens)
+        # A browser of its own for each language: it keeps six connections to a server, and each page holds one.
+        stages = {
+            language: Stage(
+                stage.browser, other, stage.busy, stage.empty, stage.demo, stage.failing, stage.labels, stage.tokens
+            )
+            for language in LANGUAGES
+        }
         rows = [
             State("display", "away", display_of("busy")),
             State("patient", "away", patient_in("waiting")),
             State("reception", "away", staff_page("/reception", "receptionist", "busy")),
             *(State("room", "away", room_at(1)) for _ in PAGES & {"room"}),
         ]
-        pages = [(row, language, live(row.arrange(away, language))) for row in rows for language in LANGUAGES]
+        pages = [(row, language, live(row.arrange(each, language))) for row in rows for language, each in stages.items()]
         other.process.send_signal(signal.SIGSTOP)
         try:
             for row, language, page in pages:
@@ -102,7 +108,8 @@ def test_screens_whose_server_is_away(stage: Stage, env: dict[str, str], tmp_pat
             for _, _, page in pages:
                 page.close()
             other.process.send_signal(signal.SIGCONT)
-        away.close()
+        for each in stages.values():
+            each.close()
     assert not found, "\n".join(["", *found])
 
 
