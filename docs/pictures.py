@@ -82,7 +82,7 @@ def at_work(browser: Browser, base: str, size: tuple[int, int], member: dict[str
 
 
 def take(page: Page, name: str) -> None:
-    """Keep what a page looks like, once it stands still."""
+    """Keep what a page looks like, once it stands still. It stays open: the reception misses a display that has gone."""
     page.evaluate("document.fonts.ready")
     page.wait_for_timeout(800)
     session = page.context.new_cdp_session(page)
@@ -90,7 +90,6 @@ def take(page: Page, name: str) -> None:
     path = FOLDER / f"{name}.webp"
     path.write_bytes(base64.b64decode(picture["data"]))
     print(f"{path.relative_to(ROOT)}  {path.stat().st_size // 1024} KB")
-    page.context.close()
 
 
 if __name__ == "__main__":
