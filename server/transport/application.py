@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import BaseRoute
 from starlette.types import Lifespan
 
 from server.transport import (
@@ -56,8 +57,12 @@ def application(
     limiter: Limiter | None,
     request_seconds: float,
     deprecated: Sequence[Deprecated] = DEPRECATED,
+    before: Sequence[BaseRoute] = (),
 ) -> Starlette:
-    """Return the application that serves ``parts``. Without a ``limiter`` anybody may ask as often as they like."""
+    """Return the application that serves ``parts``. Without a ``limiter`` anybody may ask as often as they like.
+
+    ``before`` are routes that go before its own.
+    """
     middleware: list[Middleware] = [Middleware(RequestContext, metrics=parts.metrics), Middleware(SoundHeaders)]
     if allowed_hosts:
         middleware.append(Middleware(AllowedHosts, hosts=list(allowed_hosts)))
@@ -77,6 +82,7 @@ def application(
         middleware.append(Middleware(RateLimits, gate=parts.gate, limiter=limiter))
     app = Starlette(
         routes=[
+            *before,
             *commands_api.ROUTES,
             *read_api.ROUTES,
             *entries_api.ROUTES,
