@@ -51,6 +51,7 @@ check: $(DEV_STAMP) $(NPM_STAMP)
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	tests/npm/node_modules/.bin/tsc -p tests/npm
+	tests/npm/node_modules/.bin/tsc -p tests/npm/tsconfig.worker.json
 
 fuzz: $(DEV_STAMP)
 	$(VENV)/bin/python -m tests.fuzz $(FUZZ_ARGS)

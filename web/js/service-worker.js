@@ -11,10 +11,12 @@ const PAGE_LIMIT_MS = 5_000;
 const KINDS = /^\/(display|t)\/[^/]+$/;
 const FILE = /^\/static\/([0-9a-f]{12})\//;
 
-self.addEventListener("install", () => void self.skipWaiting());
-self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
+const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
 
-self.addEventListener("fetch", (event) => {
+worker.addEventListener("install", () => void worker.skipWaiting());
+worker.addEventListener("activate", (event) => event.waitUntil(worker.clients.claim()));
+
+worker.addEventListener("fetch", (event) => {
   const { request } = event;
   const url = new URL(request.url);
   if (request.method !== "GET" || url.origin !== location.origin) return;
@@ -23,7 +25,7 @@ self.addEventListener("fetch", (event) => {
 });
 
 /** A page tells what it has loaded: that is kept, and what earlier versions of it had is not. */
-self.addEventListener("message", (event) => {
+worker.addEventListener("message", (event) => {
   const { files, kind } = event.data;
   event.waitUntil(keep(files, kind));
 });
