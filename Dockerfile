@@ -15,6 +15,8 @@ COPY web ./web
 RUN pip install --no-deps .
 
 FROM python:3.11-slim-bookworm AS runtime
+# The voice of announcements.
+RUN apt-get update && apt-get install -y --no-install-recommends espeak-ng && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /var/lib/nowserving nowserving \
     && install --directory --owner=nowserving --group=nowserving --mode=0750 /var/lib/nowserving
 COPY --from=build /opt/nowserving /opt/nowserving

@@ -1,7 +1,8 @@
 # make run    a clinic with a simulated day           make test   everything the tests need, then all of them
-# make check  lint, types, import rules               make clean  forget the virtual environments
+# make check  lint, types, import rules               make clean  forget what was installed
 # make fuzz   the whole API, with what the document allows and what it does not, for some minutes
 # make stress one fault after another while screens follow: STRESS_ARGS="--minutes 30 --seed 7"
+# make pictures  what the README shows, taken of the running demo
 
 PORT ?= 8000
 HOST ?= 127.0.0.1
@@ -18,10 +19,10 @@ DEV_STAMP := $(VENV)/.installed-dev
 NPM_STAMP := tests/npm/node_modules/.installed
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test check fuzz stress packages wheel clean help
+.PHONY: run test check fuzz stress pictures packages wheel clean help
 
 help:
-	@sed -n '1,4s/^# //p' Makefile
+	@sed -n '1,5s/^# //p' Makefile
 
 run: $(RUN_STAMP)
 	@$(VENV)/bin/python -m server.cli demo --host $(HOST) --port $(PORT)
@@ -44,17 +45,22 @@ test: packages $(DEV_STAMP) $(NPM_STAMP) check
 	@$(VENV)/bin/python -m coverage json --quiet -o .make/coverage.json
 	@$(VENV)/bin/python tests/branches.py .make/coverage.json $(LEAST_BRANCHES)
 
-check: $(DEV_STAMP)
+check: $(DEV_STAMP) $(NPM_STAMP)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+	tests/npm/node_modules/.bin/tsc -p tests/npm
+	tests/npm/node_modules/.bin/tsc -p tests/npm/tsconfig.worker.json
 
 fuzz: $(DEV_STAMP)
 	$(VENV)/bin/python -m tests.fuzz $(FUZZ_ARGS)
 
 stress: packages $(DEV_STAMP)
 	$(VENV)/bin/python -m tests.faults $(STRESS_ARGS)
+
+pictures: packages $(DEV_STAMP)
+	$(VENV)/bin/python docs/pictures.py
 
 packages:
 	@sh tests/packages.sh

@@ -82,20 +82,21 @@ def _streams(server: Server) -> float:
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("nowserving_streams{"))
 
 
-def measure(folder: Path, count: int, warm: int, seed_of_chance: int = 1) -> tuple[int, int]:
-    """Return by how many bytes and open files a server grew over ``count`` streams, after ``warm`` before them."""
+def measure(folder: Path, rounds: list[int], seed_of_chance: int = 1) -> list[tuple[int, int]]:
+    """Return by how many bytes and open files a server grew over each round of so many streams."""
     allow_files()
     env = environment(
         f"sqlite+aiosqlite:///{folder / 'x.db'}", NOWSERVING_LOG_LEVEL="warning", NOWSERVING_MAX_STREAMS_PER_TOKEN="1000"
     )
     env.pop("COVERAGE_PROCESS_CONFIG", None)  # what it collects is memory as well
     seeded = seed(env, points=2, tickets=20, displays=1)
-    chance = random.Random(seed_of_chance)
+    chance, found = random.Random(seed_of_chance), []
     with serving(env, folder) as server:
-        come_and_go(server, seeded, warm, chance)
-        bytes_before, files_before = resident(server), open_files(server)
-        come_and_go(server, seeded, count, chance)
-        return resident(server) - bytes_before, open_files(server) - files_before
+        for count in rounds:
+            bytes_before, files_before = resident(server), open_files(server)
+            come_and_go(server, seeded, count, chance)
+            found.append((resident(server) - bytes_before, open_files(server) - files_before))
+    return found
 
 
 def main() -> int:
@@ -105,7 +106,7 @@ def main() -> int:
     count = parser.parse_args().streams
     with tempfile.TemporaryDirectory() as name:
         began = time.monotonic()
-        grown, files = measure(Path(name), count, count)
+        _, (grown, files) = measure(Path(name), [count, count])
     took = time.monotonic() - began
     print(f"the second {count} streams added {grown / 1e6:.2f} MB and {files} open files; all in {took:.0f} s")
     return int(grown >= AT_MOST_BYTES or files > 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 from starlette.applications import Starlette
+from starlette.routing import BaseRoute
 
 from server.audit import Audit, process_name
 from server.domain.commands import ReportDisplay, Tick
@@ -30,10 +31,12 @@ from server.store import answers, lockouts, processes
 from server.store.database import Database
 from server.store.vault import Vault
 from server.transport.application import application
+from server.transport.assets import Assets
 from server.transport.auth import IDLE_MICROSECONDS, Gate
 from server.transport.limits import Limiter
 from server.transport.metrics import Metrics
 from server.transport.parts import Parts
+from server.transport.voice import Voice
 
 logger = structlog.get_logger(__name__)
 
@@ -42,10 +45,15 @@ FORGET_SECONDS = 3600.0
 ANSWERS_KEPT_MICROSECONDS = 24 * 3_600_000_000
 
 
-def build_app(settings: Settings, alongside: Callable[[Parts], Coroutine[Any, Any, None]] | None = None) -> Starlette:
+def build_app(
+    settings: Settings,
+    alongside: Sequence[Callable[[Parts], Coroutine[Any, Any, None]]] = (),
+    before: Sequence[BaseRoute] = (),
+) -> Starlette:
     """Return the application that these settings describe. Nothing is opened before its lifespan begins.
 
-    ``alongside`` is run with the parts for as long as the application is: the demo's simulated day.
+    ``alongside`` are run with the parts for as long as the application is, and ``before`` are routes that go before its
+    own: the demo's simulated day, and its index.
     """
     database = Database(settings.database_url.get_secret_value(), settings.database_pool_size)
     vault = Vault(settings.key_bytes, settings.secret_key.get_secret_value())
@@ -62,7 +70,22 @@ def build_app(settings: Settings, alongside: Callable[[Parts], Coroutine[Any, An
     hub.displays = Displays(partial(report_display, executor, process_id))
     audit = Audit(database, vault, process_name())
     gate = Gate(identities, vault, settings.secret_key.get_secret_value(), audit)
-    parts = Parts(database, vault, executor, hub, boards, identities, gate, audit, Metrics(hub, audit), web_folder())
+    web = web_folder()
+    public_url = str(settings.public_url) if "public_url" in settings.model_fields_set else None
+    parts = Parts(
+        database=database,
+        vault=vault,
+        executor=executor,
+        hub=hub,
+        boards=boards,
+        identities=identities,
+        gate=gate,
+        audit=audit,
+        metrics=Metrics(hub, audit),
+        assets=Assets(web),
+        voice=Voice(web),
+        public_url=public_url,
+    )
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
@@ -73,8 +96,7 @@ def build_app(settings: Settings, alongside: Callable[[Parts], Coroutine[Any, An
             asyncio.create_task(forget_what_is_old(database)),
             asyncio.create_task(find_dark_displays(database, executor, process_id, settings.heartbeat_seconds)),
         ]
-        if alongside is not None:
-            tasks.append(asyncio.create_task(alongside(parts)))
+        tasks.extend(asyncio.create_task(each(parts)) for each in alongside)
         try:
             yield {"hub": hub}
         finally:
@@ -94,6 +116,7 @@ def build_app(settings: Settings, alongside: Callable[[Parts], Coroutine[Any, An
         cors_origins=settings.cors_origins,
         limiter=limiter,
         request_seconds=settings.request_seconds,
+        before=before,
     )
 
 

@@ -96,7 +96,7 @@ def demo(
     """Run a small clinic with a simulated day, to look at and to play with."""
     from server import serving
     from server.app import build_app
-    from server.demo import YOURS, a_patient, open_clinic
+    from server.demo import YOURS, Doors, a_patient, open_clinic
     from server.simulation import Simulation
 
     directory.mkdir(parents=True, exist_ok=True)
@@ -128,11 +128,14 @@ def demo(
     print(f"\n{YOURS} is left to you: choose it at the reception, and press n for the next patient.")
     print("Stop with Ctrl+C.\n", flush=True)
 
+    doors = Doors(clinic, patient)
     application = build_app(
         settings,
-        alongside=lambda parts: Simulation(
-            parts.executor, parts.boards, clinic["site_id"], hands_off=frozenset({YOURS})
-        ).run(),
+        alongside=(
+            lambda parts: Simulation(parts.executor, parts.boards, clinic["site_id"], hands_off=frozenset({YOURS})).run(),
+            doors.keep_a_patient,
+        ),
+        before=doors.routes,
     )
     status = serving.run(
         application,

@@ -1,20 +1,39 @@
-"""The demo: a small clinic with a simulated day, on an embedded database and the in-memory bus, in one process."""
+"""The demo: a small clinic with a simulated day, on an embedded database and the in-memory bus, in one process.
+
+Its index leads into every screen, so it tells whoever can reach the demo the token of its display and of one patient, and
+how its staff sign in. Nobody real is in it, and only ``nowserving demo`` has these routes: no other server is put together
+with them.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import TypedDict
 
+import orjson
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
 from server.domain.commands import AddProvider, ChangeSite, StaffPoint
+from server.domain.entities import OPEN_STATES
+from server.domain.errors import NowServingError, TicketNotFound
 from server.queries.boards import Boards
 from server.setup import DisplaySeed, Setup, StaffSeed
+from server.transport.errors import page
+from server.transport.parts import Parts
+
+logger = structlog.get_logger(__name__)
 
 PASSWORD = "demo-clinic"
 # Left to whoever tries the demo; the simulation serves all others.
 YOURS = "Room 4"
 ARRIVED = ("Ada Berg", "Bo Lind", "Cem Aydin", "Dora Klein", "Emil Roth", "Fatou Sarr")
 BEFORE_YOU = len(ARRIVED)
+LOOK_SECONDS = 5.0
 
 
 class Clinic(TypedDict):
@@ -69,3 +88,43 @@ async def a_patient(setup: Setup, clinic: Clinic) -> str:
         await setup.ticket(registration, name=ARRIVED[index])
     ticket = await setup.ticket(registration, name="You")
     return ticket["token"]
+
+
+class Doors:
+    """The way into every screen of the demo, as its index shows it. There is always a patient in it."""
+
+    def __init__(self, clinic: Clinic, ticket: str) -> None:
+        self._clinic = clinic
+        self._ticket = ticket
+
+    @property
+    def routes(self) -> list[BaseRoute]:
+        """The demo's index, and what it asks for."""
+        return [Route("/", self._index, methods=["GET"]), Route("/demo/doors", self._doors, methods=["GET"])]
+
+    async def keep_a_patient(self, parts: Parts) -> None:
+        """Go on until cancelled: when the patient is done, let another one come."""
+        setup = Setup(parts.database, parts.executor)
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                if not await self._is_here(parts):
+                    self._ticket = await a_patient(setup, self._clinic)
+            except NowServingError as error:
+                logger.warning("no other patient came", error=repr(error))
+
+    async def _is_here(self, parts: Parts) -> bool:
+        try:
+            visit_id = (await parts.gate.ticket(self._ticket)).id
+        except TicketNotFound:
+            return False
+        board = await parts.boards.board(self._clinic["site_id"])
+        return any(entry.visit_id == visit_id and entry.state in OPEN_STATES for entry in board.entries.values())
+
+    async def _index(self, request: Request) -> Response:
+        return page(request, "demo")
+
+    async def _doors(self, request: Request) -> Response:
+        clinic = self._clinic
+        body = {"display": clinic["display"], "ticket": self._ticket, "staff": clinic["staff"], "yours": YOURS}
+        return Response(orjson.dumps(body), media_type="application/json", headers={"Cache-Control": "no-store"})

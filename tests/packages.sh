@@ -14,6 +14,7 @@ need nginx nginx
 need chromium chromium
 need node nodejs
 need npm npm
+need espeak-ng espeak-ng
 [ -z "$missing" ] && exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

@@ -179,9 +179,12 @@ class Board:
         return None if entry_id is None else self.entries[entry_id]
 
     def latest_entry(self, visit_id: int) -> Entry | None:
-        """Return the visit's present stage, or its last; None when the visit is not of this day."""
+        """Return the visit's present stage, or its last; None when the visit is not of this day.
+
+        The last is the one that ended last: a stage that was taken back with its transfer is younger, and was over before.
+        """
         stages = [self.entries[entry_id] for entry_id in self._stages.get(visit_id, ())]
-        return max(stages, key=lambda entry: (entry.state in OPEN_STATES, entry.id), default=None)
+        return max(stages, key=lambda entry: (entry.state in OPEN_STATES, entry.seq, entry.id), default=None)
 
     def absent(self) -> dict[int, int]:
         """Return the waiting entries that are passed over, each with until when. Not to be changed by the caller."""

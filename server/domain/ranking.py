@@ -15,11 +15,14 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from heapq import merge
 from itertools import islice
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from server.domain.entities import Entry, Need, Point, Priority, Rules, Visit
 
 MINUTE = 60_000_000
+
+# What can decide who is next: see `why`.
+WhyNext = Literal["only", "emergency", "moved", "longer", "earlier", "head_start"]
 
 
 class Rank(NamedTuple):
@@ -165,9 +168,19 @@ def places_behind(board: Ranked, entry: Entry, behind: Entry | None) -> tuple[in
     return place, tuple(pushed)
 
 
-def reason(board: Ranked, chosen: Entry, point: Point) -> str:
-    """Return why ``chosen`` is next at ``point``, in one line for staff: "A012 before B003: assisted, 20 min head start"."""
-    visit = board.visits[chosen.visit_id]
+class Why(NamedTuple):
+    """Why an entry is next at a point: what decided between it and ``before``, the one that would be next without it.
+
+    ``minutes`` is the head start that decided, else 0.
+    """
+
+    decided: WhyNext
+    before: Entry | None = None
+    minutes: int = 0
+
+
+def why(board: Ranked, chosen: Entry, point: Point) -> Why:
+    """Return why ``chosen`` is next at ``point``."""
     followers = [
         ranks[index]
         for lane, ranks in board.lanes().items()
@@ -176,15 +189,29 @@ def reason(board: Ranked, chosen: Entry, point: Point) -> str:
         if index < len(ranks)
     ]
     if not followers:
-        return f"{visit.label}: the only one waiting"
+        return Why("only")
     second = board.entries[min(followers).entry_id]
-    head = f"{visit.label} before {board.visits[second.visit_id].label}"
     if chosen.band != second.band:
-        return f"{head}: emergency"
+        return Why("emergency", second)
     if chosen.moved or second.moved:
-        return f"{head}: moved by staff"
+        return Why("moved", second)
     if chosen.due_at < second.due_at:
-        return f"{head}: waiting longer"
+        return Why("longer", second)
     if chosen.place == second.place:
-        return f"{head}: the earlier ticket"
-    return f"{head}: {visit.priority}, {(chosen.due_at - chosen.place) // MINUTE} min head start"
+        return Why("earlier", second)
+    return Why("head_start", second, (chosen.due_at - chosen.place) // MINUTE)
+
+
+def reason(board: Ranked, chosen: Entry, point: Point) -> str:
+    """Return why ``chosen`` is next at ``point``, in one line for staff: "A012 before B003: assisted, 20 min head start"."""
+    visit, (decided, before, minutes) = board.visits[chosen.visit_id], why(board, chosen, point)
+    if before is None:
+        return f"{visit.label}: the only one waiting"
+    told = {
+        "emergency": "emergency",
+        "moved": "moved by staff",
+        "longer": "waiting longer",
+        "earlier": "the earlier ticket",
+        "head_start": f"{visit.priority}, {minutes} min head start",
+    }[decided]
+    return f"{visit.label} before {board.visits[before.visit_id].label}: {told}"

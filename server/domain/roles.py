@@ -73,6 +73,7 @@ MAY: dict[str, frozenset[str]] = {
     "read-history": _FLOOR,
     "read-personal": _FLOOR,  # what patients told of themselves, with an entry, a visit or on a desk
     "read-marks": _STAFF,  # patients' needs, and what a service really is
+    "read-slip": _RECEPTION,  # the ticket to print again, with its token
     "read-actors": _RECEPTION,  # by name, with a history
     "find-patients": _RECEPTION,
     "read-audit": _ADMIN,

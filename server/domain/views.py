@@ -15,9 +15,9 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from server.domain.board import Board
 from server.domain.commands import Personal
-from server.domain.entities import OPEN_STATES, Entry, Service, Visit
+from server.domain.entities import OPEN_STATES, Entry, Point, Service, Visit
 from server.domain.queue import UNDO_MICROSECONDS
-from server.domain.ranking import MINUTE, ahead, first_for, rank, waiting_for
+from server.domain.ranking import MINUTE, ahead, first_for, next_for, rank, waiting_for, why
 
 Cell = dict[str, Any]
 OpenSealed = Callable[[Visit | Service], Personal]
@@ -59,7 +59,7 @@ class DeskView:
     open_sealed: OpenSealed
     onlooker: Onlooker = "floor"
     kind: ClassVar[str] = "desk"
-    shape: ClassVar[str] = "desk4"
+    shape: ClassVar[str] = "desk5"
 
     @property
     def name(self) -> str:
@@ -81,7 +81,7 @@ class DeskView:
             return None
         match kind:
             case "site":
-                return _site(board)
+                return _site(board) | {"names_on_display": board.site.rules.names_on_display}
             case "service":
                 service = board.services[int(identifier)]
                 return {
@@ -114,6 +114,7 @@ class DeskView:
                     "entry": guest.id if guest else None,
                     "provider": point.provider_id,
                     "unmet_needs": list(point.unmet_needs),
+                    "next": _next(board, point),
                 }
             case "display":
                 display = board.displays[int(identifier)]
@@ -169,6 +170,9 @@ class DeskView:
         }
 
     def touched(self, board: Board, changed: set[str]) -> Iterable[str]:
+        # Who comes, goes or has other needs may be, or no longer be, the next of any point.
+        if any(key.startswith(("entry:", "visit:")) for key in changed):
+            yield from (f"point:{key}" for key in board.points)
         for key in changed:
             if key.startswith("visit:"):
                 entry = board.latest_entry(int(key[6:]))
@@ -274,7 +278,7 @@ class DisplayView:
     """The waiting-room screen: tickets and points, never a reason; a name only where the patient agreed."""
 
     kind: ClassVar[str] = "display"
-    shape: ClassVar[str] = "display2"
+    shape: ClassVar[str] = "display3"
 
     @property
     def name(self) -> str:
@@ -298,12 +302,17 @@ class DisplayView:
                 queue = board.queues[int(identifier)]
                 waiting = board.waiting(queue.id)
                 first = [board.entries[each.entry_id] for each in waiting[:NEXT_UP]]
+                # Who comes now stands behind the last: that one's range is the nearest to what they will be quoted.
+                last = board.entries[waiting[-1].entry_id] if waiting else None
                 return {
                     "name": queue.name,
                     "prefix": queue.prefix,
                     "position": queue.position,
                     "waiting": len(waiting),
                     "next": [board.visits[entry.visit_id].label for entry in first],
+                    "expect_from": _milliseconds(last.expect_from) if last else None,
+                    "expect_until": _milliseconds(last.expect_until) if last else None,
+                    "estimating": last is not None and last.estimating,
                 }
             case "point":
                 return {"name": board.points[int(identifier)].name}
@@ -343,7 +352,7 @@ class TicketView:
 
     visit_id: int
     kind: ClassVar[str] = "ticket"
-    shape: ClassVar[str] = "ticket3"
+    shape: ClassVar[str] = "ticket4"
 
     @property
     def name(self) -> str:
@@ -359,6 +368,7 @@ class TicketView:
         point = board.points[entry.point_id] if entry.point_id is not None else None
         queue = board.queues[entry.queue_id]
         return {
+            "entry": entry.id,
             "label": visit.label,
             "state": entry.state,
             "queue": queue.name,
@@ -404,6 +414,20 @@ def surroundings(board: Board) -> tuple[object, ...]:
 def _gone(board: Board, record_id: int) -> bool:
     record = board.removable(record_id)
     return record is None or record.removed_at != 0
+
+
+def _next(board: Board, point: Point) -> Cell | None:
+    """Return whom a point would call next, and why: its priority's head start, its longer wait, ..."""
+    entry = next_for(board, point)
+    if entry is None:
+        return None
+    decided, before, minutes = why(board, entry, point)
+    return {
+        "entry": entry.id,
+        "why": decided,
+        "before": board.visits[before.visit_id].label if before else None,
+        "minutes": minutes,
+    }
 
 
 def _site(board: Board) -> Cell:

@@ -142,6 +142,13 @@ class Hub:
 
     # Reading
 
+    def board(self, site_id: int) -> Board | None:
+        """Return the board of a site that this process follows, as far as it has come; or None. Not to be changed."""
+        task = self._feeds.get(site_id)
+        if task is None or not task.done() or task.cancelled() or task.exception() is not None:
+            return None
+        return task.result().board
+
     async def follow(
         self, site_id: int, view: View, since: Position | None, *, address: str, token: str
     ) -> AsyncIterator[Message]:

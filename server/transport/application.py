@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import BaseRoute
 from starlette.types import Lifespan
 
 from server.transport import (
@@ -23,8 +24,10 @@ from server.transport import (
     pairings,
     read_api,
     sessions,
+    speech,
     staff_api,
     statistics_api,
+    tickets_api,
 )
 from server.transport.errors import EXCEPTION_HANDLERS
 from server.transport.limits import Limiter, RateLimits
@@ -54,8 +57,12 @@ def application(
     limiter: Limiter | None,
     request_seconds: float,
     deprecated: Sequence[Deprecated] = DEPRECATED,
+    before: Sequence[BaseRoute] = (),
 ) -> Starlette:
-    """Return the application that serves ``parts``. Without a ``limiter`` anybody may ask as often as they like."""
+    """Return the application that serves ``parts``. Without a ``limiter`` anybody may ask as often as they like.
+
+    ``before`` are routes that go before its own.
+    """
     middleware: list[Middleware] = [Middleware(RequestContext, metrics=parts.metrics), Middleware(SoundHeaders)]
     if allowed_hosts:
         middleware.append(Middleware(AllowedHosts, hosts=list(allowed_hosts)))
@@ -75,6 +82,7 @@ def application(
         middleware.append(Middleware(RateLimits, gate=parts.gate, limiter=limiter))
     app = Starlette(
         routes=[
+            *before,
             *commands_api.ROUTES,
             *read_api.ROUTES,
             *entries_api.ROUTES,
@@ -84,6 +92,8 @@ def application(
             *staff_api.ROUTES,
             *api_keys.ROUTES,
             *pairings.ROUTES,
+            *speech.ROUTES,
+            *tickets_api.ROUTES,
             *live.ROUTES,
             *health.ROUTES,
             *metrics.ROUTES,

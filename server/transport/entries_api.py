@@ -15,6 +15,7 @@ from server.domain.commands import Personal
 from server.domain.entities import State, Visit
 from server.domain.errors import EntryUnknown, InvalidField, VisitUnknown
 from server.domain.ids import site_of
+from server.domain.ranking import ahead
 from server.queries import entries, history, keyset, patients
 from server.queries.entries import EntryListed, Filters
 from server.queries.history import History, Step
@@ -89,6 +90,38 @@ async def get_history(request: Request) -> Response:
             "visit_id": visit_id,
             "entries": [_told(stage, found) for stage in found.stages],
             "steps": [_step(step, found.usernames) for step in found.steps],
+        }
+    )
+
+
+async def get_slip(request: Request) -> Response:
+    """Return what a ticket's slip says, to be printed again. Its token is the key to the patient's page, so it is for those
+    who gave the ticket out, for as long as the day lasts, and noted in the audit."""
+    parts = Parts.of(request)
+    entry_id = request.path_params["entry_id"]
+    site_id = site_of(entry_id)
+    await parts.gate.staff_for(request, "read-slip", site_id)
+    board = await parts.boards.board(site_id)
+    entry = board.entries.get(entry_id)
+    visit = None if entry is None else board.visits[entry.visit_id]
+    token = None if visit is None else parts.vault.open_personal(visit).token
+    if entry is None or visit is None or token is None:
+        raise EntryUnknown(entry_id=entry_id)
+    waiting = entry.state == "waiting"
+    return as_json(
+        {
+            "entry_id": entry_id,
+            "label": visit.label,
+            "token": token,
+            "site": board.site.name,
+            "time_zone": board.site.time_zone,
+            "queue": board.queues[entry.queue_id].name,
+            "language": visit.language,
+            "party": visit.party_size,
+            "opened_at": visit.opened_at // 1000,
+            "ahead": ahead(board, entry) if waiting else None,
+            "expect_from": entry.expect_from // 1000 if waiting and entry.expect_from is not None else None,
+            "expect_until": entry.expect_until // 1000 if waiting and entry.expect_until is not None else None,
         }
     )
 
@@ -181,6 +214,7 @@ ROUTES = [
     Route(paths.ENTRIES, get_entries),
     Route(paths.ENTRY, get_entry),
     Route(paths.HISTORY, get_history),
+    Route(paths.SLIP, get_slip),
     Route(paths.VISIT, get_visit),
     Route(paths.PATIENTS, get_patients),
 ]

@@ -13,7 +13,7 @@ import orjson
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 from server.domain.errors import (
     CommandIdReused,
@@ -150,8 +150,8 @@ def wants_page(request: Request) -> bool:
 
 def page(request: Request, name: str, status: int = 200) -> Response:
     """Return one of the pages in ``web/pages``."""
-    file = request.app.state.parts.web / "pages" / f"{name}.html"
-    return FileResponse(file, status, headers={"Cache-Control": "no-cache"})
+    response: Response = request.app.state.parts.assets.page(request, name, status)
+    return response
 
 
 async def on_known(request: Request, error: Exception) -> Response:

@@ -56,6 +56,7 @@ from server.domain.errors import (
 )
 from server.domain.events import EVENTS, DisplayReported, Event
 from server.domain.ids import MAX_ID
+from server.domain.ranking import WhyNext
 from server.domain.statistics import Figures, Hour, PointUse
 from server.domain.views import NEXT_UP, DeskView, DisplayView, PointView, TicketView
 from server.live.messages import REASONS
@@ -74,8 +75,10 @@ from server.transport import (
     parameters,
     paths,
     sessions,
+    speech,
     staff_api,
     statistics_api,
+    tickets_api,
     told,
 )
 from server.transport.auth import ACCESS_COOKIE, ACCESS_SECONDS, KEY_PREFIX, REFRESH_COOKIE
@@ -99,6 +102,7 @@ from server.transport.errors import (
 from server.transport.middleware import MAX_HEADER_BYTES
 from server.transport.outcomes import Outcomes
 from server.transport.versions import VERSIONS
+from server.transport.voice import VOICES
 
 Json = dict[str, Any]
 # An operation: its method, path, name, endpoint, request, answer, and what it can be refused for.
@@ -453,6 +457,7 @@ def cells_of_views() -> dict[str, dict[str, Json]]:
         },
         "expect_until": {"type": ["integer", "null"], "description": "Until when."},
     }
+    last: Json = {"type": ["integer", "null"]}
     absent: Json = {"type": ["integer", "null"], "description": "Until when the patient is expected to be late."}
     calls = _count("How often the entry has been called.")
     party = _count("How many people the ticket is for.", 1)
@@ -481,13 +486,26 @@ def cells_of_views() -> dict[str, dict[str, Json]]:
         "language": _text(),
         "party": party,
     }
+    next_one = _object(
+        {
+            "entry": _id(),
+            "why": _text(enum=list(get_args(WhyNext)), description="What decides between it and the one after it."),
+            "before": _NULLABLE_TEXT | {"description": "The ticket that would be next without it."},
+            "minutes": _count("The head start, where that decides; else 0."),
+        }
+    )
     undo: Json = {
         "undo": _NULLABLE_TEXT | {"description": "The last step, if it can be taken back."},
         "undo_until": {"type": ["integer", "null"], "description": "Until when it can."},
     }
     return {
         DeskView.kind: {
-            "site": site,
+            "site": site
+            | {
+                "properties": site["properties"]
+                | {"names_on_display": {"type": "boolean", "description": "Displays name those who agree to it."}},
+                "required": [*site["required"], "names_on_display"],
+            },
             "service": _object(
                 {
                     "name": _NULLABLE_TEXT | {"description": "What it really is, for staff alone."},
@@ -516,6 +534,8 @@ def cells_of_views() -> dict[str, dict[str, Json]]:
                     "entry": _id("The entry that it has called or serves.", nullable=True),
                     "provider": _id("The clinician who is there.", nullable=True),
                     "unmet_needs": needs | {"description": "Needs that the room cannot meet."},
+                    "next": next_one
+                    | {"type": ["object", "null"], "description": "Whom it would call next; null for nobody."},
                 }
             ),
             "display": _object(paired | health),
@@ -589,6 +609,10 @@ def cells_of_views() -> dict[str, dict[str, Json]]:
                     "position": place,
                     "waiting": _count("How many wait."),
                     "next": {"type": "array", "items": _text(), "maxItems": NEXT_UP},
+                    "expect_from": last
+                    | {"description": "From when the last in line expects the call, as a newcomer may; or null."},
+                    "expect_until": last | {"description": "Until when."},
+                    "estimating": {"type": "boolean", "description": "There is little to go by yet."},
                 }
             ),
             "point": _object({"name": _text()}),
@@ -617,6 +641,7 @@ def cells_of_views() -> dict[str, dict[str, Json]]:
                 "oneOf": [
                     _object(
                         {
+                            "entry": _id("The ticket's present stage: what the patient's own commands name."),
                             "label": _text(),
                             "state": _text(enum=_STATES),
                             "queue": _text(),
@@ -1465,6 +1490,32 @@ class _Document:
             | self._refusals(*_READ, SiteNotFound, VisitUnknown, codes=[_NO_PATH]),
         )
         self._history(unknown)
+        slip = {
+            "entry_id": _id(),
+            "label": _text(),
+            "token": _text(description="The key to the patient's page, `/t/{token}`."),
+            "site": _text(),
+            "time_zone": _text(),
+            "queue": _text(),
+            "language": _text(),
+            "party": _count("How many people the ticket is for.", 1),
+            "opened_at": _INSTANT,
+            "ahead": {"type": ["integer", "null"], "minimum": 0, "description": "Null if not waiting."},
+            "expect_from": {
+                "type": ["integer", "null"],
+                "description": "From when to expect the call; null if not waiting.",
+            },
+            "expect_until": {"type": ["integer", "null"], "description": "Until when."},
+        }
+        self._add(
+            "get",
+            paths.SLIP,
+            "Entries and visits",
+            "read-slip",
+            "Return what the slip of one of today's tickets says, to print it again. With its token, the key to the "
+            f"patient's page; every time is noted in the audit. Roles: {_who('read-slip')}.",
+            responses={"200": _answer("The slip.", _object(slip), headers=_UNKEPT)} | unknown,
+        )
         told = [
             _query(
                 "name",
@@ -1744,6 +1795,43 @@ class _Document:
             )
         self.schemas["Disagreement"] = _tidy(told.Disagreement.model_json_schema())
         self.schemas["Ack"] = _tidy(told.Ack.model_json_schema())
+        self._add(
+            "get",
+            paths.QR,
+            "Live",
+            "draw-ticket-code",
+            f"{tickets_api.qr.__doc__} {key}",
+            security=_PUBLIC,
+            responses={
+                "200": {
+                    "description": "The code.",
+                    "headers": _counted() | _UNKEPT,
+                    "content": {"image/svg+xml": {"schema": _text(pattern="^<svg ")}},
+                }
+            }
+            | self._refusals(TicketNotFound, codes=[_NO_PATH]),
+        )
+        self._add(
+            "get",
+            paths.SPEECH,
+            "Live",
+            "speak",
+            f"{speech.speak.__doc__} {own}",
+            security=_DISPLAY,
+            parameters=[
+                _query("entry", "Whose call; without it, a sentence to try the sound with.", _id()),
+                _query("language", "In which language.", _text(enum=list(VOICES))),
+            ],
+            responses={
+                "200": {
+                    "description": "The sound.",
+                    "headers": _counted() | _UNKEPT,
+                    "content": {"audio/wav": {"schema": _text(format="binary")}},
+                },
+                "204": {"description": "The call is over, or cannot be spoken here.", "headers": _counted()},
+            }
+            | self._refusals(NotSignedIn, NotAllowed, InvalidField, Unavailable, codes=[_NO_PATH]),
+        )
         self._add(
             "post",
             paths.ACK,

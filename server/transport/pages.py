@@ -5,7 +5,6 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
 
 from server.transport import paths
 from server.transport.errors import page
@@ -15,7 +14,9 @@ PAGES = {
     "/": "index",
     "/sign-in": "sign-in",
     "/reception": "reception",
+    "/room": "room",
     "/docs": "docs",
+    "/display": "display",  # of a screen that does not know yet which one it is
     paths.DISPLAY_PAGE: "display",
     paths.PATIENT_PAGE: "patient",
 }
@@ -28,6 +29,15 @@ def _page(path: str, name: str) -> Route:
     return Route(path, endpoint, methods=["GET"], name=name)
 
 
+async def service_worker(request: Request) -> Response:
+    """Return the script by which a display and a patient's page come up without the network."""
+    return Parts.of(request).assets.worker(request)
+
+
 def routes(parts: Parts) -> list[BaseRoute]:
     """Return the pages' routes, and that of the files they load."""
-    return [*(_page(path, name) for path, name in PAGES.items()), Mount("/static", StaticFiles(directory=parts.web))]
+    return [
+        *(_page(path, name) for path, name in PAGES.items()),
+        Route(paths.SERVICE_WORKER, service_worker, methods=["GET"]),
+        Mount("/static", parts.assets),
+    ]

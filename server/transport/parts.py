@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from starlette.requests import HTTPConnection
 
@@ -14,13 +13,15 @@ from server.queries.boards import Boards
 from server.queries.identity import Identities
 from server.store.database import Database
 from server.store.vault import Vault
+from server.transport.assets import Assets
 from server.transport.auth import Gate
 from server.transport.metrics import Metrics
+from server.transport.voice import Voice
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of one running process."""
+    """The parts of one running process. ``public_url`` is where patients reach this installation, if that is set."""
 
     database: Database
     vault: Vault
@@ -31,7 +32,9 @@ class Parts:
     gate: Gate
     audit: Audit
     metrics: Metrics
-    web: Path
+    assets: Assets
+    voice: Voice
+    public_url: str | None
 
     @staticmethod
     def of(connection: HTTPConnection) -> Parts:

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
 from server.setup import Seed
+from tests.real.demo import demo
 from tests.real.processes import program
 from tests.real.server import Server, environment, seed, serving
 
@@ -47,6 +48,13 @@ def server(env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield server
 
 
+@pytest.fixture(scope="session")
+def demo_base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the demo is: one for all tests."""
+    with demo(tmp_path_factory.mktemp("demo")) as base:
+        yield base
+
+
 @pytest.fixture
 def seeded(env: dict[str, str], server: Server) -> Seed:
     """A site of its own for each test."""
@@ -59,6 +67,12 @@ class Watch:
 
     complaints: list[str] = field(default_factory=list)
     allowed: tuple[str, ...] = ()
+
+    def over(self, page: Page, own: str) -> None:
+        """Watch a page of the server at ``own``."""
+        page.on("console", self.console)
+        page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        page.on("request", lambda each: self.request(each, own))
 
     def console(self, message: ConsoleMessage) -> None:
         if not any(part in message.text for part in self.allowed):
@@ -76,18 +90,20 @@ Open = Callable[..., Page]
 def open_page(browser: Browser, server: Server, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
     """Open pages, each in a browser of its own; afterwards nothing may have been complained about.
 
-    ``allowed`` names parts of console lines that the browser itself writes and the test expects.
+    ``allowed`` names parts of console lines that the browser itself writes and the test expects; ``script`` is run before
+    any of the page's own.
     """
     opened: list[tuple[Page, Watch]] = []
 
-    def open_page(path: str, *, width: int = 1280, height: int = 800, allowed: tuple[str, ...] = ()) -> Page:
+    def open_page(
+        path: str, *, width: int = 1280, height: int = 800, allowed: tuple[str, ...] = (), script: str = ""
+    ) -> Page:
         context = browser.new_context(viewport={"width": width, "height": height}, base_url=server.url)
         page = context.new_page()
+        if script:
+            page.add_init_script(script)
         watch = Watch(allowed=allowed)
-        page.on("console", watch.console)
-        page.on("pageerror", lambda error: watch.complaints.append(f"error: {error}"))
-        own = path if path.startswith("http") else server.url
-        page.on("request", lambda each: watch.request(each, "/".join(own.split("/")[:3])))
+        watch.over(page, "/".join((path if path.startswith("http") else server.url).split("/")[:3]))
         opened.append((page, watch))
         page.goto(path)
         return page

@@ -23,17 +23,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import httpx
-import orjson
 
-from server.domain.board import Board
 from server.domain.commands import Command
-from server.domain.views import Cell, DeskView, DisplayView, PointView, TicketView, View, draw
+from server.domain.views import DeskView, DisplayView, PointView, TicketView
 from server.queries.boards import Boards
 from server.setup import Seed
 from server.store.database import Database
 from tests.faults.house import DRAIN_SECONDS, HEARTBEAT_SECONDS, House, Node, house
 from tests.integration.test_everything_at_once import SENT
 from tests.real import history
+from tests.real.fresh import Fresh
 from tests.real.server import environment, seed, vault
 from tests.real.truth import truth_of
 from tests.real.viewer import MISSED_HEARTBEATS, Place, Transport, Viewer
@@ -105,55 +104,6 @@ def _spread(seconds: list[float]) -> str:
     return f"p50 {at(0.5):.3f}, p95 {at(0.95):.3f}, p99 {at(0.99):.3f}, largest {ordered[-1]:.3f} of {len(ordered)}"
 
 
-class Truth:
-    """What the rows say at one number."""
-
-    def __init__(self, board: Board) -> None:
-        self.board = board
-        self._drawn: dict[str, dict[str, Cell]] = {}
-
-    def cells(self, view: View) -> dict[str, Cell]:
-        """Return what a fresh look would show."""
-        if view.name not in self._drawn:
-            self._drawn[view.name] = orjson.loads(orjson.dumps(draw(view, self.board)))
-        return self._drawn[view.name]
-
-    def allows(self, place: Place) -> bool:
-        """Return whether one may look from there."""
-        match place.view:
-            case PointView(point_id=point_id):
-                return point_id in self.board.points and not self.board.points[point_id].removed_at
-            case TicketView(visit_id=visit_id):
-                return visit_id in self.board.visits
-            case DisplayView():
-                display = self.board.displays.get(place.subject or 0)
-                token = place.token()
-                return display is not None and not display.removed_at and display.token_hash == _hash_of(token or "")
-        return True
-
-    def wrong_with(self, viewer: Viewer, held_up: float) -> str | None:
-        """Return what a screen shows that is not so, or None."""
-        if not self.allows(viewer.place):
-            return None if viewer.over else "it should have been ended"
-        if viewer.over:
-            return f"it was ended: {viewer.over}"
-        if not viewer.live:
-            return "not connected"
-        if viewer.shown.epoch != self.board.site.epoch:
-            return "another history"
-        cells = self.cells(viewer.place.view)
-        if viewer.shown.cells != cells:
-            keys = sorted(key for key in cells.keys() | viewer.shown.cells if cells.get(key) != viewer.shown.cells.get(key))
-            return f"other cells at {viewer.shown.seq} than at {self.board.site.seq}: {keys[:5]}"
-        if abs(viewer.now() - time.time()) > HEARTBEAT_SECONDS + HOPS * held_up:
-            return f"a clock {viewer.now() - time.time():.1f} s off"
-        return None
-
-
-def _hash_of(token: str) -> str:
-    return vault().keyed_hash(token)
-
-
 class Stress:
     """One run at one site."""
 
@@ -178,7 +128,7 @@ class Stress:
         self._chance = chance
         self._population = population
         self._say = say
-        self._truth: Truth
+        self._truth: Fresh
         self._tokens: dict[str, str] = {}  # of sessions, by role
         self._displays = {each["id"]: each["token"] for each in seeded["displays"]}
         self._visits: dict[int, str] = {}
@@ -260,7 +210,7 @@ class Stress:
 
     # Commands
 
-    async def _look(self) -> Truth:
+    async def _look(self) -> Fresh:
         """Return what the rows say now."""
         heads = await self._boards.heads([self._site_id])
         head = heads[self._site_id]
@@ -268,7 +218,7 @@ class Stress:
             self._truth.board.site.seq,
             self._truth.board.site.epoch,
         ):
-            self._truth = Truth(await self._boards.board(self._site_id))
+            self._truth = Fresh(await self._boards.board(self._site_id))
         return self._truth
 
     async def _command(self, client: httpx.AsyncClient) -> None:
@@ -422,7 +372,7 @@ class Stress:
             now = time.monotonic()
             for viewer in list(pending):
                 took = now - ended - _rested(viewer, ended, now)
-                found = truth.wrong_with(viewer, self._held_up)
+                found = truth.wrong_with(viewer, HOPS * self._held_up)
                 if found is None:
                     pending.discard(viewer)
                     self.figures.own[name].append(max(0.0, took))

@@ -1,4 +1,4 @@
-"""The bench of commands runs, its replay does what the server did, and a command sends no more statements than it needs."""
+"""The benches run. That of commands: its replay does what the server did, and a command sends no more than it needs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+
+from loadtests import bench_isolation
 
 BENCH = Path(__file__).parents[2] / "loadtests" / "bench_commands.py"
 # The session and its end; the lock, the look-up, the site, the entry, the interval, the event, the answer, the commit; the
@@ -26,3 +28,10 @@ def test_a_small_run() -> None:
     ratio = re.search(r"ratio, median of 2 rounds: ([0-9.]+)", done.stdout)
     assert ratio is not None
     assert float(ratio[1]) > 1
+
+
+def test_a_small_run_beside_one_that_never_reads(tmp_path: Path) -> None:
+    """It is the bench itself that asserts that the one stood still, and that all the others were told of everything."""
+    without, beside = bench_isolation.measure(tmp_path, count=40, commands=4, pairs=1)
+    assert len(without) == len(beside) == 1
+    assert min(without + beside) > 0

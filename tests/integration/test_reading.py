@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import json
 import statistics as plain
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -432,6 +433,23 @@ def test_an_entry_and_its_visit(clients: dict[str, httpx.Client], checker: Check
         assert answer.headers["cache-control"] == "no-store"
 
 
+SLIP = "/api/v1/entries/{entry_id}/slip"
+
+
+def test_a_slip_to_print_again(
+    clients: dict[str, httpx.Client], checker: Checker, server: Server, seeded: Seed, story: Story
+) -> None:
+    """What it says is what the patient was given: its token opens their page."""
+    answer = clients["receptionist"].get(SLIP.format(entry_id=story.first))
+    slip = promised(checker, "get", SLIP, answer)
+    assert (slip["label"], slip["entry_id"]) == ("A002", story.first)
+    assert answer.headers["cache-control"] == "no-store"
+    with server.client() as patient, patient.stream("GET", f"/live/tickets/{slip['token']}") as stream:
+        assert stream.status_code == 200
+        said = next(line for line in stream.iter_lines() if line.startswith("data: "))
+    assert json.loads(said.removeprefix("data: "))["cells"]["ticket"]["label"] == "A002"
+
+
 def test_what_is_not_there_and_what_is_another_organisations(
     clients: dict[str, httpx.Client], checker: Checker, server: Server, seeded: Seed, foreign: Seed, story: Story
 ) -> None:
@@ -440,6 +458,7 @@ def test_what_is_not_there_and_what_is_another_organisations(
         for path, name, mine, code in (
             (ENTRY, "entry_id", story.first, "entry_unknown"),
             (HISTORY, "entry_id", story.first, "entry_unknown"),
+            (SLIP, "entry_id", story.first, "entry_unknown"),
             (VISIT, "visit_id", story.visit_id, "visit_unknown"),
         ):
             for client, identifier, expected in (
@@ -455,7 +474,7 @@ def test_what_is_not_there_and_what_is_another_organisations(
             answer = other.get(path.format(site_id=seeded["site_id"]))
             assert (answer.status_code, promised(checker, "get", path, answer)["error"]["code"]) == (404, "site_not_found")
     with server.client() as nobody:
-        for path in (ENTRY, HISTORY, VISIT, ENTRIES, SITE, STATISTICS, STATISTICS + ".csv", DAY):
+        for path in (ENTRY, HISTORY, SLIP, VISIT, ENTRIES, SITE, STATISTICS, STATISTICS + ".csv", DAY):
             answer = nobody.get(path.format(site_id=1, entry_id=1, visit_id=1))
             assert promised(checker, "get", path, answer)["error"]["code"] == "not_signed_in"
 
@@ -618,6 +637,7 @@ def test_who_may_read_what(clients: dict[str, httpx.Client], seeded: Seed, story
         (ENTRY, "amrc"),
         (VISIT, "amrc"),
         (HISTORY, "arc"),
+        (SLIP, "ar"),
         (STATISTICS, "am"),
         (STATISTICS + ".csv", "am"),
         (DAY, "amr"),

@@ -402,8 +402,8 @@ class Driver:
             address = f"/api/v1/sessions/{colleague}"
         client.cookies.clear()
         with client.stream(row.method, address, json=body, headers=headers) as answer:
-            stream = answer.headers.get("content-type", "").startswith("text/event-stream")
-            text = "" if stream else answer.read().decode()
+            no_text = answer.headers.get("content-type", "").startswith(("text/event-stream", "audio/"))
+            text = "" if no_text else answer.read().decode()
         client.cookies.clear()
         return self.word(row, role, answer.status_code, text)
 

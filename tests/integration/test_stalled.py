@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from server.setup import Seed
+from server.transport.lines import SEND_BUFFER_BYTES
 from tests.real.processes import end
 from tests.real.screens import digest, sse
 from tests.real.server import Server, environment, seed, serving
@@ -153,3 +154,35 @@ def test_who_takes_nothing_is_cut_off_and_the_drain_waits_for_nobody(sqlite_url:
             began = time.monotonic()
             assert end(server.process) == 0, server.log.read_text()[-2000:]
             assert time.monotonic() - began < 6
+
+
+READERS = 150
+COPIES = 5
+
+
+def test_a_stalled_reader_costs_no_more_than_its_view_and_its_socket(sqlite_url: str, tmp_path: Path) -> None:
+    """Many stand still while everything changes many times: what each costs is bounded, however long it lasts.
+
+    On its way through ASGI a snapshot is copied: as the message, as text, as an event, as a chunk, and what the socket has
+    not taken of it.
+    """
+    env = environment(sqlite_url, NOWSERVING_MAX_STREAMS_PER_TOKEN=str(READERS + 10))
+    seeded = seed(env, points=1, tickets=200, displays=0)
+    path = f"/live/sites/{seeded['site_id']}/desk"
+    with serving(env, tmp_path) as server, ExitStack() as stack:
+        token = server.sign_in(seeded, "receptionist")
+        desk = stack.enter_context(server.client(token))
+        live = stack.enter_context(sse(f"{server.url}{path}", token))
+        live.wait(lambda each: each.cells)
+        before = resident(server)
+        for _ in range(READERS):
+            stack.enter_context(reader(server, path, token, upgrade=False))
+        until = time.monotonic() + 30
+        while figure(server, "nowserving_streams_paused") < READERS:
+            assert time.monotonic() < until, "not all were noticed"
+            time.sleep(0.05)
+        standing = resident(server)
+        view = len(json.dumps(live.cells, ensure_ascii=False))
+        issue(desk, seeded, 150)
+        assert standing - before < READERS * (COPIES * view + SEND_BUFFER_BYTES), "its view"
+        assert resident(server) - standing < READERS * 2_000 + 8_000_000, "and nothing more, whatever happens"

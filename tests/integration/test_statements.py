@@ -13,7 +13,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from pydantic import SecretStr
-from sqlalchemy import URL, event, insert
+from sqlalchemy import URL, event, insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.applications import Starlette
 from starlette.routing import Route
@@ -167,6 +167,9 @@ async def _fill(connection: AsyncConnection, parts: Parts, site: Site, seed: See
     for each in made:
         found_by = patients.rows(parts.vault, site, each.visit_id, Personal(name="Grace Hopper"))
         await connection.run_sync(patients.remember, found_by)
+    first = made[0].visit_id  # a slip is printed again with its token
+    sealed = parts.vault.seal_personal(Personal(token=f"{site_id}-token"), f"visit:{first}")
+    await connection.execute(update(tables.visits).where(tables.visits.c.id == first).values(sealed=sealed))
     chain = audit.Chain(size, 0, START)
     await connection.execute(insert(tables.audit_chains), {"id": size, "process": "clinic:1", "n": 0, "hash": START})
     noted = audit.Noted(10**15, "staff:1", "x", "", site_id, site.organisation_id, None, True, "x")

@@ -1,18 +1,22 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { deskOf, guestOf, possibleAt, waitedMinutes } from "../../web/js/components/desk.js";
+import { deskOf, found, guestOf, possibleAt, pressureOf, stepsOf, troubleOf, waitedMinutes } from "../../web/js/components/desk.js";
+import { behindOf, neighboursOf } from "../../web/js/components/move-dialog.js";
 import { byRank } from "../../web/js/live/cells.js";
 
 const entry = (label, state, rank, more = {}) => ({
   label, state, rank, queue: 1, point: null, priority: "standard", joined: 0, since: 0, calls: 0, name: null, party: 1,
-  language: "en", ...more,
+  language: "en", absent_until: null, wait_target: null, ...more,
 });
 const desk = (...entries) =>
   deskOf(
     new Map([
       ["queue:2", { name: "Blood tests", prefix: "B", position: 1 }],
       ["queue:1", { name: "Registration", prefix: "A", position: 0 }],
-      ["point:7", { name: "Room 7", queues: [1], position: 0, entry: entries.find((each) => each.point === 7)?.id ?? null }],
+      ["point:7", {
+        name: "Room 7", queues: [1], position: 0, state: "open", entry: entries.find((each) => each.point === 7)?.id ?? null,
+        next: entries.some(({ state, queue }) => state === "waiting" && queue === 1) ? { entry: 100, why: "only" } : null,
+      }],
       ...entries.map((each, index) => [`entry:${each.id ?? index + 100}`, each]),
     ]),
   );
@@ -42,13 +46,83 @@ test("only the steps that the state allows are possible, the usual one first", (
   assert.deepEqual(possibleAt(desk(), point(desk())), [], "nobody is waiting");
   const waiting = desk(entry("A001", "waiting", [1, 1, 1]));
   assert.deepEqual(possibleAt(waiting, point(waiting)), ["call-next"]);
+  assert.deepEqual(possibleAt(waiting, { ...point(waiting), state: "on_break" }), [], "nobody is called to a break");
   const elsewhere = desk(entry("B001", "waiting", [1, 1, 1], { queue: 2 }));
   assert.deepEqual(possibleAt(elsewhere, point(elsewhere)), [], "not a queue of this point");
   const called = desk(entry("A001", "called", [1, 1, 1], here));
-  assert.deepEqual(possibleAt(called, point(called)), ["start", "recall", "no-show", "transfer"]);
+  assert.deepEqual(possibleAt(called, point(called)), ["start", "recall", "no-show", "hold", "transfer"]);
   assert.equal(guestOf(called, point(called)).label, "A001");
   const serving = desk(entry("A001", "serving", [1, 1, 1], here));
   assert.deepEqual(possibleAt(serving, point(serving)), ["complete", "transfer"]);
+});
+
+test("whoever is chosen is whom the steps are for", () => {
+  const shown = desk(entry("A001", "waiting", [1, 1, 1]), entry("A002", "held", [1, 2, 2]), entry("B001", "waiting", [1, 3, 3], { queue: 2 }));
+  const at = point(shown);
+  const chosen = (label) => [...shown.entries.values()].find((each) => each.label === label);
+  assert.deepEqual(possibleAt(shown, at, chosen("A001")), ["call", "hold", "transfer", "move", "call-next"]);
+  assert.deepEqual(possibleAt(shown, null, chosen("A001")), ["hold", "transfer", "move"], "there is nowhere to call to");
+  assert.deepEqual(possibleAt(shown, at, chosen("A002")), ["return", "call-next"]);
+  assert.deepEqual(possibleAt(shown, at, chosen("B001")), ["hold", "transfer", "move", "call-next"], "not a queue of this point");
+  assert.deepEqual(stepsOf(entry("A001", "no_show", []), true), ["return"]);
+  assert.deepEqual(stepsOf(entry("A001", "completed", []), true), []);
+});
+
+test("the same cell is the same entry, so that only what changed is drawn", () => {
+  const cell = entry("A001", "waiting", [1, 1, 1]);
+  const cells = (one, other) => new Map([["queue:1", { position: 0 }], ["entry:5", one], ["entry:6", other]]);
+  const before = deskOf(cells(cell, entry("A002", "waiting", [1, 2, 2])));
+  const after = deskOf(cells(cell, entry("A002", "called", [1, 2, 2])));
+  assert.equal(after.entries.get(5), before.entries.get(5));
+  assert.notEqual(after.entries.get(6), before.entries.get(6));
+});
+
+test("a wait nears its target, and is beyond it", () => {
+  const waits = (now, more = {}) => pressureOf(entry("A001", "waiting", [], { joined: 0, wait_target: 1000, ...more }), now);
+  assert.deepEqual([0, 749, 750, 999, 1000].map((now) => waits(now)), ["fine", "fine", "near", "near", "late"]);
+  assert.equal(waits(5000, { wait_target: null }), "fine");
+  assert.equal(waits(5000, { state: "serving" }), "fine", "they are seen");
+});
+
+test("a display is dark before it is behind, and behind before it is mute", () => {
+  const display = { paired: true, connected: true, lag: 0, muted: false };
+  assert.equal(troubleOf(display), null);
+  assert.equal(troubleOf({ ...display, muted: true }), "muted");
+  assert.equal(troubleOf({ ...display, muted: true, lag: 10 }), "behind");
+  assert.equal(troubleOf({ ...display, connected: false, lag: 60 }), "dark");
+  assert.equal(troubleOf({ ...display, connected: false, paired: false }), null, "nobody has set it up yet");
+  assert.equal(troubleOf({ ...display, lag: null }), null);
+});
+
+test("somebody is found by words of their name in any order, without accents, or by the ticket", () => {
+  const all = [{ id: 1, label: "A001", name: "Ádá Löwe" }, { id: 2, label: "A002", name: null }, { id: 3, label: "B001", name: "Bo Lind" }];
+  const ids = (wanted) => [...found(all, wanted)];
+  assert.deepEqual(ids("lowe ada"), [1]);
+  assert.deepEqual(ids("a00"), [1, 2]);
+  assert.deepEqual(ids("b001"), [3]);
+  assert.deepEqual(ids("  "), [1, 2, 3]);
+  assert.deepEqual(ids("lowe bo"), []);
+});
+
+test("a row is dropped behind the last that waits above, in its own queue and urgency", () => {
+  const shown = desk(
+    entry("A000", "waiting", [0, 1, 1]),
+    entry("A001", "called", [1, 1, 1]),
+    entry("A002", "waiting", [1, 2, 2]),
+    entry("A003", "waiting", [1, 3, 3], { absent_until: 9 }),
+    entry("A004", "waiting", [1, 4, 4]),
+    entry("A005", "waiting", [1, 5, 5]),
+  );
+  const moved = [...shown.entries.values()].find(({ label }) => label === "A005");
+  const order = shown.open.get(1).map(({ id }) => id);
+  const idOf = (label) => [...shown.entries.values()].find((each) => each.label === label).id;
+  const labels = neighboursOf(shown, moved).map(({ label }) => label);
+  assert.deepEqual(labels, ["A002", "A004"]);
+  const behind = (before) => behindOf(neighboursOf(shown, moved), order, before === null ? null : idOf(before));
+  assert.equal(behind("A000"), null);
+  assert.equal(behind("A002"), null);
+  assert.equal(behind("A004"), idOf("A002"), "the one who comes later is passed over");
+  assert.equal(behind(null), idOf("A004"));
 });
 
 test("a wait counts whole minutes, until the patient is seen", () => {

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readFileSync } from "node:fs";
-import { has, speak, t, time } from "../../web/js/i18n.js";
+import { LANGUAGES, day, firstOf, has, preferred, speak, spoken, t, time } from "../../web/js/i18n.js";
 
-globalThis.fetch = async (url) => new Response(readFileSync(url));
+globalThis.fetch = async (url) => new Response(readFileSync(new URL(url)));
 globalThis.document = { documentElement: {}, querySelectorAll: () => [] };
+globalThis.location = { search: "" };
+globalThis.navigator = { languages: ["de", "es-MX"] };
 await speak(["xx-YY", "en-GB"]);
 
 test("the first language that we have is spoken", () => assert.equal(document.documentElement.lang, "en"));
@@ -25,3 +27,43 @@ test("an unknown key shows itself", () => {
 });
 
 test("a time is that of the zone", () => assert.equal(time(Date.UTC(2025, 0, 1, 23, 5), "Europe/Berlin"), "00:05"));
+
+test("what the address asks for goes first, then the choice, then what the page is about, then the browser", () => {
+  const stored = new Map();
+  globalThis.localStorage = { getItem: (key) => stored.get(key) ?? null, setItem: (key, value) => stored.set(key, value) };
+  const browser = navigator.languages;
+  assert.deepEqual(preferred("es", null), ["es", ...browser]);
+  localStorage.setItem("language", "fr");
+  assert.deepEqual(preferred("es"), ["fr", "es", ...browser]);
+  location.search = "?lang=ar";
+  assert.deepEqual(preferred("es"), ["ar", "fr", "es", ...browser]);
+  location.search = "";
+  assert.equal(firstOf(["tlh", "fr-CA"]), "fr");
+  assert.equal(firstOf([]), "en");
+});
+
+test("Arabic runs from the right, has its six plurals and the tickets' digits, and keeps what is filled in apart", async () => {
+  assert.equal(await speak(["ar-EG"]), true);
+  assert.equal(document.documentElement.dir, "rtl");
+  assert.equal(spoken(), "ar");
+  const forms = [0, 1, 2, 3, 11, 100].map((n) => t("ticket.waiting", { n }));
+  assert.equal(new Set(forms).size, 6);
+  assert.match(forms[4], /11/);
+  assert.match(t("ticket.called", { point: "Room 3" }), /\u2068Room 3\u2069/);
+  assert.equal(time(Date.UTC(2025, 0, 1, 23, 5), "Europe/Berlin"), "00:05");
+  assert.equal(await speak(["ar"]), false, "it is spoken already");
+});
+
+test("days are in the language", async () => {
+  const instant = Date.UTC(2025, 2, 3, 12);
+  const found = {};
+  for (const tag of LANGUAGES) {
+    await speak([tag]);
+    found[tag] = day(instant, "UTC");
+  }
+  assert.match(found.en, /^Monday,? 3 March$/);
+  assert.equal(found.es, "lunes, 3 de marzo");
+  assert.equal(found.fr, "lundi 3 mars");
+  assert.match(found.ar, /^الاثنين، 3/);
+  assert.equal(document.documentElement.dir, "rtl");
+});

@@ -1,13 +1,12 @@
 /** Every change is a command. It is done once, however often the network makes us ask. */
 
+import { post } from "./request.js";
 import { refresh } from "./session.js";
 
 /**
  * @typedef {{seq: number, events: {type: string, label?: string}[], token?: string,
  *   entry?: {id: number, label: string, state: string, queue_id: number, point_id: number | null}}} Answer
  */
-
-const LIMIT_MS = 30_000;
 
 /** A command that was not done, or of which we do not know: `code` is the server's word, or `unreachable`. */
 export class CommandFailed extends Error {
@@ -28,15 +27,16 @@ export class CommandFailed extends Error {
  *
  * @param {string} name  such as `call-next`
  * @param {Record<string, unknown>} body
+ * @param {string} [token]  of a ticket, for a patient's own commands; without it, it is the session's
  * @returns {Promise<Answer>}
  */
-export async function send(name, body) {
+export async function send(name, body, token) {
   const key = newKey();
-  let answer = await attemptTwice(name, body, key);
-  if (answer.status === 401) {
+  let answer = await attemptTwice(name, body, key, token);
+  if (answer.status === 401 && token === undefined) {
     // Another page may have refreshed in between, so ask again even if we could not.
     await refresh().catch(() => false);
-    answer = await attemptTwice(name, body, key);
+    answer = await attemptTwice(name, body, key, token);
   }
   if (answer.ok) return answer.json();
   const { error } = await answer.json().catch(() => ({ error: { code: "internal_error", message: "" } }));
@@ -49,36 +49,21 @@ export async function send(name, body) {
  * @param {string} name
  * @param {Record<string, unknown>} body
  * @param {string} key
+ * @param {string | undefined} token
  */
-async function attemptTwice(name, body, key) {
+async function attemptTwice(name, body, key, token) {
+  /** @type {Record<string, string>} */
+  const headers = { "Idempotency-Key": key };
+  if (token !== undefined) headers.Authorization = `Bearer ${token}`;
+  const attempt = () => post(`/api/v1/commands/${name}`, body, headers);
   try {
-    return await attempt(name, body, key);
+    return await attempt();
   } catch {
     try {
-      return await attempt(name, body, key);
+      return await attempt();
     } catch {
       throw new CommandFailed("unreachable", "");
     }
-  }
-}
-
-/**
- * @param {string} name
- * @param {Record<string, unknown>} body
- * @param {string} key
- */
-async function attempt(name, body, key) {
-  const limit = new AbortController();
-  const timer = setTimeout(() => limit.abort(), LIMIT_MS);
-  try {
-    return await fetch(`/api/v1/commands/${name}`, {
-      method: "POST",
-      headers: { "Content-Type": "application/json", "Idempotency-Key": key },
-      body: JSON.stringify(body),
-      signal: limit.signal,
-    });
-  } finally {
-    clearTimeout(timer);
   }
 }
 

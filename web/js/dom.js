@@ -69,10 +69,17 @@ export function arrange(parent, items, key, make, update) {
     after.set(key(item), made);
   }
   for (const [each, made] of before) if (!after.has(each)) made.remove();
+  const focused = document.activeElement;
   let place = parent.firstElementChild;
   for (const made of after.values()) {
     if (made === place) place = place.nextElementSibling;
+    // The one that stood here has gone further down: it is put there in its turn, and nobody else is touched.
+    else if (place !== null && made === place.nextElementSibling) place = made.nextElementSibling;
     else parent.insertBefore(made, place);
   }
   arranged.set(parent, after);
+  // An element that is put elsewhere loses the focus on the way.
+  if (focused instanceof HTMLElement && focused !== document.activeElement && parent.contains(focused)) {
+    focused.focus({ preventScroll: true });
+  }
 }

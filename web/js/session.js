@@ -1,16 +1,28 @@
 /** The session of a member of staff. Its tokens are cookies that no script can read. */
 
 import { forget, recollect, remember } from "./memory.js";
+import { post, request } from "./request.js";
 
 /**
  * @typedef {{id: number, username: string, role: string}} User
  * @typedef {{id: number, name: string, time_zone: string, language: string}} Site
  * @typedef {{user: User, sites: Site[]}} Session
+ * @typedef {{code: string, details: Record<string, any>}} Refusal
  */
 
 const ADDRESS = "/api/v1/session";
 const REFRESH_EVERY_MS = 10 * 60_000; // an access token lives for fifteen
 const HINT = "signed-in";
+
+/** Where each role works. */
+const HOMES = new Map([["clinician", "/room"]]);
+
+/**
+ * Return the screen that a role is led to.
+ *
+ * @param {string} role
+ */
+export const homeOf = (role) => HOMES.get(role) ?? "/reception";
 
 /**
  * Return who is signed in, or null.
@@ -18,10 +30,10 @@ const HINT = "signed-in";
  * @returns {Promise<Session | null>}
  */
 export async function whoAmI() {
-  let answer = await fetch(ADDRESS);
+  let answer = await request(ADDRESS);
   if (answer.status === 401 && hinted()) {
     await refresh();
-    answer = await fetch(ADDRESS);
+    answer = await request(ADDRESS);
   }
   if (answer.ok) {
     remember(HINT, "1");
@@ -38,18 +50,18 @@ export async function whoAmI() {
 export const hinted = () => recollect(HINT) !== null;
 
 /**
- * Sign in. Returns null, or the error's code when it was refused.
+ * Sign in. Returns who one is now, or why it was refused.
  *
  * @param {string} username
  * @param {string} password
- * @returns {Promise<string | null>}
+ * @returns {Promise<{user: User, error?: undefined} | {user?: undefined, error: Refusal}>}
  */
 export async function signIn(username, password) {
   const answer = await post(ADDRESS, { username, password });
-  const { error = null } = await answer.json();
-  if (error !== null) return error.code;
+  const { user, error } = await answer.json();
+  if (error !== undefined) return { error };
   remember(HINT, "1");
-  return null;
+  return { user };
 }
 
 /** Exchange the refresh token for new cookies; return whether it worked. */
@@ -67,35 +79,24 @@ export function stayFresh() {
 /** End the session. */
 export async function signOut() {
   forget(HINT);
-  await fetch(ADDRESS, { method: "DELETE" });
+  await request(ADDRESS, { method: "DELETE" });
 }
 
 /** Go and sign in, then come back here. */
 export function goToSignIn() {
-  location.assign(`/sign-in?next=${encodeURIComponent(location.pathname)}`);
+  location.assign(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
 }
 
 /**
- * Return where to go after signing in: a path of this origin, whatever the address asked for.
+ * Return where to go after signing in: a path of this origin, whatever the address asked for; else one's own screen.
  *
  * @param {string | null} wanted
  * @param {string} origin
+ * @param {string} home
  * @returns {string}
  */
-export function destination(wanted, origin) {
-  if (wanted === null || !wanted.startsWith("/")) return "/reception";
+export function destination(wanted, origin, home) {
+  if (wanted === null || !wanted.startsWith("/")) return home;
   const url = URL.canParse(wanted, origin) ? new URL(wanted, origin) : null;
-  return url !== null && url.origin === origin ? url.pathname + url.search + url.hash : "/reception";
-}
-
-/**
- * @param {string} address
- * @param {object} body
- */
-function post(address, body) {
-  return fetch(address, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(body),
-  });
+  return url !== null && url.origin === origin ? url.pathname + url.search + url.hash : home;
 }

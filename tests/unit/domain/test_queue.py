@@ -691,6 +691,23 @@ def test_nothing_is_taken_back_that_something_depends_on() -> None:
         world.do(Undo(entry_id=entry.id))
 
 
+def test_a_transfer_that_was_undone_is_no_later_step() -> None:
+    """The stage that it began is over: what the patient's visit is at is the stage that went on."""
+    world = small_clinic()
+    first, second, _ = sorted(world.board.queues)
+    entry = world.ticket(first)
+    world.call(min(world.board.points))
+    world.do(Start(entry_id=entry.id))
+    world.do(Transfer(entry_id=entry.id, queue_id=second))
+    world.do(Undo(entry_id=entry.id))
+    world.do(Complete(entry_id=entry.id))
+    latest = world.board.latest_entry(entry.visit_id)
+    assert latest is not None
+    assert (latest.id, latest.state) == (entry.id, "completed")
+    world.do(Undo(entry_id=entry.id))
+    assert world.entry(entry).state == "serving"
+
+
 def test_an_undo_needs_the_right_to_the_step() -> None:
     world, entry = a_clinic()
     do_step(world, entry, "cancel")

@@ -11,11 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.domain.board import Board
-from server.domain.commands import CallNext, Complete, IssueTicket, NoShow, Recall, Remove, Start, Tick, Transfer
+from server.domain.commands import (
+    CallNext,
+    Complete,
+    IssueTicket,
+    NoShow,
+    Recall,
+    Remove,
+    RunningLate,
+    Start,
+    Tick,
+    Transfer,
+)
 from server.domain.entities import Entry, Visit
 from server.domain.ranking import rank
 from server.domain.views import NEXT_UP, DeskView, DisplayView, Onlooker, PointView, TicketView, View, draw
-from tests.unit.worlds import HOUR, SITE_ID, Step, World, examples, open_sealed, perform, scripts, small_clinic
+from tests.unit.worlds import HOUR, SECOND, SITE_ID, Step, World, examples, open_sealed, perform, scripts, small_clinic
 
 DESK, DISPLAY = DeskView(open_sealed), DisplayView()
 GIVEN, MIDDLE, FAMILY, PHONE = "Wilhelmina", "Quetzalcoatl", "Xanthopoulou", "+49 171 5550199"
@@ -222,6 +233,9 @@ def test_the_displays_cells() -> None:
         "position": 0,
         "waiting": 0,
         "next": [],
+        "expect_from": None,
+        "expect_until": None,
+        "estimating": False,
     }
     assert cells[f"entry:{first.id}"] == {
         "label": "A001",
@@ -259,6 +273,32 @@ def test_the_display_shows_the_next_few() -> None:
     assert cell["next"] == [world.label(urgent), "A001", "A002", "A003", "A004"]
 
 
+def test_the_display_tells_how_long_the_last_in_line_waits() -> None:
+    """Whoever comes now stands behind the last; whoever is late is passed over, and tells nothing of it."""
+    world = small_clinic()
+    queue_id = min(world.board.queues)
+    entries = [world.ticket(queue_id) for _ in range(3)]
+    world.do(RunningLate(entry_id=entries[2].id, minutes=60))
+    world.do(Tick(site_id=SITE_ID), after=40 * SECOND)
+    cell, last = DISPLAY.cell(world.board, f"queue:{queue_id}"), world.board.entries[entries[1].id]
+    assert cell is not None
+    assert last.expect_from is not None
+    assert last.expect_until is not None
+    assert (cell["expect_from"], cell["expect_until"]) == (last.expect_from // 1000, last.expect_until // 1000)
+    assert cell["estimating"] is True
+    assert cell["waiting"] == 2
+
+
+def test_the_desk_says_who_is_next_at_a_point_and_why() -> None:
+    world, first, second, point = a_morning()
+    other = max(world.board.points)
+    cells = draw(DESK, world.board)
+    assert cells[f"point:{point}"]["next"] == {"entry": second.id, "why": "head_start", "before": "A001", "minutes": 20}
+    assert cells[f"point:{other}"]["next"] is None
+    world.call(point)
+    assert draw(DESK, world.board)[f"point:{point}"]["next"]["entry"] == first.id, "whom it would call once it is free"
+
+
 def test_the_desks_cells() -> None:
     world, first, second, point = a_morning()
     world.call(point)
@@ -280,7 +320,9 @@ def test_the_desks_cells() -> None:
         "entry": second.id,
         "provider": None,
         "unmet_needs": [],
+        "next": {"entry": first.id, "why": "only", "before": None, "minutes": 0},
     }
+    assert cells["site"]["names_on_display"] is True
     waiting = world.entry(first)
     assert cells[f"entry:{first.id}"] == {
         "label": "A001",
@@ -332,6 +374,7 @@ def test_a_tickets_cell_through_the_day() -> None:
     view = TicketView(first.visit_id)
     cell = view.cell(world.board, "ticket")
     assert cell == {
+        "entry": first.id,
         "label": "A001",
         "state": "waiting",
         "queue": "Service 1",

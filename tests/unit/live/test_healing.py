@@ -124,6 +124,6 @@ async def test_a_feed_that_lives_serves_while_the_database_is_away() -> None:
     try:
         await hub.enrol(7, DisplayView(), None, address="a", token="t")
         loader.error = Unavailable()
-        await hub.enrol(7, DisplayView(), Position("another", "display2", 10**15), address="a", token="t")
+        await hub.enrol(7, DisplayView(), Position("another", "display3", 10**15), address="a", token="t")
     finally:
         await hub.stop()

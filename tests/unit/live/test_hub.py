@@ -160,16 +160,16 @@ async def test_what_nobody_watches_costs_nothing(house: House) -> None:
 async def test_resuming(house: House) -> None:
     hub = await house.hub(heartbeat=60)
     stream = await enrol(hub)
-    here = Position("e1", "desk4", house.world.board.site.seq)
+    here = Position("e1", "desk5", house.world.board.site.seq)
     assert (await read(aiter(await enrol(hub, since=here)))).kind == "heartbeat"
     house.ticket(hub)
     first = await read(aiter(await enrol(hub, since=here)))
     assert first.kind == "change"
-    assert first.id == f"e1.desk4.{house.world.board.site.seq}"
+    assert first.id == f"e1.desk5.{house.world.board.site.seq}"
     for position in (
-        Position("e9", "desk4", here.seq),
-        Position("e1", "display2", here.seq),
-        Position("e1", "desk4", here.seq - 1),
+        Position("e9", "desk5", here.seq),
+        Position("e1", "display3", here.seq),
+        Position("e1", "desk5", here.seq - 1),
     ):
         assert (await read(aiter(await enrol(hub, since=position)))).kind == "snapshot"
     hub.leave(stream)
@@ -181,7 +181,7 @@ async def test_a_screen_that_has_seen_more_makes_the_feed_catch_up_first(house: 
     await enrol(hub)
     house.ticket()
     house.ticket()
-    ahead = Position("e1", "desk4", house.world.board.site.seq)
+    ahead = Position("e1", "desk5", house.world.board.site.seq)
     first = await read(aiter(await enrol(hub, since=ahead)))
     assert first.kind == "heartbeat"  # it has everything, and is told so rather than sent back
     assert first.id == str(ahead)
@@ -190,7 +190,7 @@ async def test_a_screen_that_has_seen_more_makes_the_feed_catch_up_first(house: 
 
 async def test_a_position_beyond_the_log_gets_a_snapshot(house: House) -> None:
     hub = await house.hub(heartbeat=60)
-    first = await read(aiter(await enrol(hub, since=Position("e1", "desk4", 10**15))))
+    first = await read(aiter(await enrol(hub, since=Position("e1", "desk5", 10**15))))
     assert first.kind == "snapshot"
     assert json.loads(first.payload)["seq"] == house.world.board.site.seq
 
@@ -261,7 +261,7 @@ async def test_a_load_that_fails_leaves_nothing_behind(house: House) -> None:
     first = await read(aiter(streams[0]))
     assert json.loads(first.payload)["seq"] == house.world.board.site.seq
     house.ticket(hub)
-    assert (await read(aiter(streams[1]))).id == f"e1.desk4.{house.world.board.site.seq}"
+    assert (await read(aiter(streams[1]))).id == f"e1.desk5.{house.world.board.site.seq}"
 
 
 async def test_an_unknown_site_is_not_found(house: House) -> None:

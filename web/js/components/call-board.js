@@ -1,3 +1,4 @@
+import { lastAnnounced } from "./announcer.js";
 import { arrow } from "./arrow.js";
 import { arrange, element, find, say } from "../dom.js";
 import { t } from "../i18n.js";
@@ -6,7 +7,6 @@ import { allOf } from "../live/cells.js";
 /**
  * @typedef {import("../live/cells.js").Cells} Cells
  * @typedef {import("../live/cells.js").OpenCall} OpenCall
- * @typedef {import("../live/cells.js").Announcement} Announcement
  * @typedef {{key: number, call: OpenCall, point: string, heard: number}} Shown
  */
 
@@ -17,11 +17,7 @@ import { allOf } from "../live/cells.js";
  * @returns {Shown[]}
  */
 export function openCalls(cells) {
-  /** @type {Map<number, number>} */
-  const heard = new Map();
-  for (const each of /** @type {(Announcement & {id: number})[]} */ (allOf(cells, "announcement"))) {
-    heard.set(each.entry, Math.max(heard.get(each.entry) ?? 0, each.id));
-  }
+  const heard = lastAnnounced(cells);
   const calls = /** @type {(OpenCall & {id: number})[]} */ (allOf(cells, "entry"));
   return calls
     .map((call) => ({

@@ -7,14 +7,21 @@ import { allOf, byPosition, byRank } from "../live/cells.js";
  * @typedef {import("../live/cells.js").DeskQueue & {id: number}} Queue
  * @typedef {import("../live/cells.js").DeskPoint & {id: number}} Point
  * @typedef {import("../live/cells.js").DeskEntry & {id: number}} Entry
+ * @typedef {import("../live/cells.js").DeskProvider & {id: number}} Provider
+ * @typedef {import("../live/cells.js").DeskDisplay & {id: number}} Display
  *
  * @typedef {object} Desk
+ * @property {import("../live/cells.js").DeskSite | null} site
  * @property {Queue[]} queues
  * @property {Point[]} points
+ * @property {Provider[]} providers
+ * @property {Display[]} displays
  * @property {Map<number, Entry[]>} open     by queue: everyone who is here, in order
  * @property {Map<number, Entry[]>} noShows  by queue: today's, in order
  * @property {Map<number, Entry>} entries    by id
  */
+
+const AMBER = 0.75; // of the target wait: from here on it is worth a look
 
 /**
  * @param {Cells} cells
@@ -23,14 +30,20 @@ import { allOf, byPosition, byRank } from "../live/cells.js";
 export function deskOf(cells) {
   const queues = /** @type {Queue[]} */ (allOf(cells, "queue")).sort(byPosition);
   const points = /** @type {Point[]} */ (allOf(cells, "point")).sort(byPosition);
+  const providers = /** @type {Provider[]} */ (allOf(cells, "provider")).sort(byPosition);
+  const displays = /** @type {Display[]} */ (allOf(cells, "display"));
   const entries = /** @type {Entry[]} */ (allOf(cells, "entry")).sort(byRank);
-  const inQueue = (/** @type {(entry: Entry) => boolean} */ wanted) =>
-    new Map(queues.map(({ id }) => [id, entries.filter((entry) => entry.queue === id && wanted(entry))]));
+  const open = new Map(queues.map(({ id }) => [id, /** @type {Entry[]} */ ([])]));
+  const noShows = new Map(queues.map(({ id }) => [id, /** @type {Entry[]} */ ([])]));
+  for (const entry of entries) (entry.state === "no_show" ? noShows : open).get(entry.queue)?.push(entry);
   return {
+    site: cells.get("site") ?? null,
     queues,
     points,
-    open: inQueue((entry) => entry.state !== "no_show"),
-    noShows: inQueue((entry) => entry.state === "no_show"),
+    providers,
+    displays,
+    open,
+    noShows,
     entries: new Map(entries.map((entry) => [entry.id, entry])),
   };
 }
@@ -47,20 +60,89 @@ export function guestOf(desk, point) {
 }
 
 /**
- * Return the actions that make sense at a point now, by their command's name. The first is the usual next step.
+ * Return the steps that an entry's state allows, by their command's name. The first is the usual next one.
+ *
+ * @param {Entry} entry
+ * @param {boolean} canCall  whether there is a point of one's own to call it to
+ * @returns {string[]}
+ */
+export function stepsOf(entry, canCall) {
+  switch (entry.state) {
+    case "waiting":
+      return [...(canCall ? ["call"] : []), "hold", "transfer", "move"];
+    case "called":
+      return ["start", "recall", "no-show", "hold", "transfer"];
+    case "serving":
+      return ["complete", "transfer"];
+    case "held":
+    case "no_show":
+      return ["return"];
+    default:
+      return [];
+  }
+}
+
+/**
+ * Return the actions that make sense now, by their command's name: those for whoever is chosen, or else for the guest of
+ * one's own point. The first is the usual next step.
  *
  * @param {Desk} desk
  * @param {Point | null} point
+ * @param {Entry | null} [chosen]
  * @returns {string[]}
  */
-export function possibleAt(desk, point) {
-  if (point === null) return [];
+export function possibleAt(desk, point, chosen = null) {
   const guest = guestOf(desk, point);
-  if (guest?.state === "called") return ["start", "recall", "no-show", "transfer"];
-  if (guest?.state === "serving") return ["complete", "transfer"];
-  const anyone = point.queues.some((queue) => desk.open.get(queue)?.some(({ state }) => state === "waiting"));
-  return anyone ? ["call-next"] : [];
+  const free = point !== null && point.state === "open" && guest === null;
+  const subject = chosen ?? guest;
+  const steps = subject === null ? [] : stepsOf(subject, free && point.queues.includes(subject.queue));
+  return free && point.next !== null ? [...steps, "call-next"] : steps;
 }
+
+/**
+ * Return how an entry's wait stands to the site's target: fine, nearing it (amber), or beyond (red).
+ *
+ * @param {Entry} entry
+ * @param {number} now  the server's time in milliseconds
+ * @returns {"fine" | "near" | "late"}
+ */
+export function pressureOf({ state, joined, wait_target: target }, now) {
+  if (target == null || (state !== "waiting" && state !== "held")) return "fine";
+  if (now >= target) return "late";
+  return now >= joined + (target - joined) * AMBER ? "near" : "fine";
+}
+
+/**
+ * Return whether a display needs somebody to look at it: `dark`, `behind` or `muted`, the worst first; or null.
+ *
+ * @param {Display} display
+ * @returns {"dark" | "behind" | "muted" | null}
+ */
+export function troubleOf({ paired, connected, lag, muted }) {
+  if (!paired) return null;
+  if (!connected) return "dark";
+  if (lag !== null && lag > 0) return "behind";
+  return muted ? "muted" : null;
+}
+
+/**
+ * Return those whom somebody may mean: all whose ticket or name has the words, in any order, whatever their case and accents.
+ *
+ * @param {Iterable<Entry>} entries
+ * @param {string} wanted
+ * @returns {Set<number>}
+ */
+export function found(entries, wanted) {
+  const words = plain(wanted).split(/\s+/).filter(Boolean);
+  const matching = [...entries].filter(({ label, name }) => {
+    const text = plain(`${label} ${name ?? ""}`);
+    return words.every((word) => text.includes(word));
+  });
+  return new Set(matching.map(({ id }) => id));
+}
+
+/** @param {string} text */
+const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
 
 /**
  * Return the whole minutes that an entry has waited, or did until it was seen.
@@ -69,7 +151,7 @@ export function possibleAt(desk, point) {
  * @param {number} now  the server's time in milliseconds
  */
 export function waitedMinutes(entry, now) {
-  const until = entry.state === "waiting" || entry.state === "called" ? now : entry.since;
+  const until = entry.state === "serving" || entry.state === "no_show" ? entry.since : now;
   return minutesBetween(entry.joined, until);
 }
 

@@ -5,17 +5,18 @@ import { t, time } from "../i18n.js";
 
 /**
  * Show whether what this page shows is true now: on the body for its styles, in a quiet mark, and, once it is not, in a
- * notice that is also spoken. The notice's words are the page's own: `{page}.stale` and `{page}.refused`.
+ * notice that is also spoken. The notice's words are the page's own: `{page}.stale` (or `stale`) and `{page}.refused`.
  *
  * @param {Connection} connection
- * @param {{page: string, mark: Element | null, notice: HTMLElement, zone: string | undefined}} where
+ * @param {{page: string, mark: Element | null, notice: HTMLElement, zone: string | undefined,
+ *   stale?: string}} where
  */
-export function showLive(connection, { page, mark, notice, zone }) {
+export function showLive(connection, { page, mark, notice, zone, stale = `${page}.stale` }) {
   const { state } = connection;
   const since = time(connection.heardAt, zone);
   document.body.dataset.live = state;
   if (mark !== null) say(mark, t(`live.${state}`, { time: since }));
   const troubled = state === "stale" || state === "refused";
-  say(notice, troubled ? t(`${page}.${state}`, { time: since }) : "");
+  say(notice, troubled ? t(state === "stale" ? stale : `${page}.${state}`, { time: since }) : "");
   notice.classList.toggle("is-shown", troubled);
 }

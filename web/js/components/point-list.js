@@ -8,7 +8,7 @@ import { t } from "../i18n.js";
  */
 
 /**
- * Show every point and who is there.
+ * Show every point and who is there. A point is a button: whoever presses it may open, pause or staff it.
  *
  * @param {HTMLElement} list
  * @param {Desk} desk
@@ -18,19 +18,22 @@ import { t } from "../i18n.js";
 export function showPoints(list, desk, mine, now) {
   arrange(list, desk.points, ({ id }) => id, makePoint, (row, point) => {
     const guest = guestOf(desk, point);
-    row.dataset.state = guest?.state ?? "free";
+    const provider = desk.providers.find(({ id }) => id === point.provider);
+    const state = guest?.state ?? (point.state === "open" ? "free" : point.state);
+    row.dataset.state = state;
     row.classList.toggle("is-mine", point.id === mine);
     say(find(".point-name", row), point.name);
+    say(find(".point-provider", row), provider?.name ?? "");
     say(find(".point-ticket", row), guest?.label ?? "");
-    say(find(".point-state", row), guest === null ? t("point.free") : happening(guest, now));
+    say(find(".point-state", row), guest === null ? t(`point.${state}`) : happening(guest, now));
   });
 }
 
 /**
- * @param {import("./desk.js").Entry} guest
+ * @param {{state: string, since: number}} guest
  * @param {number} now
  */
-function happening({ state, since }, now) {
+export function happening({ state, since }, now) {
   const n = minutesBetween(since, now);
   return t(n === 0 ? `point.${state}.now` : `point.${state}`, { n });
 }
@@ -40,9 +43,14 @@ function makePoint(point) {
   const row = element(
     "li",
     { className: "point-row" },
-    element("span", { className: "point-name" }),
-    element("span", { className: "point-ticket" }),
-    element("span", { className: "point-state" }),
+    element(
+      "button",
+      { type: "button", className: "point-button" },
+      element("span", { className: "point-name" }),
+      element("span", { className: "point-ticket" }),
+      element("span", { className: "point-provider" }),
+      element("span", { className: "point-state" }),
+    ),
   );
   row.dataset.point = String(point.id);
   return row;

@@ -6,22 +6,42 @@
  * @typedef {"waiting" | "called" | "serving" | "held" | "no_show" | "completed" | "transferred" | "left" | "cancelled" | "expired"} EntryState
  * @typedef {"standard" | "assisted" | "urgent" | "emergency"} Priority
  *
- * @typedef {{name: string, time_zone: string, language: string, business_day: string}} Site
+ * @typedef {{name: string, time_zone: string, language: string, business_day: string, message: string | null}} Site
  *
- * @typedef {{name: string, prefix: string, position: number}} DeskQueue
- * @typedef {{name: string, queues: number[], position: number, entry: number | null}} DeskPoint
- * @typedef {{label: string, state: EntryState, queue: number, point: number | null, rank: number[], priority: Priority,
- *   joined: number, since: number, calls: number, name: string | null, party: number, language: string}} DeskEntry
+ * @typedef {"fetch_in_person" | "interpreter" | "step_free" | "chaperone"} Need
+ * @typedef {"open" | "on_break" | "closed"} PointState
+ *
+ * @typedef {Site & {message: string | null, names_on_display: boolean}} DeskSite
+ * @typedef {{name: string, position: number}} DeskProvider
+ * @typedef {{name: string, prefix: string, position: number, paused: boolean}} DeskQueue
+ * @typedef {{entry: number, why: string, before: string | null, minutes: number}} NextOne
+ * @typedef {{name: string, queues: number[], position: number, entry: number | null, state: PointState,
+ *   provider: number | null, unmet_needs: Need[], next: NextOne | null}} DeskPoint
+ * @typedef {{label: string, state: EntryState, queue: number, provider: number | null, point: number | null, rank: number[],
+ *   priority: Priority, joined: number, since: number, calls: number, absent_until: number | null,
+ *   expect_from: number | null, expect_until: number | null, undo: string | null, undo_until: number | null,
+ *   name: string | null, party: number, language: string, needs: Need[] | null, moved: boolean,
+ *   wait_target: number | null, no_show_from: number | null}} DeskEntry
+ *
+ * @typedef {{name: string, state: PointState, queues: string[], provider: string | null, unmet_needs: Need[]}} RoomPoint
+ * @typedef {{entry: number, label: string, name: string | null, queue: string, priority: Priority, needs: Need[],
+ *   language: string, party: number}} RoomPatient
+ * @typedef {RoomPatient & {state: "called" | "serving", since: number, calls: number, undo: string | null,
+ *   undo_until: number | null}} RoomGuest
+ * @typedef {{waiting: number, first: (RoomPatient & {joined: number})[]}} RoomNext
+ * @typedef {{served: number, no_shows: number}} RoomDay
  *
  * @typedef {{name: string, paired: boolean, connected: boolean, since: number | null, muted: boolean,
  *   version: string | null, lag: number | null}} DeskDisplay
  *
- * @typedef {{name: string, prefix: string, position: number, waiting: number, next: string[]}} DisplayQueue
+ * @typedef {{name: string, prefix: string, position: number, waiting: number, next: string[], expect_from: number | null,
+ *   expect_until: number | null, estimating: boolean}} DisplayQueue
  * @typedef {{name: string}} DisplayPoint
  * @typedef {{label: string, point: number, at: number, calls: number, name: string | null, language: string}} OpenCall
- * @typedef {{entry: number, label: string, point: number, kind: "call" | "recall", at: number}} Announcement
+ * @typedef {{entry: number, label: string, point: number, kind: "call" | "recall" | "withdrawn", at: number}} Announcement
  *
- * @typedef {{state: EntryState, label?: string, queue?: string, ahead?: number | null, point?: string | null,
+ * @typedef {{state: EntryState, entry?: number, label?: string, queue?: string, service?: string | null,
+ *   provider?: string | null, ahead?: number | null, point?: string | null,
  *   since?: number, calls?: number, party?: number, language?: string, site?: string, time_zone?: string,
  *   expect_from?: number | null, expect_until?: number | null, estimating?: boolean, absent_until?: number | null}} Ticket
  */
@@ -42,9 +62,26 @@
 export function allOf(cells, kind) {
   const found = [];
   for (const [key, cell] of cells) {
-    if (key.startsWith(`${kind}:`)) found.push({ ...cell, id: Number(key.slice(kind.length + 1)) });
+    if (key.startsWith(`${kind}:`)) found.push(known(cell, Number(key.slice(kind.length + 1))));
   }
   return found;
+}
+
+/** @type {WeakMap<object, any>} */
+const withIds = new WeakMap();
+
+/**
+ * Return a cell with its id: for the same cell the same object, so that whoever draws it sees what has not changed.
+ *
+ * @template {object} T
+ * @param {T} cell
+ * @param {number} id
+ * @returns {Known<T>}
+ */
+function known(cell, id) {
+  let made = withIds.get(cell);
+  if (made === undefined) withIds.set(cell, (made = { ...cell, id }));
+  return made;
 }
 
 /**

@@ -10,6 +10,7 @@ import { openEvents, openFrames } from "./sources.js";
 const MISSED_HEARTBEATS = 2.5;
 const ACK_MS = 2_000;
 const JUDGED_ANEW_MS = 500;
+const RECALLED_MS = 4_000;
 const FIRST_DELAY_MS = 1_000;
 const LONGEST_DELAY_MS = 30_000;
 
@@ -80,6 +81,20 @@ export class Connection extends EventTarget {
       lost: () => this.#lost(),
       refused: (status) => this.#refused(status),
     });
+  }
+
+  /**
+   * Show what was kept from before, until the server says what is so: before the first `open`. If it says nothing for a
+   * moment, what is shown is `stale`.
+   *
+   * @param {Pick<View, "cells" | "seq">} view
+   * @param {number} heardAt  when it was true
+   */
+  recall({ cells, seq }, heardAt) {
+    this.view = { ...this.view, cells, seq };
+    this.heardAt = heardAt;
+    this.#doubt = setTimeout(() => this.#become("stale"), RECALLED_MS);
+    this.dispatchEvent(new Event("view"));
   }
 
   /** Stop following. */
@@ -225,15 +240,26 @@ export class Connection extends EventTarget {
  * Follow an address, at once, and again at once whenever the network comes back.
  *
  * @param {string} address
+ * @param {{view: View, at: number} | null} [kept]  what was shown before, and when it was true: it stays until there is news
  * @returns {Connection}
  */
-export function follow(address) {
+export function follow(address, kept = null) {
   const connection = new Connection(address);
+  if (kept !== null) Object.assign(connection, { view: kept.view, heardAt: kept.at });
+  startFollowing(connection);
+  return connection;
+}
+
+/**
+ * The same with a connection that is there already.
+ *
+ * @param {Connection} connection
+ */
+export function startFollowing(connection) {
   window.addEventListener("online", () => connection.state !== "refused" && connection.state !== "live" && connection.open());
   // Left where whoever watches over the screens can see it.
   connection.addEventListener("disagreement", () => {
     document.body.dataset.disagreements = String(connection.disagreements);
   });
   connection.open();
-  return connection;
 }

@@ -1,78 +1,233 @@
 import { Announcer } from "../components/announcer.js";
-import { showCalls } from "../components/call-board.js";
-import { Chime } from "../components/chime.js";
+import { showBoard } from "../components/board.js";
 import { showLive } from "../components/live-mark.js";
 import { showNextUp } from "../components/next-up.js";
+import { showPanel } from "../components/display-panel.js";
+import { Sound } from "../components/sound.js";
+import { Speaker, serverVoice } from "../components/speaker.js";
 import { find, say } from "../dom.js";
-import { speak, time } from "../i18n.js";
-import { follow } from "../live/connection.js";
-import { recollect, remember } from "../memory.js";
+import { preferred, speak, t, time } from "../i18n.js";
+import { Connection, startFollowing } from "../live/connection.js";
+import { forget, recollect, remember } from "../memory.js";
+import { Keeper, keepPage } from "../offline.js";
+import { pair } from "../pairing.js";
+import { applyTheme } from "../theme.js";
+import { careForScreen, noticeSleep, stayAwake } from "../unattended.js";
+import { VERSION, isOutdated, update } from "../version.js";
 
-/** @typedef {import("../live/cells.js").Site} Site */
+/**
+ * @typedef {import("../live/cells.js").Site} Site
+ * @typedef {import("../live/view.js").Cells} Cells
+ */
 
 const ASK_AGAIN_MS = 60_000;
-const VERSION = "1";
-
-await speak();
+const VERSION_MS = 15 * 60_000;
+const QUIET_MS = 20_000; // since the last call: nobody is just reading it
+const BOARD_LIFE_MS = 12 * 3_600_000;
+const LAST = "display";
 
 const id = location.pathname.split("/")[2] ?? "";
-const token = takeToken();
-const connection = follow(`/live/displays/${id}?token=${encodeURIComponent(token)}`);
-const announcer = new Announcer();
-const chime = new Chime();
+const tokenKey = `display:${id}`;
+let token = takeToken();
+
+// A screen that was paired once comes up as itself, whatever address it is switched on with.
+const last = recollect(LAST);
+if (id === "" && last !== null) location.replace(`/display/${last}`);
+
+const keeper = new Keeper(`board:${id}`, BOARD_LIFE_MS);
+const kept = keeper.read();
+/** @type {Site | undefined} */
+const keptSite = kept?.cells.site;
+
+await speak(preferred(keptSite?.language)).catch(() => {});
+
 const hint = find("[data-sound-hint]");
-const calls = find("[data-calls]");
-const live = () =>
-  showLive(connection, { page: "display", mark: find(".live-mark"), notice: find(".notice"), zone: site()?.time_zone });
+const sound = new Sound();
+const announcer = new Announcer(kept?.more ?? null);
+const connection = new Connection(`/live/displays/${id}?token=${encodeURIComponent(token)}`);
+const speaker = new Speaker(sound, {
+  ask: serverVoice(id, () => token),
+  isOpen: ({ entry }) => connection.view.cells.has(`entry:${entry}`),
+});
+let calledAt = 0;
+let outdated = false;
 
 /** Take the token out of the address, where anyone who passes by could read it; the browser keeps it. */
 function takeToken() {
-  const key = `display:${id}`;
-  const given = new URLSearchParams(location.search).get("token");
-  if (given === null) return recollect(key) ?? "";
-  remember(key, given);
-  history.replaceState(null, "", location.pathname);
+  const query = new URLSearchParams(location.search);
+  const given = query.get("token");
+  if (given === null) return recollect(tokenKey) ?? "";
+  remember(tokenKey, given);
+  query.delete("token");
+  history.replaceState(null, "", location.pathname + (query.size > 0 ? `?${query}` : ""));
   return given;
 }
 
 /** @returns {Site | undefined} */
-function site() {
-  return connection.view.cells.get("site");
+const site = () => connection.view.cells.get("site");
+const zone = () => site()?.time_zone;
+
+function live() {
+  showLive(connection, { page: "display", mark: find(".live-mark"), notice: find(".notice"), zone: zone() });
+}
+
+function draw() {
+  showBoard(connection.view.cells, connection.now());
+  tellTime();
 }
 
 function tellTime() {
-  say(find(".clock"), time(connection.now(), site()?.time_zone));
+  say(find(".clock"), site() === undefined ? "" : time(connection.now(), zone()));
 }
 
-connection.addEventListener("view", () => {
-  const { cells } = connection.view;
-  showCalls(calls, cells);
-  find("[data-no-calls]").hidden = calls.childElementCount > 0;
-  showNextUp(find("[data-next-up]"), cells);
-  say(find("[data-site]"), site()?.name ?? "");
-  tellTime();
-  for (const _ of announcer.take(cells)) chime.ring();
-  requestAnimationFrame(painted);
-});
 /** Once it is on the screen, the desk may know. */
 function painted() {
-  connection.painted({ muted: !hint.hidden, version: VERSION });
+  connection.painted({ muted: !sound.ready, version: VERSION });
 }
+
+async function view() {
+  const language = site()?.language;
+  if (language !== undefined) {
+    speaker.language = language;
+    if (await speak(preferred(language)).catch(() => false)) live();
+  }
+  draw();
+}
+
+connection.addEventListener("view", () => void view());
+connection.addEventListener("view", () => {
+  if (connection.state === "connecting" && kept !== null && connection.view.seq === kept.seq) return; // as it was kept
+  const { cells, seq } = connection.view;
+  const fresh = announcer.take(cells);
+  const newest = fresh.at(-1);
+  if (newest !== undefined) {
+    calledAt = Date.now();
+    say(find("[data-said]"), t("display.call", { label: newest.label, point: newest.point }));
+  }
+  speaker.say(fresh);
+  keeper.keep(() => ({ at: connection.heardAt, seq, cells: Object.fromEntries(cells), more: announcer.heard }));
+  requestAnimationFrame(painted);
+});
 connection.addEventListener("state", () => {
   live();
-  if (connection.state === "live") painted(); // it may have come back with nothing to paint
-  // Nobody stands by with a keyboard: should the refusal be mended, the screen finds out by itself.
-  if (connection.state === "refused") setTimeout(() => connection.open(), ASK_AGAIN_MS);
+  if (connection.state === "live") {
+    delete document.body.dataset.kept;
+    remember(LAST, id);
+    painted(); // it may have come back with nothing to paint
+    void look();
+  }
+  if (connection.state === "refused") void becomePaired();
 });
-live();
-tellTime();
-setInterval(tellTime, 1_000);
 
-const hear = async () => {
-  hint.hidden = await chime.prepare();
+/** Whether the server has another version of this page by now. */
+async function look() {
+  outdated = await isOutdated();
+}
+
+/** Update at a quiet moment. */
+function updateWhenQuiet() {
+  if (outdated && connection.state === "live" && !speaker.busy && Date.now() - calledAt > QUIET_MS) {
+    outdated = false;
+    void update();
+  }
+}
+
+/** @type {AbortController | null} */
+let pairing = null;
+
+/**
+ * Show a code until somebody has entered it, or until the token is good again after all: nobody stands by with a keyboard,
+ * so should the refusal be mended, the screen finds out by itself.
+ */
+async function becomePaired() {
+  if (pairing !== null) return;
+  const stop = (pairing = new AbortController());
+  const again = setInterval(() => token !== "" && connection.open(), ASK_AGAIN_MS);
+  const mended = () => connection.state === "live" && stop.abort();
+  connection.addEventListener("state", mended);
+  const block = find("[data-pairing]");
+  const note = find("[data-pairing-note]");
+  document.body.dataset.pairing = "";
+  block.hidden = false;
+  const screen = {
+    code: (/** @type {string} */ code, /** @type {number} */ until) => {
+      say(find("[data-code]"), `${code.slice(0, 3)} ${code.slice(3)}`);
+      say(note, t("display.pairing.until", { time: time(until, zone()) }));
+    },
+    unreachable: () => say(note, t("display.pairing.unreachable")),
+  };
+  try {
+    for (;;) {
+      const device = await pair(screen, stop.signal);
+      if (device.kind !== "display") {
+        say(note, t("display.pairing.elsewhere"));
+        continue;
+      }
+      remember(`display:${device.device_id}`, device.token);
+      remember(LAST, String(device.device_id));
+      location.replace(`/display/${device.device_id}`);
+      return;
+    }
+  } catch {
+    // it is live again
+  } finally {
+    pairing = null;
+    clearInterval(again);
+    connection.removeEventListener("state", mended);
+    block.hidden = true;
+    delete document.body.dataset.pairing;
+  }
+}
+
+async function hear() {
+  const heard = await sound.prepare();
+  hint.hidden = heard;
   if (connection.state === "live") painted();
-  return hint.hidden;
-};
-if (!(await hear())) {
-  for (const touch of ["pointerdown", "keydown"]) document.addEventListener(touch, () => void hear(), { once: true });
+  return heard;
+}
+
+sound.addEventListener("change", () => {
+  hint.hidden = sound.ready;
+  if (connection.state === "live") painted();
+});
+for (const touch of ["pointerdown", "keydown"]) document.addEventListener(touch, () => void (sound.ready || hear()));
+
+showPanel(find("[data-panel]"), {
+  test: async () => {
+    await hear();
+    await speaker.test();
+  },
+  pairAnew: () => {
+    forget(tokenKey);
+    forget(LAST);
+    location.replace("/display");
+  },
+});
+
+if (kept !== null && token !== "") {
+  document.body.dataset.kept = "";
+  connection.recall({ cells: new Map(Object.entries(kept.cells)), seq: kept.seq }, kept.at);
+}
+live();
+if (token === "") void becomePaired();
+else startFollowing(connection);
+void hear();
+stayAwake();
+careForScreen();
+noticeSleep(() => connection.state !== "refused" && token !== "" && connection.open());
+setInterval(() => {
+  tellTime();
+  updateWhenQuiet();
+}, 1_000);
+setInterval(() => {
+  showNextUp(find("[data-next-up]"), connection.view.cells, connection.now());
+  applyTheme(hourThere());
+}, 15_000);
+setInterval(() => void look(), VERSION_MS);
+applyTheme(hourThere());
+setTimeout(() => void keepPage("/display"), 3_000);
+
+/** The hour where the screen hangs: its own clock may be of another zone. */
+function hourThere() {
+  return Number(new Intl.DateTimeFormat("en", { hour: "numeric", hourCycle: "h23", timeZone: zone() }).format(connection.now()));
 }

@@ -1,12 +1,16 @@
 import { find, say } from "../dom.js";
 import { speak, t } from "../i18n.js";
-import { hinted, signOut, whoAmI } from "../session.js";
+import { hinted, homeOf, signOut, whoAmI } from "../session.js";
 
 await speak();
 
 const session = hinted() ? await whoAmI().catch(() => null) : null;
 if (session !== null) {
-  say(find("[data-who]"), t("index.signed_in", { name: session.user.username, role: t(`role.${session.user.role}`) }));
+  const { username, role } = session.user;
+  const home = /** @type {HTMLAnchorElement} */ (find("[data-home]"));
+  say(find("[data-who]"), t("index.signed_in", { name: username, role: t(`role.${role}`) }));
+  home.href = homeOf(role);
+  say(home, homeOf(role) === "/room" ? t("index.go.room") : t("index.go.reception"));
   find("[data-signed-in]").hidden = false;
   find("[data-signed-out]").hidden = true;
 }

@@ -1,13 +1,23 @@
-import { showActions } from "../components/action-bar.js";
-import { deskOf, guestOf } from "../components/desk.js";
+import { showActions, tellUndo } from "../components/action-bar.js";
+import { Asker } from "../components/asker.js";
+import { choosable, tabStop } from "../components/choosing.js";
+import { forgetDesk, keepSession, keepView, keptSession, keptView } from "../components/desk-memory.js";
+import { deskOf, found, guestOf } from "../components/desk.js";
+import { showDisplays } from "../components/display-list.js";
+import { draggable } from "../components/drag.js";
 import { issueDialog } from "../components/issue-dialog.js";
-import { pressByKeys } from "../components/keys.js";
+import { keysDialog } from "../components/keys-dialog.js";
+import { Keys, pressByKeys } from "../components/keys.js";
 import { showLive } from "../components/live-mark.js";
+import { messageDialog } from "../components/message-dialog.js";
+import { behindOf, moveDialog, neighboursOf } from "../components/move-dialog.js";
+import { Orders } from "../components/orders.js";
+import { pointDialog } from "../components/point-dialog.js";
 import { offerPoints, showPoints } from "../components/point-list.js";
 import { showQueues } from "../components/queue-column.js";
 import { reasonOf } from "../components/refusal.js";
+import { printSlip } from "../components/slip.js";
 import { transferDialog } from "../components/transfer-dialog.js";
-import { CommandFailed, send } from "../commands.js";
 import { element, find, say } from "../dom.js";
 import { speak, t } from "../i18n.js";
 import { follow } from "../live/connection.js";
@@ -16,24 +26,53 @@ import { goToSignIn, refresh, signOut, stayFresh, whoAmI } from "../session.js";
 
 /**
  * @typedef {import("../components/desk.js").Desk} Desk
+ * @typedef {import("../components/desk.js").Entry} Entry
+ * @typedef {import("../session.js").Session} Session
  * @typedef {import("../session.js").Site} Site
  */
 
 const TICK_MS = 10_000;
+const SECOND_MS = 1_000;
+const KEEP_MS = 3_000;
+const SEARCH_MS = 150;
+const A_LABEL = /^[a-z]\d{3,}$/i;
 
 await speak();
 
 const message = find("[data-message]");
+/** @param {string} id @returns {HTMLDialogElement} */
+const dialog = (id) => /** @type {HTMLDialogElement} */ (find(`#${id}`));
 
-try {
-  const session = await whoAmI();
+await begin();
+
+/** Show what this tab showed last, if it did, while the server is asked who is signed in. */
+async function begin() {
+  const kept = keptSession();
+  if (kept !== null) welcome(kept);
+  const session = await whoAmI().catch(() => undefined);
+  if (session === undefined) {
+    if (kept === null) tell(t("error.unreachable"), "error");
+  } else if (session === null) leave();
+  else if (JSON.stringify(kept) !== JSON.stringify(session)) {
+    if (kept !== null && kept.user.id !== session.user.id) forgetDesk(); // somebody else's names
+    keepSession(session);
+    if (kept === null) welcome(session);
+    else location.reload();
+  }
+}
+
+/** Nobody is signed in any more, and names are not for whoever comes next. */
+function leave() {
+  forgetDesk();
+  goToSignIn();
+}
+
+/** @param {Session} session */
+function welcome({ user, sites }) {
   const remembered = Number(recollect("site"));
-  const site = session?.sites.find(({ id }) => id === remembered) ?? session?.sites[0];
-  if (session === null) goToSignIn();
-  else if (site === undefined) tell(t("desk.no_site"), "error");
-  else attend(site, session.sites, session.user.username);
-} catch {
-  tell(t("error.unreachable"), "error");
+  const site = sites.find(({ id }) => id === remembered) ?? sites[0];
+  if (site === undefined) tell(t("desk.no_site"), "error");
+  else attend(site, sites, user.username);
 }
 
 /**
@@ -54,97 +93,172 @@ function tell(text, kind) {
  */
 function attend(site, sites, username) {
   stayFresh();
-  const connection = follow(`/live/sites/${site.id}/desk`);
+  const kept = keptView(site.id);
+  const connection = follow(`/live/sites/${site.id}/desk`, kept);
   const bar = find(".action-bar");
+  const columns = find("[data-columns]");
   const points = /** @type {HTMLSelectElement} */ (find("[data-point-select]"));
   const pointKey = `point:${site.id}`;
   let mine = Number(recollect(pointKey)) || null;
   let desk = deskOf(connection.view.cells);
-  let doing = ""; // the command under way
-  let thenDo = ""; // the one pressed meanwhile
+  /** The chosen entry. @type {number | null} */
+  let chosen = null;
+  let wanted = "";
+  const orders = new Orders(connection, leave);
+  const myPoint = () => desk.points.find(({ id }) => id === mine) ?? null;
+  const chosenEntry = () => (chosen === null ? null : (desk.entries.get(chosen) ?? null));
+  const subject = () => chosenEntry() ?? guestOf(desk, myPoint());
 
   const live = () =>
     showLive(connection, { page: "desk", mark: find(".live-mark"), notice: find(".notice"), zone: site.time_zone });
 
   function paint() {
     const now = connection.now();
-    showQueues(find("[data-columns]"), desk, now);
+    if (chosen !== null && !desk.entries.has(chosen)) chosen = null;
+    const matching = wanted ? found(desk.entries.values(), wanted) : null;
+    showQueues(columns, desk, { now, point: myPoint(), chosen, found: matching });
+    tabStop(columns, chosen);
     showPoints(find("[data-points]"), desk, mine, now);
     offerPoints(points, desk, mine);
-    showActions(bar, desk, mine);
+    showDisplays(find("[data-displays]"), find("[data-display-alarm]"), desk.displays, site.time_zone);
+    find("[data-site-message]").hidden = !desk.site?.message;
+    say(find(".site-message"), desk.site?.message ?? "");
+    showActions(bar, desk, { mine, chosen: chosenEntry(), undo: undoable(), now });
+    say(find("[data-search-status]"), matching === null ? "" : t("desk.search.found", { n: matching.size }));
+  }
+
+  /** Return the step that can be taken back: the chosen one's last, or else what was last done here. */
+  function undoable() {
+    const now = connection.now();
+    const entry = chosenEntry();
+    if (entry?.undo && entry.undo_until !== null && entry.undo_until > now) {
+      return { entry: entry.id, label: entry.label, step: entry.undo, until: entry.undo_until };
+    }
+    const { last } = orders;
+    if (last === null || last.until <= now) return null;
+    // Somebody has gone on with them since: what would be taken back is not what was done here.
+    const there = desk.entries.get(last.entry);
+    return there !== undefined && there.undo !== last.step ? null : last;
+  }
+
+  /** @param {number | null} id */
+  function choose(id) {
+    if (chosen === id) return;
+    chosen = id;
+    paint();
   }
 
   connection.addEventListener("view", () => {
     desk = deskOf(connection.view.cells);
     if (mine !== null && !desk.points.some(({ id }) => id === mine)) mine = null;
-    document.body.classList.add("is-loaded");
     paint();
+    keepLater();
   });
   connection.addEventListener("state", () => {
     live();
     if (connection.refusal === 401) void comeBack();
   });
   live();
+  if (kept !== null) paint();
   setInterval(paint, TICK_MS);
+  setInterval(() => {
+    const undo = undoable();
+    tellUndo(bar, undo, connection.now());
+    if (undo === null && !(/** @type {HTMLButtonElement} */ (find('[data-action="undo"]')).disabled)) paint();
+  }, SECOND_MS);
+
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let keeping;
+  /** Keep what is shown, now and then: a busy desk changes more often than it has to be written down. */
+  function keepLater() {
+    keeping ??= setTimeout(keepNow, KEEP_MS);
+  }
+  function keepNow() {
+    clearTimeout(keeping);
+    keeping = undefined;
+    if (connection.view.cells.size > 0 && keptSession() !== null) keepView(site.id, connection.view, connection.heardAt);
+  }
+  window.addEventListener("pagehide", keepNow);
 
   /** The stream was refused for want of a session: renew it, or have it begun anew. */
   async function comeBack() {
     if (await refresh().catch(() => false)) connection.open();
-    else goToSignIn();
+    else leave();
   }
 
-  /**
-   * Send a command. Whoever is not signed in any more is sent to do so.
-   *
-   * @param {string} name
-   * @param {Record<string, unknown>} body
-   */
-  async function order(name, body) {
-    try {
-      return await send(name, body);
-    } catch (error) {
-      if (error instanceof CommandFailed && error.code === "not_signed_in") goToSignIn();
-      throw error;
-    }
-  }
+  orders.addEventListener("change", () => {
+    if (orders.doing) bar.setAttribute("aria-busy", "true");
+    else bar.removeAttribute("aria-busy");
+  });
 
   /**
-   * Do a command and say how it went. One at a time: the same pressed again means the first, another one waits its turn.
+   * Do a command and say how it went.
    *
    * @param {string} name
    * @param {Record<string, unknown>} body
    * @param {Record<string, string>} words  for the sentence that says how it went
+   * @param {() => void} [again]
    */
-  async function act(name, body, words) {
-    if (doing) {
-      if (name !== doing) thenDo = name;
-      return;
-    }
-    doing = name;
-    bar.setAttribute("aria-busy", "true");
+  async function act(name, body, words, again = () => {}) {
     try {
-      const answer = await order(name, body);
+      const answer = await orders.act(name, body, again);
+      if (answer === null) return;
       const label = answer.entry?.label ?? words.label ?? "";
       tell(t(`done.${name}`, { ...words, label }), "done");
+      if (name === "call-next" || name === "call") {
+        // On with whoever was called: they are at my point now.
+        if (document.activeElement instanceof HTMLElement && columns.contains(document.activeElement)) document.activeElement.blur();
+        chosen = null;
+      }
     } catch (error) {
       tell(reasonOf(error, words), "error");
-    } finally {
-      doing = "";
-      bar.removeAttribute("aria-busy");
-      const next = thenDo;
-      thenDo = "";
-      if (next) press(next);
+    }
+    paint();
+  }
+
+  /** @type {Asker} */
+  const slips = new Asker();
+  /** @param {number} entryId */
+  async function print(entryId) {
+    try {
+      const slip = await slips.ask(`/api/v1/entries/${entryId}/slip`);
+      if (slip !== null) await printSlip(find(".slip"), slip, connection.now());
+    } catch {
+      tell(t("error.slip"), "error");
     }
   }
 
-  const issuing = issueDialog(/** @type {HTMLDialogElement} */ (find("#issue")), (body) => order("issue-ticket", body));
-  const transferring = transferDialog(/** @type {HTMLDialogElement} */ (find("#transfer")), (queue) => {
-    const guest = guestOf(desk, myPoint());
-    if (guest === null) tell(t("error.guest_gone"), "error");
-    else void act("transfer", { entry_id: guest.id, queue_id: queue.id }, { label: guest.label, queue: queue.name });
+  const issuing = issueDialog(dialog("issue"), (body) => orders.send("issue-ticket", body), (id) => void print(id));
+  const transferring = transferDialog(dialog("transfer"), (entryId, queue, provider_id) => transfer(entryId, queue, provider_id));
+  const moving = moveDialog(dialog("move"), (entry, behind, reason) => {
+    void act("move", { entry_id: entry.id, behind_entry_id: behind, reason }, { label: entry.label });
   });
+  const pointing = pointDialog(dialog("point"), {
+    act: (name, body, words) => void act(name, body, words),
+    choose: (id) => {
+      points.value = String(id);
+      points.dispatchEvent(new Event("change"));
+    },
+  });
+  const messaging = messageDialog(dialog("message"), (text) => {
+    void act("broadcast-message", { site_id: site.id, message: text }, {});
+  });
+  const keys = new Keys();
+  const keysSheet = keysDialog(dialog("keys"), keys);
 
-  const myPoint = () => desk.points.find(({ id }) => id === mine) ?? null;
+  /**
+   * @param {number} entryId
+   * @param {{id: number, name: string}} queue
+   * @param {number | null} providerId
+   */
+  function transfer(entryId, queue, providerId) {
+    const entry = desk.entries.get(entryId);
+    if (entry === undefined) tell(t("error.gone"), "error");
+    else {
+      const body = { entry_id: entry.id, queue_id: queue.id, ...(providerId === null ? {} : { provider_id: providerId }) };
+      void act("transfer", body, { label: entry.label, queue: queue.name });
+    }
+  }
 
   for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (document.querySelectorAll("[data-action]"))) {
     button.addEventListener("click", () => press(button.dataset.action ?? ""));
@@ -153,13 +267,69 @@ function attend(site, sites, username) {
   /** @param {string} action */
   function press(action) {
     const point = myPoint();
-    const guest = guestOf(desk, point);
-    if (action === "issue-ticket") issuing.open(desk);
-    else if (action === "call-next" && point) void act(action, { point_id: point.id }, { point: point.name });
-    else if (action === "transfer" && guest) {
-      transferring.open(guest.label, desk.queues.filter(({ id }) => id !== guest.queue));
-    } else if (guest && point) void act(action, { entry_id: guest.id }, { label: guest.label, point: point.name });
+    const entry = subject();
+    const again = () => press(action);
+    switch (action) {
+      case "issue-ticket":
+        issuing.open(desk);
+        break;
+      case "keys":
+        keysSheet.open();
+        break;
+      case "search":
+        search.focus();
+        search.select();
+        break;
+      case "call-next":
+        if (point) void act(action, { point_id: point.id }, { point: point.name }, again);
+        break;
+      case "call":
+        if (entry && point) void act(action, { entry_id: entry.id, point_id: point.id }, { label: entry.label, point: point.name }, again);
+        break;
+      case "undo": {
+        const step = undoable();
+        if (step) void act(action, { entry_id: step.entry }, { label: step.label }, again);
+        break;
+      }
+      case "transfer":
+        if (entry) transferring.open(entry, desk.queues.filter(({ id }) => id !== entry.queue), desk.providers);
+        break;
+      case "move":
+        if (entry) moving.open(desk, entry);
+        break;
+      case "print":
+        if (entry) void print(entry.id);
+        break;
+      default: {
+        const at = desk.points.find(({ id }) => id === entry?.point) ?? point;
+        if (entry) void act(action, { entry_id: entry.id }, { label: entry.label, point: at?.name ?? "" }, again);
+      }
+    }
   }
+
+  choosable(columns, choose);
+  draggable(columns, ({ entry: id, queue, before }) => {
+    const entry = desk.entries.get(id);
+    const to = desk.queues.find((each) => each.id === queue);
+    if (entry === undefined || to === undefined) return;
+    if (queue !== entry.queue) {
+      transfer(id, to, null);
+      return;
+    }
+    const order = (desk.open.get(queue) ?? []).map((each) => each.id);
+    moving.open(desk, entry, behindOf(neighboursOf(desk, entry), order, before));
+  });
+  columns.addEventListener("click", ({ target }) => {
+    const button = target instanceof Element ? target.closest("[data-pause]") : null;
+    const queue = desk.queues.find(({ id }) => id === Number(/** @type {HTMLElement | null} */ (button)?.dataset.pause));
+    if (queue) void act(queue.paused ? "open-queue" : "pause-queue", { queue_id: queue.id }, { queue: queue.name });
+  });
+  find("[data-points]").addEventListener("click", ({ target }) => {
+    const row = /** @type {HTMLElement | null} */ (target instanceof Element ? target.closest("[data-point]") : null);
+    const point = desk.points.find(({ id }) => id === Number(row?.dataset.point));
+    if (point) pointing.open(desk, point, mine);
+  });
+  find("[data-open-message]").addEventListener("click", () => messaging.open(desk.site?.message ?? null));
 
   points.addEventListener("change", () => {
     mine = Number(points.value) || null;
@@ -167,18 +337,54 @@ function attend(site, sites, username) {
     paint();
   });
 
-  const keys = /** @type {HTMLButtonElement} */ (find("[data-keys]"));
-  const keysWanted = () => recollect("keys") !== "off";
-  const showKeys = () => {
-    keys.setAttribute("aria-pressed", String(keysWanted()));
-    document.body.classList.toggle("has-keys", keysWanted());
-  };
-  keys.addEventListener("click", () => {
-    remember("keys", keysWanted() ? "off" : "on");
-    showKeys();
+  const search = /** @type {HTMLInputElement} */ (find("[data-search]"));
+  search.placeholder = t("action.search");
+  const earlier = find("[data-earlier]");
+  const asker = new Asker();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let searching;
+  search.addEventListener("input", () => {
+    clearTimeout(searching);
+    searching = setTimeout(seek, SEARCH_MS);
   });
-  showKeys();
-  pressByKeys(keysWanted);
+  search.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") {
+      search.value = "";
+      seek();
+      search.blur();
+    } else if (event.key === "Enter" || event.key === "ArrowDown") {
+      event.preventDefault();
+      seek();
+      /** @type {HTMLElement | null} */ (columns.querySelector("[data-entry]"))?.focus();
+    }
+  });
+
+  /** Show those whom the search means; a ticket that is not here any more is looked for among those of today. */
+  function seek() {
+    clearTimeout(searching);
+    wanted = search.value.trim();
+    paint();
+    earlier.hidden = true;
+    asker.drop();
+    if (A_LABEL.test(wanted) && found(desk.entries.values(), wanted).size === 0) void lookUp(wanted.toUpperCase());
+  }
+
+  /** @param {string} label */
+  async function lookUp(label) {
+    const answer = await asker.ask(`/api/v1/sites/${site.id}/entries?label=${encodeURIComponent(label)}`).catch(() => null);
+    const last = answer?.data[0];
+    if (last === undefined) return;
+    const reopen = element("button", { type: "button", className: "button is-quiet" }, t("desk.search.reopen"));
+    reopen.addEventListener("click", () => {
+      earlier.hidden = true;
+      void act("reopen", { entry_id: last.id }, { label });
+    });
+    const ended = ["completed", "left", "cancelled"].includes(last.state);
+    earlier.replaceChildren(element("p", {}, t(`desk.search.earlier.${last.state}`, { label })), ...(ended ? [reopen] : []));
+    earlier.hidden = false;
+  }
+
+  pressByKeys(keys, (button) => orders.doing && orders.later(() => button.disabled || button.click()));
 
   const siteSelect = /** @type {HTMLSelectElement} */ (find("[data-site-select]"));
   siteSelect.replaceChildren(...sites.map(({ id, name }) => element("option", { value: String(id) }, name)));
@@ -192,6 +398,7 @@ function attend(site, sites, username) {
   say(find("[data-who]"), username);
   find("[data-sign-out]").addEventListener("click", async () => {
     connection.close();
+    forgetDesk();
     await signOut().catch(() => {});
     location.assign("/");
   });

@@ -1,13 +1,23 @@
 import { find, say } from "../dom.js";
 import { has, speak, t } from "../i18n.js";
-import { destination, signIn } from "../session.js";
+import { destination, hinted, homeOf, signIn, whoAmI } from "../session.js";
+
+/**
+ * @typedef {import("../session.js").Refusal} Refusal
+ * @typedef {import("../session.js").User} User
+ */
 
 await speak();
 
 const form = /** @type {HTMLFormElement} */ (find("form"));
 const button = /** @type {HTMLButtonElement} */ (find("[type=submit]"));
+const show = /** @type {HTMLButtonElement} */ (find("[data-show]"));
 const username = /** @type {HTMLInputElement} */ (find("[name=username]"));
 const password = /** @type {HTMLInputElement} */ (find("[name=password]"));
+const formError = find("[data-form-error]");
+
+/** @param {User} user */
+const whereTo = ({ role }) => destination(new URLSearchParams(location.search).get("next"), location.origin, homeOf(role));
 
 /**
  * Show what is wrong beside its field, or nothing.
@@ -21,31 +31,75 @@ function showError(input, text) {
   else input.removeAttribute("aria-invalid");
 }
 
+/**
+ * Say all that is wrong: beside the fields, or above them if it is neither's fault.
+ *
+ * @param {{username?: string, password?: string, form?: string}} wrong
+ */
+function complain(wrong) {
+  showError(username, wrong.username ?? "");
+  showError(password, wrong.password ?? "");
+  say(formError, wrong.form ?? "");
+  document.title = Object.keys(wrong).length ? t("sign_in.title.error") : t("sign_in.title");
+}
+
+/** @param {Refusal} refusal */
+function reasonOf({ code, details }) {
+  if (code === "sign_in_failed") return { password: t("error.sign_in_failed") };
+  if (code === "sign_in_locked") return { form: t("sign_in.error.locked", { n: Math.ceil(details.retry_after / 60) }) };
+  return { form: has(`error.${code}`) ? t(`error.${code}`) : t("error.internal_error") };
+}
+
+/** @param {boolean} visible */
+function showPassword(visible) {
+  password.type = visible ? "text" : "password";
+  show.setAttribute("aria-label", visible ? t("sign_in.hide.name") : t("sign_in.show.name"));
+  say(find("span", show), visible ? t("sign_in.hide") : t("sign_in.show"));
+}
+
+show.addEventListener("click", () => {
+  showPassword(password.type === "password");
+  password.focus();
+});
+
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   if (button.getAttribute("aria-busy") === "true") return;
-  showError(username, username.value ? "" : t("sign_in.error.username"));
-  showError(password, password.value ? "" : t("sign_in.error.password"));
-  const wrong = [username, password].find((input) => !input.value);
-  if (wrong) {
-    wrong.focus();
+  const wrong = {
+    ...(username.value ? {} : { username: t("sign_in.error.username") }),
+    ...(password.value ? {} : { password: t("sign_in.error.password") }),
+  };
+  complain(wrong);
+  if (!username.value || !password.value) {
+    (username.value ? password : username).focus();
     return;
   }
+  showPassword(false); // before it is sent: a browser keeps what it sees sent as text
   button.setAttribute("aria-busy", "true");
   try {
-    const code = await signIn(username.value, password.value);
-    if (code === null) {
-      location.assign(destination(new URLSearchParams(location.search).get("next"), location.origin));
+    const { user, error } = await signIn(username.value, password.value);
+    if (user) {
+      location.assign(whereTo(user));
       return;
     }
-    showError(password, has(`error.${code}`) ? t(`error.${code}`) : t("error.internal_error"));
+    complain(reasonOf(error));
   } catch {
-    showError(password, t("error.unreachable"));
+    complain({ form: t("error.unreachable") });
   } finally {
     button.removeAttribute("aria-busy");
   }
+  password.focus();
   password.select();
 });
 
 // Until here the browser itself would have sent the form, to an address that takes none. A disabled button also holds Enter.
 button.disabled = false;
+show.disabled = false;
+
+const session = hinted() ? await whoAmI().catch(() => null) : null;
+if (session !== null) {
+  const { user } = session;
+  say(find("[data-who]"), t("sign_in.already", { name: user.username, role: t(`role.${user.role}`) }));
+  /** @type {HTMLAnchorElement} */ (find("[data-go-on]")).href = whereTo(user);
+  find("[data-already]").hidden = false;
+}

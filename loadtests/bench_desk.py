@@ -1,0 +1,104 @@
+"""What a change costs the browser at a very full desk: 500 entries, and every step that moves rows.
+
+    python loadtests/bench_desk.py
+
+A real server, a real Chromium, the reception as it is. Commands are sent from elsewhere; for each `change` that the page is
+told, the time is taken from the message's arrival to the end of layout, so parsing, drawing, style and layout are all in it.
+Ends with status 1 when the median is not under 16 ms, the length of a frame.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from playwright.sync_api import Page, sync_playwright
+
+from server.setup import Seed
+from tests.browser.conftest import ARGUMENTS
+from tests.real.processes import program
+from tests.real.server import Server, environment, seed, serving
+
+FRAME_MILLISECONDS = 16
+# Each listener of a stream is timed, and the layout that its work has made necessary with it.
+TIMED = """
+window.taken = [];
+const listen = EventSource.prototype.addEventListener;
+EventSource.prototype.addEventListener = function (type, hear, ...more) {
+    const timed = type !== "change" ? hear : (event) => {
+        const begun = performance.now();
+        hear(event);
+        void document.body.offsetHeight;
+        window.taken.push(performance.now() - begun);
+    };
+    return listen.call(this, type, timed, ...more);
+};
+"""
+
+
+def measure(page: Page, server: Server, seeded: Seed, rounds: int) -> list[float]:
+    """Return how many milliseconds each change took at a desk that shows the seeded site; ``page`` is a new one."""
+    page.add_init_script(TIMED)
+    member = next(each for each in seeded["staff"] if each["role"] == "receptionist")
+    credentials = {"username": member["username"], "password": member["password"]}
+    assert page.request.post(f"{server.url}/api/v1/session", data=credentials).ok
+    page.goto(f"{server.url}/reception")
+    page.select_option("[data-point-select]", str(seeded["point_ids"][0]))
+    page.wait_for_function(f"() => document.querySelectorAll('[data-entry]').length === {len(seeded['tickets'])}")
+    page.evaluate("() => { window.taken = []; }")
+    changes = 0
+    with server.client(server.sign_in(seeded, "receptionist")) as client:
+
+        def do(command: str, **body: Any) -> dict[str, Any]:
+            """Do a command, and wait until the page has heard of it: each change is one of its own."""
+            nonlocal changes
+            answer = client.post(f"/api/v1/commands/{command}", json=body)
+            assert answer.status_code == 200, answer.text
+            changes += 1
+            page.wait_for_function(f"() => window.taken.length >= {changes}")
+            told: dict[str, Any] = answer.json()
+            return told
+
+        for _ in range(rounds):
+            entry = do("call-next", point_id=seeded["point_ids"][0])["entry"]
+            do("start", entry_id=entry["id"])
+            do("complete", entry_id=entry["id"])
+            issued = do("issue-ticket", queue_id=seeded["queue_ids"][0], name="Ada Berg", priority="urgent")["entry"]
+            do("move", entry_id=issued["id"], behind_entry_id=None, reason="to be measured")
+            do("hold", entry_id=issued["id"])
+            do("return", entry_id=issued["id"])
+            do("transfer", entry_id=issued["id"], queue_id=seeded["queue_ids"][1])
+    taken: list[float] = page.evaluate("() => window.taken")
+    return taken
+
+
+def main(entries: int, rounds: int) -> int:
+    """Seed, measure, print; return the status to end with."""
+    with tempfile.TemporaryDirectory(prefix="nowserving-desk-") as name:
+        folder = Path(name)
+        env = environment(f"sqlite+aiosqlite:///{folder / 'x.db'}")
+        seeded = seed(env, points=3, tickets=entries)
+        with serving(env, folder) as server, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=program("chromium", "chromium"), args=ARGUMENTS)
+            page = browser.new_page(viewport={"width": 1920, "height": 1080})
+            taken = sorted(measure(page, server, seeded, rounds))
+            browser.close()
+    median, late = statistics.median(taken), taken[int(len(taken) * 0.95)]
+    print(
+        f"{entries} entries, {len(taken)} changes: median {median:.1f} ms, 95 % in {late:.1f} ms, worst {taken[-1]:.1f} ms"
+    )
+    return 0 if median < FRAME_MILLISECONDS else 1
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="What a change costs the browser at a very full desk.")
+    parser.add_argument("--entries", type=int, default=500)
+    parser.add_argument("--rounds", type=int, default=10)
+    arguments = parser.parse_args()
+    sys.exit(main(arguments.entries, arguments.rounds))

@@ -1,0 +1,26 @@
+"""The server with one address more, behind which it fails: ``python -m tests.browser.broken PORT``. So the page that it
+shows then is the real one, got the real way."""
+
+from __future__ import annotations
+
+import sys
+
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from server.app import build_app
+from server.settings import load_settings
+
+PATH = "/broken"
+
+
+async def fail(_: Request) -> Response:
+    """Fail as nobody expected."""
+    raise RuntimeError("this is what the test asked for")
+
+
+if __name__ == "__main__":
+    app = build_app(load_settings(), before=[Route(PATH, fail)])
+    uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")

@@ -1,0 +1,103 @@
+/** What the tests measure inside of a page. Evaluated there by the debugger, so no page has to let it in. */
+window.judge = (() => {
+  const PARTS = ["", "::before", "::after"];
+  const LOOKS = ["outlineStyle", "outlineWidth", "outlineColor", "boxShadow", "borderColor", "backgroundColor", "textDecoration", "clipPath"];
+  const FOCUSABLE = "a[href], button, input, select, textarea, summary, [tabindex]";
+  const ink = (text) => text.replace(/\s+/g, " ").trim().slice(0, 40);
+  const named = (each) => `${each.tagName.toLowerCase()} ${each.id || each.className} "${ink(each.textContent)}"`;
+  const looks = (each) =>
+    PARTS.map((part) => LOOKS.map((name) => getComputedStyle(each, part || null)[name]).join()).join("|");
+  const root = () => document.querySelector("dialog[open]") ?? document.body;
+  const before = new WeakMap();
+
+  /** Words that lie outside of the screen, where only scrolling sideways would bring them in. */
+  function outside() {
+    const width = document.documentElement.clientWidth;
+    const whole = document.scrollingElement.scrollWidth;
+    const found = whole > width ? [`the page is ${whole} wide`] : [];
+    for (const each of root().querySelectorAll("*")) {
+      if (!each.checkVisibility({ visibilityProperty: true, opacityProperty: true })) continue;
+      if (![...each.childNodes].some((node) => node.nodeType === 3 && node.data.trim())) continue;
+      let apart = false; // it scrolls by itself, or is for those who listen
+      for (let within = each; within && within !== document.body; within = within.parentElement) {
+        const style = getComputedStyle(within);
+        if (/auto|scroll/.test(style.overflowX) && within.scrollWidth > within.clientWidth) apart = true;
+        if (style.clipPath !== "none") apart = true;
+      }
+      const { left, right } = each.getBoundingClientRect();
+      if (!apart && (right > width + 1 || left < -1)) found.push(`${named(each)} from ${left} to ${right}`);
+    }
+    return found;
+  }
+
+  /** What Tab should come to, by a key of each; of radio buttons with one name it is one. */
+  function reachable() {
+    const wanted = {};
+    let n = 0;
+    for (const each of root().querySelectorAll(FOCUSABLE)) {
+      if (each.disabled || each.tabIndex < 0 || !each.checkVisibility({ visibilityProperty: true })) continue;
+      if (each.closest("[inert]")) continue;
+      each.dataset.reached = each.type === "radio" ? `radio ${each.name}` : String(n++);
+      wanted[each.dataset.reached] = named(each);
+    }
+    document.activeElement?.blur?.();
+    for (const each of document.querySelectorAll("*")) before.set(each, looks(each));
+    return wanted;
+  }
+
+  /** What has the focus, and whether it, or what it stands in, looks different for it. */
+  function focused() {
+    const found = document.activeElement;
+    if (found === null || found === document.body) return null;
+    const around = [found, found.parentElement, found.parentElement?.parentElement].filter(Boolean);
+    const seen = around.some((each) => looks(each) !== before.get(each));
+    return { key: found.dataset.reached ?? "", seen, name: named(found) };
+  }
+
+  /** Where the words of a call's ticket stand. */
+  function ticketBox(label) {
+    const all = [...document.querySelectorAll(`[data-call="${label}"], [data-call="${label}"] *`)];
+    const { x, y, width, height } = all.filter((each) => each.textContent.trim() === label).pop().getBoundingClientRect();
+    return { x, y, width, height };
+  }
+
+  const luminance = (colour) =>
+    [16, 8, 0]
+      .map((by) => ((colour >> by) & 255) / 255)
+      .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
+      .reduce((sum, part, index) => sum + part * [0.2126, 0.7152, 0.0722][index], 0);
+
+  const contrast = (one, other) => {
+    const [low, high] = [luminance(one), luminance(other)].sort((a, b) => a - b);
+    return (high + 0.05) / (low + 0.05);
+  };
+
+  /**
+   * How high the letters in a picture are, and how they stand out. Its commonest colour is the ground; of the next few,
+   * which fill strokes and are no edge's, the one furthest from the ground is the ink.
+   */
+  async function letters(png) {
+    const image = new Image();
+    image.src = `data:image/png;base64,${png}`;
+    await image.decode();
+    const canvas = Object.assign(document.createElement("canvas"), { width: image.width, height: image.height });
+    const context = canvas.getContext("2d");
+    context.drawImage(image, 0, 0);
+    const { data, width } = context.getImageData(0, 0, image.width, image.height);
+    const at = (index) => (data[index] << 16) | (data[index + 1] << 8) | data[index + 2];
+    const counts = new Map();
+    for (let index = 0; index < data.length; index += 4) counts.set(at(index), (counts.get(at(index)) ?? 0) + 1);
+    const common = [...counts].sort((a, b) => b[1] - a[1]).map(([colour]) => colour);
+    const ground = common[0];
+    const ink = common.slice(0, 4).sort((a, b) => contrast(b, ground) - contrast(a, ground))[0];
+    const half = Math.sqrt(contrast(ink, ground));
+    const rows = new Set();
+    for (let index = 0; index < data.length; index += 4) {
+      if (contrast(at(index), ground) >= half) rows.add(Math.floor(index / 4 / width));
+    }
+    const height = Math.max(...rows) - Math.min(...rows) + 1;
+    return { height, contrast: contrast(ink, ground), ink: ink.toString(16), ground: ground.toString(16) };
+  }
+
+  return { outside, reachable, focused, ticketBox, letters };
+})();

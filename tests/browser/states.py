@@ -1,0 +1,380 @@
+"""Every page in every state worth judging, each reached the way a person reaches it. A new page is a row in `STATES`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from server.setup import Seed
+from tests.browser import broken
+from tests.browser.conftest import Watch
+from tests.real.demo import lives
+from tests.real.processes import free_port, running, wait_until
+from tests.real.server import Server, seed
+
+WEB = Path(__file__).parents[2] / "web"
+PAGES = {path.stem for path in (WEB / "pages").glob("*.html") if path.stat().st_size > 0}
+LANGUAGES = sorted(path.stem for path in (WEB / "locales").glob("*.json"))
+SECONDS = 1000
+LAPTOP = (1280, 800)
+TELEVISION = (1920, 1080)
+PHONE = (390, 844)
+
+
+@dataclass
+class Stage:
+    """What the states are played on: a site in the middle of its day, an empty one, the demo, and a server that fails."""
+
+    browser: Browser
+    server: Server
+    busy: Seed
+    empty: Seed
+    demo: str
+    failing: str
+    labels: dict[str, str] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
+    watch: Watch | None = None  # over the pages that are opened now
+    _contexts: dict[tuple[int, str], BrowserContext] = field(default_factory=dict)
+
+    def context(self, seeded: Seed | None = None, role: str = "") -> BrowserContext:
+        """Return the browser of somebody: of a member of staff, signed in, or of anybody."""
+        key = (seeded["site_id"] if seeded else 0, role)
+        if key not in self._contexts:
+            context = self._contexts[key] = self.browser.new_context(base_url=self.server.url)
+            context.set_default_timeout(30 * SECONDS)
+            if seeded is not None and role:
+                member = next(each for each in seeded["staff"] if each["role"] == role)
+                answer = context.request.post(
+                    "/api/v1/session", data={"username": member["username"], "password": member["password"]}
+                )
+                assert answer.ok, answer.text()
+        return self._contexts[key]
+
+    def open(self, path: str, language: str, *, size: tuple[int, int], seeded: Seed | None = None, role: str = "") -> Page:
+        """Open an address in a language."""
+        page = self.context(seeded, role).new_page()
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        if self.watch is not None:
+            own = self.server.url if path.startswith("/") else "/".join(path.split("/")[:3])
+            self.watch.over(page, own)
+        page.goto(with_language(path, language))
+        return page
+
+    def close(self) -> None:
+        """Close all browsers."""
+        for context in self._contexts.values():
+            context.close()
+
+
+Arrange = Callable[[Stage, str], Page]
+
+
+@dataclass(frozen=True)
+class State:
+    """A page in a state. ``arrange`` opens it in a language and brings it there."""
+
+    page: str
+    name: str
+    arrange: Arrange
+    translated: bool = True
+    part: str = ""  # of the page's HTML, that it is about
+
+    def __str__(self) -> str:
+        return f"{self.page}-{self.name}"
+
+
+def with_language(path: str, language: str) -> str:
+    """Return an address that asks for a language."""
+    return f"{path}{'&' if '?' in path else '?'}lang={language}"
+
+
+@contextmanager
+def failing(env: dict[str, str], folder: Path) -> Iterator[str]:
+    """Run a server that fails at one address; yield that."""
+    port = free_port()
+    command = [sys.executable, "-m", "tests.browser.broken", str(port)]
+    with running(command, folder / "broken.log", env) as process:
+        base = f"http://127.0.0.1:{port}"
+        wait_until(lambda: lives(base), "the server that fails", process)
+        yield base + broken.PATH
+
+
+def furnish(env: dict[str, str], server: Server) -> tuple[Seed, dict[str, str], dict[str, str]]:
+    """Return a site in the middle of its day, and the labels and page tokens of its patients by their state."""
+    seeded = seed(env, points=3, tickets=9, displays=1)
+    labels: dict[str, str] = {}
+    tokens = {each["label"]: each["token"] for each in seeded["tickets"]}
+    with server.client(server.sign_in(seeded, "receptionist")) as client:
+
+        def do(command: str, /, **body: Any) -> Any:
+            answer = client.post(f"/api/v1/commands/{command}", json=body)
+            assert answer.status_code == 200, (command, answer.text)
+            return answer.json()
+
+        points = seeded["point_ids"]
+        for state, steps in (("no_show", ("no-show",)), ("completed", ("start", "complete"))):
+            entry = do("call-next", point_id=points[2])["entry"]
+            for step in steps:
+                do(step, entry_id=entry["id"])
+            labels[state] = entry["label"]
+        called = do("call-next", point_id=points[0])["entry"]
+        serving = do("call-next", point_id=points[1])["entry"]
+        do("start", entry_id=serving["id"])
+        labels |= {"called": called["label"], "serving": serving["label"]}
+        held = do("call-next", point_id=points[2])["entry"]
+        do("hold", entry_id=held["id"])
+        labels["held"] = held["label"]
+        queue = seeded["queue_ids"][0]
+        about: list[dict[str, Any]] = [
+            {"name": "Amina Haddad", "priority": "urgent", "needs": ["interpreter"], "party_size": 3},
+            {"name": "Maximiliane Oberhuber-Dimitropoulou", "priority": "assisted", "needs": ["step_free"]},
+            {"name": "Bo"},
+        ]
+        for each in about:
+            ticket = do("issue-ticket", queue_id=queue, **each)
+            tokens[ticket["entry"]["label"]] = ticket["token"]
+            labels["waiting"] = ticket["entry"]["label"]
+    return seeded, labels, {state: tokens[label] for state, label in labels.items()}
+
+
+# How each page is reached.
+
+
+def live(page: Page) -> Page:
+    """Wait until a page shows the truth."""
+    expect(page.locator("body")).to_have_attribute("data-live", "live", timeout=30 * SECONDS)
+    return page
+
+
+def sign_in_wrongly(page: Page, name: str, password: str) -> None:
+    """Fill the form and send it; wait for what is said."""
+    page.fill("[name=username]", name)
+    page.fill("[name=password]", password)
+    page.click("[type=submit]")
+    expect(page.locator(".field-error:not(:empty), .form-error:not(:empty)").first).to_be_visible()
+
+
+def index(stage: Stage, language: str) -> Page:
+    page = stage.open("/", language, size=LAPTOP)
+    expect(page.locator("a[href='/sign-in']")).to_be_visible()
+    return page
+
+
+def index_signed_in(stage: Stage, language: str) -> Page:
+    member = next(each for each in stage.busy["staff"] if each["role"] == "clinician")
+    page = stage.open(f"/sign-in?next=/%3Flang%3D{language}", language, size=LAPTOP, role="visitor")
+    page.fill("[name=username]", member["username"])
+    page.fill("[name=password]", member["password"])
+    page.click("[type=submit]")
+    expect(page.locator("[data-home]")).to_be_visible()
+    return page
+
+
+def demo_index(stage: Stage, language: str) -> Page:
+    page = stage.open(f"{stage.demo}/", language, size=LAPTOP)
+    expect(page.locator("body.is-loaded")).to_have_count(1)
+    return page
+
+
+def sign_in(stage: Stage, language: str) -> Page:
+    page = stage.open("/sign-in", language, size=LAPTOP)
+    expect(page.locator("[type=submit]")).to_be_enabled()
+    return page
+
+
+def sign_in_empty(stage: Stage, language: str) -> Page:
+    page = sign_in(stage, language)
+    sign_in_wrongly(page, "", "")
+    return page
+
+
+def sign_in_locked(stage: Stage, language: str) -> Page:
+    page = sign_in(stage, language)
+    name = f"locked-{language}"
+    for _ in range(5):
+        stage.context().request.post("/api/v1/session", data={"username": name, "password": "wrong"})
+    sign_in_wrongly(page, name, "wrong")
+    expect(page.locator(".form-error")).not_to_be_empty()
+    return page
+
+
+def not_found(stage: Stage, language: str) -> Page:
+    page = stage.open("/nowhere", language, size=PHONE)
+    expect(page.locator("h1")).to_be_visible()
+    return page
+
+
+def error(stage: Stage, language: str) -> Page:
+    page = stage.open(stage.failing, language, size=PHONE)
+    expect(page.locator("a[href='']")).to_be_visible()
+    return page
+
+
+def docs(stage: Stage, language: str) -> Page:
+    page = stage.open("/docs", language, size=LAPTOP)
+    page.wait_for_load_state("networkidle")
+    return page
+
+
+def display_of(name: str) -> Arrange:
+    def arrange(stage: Stage, language: str) -> Page:
+        seeded: Seed = getattr(stage, name)
+        screen = seeded["displays"][0]
+        page = live(stage.open(f"/display/{screen['id']}?token={screen['token']}", language, size=TELEVISION))
+        if name == "busy":
+            expect(page.locator(f'[data-call="{stage.labels["called"]}"]')).to_be_visible()
+        return page
+
+    return arrange
+
+
+def display_refused(stage: Stage, language: str) -> Page:
+    page = stage.open("/display/1000000999?token=d1-AAAAAAAAAAAAAAAAAAAAAA", language, size=TELEVISION)
+    expect(page.locator("body")).to_have_attribute("data-live", "refused", timeout=30 * SECONDS)
+    return page
+
+
+def patient_in(state: str) -> Arrange:
+    def arrange(stage: Stage, language: str) -> Page:
+        page = live(stage.open(f"/t/{stage.tokens[state]}", language, size=PHONE))
+        expect(page.locator("[data-state]").first).to_have_attribute("data-state", state)
+        return page
+
+    return arrange
+
+
+def patient_refused(stage: Stage, language: str) -> Page:
+    page = stage.open("/t/1-AAAAAAAAAAAAAAAAAAAAAA", language, size=PHONE)
+    expect(page.locator("body")).to_have_attribute("data-live", "refused", timeout=30 * SECONDS)
+    return page
+
+
+def staff_page(path: str, role: str, name: str) -> Arrange:
+    def arrange(stage: Stage, language: str) -> Page:
+        seeded: Seed = getattr(stage, name)
+        return live(stage.open(path, language, size=LAPTOP, seeded=seeded, role=role))
+
+    return arrange
+
+
+def reception_with_guest(stage: Stage, language: str) -> Page:
+    page = staff_page("/reception", "receptionist", "busy")(stage, language)
+    page.select_option("[data-point-select]", str(stage.busy["point_ids"][0]))
+    return page
+
+
+def dialog(before: Arrange, name: str, *steps: str) -> Arrange:
+    """Return how a dialog is opened: by pressing what the selectors name, one after the other."""
+
+    def arrange(stage: Stage, language: str) -> Page:
+        page = before(stage, language)
+        for step in steps:
+            page.locator(step).first.click()
+        expect(page.locator(f"dialog#{name}[open]")).to_be_visible()
+        return page
+
+    return arrange
+
+
+issue_dialog = dialog(reception_with_guest, "issue", '[data-action="issue-ticket"]')
+
+
+def issue_refused(stage: Stage, language: str) -> Page:
+    page = issue_dialog(stage, language)
+    page.locator("dialog[open] [name=phone]").fill("1")
+    page.locator("dialog[open] [type=submit]").click()
+    expect(page.locator("dialog[open] .field-error:not(:empty)").first).to_be_visible()
+    return page
+
+
+def room_at(index: int, name: str = "busy", size: tuple[int, int] = PHONE) -> Arrange:
+    """Return how a room's console is reached: one says once which room it is."""
+
+    def arrange(stage: Stage, language: str) -> Page:
+        page = room_choice(stage, language, name)
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        page.locator(f'[data-choose="{getattr(stage, name)["point_ids"][index]}"]').click()
+        return live(page)
+
+    return arrange
+
+
+def room_choice(stage: Stage, language: str, name: str = "busy") -> Page:
+    seeded: Seed = getattr(stage, name)
+    page = stage.open("/room", language, size=PHONE, seeded=seeded, role="clinician")
+    page.evaluate("localStorage.clear()")  # it remembers the room
+    page.reload()
+    expect(page.locator("[data-choose]").first).to_be_visible(timeout=30 * SECONDS)
+    return page
+
+
+def pairing(stage: Stage, language: str) -> Page:
+    page = stage.open("/display", language, size=TELEVISION, role="a screen that is nobody's yet")
+    expect(page.locator("section[data-pairing]")).to_be_visible()
+    expect(page.locator("[data-code]")).not_to_be_empty(timeout=30 * SECONDS)
+    return page
+
+
+WAITING = '[data-entry][data-state="waiting"]'
+
+ALL = [
+    State("index", "signed-out", index),
+    State("index", "signed-in", index_signed_in),
+    State("demo", "open", demo_index),
+    State("sign-in", "empty", sign_in),
+    State("sign-in", "errors", sign_in_empty),
+    State("sign-in", "locked", sign_in_locked),
+    State("not-found", "shown", not_found),
+    State("error", "shown", error),
+    State("docs", "read", docs, translated=False),
+    State("display", "busy", display_of("busy")),
+    State("display", "empty", display_of("empty")),
+    State("display", "refused", display_refused),
+    State("display", "pairing", pairing, part="data-pairing"),
+    *(State("patient", each, patient_in(each)) for each in ("waiting", "called", "serving", "held", "completed", "no_show")),
+    State("patient", "refused", patient_refused),
+    State("patient", "late", dialog(patient_in("waiting"), "late", "[data-late]"), part='id="late"'),
+    State("patient", "leave", dialog(patient_in("waiting"), "leave", "[data-leave]"), part='id="leave"'),
+    State("reception", "busy", reception_with_guest),
+    State("reception", "empty", staff_page("/reception", "receptionist", "empty")),
+    State("reception", "manager", staff_page("/reception", "manager", "busy")),
+    State("reception", "issue", issue_dialog, part='id="issue"'),
+    State("reception", "issue-refused", issue_refused, part='id="issue"'),
+    State(
+        "reception",
+        "transfer",
+        dialog(reception_with_guest, "transfer", '[data-action="transfer"]'),
+        part='id="transfer"',
+    ),
+    State(
+        "reception",
+        "move",
+        dialog(reception_with_guest, "move", WAITING, '[data-action="move"]'),
+        part='id="move"',
+    ),
+    State("reception", "point", dialog(reception_with_guest, "point", ".point-button"), part='id="point"'),
+    State("reception", "message", dialog(reception_with_guest, "message", "[data-open-message]"), part='id="message"'),
+    State("reception", "keys", dialog(reception_with_guest, "keys", '[data-action="keys"]'), part='id="keys"'),
+    State("room", "choice", room_choice),
+    State("room", "called", room_at(0)),
+    State("room", "serving", room_at(1)),
+    State("room", "next", room_at(2)),
+    State("room", "empty", room_at(0, "empty")),
+    State("room", "transfer", dialog(room_at(1), "transfer", '[data-action="transfer"]'), part='id="transfer"'),
+    State("room", "keys", dialog(room_at(1, size=LAPTOP), "keys", '[data-action="keys"]'), part='id="keys"'),
+]
+
+
+def html_of(page: str) -> str:
+    """Return a page as it is served."""
+    path = WEB / "pages" / f"{page}.html"
+    return path.read_text() if path.exists() else ""
+
+
+STATES = [state for state in ALL if state.page in PAGES and state.part in html_of(state.page)]

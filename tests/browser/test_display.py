@@ -1,0 +1,478 @@
+"""The waiting-room display in a real browser: what is seen, what is heard, and what becomes of it when nobody is there."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Error, Page, expect
+
+from server.setup import Seed
+from tests.browser.conftest import HEARTBEAT, Open
+from tests.real.processes import end, free_port, running, wait_until
+from tests.real.relay import Relay
+from tests.real.screens import sse
+from tests.real.server import Server
+
+SECONDS = 1000
+ROOT = Path(__file__).parents[2]
+# What the browser itself writes into the console while there is no network, or no server.
+AWAY = ("net::ERR", "503 (Service Unavailable)", "when fetching the script", "Failed to fetch")
+# Each sound that a page makes, written down where the test can read it: a ring is two tones, words are a buffer.
+EARS = """
+window.heard = [];
+for (const kind of [AudioScheduledSourceNode, AudioBufferSourceNode]) {
+  const { start } = kind.prototype;
+  kind.prototype.start = function (...when) {
+    const tone = this instanceof OscillatorNode;
+    if (!tone || this.frequency.value > 600) window.heard.push(tone ? "ring" : "words");
+    return start.apply(this, when);
+  };
+}
+"""
+
+
+def open_display(open_page: Open, seeded: Seed, *, ears: bool = False, at: str = "") -> Page:
+    display = seeded["displays"][0]
+    address = f"{at}/display/{display['id']}?token={display['token']}"
+    page = open_page(address, width=1920, height=1080, allowed=AWAY, script=EARS if ears else "")
+    expect(page.locator("body")).to_have_attribute("data-live", "live")
+    return page
+
+
+@pytest.fixture
+def floor(server: Server, seeded: Seed) -> Iterator[httpx.Client]:
+    with server.client(server.sign_in(seeded, "receptionist")) as client:
+        yield client
+
+
+@pytest.fixture
+def relay(server: Server) -> Iterator[Relay]:
+    """The network between a screen and the server."""
+    relay = Relay(server.port)
+    yield relay
+    relay.close()
+
+
+def do(client: httpx.Client, name: str, **body: Any) -> Any:
+    answer = client.post(f"/api/v1/commands/{name}", json=body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def spoken(page: Page) -> list[str]:
+    """Return what the page asked the server to say: each announcement's language."""
+    return [re.findall(r"language=(\w+)", url)[0] for url in page.evaluate(ASKED)]
+
+
+ASKED = """() => performance.getEntriesByType("resource").map(({ name }) => name)
+  .filter((each) => each.includes("/speech?"))"""
+
+
+def until(page: Page, holds: str, argument: Any = None, seconds: float = 60) -> None:
+    """Wait until a function holds in the page, also one that has to wait itself, also while the page is loaded anew."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        with suppress(Error):
+            if page.evaluate(holds, argument):
+                return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"{holds} never held; heard: {page.evaluate('() => window.heard')}")
+
+
+def settle(page: Page) -> None:
+    """Wait for longer than anything that is being said takes to begin."""
+    page.wait_for_timeout(1500)
+
+
+# Seen
+
+
+def test_the_board(open_page: Open, seeded: Seed, floor: httpx.Client) -> None:
+    """A call is shown, the newest largest; over, it is among the last; who is next and how long it takes stand beside it."""
+    first, second = (each["label"] for each in seeded["tickets"][:2])
+    page = open_display(open_page, seeded)
+    queue = page.locator(f'[data-queue="{seeded["queue_ids"][0]}"]')
+    expect(queue).to_contain_text(first)
+    expect(queue.locator(".next-up-wait")).to_have_text(re.compile(r"\d+\u2013\d+ min"))
+    expect(page.locator("[data-no-calls]")).to_be_visible()
+    expect(page.locator("[data-last-calls]")).to_be_hidden()
+    called = do(floor, "call-next", point_id=seeded["point_ids"][0])["entry"]
+    do(floor, "call-next", point_id=seeded["point_ids"][1])
+    expect(page.locator("[data-call]").first).to_have_attribute("data-call", second)
+    assert page.locator("[data-call]").evaluate_all("all => all.map((each) => each.dataset.call)") == [second, first]
+    expect(page.locator("[data-said]")).to_have_text(f"{second}, please go to Room 2")
+    do(floor, "recall", entry_id=called["id"])
+    expect(page.locator("[data-call]").first).to_have_attribute("data-call", first)
+    do(floor, "start", entry_id=called["id"])
+    expect(page.locator("[data-call]")).to_have_count(1)
+    expect(page.locator("[data-last-calls]")).to_contain_text(f"{first}Room 1")
+    do(floor, "broadcast-message", site_id=seeded["site_id"], message="The lift is being mended.")
+    expect(page.locator("[data-message]")).to_have_text("The lift is being mended.")
+    expect(page.locator(".clock")).to_have_text(re.compile(r"^\d\d:\d\d$"))
+
+
+def test_a_call_that_was_taken_back_is_no_last_call(open_page: Open, seeded: Seed, floor: httpx.Client) -> None:
+    page = open_display(open_page, seeded)
+    called = do(floor, "call-next", point_id=seeded["point_ids"][0])["entry"]
+    expect(page.locator("[data-call]")).to_have_count(1)
+    do(floor, "undo", entry_id=called["id"])
+    expect(page.locator("[data-call]")).to_have_count(0)
+    expect(page.locator("[data-last-calls]")).to_be_hidden()
+
+
+CONTRASTS = """() => {
+  const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+  const rgb = (colour) => {
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const luminance = (colour) => {
+    const [r, g, b] = rgb(colour).map((each) => (each /= 255) <= 0.04045 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (element) => {
+    for (let each = element; each !== null; each = each.parentElement) {
+      const { backgroundColor } = getComputedStyle(each);
+      if (rgb(backgroundColor)[3] === 255) return backgroundColor;
+    }
+    return "white";
+  };
+  const found = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const text = [...element.childNodes].filter((node) => node.nodeType === 3).map((node) => node.data.trim()).join("");
+    if (text === "" || !element.checkVisibility() || element.closest(".hidden, option")) continue;
+    const [one, other] = [luminance(getComputedStyle(element).color), luminance(behind(element))].sort((a, b) => b - a);
+    found.push([`${element.className} ${text}`, (one + 0.05) / (other + 0.05)]);
+  }
+  return found;
+}"""
+CAPITALS = """() => {
+  const ticket = document.querySelector(".call:first-child .call-ticket");
+  return parseFloat(getComputedStyle(ticket).fontSize) * 0.727; // Inter's capitals
+}"""
+
+
+SIZES = ((1366, 768), (1920, 1080), (3840, 2160), (1080, 1920))
+
+
+def test_it_is_legible_from_eight_metres(open_page: Open, seeded: Seed, floor: httpx.Client, relay: Relay) -> None:
+    """The newest call's capitals have 7.5 % of the screen's height (of its width, hung upright), and all text has 7:1."""
+    page = open_display(open_page, seeded, at=relay.url)
+    do(floor, "broadcast-message", site_id=seeded["site_id"], message="Please mind the step.")
+    for point_id in seeded["point_ids"]:
+        do(floor, "call-next", point_id=point_id)
+    expect(page.locator("[data-call]")).to_have_count(2)
+    expect(page.locator("[data-message]")).to_be_visible()
+    for width, height in SIZES:
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate(CAPITALS) >= 0.075 * min(width, height)
+        html = page.locator("html")
+        assert html.evaluate("each => [each.scrollWidth, each.scrollHeight]") == [width, height], "nothing sticks out"
+    for state in ("live", "stale"):
+        if state == "stale":
+            relay.take_away()
+            expect(page.locator("body")).to_have_attribute("data-live", "stale", timeout=HEARTBEAT * 30 * SECONDS)
+        for theme in ("light", "dark"):
+            page.evaluate("theme => document.documentElement.setAttribute('data-theme', theme)", theme)
+            found = page.evaluate(CONTRASTS)
+            assert len(found) > 15
+            assert [each for each in found if each[1] < 7] == [], f"{state}, {theme}"
+
+
+@pytest.mark.parametrize(("language", "words", "direction"), [("ar", "النداء الآن", "rtl"), ("fr", "Appel en cours", "ltr")])
+def test_it_speaks_the_site_s_language(
+    open_page: Open, server: Server, seeded: Seed, language: str, words: str, direction: str
+) -> None:
+    with server.client(server.sign_in(seeded, "admin")) as admin:
+        page = open_display(open_page, seeded)
+        do(admin, "change-site", site_id=seeded["site_id"], language=language)
+        expect(page.locator("#calls-title")).to_have_text(words)
+        expect(page.locator("html")).to_have_attribute("dir", direction)
+        page.evaluate("() => document.fonts.ready")
+    fonts = page.evaluate(
+        "() => [...document.fonts].filter(({ status }) => status === 'loaded').map(({ family }) => family)"
+    )
+    assert ("Noto Sans Arabic" in {each.strip('"') for each in fonts}) is (language == "ar"), "loaded for Arabic alone"
+
+
+# Heard
+
+
+def test_each_call_is_heard_once(open_page: Open, seeded: Seed, floor: httpx.Client) -> None:
+    """What was called before is not news; a call is, and a recall, in the patient's own language too; a reload is not."""
+    before = do(floor, "call-next", point_id=seeded["point_ids"][0])["entry"]
+    page = open_display(open_page, seeded, ears=True)
+    expect(page.locator(f'[data-call="{before["label"]}"]')).to_be_visible()
+    expect(page.locator("[data-sound-hint]")).to_be_visible()
+    page.click("h1")
+    expect(page.locator("[data-sound-hint]")).to_be_hidden()
+    entry = do(floor, "issue-ticket", queue_id=seeded["queue_ids"][0], priority="emergency", language="es")["entry"]
+    do(floor, "call", entry_id=entry["id"], point_id=seeded["point_ids"][1])
+    until(page, "() => heard.length >= 3")
+    settle(page)
+    assert page.evaluate("() => heard") == ["ring", "words", "words"]
+    assert spoken(page) == ["en", "es"]
+    do(floor, "recall", entry_id=before["id"])
+    until(page, "() => heard.length >= 5")
+    settle(page)
+    assert page.evaluate("() => heard") == ["ring", "words", "words", "ring", "words"]
+    page.reload()
+    expect(page.locator("body")).to_have_attribute("data-live", "live")
+    page.click("h1")
+    expect(page.locator("[data-sound-hint]")).to_be_hidden()
+    settle(page)
+    assert page.evaluate("() => heard") == []
+
+
+def test_calls_that_an_outage_hid_are_heard_when_it_is_over(
+    open_page: Open, seeded: Seed, floor: httpx.Client, relay: Relay
+) -> None:
+    """Those that are still open, in the server's order, each once."""
+    page = open_display(open_page, seeded, ears=True, at=relay.url)
+    page.click("h1")
+    expect(page.locator("[data-sound-hint]")).to_be_hidden()
+    relay.take_away()
+    expect(page.locator("body")).to_have_attribute("data-live", "stale", timeout=HEARTBEAT * 30 * SECONDS)
+    expect(page.locator(".notice")).to_have_text(re.compile(r"Not live since \d\d:\d\d\."))
+    over = do(floor, "call-next", point_id=seeded["point_ids"][0])["entry"]
+    do(floor, "no-show", entry_id=over["id"])
+    second, first = (do(floor, "call-next", point_id=each)["entry"] for each in reversed(seeded["point_ids"]))
+    do(floor, "recall", entry_id=second["id"])
+    relay.bring_back()
+    expect(page.locator("body")).to_have_attribute("data-live", "live", timeout=60 * SECONDS)
+    until(page, "() => heard.length >= 4")
+    settle(page)
+    assert page.evaluate("() => heard") == ["ring", "words"] * 2
+    asked = [int(re.findall(r"entry=(\d+)", each)[0]) for each in page.evaluate(ASKED)]
+    assert asked == [first["id"], second["id"]]
+
+
+def test_the_sound_can_be_tried_and_the_desk_knows_whether_it_is_off(open_page: Open, server: Server, seeded: Seed) -> None:
+    display = seeded["displays"][0]["id"]
+    token = server.sign_in(seeded, "receptionist")
+    with sse(f"{server.url}/live/sites/{seeded['site_id']}/desk", token) as desk:
+        page = open_display(open_page, seeded, ears=True)
+        desk.wait(lambda each: each.cells.get(f"display:{display}", {}).get("muted") is True)
+        assert re.fullmatch(r"[0-9a-f]{12}", desk.cells[f"display:{display}"]["version"])
+        expect(page.locator("[data-panel]")).to_be_hidden()
+        page.mouse.move(300, 300)
+        page.click("[data-sound-test]")
+        until(page, "() => heard.length >= 2")
+        assert page.evaluate("() => heard") == ["ring", "words"]
+        desk.wait(lambda each: each.cells[f"display:{display}"]["muted"] is False)
+
+
+# Alone
+
+
+@contextmanager
+def own_server(env: dict[str, str], folder: Path, root: Path = ROOT) -> Iterator[Any]:
+    """Yield how to start a server, always on the same port; it is stopped at the end."""
+    port = free_port()
+    started: list[Any] = []
+
+    @contextmanager
+    def start() -> Iterator[Server]:
+        log = folder / f"own-{port}.log"
+        command = [sys.executable, "-P", "-m", "server.cli", "serve", "--port", str(port)]  # from PYTHONPATH, not from here
+        with running(command, log, env | {"PYTHONPATH": str(root)}) as process:
+            server = Server(port, process, log)
+            started.append(process)
+            wait_until(lambda: ready(server), "the server", process)
+            yield server
+
+    try:
+        yield start
+    finally:
+        for process in started:
+            end(process, signal.SIGKILL)
+
+
+def ready(server: Server) -> bool:
+    try:
+        return httpx.get(f"{server.url}/health/ready", timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def open_at(open_page: Open, server: Server, seeded: Seed) -> Page:
+    display = seeded["displays"][0]
+    page = open_page(f"{server.url}/display/{display['id']}?token={display['token']}", allowed=AWAY)
+    expect(page.locator("body")).to_have_attribute("data-live", "live")
+    return page
+
+
+def test_a_server_that_dies_and_comes_back(env: dict[str, str], open_page: Open, seeded: Seed, tmp_path: Path) -> None:
+    """The last board stays, grey, and says since when; once the server is there again, so is the truth."""
+    with own_server(env, tmp_path) as start:
+        with start() as server:
+            page = open_at(open_page, server, seeded)
+            with server.client(server.sign_in(seeded, "receptionist")) as floor:
+                called = do(floor, "call-next", point_id=seeded["point_ids"][0])["entry"]
+            expect(page.locator(f'[data-call="{called["label"]}"]')).to_be_visible()
+            server.process.kill()
+        expect(page.locator("body")).to_have_attribute("data-live", "stale", timeout=HEARTBEAT * 30 * SECONDS)
+        expect(page.locator(".notice")).to_have_text(re.compile(r"Not live since \d\d:\d\d\."))
+        expect(page.locator(f'[data-call="{called["label"]}"]')).to_be_visible()
+        with start() as server:
+            with server.client(server.sign_in(seeded, "receptionist")) as floor:
+                do(floor, "start", entry_id=called["id"])
+            expect(page.locator("body")).to_have_attribute("data-live", "live", timeout=60 * SECONDS)
+            expect(page.locator("[data-call]")).to_have_count(0)
+            page.close()
+
+
+def test_the_last_board_survives_a_reload_without_the_server(
+    env: dict[str, str], open_page: Open, seeded: Seed, tmp_path: Path
+) -> None:
+    with own_server(env, tmp_path) as start:
+        with start() as server:
+            page = open_at(open_page, server, seeded)
+            with server.client(server.sign_in(seeded, "receptionist")) as floor:
+                called = do(floor, "call-next", point_id=seeded["point_ids"][0])["entry"]
+            expect(page.locator(f'[data-call="{called["label"]}"]')).to_be_visible()
+            until(page, KEPT, "/display")
+        page.reload()
+        expect(page.locator(f'[data-call="{called["label"]}"]')).to_be_visible()
+        expect(page.locator("body")).to_have_attribute("data-live", "stale", timeout=30 * SECONDS)
+        expect(page.locator(".notice")).to_have_text(re.compile(r"Not live since \d\d:\d\d\."))
+        assert page.evaluate(TOLD_BY_CACHE, seeded["displays"][0]["token"]) == []
+        with start():
+            expect(page.locator("body")).to_have_attribute("data-live", "live", timeout=60 * SECONDS)
+            page.close()
+
+
+KEPT = "async kind => (await caches.match(kind)) !== undefined && navigator.serviceWorker.controller !== null"
+# The addresses and the contents in the cache that have a text in them.
+TOLD_BY_CACHE = """async (text) => {
+  const cache = await caches.open("now-serving");
+  const found = [];
+  for (const request of await cache.keys()) {
+    const body = await (await cache.match(request)).text();
+    if (request.url.includes(text) || body.includes(text)) found.push(request.url);
+  }
+  return found;
+}"""
+
+
+def test_it_updates_itself(env: dict[str, str], open_page: Open, seeded: Seed, tmp_path: Path) -> None:
+    """Another version is installed while the screen hangs on its wall."""
+    installed = tmp_path / "installed"
+    for folder in ("server", "web"):
+        shutil.copytree(ROOT / folder, installed / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    with own_server(env, tmp_path, installed) as start:
+        with start() as server:
+            page = open_at(open_page, server, seeded)
+            before = page.evaluate(VERSION)
+            server.process.kill()
+        page.evaluate("window.before = true")
+        style = installed / "web" / "css" / "display.css"
+        style.write_text(style.read_text() + "\n:root { --newer: 1 }\n")
+        with start():
+            until(page, "() => window.before === undefined", seconds=90)
+            expect(page.locator("body")).to_have_attribute("data-live", "live", timeout=60 * SECONDS)
+            assert page.evaluate(VERSION) != before
+            assert page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--newer')") == "1"
+            page.close()
+
+
+VERSION = """() => document.querySelector("script[src*='pages/display.js']").src.split("/").at(-4)"""
+
+
+def test_pairing_by_the_code_on_the_screen(open_page: Open, server: Server, seeded: Seed) -> None:
+    display = seeded["displays"][0]["id"]
+    page = open_page("/display", width=1920, height=1080)
+    code = page.locator("[data-code]")
+    expect(code).to_have_text(re.compile(r"^\w{3} \w{3}$"))
+    assert [each for each in page.evaluate(CONTRASTS) if each[1] < 7] == []
+    with server.client(server.sign_in(seeded, "admin")) as admin:
+        answer = admin.post(f"/api/v1/pairings/{code.inner_text()}", json={"device_id": display})
+    assert answer.status_code == 200, answer.text
+    page.wait_for_url(f"**/display/{display}")
+    expect(page.locator("body")).to_have_attribute("data-live", "live")
+    expect(page.locator("[data-pairing]")).to_be_hidden()
+    page.goto("/display")
+    page.wait_for_url(f"**/display/{display}")
+    expect(page.locator("body")).to_have_attribute("data-live", "live")
+
+
+def test_a_screen_whose_token_was_taken_back_can_be_paired_anew(open_page: Open, server: Server, seeded: Seed) -> None:
+    display = seeded["displays"][0]["id"]
+    page = open_page("about:blank", width=1920, height=1080, allowed=("401 (Unauthorized)", *AWAY))
+    page.goto(f"/display/{display}?token={seeded['displays'][0]['token']}")
+    expect(page.locator("body")).to_have_attribute("data-live", "live")
+    with server.client(server.sign_in(seeded, "admin")) as admin:
+        do(admin, "revoke-token", device_id=display)
+        code = page.locator("[data-code]")
+        expect(code).to_have_text(re.compile(r"^\w{3} \w{3}$"), timeout=30 * SECONDS)
+        expect(page.locator("main")).to_be_hidden()
+        assert admin.post(f"/api/v1/pairings/{code.inner_text()}", json={"device_id": display}).status_code == 200
+    expect(page.locator("body")).to_have_attribute("data-live", "live", timeout=30 * SECONDS)
+    expect(page.locator("main")).to_be_visible()
+
+
+# For weeks
+
+CHANGES = """async (changes) => {
+  const base = document.querySelector("script[src*='pages/display.js']").src.replace("pages/display.js", "");
+  const { EMPTY, apply } = await import(base + "live/view.js");
+  const { showBoard } = await import(base + "components/board.js");
+  const { Announcer } = await import(base + "components/announcer.js");
+  const announcer = (window.announcer ??= new Announcer());
+  const site = { name: "Clinic", time_zone: "UTC", language: "en", business_day: "2025-03-03", message: null };
+  const cells = { site };
+  for (let n = 1; n <= 4; n += 1) {
+    cells[`queue:${n}`] = { name: `Queue ${n}`, prefix: "ABCD"[n - 1], position: n, waiting: 9, next: [], expect_from: null,
+      expect_until: null, estimating: true };
+    cells[`point:${n}`] = { name: `Room ${n}` };
+  }
+  let view = apply(window.view ?? EMPTY, "snapshot", { seq: 1, heartbeat_ms: 15000, cells });
+  let next = (window.next ??= 1);
+  for (let step = 0; step < changes; step += 1) {
+    const id = next++;
+    const label = `A${String(id % 1000).padStart(3, "0")}`;
+    const call = { label, point: 1 + (id % 4), at: id, calls: 1, name: null, language: "en" };
+    const told = { entry: id, label, point: call.point, kind: "call", at: id };
+    const set = { [`entry:${id}`]: call, [`announcement:${id}`]: told };
+    const labels = [1, 2, 3, 4, 5].map((each) => `B${String((id + each) % 1000).padStart(3, "0")}`);
+    set[`queue:${1 + (id % 4)}`] = { ...cells["queue:1"], position: id % 4, waiting: id % 40, next: labels,
+      expect_from: id * 1000, expect_until: id * 2000 };
+    view = apply(view, "change", { seq: step, set, del: [`entry:${id - 4}`, `announcement:${id - 10}`] });
+    announcer.take(view.cells);
+    showBoard(view.cells, id * 500);
+    if (step % 500 === 0) await new Promise(requestAnimationFrame);
+  }
+  window.view = view;
+  window.next = next;
+  return document.querySelectorAll("*").length;
+}"""
+
+
+def test_ten_thousand_changes_leave_the_heap_where_it_was(open_page: Open, server: Server) -> None:
+    page = open_page("/display")
+    expect(page.locator("[data-code]")).not_to_be_empty()
+    session = page.context.new_cdp_session(page)
+
+    def heap() -> int:
+        for _ in range(3):
+            session.send("HeapProfiler.collectGarbage")
+        used: int = session.send("Runtime.getHeapUsage")["usedSize"]
+        return used
+
+    elements = page.evaluate(CHANGES, 500)
+    before = heap()
+    assert page.evaluate(CHANGES, 10_000) == elements
+    after = heap()
+    assert after - before < 300_000, f"{before} bytes before, {after} after"

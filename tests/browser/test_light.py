@@ -1,0 +1,59 @@
+"""Every page is light: on the wire, in requests, and in what it asks of anybody else."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser.conftest import Watch
+from tests.browser.scales import USEFUL, Scales
+from tests.browser.states import LANGUAGES, PAGES, SECONDS, with_language
+
+BUDGET_BYTES = 100 * 1024
+# The budget is for the page itself: before media and typefaces, and without what its stream tells from then on.
+APART = ("Media", "Image", "Font", "EventSource")
+
+
+@pytest.fixture(scope="module")
+def addresses(demo_base: str) -> dict[str, str]:
+    """Where each page is, on the demo: it has the fullest."""
+    doors = httpx.get(f"{demo_base}/demo/doors").json()
+    display = doors["display"]
+    return {
+        "base": demo_base,
+        "display": f"{demo_base}/display/{display['id']}?token={display['token']}",
+        "patient": f"{demo_base}/t/{doors['ticket']}",
+        "demo": f"{demo_base}/",
+        "not-found": f"{demo_base}/nowhere",
+    } | {name: f"{demo_base}/{name}" for name in ("sign-in", "reception", "room", "docs")}
+
+
+# Not served by the demo, or only when something fails: they load less than the others, of the same files.
+SAME_AS_OTHERS = {"index", "error"}
+
+
+def test_every_page_is_weighed(addresses: dict[str, str]) -> None:
+    assert {*addresses, *SAME_AS_OTHERS} >= PAGES
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", sorted(PAGES - SAME_AS_OTHERS))
+def test_a_page_is_light(browser: Browser, addresses: dict[str, str], name: str, language: str) -> None:
+    """Nothing is in the browser's cache; headers count too."""
+    context = browser.new_context(base_url=addresses["base"])
+    if name in ("reception", "room"):
+        context.request.post("/api/v1/session", data={"username": "reception", "password": "demo-clinic"})
+    page = context.new_page()
+    watch = Watch(allowed=("404 (Not Found)",) if name == "not-found" else ())
+    watch.over(page, addresses["base"])
+    scales = Scales(page)
+    page.goto(with_language(addresses[name], language))
+    page.locator(USEFUL.get(name, "h1")).filter(visible=True).first.wait_for(timeout=30 * SECONDS)
+    page.evaluate("document.fonts.ready")
+    page.wait_for_timeout(300)  # what else it may load by itself
+    weight = scales.bytes(*APART)
+    heaviest = sorted(((size, scales.addresses.get(key, "")) for key, size in scales.sizes.items()), reverse=True)[:8]
+    context.close()
+    assert 0 < weight < BUDGET_BYTES, (weight, heaviest)
+    assert watch.complaints == []

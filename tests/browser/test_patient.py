@@ -1,0 +1,259 @@
+"""The patient's page in a real browser: what they see, what they can do, and what they are told without the network."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Error, Page, expect
+
+from server.setup import Seed
+from tests.browser.conftest import HEARTBEAT, Open
+from tests.real.relay import Relay
+from tests.real.server import Server
+
+SECONDS = 1000
+AWAY = ("net::ERR", "when fetching the script", "Failed to fetch")
+EARS = """
+window.rings = 0;
+const { start } = AudioScheduledSourceNode.prototype;
+AudioScheduledSourceNode.prototype.start = function (...when) {
+  if (this.frequency?.value > 600) window.rings += 1;
+  return start.apply(this, when);
+};
+"""
+
+
+@pytest.fixture
+def floor(server: Server, seeded: Seed) -> Iterator[httpx.Client]:
+    with server.client(server.sign_in(seeded, "receptionist")) as client:
+        yield client
+
+
+@pytest.fixture
+def relay(server: Server) -> Iterator[Relay]:
+    """The network between a phone and the server."""
+    relay = Relay(server.port)
+    yield relay
+    relay.close()
+
+
+def do(client: httpx.Client, name: str, **body: Any) -> Any:
+    answer = client.post(f"/api/v1/commands/{name}", json=body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def open_ticket(open_page: Open, token: str, *, at: str = "", query: str = "", **options: Any) -> Page:
+    size = {"width": 390, "height": 844} | options
+    page = open_page(f"{at}/t/{token}{query}", allowed=AWAY, script=EARS, **size)
+    expect(page.locator("body")).to_have_attribute("data-live", "live")
+    return page
+
+
+def state(page: Page, expected: str) -> None:
+    expect(page.locator("main")).to_have_attribute("data-state", expected)
+
+
+def until(page: Page, holds: str, argument: Any = None, seconds: float = 60) -> None:
+    """Wait until a function holds in the page, also one that has to wait itself."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        with suppress(Error):
+            if page.evaluate(holds, argument):
+                return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"{holds} never held")
+
+
+def test_ahead_falls_until_it_is_their_turn(open_page: Open, seeded: Seed, floor: httpx.Client) -> None:
+    """Number, ahead, range and line; then the whole screen, a sound, the title and a notification, until they have heard."""
+    tickets = seeded["tickets"]
+    page = open_ticket(open_page, tickets[2]["token"])
+    page.context.grant_permissions(["notifications"])
+    expect(page.locator("[data-ticket]")).to_have_text(tickets[2]["label"])
+    expect(page.locator("[data-ahead]")).to_have_attribute("data-ahead", "2")
+    expect(page.locator("[data-expected]")).to_have_text(re.compile(r"between \d\d:\d\d and \d\d:\d\d"))
+    expect(page.locator(".progress-dot")).to_have_count(3)
+    expect(page.locator("[data-progress]")).to_have_attribute("aria-label", re.compile("^0 of 2"))
+    page.click("[data-alerts]")
+    expect(page.locator("[data-alerts]")).to_have_attribute("aria-pressed", "true")
+    until(page, "async () => (await navigator.serviceWorker.getRegistration())?.active !== undefined")
+    for ahead, point_id in ((1, seeded["point_ids"][0]), (0, seeded["point_ids"][0])):
+        called = do(floor, "call-next", point_id=point_id)["entry"]
+        expect(page.locator("[data-ahead]")).to_have_attribute("data-ahead", str(ahead))
+        do(floor, "start", entry_id=called["id"])
+        do(floor, "complete", entry_id=called["id"])
+    expect(page.locator(".progress-dot.is-past")).to_have_count(2)
+    expect(page.locator(".ticket-headline")).to_have_text("You are next")
+    rings = page.evaluate("() => rings")
+    mine = do(floor, "call-next", point_id=seeded["point_ids"][0])["entry"]
+    state(page, "called")
+    expect(page.locator(".ticket-headline")).to_contain_text("Room 1")
+    until(page, "before => rings > before", rings)
+    until(page, "() => document.title.includes('Room 1')")
+    until(page, NOTIFIED)
+    colours = page.evaluate("() => [getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]")
+    assert colours == ["rgb(27, 75, 176)", "rgb(255, 255, 255)"]
+    page.click("[data-coming]")
+    expect(page.locator("[data-coming]")).to_be_hidden()
+    until(page, f"async () => !(await ({NOTIFIED})())")
+    do(floor, "recall", entry_id=mine["id"])
+    expect(page.locator("[data-coming]")).to_be_visible()
+    do(floor, "start", entry_id=mine["id"])
+    state(page, "serving")
+    expect(page.locator("[data-coming]")).to_be_hidden()
+    do(floor, "complete", entry_id=mine["id"])
+    state(page, "completed")
+
+
+NOTIFIED = """async () => {
+  const worker = await navigator.serviceWorker.getRegistration();
+  return (await worker.getNotifications()).some(({ title }) => title.includes("Room 1"));
+}"""
+
+
+def test_late_here_and_leave(open_page: Open, seeded: Seed, floor: httpx.Client) -> None:
+    """Each by its button; leaving asks first; and what has become impossible is said plainly."""
+    page = open_ticket(open_page, seeded["tickets"][0]["token"])
+    page.click("[data-late]")
+    expect(page.locator("#late")).to_be_visible()
+    page.click("#late [data-minutes='15']")
+    expect(page.locator(".ticket-headline")).to_have_text(re.compile(r"We expect you back at \d\d:\d\d"))
+    expect(page.locator("[data-told]")).to_have_text(re.compile(r"Thank you"))
+    called = do(floor, "call-next", point_id=seeded["point_ids"][0])["entry"]
+    assert called["label"] != seeded["tickets"][0]["label"], "who is late is passed over"
+    page.click("[data-here]")
+    expect(page.locator("[data-here]")).to_be_hidden()
+    expect(page.locator("[data-told]")).to_contain_text("Welcome back")
+    page.click("[data-leave]")
+    page.click("#leave [data-close]")
+    state(page, "waiting")
+    page.click("[data-leave]")
+    page.keyboard.press("Escape")
+    expect(page.locator("#leave")).to_be_hidden()
+    expect(page.locator("[data-leave]")).to_be_focused()
+    page.click("[data-leave]")
+    page.click("[data-leave-now]")
+    state(page, "left")
+    expect(page.locator(".ticket-actions .button:visible")).to_have_count(0)
+
+
+def test_what_is_not_possible_any_more_is_said(open_page: Open, seeded: Seed, floor: httpx.Client) -> None:
+    """They leave in the moment in which they are called."""
+    page = open_page(f"/t/{seeded['tickets'][0]['token']}", allowed=("409 (Conflict)", *AWAY), width=390, height=844)
+    expect(page.locator("body")).to_have_attribute("data-live", "live")
+    page.click("[data-leave]")
+    do(floor, "call-next", point_id=seeded["point_ids"][0])
+    state(page, "called")
+    page.click("[data-leave-now]")
+    expect(page.locator("[data-told]")).to_have_text("That is not possible any more.")
+
+
+def test_the_visit_s_language_follows_unless_they_choose(open_page: Open, seeded: Seed, floor: httpx.Client) -> None:
+    token = do(floor, "issue-ticket", queue_id=seeded["queue_ids"][0], language="ar")["token"]
+    page = open_ticket(open_page, token)
+    expect(page.locator("html")).to_have_attribute("dir", "rtl")
+    expect(page.locator(".ticket-yours")).to_have_text("رقمك")
+    assert page.evaluate("() => document.documentElement.scrollWidth") == 390
+    page.select_option(".language-choice", "fr")
+    expect(page.locator(".ticket-yours")).to_have_text("Votre ticket")
+    expect(page.locator("html")).to_have_attribute("lang", "fr")
+    page.reload()
+    expect(page.locator(".ticket-yours")).to_have_text("Votre ticket")
+    page.goto(f"/t/{token}?lang=es")
+    expect(page.locator(".ticket-yours")).to_have_text("Su número")
+
+
+def test_without_the_network(open_page: Open, seeded: Seed, floor: httpx.Client, relay: Relay) -> None:
+    """It says since when, keeps what it knew through a reload, and goes on by itself. No cache has the key to the ticket."""
+    ticket = seeded["tickets"][2]
+    page = open_ticket(open_page, ticket["token"], at=relay.url)
+    until(page, "async () => (await caches.match('/t')) !== undefined && navigator.serviceWorker.controller !== null")
+    relay.take_away()
+    expect(page.locator(".notice")).to_have_text(re.compile(r"\d\d:\d\d"), timeout=HEARTBEAT * 30 * SECONDS)
+    expect(page.locator(".notice")).to_contain_text("Your place is safe")
+    page.click("[data-late]")
+    page.keyboard.press("Escape")
+    page.reload()
+    expect(page.locator("[data-ticket]")).to_have_text(ticket["label"], timeout=30 * SECONDS)
+    expect(page.locator("body")).to_have_attribute("data-live", "stale", timeout=30 * SECONDS)
+    assert page.evaluate(WHERE_IS, ticket["token"]) == []
+    called = do(floor, "call", entry_id=entry_of(floor, seeded, ticket["label"]), point_id=seeded["point_ids"][0])["entry"]
+    relay.bring_back()
+    expect(page.locator("body")).to_have_attribute("data-live", "live", timeout=60 * SECONDS)
+    assert called["label"] == ticket["label"]
+    state(page, "called")
+
+
+WHERE_IS = """async (text) => {
+  const found = Object.entries(localStorage).filter((pair) => pair.join().includes(text)).map(([key]) => key);
+  for (const name of await caches.keys()) {
+    const cache = await caches.open(name);
+    for (const request of await cache.keys()) {
+      const body = await (await cache.match(request)).text();
+      if (request.url.includes(text) || body.includes(text)) found.push(request.url);
+    }
+  }
+  return found;
+}"""
+
+
+def entry_of(floor: httpx.Client, seeded: Seed, label: str) -> int:
+    found = floor.get(f"/api/v1/sites/{seeded['site_id']}/entries", params={"label": label}).json()["data"]
+    entry_id: int = found[0]["id"]
+    return entry_id
+
+
+def test_it_is_an_app_and_a_slip(open_page: Open, seeded: Seed, server: Server) -> None:
+    token = seeded["tickets"][1]["token"]
+    page = open_ticket(open_page, token)
+    address = page.locator("link[rel=manifest]").get_attribute("href")
+    answer = httpx.get(f"{server.url}{address}")
+    assert answer.headers["cache-control"] == "no-store"
+    manifest = answer.json()
+    assert manifest["start_url"] == f"/t/{token}"
+    assert manifest["display"] == "standalone"
+    for icon in manifest["icons"]:
+        assert httpx.get(f"{server.url}{icon['src']}").status_code == 200
+    assert httpx.get(f"{server.url}/t/nonsense/app.webmanifest").status_code == 404
+    page.evaluate("() => { window.printed = 0; window.print = () => { window.printed += 1; } }")
+    page.click("[data-print]")
+    until(page, "() => printed === 1")
+    page.emulate_media(media="print")
+    expect(page.locator("[data-code]")).to_be_visible()
+    assert page.locator("[data-code]").evaluate("each => each.complete && each.naturalWidth > 0")
+    expect(page.locator("[data-printed]")).to_have_text(re.compile(r"\d\d:\d\d$"))
+    expect(page.locator(".ticket-actions")).to_be_hidden()
+    assert page.evaluate("() => getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+@pytest.mark.parametrize("language", ["en", "es", "fr", "ar"])
+def test_it_reflows_on_the_smallest_phone(open_page: Open, seeded: Seed, language: str) -> None:
+    page = open_ticket(open_page, seeded["tickets"][3]["token"], query=f"?lang={language}", width=320, height=568)
+    expect(page.locator("html")).to_have_attribute("lang", language)
+    assert page.evaluate("() => document.documentElement.scrollWidth") == 320
+    page.click("[data-late]")
+    assert page.evaluate("() => document.documentElement.scrollWidth") == 320
+    for button in page.locator("button:visible").all():
+        box = button.bounding_box()
+        assert box is not None
+        assert min(box["width"], box["height"]) >= 44
+
+
+def test_light_and_dark(open_page: Open, seeded: Seed) -> None:
+    """By a switch that is remembered, whatever the device says."""
+    page = open_ticket(open_page, seeded["tickets"][1]["token"])
+    light = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
+    page.click(".theme-button")
+    dark = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
+    assert light != dark
+    expect(page.locator(".theme-button")).to_have_attribute("aria-label", "Light")
+    page.reload()
+    expect(page.locator("main")).to_be_visible()
+    assert page.evaluate("() => getComputedStyle(document.body).backgroundColor") == dark

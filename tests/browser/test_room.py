@@ -1,0 +1,149 @@
+"""A room's console in a real browser: from the call to the end of the visit with one button, and by the keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from server.setup import Seed
+from tests.browser.conftest import Open
+from tests.real.server import Server
+
+REFUSED = ("409 (Conflict)",)
+
+OpenRoom = Callable[..., Page]
+
+
+@pytest.fixture
+def open_room(open_page: Open, seeded: Seed) -> OpenRoom:
+    """Open the console of the seed's first room, as its clinician, who is asked once which room it is."""
+
+    def open_room(*, width: int = 390, height: int = 844) -> Page:
+        page = open_page("/", width=width, height=height, allowed=REFUSED)
+        member = next(each for each in seeded["staff"] if each["role"] == "clinician")
+        credentials = {"username": member["username"], "password": member["password"]}
+        assert page.request.post("/api/v1/session", data=credentials).ok
+        page.goto("/room")
+        page.click(f'[data-choose="{seeded["point_ids"][0]}"]')
+        expect(page.locator("body")).to_have_attribute("data-live", "live")
+        return page
+
+    return open_room
+
+
+def said(room: Page, text: str) -> None:
+    expect(room.locator("[data-message]")).to_have_text(text)
+
+
+def test_a_patient_from_the_call_to_the_end_with_one_button(open_room: OpenRoom) -> None:
+    room = open_room()
+    primary, ticket = room.locator(".room-primary:visible"), room.locator(".room-ticket")
+    expect(primary).to_contain_text("Call A001")
+    expect(room.locator("[data-next]").first).to_have_attribute("data-next", "A001")
+    expect(room.locator(".room-waiting")).to_have_text("6 waiting for this room")
+    primary.click()
+    said(room, "A001 is called to Room 1.")
+    expect(ticket).to_have_text("A001")
+    expect(primary).to_contain_text("Start")
+    primary.click()
+    said(room, "A001 has come to Room 1.")
+    expect(primary).to_contain_text("Finish")
+    primary.click()
+    said(room, "A001 is done.")
+    expect(room.locator(".room-guest")).to_have_attribute("data-state", "free")
+    expect(room.locator("[data-day]")).to_have_text("1 seen today")
+    expect(primary).to_contain_text("Call B001")
+    room.get_by_role("button", name="Undo").click()
+    said(room, "The last step of A001 is taken back.")
+    expect(ticket).to_have_text("A001")
+    expect(room.locator("[data-day]")).to_have_text("0 seen today")
+
+
+def test_the_other_steps_by_their_keys(open_room: OpenRoom) -> None:
+    """Recall, no-show, send on, undo; and the room remembers which it is."""
+    room = open_room(width=1280, height=800)
+    press = room.keyboard.press
+    press("n")
+    said(room, "A001 is called to Room 1.")
+    press("r")
+    said(room, "A001 is called to Room 1 once more.")
+    press("x")
+    said(room, "A001 did not come.")
+    expect(room.locator("[data-day]")).to_have_text("0 seen today · 1 no-show")
+    press("n")
+    said(room, "B001 is called to Room 1.")
+    press("s")
+    said(room, "B001 has come to Room 1.")
+    press("t")
+    expect(room.locator("#transfer[open]")).to_be_visible()
+    press("1")
+    said(room, "B001 now waits for Service A.")
+    expect(room.locator("[data-day]")).to_have_text("1 seen today · 1 no-show")
+    press("u")
+    said(room, "The last step of B001 is taken back.")
+    expect(room.locator(".room-ticket")).to_have_text("B001")
+    room.reload()
+    expect(room.locator("[data-room]")).to_have_text("Room 1")
+    expect(room.locator(".room-ticket")).to_have_text("B001")
+    press("?")
+    expect(room.locator("#keys[open] [data-change]")).to_have_count(8)
+
+
+def test_a_room_that_takes_a_break_and_a_call_that_came_too_late(open_room: OpenRoom, server: Server, seeded: Seed) -> None:
+    room = open_room(width=1280, height=800)
+    room.get_by_role("button", name="Take a break").click()
+    said(room, "Room 1 is on a break.")
+    expect(room.locator(".room-state")).to_have_text("On a break")
+    room.get_by_role("button", name="Open the room").click()
+    said(room, "Room 1 is open.")
+    # Reception has paused the room meanwhile, and the console has not heard of it yet.
+    token = server.sign_in(seeded, "receptionist")
+
+    def pause_first(route: object) -> None:
+        with server.client(token) as reception:
+            answer = reception.post("/api/v1/commands/break-point", json={"point_id": seeded["point_ids"][0]})
+            assert answer.status_code == 200
+        route.continue_()  # type: ignore[attr-defined]
+
+    room.route("**/api/v1/commands/call-next", pause_first)
+    room.keyboard.press("n")
+    said(room, "Room 1 is on a break. Open it first.")
+
+
+def test_needs_are_seen_before_the_call(open_room: OpenRoom, server: Server, seeded: Seed) -> None:
+    with server.client(server.sign_in(seeded, "receptionist")) as reception:
+        body = {
+            "queue_id": seeded["queue_ids"][0],
+            "priority": "emergency",
+            "needs": ["interpreter"],
+            "language": "fr",
+            "name": "Ada Berg",
+        }
+        assert reception.post("/api/v1/commands/issue-ticket", json=body).status_code == 200
+    room = open_room()
+    first = room.locator("[data-next]").first
+    for text in ("A004", "Ada Berg", "Emergency", "Interpreter", "French"):
+        expect(first).to_contain_text(text)
+    room.locator(".room-primary:visible").click()
+    for text in ("Ada Berg", "Emergency", "Interpreter", "French"):
+        expect(room.locator(".room-guest")).to_contain_text(text)
+
+
+@pytest.mark.parametrize(("width", "height"), [(320, 640), (390, 844), (1024, 768)])
+def test_it_fits_and_every_target_is_for_a_thumb(open_room: OpenRoom, width: int, height: int) -> None:
+    room = open_room(width=width, height=height)
+    room.locator(".room-primary:visible").click()
+    expect(room.locator(".room-ticket")).to_have_text(re.compile("A001"))
+    assert room.evaluate("() => document.documentElement.scrollWidth") <= width
+    sizes = room.evaluate(
+        """() => [...document.querySelectorAll('button')].filter(each => each.checkVisibility())
+            .map(each => [each.textContent.trim(), each.getBoundingClientRect().height])"""
+    )
+    assert sizes
+    assert [each for each in sizes if each[1] < 64] == []
+    action = room.locator(".room-primary:visible").bounding_box()
+    assert action is not None
+    assert action["y"] + action["height"] <= height, "it is reached without scrolling"

@@ -1,0 +1,182 @@
+"""The law through running servers: what a screen holds after what it was sent is what a fresh look at the rows shows.
+
+Hypothesis makes up the days; every command that anybody can send, every view, both transports, both engines.
+`tests/unit/domain/test_board.py` has the same law without servers, over many more days, and that it fails without any one
+branch of `apply`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, fields, replace
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+from hypothesis import given
+
+from server.domain.board import Board
+from server.domain.commands import CloseDay, Command
+from server.domain.views import DeskView, DisplayView, PointView, TicketView
+from server.queries.boards import Boards
+from server.setup import Seed
+from server.store.database import Database
+from tests.integration.test_everything_at_once import SENT
+from tests.real.fresh import Fresh
+from tests.real.server import Server, environment, seed, serving, vault
+from tests.real.viewer import Place, Transport, Viewer
+from tests.unit.worlds import Step, command_of, examples, scripts
+
+HEARTBEAT_SECONDS = 0.3
+SETTLED_SECONDS = 20.0
+CHECKED_EVERY = 12  # commands
+DAYS = 8
+TRANSPORTS: tuple[Transport, ...] = ("events", "websocket")
+SENDABLE = {action for action, _ in SENT.values()} | {"here-again"}
+
+
+class House:
+    """A server, and all that follows it."""
+
+    def __init__(self, server: Server, database_url: str, seeded: Seed) -> None:
+        self.done: Counter[str] = Counter()
+        self._server = server
+        self._database = Database(database_url)
+        self._seeded = seeded
+        self._site_id = seeded["site_id"]
+        self._displays = {each["id"]: each["token"] for each in seeded["displays"]}
+        self._visits: dict[int, str] = {}
+        self._tokens = {role: server.sign_in(seeded, role) for role in ("admin", "receptionist", "manager")}
+        self._sent = 0
+
+    async def close(self) -> None:
+        await self._database.close()
+
+    async def board(self) -> Board:
+        return await Boards(self._database).board(self._site_id)
+
+    async def live_through(self, steps: Iterable[Callable[[Board], Command] | Step]) -> None:
+        """Open screens of every view, do what the steps say, and hold the screens against the rows again and again."""
+        chance = random.Random(1)
+        async with httpx.AsyncClient(base_url=self._server.url, timeout=30) as client:
+            await self._do(client, command_of(SimpleNamespace(board=await self.board()), "issue", 0))  # type: ignore[arg-type]
+            places = self._places(await self.board())
+            viewers = [Viewer(place, each, self._connect, chance) for place in places for each in TRANSPORTS]
+            tasks = [asyncio.create_task(viewer.run()) for viewer in viewers]
+            try:
+                await self._settle(viewers)
+                for index, step in enumerate(steps, 1):
+                    board = await self.board()
+                    if callable(step):
+                        await self._do(client, step(board))
+                    elif step[0] in SENDABLE:
+                        await self._do(client, command_of(SimpleNamespace(board=board), step[0], step[1]))  # type: ignore[arg-type]
+                    if index % CHECKED_EVERY == 0:
+                        await self._settle(viewers)
+                await self._settle(viewers)
+                await self._proved(viewers)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _connect(self) -> tuple[socket.socket, str]:
+        made = socket.socket()
+        made.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(made, ("127.0.0.1", self._server.port))
+        return made, f"127.0.0.1:{self._server.port}"
+
+    def _places(self, board: Board) -> list[Place]:
+        fresh, desk = Fresh(board), f"/live/sites/{self._site_id}/desk"
+        opened = vault().open_personal
+        found = [
+            Place(desk, DeskView(opened), lambda: self._tokens["receptionist"]),
+            Place(desk, DeskView(opened, "staff"), lambda: self._tokens["manager"]),
+        ]
+        point = next((each for each in board.points.values() if not each.removed_at), None)
+        if point is not None:
+            view = PointView(point.id, opened)
+            found.append(Place(f"/live/points/{point.id}", view, lambda: self._tokens["receptionist"], point.id))
+        displays = [
+            Place(f"/live/displays/{key}", DisplayView(), partial(str, token), key) for key, token in self._displays.items()
+        ]
+        found += [place for place in displays if fresh.allows(place)][-1:]
+        visits = [key for key in self._visits if key in board.visits][-2:]
+        return found + [Place(f"/live/tickets/{self._visits[key]}", TicketView(key), lambda: None, key) for key in visits]
+
+    async def _do(self, client: httpx.AsyncClient, command: Command) -> None:
+        if any(item.name == "site_id" for item in fields(command)):  # type: ignore[arg-type]
+            command = replace(command, site_id=self._site_id)  # type: ignore[type-var]
+        self._sent += 1
+        headers = {"Authorization": f"Bearer {self._tokens['admin']}", "Idempotency-Key": f"law-{self._sent}"}
+        name, body = command.name_on_wire(), asdict(command)  # type: ignore[call-overload]
+        answer = await client.post(f"/api/v1/commands/{name}", json=body, headers=headers)
+        assert answer.status_code in (200, 404, 409), answer.text
+        if answer.status_code == 200:
+            self.done[name] += 1
+            self._learn(answer.json())
+
+    def _learn(self, body: dict[str, Any]) -> None:
+        if "token" not in body:
+            return
+        event = body["events"][-1]
+        if "entry" in body:
+            self._visits[body["entry"]["visit_id"]] = body["token"]
+        elif "display_id" in event or event.get("device_id") in self._displays:
+            self._displays[event.get("display_id") or event["device_id"]] = body["token"]
+
+    async def _settle(self, viewers: list[Viewer]) -> None:
+        """Wait until every screen shows what the rows say, or has ended because it may look no more."""
+        until = time.monotonic() + SETTLED_SECONDS
+        wrong = dict.fromkeys(viewers, "")
+        while wrong:
+            fresh = Fresh(await self.board())
+            for viewer in list(wrong):
+                found = fresh.wrong_with(viewer, SETTLED_SECONDS)
+                if found is None:
+                    del wrong[viewer]
+                else:
+                    wrong[viewer] = f"{viewer.place.view.name} by {viewer.transport}: {found}"
+            assert time.monotonic() < until, wrong.values()
+            await asyncio.sleep(0.01)
+
+    async def _proved(self, viewers: list[Viewer]) -> None:
+        """Wait for a heartbeat, whose digest has to agree; nothing was ever said that must not be."""
+        following = [viewer for viewer in viewers if viewer.over is None]
+        beats = {viewer: viewer.shown.kinds["heartbeat"] for viewer in following}
+        async with asyncio.timeout(SETTLED_SECONDS):
+            while any(viewer.shown.kinds["heartbeat"] == beats[viewer] and viewer.over is None for viewer in following):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        for viewer in viewers:
+            assert viewer.shown.wrongs == []
+            assert viewer.shown.disagreements == 0
+            assert viewer.over or viewer.attempts == 1, "a screen that had no reason to come back"
+
+
+def test_the_law_for_every_command_over_both_transports(database_url: str, tmp_path: Path) -> None:
+    env = environment(database_url, NOWSERVING_HEARTBEAT_SECONDS=str(HEARTBEAT_SECONDS), NOWSERVING_LOG_LEVEL="warning")
+    seeded = seed(env, points=3, tickets=6, displays=2)
+    with serving(env, tmp_path) as server, asyncio.Runner() as runner:
+        house = House(server, database_url, seeded)
+
+        @examples(DAYS)
+        @given(scripts(60))
+        def a_day_is_lived(script: list[Step]) -> None:
+            runner.run(house.live_through(script))
+
+        try:
+            a_day_is_lived()
+            # What no day has come to, in the end; and the end of all.
+            missing = [SENT[name][0] for name in SENT if name not in house.done]
+            runner.run(house.live_through([(action, about, 0) for action in missing for about in range(40)]))
+            runner.run(house.live_through([lambda board: CloseDay(site_id=board.site.id, reason="evening")]))
+        finally:
+            runner.run(house.close())
+    assert set(house.done) == {*SENT, "close-day"}, f"never done: {set(SENT) - set(house.done)}"

@@ -1,0 +1,78 @@
+"""A piece of network that a test can take away: what is sent through it then goes nowhere, as with Wi-Fi out of reach."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import suppress
+
+CHUNK = 65536
+
+
+class Relay:
+    """Passes TCP connections on to a port of the loopback, while it is up."""
+
+    def __init__(self, to_port: int) -> None:
+        self._to_port = to_port
+        self._up = True
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        """Where to reach what is behind it."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def take_away(self) -> None:
+        """From now on nothing comes through, and nobody is told."""
+        self._up = False
+
+    def bring_back(self) -> None:
+        """Connections from before are dead: part of what was sent on them is lost."""
+        self._drop()
+        self._up = True
+
+    def close(self) -> None:
+        """End it."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._drop()
+
+    def _drop(self) -> None:
+        with self._lock:
+            dropped, self._open = self._open, set()
+        for each in dropped:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            with self._lock:
+                self._open.add(near)
+            if not self._up:
+                continue  # it hangs, as it would
+            try:
+                far = socket.create_connection(("127.0.0.1", self._to_port))
+            except OSError:
+                near.close()
+                continue
+            with self._lock:
+                self._open.add(far)
+            for source, target in ((near, far), (far, near)):
+                threading.Thread(target=self._pass_on, args=(source, target), daemon=True).start()
+
+    def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(CHUNK):
+                if self._up:
+                    target.sendall(data)
+            target.shutdown(socket.SHUT_WR)

@@ -1,0 +1,66 @@
+"""Whatever reception or a room can be refused has words of its own: nobody there reads a code, or a server's sentence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.domain import queue
+from server.domain.ranking import WhyNext
+from server.transport import openapi
+
+WORDS: dict[str, Any] = json.loads((Path(__file__).parents[2] / "web" / "locales" / "en.json").read_text())
+# What the two screens send: every step of the day, and what reception does to queues, points and providers.
+SENT = {
+    *(name for names in queue.STEP_OF.values() for name in names),
+    *("issue-ticket", "recall", "undo", "open-point", "break-point", "close-point", "staff-point", "reassign-provider"),
+    *("open-queue", "pause-queue", "broadcast-message"),
+}
+
+
+DOCUMENT = openapi.document()
+
+
+def resolved(made: Any) -> Any:
+    """Return a part of the document, with what it refers to in its place."""
+    while isinstance(made, dict) and "$ref" in made:
+        found: Any = DOCUMENT
+        for name in made["$ref"].removeprefix("#/").split("/"):
+            found = found[name]
+        made = found
+    return made
+
+
+def refusals(command: str) -> set[str]:
+    """Return the codes that a command may be refused with, in the API's own description."""
+    responses = DOCUMENT["paths"][f"/api/v1/commands/{command}"]["post"]["responses"]
+    found: set[str] = set()
+    for status in {"404", "409", "422"} & set(responses):  # of the others, sign-in and the machine, every page speaks
+        schema = resolved(responses[status])["content"]["application/json"]["schema"]
+        found |= set(schema["properties"]["error"]["properties"]["code"]["enum"])
+    return found
+
+
+@pytest.mark.parametrize("command", sorted(SENT))
+def test_every_refusal_has_words(command: str) -> None:
+    codes = refusals(command)
+    assert codes, "the document says what it may answer"
+    assert {code for code in codes if f"error.{code}" not in WORDS} == set()
+
+
+def test_every_step_says_that_it_is_done() -> None:
+    shown = SENT - {
+        "issue-ticket",
+        "leave",
+        "cancel",
+        "reprioritise",
+        "running-late",
+    }  # a dialog says so, or nothing sends it
+    assert {name for name in shown if f"done.{name}" not in WORDS} == set()
+
+
+def test_every_reason_to_be_next_has_words() -> None:
+    assert {why for why in WhyNext.__args__ if f"reason.{why}" not in WORDS} == set()  # type: ignore[attr-defined]

@@ -1,0 +1,109 @@
+"""The voice of announcements. The program is real where one is asked to speak; a voice that is not there is not."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import time
+import wave
+from pathlib import Path
+
+import pytest
+
+from server.transport import voice
+from server.transport.voice import VOICES, Voice
+from tests.real.processes import program
+
+WEB = Path(__file__).parents[3] / "web"
+
+
+@pytest.fixture
+def speaking() -> Voice:
+    return Voice(WEB, program(voice.PROGRAM, "espeak-ng"))
+
+
+def length_of(sound: bytes) -> float:
+    with wave.open(io.BytesIO(sound)) as opened:
+        frames = opened.readframes(opened.getnframes())
+        assert len(frames) == opened.getnframes() * 2, "its header tells its true length"
+        return float(opened.getnframes() / opened.getframerate())
+
+
+@pytest.mark.parametrize("language", VOICES)
+async def test_a_call_in_every_language(speaking: Voice, language: str) -> None:
+    text = speaking.words(language, "speech.call", label="A 0 1 2", point="Room 3")
+    assert "A 0 1 2" in text
+    assert "Room 3" in text
+    sound = await speaking.say(language, text)
+    assert sound is not None
+    assert 1 < length_of(sound) < 10
+
+
+async def test_every_language_of_the_pages_has_a_voice() -> None:
+    assert {path.stem for path in (WEB / "locales").iterdir()} == set(VOICES)
+
+
+async def test_the_same_is_rendered_once_however_many_ask(speaking: Voice) -> None:
+    first, second = await asyncio.gather(speaking.say("en", "Once."), speaking.say("en", "Once."))
+    assert first is second is not None
+    assert await speaking.say("en", "Once.") is first
+
+
+async def test_who_gives_up_waiting_does_not_end_it_for_the_others(speaking: Voice) -> None:
+    impatient = asyncio.create_task(speaking.say("en", "Patience."))
+    patient = asyncio.create_task(speaking.say("en", "Patience."))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    assert await patient is not None
+
+
+async def test_what_is_kept_is_bounded(speaking: Voice, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = await speaking.say("en", "One.")
+    assert first is not None
+    monkeypatch.setattr(voice, "KEPT_BYTES", len(first) * 2)
+    for text in ("Two.", "Three.", "Four."):
+        await speaking.say("en", text)
+    assert await speaking.say("en", "One.") is not first
+
+
+async def test_the_loop_turns_while_it_speaks(speaking: Voice) -> None:
+    rendering = asyncio.create_task(speaking.say("en", "A long sentence, " * 10))
+    turns = 0
+    while not rendering.done():
+        turns += 1
+        await asyncio.sleep(0.001)
+    assert turns > 3
+
+
+async def test_nobody_here_can_say_it(tmp_path: Path) -> None:
+    assert await Voice(WEB, "").say("en", "Hello.") is None
+    assert not Voice(WEB, "").speaks("en")
+    assert await Voice(WEB, "espeak-ng").say("tlh", "nuqneH") is None
+    absent = Voice(WEB, str(tmp_path / "absent"))
+    assert await absent.say("en", "Hello.") is None
+    assert not absent.speaks("en"), "it is not tried again"
+
+
+@pytest.mark.parametrize("script", ["exit 3", "echo nonsense"])
+async def test_a_program_that_fails_is_silence(tmp_path: Path, script: str) -> None:
+    broken = tmp_path / "broken"
+    broken.write_text(f"#!/bin/sh\n{script}\n")
+    broken.chmod(0o755)
+    assert await Voice(WEB, str(broken)).say("en", "Hello.") is None
+
+
+async def test_a_program_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(voice, "RENDER_SECONDS", 0.2)
+    hanging = tmp_path / "hanging"
+    hanging.write_text("#!/bin/sh\nexec sleep 60\n")
+    hanging.chmod(0o755)
+    began = time.monotonic()
+    assert await Voice(WEB, str(hanging)).say("en", "Hello.") is None
+    assert time.monotonic() - began < 30
+
+
+async def test_text_is_never_a_command(speaking: Voice) -> None:
+    """It goes in by a pipe: nothing in the name of a point is an option, markup or a shell's word."""
+    sound = await speaking.say("en", "-f /etc/passwd; $(reboot) <break time='9000ms'/> Room 3")
+    assert sound is not None
+    assert length_of(sound) < 20

@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { Speaker, fill } from "../../web/js/components/speaker.js";
+
+globalThis.fetch = async (url) => new Response(readFileSync(new URL(url)));
+globalThis.document = { documentElement: {}, querySelectorAll: () => [] };
+
+/** What a browser would sound like, written down. */
+class Ear {
+  heard = [];
+  ready = true;
+  async ring() {
+    this.heard.push("ring");
+  }
+  async play(file) {
+    this.heard.push(new TextDecoder().decode(file));
+    return true;
+  }
+}
+
+const call = (entry, language = "en") => ({ entry, label: `A00${entry}`, point: "Room 3", language });
+const says = async (found, language) => new TextEncoder().encode(`${found?.label ?? "test"} ${language}`).buffer;
+const settled = async (speaker) => {
+  while (speaker.busy) await new Promise((resolve) => setTimeout(resolve, 5));
+};
+
+function aSpeaker({ ask = says, isOpen = () => true } = {}) {
+  const ear = new Ear();
+  const speaker = new Speaker(ear, { ask, isOpen });
+  return { ear, speaker };
+}
+
+test("one after the other, a chime before each", async () => {
+  const { ear, speaker } = aSpeaker();
+  speaker.say([call(1), call(2)]);
+  speaker.say([call(3)]);
+  await settled(speaker);
+  assert.deepEqual(ear.heard, ["ring", "A001 en", "ring", "A002 en", "ring", "A003 en"]);
+});
+
+test("in the site's language first, then in the patient's own", async () => {
+  const { ear, speaker } = aSpeaker();
+  speaker.language = "fr-CA";
+  speaker.say([call(1, "ar"), call(2, "fr"), call(3, "tlh")]);
+  await settled(speaker);
+  assert.deepEqual(ear.heard, ["ring", "A001 fr", "A001 ar", "ring", "A002 fr", "ring", "A003 fr"]);
+});
+
+test("a call that is over by the time it would be said is not", async () => {
+  const open = new Set([1, 2]);
+  const { ear, speaker } = aSpeaker({ isOpen: ({ entry }) => open.has(entry) });
+  speaker.say([call(1), call(2), call(3)]);
+  open.delete(2);
+  await settled(speaker);
+  assert.deepEqual(ear.heard, ["ring", "A001 en"]);
+});
+
+test("what cannot be heard is not saved up", async () => {
+  const { ear, speaker } = aSpeaker();
+  ear.ready = false;
+  speaker.say([call(1)]);
+  await settled(speaker);
+  ear.ready = true;
+  speaker.say([call(2)]);
+  await settled(speaker);
+  assert.deepEqual(ear.heard, ["ring", "A002 en"]);
+});
+
+test("without a voice the chime has to do", async () => {
+  for (const ask of [async () => null, async () => Promise.reject(new TypeError("no network"))]) {
+    const { ear, speaker } = aSpeaker({ ask });
+    speaker.say([call(1), call(2)]);
+    await settled(speaker);
+    assert.deepEqual(ear.heard, ["ring", "ring"]);
+  }
+});
+
+test("the browser speaks where the server cannot", async () => {
+  const spoken = [];
+  globalThis.SpeechSynthesisUtterance = class {
+    constructor(text) {
+      this.text = text;
+    }
+  };
+  globalThis.speechSynthesis = {
+    getVoices: () => [{ lang: "es-ES" }],
+    speak: (words) => (spoken.push([words.text, words.lang]), words.onend()),
+    cancel: () => {},
+  };
+  try {
+    const { speaker } = aSpeaker({ ask: async () => null });
+    speaker.language = "es";
+    speaker.say([call(1, "ar")]);
+    await settled(speaker);
+    assert.deepEqual(spoken, [["Número A 0 0 1, pase a Room 3, por favor.", "es-ES"]], "it has no Arabic voice");
+  } finally {
+    delete globalThis.speechSynthesis;
+  }
+});
+
+test("a test is heard, and calls wait for its end", async () => {
+  const { ear, speaker } = aSpeaker();
+  const tested = speaker.test();
+  speaker.say([call(1)]);
+  await tested;
+  await settled(speaker);
+  assert.deepEqual(ear.heard, ["ring", "test en", "ring", "A001 en"]);
+});
+
+test("a ticket is said figure by figure, and a point's name is only a name", () => {
+  assert.equal(fill("{label} to {point}", { label: "A012", point: "$& {label}" }), "A 0 1 2 to $& {label}");
+});

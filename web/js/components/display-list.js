@@ -1,0 +1,56 @@
+import { troubleOf } from "./desk.js";
+import { arrange, element, find, say } from "../dom.js";
+import { t, time } from "../i18n.js";
+
+/** @typedef {import("./desk.js").Display} Display */
+
+const WORST_FIRST = ["dark", "behind", "muted", null];
+
+/**
+ * Show how the displays are, those first that need somebody, and say so at the page's head when one does.
+ *
+ * @param {HTMLElement} section  hidden where there are none
+ * @param {HTMLElement} alarm
+ * @param {Display[]} displays
+ * @param {string | undefined} zone
+ */
+export function showDisplays(section, alarm, displays, zone) {
+  const sorted = [...displays].sort(
+    (one, other) => WORST_FIRST.indexOf(troubleOf(one)) - WORST_FIRST.indexOf(troubleOf(other)) || one.id - other.id,
+  );
+  section.hidden = sorted.length === 0;
+  arrange(find("ol", section), sorted, ({ id }) => id, makeDisplay, (row, display) => {
+    row.dataset.trouble = troubleOf(display) ?? "none";
+    say(find(".display-name", row), display.name);
+    say(find(".display-state", row), wordsFor(display, zone));
+    row.title = display.version === null ? "" : t("desk.display.version", { version: display.version });
+  });
+  const dark = sorted.filter((display) => troubleOf(display) === "dark");
+  alarm.hidden = dark.length === 0;
+  say(alarm, dark.length === 0 ? "" : t("desk.display.alarm", { n: dark.length, name: dark[0]?.name ?? "" }));
+}
+
+/**
+ * @param {Display} display
+ * @param {string | undefined} zone
+ */
+function wordsFor(display, zone) {
+  const trouble = troubleOf(display);
+  if (!display.paired) return t("desk.display.unpaired");
+  if (trouble === null) return t("desk.display.live");
+  const since = display.since === null ? null : time(display.since, zone);
+  if (trouble === "dark") return since === null ? t("desk.display.never") : t("desk.display.dark", { time: since });
+  return t(`desk.display.${trouble}`, { n: display.lag ?? 0 });
+}
+
+/** @param {Display} display */
+function makeDisplay(display) {
+  const row = element(
+    "li",
+    { className: "display-row" },
+    element("span", { className: "display-name" }),
+    element("span", { className: "display-state" }),
+  );
+  row.dataset.display = String(display.id);
+  return row;
+}

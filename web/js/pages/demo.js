@@ -1,0 +1,74 @@
+/** The demo's own index. Only the demo serves it, and only the demo answers what it asks: see `server/demo.py`. */
+
+import { element, find, say } from "../dom.js";
+import { speak, t } from "../i18n.js";
+import { hinted, signIn, whoAmI } from "../session.js";
+
+/**
+ * @typedef {{username: string, password: string, role: string}} Member
+ * @typedef {{display: {id: number, token: string}, ticket: string, staff: Member[], yours: string}} Doors
+ */
+
+// Whoever may do all that a screen is for need not sign in as somebody else; another page may be open as who they are.
+const MAY = new Map([
+  ["receptionist", ["receptionist", "admin"]],
+  ["clinician", ["clinician", "receptionist", "admin"]],
+]);
+
+await speak();
+
+const message = find("[data-message]");
+const failed = () => say(message, t("index.demo.failed"));
+
+try {
+  const answer = await fetch("/demo/doors");
+  if (!answer.ok) throw new Error(`the demo answered ${answer.status}`);
+  show(await answer.json());
+} catch {
+  failed();
+}
+
+/** @param {Doors} doors */
+function show({ display, ticket, staff, yours }) {
+  link("[data-display]").href = `/display/${display.id}?token=${encodeURIComponent(display.token)}`;
+  link("[data-patient]").href = `/t/${encodeURIComponent(ticket)}`;
+  for (const member of staff) {
+    const door = document.querySelector(`[data-as="${member.role}"]`);
+    if (door instanceof HTMLAnchorElement) lead(door, member, yours);
+  }
+  find("[data-sign-ins]").replaceChildren(
+    ...staff.flatMap(({ username, password, role }) => [
+      element("dt", {}, t(`role.${role}`)),
+      element("dd", {}, `${username} / ${password}`),
+    ]),
+  );
+  document.body.classList.add("is-loaded");
+}
+
+/**
+ * Let a door sign in as the member of staff who works behind it.
+ *
+ * @param {HTMLAnchorElement} door
+ * @param {Member} member
+ * @param {string} point
+ */
+function lead(door, { username, password, role }, point) {
+  const about = find("[data-about]", door.parentElement ?? document);
+  say(about, t(about.dataset.about ?? "", { name: username, point }));
+  door.addEventListener("click", async (event) => {
+    event.preventDefault();
+    try {
+      const session = hinted() ? await whoAmI() : null;
+      const suits = session !== null && (MAY.get(role) ?? [role]).includes(session.user.role);
+      if (suits || (await signIn(username, password)).user) location.assign(door.href);
+      else failed();
+    } catch {
+      failed();
+    }
+  });
+}
+
+/** @param {string} selector */
+function link(selector) {
+  return /** @type {HTMLAnchorElement} */ (find(selector));
+}

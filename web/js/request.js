@@ -1,0 +1,41 @@
+/** Asking the server something: every request ends after half a minute, one way or the other. */
+
+const LIMIT_MS = 30_000;
+
+/**
+ * Fetch, with a limit. Throws what `fetch` throws, and an `AbortError` when it took too long or `signal` said so.
+ *
+ * @param {string} address
+ * @param {RequestInit} [options]
+ * @param {number} [limitMs]
+ * @returns {Promise<Response>}
+ */
+export async function request(address, options = {}, limitMs = LIMIT_MS) {
+  const limit = new AbortController();
+  const { signal } = options;
+  const stop = () => limit.abort();
+  if (signal?.aborted) stop();
+  signal?.addEventListener("abort", stop);
+  const timer = setTimeout(stop, limitMs);
+  try {
+    return await fetch(address, { ...options, signal: limit.signal });
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", stop);
+  }
+}
+
+/**
+ * Send JSON.
+ *
+ * @param {string} address
+ * @param {object} body
+ * @param {Record<string, string>} [headers]
+ */
+export function post(address, body, headers = {}) {
+  return request(address, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", ...headers },
+    body: JSON.stringify(body),
+  });
+}
