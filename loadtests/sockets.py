@@ -34,6 +34,7 @@ class Crowd:
         self.bytes = 0
         self.lost = 0  # connections that the server closed
         self.last_at = 0.0  # when the last marker came (time.perf_counter)
+        self.heard: Callable[[int, bytes], None] | None = None  # is told of each chunk, and on which descriptor
         self._receive_buffer = receive_buffer
         self._poll = select.epoll()
         self._sockets: dict[int, socket.socket] = {}
@@ -120,6 +121,8 @@ class Crowd:
             return b""
         self.bytes += size
         chunk = bytes(memoryview(buffer)[:size])
+        if self.heard is not None:
+            self.heard(descriptor, chunk)
         tail = self._tails.pop(descriptor, None)
         text = chunk if tail is None else tail + chunk
         found = text.count(self.marker)
