@@ -3,8 +3,8 @@
     python loadtests/bench_burst.py --patients 2000 --seconds 2
 
 One process does the commands (on a private MariaDB), another has the streams; a Redis is between them. Every call moves
-everybody who waits. When a change reaches a patient, its age is that of the oldest command whose change the screen did not show
-yet, counted from that command's answer.
+everybody who waits. When a change reaches a patient, its age is that of the oldest command whose change the screen did not
+show yet, counted from that command's answer.
 """
 
 from __future__ import annotations
