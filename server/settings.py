@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     )
     public_url: AnyHttpUrl = Field(
         AnyHttpUrl("http://127.0.0.1:8000"),
-        description="Where patients reach this installation: for links in messages.",
+        description="Where patients reach this installation: for links in messages, and QR codes.",
     )
     allowed_hosts: Words = Field((), description="Host names answered, comma-separated; required in production.")
     cors_origins: Words = Field((), description="Origins of other sites whose pages may call the API.")

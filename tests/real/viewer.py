@@ -315,7 +315,7 @@ class Viewer:
             compression=None,
             open_timeout=None,
             ping_interval=None,
-            max_queue=1,
+            max_queue=None,  # standing still is done below it: a full queue and a close in it would wait for one another
             max_size=None,
             proxy=None,
         )

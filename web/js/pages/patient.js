@@ -26,7 +26,7 @@ const kept = keeper.read();
 
 await speak(preferred(kept?.cells.ticket?.language)).catch(() => {});
 
-const main = find("main");
+const main = find(".ticket");
 const told = find("[data-told]");
 const connection = new Connection(`/live/tickets/${encodeURIComponent(token)}`);
 const sound = new Sound();
@@ -44,6 +44,7 @@ const ticketShown = () => connection.view.cells.get("ticket");
 function live() {
   const { state } = connection;
   main.dataset.live = state;
+  find("[data-unknown]").hidden = state !== "refused" || !main.hidden;
   showLive(connection, {
     page: "patient",
     mark: find(".live-mark"),
