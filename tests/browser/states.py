@@ -316,7 +316,7 @@ def room_choice(stage: Stage, language: str, name: str = "busy") -> Page:
 
 def pairing(stage: Stage, language: str) -> Page:
     page = stage.open("/display", language, size=TELEVISION, role="a screen that is nobody's yet")
-    expect(page.locator("section[data-pairing]")).to_be_visible()
+    expect(page.locator("main[data-pairing]")).to_be_visible()
     expect(page.locator("[data-code]")).not_to_be_empty(timeout=30 * SECONDS)
     return page
 

@@ -57,7 +57,7 @@ def open_ticket(open_page: Open, token: str, *, at: str = "", query: str = "", *
 
 
 def state(page: Page, expected: str) -> None:
-    expect(page.locator("main")).to_have_attribute("data-state", expected)
+    expect(page.locator(".ticket")).to_have_attribute("data-state", expected)
 
 
 def until(page: Page, holds: str, argument: Any = None, seconds: float = 60) -> None:
@@ -255,5 +255,5 @@ def test_light_and_dark(open_page: Open, seeded: Seed) -> None:
     assert light != dark
     expect(page.locator(".theme-button")).to_have_attribute("aria-label", "Light")
     page.reload()
-    expect(page.locator("main")).to_be_visible()
+    expect(page.locator(".ticket")).to_be_visible()
     assert page.evaluate("() => getComputedStyle(document.body).backgroundColor") == dark

@@ -26,7 +26,7 @@ const kept = keeper.read();
 
 await speak(preferred(kept?.cells.ticket?.language)).catch(() => {});
 
-const main = find("main");
+const main = find(".ticket");
 const told = find("[data-told]");
 const connection = new Connection(`/live/tickets/${encodeURIComponent(token)}`);
 const sound = new Sound();
