@@ -357,7 +357,7 @@ def test_a_session_that_has_ended_leaves_no_names(open_desk: OpenDesk, server: S
 
 def test_a_dark_display_is_plain_to_see(open_desk: OpenDesk, open_page: Open, seeded: Seed) -> None:
     desk = open_desk(None)
-    expect(desk.locator("[data-display-alarm]")).to_have_text("Display 1 is dark")
+    expect(desk.locator("[data-display-alarm]")).to_have_text("1 display is dark")
     display = seeded["displays"][0]
     screen = open_page(f"/display/{display['id']}?token={display['token']}", width=1920, height=1080)
     expect(screen.locator("body")).to_have_attribute("data-live", "live")
