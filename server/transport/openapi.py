@@ -81,6 +81,7 @@ from server.transport import (
     tickets_api,
     told,
 )
+from server.transport.assets import File
 from server.transport.auth import ACCESS_COOKIE, ACCESS_SECONDS, KEY_PREFIX, REFRESH_COOKIE
 from server.transport.browsers import COOKIE as BROWSER_COOKIE
 from server.transport.commands_api import MAX_KEY
@@ -221,18 +222,20 @@ class Served:
     def __init__(self, made: Callable[[], Json]) -> None:
         self._made = made
         self._one_at_a_time = Lock()
-        self._encoded: bytes | None = None
+        self._file: File | None = None
 
-    async def answer(self, _: Request) -> Response:
-        """Return the document."""
-        encoded = self._encoded or await run_in_threadpool(self._once)  # it takes a moment, in which others go on
-        return Response(encoded, headers={"Cache-Control": "no-cache"}, media_type="application/json")
+    async def answer(self, request: Request) -> Response:
+        """Return the document, compressed for whoever takes it so: it is long, and says much again and again."""
+        file = self._file
+        if file is None:
+            file = await run_in_threadpool(self._once)  # it takes a moment, in which others go on
+        return file.answer(request, 200, "no-cache")
 
-    def _once(self) -> bytes:
+    def _once(self) -> File:
         with self._one_at_a_time:
-            if self._encoded is None:
-                self._encoded = orjson.dumps(self._made())
-            return self._encoded
+            if self._file is None:
+                self._file = File.of(orjson.dumps(self._made()), "application/json")
+            return self._file
 
 
 get_document = Served(document).answer
@@ -1904,7 +1907,7 @@ class _Document:
             "asyncapi",
             "Return the document that describes the live streams, in AsyncAPI 3.",
             security=_PUBLIC,
-            responses={"200": streams} | self._refusals(),
+            responses={"200": streams, "304": _AS_BEFORE} | self._refusals(),
         )
         described = {"type": "object", "required": ["openapi", "info", "paths", "components"]}
         self._add(
@@ -1919,7 +1922,8 @@ class _Document:
                     "The document.",
                     described,
                     headers={"Cache-Control": {"required": True, "schema": {"const": "no-cache"}}},
-                )
+                ),
+                "304": _AS_BEFORE,
             }
             | self._refusals(),
         )
@@ -1968,6 +1972,9 @@ def _counted() -> Json:
 def _answer(description: str, schema: Json, headers: Json | None = None) -> Json:
     made = {"description": description, "headers": _counted() | (headers or {})}
     return made | {"content": {"application/json": {"schema": schema}}}
+
+
+_AS_BEFORE: Json = {"description": "As it was when the caller had it last, by `If-None-Match`.", "headers": _headers()}
 
 
 def _request(schema: str, example: Json | None) -> Json:

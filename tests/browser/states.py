@@ -19,6 +19,7 @@ from tests.real.processes import free_port, running, wait_until
 from tests.real.server import Server, seed
 
 WEB = Path(__file__).parents[2] / "web"
+AXE = Path(__file__).parents[1] / "npm/node_modules/axe-core/axe.min.js"
 PAGES = {path.stem for path in (WEB / "pages").glob("*.html") if path.stat().st_size > 0}
 LANGUAGES = sorted(path.stem for path in (WEB / "locales").glob("*.json"))
 SECONDS = 1000
@@ -48,6 +49,7 @@ class Stage:
         if key not in self._contexts:
             context = self._contexts[key] = self.browser.new_context(base_url=self.server.url)
             context.set_default_timeout(30 * SECONDS)
+            context.add_init_script(path=AXE)  # half a megabyte: the browser is given it once, not with every page
             if seeded is not None and role:
                 member = next(each for each in seeded["staff"] if each["role"] == role)
                 answer = context.request.post(
@@ -316,7 +318,7 @@ def room_choice(stage: Stage, language: str, name: str = "busy") -> Page:
 
 def pairing(stage: Stage, language: str) -> Page:
     page = stage.open("/display", language, size=TELEVISION, role="a screen that is nobody's yet")
-    expect(page.locator("section[data-pairing]")).to_be_visible()
+    expect(page.locator("main[data-pairing]")).to_be_visible()
     expect(page.locator("[data-code]")).not_to_be_empty(timeout=30 * SECONDS)
     return page
 

@@ -32,7 +32,6 @@ from tests.browser.states import (
 from tests.real.server import Server, seed, serving
 
 JUDGE = (Path(__file__).parent / "judge.js").read_text()
-AXE = (Path(__file__).parents[1] / "npm/node_modules/axe-core/axe.min.js").read_text()
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 # What a theme may spoil: all other rules are about the same document. And the other way round: of what a language may
 # spoil, colours depend only on which way it is written.
@@ -123,7 +122,6 @@ def test_a_call_is_read_from_eight_metres(stage: Stage, theme: Any) -> None:
     box = page.evaluate("label => judge.ticketBox(label)", stage.labels["called"])
     picture = page.screenshot(clip=box, animations="disabled")
     ink = page.evaluate("png => judge.letters(png)", base64.b64encode(picture).decode())
-    page.evaluate(AXE)
     enhanced = page.evaluate("axe.run(document, {runOnly: ['color-contrast-enhanced'], resultTypes: ['violations']})")
     page.close()
     assert ink["height"] >= 0.075 * 1080, ink
@@ -150,7 +148,6 @@ def judged(page: Page, with_colours: bool) -> list[str]:
     """Return what axe-core finds; with colours, in the light and in the dark."""
     page.emulate_media(color_scheme="light", reduced_motion="reduce")
     page.evaluate("document.fonts.ready")
-    page.evaluate(AXE)
     run = "options => axe.run(document, {...options, resultTypes: ['violations']})"
     left_out = {} if with_colours else {"rules": {each: {"enabled": False} for each in OF_COLOURS}}
     light = page.evaluate(run, {"runOnly": {"type": "tag", "values": TAGS}} | left_out)

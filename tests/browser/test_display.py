@@ -417,10 +417,10 @@ def test_a_screen_whose_token_was_taken_back_can_be_paired_anew(open_page: Open,
         do(admin, "revoke-token", device_id=display)
         code = page.locator("[data-code]")
         expect(code).to_have_text(re.compile(r"^\w{3} \w{3}$"), timeout=30 * SECONDS)
-        expect(page.locator(".display")).to_be_hidden()
+        expect(page.locator("main.display")).to_be_hidden()
         assert admin.post(f"/api/v1/pairings/{code.inner_text()}", json={"device_id": display}).status_code == 200
     expect(page.locator("body")).to_have_attribute("data-live", "live", timeout=30 * SECONDS)
-    expect(page.locator(".display")).to_be_visible()
+    expect(page.locator("main.display")).to_be_visible()
 
 
 # For weeks

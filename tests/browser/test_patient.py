@@ -257,20 +257,3 @@ def test_light_and_dark(open_page: Open, seeded: Seed) -> None:
     page.reload()
     expect(page.locator(".ticket")).to_be_visible()
     assert page.evaluate("() => getComputedStyle(document.body).backgroundColor") == dark
-
-
-def test_a_ticket_that_nobody_knows(open_page: Open, server: Server) -> None:
-    page = open_page("/t/1-nonsense", allowed=("404 (Not Found)",), width=390, height=844)
-    expect(page.locator("h1:visible")).to_have_text(re.compile("We do not know this ticket"))
-    expect(page.locator(".notice")).to_be_hidden()
-    expect(page.locator(".ticket")).to_be_hidden()
-
-
-def test_the_letters_of_arabic_are_loaded_for_arabic_alone(open_page: Open, seeded: Seed) -> None:
-    page = open_ticket(open_page, seeded["tickets"][1]["token"])
-    assert not page.evaluate(ARABIC_LOADED)
-    page.select_option(".language-choice", "ar")
-    until(page, ARABIC_LOADED)
-
-
-ARABIC_LOADED = "() => [...document.fonts].some(({ family, status }) => family.includes('Arabic') && status === 'loaded')"

@@ -357,7 +357,7 @@ def test_a_session_that_has_ended_leaves_no_names(open_desk: OpenDesk, server: S
 
 def test_a_dark_display_is_plain_to_see(open_desk: OpenDesk, open_page: Open, seeded: Seed) -> None:
     desk = open_desk(None)
-    expect(desk.locator("[data-display-alarm]")).to_have_text("Display 1 is dark")
+    expect(desk.locator("[data-display-alarm]")).to_have_text("1 display is dark")
     display = seeded["displays"][0]
     screen = open_page(f"/display/{display['id']}?token={display['token']}", width=1920, height=1080)
     expect(screen.locator("body")).to_have_attribute("data-live", "live")
@@ -396,8 +396,8 @@ def test_queues_points_and_the_message_of_the_site(open_desk: OpenDesk, seeded: 
 
 
 def test_a_slip_is_printed_and_printed_again(open_desk: OpenDesk) -> None:
-    """On paper there is the slip alone. Its code is drawn by the server, without one the address is there all the same."""
-    desk = open_desk(None, allowed=("404 (Not Found)",))
+    """On paper there is the slip alone, with the code that the server draws."""
+    desk = open_desk(None)
     desk.evaluate("() => { window.printed = 0; window.print = () => { window.printed += 1; }; }")
     desk.keyboard.press("i")
     desk.keyboard.press("Enter")
@@ -415,6 +415,9 @@ def test_a_slip_is_printed_and_printed_again(open_desk: OpenDesk) -> None:
     expect(desk.locator("[data-slip-range]")).to_have_text(re.compile(r"between \d\d:\d\d and \d\d:\d\d"))
     desk.emulate_media(media="print")
     expect(desk.locator(".slip-label")).to_be_visible()
+    code = desk.locator("[data-slip-code]")
+    expect(code).to_be_visible()
+    assert code.evaluate("async image => (await image.decode(), image.naturalWidth)") > 0
     expect(desk.locator(".desk")).to_be_hidden()
     expect(desk.locator(".desk-head")).to_be_hidden()
 

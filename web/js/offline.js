@@ -7,7 +7,7 @@ const SAVE_MS = 3_000;
 /**
  * Keep this page and the files that it has loaded, for when the network is away. It needs HTTPS, or this very machine.
  *
- * @param {"/display" | "/t"} kind
+ * @param {"/display" | "/t" | "/reception" | "/room"} kind
  */
 export async function keepPage(kind) {
   if (!("serviceWorker" in navigator)) return;

@@ -1,5 +1,5 @@
 /**
- * Lets a display and a patient's page come up without the network: their page, and the files that it loaded.
+ * Lets the live screens come up without the network: their page, and the files that it loaded.
  *
  * A page is asked of the server first, and the kept one shown only if that does not answer; files have their version in
  * their address, so the kept ones are right. What is kept has no ticket and no token in it: pages are kept by their kind,
@@ -8,7 +8,7 @@
 
 const CACHE = "now-serving";
 const PAGE_LIMIT_MS = 5_000;
-const KINDS = /^\/(display|t)\/[^/]+$/;
+const KINDS = /^(?:(\/display|\/t)\/[^/]+|(\/reception|\/room))$/;
 const FILE = /^\/static\/([0-9a-f]{12})\//;
 
 const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
@@ -41,22 +41,21 @@ async function file(request) {
  * @param {URL} url
  */
 async function page(request, url) {
-  const kept = `/${url.pathname.split("/")[1]}`;
+  const [, ofMany, single] = KINDS.exec(url.pathname) ?? [];
   const cache = await caches.open(CACHE);
+  const kept = await cache.match(ofMany ?? single ?? "");
+  if (kept === undefined) return fetch(request); // there is nothing better than to wait, however long it takes
   try {
     const answer = await fetch(request, { signal: AbortSignal.timeout(PAGE_LIMIT_MS) });
-    if (answer.status < 500) return answer;
-    return (await cache.match(kept)) ?? answer;
-  } catch (error) {
-    const found = await cache.match(kept);
-    if (found === undefined) throw error;
-    return found;
+    return answer.status < 500 ? answer : kept;
+  } catch {
+    return kept;
   }
 }
 
 /**
  * @param {string[]} files  addresses of files, with their version
- * @param {string} kind     the page: `/display` or `/t`
+ * @param {string} kind     the page: `/display`, `/t`, `/reception` or `/room`
  */
 async function keep(files, kind) {
   const cache = await caches.open(CACHE);
@@ -65,10 +64,24 @@ async function keep(files, kind) {
   const known = new Set((await cache.keys()).map((each) => new URL(each.url).pathname));
   await Promise.all(files.filter((each) => !known.has(each)).map((each) => cache.add(each)));
   // Any address of the kind has the same page.
-  const answer = await fetch(`${kind}/0`, { headers: { Accept: "text/html" } });
-  if (answer.ok && (await answer.clone().text()).includes(`/static/${version}/`)) await cache.put(kind, answer);
+  const address = KINDS.test(kind) ? kind : `${kind}/0`;
+  const answer = await fetch(address, { headers: { Accept: "text/html" } });
+  if (answer.ok && (await isOf(version, answer))) await cache.put(kind, answer);
   for (const path of known) {
     const old = FILE.exec(path)?.[1];
-    if (old !== undefined && old !== version) await cache.delete(path);
+    if (old === version) continue;
+    // A page of another kind that was kept before would come up without its files.
+    const page = old === undefined ? await cache.match(path) : undefined;
+    if (page === undefined || !(await isOf(version, page))) await cache.delete(path);
   }
+}
+
+/**
+ * Return whether a page loads files of this version.
+ *
+ * @param {string} version
+ * @param {Response} page
+ */
+async function isOf(version, page) {
+  return (await page.clone().text()).includes(`/static/${version}/`);
 }

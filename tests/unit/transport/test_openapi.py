@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import gzip
 import inspect
 import json
 import re
@@ -503,11 +504,26 @@ async def test_a_document_is_made_once_however_many_ask_at_once() -> None:
         return {"openapi": "3.1.0"}
 
     served = openapi.Served(make)
-    request = Request({"type": "http"})
+    request = Request({"type": "http", "headers": []})
     answers = await asyncio.gather(*(served.answer(request) for _ in range(20)))
     answers.append(await served.answer(request))
     assert len(made) == 1
     assert {bytes(each.body) for each in answers} == {b'{"openapi":"3.1.0"}'}
+
+
+async def test_a_document_is_compressed_for_whoever_takes_it_so_and_not_sent_twice() -> None:
+    served = openapi.Served(lambda: DOCUMENT)
+    plain = await served.answer(Request({"type": "http", "headers": []}))
+    asked = Request({"type": "http", "headers": [(b"accept-encoding", b"br, gzip")]})
+    compressed = await served.answer(asked)
+    assert "content-encoding" not in plain.headers
+    assert compressed.headers["content-encoding"] == "gzip"
+    assert plain.headers["vary"] == compressed.headers["vary"] == "Accept-Encoding"
+    assert gzip.decompress(bytes(compressed.body)) == plain.body
+    assert len(compressed.body) * 8 < len(plain.body)
+    known = Request({"type": "http", "headers": [(b"if-none-match", plain.headers["etag"].encode())]})
+    again = await served.answer(known)
+    assert (again.status_code, again.body) == (304, b"")
 
 
 async def test_what_could_not_be_made_is_tried_again() -> None:
@@ -519,7 +535,7 @@ async def test_what_could_not_be_made_is_tried_again() -> None:
 
     made: list[int] = []
     served = openapi.Served(make)
-    request = Request({"type": "http"})
+    request = Request({"type": "http", "headers": []})
     with pytest.raises(OSError, match="not now"):
         await served.answer(request)
     assert (await served.answer(request)).body == b"{}"

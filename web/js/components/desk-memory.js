@@ -1,6 +1,6 @@
 /**
- * The last desk view of this tab, so that it is there after a reload even while the server is not. It holds names: it is kept
- * for the tab alone, and gone with the session.
+ * The last view of a desk or a room in this tab, so that it is there after a reload even while the server is not. It holds
+ * names: it is kept for the tab alone, and gone with the session.
  */
 
 /**
@@ -12,21 +12,21 @@ const SESSION = "desk-session";
 const VIEW = "desk-view:";
 
 /**
- * @param {number} siteId
+ * @param {string} name  whose view it is: of a site's desk, or of a room
  * @param {View} view
  * @param {number} at  when it was last known to be true, in the server's time
  */
-export function keepView(siteId, view, at) {
+export function keepView(name, view, at) {
   const { seq, heartbeatMs, cells } = view;
-  keep(VIEW + siteId, { at, seq, heartbeatMs, cells: Object.fromEntries(cells) });
+  keep(VIEW + name, { at, seq, heartbeatMs, cells: Object.fromEntries(cells) });
 }
 
 /**
- * @param {number} siteId
+ * @param {string} name
  * @returns {Kept | null}
  */
-export function keptView(siteId) {
-  const kept = recall(VIEW + siteId);
+export function keptView(name) {
+  const kept = recall(VIEW + name);
   if (kept === null) return null;
   const { at, seq, heartbeatMs, cells } = kept;
   return { at, view: { seq, heartbeatMs, cells: new Map(Object.entries(cells)) } };

@@ -1,5 +1,6 @@
 /** The demo's own index. Only the demo serves it, and only the demo answers what it asks: see `server/demo.py`. */
 
+import { showTools } from "../components/tools.js";
 import { element, find, say } from "../dom.js";
 import { speak, t } from "../i18n.js";
 import { hinted, signIn, whoAmI } from "../session.js";
@@ -16,6 +17,7 @@ const MAY = new Map([
 ]);
 
 await speak();
+showTools(find("[data-tools]"));
 
 const message = find("[data-message]");
 const failed = () => say(message, t("index.demo.failed"));

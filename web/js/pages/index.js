@@ -1,8 +1,10 @@
+import { showTools } from "../components/tools.js";
 import { find, say } from "../dom.js";
 import { speak, t } from "../i18n.js";
 import { hinted, homeOf, signOut, whoAmI } from "../session.js";
 
 await speak();
+showTools(find("[data-tools]"));
 
 const session = hinted() ? await whoAmI().catch(() => null) : null;
 if (session !== null) {

@@ -44,7 +44,6 @@ const ticketShown = () => connection.view.cells.get("ticket");
 function live() {
   const { state } = connection;
   main.dataset.live = state;
-  find("[data-unknown]").hidden = state !== "refused" || !main.hidden;
   showLive(connection, {
     page: "patient",
     mark: find(".live-mark"),

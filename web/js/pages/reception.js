@@ -17,11 +17,13 @@ import { offerPoints, showPoints } from "../components/point-list.js";
 import { showQueues } from "../components/queue-column.js";
 import { reasonOf } from "../components/refusal.js";
 import { printSlip } from "../components/slip.js";
+import { showTools } from "../components/tools.js";
 import { transferDialog } from "../components/transfer-dialog.js";
 import { element, find, say } from "../dom.js";
 import { speak, t } from "../i18n.js";
 import { follow } from "../live/connection.js";
 import { recollect, remember } from "../memory.js";
+import { keepPage } from "../offline.js";
 import { goToSignIn, refresh, signOut, stayFresh, whoAmI } from "../session.js";
 
 /**
@@ -38,6 +40,8 @@ const SEARCH_MS = 150;
 const A_LABEL = /^[a-z]\d{3,}$/i;
 
 await speak();
+showTools(find("[data-tools]"));
+setTimeout(() => void keepPage("/reception"), 3_000);
 
 const message = find("[data-message]");
 /** @param {string} id @returns {HTMLDialogElement} */
@@ -93,7 +97,7 @@ function tell(text, kind) {
  */
 function attend(site, sites, username) {
   stayFresh();
-  const kept = keptView(site.id);
+  const kept = keptView(`site:${site.id}`);
   const connection = follow(`/live/sites/${site.id}/desk`, kept);
   const bar = find(".action-bar");
   const columns = find("[data-columns]");
@@ -176,7 +180,7 @@ function attend(site, sites, username) {
   function keepNow() {
     clearTimeout(keeping);
     keeping = undefined;
-    if (connection.view.cells.size > 0 && keptSession() !== null) keepView(site.id, connection.view, connection.heardAt);
+    if (connection.view.cells.size > 0 && keptSession() !== null) keepView(`site:${site.id}`, connection.view, connection.heardAt);
   }
   window.addEventListener("pagehide", keepNow);
 

@@ -1,18 +1,22 @@
 import { Asker } from "../components/asker.js";
+import { forgetDesk, keepSession, keepView, keptSession, keptView } from "../components/desk-memory.js";
 import { keysDialog } from "../components/keys-dialog.js";
 import { Keys, pressByKeys } from "../components/keys.js";
 import { showLive } from "../components/live-mark.js";
 import { Orders } from "../components/orders.js";
 import { reasonOf } from "../components/refusal.js";
 import { roomOf, showRoom, tellRoomUndo } from "../components/room-console.js";
+import { showTools } from "../components/tools.js";
 import { transferDialog } from "../components/transfer-dialog.js";
 import { element, find, say } from "../dom.js";
 import { speak, t } from "../i18n.js";
 import { follow } from "../live/connection.js";
 import { forget, recollect, remember } from "../memory.js";
+import { keepPage } from "../offline.js";
 import { goToSignIn, refresh, signOut, stayFresh, whoAmI } from "../session.js";
 
 /**
+ * @typedef {import("../session.js").Session} Session
  * @typedef {import("../session.js").Site} Site
  * @typedef {{id: number, name: string}} Named
  */
@@ -20,6 +24,7 @@ import { goToSignIn, refresh, signOut, stayFresh, whoAmI } from "../session.js";
 const ROOM = "room";
 const TICK_MS = 10_000;
 const SECOND_MS = 1_000;
+const KEEP_MS = 3_000;
 // The keys that this page has a use for.
 const USED = new Set(["call-next", "recall", "start", "complete", "no-show", "transfer", "undo", "keys"]);
 
@@ -27,7 +32,10 @@ const trouble = find("[data-trouble]");
 const asker = new Asker();
 
 await speak();
+showTools(find("[data-tools]"));
+setTimeout(() => void keepPage("/room"), 3_000);
 find("[data-sign-out]").addEventListener("click", async () => {
+  forgetDesk();
   await signOut().catch(() => {});
   location.assign("/");
 });
@@ -36,16 +44,41 @@ find("[data-change]").addEventListener("click", () => {
   location.reload();
 });
 
-const session = await whoAmI().catch(() => undefined);
-if (session === undefined) say(trouble, t("error.unreachable"));
-else if (session === null) goToSignIn();
-else if (session.sites.length === 0) say(trouble, t("desk.no_site"));
-else {
+await begin();
+
+/** Show what this tab showed last, if it did, while the server is asked who is signed in. */
+async function begin() {
+  const kept = keptSession();
+  if (kept !== null) await welcome(kept);
+  const session = await whoAmI().catch(() => undefined);
+  if (session === undefined) {
+    if (kept === null) say(trouble, t("error.unreachable"));
+  } else if (session === null) leave();
+  else if (JSON.stringify(kept) !== JSON.stringify(session)) {
+    if (kept !== null && kept.user.id !== session.user.id) forgetDesk(); // somebody else's names
+    keepSession(session);
+    if (kept === null) await welcome(session);
+    else location.reload();
+  }
+}
+
+/** Nobody is signed in any more, and names are not for whoever comes next. */
+function leave() {
+  forgetDesk();
+  goToSignIn();
+}
+
+/** @param {Session} session */
+async function welcome({ sites }) {
+  if (sites.length === 0) {
+    say(trouble, t("desk.no_site"));
+    return;
+  }
   stayFresh();
   const [siteId, pointId] = (recollect(ROOM) ?? "").split(":").map(Number);
-  const site = session.sites.find(({ id }) => id === siteId);
+  const site = sites.find(({ id }) => id === siteId);
   if (site !== undefined && pointId) attend(site, pointId);
-  else await choose(session.sites);
+  else await choose(sites);
 }
 
 /**
@@ -87,8 +120,9 @@ async function choose(sites) {
 function attend(site, pointId) {
   const main = find("[data-console]");
   const message = find("[data-message]");
-  const connection = follow(`/live/points/${pointId}`);
-  const orders = new Orders(connection, goToSignIn);
+  const kept = keptView(`point:${pointId}`);
+  const connection = follow(`/live/points/${pointId}`, kept);
+  const orders = new Orders(connection, leave);
   let room = roomOf(connection.view.cells);
   find("[data-change]").hidden = false;
 
@@ -123,12 +157,17 @@ function attend(site, pointId) {
     room = roomOf(connection.view.cells);
     main.hidden = false;
     paint();
+    keeping ??= setTimeout(keepNow, KEEP_MS);
   });
   connection.addEventListener("state", () => {
     live();
     if (connection.refusal === 401) void comeBack();
   });
   live();
+  if (kept !== null) {
+    main.hidden = false;
+    paint();
+  }
   setInterval(paint, TICK_MS);
   setInterval(() => {
     const undo = undoable();
@@ -136,10 +175,19 @@ function attend(site, pointId) {
     if (undo === null && !(/** @type {HTMLButtonElement} */ (find('[data-action="undo"]')).disabled)) paint();
   }, SECOND_MS);
 
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let keeping;
+  function keepNow() {
+    clearTimeout(keeping);
+    keeping = undefined;
+    if (connection.view.cells.size > 0 && keptSession() !== null) keepView(`point:${pointId}`, connection.view, connection.heardAt);
+  }
+  window.addEventListener("pagehide", keepNow);
+
   /** The stream was refused for want of a session: renew it, or have it begun anew. */
   async function comeBack() {
     if (await refresh().catch(() => false)) connection.open();
-    else goToSignIn();
+    else leave();
   }
 
   orders.addEventListener("change", () => {
