@@ -84,6 +84,8 @@ BAD = [
     ("MAX_STREAMS_PER_ADDRESS", ["", "0", "x"]),
     ("MAX_STREAMS_PER_TOKEN", ["", "0", "x"]),
     ("RATE_LIMITS", ["", "On", "true", "1"]),
+    ("HAND_OFF", ["", "On", "true", "1"]),
+    ("EVENT_LOOP", ["", "none", "trio"]),
     ("REQUEST_SECONDS", ["", "0", "-1", "300.1", "inf", "nan", "soon"]),
     ("DRAIN_DELAY_SECONDS", ["", "-0.1", "60.1", "inf", "nan"]),
     ("RETENTION_DAYS", ["0", "-1", "36501", "ten", "1.5"]),

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from server.domain.views import DeskView, DisplayView, PointView, TicketView, View, draw
 from server.live import messages
 from server.live.messages import FINAL, REASONS, Position
-from server.transport import asyncapi, live, told, websocket
+from server.transport import asyncapi, live, told, websocket, wires
 from tests.unit.transport.test_openapi import Checker
 from tests.unit.worlds import SECOND, World, a_day, open_sealed, perform, small_clinic
 
@@ -27,7 +27,7 @@ SENT = {
     "heartbeat": messages.heartbeat(AT, 1_711_695_600_000, 4_000_000_000),
     "bye": messages.bye("drain"),
 }
-CODES = {value for name, value in vars(websocket).items() if name.startswith("CLOSE_")}
+CODES = {value for name, value in vars(wires).items() if name.startswith("CLOSE_")}
 
 
 def references(value: Any) -> list[str]:
