@@ -2,7 +2,7 @@
 # make check  lint, types, import rules               make clean  forget what was installed
 # make fuzz   the whole API, with what the document allows and what it does not, for some minutes
 # make stress one fault after another while screens follow: STRESS_ARGS="--minutes 30 --seed 7"
-# make pictures  what the README shows, taken of the running demo
+# make bench  what the live streams cost, beside others     make pictures  what the README shows, taken of the running demo
 
 PORT ?= 8000
 HOST ?= 127.0.0.1
@@ -19,7 +19,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 NPM_STAMP := tests/npm/node_modules/.installed
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test check fuzz stress pictures packages wheel clean help
+.PHONY: run test check fuzz stress bench pictures packages wheel clean help
 
 help:
 	@sed -n '1,5s/^# //p' Makefile
@@ -58,6 +58,14 @@ fuzz: $(DEV_STAMP)
 
 stress: packages $(DEV_STAMP)
 	$(VENV)/bin/python -m tests.faults $(STRESS_ARGS)
+
+bench: $(DEV_STAMP)
+	@sh tests/packages.sh bench
+	$(VENV)/bin/python loadtests/bench_fanout.py --streams 1000 5000
+	$(VENV)/bin/python loadtests/bench_personal.py
+	$(VENV)/bin/python loadtests/bench_connect.py
+	$(VENV)/bin/python loadtests/bench_latency.py
+	$(VENV)/bin/python loadtests/bench_burst.py
 
 pictures: packages $(DEV_STAMP)
 	$(VENV)/bin/python docs/pictures.py

@@ -15,6 +15,10 @@ need chromium chromium
 need node nodejs
 need npm npm
 need espeak-ng espeak-ng
+if [ "${1-}" = bench ]; then # what we are measured beside
+    need cc gcc
+    [ -e /usr/lib/nginx/modules/ngx_nchan_module.so ] || missing="$missing libnginx-mod-nchan"
+fi
 [ -z "$missing" ] && exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
