@@ -479,10 +479,11 @@ class Stress:
         await asyncio.sleep(self._chance.uniform(3.0, 5.0))
         await self._pause()
         before = await self._look()
-        for viewer in [each for each in self._viewers if each.over]:  # what ended rightly may be there again
-            if before.allows(viewer.place):
+        for viewer in list(self._viewers):  # who was just taken away may be there again: whoever left for that is not asked
+            if not before.allows(viewer.place):
+                self._close(viewer)
+            elif viewer.over:
                 self.wrongs.append(f"{viewer.place.view.name} was ended: {viewer.over}")
-            self._close(viewer)
         await history.load(self._database, then, renew=renew)
 
     async def _restored_by_hand(self) -> None:
