@@ -30,7 +30,7 @@ def _page(path: str, name: str) -> Route:
 
 
 async def service_worker(request: Request) -> Response:
-    """Return the script by which a display and a patient's page come up without the network."""
+    """Return the script by which the live screens come up without the network."""
     return Parts.of(request).assets.worker(request)
 
 

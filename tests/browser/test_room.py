@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from server.setup import Seed
 from tests.browser.conftest import Open
-from tests.real.server import Server
+from tests.browser.test_display import AWAY, KEPT, until
+from tests.real.server import Server, serving
 
 REFUSED = ("409 (Conflict)",)
 
@@ -147,3 +149,26 @@ def test_it_fits_and_every_target_is_for_a_thumb(open_room: OpenRoom, width: int
     action = room.locator(".room-primary:visible").bounding_box()
     assert action is not None
     assert action["y"] + action["height"] <= height, "it is reached without scrolling"
+
+
+@pytest.mark.parametrize(("path", "role"), [("/room", "clinician"), ("/reception", "receptionist")])
+def test_a_reload_without_the_server_shows_the_last_view(
+    env: dict[str, str], open_page: Open, seeded: Seed, tmp_path: Path, path: str, role: str
+) -> None:
+    """The service worker has the page, the tab has the view; nobody's name is in what the worker keeps."""
+    with serving(env, tmp_path, name="own") as own:
+        page = open_page(f"{own.url}/", allowed=AWAY)
+        member = next(each for each in seeded["staff"] if each["role"] == role)
+        credentials = {"username": member["username"], "password": member["password"]}
+        assert page.request.post(f"{own.url}/api/v1/session", data=credentials).ok
+        page.goto(f"{own.url}{path}")
+        if path == "/room":
+            page.click(f'[data-choose="{seeded["point_ids"][0]}"]')
+        expect(page.locator("body")).to_have_attribute("data-live", "live", timeout=30_000)
+        expect(page.get_by_text("A001").first).to_be_visible()
+        until(page, KEPT, path)
+    page.reload()
+    expect(page.get_by_text("A001").first).to_be_visible(timeout=30_000)
+    expect(page.locator("body")).to_have_attribute("data-live", "stale", timeout=60_000)
+    expect(page.locator(".notice")).to_contain_text("Not live since")
+    assert not page.evaluate("async name => (await (await caches.match(name)).text()).includes('A001')", path)
