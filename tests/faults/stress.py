@@ -393,7 +393,7 @@ class Stress:
         self._say(f"{name}: true again after {worst:.2f} s at most, besides back-off")
 
     def _allowed(self, name: str, viewer: Viewer) -> float:
-        """Return for how long a screen may show what is not so. One that was never told anything expects no heartbeat yet."""
+        """Return for how long a screen may show what is not so. One never told anything expects no heartbeat yet."""
         silent = name == CUT and viewer in self._far
         patience = MISSED_HEARTBEATS * viewer.shown.heartbeat_seconds if silent else 0.0
         return WITHIN_SECONDS + HOPS * self._held_up + patience
