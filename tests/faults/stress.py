@@ -137,6 +137,7 @@ class Stress:
         self._far: set[Viewer] = set()
         self._flowing = asyncio.Event()
         self._busy = 0
+        self._answered_at = 0.0
         self._sent = 0
         self._held_up = 0.0
         self._kinds = [name for name in FAULTS if not only or name in only]
@@ -231,6 +232,7 @@ class Stress:
                 await self._send(client, await self._made_up())
             finally:
                 self._busy -= 1
+                self._answered_at = time.monotonic()
 
     async def _pause(self) -> None:
         """Stop the flow, and wait until what was sent has been answered."""
@@ -362,9 +364,13 @@ class Stress:
     # Whether all is well
 
     async def _settle(self, name: str, ended: float) -> None:
-        """Stop the flow; wait until every screen shows what the rows say; note how long each took since ``ended``."""
+        """Stop the flow; wait until every screen shows what the rows say; note how long each took since ``ended``.
+
+        Or since the last command was answered, if one that was under way took longer: until then there was more to tell.
+        """
         self._held_up = 0.0
         await self._pause()
+        ended = max(ended, self._answered_at)
         before = len(self.figures.own[name])
         fresh = [self._open(self._desk(), node) for node in self._house.nodes]
         pending = set(self._viewers)
@@ -393,7 +399,7 @@ class Stress:
         self._say(f"{name}: true again after {worst:.2f} s at most, besides back-off")
 
     def _allowed(self, name: str, viewer: Viewer) -> float:
-        """Return for how long a screen may show what is not so. One never told anything expects no heartbeat yet."""
+        """Return for how long a screen may show what is not so. One that was told nothing yet expects no heartbeat soon."""
         silent = name == CUT and viewer in self._far
         patience = MISSED_HEARTBEATS * viewer.shown.heartbeat_seconds if silent else 0.0
         return WITHIN_SECONDS + HOPS * self._held_up + patience
