@@ -119,7 +119,10 @@ def test_the_log_keeps_no_token(proxy: Proxy, seeded: Seed, desk: httpx.Client) 
 
 
 def test_pages_come_compressed_and_streams_do_not(proxy: Proxy, seeded: Seed, desk: httpx.Client) -> None:
-    page = desk.get("/static/css/base.css", headers={"Accept-Encoding": "gzip"})
+    file = desk.get("/static/css/base.css", headers={"Accept-Encoding": "gzip"})
+    assert file.headers["content-encoding"] == "gzip"
+    assert file.headers["x-content-type-options"] == "nosniff"
+    page = desk.get("/sign-in", headers={"Accept-Encoding": "gzip"})
     assert page.headers["content-encoding"] == "gzip"
     assert page.headers["content-security-policy"].startswith("default-src 'self'")
     display = seeded["displays"][0]
