@@ -34,7 +34,7 @@ class DrainingServer(uvicorn.Server):
         # fan-out because many connections have been made: what they leave behind is freed by counting.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(50_000, 20, 50)
+        gc.set_threshold(10_000, 10, 10)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         hub = self.lifespan.state.get("hub")
