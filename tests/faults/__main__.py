@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -32,6 +33,7 @@ def main() -> int:
     def say(line: str) -> None:
         print(f"{60 * arguments.minutes - (until - time.monotonic()):7.1f} s  {line}", file=sys.stderr, flush=True)
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything it started is stopped
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         named = databases.named_server()
