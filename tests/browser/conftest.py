@@ -18,6 +18,8 @@ from tests.real.server import Server, environment, seed, serving
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-background-networking",
+    # A page may make sound when it was touched, and not because other tests' pages were heard at this address before.
+    "--disable-features=MediaEngagementBypassAutoplayPolicies",
     "--disable-component-update",
     "--disable-gpu",
     "--disable-quic",
