@@ -113,6 +113,7 @@ class Board:
         "_lanes",
         "_shelves",
         "_stages",
+        "_ticket",
         "_waiting",
         "announcements",
         "counters",
@@ -158,6 +159,7 @@ class Board:
         self._absent: dict[int, int] = {}  # entry -> until when it is passed over
         self._busy: dict[int, int] = {}  # point -> the entry that is called to it or served at it
         self._stages: dict[int, list[int]] = {}  # visit -> its entries
+        self._ticket: dict[str, int] = {}  # the hash of a ticket's token -> the visit that it opens
         self.moves = 0  # how often anybody has joined a line or left one: as long as it stays, so does everybody's place
         changes = Changes()
         # Visits before entries: what a patient needs says in which lane they wait.
@@ -195,6 +197,11 @@ class Board:
         """Whether anybody waits at this site, here or coming later."""
         return bool(self._absent) or any(self._waiting.values())
 
+    def visit_of(self, token_hash: str) -> Visit | None:
+        """Return the visit whose ticket has a token with this hash, or None."""
+        visit_id = self._ticket.get(token_hash)
+        return None if visit_id is None else self.visits[visit_id]
+
     def removable(self, record_id: int) -> Removable | None:
         """Return the service, provider, queue, point, display or kiosk with this id, removed or not; or None."""
         for kind in (Service, Provider, Queue, Point, Display, Kiosk):
@@ -220,6 +227,10 @@ class Board:
         shelf[key] = record
         if isinstance(record, Entry):
             self._index(before if isinstance(before, Entry) else None, record, changes)
+        elif isinstance(record, Visit):
+            if isinstance(before, Visit):
+                self._ticket.pop(before.token_hash, None)
+            self._ticket[record.token_hash] = record.id
         if not isinstance(record, Counter):
             changes.keys.add(key_of(record))
 
@@ -231,6 +242,8 @@ class Board:
             if not self._stages[record.visit_id]:
                 del self._stages[record.visit_id]
             self._absent.pop(record.id, None)
+        elif isinstance(record, Visit):
+            self._ticket.pop(record.token_hash, None)
         if not isinstance(record, Counter):
             changes.keys.add(key_of(record))
 

@@ -189,14 +189,13 @@ class Line(asyncio.Protocol):
                 beat = messages.heartbeat(canvas.position, now_milliseconds(), canvas.digest)
                 first += self.wire.frame(beat)
                 self._lines.count(beat, 1)
-        if first:
-            self._write(first)
-        if self.paused:
-            return
-        if stream.ending is not None:
-            self.end()
+        if self.paused or stream.ending is not None:
+            if first:
+                self._write(first)
+            if not self.paused:
+                self.end()
         else:
-            self._catch_up()
+            self._catch_up(first)
 
     def say(self, data: bytes) -> None:
         """Write what answers the peer, in the wire's own framing: a pong."""
@@ -220,16 +219,16 @@ class Line(asyncio.Protocol):
         if self.ready:
             self._write(self._crowd.beat())
 
-    def _catch_up(self) -> None:
-        """Tell what the canvas has that this screen has not; then it is told with its crowd."""
+    def _catch_up(self, first: bytes = b"") -> None:
+        """Write ``first``, and what the canvas has that this screen has not; then it is told with its crowd."""
         canvas = self.stream.canvas
         message = self._lines.due(canvas, self.epoch, self.sent)
-        if message is None:
-            self._join()
-            return
-        self.epoch, self.sent = canvas.epoch, canvas.seq
-        self._lines.count(message, 1)
-        self._write(self.wire.frame(message))
+        if message is not None:
+            self.epoch, self.sent = canvas.epoch, canvas.seq
+            self._lines.count(message, 1)
+            first += self.wire.frame(message)
+        if first:
+            self._write(first)
         if not self.paused and self._transport is not None and not self._transport.is_closing():
             self._join()
 

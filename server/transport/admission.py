@@ -12,6 +12,8 @@ from server.live.messages import Position
 from server.live.stream import OPEN, Stream
 from server.transport.lines import connection_of
 
+FOLLOWED = "nowserving.followed"  # a key of the scope of a request that has become a stream
+
 
 @dataclass(frozen=True, slots=True)
 class Admission:
@@ -26,7 +28,7 @@ class Admission:
 
 async def enrol(request: HTTPConnection, hub: Hub, admission: Admission, transport: str) -> Stream:
     """Give who was admitted a stream over their connection. Raises as `Hub.enrol` does."""
-    return await hub.enrol(
+    stream = await hub.enrol(
         admission.site_id,
         admission.view,
         last_position(request),
@@ -37,6 +39,8 @@ async def enrol(request: HTTPConnection, hub: Hub, admission: Admission, transpo
         outlet=connection_of(request.scope) or OPEN,
         transport=transport,
     )
+    request.scope[FOLLOWED] = True
+    return stream
 
 
 def last_position(request: HTTPConnection) -> Position | None:

@@ -83,6 +83,7 @@ def application(
     app = Starlette(
         routes=[
             *before,
+            *live.ROUTES,  # first: when a server comes back, everybody asks at once
             *commands_api.ROUTES,
             *read_api.ROUTES,
             *entries_api.ROUTES,
@@ -94,7 +95,6 @@ def application(
             *pairings.ROUTES,
             *speech.ROUTES,
             *tickets_api.ROUTES,
-            *live.ROUTES,
             *health.ROUTES,
             *metrics.ROUTES,
             *openapi.ROUTES,

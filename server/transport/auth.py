@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Any, Literal
@@ -15,6 +16,7 @@ from starlette.requests import HTTPConnection
 
 from server.audit import NOBODY, Audit
 from server.domain import roles
+from server.domain.board import Board
 from server.domain.commands import Command
 from server.domain.errors import EntryNotFound, NotAllowed, NotSignedIn, SiteNotFound, TicketNotFound
 from server.domain.ids import MAX_ID, site_of
@@ -36,6 +38,7 @@ TOUCH_MICROSECONDS = 60_000_000  # that it is used is written down once a minute
 KEY_PREFIX = "nk_"
 TICKET_LIFE_MICROSECONDS = 2 * 86_400_000_000  # its own day, and one more
 _TICKET_TOKEN = re.compile(r"[0-9]+-[A-Za-z0-9_-]{22}")
+_SITE_OF_TICKET = re.compile(r"([0-9]{1,18})-")
 _DEVICE_TOKEN = re.compile(r"d[0-9]+-[A-Za-z0-9_-]{22}")
 _ALGORITHM = "HS256"
 _CLAIMS: Any = {"require": ["sub", "sid", "exp"], "verify_exp": False}  # its time is looked at whenever it comes
@@ -307,21 +310,38 @@ class Gate:
                 self._organisations[site_id] = known
         return known
 
-    async def display(self, connection: HTTPConnection, display_id: int) -> Bearer:
-        """Return the display that asks, which must be ``display_id``. Raises `NotSignedIn`, `NotAllowed`."""
-        token = _bearer(connection) or connection.query_params.get("token")
-        token_hash = self.vault.keyed_hash(token) if token else ""
-        found = await self.identities.display(token_hash) if token else None
-        if found is None:
-            raise NotSignedIn()
-        if found != display_id:
-            raise NotAllowed(display_id=display_id)
-        return Bearer("display", found, token_hash)
+    async def display(self, connection: HTTPConnection, display_id: int, board: Board | None = None) -> Bearer:
+        """Return the display that asks, which must be ``display_id``. Raises `NotSignedIn`, `NotAllowed`.
 
-    async def ticket(self, token: str) -> Bearer:
-        """Return the ticket that a token opens. Raises `TicketNotFound`: nothing more is ever said of a wrong one."""
+        A ``board`` of its site that this process follows says so without the database, if it does: for whoever is ended
+        when the board says otherwise.
+        """
+        token = _bearer(connection) or connection.query_params.get("token")
+        if not token:
+            raise NotSignedIn()
+        token_hash = self.vault.keyed_hash(token)
+        known = board.displays.get(display_id) if board is not None else None
+        if known is None or known.token_hash != token_hash:
+            found = await self.identities.display(token_hash)
+            if found is None:
+                raise NotSignedIn()
+            if found != display_id:
+                raise NotAllowed(display_id=display_id)
+        return Bearer("display", display_id, token_hash)
+
+    async def ticket(self, token: str, board: Callable[[int], Board | None] = lambda _: None) -> Bearer:
+        """Return the ticket that a token opens. Raises `TicketNotFound`: nothing more is ever said of a wrong one.
+
+        ``board`` returns the board of a site that this process follows, as `display` wants one: the token names its site.
+        """
         earliest = time.time_ns() // 1000 - TICKET_LIFE_MICROSECONDS
-        found = await self.identities.ticket(self.vault.keyed_hash(token), earliest)
+        token_hash = self.vault.keyed_hash(token)
+        site_id = _SITE_OF_TICKET.match(token)
+        here = board(int(site_id[1])) if site_id is not None else None
+        visit = here.visit_of(token_hash) if here is not None else None
+        if visit is not None and visit.opened_at > earliest:
+            return Bearer("ticket", visit.id)
+        found = await self.identities.ticket(token_hash, earliest)
         if found is None:
             raise TicketNotFound()
         return Bearer("ticket", found)

@@ -39,14 +39,15 @@ async def admit_point(connection: HTTPConnection, parts: Parts) -> Admission:
 
 async def admit_display(connection: HTTPConnection, parts: Parts) -> Admission:
     """Admit a display to its own view, by its own token."""
-    display = await parts.gate.display(connection, connection.path_params["display_id"])
+    display_id = connection.path_params["display_id"]
+    display = await parts.gate.display(connection, display_id, parts.hub.board(site_of(display_id)))
     name = f"display:{display.id}"
     return Admission(site_of(display.id), DisplayView(), name, proof=display.token_hash, subject=name)
 
 
 async def admit_ticket(connection: HTTPConnection, parts: Parts) -> Admission:
     """Admit whoever has a ticket's token to that ticket."""
-    ticket = await parts.gate.ticket(connection.path_params["token"])
+    ticket = await parts.gate.ticket(connection.path_params["token"], parts.hub.board)
     return Admission(site_of(ticket.id), TicketView(ticket.id), f"ticket:{ticket.id}", subject=f"visit:{ticket.id}")
 
 

@@ -9,12 +9,12 @@ import uuid
 from collections.abc import Iterable, Sequence
 
 import structlog
-from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.audit import arrived
 from server.domain.errors import NowServingError
+from server.transport.admission import FOLLOWED
 from server.transport.errors import BadHeader, HeadersTooLarge, TookTooLong, error_response, refusal
 from server.transport.metrics import Metrics
 
@@ -36,9 +36,10 @@ PROTECTION = {
 }
 # A page loads dozens of scripts, styles and texts. What says how a document may behave does nothing for one of those, and
 # would be a third of all that the page costs.
-_OF_FILES = {name: PROTECTION[name] for name in ("X-Content-Type-Options", "Referrer-Policy")}
+_OF_ALL = [(name.lower().encode(), value.encode()) for name, value in PROTECTION.items()]
+_OF_FILES = [each for each in _OF_ALL if each[0] in (b"x-content-type-options", b"referrer-policy")]
 _FILES = "/static/"
-_NO_DOCUMENTS = ("text/javascript", "text/css", "application/json", "font/")
+_NO_DOCUMENTS = (b"text/javascript", b"text/css", b"application/json", b"font/")
 MAX_HEADER_BYTES = 16 * 1024
 _ONCE = frozenset(
     {b"authorization", b"host", b"origin", b"content-length", b"content-type", b"idempotency-key", b"x-api-version"}
@@ -73,10 +74,7 @@ class RequestContext:
             nonlocal status
             if message["type"] in ("http.response.start", "websocket.http.response.start"):
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = request_id
-                for name, value in _protection(scope, status, headers).items():
-                    headers.setdefault(name, value)
+                _protect(scope, message, request_id)
             elif message["type"] == "websocket.accept":
                 status = 101
             await send(message)
@@ -87,11 +85,10 @@ class RequestContext:
             self._record(scope, status, time.perf_counter() - began)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        if FOLLOWED in scope:
+            return  # the hub says that the stream was opened, and when it is closed
         route = getattr(scope.get("route"), "path", None) or "(none)"
         method = scope.get("method", "WEBSOCKET")
-        if route.startswith("/live/"):
-            access_log.info("stream", route=route, method=method, status=status, seconds=round(seconds, 3))
-            return
         self._metrics.requests.labels(route, method, str(status)).observe(seconds)
         if route not in QUIET:
             milliseconds = round(seconds * 1000, 1)
@@ -168,10 +165,16 @@ class AllowedHosts:
         await self._app(scope, receive, send)
 
 
-def _protection(scope: Scope, status: int, headers: MutableHeaders) -> dict[str, str]:
-    """Return the protecting headers of an answer: all of them, but for a file that no browser makes a document of."""
-    is_file = status == 200 and scope["path"].startswith(_FILES)
-    return _OF_FILES if is_file and headers.get("content-type", "").startswith(_NO_DOCUMENTS) else PROTECTION
+def _protect(scope: Scope, message: Message, request_id: str) -> None:
+    """Add to an answer's head its request's id, and what protects it that it does not say by itself.
+
+    All of that, but for a file that no browser makes a document of.
+    """
+    headers = dict(message["headers"])
+    is_file = message["status"] == 200 and scope["path"].startswith(_FILES)
+    protection = _OF_FILES if is_file and headers.get(b"content-type", b"").startswith(_NO_DOCUMENTS) else _OF_ALL
+    added = [(name, value) for name, value in protection if name not in headers]
+    message["headers"] = [*message["headers"], *added, (b"x-request-id", request_id.encode())]
 
 
 def _unsound(headers: Iterable[tuple[bytes, bytes]]) -> NowServingError | None:

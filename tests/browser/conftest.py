@@ -18,7 +18,7 @@ from tests.real.server import Server, environment, seed, serving
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-background-networking",
-    # A page may make sound when it was touched, and not because other tests' pages were heard at this address before.
+    # A page may make sound when it was touched, and not because other pages were heard at this address before.
     "--disable-features=MediaEngagementBypassAutoplayPolicies",
     "--disable-component-update",
     "--disable-gpu",
@@ -27,6 +27,8 @@ ARGUMENTS = [
     "--no-first-run",
 ]
 HEARTBEAT = 1.0
+# What the browser itself writes into the console while there is no network, or no server.
+AWAY = ("net::ERR", "503 (Service Unavailable)", "when fetching the script", "Failed to fetch")
 
 
 @pytest.fixture(scope="module")

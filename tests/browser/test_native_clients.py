@@ -9,7 +9,7 @@ from typing import Any
 from playwright.sync_api import Page
 
 from server.setup import Seed
-from tests.browser.conftest import Open
+from tests.browser.conftest import AWAY, Open
 from tests.real.processes import end
 from tests.real.screens import digest
 from tests.real.server import Server, serving
@@ -74,7 +74,7 @@ def test_they_follow_and_come_back(env: dict[str, str], open_page: Open, seeded:
     display = seeded["displays"][0]
     first, second = seeded["point_ids"]
     with serving(env, tmp_path, name="native") as server:
-        page = open_page(f"{server.url}/display/{display['id']}", allowed=("Failed to load resource", "WebSocket", "ERR_"))
+        page = open_page(f"{server.url}/display/{display['id']}", allowed=("WebSocket", *AWAY))
         page.evaluate(FOLLOW, f"{server.url}/live/displays/{display['id']}?token={display['token']}")
         until_told(page, "snapshot")
         called = call(server, seeded, first)

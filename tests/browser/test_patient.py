@@ -13,12 +13,11 @@ import pytest
 from playwright.sync_api import Error, Page, expect
 
 from server.setup import Seed
-from tests.browser.conftest import HEARTBEAT, Open
+from tests.browser.conftest import AWAY, HEARTBEAT, Open
 from tests.real.relay import Relay
 from tests.real.server import Server
 
 SECONDS = 1000
-AWAY = ("net::ERR", "when fetching the script", "Failed to fetch")
 EARS = """
 window.rings = 0;
 const { start } = AudioScheduledSourceNode.prototype;

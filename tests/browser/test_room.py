@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from server.setup import Seed
-from tests.browser.conftest import Open
-from tests.browser.test_display import AWAY, KEPT, until
+from tests.browser.conftest import AWAY, Open
+from tests.browser.test_display import KEPT, until
 from tests.real.server import Server, serving
 
 REFUSED = ("409 (Conflict)",)

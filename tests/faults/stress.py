@@ -457,15 +457,19 @@ class Stress:
         await node.until_ready()
 
     async def _readers_stalled(self) -> None:
-        """Some stand still in the middle; some take nothing from the start: no kernel's buffer holds a desk of this size."""
-        stalled = list(self._some(0.6))
+        """Some stand still in the middle; some take nothing from the start. It goes on until a server has felt one."""
+        # A desk is among them: what the other views are told may all fit into the kernel's buffers.
+        stalled = [*self._some(0.6), self._open(self._desk())]
         for viewer in stalled:
             viewer.stall()
         for viewer in sorted(stalled, key=lambda each: each.place.view.kind != "desk")[: len(stalled) // 2]:
             viewer.shown.last_id = None
             viewer.cut()
         await asyncio.sleep(self._chance.uniform(4.0, 7.0))
-        self.figures.paused += sum([await node.paused() for node in self._house.nodes])
+        async with asyncio.timeout(GIVE_UP_SECONDS):
+            while not (paused := sum([await node.paused() for node in self._house.nodes])):  # noqa: ASYNC110 - elsewhere
+                await asyncio.sleep(0.5)
+        self.figures.paused += paused
         for viewer in stalled:
             viewer.go_on()
 
