@@ -249,12 +249,27 @@ class Bench:
         """Issue as many tickets at both sites as bring back the full number of those waiting."""
         missing = self.waiting + served - self.issued
         queues = [(self.issued + index) % 3 for index in range(missing)]
+        if not self.issued:  # whoever comes first starts the clock that quotes anew
+            self._issue(queues[:1])
+            del queues[:1]
+        self._stop_the_clock()
+        self._issue(queues)
+        self._stop_the_clock()
+        self.issued += missing
+
+    def _issue(self, queues: list[int]) -> None:
         for queue in queues:
             self.client.do("issue-ticket", queue_id=self.seeded["queue_ids"][queue])
         asyncio.run(self._issue_at_the_twin([self.twin["queue_ids"][queue] for queue in queues]))
-        self.issued += missing
-        with self.plain.cursor() as cursor:  # whoever comes first starts the clock that quotes anew
+
+    def _stop_the_clock(self) -> None:
+        """Have nobody quoted anew: the server's clock would come to the two sites at different moments of their work."""
+        with self.plain.cursor() as cursor:
             cursor.execute("UPDATE sites SET quoted_at = %s, next_tick_at = turns_at", (FAR_AHEAD,))
+            cursor.execute("SELECT seq FROM sites WHERE id IN (%s, %s)", (FIRST_SITE, TWIN))
+            heads = [head for (head,) in cursor.fetchall()]
+        if len(set(heads)) != 1:
+            raise RuntimeError(f"the two sites are no twins any more: their logs have come to {heads}")
 
     async def _issue_at_the_twin(self, queue_ids: list[int]) -> None:
         database = Database(self.url)

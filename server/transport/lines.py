@@ -217,10 +217,6 @@ class WebSocketLine(WebSocketsSansIOProtocol):
         self.close_timeout = CLOSE_SECONDS
         self.early = bytearray()  # what came after the handshake, in case the connection is given away
 
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        tune(transport, self.config)
-
     def data_received(self, data: bytes) -> None:
         if self.handshake_initiated and getattr(self.config, "hand_off", False):
             self.early += data
