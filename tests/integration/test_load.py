@@ -1,4 +1,4 @@
-"""The load test itself runs: a receptionist and a display against a running server, and it can fail."""
+"""The load test itself runs: receptionists, rooms, displays and patients against a running server, and it can fail."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOCUSTFILE = Path(__file__).parents[2] / "loadtests" / "locustfile.py"
 def _locust(server: Server, folder: Path, seed_file: Path, seconds: int) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [
-            sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "-u", "4", "-r", "4",
+            sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "-u", "8", "-r", "8",
             "-t", f"{seconds}s", "--host", server.url, "--exit-code-on-error", "1", "--csv", str(folder / "load"),
             "--only-summary",
         ],
@@ -38,7 +38,10 @@ def test_twenty_seconds_of_load(sqlite_url: str, tmp_path: Path) -> None:
     with (tmp_path / "load_stats.csv").open() as file:
         rows = {(row["Type"], row["Name"]): row for row in csv.DictReader(file)}
     assert sum(int(row["Failure Count"]) for row in rows.values()) == 0
-    assert int(rows["SSE", "announcement seen"]["Request Count"]) > 0
+    for seen in ("announcement seen", "console"):
+        assert int(rows["SSE", seen]["Request Count"]) > 0
+    followed = {name for _, name in rows if name.startswith("/live/")}
+    assert followed == {"/live/displays/[id]", "/live/points/[id]", "/live/tickets/[token]"}
     assert any("call-next" in name and int(row["Request Count"]) > 0 for (_, name), row in rows.items())
 
 
@@ -46,7 +49,7 @@ def test_a_frozen_server_is_a_failed_load(sqlite_url: str, tmp_path: Path) -> No
     """A display that hears nothing for two and a half heartbeats is counted as a failure."""
     env = environment(sqlite_url, measured=False, NOWSERVING_HEARTBEAT_SECONDS="0.5")
     seed_file = tmp_path / "seed.json"
-    seed_file.write_text(json.dumps(seed(env, points=1, tickets=5, displays=1)))
+    seed_file.write_text(json.dumps(seed(env, points=4, tickets=5, displays=1)))
     with serving(env, tmp_path) as server:
         freeze = threading.Timer(4, lambda: server.process.send_signal(signal.SIGSTOP))
         freeze.start()
