@@ -148,6 +148,16 @@ class Canvas:
             and self.floor <= position.seq <= self.seq
         )
 
+    def due(self, position: Position | None, heartbeat_seconds: float) -> Message | None:
+        """Return what a screen at ``position`` has to be told, or None if it knows everything that is shown."""
+        if position is None or not self.answers(position):
+            return self.snapshot(heartbeat_seconds, messages.now_milliseconds())
+        return self.change_since(position.seq) if self.changed_at > position.seq else None
+
+    def beat(self) -> Message:
+        """Return a heartbeat for a screen that knows everything that is shown."""
+        return messages.heartbeat(self.position, messages.now_milliseconds(), self.digest)
+
     def snapshot(self, heartbeat_seconds: float, now_milliseconds: int) -> Message:
         """Return all cells."""
         cells = {key: cell.content for key, cell in self._cells.items()}

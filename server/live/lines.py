@@ -24,7 +24,7 @@ import structlog
 from server.live import messages
 from server.live.feed import TICKET, Canvas, TicketCanvas
 from server.live.messages import Message, Position, Reason
-from server.live.stream import BYE_SECONDS, Stream, life_seconds, now_milliseconds
+from server.live.stream import BYE_SECONDS, Stream, life_seconds
 
 logger = structlog.get_logger(__name__)
 
@@ -186,7 +186,7 @@ class Line(asyncio.Protocol):
             self.epoch, self.sent = since.epoch, since.seq
             if canvas.changed_at <= since.seq:  # nothing to catch up with: say so at once
                 self.sent = canvas.seq
-                beat = messages.heartbeat(canvas.position, now_milliseconds(), canvas.digest)
+                beat = canvas.beat()
                 first += self.wire.frame(beat)
                 self._lines.count(beat, 1)
         if self.paused or stream.ending is not None:
@@ -313,7 +313,7 @@ class Crowd:
         turn = self._lines.turn
         canvas = self._canvas
         if self._beat is None or self._beat[:2] != (turn, canvas.seq):
-            message = messages.heartbeat(canvas.position, now_milliseconds(), canvas.digest)
+            message = canvas.beat()
             self._beat = (turn, canvas.seq, message, self.wire.frame(message))
         self._lines.count(self._beat[2], 1)
         return self._beat[3]
@@ -427,9 +427,7 @@ class Lines:
 
     def due(self, canvas: Canvas, epoch: str, seq: int) -> Message | None:
         """Return what is to be told to who has been told everything up to ``seq``, if anything."""
-        if not canvas.answers(Position(epoch, canvas.view.shape, seq)):
-            return canvas.snapshot(self.heartbeat_seconds, now_milliseconds())
-        return canvas.change_since(seq) if canvas.changed_at > seq else None
+        return canvas.due(Position(epoch, canvas.view.shape, seq), self.heartbeat_seconds)
 
     async def run(self) -> None:
         """Turn the wheel, and look after deadlines, until cancelled."""

@@ -6,6 +6,7 @@ A payload is JSON in bytes, encoded once and framed by each transport (`server.t
 from __future__ import annotations
 
 import random
+import time
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -93,6 +94,11 @@ def bye(reason: str) -> Message:
 def jittered_retry(usual: int = RETRY_MILLISECONDS) -> int:
     """Return a reconnection delay in milliseconds, spread over half to one and a half of the ``usual`` one."""
     return random.randint(usual // 2, usual * 3 // 2)
+
+
+def now_milliseconds() -> int:
+    """Return the server's clock as messages tell it."""
+    return time.time_ns() // 1_000_000
 
 
 def _object(pairs: Iterable[tuple[str, bytes]]) -> bytes:

@@ -229,7 +229,7 @@ class Stream:
         next_beat = time.monotonic() + self._heartbeat_seconds * random.uniform(0.1, 1.0)
         sent = self.since if canvas.answers(self.since) else None
         if sent is not None and canvas.changed_at <= sent.seq:
-            yield self._beat()  # nothing to catch up with: say so at once
+            yield canvas.beat()  # nothing to catch up with: say so at once
         while True:
             if self._outlet.stalled():
                 if not await self._taken(BYE_SECONDS if self._ending else self._stalled_seconds):
@@ -240,11 +240,7 @@ class Stream:
                 yield messages.bye(self._ending)
                 await self._taken(BYE_SECONDS)
                 return
-            if sent is None or not canvas.answers(sent):
-                sent = canvas.position
-                yield canvas.snapshot(self._heartbeat_seconds, now_milliseconds())
-            elif canvas.changed_at > sent.seq:
-                message = canvas.change_since(sent.seq)
+            if (message := canvas.due(sent, self._heartbeat_seconds)) is not None:
                 sent = canvas.position
                 yield message
             elif self.over_at is not None and canvas.seq >= self.over_at:
@@ -254,7 +250,7 @@ class Stream:
             elif now >= next_beat:
                 next_beat = now + self._heartbeat_seconds
                 sent = canvas.position
-                yield self._beat()
+                yield canvas.beat()
             else:
                 try:
                     async with asyncio.timeout(min(next_beat, life_ends) - now):
@@ -277,15 +273,7 @@ class Stream:
             self._patience = None
         return True
 
-    def _beat(self) -> Message:
-        return messages.heartbeat(self._canvas.position, now_milliseconds(), self._canvas.digest)
-
 
 def life_seconds() -> float:
     """Return how long a stream may live: an hour at most, not all of them equally long."""
     return LIFE_SECONDS * random.uniform(0.8, 1.0)
-
-
-def now_milliseconds() -> int:
-    """Return the server's clock as messages tell it."""
-    return time.time_ns() // 1_000_000
