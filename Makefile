@@ -30,16 +30,19 @@ run: $(RUN_STAMP)
 test: packages $(DEV_STAMP) $(NPM_STAMP) check
 	node --test tests/web
 	$(VENV)/bin/python -m coverage erase
-	@# Two lanes for two cores. What only thinks takes what the real servers of the other lane leave over.
-	@echo "Calm tests run beside the others; their result follows."
+	@# Three lanes for two cores: real servers and browsers are waited for a good part of the time, and what only thinks
+	@# takes what they leave over.
+	@echo "Three lanes run side by side; the results of two follow that of the third."
 	@mkdir -p .make; \
 	nice $(VENV)/bin/python -m coverage run -m pytest tests/unit $(CALM:%=tests/integration/test_%.py) $(PYTEST_ARGS) \
 		>.make/calm.log 2>&1 & calm=$$!; \
-	trap 'kill $$calm' INT TERM; \
-	$(VENV)/bin/python -m coverage run -m pytest tests/browser tests/integration tests/faults \
+	$(VENV)/bin/python -m coverage run -m pytest tests/browser $(PYTEST_ARGS) >.make/browser.log 2>&1 & browser=$$!; \
+	trap 'kill $$calm $$browser' INT TERM; \
+	$(VENV)/bin/python -m coverage run -m pytest tests/integration tests/faults \
 		$(CALM:%=--ignore=tests/integration/test_%.py) $(PYTEST_ARGS); others=$$?; \
+	wait $$browser; browser=$$?; cat .make/browser.log; \
 	wait $$calm; calm=$$?; cat .make/calm.log; \
-	[ $$others = 0 ] && [ $$calm = 0 ]
+	[ $$others = 0 ] && [ $$browser = 0 ] && [ $$calm = 0 ]
 	$(VENV)/bin/python -m coverage combine --quiet
 	$(VENV)/bin/python -m coverage report --skip-covered --skip-empty --sort=cover
 	@$(VENV)/bin/python -m coverage json --quiet -o .make/coverage.json

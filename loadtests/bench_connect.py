@@ -20,7 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from loadtests.contenders import MANY, Transport, get
-from loadtests.processes import cpu_seconds
+from loadtests.processes import core_of_its_own, cpu_seconds
 from loadtests.sockets import Crowd, allow
 from tests.real.databases import fresh_database, mariadb
 from tests.real.server import Server, environment, seed, serving
@@ -63,7 +63,7 @@ def main() -> None:
                 kinds: tuple[Transport, ...] = ("events", "websocket")
                 for transport in kinds:
                     for view in ("display", "ticket"):
-                        with serving(env, folder) as server:
+                        with serving(env, folder) as server, core_of_its_own(server.process.pid):
 
                             def request(
                                 index: int, view: str = view, transport: Transport = transport, port: int = server.port

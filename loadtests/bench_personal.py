@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from loadtests import contenders
 from loadtests.bench_fanout import Figures, measure, payload_of
 from loadtests.contenders import Transport, get
-from loadtests.processes import cpu_seconds, proportional_bytes
+from loadtests.processes import core_of_its_own, cpu_seconds, proportional_bytes, undisturbed, until_at_rest
 from loadtests.sockets import Crowd, allow
 
 WARM_ROUNDS = 3
@@ -31,6 +31,7 @@ def personal(transport: Transport, patients: int, rounds: int, **more: str) -> F
     with (
         tempfile.TemporaryDirectory() as name,
         contenders.ours(Path(name), transport, tickets=patients, **more) as clinic,
+        core_of_its_own(clinic.pid),
     ):
         point_id = clinic.seeded["point_ids"][0]
         paths = [f"/live/tickets/{each['token']}" for each in clinic.seeded["tickets"]]
@@ -41,22 +42,23 @@ def personal(transport: Transport, patients: int, rounds: int, **more: str) -> F
             crowd.connect((get(path, clinic.port, transport) for path in paths[1:]), b'"ticket":{', at_once=20)
             crowd.rest(3)
             memory = (proportional_bytes(clinic.pid) - before) / (patients - 1)
+            costs = []
             for index in range(WARM_ROUNDS + rounds):
                 if index == WARM_ROUNDS:
-                    crowd.rest(1)
                     crowd.received = crowd.bytes = 0
-                    began = cpu_seconds(clinic.pid)
                 waiting = patients - index - 1
-                expected = crowd.received + waiting
+                before, began = crowd.received, cpu_seconds(clinic.pid)
                 entry_id = clinic.caller.do("call-next", point_id=point_id)["entry"]["id"]
-                crowd.expect(expected)  # whoever waits has one before them fewer
+                until_at_rest(clinic.pid)
+                crowd.expect(before + waiting)  # whoever waits has one before them fewer
                 clinic.caller.do("start", entry_id=entry_id)
                 clinic.caller.do("complete", entry_id=entry_id)
-            crowd.rest(1)
-            cpu = cpu_seconds(clinic.pid) - began
+                until_at_rest(clinic.pid)
+                crowd.rest(0.1)
+                costs.append((cpu_seconds(clinic.pid) - began) / (crowd.received - before))
             if crowd.lost > rounds + WARM_ROUNDS:
                 raise RuntimeError(f"{crowd.lost} connections were lost")
-            return Figures(cpu * 1e6 / crowd.received, memory, crowd.bytes / crowd.received)
+            return Figures(undisturbed(costs[WARM_ROUNDS:]) * 1e6, memory, crowd.bytes / crowd.received)
         finally:
             crowd.close()
 
