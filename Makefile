@@ -1,5 +1,6 @@
 # make run    a clinic with a simulated day           make test   everything the tests need, then all of them
 # make check  lint, types, import rules               make clean  forget what was installed
+# make paths  what is live, on asyncio's own loop, and without the hand-off
 # make fuzz   the whole API, with what the document allows and what it does not, for some minutes
 # make stress one fault after another while screens follow: STRESS_ARGS="--minutes 30 --seed 7"
 # make bench  what the live streams cost, beside others     make pictures  what the README shows, taken of the running demo
@@ -13,16 +14,18 @@ VENV := .venv
 # Integration tests that wait for no clock: they run in the lane of the unit tests.
 CALM := audit bad_input cancelled chains database execute explain fuzz hostile invariants keys migrations openapi patients \
 	random_days reading request_costs retention role_matrix statements
+# What is live: what every screen is told, whatever happens.
+LIVE := another_history display_health junk_frames law live nothing_left other_clients point_live revoked stalled
 # Each lock has a stamp of its own: what is installed is what the lock says, and is installed once.
 RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
 NPM_STAMP := tests/npm/node_modules/.installed
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test check fuzz stress bench pictures packages wheel clean help
+.PHONY: run test check paths fuzz stress bench pictures packages wheel clean help
 
 help:
-	@sed -n '1,5s/^# //p' Makefile
+	@sed -n '1,6s/^# //p' Makefile
 
 run: $(RUN_STAMP)
 	@$(VENV)/bin/python -m server.cli demo --host $(HOST) --port $(PORT)
@@ -55,6 +58,10 @@ check: $(DEV_STAMP) $(NPM_STAMP)
 	$(VENV)/bin/lint-imports
 	tests/npm/node_modules/.bin/tsc -p tests/npm
 	tests/npm/node_modules/.bin/tsc -p tests/npm/tsconfig.worker.json
+
+paths: packages $(DEV_STAMP) $(NPM_STAMP)
+	NOWSERVING_TEST_EVENT_LOOP=asyncio $(VENV)/bin/python -m pytest tests/faults $(LIVE:%=tests/integration/test_%.py)
+	NOWSERVING_TEST_HAND_OFF=off $(VENV)/bin/python -m pytest tests/faults $(LIVE:%=tests/integration/test_%.py)
 
 fuzz: $(DEV_STAMP)
 	$(VENV)/bin/python -m tests.fuzz $(FUZZ_ARGS)

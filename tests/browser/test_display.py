@@ -250,9 +250,9 @@ def test_each_call_is_heard_once(open_page: Open, seeded: Seed, floor: httpx.Cli
 
 
 def test_calls_that_an_outage_hid_are_heard_when_it_is_over(
-    open_page: Open, seeded: Seed, floor: httpx.Client, relay: Relay
+    open_page: Open, server: Server, seeded: Seed, floor: httpx.Client, relay: Relay
 ) -> None:
-    """Those that are still open, in the server's order, each once."""
+    """Those that are still open, in the order of their last announcements, each once: also who was called and recalled."""
     page = open_display(open_page, seeded, ears=True, at=relay.url)
     page.click("h1")
     expect(page.locator("[data-sound-hint]")).to_be_hidden()
@@ -261,8 +261,13 @@ def test_calls_that_an_outage_hid_are_heard_when_it_is_over(
     expect(page.locator(".notice")).to_have_text(re.compile(r"Not live since \d\d:\d\d\."))
     over = do(floor, "call-next", point_id=seeded["point_ids"][0])["entry"]
     do(floor, "no-show", entry_id=over["id"])
-    # No recall among them: a screen that got through between a call and its recall would rightly hear both.
-    first, second = (do(floor, "call-next", point_id=each)["entry"] for each in reversed(seeded["point_ids"]))
+    second, first = (do(floor, "call-next", point_id=each)["entry"] for each in reversed(seeded["point_ids"]))
+    do(floor, "recall", entry_id=second["id"])
+    # What a view is told is put together for a moment. A screen that got through within that would rightly hear the call
+    # and then the recall: so wait until whoever asks is told of both.
+    display = seeded["displays"][0]
+    with sse(f"{server.url}/live/displays/{display['id']}", display["token"]) as other:
+        other.wait(lambda each: each.cells.get(f"entry:{second['id']}", {}).get("calls") == 2)
     relay.bring_back()
     expect(page.locator("body")).to_have_attribute("data-live", "live", timeout=60 * SECONDS)
     until(page, "() => heard.length >= 4")

@@ -46,6 +46,10 @@ def environment(database_url: str, redis_url: str | None = None, *, measured: bo
     }
     if redis_url is not None:
         env["NOWSERVING_REDIS_URL"] = redis_url
+    # How streams are written, and on which loop: `make paths` runs the tests of what is live by each of them.
+    for name in ("HAND_OFF", "EVENT_LOOP"):
+        if (value := os.environ.get(f"NOWSERVING_TEST_{name}")) is not None:
+            env[f"NOWSERVING_{name}"] = value
     return env | more
 
 
