@@ -109,6 +109,14 @@ for (const language of languages) {
   });
 }
 
+test("fr: a narrow no-break space stands before : ; ? ! and inside of « », and between a figure and its unit", () => {
+  for (const [key, text] of Object.entries(JSON.parse(read("locales/fr.json")))) {
+    for (const each of typeof text === "string" ? [text] : Object.values(text)) {
+      assert.doesNotMatch(each, /[^\u202f][:;?!»]|«[^\u202f]|\}[ \u00a0](?:min|s)\b/, key);
+    }
+  }
+});
+
 test("nothing writes into the console, or reads markup from a text", () => {
   for (const module of modules) assert.doesNotMatch(read(`js/${module}`), /console\.\w+\(|innerHTML|insertAdjacentHTML|document\.write/, module);
 });
