@@ -1,4 +1,4 @@
-import { CommandFailed, send } from "../commands.js";
+import { CommandFailed, enterCode, send } from "../commands.js";
 
 /**
  * @typedef {import("../commands.js").Answer} Answer
@@ -46,9 +46,28 @@ export class Orders extends EventTarget {
    * @param {Record<string, unknown>} body
    * @returns {Promise<Answer>}
    */
-  async send(name, body) {
+  send(name, body) {
+    return this.#asked(send(name, body));
+  }
+
+  /**
+   * Pair a device with the screen that shows a code. Throws `CommandFailed`.
+   *
+   * @param {string} code
+   * @param {number} deviceId
+   */
+  enterCode(code, deviceId) {
+    return this.#asked(enterCode(code, deviceId));
+  }
+
+  /**
+   * @template T
+   * @param {Promise<T>} asked
+   * @returns {Promise<T>}
+   */
+  async #asked(asked) {
     try {
-      return await send(name, body);
+      return await asked;
     } catch (error) {
       if (error instanceof CommandFailed && error.code === "not_signed_in") this.#signedOut();
       throw error;
