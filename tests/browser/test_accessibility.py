@@ -67,7 +67,7 @@ def test_every_page_and_every_dialog_is_judged() -> None:
 def test_a_page_has_no_violation(stage: Stage, state: State) -> None:
     """No violation, nothing lost at 320 pixels, all of it by keyboard, and nothing that no page may do."""
     found: list[str] = []
-    for language in LANGUAGES if state.translated else ["en"]:
+    for language in state.languages:
         with watched(stage) as watch:
             page = state.arrange(stage, language)
             said = page.evaluate("document.documentElement.lang")

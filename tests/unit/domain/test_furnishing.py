@@ -281,7 +281,6 @@ def test_amending_a_visit() -> None:
 def test_a_name_and_a_phone_are_put_right() -> None:
     """What is left out stays, what is empty goes; a display follows where the patient had agreed, and nowhere else."""
     world = a_clinic()
-    world.do(ChangeSite(site_id=SITE_ID, names_on_display=True))
     entry = world.ticket(QUEUE, name="Nora Canari", phone="+49 30 901820", name_on_display=True)
     quiet = world.ticket(QUEUE, name="Bo Lind")
 
