@@ -22,6 +22,12 @@ SECONDS = 1000
 # All that a running server answers, but for the files of its pages.
 AWAY = (re.compile(r"/api/"), re.compile(r"/live/sites/"))
 
+# Whether a file is where the page finds it without the network.
+KEPT = """async name => {
+    const cache = await caches.open((await caches.keys())[0] ?? "none");
+    return (await cache.keys()).some(({ url }) => url.endsWith(`/${name}`));
+}"""
+
 Do = Callable[..., dict[str, Any]]
 OpenDesk = Callable[..., Page]
 
@@ -163,7 +169,7 @@ def test_what_is_seldom_needed_has_its_key_too(open_desk: OpenDesk, server: Serv
     expect(desk.locator("#priority .field-error")).to_contain_text("Choose a reason")
     press("Space")
     press("Enter")
-    said(desk, "The priority of A001 is now: Urgent.")
+    said(desk, "The priority of A001 is now: urgent.")
     expect(row(desk, "A001")).to_contain_text("Urgent")
     press("l")
     expect(desk.locator("#late[open]")).to_be_visible()
@@ -430,6 +436,8 @@ def test_the_last_view_survives_a_reload_while_the_server_is_gone_and_ends_with_
     desk = open_desk(allowed=GONE)
     desk.keyboard.press("n")
     state_of(desk, "A001", "called")
+    for name in ("amend-dialog.js", "keys-dialog.js", "slip.js"):  # what nobody has opened yet is kept, too
+        desk.wait_for_function(KEPT, arg=name)
     for pattern in AWAY:
         desk.route(pattern, lambda route: route.abort())
     desk.reload()

@@ -13,7 +13,15 @@ export function moreMenu(button, menu) {
   }
   const items = () => /** @type {HTMLButtonElement[]} */ ([...menu.querySelectorAll("button:not(:disabled)")]);
 
-  menu.addEventListener("click", () => show(false));
+  // Before the action has its turn: a dialog gives the focus back to where it was when it opened.
+  menu.addEventListener(
+    "click",
+    () => {
+      show(false);
+      button.focus();
+    },
+    { capture: true },
+  );
   document.addEventListener("pointerdown", ({ target }) => {
     if (target instanceof Node && !menu.contains(target) && !button.contains(target)) show(false);
   });

@@ -117,11 +117,20 @@ function attend(site, sites, user) {
   const live = () =>
     showLive(connection, { page: "desk", mark: find(".live-mark"), notice: find(".notice"), zone: site.time_zone });
 
+  /** The next frame in which to draw what this one had no time for. @type {number | undefined} */
+  let going;
+
   function paint() {
     const now = connection.now();
     if (chosen !== null && !desk.entries.has(chosen)) chosen = null;
     const matching = wanted ? found(desk.entries.values(), wanted) : null;
-    showQueues(columns, desk, { now, point: myPoint(), chosen, found: matching });
+    const behind = showQueues(columns, desk, { now, point: myPoint(), chosen, found: matching });
+    if (behind) {
+      going ??= requestAnimationFrame(() => {
+        going = undefined;
+        paint();
+      });
+    }
     tabStop(columns, chosen);
     showPoints(find("[data-points]"), desk, mine, now);
     offerPoints(points, desk, mine);
@@ -255,7 +264,7 @@ function attend(site, sites, user) {
   const reprioritising = whenOpened(async () => {
     const { priorityDialog } = await import("../components/priority-dialog.js");
     return priorityDialog(dialog("priority"), ({ id, label }, priority, reason) => {
-      void act("reprioritise", { entry_id: id, priority, reason }, { label, priority: t(`priority.${priority}`) });
+      void act("reprioritise", { entry_id: id, priority, reason }, { label, priority: t(`priority.${priority}`).toLowerCase() });
     });
   }, failed);
   const runningLate = whenOpened(async () => {
