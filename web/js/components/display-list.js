@@ -49,8 +49,9 @@ function wordsFor(display, zone) {
  */
 function makeDisplay(display, maySetUp) {
   const words = [element("span", { className: "display-name" }), element("span", { className: "display-state" })];
-  const button = maySetUp ? [element("button", { type: "button", className: "display-button" }, ...words)] : words;
-  const row = element("li", { className: "display-row" }, ...button);
+  const row = maySetUp
+    ? element("li", { className: "display-row" }, element("button", { type: "button", className: "display-line display-button" }, ...words))
+    : element("li", { className: "display-row display-line" }, ...words);
   row.dataset.display = String(display.id);
   return row;
 }

@@ -38,7 +38,7 @@ import { t, time } from "../i18n.js";
  */
 
 // For how long rows are drawn in one frame. When everybody who waits is quoted anew, the last rows follow in the next ones.
-const DRAWING_MS = 5;
+const DRAWING_MS = 3;
 
 /** @type {WeakMap<Element, Column>} */
 const columns = new WeakMap();
@@ -195,6 +195,7 @@ function updateRow(row, entry, desk, look, besideOf, drawing) {
     row.classList.toggle("is-next", look.point?.next?.entry === entry.id);
     say(parts.ticket, entry.label);
     say(parts.name, entry.name ?? "");
+    row.classList.toggle("is-nameless", !entry.name);
     showNotes(parts.notes, notesOf(entry, desk, look));
   }
   Object.assign(parts, { entry, beside, minutes });
