@@ -316,7 +316,7 @@ def test_a_full_queue_can_be_overruled(open_desk: OpenDesk, server: Server, seed
     desk = open_desk(None)
     desk.keyboard.press("i")
     desk.keyboard.press("Enter")
-    expect(desk.locator('[data-error="form"]')).to_have_text("Service A is full: 1 are waiting already.")
+    expect(desk.locator('#issue [data-error="form"]')).to_have_text("Service A is full: 1 are waiting already.")
     desk.keyboard.press("Space")  # it has the focus
     desk.keyboard.press("Enter")
     expect(desk.locator("[data-issued]")).to_have_attribute("data-issued", "A004")
@@ -482,7 +482,7 @@ def test_queues_points_and_the_message_of_the_site(open_desk: OpenDesk, seeded: 
     expect(pause).to_have_text("Paused: open again")
     desk.keyboard.press("i")
     desk.keyboard.press("Enter")
-    expect(desk.locator('[data-error="form"]')).to_contain_text("is paused and gives no tickets")
+    expect(desk.locator('#issue [data-error="form"]')).to_contain_text("is paused and gives no tickets")
     desk.keyboard.press("Escape")
     pause.click()
     said(desk, "Service A gives tickets again.")
