@@ -100,11 +100,7 @@ export class Orders extends EventTarget {
       await this.#shown(answer.seq);
       return answer;
     } finally {
-      this.#become("");
-      const then = this.#then;
-      this.#then = null;
-      // The answer has to be said first: it is said when this promise is kept.
-      if (then !== null) setTimeout(then);
+      this.#goOn();
     }
   }
 
@@ -115,6 +111,22 @@ export class Orders extends EventTarget {
    */
   later(press) {
     this.#then = press;
+  }
+
+  /** Do what was pressed meanwhile. Until then it is still busy: a key that is pressed just now is not lost. */
+  #goOn() {
+    const then = this.#then;
+    this.#then = null;
+    if (then === null) {
+      this.#become("");
+      return;
+    }
+    // The answer has to be said first: it is said when the promise is kept.
+    setTimeout(() => {
+      this.#become("");
+      then();
+      if (!this.doing) this.#goOn();
+    });
   }
 
   /**
