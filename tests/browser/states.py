@@ -21,7 +21,7 @@ from tests.real.server import Server, seed
 WEB = Path(__file__).parents[2] / "web"
 AXE = Path(__file__).parents[1] / "npm/node_modules/axe-core/axe.min.js"
 PAGES = {path.stem for path in (WEB / "pages").glob("*.html") if path.stat().st_size > 0}
-LANGUAGES = sorted(path.stem for path in (WEB / "locales").glob("*.json"))
+LANGUAGES = tuple(sorted(path.stem for path in (WEB / "locales").glob("*.json")))
 SECONDS = 1000
 LAPTOP = (1280, 800)
 TELEVISION = (1920, 1080)

@@ -3,7 +3,6 @@
  *
  * @param {HTMLButtonElement} button
  * @param {HTMLElement} menu
- * @returns {{toggle: () => void}}
  */
 export function moreMenu(button, menu) {
   /** @param {boolean} shown */
@@ -40,10 +39,8 @@ export function moreMenu(button, menu) {
     event.preventDefault();
     event.stopPropagation();
   });
-  return {
-    toggle() {
-      show(menu.hidden !== false);
-      if (!menu.hidden) items()[0]?.focus();
-    },
-  };
+  button.addEventListener("click", ({ detail: byPointer }) => {
+    show(menu.hidden);
+    if (!menu.hidden && !byPointer) items()[0]?.focus();
+  });
 }

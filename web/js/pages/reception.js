@@ -336,7 +336,7 @@ function attend(site, sites, user) {
     button.addEventListener("click", () => press(button.dataset.action ?? ""));
   }
 
-  const menu = moreMenu(/** @type {HTMLButtonElement} */ (find('[data-action="more"]')), find("[data-more]"));
+  moreMenu(/** @type {HTMLButtonElement} */ (find('[data-action="more"]')), find("[data-more]"));
 
   /** @param {string} action */
   function press(action) {
@@ -350,8 +350,7 @@ function attend(site, sites, user) {
       case "keys":
         void keysSheet.open();
         break;
-      case "more":
-        menu.toggle();
+      case "more": // it sees to itself
         break;
       case "search":
         search.focus();
