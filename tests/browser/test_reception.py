@@ -249,6 +249,7 @@ def test_keys_may_be_switched_off_and_given_to_other_actions(open_desk: OpenDesk
     desk = open_desk()
     press = desk.keyboard.press
     press("?")
+    expect(desk.locator("#keys[open]")).to_be_visible()
     sheet = desk.locator("#keys")
     sheet.locator("[data-keys-wanted]").uncheck()
     press("Escape")
