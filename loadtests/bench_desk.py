@@ -4,7 +4,8 @@
 
 A real server, a real Chromium, the reception as it is. Commands are sent from elsewhere; for each `change` that the page is
 told, the time is taken from the message's arrival to the end of layout, so parsing, drawing, style and layout are all in it.
-Ends with status 1 when the median is not under 16 ms, the length of a frame.
+Changes of more than a hundred cells are those in which everybody who waits is quoted anew, every half minute. Ends with
+status 1 when one in twenty changes takes 16 ms, the length of a frame, or longer.
 """
 
 from __future__ import annotations
@@ -26,9 +27,11 @@ from tests.real.processes import program
 from tests.real.server import Server, environment, seed, serving
 
 FRAME_MILLISECONDS = 16
+MANY = 100
 # Each listener of a stream is timed, and the layout that its work has made necessary with it.
 TIMED = """
 window.taken = [];
+window.cells = [];
 const listen = EventSource.prototype.addEventListener;
 EventSource.prototype.addEventListener = function (type, hear, ...more) {
     const timed = type !== "change" ? hear : (event) => {
@@ -36,6 +39,7 @@ EventSource.prototype.addEventListener = function (type, hear, ...more) {
         hear(event);
         void document.body.offsetHeight;
         window.taken.push(performance.now() - begun);
+        window.cells.push(Object.keys(JSON.parse(event.data).set).length);
     };
     return listen.call(this, type, timed, ...more);
 };
@@ -51,7 +55,7 @@ def measure(page: Page, server: Server, seeded: Seed, rounds: int) -> list[float
     page.goto(f"{server.url}/reception")
     page.select_option("[data-point-select]", str(seeded["point_ids"][0]))
     page.wait_for_function(f"() => document.querySelectorAll('[data-entry]').length === {len(seeded['tickets'])}")
-    page.evaluate("() => { window.taken = []; }")
+    page.evaluate("() => { window.taken = []; window.cells = []; }")
     changes = 0
     with server.client(server.sign_in(seeded, "receptionist")) as client:
 
@@ -87,13 +91,24 @@ def main(entries: int, rounds: int) -> int:
         with serving(env, folder) as server, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=program("chromium", "chromium"), args=ARGUMENTS)
             page = browser.new_page(viewport={"width": 1920, "height": 1080})
-            taken = sorted(measure(page, server, seeded, rounds))
+            taken = measure(page, server, seeded, rounds)
+            cells: list[int] = page.evaluate("() => window.cells")
             browser.close()
-    median, late = statistics.median(taken), taken[int(len(taken) * 0.95)]
-    print(
-        f"{entries} entries, {len(taken)} changes: median {median:.1f} ms, 95 % in {late:.1f} ms, worst {taken[-1]:.1f} ms"
-    )
-    return 0 if median < FRAME_MILLISECONDS else 1
+    print(f"{entries} entries, {len(taken)} changes: {told(taken)}")
+    quoted = [each for each, count in zip(taken, cells, strict=True) if count > MANY]
+    if quoted:
+        print(f"of them {len(quoted)} that quote everybody anew: {told(quoted)}")
+    return 0 if late(taken) < FRAME_MILLISECONDS else 1
+
+
+def late(taken: list[float]) -> float:
+    """Return what nineteen of twenty changes stay below."""
+    return sorted(taken)[int(len(taken) * 0.95)]
+
+
+def told(taken: list[float]) -> str:
+    """Return times in words."""
+    return f"median {statistics.median(taken):.1f} ms, 95 % in {late(taken):.1f} ms, worst {max(taken):.1f} ms"
 
 
 if __name__ == "__main__":

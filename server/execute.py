@@ -19,7 +19,7 @@ from server.domain.board import Board, Changes, apply
 from server.domain.commands import AddDisplay, AddKiosk, Command, IssueTicket, RenewToken, Tick
 from server.domain.entities import Site
 from server.domain.errors import CommandIdReused, Unavailable
-from server.domain.events import Event, Recorded, ServiceAdded, ServiceChanged, TicketIssued, shown
+from server.domain.events import Event, Recorded, ServiceAdded, ServiceChanged, TicketIssued, VisitAmended, shown
 from server.domain.queue import decide, overdue
 from server.store import answers, boards, log, patients, sites
 from server.store.database import Conflict, Database, Transaction
@@ -98,7 +98,7 @@ class Executor:
 
         def happen(events: Sequence[Event], who: str) -> None:
             for event in events:
-                recorded.append(Recorded(board.site.seq + 1, now, who, self._sealed(event, None)))
+                recorded.append(Recorded(board.site.seq + 1, now, who, self._sealed(self._whole(event, board), None)))
                 apply(board, recorded[-1], Changes())
 
         happen(overdue(board, now), "clock")
@@ -142,14 +142,17 @@ class Executor:
         token = _token_for(command)
         changes = Changes()
         recorded: list[Recorded] = []
-        found_by: list[patients.SearchRow] = []
+        found_by: dict[int, list[patients.SearchRow]] = {}
+        amended: list[int] = []
 
         def happen(events: Sequence[Event], actor: str) -> None:
             # From here on the board is ahead of the commit: nobody may find it until that is done.
             self._boards.pop(site_id, None)
-            for event in events:
-                if isinstance(event, TicketIssued) and event.personal is not None:
-                    found_by.extend(patients.rows(self._vault, board.site, event.visit_id, event.personal))
+            for event in (self._whole(each, board) for each in events):
+                if isinstance(event, TicketIssued | VisitAmended) and event.personal is not None:
+                    found_by[event.visit_id] = patients.rows(self._vault, board.site, event.visit_id, event.personal)
+                    if isinstance(event, VisitAmended):
+                        amended.append(event.visit_id)
                 recorded.append(Recorded(board.site.seq + 1, now, actor, self._sealed(event, token)))
                 apply(board, recorded[-1], changes)
 
@@ -160,7 +163,8 @@ class Executor:
         rows = log.chained(site_id, chain, command_id, recorded)
         boards.save(connection, site, board, changes, actor, rows[-1]["hash"])
         log.append(connection, recorded, rows)
-        patients.remember(connection, found_by)
+        patients.forget(connection, amended)
+        patients.remember(connection, [row for rows in found_by.values() for row in rows])
         sealed = self._vault.seal(orjson.dumps(body), f"answer:{site_id}")
         answers.record(connection, site_id, command_id, fingerprint, sealed, now)
         return _Done(board, recorded, body)
@@ -173,11 +177,18 @@ class Executor:
         body = {"command": command.name_on_wire(), "actor": actor, **asdict(command)}  # type: ignore[call-overload]
         return self._vault.keyed_hash(f"command:{orjson.dumps(body, option=orjson.OPT_SORT_KEYS).decode()}")
 
+    def _whole(self, event: Event, board: Board) -> Event:
+        """Return the event with all that is known of its patient, where it tells only what has changed of it."""
+        if not isinstance(event, VisitAmended) or event.personal is None:
+            return event
+        known = self._vault.open_personal(board.visits[event.visit_id])
+        return replace(event, personal=known.corrected(event.personal))
+
     def _sealed(self, event: Event, token: str | None) -> Event:
         """Return the event with what is personal in it sealed: nothing in clear goes further than here."""
-        if not isinstance(event, TicketIssued | ServiceAdded | ServiceChanged) or event.personal is None:
+        if not isinstance(event, TicketIssued | VisitAmended | ServiceAdded | ServiceChanged) or event.personal is None:
             return event
-        personal = replace(event.personal, token=token)
+        personal = event.personal if token is None else replace(event.personal, token=token)
         return replace(event, personal=None, sealed=self._vault.seal_personal(personal, event.seals_for))
 
     def _board(self, connection: Transaction, site: Site) -> Board:

@@ -511,6 +511,8 @@ def apply(board: Board, recorded: Recorded, changes: Changes) -> None:
         case VisitAmended() as event:
             visit = board.visits[event.visit_id]
             visit = replace(visit, party_size=event.party_size, language=event.language, needs=event.needs, seq=seq)
+            if event.sealed is not None:
+                visit = replace(visit, sealed=event.sealed, display_name=event.display_name)
             board._put(visit, changes)
             # The needs say which points may call the entry: it is put in its line anew.
             board._put(replace(board.entries[event.entry_id], seq=seq), changes)

@@ -8,7 +8,7 @@ the command locks.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from server.domain.entities import Need, Priority
@@ -39,6 +39,10 @@ class Personal:
     date_of_birth: str | None = None
     notes: str | None = None
     token: str | None = None
+
+    def corrected(self, told: Personal) -> Personal:
+        """Return all that is known once ``told`` is, too: what it leaves out stays, and an empty text takes away."""
+        return replace(self, **{name: value or None for name, value in asdict(told).items() if value is not None})
 
 
 class Command:
@@ -191,10 +195,11 @@ class Cancel(_OnEntry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reprioritise(_OnEntry):
-    """Give a visit another priority; its place follows."""
+    """Give a visit another priority; its place follows. The reason is kept with it."""
 
     entry_id: int
     priority: Priority
+    reason: str | None = field(default=None, metadata=_REASON)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,9 +286,11 @@ class CloseDay(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AmendVisit(_OnEntry):
-    """Put right what is known of a patient's visit; what is left out stays."""
+    """Put right what is known of a patient's visit; what is left out stays. An empty name or phone takes it away."""
 
     entry_id: int
+    name: str | None = field(default=None, metadata={"max_length": 80})
+    phone: str | None = field(default=None, metadata={"pattern": r"^(\+?[0-9 ()-]{5,24})?$"})
     party_size: int | None = field(default=None, metadata=_PARTY)
     language: str | None = field(default=None, metadata=_LANGUAGE)
     needs: tuple[Need, ...] | None = field(default=None, metadata=_NEEDS)

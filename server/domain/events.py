@@ -226,7 +226,8 @@ class RecordRemoved(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VisitAmended(Event):
-    """What is known of the visit now."""
+    """What is known of the visit now. ``personal`` is what has been told anew; with what was known before it is sealed into
+    ``sealed``. Where both are None, nothing of it has changed, nor has the name for displays."""
 
     visit_id: int
     entry_id: int
@@ -234,6 +235,14 @@ class VisitAmended(Event):
     party_size: int
     language: str
     needs: tuple[Need, ...]
+    display_name: str | None = None
+    personal: Personal | None = None
+    sealed: str | None = None
+
+    @property
+    def seals_for(self) -> str:
+        """The record that ``sealed`` is bound to."""
+        return f"visit:{self.visit_id}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -369,6 +378,7 @@ class EntryReprioritised(Event):
     priority: Priority
     band: int
     place: int
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -204,6 +204,7 @@ def decide(
                     priority=command.priority,
                     band=ranking.band(command.priority),
                     place=ranking.place(entry.due_at, command.priority, board.site.rules),
+                    reason=command.reason,
                 )
             ]
         case Move():
@@ -379,7 +380,12 @@ def _amend(board: Board, command: AmendVisit) -> list[Event]:
     party_size = visit.party_size if command.party_size is None else command.party_size
     language = visit.language if command.language is None else command.language
     needs = visit.needs if command.needs is None else each_once(command.needs)
-    refuse_unchanged(visit, party_size=party_size, language=language, needs=needs)
+    told = Personal(name=command.name, phone=command.phone)
+    if told == Personal():  # what is sealed cannot be compared here: telling it is a change
+        refuse_unchanged(visit, party_size=party_size, language=language, needs=needs)
+    display_name = visit.display_name
+    if display_name is not None and command.name is not None:  # the patient had agreed
+        display_name = _display_name(command.name) if command.name else None
     return [
         VisitAmended(
             visit_id=visit.id,
@@ -388,6 +394,8 @@ def _amend(board: Board, command: AmendVisit) -> list[Event]:
             party_size=party_size,
             language=language,
             needs=needs,
+            display_name=display_name,
+            personal=None if told == Personal() else told,
         )
     ]
 

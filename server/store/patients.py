@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, delete, insert
 
 from server.domain.commands import Personal
 from server.domain.entities import Site
@@ -85,7 +85,13 @@ def sought(vault: Vault, site_id: int, told: Personal) -> list[list[SearchKey]]:
     return [[(kind, keyed(vault, site_id, kind, text)) for kind, text in [*way, *beside] if text] for way in ways]
 
 
+def forget(connection: Connection, visit_ids: Sequence[int]) -> None:
+    """Delete what visits were to be found by: something else is known of these patients now."""
+    if visit_ids:
+        connection.execute(delete(visit_search).where(visit_search.c.visit_id.in_(visit_ids)))
+
+
 def remember(connection: Connection, found_by: Sequence[SearchRow]) -> None:
-    """Write what visits are to be found by, in the transaction that begins them."""
+    """Write what visits are to be found by, in the transaction that begins or amends them."""
     if found_by:
         connection.execute(_REMEMBER, found_by)

@@ -4,6 +4,9 @@ A page names its files as ``/static/...``; it is served with ``/static/{version}
 everything that is in the folder. Files import one another by relative addresses, so they stay within their version: a
 browser may keep them for a year, and never mixes two versions in one page. A page's answer says its version in
 ``X-Web-Version``, so that a screen that nobody stands by can find out that there is another.
+
+Modules are sent without the comments that have lines of their own, a quarter of what they weigh. The lines stay, so that
+what a browser says of one is true of the file.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ CHECKED_SECONDS = 1.0
 _VERSION = re.compile(r"([0-9a-f]{12})/(.+)")
 _KINDS = {".woff2": "font/woff2", ".webmanifest": "application/manifest+json", ".js": "text/javascript"}
 _TEXT = ("text/", "application/json", "application/manifest+json", "image/svg+xml")
+_COMMENTS = re.compile(rb"^[ \t]*(?:/\*\*(?:[^*]|\*(?!/))*\*/|//.*)[ \t]*$", re.MULTILINE)
 _FOR_EVER = "public, max-age=31536000, immutable"
 _ASK_AGAIN = "no-cache"
 
@@ -137,8 +141,16 @@ def _read(paths: dict[str, Path]) -> _Edition:
     for name, content in contents.items():
         if name.startswith("pages/"):
             content = content.replace(b'"/static/', f'"/static/{version}/'.encode())
+        if name.endswith(".js"):
+            content = without_comments(content)
         files[name] = File.of(content, _media_type(name))
     return _Edition(version, files)
+
+
+def without_comments(module: bytes) -> bytes:
+    """Return a module with nothing in the lines that are comments and nothing else. A type that is said of an expression
+    stands before it in its line, and stays."""
+    return _COMMENTS.sub(lambda found: b"\n" * found[0].count(b"\n"), module)
 
 
 def _media_type(name: str) -> str:

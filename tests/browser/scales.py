@@ -24,6 +24,8 @@ _NOTE_IT = """selector => {
     };
     look();
     new PerformanceObserver(list => { window.paints = list.getEntries(); }).observe({type: "paint", buffered: true});
+    new PerformanceObserver(list => { window.largest = list.getEntries().at(-1).startTime; })
+        .observe({type: "largest-contentful-paint", buffered: true});
 }"""
 
 
@@ -77,3 +79,11 @@ def useful_at(page: Page) -> tuple[float, float]:
     first: float = page.evaluate("Math.min(...window.paints.map(each => each.startTime))")
     useful: float = page.evaluate("window.usefulAt")
     return first, useful
+
+
+def largest_at(page: Page) -> float:
+    """Return the milliseconds until the largest thing that the page has painted so far (its LCP)."""
+    while not page.evaluate("window.largest !== undefined"):
+        page.wait_for_timeout(20)
+    largest: float = page.evaluate("window.largest")
+    return largest

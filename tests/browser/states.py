@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,10 +21,11 @@ from tests.real.server import Server, seed
 WEB = Path(__file__).parents[2] / "web"
 AXE = Path(__file__).parents[1] / "npm/node_modules/axe-core/axe.min.js"
 PAGES = {path.stem for path in (WEB / "pages").glob("*.html") if path.stat().st_size > 0}
-LANGUAGES = sorted(path.stem for path in (WEB / "locales").glob("*.json"))
+LANGUAGES = tuple(sorted(path.stem for path in (WEB / "locales").glob("*.json")))
 SECONDS = 1000
 LAPTOP = (1280, 800)
 TELEVISION = (1920, 1080)
+WAITING = '[data-entry][data-state="waiting"]'
 PHONE = (390, 844)
 
 
@@ -84,7 +85,7 @@ class State:
     page: str
     name: str
     arrange: Arrange
-    translated: bool = True
+    languages: Sequence[str] = LANGUAGES
     part: str = ""  # of the page's HTML, that it is about
 
     def __str__(self) -> str:
@@ -295,6 +296,31 @@ def issue_refused(stage: Stage, language: str) -> Page:
     return page
 
 
+def more_menu(stage: Stage, language: str) -> Page:
+    page = reception_with_guest(stage, language)
+    page.locator(WAITING).first.click()
+    page.locator('[data-action="more"]').click()
+    expect(page.locator("[data-more]")).to_be_visible()
+    return page
+
+
+def cancel_refused(stage: Stage, language: str) -> Page:
+    page = dialog(more_menu, "cancel", '[data-action="cancel"]')(stage, language)
+    page.locator("#cancel [value=other]").check()
+    page.locator("#cancel [type=submit]").click()
+    expect(page.locator("#cancel .field-error")).not_to_be_empty()
+    return page
+
+
+def pair_refused(stage: Stage, language: str) -> Page:
+    """An administrator at a display's row, with a code that no screen shows."""
+    page = dialog(staff_page("/reception", "admin", "busy"), "pair", ".display-button")(stage, language)
+    page.fill("#pair [name=code]", "ACD EFG")
+    page.locator("#pair [type=submit]").click()
+    expect(page.locator('#pair [data-error="code"]')).not_to_be_empty()
+    return page
+
+
 def room_at(index: int, name: str = "busy", size: tuple[int, int] = PHONE) -> Arrange:
     """Return how a room's console is reached: one says once which room it is."""
 
@@ -323,8 +349,6 @@ def pairing(stage: Stage, language: str) -> Page:
     return page
 
 
-WAITING = '[data-entry][data-state="waiting"]'
-
 ALL = [
     State("index", "signed-out", index),
     State("index", "signed-in", index_signed_in),
@@ -334,7 +358,8 @@ ALL = [
     State("sign-in", "locked", sign_in_locked),
     State("not-found", "shown", not_found),
     State("error", "shown", error),
-    State("docs", "read", docs, translated=False),
+    # Its reference is long, and English: what is around it stands for the other languages the other way round.
+    State("docs", "read", docs, languages=("en", "ar")),
     State("display", "busy", display_of("busy")),
     State("display", "empty", display_of("empty")),
     State("display", "refused", display_refused),
@@ -354,6 +379,12 @@ ALL = [
         dialog(reception_with_guest, "transfer", '[data-action="transfer"]'),
         part='id="transfer"',
     ),
+    State("reception", "more", more_menu),
+    State("reception", "amend", dialog(more_menu, "amend", '[data-action="amend-visit"]'), part='id="amend"'),
+    State("reception", "priority", dialog(more_menu, "priority", '[data-action="reprioritise"]'), part='id="priority"'),
+    State("reception", "late", dialog(more_menu, "late", '[data-action="running-late"]'), part='id="late"'),
+    State("reception", "cancel", cancel_refused, part='id="cancel"'),
+    State("reception", "pair", pair_refused, part='id="pair"'),
     State(
         "reception",
         "move",

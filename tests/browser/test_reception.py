@@ -22,6 +22,12 @@ SECONDS = 1000
 # All that a running server answers, but for the files of its pages.
 AWAY = (re.compile(r"/api/"), re.compile(r"/live/sites/"))
 
+# Whether a file is where the page finds it without the network.
+KEPT = """async name => {
+    const cache = await caches.open((await caches.keys())[0] ?? "none");
+    return (await cache.keys()).some(({ url }) => url.endsWith(`/${name}`));
+}"""
+
 Do = Callable[..., dict[str, Any]]
 OpenDesk = Callable[..., Page]
 
@@ -31,10 +37,15 @@ def open_desk(open_page: Open, seeded: Seed) -> OpenDesk:
     """Open the reception, signed in, at the seed's first room unless another or none is said."""
 
     def open_desk(
-        point: int | None = 0, *, width: int = 1440, height: int = 900, allowed: tuple[str, ...] = REFUSED
+        point: int | None = 0,
+        *,
+        role: str = "receptionist",
+        width: int = 1440,
+        height: int = 900,
+        allowed: tuple[str, ...] = REFUSED,
     ) -> Page:
         page = open_page("/", width=width, height=height, allowed=allowed)
-        member = next(each for each in seeded["staff"] if each["role"] == "receptionist")
+        member = next(each for each in seeded["staff"] if each["role"] == role)
         credentials = {"username": member["username"], "password": member["password"]}
         assert page.request.post("/api/v1/session", data=credentials).ok
         page.goto("/reception")
@@ -129,6 +140,99 @@ def test_every_step_has_its_key(open_desk: OpenDesk) -> None:
     expect(desk.locator("dialog[open]")).to_have_count(0)
 
 
+def test_what_is_seldom_needed_has_its_key_too(open_desk: OpenDesk, server: Server, seeded: Seed) -> None:
+    """Details, priority, late, leave and cancel, without the mouse and without opening what they are behind."""
+    desk = open_desk()
+    press = desk.keyboard.press
+    press("ArrowDown")
+    press("e")
+    amend = desk.locator("#amend")
+    expect(amend.locator("[name=phone]")).to_be_enabled()
+    amend.locator("[name=name]").fill("Ada Lovelace")
+    amend.locator("[name=phone]").fill("nonsense")
+    amend.locator("[name=party_size]").fill("2")
+    amend.get_by_text("Step-free").click()
+    press("Enter")
+    expect(amend.locator('[data-error="phone"]')).to_contain_text("Enter a phone number")
+    amend.locator("[name=phone]").fill("+44 20 7946 0018")
+    press("Enter")
+    said(desk, "The details of A001 are changed.")
+    for text in ("Ada Lovelace", "Step-free", "\u00d72"):
+        expect(row(desk, "A001")).to_contain_text(text)
+    press("e")
+    expect(amend.locator("[name=phone]")).to_have_value("+44 20 7946 0018")
+    press("Escape")
+    press("y")
+    expect(desk.locator("#priority[open] [value=standard]")).to_be_focused()
+    for key in ("ArrowRight", "ArrowRight", "Enter"):
+        press(key)
+    expect(desk.locator("#priority .field-error")).to_contain_text("Choose a reason")
+    press("Space")
+    press("Enter")
+    said(desk, "The priority of A001 is now: urgent.")
+    expect(row(desk, "A001")).to_contain_text("Urgent")
+    press("l")
+    expect(desk.locator("#late[open]")).to_be_visible()
+    press("3")
+    expect(desk.locator("[data-message]")).to_have_text(re.compile(r"A001 is expected at \d\d:\d\d\."))
+    expect(row(desk, "A001")).to_contain_text("Comes later")
+    press("l")
+    expect(desk.locator("#late[open]")).to_be_visible()
+    press("1")
+    said(desk, "A001 is here again.")
+    press("v")
+    said(desk, "A001 has left the queue.")
+    expect(row(desk, "A001")).to_have_count(0)
+    press("u")
+    state_of(desk, "A001", "waiting")
+    row(desk, "A001").click()
+    press("o")
+    expect(desk.locator("[data-more] [data-action=amend-visit]")).to_be_focused()
+    press("ArrowUp")
+    press("Enter")
+    expect(desk.locator("#cancel[open] [value=mistake]")).to_be_focused()
+    expect(desk.locator("[data-more]")).to_be_hidden()
+    press("Space")
+    press("Enter")
+    said(desk, "The ticket A001 is cancelled.")
+    expect(row(desk, "A001")).to_have_count(0)
+    with server.client(server.sign_in(seeded, "receptionist")) as client:
+        listed = client.get(f"/api/v1/sites/{seeded['site_id']}/entries", params={"label": "A001"}).json()["data"]
+        steps = client.get(f"/api/v1/entries/{listed[0]['id']}/history").json()["steps"]
+    reasons = {each["type"]: each["reason"] for each in steps if each["reason"]}
+    assert reasons == {"entry-reprioritised": "Feels worse", "entry-cancelled": "Given by mistake"}
+
+
+def test_an_administrator_pairs_a_screen(open_desk: OpenDesk, open_page: Open, seeded: Seed) -> None:
+    """By the code that it shows: a new display, and the same one anew after it was signed out. Nobody else is offered it."""
+    expect(open_desk(None).locator("[data-open-pair]")).to_be_hidden()
+    desk = open_desk(None, role="admin", allowed=("404 (Not Found)",))
+    screen = open_page("/display", width=1920, height=1080, allowed=("401 (Unauthorized)",))
+    shown = screen.locator("[data-code]")
+    expect(shown).to_have_text(re.compile(r"\w{3}.?\w{3}"))
+    desk.get_by_role("button", name="Pair a screen").click()
+    pair = desk.locator("#pair")
+    pair.locator("[name=device]").select_option(label="A new display")
+    pair.locator("[name=name]").fill("Corridor")
+    pair.locator("[name=code]").fill("abc")
+    desk.keyboard.press("Enter")
+    expect(pair.locator('[data-error="code"]')).to_have_text("Enter the six letters and digits that the screen shows.")
+    pair.locator("[name=code]").fill("aaa aaa")
+    desk.keyboard.press("Enter")
+    expect(pair.locator('[data-error="code"]')).to_contain_text("No screen shows this code")
+    pair.locator("[name=code]").fill(shown.inner_text().lower())
+    desk.keyboard.press("Enter")
+    said(desk, "Corridor is paired. The screen comes up by itself.")
+    expect(screen.locator("body")).to_have_attribute("data-live", "live", timeout=30 * SECONDS)
+    line = desk.locator(".display-row", has_text="Corridor")
+    expect(line).to_contain_text(re.compile("Live|Sound is off"), timeout=30 * SECONDS)
+    line.get_by_role("button").click()
+    pair.get_by_role("button", name="Sign the screen out").click()
+    pair.get_by_role("button", name="Yes, sign it out").click()
+    said(desk, "Corridor is signed out, and shows a code to pair it by.")
+    expect(line).to_contain_text("Not set up yet")
+
+
 def test_keys_pressed_in_a_hurry(open_desk: OpenDesk) -> None:
     """The second comes before the first is done, and before its button can be pressed: it waits its turn."""
     desk = open_desk()
@@ -145,6 +249,7 @@ def test_keys_may_be_switched_off_and_given_to_other_actions(open_desk: OpenDesk
     desk = open_desk()
     press = desk.keyboard.press
     press("?")
+    expect(desk.locator("#keys[open]")).to_be_visible()
     sheet = desk.locator("#keys")
     sheet.locator("[data-keys-wanted]").uncheck()
     press("Escape")
@@ -212,7 +317,7 @@ def test_a_full_queue_can_be_overruled(open_desk: OpenDesk, server: Server, seed
     desk = open_desk(None)
     desk.keyboard.press("i")
     desk.keyboard.press("Enter")
-    expect(desk.locator('[data-error="form"]')).to_have_text("Service A is full: 1 are waiting already.")
+    expect(desk.locator('#issue [data-error="form"]')).to_have_text("Service A is full: 1 are waiting already.")
     desk.keyboard.press("Space")  # it has the focus
     desk.keyboard.press("Enter")
     expect(desk.locator("[data-issued]")).to_have_attribute("data-issued", "A004")
@@ -281,7 +386,10 @@ def test_moving_without_the_mouse(open_desk: OpenDesk, seeded: Seed) -> None:
     first = seeded["queue_ids"][0]
     desk = open_desk(None)
     press = desk.keyboard.press
-    for key in ("ArrowDown", "End", "m", "Home", "Tab", "ArrowDown", "ArrowUp", "ArrowUp"):  # first place, the last reason
+    for key in ("ArrowDown", "End", "m"):
+        press(key)
+    expect(desk.locator("#move [name=place]")).to_be_focused()
+    for key in ("Home", "Tab", "ArrowDown", "ArrowUp", "ArrowUp"):  # the first place, the last reason
         press(key)
     desk.keyboard.press("Tab")
     desk.keyboard.type("Has been here since seven")
@@ -329,6 +437,8 @@ def test_the_last_view_survives_a_reload_while_the_server_is_gone_and_ends_with_
     desk = open_desk(allowed=GONE)
     desk.keyboard.press("n")
     state_of(desk, "A001", "called")
+    for name in ("amend-dialog.js", "keys-dialog.js", "slip.js"):  # what nobody has opened yet is kept, too
+        desk.wait_for_function(KEPT, arg=name)
     for pattern in AWAY:
         desk.route(pattern, lambda route: route.abort())
     desk.reload()
@@ -373,7 +483,7 @@ def test_queues_points_and_the_message_of_the_site(open_desk: OpenDesk, seeded: 
     expect(pause).to_have_text("Paused: open again")
     desk.keyboard.press("i")
     desk.keyboard.press("Enter")
-    expect(desk.locator('[data-error="form"]')).to_contain_text("is paused and gives no tickets")
+    expect(desk.locator('#issue [data-error="form"]')).to_contain_text("is paused and gives no tickets")
     desk.keyboard.press("Escape")
     pause.click()
     said(desk, "Service A gives tickets again.")
@@ -433,7 +543,7 @@ def test_everything_fits_into_320_pixels(open_desk: OpenDesk) -> None:
         desk.keyboard.press("Escape")
         expect(desk.locator("dialog[open]")).to_have_count(0)
     row(desk, "A002").click()
-    for opens in ("m", "t"):
+    for opens in ("m", "t", "e", "y", "l", "d"):
         desk.keyboard.press(opens)
         expect(desk.locator("dialog[open]")).to_be_visible()
         assert desk.evaluate(fits), opens

@@ -337,7 +337,14 @@ def drive(env: dict[str, str], places: dict[str, bytes], edge: Edge, sent: Path)
         done(desk, "call", entry_id=entries["private"], point_id=point)
         done(desk, "no-show", entry_id=entries["private"])
         done(desk, "return", entry_id=entries["private"])
-        done(desk, "amend-visit", entry_id=entries["private"], needs=["chaperone"])
+        done(
+            desk,
+            "amend-visit",
+            entry_id=entries["private"],
+            needs=["chaperone"],
+            name=PRIVATE["name"],
+            phone=PRIVATE["phone"],
+        )
         done(desk, "move", entry_id=entries["private"], behind_entry_id=None, reason="frail")
         done(desk, "hold", entry_id=entries["private"])
         done(desk, "undo", entry_id=entries["private"])

@@ -223,3 +223,24 @@ def test_the_audit_page_by_page(clinic: Clinic) -> None:
             if after is None:
                 break
         assert len(seen) == len(set(seen)) >= 7
+
+
+def test_whoever_is_put_right_is_found_by_what_is_right(clinic: Clinic) -> None:
+    desk, queue_id = clinic.clients["receptionist"], clinic.mine["queue_ids"][0]
+    issued = desk.post(
+        "/api/v1/commands/issue-ticket", json={"queue_id": queue_id, "name": "Quentin Wrong", "phone": "5550101"}
+    )
+    entry_id = issued.json()["entry"]["id"]
+
+    def amend(**told: str) -> None:
+        desk.post("/api/v1/commands/amend-visit", json={"entry_id": entry_id, **told}).raise_for_status()
+
+    amend(name="Quentin Right")
+    assert (clinic.found(name="wrong"), clinic.found(name="quentin right", phone="5550101")) == ([], ["Quentin Right"])
+    token = desk.get(f"/api/v1/entries/{entry_id}/slip").json()["token"]
+    assert token == issued.json()["token"], "the patient's page stays where it was"
+    amend(phone="")
+    assert (clinic.found(phone="5550101"), clinic.found(name="quentin")) == ([], ["Quentin Right"])
+    amend(name="")
+    assert clinic.found(name="quentin") == []
+    assert all("Quentin" not in str(each) for each in clinic.audited())

@@ -84,7 +84,7 @@ from server.domain.entities import (
     Visit,
 )
 from server.domain.errors import NotFound, Refused
-from server.domain.events import Event, Recorded, ServiceAdded, ServiceChanged, TicketIssued
+from server.domain.events import Event, Recorded, ServiceAdded, ServiceChanged, TicketIssued, VisitAmended
 from server.domain.ids import IDS_PER_SITE
 from server.domain.queue import decide, overdue
 from server.domain.tickets import next_turn
@@ -243,7 +243,10 @@ class World:
 
     def _happen(self, events: Sequence[Event], actor: str, changes: Changes) -> None:
         for event in events:
-            if isinstance(event, TicketIssued | ServiceAdded | ServiceChanged) and event.personal is not None:
+            if isinstance(event, VisitAmended) and event.personal is not None:
+                known = open_sealed(self.board.visits[event.visit_id])
+                event = replace(event, personal=known.corrected(event.personal))
+            if isinstance(event, TicketIssued | VisitAmended | ServiceAdded | ServiceChanged) and event.personal is not None:
                 event = replace(event, personal=None, sealed=seal(event.personal, event.seals_for))
             self.log.append(Recorded(self.board.site.seq + 1, self.now, actor, event))
             apply(self.board, self.log[-1], changes)
@@ -382,7 +385,9 @@ def command_of(world: World, action: str, about: int) -> Command:
     needs: tuple[Need, ...] = (NEEDS[about % 4],) if about % 5 == 0 else ()
     match action:
         case "amend":
-            return AmendVisit(entry_id=entry_id, party_size=1 + about % 4, needs=needs, language=("en", "de")[about % 2])
+            name = (None, "Nora Canary", "")[about % 3]
+            language = ("en", "de")[about % 2]
+            return AmendVisit(entry_id=entry_id, party_size=1 + about % 4, needs=needs, language=language, name=name)
         case "staff":
             return StaffPoint(point_id=point_id, provider_id=provider_id if about % 4 else None)
         case "swap":

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deskOf, found, guestOf, possibleAt, pressureOf, stepsOf, troubleOf, waitedMinutes } from "../../web/js/components/desk.js";
-import { behindOf, neighboursOf } from "../../web/js/components/move-dialog.js";
+import { behindOf, neighboursOf } from "../../web/js/components/places.js";
 import { byRank } from "../../web/js/live/cells.js";
 
 const entry = (label, state, rank, more = {}) => ({
@@ -21,6 +21,8 @@ const desk = (...entries) =>
     ]),
   );
 const point = (from) => from.points[0];
+const TELLING = ["amend-visit", "print"];
+const WAITS = [...TELLING, "reprioritise", "running-late", "leave", "cancel"];
 
 test("ranks compare element by element, as numbers", () => {
   const ranks = [[1, 9, 3], [1, 10, 2], [0, 99, 5], [1, 9, 20]].map((rank) => ({ rank }));
@@ -50,21 +52,21 @@ test("only the steps that the state allows are possible, the usual one first", (
   const elsewhere = desk(entry("B001", "waiting", [1, 1, 1], { queue: 2 }));
   assert.deepEqual(possibleAt(elsewhere, point(elsewhere)), [], "not a queue of this point");
   const called = desk(entry("A001", "called", [1, 1, 1], here));
-  assert.deepEqual(possibleAt(called, point(called)), ["start", "recall", "no-show", "hold", "transfer"]);
+  assert.deepEqual(possibleAt(called, point(called)), ["start", "recall", "no-show", "hold", "transfer", ...TELLING]);
   assert.equal(guestOf(called, point(called)).label, "A001");
   const serving = desk(entry("A001", "serving", [1, 1, 1], here));
-  assert.deepEqual(possibleAt(serving, point(serving)), ["complete", "transfer"]);
+  assert.deepEqual(possibleAt(serving, point(serving)), ["complete", "transfer", ...TELLING]);
 });
 
 test("whoever is chosen is whom the steps are for", () => {
   const shown = desk(entry("A001", "waiting", [1, 1, 1]), entry("A002", "held", [1, 2, 2]), entry("B001", "waiting", [1, 3, 3], { queue: 2 }));
   const at = point(shown);
   const chosen = (label) => [...shown.entries.values()].find((each) => each.label === label);
-  assert.deepEqual(possibleAt(shown, at, chosen("A001")), ["call", "hold", "transfer", "move", "call-next"]);
-  assert.deepEqual(possibleAt(shown, null, chosen("A001")), ["hold", "transfer", "move"], "there is nowhere to call to");
-  assert.deepEqual(possibleAt(shown, at, chosen("A002")), ["return", "call-next"]);
-  assert.deepEqual(possibleAt(shown, at, chosen("B001")), ["hold", "transfer", "move", "call-next"], "not a queue of this point");
-  assert.deepEqual(stepsOf(entry("A001", "no_show", []), true), ["return"]);
+  assert.deepEqual(possibleAt(shown, at, chosen("A001")), ["call", "hold", "transfer", "move", ...WAITS, "call-next"]);
+  assert.deepEqual(possibleAt(shown, null, chosen("A001")), ["hold", "transfer", "move", ...WAITS], "there is nowhere to call to");
+  assert.deepEqual(possibleAt(shown, at, chosen("A002")), ["return", ...TELLING, "leave", "cancel", "call-next"]);
+  assert.deepEqual(possibleAt(shown, at, chosen("B001")), ["hold", "transfer", "move", ...WAITS, "call-next"], "not a queue of this point");
+  assert.deepEqual(stepsOf(entry("A001", "no_show", []), true), ["return", "print"]);
   assert.deepEqual(stepsOf(entry("A001", "completed", []), true), []);
 });
 

@@ -4,6 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
+import ts from "../npm/node_modules/typescript/lib/typescript.js";
 import { LANGUAGES } from "../../web/js/i18n.js";
 
 const WEB = resolve(dirname(fileURLToPath(import.meta.url)), "../../web");
@@ -12,6 +13,8 @@ const BUDGET_BYTES = 100 * 1024;
 const HEADERS_BYTES = 400;
 const DOCUMENT_HEADERS_BYTES = 700;
 const read = (path) => readFileSync(join(WEB, path), "utf8");
+// As the server sends modules.
+const withoutComments = (text) => text.replace(/^[ \t]*(?:\/\*\*(?:[^*]|\*(?!\/))*\*\/|\/\/.*)[ \t]*$/gm, "");
 const english = JSON.parse(read("locales/en.json"));
 const pages = readdirSync(join(WEB, "pages"));
 const modules = readdirSync(join(WEB, "js"), { recursive: true }).filter((name) => name.endsWith(".js"));
@@ -33,14 +36,15 @@ function loadedBy(page) {
 for (const page of pages) {
   const name = page.replace(".html", "");
 
-  test(`${name}: every file it loads is there, within the budget in every language`, () => {
+  test(`${name}: every file it loads is there, within the budget in every language`, (told) => {
     const files = loadedBy(page);
     for (const file of files) assert.ok(existsSync(join(WEB, file)), file);
     assert.ok(files.includes(`js/pages/${name}.js`), "one entry module of the same name");
     const headers = (file) => (/\.(html|svg)$/.test(file) ? DOCUMENT_HEADERS_BYTES : HEADERS_BYTES);
-    const transferred = (file) => gzipSync(readFileSync(join(WEB, file)), { level: 9 }).length + headers(file);
+    const transferred = (file) => gzipSync(file.endsWith(".js") ? withoutComments(read(file)) : read(file), { level: 9 }).length + headers(file);
     const longest = Math.max(...LANGUAGES.map((language) => transferred(`locales/${language}.json`)));
     const bytes = files.filter((file) => !file.startsWith("locales/")).reduce((sum, file) => sum + transferred(file), longest);
+    told.diagnostic(`${name}: ${bytes} bytes, of ${files.length} files`);
     assert.ok(bytes < BUDGET_BYTES, `${bytes} bytes`);
   });
 
@@ -55,6 +59,20 @@ for (const page of pages) {
     for (const [, key, text] of html.matchAll(/data-name="([^"]+)" aria-label="([^"]+)"/g)) assert.equal(text, english[key], key);
   });
 }
+
+test("a module without its comments is the same module", () => {
+  const options = { removeComments: true, target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ES2022 };
+  const bare = (text) => ts.transpile(text, options);
+  for (const module of modules) assert.equal(bare(withoutComments(read(`js/${module}`))), bare(read(`js/${module}`)), module);
+});
+
+test("what a module fetches later is there", () => {
+  for (const module of modules) {
+    for (const [, name] of read(`js/${module}`).matchAll(/\bimport\("(\.[^"]+)"\)/g)) {
+      assert.ok(existsSync(join(WEB, "js", dirname(module), name)), `${module}: ${name}`);
+    }
+  }
+});
 
 test("every text that a module asks for is in the locale", () => {
   for (const module of modules) {
@@ -108,6 +126,14 @@ for (const language of languages) {
     }
   });
 }
+
+test("fr: a narrow no-break space stands before : ; ? ! and inside of « », and between a figure and its unit", () => {
+  for (const [key, text] of Object.entries(JSON.parse(read("locales/fr.json")))) {
+    for (const each of typeof text === "string" ? [text] : Object.values(text)) {
+      assert.doesNotMatch(each, /[^\u202f][:;?!»]|«[^\u202f]|\}[ \u00a0](?:min|s)\b/, key);
+    }
+  }
+});
 
 test("nothing writes into the console, or reads markup from a text", () => {
   for (const module of modules) assert.doesNotMatch(read(`js/${module}`), /console\.\w+\(|innerHTML|insertAdjacentHTML|document\.write/, module);

@@ -4,7 +4,7 @@ import { post } from "./request.js";
 import { refresh } from "./session.js";
 
 /**
- * @typedef {{seq: number, events: {type: string, label?: string}[], token?: string,
+ * @typedef {{seq: number, events: {type: string, label?: string, display_id?: number}[], token?: string,
  *   entry?: {id: number, label: string, state: string, queue_id: number, point_id: number | null}}} Answer
  */
 
@@ -30,13 +30,32 @@ export class CommandFailed extends Error {
  * @param {string} [token]  of a ticket, for a patient's own commands; without it, it is the session's
  * @returns {Promise<Answer>}
  */
-export async function send(name, body, token) {
+export function send(name, body, token) {
+  return ask(`/api/v1/commands/${name}`, body, token);
+}
+
+/**
+ * Pair a device with the screen that shows a code. Throws `CommandFailed`.
+ *
+ * @param {string} code
+ * @param {number} deviceId
+ */
+export async function enterCode(code, deviceId) {
+  await ask(`/api/v1/pairings/${encodeURIComponent(code)}`, { device_id: deviceId });
+}
+
+/**
+ * @param {string} address
+ * @param {Record<string, unknown>} body
+ * @param {string} [token]
+ */
+async function ask(address, body, token) {
   const key = newKey();
-  let answer = await attemptTwice(name, body, key, token);
+  let answer = await attemptTwice(address, body, key, token);
   if (answer.status === 401 && token === undefined) {
     // Another page may have refreshed in between, so ask again even if we could not.
     await refresh().catch(() => false);
-    answer = await attemptTwice(name, body, key, token);
+    answer = await attemptTwice(address, body, key, token);
   }
   if (answer.ok) return answer.json();
   const { error } = await answer.json().catch(() => ({ error: { code: "internal_error", message: "" } }));
@@ -46,16 +65,16 @@ export async function send(name, body, token) {
 /**
  * The answer may be what was lost: the second time has the same key, so that nothing is done twice.
  *
- * @param {string} name
+ * @param {string} address
  * @param {Record<string, unknown>} body
  * @param {string} key
  * @param {string | undefined} token
  */
-async function attemptTwice(name, body, key, token) {
+async function attemptTwice(address, body, key, token) {
   /** @type {Record<string, string>} */
   const headers = { "Idempotency-Key": key };
   if (token !== undefined) headers.Authorization = `Bearer ${token}`;
-  const attempt = () => post(`/api/v1/commands/${name}`, body, headers);
+  const attempt = () => post(address, body, headers);
   try {
     return await attempt();
   } catch {

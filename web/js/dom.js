@@ -41,7 +41,11 @@ export function find(selector, within = document) {
  * @param {string} text
  */
 export function say(target, text) {
-  if (target.textContent !== text) target.textContent = text;
+  const only = target.firstChild;
+  // A text that is there is written over: hundreds of rows at once would else drop as many for the browser to collect.
+  if (text !== "" && only !== null && only === target.lastChild && only.nodeType === Node.TEXT_NODE) {
+    if (only.nodeValue !== text) only.nodeValue = text;
+  } else if (target.textContent !== text) target.textContent = text;
 }
 
 /** @type {WeakMap<Element, Map<unknown, Element>>} */

@@ -25,6 +25,13 @@ const HOMES = new Map([["clinician", "/room"]]);
 export const homeOf = (role) => HOMES.get(role) ?? "/reception";
 
 /**
+ * Return whether a role may pair screens. The server has the last word.
+ *
+ * @param {string} role
+ */
+export const mayPair = (role) => role === "admin";
+
+/**
  * Return who is signed in, or null.
  *
  * @returns {Promise<Session | null>}

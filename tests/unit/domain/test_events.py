@@ -22,6 +22,7 @@ from server.domain.events import (
     ServiceAdded,
     ServiceChanged,
     TicketIssued,
+    VisitAmended,
     WaitsQuoted,
     body_of,
     event_from,
@@ -30,7 +31,7 @@ from server.domain.events import (
 )
 from tests.unit.worlds import HOUR, SITE_ID, Step, examples, perform, scripts, small_clinic
 
-SEALING = (TicketIssued, ServiceAdded, ServiceChanged)
+SEALING = (TicketIssued, VisitAmended, ServiceAdded, ServiceChanged)
 PERSONAL = Personal(name="Wilhelmina Xanthopoulou", phone="+49 171 5550199", token="7-secret")
 
 

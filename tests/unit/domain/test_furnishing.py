@@ -278,6 +278,31 @@ def test_amending_a_visit() -> None:
         assert "chaperone" not in str(draw(view, world.board)), "needs are for staff alone"
 
 
+def test_a_name_and_a_phone_are_put_right() -> None:
+    """What is left out stays, what is empty goes; a display follows where the patient had agreed, and nowhere else."""
+    world = a_clinic()
+    entry = world.ticket(QUEUE, name="Nora Canari", phone="+49 30 901820", name_on_display=True)
+    quiet = world.ticket(QUEUE, name="Bo Lind")
+
+    def known(of: Entry) -> tuple[str | None, str | None, str | None]:
+        visit = world.board.visits[of.visit_id]
+        personal = open_sealed(visit)
+        return personal.name, personal.phone, visit.display_name
+
+    world.do(AmendVisit(entry_id=entry.id, name="Nora Canary-Blue"))
+    assert known(entry) == ("Nora Canary-Blue", "+49 30 901820", "Nora C.")
+    assert draw(DeskView(open_sealed), world.board)[f"entry:{entry.id}"]["name"] == "Nora Canary-Blue"
+    world.do(AmendVisit(entry_id=entry.id, phone="030 1234567", party_size=2))
+    assert known(entry) == ("Nora Canary-Blue", "030 1234567", "Nora C.")
+    world.do(AmendVisit(entry_id=entry.id, party_size=3))
+    assert known(entry) == ("Nora Canary-Blue", "030 1234567", "Nora C.")
+    world.do(AmendVisit(entry_id=entry.id, name="", phone=""))
+    assert known(entry) == (None, None, None)
+    world.do(AmendVisit(entry_id=quiet.id, name="Bo Lindh"))
+    assert known(quiet) == ("Bo Lindh", None, None)
+    assert facts(world.loaded()) == facts(world.board)
+
+
 # Hours, capacity, rules
 
 

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from server.transport import assets
-from server.transport.assets import VERSION_HEADER, Assets
+from server.transport.assets import VERSION_HEADER, Assets, without_comments
 
 PAGE = '<!doctype html><link rel="stylesheet" href="/static/css/x.css" />' + " " * 2000
 
@@ -92,3 +92,27 @@ def test_the_worker_comes_from_the_root_and_is_asked_for_anew(web: Path) -> None
     answer = Assets(web).worker(request())
     assert answer.headers["cache-control"] == "no-cache"
     assert answer.media_type == "text/javascript"
+
+
+MODULE = """/** What it is for. */
+import { a } from "./a.js";
+
+/**
+ * @param {string} url  such as `https://clinic.example`
+ */
+export function b(url) {
+  // why
+  const c = /** @type {HTMLElement} */ (a(url)); // as it is
+  /** @type {HTMLElement | null} */ (c.firstElementChild)?.focus();
+  return "// no comment" + `${c} /** none */`;
+}
+"""
+
+
+def test_a_module_is_sent_without_comments_and_its_lines_stay() -> None:
+    sent = without_comments(MODULE.encode()).decode().split("\n")
+    kept = {2: 'import { a } from "./a.js";', 9: "  const c = /** @type {HTMLElement} */ (a(url)); // as it is"}
+    kept |= dict.fromkeys((1, 4, 5, 6, 8), "")
+    assert len(sent) == len(MODULE.split("\n"))
+    assert {number: sent[number - 1] for number in kept} == kept
+    assert sent[9:] == MODULE.split("\n")[9:]

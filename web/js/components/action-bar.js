@@ -44,9 +44,12 @@ export function showActions(bar, desk, { mine, chosen, undo, now }) {
   const usual = possible.find((action) => USUAL.has(action));
   for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (bar.querySelectorAll("[data-action]"))) {
     const action = button.dataset.action ?? "";
-    button.disabled = action === "undo" ? undo === null : action === "print" ? subject === null : !possible.includes(action);
+    if (action === "more") continue;
+    button.disabled = action === "undo" ? undo === null : !possible.includes(action);
     button.classList.toggle("is-primary", action === usual);
   }
+  const more = /** @type {HTMLButtonElement} */ (find('[data-action="more"]', bar));
+  more.disabled = find("[data-more]", bar).querySelector("button:not(:disabled)") === null;
   tellUndo(bar, undo, now);
   // A button that can no longer be pressed drops the keyboard's focus: hand it on to the next step.
   if (focused instanceof HTMLButtonElement && focused.disabled && bar.contains(focused)) {

@@ -9,6 +9,7 @@ import { allOf, byPosition, byRank } from "../live/cells.js";
  * @typedef {import("../live/cells.js").DeskEntry & {id: number}} Entry
  * @typedef {import("../live/cells.js").DeskProvider & {id: number}} Provider
  * @typedef {import("../live/cells.js").DeskDisplay & {id: number}} Display
+ * @typedef {{id: number, name: string, paired: boolean}} Device  a display or a kiosk
  *
  * @typedef {object} Desk
  * @property {import("../live/cells.js").DeskSite | null} site
@@ -16,11 +17,15 @@ import { allOf, byPosition, byRank } from "../live/cells.js";
  * @property {Point[]} points
  * @property {Provider[]} providers
  * @property {Display[]} displays
+ * @property {Device[]} kiosks
  * @property {Map<number, Entry[]>} open     by queue: everyone who is here, in order
  * @property {Map<number, Entry[]>} noShows  by queue: today's, in order
  * @property {Map<number, Entry>} entries    by id
  */
 
+// What may be done about everybody who is here, and to end a visit that is not served.
+const TELLING = ["amend-visit", "print"];
+const ENDING = ["leave", "cancel"];
 const AMBER = 0.75; // of the target wait: from here on it is worth a look
 
 /**
@@ -32,6 +37,7 @@ export function deskOf(cells) {
   const points = /** @type {Point[]} */ (allOf(cells, "point")).sort(byPosition);
   const providers = /** @type {Provider[]} */ (allOf(cells, "provider")).sort(byPosition);
   const displays = /** @type {Display[]} */ (allOf(cells, "display"));
+  const kiosks = /** @type {Device[]} */ (allOf(cells, "kiosk"));
   const entries = /** @type {Entry[]} */ (allOf(cells, "entry")).sort(byRank);
   const open = new Map(queues.map(({ id }) => [id, /** @type {Entry[]} */ ([])]));
   const noShows = new Map(queues.map(({ id }) => [id, /** @type {Entry[]} */ ([])]));
@@ -42,6 +48,7 @@ export function deskOf(cells) {
     points,
     providers,
     displays,
+    kiosks,
     open,
     noShows,
     entries: new Map(entries.map((entry) => [entry.id, entry])),
@@ -60,7 +67,7 @@ export function guestOf(desk, point) {
 }
 
 /**
- * Return the steps that an entry's state allows, by their command's name. The first is the usual next one.
+ * Return what an entry's state allows, by the command's name. The first is the usual next step.
  *
  * @param {Entry} entry
  * @param {boolean} canCall  whether there is a point of one's own to call it to
@@ -69,14 +76,15 @@ export function guestOf(desk, point) {
 export function stepsOf(entry, canCall) {
   switch (entry.state) {
     case "waiting":
-      return [...(canCall ? ["call"] : []), "hold", "transfer", "move"];
+      return [...(canCall ? ["call"] : []), "hold", "transfer", "move", ...TELLING, "reprioritise", "running-late", ...ENDING];
     case "called":
-      return ["start", "recall", "no-show", "hold", "transfer"];
+      return ["start", "recall", "no-show", "hold", "transfer", ...TELLING];
     case "serving":
-      return ["complete", "transfer"];
+      return ["complete", "transfer", ...TELLING];
     case "held":
+      return ["return", ...TELLING, ...ENDING];
     case "no_show":
-      return ["return"];
+      return ["return", "print"];
     default:
       return [];
   }

@@ -9,17 +9,17 @@ const WORST_FIRST = ["dark", "behind", "muted", null];
 /**
  * Show how the displays are, those first that need somebody, and say so at the page's head when one does.
  *
- * @param {HTMLElement} section  hidden where there are none
+ * @param {HTMLElement} section  hidden where there are none, unless somebody is here who may add one
  * @param {HTMLElement} alarm
  * @param {Display[]} displays
- * @param {string | undefined} zone
+ * @param {{zone: string | undefined, maySetUp: boolean}} look  whoever may set them up can press a display's row
  */
-export function showDisplays(section, alarm, displays, zone) {
+export function showDisplays(section, alarm, displays, { zone, maySetUp }) {
   const sorted = [...displays].sort(
     (one, other) => WORST_FIRST.indexOf(troubleOf(one)) - WORST_FIRST.indexOf(troubleOf(other)) || one.id - other.id,
   );
-  section.hidden = sorted.length === 0;
-  arrange(find("ol", section), sorted, ({ id }) => id, makeDisplay, (row, display) => {
+  section.hidden = sorted.length === 0 && !maySetUp;
+  arrange(find("ol", section), sorted, ({ id }) => id, (display) => makeDisplay(display, maySetUp), (row, display) => {
     row.dataset.trouble = troubleOf(display) ?? "none";
     say(find(".display-name", row), display.name);
     say(find(".display-state", row), wordsFor(display, zone));
@@ -43,14 +43,15 @@ function wordsFor(display, zone) {
   return t(`desk.display.${trouble}`, { n: display.lag ?? 0 });
 }
 
-/** @param {Display} display */
-function makeDisplay(display) {
-  const row = element(
-    "li",
-    { className: "display-row" },
-    element("span", { className: "display-name" }),
-    element("span", { className: "display-state" }),
-  );
+/**
+ * @param {Display} display
+ * @param {boolean} maySetUp
+ */
+function makeDisplay(display, maySetUp) {
+  const words = [element("span", { className: "display-name" }), element("span", { className: "display-state" })];
+  const row = maySetUp
+    ? element("li", { className: "display-row" }, element("button", { type: "button", className: "display-line display-button" }, ...words))
+    : element("li", { className: "display-row display-line" }, ...words);
   row.dataset.display = String(display.id);
   return row;
 }

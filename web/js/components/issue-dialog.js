@@ -1,7 +1,8 @@
 import { chooseByDigit } from "./choice-dialog.js";
+import { clearErrors, showError as showFieldError } from "./form-errors.js";
+import { offerLanguages } from "./languages.js";
 import { queueChip } from "./queue-chip.js";
 import { reasonOf } from "./refusal.js";
-import { languageName } from "./words.js";
 import { element, find, say } from "../dom.js";
 import { has, t } from "../i18n.js";
 
@@ -10,8 +11,6 @@ import { has, t } from "../i18n.js";
  * @typedef {import("../commands.js").Answer} Answer
  */
 
-// Those that patients of a clinic are likely to speak; the visit's language follows into its page where we have it.
-const OFFERED = ["en", "es", "fr", "ar", "de", "pl", "pt", "ro", "ru", "so", "tr", "uk", "ur", "vi", "zh"];
 // What a ticket can be refused for and given all the same.
 const OVERRULED = new Set(["site_closed", "queue_full"]);
 
@@ -40,11 +39,11 @@ export function issueDialog(dialog, issue, print) {
     desk = now;
     form.reset();
     offerQueues(now);
-    offerLanguages(now.site?.language ?? "en");
+    offerLanguages(language, now.site?.language ?? "en");
     offerProviders(now);
     find("[data-consent]", form).hidden = !now.site?.names_on_display;
     find("[data-overrule]", form).hidden = true;
-    clearErrors();
+    clearErrors(form);
     form.hidden = false;
     result.hidden = true;
     if (!dialog.open) dialog.showModal();
@@ -69,15 +68,6 @@ export function issueDialog(dialog, issue, print) {
   }
   chooseByDigit(dialog, (index) => (form.hidden ? null : (/** @type {HTMLInputElement[]} */ ([...form.querySelectorAll("[name=queue_id]")])[index] ?? null)));
 
-  /** @param {string} own  the site's */
-  function offerLanguages(own) {
-    const tags = [...new Set([own, ...OFFERED])];
-    const named = tags.map((tag) => ({ tag, name: languageName(tag) }));
-    named.sort((one, other) => Number(other.tag === own) - Number(one.tag === own) || one.name.localeCompare(other.name));
-    language.replaceChildren(...named.map(({ tag, name }) => element("option", { value: tag }, name)));
-    language.value = own;
-  }
-
   /** @param {Desk} now */
   function offerProviders({ providers }) {
     const anyone = element("option", { value: "" }, t("transfer.anyone"));
@@ -85,24 +75,11 @@ export function issueDialog(dialog, issue, print) {
     find("[data-provider-field]", form).hidden = providers.length === 0;
   }
 
-  function clearErrors() {
-    for (const each of form.querySelectorAll(".field-error")) say(each, "");
-    for (const each of form.querySelectorAll("[aria-invalid]")) each.removeAttribute("aria-invalid");
-  }
-
-  /** Say that a field is wrong, beside it. @param {string} name */
-  function showFieldError(name) {
-    const input = find(`[name="${name}"]`, form);
-    say(find(`[data-error="${name}"]`, form), t(`issue.error.${name}`));
-    input.setAttribute("aria-invalid", "true");
-    input.focus();
-  }
-
   /** Say what was refused, beside its field where it has one. @param {unknown} error */
   function showError(error) {
     const { details } = /** @type {{details?: {fields?: {field: string}[]}}} */ (error);
     const named = details?.fields?.find(({ field }) => has(`issue.error.${field}`));
-    if (named) showFieldError(named.field);
+    if (named) showFieldError(form, named.field, t(`issue.error.${named.field}`));
     else say(find(`[data-error="form"]`, form), reasonOf(error));
     // Reception may give a ticket all the same, and then has to say so.
     const { code = "" } = /** @type {{code?: string}} */ (error);
@@ -129,10 +106,10 @@ export function issueDialog(dialog, issue, print) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (submit.getAttribute("aria-busy") === "true") return;
-    clearErrors();
+    clearErrors(form);
     const wrong = /** @type {HTMLInputElement | null} */ (form.querySelector("input:invalid"));
     if (wrong) {
-      showFieldError(wrong.name);
+      showFieldError(form, wrong.name, t(`issue.error.${wrong.name}`));
       return;
     }
     const values = new FormData(form);

@@ -1,4 +1,4 @@
-import { CommandFailed, send } from "../commands.js";
+import { CommandFailed, enterCode, send } from "../commands.js";
 
 /**
  * @typedef {import("../commands.js").Answer} Answer
@@ -46,9 +46,28 @@ export class Orders extends EventTarget {
    * @param {Record<string, unknown>} body
    * @returns {Promise<Answer>}
    */
-  async send(name, body) {
+  send(name, body) {
+    return this.#asked(send(name, body));
+  }
+
+  /**
+   * Pair a device with the screen that shows a code. Throws `CommandFailed`.
+   *
+   * @param {string} code
+   * @param {number} deviceId
+   */
+  enterCode(code, deviceId) {
+    return this.#asked(enterCode(code, deviceId));
+  }
+
+  /**
+   * @template T
+   * @param {Promise<T>} asked
+   * @returns {Promise<T>}
+   */
+  async #asked(asked) {
     try {
-      return await send(name, body);
+      return await asked;
     } catch (error) {
       if (error instanceof CommandFailed && error.code === "not_signed_in") this.#signedOut();
       throw error;
@@ -81,11 +100,7 @@ export class Orders extends EventTarget {
       await this.#shown(answer.seq);
       return answer;
     } finally {
-      this.#become("");
-      const then = this.#then;
-      this.#then = null;
-      // The answer has to be said first: it is said when this promise is kept.
-      if (then !== null) setTimeout(then);
+      this.#goOn();
     }
   }
 
@@ -96,6 +111,22 @@ export class Orders extends EventTarget {
    */
   later(press) {
     this.#then = press;
+  }
+
+  /** Do what was pressed meanwhile. Until then it is still busy: a key that is pressed just now is not lost. */
+  #goOn() {
+    const then = this.#then;
+    this.#then = null;
+    if (then === null) {
+      this.#become("");
+      return;
+    }
+    // The answer has to be said first: it is said when the promise is kept.
+    setTimeout(() => {
+      this.#become("");
+      then();
+      if (!this.doing) this.#goOn();
+    });
   }
 
   /**

@@ -37,13 +37,17 @@ import { t, time } from "../i18n.js";
  * @property {number} minutes
  */
 
+// For how long rows are drawn in one frame. When everybody who waits is quoted anew, the last rows follow in the next ones.
+const DRAWING_MS = 3;
+
 /** @type {WeakMap<Element, Column>} */
 const columns = new WeakMap();
 /** @type {WeakMap<Element, Row>} */
 const rows = new WeakMap();
 
 /**
- * Show the queues side by side, each with its rows. A row whose entry is the one that it shows already is not touched.
+ * Show the queues side by side, each with its rows. A row whose entry is the one that it shows already is not touched. Who is
+ * in which place is shown at once; return whether there are rows that still say what was so before, for want of time.
  *
  * @param {HTMLElement} parent
  * @param {Desk} desk
@@ -51,6 +55,7 @@ const rows = new WeakMap();
  */
 export function showQueues(parent, desk, look) {
   const beside = besideOf(desk, look);
+  const drawing = { until: performance.now() + DRAWING_MS, behind: false };
   arrange(parent, desk.queues, ({ id }) => id, makeColumn, (column, queue) => {
     const parts = /** @type {Column} */ (columns.get(column));
     const shown = (/** @type {Entry[]} */ list) => (look.found === null ? list : list.filter(({ id }) => look.found?.has(id)));
@@ -73,12 +78,13 @@ export function showQueues(parent, desk, look) {
     parts.empty.hidden = here.length > 0;
     say(parts.empty, t(look.found !== null && open.length > 0 ? "desk.search.none" : "desk.empty"));
     parts.rows.hidden = here.length === 0;
-    const update = (/** @type {HTMLElement} */ row, /** @type {Entry} */ entry) => updateRow(row, entry, desk, look, beside);
+    const update = (/** @type {HTMLElement} */ row, /** @type {Entry} */ entry) => updateRow(row, entry, desk, look, beside, drawing);
     arrange(parts.rows, here, ({ id }) => id, makeRow, update);
     parts.ended.hidden = gone.length === 0;
     say(parts.summary, t("desk.no_shows", { n: gone.length }));
     arrange(parts.endedRows, gone, ({ id }) => id, makeRow, update);
   });
+  return drawing.behind;
 }
 
 /**
@@ -160,13 +166,18 @@ function makeRow(entry) {
  * @param {Desk} desk
  * @param {Look} look
  * @param {(entry: Entry) => string} besideOf
+ * @param {{until: number, behind: boolean}} drawing
  */
-function updateRow(row, entry, desk, look, besideOf) {
+function updateRow(row, entry, desk, look, besideOf, drawing) {
   const parts = /** @type {Row} */ (rows.get(row));
   const beside = besideOf(entry);
   const minutes = waitedMinutes(entry, look.now);
   const same = parts.entry === entry && parts.beside === beside;
   if (same && parts.minutes === minutes) return;
+  if (parts.entry !== null && performance.now() > drawing.until) {
+    drawing.behind = true;
+    return;
+  }
   if (parts.minutes !== minutes) say(parts.waited, t("desk.minutes", { n: minutes }));
   const pressure = pressureOf(entry, look.now);
   if (row.dataset.pressure !== pressure) {
@@ -184,6 +195,7 @@ function updateRow(row, entry, desk, look, besideOf) {
     row.classList.toggle("is-next", look.point?.next?.entry === entry.id);
     say(parts.ticket, entry.label);
     say(parts.name, entry.name ?? "");
+    row.classList.toggle("is-nameless", !entry.name);
     showNotes(parts.notes, notesOf(entry, desk, look));
   }
   Object.assign(parts, { entry, beside, minutes });

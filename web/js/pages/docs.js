@@ -1,6 +1,8 @@
 /** The API for people: the document that the server gives of itself, and nothing that is written here a second time. */
 
+import { showTools } from "../components/tools.js";
 import { element, find, say } from "../dom.js";
+import { speak, spoken, t } from "../i18n.js";
 
 /**
  * @typedef {Record<string, any>} Json
@@ -355,6 +357,7 @@ function draw() {
 /** @param {Operation[]} every */
 function search(every) {
   const input = /** @type {HTMLInputElement} */ (find("#search"));
+  input.placeholder = t("action.search");
   const text = new Map(every.map((each) => [each.id, words(each)]));
   input.addEventListener("input", () => {
     const asked = input.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -369,7 +372,7 @@ function search(every) {
       /** @type {HTMLElement} */ (group).hidden = own.every((each) => /** @type {HTMLElement} */ (each).hidden);
     }
     find("[data-nothing]").hidden = count > 0;
-    say(find("#found"), asked.length ? `${count} found` : "");
+    say(find("#found"), asked.length ? t("desk.search.found", { n: count }) : "");
   });
   document.addEventListener("keydown", (event) => {
     const typing = event.target instanceof HTMLInputElement;
@@ -396,6 +399,10 @@ function open() {
   target.scrollIntoView();
 }
 
+await speak();
+showTools(find("[data-tools]"));
+find("[data-language]").hidden = spoken() === "en";
+
 try {
   const answer = await fetch(ADDRESS);
   if (!answer.ok) throw new Error(String(answer.status));
@@ -405,7 +412,8 @@ try {
   draw();
   addEventListener("hashchange", open);
 } catch {
-  find("[data-about]").replaceChildren(
-    element("p", { role: "alert" }, "The document could not be read. Check the connection, then load this page again."),
-  );
+  const about = find("[data-about]");
+  about.removeAttribute("lang");
+  about.removeAttribute("dir");
+  about.replaceChildren(element("p", { role: "alert" }, t("docs.unreachable")));
 }

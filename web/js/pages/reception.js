@@ -6,42 +6,42 @@ import { deskOf, found, guestOf } from "../components/desk.js";
 import { showDisplays } from "../components/display-list.js";
 import { draggable } from "../components/drag.js";
 import { issueDialog } from "../components/issue-dialog.js";
-import { keysDialog } from "../components/keys-dialog.js";
 import { Keys, pressByKeys } from "../components/keys.js";
 import { showLive } from "../components/live-mark.js";
-import { messageDialog } from "../components/message-dialog.js";
-import { behindOf, moveDialog, neighboursOf } from "../components/move-dialog.js";
+import { moreMenu } from "../components/more-menu.js";
 import { Orders } from "../components/orders.js";
-import { pointDialog } from "../components/point-dialog.js";
+import { behindOf, neighboursOf } from "../components/places.js";
 import { offerPoints, showPoints } from "../components/point-list.js";
 import { showQueues } from "../components/queue-column.js";
 import { reasonOf } from "../components/refusal.js";
-import { printSlip } from "../components/slip.js";
 import { showTools } from "../components/tools.js";
 import { transferDialog } from "../components/transfer-dialog.js";
+import { whenOpened } from "../components/when-opened.js";
 import { element, find, say } from "../dom.js";
-import { speak, t } from "../i18n.js";
+import { speak, t, time } from "../i18n.js";
 import { follow } from "../live/connection.js";
 import { recollect, remember } from "../memory.js";
 import { keepPage } from "../offline.js";
-import { goToSignIn, refresh, signOut, stayFresh, whoAmI } from "../session.js";
+import { goToSignIn, mayPair, refresh, signOut, stayFresh, whoAmI } from "../session.js";
 
 /**
  * @typedef {import("../components/desk.js").Desk} Desk
  * @typedef {import("../components/desk.js").Entry} Entry
  * @typedef {import("../session.js").Session} Session
  * @typedef {import("../session.js").Site} Site
+ * @typedef {import("../session.js").User} User
  */
 
 const TICK_MS = 10_000;
 const SECOND_MS = 1_000;
 const KEEP_MS = 3_000;
 const SEARCH_MS = 150;
+const REST_MS = 3_000;
+const MINUTE_MS = 60_000;
 const A_LABEL = /^[a-z]\d{3,}$/i;
 
 await speak();
 showTools(find("[data-tools]"));
-setTimeout(() => void keepPage("/reception"), 3_000);
 
 const message = find("[data-message]");
 /** @param {string} id @returns {HTMLDialogElement} */
@@ -76,7 +76,7 @@ function welcome({ user, sites }) {
   const remembered = Number(recollect("site"));
   const site = sites.find(({ id }) => id === remembered) ?? sites[0];
   if (site === undefined) tell(t("desk.no_site"), "error");
-  else attend(site, sites, user.username);
+  else attend(site, sites, user);
 }
 
 /**
@@ -93,10 +93,11 @@ function tell(text, kind) {
 /**
  * @param {Site} site
  * @param {Site[]} sites
- * @param {string} username
+ * @param {User} user
  */
-function attend(site, sites, username) {
+function attend(site, sites, user) {
   stayFresh();
+  const maySetUp = mayPair(user.role);
   const kept = keptView(`site:${site.id}`);
   const connection = follow(`/live/sites/${site.id}/desk`, kept);
   const bar = find(".action-bar");
@@ -116,15 +117,24 @@ function attend(site, sites, username) {
   const live = () =>
     showLive(connection, { page: "desk", mark: find(".live-mark"), notice: find(".notice"), zone: site.time_zone });
 
+  /** The next frame in which to draw what this one had no time for. @type {number | undefined} */
+  let going;
+
   function paint() {
     const now = connection.now();
     if (chosen !== null && !desk.entries.has(chosen)) chosen = null;
     const matching = wanted ? found(desk.entries.values(), wanted) : null;
-    showQueues(columns, desk, { now, point: myPoint(), chosen, found: matching });
+    const behind = showQueues(columns, desk, { now, point: myPoint(), chosen, found: matching });
+    if (behind) {
+      going ??= requestAnimationFrame(() => {
+        going = undefined;
+        paint();
+      });
+    }
     tabStop(columns, chosen);
     showPoints(find("[data-points]"), desk, mine, now);
     offerPoints(points, desk, mine);
-    showDisplays(find("[data-displays]"), find("[data-display-alarm]"), desk.displays, site.time_zone);
+    showDisplays(find("[data-displays]"), find("[data-display-alarm]"), desk.displays, { zone: site.time_zone, maySetUp });
     find("[data-site-message]").hidden = !desk.site?.message;
     say(find(".site-message"), desk.site?.message ?? "");
     showActions(bar, desk, { mine, chosen: chosenEntry(), undo: undoable(), now });
@@ -200,7 +210,7 @@ function attend(site, sites, username) {
    *
    * @param {string} name
    * @param {Record<string, unknown>} body
-   * @param {Record<string, string>} words  for the sentence that says how it went
+   * @param {Record<string, string>} words  for the sentence that says how it went; `done` names another than the usual one
    * @param {() => void} [again]
    */
   async function act(name, body, words, again = () => {}) {
@@ -208,7 +218,7 @@ function attend(site, sites, username) {
       const answer = await orders.act(name, body, again);
       if (answer === null) return;
       const label = answer.entry?.label ?? words.label ?? "";
-      tell(t(`done.${name}`, { ...words, label }), "done");
+      tell(t(`done.${words.done ?? name}`, { ...words, label }), "done");
       if (name === "call-next" || name === "call") {
         // On with whoever was called: they are at my point now.
         if (document.activeElement instanceof HTMLElement && columns.contains(document.activeElement)) document.activeElement.blur();
@@ -226,6 +236,7 @@ function attend(site, sites, username) {
   async function print(entryId) {
     try {
       const slip = await slips.ask(`/api/v1/entries/${entryId}/slip`);
+      const { printSlip } = await import("../components/slip.js");
       if (slip !== null) await printSlip(find(".slip"), slip, connection.now());
     } catch {
       tell(t("error.slip"), "error");
@@ -234,21 +245,78 @@ function attend(site, sites, username) {
 
   const issuing = issueDialog(dialog("issue"), (body) => orders.send("issue-ticket", body), (id) => void print(id));
   const transferring = transferDialog(dialog("transfer"), (entryId, queue, provider_id) => transfer(entryId, queue, provider_id));
-  const moving = moveDialog(dialog("move"), (entry, behind, reason) => {
-    void act("move", { entry_id: entry.id, behind_entry_id: behind, reason }, { label: entry.label });
-  });
-  const pointing = pointDialog(dialog("point"), {
-    act: (name, body, words) => void act(name, body, words),
-    choose: (id) => {
-      points.value = String(id);
-      points.dispatchEvent(new Event("change"));
-    },
-  });
-  const messaging = messageDialog(dialog("message"), (text) => {
-    void act("broadcast-message", { site_id: site.id, message: text }, {});
-  });
   const keys = new Keys();
-  const keysSheet = keysDialog(dialog("keys"), keys);
+
+  // Those that are opened at once, by key after key, are here from the beginning; the others come when they are wanted.
+  const failed = () => tell(t("error.unreachable"), "error");
+  const moving = whenOpened(async () => {
+    const { moveDialog } = await import("../components/move-dialog.js");
+    return moveDialog(dialog("move"), (entry, behind, reason) => {
+      void act("move", { entry_id: entry.id, behind_entry_id: behind, reason }, { label: entry.label });
+    });
+  }, failed);
+  const amending = whenOpened(async () => {
+    const { amendDialog } = await import("../components/amend-dialog.js");
+    return amendDialog(dialog("amend"), ({ id, label }, changed) => {
+      void act("amend-visit", { entry_id: id, ...changed }, { label });
+    });
+  }, failed);
+  const reprioritising = whenOpened(async () => {
+    const { priorityDialog } = await import("../components/priority-dialog.js");
+    return priorityDialog(dialog("priority"), ({ id, label }, priority, reason) => {
+      void act("reprioritise", { entry_id: id, priority, reason }, { label, priority: t(`priority.${priority}`).toLowerCase() });
+    });
+  }, failed);
+  const runningLate = whenOpened(async () => {
+    const { lateDialog } = await import("../components/late-dialog.js");
+    return lateDialog(dialog("late"), ({ id, label }, minutes) => {
+      const at = time(connection.now() + minutes * MINUTE_MS, site.time_zone);
+      const done = minutes === 0 ? "running-late.here" : "running-late";
+      void act("running-late", { entry_id: id, minutes }, { label, time: at, done });
+    });
+  }, failed);
+  const cancelling = whenOpened(async () => {
+    const { cancelDialog } = await import("../components/cancel-dialog.js");
+    return cancelDialog(dialog("cancel"), ({ id, label }, reason) => void act("cancel", { entry_id: id, reason }, { label }));
+  }, failed);
+  const pointing = whenOpened(async () => {
+    const { pointDialog } = await import("../components/point-dialog.js");
+    return pointDialog(dialog("point"), {
+      act: (name, body, words) => void act(name, body, words),
+      choose: (id) => {
+        points.value = String(id);
+        points.dispatchEvent(new Event("change"));
+      },
+    });
+  }, failed);
+  const messaging = whenOpened(async () => {
+    const { messageDialog } = await import("../components/message-dialog.js");
+    return messageDialog(dialog("message"), (text) => void act("broadcast-message", { site_id: site.id, message: text }, {}));
+  }, failed);
+  const keysSheet = whenOpened(async () => {
+    const { keysDialog } = await import("../components/keys-dialog.js");
+    return keysDialog(dialog("keys"), keys);
+  }, failed);
+  const pairing = whenOpened(async () => {
+    const { pairDialog } = await import("../components/pair-dialog.js");
+    return pairDialog(dialog("pair"), {
+      add: async (name) => {
+        const { events } = await orders.send("add-display", { site_id: site.id, name });
+        return events.find(({ display_id: id }) => id !== undefined)?.display_id ?? 0;
+      },
+      pair: (code, deviceId) => orders.enterCode(code, deviceId),
+      signOut: ({ id, name }) => void act("revoke-token", { device_id: id }, { name }),
+      paired: (name) => tell(t("done.pair", { name }), "done"),
+    });
+  }, failed);
+
+  // Once the page has had its time, they are fetched all the same, and kept with it for when the network is away.
+  const seldom = [moving, amending, reprioritising, runningLate, cancelling, pointing, messaging, keysSheet];
+  setTimeout(async () => {
+    const all = [...seldom, ...(maySetUp ? [pairing] : [])].map(({ here }) => here());
+    await Promise.allSettled([...all, import("../components/slip.js")]);
+    await keepPage("/reception");
+  }, REST_MS);
 
   /**
    * @param {number} entryId
@@ -268,6 +336,8 @@ function attend(site, sites, username) {
     button.addEventListener("click", () => press(button.dataset.action ?? ""));
   }
 
+  moreMenu(/** @type {HTMLButtonElement} */ (find('[data-action="more"]')), find("[data-more]"));
+
   /** @param {string} action */
   function press(action) {
     const point = myPoint();
@@ -278,7 +348,9 @@ function attend(site, sites, username) {
         issuing.open(desk);
         break;
       case "keys":
-        keysSheet.open();
+        void keysSheet.open();
+        break;
+      case "more": // it sees to itself
         break;
       case "search":
         search.focus();
@@ -299,7 +371,19 @@ function attend(site, sites, username) {
         if (entry) transferring.open(entry, desk.queues.filter(({ id }) => id !== entry.queue), desk.providers);
         break;
       case "move":
-        if (entry) moving.open(desk, entry);
+        if (entry) void moving.open(desk, entry);
+        break;
+      case "amend-visit":
+        if (entry) void amending.open(desk, entry);
+        break;
+      case "reprioritise":
+        if (entry) void reprioritising.open(entry);
+        break;
+      case "running-late":
+        if (entry) void runningLate.open(entry);
+        break;
+      case "cancel":
+        if (entry) void cancelling.open(entry);
         break;
       case "print":
         if (entry) void print(entry.id);
@@ -321,7 +405,7 @@ function attend(site, sites, username) {
       return;
     }
     const order = (desk.open.get(queue) ?? []).map((each) => each.id);
-    moving.open(desk, entry, behindOf(neighboursOf(desk, entry), order, before));
+    void moving.open(desk, entry, behindOf(neighboursOf(desk, entry), order, before));
   });
   columns.addEventListener("click", ({ target }) => {
     const button = target instanceof Element ? target.closest("[data-pause]") : null;
@@ -331,9 +415,16 @@ function attend(site, sites, username) {
   find("[data-points]").addEventListener("click", ({ target }) => {
     const row = /** @type {HTMLElement | null} */ (target instanceof Element ? target.closest("[data-point]") : null);
     const point = desk.points.find(({ id }) => id === Number(row?.dataset.point));
-    if (point) pointing.open(desk, point, mine);
+    if (point) void pointing.open(desk, point, mine);
   });
-  find("[data-open-message]").addEventListener("click", () => messaging.open(desk.site?.message ?? null));
+  find("[data-open-message]").addEventListener("click", () => void messaging.open(desk.site?.message ?? null));
+  find("[data-open-pair]").hidden = !maySetUp;
+  find("[data-open-pair]").addEventListener("click", () => void pairing.open(desk, null));
+  find(".display-list").addEventListener("click", ({ target }) => {
+    const row = /** @type {HTMLElement | null} */ (target instanceof Element ? target.closest("[data-display]") : null);
+    const display = desk.displays.find(({ id }) => id === Number(row?.dataset.display));
+    if (display && maySetUp) void pairing.open(desk, display);
+  });
 
   points.addEventListener("change", () => {
     mine = Number(points.value) || null;
@@ -399,7 +490,7 @@ function attend(site, sites, username) {
   });
   find(".site-choice").hidden = sites.length < 2;
   say(find("[data-site]"), sites.length < 2 ? site.name : "");
-  say(find("[data-who]"), username);
+  say(find("[data-who]"), user.username);
   find("[data-sign-out]").addEventListener("click", async () => {
     connection.close();
     forgetDesk();

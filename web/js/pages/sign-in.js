@@ -1,3 +1,4 @@
+import { showTools } from "../components/tools.js";
 import { find, say } from "../dom.js";
 import { has, speak, t } from "../i18n.js";
 import { destination, hinted, homeOf, signIn, whoAmI } from "../session.js";
@@ -8,6 +9,7 @@ import { destination, hinted, homeOf, signIn, whoAmI } from "../session.js";
  */
 
 await speak();
+showTools(find("[data-tools]"));
 
 const form = /** @type {HTMLFormElement} */ (find("form"));
 const button = /** @type {HTMLButtonElement} */ (find("[type=submit]"));
