@@ -102,6 +102,8 @@ class Line(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._lines.paused.pop(self, None)
+        if self in self._lines.ending:
+            return  # all is said
         if self.stream.ending is not None:
             self.end()
         else:
@@ -161,6 +163,22 @@ class Line(asyncio.Protocol):
         if self._transport is not None:
             self._lines.ending.setdefault(self, time.monotonic() + BYE_SECONDS)
             self._transport.close()
+
+    def hang_up(self) -> None:
+        """Say nothing more; the connection is closed when the peer has closed its side too, or has had its time.
+
+        Were it closed while the peer still sends, the kernel would answer that with a reset, and the peer might never read
+        what it was told last.
+        """
+        self._unready()
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        self._lines.ending.setdefault(self, time.monotonic() + BYE_SECONDS)
+        if transport.can_write_eof():
+            transport.write_eof()
+        else:
+            transport.close()
 
     # What the endpoint and the wire ask
 

@@ -87,6 +87,9 @@ class _Inbox:
     binary: bool = False
 
 
+_DEAF = object()  # the inbox of a line that listens no more
+
+
 class FrameWire:
     """WebSocket: one text frame for each message, neither masked nor compressed. A line's context is its hub.
 
@@ -114,6 +117,8 @@ class FrameWire:
 
     def take(self, line: Line, data: bytes) -> None:
         """Parse whole frames; answer pings and the close; have the ear hear texts; close on what is no WebSocket."""
+        if line.inbox is _DEAF:
+            return
         inbox: _Inbox | None = line.inbox
         if len(data) == _PONG_BYTES and data.startswith(_PONG_HEAD) and (inbox is None or not inbox.pending):
             return
@@ -152,12 +157,16 @@ class FrameWire:
         if answer:
             line.say(answer)
         if parser.parser_exc is not None:
-            line.close()
+            self._hang_up(line)
         return None
 
     def _close(self, line: Line, code: int, reason: str) -> None:
         line.say(_close(code, reason))
-        line.close()
+        self._hang_up(line)
+
+    def _hang_up(self, line: Line) -> None:
+        line.inbox = _DEAF
+        line.hang_up()
 
 
 def _whole_frames(data: bytes) -> int:
