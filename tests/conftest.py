@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from server.execute import Executor
 from server.setup import Setup
 from server.store.database import Database
 from server.store.vault import Vault
-from tests import measuring
+from tests.measuring import measured_for_a_while
 from tests.real import databases
 from tests.real.migrated import bring_up
 from tests.real.passwords import quick_passwords
@@ -79,6 +79,8 @@ def setup(database: Database, vault: Vault) -> Iterator[Setup]:
         yield Setup(database, Executor(database, vault, publish=lambda *_: None))
 
 
-def pytest_runtest_teardown() -> None:
-    """What a test left unmeasured, the next one is measured on again."""
-    measuring.resume()
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, None, None]:
+    """Coverage is measured on what each test does first."""
+    with measured_for_a_while():
+        yield
