@@ -39,8 +39,12 @@ def main() -> None:
 
         page = somebody(browser, base, TELEVISION, "dark").new_page()
         page.goto(f"/display/{display['id']}?token={display['token']}")
-        page.locator("[data-call]").first.wait_for()
-        take(live(page), "display")
+        calls = live(page).locator("[data-call]")
+        while True:  # until somebody is called and has not come yet
+            calls.first.wait_for()
+            take(page, "display")
+            if calls.count():
+                break
 
         page = at_work(browser, base, (1440, 900), staff["receptionist"]).new_page()
         page.goto("/reception")

@@ -41,7 +41,7 @@ window.judge = (() => {
       wanted[each.dataset.reached] = named(each);
     }
     document.activeElement?.blur?.();
-    for (const each of document.querySelectorAll("*")) before.set(each, looks(each));
+    for (const each of [root().parentElement, root(), ...root().querySelectorAll("*")]) before.set(each, looks(each));
     return wanted;
   }
 

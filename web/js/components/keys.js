@@ -59,7 +59,8 @@ export function pressByKeys(keys, tooSoon) {
   label();
   document.addEventListener("keydown", (event) => {
     if (event.repeat || event.ctrlKey || event.altKey || event.metaKey || event.isComposing || !keys.wanted) return;
-    if (event.target instanceof Element && event.target.closest("input, select, textarea, [contenteditable]")) return;
+    const typing = event.target instanceof Element ? event.target.closest("input, select, textarea, [contenteditable]") : null;
+    if (typing?.checkVisibility()) return; // for a moment, one in a dialog that has just been closed has the focus still
     if (document.querySelector("dialog[open]")) return;
     const key = keyOf(event);
     if (key === null) return;
