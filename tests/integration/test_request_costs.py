@@ -11,9 +11,12 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import event
 from starlette.applications import Starlette
+from starlette.requests import HTTPConnection
 
 from server.app import build_app
-from server.domain.commands import IssueTicket
+from server.domain.commands import IssueTicket, RevokeToken
+from server.domain.errors import NotAllowed, NotSignedIn, TicketNotFound
+from server.domain.views import DisplayView
 from server.execute import Executor
 from server.settings import Settings
 from server.setup import Seed, Setup
@@ -96,3 +99,32 @@ async def test_a_patient_s_command_costs_two(database: Database, seeded: Seed) -
             answer = await client.post("/api/v1/commands/leave", json=body, headers=headers)
     assert answer.status_code == 404
     assert len([each for each in statements if each.startswith("SELECT")]) == 2, statements
+
+
+async def test_who_follows_a_site_that_is_followed_already_costs_nothing(database: Database, seeded: Seed) -> None:
+    """Displays and tickets are known from the board. Only a yes is taken from there: a no is the database's to say."""
+    display, ticket = seeded["displays"][0], seeded["tickets"][0]["token"]
+
+    def asking(token: str) -> HTTPConnection:
+        return HTTPConnection({"type": "http", "headers": [(b"authorization", f"Bearer {token}".encode())]})
+
+    async with running(database) as (parts, _):
+        gate, hub = parts.gate, parts.hub
+        stream = await hub.enrol(seeded["site_id"], DisplayView(), None, address="", token="the first")
+        with counted(parts) as statements:
+            known = await gate.display(asking(display["token"]), display["id"], hub.board(seeded["site_id"]))
+            visit = await gate.ticket(ticket, hub.board)
+        assert statements == []
+        assert known == await gate.display(asking(display["token"]), display["id"])
+        assert visit == await gate.ticket(ticket)
+        with counted(parts) as statements:
+            with pytest.raises(TicketNotFound):
+                await gate.ticket(ticket[:-1] + "x", hub.board)
+            with pytest.raises(NotAllowed):
+                await gate.display(asking(display["token"]), display["id"] + 1, hub.board(seeded["site_id"]))
+        assert len([each for each in statements if each.startswith("SELECT")]) == 2, statements
+        revoke = RevokeToken(device_id=display["id"])
+        await parts.executor.execute(revoke, actor="staff:1", command_id="revoked")
+        with pytest.raises(NotSignedIn):
+            await gate.display(asking(display["token"]), display["id"], hub.board(seeded["site_id"]))
+        hub.leave(stream)

@@ -539,6 +539,7 @@ def facts(board: Board) -> dict[str, Any]:
         "lanes": dict(board.lanes()),
         "absent": board.absent(),
         "guests": {point_id: board.entry_at(point_id) for point_id in board.points},
+        "tickets": board._ticket,
         "latest": {visit_id: board.latest_entry(visit_id) for visit_id in board.visits},
         "announcements": sorted(record.id for record in board.records() if isinstance(record, Announcement)),
     }
