@@ -34,12 +34,12 @@ test: packages $(DEV_STAMP) $(NPM_STAMP) check
 	node --test tests/web
 	$(VENV)/bin/python -m coverage erase
 	@# Three lanes for two cores: real servers and browsers are waited for a good part of the time, and what only thinks
-	@# takes what they leave over.
+	@# takes what they leave over. The browsers' servers are not measured: what they run, the other lanes run too.
 	@echo "Three lanes run side by side; the results of two follow that of the third."
 	@mkdir -p .make; \
 	nice $(VENV)/bin/python -m coverage run -m pytest tests/unit $(CALM:%=tests/integration/test_%.py) $(PYTEST_ARGS) \
 		>.make/calm.log 2>&1 & calm=$$!; \
-	$(VENV)/bin/python -m coverage run -m pytest tests/browser $(PYTEST_ARGS) >.make/browser.log 2>&1 & browser=$$!; \
+	$(VENV)/bin/python -m pytest tests/browser $(PYTEST_ARGS) >.make/browser.log 2>&1 & browser=$$!; \
 	trap 'kill $$calm $$browser' INT TERM; \
 	$(VENV)/bin/python -m coverage run -m pytest tests/integration tests/faults \
 		$(CALM:%=--ignore=tests/integration/test_%.py) $(PYTEST_ARGS); others=$$?; \

@@ -96,7 +96,7 @@ def test_two_hundred_requests_of_every_kind_at_once(
     monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # measured elsewhere: here it would only slow the race
     url = request.getfixturevalue(f"{engine}_url")
     redis_url = request.getfixturevalue("redis_url") if servers > 1 else None
-    env = environment(url, redis_url, NOWSERVING_LOG_LEVEL="warning")
+    env = environment(url, redis_url, measured=False, NOWSERVING_LOG_LEVEL="warning")
     seeded = seed(env, points=8, tickets=60, displays=1)
     answered: list[Answered] = []
     chance = random.Random(2)

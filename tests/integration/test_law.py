@@ -167,7 +167,9 @@ class House:
 
 
 def test_the_law_for_every_command_over_both_transports(database_url: str, tmp_path: Path) -> None:
-    env = environment(database_url, NOWSERVING_HEARTBEAT_SECONDS=str(HEARTBEAT_SECONDS), NOWSERVING_LOG_LEVEL="warning")
+    env = environment(
+        database_url, measured=False, NOWSERVING_HEARTBEAT_SECONDS=str(HEARTBEAT_SECONDS), NOWSERVING_LOG_LEVEL="warning"
+    )
     seeded = seed(env, points=3, tickets=6, displays=2)
     with serving(env, tmp_path) as server, asyncio.Runner() as runner:
         house = House(server, database_url, seeded)
