@@ -71,13 +71,16 @@ class Mouth:
         self.view_kind, self.subject, self.site_id = "display", None, 7
         self.inbox: Any = None
         self.said = b""
-        self.closed = self.cut = False
+        self.closed = self.hung_up = self.cut = False
 
     def say(self, data: bytes) -> None:
         self.said += data
 
     def close(self) -> None:
         self.closed = True
+
+    def hang_up(self) -> None:
+        self.hung_up = True
 
     def abort(self) -> None:
         self.cut = True
@@ -124,6 +127,7 @@ def test_what_a_peer_says_is_heard_wherever_it_is_cut(
         FRAMES.take(line, said[start:end])
     assert line.context.disagreements["display"] == disagreements
     assert not line.closed
+    assert not line.hung_up
     assert [(frame.opcode, bytes(frame.data)) for frame in line.frames] == [(Opcode.PONG, each) for each in pongs]
     assert line.inbox.parser is None
     assert line.inbox.pending == b""
@@ -153,7 +157,7 @@ def test_the_peer_closes() -> None:
 def test_junk_is_answered_with_a_close(junk: bytes, code: int) -> None:
     line: Any = Mouth()
     FRAMES.take(line, junk)
-    assert line.closed
+    assert line.hung_up
     last = line.frames[-1]
     assert last.opcode is Opcode.CLOSE
     assert int.from_bytes(bytes(last.data[:2])) == code
