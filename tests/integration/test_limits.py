@@ -233,19 +233,23 @@ def test_processes_count_together_in_redis(mysql_url: str, redis_url: str, tmp_p
 
 def test_redis_goes_and_comes_back(folder: Path, seeded: Seed, env: dict[str, str], tmp_path: Path, address: str) -> None:
     """Away, it is counted in the process, and said once; back, Redis is used again without anybody's help."""
+    here, again = "limits are counted in this process", "limits are counted in Redis again"
     port = free_port()
     with redis(tmp_path, port) as url, serving(env | {"NOWSERVING_REDIS_URL": url}, tmp_path) as server:
         with at(server, address) as guest:
             assert standing(guest.get(SITES)) == (60, 59)
             _end_redis(url, guest)
+            assert _logged(server, here) == 1
         with redis(tmp_path, port), at(server, address) as guest:
             until = time.monotonic() + 15
-            while not _logged(server, "limits are counted in Redis again"):
+            while not _logged(server, again):
                 assert time.monotonic() < until, "never came back to Redis"
                 assert guest.get("/api/v1/session").status_code in (401, 429)
                 time.sleep(0.2)
             assert guest.get(SITES).status_code == 401
-    assert _logged(server, "limits are counted in this process") == 1
+    # On a busy machine one that is back may take too long once more: that is said once, too, and so is its end.
+    said = [line for line in _lines(server) if line.startswith((here, again))]
+    assert [line.startswith(here) for line in said] == [index % 2 == 0 for index in range(len(said))], said
 
 
 def _end_redis(url: str, guest: httpx.Client) -> None:
@@ -270,5 +274,10 @@ def _end_redis(url: str, guest: httpx.Client) -> None:
 
 def _logged(server: Server, what: str) -> int:
     """Return how many lines of a server's log begin with these words."""
-    lines = [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]
-    return sum(line["event"].startswith(what) for line in lines)
+    return sum(line.startswith(what) for line in _lines(server))
+
+
+def _lines(server: Server) -> list[str]:
+    """Return what a server's log says, line by line."""
+    lines = server.log.read_text().splitlines()
+    return [json.loads(line)["event"] for line in lines if line.startswith("{")]

@@ -19,6 +19,8 @@ from server.live.stream import Stream
 from server.transport.wires import EVENTS, FRAMES, RAW_EVENTS
 from tests.unit.screens import Screen
 
+NEVER_HERE = 3600.0  # the first beat comes at any moment of the interval: a test of seconds is not to meet it
+
 
 class Peer:
     """A screen at the end of a socket."""
@@ -107,7 +109,7 @@ class Peer:
 class House:
     """A feed, and lines to peers."""
 
-    def __init__(self, feed: Feed, *, heartbeat: float = 60.0, stalled: float = 60.0) -> None:
+    def __init__(self, feed: Feed, *, heartbeat: float = NEVER_HERE, stalled: float = 60.0) -> None:
         self.feed = feed
         self.left: list[Stream] = []
         self.counted: dict[str, int] = {}
