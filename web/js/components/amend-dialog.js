@@ -1,6 +1,7 @@
 import { Asker } from "./asker.js";
 import { clearErrors, showError } from "./form-errors.js";
 import { offerLanguages } from "./languages.js";
+import { sameChoices } from "./same-choices.js";
 import { find, say } from "../dom.js";
 import { t } from "../i18n.js";
 
@@ -19,7 +20,7 @@ import { t } from "../i18n.js";
 export function amendDialog(dialog, amend) {
   const form = /** @type {HTMLFormElement} */ (find("form", dialog));
   const input = (/** @type {string} */ name) => /** @type {HTMLInputElement} */ (find(`[name=${name}]`, form));
-  const needs = /** @type {HTMLInputElement[]} */ ([...form.querySelectorAll("[name=needs]")]);
+  const needs = sameChoices(form, "needs");
   const language = /** @type {HTMLSelectElement} */ (find("[name=language]", form));
   const asker = new Asker();
   /** @type {Entry | null} */

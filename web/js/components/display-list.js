@@ -50,7 +50,7 @@ function wordsFor(display, zone) {
 function makeDisplay(display, maySetUp) {
   const words = [element("span", { className: "display-name" }), element("span", { className: "display-state" })];
   const row = maySetUp
-    ? element("li", { className: "display-row" }, element("button", { type: "button", className: "display-line display-button" }, ...words))
+    ? element("li", { className: "display-row" }, element("button", { type: "button", className: "row-button display-line display-button" }, ...words))
     : element("li", { className: "display-row display-line" }, ...words);
   row.dataset.display = String(display.id);
   return row;

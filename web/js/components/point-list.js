@@ -45,7 +45,7 @@ function makePoint(point) {
     { className: "point-row" },
     element(
       "button",
-      { type: "button", className: "point-button" },
+      { type: "button", className: "row-button point-button" },
       element("span", { className: "point-name" }),
       element("span", { className: "point-ticket" }),
       element("span", { className: "point-provider" }),

@@ -1,4 +1,5 @@
 import { reasonChoice } from "./reason-choice.js";
+import { sameChoices } from "./same-choices.js";
 import { find, say } from "../dom.js";
 import { t } from "../i18n.js";
 
@@ -13,10 +14,11 @@ import { t } from "../i18n.js";
  */
 export function priorityDialog(dialog, reprioritise) {
   const form = /** @type {HTMLFormElement} */ (find("form", dialog));
+  const priorities = sameChoices(form, "priority");
   const reason = reasonChoice(form);
   /** @type {Entry | null} */
   let subject = null;
-  const chosen = () => /** @type {HTMLInputElement} */ (find("[name=priority]:checked", form));
+  const chosen = () => /** @type {HTMLInputElement} */ (priorities.find(({ checked }) => checked)); // one always is
 
   find("[data-close]", dialog).addEventListener("click", () => dialog.close());
   form.addEventListener("submit", (event) => {
@@ -39,7 +41,7 @@ export function priorityDialog(dialog, reprioritise) {
       form.reset();
       reason.reset();
       say(find("h2", dialog), t("reprioritise.title", { label: entry.label }));
-      /** @type {HTMLInputElement} */ (find(`[name=priority][value=${entry.priority}]`, form)).checked = true;
+      for (const each of priorities) each.checked = each.value === entry.priority;
       dialog.showModal();
       chosen().focus();
     },
