@@ -37,13 +37,17 @@ IDLE_MICROSECONDS = 60 * 60_000_000
 TOUCH_MICROSECONDS = 60_000_000  # that it is used is written down once a minute, not at every request
 KEY_PREFIX = "nk_"
 TICKET_LIFE_MICROSECONDS = 2 * 86_400_000_000  # its own day, and one more
-_TICKET_TOKEN = re.compile(r"[0-9]+-[A-Za-z0-9_-]{22}")
-_SITE_OF_TICKET = re.compile(r"([0-9]{1,18})-")
+_TICKET_TOKEN = re.compile(r"([0-9]{1,19})-[A-Za-z0-9_-]{22}")  # and the site that it names
 _DEVICE_TOKEN = re.compile(r"d[0-9]+-[A-Za-z0-9_-]{22}")
 _ALGORITHM = "HS256"
 _CLAIMS: Any = {"require": ["sub", "sid", "exp"], "verify_exp": False}  # its time is looked at whenever it comes
 _PAIRING_SECRET = re.compile(rf"{paths.PAIRINGS}/([A-Za-z0-9_-]{{43}})")
+BoardOf = Callable[[int], Board | None]
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def _no_board(_: int) -> None:
+    """Follow no site."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,17 +314,18 @@ class Gate:
                 self._organisations[site_id] = known
         return known
 
-    async def display(self, connection: HTTPConnection, display_id: int, board: Board | None = None) -> Bearer:
+    async def display(self, connection: HTTPConnection, display_id: int, board: BoardOf = _no_board) -> Bearer:
         """Return the display that asks, which must be ``display_id``. Raises `NotSignedIn`, `NotAllowed`.
 
-        A ``board`` of its site that this process follows says so without the database, if it does: for whoever is ended
-        when the board says otherwise.
+        ``board`` finds the board of a site that this process follows, which says so without the database, if it does: for
+        whoever is ended when the board says otherwise.
         """
         token = _bearer(connection) or connection.query_params.get("token")
         if not token:
             raise NotSignedIn()
         token_hash = self.vault.keyed_hash(token)
-        known = board.displays.get(display_id) if board is not None else None
+        here = board(site_of(display_id))
+        known = here.displays.get(display_id) if here is not None else None
         if known is None or known.token_hash != token_hash:
             found = await self.identities.display(token_hash)
             if found is None:
@@ -329,15 +334,15 @@ class Gate:
                 raise NotAllowed(display_id=display_id)
         return Bearer("display", display_id, token_hash)
 
-    async def ticket(self, token: str, board: Callable[[int], Board | None] = lambda _: None) -> Bearer:
+    async def ticket(self, token: str, board: BoardOf = _no_board) -> Bearer:
         """Return the ticket that a token opens. Raises `TicketNotFound`: nothing more is ever said of a wrong one.
 
-        ``board`` returns the board of a site that this process follows, as `display` wants one: the token names its site.
+        ``board`` is as for `display`; the token names its site.
         """
         earliest = time.time_ns() // 1000 - TICKET_LIFE_MICROSECONDS
         token_hash = self.vault.keyed_hash(token)
-        site_id = _SITE_OF_TICKET.match(token)
-        here = board(int(site_id[1])) if site_id is not None else None
+        named = _TICKET_TOKEN.fullmatch(token)
+        here = board(int(named[1])) if named is not None else None
         visit = here.visit_of(token_hash) if here is not None else None
         if visit is not None and visit.opened_at > earliest:
             return Bearer("ticket", visit.id)

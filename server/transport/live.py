@@ -39,8 +39,7 @@ async def admit_point(connection: HTTPConnection, parts: Parts) -> Admission:
 
 async def admit_display(connection: HTTPConnection, parts: Parts) -> Admission:
     """Admit a display to its own view, by its own token."""
-    display_id = connection.path_params["display_id"]
-    display = await parts.gate.display(connection, display_id, parts.hub.board(site_of(display_id)))
+    display = await parts.gate.display(connection, connection.path_params["display_id"], parts.hub.board)
     name = f"display:{display.id}"
     return Admission(site_of(display.id), DisplayView(), name, proof=display.token_hash, subject=name)
 

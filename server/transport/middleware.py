@@ -34,9 +34,9 @@ PROTECTION = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "X-API-Version": "1",
 }
+_OF_ALL = [(name.lower().encode(), value.encode()) for name, value in PROTECTION.items()]
 # A page loads dozens of scripts, styles and texts. What says how a document may behave does nothing for one of those, and
 # would be a third of all that the page costs.
-_OF_ALL = [(name.lower().encode(), value.encode()) for name, value in PROTECTION.items()]
 _OF_FILES = [each for each in _OF_ALL if each[0] in (b"x-content-type-options", b"referrer-policy")]
 _FILES = "/static/"
 _NO_DOCUMENTS = (b"text/javascript", b"text/css", b"application/json", b"font/")

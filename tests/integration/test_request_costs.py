@@ -112,7 +112,7 @@ async def test_who_follows_a_site_that_is_followed_already_costs_nothing(databas
         gate, hub = parts.gate, parts.hub
         stream = await hub.enrol(seeded["site_id"], DisplayView(), None, address="", token="the first")
         with counted(parts) as statements:
-            known = await gate.display(asking(display["token"]), display["id"], hub.board(seeded["site_id"]))
+            known = await gate.display(asking(display["token"]), display["id"], hub.board)
             visit = await gate.ticket(ticket, hub.board)
         assert statements == []
         assert known == await gate.display(asking(display["token"]), display["id"])
@@ -121,10 +121,10 @@ async def test_who_follows_a_site_that_is_followed_already_costs_nothing(databas
             with pytest.raises(TicketNotFound):
                 await gate.ticket(ticket[:-1] + "x", hub.board)
             with pytest.raises(NotAllowed):
-                await gate.display(asking(display["token"]), display["id"] + 1, hub.board(seeded["site_id"]))
+                await gate.display(asking(display["token"]), display["id"] + 1, hub.board)
         assert len([each for each in statements if each.startswith("SELECT")]) == 2, statements
         revoke = RevokeToken(device_id=display["id"])
         await parts.executor.execute(revoke, actor="staff:1", command_id="revoked")
         with pytest.raises(NotSignedIn):
-            await gate.display(asking(display["token"]), display["id"], hub.board(seeded["site_id"]))
+            await gate.display(asking(display["token"]), display["id"], hub.board)
         hub.leave(stream)
