@@ -13,8 +13,7 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from inspect import iscoroutinefunction
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, get_args
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -89,7 +88,6 @@ from server.domain.ids import IDS_PER_SITE
 from server.domain.queue import decide, overdue
 from server.domain.tickets import next_turn
 from server.domain.views import Cell, DeskView, DisplayView, PointView, TicketView, View, draw
-from tests.measuring import measured_at_first
 
 SITE_ID = 7
 SECOND = 1_000_000
@@ -100,29 +98,16 @@ START = 1_711_695_600_000_000  # 2024-03-29 08:00 in Berlin, two days before the
 PRIORITIES: tuple[Priority, ...] = ("standard", "assisted", "urgent", "emergency")
 Apply = Callable[[Board, Recorded, Changes], None]
 
-Test = TypeVar("Test", bound=Callable[..., Any])
-EXAMPLES_MEASURED = 30  # by coverage: with more of them no more is reached
 
-
-def examples(count: int) -> Callable[[Test], Test]:
-    """Let Hypothesis try ``count`` examples, the same ones on every run. Coverage is measured on the first of them."""
-    chosen = settings(
+def examples(count: int) -> settings:
+    """Let Hypothesis try ``count`` examples, the same ones on every run."""
+    return settings(
         max_examples=count,
         deadline=None,
         derandomize=True,
         database=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
     )
-
-    def tried(test: Test) -> Test:
-        handle = getattr(test, "hypothesis", None)  # there is one where `given` stands below this
-        if handle is None:
-            return chosen(cast("Test", measured_at_first(test, EXAMPLES_MEASURED)))
-        if not iscoroutinefunction(handle.inner_test):  # one of those is run by a loop, and measured as a whole
-            handle.inner_test = measured_at_first(handle.inner_test, EXAMPLES_MEASURED)
-        return chosen(test)
-
-    return tried
 
 
 def an_id(number: int) -> int:
