@@ -195,6 +195,7 @@ class Room(Staff):
 
     def on_start(self) -> None:
         """Take a point, sign in, and open the console."""
+        self.watcher: gevent.Greenlet[..., None] | None = None
         super().on_start()
         path = f"/live/points/{self.point_id}"
         self.console = Follower(self, path, "/live/points/[id]", lambda: self.access_token)
@@ -202,7 +203,7 @@ class Room(Staff):
 
     def on_stop(self) -> None:
         """Close the console, and leave."""
-        if self.point_id is not None and hasattr(self, "watcher"):
+        if self.watcher is not None:
             self.watcher.kill()
             self.console.hang_up()
         super().on_stop()
