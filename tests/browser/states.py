@@ -67,6 +67,7 @@ class Stage:
             own = self.server.url if path.startswith("/") else "/".join(path.split("/")[:3])
             self.watch.over(page, own)
         page.goto(with_language(path, language))
+        expect(page.locator("html")).to_have_attribute("lang", language)  # its texts are fetched when it has come
         return page
 
     def close(self) -> None:
@@ -209,13 +210,14 @@ def sign_in_locked(stage: Stage, language: str) -> Page:
 
 def not_found(stage: Stage, language: str) -> Page:
     page = stage.open("/nowhere", language, size=PHONE)
-    expect(page.locator("h1")).to_be_visible()
+    expect(page.locator("[data-tools] select")).to_be_visible()
     return page
 
 
 def error(stage: Stage, language: str) -> Page:
     page = stage.open(stage.failing, language, size=PHONE)
     expect(page.locator("a[href='']")).to_be_visible()
+    expect(page.locator("[data-tools] select")).to_be_visible()
     return page
 
 
