@@ -55,7 +55,8 @@ async def begin(request: Request) -> Response:
 
 async def pair(request: Request) -> Response:
     """Pair the device that shows a code: it is given a new token, and the token it had before ends. In the path is the
-    code; spaces, hyphens and small letters are forgiven."""
+    code; spaces, hyphens and small letters are forgiven. Asked again for the same device, as long as the code is good, it
+    answers as before and changes nothing."""
     parts = Parts.of(request)
     admin = await parts.gate.member_for(request, "pair-devices")
     code = request.path_params["pairing"].replace("-", "").replace(" ", "").upper()

@@ -89,7 +89,6 @@ def test_a_display_is_paired(
     assert secret not in kept
     paired = admin.post(f"{PAIRINGS}/{code[:3].lower()}-{code[3:]}", json={"device_id": display["id"]})
     assert paired.json() == {"device_id": display["id"], "kind": "display"}, "the token is the device's alone"
-    refused(admin.post(f"{PAIRINGS}/{code}", json={"device_id": display["id"]}), 404, "pairing_not_found")
     assert device.head(f"{PAIRINGS}/{secret}").status_code == 200  # only looking does not use it up
     told = device.get(f"{PAIRINGS}/{secret}")
     assert told.headers["cache-control"] == "no-store"
@@ -185,6 +184,29 @@ def test_a_claim_that_failed_half_way_is_taken_up_again(
     refused(admin.post(f"{PAIRINGS}/{code}", json={"device_id": second}), 404, "pairing_not_found")
     assert admin.post(f"{PAIRINGS}/{code}", json={"device_id": first}).status_code == 200
     assert device.get(f"{PAIRINGS}/{secret}").json()["device_id"] == first
+
+
+def test_a_code_entered_again_is_done_already(
+    env: dict[str, str], seeded: Seed, server: Server, admin: httpx.Client, device: httpx.Client
+) -> None:
+    """The answer was lost, so they press again, before or after the device has its token: one token is made, told once."""
+    code, secret = begin(device)
+    first, second = (each["id"] for each in seeded["displays"])
+
+    def enter(device_id: int) -> httpx.Response:
+        return admin.post(f"{PAIRINGS}/{code}", json={"device_id": device_id})
+
+    answers = [enter(first), enter(first)]
+    told = device.get(f"{PAIRINGS}/{secret}").json()
+    answers.append(enter(first))
+    assert {(answer.status_code, answer.text) for answer in answers} == {(200, answers[0].text)}
+    refused(enter(second), 404, "pairing_not_found")
+    refused(device.get(f"{PAIRINGS}/{secret}"), 404, "pairing_not_found")
+    with sse(f"{server.url}/live/displays/{first}", told["token"]) as screen:
+        screen.wait(lambda screen: bool(screen.cells), what="a snapshot")
+    # Signed out since, it is not paired any more, and the code brings nothing back.
+    assert admin.post("/api/v1/commands/revoke-token", json={"device_id": first}).status_code == 200
+    refused(enter(first), 404, "pairing_not_found")
 
 
 def test_guessing_is_limited(env: dict[str, str], seeded: Seed, folder: Path) -> None:
