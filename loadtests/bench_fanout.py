@@ -107,6 +107,7 @@ def main() -> None:
         found: dict[str, list[Figures]] = {name: [] for name in entrants}
         for _ in range(arguments.repeats):
             for name, start in entrants.items():
+                print(f"{name}, {streams} streams", end="\r", file=sys.stderr, flush=True)
                 found[name].append(measure(start, streams, arguments.deliveries))
         print(f"\n{streams} streams, {arguments.deliveries} deliveries, medians of {arguments.repeats}")
         print(f"{'':28}{'us CPU a delivery':>18}{'of the floor':>14}{'of Nchan':>10}{'KB a stream':>13}{'bytes':>7}")

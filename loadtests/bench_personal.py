@@ -19,18 +19,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from loadtests import contenders
 from loadtests.bench_fanout import Figures, measure, payload_of
-from loadtests.contenders import Transport, get
+from loadtests.contenders import Clinic, Transport, get
 from loadtests.processes import core_of_its_own, cpu_seconds, proportional_bytes, undisturbed, until_at_rest
 from loadtests.sockets import Crowd, allow
 
 WARM_ROUNDS = 3
 
 
-def personal(transport: Transport, patients: int, rounds: int, **more: str) -> Figures:
-    """Measure ours: patients who wait in one queue."""
+def personal(transport: Transport, of: Clinic, rounds: int, **more: str) -> Figures:
+    """Measure ours: all patients of a clinic, who wait in one queue."""
+    patients = len(of.seeded["tickets"])
     with (
         tempfile.TemporaryDirectory() as name,
-        contenders.ours(Path(name), transport, tickets=patients, **more) as clinic,
+        contenders.ours(Path(name), transport, of, **more) as clinic,
         core_of_its_own(clinic.pid),
     ):
         point_id = clinic.seeded["point_ids"][0]
@@ -71,26 +72,33 @@ def main() -> None:
     parser.add_argument("--portable", action="store_true", help="the portable path, too")
     arguments = parser.parse_args()
     allow(arguments.patients + 2_000)
+    with tempfile.TemporaryDirectory() as folder:
+        compare(contenders.clinic(Path(folder), arguments.patients), arguments)
+
+
+def compare(clinic: Clinic, arguments: argparse.Namespace) -> None:
+    """Measure ours and the floor in turn, and print both."""
+    kinds: tuple[Transport, ...] = ("events", "websocket")
     found: dict[str, list[Figures]] = {}
     for _ in range(arguments.repeats):
-        for kind in ("events", "websocket"):
-            ours = personal(kind, arguments.patients, arguments.rounds)
+        for kind in kinds:
+            ours = personal(kind, clinic, arguments.rounds)
             found.setdefault(f"ours, {kind}, hand-off", []).append(ours)
             framed = b"event: change\n" + payload_of(round(ours.wire) - 16) + b"\n\n"
             deliveries = arguments.patients * arguments.rounds
             floor = measure(lambda folder, framed=framed: contenders.floor(folder, framed), arguments.patients, deliveries)  # type: ignore[misc]
             found.setdefault(f"floor, {kind}", []).append(floor)
             if arguments.portable:
-                portable = personal(kind, arguments.patients, arguments.rounds, NOWSERVING_HAND_OFF="off")
+                portable = personal(kind, clinic, arguments.rounds, NOWSERVING_HAND_OFF="off")
                 found.setdefault(f"ours, {kind}, portable", []).append(portable)
     print(f"\n{arguments.patients} patients, {arguments.rounds} calls, medians of {arguments.repeats}")
     print(f"{'':28}{'us CPU a delivery':>18}{'of the floor':>14}{'KB a stream':>13}{'bytes':>7}")
     cpu = {name: statistics.median(each.cpu for each in figures) for name, figures in found.items()}
     for name, figures in found.items():
-        kind = name.split(", ")[1]
+        beside = cpu[f"floor, {name.split(', ')[1]}"]
         memory = statistics.median(each.memory for each in figures) / 1000
         size = statistics.median(each.wire for each in figures)
-        print(f"{name:28}{cpu[name]:18.2f}{cpu[name] / cpu[f'floor, {kind}']:14.2f}{memory:13.1f}{size:7.0f}")
+        print(f"{name:28}{cpu[name]:18.2f}{cpu[name] / beside:14.2f}{memory:13.1f}{size:7.0f}")
 
 
 if __name__ == "__main__":

@@ -104,13 +104,29 @@ class Ours:
             self.caller.do("recall", entry_id=self._entry)
 
 
+@dataclass(frozen=True)
+class Clinic:
+    """A site in a database that nobody has open: a run is given a copy of it."""
+
+    database: Path
+    seeded: Seed
+
+
+def clinic(folder: Path, tickets: int = 3) -> Clinic:
+    """Fill a site, which takes minutes for thousands of tickets."""
+    database = folder / "clinic.db"
+    return Clinic(database, seed(environment(f"sqlite+aiosqlite:///{database}"), points=1, tickets=tickets, displays=1))
+
+
 @contextmanager
-def ours(folder: Path, transport: Transport, tickets: int = 3, **more: str) -> Iterator[Ours]:
+def ours(folder: Path, transport: Transport, of: Clinic | None = None, **more: str) -> Iterator[Ours]:
     """Run two processes of ours on one database and one Redis."""
     with ExitStack() as stack:
+        of = of or clinic(folder)
+        shutil.copy(of.database, folder / "x.db")
         url = stack.enter_context(redis(folder))
         env = environment(f"sqlite+aiosqlite:///{folder / 'x.db'}", url) | MANY | more
-        seeded = seed(env, points=1, tickets=tickets, displays=1)
+        seeded = of.seeded
         screens = stack.enter_context(serving(env, folder, name="screens"))
         commands = stack.enter_context(serving(env, folder, name="commands"))
         caller = Caller(commands, commands.sign_in(seeded, "receptionist"))

@@ -8,6 +8,8 @@ import socket
 import time
 from collections.abc import Callable, Iterable
 
+# A WebSocket ping with the four bytes that servers of Python send, none of which is in any text; and its answer, "masked".
+PING, PONG = b"\x89\x04", b"\x8a\x84\0\0\0\0"
 _PER_ADDRESS = 20_000  # connections from one loopback address to one port, well under the ephemeral ports there are
 
 
@@ -121,6 +123,9 @@ class Crowd:
             return b""
         self.bytes += size
         chunk = bytes(memoryview(buffer)[:size])
+        ping = chunk.find(PING)
+        if ping >= 0:  # whoever does not answer is taken for dead after a while
+            self._sockets[descriptor].send(PONG + chunk[ping + 2 : ping + 6])
         if self.heard is not None:
             self.heard(descriptor, chunk)
         tail = self._tails.pop(descriptor, None)
