@@ -92,6 +92,11 @@ def may(role: str, action: str) -> bool:
     return role in MAY.get(action, frozenset())
 
 
+def allowed(role: str) -> list[str]:
+    """Return all that ``role`` may do, by name, in the order of the alphabet."""
+    return sorted(action for action, by in MAY.items() if role in by)
+
+
 def onlooker(role: str) -> Onlooker:
     """Return as whom ``role`` looks at a desk."""
     if may(role, "read-personal"):

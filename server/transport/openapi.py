@@ -964,7 +964,18 @@ class _Document:
         )
         listed = _tidy(TypeAdapter(SiteListed).json_schema())["properties"]
         self.schemas["Site"] = _object({key: _id() if key == "id" else value for key, value in listed.items()})
-        self.schemas["User"] = _object({"id": _id(), "username": _text(), "role": _text(enum=list(roles.ROLES))})
+        self.schemas["User"] = _object(
+            {
+                "id": _id(),
+                "username": _text(),
+                "role": _text(enum=list(roles.ROLES)),
+                "may": {
+                    "type": "array",
+                    "items": _text(),
+                    "description": "All that the role may do, by name, so that a page offers nothing else.",
+                },
+            }
+        )
         for view, cells in cells_of_views().items():
             self.schemas[f"{view.title()}Cells"] = cells_schema(view, cells)
         for kind, schema in live_messages().items():

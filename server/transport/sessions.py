@@ -139,7 +139,7 @@ async def who_am_i(request: Request) -> Response:
     parts = Parts.of(request)
     staff = await parts.gate.staff(request)
     sites = await parts.identities.sites(staff.organisation_id)
-    body = {"user": {"id": staff.id, "username": staff.username, "role": staff.role}, "sites": sites}
+    body = {"user": _user(staff.id, staff.username, staff.role), "sites": sites}
     return Response(orjson.dumps(body), media_type="application/json")
 
 
@@ -229,6 +229,10 @@ def _is_refresh_secret(vault: Vault, session_id: str, secret: str) -> bool:
     return mark.isascii() and hmac.compare_digest(mark, vault.keyed_hash(f"refresh:{session_id}.{made}"))
 
 
+def _user(staff_id: int, username: str, role: str) -> dict[str, object]:
+    return {"id": staff_id, "username": username, "role": role, "may": roles.allowed(role)}
+
+
 def _signed_in(request: Request, parts: Parts, member: StaffMember, session_id: str, secret: str) -> Response:
     access = parts.gate.access_token(member, session_id)
     refresh_token = f"{session_id}.{secret}"
@@ -237,7 +241,7 @@ def _signed_in(request: Request, parts: Parts, member: StaffMember, session_id: 
         "refresh_token": refresh_token,
         "token_type": "Bearer",
         "expires_in": ACCESS_SECONDS,
-        "user": {"id": member.id, "username": member.username, "role": member.role},
+        "user": _user(member.id, member.username, member.role),
     }
     response = Response(orjson.dumps(body), media_type="application/json", headers={"Cache-Control": "no-store"})
     secure = request.url.scheme == "https"

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from loadtests.bench_desk import FRAME_MILLISECONDS, measure
+from server.domain import roles
 from server.setup import Seed
 from tests.browser.conftest import HEARTBEAT, Open
 from tests.real.server import Server, seed
@@ -21,6 +22,9 @@ GONE = ("ERR_FAILED", "ERR_CONNECTION")
 SECONDS = 1000
 # All that a running server answers, but for the files of its pages.
 AWAY = (re.compile(r"/api/"), re.compile(r"/live/sites/"))
+
+# The actions that the page has a button for, in its order.
+OFFERED = "[...document.querySelectorAll('[data-action]:not([hidden])')].map(({ dataset }) => dataset.action)"
 
 # Whether a file is where the page finds it without the network.
 KEPT = """async name => {
@@ -231,6 +235,35 @@ def test_an_administrator_pairs_a_screen(open_desk: OpenDesk, open_page: Open, s
     pair.get_by_role("button", name="Yes, sign it out").click()
     said(desk, "Corridor is signed out, and shows a code to pair it by.")
     expect(line).to_contain_text("Not set up yet")
+
+
+@pytest.mark.parametrize("role", ["clinician", "manager"])
+def test_what_a_role_may_not_do_is_not_offered(open_desk: OpenDesk, role: str) -> None:
+    """Neither as a button nor by its key: nobody is sent into a refusal. The receptionist's desk has all but pairing."""
+    desk = open_desk(None, role="receptionist")
+    steps = desk.evaluate(OFFERED)
+    assert {"issue-ticket", "call-next", "cancel", "move", "print"} <= set(steps)
+    expect(desk.get_by_role("button", name="Pair a screen")).to_be_hidden()
+    watching = open_desk(None, role=role)
+    other = {"keys": "follow-desk", "search": "read-entries", "more": "amend-visit", "print": "read-slip"}
+    assert watching.evaluate(OFFERED) == [step for step in steps if roles.may(role, other.get(step, step))]
+    works = role == "clinician"
+    assert watching.locator("button.point-button").count() == (2 if works else 0)
+    for offered in (watching.locator("[data-pause]").first, watching.get_by_role("button", name="Message")):
+        expect(offered).to_be_hidden()
+    expect(watching.locator("[data-point-select]")).to_be_visible(visible=works)
+    row(watching, "A001").click()
+    expect(watching.locator(".guest-ticket")).to_have_text("A001")
+    expect(row(watching, "A001")).to_have_attribute("draggable", "true" if works else "false")
+    sent: list[str] = []
+    watching.on("request", lambda request: sent.append(request.url) if "/commands/" in request.url else None)
+    for key in "iamelypvd" + ("" if works else "nhtu"):
+        watching.keyboard.press(key)
+        expect(watching.locator("dialog[open]")).to_have_count(0)
+    watching.keyboard.press("?")
+    expect(watching.locator("#keys")).to_be_visible()
+    expect(watching.locator("[data-change=issue-ticket]")).to_have_count(0)
+    assert sent == []
 
 
 def test_keys_pressed_in_a_hurry(open_desk: OpenDesk) -> None:

@@ -4,7 +4,7 @@ import { forget, recollect, remember } from "./memory.js";
 import { post, request } from "./request.js";
 
 /**
- * @typedef {{id: number, username: string, role: string}} User
+ * @typedef {{id: number, username: string, role: string, may: string[]}} User  with all that they may do, by name
  * @typedef {{id: number, name: string, time_zone: string, language: string}} Site
  * @typedef {{user: User, sites: Site[]}} Session
  * @typedef {{code: string, details: Record<string, any>}} Refusal
@@ -23,13 +23,6 @@ const HOMES = new Map([["clinician", "/room"]]);
  * @param {string} role
  */
 export const homeOf = (role) => HOMES.get(role) ?? "/reception";
-
-/**
- * Return whether a role may pair screens. The server has the last word.
- *
- * @param {string} role
- */
-export const mayPair = (role) => role === "admin";
 
 /**
  * Return who is signed in, or null.

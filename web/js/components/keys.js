@@ -64,7 +64,7 @@ export function pressByKeys(keys, tooSoon) {
     if (document.querySelector("dialog[open]")) return;
     const key = keyOf(event);
     if (key === null) return;
-    const button = document.querySelector(`button[aria-keyshortcuts="${CSS.escape(key)}"]`);
+    const button = document.querySelector(`button[aria-keyshortcuts="${CSS.escape(key)}"]:not([hidden])`);
     if (!(button instanceof HTMLButtonElement)) return;
     event.preventDefault(); // or the letter lands in the field of the dialog that it opens
     if (button.disabled) tooSoon(button);

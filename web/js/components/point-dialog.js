@@ -14,10 +14,13 @@ const ALREADY = { "open-point": "open", "break-point": "on_break", "close-point"
  * given to another.
  *
  * @param {HTMLDialogElement} dialog
- * @param {{act: (name: string, body: Record<string, unknown>, words: Record<string, string>) => void, choose: (pointId: number) => void}} by
+ * @param {object} by
+ * @param {(name: string, body: Record<string, unknown>, words: Record<string, string>) => void} by.act
+ * @param {(pointId: number) => void} by.choose
+ * @param {(action: string) => boolean} by.may
  * @returns {{open: (desk: Desk, point: Point, mine: number | null) => void}}
  */
-export function pointDialog(dialog, { act, choose }) {
+export function pointDialog(dialog, { act, choose, may }) {
   const provider = /** @type {HTMLSelectElement} */ (find("[data-provider]", dialog));
   const heir = /** @type {HTMLSelectElement} */ (find("[data-heir]", dialog));
   const reason = /** @type {HTMLInputElement} */ (find("[data-heir-reason]", dialog));
@@ -78,7 +81,7 @@ export function pointDialog(dialog, { act, choose }) {
       find("[data-provider-field]", dialog).hidden = now.providers.length === 0;
       provider.replaceChildren(...options(t("desk.point.nobody"), now.providers));
       provider.value = at.provider === null ? "" : String(at.provider);
-      find("[data-heir-field]", dialog).hidden = present === undefined || waiting.length === 0;
+      find("[data-heir-field]", dialog).hidden = present === undefined || waiting.length === 0 || !may("reassign-provider");
       say(find("[data-heir-label]", dialog), t("desk.point.heir", { provider: present?.name ?? "", n: waiting.length }));
       heir.replaceChildren(...options(t("transfer.anyone"), now.providers.filter(({ id }) => id !== at.provider)));
       reason.value = "";

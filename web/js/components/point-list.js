@@ -8,15 +8,14 @@ import { t } from "../i18n.js";
  */
 
 /**
- * Show every point and who is there. A point is a button: whoever presses it may open, pause or staff it.
+ * Show every point and who is there. For whoever may open, pause and staff it, a point is a button.
  *
  * @param {HTMLElement} list
  * @param {Desk} desk
- * @param {number | null} mine  the id of the point of whoever is looking
- * @param {number} now
+ * @param {{mine: number | null, now: number, mayWork: boolean}} look  `mine` is the id of the point of whoever is looking
  */
-export function showPoints(list, desk, mine, now) {
-  arrange(list, desk.points, ({ id }) => id, makePoint, (row, point) => {
+export function showPoints(list, desk, { mine, now, mayWork }) {
+  arrange(list, desk.points, ({ id }) => id, (point) => makePoint(point, mayWork), (row, point) => {
     const guest = guestOf(desk, point);
     const provider = desk.providers.find(({ id }) => id === point.provider);
     const state = guest?.state ?? (point.state === "open" ? "free" : point.state);
@@ -38,20 +37,16 @@ export function happening({ state, since }, now) {
   return t(n === 0 ? `point.${state}.now` : `point.${state}`, { n });
 }
 
-/** @param {Point} point */
-function makePoint(point) {
-  const row = element(
-    "li",
-    { className: "point-row" },
-    element(
-      "button",
-      { type: "button", className: "row-button point-button" },
-      element("span", { className: "point-name" }),
-      element("span", { className: "point-ticket" }),
-      element("span", { className: "point-provider" }),
-      element("span", { className: "point-state" }),
-    ),
-  );
+/**
+ * @param {Point} point
+ * @param {boolean} mayWork
+ */
+function makePoint(point, mayWork) {
+  const parts = ["point-name", "point-ticket", "point-provider", "point-state"].map((className) => element("span", { className }));
+  const body = mayWork
+    ? element("button", { type: "button", className: "row-button point-button" }, ...parts)
+    : element("div", { className: "point-button" }, ...parts);
+  const row = element("li", { className: "point-row" }, body);
   row.dataset.point = String(point.id);
   return row;
 }

@@ -15,6 +15,7 @@ import { t, time } from "../i18n.js";
  * @property {Point | null} point       one's own
  * @property {number | null} chosen     the chosen entry
  * @property {Set<number> | null} found  the entries that are searched for; null for all
+ * @property {(action: string) => boolean} may  what whoever looks may do
  *
  * @typedef {object} Column
  * @property {HTMLElement} name
@@ -71,6 +72,7 @@ export function showQueues(parent, desk, look) {
     say(parts.count, t("desk.waiting", { n: waiting }));
     say(parts.late, late === 0 ? "" : t("desk.late", { n: late }));
     column.classList.toggle("is-paused", queue.paused);
+    parts.pause.hidden = !look.may(queue.paused ? "open-queue" : "pause-queue");
     say(parts.pause, t(queue.paused ? "desk.queue.open" : "desk.queue.pause"));
     parts.pause.setAttribute("aria-label", t(queue.paused ? "desk.queue.open.name" : "desk.queue.pause.name", { queue: queue.name }));
     const here = shown(open);
@@ -189,7 +191,7 @@ function updateRow(row, entry, desk, look, besideOf, drawing) {
     row.dataset.state = entry.state;
     row.dataset.label = entry.label;
     row.dataset.priority = entry.priority;
-    row.draggable = entry.state === "waiting";
+    row.draggable = entry.state === "waiting" && look.may("transfer");
     const chosen = entry.id === look.chosen;
     row.setAttribute("aria-selected", String(chosen));
     row.classList.toggle("is-next", look.point?.next?.entry === entry.id);

@@ -14,6 +14,7 @@ import { behindOf, neighboursOf } from "../components/places.js";
 import { offerPoints, showPoints } from "../components/point-list.js";
 import { showQueues } from "../components/queue-column.js";
 import { reasonOf } from "../components/refusal.js";
+import { offerWhatIsAllowed, rightsOf } from "../components/rights.js";
 import { showTools } from "../components/tools.js";
 import { transferDialog } from "../components/transfer-dialog.js";
 import { whenOpened } from "../components/when-opened.js";
@@ -22,7 +23,7 @@ import { speak, t, time } from "../i18n.js";
 import { follow } from "../live/connection.js";
 import { recollect, remember } from "../memory.js";
 import { keepPage } from "../offline.js";
-import { goToSignIn, mayPair, refresh, signOut, stayFresh, whoAmI } from "../session.js";
+import { goToSignIn, refresh, signOut, stayFresh, whoAmI } from "../session.js";
 
 /**
  * @typedef {import("../components/desk.js").Desk} Desk
@@ -97,7 +98,8 @@ function tell(text, kind) {
  */
 function attend(site, sites, user) {
   stayFresh();
-  const maySetUp = mayPair(user.role);
+  const may = rightsOf(user);
+  const maySetUp = may("pair-devices");
   const kept = keptView(`site:${site.id}`);
   const connection = follow(`/live/sites/${site.id}/desk`, kept);
   const bar = find(".action-bar");
@@ -124,7 +126,7 @@ function attend(site, sites, user) {
     const now = connection.now();
     if (chosen !== null && !desk.entries.has(chosen)) chosen = null;
     const matching = wanted ? found(desk.entries.values(), wanted) : null;
-    const behind = showQueues(columns, desk, { now, point: myPoint(), chosen, found: matching });
+    const behind = showQueues(columns, desk, { now, point: myPoint(), chosen, found: matching, may });
     if (behind) {
       going ??= requestAnimationFrame(() => {
         going = undefined;
@@ -132,17 +134,18 @@ function attend(site, sites, user) {
       });
     }
     tabStop(columns, chosen);
-    showPoints(find("[data-points]"), desk, mine, now);
+    showPoints(find("[data-points]"), desk, { mine, now, mayWork: may("open-point") });
     offerPoints(points, desk, mine);
     showDisplays(find("[data-displays]"), find("[data-display-alarm]"), desk.displays, { zone: site.time_zone, maySetUp });
     find("[data-site-message]").hidden = !desk.site?.message;
     say(find(".site-message"), desk.site?.message ?? "");
-    showActions(bar, desk, { mine, chosen: chosenEntry(), undo: undoable(), now });
+    showActions(bar, desk, { mine, chosen: chosenEntry(), undo: undoable(), now, may });
     say(find("[data-search-status]"), matching === null ? "" : t("desk.search.found", { n: matching.size }));
   }
 
   /** Return the step that can be taken back: the chosen one's last, or else what was last done here. */
   function undoable() {
+    if (!may("undo")) return null;
     const now = connection.now();
     const entry = chosenEntry();
     if (entry?.undo && entry.undo_until !== null && entry.undo_until > now) {
@@ -282,6 +285,7 @@ function attend(site, sites, user) {
   const pointing = whenOpened(async () => {
     const { pointDialog } = await import("../components/point-dialog.js");
     return pointDialog(dialog("point"), {
+      may,
       act: (name, body, words) => void act(name, body, words),
       choose: (id) => {
         points.value = String(id);
@@ -295,7 +299,7 @@ function attend(site, sites, user) {
   }, failed);
   const keysSheet = whenOpened(async () => {
     const { keysDialog } = await import("../components/keys-dialog.js");
-    return keysDialog(dialog("keys"), keys);
+    return keysDialog(dialog("keys"), keys, may);
   }, failed);
   const pairing = whenOpened(async () => {
     const { pairDialog } = await import("../components/pair-dialog.js");
@@ -336,6 +340,7 @@ function attend(site, sites, user) {
     button.addEventListener("click", () => press(button.dataset.action ?? ""));
   }
 
+  offerWhatIsAllowed(document, may);
   moreMenu(/** @type {HTMLButtonElement} */ (find('[data-action="more"]')), find("[data-more]"));
 
   /** @param {string} action */
@@ -404,6 +409,7 @@ function attend(site, sites, user) {
       transfer(id, to, null);
       return;
     }
+    if (!may("move")) return;
     const order = (desk.open.get(queue) ?? []).map((each) => each.id);
     void moving.open(desk, entry, behindOf(neighboursOf(desk, entry), order, before));
   });
@@ -415,10 +421,9 @@ function attend(site, sites, user) {
   find("[data-points]").addEventListener("click", ({ target }) => {
     const row = /** @type {HTMLElement | null} */ (target instanceof Element ? target.closest("[data-point]") : null);
     const point = desk.points.find(({ id }) => id === Number(row?.dataset.point));
-    if (point) void pointing.open(desk, point, mine);
+    if (point && may("open-point")) void pointing.open(desk, point, mine);
   });
   find("[data-open-message]").addEventListener("click", () => void messaging.open(desk.site?.message ?? null));
-  find("[data-open-pair]").hidden = !maySetUp;
   find("[data-open-pair]").addEventListener("click", () => void pairing.open(desk, null));
   find(".display-list").addEventListener("click", ({ target }) => {
     const row = /** @type {HTMLElement | null} */ (target instanceof Element ? target.closest("[data-display]") : null);
@@ -475,7 +480,8 @@ function attend(site, sites, user) {
       void act("reopen", { entry_id: last.id }, { label });
     });
     const ended = ["completed", "left", "cancelled"].includes(last.state);
-    earlier.replaceChildren(element("p", {}, t(`desk.search.earlier.${last.state}`, { label })), ...(ended ? [reopen] : []));
+    const offered = ended && may("reopen") ? [reopen] : [];
+    earlier.replaceChildren(element("p", {}, t(`desk.search.earlier.${last.state}`, { label })), ...offered);
     earlier.hidden = false;
   }
 
