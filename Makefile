@@ -14,6 +14,8 @@ VENV := .venv
 # Integration tests that wait for no clock: they run in the lane of the unit tests.
 CALM := audit bad_input cancelled chains database execute explain fuzz hostile invariants keys migrations openapi patients \
 	random_days reading request_costs retention role_matrix statements
+# Those that follow the browsers' in their lane, so that all three end at about the same time.
+LATER := command_line everything_at_once law leaks lost_answers never_twice nginx
 # What is live: what every screen is told, whatever happens.
 LIVE := another_history display_health junk_frames law live nothing_left other_clients point_live revoked stalled
 # Each lock has a stamp of its own: what is installed is what the lock says, and is installed once.
@@ -34,15 +36,17 @@ test: packages $(DEV_STAMP) $(NPM_STAMP) check
 	node --test tests/web
 	$(VENV)/bin/python -m coverage erase
 	@# Three lanes for two cores: real servers and browsers are waited for a good part of the time, and what only thinks
-	@# takes what they leave over. The browsers' servers are not measured: what they run, the other lanes run too.
+	@# takes what they leave over.
 	@echo "Three lanes run side by side; the results of two follow that of the third."
 	@mkdir -p .make; \
 	nice $(VENV)/bin/python -m coverage run -m pytest tests/unit $(CALM:%=tests/integration/test_%.py) $(PYTEST_ARGS) \
 		>.make/calm.log 2>&1 & calm=$$!; \
-	$(VENV)/bin/python -m pytest tests/browser $(PYTEST_ARGS) >.make/browser.log 2>&1 & browser=$$!; \
-	trap 'kill $$calm $$browser' INT TERM; \
+	{ $(VENV)/bin/python -m pytest tests/browser $(PYTEST_ARGS); browser=$$?; \
+	$(VENV)/bin/python -m coverage run -m pytest $(LATER:%=tests/integration/test_%.py) $(PYTEST_ARGS) && [ $$browser = 0 ]; \
+	} >.make/browser.log 2>&1 & browser=$$!; \
+	trap 'trap - TERM; kill 0' INT TERM; \
 	$(VENV)/bin/python -m coverage run -m pytest tests/integration tests/faults \
-		$(CALM:%=--ignore=tests/integration/test_%.py) $(PYTEST_ARGS); others=$$?; \
+		$(patsubst %,--ignore=tests/integration/test_%.py,$(CALM) $(LATER)) $(PYTEST_ARGS); others=$$?; \
 	wait $$browser; browser=$$?; cat .make/browser.log; \
 	wait $$calm; calm=$$?; cat .make/calm.log; \
 	[ $$others = 0 ] && [ $$browser = 0 ] && [ $$calm = 0 ]

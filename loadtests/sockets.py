@@ -115,8 +115,8 @@ class Crowd:
         peer = self._sockets[descriptor]
         try:
             size = peer.recv_into(buffer)
-            # After a pause of more than 200 ms the kernel would acknowledge the next sixteen segments at once, on loopback at
-            # the writer's cost: two microseconds a delivery more or less, by how long a round happened to take.
+            # After a pause of more than 200 ms the kernel would acknowledge the next sixteen segments at once, on loopback
+            # at the writer's cost: two microseconds a delivery more or less, by how long a round happened to take.
             peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
         except BlockingIOError:
             return b""

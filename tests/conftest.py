@@ -79,6 +79,15 @@ def setup(database: Database, vault: Vault) -> Iterator[Setup]:
         yield Setup(database, Executor(database, vault, publish=lambda *_: None))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _processes_measured_where_wanted(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Coverage is measured on the processes of the modules that are marked so, and slows down no others."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.node.get_closest_marker("measured") is None:
+            patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+        yield
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call() -> Generator[None, None, None]:
     """Coverage is measured on what each test does first."""

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from server.setup import Seed
 from tests.browser import broken
 from tests.browser.conftest import Watch
-from tests.real.demo import lives
+from tests.real.plain import answers
 from tests.real.processes import free_port, running, wait_until
 from tests.real.server import Server, seed
 
@@ -105,7 +105,7 @@ def failing(env: dict[str, str], folder: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "tests.browser.broken", str(port)]
     with running(command, folder / "broken.log", env) as process:
         base = f"http://127.0.0.1:{port}"
-        wait_until(lambda: lives(base), "the server that fails", process)
+        wait_until(lambda: answers(f"{base}/health/live"), "the server that fails", process)
         yield base + broken.PATH
 
 

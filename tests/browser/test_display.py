@@ -18,6 +18,7 @@ from playwright.sync_api import Error, Page, expect
 
 from server.setup import Seed
 from tests.browser.conftest import AWAY, HEARTBEAT, Open
+from tests.real.plain import answers
 from tests.real.processes import end, free_port, running, wait_until
 from tests.real.relay import Relay
 from tests.real.screens import sse
@@ -308,7 +309,7 @@ def own_server(env: dict[str, str], folder: Path, root: Path = ROOT) -> Iterator
         with running(command, log, env | {"PYTHONPATH": str(root)}) as process:
             server = Server(port, process, log)
             started.append(process)
-            wait_until(lambda: ready(server), "the server", process)
+            wait_until(lambda: answers(f"{server.url}/health/ready"), "the server", process)
             yield server
 
     try:
@@ -316,13 +317,6 @@ def own_server(env: dict[str, str], folder: Path, root: Path = ROOT) -> Iterator
     finally:
         for process in started:
             end(process, signal.SIGKILL)
-
-
-def ready(server: Server) -> bool:
-    try:
-        return httpx.get(f"{server.url}/health/ready", timeout=2).status_code == 200
-    except httpx.HTTPError:
-        return False
 
 
 def open_at(open_page: Open, server: Server, seeded: Seed) -> Page:

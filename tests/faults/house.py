@@ -17,6 +17,7 @@ import httpx
 from tests.real.black_hole import BlackHole
 from tests.real.lan import Lan, NoNamespace, lan
 from tests.real.lossy_proxy import LossyProxy, lossy_proxy
+from tests.real.plain import PLAIN
 from tests.real.processes import end, free_port, program
 from tests.real.redis import redis_process
 from tests.real.server import environment
@@ -65,7 +66,7 @@ class Node:
 
     async def until_ready(self) -> None:
         """Wait until it answers that it is ready."""
-        async with httpx.AsyncClient() as client, asyncio.timeout(START_SECONDS):
+        async with httpx.AsyncClient(verify=PLAIN) as client, asyncio.timeout(START_SECONDS):
             while True:
                 assert self.process is not None
                 if self.process.poll() is not None:
@@ -77,7 +78,7 @@ class Node:
 
     async def paused(self) -> int:
         """Return how many readers it has noticed to take nothing: those it waits for, and those it has cut off for that."""
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(verify=PLAIN) as client:
             lines = (await client.get(f"{self.url}/metrics", timeout=30)).text.splitlines()
         slow = [line for line in lines if line.startswith("nowserving_streams_closed") and 'reason="slow"' in line]
         paused = [line for line in lines if line.startswith("nowserving_streams_paused")]
@@ -218,7 +219,6 @@ async def house(database_url: str, folder: Path, servers: int, chance: random.Ra
                 NOWSERVING_MAX_STREAMS_PER_TOKEN="500",
                 NOWSERVING_LOG_LEVEL="warning",
             )
-            env.pop("COVERAGE_PROCESS_CONFIG", None)  # measured elsewhere: here it would only slow the race
             nodes.append(Node(index, env, cable.host if cable else "127.0.0.1", folder))
         made = House(nodes, redis, hints, commits, cable)
         try:

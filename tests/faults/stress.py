@@ -33,6 +33,7 @@ from tests.faults.house import DRAIN_SECONDS, House, Node, house
 from tests.integration.test_everything_at_once import SENT
 from tests.real import history
 from tests.real.fresh import Fresh
+from tests.real.plain import PLAIN
 from tests.real.server import environment, seed, vault
 from tests.real.truth import truth_of
 from tests.real.viewer import MISSED_HEARTBEATS, Place, Transport, Viewer
@@ -147,7 +148,7 @@ class Stress:
     async def run(self, seconds: float | None) -> None:
         """Break one thing after another for so long, or each once if that is None; stop at the first that is wrong."""
         until = time.monotonic() + (seconds or 0)
-        async with httpx.AsyncClient(timeout=10, limits=httpx.Limits(max_connections=None)) as client:
+        async with httpx.AsyncClient(timeout=10, verify=PLAIN, limits=httpx.Limits(max_connections=None)) as client:
             await self._sign_in(client)
             await self._look()
             others = [self._probe(client), self._come_and_go(), *(self._command(client) for _ in range(COMMANDERS))]

@@ -5,18 +5,13 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-import pytest
-
 from tests.faults.stress import FAULTS, Figures, stress
 
 SEED = 4
 SCREENS = 24
 
 
-async def test_every_screen_shows_the_truth_again_after_each_fault(
-    mysql_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # measured elsewhere: here it would only slow the race
+async def test_every_screen_shows_the_truth_again_after_each_fault(mysql_url: str, tmp_path: Path) -> None:
     figures = Figures()
     chance = random.Random(SEED)
     wrongs, cable = await stress(mysql_url, tmp_path, chance, figures, seconds=None, servers=2, screens=SCREENS, say=print)

@@ -20,6 +20,8 @@ from tests.real.processes import end, running, wait_until
 from tests.real.screens import sse, websocket
 from tests.real.server import Server, command_line, environment, seed, serving, vault
 
+pytestmark = pytest.mark.measured
+
 
 def of(url: str, work: Callable[[AsyncConnection], Any]) -> Any:
     """Do something on a database, with no loop of our own running."""

@@ -12,9 +12,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.real.plain import answers
 from tests.real.processes import end, free_port, running, wait_until
 from tests.real.screens import Screen, sse
 from tests.real.server import command_line, environment, serving
+
+pytestmark = pytest.mark.measured
 
 
 def test_migrate_seed_serve(database_url: str, tmp_path: Path) -> None:
@@ -160,7 +163,7 @@ def test_the_demo_moves(tmp_path: Path) -> None:
         assert patient is not None
         assert "reception / demo-clinic" in said
         base = f"http://127.0.0.1:{port}"
-        wait_until(lambda: _answers(base), "the demo's server", process)
+        wait_until(lambda: answers(f"{base}/health/live"), "the demo's server", process)
         number = display[1].rpartition("/")[2]
         with (
             sse(f"{base}/live/displays/{number}?token={display[2]}") as screen,
@@ -173,7 +176,7 @@ def test_the_demo_moves(tmp_path: Path) -> None:
         assert time.monotonic() - began < 120
         assert end(process) == 0, log.read_text()
     with running(command, log, environment("sqlite+aiosqlite:///unused.db")) as process:  # again, on what it kept
-        wait_until(lambda: _answers(base), "the demo's server", process)
+        wait_until(lambda: answers(f"{base}/health/live"), "the demo's server", process)
         with sse(f"{base}/live/displays/{number}?token={display[2]}") as screen:
             screen.wait(lambda each: each.cells)
 
@@ -183,10 +186,3 @@ def _came_nearer(phone: Screen) -> bool:
     cells = [(body.get("cells") or body.get("set") or {}).get("ticket") for _, _, body in phone.messages]
     places = [cell["ahead"] or 0 for cell in cells if cell is not None]
     return any(later < earlier for earlier, later in pairwise(places)) or phone.cells["ticket"]["state"] != "waiting"
-
-
-def _answers(base: str) -> bool:
-    try:
-        return httpx.get(f"{base}/health/live", timeout=2).status_code == 200
-    except httpx.HTTPError:
-        return False

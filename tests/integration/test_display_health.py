@@ -18,6 +18,8 @@ from server.setup import Seed
 from tests.real.screens import Screen, sse
 from tests.real.server import Server, environment, seed, serving
 
+pytestmark = pytest.mark.measured
+
 HEARTBEAT = "0.5"
 
 

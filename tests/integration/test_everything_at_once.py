@@ -90,13 +90,12 @@ def test_every_command_is_sent_or_there_is_a_reason() -> None:
 
 @pytest.mark.parametrize(("engine", "servers"), [("mysql", 2), ("sqlite", 1)])
 def test_two_hundred_requests_of_every_kind_at_once(
-    engine: str, servers: int, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: str, servers: int, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     """Ten rounds at one site. A request may be refused by name; nothing else may go wrong."""
-    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # measured elsewhere: here it would only slow the race
     url = request.getfixturevalue(f"{engine}_url")
     redis_url = request.getfixturevalue("redis_url") if servers > 1 else None
-    env = environment(url, redis_url, measured=False, NOWSERVING_LOG_LEVEL="warning")
+    env = environment(url, redis_url, NOWSERVING_LOG_LEVEL="warning")
     seeded = seed(env, points=8, tickets=60, displays=1)
     answered: list[Answered] = []
     chance = random.Random(2)

@@ -21,7 +21,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def env(folder: Path) -> dict[str, str]:
-    return environment(f"sqlite+aiosqlite:///{folder / 'x.db'}", measured=False)
+    return environment(f"sqlite+aiosqlite:///{folder / 'x.db'}")
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,8 @@ from tests.real.rows import change, rows
 from tests.real.screens import sse
 from tests.real.server import Server, environment, seed, serving
 
+pytestmark = pytest.mark.measured
+
 MINUTE = 60_000_000
 SESSION, SESSIONS, STAFF, KEYS = "/api/v1/session", "/api/v1/sessions", "/api/v1/staff", "/api/v1/api-keys"
 _addresses = count(1)

@@ -40,6 +40,8 @@ from server.store.vault import Vault
 from tests.real.processes import running
 from tests.real.server import command_line, environment, seed, serving
 
+pytestmark = pytest.mark.measured
+
 OLD, NEW, FOREIGN = b"o" * 32, b"n" * 32, b"f" * 32
 SECRET = "the tests' secret key"
 CIPHERTEXT = re.compile(r"^[0-9a-f]{8}\.[A-Za-z0-9+/]{36,}={0,2}$")

@@ -29,6 +29,7 @@ from server.store.tables import metadata
 from tests.real import databases
 from tests.real.canaries import leaks
 from tests.real.nginx import nginx
+from tests.real.plain import PLAIN
 from tests.real.processes import end, running, wait_until
 from tests.real.redis import redis
 from tests.real.rows import rows
@@ -117,7 +118,9 @@ class Edge:
 
     def client(self, token: str | None = None) -> httpx.Client:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=30, event_hooks={"response": [self._keep]})
+        return httpx.Client(
+            base_url=self.url, headers=headers, timeout=30, verify=PLAIN, event_hooks={"response": [self._keep]}
+        )
 
     def _keep(self, answer: httpx.Response) -> None:
         if answer.status_code >= 400:

@@ -22,6 +22,8 @@ from tests.real.processes import free_port
 from tests.real.redis import redis
 from tests.real.server import SECRETS, Server, environment, seed, serving
 
+pytestmark = pytest.mark.measured
+
 SITES = "/api/v1/sites"
 _addresses = count(1)
 

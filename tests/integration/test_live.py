@@ -23,6 +23,8 @@ from tests.real.redis import redis
 from tests.real.screens import Screen, digest, sse, websocket
 from tests.real.server import Server, environment, seed, serving
 
+pytestmark = pytest.mark.measured
+
 HEARTBEAT = 0.4
 Follow = Callable[..., AbstractContextManager[Screen]]
 

@@ -29,7 +29,7 @@ def _locust(server: Server, folder: Path, seed_file: Path, seconds: int) -> subp
 
 
 def test_twenty_seconds_of_load(sqlite_url: str, tmp_path: Path) -> None:
-    env = environment(sqlite_url, measured=False, NOWSERVING_HEARTBEAT_SECONDS="2")
+    env = environment(sqlite_url, NOWSERVING_HEARTBEAT_SECONDS="2")
     seed_file = tmp_path / "seed.json"
     seed_file.write_text(json.dumps(seed(env, points=4, tickets=30, displays=2)))
     with serving(env, tmp_path) as server:
@@ -47,7 +47,7 @@ def test_twenty_seconds_of_load(sqlite_url: str, tmp_path: Path) -> None:
 
 def test_a_frozen_server_is_a_failed_load(sqlite_url: str, tmp_path: Path) -> None:
     """A display that hears nothing for two and a half heartbeats is counted as a failure."""
-    env = environment(sqlite_url, measured=False, NOWSERVING_HEARTBEAT_SECONDS="0.5")
+    env = environment(sqlite_url, NOWSERVING_HEARTBEAT_SECONDS="0.5")
     seed_file = tmp_path / "seed.json"
     seed_file.write_text(json.dumps(seed(env, points=4, tickets=5, displays=1)))
     with serving(env, tmp_path) as server:

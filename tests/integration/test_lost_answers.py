@@ -148,7 +148,7 @@ def _ticks(url: str, site_id: int) -> list[str]:
 def test_commits_lost_at_random_under_many_callers(mysql_url: str, proxy: LossyProxy, seeded: Seed, tmp_path: Path) -> None:
     """A third of all commits is lost, one way or the other. Who hears "unavailable" repeats, as a client does."""
     answered: dict[str, dict[str, Any]] = {}
-    with serving(environment(proxy.url, measured=False), tmp_path) as server:
+    with serving(environment(proxy.url), tmp_path) as server:
         token = server.sign_in(seeded, "admin")
         proxy.lose_at_random(0.33)
         with ThreadPoolExecutor(CALLERS) as pool:

@@ -30,13 +30,12 @@ WAITING = 100
 
 @pytest.mark.parametrize(("engine", "servers"), [("mysql", 2), ("sqlite", 1)])
 def test_each_entry_is_called_at_most_once(
-    engine: str, servers: int, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: str, servers: int, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     """200 concurrent calls at 20 points over 100 waiting, 20 times, each at a new site of the same installation."""
-    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # measured elsewhere: here it would only slow the race
     url = request.getfixturevalue(f"{engine}_url")
     redis_url = request.getfixturevalue("redis_url") if servers > 1 else None
-    env = environment(url, redis_url, measured=False, NOWSERVING_LOG_LEVEL="warning")
+    env = environment(url, redis_url, NOWSERVING_LOG_LEVEL="warning")
     seed(env, points=1, tickets=0)
     with ExitStack() as stack:
         running = [stack.enter_context(serving(env, tmp_path, name=f"server{index}")) for index in range(servers)]

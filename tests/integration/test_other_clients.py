@@ -56,7 +56,7 @@ def test_http_1_0_gets_a_stream_without_chunks_and_head_ends(sqlite_url: str, tm
 
 def test_thousands_of_streams_are_drained_in_time_and_resume_without_a_gap(sqlite_url: str, tmp_path: Path) -> None:
     """SIGTERM with 2,000 screens: a bye for each, status 0, and the next server tells each only what it missed."""
-    env = environment(sqlite_url, measured=False, NOWSERVING_MAX_STREAMS_PER_TOKEN="3000")
+    env = environment(sqlite_url, NOWSERVING_MAX_STREAMS_PER_TOKEN="3000")
     seeded = seed(env, points=1, tickets=3, displays=1)
     display = seeded["displays"][0]
     path = f"/live/displays/{display['id']}"

@@ -17,6 +17,8 @@ from tests.real.rows import change, rows
 from tests.real.screens import sse
 from tests.real.server import Server, environment, seed, serving
 
+pytestmark = pytest.mark.measured
+
 PAIRINGS = "/api/v1/pairings"
 TEN_MINUTES = 600_000_000
 

@@ -20,6 +20,8 @@ from tests.real import databases
 from tests.real.rows import rows
 from tests.real.server import Server, environment, seed, serving
 
+pytestmark = pytest.mark.measured
+
 ISSUE = "/api/v1/commands/issue-ticket"
 
 

@@ -26,6 +26,8 @@ from tests.real.past import PastEntry
 from tests.real.server import Server, environment, seed, serving
 from tests.unit.transport.test_openapi import Checker
 
+pytestmark = pytest.mark.measured
+
 Json = dict[str, Any]
 SECOND = 1_000_000
 DAYS, PER_DAY = 4, 60

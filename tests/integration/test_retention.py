@@ -19,6 +19,8 @@ from server.store.retention import DAY_MICROSECONDS, Forgotten, forget
 from server.store.tables import commands, events, metadata, sites, visit_search, visits
 from tests.real.server import command_line, environment, seed
 
+pytestmark = pytest.mark.measured
+
 PERSON: dict[str, Any] = {
     "name": "Zoë Ångström",
     "phone": "+49 30 901820",

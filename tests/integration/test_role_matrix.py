@@ -247,16 +247,16 @@ class House:
 
     def session(self, who: Any) -> Json:
         """Open one more session."""
-        answer = httpx.post(
-            f"{self.server.url}/api/v1/session", json={"username": who["username"], "password": who["password"]}
-        )
+        with self.server.client() as client:
+            answer = client.post("/api/v1/session", json={"username": who["username"], "password": who["password"]})
         assert answer.status_code == 200, answer.text
         opened: Json = answer.json()
         return opened
 
     def pairing(self) -> Json:
         """Begin a pairing."""
-        begun: Json = httpx.post(f"{self.server.url}/api/v1/pairings").json()
+        with self.server.client() as client:
+            begun: Json = client.post("/api/v1/pairings").json()
         return begun
 
     def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
@@ -289,7 +289,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def houses(folder: Path) -> Iterator[tuple[House, House]]:
     """Two organisations on one server."""
-    env = environment(f"sqlite+aiosqlite:///{folder / 'x.db'}", measured=False, NOWSERVING_HEARTBEAT_SECONDS="30")
+    env = environment(f"sqlite+aiosqlite:///{folder / 'x.db'}", NOWSERVING_HEARTBEAT_SECONDS="30")
     seeds = [seed(env, points=4, tickets=6, displays=2) for _ in range(2)]
     with serving(env, folder) as server:
         ours, theirs = (House(server, seeded, env) for seeded in seeds)

@@ -16,6 +16,8 @@ from server.setup import Seed
 from tests.real.screens import sse
 from tests.real.server import Server, environment, seed, serving
 
+pytestmark = pytest.mark.measured
+
 PUBLIC = "https://queue.example.org/"
 
 

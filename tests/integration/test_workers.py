@@ -29,6 +29,8 @@ from workers.channels.channel import Channel, ChannelRefused, Message
 from workers.channels.recording import RecordingChannel
 from workers.parts import Parts
 
+pytestmark = pytest.mark.measured
+
 
 @pytest.fixture
 def record(tmp_path: Path) -> Path:

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
-
+from tests.real.plain import answers
 from tests.real.processes import free_port, running, wait_until
 from tests.real.server import environment
 
@@ -21,13 +20,5 @@ def demo(folder: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "server.cli", "demo", "--port", str(port), "--directory", str(folder / "demo")]
     with running(command, log, environment("sqlite+aiosqlite:///unused.db")) as process:
         base = f"http://127.0.0.1:{port}"
-        wait_until(lambda: lives(base), "the demo", process)
+        wait_until(lambda: answers(f"{base}/health/live"), "the demo", process)
         yield base
-
-
-def lives(base: str) -> bool:
-    """Return whether a server answers."""
-    try:
-        return httpx.get(f"{base}/health/live", timeout=2).status_code == 200
-    except httpx.HTTPError:
-        return False

@@ -17,6 +17,8 @@ from httpx_sse import SSEError, connect_sse
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect as connect_websocket
 
+from tests.real.plain import PLAIN
+
 Message = tuple[str, str | None, dict[str, Any]]
 
 
@@ -90,7 +92,7 @@ def sse(
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     if last_id or screen.last_id:
         headers["Last-Event-ID"] = last_id or screen.last_id or ""
-    client = httpx.Client(timeout=httpx.Timeout(10, read=60))
+    client = httpx.Client(timeout=httpx.Timeout(10, read=60), verify=PLAIN)
     sockets: list[socket.socket] = []
 
     def follow() -> None:

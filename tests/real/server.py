@@ -21,6 +21,7 @@ from server.store.database import Database
 from server.store.vault import Vault
 from tests.real.migrated import bring_up
 from tests.real.passwords import quick_passwords
+from tests.real.plain import PLAIN, answers
 from tests.real.processes import free_port, running, wait_until
 
 SECRETS = {
@@ -29,14 +30,9 @@ SECRETS = {
 }
 
 
-def environment(database_url: str, redis_url: str | None = None, *, measured: bool = True, **more: str) -> dict[str, str]:
-    """Return the environment of one installation: nothing of this process's own settings.
-
-    ``measured`` is false for tests that ask a server a great many things which others ask it too: its processes are not
-    slowed down by the measuring of coverage.
-    """
-    left_out = ("NOWSERVING_",) if measured else ("NOWSERVING_", "COVERAGE_PROCESS_")
-    env = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
+def environment(database_url: str, redis_url: str | None = None, **more: str) -> dict[str, str]:
+    """Return the environment of one installation: nothing of this process's own settings."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("NOWSERVING_")}
     env |= SECRETS | {
         "NOWSERVING_DATABASE_URL": database_url,
         "NOWSERVING_DRAIN_DELAY_SECONDS": "0",
@@ -105,7 +101,7 @@ class Server:
     def client(self, token: str | None = None) -> httpx.Client:
         """Return a client, signed in by ``token``. Close it."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=30)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30, verify=PLAIN)
 
     def sign_in(self, seeded: Seed, role: str) -> str:
         """Return an access token of the seed's member with this role."""
@@ -128,14 +124,7 @@ def serving(
     with running(command, log, dict(env)) as process:
         server = Server(port, process, log)
         try:
-            wait_until(lambda: _ready(server), f"the server ({log.name})", process)
+            wait_until(lambda: answers(f"{server.url}/health/ready"), f"the server ({log.name})", process)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{log.read_text()[-3000:]}") from None
         yield server
-
-
-def _ready(server: Server) -> bool:
-    try:
-        return httpx.get(f"{server.url}/health/ready", timeout=2).status_code == 200
-    except httpx.HTTPError:
-        return False
