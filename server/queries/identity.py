@@ -10,7 +10,6 @@ from typing import Any, Literal
 from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, literal, select, union_all
 
 from server.store.database import CLOCK, Database
-from server.store.pairings import FETCHED
 from server.store.tables import api_keys, displays, entries, kiosks, pairings, sessions, sites, staff, visits
 
 
@@ -100,9 +99,9 @@ class Identities:
 
     async def pairing(self, secret_hash: str) -> int | None:
         """Return the id of the pairing with this secret that is not over."""
-        here = (pairings.c.secret_hash == secret_hash, pairings.c.expires_at > self._clock())
-        row = await self.database.look_up(select(pairings.c.id, pairings.c.sealed).where(*here))
-        return row.id if row and row.sealed != FETCHED else None
+        here = (pairings.c.secret_hash == secret_hash, pairings.c.expires_at > self._clock(), pairings.c.told.is_(False))
+        row = await self.database.look_up(select(pairings.c.id).where(*here))
+        return row.id if row else None
 
     async def colleague(self, organisation_id: int, staff_id: int) -> StaffMember | None:
         """Return a member of this organisation's staff, active or not."""

@@ -11,7 +11,6 @@ from server.store.database import new_id
 from server.store.tables import pairings
 
 LIFE_MICROSECONDS = 10 * 60_000_000
-FETCHED = ""  # where the sealed token was
 
 
 async def create(connection: AsyncConnection, code_hash: str, secret_hash: str, now: int) -> int:
@@ -45,13 +44,15 @@ async def claim(connection: AsyncConnection, code_hash: str, device_id: int, now
 async def release(connection: AsyncConnection, pairing_id: int) -> None:
     """Give a code back: the device could not have it."""
     await connection.execute(
-        update(pairings).where(pairings.c.id == pairing_id, pairings.c.sealed.is_(None)).values(device_id=None)
+        update(pairings)
+        .where(pairings.c.id == pairing_id, pairings.c.sealed.is_(None), pairings.c.told.is_(False))
+        .values(device_id=None)
     )
 
 
 async def fill(connection: AsyncConnection, pairing_id: int, sealed: str) -> bool:
     """Put the sealed token where the device fetches it, unless it is or was there; return False if the time is out."""
-    empty = (pairings.c.id == pairing_id, pairings.c.sealed.is_(None))
+    empty = (pairings.c.id == pairing_id, pairings.c.sealed.is_(None), pairings.c.told.is_(False))
     await connection.execute(update(pairings).where(*empty).values(sealed=sealed))
     there = await connection.execute(select(pairings.c.id).where(pairings.c.id == pairing_id))
     return there.one_or_none() is not None
@@ -59,10 +60,10 @@ async def fill(connection: AsyncConnection, pairing_id: int, sealed: str) -> boo
 
 async def take(connection: AsyncConnection, secret_hash: str, now: int) -> tuple[int, str | None] | None:
     """Return a pairing's id and its sealed token, or None if it is over. With a token it is over from now on."""
-    here = (pairings.c.secret_hash == secret_hash, pairings.c.expires_at > now)
+    here = (pairings.c.secret_hash == secret_hash, pairings.c.expires_at > now, pairings.c.told.is_(False))
     row = (await connection.execute(select(pairings.c.id, pairings.c.sealed).where(*here).with_for_update())).one_or_none()
-    if row is None or row.sealed == FETCHED:
+    if row is None:
         return None
     if row.sealed is not None:
-        await connection.execute(update(pairings).where(pairings.c.id == row.id).values(sealed=FETCHED))
+        await connection.execute(update(pairings).where(pairings.c.id == row.id).values(sealed=None, told=True))
     return int(row.id), row.sealed

@@ -443,6 +443,7 @@ pairings = Table(
     Column("expires_at", BigInteger, nullable=False),
     Column("device_id", BigInteger),
     Column("sealed", Text),
+    Column("told", Boolean, nullable=False, server_default=false()),
     Index(None, "expires_at"),
     **_OPTIONS,
 )
