@@ -64,11 +64,13 @@ FILL = {
         SELECT {_ID} + 1, 4 * seq + 2 + step, {{site}}, ELT(step + 1, 'waiting', 'called', 'serving'),
         {_AT} + ELT(step + 1, 0, 600000000, 660000000), {_AT} + ELT(step + 1, 600000000, 660000000, 1860000000),
         {{point}}, 'staff:1'""",
-    "events": f"""(site_id, seq, at, type, actor, command_id, entry_id, body)
+    "events": f"""(site_id, seq, at, type, actor, command_id, entry_id, hash, body)
         SELECT {{site}}, {{first_event}} + 3 * seq + step, {_AT} + ELT(step + 1, 600000000, 660000000, 1860000000),
         ELT(step + 1, 'ticket-called', 'service-started', 'service-completed'), 'staff:1', CONCAT('past-', seq), {_ID} + 1,
+        SHA2(CONCAT('past', seq, step), 256),
         CONCAT('{{{{"entry_id":', {_ID} + 1, ',"point_id":', {{point}}, ',"label":"A001"',
                IF(step = 0, ',"announcement_id":1,"reason":"A001 before A002: waiting longer"', ''), '}}}}')""",
+    "event_entries": f"(entry_id, seq) SELECT {_ID} + 1, {{first_event}} + 3 * seq + step",
 }
 STEPS = " CROSS JOIN (SELECT 0 AS step UNION ALL SELECT 1 UNION ALL SELECT 2) AS steps"
 
@@ -160,7 +162,7 @@ async def fill(database: Database, queue_ids: list[int], point_id: int, base: in
             for low in range(0, count, AT_ONCE):
                 source = f" FROM seq_{low}_to_{min(low + AT_ONCE, count) - 1}"
                 statement = f"INSERT INTO {table} {what.format(**values)}{source}"
-                steps = STEPS if table in ("intervals", "events") else ""
+                steps = STEPS if table in ("intervals", "events", "event_entries") else ""
                 await connection.exec_driver_sql((statement + steps).replace("%", "%%"), ())
                 await connection.commit()
         highest = f"UPDATE sites SET last_id = {1_000_000 + 2 * count + 2}, seq = {1_000 + 3 * count} WHERE id = {site}"
