@@ -15,7 +15,7 @@ VENV := .venv
 CALM := audit bad_input cancelled chains database execute explain fuzz hostile invariants keys migrations openapi patients \
 	random_days reading request_costs retention role_matrix statements
 # Those that follow the browsers' in their lane, so that all three end at about the same time.
-LATER := command_line law leaks nginx
+LATER := command_line law leaks lost_answers nginx
 # What is live: what every screen is told, whatever happens.
 LIVE := another_history display_health junk_frames law live nothing_left other_clients point_live revoked stalled
 # Each lock has a stamp of its own: what is installed is what the lock says, and is installed once.

@@ -106,6 +106,10 @@ def nothing_changed(records: Records, entries: dict[str, int]) -> Iterator[None]
 
 # The clock goes on, and quotes waits anew: that is no change of anybody's.
 QUOTED = {"expect_from", "expect_until", "estimating", "next_tick_at", "quoted_at", "last_event_at", "chain", "seq"}
+BUT_THE_CLOCKS = {
+    "events": "AND actor != 'clock'",
+    "commands": "AND command_id NOT IN (SELECT command_id FROM events WHERE actor = 'clock')",
+}
 
 
 def _records(connection: sqlite3.Connection, site_id: int) -> list[tuple[Any, ...]]:
@@ -116,9 +120,8 @@ def _records(connection: sqlite3.Connection, site_id: int) -> list[tuple[Any, ..
         if own not in table.columns or table is tables.audit:
             continue
         columns = ", ".join(column.name for column in table.columns if table is tables.events or column.name not in QUOTED)
-        done = "AND actor != 'clock'" if table is tables.events else ""
-        rows = connection.execute(f"SELECT '{table.name}', {columns} FROM {table.name} WHERE {own} = ? {done}", (site_id,))
-        found += rows.fetchall()
+        query = f"SELECT '{table.name}', {columns} FROM {table.name} WHERE {own} = ? {BUT_THE_CLOCKS.get(table.name, '')}"
+        found += connection.execute(query, (site_id,)).fetchall()
     return sorted(found, key=repr)
 
 
