@@ -105,8 +105,15 @@ class House:
 
     def ask(self, method: str, path: str, body: Json | None = None, *, sure: bool = True) -> Json:
         """Ask as the administrator; what is refused is an error if it had to be ``sure``."""
-        headers = {"Authorization": f"Bearer {self.tokens['admin']}"}
-        answer = self.client.request(method, path, json=body, headers=headers)
+
+        def asked() -> httpx.Response:
+            headers = {"Authorization": f"Bearer {self.tokens['admin']}"}
+            return self.client.request(method, path, json=body, headers=headers)
+
+        answer = asked()
+        if answer.status_code == 401:  # some request of the run has ended this session: they are allowed to
+            self.sign_in("admin")
+            answer = asked()
         assert answer.status_code < 300 or not sure, f"{method} {path}: {answer.text}"
         told: Json = answer.json() if answer.content else {}
         return told
@@ -235,6 +242,7 @@ class Feed:
         if self.chance.random() < 0.8:
             case.headers.pop("Idempotency-Key", None)
         if not allowed:
+            self._spare(case)
             return
         self._path(case, label)
         if isinstance(case.body, dict):
@@ -242,6 +250,13 @@ class Feed:
             self._whole(case.body, label, role)
         if isinstance(case.query, dict):
             self._query(case.query, label, role)
+
+    def _spare(self, case: Case[Any]) -> None:
+        """Keep those out of it whom the run itself signs in with: wrong elsewhere, a request may name them by chance."""
+        own = {str(each) for each in (*self.house.protected, self.house.own_key)}
+        for name in ("staff_id", "api_key_id"):
+            if str(case.path_parameters.get(name)) in own:
+                case.path_parameters[name] = 10**9
 
     def _path(self, case: Case[Any], label: str) -> None:
         for name, value in case.path_parameters.items():
