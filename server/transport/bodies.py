@@ -68,6 +68,8 @@ def _real_day(value: str) -> str:
 
 PlainText = Annotated[str, AfterValidator(_plain_text)]
 Day = Annotated[str, AfterValidator(_real_day)]
+_Minutes = Annotated[int, Field(ge=0, le=24 * 60)]
+Hours = tuple[tuple[_Minutes, _Minutes, _Minutes], ...]  # the first is the weekday; that it is one the domain looks after
 
 
 def _model_of(command: type[Command]) -> type[Body]:
@@ -79,6 +81,8 @@ def _model_of(command: type[Command]) -> type[Body]:
         hint = hints[item.name]
         if item.name == "date_of_birth":
             hint = Day | None
+        elif item.name == "hours":
+            hint = Hours | None
         elif hint in (str, str | None):
             hint = PlainText if hint is str else PlainText | None
         elif hint in (int, int | None) and item.name.endswith("_id"):

@@ -367,7 +367,20 @@ BOUNDS: list[tuple[str, str, list[Any], list[Any]]] = [
     ),
     ("change-site", "recalls_before_no_show", [0, 10, None], [-1, 11]),
     ("change-site", "minutes_before_no_show", [0, 60, None], [-1, 61]),
-    ("change-site", "hours", [[], [[0, 1, 2]], [[0, 1, 2]] * 50, None], [[[0, 1]], [[0, 1, 2]] * 51, [["0", 1, 2]]]),
+    (
+        "change-site",
+        "hours",
+        [[], [[0, 1, 2]], [[0, 1, 2]] * 50, None],
+        [
+            [[0, 1]],
+            [[0, 1, 2]] * 51,
+            [["0", 1, 2]],
+            [[-1, 1, 2]],
+            [[0, 1, 1441]],
+            [[0, -(2**70), 2]],
+            [[2**70, 1, 2]],
+        ],
+    ),
     ("change-site", "closed_on", [[], ["2026-12-25"] * 100, None], [["2026-12-25"] * 101, [1]]),
     *(
         (name, field, ["A", "x" * 80], ["", "x" * 81])
