@@ -48,6 +48,7 @@ LEFT_OUT = {
     "GET /live/displays/{display_id}": "its answer never ends",
     "GET /live/points/{point_id}": "its answer never ends",
     "GET /live/tickets/{token}": "its answer never ends",
+    "GET /api/v1/displays/{display_id}/speech": "for the display's own token alone: test_spoken_and_drawn.py",
     "POST /live/displays/{display_id}/ack": "for the display's own token alone: test_display_health.py",
     "POST /live/displays/{display_id}/disagreement": "for the display's own token alone: test_display_health.py",
     "POST /live/tickets/{token}/disagreement": "its address is a token, which nobody guesses: test_live.py",
@@ -180,11 +181,12 @@ class House:
         for entry_id in self.known.get("entry serving", []):
             self.do("complete", sure=False, entry_id=entry_id)
         self.known["entry completed"] = self.known.get("entry serving", [])
-        called = self.known.get("entry called", [])
-        for entry_id, step in zip(called, ("no-show", "start", "start", "no-show"), strict=False):
-            self.do(step, sure=False, entry_id=entry_id)
         for point_id in self.known["point"][:-3]:  # some stay free, to be called to and to change rooms
             self.do("call-next", sure=False, point_id=point_id)
+        self.learn()
+        called = self.known.get("entry called", [])
+        for entry_id, step in zip(called, ("start", "no-show", "start"), strict=False):
+            self.do(step, sure=False, entry_id=entry_id)
 
     def _let_others_in(self) -> None:
         """Make colleagues, keys and sessions that may be lost."""
@@ -263,6 +265,8 @@ class Feed:
             if name == "pairing" and self.chance.random() < REAL:
                 begun = self.house.client.post("/api/v1/pairings").json()
                 value = begun["secret" if case.method == "GET" else "code"]
+            elif name == "token" and self.chance.random() < REAL:
+                value = self.house.tokens["patient"]
             elif name == "session_id" and self.chance.random() < REAL:
                 value = self.house.open_session("clinician")["refresh_token"].partition(".")[0]
             else:
