@@ -41,10 +41,11 @@ test: packages $(DEV_STAMP) $(NPM_STAMP) check
 	@mkdir -p .make; \
 	nice $(VENV)/bin/python -m coverage run -m pytest tests/unit $(CALM:%=tests/integration/test_%.py) $(PYTEST_ARGS) \
 		>.make/calm.log 2>&1 & calm=$$!; \
-	{ $(VENV)/bin/python -m pytest tests/browser $(PYTEST_ARGS); browser=$$?; \
-	$(VENV)/bin/python -m coverage run -m pytest $(LATER:%=tests/integration/test_%.py) $(PYTEST_ARGS) && [ $$browser = 0 ]; \
-	} >.make/browser.log 2>&1 & browser=$$!; \
-	trap 'trap - TERM; kill 0' INT TERM; \
+	{ trap 'kill $$!; exit 1' TERM; \
+	$(VENV)/bin/python -m pytest tests/browser $(PYTEST_ARGS) & wait $$!; browser=$$?; \
+	$(VENV)/bin/python -m coverage run -m pytest $(LATER:%=tests/integration/test_%.py) $(PYTEST_ARGS) & \
+	wait $$! && [ $$browser = 0 ]; } >.make/browser.log 2>&1 & browser=$$!; \
+	trap 'kill $$calm $$browser' INT TERM; \
 	$(VENV)/bin/python -m coverage run -m pytest tests/integration tests/faults \
 		$(patsubst %,--ignore=tests/integration/test_%.py,$(CALM) $(LATER)) $(PYTEST_ARGS); others=$$?; \
 	wait $$browser; browser=$$?; cat .make/browser.log; \
