@@ -165,6 +165,8 @@ def test_the_command_line_names_what_is_broken(database_url: str) -> None:
     assert f"site {one['site_id']}: BROKEN after 4 links: event 5 is not what was written" in broken.stdout
     assert f"site {other['site_id']}: " in broken.stdout
     assert "1 chains are whole, 1 are broken." in broken.stdout
+    assert command_line(env, "audit", "verify", "--site", str(one["site_id"])).returncode == 1
+    assert command_line(env, "audit", "verify", "--site", str(other["site_id"])).returncode == 0
 
 
 def test_the_command_line_verifies_one_site_through_what_was_kept(sqlite_url: str) -> None:
