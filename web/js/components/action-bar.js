@@ -15,17 +15,17 @@ const USUAL = new Set(["call-next", "call", "start", "complete", "return"]);
 
 /**
  * Show whom the actions are for, the chosen one or the guest of my point, and what can be done: only the steps that the state
- * allows, and the role, can be pressed, and the usual next one stands out. The buttons keep their places.
+ * allows can be pressed, and the usual next one stands out. The buttons keep their places.
  *
  * @param {HTMLElement} bar
  * @param {Desk} desk
- * @param {{mine: number | null, chosen: Entry | null, undo: Step | null, now: number, may: (action: string) => boolean}} look
+ * @param {{mine: number | null, chosen: Entry | null, undo: Step | null, now: number}} look
  */
-export function showActions(bar, desk, { mine, chosen, undo, now, may }) {
+export function showActions(bar, desk, { mine, chosen, undo, now }) {
   const point = desk.points.find(({ id }) => id === mine) ?? null;
   const guest = guestOf(desk, point);
   const subject = chosen ?? guest;
-  const possible = possibleAt(desk, point, chosen).filter(may);
+  const possible = possibleAt(desk, point, chosen);
   const next = subject === null && point?.next ? (desk.entries.get(point.next.entry) ?? null) : null;
   const shown = subject ?? next;
   bar.dataset.state = subject?.state ?? "free";
@@ -65,7 +65,7 @@ export function showActions(bar, desk, { mine, chosen, undo, now, may }) {
       }
       return t(`guest.${subject.state}`);
     }
-    if (point === null) return t(may("call-next") ? "guest.no_point" : "guest.watching");
+    if (point === null) return t(find(".my-point", bar).hidden ? "guest.watching" : "guest.no_point");
     if (point.state !== "open") return t(`guest.${point.state}`);
     if (point.next && next !== null) return t("guest.next", { why: whyNext(point.next, next.priority) });
     return t("guest.free");

@@ -139,13 +139,12 @@ function attend(site, sites, user) {
     showDisplays(find("[data-displays]"), find("[data-display-alarm]"), desk.displays, { zone: site.time_zone, maySetUp });
     find("[data-site-message]").hidden = !desk.site?.message;
     say(find(".site-message"), desk.site?.message ?? "");
-    showActions(bar, desk, { mine, chosen: chosenEntry(), undo: undoable(), now, may });
+    showActions(bar, desk, { mine, chosen: chosenEntry(), undo: undoable(), now });
     say(find("[data-search-status]"), matching === null ? "" : t("desk.search.found", { n: matching.size }));
   }
 
   /** Return the step that can be taken back: the chosen one's last, or else what was last done here. */
   function undoable() {
-    if (!may("undo")) return null;
     const now = connection.now();
     const entry = chosenEntry();
     if (entry?.undo && entry.undo_until !== null && entry.undo_until > now) {
@@ -299,7 +298,7 @@ function attend(site, sites, user) {
   }, failed);
   const keysSheet = whenOpened(async () => {
     const { keysDialog } = await import("../components/keys-dialog.js");
-    return keysDialog(dialog("keys"), keys, may);
+    return keysDialog(dialog("keys"), keys, (action) => !find(`[data-action="${action}"]`).hidden);
   }, failed);
   const pairing = whenOpened(async () => {
     const { pairDialog } = await import("../components/pair-dialog.js");
