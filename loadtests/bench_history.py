@@ -162,7 +162,7 @@ async def fill(database: Database, queue_ids: list[int], point_id: int, base: in
             for low in range(0, count, AT_ONCE):
                 source = f" FROM seq_{low}_to_{min(low + AT_ONCE, count) - 1}"
                 statement = f"INSERT INTO {table} {what.format(**values)}{source}"
-                steps = STEPS if table in ("intervals", "events", "event_entries") else ""
+                steps = STEPS if "step" in what else ""
                 await connection.exec_driver_sql((statement + steps).replace("%", "%%"), ())
                 await connection.commit()
         highest = f"UPDATE sites SET last_id = {1_000_000 + 2 * count + 2}, seq = {1_000 + 3 * count} WHERE id = {site}"

@@ -107,7 +107,6 @@ def measure(folder: Path, count: int, commands: int, pairs: int) -> tuple[list[f
         NOWSERVING_STALLED_SECONDS="600",
         NOWSERVING_HEARTBEAT_SECONDS="300",  # or the kernel would take the one that takes nothing for gone
     )
-    env.pop("COVERAGE_PROCESS_CONFIG", None)
     seeded = seed(env, points=1, tickets=300, displays=1)
     display, deliveries = seeded["displays"][0], Deliveries()
     without: list[float] = []

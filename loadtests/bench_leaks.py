@@ -88,7 +88,6 @@ def measure(folder: Path, rounds: list[int], seed_of_chance: int = 1) -> list[tu
     env = environment(
         f"sqlite+aiosqlite:///{folder / 'x.db'}", NOWSERVING_LOG_LEVEL="warning", NOWSERVING_MAX_STREAMS_PER_TOKEN="1000"
     )
-    env.pop("COVERAGE_PROCESS_CONFIG", None)  # what it collects is memory as well
     seeded = seed(env, points=2, tickets=20, displays=1)
     chance, found = random.Random(seed_of_chance), []
     with serving(env, folder) as server:

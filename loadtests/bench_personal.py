@@ -31,32 +31,32 @@ def personal(transport: Transport, of: Clinic, rounds: int, **more: str) -> Figu
     patients = len(of.seeded["tickets"])
     with (
         tempfile.TemporaryDirectory() as name,
-        contenders.ours(Path(name), transport, of, **more) as clinic,
-        core_of_its_own(clinic.pid),
+        contenders.ours(Path(name), transport, of, **more) as running,
+        core_of_its_own(running.pid),
     ):
-        point_id = clinic.seeded["point_ids"][0]
-        paths = [f"/live/tickets/{each['token']}" for each in clinic.seeded["tickets"]]
-        crowd = Crowd(clinic.port, clinic.marker)
+        point_id = running.seeded["point_ids"][0]
+        paths = [f"/live/tickets/{each['token']}" for each in running.seeded["tickets"]]
+        crowd = Crowd(running.port, running.marker)
         try:
-            crowd.connect([get(paths[0], clinic.port, transport)], b'"ticket":{')
-            before = proportional_bytes(clinic.pid)
-            crowd.connect((get(path, clinic.port, transport) for path in paths[1:]), b'"ticket":{', at_once=20)
+            crowd.connect([get(paths[0], running.port, transport)], b'"ticket":{')
+            before = proportional_bytes(running.pid)
+            crowd.connect((get(path, running.port, transport) for path in paths[1:]), b'"ticket":{', at_once=20)
             crowd.rest(3)
-            memory = (proportional_bytes(clinic.pid) - before) / (patients - 1)
+            memory = (proportional_bytes(running.pid) - before) / (patients - 1)
             costs = []
             for index in range(WARM_ROUNDS + rounds):
                 if index == WARM_ROUNDS:
                     crowd.received = crowd.bytes = 0
                 waiting = patients - index - 1
-                before, began = crowd.received, cpu_seconds(clinic.pid)
-                entry_id = clinic.caller.do("call-next", point_id=point_id)["entry"]["id"]
-                until_at_rest(clinic.pid)
+                before, began = crowd.received, cpu_seconds(running.pid)
+                entry_id = running.caller.do("call-next", point_id=point_id)["entry"]["id"]
+                until_at_rest(running.pid)
                 crowd.expect(before + waiting)  # whoever waits has one before them fewer
-                clinic.caller.do("start", entry_id=entry_id)
-                clinic.caller.do("complete", entry_id=entry_id)
-                until_at_rest(clinic.pid)
+                running.caller.do("start", entry_id=entry_id)
+                running.caller.do("complete", entry_id=entry_id)
+                until_at_rest(running.pid)
                 crowd.rest(0.1)
-                costs.append((cpu_seconds(clinic.pid) - began) / (crowd.received - before))
+                costs.append((cpu_seconds(running.pid) - began) / (crowd.received - before))
             if crowd.lost > rounds + WARM_ROUNDS:
                 raise RuntimeError(f"{crowd.lost} connections were lost")
             return Figures(undisturbed(costs[WARM_ROUNDS:]) * 1e6, memory, crowd.bytes / crowd.received)

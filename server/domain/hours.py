@@ -9,7 +9,7 @@ from server.domain import tickets
 from server.domain.entities import Rules
 from server.domain.errors import InvalidField
 
-_DAY_MINUTES = 24 * 60
+DAY_MINUTES = 24 * 60
 
 
 def is_open(now: int, time_zone: str, rules: Rules) -> bool:
@@ -25,7 +25,7 @@ def refuse_wrong(rules: Rules) -> None:
     """Raise `InvalidField` unless a site's hours are each within one day, none overlap, and its closed days are dates."""
     last: dict[int, int] = {}
     for day, begin, until in sorted(rules.hours):
-        if not (0 <= day <= 6 and 0 <= begin < until <= _DAY_MINUTES):
+        if not (0 <= day <= 6 and 0 <= begin < until <= DAY_MINUTES):
             problem = f"({day}, {begin}, {until}) is no weekday 0 to 6 with minutes from before until, up to 1440"
             raise InvalidField(field="hours", problem=problem)
         if begin < last.get(day, 0):

@@ -11,6 +11,7 @@ from server.store.database import new_id
 from server.store.tables import pairings
 
 LIFE_MICROSECONDS = 10 * 60_000_000
+_EMPTY = (pairings.c.sealed.is_(None), pairings.c.told.is_(False))  # there is no token yet
 
 
 async def create(connection: AsyncConnection, code_hash: str, secret_hash: str, now: int) -> int:
@@ -43,17 +44,12 @@ async def claim(connection: AsyncConnection, code_hash: str, device_id: int, now
 
 async def release(connection: AsyncConnection, pairing_id: int) -> None:
     """Give a code back: the device could not have it."""
-    await connection.execute(
-        update(pairings)
-        .where(pairings.c.id == pairing_id, pairings.c.sealed.is_(None), pairings.c.told.is_(False))
-        .values(device_id=None)
-    )
+    await connection.execute(update(pairings).where(pairings.c.id == pairing_id, *_EMPTY).values(device_id=None))
 
 
 async def fill(connection: AsyncConnection, pairing_id: int, sealed: str) -> bool:
     """Put the sealed token where the device fetches it, unless it is or was there; return False if the time is out."""
-    empty = (pairings.c.id == pairing_id, pairings.c.sealed.is_(None), pairings.c.told.is_(False))
-    await connection.execute(update(pairings).where(*empty).values(sealed=sealed))
+    await connection.execute(update(pairings).where(pairings.c.id == pairing_id, *_EMPTY).values(sealed=sealed))
     there = await connection.execute(select(pairings.c.id).where(pairings.c.id == pairing_id))
     return there.one_or_none() is not None
 

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from starlette.requests import Request
 
 from server.domain.commands import COMMANDS, Command
+from server.domain.hours import DAY_MINUTES
 from server.domain.ids import MAX_ID
 from server.transport.errors import BodyTooLarge, InvalidBody, MalformedBody
 
@@ -68,7 +69,7 @@ def _real_day(value: str) -> str:
 
 PlainText = Annotated[str, AfterValidator(_plain_text)]
 Day = Annotated[str, AfterValidator(_real_day)]
-_Minutes = Annotated[int, Field(ge=0, le=24 * 60)]
+_Minutes = Annotated[int, Field(ge=0, le=DAY_MINUTES)]
 Hours = tuple[tuple[_Minutes, _Minutes, _Minutes], ...]  # the first is the weekday; that it is one the domain looks after
 
 
