@@ -27,6 +27,7 @@ from tests.real.truth import truth_of
 from tests.unit.worlds import command_of
 
 ROUNDS = 10
+MOST_ROUNDS = 3 * ROUNDS  # what a request meets is chance: until each kind was done, they go on
 CALLERS = 4
 REQUESTS = 200
 TWICE = 0.15  # the share of keys that are sent twice at once, each time to another server if there is one
@@ -92,7 +93,7 @@ def test_every_command_is_sent_or_there_is_a_reason() -> None:
 def test_two_hundred_requests_of_every_kind_at_once(
     engine: str, servers: int, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    """Ten rounds at one site. A request may be refused by name; nothing else may go wrong."""
+    """Ten rounds at one site, or more. A request may be refused by name; nothing else may go wrong."""
     url = request.getfixturevalue(f"{engine}_url")
     redis_url = request.getfixturevalue("redis_url") if servers > 1 else None
     env = environment(url, redis_url, NOWSERVING_LOG_LEVEL="warning")
@@ -104,7 +105,10 @@ def test_two_hundred_requests_of_every_kind_at_once(
         pool = stack.enter_context(ProcessPoolExecutor(CALLERS, multiprocessing.get_context("spawn")))
         token = running[0].sign_in(seeded, "admin")
         urls = [server.url for server in running]
-        for number in range(ROUNDS):
+        done = set[str]()
+        for number in range(MOST_ROUNDS):
+            if number >= ROUNDS and done == set(SENT):
+                break
             board = asyncio.run(_board(url, seeded["site_id"]))
             asked = [_asked(board, chance, urls, f"{number}-{index}") for index in range(REQUESTS)]
             jobs = [pool.submit(ask_at_once, token, asked[caller::CALLERS]) for caller in range(CALLERS)]
@@ -112,8 +116,8 @@ def test_two_hundred_requests_of_every_kind_at_once(
             _check_answers(answers)
             answered += answers
             asyncio.run(_check_log(url, seeded["site_id"], answered))
-    done = Counter(each.asked.name for each in answered if each.status == 200)
-    assert set(done) == set(SENT), f"never done: {set(SENT) - set(done)}"
+            done |= {each.asked.name for each in answers if each.status == 200}
+    assert done == set(SENT), f"never done: {set(SENT) - done}"
     assert _twice_done(answered) > ROUNDS, "keys that came twice at once, and were done"
 
 
