@@ -26,6 +26,7 @@ OpenSealed = Callable[[Visit | Service], Personal]
 Onlooker = Literal["floor", "staff", "system"]
 
 NEXT_UP = 5
+TICKET, AHEAD = "ticket", "ahead"  # the cells of a ticket's view
 REMOVABLE = frozenset({"service", "provider", "queue", "point", "display", "kiosk"})
 
 
@@ -348,21 +349,26 @@ class DisplayView:
 
 @dataclass(frozen=True, slots=True)
 class TicketView:
-    """One patient's own ticket, in one small cell. It reveals nothing of any other patient but how many are ahead."""
+    """One patient's own ticket, and how many are `ahead` while they wait. It reveals nothing else of any other patient.
+
+    The count is a cell of its own, for it moves whenever anybody's place does, and nothing else then.
+    """
 
     visit_id: int
     kind: ClassVar[str] = "ticket"
-    shape: ClassVar[str] = "ticket4"
+    shape: ClassVar[str] = "ticket5"
 
     @property
     def name(self) -> str:
         return f"ticket:{self.visit_id}"
 
     def keys(self, board: Board) -> Iterable[str]:
-        yield "ticket"
+        yield from (TICKET, AHEAD)
 
     def cell(self, board: Board, key: str) -> Cell | None:
         visit, entry = board.visits.get(self.visit_id), board.latest_entry(self.visit_id)
+        if key == AHEAD:
+            return {"count": ahead(board, entry)} if entry is not None and entry.state == "waiting" else None
         if visit is None or entry is None:
             return {"state": "expired"}
         point = board.points[entry.point_id] if entry.point_id is not None else None
@@ -374,7 +380,6 @@ class TicketView:
             "queue": queue.name,
             "service": board.services[queue.service_id].public_name if queue.service_id is not None else None,
             "provider": board.providers[entry.provider_id].name if entry.provider_id is not None else None,
-            "ahead": ahead(board, entry) if entry.state == "waiting" else None,
             "point": point.name if point else None,
             "since": entry.since // 1000,
             "calls": entry.calls,
@@ -389,17 +394,13 @@ class TicketView:
         }
 
     def touched(self, board: Board, changed: set[str]) -> Iterable[str]:
-        yield "ticket"
-
-
-# The one field of a ticket's cell that moves whenever anybody's place does: `server.domain.ranking.aheads` tells it for all.
-COUNTED = "ahead"
+        return self.keys(board)
 
 
 def surroundings(board: Board) -> tuple[object, ...]:
-    """Return what every ticket's cell reads of a board beside its own visit, its own entry and the count.
+    """Return what every ticket's cell reads of a board beside its own visit and its own entry.
 
-    As long as it stays the same, and they do, the cell differs in nothing but `COUNTED`.
+    As long as it stays the same, and they do, so does the cell.
     """
     return (
         board.site.name,

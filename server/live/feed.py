@@ -11,13 +11,12 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Protocol
 
-import orjson
 import structlog
 
 from server.domain.board import Board, Changes, apply
 from server.domain.events import Recorded
 from server.domain.ranking import aheads
-from server.domain.views import COUNTED, TicketView, View, draw, surroundings
+from server.domain.views import AHEAD, TICKET, TicketView, View, draw, surroundings
 from server.live import messages
 from server.live.messages import Message, Position
 
@@ -29,8 +28,7 @@ FLUSH_COSTS = (
     4  # so many times what the last flush took goes by before the next: screens take a fifth of the process at most
 )
 LONGEST_FLUSH_SECONDS = 0.25
-TICKET = "ticket"
-_COUNT = b'"%b":' % COUNTED.encode()  # no string of the cell can hold it: its quotation marks would be escaped
+COUNT = b'{"count":%d}'  # the cell that says how many are ahead, as `server.domain.views` draws it
 _HOPS = 4  # turns of the loop until the streams that a flush woke have written
 
 
@@ -94,7 +92,7 @@ class Canvas:
         """Draw everything anew: a new feed, or another epoch."""
         self.seq = self.floor = self.changed_at = board.site.seq
         self.epoch = board.site.epoch
-        self._cells = {key: Cell(key, orjson.dumps(content), self.seq) for key, content in draw(self.view, board).items()}
+        self._cells = {key: Cell(key, messages.encode(content), self.seq) for key, content in draw(self.view, board).items()}
         self._tombstones: dict[str, int] = {}
         self._latest: tuple[int, int, Message] | None = None
         self.digest = 0
@@ -116,7 +114,7 @@ class Canvas:
                 self._tombstones.pop(key, None)
                 self._tombstones[key] = self.seq
             else:
-                encoded = orjson.dumps(content)
+                encoded = messages.encode(content)
                 if before is not None and before.content == encoded:
                     continue
                 cell = Cell(key, encoded, self.seq)
@@ -180,71 +178,80 @@ class Canvas:
 
 
 class TicketCanvas(Canvas):
-    """The one cell of a patient's ticket. Most changes of a queue move nothing in it but a number: how many are ahead.
+    """A patient's ticket, and how many are ahead. Most changes of a queue move nothing here but that number.
 
-    So the cell is kept as what stands before that number and what after. Moving it on is no rendering, and the digest is
-    made when somebody asks.
+    So both are kept as they are, with the number at which each last changed: moving on is no rendering, and the digest is
+    made when somebody asks. ``followed`` says how far all tickets of the feed have come.
     """
 
-    __slots__ = ("_after", "_before", "ahead", "visit_id")
+    __slots__ = ("_content", "_drawn_at", "_followed", "ahead", "moved_at", "visit_id")
 
     ahead: int | None
 
-    def __init__(self, view: TicketView, board: Board) -> None:
+    def __init__(self, view: TicketView, board: Board, followed: Followed) -> None:
         self.visit_id = view.visit_id
+        self._followed = followed
         super().__init__(view, board)
 
     def redraw(self, board: Board) -> None:
         """Draw everything anew."""
-        self.seq = self.floor = self.changed_at = board.site.seq
+        self.floor = self.changed_at = self._drawn_at = self.moved_at = board.site.seq
         self.epoch = board.site.epoch
-        self._latest = None
-        self._take(self._drawn(board))
+        self._content, self.ahead = self._drawn(board)
 
     def follow(self, board: Board, changed: set[str]) -> bool:
-        """Bring the whole cell up to the board; return whether it is other than before."""
-        self.seq = board.site.seq
-        drawn = self._drawn(board)
-        if drawn == self.content:
+        """Bring both cells up to the board; return whether any is other than before."""
+        content, ahead = self._drawn(board)
+        if content == self._content and ahead == self.ahead:
             return False
-        self._take(drawn)
-        self.changed_at = self.seq
+        if content != self._content:
+            self._content = content
+            self._drawn_at = self.changed_at = board.site.seq
+        if ahead != self.ahead:
+            self.ahead = ahead
+            self.moved_at = self.changed_at = board.site.seq
         return True
 
     @property
-    def parts(self) -> tuple[bytes, bytes]:
-        """What stands before and after the number."""
-        return self._before, self._after
-
-    @property
-    def content(self) -> bytes:
-        """The cell's compact JSON."""
-        return self._before if self.ahead is None else b"%b%d%b" % (self._before, self.ahead, self._after)
+    def seq(self) -> int:  # type: ignore[override]
+        """How far it has come: one that was drawn since is ahead of the others."""
+        return max(self._followed.seq, self.floor)
 
     @property
     def digest(self) -> int:  # type: ignore[override]
-        """The view's digest: the cell's own."""
-        return messages.digest_of(TICKET, self.content)
+        """The view's digest."""
+        mine = messages.digest_of(TICKET, self._content)
+        return mine if self.ahead is None else mine ^ messages.digest_of(AHEAD, COUNT % self.ahead)
 
     def snapshot(self, heartbeat_seconds: float, now_milliseconds: int) -> Message:
-        """Return the cell."""
-        return messages.snapshot(self.position, {TICKET: self.content}, heartbeat_seconds, now_milliseconds)
+        """Return the cells."""
+        cells = {TICKET: self._content} if self.ahead is None else {TICKET: self._content, AHEAD: COUNT % self.ahead}
+        return messages.snapshot(self.position, cells, heartbeat_seconds, now_milliseconds)
 
     def change_since(self, seq: int) -> Message:
-        """Return the cell, which has changed since ``seq``."""
-        return messages.change(self.position, [(TICKET, self.content)], [])
+        """Return what has changed since ``seq``."""
+        changed = [(TICKET, self._content)] if self._drawn_at > seq else []
+        gone = []
+        if self.moved_at > seq:
+            if self.ahead is None:
+                gone.append(AHEAD)
+            else:
+                changed.append((AHEAD, COUNT % self.ahead))
+        return messages.change(self.position, changed, gone)
 
-    def _drawn(self, board: Board) -> bytes:
-        return orjson.dumps(self.view.cell(board, TICKET))
+    def _drawn(self, board: Board) -> tuple[bytes, int | None]:
+        ticket, count = self.view.cell(board, TICKET), self.view.cell(board, AHEAD)
+        assert ticket is not None, "there always is one"
+        return messages.encode(ticket), None if count is None else count["count"]
 
-    def _take(self, drawn: bytes) -> None:
-        start = drawn.find(_COUNT)
-        end = drawn.find(b",", start)
-        number = drawn[start + len(_COUNT) : end]
-        if start >= 0 and number.isdigit():
-            self._before, self.ahead, self._after = drawn[: start + len(_COUNT)], int(number), drawn[end:]
-        else:  # nobody is ahead of a patient who does not wait
-            self._before, self.ahead, self._after = drawn, None, b""
+
+class Followed:
+    """How far the tickets of one feed have come: one number for all, for there may be thousands."""
+
+    __slots__ = ("seq",)
+
+    def __init__(self) -> None:
+        self.seq = 0
 
 
 class _Tickets:
@@ -254,15 +261,18 @@ class _Tickets:
         self._canvases: dict[int, TicketCanvas] = {}  # by visit
         self._surroundings: tuple[object, ...] = ()
         self._order: tuple[object, ...] = ()
+        self._followed = Followed()
 
-    def add(self, canvas: TicketCanvas, board: Board) -> None:
-        """A ticket is watched."""
+    def add(self, view: TicketView, board: Board) -> TicketCanvas:
+        """A ticket is watched: return its canvas."""
         if not self._canvases:
             self.begin(board)
-        self._canvases[canvas.visit_id] = canvas
+        canvas = self._canvases[view.visit_id] = TicketCanvas(view, board, self._followed)
+        return canvas
 
     def begin(self, board: Board) -> None:
         """All were drawn from this board."""
+        self._followed.seq = board.site.seq
         self._surroundings = surroundings(board)
         self._order = _order(board)
 
@@ -289,9 +299,7 @@ class _Tickets:
         else:
             self._surroundings = around
             drawn = set(canvases)
-        seq = board.site.seq
-        for canvas in canvases.values():
-            canvas.seq = seq
+        seq = self._followed.seq = board.site.seq
         others = [canvas for visit_id in drawn if (canvas := canvases[visit_id]).follow(board, changed)]
         entries = board.entries
         moved: list[TicketCanvas] = []
@@ -303,7 +311,7 @@ class _Tickets:
             ticket = canvases.get(entries[entry_id].visit_id)
             if ticket is not None and ticket.ahead != ahead:
                 ticket.ahead = ahead
-                ticket.changed_at = seq
+                ticket.moved_at = ticket.changed_at = seq
                 moved.append(ticket)
         return others, moved
 
@@ -406,8 +414,7 @@ class Feed:
         if isinstance(view, TicketView):
             ticket = self._tickets.get(view.visit_id)
             if ticket is None:
-                ticket = TicketCanvas(view, self._board)
-                self._tickets.add(ticket, self._board)
+                ticket = self._tickets.add(view, self._board)
             return ticket
         canvas = self._canvases.get(view.name)
         if canvas is None:

@@ -16,13 +16,15 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
 from typing import Any, Protocol
 
 import structlog
 
+from server.domain.views import AHEAD
 from server.live import messages
-from server.live.feed import TICKET, Canvas, TicketCanvas
+from server.live.feed import COUNT, Canvas, TicketCanvas
 from server.live.messages import Message, Position, Reason
 from server.live.stream import BYE_SECONDS, Stream, life_seconds
 
@@ -258,6 +260,7 @@ class Line(asyncio.Protocol):
             crowd.ready[self.descriptor] = self
         else:
             crowd.veiled[self] = None
+        crowd.settle()
 
     def _unready(self) -> None:
         """Be told nothing with the crowd any more; remember how far that has come."""
@@ -268,6 +271,7 @@ class Line(asyncio.Protocol):
             del crowd.ready[self.descriptor]
         else:
             del crowd.veiled[self]
+        crowd.settle()
         self.epoch, self.sent = crowd.epoch, crowd.sent
 
     def _write(self, data: bytes) -> None:
@@ -288,9 +292,11 @@ class Line(asyncio.Protocol):
             data = data[written:]
         transport.write(data)
 
-    def left_over(self, data: bytes) -> None:
-        """Have the transport write what the descriptor did not take."""
-        if self._transport is not None:
+    def left_over(self, data: bytes | None) -> None:
+        """Have the transport write what the descriptor did not take; None: it takes nothing any more."""
+        if data is None:
+            self.abort()
+        elif self._transport is not None:
             self._transport.write(data)
 
 
@@ -301,12 +307,13 @@ class Crowd:
     up by themselves when they can. ``sent`` is how far the ready ones have been told.
     """
 
-    __slots__ = ("_beat", "_canvas", "_lines", "epoch", "members", "ready", "sent", "veiled", "wire")
+    __slots__ = ("_beat", "_canvas", "_lines", "epoch", "members", "only", "ready", "sent", "veiled", "wire")
 
     def __init__(self, lines: Lines, canvas: Canvas, wire: Wire) -> None:
         self.wire = wire
         self.members = 0
         self.ready: dict[int, Line] = {}
+        self.only = -1  # the descriptor of the one that is ready, if it is just one
         self.veiled: dict[Line, None] = {}  # ready, but behind TLS
         self.epoch, self.sent = canvas.epoch, canvas.seq
         self._lines = lines
@@ -321,10 +328,14 @@ class Crowd:
         self.epoch, self.sent = canvas.epoch, canvas.seq
         self._lines.count(message, len(self.ready) + len(self.veiled))
         data = self.wire.frame(message)
-        if self.ready:
-            write_to_all(self.ready, data)
+        for descriptor, rest in _write(zip(self.ready, repeat(data))):
+            self.ready[descriptor].left_over(rest)
         for line in list(self.veiled):
             line.left_over(data)
+
+    def settle(self) -> None:
+        """Somebody has become ready, or is so no longer."""
+        self.only = next(iter(self.ready)) if len(self.ready) == 1 and not self.veiled else -1
 
     def beat(self) -> bytes:
         """Return a heartbeat as it is written: the same bytes for all who are due in one turn of the wheel."""
@@ -341,60 +352,60 @@ def write_each(canvases: Sequence[TicketCanvas]) -> tuple[int, int]:
     """Write to each ticket's screens that it has moved on; all are at one number. Return how many messages, and bytes.
 
     Nearly every ticket has one screen, which takes what it is written: that is the short way. All others are woken.
+
+    Everything is put together before anything is written: a write leaves little of ours in the processor's caches, and
+    each object that was touched in between would be waited for.
     """
     at = canvases[0].position
+    seq = at.seq
     framings: dict[Wire, Callable[[bytes], bytes]] = {}
-    write = os.write
-    written = size = 0
+    due: list[tuple[int, bytes]] = []
+    crowds: list[Crowd] = []
+    others: list[TicketCanvas] = []
+    size = 0
     for canvas in canvases:
         watchers = canvas.watchers
-        crowd = next(iter(watchers.values())) if len(watchers) == 1 else None
-        if not isinstance(crowd, Crowd) or len(crowd.ready) != 1:
-            canvas.wake()
+        (crowd,) = watchers.values() if len(watchers) == 1 else (None,)
+        if type(crowd) is not Crowd or crowd.only < 0:
+            others.append(canvas)
             continue
-        framed = framings.get(crowd.wire)
+        wire = crowd.wire
+        framed = framings.get(wire)
         if framed is None:
-            framed = framings[crowd.wire] = crowd.wire.changes(at, TICKET)
-        data = framed(canvas.content)
-        crowd.sent = at.seq
-        written += 1
+            framed = framings[wire] = wire.changes(at, AHEAD)
+        data = framed(COUNT % canvas.ahead)
         size += len(data)
-        (descriptor,) = crowd.ready
-        try:
-            taken = write(descriptor, data)
-        except BlockingIOError:
-            taken = 0
-        except OSError:
-            crowd.ready[descriptor].abort()
-            continue
-        if taken != len(data):
-            crowd.ready[descriptor].left_over(data[taken:])
-    return written, size
+        due.append((crowd.only, data))
+        crowd.sent = seq
+        crowds.append(crowd)
+    not_taken = _write(due)
+    if not_taken:
+        lines = {crowd.only: crowd.ready[crowd.only] for crowd in crowds}
+        for descriptor, rest in not_taken:
+            lines[descriptor].left_over(rest)
+    for canvas in others:
+        canvas.wake()
+    return len(due), size
 
 
-def write_to_all(ready: dict[int, Line], data: bytes) -> None:
-    """Write ``data`` to every descriptor, in the order in which the lines came.
+def _write(due: Iterable[tuple[int, bytes]]) -> list[tuple[int, bytes | None]]:
+    """Write to each descriptor, in the order in which they come. Return what any did not take; None of one that is broken.
 
-    What one does not take goes to its transport, which pauses it; whatever else is wrong with one cuts that one alone.
+    Whatever is wrong with one, the others are written to. Nothing else is done in between: nobody is closed or paused by it.
     """
-    size = len(data)
     write = os.write
-    unfinished: list[tuple[int, int]] = []
-    broken: list[int] = []
-    for descriptor in ready:
+    not_taken: list[tuple[int, bytes | None]] = []
+    for descriptor, data in due:
         try:
             written = write(descriptor, data)
         except BlockingIOError:
-            unfinished.append((descriptor, 0))
+            not_taken.append((descriptor, data))
         except OSError:
-            broken.append(descriptor)
+            not_taken.append((descriptor, None))
         else:
-            if written != size:
-                unfinished.append((descriptor, written))
-    for descriptor, written in unfinished:
-        ready[descriptor].left_over(data[written:])
-    for descriptor in broken:
-        ready[descriptor].abort()
+            if written != len(data):
+                not_taken.append((descriptor, data[written:]))
+    return not_taken
 
 
 class Lines:

@@ -650,7 +650,6 @@ def cells_of_views() -> dict[str, dict[str, Json]]:
                             "queue": _text(),
                             "service": _NULLABLE_TEXT | {"description": "What for, in neutral words."},
                             "provider": _NULLABLE_TEXT,
-                            "ahead": {"type": ["integer", "null"], "minimum": 0},
                             "point": _NULLABLE_TEXT,
                             "since": _INSTANT,
                             "calls": calls,
@@ -665,13 +664,17 @@ def cells_of_views() -> dict[str, dict[str, Json]]:
                     ),
                     _object({"state": {"const": "expired"}}, description="Its day is over."),
                 ]
-            }
+            },
+            "ahead": _object(
+                {"count": _count("How many are before this patient.")},
+                description="There is one as long as the patient waits: `ticket` stays as it is when the queue moves on.",
+            ),
         },
     }
 
 
 def cells_schema(view: str, cells: dict[str, Json]) -> Json:
-    single = ("site", "ticket", *(cells if view == PointView.kind else ()))
+    single = ("site", *(cells if view in (PointView.kind, TicketView.kind) else ()))
     many = {kind: schema for kind, schema in cells.items() if kind not in single}
     made: Json = {
         "type": "object",
@@ -1947,8 +1950,8 @@ _STREAM = {
     'data: {"seq":41,"set":{"point:7000000004":{"name":"Room 1"}},"del":["entry:7000000012"]}\n\n',
     PointView.kind: f"retry: 5120\n\nid: 3f9c2a1b.{PointView.shape}.41\nevent: change\n"
     'data: {"seq":41,"set":{"day":{"served":12,"no_shows":1}},"del":["guest"]}\n\n',
-    TicketView.kind: f"retry: 5120\n\nid: 3f9c2a1b.{TicketView.shape}.41\nevent: heartbeat\n"
-    'data: {"seq":41,"at":1774780200000,"digest":2406821193}\n\n',
+    TicketView.kind: f"retry: 5120\n\nid: 3f9c2a1b.{TicketView.shape}.41\nevent: change\n"
+    'data: {"seq":41,"set":{"ahead":{"count":2}},"del":[]}\n\n',
 }
 
 

@@ -57,10 +57,8 @@ class EventWire:
     def changes(self, at: Position, key: str) -> Callable[[bytes], bytes]:
         before, after = messages.change_around(at, key)
         head, tail = b"id: %b\nevent: change\ndata: %b" % (str(at).encode(), before), after + b"\n\n"
-        size = len(head) + len(tail)
         if self._chunked:
-            tail += b"\r\n"
-            return lambda content: b"%x\r\n%b%b%b" % (size + len(content), head, content, tail)
+            return _around(lambda size: b"%x\r\n" % size, head, tail, b"\r\n")
         return lambda content: b"%b%b%b" % (head, content, tail)
 
     def end(self, reason: Reason) -> bytes:
@@ -110,7 +108,7 @@ class FrameWire:
     def changes(self, at: Position, key: str) -> Callable[[bytes], bytes]:
         before, after = messages.change_around(at, key)
         head = orjson.dumps({"type": "change", "id": str(at)})[:-1] + b"," + before[1:]
-        return lambda content: _text(b"%b%b%b" % (head, content, after))
+        return _around(_text_head, head, after)
 
     def end(self, reason: Reason) -> bytes:
         return _close(close_code(reason), reason)
@@ -189,12 +187,34 @@ def _whole_frames(data: bytes) -> int:
 
 
 def _text(content: bytes) -> bytes:
-    size = len(content)
+    return _text_head(len(content)) + content
+
+
+def _text_head(size: int) -> bytes:
     if size < 126:
-        return b"\x81" + size.to_bytes() + content
+        return b"\x81" + size.to_bytes()
     if size < 65536:
-        return b"\x81\x7e" + size.to_bytes(2) + content
-    return b"\x81\x7f" + size.to_bytes(8) + content
+        return b"\x81\x7e" + size.to_bytes(2)
+    return b"\x81\x7f" + size.to_bytes(8)
+
+
+def _around(head_of: Callable[[int], bytes], before: bytes, after: bytes, end: bytes = b"") -> Callable[[bytes], bytes]:
+    """Return what frames a content between ``before`` and ``after``, then ``end``.
+
+    ``head_of`` makes a frame's head of the size of the three. Contents of one length have a beginning in common, made once.
+    """
+    size = len(before) + len(after)
+    beginnings: dict[int, bytes] = {}
+    rest = after + end
+
+    def framed(content: bytes) -> bytes:
+        length = len(content)
+        beginning = beginnings.get(length)
+        if beginning is None:
+            beginning = beginnings[length] = head_of(size + length) + before
+        return b"%b%b%b" % (beginning, content, rest)
+
+    return framed
 
 
 def _close(code: int, reason: str) -> bytes:

@@ -183,6 +183,6 @@ def test_the_demo_moves(tmp_path: Path) -> None:
 
 def _came_nearer(phone: Screen) -> bool:
     """Return whether the patient ever moved up. The day is a random one: others, more urgent, may have come between."""
-    cells = [(body.get("cells") or body.get("set") or {}).get("ticket") for _, _, body in phone.messages]
-    places = [cell["ahead"] or 0 for cell in cells if cell is not None]
+    cells = [(body.get("cells") or body.get("set") or {}).get("ahead") for _, _, body in phone.messages]
+    places = [cell["count"] for cell in cells if cell is not None]
     return any(later < earlier for earlier, later in pairwise(places)) or phone.cells["ticket"]["state"] != "waiting"

@@ -380,7 +380,6 @@ def test_a_tickets_cell_through_the_day() -> None:
         "queue": "Service 1",
         "service": None,
         "provider": None,
-        "ahead": 1,
         "point": None,
         "since": first.since // 1000,
         "calls": 0,
@@ -393,14 +392,14 @@ def test_a_tickets_cell_through_the_day() -> None:
         "site": "Clinic",
         "time_zone": "Europe/Berlin",
     }
+    assert view.cell(world.board, "ahead") == {"count": 1}
     world.do(NoShow(entry_id=world.call(point).id))
-    cell = view.cell(world.board, "ticket")
-    assert cell is not None
-    assert (cell["state"], cell["ahead"]) == ("waiting", 0)
+    cells = draw(view, world.board)
+    assert (cells["ticket"]["state"], cells["ahead"]) == ("waiting", {"count": 0})
     world.do(CallNext(point_id=point))
-    cell = view.cell(world.board, "ticket")
-    assert cell is not None
-    assert (cell["state"], cell["ahead"], cell["point"], cell["calls"]) == ("called", None, "Room 1", 1)
+    cells = draw(view, world.board)
+    assert (cells["ticket"]["state"], cells["ticket"]["point"], cells["ticket"]["calls"]) == ("called", "Room 1", 1)
+    assert "ahead" not in cells
     world.do(Tick(site_id=SITE_ID), after=20 * HOUR)
     assert draw(view, world.board) == {"ticket": {"state": "expired"}}
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from server.domain.board import Board
-from server.domain.views import DeskView, DisplayView
+from server.domain.views import DeskView, DisplayView, TicketView
 from server.live import feed as module
 from server.live.feed import Canvas, Feed
 from tests.unit.screens import Screen, digest
@@ -39,10 +39,12 @@ class Line:
         self.feed.flush = noted  # type: ignore[method-assign]  # when it begins: how long it takes is the machine's doing
         return canvas
 
-    def ticket(self) -> None:
+    def ticket(self) -> int:
+        """Somebody takes a ticket: return the visit."""
         begun = len(self.world.log)
-        self.world.ticket(min(self.world.board.queues))
+        visit_id = self.world.ticket(min(self.world.board.queues)).visit_id
         self.feed.offer("e1", self.world.log[begun:])
+        return visit_id
 
 
 async def test_on_a_quiet_site_at_once() -> None:
@@ -107,6 +109,24 @@ async def test_a_snapshot_between_two_flushes_is_of_one_moment() -> None:
     await asyncio.sleep(module.LONGEST_FLUSH_SECONDS)
     assert desk.seq == late.seq
     assert late.digest == Canvas(DisplayView(), line.world.loaded()).digest
+
+
+async def test_a_ticket_drawn_between_two_flushes_promises_nothing_for_the_others() -> None:
+    """Tickets are followed together, and yet each says of itself only what it shows."""
+    line = Line()
+    await line.open()
+    mine, yours = line.ticket(), line.ticket()
+    await asyncio.sleep(module.LONGEST_FLUSH_SECONDS)
+    early = line.feed.canvas(TicketView(mine))
+    line.ticket()
+    line.ticket()  # not told yet
+    late = line.feed.canvas(TicketView(yours))
+    assert early.seq < late.seq == line.feed.seq
+    await asyncio.sleep(module.LONGEST_FLUSH_SECONDS)
+    assert early.seq == late.seq == line.feed.seq
+    for canvas, visit_id in ((early, mine), (late, yours)):
+        assert canvas.digest == Canvas(TicketView(visit_id), line.world.loaded()).digest
+    line.feed.close()
 
 
 async def test_who_has_seen_more_is_not_kept_waiting() -> None:

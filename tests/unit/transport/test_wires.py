@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from websockets.frames import Close, Frame, Opcode
 from websockets.protocol import CLIENT, OPEN, Protocol
 
+from server.domain.views import TICKET
 from server.live import messages
 from server.live.bus import Bus
-from server.live.feed import TICKET
 from server.live.hub import Hub, Limits
 from server.live.memory_bus import MemoryBus
 from server.live.messages import Message, Position
@@ -20,7 +20,7 @@ from server.transport import sse, websocket
 from server.transport.wires import EVENTS, FRAMES, MAX_FRAME_BYTES, RAW_EVENTS
 from tests.unit.worlds import LogLoader, examples, small_clinic
 
-AT = Position("e1", "ticket4", 41)
+AT = Position("e1", "ticket5", 41)
 SENT = [
     messages.snapshot(AT, {"site": '{"name":"Kürze"}'.encode()}, 15, 1_700_000_000_000),
     messages.change(AT, [("entry:1", b'{"a":1}'), ("entry:2", b"{" + b'"b":"%b"' % (b"x" * 70_000) + b"}")], ["entry:3"]),

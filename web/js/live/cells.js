@@ -41,9 +41,10 @@
  * @typedef {{entry: number, label: string, point: number, kind: "call" | "recall" | "withdrawn", at: number}} Announcement
  *
  * @typedef {{state: EntryState, entry?: number, label?: string, queue?: string, service?: string | null,
- *   provider?: string | null, ahead?: number | null, point?: string | null,
+ *   provider?: string | null, point?: string | null,
  *   since?: number, calls?: number, party?: number, language?: string, site?: string, time_zone?: string,
- *   expect_from?: number | null, expect_until?: number | null, estimating?: boolean, absent_until?: number | null}} Ticket
+ *   expect_from?: number | null, expect_until?: number | null, estimating?: boolean, absent_until?: number | null}} TicketCell
+ * @typedef {TicketCell & {ahead: number | null}} Ticket  with how many are ahead, which is a cell of its own
  */
 
 /**
@@ -65,6 +66,17 @@ export function allOf(cells, kind) {
     if (key.startsWith(`${kind}:`)) found.push(known(cell, Number(key.slice(kind.length + 1))));
   }
   return found;
+}
+
+/**
+ * Return the ticket of a patient's view; undefined before its snapshot has come.
+ *
+ * @param {Cells} cells
+ * @returns {Ticket | undefined}
+ */
+export function ticketOf(cells) {
+  const ticket = cells.get("ticket");
+  return ticket && { ...ticket, ahead: cells.get("ahead")?.count ?? null };
 }
 
 /** @type {WeakMap<object, any>} */

@@ -8,6 +8,7 @@ import { CommandFailed, send } from "../commands.js";
 import { element, find, say } from "../dom.js";
 import { day, preferred, speak, t, time } from "../i18n.js";
 import { Connection, startFollowing } from "../live/connection.js";
+import { ticketOf } from "../live/cells.js";
 import { crc32 } from "../live/view.js";
 import { recollect, remember } from "../memory.js";
 import { Keeper, keepPage } from "../offline.js";
@@ -20,8 +21,8 @@ const TICKET_LIFE_MS = 24 * 3_600_000;
 const ALERTS = "alerts";
 
 const token = location.pathname.split("/")[2] ?? "";
-// What is kept is known by a sum of the token: whoever finds it later cannot open the ticket with it.
-const keeper = new Keeper(`ticket:${crc32(token).toString(16)}`, TICKET_LIFE_MS);
+// What is kept is known by the cells' layout, and by a sum of the token: whoever finds it cannot open the ticket with it.
+const keeper = new Keeper(`ticket5:${crc32(token).toString(16)}`, TICKET_LIFE_MS);
 const kept = keeper.read();
 
 await speak(preferred(kept?.cells.ticket?.language)).catch(() => {});
@@ -38,8 +39,7 @@ let stage = kept?.more?.stage;
 /** What the patient was told last, in words that may have to be said again in another language. */
 let tell = () => ({ text: "", refused: false });
 
-/** @returns {Ticket | undefined} */
-const ticketShown = () => connection.view.cells.get("ticket");
+const ticketShown = () => ticketOf(connection.view.cells);
 
 function live() {
   const { state } = connection;
