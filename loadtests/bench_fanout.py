@@ -27,6 +27,7 @@ from loadtests.processes import core_of_its_own, cpu_seconds, proportional_bytes
 from loadtests.sockets import Crowd, allow
 
 WARM_ROUNDS = 5
+SPARE_DESCRIPTORS = 100  # beside the streams: what a process has open anyway
 Start = Callable[[Path], AbstractContextManager[Contender]]
 
 
@@ -81,7 +82,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="rounds of all contenders; the medians are shown")
     parser.add_argument("--only", nargs="*", help="parts of contenders' names")
     arguments = parser.parse_args()
-    allow(max(arguments.streams) + 2_000)
+    allow(max(arguments.streams) + SPARE_DESCRIPTORS)
 
     wire = {
         kind: measure(lambda folder, kind=kind: contenders.ours(folder, kind), 10, 100).wire  # type: ignore[misc]
