@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, sync_playwright
 
 from server.setup import Seed
 from tests.real.demo import demo
@@ -88,6 +88,7 @@ class Watch:
 
 
 Open = Callable[..., Page]
+OPENED = pytest.StashKey[list[tuple[Page, Watch]]]()
 
 
 @pytest.fixture
@@ -97,7 +98,7 @@ def open_page(browser: Browser, server: Server, request: pytest.FixtureRequest, 
     ``allowed`` names parts of console lines that the browser itself writes and the test expects; ``script`` is run before
     any of the page's own.
     """
-    opened: list[tuple[Page, Watch]] = []
+    opened = request.node.stash.setdefault(OPENED, [])
 
     def open_page(
         path: str, *, width: int = 1280, height: int = 800, allowed: tuple[str, ...] = (), script: str = ""
@@ -116,3 +117,29 @@ def open_page(browser: Browser, server: Server, request: pytest.FixtureRequest, 
     for page, watch in opened:
         page.context.close()
         assert watch.complaints == [], page.url
+
+
+def sign_in(page: Page, seeded: Seed, role: str, base: str = "") -> None:
+    """Sign in the member of staff who has a role: at ``base``, else at the page's own server."""
+    member = next(each for each in seeded["staff"] if each["role"] == role)
+    credentials = {"username": member["username"], "password": member["password"]}
+    assert page.request.post(f"{base}/api/v1/session", data=credentials).ok
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Tell with a failure what each page showed: what failed on a busy machine may not come again."""
+    report = yield
+    if call.when == "call" and report.failed:
+        for page, watch in item.stash.get(OPENED, []):
+            report.sections.append((f"shown at {page.url}", "\n".join((_shown(page), *watch.complaints))))
+    return report
+
+
+def _shown(page: Page) -> str:
+    try:
+        return page.locator("body").inner_text(timeout=2_000)
+    except Error as error:
+        return f"({error.message})"

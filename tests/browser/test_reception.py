@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 from loadtests.bench_desk import FRAME_MILLISECONDS, measure
 from server.domain import roles
 from server.setup import Seed
-from tests.browser.conftest import HEARTBEAT, Open
+from tests.browser.conftest import HEARTBEAT, Open, sign_in
 from tests.real.server import Server, seed
 
 # The browser itself writes these lines: for a refused command, and for what cannot be reached.
@@ -49,9 +49,7 @@ def open_desk(open_page: Open, seeded: Seed) -> OpenDesk:
         allowed: tuple[str, ...] = REFUSED,
     ) -> Page:
         page = open_page("/", width=width, height=height, allowed=allowed)
-        member = next(each for each in seeded["staff"] if each["role"] == role)
-        credentials = {"username": member["username"], "password": member["password"]}
-        assert page.request.post("/api/v1/session", data=credentials).ok
+        sign_in(page, seeded, role)
         page.goto("/reception")
         expect(page.locator("body")).to_have_attribute("data-live", "live")
         if point is not None:

@@ -1,7 +1,8 @@
 import { showActions, tellUndo } from "../components/action-bar.js";
+import { arrive, leave } from "../components/arrival.js";
 import { Asker } from "../components/asker.js";
 import { choosable, tabStop } from "../components/choosing.js";
-import { forgetDesk, keepSession, keepView, keptSession, keptView } from "../components/desk-memory.js";
+import { forgetDesk, keepView, keptSession, keptView } from "../components/desk-memory.js";
 import { deskOf, found, guestOf } from "../components/desk.js";
 import { showDisplays } from "../components/display-list.js";
 import { draggable } from "../components/drag.js";
@@ -23,7 +24,7 @@ import { speak, t, time } from "../i18n.js";
 import { follow } from "../live/connection.js";
 import { recollect, remember } from "../memory.js";
 import { keepPage } from "../offline.js";
-import { goToSignIn, refresh, signOut, stayFresh, whoAmI } from "../session.js";
+import { refresh, signOut, stayFresh } from "../session.js";
 
 /**
  * @typedef {import("../components/desk.js").Desk} Desk
@@ -48,29 +49,7 @@ const message = find("[data-message]");
 /** @param {string} id @returns {HTMLDialogElement} */
 const dialog = (id) => /** @type {HTMLDialogElement} */ (find(`#${id}`));
 
-await begin();
-
-/** Show what this tab showed last, if it did, while the server is asked who is signed in. */
-async function begin() {
-  const kept = keptSession();
-  if (kept !== null) welcome(kept);
-  const session = await whoAmI().catch(() => undefined);
-  if (session === undefined) {
-    if (kept === null) tell(t("error.unreachable"), "error");
-  } else if (session === null) leave();
-  else if (JSON.stringify(kept) !== JSON.stringify(session)) {
-    if (kept !== null && kept.user.id !== session.user.id) forgetDesk(); // somebody else's names
-    keepSession(session);
-    if (kept === null) welcome(session);
-    else location.reload();
-  }
-}
-
-/** Nobody is signed in any more, and names are not for whoever comes next. */
-function leave() {
-  forgetDesk();
-  goToSignIn();
-}
+await arrive(welcome, (away) => (away ? tell(t("error.unreachable"), "error") : tell("", "done")));
 
 /** @param {Session} session */
 function welcome({ user, sites }) {

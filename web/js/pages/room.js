@@ -1,5 +1,6 @@
+import { ASK_AGAIN_MS, arrive, leave } from "../components/arrival.js";
 import { Asker } from "../components/asker.js";
-import { forgetDesk, keepSession, keepView, keptSession, keptView } from "../components/desk-memory.js";
+import { forgetDesk, keepView, keptSession, keptView } from "../components/desk-memory.js";
 import { keysDialog } from "../components/keys-dialog.js";
 import { Keys, pressByKeys } from "../components/keys.js";
 import { showLive } from "../components/live-mark.js";
@@ -13,7 +14,7 @@ import { speak, t } from "../i18n.js";
 import { follow } from "../live/connection.js";
 import { forget, recollect, remember } from "../memory.js";
 import { keepPage } from "../offline.js";
-import { goToSignIn, refresh, signOut, stayFresh, whoAmI } from "../session.js";
+import { refresh, signOut, stayFresh } from "../session.js";
 
 /**
  * @typedef {import("../session.js").Session} Session
@@ -44,29 +45,7 @@ find("[data-change]").addEventListener("click", () => {
   location.reload();
 });
 
-await begin();
-
-/** Show what this tab showed last, if it did, while the server is asked who is signed in. */
-async function begin() {
-  const kept = keptSession();
-  if (kept !== null) await welcome(kept);
-  const session = await whoAmI().catch(() => undefined);
-  if (session === undefined) {
-    if (kept === null) say(trouble, t("error.unreachable"));
-  } else if (session === null) leave();
-  else if (JSON.stringify(kept) !== JSON.stringify(session)) {
-    if (kept !== null && kept.user.id !== session.user.id) forgetDesk(); // somebody else's names
-    keepSession(session);
-    if (kept === null) await welcome(session);
-    else location.reload();
-  }
-}
-
-/** Nobody is signed in any more, and names are not for whoever comes next. */
-function leave() {
-  forgetDesk();
-  goToSignIn();
-}
+await arrive(welcome, (away) => say(trouble, away ? t("error.unreachable") : ""));
 
 /** @param {Session} session */
 async function welcome({ sites }) {
@@ -82,12 +61,15 @@ async function welcome({ sites }) {
 }
 
 /**
- * Ask once which room this is; the browser remembers.
+ * Ask once which room this is; the browser remembers. A site that does not answer is asked again.
  *
  * @param {Site[]} sites
  */
 async function choose(sites) {
   const described = await Promise.all(sites.map((site) => new Asker().ask(`/api/v1/sites/${site.id}`).catch(() => null)));
+  const whole = !described.includes(null);
+  say(trouble, whole ? "" : t("error.unreachable"));
+  if (!whole) setTimeout(() => void choose(sites), ASK_AGAIN_MS);
   const rooms = sites.flatMap((site, index) =>
     (described[index]?.points ?? []).map((/** @type {Named} */ point) => ({ site, point, providers: described[index]?.providers ?? [] })),
   );
@@ -108,8 +90,8 @@ async function choose(sites) {
       return element("li", {}, button);
     }),
   );
-  find("[data-no-rooms]").hidden = rooms.length > 0;
-  find("[data-choice]").hidden = false;
+  find("[data-no-rooms]").hidden = rooms.length > 0 || !whole;
+  find("[data-choice]").hidden = rooms.length === 0 && !whole;
   find(".live-mark").hidden = true;
 }
 
