@@ -75,12 +75,15 @@ class Watch:
     def over(self, page: Page, own: str) -> None:
         """Watch a page of the server at ``own``."""
         page.on("console", self.console)
-        page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        page.on("pageerror", self.error)
         page.on("request", lambda each: self.request(each, own))
 
     def console(self, message: ConsoleMessage) -> None:
         if not any(part in message.text for part in self.allowed):
             self.complaints.append(f"console {message.type}: {message.text}")
+
+    def error(self, error: Error) -> None:
+        self.complaints.append(f"error: {error}")
 
     def request(self, request: Request, own: str) -> None:
         if not request.url.startswith((own, "data:", "blob:")):

@@ -75,7 +75,7 @@ def test_a_page_has_no_violation(stage: Stage, state: State) -> None:
             wrong = judged(page, with_colours=language in BOTH_WAYS) + too_wide(page)
             if language == "en" and state.page != "display":  # nobody stands at a display with a keyboard
                 wrong += not_by_keyboard(page)
-            page.close()
+            stage.done(page)
         found += [f"{language}: {each}" for each in (*wrong, *watch.complaints)]
     assert not found, "\n".join(["", *found])
 
