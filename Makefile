@@ -14,9 +14,8 @@ VENV := .venv
 # Integration tests that wait for no clock: they run in the lane of the unit tests.
 CALM := audit bad_input cancelled chains database execute explain fuzz hostile invariants keys migrations openapi patients \
 	random_days reading request_costs retention role_matrix statements
-# Integration tests that mostly wait for a clock, or for processes of their own: two cores have time for a lane of them.
-WAITING := bench command_line display_health identity junk_frames law leaks limits load lost_answers nginx other_clients \
-	protection redis_bus uvicorn_contract
+# Those that follow the browsers' in their lane, so that all three end at about the same time.
+LATER := command_line law leaks lost_answers nginx
 # What is live: what every screen is told, whatever happens.
 LIVE := another_history display_health junk_frames law live nothing_left other_clients point_live revoked stalled
 # Each lock has a stamp of its own: what is installed is what the lock says, and is installed once.
@@ -36,22 +35,22 @@ run: $(RUN_STAMP)
 test: packages $(DEV_STAMP) $(NPM_STAMP) check
 	node --test tests/web
 	$(VENV)/bin/python -m coverage erase
-	@# Four lanes for two cores: real servers and browsers are waited for a good part of the time, and what only thinks
+	@# Three lanes for two cores: real servers and browsers are waited for a good part of the time, and what only thinks
 	@# takes what they leave over.
-	@echo "Four lanes run side by side; the results of three follow that of the fourth."
+	@echo "Three lanes run side by side; the results of two follow that of the third."
 	@mkdir -p .make; \
 	nice $(VENV)/bin/python -m coverage run -m pytest tests/unit $(CALM:%=tests/integration/test_%.py) $(PYTEST_ARGS) \
 		>.make/calm.log 2>&1 & calm=$$!; \
-	$(VENV)/bin/python -m pytest tests/browser $(PYTEST_ARGS) >.make/browser.log 2>&1 & browser=$$!; \
-	$(VENV)/bin/python -m coverage run -m pytest $(WAITING:%=tests/integration/test_%.py) $(PYTEST_ARGS) \
-		>.make/waiting.log 2>&1 & waiting=$$!; \
-	trap 'kill $$calm $$browser $$waiting' INT TERM; \
+	{ trap 'kill $$!; exit 1' TERM; \
+	$(VENV)/bin/python -m pytest tests/browser $(PYTEST_ARGS) & wait $$!; browser=$$?; \
+	$(VENV)/bin/python -m coverage run -m pytest $(LATER:%=tests/integration/test_%.py) $(PYTEST_ARGS) & \
+	wait $$! && [ $$browser = 0 ]; } >.make/browser.log 2>&1 & browser=$$!; \
+	trap 'kill $$calm $$browser' INT TERM; \
 	$(VENV)/bin/python -m coverage run -m pytest tests/integration tests/faults \
-		$(patsubst %,--ignore=tests/integration/test_%.py,$(CALM) $(WAITING)) $(PYTEST_ARGS); others=$$?; \
-	wait $$waiting; waiting=$$?; cat .make/waiting.log; \
+		$(patsubst %,--ignore=tests/integration/test_%.py,$(CALM) $(LATER)) $(PYTEST_ARGS); others=$$?; \
 	wait $$browser; browser=$$?; cat .make/browser.log; \
 	wait $$calm; calm=$$?; cat .make/calm.log; \
-	[ $$others = 0 ] && [ $$waiting = 0 ] && [ $$browser = 0 ] && [ $$calm = 0 ]
+	[ $$others = 0 ] && [ $$browser = 0 ] && [ $$calm = 0 ]
 	$(VENV)/bin/python -m coverage combine --quiet
 	$(VENV)/bin/python -m coverage report --skip-covered --skip-empty --sort=cover
 	@$(VENV)/bin/python -m coverage json --quiet -o .make/coverage.json
