@@ -320,6 +320,39 @@ async def test_the_law_for_everybody_at_once(seed: int) -> None:
             peer.socket.close()
 
 
+@pytest.mark.parametrize("wire", WIRES.values(), ids=WIRES)
+async def test_patients_move_on_whoever_of_them_stands_still_or_is_gone(wire: Wire) -> None:
+    async with await opened(heartbeat=2) as clinic:
+        clinic.tickets(40)
+        point = min(clinic.world.board.points)
+
+        def move() -> None:
+            clinic.world.do(NoShow(entry_id=clinic.world.call(point).id))
+
+        last = sorted(clinic.world.board.visits)[-4:]
+        (slow, slow_line), (gone, gone_line), (quick, quick_line), (other, other_line) = [
+            await clinic.peer(TicketView(visit_id), wire, buffer=4096 if index == 0 else None)
+            for index, visit_id in enumerate(last)
+        ]
+        moves = 0
+        while not slow_line.stream.paused:
+            clinic.told(move)
+            await quick.settle(0.001)
+            await other.settle(0.001)
+            moves += 1
+            assert moves < 30, "it takes all there is"
+            if moves == 3:
+                gone.socket.close()
+        for _ in range(3):
+            clinic.told(move)
+        for peer, line in ((quick, quick_line), (other, other_line), (slow, slow_line)):
+            await peer.settle(0.2)
+            assert clinic.agrees(peer, line)
+        assert slow.screen.kinds.count("change") < moves + 3, "what it missed was told together"
+        assert quick.screen.kinds.count("change") == moves + 3
+        assert clinic.left == [gone_line.stream]
+
+
 async def test_a_ticket_moves_on_by_the_same_bytes_as_any_change() -> None:
     """What is put together for thousands at once is what would have been for one."""
     async with await opened() as clinic:
