@@ -280,17 +280,10 @@ class Line(asyncio.Protocol):
         if transport is None:
             return
         if self.descriptor >= 0 and not self.paused and not transport.is_closing():
-            try:
-                written = os.write(self.descriptor, data)
-            except BlockingIOError:
-                written = 0
-            except OSError:
-                self.abort()
-                return
-            if written == len(data):
-                return
-            data = data[written:]
-        transport.write(data)
+            for _, rest in _write_to(((self.descriptor, data),)):
+                self.left_over(rest)
+        else:
+            transport.write(data)
 
     def left_over(self, data: bytes | None) -> None:
         """Have the transport write what the descriptor did not take; None: it takes nothing any more."""
@@ -328,7 +321,7 @@ class Crowd:
         self.epoch, self.sent = canvas.epoch, canvas.seq
         self._lines.count(message, len(self.ready) + len(self.veiled))
         data = self.wire.frame(message)
-        for descriptor, rest in _write(zip(self.ready, repeat(data))):
+        for descriptor, rest in _write_to(zip(self.ready, repeat(data))):
             self.ready[descriptor].left_over(rest)
         for line in list(self.veiled):
             line.left_over(data)
@@ -378,7 +371,7 @@ def write_each(canvases: Sequence[TicketCanvas]) -> tuple[int, int]:
         due.append((crowd.only, data))
         crowd.sent = seq
         crowds.append(crowd)
-    not_taken = _write(due)
+    not_taken = _write_to(due)
     if not_taken:
         lines = {crowd.only: crowd.ready[crowd.only] for crowd in crowds}
         for descriptor, rest in not_taken:
@@ -388,7 +381,7 @@ def write_each(canvases: Sequence[TicketCanvas]) -> tuple[int, int]:
     return len(due), size
 
 
-def _write(due: Iterable[tuple[int, bytes]]) -> list[tuple[int, bytes | None]]:
+def _write_to(due: Iterable[tuple[int, bytes]]) -> list[tuple[int, bytes | None]]:
     """Write to each descriptor, in the order in which they come. Return what any did not take; None of one that is broken.
 
     Whatever is wrong with one, the others are written to. Nothing else is done in between: nobody is closed or paused by it.

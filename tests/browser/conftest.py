@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, sync_playwright
+from playwright.sync_api import APIRequestContext, Browser, ConsoleMessage, Error, Page, Request, sync_playwright
 
 from server.setup import Seed
 from tests.real.demo import demo
@@ -122,11 +122,12 @@ def open_page(browser: Browser, server: Server, request: pytest.FixtureRequest, 
         assert watch.complaints == [], page.url
 
 
-def sign_in(page: Page, seeded: Seed, role: str, base: str = "") -> None:
-    """Sign in the member of staff who has a role: at ``base``, else at the page's own server."""
+def sign_in_as(request: APIRequestContext, seeded: Seed, role: str, base: str = "") -> None:
+    """Sign a browser in as the member of staff who has a role: at ``base``, else at its own server."""
     member = next(each for each in seeded["staff"] if each["role"] == role)
     credentials = {"username": member["username"], "password": member["password"]}
-    assert page.request.post(f"{base}/api/v1/session", data=credentials).ok
+    answer = request.post(f"{base}/api/v1/session", data=credentials)
+    assert answer.ok, answer.text()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from server.setup import Seed
 from tests.browser import broken
-from tests.browser.conftest import Watch
+from tests.browser.conftest import Watch, sign_in_as
 from tests.real.plain import answers
 from tests.real.processes import free_port, running, wait_until
 from tests.real.server import Server, seed
@@ -27,6 +27,8 @@ LAPTOP = (1280, 800)
 TELEVISION = (1920, 1080)
 WAITING = '[data-entry][data-state="waiting"]'
 PHONE = (390, 844)
+# The browser's own words for an answer that the state is about.
+EXPECTED = ("401 (Unauthorized)", "404 (Not Found)", "429 (Too Many Requests)", "500 (Internal Server Error)")
 
 
 @dataclass
@@ -41,10 +43,9 @@ class Stage:
     failing: str
     labels: dict[str, str] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
-    watch: Watch | None = None  # over the pages that are opened now
+    watch: Watch = field(default_factory=lambda: Watch(allowed=EXPECTED))  # over all its pages
     _contexts: dict[tuple[int, str], BrowserContext] = field(default_factory=dict)
-    _tabs: dict[Page, str] = field(default_factory=dict)  # each with the address of the server whose page it shows
-    _free: dict[BrowserContext, list[Page]] = field(default_factory=dict)
+    _free: dict[tuple[BrowserContext, str], list[Page]] = field(default_factory=dict)  # tabs, by whose pages they show
 
     def context(self, seeded: Seed | None = None, role: str = "") -> BrowserContext:
         """Return the browser of somebody: of a member of staff, signed in, or of anybody."""
@@ -54,41 +55,31 @@ class Stage:
             context.set_default_timeout(30 * SECONDS)
             context.add_init_script(path=AXE)  # half a megabyte: the browser is given it once, not with every page
             if seeded is not None and role:
-                member = next(each for each in seeded["staff"] if each["role"] == role)
-                answer = context.request.post(
-                    "/api/v1/session", data={"username": member["username"], "password": member["password"]}
-                )
-                assert answer.ok, answer.text()
+                sign_in_as(context.request, seeded, role)
         return self._contexts[key]
 
     def open(self, path: str, language: str, *, size: tuple[int, int], seeded: Seed | None = None, role: str = "") -> Page:
         """Open an address in a language; when it has been looked at, it is `done`."""
         context = self.context(seeded, role)
-        free = self._free.setdefault(context, [])
-        page = free.pop() if free else self._tab(context)
+        own = origin(self.server.url if path.startswith("/") else path)
+        free = self._free.setdefault((context, own), [])
+        page = free.pop() if free else self._tab(context, own)
         page.set_viewport_size({"width": size[0], "height": size[1]})
-        self._tabs[page] = self.server.url if path.startswith("/") else "/".join(path.split("/")[:3])
         page.goto(with_language(path, language))
         expect(page.locator("html")).to_have_attribute("lang", language)  # its texts are fetched when it has come
         return page
 
     def done(self, page: Page) -> None:
         """Leave a page: its tab is used again, for a new one costs two thirds of all that a page does."""
+        own = origin(page.url)
         page.evaluate("sessionStorage.clear()")
         page.goto("about:blank")
         page.emulate_media(color_scheme="null", reduced_motion="null")
-        self._free[page.context].append(page)
+        self._free[page.context, own].append(page)
 
-    def _tab(self, context: BrowserContext) -> Page:
+    def _tab(self, context: BrowserContext, own: str) -> Page:
         page = context.new_page()
-
-        def tell(what: Callable[[Watch], None]) -> None:
-            if self.watch is not None:
-                what(self.watch)
-
-        page.on("console", lambda message: tell(lambda watch: watch.console(message)))
-        page.on("pageerror", lambda error: tell(lambda watch: watch.error(error)))
-        page.on("request", lambda request: tell(lambda watch: watch.request(request, self._tabs[page])))
+        self.watch.over(page, own)
         return page
 
     def close(self) -> None:
@@ -112,6 +103,11 @@ class State:
 
     def __str__(self) -> str:
         return f"{self.page}-{self.name}"
+
+
+def origin(url: str) -> str:
+    """Return the part of an address that names the server."""
+    return "/".join(url.split("/")[:3])
 
 
 def with_language(path: str, language: str) -> str:

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 from loadtests.bench_desk import FRAME_MILLISECONDS, measure
 from server.domain import roles
 from server.setup import Seed
-from tests.browser.conftest import HEARTBEAT, Open, sign_in
+from tests.browser.conftest import HEARTBEAT, Open, sign_in_as
 from tests.real.server import Server, seed
 
 # The browser itself writes these lines: for a refused command, and for what cannot be reached.
@@ -49,7 +49,7 @@ def open_desk(open_page: Open, seeded: Seed) -> OpenDesk:
         allowed: tuple[str, ...] = REFUSED,
     ) -> Page:
         page = open_page("/", width=width, height=height, allowed=allowed)
-        sign_in(page, seeded, role)
+        sign_in_as(page.request, seeded, role)
         page.goto("/reception")
         expect(page.locator("body")).to_have_attribute("data-live", "live")
         if point is not None:

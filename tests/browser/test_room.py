@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from server.setup import Seed
-from tests.browser.conftest import AWAY, Open, sign_in
+from tests.browser.conftest import AWAY, Open, sign_in_as
 from tests.browser.test_display import KEPT, until
 from tests.real.server import Server, serving
 
@@ -25,7 +25,7 @@ def open_room(open_page: Open, seeded: Seed) -> OpenRoom:
 
     def open_room(*, width: int = 390, height: int = 844) -> Page:
         page = open_page("/", width=width, height=height, allowed=REFUSED)
-        sign_in(page, seeded, "clinician")
+        sign_in_as(page.request, seeded, "clinician")
         page.goto("/room")
         page.click(f'[data-choose="{seeded["point_ids"][0]}"]')
         expect(page.locator("body")).to_have_attribute("data-live", "live")
@@ -153,7 +153,7 @@ def test_it_fits_and_every_target_is_for_a_thumb(open_room: OpenRoom, width: int
 def test_a_room_is_asked_for_until_the_server_answers(open_page: Open, seeded: Seed, lost: str) -> None:
     """Whoever opens the page while the server is away waits, and need not know how to reload."""
     page = open_page("/", allowed=AWAY)
-    sign_in(page, seeded, "clinician")
+    sign_in_as(page.request, seeded, "clinician")
     page.route(f"**{lost}", lambda route: route.abort())
     page.goto("/room")
     expect(page.locator("[data-trouble]")).to_contain_text("cannot be reached")
@@ -165,7 +165,7 @@ def test_a_room_is_asked_for_until_the_server_answers(open_page: Open, seeded: S
 
 def test_reception_comes_when_the_server_does(open_page: Open, seeded: Seed) -> None:
     page = open_page("/", allowed=AWAY)
-    sign_in(page, seeded, "receptionist")
+    sign_in_as(page.request, seeded, "receptionist")
     page.route("**/api/v1/session", lambda route: route.abort())
     page.goto("/reception")
     expect(page.locator("[data-message]")).to_contain_text("cannot be reached")
@@ -181,7 +181,7 @@ def test_a_reload_without_the_server_shows_the_last_view(
     """The service worker has the page, the tab has the view; nobody's name is in what the worker keeps."""
     with serving(env, tmp_path, name="own") as own:
         page = open_page(f"{own.url}/", allowed=AWAY)
-        sign_in(page, seeded, role, own.url)
+        sign_in_as(page.request, seeded, role, own.url)
         page.goto(f"{own.url}{path}")
         if path == "/room":
             page.click(f'[data-choose="{seeded["point_ids"][0]}"]')

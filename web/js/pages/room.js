@@ -61,7 +61,7 @@ async function welcome({ sites }) {
 }
 
 /**
- * Ask once which room this is; the browser remembers. A site that does not answer is asked again.
+ * Ask once which room this is; the browser remembers. While a site does not answer, all are asked again.
  *
  * @param {Site[]} sites
  */
