@@ -54,7 +54,7 @@ test: packages $(DEV_STAMP) $(NPM_STAMP) check
 	$(VENV)/bin/python -m coverage combine --quiet
 	$(VENV)/bin/python -m coverage report --skip-covered --skip-empty --sort=cover
 	@$(VENV)/bin/python -m coverage json --quiet -o .make/coverage.json
-	@$(VENV)/bin/python tests/branches.py .make/coverage.json $(LEAST_BRANCHES)
+	@$(VENV)/bin/python tests/support/branches.py .make/coverage.json $(LEAST_BRANCHES)
 
 check: $(DEV_STAMP) $(NPM_STAMP)
 	$(VENV)/bin/ruff check .

@@ -18,8 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.browser.conftest import ARGUMENTS
 from tests.browser.states import LAPTOP, PHONE, TELEVISION, live
-from tests.real.demo import demo
-from tests.real.processes import program
+from tests.support.demo import demo
+from tests.support.processes import program
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "pictures"

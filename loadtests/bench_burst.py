@@ -24,10 +24,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from loadtests.contenders import MANY, Caller, Transport, get
 from loadtests.processes import proportional_bytes
 from loadtests.sockets import Crowd, allow
-from server.setup import Seed
-from tests.real.databases import fresh_database, mariadb
-from tests.real.redis import redis
-from tests.real.server import Server, environment, seed, serving
+from server.provisioning import Seed
+from tests.support.databases import fresh_database, mariadb
+from tests.support.redis import redis
+from tests.support.server import Server, environment, seed, serving
 
 POINTS = 4
 _SEQ = re.compile(rb'"seq":(\d+),"set"')

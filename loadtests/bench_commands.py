@@ -41,15 +41,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from loadtests.past import FAR_AHEAD, fill
 from loadtests.processes import cpu_seconds
 from server.domain.commands import BroadcastMessage, IssueTicket, Tick
-from server.domain.ids import IDS_PER_SITE
-from server.domain.tickets import business_day
+from server.domain.model.ids import IDS_PER_SITE
+from server.domain.model.tickets import business_day
 from server.execute import Executor
+from server.provisioning import Seed, Setup
 from server.queries.boards import Boards
-from server.setup import Seed, Setup
 from server.store.database import Database
 from server.store.migrate import migrate
-from tests.real.databases import connect, fresh_database, mariadb
-from tests.real.server import Server, environment, serving, vault
+from tests.support.databases import connect, fresh_database, mariadb
+from tests.support.server import Server, environment, serving, vault
 
 POINTS = 4
 DAY_TURNS_AT_MINUTES = 240  # of a new site

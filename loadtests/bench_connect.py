@@ -22,8 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from loadtests.contenders import MANY, Transport, get
 from loadtests.processes import core_of_its_own, cpu_seconds
 from loadtests.sockets import Crowd, allow
-from tests.real.databases import fresh_database, mariadb
-from tests.real.server import Server, environment, seed, serving
+from tests.support.databases import fresh_database, mariadb
+from tests.support.server import Server, environment, seed, serving
 
 AT_ONCE = 200
 

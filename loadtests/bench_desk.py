@@ -21,10 +21,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from playwright.sync_api import Page, sync_playwright
 
-from server.setup import Seed
+from server.provisioning import Seed
 from tests.browser.conftest import ARGUMENTS
-from tests.real.processes import program
-from tests.real.server import Server, environment, seed, serving
+from tests.support.processes import program
+from tests.support.server import Server, environment, seed, serving
 
 FRAME_MILLISECONDS = 16
 MANY = 100

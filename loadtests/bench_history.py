@@ -24,17 +24,17 @@ from typing import Any
 
 from sqlalchemy import Connection, event, text
 
-from server.domain.ids import IDS_PER_SITE
+from server.domain.model.ids import IDS_PER_SITE
 from server.execute import Executor
+from server.provisioning import Setup
 from server.queries import entries, history
 from server.queries import statistics as figures
 from server.queries.entries import Filters
-from server.setup import Setup
 from server.store import tables
 from server.store.database import Database
 from server.store.migrate import migrate
 from server.store.vault import Vault
-from tests.real import databases
+from tests.support import databases
 
 AT_MOST_MILLISECONDS = 20.0
 TRIES = 25

@@ -23,9 +23,9 @@ from pathlib import Path
 
 import httpx
 
-from server.setup import Seed
-from tests.real.server import Server, environment, seed, serving
-from tests.real.streams import OneStream, Streams, allow_files, head
+from server.provisioning import Seed
+from tests.support.server import Server, environment, seed, serving
+from tests.support.streams import OneStream, Streams, allow_files, head
 
 WITHIN = 0.10
 EVERY_SECONDS = 0.2

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from loadtests.contenders import MANY, Caller, Transport, get
 from loadtests.sockets import Crowd, allow
-from tests.real.server import environment, seed, serving
+from tests.support.server import environment, seed, serving
 
 QUIET_SECONDS = 0.3
 

@@ -21,9 +21,9 @@ from pathlib import Path
 
 import httpx
 
-from server.setup import Seed
-from tests.real.server import Server, environment, seed, serving
-from tests.real.streams import AT_ONCE, OneStream, Streams, allow_files, head
+from server.provisioning import Seed
+from tests.support.server import Server, environment, seed, serving
+from tests.support.streams import AT_ONCE, OneStream, Streams, allow_files, head
 
 AT_MOST_BYTES = 2_000_000
 RESET = struct.pack("ii", 1, 0)  # linger for no time: the close is a reset

@@ -25,13 +25,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
-from server.setup import Seed
+from server.provisioning import Seed
 from tests.browser.conftest import ARGUMENTS
 from tests.browser.scales import Scales, largest_at, note_paints, useful_at
 from tests.browser.states import PAGES
-from tests.real.demo import demo
-from tests.real.processes import program
-from tests.real.server import Server, environment, seed, serving
+from tests.support.demo import demo
+from tests.support.processes import program
+from tests.support.server import Server, environment, seed, serving
 
 BUDGET_BYTES = 100 * 1024
 BUDGET_MILLISECONDS = 1000

@@ -17,10 +17,10 @@ from typing import Any, Literal, Protocol
 
 from websockets.sync.client import connect as connect_websocket
 
-from server.setup import Seed
-from tests.real.processes import free_port, listens, program, running, wait_until
-from tests.real.redis import redis
-from tests.real.server import Server, environment, seed, serving
+from server.provisioning import Seed
+from tests.support.processes import free_port, listens, program, running, wait_until
+from tests.support.redis import redis
+from tests.support.server import Server, environment, seed, serving
 
 Transport = Literal["events", "websocket"]
 RIVALS = Path(__file__).parent / "rivals"

@@ -23,19 +23,19 @@ from server.live.displays import Displays, Health
 from server.live.hub import Hub, Limits
 from server.live.memory_bus import MemoryBus
 from server.live.redis_bus import RedisBus
-from server.log import configure_logging
+from server.logs import configure_logging
 from server.queries.boards import Boards
 from server.queries.identity import Identities
 from server.settings import Settings, load_settings
 from server.store import answers, lockouts, processes
 from server.store.database import Database
 from server.store.vault import Vault
+from server.transport.access.gate import IDLE_MICROSECONDS, Gate
+from server.transport.access.limits import Limiter
 from server.transport.application import application
-from server.transport.assets import Assets
-from server.transport.auth import IDLE_MICROSECONDS, Gate
-from server.transport.limits import Limiter
-from server.transport.metrics import Metrics
-from server.transport.parts import Parts
+from server.transport.context import Context
+from server.transport.http.assets import Assets
+from server.transport.http.metrics import Metrics
 from server.transport.voice import Voice
 
 logger = structlog.get_logger(__name__)
@@ -47,7 +47,7 @@ ANSWERS_KEPT_MICROSECONDS = 24 * 3_600_000_000
 
 def build_app(
     settings: Settings,
-    alongside: Sequence[Callable[[Parts], Coroutine[Any, Any, None]]] = (),
+    alongside: Sequence[Callable[[Context], Coroutine[Any, Any, None]]] = (),
     before: Sequence[BaseRoute] = (),
 ) -> Starlette:
     """Return the application that these settings describe. Nothing is opened before its lifespan begins.
@@ -72,7 +72,7 @@ def build_app(
     gate = Gate(identities, vault, settings.secret_key.get_secret_value(), audit)
     web = web_folder()
     public_url = str(settings.public_url) if "public_url" in settings.model_fields_set else None
-    parts = Parts(
+    context = Context(
         database=database,
         vault=vault,
         executor=executor,
@@ -96,7 +96,7 @@ def build_app(
             asyncio.create_task(forget_what_is_old(database)),
             asyncio.create_task(find_dark_displays(database, executor, process_id, settings.heartbeat_seconds)),
         ]
-        tasks.extend(asyncio.create_task(each(parts)) for each in alongside)
+        tasks.extend(asyncio.create_task(each(context)) for each in alongside)
         try:
             yield {"hub": hub}
         finally:
@@ -110,7 +110,7 @@ def build_app(
             await database.close()
 
     return application(
-        parts,
+        context,
         lifespan,
         allowed_hosts=settings.allowed_hosts,
         cors_origins=settings.cors_origins,

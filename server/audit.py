@@ -17,7 +17,7 @@ from typing import Any
 import structlog
 
 from server.domain.errors import Unavailable
-from server.domain.ids import MAX_ID
+from server.domain.model.ids import MAX_ID
 from server.store import audit
 from server.store.audit import Chain, Noted
 from server.store.database import Conflict, Database

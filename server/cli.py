@@ -22,10 +22,10 @@ from server.audit import OPERATOR, Audit, process_name
 from server.domain import roles
 from server.domain.errors import NowServingError
 from server.execute import Executor
-from server.log import configure_logging
+from server.logs import configure_logging
+from server.provisioning import Seed, Setup
 from server.queries.verification import verify
 from server.settings import BadSettings, Settings, load_settings, unknown_names
-from server.setup import Seed, Setup
 from server.store import sealed
 from server.store.chain import START
 from server.store.database import Database, database_url
@@ -64,7 +64,7 @@ def serve(
     workers: Annotated[int, typer.Option(help="Server processes.", min=1, max=64)] = 1,
 ) -> None:
     """Run the server in the foreground until SIGTERM or Ctrl+C."""
-    from server import serving
+    from server import uvicorn_server
 
     settings = _settings()
     _fit_for_processes(settings, workers)
@@ -73,7 +73,7 @@ def serve(
     elif _run(_with_database(settings, pending)):
         error_console.print("The database lacks migrations: run [bold]nowserving migrate[/] first.")
         raise typer.Exit(1)
-    status = serving.run(
+    status = uvicorn_server.run(
         "server.app:create_app",
         factory=True,
         host=host,
@@ -94,7 +94,7 @@ def demo(
     directory: Annotated[Path, typer.Option(help="Where the demo keeps its data.")] = Path("var/demo"),
 ) -> None:
     """Run a small clinic with a simulated day, to look at and to play with."""
-    from server import serving
+    from server import uvicorn_server
     from server.app import build_app
     from server.demo import YOURS, Doors, a_patient, open_clinic
     from server.simulation import Simulation
@@ -137,7 +137,7 @@ def demo(
         ),
         before=doors.routes,
     )
-    status = serving.run(
+    status = uvicorn_server.run(
         application,
         host=host,
         port=port,
@@ -344,7 +344,7 @@ def check() -> None:
 @app.command()
 def openapi() -> None:
     """Print the API's description, as OpenAPI 3.1."""
-    from server.transport.openapi import document
+    from server.transport.spec.openapi import document
 
     print(json.dumps(document(), indent=2))
 

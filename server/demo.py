@@ -19,12 +19,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from server.domain.commands import AddProvider, ChangeSite, StaffPoint
-from server.domain.entities import OPEN_STATES
 from server.domain.errors import NowServingError, TicketNotFound
+from server.domain.model.entities import OPEN_STATES
+from server.provisioning import DisplaySeed, Setup, StaffSeed
 from server.queries.boards import Boards
-from server.setup import DisplaySeed, Setup, StaffSeed
-from server.transport.errors import page
-from server.transport.parts import Parts
+from server.transport.context import Context
+from server.transport.http.errors import page
 
 logger = structlog.get_logger(__name__)
 
@@ -102,23 +102,23 @@ class Doors:
         """The demo's index, and what it asks for."""
         return [Route("/", self._index, methods=["GET"]), Route("/demo/doors", self._doors, methods=["GET"])]
 
-    async def keep_a_patient(self, parts: Parts) -> None:
+    async def keep_a_patient(self, context: Context) -> None:
         """Go on until cancelled: when the patient is done, let another one come."""
-        setup = Setup(parts.database, parts.executor)
+        setup = Setup(context.database, context.executor)
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             try:
-                if not await self._is_here(parts):
+                if not await self._is_here(context):
                     self._ticket = await a_patient(setup, self._clinic)
             except NowServingError as error:
                 logger.warning("no other patient came", error=repr(error))
 
-    async def _is_here(self, parts: Parts) -> bool:
+    async def _is_here(self, context: Context) -> bool:
         try:
-            visit_id = (await parts.gate.ticket(self._ticket)).id
+            visit_id = (await context.gate.ticket(self._ticket)).id
         except TicketNotFound:
             return False
-        board = await parts.boards.board(self._clinic["site_id"])
+        board = await context.boards.board(self._clinic["site_id"])
         return any(entry.visit_id == visit_id and entry.state in OPEN_STATES for entry in board.entries.values())
 
     async def _index(self, request: Request) -> Response:

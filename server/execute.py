@@ -17,11 +17,11 @@ import structlog
 
 from server.domain.board import Board, Changes, apply
 from server.domain.commands import AddDisplay, AddKiosk, Command, IssueTicket, RenewToken, Tick
-from server.domain.entities import Site
 from server.domain.errors import CommandIdReused, Unavailable
 from server.domain.events import Event, Recorded, ServiceAdded, ServiceChanged, TicketIssued, VisitAmended, shown
-from server.domain.queue import decide, overdue
-from server.store import answers, boards, log, patients, sites
+from server.domain.model.entities import Site
+from server.domain.rules.decisions import decide, overdue
+from server.store import answers, boards, event_log, patients, sites
 from server.store.database import Conflict, Database, Transaction
 from server.store.vault import Vault, new_token
 
@@ -160,9 +160,9 @@ class Executor:
             happen(due, "clock")
         happen(decide(board, command, now, self._vault.keyed_hash(token) if token else "", may), actor)
         body = _answer(board, recorded, token)
-        rows = log.chained(site_id, chain, command_id, recorded)
+        rows = event_log.chained(site_id, chain, command_id, recorded)
         boards.save(connection, site, board, changes, actor, rows[-1]["hash"])
-        log.append(connection, recorded, rows)
+        event_log.append(connection, recorded, rows)
         patients.forget(connection, amended)
         patients.remember(connection, [row for rows in found_by.values() for row in rows])
         sealed = self._vault.seal(orjson.dumps(body), f"answer:{site_id}")
@@ -196,7 +196,7 @@ class Executor:
         board = self._boards.get(site.id)
         if board is not None and board.site.epoch == site.epoch and board.site.seq <= site.seq:
             if board.site.seq < site.seq:
-                for each in log.since(connection, site.id, board.site.seq):
+                for each in event_log.since(connection, site.id, board.site.seq):
                     apply(board, each, Changes())
             if board.site == site:
                 return board

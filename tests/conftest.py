@@ -9,14 +9,14 @@ import pytest
 from sqlalchemy import URL
 
 from server.execute import Executor
-from server.setup import Setup
+from server.provisioning import Setup
 from server.store.database import Database
 from server.store.vault import Vault
-from tests.measuring import measured_for_a_while
-from tests.real import databases
-from tests.real.migrated import bring_up
-from tests.real.passwords import quick_passwords
-from tests.real.redis import redis
+from tests.support import databases
+from tests.support.measuring import measured_for_a_while
+from tests.support.migrated import bring_up
+from tests.support.passwords import quick_passwords
+from tests.support.redis import redis
 
 
 @pytest.fixture(scope="session")

@@ -7,19 +7,19 @@ from pathlib import Path
 from celery import Celery
 from celery.signals import setup_logging
 
-from server.log import configure_logging
+from server.logs import configure_logging
+from server.notifying.channels.channel import Channel
+from server.notifying.channels.recording import RecordingChannel
+from server.notifying.context import Context
 from server.queries.boards import Boards
 from server.settings import BadSettings, Settings, load_settings
 from server.store.database import Database
 from server.store.vault import Vault
 from workers import process
-from workers.channels.channel import Channel
-from workers.channels.recording import RecordingChannel
-from workers.parts import Parts
 from workers.schedule import SCHEDULE
 
 
-def build_parts(settings: Settings) -> Parts:
+def build_parts(settings: Settings) -> Context:
     """Return the parts that these settings describe."""
     database = Database(settings.database_url.get_secret_value(), pool_size=2)
     vault = Vault(settings.key_bytes, settings.secret_key.get_secret_value())
@@ -27,7 +27,7 @@ def build_parts(settings: Settings) -> Parts:
     if settings.recording_path is not None:
         channels.append(RecordingChannel(Path(settings.recording_path)))
     by_name = {channel.name: channel for channel in channels}
-    return Parts(database, Boards(database), vault, by_name, str(settings.public_url).rstrip("/"))
+    return Context(database, Boards(database), vault, by_name, str(settings.public_url).rstrip("/"))
 
 
 def build_celery(settings: Settings) -> Celery:

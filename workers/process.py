@@ -6,25 +6,25 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from workers.parts import Parts
+from server.notifying.context import Context
 
 T = TypeVar("T")
 
 
 class _Process:
-    build: Callable[[], Parts]
+    build: Callable[[], Context]
     runner: asyncio.Runner | None = None
-    parts: Parts
+    context: Context
 
 
-def configure(build: Callable[[], Parts]) -> None:
+def configure(build: Callable[[], Context]) -> None:
     """Say how the parts are built; called once by `workers.app`, before any task."""
     _Process.build = build
 
 
-def run(work: Callable[[Parts], Coroutine[Any, Any, T]]) -> T:
+def run(work: Callable[[Context], Coroutine[Any, Any, T]]) -> T:
     """Run ``work`` with this process's parts, on its loop, and return what it returns."""
     if _Process.runner is None:
         _Process.runner = asyncio.Runner()
-        _Process.parts = _Process.build()
-    return _Process.runner.run(work(_Process.parts))
+        _Process.context = _Process.build()
+    return _Process.runner.run(work(_Process.context))

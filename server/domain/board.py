@@ -13,24 +13,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from server.domain.entities import (
-    BUSY_STATES,
-    OPEN_STATES,
-    Announcement,
-    Counter,
-    Display,
-    Entity,
-    Entry,
-    Kiosk,
-    Point,
-    Provider,
-    Queue,
-    Removable,
-    Service,
-    Site,
-    State,
-    Visit,
-)
 from server.domain.events import (
     AbsenceEnded,
     DayClosed,
@@ -81,7 +63,25 @@ from server.domain.events import (
     VisitAmended,
     WaitsQuoted,
 )
-from server.domain.ids import IDS_PER_SITE
+from server.domain.model.entities import (
+    BUSY_STATES,
+    OPEN_STATES,
+    Announcement,
+    Counter,
+    Display,
+    Entity,
+    Entry,
+    Kiosk,
+    Point,
+    Provider,
+    Queue,
+    Removable,
+    Service,
+    Site,
+    State,
+    Visit,
+)
+from server.domain.model.ids import IDS_PER_SITE
 from server.domain.ranking import Lane, Rank, lane, rank
 from server.domain.waits import History
 

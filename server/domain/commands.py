@@ -11,8 +11,8 @@ import re
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from server.domain.entities import Need, Priority
-from server.domain.ids import site_of
+from server.domain.model.entities import Need, Priority
+from server.domain.model.ids import site_of
 
 _NAME = {"min_length": 1, "max_length": 80}
 _REASON = {"min_length": 3, "max_length": 200}
@@ -327,7 +327,7 @@ class ReassignProvider(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeSite(Command):
-    """Change a site's settings and rules (`server.domain.entities.Rules`); what is left out stays."""
+    """Change a site's settings and rules (`server.domain.model.entities.Rules`); what is left out stays."""
 
     site_id: int
     name: str | None = field(default=None, metadata=_NAME)

@@ -1,7 +1,7 @@
 """Everything the product can refuse, as one tree.
 
 The class states the fact, its snake-case name is the stable ``code``, its docstring is the message. Which HTTP status a
-branch of the tree becomes is decided at the edge (`server.transport.errors`), never here.
+branch of the tree becomes is decided at the edge (`server.transport.http.errors`), never here.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Literal
 
 from server.domain.commands import Personal
-from server.domain.entities import Need, Priority, Rules
+from server.domain.model.entities import Need, Priority, Rules
 
 
 class Event:

@@ -15,9 +15,9 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from server.domain.board import Board
 from server.domain.commands import Personal
-from server.domain.entities import OPEN_STATES, Entry, Point, Service, Visit
-from server.domain.queue import UNDO_MICROSECONDS
+from server.domain.model.entities import OPEN_STATES, Entry, Point, Service, Visit
 from server.domain.ranking import MINUTE, ahead, first_for, next_for, rank, waiting_for, why
+from server.domain.rules.decisions import UNDO_MICROSECONDS
 
 Cell = dict[str, Any]
 OpenSealed = Callable[[Visit | Service], Personal]

@@ -63,7 +63,7 @@ class Cell:
         self.digest = messages.digest_of(key, content)
 
 
-class Canvas:
+class Projection:
     """The cells of one view of one site, kept up to date, and whom to wake when they change.
 
     It answers "what has changed since n" for every n from its ``floor``, the number it was drawn at or the oldest
@@ -177,7 +177,7 @@ class Canvas:
             call()
 
 
-class TicketCanvas(Canvas):
+class TicketProjection(Projection):
     """A patient's ticket, and how many are ahead. Most changes of a queue move nothing here but that number.
 
     So both are kept as they are, with the number at which each last changed: moving on is no rendering, and the digest is
@@ -258,17 +258,17 @@ class _Tickets:
     """The tickets that are watched in one feed, followed together."""
 
     def __init__(self) -> None:
-        self._canvases: dict[int, TicketCanvas] = {}  # by visit
+        self._projections: dict[int, TicketProjection] = {}  # by visit
         self._surroundings: tuple[object, ...] = ()
         self._order: tuple[object, ...] = ()
         self._followed = Followed()
 
-    def add(self, view: TicketView, board: Board) -> TicketCanvas:
-        """A ticket is watched: return its canvas."""
-        if not self._canvases:
+    def add(self, view: TicketView, board: Board) -> TicketProjection:
+        """A ticket is watched: return its projection."""
+        if not self._projections:
             self.begin(board)
-        canvas = self._canvases[view.visit_id] = TicketCanvas(view, board, self._followed)
-        return canvas
+        projection = self._projections[view.visit_id] = TicketProjection(view, board, self._followed)
+        return projection
 
     def begin(self, board: Board) -> None:
         """All were drawn from this board."""
@@ -276,39 +276,39 @@ class _Tickets:
         self._surroundings = surroundings(board)
         self._order = _order(board)
 
-    def get(self, visit_id: int) -> TicketCanvas | None:
-        """Return the canvas of a visit that is watched."""
-        return self._canvases.get(visit_id)
+    def get(self, visit_id: int) -> TicketProjection | None:
+        """Return the projection of a visit that is watched."""
+        return self._projections.get(visit_id)
 
-    def remove(self, canvas: TicketCanvas) -> None:
+    def remove(self, projection: TicketProjection) -> None:
         """A ticket is watched no longer."""
-        self._canvases.pop(canvas.visit_id, None)
+        self._projections.pop(projection.visit_id, None)
 
-    def all(self) -> Iterable[TicketCanvas]:
+    def all(self) -> Iterable[TicketProjection]:
         """Return every ticket that is watched."""
-        return self._canvases.values()
+        return self._projections.values()
 
-    def follow(self, board: Board, changed: set[str]) -> tuple[list[TicketCanvas], list[TicketCanvas]]:
+    def follow(self, board: Board, changed: set[str]) -> tuple[list[TicketProjection], list[TicketProjection]]:
         """Bring every ticket up to the board. Return those that are other than before, and those that only moved."""
-        canvases = self._canvases
-        if not canvases:
+        projections = self._projections
+        if not projections:
             return [], []
         around = surroundings(board)
         if around == self._surroundings:
             drawn = self._own(board, changed)
         else:
             self._surroundings = around
-            drawn = set(canvases)
+            drawn = set(projections)
         seq = self._followed.seq = board.site.seq
-        others = [canvas for visit_id in drawn if (canvas := canvases[visit_id]).follow(board, changed)]
+        others = [projection for visit_id in drawn if (projection := projections[visit_id]).follow(board, changed)]
         entries = board.entries
-        moved: list[TicketCanvas] = []
+        moved: list[TicketProjection] = []
         order = _order(board)
         if order == self._order:
             return others, moved
         self._order = order
         for entry_id, ahead in aheads(board):
-            ticket = canvases.get(entries[entry_id].visit_id)
+            ticket = projections.get(entries[entry_id].visit_id)
             if ticket is not None and ticket.ahead != ahead:
                 ticket.ahead = ahead
                 ticket.moved_at = ticket.changed_at = seq
@@ -324,7 +324,7 @@ class _Tickets:
                 found.add(int(identifier))
             elif kind == "entry" and (entry := board.entries.get(int(identifier))) is not None:
                 found.add(entry.visit_id)
-        return found & self._canvases.keys()
+        return found & self._projections.keys()
 
 
 def _order(board: Board) -> tuple[object, ...]:
@@ -333,10 +333,10 @@ def _order(board: Board) -> tuple[object, ...]:
     return board.moves, served
 
 
-def wake_all(canvases: Sequence[Canvas]) -> None:
+def wake_all(projections: Sequence[Projection]) -> None:
     """Tell every watcher of each that there is something to write."""
-    for canvas in canvases:
-        canvas.wake()
+    for projection in projections:
+        projection.wake()
 
 
 class Feed:
@@ -353,7 +353,7 @@ class Feed:
         loader: Loader,
         heard: Heard = lambda *_: None,
         flush_seconds: float = 0.0,
-        tell: Callable[[Sequence[TicketCanvas]], None] = wake_all,
+        tell: Callable[[Sequence[TicketProjection]], None] = wake_all,
     ) -> None:
         self.site_id = site_id
         self._tell = tell
@@ -365,7 +365,7 @@ class Feed:
         self._unshown: set[str] = set()  # keys of the board that changed since the last flush
         self._stale = False  # whether there was any event since
         self._board: Board | None = None
-        self._canvases: dict[str, Canvas] = {}
+        self._projections: dict[str, Projection] = {}
         self._tickets = _Tickets()
         self._pending: dict[int, Recorded] = {}
         self._pending_epoch = ""
@@ -394,12 +394,12 @@ class Feed:
         self._board = board
         self._heard(board, None)
         self._unshown.clear()
-        for canvas in self._all():
-            canvas.redraw(board)
+        for projection in self._all():
+            projection.redraw(board)
         self._tickets.begin(board)
         self._advance()
-        for canvas in list(self._all()):
-            canvas.wake()
+        for projection in list(self._all()):
+            projection.wake()
 
     def close(self) -> None:
         """Stop waiting for anything."""
@@ -408,7 +408,7 @@ class Feed:
         if self._flushing is not None:
             self._flushing.cancel()
 
-    def canvas(self, view: View) -> Canvas:
+    def projection(self, view: View) -> Projection:
         """Return the cells of ``view``, drawn when first asked for. The feed must be loaded."""
         assert self._board is not None, "load first"
         if isinstance(view, TicketView):
@@ -416,27 +416,27 @@ class Feed:
             if ticket is None:
                 ticket = self._tickets.add(view, self._board)
             return ticket
-        canvas = self._canvases.get(view.name)
-        if canvas is None:
-            canvas = self._canvases[view.name] = Canvas(view, self._board)
-        return canvas
+        projection = self._projections.get(view.name)
+        if projection is None:
+            projection = self._projections[view.name] = Projection(view, self._board)
+        return projection
 
-    def forget(self, canvas: Canvas) -> None:
+    def forget(self, projection: Projection) -> None:
         """Let go of a view that nobody watches."""
-        if canvas.watchers:
+        if projection.watchers:
             return
-        if isinstance(canvas, TicketCanvas):
-            self._tickets.remove(canvas)
+        if isinstance(projection, TicketProjection):
+            self._tickets.remove(projection)
         else:
-            self._canvases.pop(canvas.view.name, None)
+            self._projections.pop(projection.view.name, None)
 
     @property
     def watched(self) -> bool:
         """Whether any screen watches this site."""
-        return any(canvas.watchers for canvas in self._all())
+        return any(projection.watchers for projection in self._all())
 
-    def _all(self) -> Iterable[Canvas]:
-        return chain(self._canvases.values(), self._tickets.all())
+    def _all(self) -> Iterable[Projection]:
+        return chain(self._projections.values(), self._tickets.all())
 
     def offer(self, epoch: str, events: Iterable[Recorded]) -> None:
         """Take events from anywhere: applied if next, dropped if old, kept for a moment if there is a gap before them."""
@@ -505,9 +505,9 @@ class Feed:
         if board is None or not self._stale:
             return
         changed, self._unshown, self._stale = self._unshown, set(), False
-        for canvas in list(self._canvases.values()):
-            if canvas.follow(board, changed):
-                canvas.wake()
+        for projection in list(self._projections.values()):
+            if projection.follow(board, changed):
+                projection.wake()
         others, moved = self._tickets.follow(board, changed)
         for ticket in others:
             ticket.wake()

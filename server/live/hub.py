@@ -14,14 +14,14 @@ from typing import Protocol
 import structlog
 
 from server.domain.board import Board
-from server.domain.entities import Display, Point, Visit
 from server.domain.errors import PointNotFound, Unavailable
 from server.domain.events import Recorded
+from server.domain.model.entities import Display, Point, Visit
 from server.domain.views import View
 from server.live.bus import Bus
 from server.live.displays import Displays
 from server.live.feed import Feed, Head, Loader
-from server.live.lines import Lines
+from server.live.handoff import Lines
 from server.live.messages import Message, Position, Reason
 from server.live.stream import OPEN, SESSION, STALLED_SECONDS, Outlet, Stream
 
@@ -207,7 +207,7 @@ class Hub:
                 raise PointNotFound(point_id=int(subject.removeprefix("point:")))
             stream = Stream(
                 feed,
-                feed.canvas(view),
+                feed.projection(view),
                 since,
                 self._heartbeat_seconds,
                 address=address,

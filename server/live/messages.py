@@ -1,6 +1,6 @@
 """The four messages of the stream, as they are written. Their names and layouts are made here and nowhere else.
 
-A payload is JSON in bytes, encoded once and framed by each transport (`server.transport.sse`, `.websocket`).
+A payload is JSON in bytes, encoded once and framed by each transport (`server.transport.streams.sse`, `.websocket`).
 """
 
 from __future__ import annotations

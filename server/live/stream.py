@@ -1,10 +1,10 @@
-"""One screen's stream: it remembers only how far it has written, and asks the canvas for the rest.
+"""One screen's stream: it remembers only how far it has written, and asks the projection for the rest.
 
 So a slow screen owes at most one value per cell, and a repeated wake-up costs nothing. Nothing is put together for a
 reader that has not taken what was written before: while it stands still, a stream costs what it cost when idle.
 
-A stream is either *pulled*, by whoever iterates it, or *handed off* to a line (`server.live.lines`), which writes to its
-connection by itself. Both decide what to say by the same questions to the same canvas.
+A stream is either *pulled*, by whoever iterates it, or *handed off* to a line (`server.live.handoff`), which writes to its
+connection by itself. Both decide what to say by the same questions to the same projection.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import time
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from server.domain.entities import Display
+from server.domain.model.entities import Display
 from server.live import messages
-from server.live.feed import Canvas, Feed
+from server.live.feed import Feed, Projection
 from server.live.messages import Message, Position, Reason
 
 SESSION = "session:"
@@ -74,23 +74,23 @@ class Handed(Protocol):
 
 
 class Stream:
-    """The messages of one canvas for one screen: iterate it. It ends after a ``bye``, or without one when the reader has
+    """The messages of one projection for one screen: iterate it. It ends after a ``bye``, or without one when the reader has
     taken nothing for ``stalled_seconds``: the outlet is cut then.
 
-    ``since`` is where the screen says it is; None, or a place that the canvas cannot answer for, gets a snapshot.
+    ``since`` is where the screen says it is; None, or a place that the projection cannot answer for, gets a snapshot.
     ``address`` and ``token`` say who it is counted for; ``proof`` is what must stay so for it to go on: a session's role,
     a device's token hash. ``transport`` names how its messages are carried, for the figures.
     """
 
     __slots__ = (
         "_awake",
-        "_canvas",
         "_ending",
         "_feed",
         "_heartbeat_seconds",
         "_outlet",
         "_patience",
         "_paused",
+        "_projection",
         "_stalled_seconds",
         "address",
         "cut",
@@ -107,7 +107,7 @@ class Stream:
     def __init__(
         self,
         feed: Feed,
-        canvas: Canvas,
+        projection: Projection,
         since: Position | None,
         heartbeat_seconds: float,
         *,
@@ -125,7 +125,7 @@ class Stream:
         self.transport = transport
         self.opened_at = time.monotonic()
         self.cut = False  # the outlet was, because the reader took nothing
-        self._canvas = canvas
+        self._projection = projection
         self.since = since
         self.line: Handed | None = None
         self.over_at: int | None = None
@@ -137,7 +137,7 @@ class Stream:
         self._awake: asyncio.Event | None = None
         self._patience: asyncio.Timeout | None = None
         self._ending: Reason | None = None
-        canvas.watchers[self] = self._wake
+        projection.watchers[self] = self._wake
 
     @property
     def site_id(self) -> int:
@@ -145,9 +145,9 @@ class Stream:
         return self._feed.site_id
 
     @property
-    def canvas(self) -> Canvas:
+    def projection(self) -> Projection:
         """The cells that it shows."""
-        return self._canvas
+        return self._projection
 
     @property
     def device_proof(self) -> str | None:
@@ -157,12 +157,12 @@ class Stream:
     @property
     def view_kind(self) -> str:
         """The kind of view it shows."""
-        return self._canvas.view.kind
+        return self._projection.view.kind
 
     @property
     def changed_at(self) -> int:
         """The number in the site's log at which anything last changed that the screen shows."""
-        return self._canvas.changed_at
+        return self._projection.changed_at
 
     @property
     def display(self) -> Display | None:
@@ -210,26 +210,26 @@ class Stream:
         """Have ``line`` write it from now on."""
         self.line = line
         self._outlet = OPEN
-        self._canvas.watchers.pop(self, None)
+        self._projection.watchers.pop(self, None)
 
     def close(self) -> None:
         """Be woken no longer."""
-        self._canvas.watchers.pop(self, None)
-        if self._canvas.view.kind in SINGLE:
-            self._feed.forget(self._canvas)
+        self._projection.watchers.pop(self, None)
+        if self._projection.view.kind in SINGLE:
+            self._feed.forget(self._projection)
 
     def _wake(self) -> None:
         if self._awake is not None:
             self._awake.set()
 
     async def __aiter__(self) -> AsyncIterator[Message]:
-        canvas = self._canvas
+        projection = self._projection
         awake = self._awake = asyncio.Event()
         life_ends = time.monotonic() + life_seconds()
         next_beat = time.monotonic() + self._heartbeat_seconds * random.uniform(0.1, 1.0)
-        sent = self.since if canvas.answers(self.since) else None
-        if sent is not None and canvas.changed_at <= sent.seq:
-            yield canvas.beat()  # nothing to catch up with: say so at once
+        sent = self.since if projection.answers(self.since) else None
+        if sent is not None and projection.changed_at <= sent.seq:
+            yield projection.beat()  # nothing to catch up with: say so at once
         while True:
             if self._outlet.stalled():
                 if not await self._taken(BYE_SECONDS if self._ending else self._stalled_seconds):
@@ -240,17 +240,17 @@ class Stream:
                 yield messages.bye(self._ending)
                 await self._taken(BYE_SECONDS)
                 return
-            if (message := canvas.due(sent, self._heartbeat_seconds)) is not None:
-                sent = canvas.position
+            if (message := projection.due(sent, self._heartbeat_seconds)) is not None:
+                sent = projection.position
                 yield message
-            elif self.over_at is not None and canvas.seq >= self.over_at:
+            elif self.over_at is not None and projection.seq >= self.over_at:
                 self.end("ended")
             elif (now := time.monotonic()) >= life_ends:
                 self.end("age")
             elif now >= next_beat:
                 next_beat = now + self._heartbeat_seconds
-                sent = canvas.position
-                yield canvas.beat()
+                sent = projection.position
+                yield projection.beat()
             else:
                 try:
                     async with asyncio.timeout(min(next_beat, life_ends) - now):

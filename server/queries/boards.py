@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from server.domain.board import Board
 from server.domain.events import Recorded
-from server.store import boards, log, sites
+from server.store import boards, event_log, sites
 from server.store.database import Database
 from server.store.sites import Head
 
@@ -26,7 +26,7 @@ class Boards:
     async def since(self, site_id: int, seq: int) -> list[Recorded]:
         """Return the site's events after ``seq``, in order. Raises `Unavailable`."""
         async with self.database.read() as connection:
-            return await connection.run_sync(log.since, site_id, seq)
+            return await connection.run_sync(event_log.since, site_id, seq)
 
     async def heads(self, site_ids: Iterable[int]) -> dict[int, Head]:
         """Return how far the given sites' logs have come. Raises `Unavailable`."""

@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.domain.entities import Priority, State, Visit
-from server.domain.ids import IDS_PER_SITE
-from server.domain.timeline import Interval, timeline
+from server.domain.model.entities import Priority, State, Visit
+from server.domain.model.ids import IDS_PER_SITE
+from server.domain.reporting.timeline import Interval, timeline
 from server.queries import keyset
 from server.queries.keyset import Key, Page
 from server.store.database import Database

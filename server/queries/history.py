@@ -10,7 +10,7 @@ from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.domain.events import Recorded, event_from
-from server.domain.timeline import Interval
+from server.domain.reporting.timeline import Interval
 from server.queries.entries import EntryListed, intervals_of, stages
 from server.store.database import Database
 from server.store.tables import entries, event_entries, events, staff

@@ -1,4 +1,4 @@
-"""The past days of a site, read once from end to end: what `server.domain.statistics` makes its figures of."""
+"""The past days of a site, read once from end to end: what `server.domain.reporting.statistics` makes its figures of."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.domain.entities import OPEN_STATES, Site, State
-from server.domain.statistics import Report, Stage, Statistics
-from server.domain.timeline import Interval
+from server.domain.model.entities import OPEN_STATES, Site, State
+from server.domain.reporting.statistics import Report, Stage, Statistics
+from server.domain.reporting.timeline import Interval
 from server.domain.waits import Quote
 from server.store import sites
 from server.store.database import Database

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Table, bindparam, delete, insert, select, update
 
 from server.domain.board import Board, Changes
-from server.domain.entities import Announcement, Counter, Entity, Entry, Site, Visit
-from server.store import many, sites
+from server.domain.model.entities import Announcement, Counter, Entity, Entry, Site, Visit
+from server.store import bulk_update, sites
 from server.store.database import Conflict
 from server.store.tables import TABLES, intervals
 
@@ -87,9 +87,9 @@ def save(connection: Connection, before: Site, board: Board, changes: Changes, a
 
 def _update(connection: Connection, table: Table, names: frozenset[str], rows: list[dict[str, Any]]) -> None:
     """Set the columns ``names`` of rows that must each be as they were. Raises `Conflict`."""
-    if len(rows) >= TOGETHER and many.fits(table, names):
+    if len(rows) >= TOGETHER and bulk_update.fits(table, names):
         wanted = [*names, "id", "was_seq"]
-        found = many.update(connection, table, names, [{name: row[name] for name in wanted} for row in rows])
+        found = bulk_update.update(connection, table, names, [{name: row[name] for name in wanted} for row in rows])
         if found != len(rows):
             raise Conflict(f"{len(rows) - found} of {len(rows)} {table.name} changed behind the lock")
         return

@@ -1,7 +1,7 @@
 """The hash chain: what makes a change to what is written show.
 
 A link is the SHA-256, in hexadecimal, of the compact JSON array (UTF-8, nothing escaped that need not be) of the link
-before it, or `START`, and what is recorded, in the order in which `server.store.log` and `server.store.audit` name it.
+before it, or `START`, and what is recorded, in the order in which `server.store.event_log` and `server.store.audit` name it.
 Anybody can reckon it anew: no key is needed, see ``docs/decisions/0010-what-is-chained.md``.
 """
 

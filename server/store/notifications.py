@@ -14,8 +14,8 @@ from typing import Literal
 from sqlalchemy import ColumnElement, exists, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.domain.ids import site_of
-from server.domain.reminders import Notice
+from server.domain.model.ids import site_of
+from server.domain.rules.reminders import Notice
 from server.store.tables import entries, notifications
 
 STALE_MICROSECONDS = 60_000_000

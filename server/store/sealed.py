@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 from sqlalchemy import Column, Update, and_, func, select, update
 
 from server.domain.errors import Unavailable
-from server.store import log
+from server.store import event_log
 from server.store.batches import AnyRow, batches
 from server.store.database import Database
 from server.store.tables import commands, events, pairings, services, visits
@@ -51,7 +51,7 @@ SEALED: tuple[Sealed, ...] = (
     Sealed(visits.c.sealed, lambda row: f"visit:{row.id}"),
     Sealed(services.c.sealed, lambda row: f"service:{row.id}"),
     Sealed(pairings.c.sealed, lambda row: f"pairing:{row.id}"),
-    Sealed(events.c.sealed, lambda row: cast(_Sealing, log.event_of(row)).seals_for, log.EVENT_IN_CLEAR),
+    Sealed(events.c.sealed, lambda row: cast(_Sealing, event_log.event_of(row)).seals_for, event_log.EVENT_IN_CLEAR),
     Sealed(commands.c.answer, lambda row: f"answer:{row.site_id}"),
 )
 

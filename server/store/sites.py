@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.domain import tickets
-from server.domain.entities import Rules, Site
 from server.domain.errors import OrganisationNotFound, SiteNotFound
+from server.domain.model import tickets
+from server.domain.model.entities import Rules, Site
 from server.store.chain import START
 from server.store.database import CLOCK, Conflict, new_id
 from server.store.tables import organisations, sites

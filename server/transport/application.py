@@ -10,30 +10,29 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute
 from starlette.types import Lifespan
 
-from server.transport import (
+from server.transport import pages
+from server.transport.access.limits import Limiter, RateLimits
+from server.transport.api import (
     api_keys,
-    asyncapi,
-    audit_api,
-    commands_api,
-    entries_api,
+    audit,
+    commands,
+    entries,
     health,
-    live,
-    metrics,
-    openapi,
-    pages,
     pairings,
-    read_api,
     sessions,
+    sites,
     speech,
-    staff_api,
-    statistics_api,
-    tickets_api,
+    staff,
+    statistics,
+    tickets,
 )
-from server.transport.errors import EXCEPTION_HANDLERS
-from server.transport.limits import Limiter, RateLimits
-from server.transport.middleware import AllowedHosts, RequestContext, SoundHeaders, TimeLimit
-from server.transport.parts import Parts
-from server.transport.versions import DEPRECATED, Deprecated, Versions
+from server.transport.context import Context
+from server.transport.http import metrics
+from server.transport.http.errors import EXCEPTION_HANDLERS
+from server.transport.http.middleware import AllowedHosts, RequestContext, SoundHeaders, TimeLimit
+from server.transport.http.versions import DEPRECATED, Deprecated, Versions
+from server.transport.spec import asyncapi, openapi
+from server.transport.streams import routes
 
 # What a page of another origin may read of an answer.
 EXPOSED = [
@@ -49,7 +48,7 @@ EXPOSED = [
 
 
 def application(
-    parts: Parts,
+    context: Context,
     lifespan: Lifespan[Starlette],
     *,
     allowed_hosts: Sequence[str],
@@ -59,11 +58,11 @@ def application(
     deprecated: Sequence[Deprecated] = DEPRECATED,
     before: Sequence[BaseRoute] = (),
 ) -> Starlette:
-    """Return the application that serves ``parts``. Without a ``limiter`` anybody may ask as often as they like.
+    """Return the application that serves ``context``. Without a ``limiter`` anybody may ask as often as they like.
 
     ``before`` are routes that go before its own.
     """
-    middleware: list[Middleware] = [Middleware(RequestContext, metrics=parts.metrics), Middleware(SoundHeaders)]
+    middleware: list[Middleware] = [Middleware(RequestContext, metrics=context.metrics), Middleware(SoundHeaders)]
     if allowed_hosts:
         middleware.append(Middleware(AllowedHosts, hosts=list(allowed_hosts)))
     if cors_origins:
@@ -79,32 +78,32 @@ def application(
     middleware.append(Middleware(Versions, deprecated=deprecated))
     middleware.append(Middleware(TimeLimit, seconds=request_seconds))
     if limiter is not None:
-        middleware.append(Middleware(RateLimits, gate=parts.gate, limiter=limiter))
+        middleware.append(Middleware(RateLimits, gate=context.gate, limiter=limiter))
     app = Starlette(
         routes=[
             *before,
-            *live.ROUTES,  # first: when a server comes back, everybody asks at once
-            *commands_api.ROUTES,
-            *read_api.ROUTES,
-            *entries_api.ROUTES,
-            *statistics_api.ROUTES,
-            *audit_api.ROUTES,
+            *routes.ROUTES,  # first: when a server comes back, everybody asks at once
+            *commands.ROUTES,
+            *sites.ROUTES,
+            *entries.ROUTES,
+            *statistics.ROUTES,
+            *audit.ROUTES,
             *sessions.ROUTES,
-            *staff_api.ROUTES,
+            *staff.ROUTES,
             *api_keys.ROUTES,
             *pairings.ROUTES,
             *speech.ROUTES,
-            *tickets_api.ROUTES,
+            *tickets.ROUTES,
             *health.ROUTES,
             *metrics.ROUTES,
             *openapi.ROUTES,
             *asyncapi.ROUTES,
-            *pages.routes(parts),
+            *pages.routes(context),
         ],
         middleware=middleware,
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False  # an address is right or it is not found
-    app.state.parts = parts
+    app.state.context = context
     return app

@@ -6,9 +6,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from server.transport import paths
-from server.transport.errors import page
-from server.transport.parts import Parts
+from server.transport.context import Context
+from server.transport.http import paths
+from server.transport.http.errors import page
 
 PAGES = {
     "/": "index",
@@ -31,13 +31,13 @@ def _page(path: str, name: str) -> Route:
 
 async def service_worker(request: Request) -> Response:
     """Return the script by which the live screens come up without the network."""
-    return Parts.of(request).assets.worker(request)
+    return Context.of(request).assets.worker(request)
 
 
-def routes(parts: Parts) -> list[BaseRoute]:
+def routes(context: Context) -> list[BaseRoute]:
     """Return the pages' routes, and that of the files they load."""
     return [
         *(_page(path, name) for path, name in PAGES.items()),
         Route(paths.SERVICE_WORKER, service_worker, methods=["GET"]),
-        Mount("/static", parts.assets),
+        Mount("/static", context.assets),
     ]

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import APIRequestContext, Browser, ConsoleMessage, Error, Page, Request, sync_playwright
 
-from server.setup import Seed
-from tests.real.demo import demo
-from tests.real.processes import program
-from tests.real.server import Server, environment, seed, serving
+from server.provisioning import Seed
+from tests.support.demo import demo
+from tests.support.processes import program
+from tests.support.server import Server, environment, seed, serving
 
 # Debian's Chromium looks things up at every start unless it is told not to.
 ARGUMENTS = [

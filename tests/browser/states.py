@@ -11,12 +11,12 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from server.setup import Seed
+from server.provisioning import Seed
 from tests.browser import broken
 from tests.browser.conftest import Watch, sign_in_as
-from tests.real.plain import answers
-from tests.real.processes import free_port, running, wait_until
-from tests.real.server import Server, seed
+from tests.support.plain import answers
+from tests.support.processes import free_port, running, wait_until
+from tests.support.server import Server, seed
 
 WEB = Path(__file__).parents[2] / "web"
 AXE = Path(__file__).parents[1] / "npm/node_modules/axe-core/axe.min.js"

@@ -29,7 +29,7 @@ from tests.browser.states import (
     room_at,
     staff_page,
 )
-from tests.real.server import Server, seed, serving
+from tests.support.server import Server, seed, serving
 
 JUDGE = (Path(__file__).parent / "judge.js").read_text()
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]

@@ -16,13 +16,13 @@ import httpx
 import pytest
 from playwright.sync_api import Error, Page, expect
 
-from server.setup import Seed
+from server.provisioning import Seed
 from tests.browser.conftest import AWAY, HEARTBEAT, Open
-from tests.real.plain import answers
-from tests.real.processes import end, free_port, running, wait_until
-from tests.real.relay import Relay
-from tests.real.screens import sse
-from tests.real.server import Server
+from tests.support.plain import answers
+from tests.support.processes import end, free_port, running, wait_until
+from tests.support.relay import Relay
+from tests.support.screens import sse
+from tests.support.server import Server
 
 SECONDS = 1000
 ROOT = Path(__file__).parents[2]

@@ -8,11 +8,11 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from server.setup import Seed
+from server.provisioning import Seed
 from tests.browser.conftest import AWAY, Open
-from tests.real.processes import end
-from tests.real.screens import digest
-from tests.real.server import Server, serving
+from tests.support.processes import end
+from tests.support.screens import digest
+from tests.support.server import Server, serving
 
 FOLLOW = """address => {
     window.told = [];

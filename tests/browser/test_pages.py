@@ -9,9 +9,9 @@ from pathlib import Path
 import httpx
 from playwright.sync_api import Page, Route, expect
 
-from server.setup import Seed
+from server.provisioning import Seed
 from tests.browser.conftest import HEARTBEAT, Open
-from tests.real.server import Server, serving
+from tests.support.server import Server, serving
 
 # The browser itself writes this line when nobody is signed in yet.
 UNAUTHORISED = ("401 (Unauthorized)",)

@@ -12,10 +12,10 @@ import httpx
 import pytest
 from playwright.sync_api import Error, Page, expect
 
-from server.setup import Seed
+from server.provisioning import Seed
 from tests.browser.conftest import AWAY, HEARTBEAT, Open
-from tests.real.relay import Relay
-from tests.real.server import Server
+from tests.support.relay import Relay
+from tests.support.server import Server
 
 SECONDS = 1000
 EARS = """

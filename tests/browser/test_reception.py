@@ -12,9 +12,9 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from loadtests.bench_desk import FRAME_MILLISECONDS, measure
 from server.domain import roles
-from server.setup import Seed
+from server.provisioning import Seed
 from tests.browser.conftest import HEARTBEAT, Open, sign_in_as
-from tests.real.server import Server, seed
+from tests.support.server import Server, seed
 
 # The browser itself writes these lines: for a refused command, and for what cannot be reached.
 REFUSED = ("409 (Conflict)",)

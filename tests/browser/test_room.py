@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from server.setup import Seed
+from server.provisioning import Seed
 from tests.browser.conftest import AWAY, Open, sign_in_as
 from tests.browser.test_display import KEPT, until
-from tests.real.server import Server, serving
+from tests.support.server import Server, serving
 
 REFUSED = ("409 (Conflict)",)
 

@@ -8,10 +8,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from server.domain import roles
-from server.setup import Seed, StaffSeed
+from server.provisioning import Seed, StaffSeed
 from tests.browser.conftest import Open
 from tests.browser.states import SECONDS
-from tests.real.server import Server
+from tests.support.server import Server
 
 # The browser itself writes these lines, for answers that the tests ask for.
 UNAUTHORISED = ("401 (Unauthorized)",)

@@ -13,7 +13,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from tests.faults.stress import Figures, stress
-from tests.real import databases
+from tests.support import databases
 
 CHAPTER_MINUTES = 6.0  # then another house, another site and another database: a day only grows
 

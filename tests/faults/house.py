@@ -14,15 +14,15 @@ from pathlib import Path
 
 import httpx
 
-from tests.real.black_hole import BlackHole
-from tests.real.lan import Lan, NoNamespace, lan
-from tests.real.lossy_proxy import LossyProxy, lossy_proxy
-from tests.real.plain import PLAIN
-from tests.real.processes import end, free_port, program
-from tests.real.redis import redis_process
-from tests.real.server import environment
-from tests.real.unruly_redis import UnrulyRedis
-from tests.real.viewer import SMALL_BUFFER
+from tests.support.black_hole import BlackHole
+from tests.support.lan import Lan, NoNamespace, lan
+from tests.support.lossy_proxy import LossyProxy, lossy_proxy
+from tests.support.plain import PLAIN
+from tests.support.processes import end, free_port, program
+from tests.support.redis import redis_process
+from tests.support.server import environment
+from tests.support.unruly_redis import UnrulyRedis
+from tests.support.viewer import SMALL_BUFFER
 
 HEARTBEAT_SECONDS = 1.0
 STALLED_SECONDS = 1.5  # less than the two heartbeats after which the kernel takes a peer that takes nothing for gone

@@ -26,18 +26,18 @@ import httpx
 
 from server.domain.commands import Command
 from server.domain.views import DeskView, DisplayView, PointView, TicketView
+from server.provisioning import Seed
 from server.queries.boards import Boards
-from server.setup import Seed
 from server.store.database import Database
 from tests.faults.house import DRAIN_SECONDS, House, Node, house
 from tests.integration.test_everything_at_once import SENT
-from tests.real import history
-from tests.real.fresh import Fresh
-from tests.real.plain import PLAIN
-from tests.real.server import environment, seed, vault
-from tests.real.truth import truth_of
-from tests.real.viewer import MISSED_HEARTBEATS, Place, Transport, Viewer
-from tests.unit.worlds import command_of
+from tests.support import history
+from tests.support.fresh import Fresh
+from tests.support.plain import PLAIN
+from tests.support.server import environment, seed, vault
+from tests.support.truth import truth_of
+from tests.support.viewer import MISSED_HEARTBEATS, Place, Transport, Viewer
+from tests.support.worlds import command_of
 
 WITHIN_SECONDS = 2.0
 HOPS = 4  # what it takes at most until a screen is told: a look at the log, the board, the flush, the screen's own turn

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from tests.fuzz.fuzzing import Fuzzer, House
-from tests.real.server import environment, seed, serving
+from tests.support.server import environment, seed, serving
 
 
 def main() -> int:

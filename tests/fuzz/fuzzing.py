@@ -33,8 +33,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from server.setup import Seed
-from tests.unit.worlds import WANTED
+from server.provisioning import Seed
+from tests.support.worlds import WANTED
 
 Json = dict[str, Any]
 Operation = Any  # schemathesis's own, generic in four things of its inside

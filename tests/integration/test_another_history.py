@@ -7,10 +7,10 @@ import pytest
 from server.domain.commands import CallNext, Hold
 from server.domain.views import DisplayView
 from server.live.feed import Feed
+from server.provisioning import Setup
 from server.queries.boards import Boards
-from server.setup import Setup
 from server.store.database import Database
-from tests.real import history
+from tests.support import history
 
 
 @pytest.mark.parametrize("renew", [True, False], ids=["restored", "by hand"])
@@ -24,7 +24,7 @@ async def test_what_follows_an_older_state_is_another_history(setup: Setup, data
     feeds = [Feed(site_id, boards), Feed(site_id, boards)]
     for feed in feeds:
         await feed.load()
-    before = feeds[0].canvas(DisplayView()).position
+    before = feeds[0].projection(DisplayView()).position
     await history.load(database, then, renew=renew)
     for feed in feeds:
         await feed.check((await boards.heads([site_id]))[site_id])
@@ -38,4 +38,4 @@ async def test_what_follows_an_older_state_is_another_history(setup: Setup, data
     for feed in feeds:
         await feed.check((await boards.heads([site_id]))[site_id])
         assert feed.seq > before.seq
-        assert not feed.canvas(DisplayView()).answers(before)
+        assert not feed.projection(DisplayView()).answers(before)

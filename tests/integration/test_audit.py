@@ -16,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.store.database import Database
 from server.store.tables import audit, events
-from tests.real.processes import end, running, wait_until
-from tests.real.screens import sse, websocket
-from tests.real.server import Server, command_line, environment, seed, serving, vault
+from tests.support.processes import end, running, wait_until
+from tests.support.screens import sse, websocket
+from tests.support.server import Server, command_line, environment, seed, serving, vault
 
 pytestmark = pytest.mark.measured
 

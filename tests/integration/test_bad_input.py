@@ -13,10 +13,10 @@ import httpx
 import pytest
 from sqlalchemy import make_url
 
-from server.setup import Seed
+from server.provisioning import Seed
 from server.store import tables
-from server.transport.bodies import MODELS
-from tests.real.server import Server, environment, seed, serving
+from server.transport.http.bodies import MODELS
+from tests.support.server import Server, environment, seed, serving
 
 Records = Callable[[], list[tuple[Any, ...]]]
 

@@ -9,9 +9,9 @@ from typing import Any, Generic, TypeVar
 
 from server.domain.commands import IssueTicket
 from server.execute import Executor
+from server.provisioning import Setup
 from server.queries.boards import Boards
-from server.setup import Setup
-from server.store import log
+from server.store import event_log
 from server.store.database import Database
 from server.store.vault import Vault
 
@@ -71,7 +71,7 @@ async def test_a_command_cut_anywhere(database: Database, setup: Setup, vault: V
     board = await Boards(database).board(site.id)
     assert len(board.entries) == len(board.visits) == done
     async with database.read() as connection:
-        recorded = await connection.run_sync(log.since, site.id, 0)
+        recorded = await connection.run_sync(event_log.since, site.id, 0)
     assert [each.seq for each in recorded] == list(range(1, board.site.seq + 1))
     # Every connection is whole, and none is lost: as many as there are can be had at once.
     await asyncio.gather(*(database.now() for _ in range(20)))

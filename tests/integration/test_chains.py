@@ -10,9 +10,9 @@ from sqlalchemy import delete, func, select, update
 
 from server.audit import BATCH, Audit
 from server.domain.commands import CallNext, ChangeSite, IssueTicket, Start
+from server.provisioning import Seed, Setup
 from server.queries import verification
 from server.queries.verification import Verified, verify
-from server.setup import Seed, Setup
 from server.store import audit as rows
 from server.store.audit import Chain
 from server.store.chain import START, follow

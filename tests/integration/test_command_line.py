@@ -12,10 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.real.plain import answers
-from tests.real.processes import end, free_port, running, wait_until
-from tests.real.screens import Screen, sse
-from tests.real.server import command_line, environment, serving
+from tests.support.plain import answers
+from tests.support.processes import end, free_port, running, wait_until
+from tests.support.screens import Screen, sse
+from tests.support.server import command_line, environment, serving
 
 pytestmark = pytest.mark.measured
 

@@ -27,8 +27,8 @@ from server.live.hub import DRAIN_SECONDS
 from server.live.stream import LIFE_SECONDS
 from server.settings import Settings, load_settings
 from server.store.database import database_url
-from server.transport import health
-from server.transport.bodies import MAX_BODY_BYTES
+from server.transport.api import health
+from server.transport.http.bodies import MAX_BODY_BYTES
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.prod.yml").read_text(encoding="utf-8"))

@@ -10,14 +10,14 @@ import pytest
 from sqlalchemy import literal, make_url, select, update
 
 from server.domain.board import Changes
-from server.domain.entities import Entry
 from server.domain.errors import Unavailable
+from server.domain.model.entities import Entry
+from server.provisioning import Setup
 from server.queries.boards import Boards
-from server.setup import Setup
-from server.store import boards, database, many
+from server.store import boards, bulk_update, database
 from server.store.database import Conflict, Database, Transaction
 from server.store.tables import entries
-from tests.real.databases import connect
+from tests.support.databases import connect
 
 _ONE = select(literal(1).label("one"))
 _ENTRY = select(entries).where(entries.c.id == 0)
@@ -125,14 +125,14 @@ async def test_many_rows_change_as_one_does(setup: Setup, database: Database) ->
         for index, entry in enumerate(before)
     ]
     names = frozenset({"expect_from", "estimating", "seq"})
-    assert many.fits(entries, names)
-    assert not many.fits(entries, names | {"undo"})
+    assert bulk_update.fits(entries, names)
+    assert not bulk_update.fits(entries, names | {"undo"})
     rows = [
         {"id": new.id, "was_seq": old.seq, "expect_from": new.expect_from, "estimating": new.estimating, "seq": 99}
         for old, new in zip(before, wanted, strict=True)
     ]
     rows[0]["was_seq"] = 77
-    assert await database.transact(lambda connection: many.update(connection, entries, names, rows)) == 5
+    assert await database.transact(lambda connection: bulk_update.update(connection, entries, names, rows)) == 5
     async with database.read() as connection:
         found = (await connection.execute(select(entries).order_by(entries.c.id))).all()
     assert [row.expect_from for row in found] == [before[0].expect_from, *(new.expect_from for new in wanted[1:])]

@@ -14,9 +14,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from server.setup import Seed
-from tests.real.screens import Screen, sse
-from tests.real.server import Server, environment, seed, serving
+from server.provisioning import Seed
+from tests.support.screens import Screen, sse
+from tests.support.server import Server, environment, seed, serving
 
 pytestmark = pytest.mark.measured
 

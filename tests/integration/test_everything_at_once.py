@@ -17,14 +17,14 @@ from sqlalchemy import Executable, delete, func, insert, select, update
 
 from server.domain.board import Board
 from server.domain.commands import COMMANDS, CallNext, Command
+from server.provisioning import Setup
 from server.queries.boards import Boards
-from server.setup import Setup
 from server.store.database import Database
 from server.store.tables import entries, events
-from tests.real.crowd import Answered, Asked, ask_at_once
-from tests.real.server import environment, seed, serving
-from tests.real.truth import truth_of
-from tests.unit.worlds import command_of
+from tests.support.crowd import Answered, Asked, ask_at_once
+from tests.support.server import environment, seed, serving
+from tests.support.truth import truth_of
+from tests.support.worlds import command_of
 
 ROUNDS = 10
 MOST_ROUNDS = 3 * ROUNDS  # what a request meets is chance: until each kind was done, they go on

@@ -10,13 +10,13 @@ from sqlalchemy import QueuePool, func, select, update
 
 from server.app import forget_what_is_old
 from server.domain.commands import CallNext, CloseDay, Complete, IssueTicket, NoShow, Recall, Start, Tick, Transfer
-from server.domain.entities import OPEN_STATES
 from server.domain.errors import CommandIdReused, NobodyWaiting, NothingDue, PointBusy, PointNotFound, SiteNotFound
 from server.domain.events import DayTurned, EntryExpired, Recorded
+from server.domain.model.entities import OPEN_STATES
 from server.execute import Executor
+from server.provisioning import Setup
 from server.queries.boards import Boards
-from server.setup import Setup
-from server.store import log
+from server.store import event_log
 from server.store.database import Database
 from server.store.tables import commands, counters, entries, intervals, sites, visits
 from server.store.vault import Vault
@@ -48,7 +48,7 @@ async def test_numbers_have_no_gap_and_a_refusal_takes_none(setup: Setup, databa
     with pytest.raises(PointBusy):
         await setup.do(CallNext(point_id=seed["point_ids"][0]))
     async with database.read() as connection:
-        recorded = await connection.run_sync(log.since, seed["site_id"], 0)
+        recorded = await connection.run_sync(event_log.since, seed["site_id"], 0)
     assert [each.seq for each in recorded] == list(range(1, len(recorded) + 1))
     assert recorded[-1].event.name_on_wire() == "ticket-called"
 
@@ -198,7 +198,7 @@ async def test_the_day_turns_once_and_ends_what_is_open(setup: Setup, database: 
     assert answer["entry"]["label"] == "A001"
     async with database.read() as connection:
         states = list(await connection.scalars(select(entries.c.state).order_by(entries.c.id)))
-        recorded = await connection.run_sync(log.since, site_id, 0)
+        recorded = await connection.run_sync(event_log.since, site_id, 0)
     assert states == ["expired", "expired", "waiting"]
     assert sum(isinstance(each.event, DayTurned) for each in recorded) == 1
     assert sum(isinstance(each.event, EntryExpired) for each in recorded) == 2

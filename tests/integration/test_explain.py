@@ -31,17 +31,17 @@ from server.domain.commands import (
     Transfer,
     Undo,
 )
-from server.domain.entities import Site, State
 from server.domain.errors import NothingDue
-from server.domain.ids import IDS_PER_SITE
+from server.domain.model.entities import Site, State
+from server.domain.model.ids import IDS_PER_SITE
 from server.execute import Executor
+from server.provisioning import Seed, Setup
 from server.queries import administration, audit, entries, history, patients, sites, statistics, waiting
 from server.queries.boards import Boards
 from server.queries.entries import Filters
 from server.queries.identity import Identities
 from server.queries.verification import verify
-from server.setup import Seed, Setup
-from server.store import answers, api_keys, lockouts, log, notifications, pairings, processes, tables
+from server.store import answers, api_keys, event_log, lockouts, notifications, pairings, processes, tables
 from server.store import audit as audit_store
 from server.store import patients as found_by
 from server.store import sites as site_store
@@ -50,8 +50,8 @@ from server.store.audit import Noted
 from server.store.database import Database
 from server.store.migrate import migrate
 from server.store.vault import Vault
-from tests.real import databases, past
-from tests.real.past import PastEntry
+from tests.support import databases, past
+from tests.support.past import PastEntry
 
 DAYS, PER_DAY = 24, 150
 OTHERS = 2_000  # rows of everything else
@@ -452,7 +452,7 @@ async def commands(world: World) -> object:
     with pytest.raises(NothingDue):
         await do(first, Tick(site_id=world.site.id))
     async with world.database.read() as connection:
-        return await connection.run_sync(log.since, world.site.id, past.FIRST_ID + 10_000)
+        return await connection.run_sync(event_log.since, world.site.id, past.FIRST_ID + 10_000)
 
 
 @contextmanager

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from server.setup import Seed
+from server.provisioning import Seed
 from tests.fuzz.fuzzing import LEFT_OUT, ROLES, Fuzzer, House, served
-from tests.real.server import Server, environment, seed, serving
+from tests.support.server import Server, environment, seed, serving
 
 SECONDS = 240  # far more than it takes: it ends by itself
 

@@ -19,12 +19,12 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from server.setup import Seed
-from server.store import log
+from server.provisioning import Seed
+from server.store import event_log
 from server.store.database import Database
-from server.transport.bodies import MODELS
-from tests.real.rows import rows
-from tests.real.server import Server, environment, seed, serving
+from server.transport.http.bodies import MODELS
+from tests.support.rows import rows
+from tests.support.server import Server, environment, seed, serving
 
 COMMANDS = "/api/v1/commands/"
 ISSUE = COMMANDS + "issue-ticket"
@@ -85,7 +85,7 @@ def _log(env: dict[str, str], site_id: int) -> list[str]:
         database = Database(env["NOWSERVING_DATABASE_URL"])
         try:
             async with database.read() as connection:
-                recorded = await connection.run_sync(log.since, site_id, 0)
+                recorded = await connection.run_sync(event_log.since, site_id, 0)
             return [repr(each) for each in recorded if each.actor != "clock"]  # the clock quotes waits anew
         finally:
             await database.close()

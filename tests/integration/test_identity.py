@@ -12,11 +12,11 @@ import httpx
 import pytest
 from sqlalchemy import URL
 
-from server.setup import Seed, StaffSeed
-from tests.real import databases
-from tests.real.rows import change, rows
-from tests.real.screens import sse
-from tests.real.server import Server, environment, seed, serving
+from server.provisioning import Seed, StaffSeed
+from tests.support import databases
+from tests.support.rows import change, rows
+from tests.support.screens import sse
+from tests.support.server import Server, environment, seed, serving
 
 pytestmark = pytest.mark.measured
 

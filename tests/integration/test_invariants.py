@@ -7,9 +7,9 @@ from dataclasses import asdict, replace
 import pytest
 from sqlalchemy import insert, update
 
-from server.domain.entities import Entry, Visit
+from server.domain.model.entities import Entry, Visit
+from server.provisioning import Seed, Setup
 from server.queries.boards import Boards
-from server.setup import Seed, Setup
 from server.store.database import Conflict, Database
 from server.store.tables import entries, visits
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from server.setup import Seed
-from tests.real.screens import Screen, websocket
-from tests.real.server import Server, environment, seed, serving
-from tests.real.streams import head
+from server.provisioning import Seed
+from tests.support.screens import Screen, websocket
+from tests.support.server import Server, environment, seed, serving
+from tests.support.streams import head
 
 TEXT, BINARY, CONTINUED, CLOSE, PING = 0x1, 0x2, 0x0, 0x8, 0x9
 # uvicorn's own way to close may take from a peer that still sends what it was told.

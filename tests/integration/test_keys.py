@@ -29,16 +29,16 @@ from server.domain.commands import (
 from server.domain.errors import Unavailable
 from server.domain.views import DeskView, draw
 from server.execute import Executor
+from server.provisioning import Seed, Setup
 from server.queries.boards import Boards
 from server.queries.verification import verify
-from server.setup import Seed, Setup
-from server.store import log, pairings, sealed
+from server.store import event_log, pairings, sealed
 from server.store.database import Database
 from server.store.sealed import SEALED, Resealed, count, reseal
 from server.store.tables import metadata, visits
 from server.store.vault import Vault
-from tests.real.processes import running
-from tests.real.server import command_line, environment, seed, serving
+from tests.support.processes import running
+from tests.support.server import command_line, environment, seed, serving
 
 pytestmark = pytest.mark.measured
 
@@ -119,7 +119,7 @@ async def test_everything_moves_and_the_older_key_can_go(
     alone = Vault([NEW], SECRET)
     assert await desk(database, alone, site_id) == shown
     async with database.read() as connection:
-        recorded = await connection.run_sync(log.since, site_id, 0)
+        recorded = await connection.run_sync(event_log.since, site_id, 0)
     opened = [json.loads(alone.open(text, bound)) for text, bound in _sealed_in(recorded)]
     assert [each["name"] for each in opened] == ["HIV test", "HIV rapid test", *(f"Ada {n}" for n in range(5)), "Grace"]
     again = await Executor(database, alone, lambda *_: None).execute(command, actor="staff:1", command_id="once")

@@ -25,15 +25,15 @@ from hypothesis import given
 from server.domain.board import Board
 from server.domain.commands import CloseDay, Command
 from server.domain.views import DeskView, DisplayView, PointView, TicketView
+from server.provisioning import Seed
 from server.queries.boards import Boards
-from server.setup import Seed
 from server.store.database import Database
 from tests.integration.test_everything_at_once import SENT
-from tests.real.fresh import Fresh
-from tests.real.plain import PLAIN
-from tests.real.server import Server, environment, seed, serving, vault
-from tests.real.viewer import Place, Transport, Viewer
-from tests.unit.worlds import Step, command_of, examples, scripts
+from tests.support.fresh import Fresh
+from tests.support.plain import PLAIN
+from tests.support.server import Server, environment, seed, serving, vault
+from tests.support.viewer import Place, Transport, Viewer
+from tests.support.worlds import Step, command_of, examples, scripts
 
 HEARTBEAT_SECONDS = 0.6
 SETTLED_SECONDS = 20.0

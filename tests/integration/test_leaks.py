@@ -24,17 +24,17 @@ import pytest
 from sqlalchemy import URL
 from websockets.exceptions import InvalidStatus
 
-from server.setup import Seed
+from server.provisioning import Seed
 from server.store.tables import metadata
-from tests.real import databases
-from tests.real.canaries import leaks
-from tests.real.nginx import nginx
-from tests.real.plain import PLAIN
-from tests.real.processes import end, running, wait_until
-from tests.real.redis import redis
-from tests.real.rows import rows
-from tests.real.screens import Screen, sse, websocket
-from tests.real.server import SECRETS, command_line, environment, seed, serving
+from tests.support import databases
+from tests.support.canaries import leaks
+from tests.support.nginx import nginx
+from tests.support.plain import PLAIN
+from tests.support.processes import end, running, wait_until
+from tests.support.redis import redis
+from tests.support.rows import rows
+from tests.support.screens import Screen, sse, websocket
+from tests.support.server import SECRETS, command_line, environment, seed, serving
 
 COMMANDS = "/api/v1/commands/"
 

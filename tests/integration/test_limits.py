@@ -16,11 +16,11 @@ import jwt
 import pytest
 from redis import Redis
 
-from server.setup import Seed
-from server.transport import limits
-from tests.real.processes import free_port
-from tests.real.redis import redis
-from tests.real.server import SECRETS, Server, environment, seed, serving
+from server.provisioning import Seed
+from server.transport.access import limits
+from tests.support.processes import free_port
+from tests.support.redis import redis
+from tests.support.server import SECRETS, Server, environment, seed, serving
 
 pytestmark = pytest.mark.measured
 

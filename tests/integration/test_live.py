@@ -17,11 +17,11 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from server.domain.views import DeskView
-from server.setup import Seed
-from tests.real.processes import end, free_port
-from tests.real.redis import redis
-from tests.real.screens import Screen, digest, sse, websocket
-from tests.real.server import Server, environment, seed, serving
+from server.provisioning import Seed
+from tests.support.processes import end, free_port
+from tests.support.redis import redis
+from tests.support.screens import Screen, digest, sse, websocket
+from tests.support.server import Server, environment, seed, serving
 
 pytestmark = pytest.mark.measured
 

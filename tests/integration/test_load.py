@@ -11,7 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
-from tests.real.server import Server, environment, seed, serving
+from tests.support.server import Server, environment, seed, serving
 
 LOCUSTFILE = Path(__file__).parents[2] / "loadtests" / "locustfile.py"
 

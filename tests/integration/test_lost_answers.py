@@ -19,21 +19,21 @@ from sqlalchemy import update
 from server.domain.board import Board
 from server.domain.commands import COMMANDS, Command, IssueTicket
 from server.domain.errors import NotAllowed, NotFound, Refused, Unavailable
-from server.domain.ids import site_of
-from server.domain.queue import decide
+from server.domain.model.ids import site_of
+from server.domain.rules.decisions import decide
 from server.execute import Executor
+from server.provisioning import Seed, Setup
 from server.queries.boards import Boards
-from server.setup import Seed, Setup
 from server.store import answers
 from server.store.database import Database
 from server.store.migrate import migrate
 from server.store.tables import sites
 from server.store.vault import Vault
-from tests.real.lossy_proxy import Loss, LossyProxy, lossy_proxy
-from tests.real.processes import wait_until
-from tests.real.server import Server, environment, seed, serving
-from tests.real.truth import log_of, truth_of
-from tests.unit.worlds import ACTIONS, command_of
+from tests.support.lossy_proxy import Loss, LossyProxy, lossy_proxy
+from tests.support.processes import wait_until
+from tests.support.server import Server, environment, seed, serving
+from tests.support.truth import log_of, truth_of
+from tests.support.worlds import ACTIONS, command_of
 
 TURNS = 1500
 LOSSES: tuple[Loss, ...] = ("answer", "commit")

@@ -19,14 +19,14 @@ from server.domain.board import Board
 from server.domain.commands import BroadcastMessage, Command
 from server.domain.errors import NotFound, Refused, Unavailable
 from server.execute import Executor
+from server.provisioning import Setup
 from server.queries.boards import Boards
-from server.setup import Setup
 from server.store.database import Database
 from server.store.migrate import migrate
 from server.store.tables import events
 from server.store.vault import Vault
-from tests.real.databases import connect
-from tests.unit.worlds import ACTIONS, command_of, facts
+from tests.support.databases import connect
+from tests.support.worlds import ACTIONS, command_of, facts
 
 _OTHERS = "SELECT id FROM information_schema.processlist WHERE db = %s AND id <> CONNECTION_ID()"
 SECONDS = 8.0

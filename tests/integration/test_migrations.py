@@ -23,13 +23,13 @@ from server.domain.commands import (
     StaffPoint,
     Transfer,
 )
+from server.provisioning import Setup
 from server.queries.verification import verify
-from server.setup import Setup
 from server.store.database import Database
 from server.store.migrate import _config, migrate, pending
 from server.store.tables import entries, event_entries, events, metadata
-from tests.real import databases
-from tests.real.migrated import bring_up, made
+from tests.support import databases
+from tests.support.migrated import bring_up, made
 
 
 @pytest.fixture

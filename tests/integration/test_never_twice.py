@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from server.domain.entities import BUSY_STATES
+from server.domain.model.entities import BUSY_STATES
+from server.provisioning import Seed
 from server.queries.boards import Boards
-from server.setup import Seed
-from server.store import log
+from server.store import event_log
 from server.store.database import Database
 from server.store.tables import entries
-from tests.real.callers import Outcome, burst
-from tests.real.server import Server, environment, seed, serving
+from tests.support.callers import Outcome, burst
+from tests.support.server import Server, environment, seed, serving
 
 REPEATS = 20
 CALLERS = 4
@@ -70,7 +70,7 @@ async def _check_store(url: str, seeded: Seed, outcomes: list[Outcome]) -> None:
     database = Database(url)
     try:
         async with database.read() as connection:
-            recorded = await connection.run_sync(log.since, seeded["site_id"], 0)
+            recorded = await connection.run_sync(event_log.since, seeded["site_id"], 0)
             busy = (
                 await connection.execute(
                     select(entries.c.id, entries.c.point_id).where(

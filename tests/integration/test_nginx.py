@@ -10,10 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from server.setup import Seed
-from tests.real.nginx import Proxy, nginx
-from tests.real.screens import sse, websocket
-from tests.real.server import Server, environment, seed, serving
+from server.provisioning import Seed
+from tests.support.nginx import Proxy, nginx
+from tests.support.screens import sse, websocket
+from tests.support.server import Server, environment, seed, serving
 
 HEARTBEAT = 0.5
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.real.processes import end
-from tests.real.screens import sse
-from tests.real.server import environment, seed, serving
+from tests.support.processes import end
+from tests.support.screens import sse
+from tests.support.server import environment, seed, serving
 
 CANARIES = ("Wilhelmina Canary", "Wilhelmina", "+49 170 5550123", "5550123")
 

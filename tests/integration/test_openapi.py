@@ -19,11 +19,11 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect
 
-from server.domain.ids import IDS_PER_SITE, MAX_ID
-from server.setup import Seed
-from tests.real.server import Server, command_line, environment, seed, serving
-from tests.unit.transport.test_openapi import Checker
-from tests.unit.worlds import WANTED
+from server.domain.model.ids import IDS_PER_SITE, MAX_ID
+from server.provisioning import Seed
+from tests.support.server import Server, command_line, environment, seed, serving
+from tests.support.worlds import WANTED
+from tests.unit.transport.spec.test_openapi import Checker
 
 Json = dict[str, Any]
 COMMANDS = "/api/v1/commands/"

@@ -18,10 +18,10 @@ from httpx_sse import connect_sse
 from sseclient import SSEClient
 from websocket import WebSocketException, create_connection
 
-from tests.real.processes import end, program
-from tests.real.screens import Message, Screen
-from tests.real.server import environment, seed, serving
-from tests.real.streams import Streams, allow_files, head
+from tests.support.processes import end, program
+from tests.support.screens import Message, Screen
+from tests.support.server import environment, seed, serving
+from tests.support.streams import Streams, allow_files, head
 
 MANY = 2000
 

@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from server.domain.ids import site_of
-from tests.real.processes import wait_until
-from tests.real.server import Server, command_line, environment, seed, serving
+from server.domain.model.ids import site_of
+from tests.support.processes import wait_until
+from tests.support.server import Server, command_line, environment, seed, serving
 
 PEOPLE: list[dict[str, Any]] = [
     {"name": "Zoë Ångström", "phone": "+49 30 901820", "date_of_birth": "1987-06-05", "notes": "her sister knows"},
@@ -53,7 +53,7 @@ def clinic(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     if request.param == "sqlite":
         yield from _clinic(f"sqlite+aiosqlite:///{folder / 'x.db'}", folder)
         return
-    from tests.real import databases
+    from tests.support import databases
 
     with databases.fresh_database(request.getfixturevalue("database_server")) as url:
         yield from _clinic(url, folder)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import httpx
 
-from tests.real.screens import sse, websocket
-from tests.real.server import environment, seed, serving
+from tests.support.screens import sse, websocket
+from tests.support.server import environment, seed, serving
 
 
 def test_a_rooms_console(sqlite_url: str, tmp_path: Path) -> None:

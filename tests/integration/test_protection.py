@@ -15,10 +15,10 @@ import httpx
 import pytest
 from sqlalchemy import URL, make_url
 
-from server.setup import Seed
-from tests.real import databases
-from tests.real.rows import rows
-from tests.real.server import Server, environment, seed, serving
+from server.provisioning import Seed
+from tests.support import databases
+from tests.support.rows import rows
+from tests.support.server import Server, environment, seed, serving
 
 pytestmark = pytest.mark.measured
 

@@ -13,12 +13,12 @@ from sqlalchemy import select
 from server.domain.board import Board
 from server.domain.commands import COMMANDS, Command, Hold, IssueTicket, Undo
 from server.domain.errors import NotFound, Refused
+from server.provisioning import Setup
 from server.queries.boards import Boards
-from server.setup import Setup
-from server.store import log
+from server.store import event_log
 from server.store.database import Database
 from server.store.tables import intervals
-from tests.unit.worlds import ACTIONS, command_of, facts
+from tests.support.worlds import ACTIONS, command_of, facts
 
 
 def _command(board: Board, action: str, about: int) -> Command:
@@ -45,7 +45,7 @@ async def test_the_rows_equal_the_log_whatever_is_done(setup: Setup, database: D
             await setup.do(command)
             done.add(command.name_on_wire())
     async with database.read() as connection:
-        recorded = await connection.run_sync(log.since, site_id, 0)
+        recorded = await connection.run_sync(event_log.since, site_id, 0)
     assert [each.seq for each in recorded] == list(range(1, len(recorded) + 1))
     assert len(done) > len(COMMANDS) * 0.7, done
 

@@ -16,15 +16,15 @@ from typing import Any
 import httpx
 import pytest
 
-from server.domain.entities import State
-from server.setup import Seed
+from server.domain.model.entities import State
+from server.provisioning import Seed
 from server.store import sites
 from server.store.database import Database
 from tests.integration.test_openapi import promised
-from tests.real import databases, past
-from tests.real.past import PastEntry
-from tests.real.server import Server, environment, seed, serving
-from tests.unit.transport.test_openapi import Checker
+from tests.support import databases, past
+from tests.support.past import PastEntry
+from tests.support.server import Server, environment, seed, serving
+from tests.unit.transport.spec.test_openapi import Checker
 
 pytestmark = pytest.mark.measured
 

@@ -11,10 +11,10 @@ import pytest
 from server.domain.events import Recorded
 from server.live import redis_bus as module
 from server.live.redis_bus import RedisBus
-from tests.real.processes import program
-from tests.real.redis import redis
-from tests.real.server import vault
-from tests.unit.worlds import small_clinic
+from tests.support.processes import program
+from tests.support.redis import redis
+from tests.support.server import vault
+from tests.support.worlds import small_clinic
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["alone", "cluster"])

@@ -18,37 +18,37 @@ from server.domain.commands import IssueTicket, RevokeToken
 from server.domain.errors import NotAllowed, NotSignedIn, TicketNotFound
 from server.domain.views import DisplayView
 from server.execute import Executor
+from server.provisioning import Seed, Setup
 from server.settings import Settings
-from server.setup import Seed, Setup
 from server.store.database import Database
-from server.transport.parts import Parts
-from tests.real.server import SECRETS, vault
+from server.transport.context import Context
+from tests.support.server import SECRETS, vault
 
 
 @asynccontextmanager
-async def running(database: Database) -> AsyncIterator[tuple[Parts, httpx.AsyncClient]]:
+async def running(database: Database) -> AsyncIterator[tuple[Context, httpx.AsyncClient]]:
     """Run an application of this process on a database, with limits, and without what the clock does beside it."""
     url = SecretStr(database.url.render_as_string(hide_password=False))
     keys = (SecretStr(SECRETS["NOWSERVING_ENCRYPTION_KEYS"]),)
     secret = SecretStr(SECRETS["NOWSERVING_SECRET_KEY"])
     app: Starlette = build_app(Settings(database_url=url, secret_key=secret, encryption_keys=keys))
-    parts: Parts = app.state.parts
+    context: Context = app.state.context
     try:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client:
-            yield parts, client
+            yield context, client
     finally:
-        await parts.database.close()
+        await context.database.close()
 
 
 @contextmanager
-def counted(parts: Parts) -> Iterator[list[str]]:
+def counted(context: Context) -> Iterator[list[str]]:
     """Collect the statements that are sent to the database."""
     statements: list[str] = []
 
     def note(_: Any, __: Any, statement: str, *___: Any) -> None:
         statements.append(statement)
 
-    engine = parts.database.engine.sync_engine
+    engine = context.database.engine.sync_engine
     event.listen(engine, "before_cursor_execute", note)
     try:
         yield statements
@@ -72,16 +72,16 @@ async def sign_in(client: httpx.AsyncClient, seeded: Seed, role: str) -> dict[st
 async def test_a_command_costs_one_look_up_more_than_itself(database: Database, seeded: Seed) -> None:
     body = {"queue_id": seeded["queue_ids"][0]}
     command = IssueTicket(queue_id=body["queue_id"])
-    async with running(database) as (parts, client):
+    async with running(database) as (context, client):
         staff = await sign_in(client, seeded, "receptionist")
         admin = await sign_in(client, seeded, "admin")
         made = await client.post("/api/v1/api-keys", json={"name": "x"}, headers=admin)
         for number, headers in enumerate((staff, {"Authorization": f"Bearer {made.json()['key']}"})):
             for _ in range(2):  # what is remembered afterwards: the site's organisation, that the key is in use
                 await client.post("/api/v1/commands/issue-ticket", json=body, headers=headers)
-            with counted(parts) as own:
-                await parts.executor.execute(command, actor="staff:1", command_id=f"alone-{number}")
-            with counted(parts) as all_of_it:
+            with counted(context) as own:
+                await context.executor.execute(command, actor="staff:1", command_id=f"alone-{number}")
+            with counted(context) as all_of_it:
                 answer = await client.post("/api/v1/commands/issue-ticket", json=body, headers=headers)
             assert answer.status_code == 200, answer.text
             assert "x-ratelimit-remaining" in answer.headers
@@ -94,8 +94,8 @@ async def test_a_patient_s_command_costs_two(database: Database, seeded: Seed) -
     """Whose token it is, and whether the entry is theirs."""
     body = {"entry_id": seeded["queue_ids"][0] + 40}
     headers = {"Authorization": f"Bearer {seeded['tickets'][0]['token']}"}
-    async with running(database) as (parts, client):
-        with counted(parts) as statements:
+    async with running(database) as (context, client):
+        with counted(context) as statements:
             answer = await client.post("/api/v1/commands/leave", json=body, headers=headers)
     assert answer.status_code == 404
     assert len([each for each in statements if each.startswith("SELECT")]) == 2, statements
@@ -108,23 +108,23 @@ async def test_who_follows_a_site_that_is_followed_already_costs_nothing(databas
     def asking(token: str) -> HTTPConnection:
         return HTTPConnection({"type": "http", "headers": [(b"authorization", f"Bearer {token}".encode())]})
 
-    async with running(database) as (parts, _):
-        gate, hub = parts.gate, parts.hub
+    async with running(database) as (context, _):
+        gate, hub = context.gate, context.hub
         stream = await hub.enrol(seeded["site_id"], DisplayView(), None, address="", token="the first")
-        with counted(parts) as statements:
+        with counted(context) as statements:
             known = await gate.display(asking(display["token"]), display["id"], hub.board)
             visit = await gate.ticket(ticket, hub.board)
         assert statements == []
         assert known == await gate.display(asking(display["token"]), display["id"])
         assert visit == await gate.ticket(ticket)
-        with counted(parts) as statements:
+        with counted(context) as statements:
             with pytest.raises(TicketNotFound):
                 await gate.ticket(ticket[:-1] + "x", hub.board)
             with pytest.raises(NotAllowed):
                 await gate.display(asking(display["token"]), display["id"] + 1, hub.board)
         assert len([each for each in statements if each.startswith("SELECT")]) == 2, statements
         revoke = RevokeToken(device_id=display["id"])
-        await parts.executor.execute(revoke, actor="staff:1", command_id="revoked")
+        await context.executor.execute(revoke, actor="staff:1", command_id="revoked")
         with pytest.raises(NotSignedIn):
             await gate.display(asking(display["token"]), display["id"], hub.board)
         hub.leave(stream)

@@ -9,15 +9,15 @@ import pytest
 from sqlalchemy import String, Text, func, select, update
 
 from server.domain.commands import AddService, CallNext, ChangeSite, IssueTicket, Tick
+from server.provisioning import Seed, Setup
 from server.queries.boards import Boards
 from server.queries.verification import verify
-from server.setup import Seed, Setup
 from server.store import retention, staff
 from server.store.chain import START, follow
 from server.store.database import Database
 from server.store.retention import DAY_MICROSECONDS, Forgotten, forget
 from server.store.tables import commands, events, metadata, sites, visit_search, visits
-from tests.real.server import command_line, environment, seed
+from tests.support.server import command_line, environment, seed
 
 pytestmark = pytest.mark.measured
 

@@ -17,12 +17,12 @@ from sqlalchemy import URL, update
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from server.setup import Seed
+from server.provisioning import Seed
 from server.store.database import Database
 from server.store.tables import sessions
-from tests.real.databases import fresh_database
-from tests.real.screens import Screen, sse, websocket
-from tests.real.server import Server, environment, seed, serving
+from tests.support.databases import fresh_database
+from tests.support.screens import Screen, sse, websocket
+from tests.support.server import Server, environment, seed, serving
 
 WITHIN_SECONDS = 2.0
 Two = tuple[Server, Server, Seed, str]

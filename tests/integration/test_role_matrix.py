@@ -21,9 +21,9 @@ from websockets.sync.client import connect
 
 from server.app import build_app
 from server.domain.commands import COMMANDS
+from server.provisioning import Seed, StaffSeed
 from server.settings import Settings
-from server.setup import Seed, StaffSeed
-from tests.real.server import Server, environment, seed, serving
+from tests.support.server import Server, environment, seed, serving
 
 Json = dict[str, Any]
 FILE = Path(__file__).with_name("roles.md")

@@ -12,9 +12,9 @@ import httpx
 import pytest
 import segno
 
-from server.setup import Seed
-from tests.real.screens import sse
-from tests.real.server import Server, environment, seed, serving
+from server.provisioning import Seed
+from tests.support.screens import sse
+from tests.support.server import Server, environment, seed, serving
 
 pytestmark = pytest.mark.measured
 

@@ -14,11 +14,11 @@ from typing import Any
 import httpx
 import pytest
 
-from server.setup import Seed
-from server.transport.lines import SEND_BUFFER_BYTES
-from tests.real.processes import end
-from tests.real.screens import digest, sse
-from tests.real.server import Server, environment, seed, serving
+from server.provisioning import Seed
+from server.transport.streams.handoff import SEND_BUFFER_BYTES
+from tests.support.processes import end
+from tests.support.screens import digest, sse
+from tests.support.server import Server, environment, seed, serving
 
 UPGRADE = (
     "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"

@@ -20,17 +20,17 @@ from starlette.routing import Route
 
 from server.app import build_app
 from server.domain.commands import Personal
-from server.domain.entities import Site
-from server.domain.ids import IDS_PER_SITE
+from server.domain.model.entities import Site
+from server.domain.model.ids import IDS_PER_SITE
+from server.provisioning import Seed, Setup
 from server.settings import Settings
-from server.setup import Seed, Setup
 from server.store import audit, patients, tables
 from server.store import sites as site_store
 from server.store.chain import START
 from server.store.migrate import migrate
-from server.transport import paths
-from server.transport.parts import Parts
-from tests.real import databases, past
+from server.transport.context import Context
+from server.transport.http import paths
+from tests.support import databases, past
 
 FEW, MANY = 10, 1_000
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -108,28 +108,28 @@ async def counting(request: pytest.FixtureRequest, tmp_path_factory: pytest.Temp
 
 async def _counting(url: str) -> AsyncIterator[Counting]:
     app = build_app(Settings(database_url=SecretStr(url)))
-    parts: Parts = app.state.parts
-    await migrate(parts.database)
+    context: Context = app.state.context
+    await migrate(context.database)
     statements: Counter[str] = Counter()
 
     def count(*_: object) -> None:
         if (name := asking.get()) is not None:
             statements[name] += 1
 
-    event.listen(parts.database.engine.sync_engine, "before_cursor_execute", count)
+    event.listen(context.database.engine.sync_engine, "before_cursor_execute", count)
     async with app.router.lifespan_context(app):
-        worlds = [await _world(app, parts, size) for size in (FEW, MANY)]
+        worlds = [await _world(app, context, size) for size in (FEW, MANY)]
         yield Counting(app, worlds, statements)
         for world in worlds:
             await world.client.aclose()
 
 
-async def _world(app: Starlette, parts: Parts, size: int) -> World:
-    setup = Setup(parts.database, parts.executor)
+async def _world(app: Starlette, context: Context, size: int) -> World:
+    setup = Setup(context.database, context.executor)
     seed = await setup.seed(points=3, tickets=0, displays=1)
-    async with parts.database.write() as connection:
+    async with context.database.write() as connection:
         site = await connection.run_sync(site_store.load, seed["site_id"])
-        await _fill(connection, parts, site, seed, size)
+        await _fill(connection, context, site, seed, size)
         for each in range(size):
             own = f"Seeded {site.name.split()[-1]}"
             await site_store.create(
@@ -144,8 +144,8 @@ async def _world(app: Starlette, parts: Parts, size: int) -> World:
     (await client.get(f"/api/v1/sites/{site.id}")).raise_for_status()  # whose a site is, a process asks but once
     secret = (await client.post("/api/v1/pairings")).json()["secret"]
     own = (await client.get("/api/v1/session")).json()["user"]["id"]
-    async with parts.database.write() as connection:
-        await _employ(connection, site.organisation_id, own, size, await parts.database.now())
+    async with context.database.write() as connection:
+        await _employ(connection, site.organisation_id, own, size, await context.database.now())
     return World(size, seed, site.business_day, client, secret)
 
 
@@ -162,16 +162,16 @@ async def _employ(connection: AsyncConnection, organisation_id: int, staff_id: i
         await connection.execute(insert(table), rows)
 
 
-async def _fill(connection: AsyncConnection, parts: Parts, site: Site, seed: Seed, size: int) -> None:
+async def _fill(connection: AsyncConnection, context: Context, site: Site, seed: Seed, size: int) -> None:
     """Give the site so many of everything that a list is made of, all of today."""
     site_id, numbers = seed["site_id"], range(size)
     base = site_id * IDS_PER_SITE + 10_000_000
     made = await past.fill(connection, site_id, seed["queue_ids"], seed["point_ids"][0], [site.business_day], size)
     for each in made:
-        found_by = patients.rows(parts.vault, site, each.visit_id, Personal(name="Grace Hopper"))
+        found_by = patients.rows(context.vault, site, each.visit_id, Personal(name="Grace Hopper"))
         await connection.run_sync(patients.remember, found_by)
     first = made[0].visit_id  # a slip is printed again with its token
-    sealed = parts.vault.seal_personal(Personal(token=f"{site_id}-token"), f"visit:{first}")
+    sealed = context.vault.seal_personal(Personal(token=f"{site_id}-token"), f"visit:{first}")
     await connection.execute(update(tables.visits).where(tables.visits.c.id == first).values(sealed=sealed))
     chain = audit.Chain(size, 0, START)
     await connection.execute(insert(tables.audit_chains), {"id": size, "process": "clinic:1", "n": 0, "hash": START})

@@ -30,12 +30,12 @@ from websockets.protocol import CLIENT, OPEN, Protocol
 
 from server.app import build_app
 from server.live.hub import Hub
-from server.serving import DrainingServer, StrictProtocol
+from server.provisioning import Seed
 from server.settings import load_settings
-from server.setup import Seed
-from server.transport.lines import WebSocketLine
-from tests.real.processes import free_port, wait_until
-from tests.real.server import environment, seed
+from server.transport.streams.handoff import WebSocketLine
+from server.uvicorn_server import DrainingServer, StrictProtocol
+from tests.support.processes import free_port, wait_until
+from tests.support.server import environment, seed
 
 KEEP_ALIVE = 1
 PING = 0.3

@@ -13,21 +13,21 @@ import pytest
 from sqlalchemy import select, update
 
 from server.domain.commands import CallNext
-from server.domain.reminders import almost_your_turn
+from server.domain.rules.reminders import almost_your_turn
 from server.execute import Executor
+from server.notifying import sending
+from server.notifying.channels.channel import Channel, ChannelRefused, Message
+from server.notifying.channels.recording import RecordingChannel
+from server.notifying.context import Context
+from server.provisioning import Seed, Setup
 from server.queries.boards import Boards
-from server.setup import Seed, Setup
 from server.store import notifications as rows
 from server.store.database import Database
 from server.store.tables import notifications
 from server.store.vault import Vault
-from tests.real import server
-from tests.real.processes import end, running
-from tests.real.server import environment, seed
-from workers import notify
-from workers.channels.channel import Channel, ChannelRefused, Message
-from workers.channels.recording import RecordingChannel
-from workers.parts import Parts
+from tests.support import server
+from tests.support.processes import end, running
+from tests.support.server import environment, seed
 
 pytestmark = pytest.mark.measured
 
@@ -38,12 +38,12 @@ def record(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def parts(database: Database, vault: Vault, record: Path) -> Parts:
+def parts(database: Database, vault: Vault, record: Path) -> Context:
     return _parts(database, vault, RecordingChannel(record))
 
 
-def _parts(database: Database, vault: Vault, channel: Channel) -> Parts:
-    return Parts(database, Boards(database), vault, {channel.name: channel}, "https://clinic.example")
+def _parts(database: Database, vault: Vault, channel: Channel) -> Context:
+    return Context(database, Boards(database), vault, {channel.name: channel}, "https://clinic.example")
 
 
 def _sent(record: Path) -> list[dict[str, Any]]:
@@ -64,15 +64,15 @@ async def _waiting(setup: Setup, count: int) -> Seed:
 
 
 async def test_those_with_two_before_them_are_told_once(
-    setup: Setup, parts: Parts, database: Database, record: Path
+    setup: Setup, context: Context, database: Database, record: Path
 ) -> None:
     await _waiting(setup, 5)
     await setup.ticket((await setup.seed(1, 0, 0))["queue_ids"][0])  # nobody to tell: no phone
-    due = await notify.plan(parts)
+    due = await sending.plan(context)
     assert len(due) == 3
-    assert [await notify.send(parts, each) for each in due] == ["sent"] * 3
-    assert await notify.plan(parts) == []
-    assert [await notify.send(parts, each) for each in due] == [None] * 3
+    assert [await sending.send(context, each) for each in due] == ["sent"] * 3
+    assert await sending.plan(context) == []
+    assert [await sending.send(context, each) for each in due] == [None] * 3
     sent = _sent(record)
     assert [message["to"] for message in sent] == [f"+49 170 000{index:04d}" for index in range(3)]
     assert all("c'est bientôt votre tour" in message["text"] for message in sent)
@@ -81,28 +81,30 @@ async def test_those_with_two_before_them_are_told_once(
     assert await _states(database) == ["sent"] * 3
 
 
-async def test_the_next_is_told_as_the_queue_moves(setup: Setup, parts: Parts, record: Path) -> None:
+async def test_the_next_is_told_as_the_queue_moves(setup: Setup, context: Context, record: Path) -> None:
     seeded = await _waiting(setup, 4)
-    for each in await notify.plan(parts):
-        await notify.send(parts, each)
+    for each in await sending.plan(context):
+        await sending.send(context, each)
     await setup.do(CallNext(point_id=seeded["point_ids"][0]))
-    for each in await notify.plan(parts):
-        await notify.send(parts, each)
+    for each in await sending.plan(context):
+        await sending.send(context, each)
     assert len(_sent(record)) == 4
 
 
-async def test_who_was_called_meanwhile_is_not_told(setup: Setup, parts: Parts, database: Database, record: Path) -> None:
+async def test_who_was_called_meanwhile_is_not_told(
+    setup: Setup, context: Context, database: Database, record: Path
+) -> None:
     seeded = await _waiting(setup, 1)
-    (due,) = await notify.plan(parts)
+    (due,) = await sending.plan(context)
     await setup.do(CallNext(point_id=seeded["point_ids"][0]))
-    assert await notify.send(parts, due) is None
+    assert await sending.send(context, due) is None
     assert await _states(database) == ["withdrawn"]
     assert _sent(record) == []
 
 
-async def test_one_claim_at_a_time_and_a_stale_one_is_taken_over(setup: Setup, parts: Parts, database: Database) -> None:
+async def test_one_claim_at_a_time_and_a_stale_one_is_taken_over(setup: Setup, context: Context, database: Database) -> None:
     await _waiting(setup, 1)
-    (due,) = await notify.plan(parts)
+    (due,) = await sending.plan(context)
     now = await database.now()
     async with database.write() as connection:
         assert await rows.claim(connection, due, "first", now) is not None
@@ -115,19 +117,19 @@ async def test_one_claim_at_a_time_and_a_stale_one_is_taken_over(setup: Setup, p
 
 
 async def test_a_worker_that_died_while_sending_leaves_unknown(
-    setup: Setup, parts: Parts, database: Database, record: Path
+    setup: Setup, context: Context, database: Database, record: Path
 ) -> None:
     """Nobody can know whether the provider took it: it is shown, and never sent again."""
     await _waiting(setup, 1)
-    (due,) = await notify.plan(parts)
+    (due,) = await sending.plan(context)
     now = await database.now()
     async with database.write() as connection:
         await rows.claim(connection, due, "dead", now)
         await rows.begin_sending(connection, due, "dead", now)
         await connection.execute(update(notifications).values(changed_at=now - rows.STALE_MICROSECONDS - 1))
-    assert await notify.plan(parts) == []
+    assert await sending.plan(context) == []
     assert await _states(database) == ["unknown"]
-    assert await notify.send(parts, due) is None
+    assert await sending.send(context, due) is None
     assert _sent(record) == []
 
 
@@ -148,11 +150,11 @@ class _Breaking:
 @pytest.mark.parametrize(("channel", "state"), [(_Refusing(), "failed"), (_Breaking(), "unknown")])
 async def test_how_a_sending_can_end(setup: Setup, database: Database, vault: Vault, channel: Channel, state: str) -> None:
     await _waiting(setup, 1)
-    parts = _parts(database, vault, channel)
-    (due,) = await notify.plan(parts)
-    assert await notify.send(parts, due) == state
+    context = _parts(database, vault, channel)
+    (due,) = await sending.plan(context)
+    assert await sending.send(context, due) == state
     assert await _states(database) == [state]
-    assert await notify.plan(parts) == []
+    assert await sending.plan(context) == []
 
 
 async def test_the_rule_is_the_ticket_s_own_ahead(setup: Setup, database: Database) -> None:

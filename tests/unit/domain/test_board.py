@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from server.domain.board import ANNOUNCEMENTS_KEPT, Board, Changes, apply, key_of, open_entries
 from server.domain.commands import CallNext, NoShow, Recall, Start, Tick, Transfer
-from server.domain.entities import Counter, Entry, Visit
 from server.domain.events import EVENTS, DayClosed, Event, NoShowRecorded, QueueAdded, Recorded
-from tests.unit.worlds import (
+from server.domain.model.entities import Counter, Entry, Visit
+from tests.support.worlds import (
     DAY,
     HOUR,
     MINUTE,

@@ -9,7 +9,7 @@ import pytest
 
 from server.domain import commands
 from server.domain.commands import COMMANDS, AddQueue, Command, IssueTicket, Personal, ReportDisplay, Start, Tick, Transfer
-from tests.unit.worlds import SITE_ID, an_id
+from tests.support.worlds import SITE_ID, an_id
 
 
 def an_example(kind: type[Command]) -> Command:

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from server.domain import events
 from server.domain.board import Board, Changes, apply
 from server.domain.commands import AddProvider, ChangeSite, Move, Personal, ReassignProvider, Tick
-from server.domain.entities import Entry, Rules
 from server.domain.events import (
     EVENTS,
     Event,
@@ -29,7 +28,8 @@ from server.domain.events import (
     others,
     shown,
 )
-from tests.unit.worlds import HOUR, SITE_ID, Step, examples, perform, scripts, small_clinic
+from server.domain.model.entities import Entry, Rules
+from tests.support.worlds import HOUR, SITE_ID, Step, examples, perform, scripts, small_clinic
 
 SEALING = (TicketIssued, VisitAmended, ServiceAdded, ServiceChanged)
 PERSONAL = Personal(name="Wilhelmina Xanthopoulou", phone="+49 171 5550199", token="7-secret")

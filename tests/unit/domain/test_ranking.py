@@ -24,12 +24,12 @@ from server.domain.commands import (
     Start,
     Transfer,
 )
-from server.domain.entities import Entry, Point, Priority, Queue
 from server.domain.errors import EntryForAnother, NeedNotMet, NobodyWaiting
 from server.domain.events import TicketCalled
+from server.domain.model.entities import Entry, Point, Priority, Queue
 from server.domain.ranking import Rank, ahead, band, head_start, lane, next_for, place, rank, reason, serves
 from server.domain.views import NEXT_UP, DeskView, DisplayView, TicketView
-from tests.unit.worlds import (
+from tests.support.worlds import (
     MINUTE,
     PRIORITIES,
     SECOND,

@@ -23,10 +23,10 @@ from server.domain.commands import (
     Tick,
     Transfer,
 )
-from server.domain.entities import Entry, Visit
+from server.domain.model.entities import Entry, Visit
 from server.domain.ranking import rank
 from server.domain.views import NEXT_UP, DeskView, DisplayView, Onlooker, PointView, TicketView, View, draw
-from tests.unit.worlds import HOUR, SECOND, SITE_ID, Step, World, examples, open_sealed, perform, scripts, small_clinic
+from tests.support.worlds import HOUR, SECOND, SITE_ID, Step, World, examples, open_sealed, perform, scripts, small_clinic
 
 DESK, DISPLAY = DeskView(open_sealed), DisplayView()
 GIVEN, MIDDLE, FAMILY, PHONE = "Wilhelmina", "Quetzalcoatl", "Xanthopoulou", "+49 171 5550199"

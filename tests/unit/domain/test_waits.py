@@ -36,7 +36,7 @@ from server.domain.waits import (
     quotes,
     remaining_durations,
 )
-from tests.unit.worlds import HOUR, MINUTE, SECOND, START, examples
+from tests.support.worlds import HOUR, MINUTE, SECOND, START, examples
 
 Law = Callable[[random.Random], int]
 

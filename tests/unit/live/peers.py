@@ -13,11 +13,11 @@ from websockets.protocol import CLIENT, OPEN, Protocol
 
 from server.domain.views import View
 from server.live.feed import Feed
-from server.live.lines import Line, Lines, Wire
+from server.live.handoff import Line, Lines, Wire
 from server.live.messages import Message, Position
 from server.live.stream import Stream
-from server.transport.wires import EVENTS, FRAMES, RAW_EVENTS
-from tests.unit.screens import Screen
+from server.transport.streams.framing import EVENTS, FRAMES, RAW_EVENTS
+from tests.support.message_screen import Screen
 
 NEVER_HERE = 3600.0  # the first beat comes at any moment of the interval: a test of seconds is not to meet it
 
@@ -154,7 +154,7 @@ class House:
             each.setblocking(False)
             if buffer is not None:
                 each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
-        stream = Stream(self.feed, self.feed.canvas(view), since, self.lines.heartbeat_seconds, address="a", token="t")
+        stream = Stream(self.feed, self.feed.projection(view), since, self.lines.heartbeat_seconds, address="a", token="t")
         line = Line(self.lines, stream, wire, context)
         transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=ours)
         transport.set_write_buffer_limits(high=0)

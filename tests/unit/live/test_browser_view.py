@@ -13,10 +13,10 @@ import pytest
 
 from server.domain.board import Changes, apply
 from server.domain.views import DeskView, DisplayView, PointView, TicketView, View, draw
-from server.live.feed import Canvas
+from server.live.feed import Projection
 from server.live.messages import Message, heartbeat
-from tests.real.processes import program
-from tests.unit.worlds import SECOND, World, a_day, open_sealed, perform, small_clinic
+from tests.support.processes import program
+from tests.support.worlds import SECOND, World, a_day, open_sealed, perform, small_clinic
 
 ROOT = Path(__file__).parents[3]
 REPLAY = ROOT / "tests" / "web" / "replay.mjs"
@@ -29,34 +29,34 @@ def recorded(seed: int, size: int) -> list[dict[str, Any]]:
     views: list[View] = [DeskView(open_sealed), DisplayView(), TicketView(min(world.board.visits))]
     views += [PointView(point_id, open_sealed) for point_id in world.board.points]
     board = copy.deepcopy(world.board)  # as a process has it that only hears of events
-    canvases = {view.name: Canvas(view, board) for view in views}
-    messages: dict[str, list[dict[str, Any]]] = {name: [] for name in canvases}
-    shown = dict.fromkeys(canvases, 0)
+    projections = {view.name: Projection(view, board) for view in views}
+    messages: dict[str, list[dict[str, Any]]] = {name: [] for name in projections}
+    shown = dict.fromkeys(projections, 0)
 
     def write(name: str, message: Message) -> None:
-        canvas = canvases[name]
-        cells = orjson.loads(orjson.dumps(draw(canvas.view, board)))
+        projection = projections[name]
+        cells = orjson.loads(orjson.dumps(draw(projection.view, board)))
         text = message.payload.decode()
-        messages[name].append({"type": message.kind, "text": text, "cells": cells, "sum": canvas.digest})
-        shown[name] = canvas.seq
+        messages[name].append({"type": message.kind, "text": text, "cells": cells, "sum": projection.digest})
+        shown[name] = projection.seq
 
-    for name, canvas in canvases.items():
-        write(name, canvas.snapshot(15.0, 1))
+    for name, projection in projections.items():
+        write(name, projection.snapshot(15.0, 1))
     for index, step in enumerate([("add-service", 1, SECOND), ("add-provider", 1, SECOND), *a_day(seed, size)]):
         changes = Changes()
         for event in perform(world, step):
             apply(board, event, changes)
-        for turn, (name, canvas) in enumerate(canvases.items()):
-            canvas.follow(board, changes.keys)
+        for turn, (name, projection) in enumerate(projections.items()):
+            projection.follow(board, changes.keys)
             # Some screens are told late, and some come back anew.
             if (index + turn) % 3 == 0:
-                write(name, canvas.change_since(shown[name]))
+                write(name, projection.change_since(shown[name]))
             if (index + turn) % 7 == 0:
-                write(name, canvas.change_since(shown[name]))  # a repeat is harmless
+                write(name, projection.change_since(shown[name]))  # a repeat is harmless
             if (index + turn) % 11 == 0:
-                write(name, canvas.snapshot(15.0, index))
-            if shown[name] == canvas.seq:
-                write(name, heartbeat(canvas.position, index, canvas.digest))
+                write(name, projection.snapshot(15.0, index))
+            if shown[name] == projection.seq:
+                write(name, heartbeat(projection.position, index, projection.digest))
     return [{"name": f"day {seed}, {name}", "messages": each} for name, each in messages.items()]
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from server.domain.commands import Personal
 from server.domain.events import Recorded, TicketIssued
 from server.live.bus import channel, decode, encode, site_of_channel
-from tests.unit.worlds import Step, examples, perform, scripts, small_clinic
+from tests.support.worlds import Step, examples, perform, scripts, small_clinic
 
 
 @examples(60)

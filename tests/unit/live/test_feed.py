@@ -18,10 +18,10 @@ from server.domain.errors import Unavailable
 from server.domain.events import Recorded
 from server.domain.views import Cell, DeskView, DisplayView, TicketView, View, draw
 from server.live import feed as module
-from server.live.feed import Canvas, Feed
+from server.live.feed import Feed, Projection
 from server.live.messages import Position
-from tests.unit.screens import Screen, digest
-from tests.unit.worlds import (
+from tests.support.message_screen import Screen, digest
+from tests.support.worlds import (
     SITE_ID,
     Head,
     LogLoader,
@@ -39,27 +39,27 @@ HEARTBEAT = 15.0
 NOW = 1_711_695_600_000
 
 
-def cells_of(canvas: Canvas) -> dict[str, Any]:
-    """Return the cells that a canvas holds, as a screen without a position is given them."""
-    cells = json.loads(canvas.snapshot(HEARTBEAT, NOW).payload)["cells"]
+def cells_of(projection: Projection) -> dict[str, Any]:
+    """Return the cells that a projection holds, as a screen without a position is given them."""
+    cells = json.loads(projection.snapshot(HEARTBEAT, NOW).payload)["cells"]
     assert isinstance(cells, dict)
     return cells
 
 
-def check_canvas(canvas: Canvas, board: Board) -> None:
-    """A canvas holds what a fresh one holds, with its digest."""
-    fresh = Canvas(canvas.view, board)
-    assert cells_of(canvas) == cells_of(fresh) == json.loads(orjson.dumps(draw(canvas.view, board)))
-    assert canvas.digest == fresh.digest == digest(cells_of(canvas))
-    assert canvas.position == fresh.position
+def check_projection(projection: Projection, board: Board) -> None:
+    """A projection holds what a fresh one holds, with its digest."""
+    fresh = Projection(projection.view, board)
+    assert cells_of(projection) == cells_of(fresh) == json.loads(orjson.dumps(draw(projection.view, board)))
+    assert projection.digest == fresh.digest == digest(cells_of(projection))
+    assert projection.position == fresh.position
 
 
-def catch_up(screen: Screen, canvas: Canvas) -> None:
+def catch_up(screen: Screen, projection: Projection) -> None:
     """Tell a screen what a stream would tell it now."""
-    if screen.position is None or not canvas.answers(screen.position):
-        screen.hear(canvas.snapshot(HEARTBEAT, NOW))
-    elif canvas.changed_at > screen.position.seq:
-        screen.hear(canvas.change_since(screen.position.seq))
+    if screen.position is None or not projection.answers(screen.position):
+        screen.hear(projection.snapshot(HEARTBEAT, NOW))
+    elif projection.changed_at > screen.position.seq:
+        screen.hear(projection.change_since(screen.position.seq))
 
 
 @examples(150)
@@ -74,11 +74,11 @@ async def test_any_order_any_repeat_any_loss(
     feed = Feed(SITE_ID, loader)
     await feed.load()
     views: list[View] = [DeskView(open_sealed), DisplayView(), *map(TicketView, list(world.board.visits)[:2]), TicketView(5)]
-    canvases = [feed.canvas(view) for view in views]
+    projections = [feed.projection(view) for view in views]
     screens = [Screen() for _ in views]
     lazy = [Screen() for _ in views]  # these look only at the start and at the end
-    for screen, canvas in zip([*screens, *lazy], canvases * 2, strict=True):
-        catch_up(screen, canvas)
+    for screen, projection in zip([*screens, *lazy], projections * 2, strict=True):
+        catch_up(screen, projection)
     begun = len(world.log)
     for step in after:
         perform(world, step)
@@ -98,15 +98,15 @@ async def test_any_order_any_repeat_any_loss(
         assert begun <= feed.seq <= len(world.log)
         reader = chance.randrange(len(views) + 1)
         if reader < len(views):
-            catch_up(screens[reader], canvases[reader])
-            assert screens[reader].cells == cells_of(canvases[reader])
+            catch_up(screens[reader], projections[reader])
+            assert screens[reader].cells == cells_of(projections[reader])
     await feed.check(head_of(world))
     assert feed.seq == world.board.site.seq
-    for screen, canvas in zip([*screens, *lazy], canvases * 2, strict=True):
-        check_canvas(canvas, await loader.board(SITE_ID))
-        catch_up(screen, canvas)
-        assert screen.cells == cells_of(canvas)
-        assert digest(screen.cells) == canvas.digest
+    for screen, projection in zip([*screens, *lazy], projections * 2, strict=True):
+        check_projection(projection, await loader.board(SITE_ID))
+        catch_up(screen, projection)
+        assert screen.cells == cells_of(projection)
+        assert digest(screen.cells) == projection.digest
     feed.close()
 
 
@@ -118,11 +118,11 @@ async def test_in_order_nothing_is_read_again(script: list[Step]) -> None:
     loader = LogLoader(world)
     feed = Feed(SITE_ID, loader)
     await feed.load()
-    desk, display = feed.canvas(DeskView(open_sealed)), feed.canvas(DisplayView())
+    desk, display = feed.projection(DeskView(open_sealed)), feed.projection(DisplayView())
     for step in script:
         feed.offer("e1", perform(world, step))
-        check_canvas(desk, world.board)
-        check_canvas(display, world.board)
+        check_projection(desk, world.board)
+        check_projection(display, world.board)
     assert (loader.boards_read, loader.logs_read) == (1, 0)
 
 
@@ -196,10 +196,10 @@ async def test_a_head_that_is_level_costs_nothing() -> None:
 async def test_a_lost_event_is_found_by_the_head() -> None:
     world = small_clinic()
     feed, loader = await a_feed(world)
-    canvas = feed.canvas(DeskView(open_sealed))
+    projection = feed.projection(DeskView(open_sealed))
     some_events(world)
     await feed.check(head_of(world))
-    check_canvas(canvas, world.board)
+    check_projection(projection, world.board)
     assert (loader.boards_read, feed.refills) == (1, 1)
 
 
@@ -224,7 +224,7 @@ async def test_what_is_offered_before_the_first_load_is_applied_after_it() -> No
     loader.gate.set()
     await loading
     assert feed.seq == world.board.site.seq
-    check_canvas(feed.canvas(DeskView(open_sealed)), world.board)
+    check_projection(feed.projection(DeskView(open_sealed)), world.board)
     assert loader.logs_read == 0
 
 
@@ -233,11 +233,11 @@ async def test_another_epoch_reloads_and_every_screen_gets_a_snapshot(heard_by: 
     world = small_clinic()
     some_events(world)
     feed, loader = await a_feed(world)
-    canvas = feed.canvas(DeskView(open_sealed))
+    projection = feed.projection(DeskView(open_sealed))
     woken: list[int] = []
-    canvas.watchers["me"] = lambda: woken.append(canvas.seq)
+    projection.watchers["me"] = lambda: woken.append(projection.seq)
     screen = Screen()
-    catch_up(screen, canvas)
+    catch_up(screen, projection)
     other = small_clinic()  # a shorter history, as after a restore
     other.renew("e2")
     loader.worlds[SITE_ID] = other
@@ -252,11 +252,11 @@ async def test_another_epoch_reloads_and_every_screen_gets_a_snapshot(heard_by: 
     assert loader.boards_read == 2
     assert woken == [other.board.site.seq]
     assert screen.position is not None
-    assert not canvas.answers(screen.position)
-    catch_up(screen, canvas)
+    assert not projection.answers(screen.position)
+    catch_up(screen, projection)
     assert screen.kinds == ["snapshot", "snapshot"]
     assert screen.position == Position("e2", "desk5", other.board.site.seq)
-    check_canvas(canvas, other.board)
+    check_projection(projection, other.board)
     feed.close()
 
 
@@ -264,18 +264,18 @@ async def test_a_head_below_the_feeds_own_is_another_history() -> None:
     world = small_clinic()
     some_events(world)
     feed, loader = await a_feed(world)
-    canvas = feed.canvas(DisplayView())
-    before = canvas.position
+    projection = feed.projection(DisplayView())
+    before = projection.position
     loader.worlds[SITE_ID] = shorter = small_clinic()
     await feed.check(head_of(shorter))
     assert loader.boards_read == 2
-    check_canvas(canvas, shorter.board)
+    check_projection(projection, shorter.board)
     # Its numbers come again, and mean something else now: who was at one of them is told everything.
     while feed.seq <= before.seq:
         feed.offer(shorter.board.site.epoch, [some_events(shorter)[0]])
         await feed.check(head_of(shorter))
-    assert not canvas.answers(before)
-    check_canvas(canvas, shorter.board)
+    assert not projection.answers(before)
+    check_projection(projection, shorter.board)
 
 
 async def test_only_the_first_to_notice_renames_a_history() -> None:
@@ -296,7 +296,7 @@ async def test_events_of_another_epoch_are_never_mixed_in() -> None:
     """Those of a foreign history have the very numbers that come next: none of them is taken for one of ours."""
     world = small_clinic()
     feed, loader = await a_feed(world)
-    canvas = feed.canvas(DeskView(open_sealed))
+    projection = feed.projection(DeskView(open_sealed))
     foreign = small_clinic()
     for _ in range(3):
         foreign.ticket(max(foreign.board.queues))
@@ -305,9 +305,9 @@ async def test_events_of_another_epoch_are_never_mixed_in() -> None:
     for event in some_events(world):
         feed.offer("e1", [event])
         assert feed.seq == event.seq
-    check_canvas(canvas, world.board)
+    check_projection(projection, world.board)
     await feed.check(head_of(world))
-    check_canvas(canvas, world.board)
+    check_projection(projection, world.board)
     assert loader.logs_read == 0
     feed.close()
 
@@ -318,23 +318,23 @@ async def test_events_of_another_epoch_are_never_mixed_in() -> None:
 async def test_views_of_one_name_share_a_canvas() -> None:
     world = small_clinic()
     feed, _ = await a_feed(world)
-    assert feed.canvas(DisplayView()) is feed.canvas(DisplayView())
-    assert feed.canvas(TicketView(1)) is feed.canvas(TicketView(1))
-    assert feed.canvas(TicketView(1)) is not feed.canvas(TicketView(2))
+    assert feed.projection(DisplayView()) is feed.projection(DisplayView())
+    assert feed.projection(TicketView(1)) is feed.projection(TicketView(1))
+    assert feed.projection(TicketView(1)) is not feed.projection(TicketView(2))
 
 
 async def test_a_canvas_is_forgotten_when_nobody_watches() -> None:
     world = small_clinic()
     feed, _ = await a_feed(world)
-    canvas = feed.canvas(TicketView(1))
-    canvas.watchers["me"] = lambda: None
+    projection = feed.projection(TicketView(1))
+    projection.watchers["me"] = lambda: None
     assert feed.watched
-    feed.forget(canvas)
-    assert feed.canvas(TicketView(1)) is canvas
-    canvas.watchers.clear()
+    feed.forget(projection)
+    assert feed.projection(TicketView(1)) is projection
+    projection.watchers.clear()
     assert not feed.watched
-    feed.forget(canvas)
-    assert feed.canvas(TicketView(1)) is not canvas
+    feed.forget(projection)
+    assert feed.projection(TicketView(1)) is not projection
 
 
 async def test_only_the_views_that_change_are_woken() -> None:
@@ -345,8 +345,8 @@ async def test_only_the_views_that_change_are_woken() -> None:
     feed, _ = await a_feed(world)
     woken: list[str] = []
     for view in (DeskView(open_sealed), DisplayView(), TicketView(mine.visit_id)):
-        canvas = feed.canvas(view)
-        canvas.watchers[view.name] = lambda name=view.name: woken.append(name)  # type: ignore[misc]
+        projection = feed.projection(view)
+        projection.watchers[view.name] = lambda name=view.name: woken.append(name)  # type: ignore[misc]
     begun = len(world.log)
     world.call(point)
     feed.offer("e1", world.log[begun:])
@@ -356,7 +356,7 @@ async def test_only_the_views_that_change_are_woken() -> None:
     world.ticket(sorted(world.board.queues)[-1])
     feed.offer("e1", world.log[begun:])
     assert woken == ["desk", "display"]
-    ticket = feed.canvas(TicketView(mine.visit_id))
+    ticket = feed.projection(TicketView(mine.visit_id))
     assert (ticket.seq, ticket.changed_at) == (len(world.log), len(world.log) - 1)
 
 
@@ -364,8 +364,8 @@ async def test_a_burst_wakes_once() -> None:
     world = small_clinic()
     feed, _ = await a_feed(world)
     woken: list[int] = []
-    canvas = feed.canvas(DeskView(open_sealed))
-    canvas.watchers["me"] = lambda: woken.append(canvas.seq)
+    projection = feed.projection(DeskView(open_sealed))
+    projection.watchers["me"] = lambda: woken.append(projection.seq)
     feed.offer("e1", some_events(world, 10))
     assert woken == [len(world.log)]
 
@@ -373,21 +373,21 @@ async def test_a_burst_wakes_once() -> None:
 async def test_since_n_is_answered_from_the_floor_to_the_head_only() -> None:
     world = small_clinic()
     feed, _ = await a_feed(world)
-    canvas = feed.canvas(DeskView(open_sealed))
+    projection = feed.projection(DeskView(open_sealed))
     floor = world.board.site.seq
     feed.offer("e1", some_events(world))
     head = world.board.site.seq
-    assert not canvas.answers(None)
-    assert [canvas.answers(Position("e1", "desk5", seq)) for seq in (0, floor - 1, floor, head, head + 1)] == [
+    assert not projection.answers(None)
+    assert [projection.answers(Position("e1", "desk5", seq)) for seq in (0, floor - 1, floor, head, head + 1)] == [
         False,
         False,
         True,
         True,
         False,
     ]
-    assert not canvas.answers(Position("e2", "desk5", head))
-    assert not canvas.answers(Position("e1", "display3", head))
-    assert canvas.position == Position("e1", "desk5", head)
+    assert not projection.answers(Position("e2", "desk5", head))
+    assert not projection.answers(Position("e1", "display3", head))
+    assert projection.position == Position("e1", "desk5", head)
 
 
 async def test_what_is_gone_is_told_to_whoever_had_it() -> None:
@@ -395,19 +395,19 @@ async def test_what_is_gone_is_told_to_whoever_had_it() -> None:
     entry = world.ticket(min(world.board.queues))
     world.call(min(world.board.points))
     feed, _ = await a_feed(world)
-    canvas = feed.canvas(DisplayView())
-    had_it = canvas.position
+    projection = feed.projection(DisplayView())
+    had_it = projection.position
     key = f"entry:{entry.id}"
-    assert key in cells_of(canvas)
+    assert key in cells_of(projection)
     begun = len(world.log)
     world.do(Start(entry_id=entry.id))
     feed.offer("e1", world.log[begun:])
-    after = canvas.position
+    after = projection.position
     begun = len(world.log)
     world.ticket(min(world.board.queues))
     feed.offer("e1", world.log[begun:])
-    assert json.loads(canvas.change_since(had_it.seq).payload)["del"] == [key]
-    assert json.loads(canvas.change_since(after.seq).payload)["del"] == []
+    assert json.loads(projection.change_since(had_it.seq).payload)["del"] == [key]
+    assert json.loads(projection.change_since(after.seq).payload)["del"] == []
 
 
 class OddView:
@@ -431,20 +431,20 @@ class OddView:
 async def test_a_cell_that_comes_back_is_not_told_as_gone() -> None:
     world = small_clinic()
     feed, _ = await a_feed(world)
-    canvas = feed.canvas(OddView())
+    projection = feed.projection(OddView())
     screens = []
     for _ in range(7):
         screens.append(Screen())
-        catch_up(screens[-1], canvas)
+        catch_up(screens[-1], projection)
         feed.offer("e1", some_events(world, 1))
     for screen in screens:
-        catch_up(screen, canvas)  # it checks that no key is both set and gone
-        assert screen.cells == cells_of(canvas) == {"odd": {"count": 7}}
+        catch_up(screen, projection)  # it checks that no key is both set and gone
+        assert screen.cells == cells_of(projection) == {"odd": {"count": 7}}
     feed.offer("e1", some_events(world, 1))
     for screen in screens:
-        catch_up(screen, canvas)
-        assert screen.cells == cells_of(canvas) == {}
-    assert canvas.digest == 0
+        catch_up(screen, projection)
+        assert screen.cells == cells_of(projection) == {}
+    assert projection.digest == 0
 
 
 @pytest.mark.parametrize("kept", [0, 1, 3])
@@ -454,59 +454,59 @@ async def test_forgotten_tombstones_raise_the_floor(kept: int, monkeypatch: pyte
     world = small_clinic()
     queue_id, point = min(world.board.queues), min(world.board.points)
     feed, _ = await a_feed(world)
-    canvas = feed.canvas(DisplayView())
+    projection = feed.projection(DisplayView())
     screens: list[Screen] = []
     for _ in range(6):
         entry = world.ticket(queue_id)
         world.call(point)
         feed.offer("e1", world.log[-2:])
         screens.append(Screen())
-        catch_up(screens[-1], canvas)  # this one has seen the entry called
+        catch_up(screens[-1], projection)  # this one has seen the entry called
         begun = len(world.log)
         world.do(NoShow(entry_id=entry.id))
         feed.offer("e1", world.log[begun:])
-    answered = [canvas.answers(screen.position) for screen in screens]
+    answered = [projection.answers(screen.position) for screen in screens]
     assert answered == [False] * (6 - kept) + [True] * kept
     gone = world.log[-1].seq - 3 * kept  # the number of the newest tombstone that was forgotten
-    assert canvas.floor == gone
+    assert projection.floor == gone
     for screen in screens:
-        catch_up(screen, canvas)
-        assert screen.cells == cells_of(canvas)
-        assert digest(screen.cells) == canvas.digest
+        catch_up(screen, projection)
+        assert screen.cells == cells_of(projection)
+        assert digest(screen.cells) == projection.digest
     assert [screen.kinds[-1] for screen in screens] == ["change" if answer else "snapshot" for answer in answered]
 
 
 async def test_a_change_is_encoded_once_for_all_who_ask_the_same() -> None:
     world = small_clinic()
     feed, _ = await a_feed(world)
-    canvas = feed.canvas(DeskView(open_sealed))
-    floor = canvas.seq
+    projection = feed.projection(DeskView(open_sealed))
+    floor = projection.seq
     feed.offer("e1", some_events(world))
-    message = canvas.change_since(floor)
-    assert all(canvas.change_since(floor) is message for _ in range(5))
-    assert canvas.change_since(floor + 1) is not message
+    message = projection.change_since(floor)
+    assert all(projection.change_since(floor) is message for _ in range(5))
+    assert projection.change_since(floor + 1) is not message
     feed.offer("e1", some_events(world))
-    newer = canvas.change_since(floor)
+    newer = projection.change_since(floor)
     assert newer is not message
-    assert newer.id == str(canvas.position)
+    assert newer.id == str(projection.position)
     feed.offer("e1", some_events(world))
-    newest = canvas.change_since(floor)  # the same question as the last one, but more has happened since
+    newest = projection.change_since(floor)  # the same question as the last one, but more has happened since
     assert newest is not newer
-    assert newest.id == str(canvas.position)
+    assert newest.id == str(projection.position)
 
 
 async def test_after_a_reload_nothing_encoded_before_is_sent() -> None:
     world = small_clinic()
     feed, loader = await a_feed(world)
-    canvas = feed.canvas(DeskView(open_sealed))
-    floor = canvas.seq
+    projection = feed.projection(DeskView(open_sealed))
+    floor = projection.seq
     feed.offer("e1", some_events(world))
-    before = canvas.change_since(floor)
+    before = projection.change_since(floor)
     world.renew("e2")
     await feed.check(head_of(world))
     assert loader.boards_read == 2
-    assert canvas.change_since(floor) is not before
-    assert not canvas.answers(Position("e2", "desk5", floor))
+    assert projection.change_since(floor) is not before
+    assert not projection.answers(Position("e2", "desk5", floor))
 
 
 async def test_a_cell_that_is_as_before_is_not_sent() -> None:
@@ -514,14 +514,14 @@ async def test_a_cell_that_is_as_before_is_not_sent() -> None:
     first = world.ticket(min(world.board.queues))
     world.ticket(min(world.board.queues))  # so that who is next, and why, stays as it is
     feed, _ = await a_feed(world)
-    canvas = feed.canvas(DeskView(open_sealed))
-    floor = canvas.seq
+    projection = feed.projection(DeskView(open_sealed))
+    floor = projection.seq
     begun = len(world.log)
     second = world.ticket(min(world.board.queues))
     feed.offer("e1", world.log[begun:])
-    body = json.loads(canvas.change_since(floor).payload)
+    body = json.loads(projection.change_since(floor).payload)
     assert list(body["set"]) == [f"entry:{second.id}"]  # neither the queue, which looks the same, nor the others
-    assert f"entry:{first.id}" in cells_of(canvas)
+    assert f"entry:{first.id}" in cells_of(projection)
 
 
 async def test_closing_ends_the_wait_for_a_gap() -> None:

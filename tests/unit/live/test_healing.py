@@ -19,7 +19,7 @@ from server.live.feed import Feed
 from server.live.hub import Hub, Limits
 from server.live.memory_bus import MemoryBus
 from server.live.messages import Position
-from tests.unit.worlds import SITE_ID, Head, LogLoader, World, a_site, head_of, small_clinic
+from tests.support.worlds import SITE_ID, Head, LogLoader, World, a_site, head_of, small_clinic
 
 
 async def loaded(world: World) -> tuple[Feed, LogLoader]:
@@ -111,7 +111,7 @@ async def test_one_broken_site_does_not_end_the_looks_of_all(monkeypatch: pytest
         await asyncio.sleep(0.1)
         good.do(AddQueue(site_id=8, name="X", prefix="A"))
         await asyncio.sleep(0.2)
-        assert stream._canvas.seq == good.board.site.seq
+        assert stream._projection.seq == good.board.site.seq
     finally:
         await hub.stop()
 

@@ -18,8 +18,8 @@ from server.live.hub import Hub, Limits, OverCap
 from server.live.memory_bus import Exchange, MemoryBus
 from server.live.messages import Message, Position
 from server.live.stream import Stream
-from tests.unit.screens import Screen, digest
-from tests.unit.worlds import SITE_ID, LogLoader, World, a_site, open_sealed, small_clinic
+from tests.support.message_screen import Screen, digest
+from tests.support.worlds import SITE_ID, LogLoader, World, a_site, open_sealed, small_clinic
 
 DESK = DeskView(open_sealed)
 HEARTBEAT = 0.05

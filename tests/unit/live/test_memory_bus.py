@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from server.domain.events import Recorded
 from server.live.memory_bus import Exchange, MemoryBus
-from tests.unit.worlds import small_clinic
+from tests.support.worlds import small_clinic
 
 
 class Ear:

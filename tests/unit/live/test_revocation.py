@@ -10,15 +10,15 @@ from dataclasses import replace
 import pytest
 
 from server.domain.commands import Command, IssueTicket, Remove, RenewToken, RevokeToken, Tick
-from server.domain.entities import Display
 from server.domain.errors import Unavailable
+from server.domain.model.entities import Display
 from server.domain.views import DeskView, DisplayView, TicketView, View
 from server.live import hub as module
 from server.live.hub import Hub, Limits
 from server.live.memory_bus import MemoryBus
 from server.live.messages import Message
 from server.live.stream import Stream
-from tests.unit.worlds import HOUR, SITE_ID, LogLoader, open_sealed, small_clinic
+from tests.support.worlds import HOUR, SITE_ID, LogLoader, open_sealed, small_clinic
 
 DESK = DeskView(open_sealed)
 

@@ -11,11 +11,11 @@ import pytest
 
 from server.domain.views import DeskView
 from server.live import stream as module
-from server.live.feed import Canvas, Feed
+from server.live.feed import Feed, Projection
 from server.live.messages import Message
 from server.live.stream import Stream
-from tests.unit.screens import Screen, digest
-from tests.unit.worlds import SITE_ID, LogLoader, open_sealed, small_clinic
+from tests.support.message_screen import Screen, digest
+from tests.support.worlds import SITE_ID, LogLoader, open_sealed, small_clinic
 
 DESK = DeskView(open_sealed)
 
@@ -50,7 +50,7 @@ class Line:
     async def open(self) -> AsyncIterator[Message]:
         await self.feed.load()
         self.stream = Stream(
-            self.feed, self.feed.canvas(DESK), None, self.heartbeat, address="a", token="t", outlet=self.tap,
+            self.feed, self.feed.projection(DESK), None, self.heartbeat, address="a", token="t", outlet=self.tap,
             stalled_seconds=self.stalled_seconds,
         )  # fmt: skip
         return aiter(self.stream)
@@ -74,13 +74,13 @@ async def test_nothing_is_put_together_for_a_reader_that_stands_still(monkeypatc
     screen.hear(await read(messages))
     line.tap.running.clear()
     made: list[int] = []
-    change_since = Canvas.change_since
+    change_since = Projection.change_since
 
-    def counted(canvas: Canvas, seq: int) -> Message:
+    def counted(projection: Projection, seq: int) -> Message:
         made.append(seq)
-        return change_since(canvas, seq)
+        return change_since(projection, seq)
 
-    monkeypatch.setattr(Canvas, "change_since", counted)
+    monkeypatch.setattr(Projection, "change_since", counted)
     waiting = asyncio.ensure_future(anext(messages))
     for _ in range(20):
         line.tickets(5)
@@ -94,7 +94,7 @@ async def test_nothing_is_put_together_for_a_reader_that_stands_still(monkeypatc
     assert screen.kinds == ["snapshot", "change"]
     assert screen.position is not None
     assert screen.position.seq == line.feed.seq
-    assert digest(screen.cells) == line.feed.canvas(DESK).digest
+    assert digest(screen.cells) == line.feed.projection(DESK).digest
     screen.hear(await read(messages))
     assert screen.kinds[-1] == "heartbeat"
 

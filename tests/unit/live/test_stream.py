@@ -16,8 +16,8 @@ from server.live import stream as module
 from server.live.feed import Feed
 from server.live.messages import Message, Position
 from server.live.stream import Stream
-from tests.unit.screens import Screen, digest
-from tests.unit.worlds import SITE_ID, LogLoader, World, head_of, open_sealed, small_clinic
+from tests.support.message_screen import Screen, digest
+from tests.support.worlds import SITE_ID, LogLoader, World, head_of, open_sealed, small_clinic
 
 HEARTBEAT = 0.05
 DESK = DeskView(open_sealed)
@@ -33,7 +33,7 @@ class Line:
         self.feed = Feed(SITE_ID, self.loader)
 
     def stream(self, since: Position | None = None, view: View = DESK, heartbeat: float = 60.0) -> Stream:
-        return Stream(self.feed, self.feed.canvas(view), since, heartbeat, address="a", token="t")
+        return Stream(self.feed, self.feed.projection(view), since, heartbeat, address="a", token="t")
 
     def ticket(self, count: int = 1) -> None:
         """Issue tickets, and let the feed hear of it."""
@@ -89,7 +89,7 @@ async def test_then_changes_as_they_happen(line: Line) -> None:
         line.ticket()
         screen.hear(await read(messages))
         fresh = Screen()
-        fresh.hear(line.feed.canvas(DESK).snapshot(1, 0))
+        fresh.hear(line.feed.projection(DESK).snapshot(1, 0))
         assert screen.cells == fresh.cells
         assert screen.position == fresh.position
     assert screen.kinds == ["snapshot", "change", "change", "change"]
@@ -104,7 +104,7 @@ async def test_a_slow_reader_gets_one_change_for_many(line: Line) -> None:
     screen.hear(await read(messages))
     assert screen.kinds == ["snapshot", "change"]
     assert screen.position == line.here()
-    assert digest(screen.cells) == line.feed.canvas(DESK).digest
+    assert digest(screen.cells) == line.feed.projection(DESK).digest
     assert await quiet(messages)
 
 
@@ -118,7 +118,7 @@ async def test_a_change_right_after_the_snapshot_is_not_missed(line: Line) -> No
     line.ticket()  # nobody waits on the stream just now
     screen.hear(await read(messages))
     assert screen.kinds == ["snapshot", "change"]
-    assert digest(screen.cells) == line.feed.canvas(DESK).digest
+    assert digest(screen.cells) == line.feed.projection(DESK).digest
 
 
 async def test_resuming_where_one_left_off_gets_a_heartbeat_at_once(line: Line) -> None:
@@ -133,7 +133,7 @@ async def test_resuming_behind_gets_the_change_only(line: Line) -> None:
     left_at = line.here()
     line.ticket(3)
     first = await read(aiter(line.stream(left_at)))
-    line.feed.canvas(DESK)
+    line.feed.projection(DESK)
     assert first.kind == "snapshot"  # the view was drawn after that: it cannot tell
     left_at = line.here()
     line.ticket(3)
@@ -148,7 +148,7 @@ async def test_resuming_a_view_that_did_not_change_gets_a_heartbeat_with_the_pre
     """The log went on, but not in this view: there is nothing to catch up with."""
     visit_id = min(line.world.board.visits)
     view = TicketView(visit_id)
-    line.feed.canvas(view).watchers["other"] = lambda: None
+    line.feed.projection(view).watchers["other"] = lambda: None
     left_at = Position("e1", TicketView.shape, line.feed.seq)
     line.ticket()  # behind me in the queue
     messages = aiter(line.stream(left_at, view))
@@ -177,7 +177,7 @@ async def test_resuming_a_view_that_did_not_change_gets_a_heartbeat_with_the_pre
 async def test_resuming_from_where_nothing_can_be_told_gets_a_snapshot(
     line: Line, epoch: str, shape: str, shift: int
 ) -> None:
-    position = Position(epoch, shape, line.feed.canvas(DESK).floor + shift)
+    position = Position(epoch, shape, line.feed.projection(DESK).floor + shift)
     messages = aiter(line.stream(position))
     first = await read(messages)
     assert first.kind == "snapshot"
@@ -197,7 +197,7 @@ async def test_a_screen_that_fell_below_the_floor_gets_a_snapshot(line: Line, mo
     line.feed.offer("e1", line.world.log[-1:])
     screen.hear(await read(messages))
     assert screen.kinds == ["snapshot", "change", "snapshot"]
-    assert digest(screen.cells) == line.feed.canvas(DisplayView()).digest
+    assert digest(screen.cells) == line.feed.projection(DisplayView()).digest
 
 
 async def test_another_epoch_in_mid_stream_is_a_snapshot(line: Line) -> None:
@@ -256,7 +256,7 @@ async def test_a_heartbeat_never_overtakes_a_change(line: Line) -> None:
         line.ticket()
         await asyncio.sleep(0.002)
         screen.hear(await read(messages))
-        assert digest(screen.cells) == line.feed.canvas(DESK).digest
+        assert digest(screen.cells) == line.feed.projection(DESK).digest
         assert screen.position == line.here()
 
 
@@ -303,12 +303,12 @@ async def test_a_stream_ends_of_age(line: Line, monkeypatch: pytest.MonkeyPatch)
 
 async def test_a_closed_stream_is_woken_no_longer(line: Line) -> None:
     stream = line.stream()
-    canvas = line.feed.canvas(DESK)
-    assert stream in canvas.watchers
+    projection = line.feed.projection(DESK)
+    assert stream in projection.watchers
     stream.close()
     stream.close()
-    assert canvas.watchers == {}
-    assert line.feed.canvas(DESK) is canvas  # the desk's cells stay for the next
+    assert projection.watchers == {}
+    assert line.feed.projection(DESK) is projection  # the desk's cells stay for the next
 
 
 async def test_a_patients_cells_go_with_the_last_to_look() -> None:
@@ -317,11 +317,11 @@ async def test_a_patients_cells_go_with_the_last_to_look() -> None:
     await line.feed.load()
     view = TicketView(min(line.world.board.visits))
     one, two = line.stream(view=view), line.stream(view=view)
-    canvas = line.feed.canvas(view)
+    projection = line.feed.projection(view)
     one.close()
-    assert line.feed.canvas(view) is canvas
+    assert line.feed.projection(view) is projection
     two.close()
-    assert line.feed.canvas(view) is not canvas
+    assert line.feed.projection(view) is not projection
 
 
 async def test_what_a_stream_shows() -> None:
@@ -329,7 +329,7 @@ async def test_what_a_stream_shows() -> None:
     feed = Feed(SITE_ID, LogLoader(world))
     await feed.load()
     kinds = [
-        Stream(feed, feed.canvas(view), None, 1, address="a", token="t").view_kind
+        Stream(feed, feed.projection(view), None, 1, address="a", token="t").view_kind
         for view in (DESK, DisplayView(), TicketView(1))
     ]
     assert kinds == ["desk", "display", "ticket"]

@@ -14,7 +14,7 @@ from server.domain.commands import Personal
 from server.store import patients
 from server.store.patients import phone_digits, rows, whole, words
 from server.store.vault import Vault
-from tests.unit.worlds import a_site, examples
+from tests.support.worlds import a_site, examples
 
 VAULT = Vault([b"k" * 32], "secret")
 

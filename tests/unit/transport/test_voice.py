@@ -12,7 +12,7 @@ import pytest
 
 from server.transport import voice
 from server.transport.voice import VOICES, Voice
-from tests.real.processes import program
+from tests.support.processes import program
 
 WEB = Path(__file__).parents[3] / "web"
 

@@ -1,0 +1,1 @@
+"""The records of a site, their ids, the ticket labels, the business day and the opening hours."""

@@ -1,0 +1,1 @@
+"""Figures of past days, computed from the closed intervals of entries."""

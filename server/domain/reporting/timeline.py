@@ -1,0 +1,77 @@
+"""What became of one entry, told from its closed intervals: when it joined, was called, began and ended. Pure.
+
+An interval is one state that the entry has left, with its length. Wait, walk and service are sums of them; what a step was
+undone has none. Instants are microseconds of UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from server.domain.model.entities import OPEN_STATES, State
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A state that an entry has left. ``ended_by`` is the number of the event that ended it, in the site's log."""
+
+    ended_by: int
+    state: State
+    started_at: int
+    ended_at: int
+    point_id: int | None
+
+    @property
+    def length(self) -> int:
+        """How long it was (microseconds)."""
+        return self.ended_at - self.started_at
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The instants of an entry, and its sums.
+
+    ``waited`` and ``served`` are sums of closed intervals. ``waited_for_call`` is what had been waited when the last call
+    came, None if none did. ``walks`` are the closed times from a call to the start that followed it. ``calls`` are the
+    instants at which it was called: a recall is none. ``started_at`` is the last start, ``ended_at`` None while it is open.
+    """
+
+    joined_at: int
+    calls: tuple[int, ...]
+    started_at: int | None
+    ended_at: int | None
+    waited: int
+    waited_for_call: int | None
+    walks: tuple[int, ...]
+    served: int | None
+
+
+def timeline(state: State, since: int, intervals: Iterable[Interval]) -> Timeline:
+    """Return the timeline of an entry that is in ``state`` since an instant and has left its ``intervals``, in any order."""
+    closed = sorted(intervals, key=lambda each: each.ended_by)
+    steps = [*((each.state, each.started_at) for each in closed), (state, since)]
+    waited = 0
+    waited_for_call: int | None = None
+    served: int | None = None
+    walks: list[int] = []
+    for interval, (following, _) in zip(closed, steps[1:], strict=True):
+        match interval.state:
+            case "waiting":
+                waited += interval.length
+                if following == "called":
+                    waited_for_call = waited
+            case "called" if following == "serving":
+                walks.append(interval.length)
+            case "serving":
+                served = (served or 0) + interval.length
+    return Timeline(
+        joined_at=steps[0][1],
+        calls=tuple(at for each, at in steps if each == "called"),
+        started_at=max((at for each, at in steps if each == "serving"), default=None),
+        ended_at=None if state in OPEN_STATES else since,
+        waited=waited,
+        waited_for_call=waited_for_call,
+        walks=tuple(walks),
+        served=served,
+    )

@@ -1,0 +1,22 @@
+"""What the tasks of one worker process work with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from server.notifying.channels.channel import Channel
+from server.queries.boards import Boards
+from server.store.database import Database
+from server.store.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The parts of one worker process. ``channels`` are found by name; ``public_url`` begins patients' links."""
+
+    database: Database
+    boards: Boards
+    vault: Vault
+    channels: Mapping[str, Channel]
+    public_url: str

@@ -1,0 +1,258 @@
+"""Rate limits: how often somebody may ask, counted in Redis so that all processes count together, or in this process.
+
+A request is counted by the credential that it proves, and only if it has none by its address: guests on the clinic's
+Wi-Fi can use up nothing that reception or a display needs. An address that keeps being refused is blocked for a while;
+requests with a credential do not notice.
+
+Counted is what is asked of the API. Pages, their files, health and metrics are not, and neither are live streams, which
+have caps of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import re
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import structlog
+from limits import RateLimitItem, RateLimitItemPerMinute
+from limits.aio.storage import MemoryStorage, RedisStorage
+from limits.aio.storage.memory import Entry
+from limits.aio.strategies import MovingWindowRateLimiter
+from limits.util import WindowStats
+from redis.asyncio import BlockingConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from server.domain.errors import NowServingError
+from server.transport.access.gate import Gate, Voucher, address_of
+from server.transport.http import paths
+from server.transport.http.errors import AddressBlocked, TooManyRequests, refusal
+
+logger = structlog.get_logger(__name__)
+
+CALL_SECONDS = 0.2
+REST_SECONDS = 1.0  # after a failed call Redis is left alone for so long
+SWEEP_SECONDS = 60.0
+CONNECTIONS = 32
+KEY_PREFIX = "nowserving:limits"
+_FAILURES = (RedisError, OSError, TimeoutError)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """So many in any so many minutes. Each name is counted apart."""
+
+    name: str
+    amount: int
+    minutes: int = 1
+
+    @property
+    def item(self) -> RateLimitItem:
+        """The library's word for it."""
+        return RateLimitItemPerMinute(self.amount, self.minutes, namespace=self.name)
+
+
+ANONYMOUS = Limit("anonymous", 60)
+SIGN_IN = Limit("sign-in", 10)
+PAIRING = Limit("pairing", 10)
+CODE = Limit("code", 10)
+STAFF = Limit("staff", 6_000, 60)
+DEVICE = Limit("device", 6_000, 60)
+TICKET = Limit("ticket", 60)
+REFUSED = Limit("refused", 100, 10)
+BLOCKED = Limit("blocked", 1, 15)
+
+_BY_KIND = {
+    "session": STAFF,
+    "key": STAFF,
+    "device": DEVICE,
+    "ticket": TICKET,
+    "pairing": TICKET,
+    "browser": ANONYMOUS,
+}
+# What can be guessed at is counted apart, and more closely.
+_BY_ROUTE = (
+    ("POST", re.compile(r"/api/v1/session(/password)?"), SIGN_IN),
+    ("POST", re.compile(paths.PAIRINGS), PAIRING),
+    ("POST", re.compile(rf"{paths.PAIRINGS}/[^/]*"), CODE),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How somebody stands with a limit: how many are left, and when (seconds since 1970) there will be one more."""
+
+    limit: Limit
+    allowed: bool
+    remaining: int
+    reset_at: float
+
+    @property
+    def retry_after(self) -> int:
+        """Whole seconds until there will be one more, at least one."""
+        return max(1, math.ceil(self.reset_at - time.time()))
+
+
+class ProcessMemory(MemoryStorage):
+    """The library's moving windows in memory, without its sweep of every key at every hit, in a thread for each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sweep_at = time.time() + SWEEP_SECONDS
+
+    async def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        """Take ``amount`` places of a window, if it has so many left. Nothing is awaited, so nothing comes between."""
+        now = time.time()
+        if now >= self._sweep_at:
+            self._sweep_at = now + SWEEP_SECONDS
+            for old in [each for each, entries in self.events.items() if entries[0].expiry <= now]:
+                del self.events[old]
+        entries = self.events.setdefault(key, [])
+        if amount > limit or (len(entries) > limit - amount and entries[limit - amount].atime >= now - expiry):
+            return False
+        entries[:0] = [Entry(expiry)] * amount
+        del entries[limit:]
+        return True
+
+
+class Limiter:
+    """Counts. Redis being away is never an error here: this process then counts by itself, until Redis is back.
+
+    ``redis_url`` may be None: one process alone. Call `close` when done.
+    """
+
+    def __init__(self, redis_url: str | None = None) -> None:
+        self._here = MovingWindowRateLimiter(ProcessMemory())
+        self._pool: BlockingConnectionPool | None = None
+        self._shared: MovingWindowRateLimiter | None = None
+        self._away = False
+        self._ask_again_at = 0.0
+        if redis_url is not None:
+            self._pool = BlockingConnectionPool.from_url(
+                redis_url,
+                max_connections=CONNECTIONS,
+                timeout=CALL_SECONDS,
+                socket_connect_timeout=CALL_SECONDS,
+                socket_timeout=CALL_SECONDS,
+                retry=Retry(NoBackoff(), 0),
+            )
+            options: dict[str, Any] = {"connection_pool": self._pool}
+            storage = RedisStorage(redis_url, implementation="redispy", key_prefix=KEY_PREFIX, **options)
+            self._shared = MovingWindowRateLimiter(storage)
+
+    async def hit(self, limit: Limit, who: str) -> Count:
+        """Count one of ``who``, unless that would be one too many."""
+        item = limit.item
+
+        async def count(windows: MovingWindowRateLimiter) -> tuple[bool, WindowStats]:
+            allowed = await windows.hit(item, who)
+            return allowed, await windows.get_window_stats(item, who)
+
+        allowed, stats = await self._ask(count)
+        return Count(limit, allowed, max(0, stats.remaining), stats.reset_time)
+
+    async def look(self, limit: Limit, who: str) -> Count:
+        """Say how ``who`` stands, without counting; ``allowed`` tells whether one more would be."""
+        stats = await self._ask(lambda windows: windows.get_window_stats(limit.item, who))
+        return Count(limit, stats.remaining > 0, max(0, stats.remaining), stats.reset_time)
+
+    async def close(self) -> None:
+        """Let go of Redis."""
+        if self._pool is not None:
+            await self._pool.disconnect()
+
+    async def _ask(self, question: Callable[[MovingWindowRateLimiter], Awaitable[T]]) -> T:
+        if self._shared is not None and time.monotonic() >= self._ask_again_at:
+            if self._away:  # one request finds out for all; the others do not wait with it
+                self._ask_again_at = time.monotonic() + REST_SECONDS
+            try:
+                async with asyncio.timeout(CALL_SECONDS):
+                    answer = await question(self._shared)
+            except _FAILURES as error:
+                self._ask_again_at = time.monotonic() + REST_SECONDS
+                if not self._away:
+                    self._away = True
+                    logger.warning("limits are counted in this process: Redis is away", error=repr(error))
+            else:
+                if self._away:
+                    self._away = False
+                    self._ask_again_at = 0.0
+                    logger.info("limits are counted in Redis again")
+                return answer
+        return await question(self._here)
+
+
+class RateLimits:
+    """Counts each request of the API, says so in its answer's headers, and answers 429 to one too many."""
+
+    def __init__(self, app: ASGIApp, gate: Gate, limiter: Limiter) -> None:
+        self._app = app
+        self._gate = gate
+        self._limiter = limiter
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith("/api/"):
+            await self._app(scope, receive, send)
+            return
+        connection = HTTPConnection(scope)
+        status = 0
+        count: Count | None = None
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                if count is not None:
+                    headers = MutableHeaders(scope=message)
+                    headers["X-RateLimit-Limit"] = str(count.limit.amount)
+                    headers["X-RateLimit-Remaining"] = str(count.remaining)
+                    headers["X-RateLimit-Reset"] = str(math.ceil(count.reset_at))
+            await send(message)
+
+        address: str | None = None
+        try:
+            limit, who = self._limit_for(scope, await self._gate.voucher(connection))
+            if who is None:
+                who = address = f"address:{self._gate.vault.keyed_hash(address_of(connection))}"
+                blocked = await self._limiter.look(BLOCKED, address)
+                if not blocked.allowed:
+                    count = blocked
+                    raise AddressBlocked(retry_after=blocked.retry_after)
+            count = await self._limiter.hit(limit, who)
+            if not count.allowed:
+                raise TooManyRequests(retry_after=count.retry_after)
+        except NowServingError as error:
+            await refusal(connection, error)(scope, receive, sending)
+            if address is not None and not isinstance(error, AddressBlocked):
+                await self._refused(address)
+            return
+        await self._app(scope, receive, sending)
+        if address is not None and status in (401, 429):
+            await self._refused(address)
+
+    def _limit_for(self, scope: Scope, voucher: Voucher | None) -> tuple[Limit, str | None]:
+        """Return the limit that a request falls under and whom it counts for; None is its address."""
+        for method, path, limit in _BY_ROUTE:
+            if scope["method"] == method and path.fullmatch(scope["path"]):
+                # Anybody can take a ticket, and another one: that is nothing to guess passwords with.
+                return limit, None if voucher is None or voucher.kind == "ticket" else voucher.name
+        if voucher is None:
+            return ANONYMOUS, None
+        return _BY_KIND[voucher.kind], voucher.name
+
+    async def _refused(self, address: str) -> None:
+        """Remember that an address was refused; block it when that has happened too often."""
+        if not (await self._limiter.hit(REFUSED, address)).allowed:
+            blocked = await self._limiter.hit(BLOCKED, address)
+            if blocked.allowed:
+                logger.warning("address blocked", minutes=BLOCKED.minutes)

@@ -1,0 +1,43 @@
+"""What the endpoints work with, put together in `server.app` and found through the application's state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.requests import HTTPConnection
+
+from server.audit import Audit
+from server.execute import Executor
+from server.live.hub import Hub
+from server.queries.boards import Boards
+from server.queries.identity import Identities
+from server.store.database import Database
+from server.store.vault import Vault
+from server.transport.access.gate import Gate
+from server.transport.http.assets import Assets
+from server.transport.http.metrics import Metrics
+from server.transport.voice import Voice
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The parts of one running process. ``public_url`` is the address at which patients reach this installation, if set."""
+
+    database: Database
+    vault: Vault
+    executor: Executor
+    hub: Hub
+    boards: Boards
+    identities: Identities
+    gate: Gate
+    audit: Audit
+    metrics: Metrics
+    assets: Assets
+    voice: Voice
+    public_url: str | None
+
+    @staticmethod
+    def of(connection: HTTPConnection) -> Context:
+        """Return the context that serves this request."""
+        context: Context = connection.app.state.context
+        return context

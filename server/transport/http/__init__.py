@@ -1,0 +1,1 @@
+"""HTTP itself, without any capability of the product: errors, middleware, bodies, parameters, paging, assets."""

@@ -1,0 +1,152 @@
+"""Request bodies: JSON in, checked against a model that the domain's own dataclass gives. Nothing is guessed or mended."""
+
+from __future__ import annotations
+
+import re
+import sys
+import unicodedata
+from dataclasses import MISSING, fields
+from datetime import date
+from itertools import chain, compress, tee
+from typing import Annotated, Any, TypeVar, get_type_hints
+
+import orjson
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
+from starlette.requests import Request
+
+from server.domain.commands import COMMANDS, Command
+from server.domain.model.hours import DAY_MINUTES
+from server.domain.model.ids import MAX_ID
+from server.transport.http.errors import BodyTooLarge, InvalidBody, MalformedBody
+
+MAX_BODY_BYTES = 64 * 1024
+MOST_PROBLEMS = 20  # told of one body: a small one can have thousands
+# Control, formatting (overrides of direction among them), line and paragraph separators. Two joiners are letters of names.
+_UNPRINTABLE = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs"})
+# What an unknown field must look like to be named in the answer; anything else may be a value in the wrong place.
+_LIKE_A_FIELD = re.compile("[a-z][a-z0-9_]{0,39}")
+_JOINERS = frozenset("\u200c\u200d")
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class Body(BaseModel):
+    """A body in which every field is known and has its own type already."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+def _plain_text(value: str) -> str:
+    # Nearly all text has none, and is through without a look at each character by itself.
+    if not _UNPRINTABLE.isdisjoint(map(unicodedata.category, value)) and any(
+        unicodedata.category(each) in _UNPRINTABLE and each not in _JOINERS for each in value
+    ):
+        raise ValueError("control characters are not allowed")
+    if value != value.strip():
+        raise ValueError("it must not begin or end with a space")
+    return value
+
+
+def refused_characters() -> tuple[list[str], list[str]]:
+    """Return what `PlainText` refuses anywhere, and what it refuses at an end alone, both in order.
+
+    Surrogates are left out: no text that arrives has any. It looks at all of Unicode: keep the answer.
+    """
+    suspects = (_UNPRINTABLE | {"Zs"}).__contains__  # a space that is not of these there is not
+    code_points = chain(range(0xD800), range(0xE000, sys.maxunicode + 1))
+    ours, theirs = tee(map(chr, code_points))
+    found = [each for each in compress(ours, map(suspects, map(unicodedata.category, theirs))) if each not in _JOINERS]
+    never = [each for each in found if unicodedata.category(each) in _UNPRINTABLE]
+    return never, [each for each in found if each.isspace() and each not in never]
+
+
+def _real_day(value: str) -> str:
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        raise ValueError("there is no such day") from None
+    return value
+
+
+PlainText = Annotated[str, AfterValidator(_plain_text)]
+Day = Annotated[str, AfterValidator(_real_day)]
+_Minutes = Annotated[int, Field(ge=0, le=DAY_MINUTES)]
+Hours = tuple[tuple[_Minutes, _Minutes, _Minutes], ...]  # the first is the weekday; that it is one the domain looks after
+
+
+def _model_of(command: type[Command]) -> type[Body]:
+    """Return the body's model of a command: its fields with their bounds, and ``site_id``, which may always be named."""
+    hints = get_type_hints(command)
+    found: dict[str, Any] = {}
+    for item in fields(command):  # type: ignore[arg-type]
+        bounds = dict(item.metadata)
+        hint = hints[item.name]
+        if item.name == "date_of_birth":
+            hint = Day | None
+        elif item.name == "hours":
+            hint = Hours | None
+        elif hint in (str, str | None):
+            hint = PlainText if hint is str else PlainText | None
+        elif hint in (int, int | None) and item.name.endswith("_id"):
+            bounds |= {"ge": 1, "le": MAX_ID}
+        elif item.name.endswith("_ids"):
+            ids = tuple[Annotated[int, Field(ge=1, le=MAX_ID)], ...]
+            hint = ids if item.default is MISSING else ids | None
+        default = ... if item.default is MISSING else item.default
+        found[item.name] = (hint, Field(default, **bounds))
+    found.setdefault("site_id", (int | None, Field(None, ge=1, le=MAX_ID)))
+    return create_model(command.__name__, __base__=Body, __doc__=command.__doc__, **found)
+
+
+MODELS: dict[str, type[Body]] = {name: _model_of(command) for name, command in COMMANDS.items() if not command.internal}
+
+
+async def read(request: Request, model: type[_Model]) -> _Model:
+    """Return the request's body as ``model``.
+
+    Raises `MalformedBody` for what is not JSON, `BodyTooLarge`, and `InvalidBody` naming every field that is wrong.
+    """
+    raw = await _bytes(request)
+    try:
+        orjson.loads(raw)  # strict: no NaN, no lone surrogates, valid UTF-8
+    except orjson.JSONDecodeError as error:
+        raise MalformedBody(problem=str(error)) from None
+    try:
+        return model.model_validate_json(raw)
+    except ValidationError as error:
+        problems = [
+            {"field": _named(each["loc"]), "message": each["msg"]}
+            for each in error.errors(include_url=False, include_context=False, include_input=False)[:MOST_PROBLEMS]
+        ]
+        first = problems[0]
+        raise InvalidBody(problem=f"{first['field']}: {first['message']}", fields=problems) from None
+
+
+def _named(location: tuple[int | str, ...]) -> str:
+    parts = (str(each) for each in location)
+    return ".".join(each if each.isdigit() or _LIKE_A_FIELD.fullmatch(each) else "(unknown)" for each in parts) or "body"
+
+
+def command_from(name: str, body: Body) -> Command:
+    """Return the command that a checked body asks for. Raises `InvalidBody` if it names another site than its ids do."""
+    values = {key: getattr(body, key) for key in type(body).model_fields}
+    kind = COMMANDS[name]
+    site_id = values["site_id"]
+    if not any(item.name == "site_id" for item in fields(kind)):  # type: ignore[arg-type]
+        del values["site_id"]
+    command = kind(**values)
+    if site_id is not None and site_id != command.site_id:
+        problem = "site_id: the other ids in this body belong to another site"
+        raise InvalidBody(problem=problem, fields=[{"field": "site_id", "message": problem}])
+    return command
+
+
+async def _bytes(request: Request) -> bytes:
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > MAX_BODY_BYTES:
+        raise BodyTooLarge(limit=MAX_BODY_BYTES)
+    chunks = bytearray()
+    async for chunk in request.stream():
+        chunks += chunk
+        if len(chunks) > MAX_BODY_BYTES:
+            raise BodyTooLarge(limit=MAX_BODY_BYTES)
+    return bytes(chunks)

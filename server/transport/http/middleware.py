@@ -1,0 +1,204 @@
+"""What happens to every request: an id, protecting headers, a line in the log, a figure. Plain ASGI: it costs no task."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+import uuid
+from collections.abc import Iterable, Sequence
+
+import structlog
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from server.audit import arrived
+from server.domain.errors import NowServingError
+from server.transport.http.errors import BadHeader, HeadersTooLarge, TookTooLong, error_response, refusal
+from server.transport.http.metrics import Metrics
+
+access_log = structlog.get_logger("access")
+
+_PORT = re.compile(r":[0-9]+$")
+_SANE_ID = re.compile(rb"[A-Za-z0-9_.-]{8,64}")
+_CONTENT_POLICY = (
+    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "font-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+)
+PROTECTION = {
+    "Content-Security-Policy": _CONTENT_POLICY,
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "X-API-Version": "1",
+}
+_OF_ALL = [(name.lower().encode(), value.encode()) for name, value in PROTECTION.items()]
+# A page loads dozens of scripts, styles and texts. What says how a document may behave does nothing for one of those, and
+# would be a third of all that the page costs.
+_OF_FILES = [each for each in _OF_ALL if each[0] in (b"x-content-type-options", b"referrer-policy")]
+_FILES = "/static/"
+_NO_DOCUMENTS = (b"text/javascript", b"text/css", b"application/json", b"font/")
+MAX_HEADER_BYTES = 16 * 1024
+_ONCE = frozenset(
+    {b"authorization", b"host", b"origin", b"content-length", b"content-type", b"idempotency-key", b"x-api-version"}
+)
+_ASCII = frozenset({b"authorization", b"host"})
+_OVERRIDES = frozenset({b"x-http-method-override", b"x-http-method", b"x-method-override"})
+FOLLOWED = "nowserving.followed"  # the key in the scope of a request that has become a stream
+QUIET = frozenset({"/health", "/health/live", "/health/ready", "/metrics"})
+
+
+class RequestContext:
+    """Outermost: binds the request's id, adds the protecting headers, and logs and counts by the route's template.
+
+    The path itself is never logged: a ticket's path is the key to it.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        request_id = scope["request_id"] = _request_id(scope)
+        arrived(scope)
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        began = time.perf_counter()
+        status = 0
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] in ("http.response.start", "websocket.http.response.start"):
+                status = message["status"]
+                _protect(scope, message, request_id)
+            elif message["type"] == "websocket.accept":
+                status = 101
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        finally:
+            self._record(scope, status, time.perf_counter() - began)
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        if FOLLOWED in scope:
+            return  # the hub says that the stream was opened, and when it is closed
+        route = getattr(scope.get("route"), "path", None) or "(none)"
+        method = scope.get("method", "WEBSOCKET")
+        self._metrics.requests.labels(route, method, str(status)).observe(seconds)
+        if route not in QUIET:
+            milliseconds = round(seconds * 1000, 1)
+            access_log.info("request", route=route, method=method, status=status, milliseconds=milliseconds)
+
+
+class SoundHeaders:
+    """Refuses headers that could mean two things, or that are there to get past somebody else's checks."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket"):
+            error = _unsound(scope["headers"])
+            if error is not None:
+                await refusal(HTTPConnection(scope), error)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+class TimeLimit:
+    """Gives a request up when its answer has not begun in time. What it was doing is cancelled: a transaction is rolled
+    back, and a command's repeat, by its id, tells whether it had been committed. Streams are for as long as they like."""
+
+    def __init__(self, app: ASGIApp, seconds: float) -> None:
+        self._app = app
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith("/live/"):
+            await self._app(scope, receive, send)
+            return
+        begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal begun
+            if not begun:
+                begun = True
+                limit.reschedule(None)  # how fast the reader reads is not our doing
+            await send(message)
+
+        try:
+            async with asyncio.timeout(self._seconds) as limit:
+                await self._app(scope, receive, sending)
+        except TimeoutError:
+            if begun or not limit.expired():
+                raise
+            details = {"seconds": self._seconds}
+            if "command_id" in scope:
+                details["command_id"] = scope["command_id"]
+            await refusal(HTTPConnection(scope), TookTooLong(**details))(scope, receive, send)
+
+
+class AllowedHosts:
+    """Answers only requests for the installation's own host names; ``*.example.org`` is any name below that.
+
+    Health and metrics answer to any: whoever asks a process directly, an orchestrator or Prometheus, knows it by another.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Sequence[str]) -> None:
+        self._app = app
+        self._hosts = frozenset(host.lower() for host in hosts if not host.startswith("*."))
+        self._suffixes = tuple(host[1:].lower() for host in hosts if host.startswith("*."))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket") and scope["path"] not in QUIET:
+            connection = HTTPConnection(scope)
+            name = _PORT.sub("", connection.headers.get("host", "").lower())
+            if name not in self._hosts and not name.endswith(self._suffixes):
+                response = error_response(connection, 400, "unknown_host", "This host name is not served here.")
+                await response(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def _protect(scope: Scope, message: Message, request_id: str) -> None:
+    """Add to an answer's head its request's id, and what protects it that it does not say by itself.
+
+    All of that, but for a file that no browser makes a document of.
+    """
+    headers = dict(message["headers"])
+    is_file = message["status"] == 200 and scope["path"].startswith(_FILES)
+    protection = _OF_FILES if is_file and headers.get(b"content-type", b"").startswith(_NO_DOCUMENTS) else _OF_ALL
+    added = [(name, value) for name, value in protection if name not in headers]
+    message["headers"] = [*message["headers"], *added, (b"x-request-id", request_id.encode())]
+
+
+def _unsound(headers: Iterable[tuple[bytes, bytes]]) -> NowServingError | None:
+    size = 0
+    seen = set()
+    for name, value in headers:
+        size += len(name) + len(value)
+        if name in _ONCE:
+            if name in seen:
+                return BadHeader(header=_shown(name), problem="it may be there once only")
+            seen.add(name)
+            if name in _ASCII and not value.isascii():
+                return BadHeader(header=_shown(name), problem="ASCII only")
+        elif name in _OVERRIDES:
+            return BadHeader(header=_shown(name), problem="the method is the request's own")
+    return HeadersTooLarge(limit=MAX_HEADER_BYTES) if size > MAX_HEADER_BYTES else None
+
+
+def _shown(name: bytes) -> str:
+    return name.decode("ascii").title()
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _SANE_ID.fullmatch(value):
+            return str(value, "ascii")
+    return uuid.uuid4().hex

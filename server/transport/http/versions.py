@@ -1,0 +1,81 @@
+"""The API's version: named by the path, by ``X-API-Version`` or by ``?api_version=``; and what of it will go away.
+
+``/api/sites`` with a version named beside it is ``/api/v1/sites``. What is named in two ways must agree.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from server.transport.http.errors import UnknownVersion, refusal
+
+VERSIONS = ("1",)
+_IN_PATH = re.compile(r"/api/v([0-9]{1,9})(?=/|$)")
+_UNVERSIONED = frozenset({"/api/openapi.json"})
+
+
+@dataclass(frozen=True, slots=True)
+class Deprecated:
+    """What will go away: a route by its method and template, since when that is said (RFC 9745), when it goes (RFC 8594)."""
+
+    method: str
+    route: str
+    since: datetime
+    sunset: datetime | None = None
+
+    def headers(self) -> dict[str, str]:
+        """Return what its answers say."""
+        said = {"Deprecation": f"@{int(self.since.timestamp())}"}
+        if self.sunset is not None:
+            said["Sunset"] = format_datetime(self.sunset.astimezone(UTC), usegmt=True)
+        return said
+
+
+DEPRECATED: tuple[Deprecated, ...] = ()
+
+
+class Versions:
+    """Refuses a version that there is not, completes a path that names none, and says on answers what will go away."""
+
+    def __init__(self, app: ASGIApp, deprecated: Sequence[Deprecated] = DEPRECATED) -> None:
+        self._app = app
+        self._deprecated = {(each.method, each.route): each.headers() for each in deprecated}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"] if scope["type"] == "http" else ""
+        if not path.startswith("/api/"):
+            await self._app(scope, receive, send)
+            return
+        connection = HTTPConnection(scope)
+        in_path = _IN_PATH.match(path)
+        named = [in_path[1]] if in_path else []
+        named += connection.headers.getlist("x-api-version")
+        named += connection.query_params.getlist("api_version")
+        for version in named:
+            if version not in VERSIONS or version != named[0]:
+                error = UnknownVersion(versions=list(VERSIONS))
+                await refusal(connection, error)(scope, receive, send)
+                return
+        if named and in_path is None and path not in _UNVERSIONED:
+            scope["path"] = f"/api/v{named[0]}/{path.removeprefix('/api/')}"
+        if not self._deprecated:
+            await self._app(scope, receive, send)
+            return
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                route = getattr(scope.get("route"), "path", "")
+                headers = MutableHeaders(scope=message)
+                for name, value in self._deprecated.get((scope["method"], route), {}).items():
+                    headers[name] = value
+            await send(message)
+
+        await self._app(scope, receive, sending)

@@ -1,0 +1,135 @@
+"""What a command can come to, read from its rule.
+
+That is what its branch of `queue.decide` or `furnishing.furnish` names, and what the functions name that the branch calls.
+
+Each module of the domain is read and parsed once for a whole document, and each function in it is looked through once.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import FunctionType, ModuleType
+from typing import Any, cast
+
+from server.domain.commands import COMMANDS, Command
+from server.domain.errors import NowServingError
+from server.domain.events import Event
+from server.domain.rules import decisions, site_configuration
+
+_RULES = (cast(FunctionType, decisions.decide), cast(FunctionType, site_configuration.furnish))
+_CLOCK = cast(FunctionType, decisions.tick)
+
+
+@dataclass
+class Outcome:
+    """What a rule can come to."""
+
+    events: dict[type[Event], None] = field(default_factory=dict)
+    errors: dict[type[NowServingError], None] = field(default_factory=dict)
+
+
+class Outcomes:
+    """Reads rules, and keeps what it has read."""
+
+    def __init__(self) -> None:
+        self._trees: dict[str, dict[int, ast.FunctionDef]] = {}
+        self._called: dict[FunctionType, list[object]] = {}
+
+    def of(self, command: type[Command]) -> Outcome | None:
+        """Return what the rule of ``command`` names; None where it has no branch of its own, or there is no source."""
+        if command not in self._branches:
+            return None
+        found = Outcome()
+        body, names = self._branches[command]
+        self._collect(_named_in(body, names), found, set())
+        return found if found.events else None
+
+    @cached_property
+    def clock(self) -> list[type[Event]]:
+        """What any command may find due before it: what the clock does."""
+        found = Outcome()
+        self._collect(self._named_by(_CLOCK), found, set())
+        return list(found.events)
+
+    @cached_property
+    def untold(self) -> set[type[Event]]:
+        """The events that only the server itself causes: they are in the log, and in no answer."""
+        outcomes = [self.of(command) for command in COMMANDS.values() if command.internal]
+        return {event for outcome in outcomes if outcome for event in outcome.events} - set(self.clock)
+
+    @cached_property
+    def _branches(self) -> dict[type[Command], tuple[list[ast.stmt], dict[str, Any]]]:
+        """The first branch of a rule for each command, and what the names in it stand for."""
+        found: dict[type[Command], tuple[list[ast.stmt], dict[str, Any]]] = {}
+        for rule in _RULES:
+            names = rule.__globals__
+            for case in (node for part in self._body(rule) for node in ast.walk(part) if isinstance(node, ast.match_case)):
+                for each in ast.walk(case.pattern):
+                    kind = _named(each.cls, names) if isinstance(each, ast.MatchClass) else None
+                    if isinstance(kind, type) and issubclass(kind, Command):
+                        found.setdefault(kind, (case.body, names))
+        return found
+
+    def _collect(self, named: Iterable[object], found: Outcome, seen: set[object]) -> None:
+        for value in named:
+            if isinstance(value, type) and issubclass(value, Event):
+                found.events[value] = None
+            elif isinstance(value, type) and issubclass(value, NowServingError):
+                found.errors[value] = None
+            elif isinstance(value, FunctionType) and value not in seen:
+                seen.add(value)
+                self._collect(self._named_by(value), found, seen)
+
+    def _named_by(self, function: FunctionType) -> list[object]:
+        if function not in self._called:
+            self._called[function] = _named_in(self._body(function), function.__globals__)
+        return self._called[function]
+
+    def _body(self, function: FunctionType) -> list[ast.stmt]:
+        """Return a function's statements: its signature's types and defaults are nothing that it does."""
+        module = function.__module__
+        if module not in self._trees:
+            self._trees[module] = _functions(sys.modules[module])
+        made = self._trees[module].get(function.__code__.co_firstlineno)
+        return made.body if made else []
+
+
+def _functions(module: ModuleType) -> dict[int, ast.FunctionDef]:
+    """Return a module's functions by the line on which each begins, its decorators included; none without its source."""
+    try:
+        tree = ast.parse(inspect.getsource(module))
+    except (OSError, SyntaxError):
+        return {}
+    made = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    return {min([node.lineno, *(each.lineno for each in node.decorator_list)]): node for node in made}
+
+
+def _named_in(body: Iterable[ast.stmt], names: dict[str, Any]) -> list[object]:
+    """Return what statements name that may matter to `Outcomes`: events, errors and functions of the domain."""
+    found: dict[int, object] = {}
+    for node in (node for statement in body for node in ast.walk(_without_annotation(statement))):
+        value = _named(node, names)
+        if isinstance(value, FunctionType):
+            if value.__module__.startswith("server.domain"):
+                found[id(value)] = value
+        elif isinstance(value, type) and issubclass(value, Event | NowServingError) and value is not Event:
+            found[id(value)] = value
+    return list(found.values())
+
+
+def _without_annotation(statement: ast.stmt) -> ast.AST:
+    return statement.value if isinstance(statement, ast.AnnAssign) and statement.value else statement
+
+
+def _named(node: ast.AST, names: dict[str, Any]) -> object:
+    if isinstance(node, ast.Name):
+        return names.get(node.id)
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        owner = names.get(node.value.id)
+        return getattr(owner, node.attr, None) if isinstance(owner, ModuleType) else None
+    return None

@@ -1,0 +1,48 @@
+"""Who may follow what, and taking a place in the hub for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.requests import HTTPConnection
+
+from server.domain.views import View
+from server.live.hub import Hub
+from server.live.messages import Position
+from server.live.stream import OPEN, Stream
+from server.transport.http.middleware import FOLLOWED
+from server.transport.streams.handoff import connection_of
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """That somebody may follow a view. The names are those of `server.live.hub.Hub.enrol`."""
+
+    site_id: int
+    view: View
+    token: str
+    proof: str | None = None
+    subject: str | None = None
+
+
+async def enrol(request: HTTPConnection, hub: Hub, admission: Admission, transport: str) -> Stream:
+    """Give who was admitted a stream over their connection. Raises as `Hub.enrol` does."""
+    stream = await hub.enrol(
+        admission.site_id,
+        admission.view,
+        last_position(request),
+        address=request.client.host if request.client else "",
+        token=admission.token,
+        proof=admission.proof,
+        subject=admission.subject,
+        outlet=connection_of(request.scope) or OPEN,
+        transport=transport,
+    )
+    request.scope[FOLLOWED] = True
+    return stream
+
+
+def last_position(request: HTTPConnection) -> Position | None:
+    """Return where the screen says it is: the header, or the query where a browser cannot set one."""
+    text = request.headers.get("last-event-id") or request.query_params.get("last_event_id")
+    return Position.parse(text) if text else None

@@ -1,0 +1,111 @@
+"""What screens say back: how far they have painted, and that what they show is not the truth.
+
+Over WebSocket these are messages on the stream itself; beside server-sent events, small requests of their own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Literal
+
+import orjson
+from pydantic import Field, ValidationError
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from server.live.hub import Hub
+from server.live.stream import Stream
+from server.transport.context import Context
+from server.transport.http import bodies
+from server.transport.http.bodies import Body
+from server.transport.streams.admission import Admission
+
+MAX_VERSION = 40
+MESSAGES_PER_WINDOW = 100
+WINDOW_SECONDS = 10.0
+_Seq = Annotated[int, Field(ge=0, le=2**53)]
+
+
+class Ack(Body):
+    """A display has painted everything up to ``seq``. It may say whether its sound is off, and which page it runs."""
+
+    seq: _Seq
+    muted: bool | None = None
+    version: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9._+-]+$", max_length=MAX_VERSION)] = None
+
+
+class Disagreement(Body):
+    """What a screen shows at ``seq`` has another digest than the heartbeat of that number."""
+
+    seq: _Seq
+
+
+class AckMessage(Ack):
+    """The same as a frame."""
+
+    type: Literal["ack"]
+
+
+class DisagreementMessage(Disagreement):
+    """The same as a frame."""
+
+    type: Literal["disagreement"]
+
+
+FRAMES: dict[str, type[AckMessage | DisagreementMessage]] = {"ack": AckMessage, "disagreement": DisagreementMessage}
+
+
+class NotUnderstood(Exception):
+    """A frame that is none of ours, or one too many."""
+
+
+class Ear:
+    """Takes the frames that one screen sends."""
+
+    __slots__ = ("_heard", "_hub", "_stream", "_window_began")
+
+    def __init__(self, hub: Hub, stream: Stream) -> None:
+        self._hub = hub
+        self._stream = stream
+        self._window_began = time.monotonic()
+        self._heard = 0
+
+    def hear(self, text: str | None) -> None:
+        """Take one text frame; None is one of another kind. Raises `NotUnderstood`."""
+        now = time.monotonic()
+        if now - self._window_began > WINDOW_SECONDS:
+            self._window_began, self._heard = now, 0
+        self._heard += 1
+        if text is None or self._heard > MESSAGES_PER_WINDOW:
+            raise NotUnderstood
+        try:
+            body = orjson.loads(text)
+            kind = FRAMES[body["type"]]
+            told = kind.model_validate(body)
+        except (ValueError, KeyError, TypeError, ValidationError):
+            raise NotUnderstood from None
+        take(self._hub, self._stream.view_kind, self._stream.subject, self._stream.site_id, told)
+
+
+def take(hub: Hub, view_kind: str, subject: str | None, site_id: int, told: Body) -> None:
+    """Note what a screen has said: which view it follows, of what, and where."""
+    match told:
+        case Ack() if subject is not None and view_kind == "display":
+            hub.painted(int(subject.removeprefix("display:")), told.seq, told.muted, told.version)
+        case Disagreement():
+            hub.disagreed(view_kind, site_id, told.seq)
+
+
+def route(path: str, model: type[Body], admit: Callable[[HTTPConnection, Context], Awaitable[Admission]]) -> BaseRoute:
+    """Return the route that takes ``model`` from whoever may follow the view."""
+
+    async def endpoint(request: Request) -> Response:
+        context = Context.of(request)
+        admission = await admit(request, context)
+        told = await bodies.read(request, model)
+        take(context.hub, admission.view.kind, admission.subject, admission.site_id, told)
+        return Response(status_code=204)
+
+    return Route(path, endpoint, methods=["POST"])

@@ -1,0 +1,48 @@
+"""Client processes that do everything at once: whatever the staff of a busy house may send in one moment."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from tests.support.plain import PLAIN
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A command to be sent, to one server or, with the same key, to several at once."""
+
+    name: str
+    body: dict[str, Any]
+    key: str
+    urls: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What one sending of a command was answered."""
+
+    asked: Asked
+    status: int
+    body: dict[str, Any]
+
+
+def ask_at_once(token: str, asked: list[Asked]) -> list[Answered]:
+    """Send everything concurrently from this process."""
+    return asyncio.run(_ask_at_once(token, asked))
+
+
+async def _ask_at_once(token: str, asked: list[Asked]) -> list[Answered]:
+    async with httpx.AsyncClient(
+        headers={"Authorization": f"Bearer {token}"}, limits=httpx.Limits(max_connections=None), timeout=60, verify=PLAIN
+    ) as client:
+
+        async def send(each: Asked, url: str) -> Answered:
+            headers = {"Idempotency-Key": each.key}
+            answer = await client.post(f"{url}/api/v1/commands/{each.name}", json=each.body, headers=headers)
+            return Answered(each, answer.status_code, answer.json())
+
+        return await asyncio.gather(*(send(each, url) for each in asked for url in each.urls))

@@ -1,0 +1,104 @@
+"""A private MariaDB, or the server that ``NOWSERVING_TEST_DATABASE_URL`` names; and fresh databases on it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pymysql
+from sqlalchemy import URL, make_url
+
+from tests.support.processes import free_port, listens, program, running, wait_until
+
+
+@contextmanager
+def mariadb(folder: Path, *options: str, buffer_pool: str = "64M") -> Iterator[URL]:
+    """Run a private MariaDB in ``folder``, with more ``options``; yield the URL of its root account, no database named."""
+    data, log, port = folder / "data", folder / "mariadb.log", free_port()
+    as_root = ["--user=root"] if os.geteuid() == 0 else []
+    subprocess.run(
+        [
+            program("mariadb-install-db", "mariadb-server"),
+            "--no-defaults",
+            f"--datadir={data}",
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+            *as_root,
+        ],
+        check=True,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+    )
+    command = [
+        program("mariadbd", "mariadb-server"),
+        "--no-defaults",
+        f"--datadir={data}",
+        f"--socket={folder / 's'}",
+        f"--pid-file={folder / 'pid'}",
+        f"--port={port}",
+        "--bind-address=127.0.0.1",
+        "--skip-name-resolve",
+        "--innodb-flush-log-at-trx-commit=2",  # the machine itself is not going to fail in a test
+        f"--innodb-buffer-pool-size={buffer_pool}",
+        "--max-connections=300",
+        *options,
+        *as_root,
+    ]
+    with running(command, log) as process:
+        wait_until(lambda: listens(port), "MariaDB", process)
+        yield URL.create("mysql+aiomysql", "root", "", "127.0.0.1", port)
+
+
+def connect(url: URL) -> pymysql.Connection:
+    """Return a plain connection to a server of the MySQL family."""
+    return pymysql.connect(
+        host=url.host or "127.0.0.1",
+        port=url.port or 3306,
+        user=url.username,
+        password=url.password or "",
+        database=url.database,
+        autocommit=True,
+    )
+
+
+@contextmanager
+def fresh_database(server: URL) -> Iterator[str]:
+    """Yield the URL of an empty database on ``server``, dropped afterwards.
+
+    An account that may not create databases gives the one it names instead: its tables are dropped first.
+    """
+    name = f"nowserving_test_{secrets.token_hex(6)}"
+    connection = connect(server)
+    try:
+        with connection.cursor() as cursor:
+            try:
+                cursor.execute(f"CREATE DATABASE {name}")
+            except pymysql.err.OperationalError:
+                if server.database is None:
+                    raise
+                _empty(connection, server.database)
+                yield server.render_as_string(hide_password=False)
+                return
+            try:
+                yield server.set(database=name).render_as_string(hide_password=False)
+            finally:
+                cursor.execute(f"DROP DATABASE {name}")
+    finally:
+        connection.close()
+
+
+def _empty(connection: pymysql.Connection, database: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = %s", (database,))
+        for (table,) in cursor.fetchall():
+            cursor.execute(f"DROP TABLE `{database}`.`{table}`")
+
+
+def named_server() -> URL | None:
+    """Return the server that the environment names, if it does."""
+    url = os.environ.get("NOWSERVING_TEST_DATABASE_URL")
+    return make_url(url) if url else None

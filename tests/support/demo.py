@@ -1,0 +1,24 @@
+"""The demo, as ``make run`` starts it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.support.plain import answers
+from tests.support.processes import free_port, running, wait_until
+from tests.support.server import environment
+
+
+@contextmanager
+def demo(folder: Path) -> Iterator[str]:
+    """Run the demo; yield where it is."""
+    port = free_port()
+    log = folder / "demo.log"
+    command = [sys.executable, "-m", "server.cli", "demo", "--port", str(port), "--directory", str(folder / "demo")]
+    with running(command, log, environment("sqlite+aiosqlite:///unused.db")) as process:
+        base = f"http://127.0.0.1:{port}"
+        wait_until(lambda: answers(f"{base}/health/live"), "the demo", process)
+        yield base

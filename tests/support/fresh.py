@@ -1,0 +1,63 @@
+"""What a fresh look at the database's rows shows, to hold screens against: it knows of no feed and no stream."""
+
+from __future__ import annotations
+
+import time
+
+import orjson
+
+from server.domain.board import Board
+from server.domain.views import Cell, DisplayView, PointView, TicketView, View, draw
+from tests.support.server import vault
+from tests.support.viewer import Place, Viewer
+
+CLOCK_SECONDS = 1.0
+
+
+class Fresh:
+    """What the rows say at one number of the log."""
+
+    def __init__(self, board: Board) -> None:
+        self.board = board
+        self._drawn: dict[str, dict[str, Cell]] = {}
+
+    def cells(self, view: View) -> dict[str, Cell]:
+        """Return what a fresh look would show."""
+        if view.name not in self._drawn:
+            self._drawn[view.name] = orjson.loads(orjson.dumps(draw(view, self.board)))
+        return self._drawn[view.name]
+
+    def allows(self, place: Place) -> bool:
+        """Return whether one may look from there."""
+        match place.view:
+            case PointView(point_id=point_id):
+                return point_id in self.board.points and not self.board.points[point_id].removed_at
+            case TicketView(visit_id=visit_id):
+                return visit_id in self.board.visits
+            case DisplayView():
+                display = self.board.displays.get(place.subject or 0)
+                token = place.token()
+                return display is not None and not display.removed_at and display.token_hash == _hash_of(token or "")
+        return True
+
+    def wrong_with(self, viewer: Viewer, slack_seconds: float) -> str | None:
+        """Return what a screen shows that is not so, or None. Its clock may be off by a second, and ``slack_seconds``."""
+        if not self.allows(viewer.place):
+            return None if viewer.over else "it should have been ended"
+        if viewer.over:
+            return f"it was ended: {viewer.over}"
+        if not viewer.live:
+            return "not connected"
+        if viewer.shown.epoch != self.board.site.epoch:
+            return "another history"
+        cells = self.cells(viewer.place.view)
+        if viewer.shown.cells != cells:
+            keys = sorted(key for key in cells.keys() | viewer.shown.cells if cells.get(key) != viewer.shown.cells.get(key))
+            return f"other cells at {viewer.shown.seq} than at {self.board.site.seq}: {keys[:5]}"
+        if abs(viewer.now() - time.time()) > CLOCK_SECONDS + slack_seconds:
+            return f"a clock {viewer.now() - time.time():.1f} s off"
+        return None
+
+
+def _hash_of(token: str) -> str:
+    return vault().keyed_hash(token)

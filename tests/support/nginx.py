@@ -1,0 +1,46 @@
+"""A private nginx with the project's own configuration: only the three snippets that differ by deployment are rewritten."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.processes import free_port, listens, program, running, wait_until
+
+CONFIGURATION = Path(__file__).parents[2] / "nginx"
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A running nginx."""
+
+    port: int
+    access_log: Path
+    error_log: Path
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+@contextmanager
+def nginx(folder: Path, upstream_ports: Sequence[int]) -> Iterator[Proxy]:
+    """Run nginx in ``folder`` before servers on the given ports."""
+    configuration, state = folder / "conf", folder / "state"
+    shutil.copytree(CONFIGURATION, configuration)
+    state.mkdir()
+    port = free_port()
+    proxy = Proxy(port, state / "access.log", state / "error.log")
+    servers = [f"server 127.0.0.1:{each} max_fails=3 fail_timeout=5s;\n" for each in upstream_ports]
+    (configuration / "snippets/upstream.conf").write_text("".join(servers))
+    (configuration / "snippets/listen.conf").write_text(f"listen 127.0.0.1:{port};\nserver_name _;\n")
+    command = [
+        program("nginx", "nginx"), "-p", f"{state}/", "-c", str(configuration / "nginx.conf"), "-g", "daemon off;",
+    ]  # fmt: skip
+    with running(command, folder / "nginx.log") as process:
+        wait_until(lambda: listens(port), "nginx", process)
+        yield proxy

@@ -1,0 +1,144 @@
+"""Screens for tests: they follow a live address as a browser would, and know what they show."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from httpx_sse import SSEError, connect_sse
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect as connect_websocket
+
+from tests.support.plain import PLAIN
+
+Message = tuple[str, str | None, dict[str, Any]]
+
+
+def digest(cells: dict[str, Any]) -> int:
+    """Return the digest of cells as the specification words it, written apart from the server's own."""
+    total = 0
+    for key, cell in cells.items():
+        text = key + json.dumps(cell, separators=(",", ":"), ensure_ascii=False)
+        total ^= zlib.crc32(text.encode())
+    return total
+
+
+@dataclass
+class Screen:
+    """What a screen was sent and what it shows. Every heartbeat's digest is compared with its own cells."""
+
+    messages: list[Message] = field(default_factory=list)
+    cells: dict[str, Any] = field(default_factory=dict)
+    seq: int = 0
+    last_id: str | None = None
+    ended: bool = False
+    disagreed: list[dict[str, Any]] = field(default_factory=list)
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def take(self, kind: str, identifier: str | None, body: dict[str, Any]) -> None:
+        """Apply one message."""
+        with self._changed:
+            self.messages.append((kind, identifier, body))
+            if kind == "snapshot":
+                self.cells = dict(body["cells"])
+            elif kind == "change":
+                assert self.cells, "a change before any snapshot"
+                self.cells |= body["set"]
+                for key in body["del"]:
+                    self.cells.pop(key, None)
+            elif kind == "heartbeat" and self.cells and body["digest"] != digest(self.cells):
+                self.disagreed.append(body)
+            if kind != "bye":
+                assert body["seq"] >= self.seq, "the stream went back"
+                self.seq = body["seq"]
+            if identifier:
+                self.last_id = identifier
+            self._changed.notify_all()
+
+    def end(self) -> None:
+        """The stream has ended."""
+        with self._changed:
+            self.ended = True
+            self._changed.notify_all()
+
+    def wait(self, reached: Callable[[Screen], object], seconds: float = 10, what: str = "it") -> float:
+        """Wait until ``reached(self)`` is true; return how many seconds it took."""
+        began = time.monotonic()
+        with self._changed:
+            if not self._changed.wait_for(lambda: reached(self), seconds):
+                kinds = [kind for kind, _, _ in self.messages]
+                raise AssertionError(f"{what} was not seen within {seconds} s; messages: {kinds}; cells: {self.cells}")
+        return time.monotonic() - began
+
+    def kinds(self) -> list[str]:
+        """Return the kinds of the messages so far."""
+        return [kind for kind, _, _ in self.messages]
+
+
+@contextmanager
+def sse(
+    url: str, token: str | None = None, *, last_id: str | None = None, resume: Screen | None = None, query: str = ""
+) -> Iterator[Screen]:
+    """Follow ``url`` over server-sent events. ``resume`` continues a screen whose connection was lost."""
+    screen = _continued(resume)
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    if last_id or screen.last_id:
+        headers["Last-Event-ID"] = last_id or screen.last_id or ""
+    client = httpx.Client(timeout=httpx.Timeout(10, read=60), verify=PLAIN)
+    sockets: list[socket.socket] = []
+
+    def follow() -> None:
+        with (
+            suppress(httpx.HTTPError, SSEError),
+            connect_sse(client, "GET", f"{url}{query}", headers=headers) as source,
+        ):
+            sockets.append(source.response.extensions["network_stream"].get_extra_info("socket"))
+            for event in source.iter_sse():
+                if event.data:
+                    screen.take(event.event, event.id or None, json.loads(event.data))
+        screen.end()
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield screen
+    finally:
+        for each in sockets:
+            with suppress(OSError):  # it may have been closed by the server
+                each.shutdown(socket.SHUT_RDWR)  # wakes the reader, which closes it
+        thread.join(15)
+        client.close()
+
+
+@contextmanager
+def websocket(url: str, token: str | None = None, *, resume: Screen | None = None) -> Iterator[Screen]:
+    """Follow ``url`` over WebSocket."""
+    screen = _continued(resume)
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    address = url.replace("http://", "ws://") + (f"?last_event_id={screen.last_id}" if screen.last_id else "")
+    with connect_websocket(address, additional_headers=headers, compression=None) as peer:
+
+        def follow() -> None:
+            with suppress(ConnectionClosed):
+                for frame in peer:
+                    body = json.loads(frame)
+                    screen.take(body.pop("type"), body.pop("id", None), body)
+            screen.end()
+
+        thread = threading.Thread(target=follow, daemon=True)
+        thread.start()
+        yield screen
+
+
+def _continued(before: Screen | None) -> Screen:
+    if before is None:
+        return Screen()
+    return Screen(cells=dict(before.cells), seq=before.seq, last_id=before.last_id)

@@ -1,0 +1,130 @@
+"""Real server processes, started through the command line as people start them."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from server.execute import Executor
+from server.provisioning import Seed, Setup
+from server.store.database import Database
+from server.store.vault import Vault
+from tests.support.migrated import bring_up
+from tests.support.passwords import quick_passwords
+from tests.support.plain import PLAIN, answers
+from tests.support.processes import free_port, running, wait_until
+
+SECRETS = {
+    "NOWSERVING_SECRET_KEY": "a secret key that only the tests use, and long enough",
+    "NOWSERVING_ENCRYPTION_KEYS": "dGhlIHRlc3RzJyBvd24ga2V5LCAzMiBieXRlcyBsb24=",
+}
+
+
+def environment(database_url: str, redis_url: str | None = None, **more: str) -> dict[str, str]:
+    """Return the environment of one installation: nothing of this process's own settings."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("NOWSERVING_")}
+    env |= SECRETS | {
+        "NOWSERVING_DATABASE_URL": database_url,
+        "NOWSERVING_DRAIN_DELAY_SECONDS": "0",
+        "NOWSERVING_LOG_FORMAT": "json",
+        "NOWSERVING_RATE_LIMITS": "off",  # a test asks more often than anybody; those of limits turn them on
+        "PYTHONUNBUFFERED": "1",
+    }
+    if redis_url is not None:
+        env["NOWSERVING_REDIS_URL"] = redis_url
+    # How streams are written, and on which loop: `make paths` runs the tests of what is live by each of them.
+    for name in ("HAND_OFF", "EVENT_LOOP"):
+        if (value := os.environ.get(f"NOWSERVING_TEST_{name}")) is not None:
+            env[f"NOWSERVING_{name}"] = value
+    return env | more
+
+
+def command_line(env: Mapping[str, str], *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run ``nowserving`` with arguments; return how it ended and what it said."""
+    return subprocess.run(
+        [sys.executable, "-m", "server.cli", *arguments],
+        env=dict(env),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def vault() -> Vault:
+    """Return the vault of every installation that `environment` describes."""
+    return Vault([base64.b64decode(SECRETS["NOWSERVING_ENCRYPTION_KEYS"])], SECRETS["NOWSERVING_SECRET_KEY"])
+
+
+def seed(env: Mapping[str, str], points: int = 4, tickets: int = 12, displays: int = 1) -> Seed:
+    """Bring up the installation's database and fill a site of it, as ``nowserving seed`` does."""
+
+    async def fill() -> Seed:
+        database = Database(env["NOWSERVING_DATABASE_URL"])
+        try:
+            await bring_up(database)
+            executor = Executor(database, vault(), publish=lambda *_: None)
+            with quick_passwords():
+                return await Setup(database, executor).seed(points, tickets, displays)
+        finally:
+            await database.close()
+
+    # In a thread of its own: a browser that runs in this one has a loop running already.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(fill())).result()
+
+
+@dataclass
+class Server:
+    """A running server."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def client(self, token: str | None = None) -> httpx.Client:
+        """Return a client, signed in by ``token``. Close it."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30, verify=PLAIN)
+
+    def sign_in(self, seeded: Seed, role: str) -> str:
+        """Return an access token of the seed's member with this role."""
+        member = next(each for each in seeded["staff"] if each["role"] == role)
+        with self.client() as client:
+            answer = client.post("/api/v1/session", json={"username": member["username"], "password": member["password"]})
+        assert answer.status_code == 200, answer.text
+        token: str = answer.json()["access_token"]
+        return token
+
+
+@contextmanager
+def serving(
+    env: Mapping[str, str], folder: Path, *arguments: str, name: str = "server", port: int | None = None
+) -> Iterator[Server]:
+    """Run a server, at ``port`` if it matters; yield it when it is ready."""
+    port = port or free_port()
+    log = folder / f"{name}-{port}.log"
+    command = [sys.executable, "-m", "server.cli", "serve", "--port", str(port), *arguments]
+    with running(command, log, dict(env)) as process:
+        server = Server(port, process, log)
+        try:
+            wait_until(lambda: answers(f"{server.url}/health/ready"), f"the server ({log.name})", process)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{log.read_text()[-3000:]}") from None
+        yield server

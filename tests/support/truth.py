@@ -1,0 +1,73 @@
+"""What must be true of a site whatever was done to it, by whom, and whatever broke meanwhile."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, replace
+
+from sqlalchemy import select
+
+from server.domain.board import Board, Changes, apply
+from server.domain.events import Recorded, TicketCalled
+from server.domain.model.entities import BUSY_STATES, OPEN_STATES, Site
+from server.queries.boards import Boards
+from server.store.database import Database
+from server.store.tables import events
+from tests.support.worlds import facts
+
+
+@dataclass(frozen=True)
+class Truth:
+    """A site's log: its events in order, and the numbers of those that each command caused."""
+
+    recorded: list[Recorded]
+    done: dict[str, list[int]]
+
+
+async def log_of(url: str, site_id: int) -> list[Recorded]:
+    """Return a site's events in order."""
+    database = Database(url)
+    try:
+        return await Boards(database).since(site_id, 0)
+    finally:
+        await database.close()
+
+
+async def truth_of(url: str, site_id: int) -> Truth:
+    """Return a site's log, having held it against the rows and against every invariant, event by event."""
+    database = Database(url)
+    try:
+        recorded = await Boards(database).since(site_id, 0)
+        rows = await Boards(database).board(site_id)
+        async with database.read() as connection:
+            statement = select(events.c.seq, events.c.command_id).where(events.c.site_id == site_id)
+            caused = (await connection.execute(statement.order_by(events.c.seq))).all()
+    finally:
+        await database.close()
+    assert [each.seq for each in recorded] == list(range(1, len(recorded) + 1)), "no number is missing or taken twice"
+    assert facts(_followed(rows.site, recorded)) == facts(rows), "the rows are what the log makes of them"
+    done: dict[str, list[int]] = defaultdict(list)
+    for row in caused:
+        done[row.command_id].append(row.seq)
+    return Truth(recorded, done)
+
+
+def _followed(site: Site, recorded: list[Recorded]) -> Board:
+    """Return the board that the log alone makes, having checked the invariants after each event."""
+    first = replace(site, message=None, quoted_at=0, next_tick_at=site.turns_at, last_id=0, last_event_at=0, seq=0)
+    board = Board(first)
+    for each in recorded:
+        if isinstance(each.event, TicketCalled):
+            assert board.entries[each.event.entry_id].state == "waiting", "nobody is called who has been called"
+            assert board.entry_at(each.event.point_id) is None, "nobody is called to a point that has somebody"
+        apply(board, each, Changes())
+        _check(board)
+    return board
+
+
+def _check(board: Board) -> None:
+    busy = Counter(entry.point_id for entry in board.entries.values() if entry.state in BUSY_STATES)
+    open_ = Counter(entry.visit_id for entry in board.entries.values() if entry.state in OPEN_STATES)
+    labels = Counter(visit.label for visit in board.visits.values())
+    for what, count in (("a guest at a point", busy), ("an open entry of a visit", open_), ("a label", labels)):
+        assert max(count.values(), default=1) == 1, f"there is at most one of {what}: {count.most_common(1)}"

@@ -1,0 +1,66 @@
+"""Who is told that it is almost their turn."""
+
+from __future__ import annotations
+
+from hypothesis import given
+
+from server.domain.commands import Transfer
+from server.domain.ranking import ahead
+from server.domain.rules.reminders import ALMOST_AHEAD, ALMOST_YOUR_TURN, Notice, almost_your_turn
+from tests.support.worlds import Step, World, examples, perform, scripts, small_clinic
+
+
+@examples(150)
+@given(scripts(50))
+def test_whoever_has_at_most_two_before_them_and_nobody_else(script: list[Step]) -> None:
+    world = small_clinic()
+    for step in script:
+        perform(world, step)
+    near = {
+        entry.id
+        for entry in world.board.entries.values()
+        if entry.state == "waiting" and entry.absent_until is None and ahead(world.board, entry) <= ALMOST_AHEAD
+    }
+    notices = almost_your_turn(world.board)
+    assert {notice.entry_id for notice in notices} == near
+    assert len(notices) == len(near)
+    for notice in notices:
+        entry = world.board.entries[notice.entry_id]
+        assert notice == Notice(ALMOST_YOUR_TURN, entry.id, entry.calls, entry.visit_id, ALMOST_AHEAD)
+
+
+def test_nobody_at_an_empty_site() -> None:
+    assert almost_your_turn(World().board) == []
+    assert almost_your_turn(small_clinic().board) == []
+
+
+def test_the_fourth_is_told_when_the_first_is_called() -> None:
+    world = World()
+    queue_id = world.queue()
+    point = world.point(queue_id)
+    tickets = [world.ticket(queue_id) for _ in range(5)]
+    assert [notice.entry_id for notice in almost_your_turn(world.board)] == [entry.id for entry in tickets[:3]]
+    world.call(point)
+    assert [notice.entry_id for notice in almost_your_turn(world.board)] == [entry.id for entry in tickets[1:4]]
+
+
+def test_those_before_in_another_queue_of_the_point_count() -> None:
+    world = World()
+    one, two = world.queue("A"), world.queue("B")
+    world.point(one, two)
+    for _ in range(3):
+        world.ticket(one)
+    last = world.ticket(two)  # first of its own queue, but three are before
+    assert last.id not in {notice.entry_id for notice in almost_your_turn(world.board)}
+
+
+def test_the_same_state_gives_the_same_notice_and_a_new_stage_a_new_one() -> None:
+    world = World()
+    one, two = world.queue("A"), world.queue("B")
+    entry = world.ticket(one)
+    before = almost_your_turn(world.board)
+    assert almost_your_turn(world.board) == before
+    world.do(Transfer(entry_id=entry.id, queue_id=two))
+    [after] = almost_your_turn(world.board)
+    assert (after.visit_id, after.kind) == (before[0].visit_id, before[0].kind)
+    assert after != before[0]

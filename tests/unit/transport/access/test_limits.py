@@ -1,0 +1,143 @@
+"""Moving windows in this process, and whom a request is counted for."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from starlette.requests import HTTPConnection
+
+from server.transport.access import limits
+from server.transport.access.gate import address_of
+from server.transport.access.limits import Limit, Limiter, ProcessMemory
+
+THREE = Limit("three", 3)
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(time, "time", clock)
+    return clock
+
+
+async def test_a_window_moves(clock: Clock) -> None:
+    """Not so many in each minute of the clock, but in any sixty seconds."""
+    limiter = Limiter()
+    began = clock.now
+    for after, left in ((0, 2), (20, 1), (59, 0)):
+        clock.now = began + after
+        count = await limiter.hit(THREE, "a")
+        assert (count.allowed, count.remaining, count.reset_at) == (True, left, began + 60)
+    refused = await limiter.hit(THREE, "a")
+    assert (refused.allowed, refused.remaining, refused.retry_after) == (False, 0, 1)
+    clock.now = began + 60.5  # the first has left, and one may come
+    assert (await limiter.hit(THREE, "a")).allowed
+    refused = await limiter.hit(THREE, "a")
+    assert (refused.allowed, refused.reset_at, refused.retry_after) == (False, began + 80, 20)
+    clock.now = began + 200
+    assert (await limiter.hit(THREE, "a")).remaining == 2
+
+
+async def test_a_refusal_is_not_counted(clock: Clock) -> None:
+    """Whoever goes on asking is let in as soon as whoever waits."""
+    limiter = Limiter()
+    for _ in range(100):
+        await limiter.hit(THREE, "a")
+        clock.now += 0.1
+    clock.now += 50.1
+    assert (await limiter.hit(THREE, "a")).allowed
+
+
+async def test_each_limit_and_each_asker_is_counted_apart(clock: Clock) -> None:
+    limiter = Limiter()
+    for _ in range(3):
+        await limiter.hit(THREE, "a")
+    assert not (await limiter.hit(THREE, "a")).allowed
+    assert (await limiter.hit(THREE, "b")).remaining == 2
+    assert (await limiter.hit(Limit("other", 3), "a")).remaining == 2
+
+
+async def test_looking_counts_nothing(clock: Clock) -> None:
+    limiter = Limiter()
+    for _ in range(5):
+        look = await limiter.look(THREE, "a")
+        assert (look.allowed, look.remaining) == (True, 3)
+    for _ in range(3):
+        await limiter.hit(THREE, "a")
+    assert not (await limiter.look(THREE, "a")).allowed
+
+
+async def test_memory_forgets_who_is_gone(clock: Clock) -> None:
+    memory = ProcessMemory()
+    for number in range(1_000):
+        assert await memory.acquire_entry(f"key-{number}", 3, 60)
+    for _ in range(10):
+        await memory.acquire_entry("key-0", 3, 60)
+    assert len(memory.events) == 1_000
+    assert len(memory.events["key-0"]) == 3  # never more than it takes to tell
+    clock.now += 61
+    assert await memory.acquire_entry("new", 3, 60)
+    assert set(memory.events) == {"new"}
+    assert not await memory.acquire_entry("new", 3, 60, amount=4)
+    assert not await memory.acquire_entry("new", 3, 60, amount=3)
+    assert await memory.acquire_entry("new", 3, 60, amount=2)
+    await memory.clear("new")
+
+
+async def test_redis_that_is_not_there_is_no_error() -> None:
+    limiter = Limiter("redis://127.0.0.1:1/0")
+    try:
+        began = time.monotonic()
+        counts = [(await limiter.hit(THREE, "a")).remaining for _ in range(3)]
+        assert counts == [2, 1, 0]
+        assert not (await limiter.hit(THREE, "a")).allowed
+        assert time.monotonic() - began < 1
+    finally:
+        await limiter.close()
+
+
+def test_the_figures() -> None:
+    """What `docs/operating.md` says."""
+    assert {(each.name, each.amount, each.minutes) for each in vars(limits).values() if isinstance(each, Limit)} == {
+        ("anonymous", 60, 1),
+        ("sign-in", 10, 1),
+        ("pairing", 10, 1),
+        ("code", 10, 1),
+        ("staff", 6_000, 60),
+        ("device", 6_000, 60),
+        ("ticket", 60, 1),
+        ("refused", 100, 10),
+        ("blocked", 1, 15),
+    }
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::1", "::/64"),
+        ("testclient", "testclient"),
+        ("", ""),
+    ],
+)
+def test_what_counts_as_one_address(host: str, address: str) -> None:
+    assert address_of(HTTPConnection({"type": "http", "headers": [], "client": (host, 1)})) == address
+
+
+def test_a_socket_has_no_address() -> None:
+    assert address_of(HTTPConnection({"type": "http", "headers": [], "client": None})) == ""

@@ -1,0 +1,703 @@
+"""Request bodies: what is taken, and by which name everything else is refused."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from starlette.requests import Request
+from starlette.types import Message
+
+from server.domain.commands import (
+    COMMANDS,
+    AddPoint,
+    AddQueue,
+    CallNext,
+    Command,
+    IssueTicket,
+    Transfer,
+)
+from server.domain.model.ids import MAX_ID
+from server.transport.http import bodies
+from server.transport.http.bodies import MAX_BODY_BYTES, MODELS, Body, command_from, read
+from server.transport.http.errors import BodyTooLarge, InvalidBody, MalformedBody
+from tests.support.worlds import SITE_ID, an_id, examples
+
+# A body of each command with every field set, and which of them may be left out.
+FULL: dict[str, dict[str, Any]] = {
+    "issue-ticket": {
+        "queue_id": an_id(1),
+        "priority": "urgent",
+        "party_size": 3,
+        "language": "pt-BR",
+        "provider_id": an_id(6),
+        "needs": ["step_free", "chaperone"],
+        "name": "Ada Lovelace",
+        "phone": "+49 (30) 123-45",
+        "email": "ada@example.org",
+        "date_of_birth": "1985-12-10",
+        "notes": "Comes with her daughter",
+        "name_on_display": True,
+        "overrule": True,
+        "site_id": SITE_ID,
+    },
+    "call-next": {"point_id": an_id(2), "site_id": SITE_ID},
+    "recall": {"entry_id": an_id(3), "site_id": SITE_ID},
+    "start": {"entry_id": an_id(3), "site_id": SITE_ID},
+    "complete": {"entry_id": an_id(3), "site_id": SITE_ID},
+    "no-show": {"entry_id": an_id(3), "site_id": SITE_ID},
+    "transfer": {"entry_id": an_id(3), "queue_id": an_id(1), "provider_id": an_id(6), "site_id": SITE_ID},
+    "call": {"entry_id": an_id(3), "point_id": an_id(2), "site_id": SITE_ID},
+    "hold": {"entry_id": an_id(3), "site_id": SITE_ID},
+    "return": {"entry_id": an_id(3), "site_id": SITE_ID},
+    "leave": {"entry_id": an_id(3), "site_id": SITE_ID},
+    "cancel": {"entry_id": an_id(3), "reason": "asked for", "site_id": SITE_ID},
+    "reprioritise": {"entry_id": an_id(3), "priority": "urgent", "reason": "feels worse", "site_id": SITE_ID},
+    "move": {"entry_id": an_id(3), "behind_entry_id": an_id(4), "reason": "frail", "site_id": SITE_ID},
+    "running-late": {"entry_id": an_id(3), "minutes": 10, "site_id": SITE_ID},
+    "undo": {"entry_id": an_id(3), "site_id": SITE_ID},
+    "reopen": {"entry_id": an_id(3), "site_id": SITE_ID},
+    "open-point": {"point_id": an_id(2), "site_id": SITE_ID},
+    "break-point": {"point_id": an_id(2), "site_id": SITE_ID},
+    "close-point": {"point_id": an_id(2), "site_id": SITE_ID},
+    "open-queue": {"queue_id": an_id(1), "site_id": SITE_ID},
+    "pause-queue": {"queue_id": an_id(1), "site_id": SITE_ID},
+    "broadcast-message": {"site_id": SITE_ID, "message": "Fire drill at noon"},
+    "close-day": {"site_id": SITE_ID, "reason": "evening"},
+    "amend-visit": {
+        "entry_id": an_id(3),
+        "name": "Ada Lovelace",
+        "phone": "+49 30 901820",
+        "party_size": 2,
+        "language": "ar",
+        "needs": ["interpreter"],
+        "site_id": SITE_ID,
+    },
+    "staff-point": {"point_id": an_id(2), "provider_id": an_id(6), "site_id": SITE_ID},
+    "swap-points": {"point_id": an_id(2), "with_point_id": an_id(7), "site_id": SITE_ID},
+    "reassign-provider": {
+        "provider_id": an_id(6),
+        "to_provider_id": an_id(8),
+        "reason": "ill today",
+        "site_id": SITE_ID,
+    },
+    "change-site": {
+        "site_id": SITE_ID,
+        "name": "Clinic",
+        "time_zone": "Europe/Berlin",
+        "language": "de",
+        "day_turns_at_minutes": 240,
+        "head_start_urgent": 45,
+        "head_start_assisted": 20,
+        "booking_lead": 15,
+        "booking_grace": 15,
+        "return_lead": 15,
+        "recalls_before_no_show": 1,
+        "minutes_before_no_show": 3,
+        "target_standard": 30,
+        "target_assisted": 20,
+        "target_urgent": 10,
+        "names_on_display": True,
+        "round_the_clock": False,
+        "hours": [[0, 480, 1020]],
+        "closed_on": ["2026-12-25"],
+    },
+    "add-service": {"site_id": SITE_ID, "name": "Blood test", "public_name": "Laboratory"},
+    "change-service": {
+        "service_id": an_id(9),
+        "name": "Blood test",
+        "public_name": "Laboratory",
+        "position": 1,
+        "site_id": SITE_ID,
+    },
+    "add-provider": {"site_id": SITE_ID, "name": "Dr. Ada"},
+    "change-provider": {"provider_id": an_id(6), "name": "Dr. Ada", "position": 1, "site_id": SITE_ID},
+    "add-queue": {
+        "site_id": SITE_ID,
+        "name": "Blood test",
+        "prefix": "A",
+        "service_id": an_id(9),
+        "capacity": 30,
+        "joins_anew": True,
+    },
+    "change-queue": {
+        "queue_id": an_id(1),
+        "name": "Blood test",
+        "service_id": an_id(9),
+        "capacity": 30,
+        "joins_anew": True,
+        "position": 1,
+        "site_id": SITE_ID,
+    },
+    "add-point": {
+        "site_id": SITE_ID,
+        "name": "Room 1",
+        "queue_ids": [an_id(1), an_id(5)],
+        "unmet_needs": ["step_free"],
+    },
+    "change-point": {
+        "point_id": an_id(2),
+        "name": "Room 1",
+        "queue_ids": [an_id(1), an_id(5)],
+        "unmet_needs": ["step_free"],
+        "position": 1,
+        "site_id": SITE_ID,
+    },
+    "add-display": {"site_id": SITE_ID, "name": "Hall"},
+    "add-kiosk": {"site_id": SITE_ID, "name": "Door"},
+    "rename-device": {"device_id": an_id(10), "name": "Foyer", "site_id": SITE_ID},
+    "renew-token": {"device_id": an_id(10), "site_id": SITE_ID},
+    "revoke-token": {"device_id": an_id(10), "site_id": SITE_ID},
+    "remove": {"record_id": an_id(10), "site_id": SITE_ID},
+}
+# What may be left out; ``site_id`` may wherever another id names the site.
+OPTIONAL = {
+    "issue-ticket": set(FULL["issue-ticket"]) - {"queue_id"},
+    "transfer": {"provider_id"},
+    "reprioritise": {"reason"},
+    "amend-visit": {"name", "phone", "party_size", "language", "needs"},
+    "change-site": set(FULL["change-site"]) - {"site_id"},
+    "change-service": {"name", "public_name", "position"},
+    "change-provider": {"name", "position"},
+    "add-queue": {"service_id", "capacity", "joins_anew"},
+    "change-queue": {"name", "service_id", "capacity", "joins_anew", "position"},
+    "add-point": {"unmet_needs"},
+    "change-point": {"name", "queue_ids", "unmet_needs", "position"},
+}
+OF_SITES = {
+    *("add-service", "add-provider", "add-queue", "add-point", "add-display", "add-kiosk"),
+    *("change-site", "broadcast-message", "close-day"),
+}
+
+
+# What must be there, and may be null: it says "first", or "no message".
+NULLABLE = {
+    ("move", "behind_entry_id"),
+    ("broadcast-message", "message"),
+    ("staff-point", "provider_id"),
+    ("reassign-provider", "to_provider_id"),
+}
+
+
+# Lists that must have something in them.
+FILLED = {("add-point", "queue_ids"), ("change-point", "queue_ids")}
+# What may be left out and is then something of its own, so that null would say nothing.
+NEVER_NULL = {
+    *(("issue-ticket", field) for field in ("priority", "party_size", "needs", "name_on_display", "overrule")),
+    *(("add-queue", field) for field in ("capacity", "joins_anew")),
+    ("add-point", "unmet_needs"),
+}
+
+
+def is_optional(name: str, field: str) -> bool:
+    if field == "site_id":
+        return name not in OF_SITES
+    return field in OPTIONAL.get(name, ())
+
+
+def request(chunks: Iterable[bytes], headers: dict[str, str] | None = None) -> Request:
+    """Return a real request whose body arrives in these pieces."""
+    messages: list[Message] = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
+    messages.append({"type": "http.request", "body": b"", "more_body": False})
+    arriving = iter(messages)
+
+    async def receive() -> Message:
+        return next(arriving)
+
+    raw = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
+    return Request({"type": "http", "method": "POST", "path": "/", "headers": raw}, receive)
+
+
+async def parse(name: str, body: object) -> Command:
+    """Return the command that a body gives; bytes are sent as they are, anything else as JSON."""
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return command_from(name, await read(request([raw]), MODELS[name]))
+
+
+async def refusal(name: str, body: object) -> InvalidBody:
+    with pytest.raises(InvalidBody) as caught:
+        await parse(name, body)
+    return caught.value
+
+
+def named(error: InvalidBody) -> set[str]:
+    """Return the fields that a refusal names."""
+    found = error.details["fields"]
+    assert isinstance(found, list)
+    assert all(each["message"] for each in found)
+    assert error.message.startswith(found[0]["field"] + ": ")
+    return {each["field"] for each in found}
+
+
+def tupled(value: Any) -> Any:
+    return tuple(tupled(each) for each in value) if isinstance(value, list) else value
+
+
+FIELDS = [(name, field) for name, body in FULL.items() for field in body]
+
+
+def test_every_command_of_the_api_has_a_model_and_an_example_here() -> None:
+    assert set(MODELS) == {name for name, kind in COMMANDS.items() if not kind.internal} == set(FULL)
+    assert "tick" not in MODELS
+    for name, body in FULL.items():
+        assert set(MODELS[name].model_fields) == set(body)
+
+
+@pytest.mark.parametrize("name", FULL)
+async def test_a_full_body_is_the_command(name: str) -> None:
+    command = await parse(name, FULL[name])
+    assert type(command) is COMMANDS[name]
+    for item in fields(command):  # type: ignore[arg-type]
+        assert getattr(command, item.name) == tupled(FULL[name][item.name])
+
+
+@pytest.mark.parametrize("name", FULL)
+async def test_the_least_body_is_enough(name: str) -> None:
+    least = {field: value for field, value in FULL[name].items() if not is_optional(name, field)}
+    command = await parse(name, least)
+    assert command.site_id == SITE_ID
+    if isinstance(command, IssueTicket):
+        assert command == IssueTicket(queue_id=an_id(1))
+
+
+@pytest.mark.parametrize(("name", "field"), FIELDS)
+async def test_what_is_missing_is_named(name: str, field: str) -> None:
+    body = {key: value for key, value in FULL[name].items() if key != field}
+    if is_optional(name, field):
+        assert (await parse(name, body)).site_id == SITE_ID
+    else:
+        assert named(await refusal(name, body)) == {field}
+
+
+@pytest.mark.parametrize("name", FULL)
+@pytest.mark.parametrize("extra", ["x", "Site_id", "site_id ", "__proto__", "internal", "", "\x00", "id", "token"])
+async def test_a_field_that_is_not_known_is_named(name: str, extra: str) -> None:
+    """Unless it has not the form of a field's name: it may be a value in the wrong place, which no answer repeats."""
+    expected = {"x": "x", "internal": "internal", "id": "id", "token": "token"}.get(extra, "(unknown)")
+    assert named(await refusal(name, {**FULL[name], extra: 1})) == {expected}
+
+
+@pytest.mark.parametrize(("name", "field"), FIELDS)
+async def test_every_field_has_its_own_type_and_nothing_is_converted(name: str, field: str) -> None:
+    right = FULL[name][field]
+    wrong: list[Any] = [{}, [[]], {"a": 1}, 1.5, [right], {"value": right}]
+    if not (isinstance(right, list) and (name, field) not in FILLED):
+        wrong.append([])
+    if not isinstance(right, str):
+        wrong += ["", "x", str(right), "1", "true", "null"]
+    if not isinstance(right, bool):
+        wrong += [True, False]
+    if isinstance(right, bool) or not isinstance(right, int):
+        wrong += [0, 1, an_id(1)]
+    if isinstance(right, int):
+        wrong += [float(right), -1.0]
+    if not ((name, field) in NULLABLE or (is_optional(name, field) and (name, field) not in NEVER_NULL)):
+        wrong.append(None)
+    for value in wrong:
+        if isinstance(right, list) and value == [right[0]]:
+            continue
+        error = await refusal(name, {**FULL[name], field: value})
+        assert {each.split(".")[0] for each in named(error)} == {field}, value
+
+
+@pytest.mark.parametrize(("name", "field"), [each for each in FIELDS if each[1].endswith("_id")])
+async def test_ids_are_positive_and_fit_a_browsers_numbers(name: str, field: str) -> None:
+    body = {key: value for key, value in FULL[name].items() if key != "site_id" or name in OF_SITES or field == key}
+    for value in (0, -1, MAX_ID + 1, 2**63, 2**64, 10**30, -(2**63), -(10**30)):
+        assert named(await refusal(name, {**body, field: value})) == {field}
+    for value in (1, MAX_ID):
+        model = MODELS[name]
+        assert getattr(await read(request([json.dumps({**body, field: value}).encode()]), model), field) == value
+
+
+BOUNDS: list[tuple[str, str, list[Any], list[Any]]] = [
+    ("issue-ticket", "party_size", [1, 20], [0, -1, 21, 10**30]),
+    ("issue-ticket", "priority", ["standard", "assisted", "urgent", "emergency"], ["", "Urgent", "vip", "standard "]),
+    (
+        "issue-ticket",
+        "language",
+        ["de", "gsw", "pt-BR", None],
+        ["", "d", "DE", "deutsch", "de-de", "de_DE", "de-DEU", "de\n", " de", "xdex", "de-DE-x"],
+    ),
+    (
+        "issue-ticket",
+        "phone",
+        ["12345", "+491711234567", "(030) 123-45", "9" * 24, None],
+        ["", "1234", "1" * 26, "abcde", "+49+30", "12345\n", "12345 ", "٠١٢٣٤٥", "12345;ext"],
+    ),
+    ("issue-ticket", "name", ["A", "x" * 80, "Søren Åström", "李小龍", None], ["", "x" * 81]),
+    ("cancel", "reason", ["abc", "x" * 200], ["", "ab", "x" * 201]),
+    ("reprioritise", "reason", ["abc", "x" * 200, None], ["", "ab", "x" * 201]),
+    ("move", "reason", ["abc", "x" * 200], ["", "ab", "x" * 201]),
+    ("close-day", "reason", ["abc", "x" * 200], ["", "ab", "x" * 201]),
+    ("broadcast-message", "message", ["A", "x" * 200, None], ["", "x" * 201]),
+    ("running-late", "minutes", [0, 1, 240], [-1, 241, 10**30]),
+    ("issue-ticket", "needs", [[], ["step_free"], ["chaperone"] * 4], [["chaperone"] * 5, ["stairs"], [1], ["Step_free"]]),
+    ("issue-ticket", "email", ["a@b.org", None], ["", "a", "@b", "a@", "a b@c.org", "a@b\n", "a@b@c", "x" * 65 + "@b.org"]),
+    (
+        "issue-ticket",
+        "date_of_birth",
+        ["1985-12-10", "2024-02-29", None],
+        ["", "1985", "1985-02-30", "10.12.1985", "1885-01-01", "2023-02-29"],
+    ),
+    ("issue-ticket", "notes", ["A", "x" * 500, None], ["", "x" * 501]),
+    ("amend-visit", "name", ["", "A", "x" * 80, None], ["x" * 81]),
+    ("amend-visit", "phone", ["", "12345", "+" + "1" * 24, None], ["1234", "1" * 25, "12a45"]),
+    ("amend-visit", "party_size", [1, 20, None], [0, 21]),
+    ("amend-visit", "language", ["de", None], ["", "DE"]),
+    ("amend-visit", "needs", [[], ["interpreter"], None], [["interpreter"] * 5, ["x"]]),
+    ("reassign-provider", "reason", ["abc", "x" * 200], ["", "ab", "x" * 201]),
+    ("change-site", "name", ["A", "x" * 80, None], ["", "x" * 81]),
+    ("change-site", "time_zone", ["UTC", "x" * 64, None], ["", "x" * 65]),
+    ("change-site", "language", ["de", None], ["", "DE"]),
+    ("change-site", "day_turns_at_minutes", [0, 1439, None], [-1, 1440]),
+    *(
+        ("change-site", field, [0, 240, None], [-1, 241])
+        for field in (
+            *("head_start_urgent", "head_start_assisted", "booking_lead", "booking_grace", "return_lead"),
+            *("target_standard", "target_assisted", "target_urgent"),
+        )
+    ),
+    ("change-site", "recalls_before_no_show", [0, 10, None], [-1, 11]),
+    ("change-site", "minutes_before_no_show", [0, 60, None], [-1, 61]),
+    (
+        "change-site",
+        "hours",
+        [[], [[0, 1, 2]], [[0, 1, 2]] * 50, None],
+        [
+            [[0, 1]],
+            [[0, 1, 2]] * 51,
+            [["0", 1, 2]],
+            [[-1, 1, 2]],
+            [[0, 1, 1441]],
+            [[0, -(2**70), 2]],
+            [[2**70, 1, 2]],
+        ],
+    ),
+    ("change-site", "closed_on", [[], ["2026-12-25"] * 100, None], [["2026-12-25"] * 101, [1]]),
+    *(
+        (name, field, ["A", "x" * 80], ["", "x" * 81])
+        for name in ("add-service", "change-service")
+        for field in ("name", "public_name")
+    ),
+    *((name, "name", ["A", "x" * 80], ["", "x" * 81]) for name in ("add-provider", "change-provider", "change-queue")),
+    *((name, "name", ["A", "x" * 80], ["", "x" * 81]) for name in ("change-point", "add-kiosk", "rename-device")),
+    *((f"change-{kind}", "position", [0, 1000, None], [-1, 1001]) for kind in ("service", "provider", "queue", "point")),
+    ("add-queue", "capacity", [0, 10_000], [-1, 10_001]),
+    ("change-queue", "capacity", [0, 10_000, None], [-1, 10_001]),
+    ("add-point", "unmet_needs", [[], ["step_free"]], [["step_free"] * 5, ["x"]]),
+    ("change-point", "unmet_needs", [[], ["step_free"], None], [["step_free"] * 5, ["x"]]),
+    ("change-point", "queue_ids", [[an_id(1)], [an_id(1)] * 50, None], [[], [an_id(1)] * 51, ["1"]]),
+    ("add-queue", "name", ["A", "x" * 80], ["", "x" * 81]),
+    ("add-queue", "prefix", list("AMZ"), ["", "a", "AA", "1", "Ä", "A ", "A\n", "-"]),
+    ("add-point", "queue_ids", [[an_id(1)], [an_id(1)] * 50], [[], [an_id(1)] * 51, ["1"], [None], [True], [1.0], [[1]]]),
+    ("add-point", "name", ["A", "x" * 80], ["", "x" * 81]),
+    ("add-display", "name", ["A", "x" * 80], ["", "x" * 81]),
+]
+
+
+@pytest.mark.parametrize(("name", "field", "good", "bad"), BOUNDS, ids=[f"{each[0]}-{each[1]}" for each in BOUNDS])
+async def test_bounds(name: str, field: str, good: list[Any], bad: list[Any]) -> None:
+    for value in good:
+        command = await parse(name, {**FULL[name], field: value})
+        assert getattr(command, field) == tupled(value)
+    for value in bad:
+        error = await refusal(name, {**FULL[name], field: value})
+        assert {each.split(".")[0] for each in named(error)} == {field}, value
+
+
+def test_every_bound_of_a_command_is_tried_above() -> None:
+    bounded = {(name, item.name) for name in FULL for item in fields(COMMANDS[name]) if item.metadata}  # type: ignore[arg-type]
+    assert bounded <= {(name, field) for name, field, _, _ in BOUNDS}
+
+
+TEXTS = [(name, field) for name, field in FIELDS if isinstance(FULL[name][field], str) and field != "priority"]
+
+
+@pytest.mark.parametrize(("name", "field"), TEXTS)
+async def test_control_characters_and_outer_spaces_are_refused(name: str, field: str) -> None:
+    for code in (*range(32), 127):
+        for text in (f"A{chr(code)}b", chr(code), f"{chr(code)}A", f"A{chr(code)}"):
+            assert named(await refusal(name, {**FULL[name], field: text})) == {field}, code
+    for text in (" A", "A ", "\u00a0A", "A\u2003", " ", "\u3000"):
+        assert named(await refusal(name, {**FULL[name], field: text})) == {field}, text
+
+
+async def test_several_wrong_fields_are_all_named() -> None:
+    error = await refusal("issue-ticket", {"queue_id": "1", "party_size": 0, "name": "", "colour": "red"})
+    assert named(error) == {"queue_id", "party_size", "name", "colour"}
+
+
+async def test_what_is_wrong_is_not_echoed() -> None:
+    """A mistyped name or number is somebody's name or number still: an answer, and so a log, does not repeat it."""
+    for field, value in (("name", "Xanthopoulou\x07"), ("phone", "call Xanthopoulou"), ("language", "Xanthopoulou")):
+        error = await refusal("issue-ticket", {"queue_id": an_id(1), field: value})
+        assert "Xanthopoulou" not in error.message + json.dumps(error.details)
+
+
+MALFORMED: list[bytes] = [
+    b"",
+    b" ",
+    b"{",
+    b'{"queue_id":}',
+    b'{"queue_id":1,}',
+    b"{'queue_id':1}",
+    b'{"queue_id":01}',
+    b'{"queue_id":+1}',
+    b'{"queue_id":.5}',
+    b'{"queue_id":1}{"queue_id":1}',
+    b'{"queue_id":1}x',
+    b'{"queue_id":NaN}',
+    b'{"queue_id":Infinity}',
+    b'{"queue_id":-Infinity}',
+    b'{"queue_id":1e999}',
+    b'{"queue_id":1,"name":"\\ud800"}',
+    b'{"queue_id":1,"name":"\\udc00\\ud800"}',
+    b'{"queue_id":1,"\\ud800":1}',
+    b'{"queue_id":1,"name":"\xed\xa0\x80"}',  # a lone surrogate in bytes
+    b'{"queue_id":1,"name":"\xff"}',
+    b'{"queue_id":1,"name":"a\x00b"}',  # a bare control character
+    b'{"queue_id":1,"name":"a\nb"}',
+    b"\xef\xbb\xbf{}",
+    '{"queue_id":1}'.encode("utf-16"),
+    b"[" * 3000 + b"]" * 3000,
+    b'{"queue_id":' + b"9" * 5000 + b"}",
+]
+
+
+@pytest.mark.parametrize("raw", MALFORMED, ids=lambda raw: repr(raw[:40]))
+async def test_what_is_not_json_is_malformed(raw: bytes) -> None:
+    with pytest.raises(MalformedBody) as caught:
+        await parse("issue-ticket", raw)
+    assert caught.value.code == "malformed_body"
+    assert caught.value.details["problem"]
+
+
+@pytest.mark.parametrize("raw", [b"null", b"1", b"true", b'"x"', b"[]", b"[{}]", b'[["queue_id",1]]'])
+async def test_a_body_that_is_no_object_is_invalid(raw: bytes) -> None:
+    assert named(await refusal("issue-ticket", raw)) == {"body"}
+
+
+async def test_deep_nesting_is_refused_and_costs_no_stack() -> None:
+    for depth in (50, 300, 900):
+        raw = b'{"queue_id":' + b"[" * depth + b"]" * depth + b"}"
+        with pytest.raises((InvalidBody, MalformedBody)):
+            await parse("issue-ticket", raw)
+        raw = b'{"queue_id":' + b'{"a":' * depth + b"1" + b"}" * depth + b"}"
+        with pytest.raises((InvalidBody, MalformedBody)):
+            await parse("issue-ticket", raw)
+
+
+async def test_of_a_key_given_twice_the_last_counts() -> None:
+    """As in a browser's JSON.parse."""
+    raw = b'{"queue_id":%d,"queue_id":%d}' % (an_id(1), an_id(2))
+    assert await parse("issue-ticket", raw) == IssueTicket(queue_id=an_id(2))
+    assert named(await refusal("issue-ticket", b'{"queue_id":%d,"queue_id":"x"}' % an_id(1))) == {"queue_id"}
+
+
+async def test_escapes_and_spaces_of_json_are_only_that() -> None:
+    raw = b'\n\t{ "queue_id" : %d , "name" : "\\u0041da \\ud83d\\ude00" }\r\n' % an_id(1)
+    assert await parse("issue-ticket", raw) == IssueTicket(queue_id=an_id(1), name="Ada \N{GRINNING FACE}")
+
+
+junk: st.SearchStrategy[Any] = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**25), 10**25)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@examples(500)
+@given(st.sampled_from(list(FULL)), st.booleans(), st.data())
+async def test_any_junk_is_refused_by_name_or_is_a_command(name: str, on_top: bool, data: st.DataObject) -> None:
+    """Nothing but the tree's own errors ever comes out, and what comes out as a command has the types it says."""
+    mess = data.draw(st.dictionaries(st.sampled_from([*FULL[name], "x"]), junk, max_size=3 if on_top else 9))
+    body = {**FULL[name], **mess} if on_top else mess
+    refused: InvalidBody | None = None
+    try:
+        command = await parse(name, body)
+    except InvalidBody as error:
+        refused = error
+    if refused is not None:
+        assert {each.split(".")[0] for each in named(refused)} <= {*body, *FULL[name]}
+    else:
+        assert type(command) is COMMANDS[name]
+        assert not any(isinstance(getattr(command, field), float | list | dict) for field in FULL[name])
+
+
+@examples(150)
+@given(st.binary(max_size=40))
+async def test_any_bytes_are_refused(raw: bytes) -> None:
+    with pytest.raises((InvalidBody, MalformedBody)):
+        await parse("issue-ticket", raw)
+
+
+# The site
+
+
+@pytest.mark.parametrize("name", [name for name in FULL if name not in OF_SITES])
+async def test_a_site_that_is_not_the_ids_own_is_refused(name: str) -> None:
+    error = await refusal(name, {**FULL[name], "site_id": SITE_ID + 1})
+    assert named(error) == {"site_id"}
+    assert "another site" in error.message
+    assert error.code == "invalid_body"
+
+
+async def test_the_site_may_be_left_to_the_ids() -> None:
+    assert (await parse("call-next", {"point_id": an_id(2), "site_id": None})) == CallNext(point_id=an_id(2))
+    assert (await parse("transfer", {"entry_id": an_id(3), "queue_id": an_id(1)})) == Transfer(
+        entry_id=an_id(3), queue_id=an_id(1)
+    )
+    assert (await parse("add-queue", {"site_id": 3, "name": "X", "prefix": "A"})) == AddQueue(
+        site_id=3, name="X", prefix="A"
+    )
+
+
+async def test_a_list_becomes_a_tuple() -> None:
+    command = await parse("add-point", FULL["add-point"])
+    assert isinstance(command, AddPoint)
+    assert command.queue_ids == (an_id(1), an_id(5))
+    assert hash(command) == hash(command)
+
+
+# Size
+
+
+def padded(size: int) -> bytes:
+    body = json.dumps(FULL["call-next"]).encode()
+    return body + b" " * (size - len(body))
+
+
+async def test_a_body_of_just_the_limit_is_read() -> None:
+    model = MODELS["call-next"]
+    raw = padded(MAX_BODY_BYTES)
+    assert await read(request([raw]), model)
+    assert await read(request([raw], {"content-length": str(len(raw))}), model)
+    assert await read(request([raw[at : at + 1000] for at in range(0, len(raw), 1000)]), model)
+
+
+async def test_one_byte_more_is_too_large() -> None:
+    model = MODELS["call-next"]
+    raw = padded(MAX_BODY_BYTES + 1)
+    for sent in (request([raw]), request([raw[:-1], raw[-1:]]), request([raw], {"content-length": "5"})):
+        with pytest.raises(BodyTooLarge) as caught:
+            await read(sent, model)
+        assert caught.value.details == {"limit": MAX_BODY_BYTES}
+
+
+async def test_a_declared_size_is_refused_before_anything_is_read() -> None:
+    async def receive() -> Message:
+        raise AssertionError("nothing is to be read")
+
+    headers = [(b"content-length", str(MAX_BODY_BYTES + 1).encode())]
+    sent = Request({"type": "http", "method": "POST", "path": "/", "headers": headers}, receive)
+    with pytest.raises(BodyTooLarge):
+        await read(sent, MODELS["call-next"])
+
+
+async def test_an_endless_body_is_cut_off() -> None:
+    received = 0
+
+    async def receive() -> Message:
+        nonlocal received
+        received += 1
+        return {"type": "http.request", "body": b" " * 1024, "more_body": True}
+
+    with pytest.raises(BodyTooLarge):
+        await read(Request({"type": "http", "method": "POST", "path": "/", "headers": []}, receive), MODELS["call-next"])
+    assert received <= MAX_BODY_BYTES // 1024 + 2
+
+
+@pytest.mark.parametrize("length", ["-1", "x", "1e9", "", "0x10", "٩" * 3])
+async def test_a_nonsensical_length_is_no_reason_to_fail(length: str) -> None:
+    headers = [(b"content-length", length.encode("utf-8"))]
+    messages = iter([{"type": "http.request", "body": json.dumps(FULL["call-next"]).encode(), "more_body": False}])
+
+    async def receive() -> Message:
+        return next(messages)
+
+    sent = Request({"type": "http", "method": "POST", "path": "/", "headers": headers}, receive)
+    assert await read(sent, MODELS["call-next"])
+
+
+# Any model
+
+
+async def test_read_takes_any_model() -> None:
+    class Login(Body):
+        username: str
+
+    assert (await read(request([b'{"username":"ada"}']), Login)).username == "ada"
+    with pytest.raises(InvalidBody) as caught:
+        await read(request([b'{"username":"ada","remember":true}']), Login)
+    assert named(caught.value) == {"remember"}
+
+
+def test_models_are_documented_by_their_commands() -> None:
+    for name, model in MODELS.items():
+        assert issubclass(model, BaseModel)
+        assert model.__doc__ == COMMANDS[name].__doc__
+        schema = model.model_json_schema()
+        assert schema["additionalProperties"] is False
+        assert schema["title"] == COMMANDS[name].__name__
+
+
+@pytest.mark.parametrize("value", [10**30, 2**64, 2**53, 0, -5])
+async def test_ids_in_a_list_are_bounded_as_ids_are(value: int) -> None:
+    with pytest.raises(InvalidBody):
+        await read_json("add-point", {"site_id": SITE_ID, "name": "Room", "queue_ids": [value]})
+
+
+@pytest.mark.parametrize("character", ["\u0085", "\u009b", "\u202e", "\u2028", "\u200b", "\ufeff"])
+async def test_invisible_characters_are_refused(character: str) -> None:
+    """A name that turns the text around, or looks like another, is on a screen for all to see."""
+    with pytest.raises(InvalidBody):
+        await read_json("issue-ticket", {"queue_id": an_id(1), "name": f"A{character}b"})
+
+
+async def test_joiners_are_letters_of_names() -> None:
+    await read_json("issue-ticket", {"queue_id": an_id(1), "name": "\u0646\u0627\u0632\u200c\u0646\u06cc\u0646"})
+
+
+async def read_json(name: str, body: dict[str, object]) -> Body:
+    raw = json.dumps(body).encode()
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": raw, "more_body": False}
+
+    return await read(Request({"type": "http", "headers": []}, receive), MODELS[name])
+
+
+def test_the_characters_that_are_refused_are_those_that_a_text_is_refused_for() -> None:
+    """All of Unicode is asked, in blocks: what refuses a text that has all of a block is looked for in it."""
+    text = TypeAdapter(bodies.PlainText)
+
+    def taken(value: str) -> bool:
+        try:
+            text.validate_python(value)
+        except ValidationError:
+            return False
+        return True
+
+    never, at_an_end = [], []
+    for first in range(0, sys.maxunicode + 1, 1024):
+        block = [chr(each) for each in range(first, first + 1024) if not 0xD800 <= each <= 0xDFFF]
+        if not taken(f"a{''.join(block)}a"):
+            never += [each for each in block if not taken(f"a{each}a")]
+        if any(map(str.isspace, block)):
+            at_an_end += [each for each in block if taken(f"a{each}a") and not taken(f"{each}a")]
+    assert bodies.refused_characters() == (never, at_an_end)
+    assert {"\x00", "\u202e", "\ufeff", "\U000e0001"} <= set(never)
+    assert {" ", "\u00a0", "\u3000"} <= set(at_an_end)
+    assert "\u200d" not in never, "a joiner is a letter of names"

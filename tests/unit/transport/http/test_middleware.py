@@ -1,0 +1,102 @@
+"""Giving requests up, and headers that are refused before anything else looks at them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from server.transport.http.middleware import MAX_HEADER_BYTES, SoundHeaders, TimeLimit
+
+SECONDS = 0.05
+
+
+async def asked(app: ASGIApp, path: str = "/api/x", kind: str = "http", headers: Any = (), **more: Any) -> list[Message]:
+    """Return what an application sends."""
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope: Scope = {"type": kind, "method": "GET", "path": path, "query_string": b"", "headers": list(headers), **more}
+    await app(scope, receive, send)
+    return sent
+
+
+def answering(before: float = 0, after: float = 0) -> ASGIApp:
+    """Return an application that takes so long before and after its answer begins."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(before)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await asyncio.sleep(after)
+        await send({"type": "http.response.body", "body": b"done"})
+
+    return app
+
+
+async def test_in_time() -> None:
+    sent = await asked(TimeLimit(answering(), SECONDS))
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+
+
+async def test_too_late() -> None:
+    sent = await asked(TimeLimit(answering(before=5), SECONDS), command_id="k-1")
+    assert sent[0]["status"] == 503
+    error = json.loads(sent[1]["body"])["error"]
+    assert error["code"] == "took_too_long"
+    assert error["details"] == {"seconds": SECONDS, "command_id": "k-1"}
+    assert (b"retry-after", b"2") in sent[0]["headers"]
+
+
+async def test_what_has_begun_may_take_its_time() -> None:
+    sent = await asked(TimeLimit(answering(after=SECONDS * 3), SECONDS))
+    assert sent[-1]["body"] == b"done"
+
+
+async def test_streams_are_not_cut() -> None:
+    sent = await asked(TimeLimit(answering(before=SECONDS * 3), SECONDS), path="/live/tickets/x")
+    assert sent[-1]["body"] == b"done"
+
+
+async def test_another_s_timeout_is_not_ours() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        raise TimeoutError("of something else")
+
+    with pytest.raises(TimeoutError, match="of something else"):
+        await asked(TimeLimit(app, 5))
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ([(b"host", b"x"), (b"x-anything", b"\xff\x00")], 200),
+        ([(b"accept", b"a"), (b"accept", b"b"), (b"cookie", b"a=1"), (b"cookie", b"b=2")], 200),
+        ([(b"x-long", b"x" * (MAX_HEADER_BYTES - 6))], 200),
+        ([(b"x-long", b"x" * (MAX_HEADER_BYTES - 5))], 431),
+        ([(b"x-%d" % each, b"x" * 100) for each in range(200)], 431),
+        ([(b"host", b"x"), (b"host", b"x")], 400),
+        ([(b"origin", b"a"), (b"origin", b"b")], 400),
+        ([(b"content-type", b"a"), (b"content-type", b"b")], 400),
+        ([(b"x-api-version", b"1"), (b"x-api-version", b"1")], 400),
+        ([(b"host", b"caf\xe9")], 400),
+        ([(b"x-http-method-override", b"")], 400),
+    ],
+)
+@pytest.mark.parametrize("kind", ["http"])
+async def test_headers(kind: str, headers: list[tuple[bytes, bytes]], status: int) -> None:
+    sent = await asked(SoundHeaders(answering()), kind=kind, headers=headers)
+    assert sent[0]["status"] == status
+
+
+async def test_a_bad_header_is_named_and_its_value_is_not() -> None:
+    sent = await asked(SoundHeaders(answering()), headers=[(b"authorization", b"Bearer s\xe9cret")] * 2)
+    error = json.loads(sent[1]["body"])["error"]
+    assert (error["code"], error["details"]["header"]) == ("bad_header", "Authorization")
+    assert "cret" not in sent[1]["body"].decode()

@@ -1,1 +1,0 @@
-"""Ways to reach a patient. A channel is one file here and one line in `workers.parts`."""
