@@ -6,7 +6,6 @@ Messages and cells are the same schemas as in the OpenAPI document; close codes 
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from starlette.routing import Route
 
@@ -15,9 +14,9 @@ from server.domain.views import DeskView, DisplayView, PointView, TicketView, Vi
 from server.live.messages import FINAL, REASONS
 from server.transport.http import paths
 from server.transport.spec import openapi
+from server.transport.spec.cells import cells_of_views, cells_schema, live_messages
+from server.transport.spec.schema import Json
 from server.transport.streams import feedback, framing
-
-Json = dict[str, Any]
 
 VIEWS: tuple[tuple[str, type[View], str], ...] = (
     (paths.DESK, DeskView, "Reception: every queue, point, display and open entry of a site, with names. By a session."),
@@ -46,11 +45,11 @@ REASONS_SAID = {
 
 def document() -> Json:
     """Return the AsyncAPI document of this version, as JSON-ready values that belong to the caller."""
-    sent = openapi.live_messages()
+    sent = live_messages()
     taken = {kind: openapi.schema_of(model) for kind, model in feedback.FRAMES.items()}
     schemas: Json = {}
-    for view, cells in openapi.cells_of_views().items():
-        schemas[f"{view.title()}Cells"] = openapi.cells_schema(view, cells)
+    for view, cells in cells_of_views().items():
+        schemas[f"{view.title()}Cells"] = cells_schema(view, cells)
     for kind, schema in sent.items():
         schemas[f"{kind.title()}Message"] = schema
     for kind, schema in taken.items():

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from http import HTTPStatus
@@ -54,12 +54,10 @@ from server.domain.errors import (
     WrongPassword,
 )
 from server.domain.events import EVENTS, DisplayReported, Event
-from server.domain.model.entities import LAGS, OPEN_STATES, Announcement, Need, PointState, Priority, Rules, State
+from server.domain.model.entities import OPEN_STATES, Need, PointState, Priority, Rules
 from server.domain.model.ids import MAX_ID
-from server.domain.ranking import WhyNext
 from server.domain.reporting.statistics import Figures, Hour, PointUse
-from server.domain.views import NEXT_UP, DeskView, DisplayView, PointView, TicketView
-from server.live.messages import REASONS
+from server.domain.views import DeskView, DisplayView, PointView, TicketView
 from server.queries.audit import Audited
 from server.queries.entries import EntryListed
 from server.queries.identity import SiteListed
@@ -88,11 +86,25 @@ from server.transport.http.errors import (
 )
 from server.transport.http.middleware import MAX_HEADER_BYTES
 from server.transport.http.versions import VERSIONS
+from server.transport.spec.cells import cells_of_views, cells_schema, live_messages
 from server.transport.spec.outcomes import Outcomes
+from server.transport.spec.schema import (
+    INSTANT,
+    NULLABLE_TEXT,
+    REFERENCE,
+    STATES,
+    Json,
+    count_of,
+    id_of,
+    object_of,
+    ref,
+    text,
+    tidy,
+    who,
+)
 from server.transport.streams import feedback
 from server.transport.voice import VOICES
 
-Json = dict[str, Any]
 # An operation: its method, path, name, endpoint, request, answer, and what it can be refused for.
 _Described = tuple[str, str, str, Callable[..., object], Json, Json, tuple[type[NowServingError], ...]]
 
@@ -256,68 +268,14 @@ def _below(*kinds: type[NowServingError]) -> list[type[NowServingError]]:
 # Schemas
 
 
-_REFERENCE = "#/components/schemas/{model}"
-
-
-def _ref(name: str) -> Json:
-    return {"$ref": _REFERENCE.format(model=name)}
-
-
-def _object(properties: Json, *, optional: Iterable[str] = (), description: str | None = None) -> Json:
-    """Return the schema of an object that has these fields and no other."""
-    made: Json = {"type": "object"} | ({"description": description} if description else {})
-    required = [name for name in properties if name not in set(optional)]
-    return made | {"properties": properties, "required": required, "additionalProperties": False}
-
-
-def _id(description: str | None = None, *, nullable: bool = False) -> Json:
-    made: Json = {"type": ["integer", "null"] if nullable else "integer", "minimum": 1, "maximum": MAX_ID}
-    return made | ({"description": description} if description else {})
-
-
-def _text(**more: object) -> Json:
-    return {"type": "string", **more}
-
-
-def _count(description: str, least: int = 0) -> Json:
-    return {"type": "integer", "minimum": least, "description": description}
-
-
-_INSTANT = _count("An instant, in milliseconds since 1970.")
-_NULLABLE_TEXT: Json = {"type": ["string", "null"]}
-_STATES = list(get_args(State))
-
-
-def _tidy(schema: Any) -> Any:
-    """Return a schema of pydantic's without its titles, and with ``null`` as one of the types."""
-    if isinstance(schema, list):
-        return [_tidy(each) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    made = {key: _tidy(value) for key, value in schema.items() if not (key == "title" and isinstance(value, str))}
-    first, *others = made.get("prefixItems", [None])
-    if first is not None and all(each == first for each in others):  # a tuple of like things is a list of so many
-        del made["prefixItems"]
-        made["items"] = first
-    choices = made.get("anyOf", [])
-    if len(choices) == 2 and {"type": "null"} in choices:
-        (other,) = (each for each in choices if each != {"type": "null"})
-        if isinstance(other.get("type"), str):
-            del made["anyOf"]
-            made |= other | {"type": [other["type"], "null"]}
-            if "enum" in made:
-                made["enum"] = [*made["enum"], None]
-    return made
-
-
 def _of_type(name: str, hint: Any, hoisted: dict[str, Json]) -> Json:
     """Return the schema of a field that the server writes; what it refers to by name is put into ``hoisted``."""
-    made: Json = _tidy(TypeAdapter(hint).json_schema(ref_template=_REFERENCE, mode="serialization"))
+    made: Json = tidy(TypeAdapter(hint).json_schema(ref_template=REFERENCE, mode="serialization"))
     hoisted |= made.pop("$defs", {})
-    if name.endswith("_id") and made.get("type") in ("integer", ["integer", "null"]):
-        made = _id(nullable="null" in made["type"])
+    if name.endswith("id_of") and made.get("type") in ("integer", ["integer", "null"]):
+        made = id_of(nullable="null" in made["type"])
     elif name.endswith("_ids") and made.get("type") == "array":
-        made["items"] = _id()
+        made["items"] = id_of()
     if name in _DESCRIPTIONS:
         made["description"] = _DESCRIPTIONS[name]
     return made
@@ -327,7 +285,7 @@ def _body_schema(name: str, model: type[BaseModel], hoisted: dict[str, Json]) ->
     """Return the schema of a command's body: the model's, with what its validators ask for. See `_of_type`."""
     command = COMMANDS[name]
     hints = get_type_hints(command)
-    schema: Json = _tidy(model.model_json_schema(ref_template=_REFERENCE))
+    schema: Json = tidy(model.model_json_schema(ref_template=REFERENCE))
     schema.pop("description", None)
     hoisted |= schema.pop("$defs", {})
     own = {item.name: item.metadata for item in fields(command)}  # type: ignore[arg-type]
@@ -338,7 +296,7 @@ def _body_schema(name: str, model: type[BaseModel], hoisted: dict[str, Json]) ->
             made |= _plain(made)
         if key.endswith("_ids") and made.get("type") == "array":
             made["items"] |= {"minimum": 1, "maximum": MAX_ID}  # beyond these there is nothing to be found
-        elif key.endswith("_id") and "integer" in made.get("type", ()):
+        elif key.endswith("id_of") and "integer" in made.get("type", ()):
             made |= {"minimum": 1, "maximum": MAX_ID}
         if key == "site_id" and key not in own:
             made["description"] = "May be given, and must then be the site that the other ids belong to."
@@ -411,7 +369,7 @@ def _sample(name: str, key: str, schema: Json) -> Any:
     if "boolean" in kinds:
         return True
     if "integer" in kinds:
-        return _SAMPLES["queue_id"] if key.endswith("_id") else schema.get("minimum", 1)
+        return _SAMPLES["queue_id"] if key.endswith("id_of") else schema.get("minimum", 1)
     if "string" in kinds:
         pattern = re.compile(schema.get("pattern", ""))
         low, high = schema.get("minLength", 0), schema.get("maxLength", 99)
@@ -424,279 +382,8 @@ def _sample(name: str, key: str, schema: Json) -> Any:
 
 def schema_of(model: type[BaseModel]) -> Json:
     """Return the schema of a model as these documents write it."""
-    made: Json = _tidy(model.model_json_schema())
+    made: Json = tidy(model.model_json_schema())
     return made
-
-
-def cells_of_views() -> dict[str, dict[str, Json]]:
-    """Return what each kind of cell holds, for each view: the other half of `server.domain.views`."""
-    site = _object(
-        {
-            "name": _text(),
-            "time_zone": _text(),
-            "language": _text(),
-            "business_day": _text(format="date"),
-            "message": _NULLABLE_TEXT | {"description": "What every display shows."},
-        },
-        description="The site itself.",
-    )
-    quote: Json = {
-        "expect_from": {
-            "type": ["integer", "null"],
-            "description": "From when to expect the call; null if not waiting.",
-        },
-        "expect_until": {"type": ["integer", "null"], "description": "Until when."},
-    }
-    last: Json = {"type": ["integer", "null"]}
-    absent: Json = {"type": ["integer", "null"], "description": "Until when the patient is expected to be late."}
-    calls = _count("How often the entry has been called.")
-    party = _count("How many people the ticket is for.", 1)
-    prefix = _text(pattern="^[A-Z]$")
-    place = _count("The place on the screen, from 0.")
-    needs: Json = {"type": "array", "items": _text(enum=list(get_args(Need)))}
-    paired: Json = {"name": _text(), "paired": {"type": "boolean", "description": "Whether a device has its token."}}
-    health: Json = {
-        "connected": {"type": "boolean", "description": "Whether it follows its stream."},
-        "since": {"type": ["integer", "null"], "description": "Since when; null if it never did."},
-        "muted": {"type": "boolean", "description": "Its browser lets no sound out."},
-        "version": _NULLABLE_TEXT | {"description": "The page that it runs."},
-        "lag": {
-            "type": ["integer", "null"],
-            "enum": [*LAGS, None],
-            "description": "For how many seconds at least it has not painted what it was sent; null if it does not tell.",
-        },
-    }
-    person: Json = {
-        "entry": _id(),
-        "label": _text(),
-        "name": _NULLABLE_TEXT,
-        "queue": _text(),
-        "priority": _text(enum=list(get_args(Priority))),
-        "needs": needs,
-        "language": _text(),
-        "party": party,
-    }
-    next_one = _object(
-        {
-            "entry": _id(),
-            "why": _text(enum=list(get_args(WhyNext)), description="What decides between it and the one after it."),
-            "before": _NULLABLE_TEXT | {"description": "The ticket that would be next without it."},
-            "minutes": _count("The head start, where that decides; else 0."),
-        }
-    )
-    undo: Json = {
-        "undo": _NULLABLE_TEXT | {"description": "The last step, if it can be taken back."},
-        "undo_until": {"type": ["integer", "null"], "description": "Until when it can."},
-    }
-    return {
-        DeskView.kind: {
-            "site": site
-            | {
-                "properties": site["properties"]
-                | {"names_on_display": {"type": "boolean", "description": "Displays name those who agree to it."}},
-                "required": [*site["required"], "names_on_display"],
-            },
-            "service": _object(
-                {
-                    "name": _NULLABLE_TEXT | {"description": "What it really is, for staff alone."},
-                    "public_name": _text(),
-                    "position": place,
-                }
-            ),
-            "provider": _object({"name": _text(), "position": place}),
-            "queue": _object(
-                {
-                    "name": _text(),
-                    "prefix": prefix,
-                    "position": place,
-                    "paused": {"type": "boolean"},
-                    "service": _id(nullable=True),
-                    "capacity": {"type": ["integer", "null"], "minimum": 1, "description": "How many may wait at once."},
-                    "joins_anew": {"type": "boolean", "description": "Who is transferred here joins at its end."},
-                }
-            ),
-            "point": _object(
-                {
-                    "name": _text(),
-                    "queues": {"type": "array", "items": _id()},
-                    "position": place,
-                    "state": _text(enum=list(get_args(PointState))),
-                    "entry": _id("The entry that it has called or serves.", nullable=True),
-                    "provider": _id("The clinician who is there.", nullable=True),
-                    "unmet_needs": needs | {"description": "Needs that the room cannot meet."},
-                    "next": next_one
-                    | {"type": ["object", "null"], "description": "Whom it would call next; null for nobody."},
-                }
-            ),
-            "display": _object(paired | health),
-            "kiosk": _object(paired),
-            "entry": _object(
-                {
-                    "label": _text(),
-                    "state": _text(enum=[state for state in _STATES if state in OPEN_STATES or state == "no_show"]),
-                    "queue": _id(),
-                    "provider": _id("The one clinician whom they wait for.", nullable=True),
-                    "point": _id(nullable=True),
-                    "rank": {
-                        "type": "array",
-                        "items": {"type": "integer"},
-                        "description": "Opaque. Compare it, element by element: the least is called first.",
-                    },
-                    "priority": _text(enum=list(get_args(Priority))),
-                    "joined": _INSTANT,
-                    "since": _INSTANT,
-                    "calls": calls,
-                    "absent_until": absent,
-                    "undo": _NULLABLE_TEXT | {"description": "The last step, if it can be taken back."},
-                    "undo_until": {"type": ["integer", "null"], "description": "Until when it can."},
-                    "name": _NULLABLE_TEXT | {"description": f"For the roles: {_who('read-personal')}."},
-                    "party": party,
-                    "language": _text(),
-                    "needs": needs | {"type": ["array", "null"], "description": "Null to another system."},
-                    "moved": {"type": "boolean", "description": "Staff chose the place."},
-                    "wait_target": {
-                        "type": ["integer", "null"],
-                        "description": "When the wait becomes longer than the site's target.",
-                    },
-                    "no_show_from": {
-                        "type": ["integer", "null"],
-                        "description": "From when a no-show is offered: enough recalls, and then this instant.",
-                    },
-                }
-                | quote
-            ),
-        },
-        PointView.kind: {
-            "site": site,
-            "point": _object(
-                {
-                    "name": _text(),
-                    "state": _text(enum=list(get_args(PointState))),
-                    "queues": {"type": "array", "items": _text()},
-                    "provider": _NULLABLE_TEXT | {"description": "The clinician who is there."},
-                    "unmet_needs": needs | {"description": "Needs that the room cannot meet."},
-                }
-            ),
-            "guest": _object(
-                person | {"state": _text(enum=["called", "serving"]), "since": _INSTANT, "calls": calls} | undo,
-                description="Who is called to the point or served at it; there is none when the point is free.",
-            ),
-            "next": _object(
-                {
-                    "waiting": _count("How many wait whom this point may serve."),
-                    "first": {"type": "array", "items": _object(person | {"joined": _INSTANT}), "maxItems": NEXT_UP},
-                },
-                description="Who is next for this point, in the order in which it would call them.",
-            ),
-            "day": _object({"served": _count("Served to the end here today."), "no_shows": _count("No-shows here today.")}),
-        },
-        DisplayView.kind: {
-            "site": site,
-            "queue": _object(
-                {
-                    "name": _text(),
-                    "prefix": prefix,
-                    "position": place,
-                    "waiting": _count("How many wait."),
-                    "next": {"type": "array", "items": _text(), "maxItems": NEXT_UP},
-                    "expect_from": last
-                    | {"description": "From when the last in line expects the call, as a newcomer may; or null."},
-                    "expect_until": last | {"description": "Until when."},
-                    "estimating": {"type": "boolean", "description": "There is little to go by yet."},
-                }
-            ),
-            "point": _object({"name": _text()}),
-            "entry": _object(
-                {
-                    "label": _text(),
-                    "point": _id(),
-                    "at": _INSTANT,
-                    "calls": calls,
-                    "name": _NULLABLE_TEXT,
-                    "language": _text(),
-                }
-            ),
-            "announcement": _object(
-                {
-                    "entry": _id(),
-                    "label": _text(),
-                    "point": _id(),
-                    "kind": _text(enum=list(get_args(get_type_hints(Announcement)["kind"]))),
-                    "at": _INSTANT,
-                }
-            ),
-        },
-        TicketView.kind: {
-            "ticket": {
-                "oneOf": [
-                    _object(
-                        {
-                            "entry": _id("The ticket's present stage: what the patient's own commands name."),
-                            "label": _text(),
-                            "state": _text(enum=_STATES),
-                            "queue": _text(),
-                            "service": _NULLABLE_TEXT | {"description": "What for, in neutral words."},
-                            "provider": _NULLABLE_TEXT,
-                            "point": _NULLABLE_TEXT,
-                            "since": _INSTANT,
-                            "calls": calls,
-                            "absent_until": absent,
-                            "party": party,
-                            "language": _text(),
-                            "site": _text(),
-                            "time_zone": _text(),
-                        }
-                        | quote
-                        | {"estimating": {"type": "boolean", "description": "There is little to go by yet."}}
-                    ),
-                    _object({"state": {"const": "expired"}}, description="Its day is over."),
-                ]
-            },
-            "ahead": _object(
-                {"count": _count("How many are before this patient.")},
-                description="There is one as long as the patient waits: `ticket` stays as it is when the queue moves on.",
-            ),
-        },
-    }
-
-
-def cells_schema(view: str, cells: dict[str, Json]) -> Json:
-    single = ("site", *(cells if view in (PointView.kind, TicketView.kind) else ()))
-    many = {kind: schema for kind, schema in cells.items() if kind not in single}
-    made: Json = {
-        "type": "object",
-        "description": f"The cells of the {view} view by their keys: `site`, `queue:7000000001`, ..."
-        if many
-        else f"The cells of the {view} view by their keys.",
-        "properties": {kind: schema for kind, schema in cells.items() if kind not in many},
-    }
-    if many:
-        made["patternProperties"] = {f"^{kind}:[0-9]+$": schema for kind, schema in many.items()}
-    return made | {"additionalProperties": False}
-
-
-def live_messages() -> dict[str, Json]:
-    """Return what each message of a live stream holds: the other half of `server.live.messages`."""
-    seq = _count("The number in the site's log up to which this is true.")
-    cells: Json = {"type": "object", "additionalProperties": {"type": "object"}}
-    return {
-        "snapshot": _object(
-            {"seq": seq, "at": _INSTANT, "heartbeat_ms": _count("How often to expect a heartbeat."), "cells": cells},
-            description="All cells of the view: replaces whatever the screen has.",
-        ),
-        "change": _object(
-            {"seq": seq, "set": cells, "del": {"type": "array", "items": _text(), "description": "Keys that are gone."}},
-            description="The cells that are new or other than before, whole, and the keys of those that are gone.",
-        ),
-        "heartbeat": _object(
-            {"seq": seq, "at": _INSTANT, "digest": _count("What the CRC-32s of the screen's own cells come to.")},
-            description="A sign of life on a quiet stream.",
-        ),
-        "bye": _object(
-            {"retry_ms": _count("How long to wait before coming back."), "reason": _text(enum=list(REASONS))},
-            description="The last message of a stream. After `revoked` and `ended` there is nothing to come back for.",
-        ),
-    }
 
 
 # The document
@@ -765,7 +452,7 @@ refused closes the WebSocket with 3500 ("do not come back") and the code as reas
 reached. One stream too many gets a `bye` with the reason `over-cap`; as a WebSocket it is refused with 503. All of it is
 described in `/api/asyncapi.json`."""
 
-_RETRY_AFTER: Json = {"description": "Seconds to wait.", "required": True, "schema": _text(pattern="^[0-9]+$")}
+_RETRY_AFTER: Json = {"description": "Seconds to wait.", "required": True, "schema": text(pattern="^[0-9]+$")}
 _ANYWHERE = (BadHeader, HeadersTooLarge)
 _IN_THE_API = (UnknownVersion, TooManyRequests, AddressBlocked, TookTooLong)
 _PUBLIC: list[Json] = []
@@ -818,7 +505,7 @@ class _Document:
             "jsonSchemaDialect": "https://spec.openapis.org/oas/3.1/dialect/base",
             "servers": [{"url": "/", "description": "This installation."}],
             "security": _STAFF,
-            "tags": [{"name": name, "description": text} for name, text in self.tags.items()],
+            "tags": [{"name": name, "description": about} for name, about in self.tags.items()],
             "paths": self.paths,
             "components": {
                 "schemas": self.schemas,
@@ -831,7 +518,7 @@ class _Document:
                     "RequestId": {
                         "description": "Names this request in the log.",
                         "required": True,
-                        "schema": _text(pattern="^[A-Za-z0-9_.-]{8,64}$"),
+                        "schema": text(pattern="^[A-Za-z0-9_.-]{8,64}$"),
                     },
                     "ApiVersion": {
                         "description": "The version that answered.",
@@ -840,15 +527,15 @@ class _Document:
                     },
                     "RateLimit": {
                         "description": "How many requests are allowed. There where limits are in force.",
-                        "schema": _text(pattern="^[0-9]+$"),
+                        "schema": text(pattern="^[0-9]+$"),
                     },
                     "RateLimitRemaining": {
                         "description": "How many are left.",
-                        "schema": _text(pattern="^[0-9]+$"),
+                        "schema": text(pattern="^[0-9]+$"),
                     },
                     "RateLimitReset": {
                         "description": "When there will be one more, in seconds since 1970.",
-                        "schema": _text(pattern="^[0-9]+$"),
+                        "schema": text(pattern="^[0-9]+$"),
                     },
                 },
                 "parameters": {
@@ -863,7 +550,7 @@ class _Document:
                         "in": "header",
                         "description": f"The command's id, of your making: 1 to {MAX_KEY} printable ASCII characters. "
                         "A repeat with the same body is answered as before; one with another body is refused.",
-                        "schema": _text(minLength=1, maxLength=MAX_KEY, pattern=_KEY),
+                        "schema": text(minLength=1, maxLength=MAX_KEY, pattern=_KEY),
                     },
                 },
                 "securitySchemes": {
@@ -925,15 +612,15 @@ class _Document:
             "description": "What is matched on: a code never changes its meaning.",
             "x-codes": {code: {"status": each.status, "message": each.message} for code, each in codes.items()},
         }
-        self.schemas["Error"] = _object(
+        self.schemas["Error"] = object_of(
             {
-                "error": _object(
+                "error": object_of(
                     {
-                        "code": _ref("ErrorCode"),
-                        "message": _text(description="One sentence for people."),
+                        "code": ref("ErrorCode"),
+                        "message": text(description="One sentence for people."),
                         "details": {"type": "object", "description": "What the sentence is about, for programs."},
-                        "request_id": _text(description="Names this request in the log."),
-                        "timestamp": _text(format="date-time"),
+                        "request_id": text(description="Names this request in the log."),
+                        "timestamp": text(format="date-time"),
                     }
                 )
             },
@@ -941,27 +628,27 @@ class _Document:
         )
         for name, event in EVENTS.items():
             self.schemas[event.__name__] = self._event(name, event)
-        self.schemas["Entry"] = _object(
+        self.schemas["Entry"] = object_of(
             {
-                "id": _id("The entry."),
-                "visit_id": _id(_DESCRIPTIONS["visit_id"]),
-                "label": _text(description=_DESCRIPTIONS["label"]),
-                "state": _text(enum=_STATES),
-                "queue_id": _id(),
-                "point_id": _id(nullable=True),
+                "id": id_of("The entry."),
+                "visit_id": id_of(_DESCRIPTIONS["visit_id"]),
+                "label": text(description=_DESCRIPTIONS["label"]),
+                "state": text(enum=STATES),
+                "queue_id": id_of(),
+                "point_id": id_of(nullable=True),
             },
             description="The entry that a command was about, as it is now.",
         )
-        listed = _tidy(TypeAdapter(SiteListed).json_schema())["properties"]
-        self.schemas["Site"] = _object({key: _id() if key == "id" else value for key, value in listed.items()})
-        self.schemas["User"] = _object(
+        listed = tidy(TypeAdapter(SiteListed).json_schema())["properties"]
+        self.schemas["Site"] = object_of({key: id_of() if key == "id" else value for key, value in listed.items()})
+        self.schemas["User"] = object_of(
             {
-                "id": _id(),
-                "username": _text(),
-                "role": _text(enum=list(roles.ROLES)),
+                "id": id_of(),
+                "username": text(),
+                "role": text(enum=list(roles.ROLES)),
                 "may": {
                     "type": "array",
-                    "items": _text(),
+                    "items": text(),
                     "description": "All that the role may do, by name, so that a page offers nothing else.",
                 },
             }
@@ -976,14 +663,14 @@ class _Document:
         hints = get_type_hints(event)
         shown = [item.name for item in fields(event) if item.name not in Event.kept_inside]  # type: ignore[arg-type]
         head: Json = {
-            "seq": _count(_DESCRIPTIONS["seq"], 1),
+            "seq": count_of(_DESCRIPTIONS["seq"], 1),
             "at": _of_type("at", int, self.schemas),
             "type": {"const": name},
         }
-        text = inspect.cleandoc(event.__doc__ or "")
-        inside = text.startswith(f"{event.__name__}(") or any(f"``{each}``" in text for each in Event.kept_inside)
-        about = None if inside else re.sub(r"``(\w+)``", r"`\1`", text)  # a dataclass without one makes one up
-        return _object(head | {key: _of_type(key, hints[key], self.schemas) for key in shown}, description=about)
+        written = inspect.cleandoc(event.__doc__ or "")
+        inside = written.startswith(f"{event.__name__}(") or any(f"``{each}``" in written for each in Event.kept_inside)
+        about = None if inside else re.sub(r"``(\w+)``", r"`\1`", written)  # a dataclass without one makes one up
+        return object_of(head | {key: _of_type(key, hints[key], self.schemas) for key in shown}, description=about)
 
     def _refusals(
         self, *kinds: type[NowServingError], codes: Sequence[_Code] = (), api: bool = True, hosts: bool = True
@@ -1008,7 +695,7 @@ class _Document:
         return found
 
     def _refusal(self, status: int, codes: list[_Code], *, api: bool) -> Json:
-        schema = _ref("Error") | {"properties": {"error": {"properties": {"code": {"enum": [each.code for each in codes]}}}}}
+        schema = ref("Error") | {"properties": {"error": {"properties": {"code": {"enum": [each.code for each in codes]}}}}}
         headers = _counted() if api else _headers()
         if status == HTTPStatus.UNAUTHORIZED:
             headers["WWW-Authenticate"] = {"required": True, "schema": {"const": "Bearer"}}
@@ -1034,15 +721,15 @@ class _Document:
     # The operations
 
     def _session(self) -> None:
-        self.schemas["SignIn"] = _tidy(sessions.SignIn.model_json_schema())
-        self.schemas["Refresh"] = _tidy(sessions.Refresh.model_json_schema())
-        self.schemas["Tokens"] = _object(
+        self.schemas["SignIn"] = tidy(sessions.SignIn.model_json_schema())
+        self.schemas["Refresh"] = tidy(sessions.Refresh.model_json_schema())
+        self.schemas["Tokens"] = object_of(
             {
-                "access_token": _text(description="Send it as `Authorization: Bearer ...`."),
-                "refresh_token": _text(description="Good once, for new tokens."),
+                "access_token": text(description="Send it as `Authorization: Bearer ...`."),
+                "refresh_token": text(description="Good once, for new tokens."),
                 "token_type": {"const": "Bearer"},
                 "expires_in": {"const": ACCESS_SECONDS, "description": "Seconds that the access token is good for."},
-                "user": _ref("User"),
+                "user": ref("User"),
             }
         )
         cookies: Json = {
@@ -1051,10 +738,10 @@ class _Document:
                 "required": True,
                 "description": "The tokens as HttpOnly cookies; on signing in also the one by which the browser is known "
                 f"again, `{BROWSER_COOKIE}`.",
-                "schema": _text(),
+                "schema": text(),
             },
         }
-        signed_in = _answer("Signed in.", _ref("Tokens"), headers=cookies)
+        signed_in = _answer("Signed in.", ref("Tokens"), headers=cookies)
         self._add(
             "post",
             "/api/v1/session",
@@ -1073,7 +760,7 @@ class _Document:
             (sessions.who_am_i.__doc__ or ""),
             responses={
                 "200": _answer(
-                    "Who is signed in.", _object({"user": _ref("User"), "sites": {"type": "array", "items": _ref("Site")}})
+                    "Who is signed in.", object_of({"user": ref("User"), "sites": {"type": "array", "items": ref("Site")}})
                 )
             }
             | self._refusals(NotSignedIn, Unavailable),
@@ -1097,7 +784,7 @@ class _Document:
             requestBody=_request("Refresh", {}),
             responses={"200": signed_in} | self._refusals(*_WRITE, NotSignedIn, ForeignOrigin),
         )
-        self.schemas["PasswordChange"] = _tidy(sessions.PasswordChange.model_json_schema())
+        self.schemas["PasswordChange"] = tidy(sessions.PasswordChange.model_json_schema())
         self._add(
             "post",
             f"{paths.SESSION}/password",
@@ -1108,17 +795,17 @@ class _Document:
             responses={"204": {"description": "Changed.", "headers": _counted()}}
             | self._refusals(*_WRITE, NotSignedIn, WrongPassword, ForeignOrigin, SignInLocked),
         )
-        self.schemas["Session"] = _object(
+        self.schemas["Session"] = object_of(
             {
-                "id": _text(pattern="^[0-9a-f]{32}$"),
-                "staff_id": _id(_DESCRIPTIONS["staff_id"]),
-                "created_at": _INSTANT,
-                "used_at": _INSTANT,
+                "id": text(pattern="^[0-9a-f]{32}$"),
+                "staff_id": id_of(_DESCRIPTIONS["staff_id"]),
+                "created_at": INSTANT,
+                "used_at": INSTANT,
                 "current": {"type": "boolean", "description": "Whether it is the one that asks."},
             },
             description="A session that has not ended.",
         )
-        whose = {"name": "staff_id", "in": "query", "description": "A colleague, for administrators.", "schema": _id()}
+        whose = {"name": "staff_id", "in": "query", "description": "A colleague, for administrators.", "schema": id_of()}
         self._add(
             "get",
             paths.SESSIONS,
@@ -1141,44 +828,42 @@ class _Document:
 
     def _administration(self) -> None:
         for model in (staff.NewStaff, staff.StaffChange, api_keys.NewApiKey, pairings.Pairing):
-            schema = self.schemas[model.__name__] = _tidy(model.model_json_schema())
+            schema = self.schemas[model.__name__] = tidy(model.model_json_schema())
             for key, each in schema["properties"].items():
                 if key in ("name", "username"):
                     each |= _plain(each)
                 if key in _DESCRIPTIONS:
                     each.setdefault("description", _DESCRIPTIONS[key])
-        self.schemas["Staff"] = _object(
+        self.schemas["Staff"] = object_of(
             {
-                "id": _id(),
-                "username": _text(),
-                "role": _text(enum=list(roles.ROLES)),
+                "id": id_of(),
+                "username": text(),
+                "role": text(enum=list(roles.ROLES)),
                 "active": {"type": "boolean", "description": "Whether they may sign in."},
             },
             description="A member of staff.",
         )
         key = {
-            "id": _id(),
-            "name": _text(),
-            "site_id": _id("The only site that it is good for; null is all of the organisation's.", nullable=True),
-            "created_at": _INSTANT,
-            "last_used_at": _INSTANT | {"type": ["integer", "null"]},
-            "revoked_at": _INSTANT | {"type": ["integer", "null"]},
+            "id": id_of(),
+            "name": text(),
+            "site_id": id_of("The only site that it is good for; null is all of the organisation's.", nullable=True),
+            "created_at": INSTANT,
+            "last_used_at": INSTANT | {"type": ["integer", "null"]},
+            "revoked_at": INSTANT | {"type": ["integer", "null"]},
         }
-        self.schemas["ApiKey"] = _object(key, description="An API key, without the key.")
-        shown = _text(pattern=f"^{KEY_PREFIX}[A-Za-z0-9_-]{{43}}$", description="The key itself, shown only now.")
-        self.schemas["ApiKeyMade"] = _object(key | {"key": shown})
-        code = _text(
-            pattern=f"^[{pairings.ALPHABET}]{{{pairings.CODE_LENGTH}}}$", description="For people to read and type."
-        )
-        secret = _text(pattern="^[A-Za-z0-9_-]{43}$", description="For the device alone: by this it asks how it stands.")
-        self.schemas["PairingBegun"] = _object({"code": code, "secret": secret, "expires_at": _INSTANT})
-        device = {"device_id": _id("A display or a kiosk."), "kind": _text(enum=["display", "kiosk"])}
-        token = _text(pattern=f"^d{_KEYED}$", description="The device's token, told only this once.")
-        self.schemas["Paired"] = _object(device)
+        self.schemas["ApiKey"] = object_of(key, description="An API key, without the key.")
+        shown = text(pattern=f"^{KEY_PREFIX}[A-Za-z0-9_-]{{43}}$", description="The key itself, shown only now.")
+        self.schemas["ApiKeyMade"] = object_of(key | {"key": shown})
+        code = text(pattern=f"^[{pairings.ALPHABET}]{{{pairings.CODE_LENGTH}}}$", description="For people to read and type.")
+        secret = text(pattern="^[A-Za-z0-9_-]{43}$", description="For the device alone: by this it asks how it stands.")
+        self.schemas["PairingBegun"] = object_of({"code": code, "secret": secret, "expires_at": INSTANT})
+        device = {"device_id": id_of("A display or a kiosk."), "kind": text(enum=["display", "kiosk"])}
+        token = text(pattern=f"^d{_KEYED}$", description="The device's token, told only this once.")
+        self.schemas["Paired"] = object_of(device)
         self.schemas["PairingState"] = {
             "oneOf": [
-                _object({"state": {"const": "pending"}}),
-                _object({"state": {"const": "paired"}, **device, "token": token}),
+                object_of({"state": {"const": "pending"}}),
+                object_of({"state": {"const": "paired"}, **device, "token": token}),
             ]
         }
         write = (*_WRITE, NotSignedIn, NotAllowed, ForeignOrigin)
@@ -1189,25 +874,25 @@ class _Document:
              {"200": _answer("The staff.", self._page("Staff"), headers=_UNKEPT)}, (*_ADMINISTRATION, InvalidField)),
             ("post", paths.STAFF, "add-staff", staff.add_staff,
              {"requestBody": _request("NewStaff", {"username": "ada", "password": "the password", "role": "clinician"})},
-             {"201": _answer("Added.", _ref("Staff"))}, (*write, NameTaken)),
+             {"201": _answer("Added.", ref("Staff"))}, (*write, NameTaken)),
             ("patch", paths.STAFF + "/{staff_id:id}", "change-staff", staff.change_staff,
              {"requestBody": _request("StaffChange", {"active": False})},
-             {"200": _answer("As they are now.", _ref("Staff"))}, (*write, StaffNotFound, LastAdmin)),
+             {"200": _answer("As they are now.", ref("Staff"))}, (*write, StaffNotFound, LastAdmin)),
             ("get", paths.API_KEYS, "list-api-keys", api_keys.get_api_keys, {"parameters": _PAGE},
              {"200": _answer("The keys.", self._page("ApiKey"), headers=_UNKEPT)}, (*_ADMINISTRATION, InvalidField)),
             ("post", paths.API_KEYS, "add-api-key", api_keys.add_api_key,
              {"requestBody": _request("NewApiKey", {"name": "Practice software"})},
-             {"201": _answer("Made.", _ref("ApiKeyMade"), headers=_UNKEPT)}, (*write, SiteNotFound)),
+             {"201": _answer("Made.", ref("ApiKeyMade"), headers=_UNKEPT)}, (*write, SiteNotFound)),
             ("delete", paths.API_KEYS + "/{api_key_id:id}", "revoke-api-key", api_keys.revoke_api_key, {},
              {"204": done}, (*change, ApiKeyNotFound)),
             ("post", paths.PAIRINGS, "begin-pairing", pairings.begin, {"security": _PUBLIC},
-             {"201": _answer("Begun.", _ref("PairingBegun"), headers=_UNKEPT)}, (Unavailable,)),
+             {"201": _answer("Begun.", ref("PairingBegun"), headers=_UNKEPT)}, (Unavailable,)),
             ("post", paths.PAIRINGS + "/{pairing}", "pair", pairings.pair,
              {"requestBody": _request("Pairing", {"device_id": _SAMPLES["display_id"]})},
-             {"200": _answer("Paired.", _ref("Paired"), headers=_UNKEPT)},
+             {"200": _answer("Paired.", ref("Paired"), headers=_UNKEPT)},
              (*write, SiteNotFound, PairingNotFound, *self._renewal_errors())),
             ("get", paths.PAIRINGS + "/{pairing}", "ask-pairing", pairings.ask, {"security": _PUBLIC},
-             {"200": _answer("How it stands.", _ref("PairingState"), headers=_UNKEPT)}, (Unavailable, PairingNotFound)),
+             {"200": _answer("How it stands.", ref("PairingState"), headers=_UNKEPT)}, (Unavailable, PairingNotFound)),
         ]  # fmt: skip
         for method, path, name, function, more, answer, refused in several:
             in_path = [_NO_PATH] if "{" in path else []
@@ -1242,7 +927,7 @@ class _Document:
         refused = list(outcome.errors) if outcome else _below(NotFound, Refused, InvalidField)
         kinds: list[type[NowServingError]] = [MalformedBody, NotSignedIn, NotAllowed, ForeignOrigin, SiteNotFound, *refused]
         kinds += [BodyTooLarge, InvalidBody, InvalidField, CommandIdReused, Unavailable]
-        done = _answer("Done, or done before under this key.", _ref(f"{command.__name__}Answer"))
+        done = _answer("Done, or done before under this key.", ref(f"{command.__name__}Answer"))
         if "entry" in self.schemas[f"{command.__name__}Answer"]["required"]:
             done["links"] = {each: {"$ref": f"#/components/links/{each}"} for each in self.steps}
             self.linked = self.steps
@@ -1279,11 +964,11 @@ class _Document:
         kinds = dict.fromkeys([*happened, *self.outcomes.clock])
         of_type = {event.name_on_wire(): f"#/components/schemas/{event.__name__}" for event in kinds}
         items = {
-            "oneOf": [_ref(event.__name__) for event in kinds],
+            "oneOf": [ref(event.__name__) for event in kinds],
             "discriminator": {"propertyName": "type", "mapping": of_type},
         }
         properties: Json = {
-            "seq": _count("The number in the site's log of the last event.", 1),
+            "seq": count_of("The number in the site's log of the last event.", 1),
             "events": {
                 "type": "array",
                 "items": items,
@@ -1294,10 +979,10 @@ class _Document:
         properties["preview"] = {"const": True, "description": "There if this is only what would be."}
         optional = {"preview"}
         for name, schema, has in (
-            ("entry", _ref("Entry"), having("entry_id", "new_entry_id")),
+            ("entry", ref("Entry"), having("entry_id", "new_entry_id")),
             (
                 "token",
-                _text(pattern=f"^d?{_KEYED}$", description="The new token, shown only now."),
+                text(pattern=f"^d?{_KEYED}$", description="The new token, shown only now."),
                 having("token_hash"),
             ),
         ):
@@ -1305,7 +990,7 @@ class _Document:
                 properties[name] = schema
             if name == "token" or not (known and all(has)):  # a preview makes no token
                 optional.add(name)
-        return _object(properties, optional=optional)
+        return object_of(properties, optional=optional)
 
     def _sites(self) -> None:
         self._add(
@@ -1313,7 +998,7 @@ class _Document:
             paths.SITES,
             "Sites",
             "list-sites",
-            f"List the sites of the caller's organisation, by name. Roles: {_who('read-sites')}.",
+            f"List the sites of the caller's organisation, by name. Roles: {who('read-sites')}.",
             parameters=_PAGE,
             security=[*_STAFF, {"apiKey": []}],
             responses={
@@ -1323,43 +1008,43 @@ class _Document:
             | self._refusals(*_READ, InvalidField),
         )
         self.schemas["Rules"] = self._record(Rules, {})
-        needs = {"type": "array", "items": _text(enum=list(get_args(Need)))}
-        device = _object({"id": _id(), "name": _text(), "paired": {"type": "boolean"}})
+        needs = {"type": "array", "items": text(enum=list(get_args(Need)))}
+        device = object_of({"id": id_of(), "name": text(), "paired": {"type": "boolean"}})
         context = {
-            "services": {"id": _id(), "name": _NULLABLE_TEXT, "public_name": _text()},
-            "providers": {"id": _id(), "name": _text()},
+            "services": {"id": id_of(), "name": NULLABLE_TEXT, "public_name": text()},
+            "providers": {"id": id_of(), "name": text()},
             "queues": {
-                "id": _id(),
-                "name": _text(),
-                "prefix": _text(pattern="^[A-Z]$"),
+                "id": id_of(),
+                "name": text(),
+                "prefix": text(pattern="^[A-Z]$"),
                 "paused": {"type": "boolean"},
-                "service_id": _id(nullable=True),
-                "capacity": _count("How many may wait at once; 0 is any number."),
+                "service_id": id_of(nullable=True),
+                "capacity": count_of("How many may wait at once; 0 is any number."),
                 "joins_anew": {"type": "boolean", "description": "Who is transferred here joins at its end."},
-                "waiting": _count("How many wait and are here."),
+                "waiting": count_of("How many wait and are here."),
             },
             "points": {
-                "id": _id(),
-                "name": _text(),
-                "state": _text(enum=list(get_args(PointState))),
-                "queue_ids": {"type": "array", "items": _id()},
-                "provider_id": _id("The clinician who is there.", nullable=True),
+                "id": id_of(),
+                "name": text(),
+                "state": text(enum=list(get_args(PointState))),
+                "queue_ids": {"type": "array", "items": id_of()},
+                "provider_id": id_of("The clinician who is there.", nullable=True),
                 "unmet_needs": needs,
             },
         }
-        described = _object(
+        described = object_of(
             {
-                "id": _id(),
-                "name": _text(),
-                "time_zone": _text(),
-                "language": _text(),
-                "day_turns_at_minutes": _count("When the business day turns, in minutes past local midnight."),
-                "business_day": _text(format="date"),
-                "message": _NULLABLE_TEXT | {"description": "What every display shows."},
-                "rules": _ref("Rules"),
-                "seq": _count("The number in the site's log up to which this is true."),
+                "id": id_of(),
+                "name": text(),
+                "time_zone": text(),
+                "language": text(),
+                "day_turns_at_minutes": count_of("When the business day turns, in minutes past local midnight."),
+                "business_day": text(format="date"),
+                "message": NULLABLE_TEXT | {"description": "What every display shows."},
+                "rules": ref("Rules"),
+                "seq": count_of("The number in the site's log up to which this is true."),
             }
-            | {name: {"type": "array", "items": _object(made)} for name, made in context.items()}
+            | {name: {"type": "array", "items": object_of(made)} for name, made in context.items()}
             | {name: {"type": "array", "items": device} for name in ("displays", "kiosks")}
         )
         self._add(
@@ -1368,14 +1053,14 @@ class _Document:
             "Sites",
             "read-site",
             "Return a site with its rules and all that it is made of. In the order of its screens, without what was taken "
-            f"away. Roles: {_who('read-site')}.",
+            f"away. Roles: {who('read-site')}.",
             responses={"200": _answer("The site.", described, headers=_UNKEPT)}
             | self._refusals(*_READ, SiteNotFound, codes=[_NO_PATH]),
         )
-        board = _object(
+        board = object_of(
             {
-                "seq": _count("The number in the site's log up to which this is true."),
-                "cells": _ref("DeskCells") | {"required": ["site"]},
+                "seq": count_of("The number in the site's log up to which this is true."),
+                "cells": ref("DeskCells") | {"required": ["site"]},
             }
         )
         self._add(
@@ -1384,7 +1069,7 @@ class _Document:
             "Sites",
             "read-board",
             "Return the desk's view of a site as it is now. The same cells that the caller's live stream carries. "
-            f"Roles: {_who('read-board')}.",
+            f"Roles: {who('read-board')}.",
             security=[*_STAFF, {"apiKey": []}],
             responses={"200": _answer("The board.", board, headers=_UNKEPT)}
             | self._refusals(*_READ, SiteNotFound, codes=[_NO_PATH]),
@@ -1392,16 +1077,16 @@ class _Document:
 
     def _page(self, name: str) -> Json:
         """Return the schema of a page of a list of what the schema ``name`` describes."""
-        self.schemas["Pagination"] = _object(
+        self.schemas["Pagination"] = object_of(
             {
                 "page_size": {"type": "integer", "minimum": 1, "maximum": paging.MOST},
-                "next": _NULLABLE_TEXT | {"description": "What to send as `after` for the next page; null on the last."},
+                "next": NULLABLE_TEXT | {"description": "What to send as `after` for the next page; null on the last."},
                 "total": {"type": "integer", "minimum": 0, "maximum": COUNTED_AT_MOST},
                 "total_is_capped": {"type": "boolean", "description": "There are more than `total`."},
             }
         )
-        data = {"type": "array", "items": _ref(name), "maxItems": paging.MOST}
-        return _object({"data": data, "pagination": _ref("Pagination")})
+        data = {"type": "array", "items": ref(name), "maxItems": paging.MOST}
+        return object_of({"data": data, "pagination": ref("Pagination")})
 
     def _record(self, kind: type, descriptions: Json, **more: Json) -> Json:
         """Return the schema of a record that is told as it is; those within it become schemas of their own."""
@@ -1409,17 +1094,17 @@ class _Document:
         for name, hint in get_type_hints(kind).items():
             if isinstance(hint, type) and is_dataclass(hint):
                 self.schemas[hint.__name__] = self._record(hint, descriptions)
-                made[name] = _ref(hint.__name__)
+                made[name] = ref(hint.__name__)
                 continue
-            schema = made[name] = _id() if name == "id" else _of_type(name, hint, self.schemas)
+            schema = made[name] = id_of() if name == "id" else _of_type(name, hint, self.schemas)
             if "integer" in schema["type"]:
                 schema.setdefault("minimum", 0)
             if name in descriptions:
                 schema["description"] = descriptions[name]
-        return _object(made | more)
+        return object_of(made | more)
 
     def _entries(self) -> None:
-        priority = _text(enum=list(get_args(Priority)))
+        priority = text(enum=list(get_args(Priority)))
         instants = {
             "joined_at": "When they joined this queue.",
             "provider_id": "The one clinician whom they wait for.",
@@ -1434,30 +1119,30 @@ class _Document:
             "calls": "How often it has been called, with recalls.",
         }
         self.schemas["EntryListed"] = self._record(EntryListed, instants)
-        personal = {key: _NULLABLE_TEXT for key in get_type_hints(Personal) if key != "token"}
-        self.schemas["Visit"] = _object(
+        personal = {key: NULLABLE_TEXT for key in get_type_hints(Personal) if key != "token"}
+        self.schemas["Visit"] = object_of(
             {
-                "id": _id(),
-                "site_id": _id(),
-                "business_day": _text(format="date"),
-                "label": _text(description=_DESCRIPTIONS["label"]),
+                "id": id_of(),
+                "site_id": id_of(),
+                "business_day": text(format="date"),
+                "label": text(description=_DESCRIPTIONS["label"]),
                 "priority": priority,
-                "party_size": _count("How many people the ticket is for.", 1),
-                "language": _text(),
-                "needs": {"type": "array", "items": _text(enum=list(get_args(Need)))},
-                "opened_at": _INSTANT,
-                "personal": _object(personal, description=f"Null but for the roles: {_who('read-personal')}.")
+                "party_size": count_of("How many people the ticket is for.", 1),
+                "language": text(),
+                "needs": {"type": "array", "items": text(enum=list(get_args(Need)))},
+                "opened_at": INSTANT,
+                "personal": object_of(personal, description=f"Null but for the roles: {who('read-personal')}.")
                 | {"type": ["object", "null"]},
             }
         )
         filters = [
-            _query("business_day", "Of this day alone.", _text(format="date", pattern=f"^{parameters.DAY}$")),
-            _query("queue_id", "In this queue of the site alone.", _id()),
-            _query("state", "In this state alone.", _text(enum=_STATES)),
+            _query("business_day", "Of this day alone.", text(format="date", pattern=f"^{parameters.DAY}$")),
+            _query("queue_id", "In this queue of the site alone.", id_of()),
+            _query("state", "In this state alone.", text(enum=STATES)),
             _query(
                 "label",
                 "With this label: of `business_day`, or else of the site's present day.",
-                _text(pattern=f"^{parameters.LABEL}$"),
+                text(pattern=f"^{parameters.LABEL}$"),
             ),
         ]
         self._add(
@@ -1466,21 +1151,21 @@ class _Document:
             "Entries and visits",
             "list-entries",
             "List the entries of a site, today's and past ones, the newest first. Nothing in it is personal. "
-            f"Roles: {_who('read-entries')}.",
+            f"Roles: {who('read-entries')}.",
             parameters=[*_PAGE, *filters],
             responses={"200": _answer("The entries.", self._page("EntryListed"), headers=_UNKEPT)}
             | self._refusals(*_READ, SiteNotFound, InvalidField, codes=[_NO_PATH]),
         )
-        listed = {"type": "array", "items": _ref("EntryListed")}
+        listed = {"type": "array", "items": ref("EntryListed")}
         unknown = self._refusals(*_READ, SiteNotFound, EntryUnknown, codes=[_NO_PATH])
         self._add(
             "get",
             paths.ENTRY,
             "Entries and visits",
             "read-entry",
-            f"Return an entry and its visit. Roles: {_who('read-entries')}.",
+            f"Return an entry and its visit. Roles: {who('read-entries')}.",
             responses={
-                "200": _answer("It.", _object({"entry": _ref("EntryListed"), "visit": _ref("Visit")}), headers=_UNKEPT)
+                "200": _answer("It.", object_of({"entry": ref("EntryListed"), "visit": ref("Visit")}), headers=_UNKEPT)
             }
             | unknown,
         )
@@ -1489,21 +1174,21 @@ class _Document:
             paths.VISIT,
             "Entries and visits",
             "read-visit",
-            f"Return a visit with all its stages in order. Roles: {_who('read-entries')}.",
-            responses={"200": _answer("It.", _object({"visit": _ref("Visit"), "entries": listed}), headers=_UNKEPT)}
+            f"Return a visit with all its stages in order. Roles: {who('read-entries')}.",
+            responses={"200": _answer("It.", object_of({"visit": ref("Visit"), "entries": listed}), headers=_UNKEPT)}
             | self._refusals(*_READ, SiteNotFound, VisitUnknown, codes=[_NO_PATH]),
         )
         self._history(unknown)
         slip = {
-            "entry_id": _id(),
-            "label": _text(),
-            "token": _text(description="The key to the patient's page, `/t/{token}`."),
-            "site": _text(),
-            "time_zone": _text(),
-            "queue": _text(),
-            "language": _text(),
-            "party": _count("How many people the ticket is for.", 1),
-            "opened_at": _INSTANT,
+            "entry_id": id_of(),
+            "label": text(),
+            "token": text(description="The key to the patient's page, `/t/{token}`."),
+            "site": text(),
+            "time_zone": text(),
+            "queue": text(),
+            "language": text(),
+            "party": count_of("How many people the ticket is for.", 1),
+            "opened_at": INSTANT,
             "ahead": {"type": ["integer", "null"], "minimum": 0, "description": "Null if not waiting."},
             "expect_from": {
                 "type": ["integer", "null"],
@@ -1517,21 +1202,21 @@ class _Document:
             "Entries and visits",
             "read-slip",
             "Return what the slip of one of today's tickets says, to print it again. With its token, the key to the "
-            f"patient's page; every time is noted in the audit. Roles: {_who('read-slip')}.",
-            responses={"200": _answer("The slip.", _object(slip), headers=_UNKEPT)} | unknown,
+            f"patient's page; every time is noted in the audit. Roles: {who('read-slip')}.",
+            responses={"200": _answer("The slip.", object_of(slip), headers=_UNKEPT)} | unknown,
         )
         feedback = [
             _query(
                 "name",
                 "Words of the name in any order, or the whole of it. Case, accents and punctuation are nothing.",
-                _text(minLength=1, maxLength=entries.MOST_OF_NAME),
+                text(minLength=1, maxLength=entries.MOST_OF_NAME),
             ),
             _query(
                 "phone",
                 f"With or without the country; at least {entries.LEAST_OF_PHONE} digits.",
-                _text(minLength=1, maxLength=entries.MOST_OF_PHONE),
+                text(minLength=1, maxLength=entries.MOST_OF_PHONE),
             ),
-            _query("date_of_birth", "Of birth.", _text(format="date", pattern=f"^{parameters.DAY}$")),
+            _query("date_of_birth", "Of birth.", text(format="date", pattern=f"^{parameters.DAY}$")),
         ]
         self._add(
             "get",
@@ -1540,7 +1225,7 @@ class _Document:
             "find-patients",
             "Find visits by what the patient told, the newest first. At least one of `name`, `phone` and `date_of_birth`, "
             "and all that are given must be theirs. Every visit that is shown is noted in the audit. "
-            f"Roles: {_who('find-patients')}.",
+            f"Roles: {who('find-patients')}.",
             parameters=[*_PAGE, *feedback],
             responses={"200": _answer("The visits.", self._page("Visit"), headers=_UNKEPT)}
             | self._refusals(*_READ, SiteNotFound, InvalidField, codes=[_NO_PATH]),
@@ -1563,66 +1248,66 @@ class _Document:
             paths.AUDIT,
             "Audit",
             "read-audit",
-            f"List who did what in the caller's organisation, the latest first. Roles: {_who('read-audit')}.",
+            f"List who did what in the caller's organisation, the latest first. Roles: {who('read-audit')}.",
             parameters=[
                 *_PAGE,
-                _query("kind", kinds, _text(enum=list(audit.KINDS), default=audit.ACCESS)),
-                _query("site_id", "At this site alone.", _id()),
+                _query("kind", kinds, text(enum=list(audit.KINDS), default=audit.ACCESS)),
+                _query("site_id", "At this site alone.", id_of()),
             ],
             responses={"200": _answer("The audit.", self._page("Audited"), headers=_UNKEPT)}
             | self._refusals(*_READ, SiteNotFound, InvalidField),
         )
 
     def _history(self, refusals: Json) -> None:
-        interval = _object(
+        interval = object_of(
             {
-                "state": _text(enum=_STATES),
-                "started_at": _INSTANT,
-                "ended_at": _INSTANT,
-                "seconds": _count("How long it was."),
-                "point_id": _id(nullable=True),
-                "ended_by": _count("The number of the step that ended it.", 1),
+                "state": text(enum=STATES),
+                "started_at": INSTANT,
+                "ended_at": INSTANT,
+                "seconds": count_of("How long it was."),
+                "point_id": id_of(nullable=True),
+                "ended_by": count_of("The number of the step that ended it.", 1),
             }
         )
         feedback = {
-            "queue_id": _id("The queue it joined.", nullable=True),
-            "new_entry_id": _id("The entry that began with it.", nullable=True),
-            "point_id": _id(nullable=True),
-            "provider_id": _id("The clinician whom they wait for, or waited for.", nullable=True),
-            "to_provider_id": _id("The clinician whom they wait for instead.", nullable=True),
+            "queue_id": id_of("The queue it joined.", nullable=True),
+            "new_entry_id": id_of("The entry that began with it.", nullable=True),
+            "point_id": id_of(nullable=True),
+            "provider_id": id_of("The clinician whom they wait for, or waited for.", nullable=True),
+            "to_provider_id": id_of("The clinician whom they wait for instead.", nullable=True),
             "priority": {"type": ["string", "null"], "enum": [*get_args(Priority), None]},
-            "reason": _NULLABLE_TEXT | {"description": "Of a call: why this one. Of a cancellation or a move: staff's own."},
-            "step": _NULLABLE_TEXT | {"description": "Which step was undone."},
+            "reason": NULLABLE_TEXT | {"description": "Of a call: why this one. Of a cancellation or a move: staff's own."},
+            "step": NULLABLE_TEXT | {"description": "Which step was undone."},
             "was": {"type": ["string", "null"], "enum": [*sorted(OPEN_STATES), None], "description": "What expired."},
             "business_day": {"type": ["string", "null"], "description": "The new day that they were carried into."},
         }
-        step = _object(
+        step = object_of(
             {
-                "seq": _count(_DESCRIPTIONS["seq"], 1),
-                "at": _INSTANT,
-                "type": _text(enum=[name for name, event in EVENTS.items() if _is_step(event)]),
-                "entry_id": _id("The entry of this visit."),
+                "seq": count_of(_DESCRIPTIONS["seq"], 1),
+                "at": INSTANT,
+                "type": text(enum=[name for name, event in EVENTS.items() if _is_step(event)]),
+                "entry_id": id_of("The entry of this visit."),
                 "own": {"type": "boolean", "description": "False where it was about others, and touched this entry."},
-                "actor": _text(description="Who did it: `staff:3`, `ticket:7000000011`, `clock`, ..."),
-                "username": _NULLABLE_TEXT
-                | {"description": f"Of a member of staff. Null but for the roles: {_who('read-actors')}."},
+                "actor": text(description="Who did it: `staff:3`, `ticket:7000000011`, `clock`, ..."),
+                "username": NULLABLE_TEXT
+                | {"description": f"Of a member of staff. Null but for the roles: {who('read-actors')}."},
             }
             | {name: feedback[name] for name in entries.TOLD}
         )
-        stage = _object({"entry": _ref("EntryListed"), "intervals": {"type": "array", "items": interval}})
+        stage = object_of({"entry": ref("EntryListed"), "intervals": {"type": "array", "items": interval}})
         self._add(
             "get",
             paths.HISTORY,
             "Entries and visits",
             "read-history",
             "Return every step of an entry's whole visit, in order. With how long each state lasted, stage by stage; what a "
-            f"step that was undone had ended goes on as if it never had. Roles: {_who('read-history')}.",
+            f"step that was undone had ended goes on as if it never had. Roles: {who('read-history')}.",
             responses={
                 "200": _answer(
                     "The visit's history.",
-                    _object(
+                    object_of(
                         {
-                            "visit_id": _id(_DESCRIPTIONS["visit_id"]),
+                            "visit_id": id_of(_DESCRIPTIONS["visit_id"]),
                             "entries": {"type": "array", "items": stage},
                             "steps": {"type": "array", "items": step},
                         }
@@ -1647,30 +1332,30 @@ class _Document:
         }
         self.schemas["Figures"] = self._record(Figures, texts)
         self.schemas["HourFigures"] = self._record(Hour, texts)
-        self.schemas["PointFigures"] = self._record(PointUse, texts, name=_NULLABLE_TEXT)
-        by_queue: Json = {"queue_id": _id(), "name": _NULLABLE_TEXT, "figures": _ref("Figures")}
-        by_service: Json = {"service_id": _id(), "public_name": _NULLABLE_TEXT, "figures": _ref("Figures")}
+        self.schemas["PointFigures"] = self._record(PointUse, texts, name=NULLABLE_TEXT)
+        by_queue: Json = {"queue_id": id_of(), "name": NULLABLE_TEXT, "figures": ref("Figures")}
+        by_service: Json = {"service_id": id_of(), "public_name": NULLABLE_TEXT, "figures": ref("Figures")}
         group: Json = {
-            "figures": _ref("Figures"),
-            "services": {"type": "array", "items": _object(by_service)},
-            "queues": {"type": "array", "items": _object(by_queue)},
-            "hours": {"type": "array", "items": _ref("HourFigures"), "maxItems": 24},
-            "points": {"type": "array", "items": _ref("PointFigures")},
+            "figures": ref("Figures"),
+            "services": {"type": "array", "items": object_of(by_service)},
+            "queues": {"type": "array", "items": object_of(by_queue)},
+            "hours": {"type": "array", "items": ref("HourFigures"), "maxItems": 24},
+            "points": {"type": "array", "items": ref("PointFigures")},
         }
         whole = {
-            "site_id": _id(),
-            "time_zone": _text(),
-            "from": _text(format="date"),
-            "to": _text(format="date"),
-            "days": {"type": "array", "items": _object({"business_day": _text(format="date")} | group)},
+            "site_id": id_of(),
+            "time_zone": text(),
+            "from": text(format="date"),
+            "to": text(format="date"),
+            "days": {"type": "array", "items": object_of({"business_day": text(format="date")} | group)},
         }
         length = f"At most {statistics.MOST_DAYS} days after `from`, that day among them."
         asked = [
-            _query(name, text, _text(format="date", pattern=f"^{parameters.DAY}$")) | {"required": True}
-            for name, text in (("from", "The first business day."), ("to", f"The last business day. {length}"))
+            _query(name, bound, text(format="date", pattern=f"^{parameters.DAY}$")) | {"required": True}
+            for name, bound in (("from", "The first business day."), ("to", f"The last business day. {length}"))
         ]
         refusals = self._refusals(*_READ, SiteNotFound, InvalidField, codes=[_NO_PATH])
-        about = f"Days, queues, hours and points without any entry are left out. Roles: {_who('read-statistics')}."
+        about = f"Days, queues, hours and points without any entry are left out. Roles: {who('read-statistics')}."
         self._add(
             "get",
             paths.STATISTICS,
@@ -1678,10 +1363,10 @@ class _Document:
             "read-statistics",
             f"Return the figures of some business days. All together, and by day, service, queue, hour and point. {about}",
             parameters=asked,
-            responses={"200": _answer("The figures.", _object(whole | group), headers=_UNKEPT)} | refusals,
+            responses={"200": _answer("The figures.", object_of(whole | group), headers=_UNKEPT)} | refusals,
         )
         header = ",".join(statistics.COLUMNS)
-        disposition = _text(pattern='^attachment; filename="[a-z0-9.-]+"$')
+        disposition = text(pattern='^attachment; filename="[a-z0-9.-]+"$')
         self._add(
             "get",
             paths.STATISTICS_CSV,
@@ -1693,40 +1378,40 @@ class _Document:
                 "200": {
                     "description": "UTF-8. A text that a spreadsheet would take for a formula has an apostrophe before it.",
                     "headers": _counted() | _UNKEPT | {"Content-Disposition": {"required": True, "schema": disposition}},
-                    "content": {"text/csv": {"schema": _text(pattern=f"^{header}\r\n")}},
+                    "content": {"text/csv": {"schema": text(pattern=f"^{header}\r\n")}},
                 }
             }
             | refusals,
         )
-        open_now = _object({state: _count(f"How many are {state}.") for state in sorted(OPEN_STATES)})
-        left = _object({"entry_id": _id(), "label": _text(), "state": _text(enum=sorted(OPEN_STATES)), "since": _INSTANT})
+        open_now = object_of({state: count_of(f"How many are {state}.") for state in sorted(OPEN_STATES)})
+        left = object_of({"entry_id": id_of(), "label": text(), "state": text(enum=sorted(OPEN_STATES)), "since": INSTANT})
         self._add(
             "get",
             paths.DAY,
             "Figures",
             "read-day",
             "Return the report of a business day. What is open, how the rest ended, how long people waited; by queue. "
-            f"Roles: {_who('read-day')}.",
+            f"Roles: {who('read-day')}.",
             parameters=[
                 _query(
                     "business_day",
                     "Another day than the site's present one.",
-                    _text(format="date", pattern=f"^{parameters.DAY}$"),
+                    text(format="date", pattern=f"^{parameters.DAY}$"),
                 )
             ],
             responses={
                 "200": _answer(
                     "The report.",
-                    _object(
+                    object_of(
                         {
-                            "site_id": _id(),
-                            "business_day": _text(format="date"),
+                            "site_id": id_of(),
+                            "business_day": text(format="date"),
                             "is_over": {"type": "boolean"},
-                            "figures": _ref("Figures"),
+                            "figures": ref("Figures"),
                             "open": open_now,
                             "queues": {
                                 "type": "array",
-                                "items": _object(by_queue | {"open": open_now, "left": {"type": "array", "items": left}}),
+                                "items": object_of(by_queue | {"open": open_now, "left": {"type": "array", "items": left}}),
                             },
                         }
                     ),
@@ -1739,20 +1424,20 @@ class _Document:
     def _live(self) -> None:
         position = "The position up to which this screen knows everything. Anything that is no position is ignored."
         where = [
-            {"name": "Last-Event-ID", "in": "header", "description": position, "schema": _text()},
+            {"name": "Last-Event-ID", "in": "header", "description": position, "schema": text()},
             {
                 "name": "last_event_id",
                 "in": "query",
                 "description": "The same, where a header cannot be set.",
-                "schema": _text(),
+                "schema": text(),
             },
         ]
         own = "By the display's own token."
         key = "Whoever has the ticket's token may: it is in the address, and it is the only key."
         for path, name, view, what, may, security, kinds, codes in (
-            (paths.DESK, "follow-desk", DeskView, "the desk of a site", f"Roles: {_who('follow-desk')}.", _STAFF,
+            (paths.DESK, "follow-desk", DeskView, "the desk of a site", f"Roles: {who('follow-desk')}.", _STAFF,
              (NotSignedIn, NotAllowed, SiteNotFound), [_NO_PATH]),
-            (paths.POINT, "follow-point", PointView, "the console of a point", f"Roles: {_who('follow-point')}.", _STAFF,
+            (paths.POINT, "follow-point", PointView, "the console of a point", f"Roles: {who('follow-point')}.", _STAFF,
              (NotSignedIn, NotAllowed, SiteNotFound, PointNotFound), [_NO_PATH]),
             (paths.DISPLAY, "follow-display", DisplayView, "a waiting-room display", own, _DISPLAY,
              (NotSignedIn, NotAllowed), [_NO_PATH]),
@@ -1761,7 +1446,7 @@ class _Document:
         ):  # fmt: skip
             refusals = self._refusals(*kinds, codes=codes, api=False)
             unavailable = self._refusal(503, [_code(Unavailable)], api=False)
-            unavailable["content"]["text/plain"] = {"schema": _text(const="Too many streams")}
+            unavailable["content"]["text/plain"] = {"schema": text(const="Too many streams")}
             self._add(
                 "get",
                 path,
@@ -1775,14 +1460,14 @@ class _Document:
                     "200": {
                         "description": "The stream as server-sent events.",
                         "headers": _headers(),
-                        "content": {"text/event-stream": {"schema": _text(), "example": _STREAM[view.kind]}},
+                        "content": {"text/event-stream": {"schema": text(), "example": _STREAM[view.kind]}},
                     },
                 }
                 | refusals
                 | {"503": unavailable},
                 **{
-                    "x-messages": {kind: _ref(f"{kind.title()}Message") for kind in live_messages()},
-                    "x-cells": _ref(f"{view.kind.title()}Cells"),
+                    "x-messages": {kind: ref(f"{kind.title()}Message") for kind in live_messages()},
+                    "x-cells": ref(f"{view.kind.title()}Cells"),
                     "x-shape": view.shape,
                 },
             )
@@ -1797,8 +1482,8 @@ class _Document:
                 requestBody=_request("Disagreement", {"seq": 41}),
                 responses=self._told(*(kind for kind in kinds if kind is not PointNotFound)),
             )
-        self.schemas["Disagreement"] = _tidy(feedback.Disagreement.model_json_schema())
-        self.schemas["Ack"] = _tidy(feedback.Ack.model_json_schema())
+        self.schemas["Disagreement"] = tidy(feedback.Disagreement.model_json_schema())
+        self.schemas["Ack"] = tidy(feedback.Ack.model_json_schema())
         self._add(
             "get",
             paths.QR,
@@ -1810,7 +1495,7 @@ class _Document:
                 "200": {
                     "description": "The code.",
                     "headers": _counted() | _UNKEPT,
-                    "content": {"image/svg+xml": {"schema": _text(pattern="^<svg ")}},
+                    "content": {"image/svg+xml": {"schema": text(pattern="^<svg ")}},
                 }
             }
             | self._refusals(TicketNotFound, codes=[_NO_PATH]),
@@ -1823,14 +1508,14 @@ class _Document:
             f"{speech.speak.__doc__} {own}",
             security=_DISPLAY,
             parameters=[
-                _query("entry", "Whose call; without it, a sentence to try the sound with.", _id()),
-                _query("language", "In which language.", _text(enum=list(VOICES))),
+                _query("entry", "Whose call; without it, a sentence to try the sound with.", id_of()),
+                _query("language", "In which language.", text(enum=list(VOICES))),
             ],
             responses={
                 "200": {
                     "description": "The sound.",
                     "headers": _counted() | _UNKEPT,
-                    "content": {"audio/wav": {"schema": _text(format="binary")}},
+                    "content": {"audio/wav": {"schema": text(format="binary")}},
                 },
                 "204": {"description": "The call is over, or cannot be spoken here.", "headers": _counted()},
             }
@@ -1845,7 +1530,7 @@ class _Document:
             security=_DISPLAY,
             requestBody=_request("Ack", {"seq": 41, "muted": False, "version": "1.0"}),
             responses=self._told(NotSignedIn, NotAllowed),
-            **{"x-event": _ref(DisplayReported.__name__)},  # what it may come to in the log
+            **{"x-event": ref(DisplayReported.__name__)},  # what it may come to in the log
         )
 
     def _told(self, *kinds: type[NowServingError]) -> Json:
@@ -1853,20 +1538,20 @@ class _Document:
         return taken | self._refusals(*kinds, ForeignOrigin, *_WRITE, codes=[_NO_PATH])
 
     def _operation(self) -> None:
-        self.schemas["Alive"] = _object({"status": {"const": "ok"}})
-        self.schemas["Readiness"] = _object(
+        self.schemas["Alive"] = object_of({"status": {"const": "ok"}})
+        self.schemas["Readiness"] = object_of(
             {
-                "status": _text(enum=["ok", "unavailable"]),
+                "status": text(enum=["ok", "unavailable"]),
                 "checks": {
                     "type": "object",
                     "description": "Each dependency. `degraded` fails nothing.",
-                    "additionalProperties": _object({"status": _text(), "milliseconds": {"type": "number", "minimum": 0}}),
+                    "additionalProperties": object_of({"status": text(), "milliseconds": {"type": "number", "minimum": 0}}),
                 },
             }
         )
         unread = {"Cache-Control": {"required": True, "schema": {"const": "no-store"}}}
         bare = self._refusals(api=False, hosts=False)
-        alive = _answer("The process turns.", _ref("Alive"), headers=unread)
+        alive = _answer("The process turns.", ref("Alive"), headers=unread)
         for path, name in (("/health", "health"), ("/health/live", "health-live")):
             about = "Say that the process turns. Nothing else is asked."
             self._add("get", path, "Operation", name, about, security=_PUBLIC, responses={"200": alive} | bare)
@@ -1878,8 +1563,8 @@ class _Document:
             "Ask each dependency. 503 names what fails. A bus that is away is told, but fails nothing: the log heals it.",
             security=_PUBLIC,
             responses={
-                "200": _answer("Ready to serve.", _ref("Readiness"), headers=unread),
-                "503": _answer("Not ready, or about to stop.", _ref("Readiness"), headers=unread),
+                "200": _answer("Ready to serve.", ref("Readiness"), headers=unread),
+                "503": _answer("Not ready, or about to stop.", ref("Readiness"), headers=unread),
             }
             | bare,
         )
@@ -1894,7 +1579,7 @@ class _Document:
                 "200": {
                     "description": "All figures, in Prometheus's text format.",
                     "headers": _headers(),
-                    "content": {"text/plain": {"schema": _text()}},
+                    "content": {"text/plain": {"schema": text()}},
                 }
             }
             | bare,
@@ -1944,14 +1629,10 @@ _STREAM = {
 
 def _subject(command: type[Command]) -> str:
     """Return what a command is about, from the first of its fields: ``entry_id`` gives "Entries"."""
-    noun = fields(command)[0].name.removesuffix("_id").replace("_", " ")  # type: ignore[arg-type]
+    noun = fields(command)[0].name.removesuffix("id_of").replace("_", " ")  # type: ignore[arg-type]
     if noun == "site":
         return "Setting up"
     return (noun[:-1] + "ies" if noun.endswith("y") else noun + "s").capitalize()
-
-
-def _who(action: str) -> str:
-    return ", ".join(role for role in (*roles.ROLES, roles.INTEGRATION) if roles.may(role, action)) or "none"
 
 
 def _headers() -> Json:
@@ -1979,7 +1660,7 @@ _AS_BEFORE: Json = {"description": "As it was when the caller had it last, by `I
 
 
 def _request(schema: str, example: Json | None) -> Json:
-    content: Json = {"schema": _ref(schema)} | ({} if example is None else {"example": example})
+    content: Json = {"schema": ref(schema)} | ({} if example is None else {"example": example})
     return {"required": True, "content": {"application/json": content}}
 
 
@@ -1998,14 +1679,14 @@ _PAGE = [
         "How many rows.",
         {"type": "integer", "minimum": 1, "maximum": paging.MOST, "default": paging.DEFAULT_SIZE},
     ),
-    _query("after", "Where the page before left off: its `next`. Good for this list alone.", _text()),
+    _query("after", "Where the page before left off: its `next`. Good for this list alone.", text()),
 ]
 
 
 def _path_parameter(name: str, convertor: str) -> Json:
     if convertor == "id":
-        schema, about, example = _id(), _DESCRIPTIONS[name], _SAMPLES[name]
+        schema, about, example = id_of(), _DESCRIPTIONS[name], _SAMPLES[name]
     else:
         pattern, about, example = _PATH_TEXTS[name]
-        schema = _text(pattern=pattern)
+        schema = text(pattern=pattern)
     return {"name": name, "in": "path", "required": True, "description": about, "schema": schema, "example": example}
