@@ -272,7 +272,7 @@ def _of_type(name: str, hint: Any, hoisted: dict[str, Json]) -> Json:
     """Return the schema of a field that the server writes; what it refers to by name is put into ``hoisted``."""
     made: Json = tidy(TypeAdapter(hint).json_schema(ref_template=REFERENCE, mode="serialization"))
     hoisted |= made.pop("$defs", {})
-    if name.endswith("id_of") and made.get("type") in ("integer", ["integer", "null"]):
+    if name.endswith("_id") and made.get("type") in ("integer", ["integer", "null"]):
         made = id_of(nullable="null" in made["type"])
     elif name.endswith("_ids") and made.get("type") == "array":
         made["items"] = id_of()
@@ -296,7 +296,7 @@ def _body_schema(name: str, model: type[BaseModel], hoisted: dict[str, Json]) ->
             made |= _plain(made)
         if key.endswith("_ids") and made.get("type") == "array":
             made["items"] |= {"minimum": 1, "maximum": MAX_ID}  # beyond these there is nothing to be found
-        elif key.endswith("id_of") and "integer" in made.get("type", ()):
+        elif key.endswith("_id") and "integer" in made.get("type", ()):
             made |= {"minimum": 1, "maximum": MAX_ID}
         if key == "site_id" and key not in own:
             made["description"] = "May be given, and must then be the site that the other ids belong to."
@@ -369,7 +369,7 @@ def _sample(name: str, key: str, schema: Json) -> Any:
     if "boolean" in kinds:
         return True
     if "integer" in kinds:
-        return _SAMPLES["queue_id"] if key.endswith("id_of") else schema.get("minimum", 1)
+        return _SAMPLES["queue_id"] if key.endswith("_id") else schema.get("minimum", 1)
     if "string" in kinds:
         pattern = re.compile(schema.get("pattern", ""))
         low, high = schema.get("minLength", 0), schema.get("maxLength", 99)
@@ -1629,7 +1629,7 @@ _STREAM = {
 
 def _subject(command: type[Command]) -> str:
     """Return what a command is about, from the first of its fields: ``entry_id`` gives "Entries"."""
-    noun = fields(command)[0].name.removesuffix("id_of").replace("_", " ")  # type: ignore[arg-type]
+    noun = fields(command)[0].name.removesuffix("_id").replace("_", " ")  # type: ignore[arg-type]
     if noun == "site":
         return "Setting up"
     return (noun[:-1] + "ies" if noun.endswith("y") else noun + "s").capitalize()
