@@ -1,9 +1,4 @@
-# make run    a clinic with a simulated day           make test   everything the tests need, then all of them
-# make check  lint, types, import rules               make clean  forget what was installed
-# make paths  what is live, on asyncio's own loop, and without the hand-off
-# make fuzz   the whole API, with what the document allows and what it does not, for some minutes
-# make stress one fault after another while screens follow: STRESS_ARGS="--minutes 30 --seed 7"
-# make bench  what the live streams cost, beside others     make pictures  what the README shows, taken of the running demo
+# `make help` lists the targets: every target that people call has a `##` comment on its line.
 
 PORT ?= 8000
 HOST ?= 127.0.0.1
@@ -26,13 +21,13 @@ PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: run test check paths fuzz stress bench pictures packages wheel clean help
 
-help:
-	@sed -n '1,6s/^# //p' Makefile
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-run: $(RUN_STAMP)
+run: $(RUN_STAMP) ## run a small clinic with a simulated day: PORT=9000, HOST=0.0.0.0
 	@$(VENV)/bin/python -m server.cli demo --host $(HOST) --port $(PORT)
 
-test: packages $(DEV_STAMP) $(NPM_STAMP) check
+test: packages $(DEV_STAMP) $(NPM_STAMP) check ## install what the tests need, then run all of them
 	node --test tests/web
 	$(VENV)/bin/python -m coverage erase
 	@# Three lanes for two cores: real servers and browsers are waited for a good part of the time, and what only thinks
@@ -56,7 +51,7 @@ test: packages $(DEV_STAMP) $(NPM_STAMP) check
 	@$(VENV)/bin/python -m coverage json --quiet -o .make/coverage.json
 	@$(VENV)/bin/python tests/support/branches.py .make/coverage.json $(LEAST_BRANCHES)
 
-check: $(DEV_STAMP) $(NPM_STAMP)
+check: $(DEV_STAMP) $(NPM_STAMP) ## lint, types and import rules alone
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
@@ -64,17 +59,17 @@ check: $(DEV_STAMP) $(NPM_STAMP)
 	tests/npm/node_modules/.bin/tsc -p tests/npm
 	tests/npm/node_modules/.bin/tsc -p tests/npm/tsconfig.worker.json
 
-paths: packages $(DEV_STAMP) $(NPM_STAMP)
+paths: packages $(DEV_STAMP) $(NPM_STAMP) ## test the live streams on asyncio's own loop, and without the hand-off
 	NOWSERVING_TEST_EVENT_LOOP=asyncio $(VENV)/bin/python -m pytest tests/faults $(LIVE:%=tests/integration/test_%.py)
 	NOWSERVING_TEST_HAND_OFF=off $(VENV)/bin/python -m pytest tests/faults $(LIVE:%=tests/integration/test_%.py)
 
-fuzz: $(DEV_STAMP)
+fuzz: $(DEV_STAMP) ## fuzz the whole API for some minutes: FUZZ_ARGS
 	$(VENV)/bin/python -m tests.fuzz $(FUZZ_ARGS)
 
-stress: packages $(DEV_STAMP)
+stress: packages $(DEV_STAMP) ## inject faults while screens follow: STRESS_ARGS="--minutes 30 --seed 7"
 	$(VENV)/bin/python -m tests.faults $(STRESS_ARGS)
 
-bench: $(DEV_STAMP)
+bench: $(DEV_STAMP) ## measure the live streams beside other servers
 	@sh tests/packages.sh bench
 	$(VENV)/bin/python loadtests/bench_fanout.py --streams 1000 5000
 	$(VENV)/bin/python loadtests/bench_personal.py
@@ -82,13 +77,13 @@ bench: $(DEV_STAMP)
 	$(VENV)/bin/python loadtests/bench_latency.py
 	$(VENV)/bin/python loadtests/bench_burst.py
 
-pictures: packages $(DEV_STAMP)
+pictures: packages $(DEV_STAMP) ## regenerate the screenshots of the README from a running demo
 	$(VENV)/bin/python docs/pictures.py
 
-packages:
+packages: ## check for the servers and the browser of the tests; install them as root
 	@sh tests/packages.sh
 
-wheel: $(DEV_STAMP)
+wheel: $(DEV_STAMP) ## build the wheel into dist/
 	$(VENV)/bin/python -m build --wheel --outdir dist .
 
 $(VENV)/bin/python:
@@ -111,5 +106,5 @@ $(NPM_STAMP): tests/npm/package.json tests/npm/package-lock.json | packages
 	@cd tests/npm && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-clean:
+clean: ## remove everything that was installed or built
 	rm -rf $(VENV) dist tests/npm/node_modules
