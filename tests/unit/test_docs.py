@@ -82,10 +82,12 @@ FOLDERS = {path.name for path in TREE if path.is_dir()}
 
 
 def spans(page: Path) -> Iterator[str]:
-    """Yield the code spans of a page; code blocks are left out."""
+    """Yield the code spans of a page and the paths in its diagrams; other code blocks are left out."""
     text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     for found in CODE_SPAN.finditer(text):
         yield (found[1] or found[2]).strip()
+    for diagram in re.findall(r"^```mermaid.*?^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+        yield from re.findall(r"\b(?:server|web|workers)/[\w/.]*\w", diagram)
 
 
 def code(page: Path) -> str:
@@ -121,7 +123,7 @@ def exists(path: str) -> bool:
         path = path.partition("<")[0].rpartition("/")[0]
     if "*" in path:
         return any(ROOT.glob(path))
-    return (ROOT / path).exists()
+    return (ROOT / path).exists() or (ROOT / f"{path}.py").exists()  # a module may become a package
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
