@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import importlib
+import importlib.util
 import json
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -152,7 +154,7 @@ def test_every_module_that_is_named_exists(page: Path) -> None:
 
 
 def importable(dotted: str) -> bool:
-    module, names = dotted, []
+    module, names = dotted, list[str]()
     while True:
         try:
             found: Any = importlib.import_module(module)
@@ -370,6 +372,23 @@ def test_undo_restores_the_state(edge: Edge) -> None:
     assert clinic.state() == end
     clinic.do(Undo(entry_id=clinic.subject))
     assert clinic.state() == begin
+
+
+# The scripts that the pages name
+
+
+def test_replay_of_a_log_equals_the_board() -> None:
+    spec = importlib.util.spec_from_file_location("replay", DOCS / "replay.py")
+    assert spec is not None
+    assert spec.loader is not None
+    replay = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(replay)
+    clinic = Clinic("serving")
+    created = replay.before_the_first_event(clinic.board.site, clinic.log[0].at)
+    created = replace(created, rules=clinic.first.rules)  # the world begins with rules of its own
+    assert replay.differences(replay.replayed(created, clinic.log), clinic.board) == []
+    assert replay.replayed(created, clinic.log, until=2).site.seq == 2
+    assert replay.differences(replay.replayed(created, clinic.log, until=2), clinic.board) != []
 
 
 # The version, and the scripts that run everything
