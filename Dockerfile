@@ -5,7 +5,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/nowserving
 ENV PATH=/opt/nowserving/bin:$PATH
 WORKDIR /build
-# The libraries first, exactly as locked: this layer is built again only when the lock changes.
+# The locked libraries come first: Docker rebuilds this layer only after a change of the lock.
 COPY requirements.lock ./
 RUN pip install --require-hashes -r requirements.lock
 COPY pyproject.toml README.md LICENSE ./
@@ -20,7 +20,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends espeak-ng && rm
 RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /var/lib/nowserving nowserving \
     && install --directory --owner=nowserving --group=nowserving --mode=0750 /var/lib/nowserving
 COPY --from=build /opt/nowserving /opt/nowserving
-# Nothing is written outside /var/lib/nowserving and /tmp: the root file system may be read-only.
+# The server writes only to /var/lib/nowserving and /tmp, so the root file system may be read-only.
 ENV PATH=/opt/nowserving/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 10001:10001
 WORKDIR /var/lib/nowserving

@@ -91,7 +91,8 @@ class Sentence:
 # From a text to its sentences
 
 _ABBREVIATION = re.compile(r"\b(e\.g|i\.e|etc|cf|vs|al|approx)\.$", re.IGNORECASE)
-_END = re.compile(r"(?<=[.!?])[\"')*_]*\s+(?=[\"'(*_\[`]*[A-Z0-9])")
+_LOWER_CASE = "axe-core|espeak-ng|import-linter|nginx|pytest|sse-starlette|uvicorn"  # names that may begin a sentence
+_END = re.compile(rf"(?<=[.!?])[\"')*_]*\s+(?=[\"'(*_\[`]*(?:[A-Z0-9]|{_LOWER_CASE}))")
 _MARKER = re.compile(r"^\s*([-*+]|\d+\.)\s+")
 
 
