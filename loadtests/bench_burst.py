@@ -1,10 +1,10 @@
-"""How old what patients see is while commands come as fast as the database takes them.
+"""Measure the age of the view of patients while commands come as fast as the database accepts them.
 
     python loadtests/bench_burst.py --patients 2000 --seconds 2
 
-One process does the commands (on a private MariaDB), another has the streams; a Redis is between them. Every call moves
-everybody who waits. When a change reaches a patient, its age is that of the oldest command whose change the screen did not
-show yet, counted from that command's answer.
+One process runs the commands (on a private MariaDB), another has the streams; a Redis connects them. Every call moves all
+waiting patients. The age of a change at a patient counts from the answer of the oldest command that the screen did not show
+yet.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _SEQ = re.compile(rb'"seq":(\d+),"set"')
 
 
 class Answers:
-    """When each number of the log that moves a queue was answered."""
+    """The time of the answer for each number of the log that moves a queue."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -49,7 +49,7 @@ class Answers:
 
 
 def keep_calling(server: Server, token: str, point_id: int, answers: Answers, until: float) -> None:
-    """Call, start and complete at one point for as long as there is time."""
+    """Call, start and complete at one point until the time ``until``."""
     caller = Caller(server, token)
     while time.perf_counter() < until:
         done = caller.do("call-next", point_id=point_id)
@@ -60,7 +60,7 @@ def keep_calling(server: Server, token: str, point_id: int, answers: Answers, un
 
 
 def burst(transport: Transport, patients: int, seconds: float) -> tuple[list[float], float, int]:
-    """Return every age in milliseconds, what the process's memory grew by, and how many commands were done."""
+    """Return every age in milliseconds, the growth of the process's memory in bytes, and the number of commands."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         url = stack.enter_context(fresh_database(stack.enter_context(mariadb(folder / "mariadb"))))

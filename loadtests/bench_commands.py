@@ -1,12 +1,12 @@
-"""What a command costs the server, beside the very statements that it needs run bare through aiomysql.
+"""Measure the cost of a command beside its own statements, run bare through aiomysql.
 
     python loadtests/bench_commands.py
 
-One real server process serves `call-next`, `start` and `complete` over HTTP at a site with 500 waiting and a million past
-visits, on a private MariaDB. The database's general log keeps what the server sent. A twin of the site, made by the same
-steps and so with the same numbers, then gets the same statements with its own ids from a process that has nothing but
-aiomysql. The two take turns, patient by patient, so that neither has the machine to itself; each is charged the CPU (user
-and system) of its own process. At the end both sites must be in the same state: the replay was no sham.
+One real server process serves `call-next`, `start` and `complete` over HTTP at a site with 500 waiting entries and a
+million past visits, on a private MariaDB. The database's general log records the statements of the server. A twin of the
+site was made by the same steps and so has the same numbers. A process with only aiomysql sends the same statements to the
+twin, with the twin's ids. The two take turns, patient by patient, so that neither has the machine alone. Each is charged
+the CPU time (user and system) of its own process. At the end both sites must be in the same state, which proves the replay.
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ TWIN = FIRST_SITE + 1
 OPTIONS = ("--innodb-buffer-pool-size=1G", "--innodb-log-file-size=1G", "--log-output=TABLE")
 STEPS = ("call-next", "start", "complete")
 _LITERAL = re.compile(r"'(?:[^'\\]|\\.|'')*'|(?<![\w.])\d+(?![\w.])")
-_CLOCKS = re.compile(r"next_tick_at <=|^SELECT CAST")  # what the clock looks for is no part of a command
+_CLOCKS = re.compile(r"next_tick_at <=|^SELECT CAST")  # the clock's queries are no part of a command
 Statement = tuple[str, tuple[object, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One round's figures: CPU milliseconds a command, of the server and of the bare statements, and how many they were."""
+    """One round's figures: CPU milliseconds per command, of the server and of the bare statements, and their number."""
 
     server: float
     bare: float
@@ -72,18 +72,18 @@ class Round:
 
 
 class Client:
-    """A receptionist's connection, kept open."""
+    """A receptionist's persistent connection."""
 
     def __init__(self, server: Server, token: str) -> None:
         self._connection = HTTPConnection("127.0.0.1", server.port, timeout=30)
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
     def do(self, command: str, **body: Any) -> dict[str, Any]:
-        """Do a command; return its answer, which must be 200."""
+        """Run a command; return its answer. Raises `RuntimeError` for any status but 200."""
         headers = self._headers | {"Idempotency-Key": uuid.uuid4().hex}
         try:
             response = self._asked(command, body, headers)
-        except ConnectionError:  # it was kept open for 75 s, and a busy machine took longer: once more, under the same key
+        except ConnectionError:  # the server closes an idle connection after 75 s: repeat with the same key
             self._connection.close()
             response = self._asked(command, body, headers)
         answer: dict[str, Any] = json.loads(response.read())
@@ -102,11 +102,11 @@ class Client:
         self.do("complete", entry_id=entry_id)
 
 
-# What the server sent
+# The statements of the server
 
 
 class _Log:
-    """The database's general log, empty at first, for as long as a block lasts."""
+    """The database's general log for the length of a block, empty at its start."""
 
     def __init__(self, connection: pymysql.Connection, but_for: int) -> None:
         self._connection = connection
@@ -125,7 +125,7 @@ class _Log:
             cursor.execute("SET GLOBAL general_log = OFF")
 
     def transactions(self) -> Iterator[list[str]]:
-        """Yield the statements of each transaction since the last time, in the order of their ends: not the clock's own."""
+        """Yield the statements of each transaction since the last call, in the order of their ends, without the clock's."""
         with self._connection.cursor() as cursor:
             cursor.execute(f"SELECT thread_id, command_type, argument FROM mysql.general_log LIMIT {self._read}, 1000000")
             rows = cursor.fetchall()
@@ -143,7 +143,7 @@ class _Log:
 
 
 def bare(text: str) -> Statement:
-    """Return a statement of the log for the twin, as a text with places and the values for them."""
+    """Return a statement of the log for the twin, as a text with placeholders, and their values."""
     values: list[object] = []
 
     def place(found: re.Match[str]) -> str:
@@ -160,7 +160,7 @@ def _unquoted(literal: str) -> str:
 
 
 class Bare:
-    """A connection and nothing else, in a process of its own."""
+    """A bare connection, in a process of its own."""
 
     it: Bare
 
@@ -178,7 +178,7 @@ class Bare:
         return connection
 
     async def run(self, transactions: Sequence[Sequence[Statement]]) -> float:
-        """Run transactions; return the CPU seconds that this process used for them."""
+        """Run transactions; return the CPU seconds of this process for them."""
         began = time.process_time()
         async with self.connection.cursor() as cursor:
             for transaction in transactions:
@@ -194,12 +194,12 @@ class Bare:
 
 
 def begin_bare(url: str) -> None:
-    """Begin the bare process."""
+    """Initialise the bare process."""
     Bare.it = Bare(url)
 
 
 def bare_thread() -> int:
-    """Return by what number the database knows the bare process."""
+    """Return the database's thread number of the bare process."""
     return int(Bare.it.connection.thread_id())
 
 
@@ -212,7 +212,7 @@ def replay(transactions: Sequence[Sequence[Statement]]) -> float:
 
 
 async def build(url: str, env: dict[str, str], past: int) -> list[Seed]:
-    """Fill the database: two sites by the same steps, each with its past."""
+    """Fill the database with two sites by the same steps, each with its past; return their seeds."""
     database = Database(url)
     await migrate(database)
     setup = Setup(database, Executor(database, vault(), publish=lambda *_: None))
@@ -220,7 +220,7 @@ async def build(url: str, env: dict[str, str], past: int) -> list[Seed]:
     seeds = []
     with plain.cursor() as cursor:
         cursor.execute(f"ALTER TABLE sites AUTO_INCREMENT = {FIRST_SITE}")
-    # The sites' own day, which is not the calendar's in the small hours: what is past must not be of it.
+    # The business day, which differs from the calendar day in the small hours: the past must lie before it.
     today = date.fromisoformat(business_day(await database.now(), "UTC", DAY_TURNS_AT_MINUTES))
     for site_id in (FIRST_SITE, TWIN):
         seeded = await setup.seed(POINTS, 0, 0)
@@ -235,7 +235,7 @@ async def build(url: str, env: dict[str, str], past: int) -> list[Seed]:
 
 
 class Bench:
-    """The two sites, and who works at them."""
+    """The two sites and their staff."""
 
     def __init__(self, url: str, server: Server, seeds: list[Seed], waiting: int, bare_process: ProcessPoolExecutor) -> None:
         self.url, self.server, self.waiting, self.bare_process = url, server, waiting, bare_process
@@ -246,10 +246,10 @@ class Bench:
         self.issued = 0
 
     def top_up(self, served: int) -> None:
-        """Issue as many tickets at both sites as bring back the full number of those waiting."""
+        """Issue tickets at both sites until the full number of entries waits again."""
         missing = self.waiting + served - self.issued
         queues = [(self.issued + index) % 3 for index in range(missing)]
-        if not self.issued:  # whoever comes first starts the clock that quotes anew
+        if not self.issued:  # the first ticket starts the clock that renews quotes
             self._issue(queues[:1])
             del queues[:1]
         self._stop_the_clock()
@@ -263,7 +263,7 @@ class Bench:
         asyncio.run(self._issue_at_the_twin([self.twin["queue_ids"][queue] for queue in queues]))
 
     def _stop_the_clock(self) -> None:
-        """Have nobody quoted anew: the server's clock would come to the two sites at different moments of their work."""
+        """Suppress new quotes: the server's clock would reach the two sites at different moments of their work."""
         with self.plain.cursor() as cursor:
             cursor.execute("UPDATE sites SET quoted_at = %s, next_tick_at = turns_at", (FAR_AHEAD,))
             cursor.execute("SELECT seq FROM sites WHERE id IN (%s, %s)", (FIRST_SITE, TWIN))
@@ -279,7 +279,7 @@ class Bench:
         await database.close()
 
     def round(self, patients: int) -> Round:
-        """Serve patients over HTTP, and after each one the same at the twin, bare."""
+        """Serve patients over HTTP, and after each one repeat the statements at the twin."""
         point_ids = self.seeded["point_ids"]
         used = used_bare = 0.0
         statements = 0
@@ -295,7 +295,7 @@ class Bench:
         return Round(1000 * used / count, 1000 * used_bare / count, statements / count)
 
     def speed(self, patients: int) -> float:
-        """Return the commands a second that this one site takes from all its points at once."""
+        """Return the commands per second that this one site accepts from all its points at once."""
         point_ids = self.seeded["point_ids"]
 
         def work(point_id: int) -> None:
@@ -319,7 +319,7 @@ class Bench:
         return 1000 * (cpu_seconds(self.server.process.pid) - before) / tickets
 
     async def ticking(self, times: int) -> tuple[float, int]:
-        """Return the CPU milliseconds of a tick that quotes everybody at the twin anew, and how many quotes changed."""
+        """Return the CPU milliseconds of a tick that renews all quotes of the twin, and the number of changed quotes."""
         database = Database(self.url)
         figures = []
         for _ in range(times):
@@ -369,12 +369,12 @@ def main() -> None:
         with serving(env, Path(folder)) as server:
             bench = Bench(url, server, seeds, options.waiting, bare_process)
             run(bench, options.rounds, options.patients)
-        ticking, waiting = asyncio.run(bench.ticking(5))  # no server runs now, that would tick the site itself
+        ticking, waiting = asyncio.run(bench.ticking(5))  # no server runs now that could tick the site itself
         print(f"a tick that quotes {waiting} anew: {ticking:.1f} ms of CPU")
 
 
 def run(bench: Bench, rounds: int, patients: int) -> None:
-    """Take turns, and print what came of it."""
+    """Run the rounds in turn and print their figures."""
     served = 0
     bench.top_up(served)
     bench.round(4)  # warm: statements compiled, boards loaded, pages read

@@ -1,9 +1,9 @@
-"""What it costs to come back: a storm of screens that connect to a server which has just started.
+"""Measure the cost of reconnecting: a storm of screens connects to a server that has just started.
 
     python loadtests/bench_connect.py --streams 4000
 
-Each is authorised, finds its view and is sent its snapshot. Charged is the CPU of the server's process; the rate is that of
-all of them together, some at a time, as the machine allows with the clients on its other core.
+The server authorises each screen, finds its view and sends its snapshot. The cost is the CPU time of the server's process.
+The rate is the rate of all screens together, some at a time, with the clients on the other core of the machine.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ AT_ONCE = 200
 
 
 def storm(server: Server, requests: Iterator[bytes], count: int) -> tuple[float, float]:
-    """Connect everybody; return CPU microseconds a connection, and connections a second."""
+    """Connect all screens; return CPU microseconds per connection, and connections per second."""
     crowd = Crowd(server.port, b"event: change")
     try:
-        crowd.connect([next(requests)], b'"cells":{')  # the feed is loaded once, whoever comes first
+        crowd.connect([next(requests)], b'"cells":{')  # the first stream loads the feed, once
         cpu, began = cpu_seconds(server.process.pid), time.perf_counter()
         crowd.connect(requests, b'"cells":{', at_once=AT_ONCE)
         took = time.perf_counter() - began

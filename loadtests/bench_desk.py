@@ -1,11 +1,11 @@
-"""What a change costs the browser at a very full desk: 500 entries, and every step that moves rows.
+"""Measure the cost of a change for the browser at a very full desk: 500 entries, and every step that moves rows.
 
     python loadtests/bench_desk.py
 
-A real server, a real Chromium, the reception as it is. Commands are sent from elsewhere; for each `change` that the page is
-told, the time is taken from the message's arrival to the end of layout, so parsing, drawing, style and layout are all in it.
-Changes of more than a hundred cells are those in which everybody who waits is quoted anew, every half minute. Ends with
-status 1 when one in twenty changes takes 16 ms, the length of a frame, or longer.
+The bench uses a real server, a real Chromium and the unchanged reception page. Another client sends the commands. For each
+`change`, the bench measures the time from the message's arrival to the end of layout: parsing, drawing, style and layout.
+Changes of more than a hundred cells renew the quotes of all waiting patients, every half minute. The bench ends with status
+1 when one in twenty changes takes 16 ms, the length of a frame, or longer.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tests.support.server import Server, environment, seed, serving
 
 FRAME_MILLISECONDS = 16
 MANY = 100
-# Each listener of a stream is timed, and the layout that its work has made necessary with it.
+# The script times each listener of a stream, and the layout that its work causes.
 TIMED = """
 window.taken = [];
 window.cells = [];
@@ -47,7 +47,7 @@ EventSource.prototype.addEventListener = function (type, hear, ...more) {
 
 
 def measure(page: Page, server: Server, seeded: Seed, rounds: int) -> list[float]:
-    """Return how many milliseconds each change took at a desk that shows the seeded site; ``page`` is a new one."""
+    """Return the milliseconds of each change at a desk that shows the seeded site; ``page`` is a new page."""
     page.add_init_script(TIMED)
     member = next(each for each in seeded["staff"] if each["role"] == "receptionist")
     credentials = {"username": member["username"], "password": member["password"]}
@@ -60,7 +60,7 @@ def measure(page: Page, server: Server, seeded: Seed, rounds: int) -> list[float
     with server.client(server.sign_in(seeded, "receptionist")) as client:
 
         def do(command: str, **body: Any) -> dict[str, Any]:
-            """Do a command, and wait until the page has heard of it: each change is one of its own."""
+            """Run a command and wait until its change has reached the page, so that each change stays separate."""
             nonlocal changes
             answer = client.post(f"/api/v1/commands/{command}", json=body)
             assert answer.status_code == 200, answer.text
@@ -83,7 +83,7 @@ def measure(page: Page, server: Server, seeded: Seed, rounds: int) -> list[float
 
 
 def main(entries: int, rounds: int) -> int:
-    """Seed, measure, print; return the status to end with."""
+    """Seed, measure and print; return the exit status."""
     with tempfile.TemporaryDirectory(prefix="nowserving-desk-") as name:
         folder = Path(name)
         env = environment(f"sqlite+aiosqlite:///{folder / 'x.db'}")
@@ -102,12 +102,12 @@ def main(entries: int, rounds: int) -> int:
 
 
 def late(taken: list[float]) -> float:
-    """Return what nineteen of twenty changes stay below."""
+    """Return the 95th percentile of the changes' times, in milliseconds."""
     return sorted(taken)[int(len(taken) * 0.95)]
 
 
 def told(taken: list[float]) -> str:
-    """Return times in words."""
+    """Return a line of text about these times."""
     return f"median {statistics.median(taken):.1f} ms, 95 % in {late(taken):.1f} ms, worst {max(taken):.1f} ms"
 
 

@@ -1,11 +1,11 @@
-"""What it costs to send one event to many screens, beside others who do the same: CPU a delivery, memory a connection.
+"""Measure the cost of one event for many screens, beside other servers: CPU per delivery, memory per connection.
 
     python loadtests/bench_fanout.py --streams 1000 5000
 
-Raw sockets and epoll receive; a closed loop publishes the next event when everybody has the last one. Charged is the CPU
-(user and system) of the one process that writes to the screens, which has a core of its own. What is told is the first
-decile of all rounds, for whatever else happens on the machine only adds; and what its proportional set size grows by for
-each idle connection. Everybody sends as many bytes as we do. The floor is a loop of `write` in C.
+Raw sockets and epoll receive; a closed loop publishes the next event when all screens have the last one. The cost is the CPU
+time (user and system) of the one process that writes to the screens, on a core of its own. The bench reports the first
+decile of all rounds, because disturbance only adds time. It also reports the growth of the proportional set size per idle
+connection. All contenders send the same number of bytes. The floor is a loop of `write` in C.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from loadtests.processes import core_of_its_own, cpu_seconds, proportional_bytes
 from loadtests.sockets import Crowd, allow
 
 WARM_ROUNDS = 5
-SPARE_DESCRIPTORS = 100  # beside the streams: what a process has open anyway
+SPARE_DESCRIPTORS = 100  # open files of a process besides its streams
 Start = Callable[[Path], AbstractContextManager[Contender]]
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """CPU microseconds a delivery; bytes of memory a connection, and on the wire a delivery."""
+    """CPU microseconds per delivery, bytes of memory per connection, and bytes on the wire per delivery."""
 
     cpu: float
     memory: float
@@ -70,7 +70,7 @@ def measure(start: Start, streams: int, deliveries: int) -> Figures:
 
 
 def payload_of(size: int) -> bytes:
-    """Return a JSON object of so many bytes."""
+    """Return a JSON object of ``size`` bytes."""
     head = b'{"seq":1234567,"set":{"announcement:1000000042":"'
     return head + b"x" * (size - len(head) - 12) + b'"},"del":[]}'
 

@@ -1,10 +1,10 @@
-"""How long a page of history takes among a million past entries, beside the OFFSET that it is not.
+"""Measure a page of history among a million past entries, beside the same page by OFFSET.
 
     python -m loadtests.bench_history
 
-Starts a MariaDB of its own in a temporary folder, fills it (some minutes, some 3 GB), asks through the product's own
-queries, and ends by itself: with status 1 if a page took longer than 20 ms. ``--entries`` fills less. Each figure is the
-median of 25 tries, after one that is not counted; ``rows`` is what the optimiser expects to read.
+The bench starts a MariaDB of its own in a temporary folder, fills it (some minutes, some 3 GB), and runs the product's own
+queries. It ends with status 1 if a page took longer than 20 ms. ``--entries`` fills less. Each figure is the median of 25
+tries, after one uncounted try; ``rows`` is the number of rows that the optimiser expects to read.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ A_DAY = 1_000
 FIRST_DAY = date(2020, 1, 1)
 AT_ONCE = 100_000
 SIZE = 50
-# What each number of a row stands for: its visit and its entry (ids in turn), its day, and how it went. An entry waits ten
-# minutes, walks one and is served for twenty; one in fifty does not come, one in five hundred leaves, one in 1,000 expires.
+# The number of a row determines its visit and entry (ids in turn), its day and its outcome. An entry waits ten minutes,
+# walks one and is served for twenty. One in fifty does not come, one in five hundred leaves, one in 1,000 expires.
 _ID = "{base} + 2 * seq"
 _DAY = "DATE_FORMAT(DATE_ADD('{first_day}', INTERVAL seq DIV {a_day} DAY), '%Y-%m-%d')"
 _AT = "1577865600000000 + (seq DIV {a_day}) * 86400000000 + (seq MOD {a_day}) * 30000000"
@@ -76,7 +76,7 @@ STEPS = " CROSS JOIN (SELECT 0 AS step UNION ALL SELECT 1 UNION ALL SELECT 2) AS
 
 
 async def main(count: int) -> int:
-    """Fill, ask, print; return the status to end with."""
+    """Fill, query and print; return the exit status."""
     with (
         tempfile.TemporaryDirectory(prefix="nowserving-history-") as folder,
         databases.mariadb(Path(folder), buffer_pool="512M") as server,
@@ -90,7 +90,7 @@ async def main(count: int) -> int:
 
 
 async def bench(database: Database, count: int) -> int:
-    """Fill a migrated database and ask it."""
+    """Fill a migrated database and query it."""
     await migrate(database)
     executor = Executor(database, Vault([b"k" * 32], "a bench"), publish=lambda *_: None)
     seed = await Setup(database, executor).seed(points=3, tickets=0, displays=0)
@@ -150,7 +150,7 @@ async def bench(database: Database, count: int) -> int:
 
 
 async def fill(database: Database, queue_ids: list[int], point_id: int, base: int, count: int) -> None:
-    """Let the server write all rows itself, from a sequence."""
+    """Write all rows inside the server, from a sequence."""
     site = base // IDS_PER_SITE
     values = {
         "site": site, "base": base, "point": point_id, "queues": ", ".join(map(str, queue_ids)), "a_day": A_DAY,
@@ -174,7 +174,7 @@ async def fill(database: Database, queue_ids: list[int], point_id: int, base: in
 
 @asynccontextmanager
 async def _watched() -> AsyncIterator[list[float]]:
-    """Yield by how much a task that sleeps for 5 ms overslept, each time."""
+    """Yield the oversleep of a task that repeatedly sleeps for 5 ms."""
     found = [0.0]
 
     async def watch() -> None:
@@ -209,7 +209,7 @@ async def _timed(ask: Callable[[], Awaitable[object]], tries: int = TRIES) -> tu
 
 
 async def _plans(database: Database, ask: Callable[[], Awaitable[object]]) -> str:
-    """Return the keys by which the statements of a question go, as the server explains them."""
+    """Return the indexes that the statements of a query use, as the server explains them."""
     sent: list[tuple[str, Any]] = []
 
     def take(_: Connection, __: object, statement: str, parameters: Any, ___: object, ____: bool) -> None:

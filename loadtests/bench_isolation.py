@@ -1,12 +1,12 @@
-"""Whether one screen that never reads costs anything to the others.
+"""Check that one stalled screen costs the other screens nothing.
 
     python -m loadtests.bench_isolation
 
-Starts a server of its own on SQLite and 1,000 displays that read. In five interleaved pairs of runs, without and with one
-reader that takes nothing of a desk (the largest view there is, far more than its socket holds), it does a command every
-fifth of a second, and measures for each how long after it was sent each display has been told. It ends with status 1 if the
-median of the runs' 99th percentiles is more than 10 % higher with that reader. ``--streams``, ``--commands`` and ``--pairs``
-make it smaller.
+The bench starts a server of its own on SQLite and 1,000 displays that read. It makes five interleaved pairs of runs, without
+and with one stalled reader of a desk (the largest view, far more than its socket holds). In each run it sends a command
+every fifth of a second and measures the time from the command to each display. The bench ends with status 1 if the
+median of the runs' 99th percentiles is more than 10 % higher with the stalled reader. ``--streams``, ``--commands`` and
+``--pairs`` reduce the run.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ EVERY_SECONDS = 0.2
 
 
 class Deliveries:
-    """When each display had been told of each number of the log."""
+    """The arrival time of each number of the log at each display."""
 
     def __init__(self) -> None:
         self._told: dict[OneStream, list[tuple[int, float]]] = {}
 
     def heard(self, one: OneStream, at: float) -> None:
-        """A display was told something."""
+        """Record the numbers in a chunk that a display received."""
         self._told.setdefault(one, []).append((one.seq, at))
 
     def after(self, began: list[tuple[int, float]]) -> list[float]:
-        """Return for each display and each command, by number and start, how long it took until it was told."""
+        """Return the delivery time for each display and each command, given by number and start."""
         took = []
         for told in self._told.values():
             position = 0
@@ -54,12 +54,12 @@ class Deliveries:
         return took
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Forget all deliveries."""
         self._told.clear()
 
 
 def stalled_reader(server: Server, seeded: Seed, token: str) -> socket.socket:
-    """Open a desk's stream, and read nothing of it."""
+    """Open a desk's stream without reading from it."""
     peer = socket.socket()
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     peer.connect(("127.0.0.1", server.port))
@@ -68,13 +68,13 @@ def stalled_reader(server: Server, seeded: Seed, token: str) -> socket.socket:
 
 
 def paused(server: Server) -> float:
-    """Return how many readers the server has noticed to stand still."""
+    """Return the number of readers that the server reports as stalled."""
     lines = httpx.get(f"{server.url}/metrics", timeout=30).text.splitlines()
     return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith("nowserving_streams_paused "))
 
 
 def one_run(server: Server, seeded: Seed, token: str, streams: Streams, deliveries: Deliveries, commands: int) -> float:
-    """Do the commands; return the 99th percentile of the deliveries' times, in milliseconds."""
+    """Run the commands; return the 99th percentile of the delivery times, in milliseconds."""
     began: list[tuple[int, float]] = []
 
     def work() -> None:
@@ -98,14 +98,14 @@ def one_run(server: Server, seeded: Seed, token: str, streams: Streams, deliveri
 
 
 def measure(folder: Path, count: int, commands: int, pairs: int) -> tuple[list[float], list[float]]:
-    """Return the runs' 99th percentiles without and with a reader that takes nothing, in milliseconds."""
+    """Return the runs' 99th percentiles without and with a stalled reader, in milliseconds."""
     allow_files()
     env = environment(
         f"sqlite+aiosqlite:///{folder / 'x.db'}",
         NOWSERVING_LOG_LEVEL="warning",
         NOWSERVING_MAX_STREAMS_PER_TOKEN=str(2 * count),
         NOWSERVING_STALLED_SECONDS="600",
-        NOWSERVING_HEARTBEAT_SECONDS="300",  # or the kernel would take the one that takes nothing for gone
+        NOWSERVING_HEARTBEAT_SECONDS="300",  # otherwise the kernel would drop the stalled reader as dead
     )
     seeded = seed(env, points=1, tickets=300, displays=1)
     display, deliveries = seeded["displays"][0], Deliveries()
@@ -116,7 +116,7 @@ def measure(folder: Path, count: int, commands: int, pairs: int) -> tuple[list[f
         streams.join(head(f"/live/displays/{display['id']}", display["token"]) for _ in range(count))
         one_run(server, seeded, token, streams, deliveries, commands)  # not counted
         for index in range(2 * pairs):
-            stands_still = index % 4 in (1, 2)  # in turn, and each first as often as the other
+            stands_still = index % 4 in (1, 2)  # alternate the order within the pairs
             with ExitStack() as stack:
                 if stands_still:
                     stack.enter_context(stalled_reader(server, seeded, token))
@@ -131,7 +131,7 @@ def measure(folder: Path, count: int, commands: int, pairs: int) -> tuple[list[f
 
 
 def main() -> int:
-    """Measure; return 1 if the one that takes nothing costs the others anything."""
+    """Measure; return 1 if the stalled reader costs the others anything."""
     parser = argparse.ArgumentParser(prog="python -m loadtests.bench_isolation", description=__doc__)
     parser.add_argument("--streams", type=int, default=1000)
     parser.add_argument("--commands", type=int, default=40)

@@ -1,9 +1,9 @@
-"""How long after a command's answer the last of many displays has been sent what it changed, on a quiet site.
+"""Measure the time from a command's answer to the last of many displays, on a quiet site.
 
     python loadtests/bench_latency.py --displays 1000
 
-One server process does the commands and has the streams. What is told is the time from the answer to the last byte that
-arrived; it is negative where the screens knew before whoever pressed the button.
+One server process runs the commands and has the streams. The figure is the time from the answer to the last byte of the
+change at a display. It is negative if the screens had the change before the sender had the answer.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ QUIET_SECONDS = 0.3
 
 
 def measure(transport: Transport, displays: int, rounds: int) -> tuple[list[float], list[float]]:
-    """Return the milliseconds of each command, and from its answer to the last display."""
+    """Return the milliseconds of each command, and the milliseconds from its answer to the last display."""
     with tempfile.TemporaryDirectory() as name:
         env = environment(f"sqlite+aiosqlite:///{Path(name) / 'x.db'}") | MANY
         seeded = seed(env, points=1, tickets=3, displays=1)

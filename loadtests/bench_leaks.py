@@ -1,10 +1,11 @@
-"""Whether streams that come and go leave anything behind in the server.
+"""Check that closed streams leave nothing behind in the server.
 
     python -m loadtests.bench_leaks
 
-Starts a server of its own on SQLite, opens and closes 20,000 streams of every view (server-sent events and WebSocket, ended
-by a FIN, a reset, or in the middle of a request), reads the server's memory and open files, and does it all again. It ends
-with status 1 if the second time added 2 MB or more, or an open file. ``--streams`` opens fewer.
+The bench starts a server of its own on SQLite. It opens and closes 20,000 streams of every view (server-sent events and
+WebSocket, ended by a FIN, a reset, or in the middle of a request). It then reads the server's memory and open files, and
+repeats everything. The bench ends with status 1 if the second round added 2 MB or more, or an open file. ``--streams`` opens
+fewer streams.
 """
 
 from __future__ import annotations
@@ -26,21 +27,21 @@ from tests.support.server import Server, environment, seed, serving
 from tests.support.streams import AT_ONCE, OneStream, Streams, allow_files, head
 
 AT_MOST_BYTES = 2_000_000
-RESET = struct.pack("ii", 1, 0)  # linger for no time: the close is a reset
+RESET = struct.pack("ii", 1, 0)  # a linger time of zero: the close is a reset
 
 
 def resident(server: Server) -> int:
-    """Return the bytes of memory that a server has."""
+    """Return the resident memory of a server, in bytes."""
     return int(Path(f"/proc/{server.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def open_files(server: Server) -> int:
-    """Return how many files and sockets a server has open."""
+    """Return the number of open files and sockets of a server."""
     return len(list(Path(f"/proc/{server.process.pid}/fd").iterdir()))
 
 
 def come_and_go(server: Server, seeded: Seed, count: int, chance: random.Random) -> None:
-    """Open and close so many streams of all kinds, and wait until the server has let go of each."""
+    """Open and close ``count`` streams of all kinds, and wait until the server has released each."""
     desk = server.sign_in(seeded, "receptionist")
     display = seeded["displays"][0]
     places = [
@@ -57,7 +58,7 @@ def come_and_go(server: Server, seeded: Seed, count: int, chance: random.Random)
             for one in streams.join(requests):
                 assert one.kinds[:1] == ["snapshot"], one.request
                 _leave(streams, one, chance)
-        for _ in range(batch // 20):  # and some that never say what they want
+        for _ in range(batch // 20):  # some connections never send a request
             with socket.create_connection(("127.0.0.1", server.port)) as peer:
                 peer.sendall(requests[0][: chance.randrange(1, len(requests[0]))])
         done += batch
@@ -83,7 +84,7 @@ def _streams(server: Server) -> float:
 
 
 def measure(folder: Path, rounds: list[int], seed_of_chance: int = 1) -> list[tuple[int, int]]:
-    """Return by how many bytes and open files a server grew over each round of so many streams."""
+    """Return the growth of a server over each round of streams, in bytes and open files."""
     allow_files()
     env = environment(
         f"sqlite+aiosqlite:///{folder / 'x.db'}", NOWSERVING_LOG_LEVEL="warning", NOWSERVING_MAX_STREAMS_PER_TOKEN="1000"
@@ -99,7 +100,7 @@ def measure(folder: Path, rounds: list[int], seed_of_chance: int = 1) -> list[tu
 
 
 def main() -> int:
-    """Measure; return 1 if anything is left behind."""
+    """Measure; return 1 if the streams left anything behind."""
     parser = argparse.ArgumentParser(prog="python -m loadtests.bench_leaks", description=__doc__)
     parser.add_argument("--streams", type=int, default=20_000)
     count = parser.parse_args().streams

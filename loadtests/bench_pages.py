@@ -1,11 +1,11 @@
-"""What the pages cost a browser: bytes, requests, first paint and first use on the demo; a display's memory over a long day.
+"""Measure the pages in a browser: bytes, requests, first paint and first use on the demo; a display's memory over a day.
 
-    python loadtests/bench_pages.py                     each page of the demo, cold, by the median of some loads
+    python loadtests/bench_pages.py                     each page of the demo, cold: the median of some loads
     python loadtests/bench_pages.py --heap              a display's heap before and after 10,000 changes
 
-Both start what they measure, in a temporary folder, and stop it. The first ends with status 1 when a page takes longer than
-a second, to its largest paint (LCP) or to be of use, or more than 100 KB without its typefaces; the second when the heap has
-grown by more than a tenth.
+Both start their server in a temporary folder and stop it. The first ends with status 1 when a page is larger than 100 KB
+without its typefaces. It also does when a page needs more than a second to its largest paint (LCP) or until it is usable.
+The second ends with status 1 when the heap has grown by more than a tenth.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ COUNT_PAINTS = """() => {
 
 
 def measure_pages(browser: Browser, folder: Path, loads: int) -> bool:
-    """Print a line for each page; return whether all keep to the budgets."""
+    """Print a line for each page; return whether all pages keep to the budgets."""
     good = True
     with demo(folder) as base:
         doors = httpx.get(f"{base}/demo/doors").json()
@@ -75,7 +75,7 @@ def measure_pages(browser: Browser, folder: Path, loads: int) -> bool:
 
 
 def _load(browser: Browser, base: str, name: str, path: str) -> tuple[float, ...]:
-    """Load a page in a browser that has never seen it: bytes, of typefaces, requests, paints."""
+    """Load a page with a cold cache; return its bytes, the bytes of typefaces, requests and paints."""
     context = browser.new_context(base_url=base, viewport={"width": 1920, "height": 1080})
     if name in ("reception", "room"):
         context.request.post("/api/v1/session", data={"username": "reception", "password": "demo-clinic"})
@@ -93,7 +93,7 @@ def _load(browser: Browser, base: str, name: str, path: str) -> tuple[float, ...
 
 
 def measure_heap(browser: Browser, folder: Path, changes: int) -> bool:
-    """Print a display's heap and nodes before and after a site's many changes; return whether it has stayed."""
+    """Print a display's heap and nodes before and after many changes; return whether the heap is stable."""
     env = environment(f"sqlite+aiosqlite:///{folder / 'heap.db'}")
     seeded = seed(env, points=WORKERS, tickets=30, displays=1)
     with serving(env, folder) as server:
@@ -103,7 +103,7 @@ def measure_heap(browser: Browser, folder: Path, changes: int) -> bool:
         page.wait_for_selector("body[data-live=live]")
         session = page.context.new_cdp_session(page)
         page.evaluate(COUNT_PAINTS)
-        _change(server, seeded, page, min(1000, changes))  # whatever is kept once is there by now
+        _change(server, seeded, page, min(1000, changes))  # now all one-time objects exist
         before = _heap(session)
         page.evaluate("window.painted = 0")
         done = _change(server, seeded, page, changes)
@@ -118,7 +118,7 @@ def measure_heap(browser: Browser, folder: Path, changes: int) -> bool:
 
 
 def _heap(session: CDPSession) -> dict[str, int]:
-    """Return what the page holds once all that can go is gone."""
+    """Return the size of the page's heap after a full garbage collection."""
     for _ in range(3):
         session.send("HeapProfiler.collectGarbage")
     used = session.send("Runtime.getHeapUsage")
@@ -127,7 +127,7 @@ def _heap(session: CDPSession) -> dict[str, int]:
 
 
 def _change(server: Server, seeded: Seed, page: Page, changes: int) -> int:
-    """Let patients come, be called, served and go until the site has changed so often; return how often it has."""
+    """Issue, call and serve tickets until the site has had the given number of changes; return their number."""
     token = server.sign_in(seeded, "receptionist")
     counted = 0
 
@@ -160,12 +160,12 @@ def _change(server: Server, seeded: Seed, page: Page, changes: int) -> int:
     thread = threading.Thread(target=lambda: asyncio.run(all_of_them()))
     thread.start()
     while thread.is_alive():
-        page.wait_for_timeout(500)  # the browser goes on meanwhile
+        page.wait_for_timeout(500)  # time for the browser
     return counted
 
 
 def main() -> None:
-    """Measure, print, and say by the status whether it is good."""
+    """Measure and print; the exit status tells the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--heap", action="store_true", help="a display's heap, and not the pages")
     parser.add_argument("--loads", type=int, default=5, help="loads of each page")

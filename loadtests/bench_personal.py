@@ -1,10 +1,10 @@
-"""What it costs to tell thousands of patients in one queue, each a number of their own, that it has moved on.
+"""Measure the cost of a queue that moves on, with thousands of patients that each get a number of their own.
 
     python loadtests/bench_personal.py --patients 5000
 
-Every patient follows the own ticket; a closed loop calls and completes the first of the queue, which moves all others.
-Charged is the CPU of the process that has the streams, for each message that reached a patient. The floor is a loop of
-`write` in C with as many bytes to as many connections.
+Every patient follows the own ticket; a closed loop calls and completes the first entry, which moves all others. The cost is
+the CPU time of the process with the streams, per message that reached a patient. The floor is a loop of `write` in C with
+the same number of bytes and connections.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ WARM_ROUNDS = 3
 
 
 def personal(transport: Transport, of: Clinic, rounds: int, **more: str) -> Figures:
-    """Measure ours: all patients of a clinic, who wait in one queue."""
+    """Measure our server with all patients of a clinic in one queue."""
     patients = len(of.seeded["tickets"])
     with (
         tempfile.TemporaryDirectory() as name,
@@ -51,7 +51,7 @@ def personal(transport: Transport, of: Clinic, rounds: int, **more: str) -> Figu
                 before, began = crowd.received, cpu_seconds(running.pid)
                 entry_id = running.caller.do("call-next", point_id=point_id)["entry"]["id"]
                 until_at_rest(running.pid)
-                crowd.expect(before + waiting)  # whoever waits has one before them fewer
+                crowd.expect(before + waiting)  # every waiting patient has one entry fewer ahead
                 running.caller.do("start", entry_id=entry_id)
                 running.caller.do("complete", entry_id=entry_id)
                 until_at_rest(running.pid)
@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def compare(clinic: Clinic, arguments: argparse.Namespace) -> None:
-    """Measure ours and the floor in turn, and print both."""
+    """Measure our server and the floor in turn, and print both."""
     kinds: tuple[Transport, ...] = ("events", "websocket")
     found: dict[str, list[Figures]] = {}
     for _ in range(arguments.repeats):

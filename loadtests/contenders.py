@@ -1,4 +1,4 @@
-"""Who is measured: each starts a real server, says how to follow it, and publishes once when asked."""
+"""The contenders of the benches: each starts a real server, makes requests to follow it, and publishes an event."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MANY = {
 
 
 class Contender(Protocol):
-    """A running server that can be followed."""
+    """A running server with followers."""
 
     port: int
     pid: int
@@ -44,10 +44,10 @@ class Contender(Protocol):
     ready: bytes
 
     def request(self, index: int) -> bytes:
-        """Return what the subscriber with this number sends."""
+        """Return the request of the subscriber with this number."""
 
     def publish(self) -> None:
-        """Have something sent to every subscriber."""
+        """Send one event to every subscriber."""
 
 
 def get(path: str, port: int, transport: Transport, token: str | None = None) -> bytes:
@@ -58,14 +58,14 @@ def get(path: str, port: int, transport: Transport, token: str | None = None) ->
 
 
 class Caller:
-    """A member of staff, with a connection kept open."""
+    """A member of staff with a persistent connection."""
 
     def __init__(self, server: Server, token: str) -> None:
         self._connection = HTTPConnection("127.0.0.1", server.port, timeout=30)
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
     def do(self, command: str, **body: Any) -> dict[str, Any]:
-        """Do a command; return its answer, which must be 200."""
+        """Run a command; return its answer, which must be 200."""
         headers = self._headers | {"Idempotency-Key": uuid.uuid4().hex}
         self._connection.request("POST", f"/api/v1/commands/{command}", json.dumps(body), headers)
         response = self._connection.getresponse()
@@ -77,7 +77,7 @@ class Caller:
 
 @dataclass
 class Ours:
-    """Our server: one process has the screens, another does the commands, so that what is measured is the fan-out."""
+    """Our server: one process has the screens and another runs the commands, so that the bench measures only fan-out."""
 
     port: int
     pid: int
@@ -97,7 +97,7 @@ class Ours:
         return get(f"/live/displays/{display['id']}", self.port, self.transport, display["token"])
 
     def publish(self) -> None:
-        """Recall the one who was called: two cells of the display change."""
+        """Recall the called patient: two cells of the display change."""
         if self._entry is None:
             self._entry = int(self.caller.do("call-next", point_id=self.seeded["point_ids"][0])["entry"]["id"])
         else:
@@ -106,21 +106,21 @@ class Ours:
 
 @dataclass(frozen=True)
 class Clinic:
-    """A site in a database that nobody has open: a run is given a copy of it."""
+    """A filled site in a closed database; each run gets a copy."""
 
     database: Path
     seeded: Seed
 
 
 def clinic(folder: Path, tickets: int = 3) -> Clinic:
-    """Fill a site, which takes minutes for thousands of tickets."""
+    """Return a filled site; thousands of tickets take minutes."""
     database = folder / "clinic.db"
     return Clinic(database, seed(environment(f"sqlite+aiosqlite:///{database}"), points=1, tickets=tickets, displays=1))
 
 
 @contextmanager
 def ours(folder: Path, transport: Transport, of: Clinic | None = None, **more: str) -> Iterator[Ours]:
-    """Run two processes of ours on one database and one Redis."""
+    """Run two of our processes on one database and one Redis."""
     with ExitStack() as stack:
         of = of or clinic(folder)
         shutil.copy(of.database, folder / "x.db")
@@ -135,7 +135,7 @@ def ours(folder: Path, transport: Transport, of: Clinic | None = None, **more: s
 
 @dataclass
 class Rival:
-    """Somebody else's, or the floor."""
+    """The server of another project, or the floor."""
 
     port: int
     pid: int
@@ -182,7 +182,7 @@ def plain_events(folder: Path, payload: bytes) -> Iterator[Rival]:
 
 @contextmanager
 def broadcast(folder: Path, payload: bytes) -> Iterator[Rival]:
-    """Run a server of the websockets library."""
+    """Run the broadcast server of the websockets library."""
     port = free_port()
     with _started([sys.executable, str(RIVALS / "broadcast.py"), str(port)], folder, port) as pid:
         yield Rival(port, pid, payload, "websocket", b"ready", "websocket")
@@ -204,7 +204,7 @@ def nchan(folder: Path, payload: bytes, transport: Transport) -> Iterator[Rival]
 
 @contextmanager
 def floor(folder: Path, framed: bytes) -> Iterator[Rival]:
-    """Compile the C loop and run it. ``framed`` is what goes over the wire, framing and all."""
+    """Compile the C loop and run it. ``framed`` is the message on the wire, with its framing."""
     compiler = shutil.which("cc") or program("gcc", "gcc")
     subprocess.run([compiler, "-O2", "-o", str(folder / "floor"), str(RIVALS / "floor.c")], check=True)
     port = free_port()

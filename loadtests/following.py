@@ -1,4 +1,4 @@
-"""Following a view as its screen does, for a Locust user: loss, staleness and an untrue screen are counted as failures."""
+"""Follow a view like a screen, for a Locust user. Loss, staleness and an untrue screen count as failures."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from loadtests.screen import Event, EventParser, Screen, Untrue
 SILENT_HEARTBEATS = 2.5
 LONGEST_RETRY_SECONDS = 30.0
 SEEN_WITHIN_SECONDS = 5.0
-STEP_SECONDS = 1.0  # a stop is never waited for longer
+STEP_SECONDS = 1.0  # the longest wait for a stop
 
 
 class Follower:
-    """Follows a view's stream, keeps its cells, and holds the server to what it promises: call `step` again and again.
+    """Follows a view's stream, keeps its cells, and checks the promises of the server: call `step` repeatedly.
 
-    Failures: a message that goes back behind one already seen, a digest that is not that of the cells, an announcement
-    that comes more than five seconds late, nothing for two and a half heartbeats, an end without a ``bye``, and being
-    turned away. ``name`` stands for the address in the figures; ``token`` is asked for at each connection.
+    Failures: a message with an earlier number, a digest that differs from the cells, an announcement more than five seconds
+    late, silence for two and a half heartbeats, an end without a ``bye``, and a refusal. ``name`` stands for the address in
+    the figures; each connection calls ``token``.
     """
 
     def __init__(self, user: HttpUser, path: str, name: str, token: Callable[[], str | None] = lambda: None) -> None:
         self.screen = Screen()
-        self.over = False  # there is nothing more to follow
+        self.over = False  # the view has ended
         self._user = user
         self._path = path
         self._name = name
@@ -44,11 +44,11 @@ class Follower:
 
     @property
     def watching(self) -> bool:
-        """Whether it is connected and has a snapshot."""
+        """Whether the follower is connected and has a snapshot."""
         return self._response is not None and bool(self.screen.cells)
 
     def step(self) -> None:
-        """Take what has come, for a second at most; connect when not connected."""
+        """Take the received messages, for a second at most; connect when not connected."""
         if self._response is None:
             self._connect()
             return
@@ -121,7 +121,7 @@ class Follower:
         self._reader = gevent.spawn(_read, response, self._inbox)
 
     def _fail(self, name: str, problem: str, *, forget: bool) -> None:
-        """Record a failure and begin anew: where the screen was, or with nothing when what it knew was untrue."""
+        """Record a failure and reconnect: at the last position, or without one if the screen was untrue."""
         record(self._user.environment, "SSE", name, 0, Untrue(problem))
         self.hang_up()
         if forget:
@@ -129,21 +129,21 @@ class Follower:
 
 
 def come_back(seconds: float) -> None:
-    """Wait before connecting again: not all at once."""
+    """Wait a random time before the next connection, so that followers do not all return at once."""
     gevent.sleep(min(seconds, LONGEST_RETRY_SECONDS) * random.uniform(0.5, 1.0))
 
 
 def record(
     environment: Environment, kind: str, name: str, milliseconds: float, problem: Exception | None = None, size: int = 0
 ) -> None:
-    """Have Locust count something that is no request of its own client's."""
+    """Count in Locust's figures an operation that is no request of its own client."""
     environment.events.request.fire(  # type: ignore[no-untyped-call]
         request_type=kind, name=name, response_time=milliseconds, response_length=size, exception=problem, context={}
     )
 
 
 def _read(response: Response, inbox: Queue[tuple[float, bytes | Exception | None]]) -> None:
-    """Pass on what comes, with the time at which it came; the last item is no bytes."""
+    """Queue each received chunk with its arrival time; the last item is empty."""
     try:
         for chunk in response.iter_content(chunk_size=None):
             inbox.put((time.time(), chunk))

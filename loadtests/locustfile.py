@@ -1,16 +1,16 @@
-"""A clinic under load: receptionists and rooms that work the queue, and screens that check what they are shown.
+"""A clinic under load: receptionists and rooms that work the queue, and screens that check their views.
 
     nowserving seed --points 20 --tickets 100 --displays 50 --json > seed.json
     NOWSERVING_SEED_FILE=seed.json locust -f loadtests/locustfile.py --headless -u 40 -r 10 -t 60s \\
         --host http://127.0.0.1:8000 --exit-code-on-error 1
 
 Set ``NOWSERVING_RATE_LIMITS=off`` for the server: few sessions do the work of many here. Every receptionist and every room
-works at a point of its own, so seed at least one for each (half of ``-u``). Displays share what is seeded; a server takes 20
-streams for each unless told otherwise. Patients follow the tickets that are seeded, then those that are issued. Run it
-against the server itself, or raise the proxy's limits: nginx takes all these users for one clinic.
+works at a point of its own, so seed at least one for each (half of ``-u``). Displays share the seeded displays; a server
+accepts 20 streams for each by default. Patients follow the seeded tickets, then the issued ones. Run the test against the
+server itself, or raise the proxy's limits: nginx takes all these users for one clinic.
 
-``SSE announcement seen`` is the time from a call, by the server's clock, to its arrival here: on two machines, their clocks
-must agree. ``SSE console`` is the time from the answer to a room's command until its console shows it.
+``SSE announcement seen`` is the time from a call, by the server's clock, to its arrival here. On two machines, the clocks
+must agree. ``SSE console`` is the time from the answer to a room's command until its console shows the step.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ from locust.env import Environment
 from locust.exception import StopUser
 from requests import Response
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # Locust knows only the folder it was started in
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # Locust imports only from its own start folder
 
 from loadtests.following import SEEN_WITHIN_SECONDS, STEP_SECONDS, Follower, record
 from loadtests.screen import Untrue
 
 COMMANDS = "/api/v1/commands"
 NO_SHOWS = 0.1
-REQUEST_SECONDS = 10.0  # a server that hangs is a failure, and never keeps a run from ending
-OPEN = frozenset({"waiting", "called", "serving", "held"})  # states of a ticket that there is more to be told of
-# What may well happen to a receptionist who calls; everything else that is refused is a failure.
+REQUEST_SECONDS = 10.0  # a hanging server is a failure and cannot block the end of a run
+OPEN = frozenset({"waiting", "called", "serving", "held"})  # states of a ticket with further changes
+# The expected refusals of a receptionist; every other refusal is a failure.
 EXPECTED = frozenset({"nobody_waiting", "point_busy"})
 
 
@@ -61,13 +61,13 @@ _receptionists: Iterator[dict[str, Any]] = itertools.cycle(
     [member for member in SEED["staff"] if member["role"] == "receptionist"]
 )
 _displays: Iterator[dict[str, Any]] = itertools.cycle(SEED["displays"])
-_tickets: deque[str] = deque(each["token"] for each in SEED["tickets"])  # that nobody follows
+_tickets: deque[str] = deque(each["token"] for each in SEED["tickets"])  # tickets without a follower
 _watching: set[HttpUser] = set()  # displays that have a snapshot
-_watched_calls: list[float] = []  # when patients were called while at least one display watched (monotonic)
+_watched_calls: list[float] = []  # times of calls while at least one display watched (monotonic)
 
 
 class Staff(HttpUser):
-    """A member of staff who works at a point of their own."""
+    """A member of staff at a point of the own."""
 
     abstract = True
 
@@ -86,7 +86,7 @@ class Staff(HttpUser):
             raise StopUser
 
     def on_stop(self) -> None:
-        """Sign out, and leave the point to the next one."""
+        """Sign out and release the point."""
         if self.point_id is not None:
             _free_points.append(self.point_id)
         if self.access_token:
@@ -96,14 +96,14 @@ class Staff(HttpUser):
         self.wait()  # type: ignore[no-untyped-call]  # Locust's own: a user may be stopped while it waits here
 
     def _command(self, name: str, **body: Any) -> dict[str, Any] | None:
-        """Do a command, once; return its answer, or None if it was refused."""
+        """Run a command, once; return its answer, or None after a refusal."""
         key = {"Idempotency-Key": str(uuid.uuid4())}
         return self._signed_in("POST", f"{COMMANDS}/{name}", None, headers=key, json=body)
 
     def _signed_in(
         self, method: str, path: str, name: str | None, headers: dict[str, str] | None = None, **options: Any
     ) -> dict[str, Any] | None:
-        """Send a request; when the access token's quarter of an hour is over, refresh it and send the same again."""
+        """Send a request; if the access token has expired (after 15 minutes), refresh it and send the request again."""
         for attempt in (1, 2):
             with self.client.request(
                 method,
@@ -150,13 +150,13 @@ class Staff(HttpUser):
 
 
 class Receptionist(Staff):
-    """Issues tickets, and calls, serves and completes at a point of its own."""
+    """Issues tickets; calls, serves and completes at a point of its own."""
 
     wait_time = between(0.5, 1.5)
 
     @task
     def serve_a_patient(self) -> None:
-        """One patient arrives; the next one is called and served, or does not come."""
+        """Issue a ticket; call the next patient and serve them, or record a no-show."""
         issued = self._command("issue-ticket", queue_id=random.choice(SEED["queue_ids"]))
         if issued is not None:
             _tickets.append(issued["token"])
@@ -180,7 +180,7 @@ class Receptionist(Staff):
         self._command("complete", entry_id=entry_id)
 
     def _at_my_point(self) -> tuple[int | None, str]:
-        """Return who is at the point, left by a run that was cut short, and their state."""
+        """Return the guest that an interrupted run left at the point, and the guest's state."""
         answer = self._signed_in("GET", f"/api/v1/sites/{SEED['site_id']}/board", "/api/v1/sites/[id]/board")
         if answer is None:
             return None, ""
@@ -189,7 +189,7 @@ class Receptionist(Staff):
 
 
 class Room(Staff):
-    """A clinician at a point: follows its console, calls, serves, completes. The console must show each step at once."""
+    """A clinician at a point: follows the console, calls, serves, completes. The console must show each step at once."""
 
     wait_time = between(0.5, 1.5)
 
@@ -202,7 +202,7 @@ class Room(Staff):
         self.watcher = gevent.spawn(self._watch)
 
     def on_stop(self) -> None:
-        """Close the console, and leave."""
+        """Close the console and release the point."""
         if self.watcher is not None:
             self.watcher.kill()
             self.console.hang_up()
@@ -210,7 +210,7 @@ class Room(Staff):
 
     @task
     def serve_a_patient(self) -> None:
-        """The next patient is called, comes in, and leaves: the console shows who is in after each step."""
+        """Call, start and complete the next patient; the console must show the guest after each step."""
         answer = self._command("call-next", point_id=self.point_id)
         for name in ("start", "complete", None):
             if answer is None:
@@ -225,10 +225,10 @@ class Room(Staff):
             self.console.step()
 
     def _await(self, seq: int, guest: int | None) -> None:
-        """Wait until the console has come so far; it must then show ``guest``."""
+        """Wait until the console has reached ``seq``; it must then show ``guest``."""
         began = time.monotonic()
         if not self.console.watching:
-            return  # it has no snapshot yet, or is coming back: what it shows then is judged by its digest
+            return  # without a snapshot (at the start, or after a loss) the digest checks the view
         while self.console.screen.seq < seq:
             if time.monotonic() - began > SEEN_WITHIN_SECONDS:
                 late = Untrue(f"at {self.console.screen.seq} when {seq} was answered {SEEN_WITHIN_SECONDS} s ago")
@@ -251,13 +251,13 @@ class WaitingRoomDisplay(HttpUser):
         self.follower = Follower(self, f"/live/displays/{display['id']}", "/live/displays/[id]", lambda: display["token"])
 
     def on_stop(self) -> None:
-        """Hang up."""
+        """Close the stream."""
         _watching.discard(self)
         self.follower.hang_up()
 
     @task
     def watch(self) -> None:
-        """Take what has come."""
+        """Take the received messages."""
         self.follower.step()
         (_watching.add if self.follower.watching else _watching.discard)(self)
 
@@ -268,17 +268,17 @@ class Patient(HttpUser):
     wait_time = constant(0)
 
     def on_start(self) -> None:
-        """Hold no ticket yet."""
+        """Start without a ticket."""
         self.follower: Follower | None = None
 
     def on_stop(self) -> None:
-        """Put the phone away."""
+        """Close the stream."""
         if self.follower is not None:
             self.follower.hang_up()
 
     @task
     def watch(self) -> None:
-        """Take what has come, or a ticket that nobody follows."""
+        """Take the received messages, or the next ticket without a follower."""
         ticket = self.follower.screen.cells.get("ticket") if self.follower is not None else None
         if self.follower is None or self.follower.over or (ticket is not None and ticket["state"] not in OPEN):
             self.on_stop()
@@ -298,7 +298,7 @@ def _error_code(response: Response) -> str:
 
 @events.test_stop.add_listener  # type: ignore[untyped-decorator]
 def _something_was_seen(environment: Environment, **_: Any) -> None:
-    """Fail a run in which a patient was called in front of a display, and no display ever showed a call."""
+    """Fail a run with calls in front of a display if no display ever showed a call."""
     called = _watched_calls and time.monotonic() - _watched_calls[0] > SEEN_WITHIN_SECONDS
     if called and ("announcement seen", "SSE") not in environment.stats.entries:
         record(environment, "SSE", "announcement seen", 0, Untrue("patients were called, and no display saw it"))

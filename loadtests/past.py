@@ -1,7 +1,7 @@
-"""A site's past: visits, entries, intervals, announcements and events of many business days, made by the database itself.
+"""A site's past: visits, entries, intervals, announcements and events of many business days, written inside the database.
 
-Rows are what serving the visits would have written, but for the chain's hashes, which nobody verifies here. They come from
-MariaDB's sequence engine, a million visits in a minute.
+The rows equal the rows of real visits, except for the hashes of the chain, which no bench verifies. MariaDB's sequence
+engine generates them, a million visits in a minute.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from datetime import date, timedelta
 import pymysql
 
 VISITS_A_DAY = 2000
-FAR_AHEAD = 4_102_444_800_000_000  # 2100: nobody is quoted anew before then
+FAR_AHEAD = 4_102_444_800_000_000  # in 2100: no new quotes before then
 _DAY = 86_400_000_000
 _MINUTE = 60_000_000
 _CHUNK = 100_000
 
-# Visit n of the past joined a quarter of a minute after the one before, waited ten minutes, walked one, was served nine.
+# Visit n of the past joined a quarter of a minute after visit n - 1, waited ten minutes, walked one, was served nine.
 _VISIT = """
     {base} + {last_id} + 1 + 2 * n AS visit_id, {base} + {last_id} + 2 + 2 * n AS entry_id, {seq} + 1 + 4 * n AS seq,
     DATE_FORMAT(DATE_ADD('{first_day}', INTERVAL n DIV {a_day} DAY), '%Y-%m-%d') AS day,
@@ -47,7 +47,7 @@ _UNDO = """JSON_OBJECT('step', 'service-completed', 'at', {done}, 'seq', seq + 3
 def fill(
     connection: pymysql.Connection, site_id: int, queue_ids: list[int], point_ids: list[int], visits: int, today: date
 ) -> None:
-    """Give a site of three queues ``visits`` past visits, each served in full, and stop its clock from quoting anew."""
+    """Give a site of three queues ``visits`` past visits, each served in full, and suppress new quotes."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT last_id, seq FROM sites WHERE id = %s", (site_id,))
         row = cursor.fetchone()

@@ -1,4 +1,4 @@
-"""What a process has used: as the kernel accounts it, not as anybody's clock saw it."""
+"""The CPU time and memory of a process, as the kernel accounts them."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 LOOK_SECONDS = 0.03
-IDLE_SHARE = 0.1  # of a core: what a server does of itself, once a second
+IDLE_SHARE = 0.1  # of a core: the work of an idle server, once a second
 _PSS = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
 
 
 def cpu_seconds(process_id: int) -> float:
-    """Return the user and system time that a process has used."""
+    """Return the user and system time of a process, in seconds."""
     threads = Path(f"/proc/{process_id}/task").glob("*/schedstat")
     return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
 
 @contextmanager
 def core_of_its_own(process_id: int) -> Iterator[None]:
-    """For as long as this lasts, a process has a core to itself, and this process and its children the others.
+    """Give a process a core of its own for the length of a block; this process and its children get the others.
 
-    Else the kernel puts whoever reads beside whoever writes, on one core: they would push each other off it at every other
-    message, and that would be charged to the writer. With one core there is nothing to be done.
+    Otherwise the kernel puts reader and writer on one core. They would preempt each other at every other message, at the
+    cost of the writer. On a machine with one core, the block changes nothing.
     """
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
@@ -45,10 +45,10 @@ def core_of_its_own(process_id: int) -> Iterator[None]:
 
 
 def until_at_rest(process_id: int, seconds: float = 30) -> None:
-    """Wait until a process has nothing to do any more.
+    """Wait until a process is idle, for ``seconds`` at most.
 
-    Whoever reads on this machine while it is written to is woken by the writes: that is charged to the writer, and how often
-    it happens is chance. So a bench reads when all has been written.
+    A write wakes a reader on this machine, at the cost of the writer, and the number of wake-ups is chance. A bench
+    therefore reads after the writes.
     """
     until = time.monotonic() + seconds
     quiet, before = 0, cpu_seconds(process_id)
@@ -59,7 +59,7 @@ def until_at_rest(process_id: int, seconds: float = 30) -> None:
 
 
 def undisturbed(costs: Sequence[float]) -> float:
-    """Return what the same thing, done again and again, costs where nothing comes between: the first decile."""
+    """Return the cost of a repeated operation without disturbance: the first decile."""
     return statistics.quantiles(costs, n=10)[0]
 
 
@@ -72,7 +72,7 @@ def _children(process_id: int, but_for: int) -> Iterator[int]:
 
 
 def proportional_bytes(process_id: int) -> int:
-    """Return a process's proportional set size: its own memory, and its share of what it shares."""
+    """Return a process's proportional set size in bytes: its own memory, and its part of shared memory."""
     found = _PSS.search(Path(f"/proc/{process_id}/smaps_rollup").read_text())
-    assert found is not None, "the kernel tells it"
+    assert found is not None, "the kernel reports it"
     return int(found[1]) * 1024

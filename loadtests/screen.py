@@ -1,5 +1,5 @@
-"""What a screen keeps, and how it proves that it shows the truth: written from the stream's description, not from the
-server's code, so that the two can disagree."""
+"""The cells of a screen and the proof of their truth. The module follows the description of the stream, not the server's
+code, so that the two can disagree."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Event:
 
 
 class EventParser:
-    """Turns the bytes of an event stream into events. It is fed as they come, cut anywhere."""
+    """Turns the bytes of an event stream into events; chunks may be cut anywhere."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -44,7 +44,7 @@ class EventParser:
 
 
 class Untrue(Exception):
-    """The stream broke its law: what it sent, and what follows from it, differ."""
+    """The stream broke its law: its messages and the resulting cells differ."""
 
 
 @dataclass(slots=True)
@@ -61,10 +61,10 @@ class Screen:
     _digests: dict[str, int] = field(default_factory=dict)
 
     def take(self, event: Event) -> list[dict[str, Any]]:
-        """Apply an event; return the announcements that it brought and that were not known.
+        """Apply an event; return its new announcements.
 
-        What a snapshot holds is known to everybody already: it announces nothing. Raises `Untrue` when the event goes
-        back behind one already seen, or when its digest is not that of the cells.
+        A snapshot announces nothing. Raises `Untrue` for an event with an earlier number than the last one, or with a digest
+        that differs from the cells.
         """
         if event.name not in ("snapshot", "change", "heartbeat"):
             return []

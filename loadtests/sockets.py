@@ -1,4 +1,4 @@
-"""Many screens in one process: raw sockets and epoll, so that whoever is measured is never waited on by the measuring."""
+"""Many screens in one process, with raw sockets and epoll, so that the measuring client never slows the server."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ import socket
 import time
 from collections.abc import Callable, Iterable
 
-# A WebSocket ping with the four bytes that servers of Python send, none of which is in any text; and its answer, "masked".
+# A WebSocket ping with four bytes of data, as Python servers send it (these bytes occur in no text), and its masked answer.
 PING, PONG = b"\x89\x04", b"\x8a\x84\0\0\0\0"
-IP_BIND_ADDRESS_NO_PORT = 24  # of linux/in.h: Python 3.11 has no name for it
-_PER_ADDRESS = 20_000  # connections from one loopback address to one port, well under the ephemeral ports there are
+IP_BIND_ADDRESS_NO_PORT = 24  # from linux/in.h; Python 3.11 has no name for it
+_PER_ADDRESS = 20_000  # connections from one loopback address to one port, well below the number of ephemeral ports
 
 
 class TooSlow(Exception):
-    """What was expected did not come in time."""
+    """The expected data did not come in time."""
 
 
 def allow(descriptors: int) -> None:
-    """Raise this process's limit of open files, as far as it may; children inherit it."""
+    """Raise this process's limit of open files as far as allowed; children inherit the limit."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard < descriptors:  # only root may
+    if hard < descriptors:  # only root may raise the hard limit
         resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
     else:
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(descriptors, 1024), hard))
 
 
 class Crowd:
-    """Open connections to one server, that all take whatever they are sent and count the marker in it."""
+    """Open connections to one server, which read all data and count a marker in the data."""
 
     def __init__(self, port: int, marker: bytes, receive_buffer: int | None = None) -> None:
         self.port = port
@@ -36,8 +36,8 @@ class Crowd:
         self.received = 0  # markers
         self.bytes = 0
         self.lost = 0  # connections that the server closed
-        self.last_at = 0.0  # when the last marker came (time.perf_counter)
-        self.heard: Callable[[int, bytes], None] | None = None  # is told of each chunk, and on which descriptor
+        self.last_at = 0.0  # arrival of the last marker (time.perf_counter)
+        self.heard: Callable[[int, bytes], None] | None = None  # called with each descriptor and chunk
         self._receive_buffer = receive_buffer
         self._poll = select.epoll()
         self._sockets: dict[int, socket.socket] = {}
@@ -48,7 +48,7 @@ class Crowd:
         return len(self._sockets)
 
     def connect(self, requests: Iterable[bytes], ready: bytes, at_once: int = 100, seconds: float = 120) -> None:
-        """Open a connection for each request, some at a time, and wait until each has been sent ``ready``."""
+        """Open a connection for each request, some at a time, and wait until each has received ``ready``."""
         until = time.monotonic() + seconds
         waiting: dict[int, bytes] = {}
         iterator = iter(requests)
@@ -72,7 +72,7 @@ class Crowd:
                 raise TooSlow(f"{len(waiting)} were not answered in {seconds} s")
 
     def take(self, until: Callable[[], bool], seconds: float = 60) -> None:
-        """Take what comes until ``until()``."""
+        """Read until ``until()`` is true. Raises `TooSlow` after ``seconds``."""
         stop = time.monotonic() + seconds
         while not until():
             for descriptor, _ in self._poll.poll(0.05):
@@ -81,16 +81,16 @@ class Crowd:
                 raise TooSlow(f"{self.received} of what was expected came in {seconds} s; {self.lost} connections were lost")
 
     def expect(self, count: int, seconds: float = 60) -> None:
-        """Take until the marker has come ``count`` times in all."""
+        """Read until the marker has come ``count`` times in all. Raises `TooSlow` after ``seconds``."""
         self.take(lambda: self.received >= count, seconds)
 
     def rest(self, seconds: float) -> None:
-        """Take what comes for a while."""
+        """Read for ``seconds``."""
         end = time.monotonic() + seconds
         self.take(lambda: time.monotonic() >= end, seconds + 1)
 
     def close(self) -> None:
-        """Close every connection, without a word."""
+        """Close every connection."""
         for each in self._sockets.values():
             each.close()
         self._sockets.clear()
@@ -101,7 +101,7 @@ class Crowd:
         if self._receive_buffer is not None:
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_buffer)
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        peer.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)  # `connect` finds a port that is free towards there
+        peer.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)  # `connect` chooses a port that is free for this peer
         peer.bind((f"127.0.0.{2 + len(self._sockets) // _PER_ADDRESS}", 0))
         peer.connect(("127.0.0.1", self.port))
         peer.sendall(request)
@@ -115,8 +115,8 @@ class Crowd:
         peer = self._sockets[descriptor]
         try:
             size = peer.recv_into(buffer)
-            # After a pause of more than 200 ms the kernel would acknowledge the next sixteen segments at once, on loopback
-            # at the writer's cost: two microseconds a delivery more or less, by how long a round happened to take.
+            # After a pause of more than 200 ms the kernel would acknowledge each of the next sixteen segments at once, on
+            # loopback at the writer's cost: two microseconds per delivery, depending on the length of a round.
             peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
         except BlockingIOError:
             return b""
@@ -130,7 +130,7 @@ class Crowd:
         self.bytes += size
         chunk = bytes(memoryview(buffer)[:size])
         ping = chunk.find(PING)
-        if ping >= 0:  # whoever does not answer is taken for dead after a while
+        if ping >= 0:  # the server drops a peer that does not answer
             self._sockets[descriptor].send(PONG + chunk[ping + 2 : ping + 6])
         if self.heard is not None:
             self.heard(descriptor, chunk)

@@ -1,4 +1,4 @@
-"""`websockets.broadcast`: the library's own server; what a client at /publish sends goes to all who are at /follow."""
+"""`websockets.broadcast`: the library's own server. A message of a client at /publish goes to all clients at /follow."""
 
 from __future__ import annotations
 

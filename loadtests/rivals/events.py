@@ -1,4 +1,4 @@
-"""A plain sse-starlette endpoint, as its own documentation would have it: a queue for each client, a dictionary an event."""
+"""A plain sse-starlette endpoint, as in its documentation: a queue per client, a dictionary per event."""
 
 from __future__ import annotations
 

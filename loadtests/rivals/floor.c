@@ -1,5 +1,5 @@
-/* The floor: what the kernel alone costs. Whoever connects and sends "GET" is a subscriber; "PUB" and bytes, ended by closing
- * the sending side, has those bytes written to every subscriber, in the order in which they came. */
+/* The floor: the cost of the kernel alone. A client that sends "GET" is a subscriber. A client that sends "PUB" and bytes, and
+ * then closes its sending side, publishes these bytes: the loop writes them to every subscriber, in order of arrival. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
