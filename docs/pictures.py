@@ -1,6 +1,6 @@
-"""The README's pictures, taken of the running demo: ``make pictures``, or ``python docs/pictures.py``.
+"""Take the screenshots of the README from a running demo: ``make pictures``, or ``python docs/pictures.py``.
 
-It starts a demo of its own in a temporary folder, lets its day get going, and writes ``docs/pictures/*.webp``.
+The script starts a demo in a temporary folder, waits until its day is lively, and writes ``docs/pictures/*.webp``.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from tests.support.processes import program
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "pictures"
-LIVELY_SECONDS = 45  # by then people wait, are called and are seen
+LIVELY_SECONDS = 45  # by then the demo has waiting, called and served patients
 QUALITY = 82
 
 
 def main() -> None:
-    """Take them all."""
+    """Take all screenshots."""
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, demo(Path(folder)) as base, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program("chromium", "chromium"), args=ARGUMENTS)
@@ -40,7 +40,7 @@ def main() -> None:
         page = somebody(browser, base, TELEVISION, "dark").new_page()
         page.goto(f"/display/{display['id']}?token={display['token']}")
         calls = live(page).locator("[data-call]")
-        while True:  # until somebody is called and has not come yet
+        while True:  # until a called patient has not come yet
             calls.first.wait_for()
             take(page, "display")
             if calls.count():
@@ -55,7 +55,7 @@ def main() -> None:
         take(page, "reception")
 
         page = at_work(browser, base, PHONE, staff["clinician"]).new_page()
-        if page.goto("/room").status == 200:  # type: ignore[union-attr]  # a page that is gone to has an answer
+        if page.goto("/room").status == 200:  # type: ignore[union-attr]  # a page navigation has an answer
             page.get_by_role("button", name=doors["yours"]).click()
             take(live(page), "room")
 
@@ -72,21 +72,21 @@ def main() -> None:
 
 
 def somebody(browser: Browser, base: str, size: tuple[int, int], theme: str) -> BrowserContext:
-    """Return a browser with a window of this size, and this theme."""
+    """Return a browser context with a window of this size and this theme."""
     viewport = {"width": size[0], "height": size[1]}
     dark = theme == "dark"
     return browser.new_context(base_url=base, viewport=viewport, color_scheme="dark" if dark else "light")  # type: ignore[arg-type]
 
 
 def at_work(browser: Browser, base: str, size: tuple[int, int], member: dict[str, str]) -> BrowserContext:
-    """Return the same, of a member of staff who is signed in."""
+    """Return a light browser context with a window of this size, signed in as this member of staff."""
     context = somebody(browser, base, size, "light")
     context.request.post("/api/v1/session", data={"username": member["username"], "password": member["password"]})
     return context
 
 
 def take(page: Page, name: str) -> None:
-    """Keep what a page looks like, once it stands still. It stays open: the reception misses a display that has gone."""
+    """Save a screenshot of a page that has come to rest. The page stays open: a closed display would alarm the reception."""
     page.evaluate("document.fonts.ready")
     page.wait_for_timeout(800)
     session = page.context.new_cdp_session(page)
