@@ -419,5 +419,9 @@ def test_the_workflow_runs_the_check_script_and_pins_its_actions() -> None:
     assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
     assert all(re.fullmatch(r"[\w-]+/[\w-]+@v\d+", step["uses"]) for step in job["steps"] if "uses" in step)
     container = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text(encoding="utf-8"))
-    assert container["image"] == job["container"]
+    images = re.findall(
+        r"^FROM (\S+)", (ROOT / ".devcontainer" / container["build"]["dockerfile"]).read_text(), re.MULTILINE
+    )
+    assert images[-1] == job["container"]
+    assert images[-1].startswith("python:3.")
     assert "tests/packages.sh" in container["onCreateCommand"]

@@ -30,7 +30,18 @@ PAGES = [
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 COMMENTED = [
-    *(ROOT / name for name in (".env.example", "Dockerfile", "Makefile", "docker-compose.prod.yml", ".ci/run")),
+    *(
+        ROOT / name
+        for name in (
+            ".env.example",
+            "Dockerfile",
+            ".devcontainer/Dockerfile",
+            ".github/workflows/ci.yml",
+            "Makefile",
+            "docker-compose.prod.yml",
+            ".ci/run",
+        )
+    ),
     *sorted((ROOT / "nginx").rglob("*.conf")),
 ]
 DOCUMENTED = ("server", "workers", "loadtests", "docs")
