@@ -78,9 +78,7 @@ CONSTRUCTIONS = [
     ),
     rule(r"\b(those|all) (that|which)\b", "name the things"),
     rule(
-        r"\bwhat (is|was|are|were|has|had|have|can|could|may|might|must|should|would|will|does|did|do|comes|goes|belongs|"
-        r"waits|changes|changed|runs|remains|needs|depends|follows|it|they|he|she|we|you|others|each|somebody|nobody|"
-        r"everybody|all)\b(?![^.!?]*\?)",
+        r"\bwhat\b(?! (to|happened|kind)\b)(?![^.!?]*\?)",
         'a clause without a head: name the thing instead of "what ..."',
     ),
     rule(r"\b(is|are|was|were|be|been|being) told\b", "say who receives which message"),
