@@ -12,7 +12,7 @@ from server.execute import Executor
 from server.provisioning import Setup
 from server.store.database import Database
 from server.store.vault import Vault
-from tests.support import databases
+from tests.support import databases, extent
 from tests.support.measuring import measured_for_a_while
 from tests.support.migrated import bring_up
 from tests.support.passwords import quick_passwords
@@ -93,3 +93,8 @@ def pytest_runtest_call() -> Generator[None, None, None]:
     """Coverage is measured on what each test does first."""
     with measured_for_a_while():
         yield
+
+
+def pytest_report_header() -> str:
+    """Name the extent of this run, and the seed of a sample."""
+    return extent.header()

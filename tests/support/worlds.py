@@ -15,7 +15,6 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any, get_args
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from server.domain.board import Board, Changes, apply
@@ -88,6 +87,7 @@ from server.domain.model.ids import IDS_PER_SITE
 from server.domain.model.tickets import next_turn
 from server.domain.rules.decisions import decide, overdue
 from server.domain.views import Cell, DeskView, DisplayView, PointView, TicketView, View, draw
+from tests.support.extent import examples as examples  # noqa: PLC0414
 
 SITE_ID = 7
 SECOND = 1_000_000
@@ -97,17 +97,6 @@ DAY = "2024-03-29"
 START = 1_711_695_600_000_000  # 2024-03-29 08:00 in Berlin, two days before the clocks change there
 PRIORITIES: tuple[Priority, ...] = ("standard", "assisted", "urgent", "emergency")
 Apply = Callable[[Board, Recorded, Changes], None]
-
-
-def examples(count: int) -> settings:
-    """Let Hypothesis try ``count`` examples, the same ones on every run."""
-    return settings(
-        max_examples=count,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
-    )
 
 
 def an_id(number: int) -> int:

@@ -1,0 +1,61 @@
+"""How much of each matrix and of each random property a run tries.
+
+``make test`` tries a sample that changes every day; ``make test-all`` sets ``NOWSERVING_TEST_WHOLE=1`` and tries everything.
+The sample depends on one seed alone: the date, or ``NOWSERVING_TEST_SEED`` to repeat a run. The first lines of pytest's
+output name the seed.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from hypothesis import HealthCheck, seed, settings
+
+Item = TypeVar("Item")
+Test = TypeVar("Test", bound=Callable[..., Any])
+
+WHOLE = os.environ.get("NOWSERVING_TEST_WHOLE") == "1"
+SEED = int(os.environ.get("NOWSERVING_TEST_SEED") or f"{datetime.now(UTC):%Y%m%d}")
+# A sample of a property tries a quarter of the examples, but no fewer than these.
+LEAST_EXAMPLES = 10
+
+
+def scaled(whole: int, sample: int) -> int:
+    """Return ``whole`` in a run of everything, else ``sample``: a count of repeats or rounds."""
+    return whole if WHOLE else sample
+
+
+def sample(items: Sequence[Item], size: int, name: str) -> list[Item]:
+    """Return all ``items`` in a run of everything, else ``size`` of them in their order, chosen by the seed and ``name``."""
+    if WHOLE or size >= len(items):
+        return list(items)
+    chosen = sorted(random.Random(f"{SEED}:{name}").sample(range(len(items)), size))
+    return [items[index] for index in chosen]
+
+
+def examples(count: int) -> Callable[[Test], Test]:
+    """Let Hypothesis try ``count`` examples, the same ones on every run; in a sample, fewer that change every day."""
+    tried = settings(
+        max_examples=count if WHOLE else max(count // 4, min(count, LEAST_EXAMPLES)),
+        deadline=None,
+        derandomize=WHOLE,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
+    )
+
+    def decorate(test: Test) -> Test:
+        decorated: Test = tried(test if WHOLE else seed(SEED)(test))
+        return decorated
+
+    return decorate
+
+
+def header() -> str:
+    """Return the line that names the extent of this run."""
+    if WHOLE:
+        return "extent: everything"
+    return f"extent: a sample by the seed {SEED}. NOWSERVING_TEST_SEED={SEED} repeats it."
