@@ -4,14 +4,13 @@ PORT ?= 8000
 HOST ?= 127.0.0.1
 PYTHON ?= python3
 PYTEST_ARGS ?= --durations=15
-LEAST_BRANCHES ?= 80
+# Three workers for two cores: tests wait for real servers and browsers a good part of the time.
+TEST_WORKERS ?= 3
+# A module stays in one worker, with the servers that it starts. Modules go out in the order that tests/conftest.py gives them.
+PYTEST = -m pytest --numprocesses=$(TEST_WORKERS) --dist=loadfile --no-loadscope-reorder
+LEAST_BRANCHES ?= 93
 VENV := .venv
-# Integration tests that wait for no clock: they run in the lane of the unit tests.
-CALM := audit bad_input cancelled chains database execute explain fuzz hostile invariants keys migrations openapi patients \
-	random_days reading request_costs retention role_matrix statements
-# Those that follow the browsers' in their lane, so that all three end at about the same time.
-LATER := command_line law leaks lost_answers nginx
-# What is live: what every screen is told, whatever happens.
+# The live stream: what every screen shows after any fault.
 LIVE := another_history display_health junk_frames law live nothing_left other_clients point_live revoked stalled
 # Each lock has a stamp of its own: what is installed is what the lock says, and is installed once.
 RUN_STAMP := $(VENV)/.installed-run
@@ -19,7 +18,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 NPM_STAMP := tests/npm/node_modules/.installed
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test check paths fuzz stress bench pictures packages wheel clean help
+.PHONY: run test test-all check paths fuzz stress bench pictures packages wheel clean help
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -29,25 +28,14 @@ run: $(RUN_STAMP) ## run a small clinic with a simulated day: PORT=9000, HOST=0.
 
 test: packages $(DEV_STAMP) $(NPM_STAMP) check ## install what the tests need, then run all of them
 	node --test tests/web
+	$(VENV)/bin/python $(PYTEST) $(PYTEST_ARGS) tests
+
+test-all: packages $(DEV_STAMP) $(NPM_STAMP)
 	$(VENV)/bin/python -m coverage erase
-	@# Three lanes for two cores: real servers and browsers are waited for a good part of the time, and what only thinks
-	@# takes what they leave over.
-	@echo "Three lanes run side by side; the results of two follow that of the third."
-	@mkdir -p .make; \
-	nice $(VENV)/bin/python -m coverage run -m pytest tests/unit $(CALM:%=tests/integration/test_%.py) $(PYTEST_ARGS) \
-		>.make/calm.log 2>&1 & calm=$$!; \
-	{ trap 'kill $$!; exit 1' TERM; \
-	$(VENV)/bin/python -m pytest tests/browser $(PYTEST_ARGS) & wait $$!; browser=$$?; \
-	$(VENV)/bin/python -m coverage run -m pytest $(LATER:%=tests/integration/test_%.py) $(PYTEST_ARGS) & \
-	wait $$! && [ $$browser = 0 ]; } >.make/browser.log 2>&1 & browser=$$!; \
-	trap 'kill $$calm $$browser' INT TERM; \
-	$(VENV)/bin/python -m coverage run -m pytest tests/integration tests/faults \
-		$(patsubst %,--ignore=tests/integration/test_%.py,$(CALM) $(LATER)) $(PYTEST_ARGS); others=$$?; \
-	wait $$browser; browser=$$?; cat .make/browser.log; \
-	wait $$calm; calm=$$?; cat .make/calm.log; \
-	[ $$others = 0 ] && [ $$browser = 0 ] && [ $$calm = 0 ]
+	NOWSERVING_TEST_WHOLE=1 $(VENV)/bin/python -m coverage run $(PYTEST) $(PYTEST_ARGS) tests
 	$(VENV)/bin/python -m coverage combine --quiet
 	$(VENV)/bin/python -m coverage report --skip-covered --skip-empty --sort=cover
+	@mkdir -p .make
 	@$(VENV)/bin/python -m coverage json --quiet -o .make/coverage.json
 	@$(VENV)/bin/python tests/support/branches.py .make/coverage.json $(LEAST_BRANCHES)
 

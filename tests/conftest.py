@@ -18,6 +18,8 @@ from tests.support.migrated import bring_up
 from tests.support.passwords import quick_passwords
 from tests.support.redis import redis
 
+TESTS = Path(__file__).parent
+
 
 @pytest.fixture(scope="session")
 def database_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
@@ -93,6 +95,20 @@ def pytest_runtest_call() -> Generator[None, None, None]:
     """Coverage is measured on what each test does first."""
     with measured_for_a_while():
         yield
+
+
+# The order in which workers take the modules: what waits for servers and browsers first, what is short and many last.
+FOLDERS = ("faults", "browser", "integration", "fuzz", "unit")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the modules marked ``long`` first, so that no worker begins one when the others are about to end."""
+
+    def turn(item: pytest.Item) -> tuple[bool, int]:
+        folder = item.path.relative_to(TESTS).parts[0]
+        return item.get_closest_marker("long") is None, FOLDERS.index(folder)
+
+    items.sort(key=turn)
 
 
 def pytest_report_header() -> str:
