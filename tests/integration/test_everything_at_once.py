@@ -22,12 +22,13 @@ from server.queries.boards import Boards
 from server.store.database import Database
 from server.store.tables import entries, events
 from tests.support.crowd import Answered, Asked, ask_at_once
+from tests.support.extent import scaled
 from tests.support.server import environment, seed, serving
 from tests.support.truth import truth_of
 from tests.support.worlds import command_of
 
-ROUNDS = 10
-MOST_ROUNDS = 3 * ROUNDS  # what a request meets is chance: until each kind was done, they go on
+ROUNDS = scaled(10, 3)
+MOST_ROUNDS = 30  # which state a request meets is chance: the rounds go on until each kind was done
 CALLERS = 4
 REQUESTS = 200
 TWICE = 0.15  # the share of keys that are sent twice at once, each time to another server if there is one

@@ -29,6 +29,7 @@ from server.provisioning import Seed
 from server.queries.boards import Boards
 from server.store.database import Database
 from tests.integration.test_everything_at_once import SENT
+from tests.support.extent import scaled
 from tests.support.fresh import Fresh
 from tests.support.plain import PLAIN
 from tests.support.server import Server, environment, seed, serving, vault
@@ -38,7 +39,7 @@ from tests.support.worlds import Step, command_of, examples, scripts
 HEARTBEAT_SECONDS = 0.6
 SETTLED_SECONDS = 20.0
 CHECKED_EVERY = 12  # commands
-DAYS = 8
+DAYS = scaled(8, 2)
 TRANSPORTS: tuple[Transport, ...] = ("events", "websocket")
 # What others need to have been done before: an open site, a room with somebody called to it, a provider, a paused queue.
 ENABLING = ("change-site", "open-point", "add-provider", "staff", "pause-queue", "open-queue", "issue", "call")
