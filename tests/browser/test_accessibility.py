@@ -32,6 +32,8 @@ from tests.browser.states import (
 from tests.support.extent import sample
 from tests.support.server import Server, seed, serving
 
+pytestmark = pytest.mark.long
+
 JUDGE = (Path(__file__).parent / "judge.js").read_text()
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 # What a theme may spoil: all other rules are about the same document. And the other way round: of what a language may

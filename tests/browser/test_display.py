@@ -24,6 +24,8 @@ from tests.support.relay import Relay
 from tests.support.screens import sse
 from tests.support.server import Server
 
+pytestmark = pytest.mark.long
+
 SECONDS = 1000
 ROOT = Path(__file__).parents[2]
 # Each sound that a page makes, written down where the test can read it: a ring is two tones, words are a buffer.

@@ -10,6 +10,8 @@ from tests.browser.conftest import Watch
 from tests.browser.scales import USEFUL, Scales
 from tests.browser.states import LANGUAGES, PAGES, SECONDS, with_language
 
+pytestmark = pytest.mark.long
+
 BUDGET_BYTES = 100 * 1024
 # The budget is for the page itself: before media and typefaces, and without what its stream tells from then on.
 APART = ("Media", "Image", "Font", "EventSource")

@@ -16,6 +16,8 @@ from server.provisioning import Seed
 from tests.browser.conftest import HEARTBEAT, Open, sign_in_as
 from tests.support.server import Server, seed
 
+pytestmark = pytest.mark.long
+
 # The browser itself writes these lines: for a refused command, and for what cannot be reached.
 REFUSED = ("409 (Conflict)",)
 GONE = ("ERR_FAILED", "ERR_CONNECTION")

@@ -14,6 +14,8 @@ from tests.browser.conftest import AWAY, Open, sign_in_as
 from tests.browser.test_display import KEPT, until
 from tests.support.server import Server, serving
 
+pytestmark = pytest.mark.long
+
 REFUSED = ("409 (Conflict)",)
 
 OpenRoom = Callable[..., Page]

@@ -5,7 +5,11 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import pytest
+
 from tests.faults.stress import FAULTS, Figures, stress
+
+pytestmark = pytest.mark.long
 
 SEED = 4
 SCREENS = 24

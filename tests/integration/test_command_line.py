@@ -17,7 +17,7 @@ from tests.support.processes import end, free_port, running, wait_until
 from tests.support.screens import Screen, sse
 from tests.support.server import command_line, environment, serving
 
-pytestmark = pytest.mark.measured
+pytestmark = [pytest.mark.long, pytest.mark.measured]
 
 
 def test_migrate_seed_serve(database_url: str, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from server.provisioning import Seed
 from tests.support.screens import Screen, sse
 from tests.support.server import Server, environment, seed, serving
 
-pytestmark = pytest.mark.measured
+pytestmark = [pytest.mark.long, pytest.mark.measured]
 
 HEARTBEAT = "0.5"
 

@@ -27,6 +27,8 @@ from tests.support.server import environment, seed, serving
 from tests.support.truth import truth_of
 from tests.support.worlds import command_of
 
+pytestmark = pytest.mark.long
+
 ROUNDS = scaled(10, 3)
 MOST_ROUNDS = 30  # which state a request meets is chance: the rounds go on until each kind was done
 CALLERS = 4

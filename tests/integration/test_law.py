@@ -20,6 +20,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import httpx
+import pytest
 from hypothesis import given
 
 from server.domain.board import Board
@@ -35,6 +36,8 @@ from tests.support.plain import PLAIN
 from tests.support.server import Server, environment, seed, serving, vault
 from tests.support.viewer import Place, Transport, Viewer
 from tests.support.worlds import Step, command_of, examples, scripts
+
+pytestmark = pytest.mark.long
 
 HEARTBEAT_SECONDS = 0.6
 SETTLED_SECONDS = 20.0

@@ -36,6 +36,8 @@ from tests.support.rows import rows
 from tests.support.screens import Screen, sse, websocket
 from tests.support.server import SECRETS, command_line, environment, seed, serving
 
+pytestmark = pytest.mark.long
+
 COMMANDS = "/api/v1/commands/"
 
 # Three patients: one who agreed to be named at a site that names, one who agreed where nobody is named, one who did not.

@@ -23,7 +23,7 @@ from tests.support.redis import redis
 from tests.support.screens import Screen, digest, sse, websocket
 from tests.support.server import Server, environment, seed, serving
 
-pytestmark = pytest.mark.measured
+pytestmark = [pytest.mark.long, pytest.mark.measured]
 
 HEARTBEAT = 0.4
 Follow = Callable[..., AbstractContextManager[Screen]]

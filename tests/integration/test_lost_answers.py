@@ -35,6 +35,8 @@ from tests.support.server import Server, environment, seed, serving
 from tests.support.truth import log_of, truth_of
 from tests.support.worlds import ACTIONS, command_of
 
+pytestmark = pytest.mark.long
+
 TURNS = 1500
 LOSSES: tuple[Loss, ...] = ("answer", "commit")
 CALLERS = 4

@@ -22,6 +22,8 @@ from tests.support.callers import Outcome, burst
 from tests.support.extent import scaled
 from tests.support.server import Server, environment, seed, serving
 
+pytestmark = pytest.mark.long
+
 REPEATS = scaled(20, 4)
 CALLERS = 4
 CALLS = 200
@@ -33,7 +35,7 @@ WAITING = 100
 def test_each_entry_is_called_at_most_once(
     engine: str, servers: int, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    """200 concurrent calls at 20 points over 100 waiting entries, `REPEATS` times, each at a new site of one installation."""
+    """200 concurrent calls at 20 points over 100 waiting entries, `REPEATS` times, each time at a new site."""
     url = request.getfixturevalue(f"{engine}_url")
     redis_url = request.getfixturevalue("redis_url") if servers > 1 else None
     env = environment(url, redis_url, NOWSERVING_LOG_LEVEL="warning")

@@ -20,6 +20,8 @@ from tests.support.processes import end
 from tests.support.screens import digest, sse
 from tests.support.server import Server, environment, seed, serving
 
+pytestmark = pytest.mark.long
+
 UPGRADE = (
     "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
     "Sec-WebSocket-Key: c2l4dGVlbiBieXRlcyEhIQ==\r\n"

@@ -37,6 +37,8 @@ from server.uvicorn_server import DrainingServer, StrictProtocol
 from tests.support.processes import free_port, wait_until
 from tests.support.server import environment, seed
 
+pytestmark = pytest.mark.long
+
 KEEP_ALIVE = 1
 PING = 0.3
 HEARTBEAT = 0.5
