@@ -4,15 +4,15 @@ PORT ?= 8000
 HOST ?= 127.0.0.1
 PYTHON ?= python3
 PYTEST_ARGS ?= --durations=15
-# Three workers for two cores: tests wait for real servers and browsers a good part of the time.
+# Three workers for two cores: tests spend much of their time waiting for servers and browsers.
 TEST_WORKERS ?= 3
-# A module stays in one worker, with the servers that it starts. Modules go out in the order that tests/conftest.py gives them.
+# One worker runs a whole module, with the servers that the module starts. tests/conftest.py gives the order of the modules.
 PYTEST = -m pytest --numprocesses=$(TEST_WORKERS) --dist=loadfile --no-loadscope-reorder
 LEAST_BRANCHES ?= 93
 VENV := .venv
 # The live stream: what every screen shows after any fault.
 LIVE := another_history display_health junk_frames law live nothing_left other_clients point_live revoked stalled
-# Each lock has a stamp of its own: what is installed is what the lock says, and is installed once.
+# Each lock file has a stamp of its own, so that its packages are installed once.
 RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
 NPM_STAMP := tests/npm/node_modules/.installed
@@ -26,11 +26,11 @@ help: ## list the targets
 run: $(RUN_STAMP) ## run a small clinic with a simulated day: PORT=9000, HOST=0.0.0.0
 	@$(VENV)/bin/python -m server.cli demo --host $(HOST) --port $(PORT)
 
-test: packages $(DEV_STAMP) $(NPM_STAMP) check ## install what the tests need, then run all of them
+test: packages $(DEV_STAMP) $(NPM_STAMP) check ## install the packages of the tests, then test every behaviour, with a daily sample of each matrix
 	node --test tests/web
 	$(VENV)/bin/python $(PYTEST) $(PYTEST_ARGS) tests
 
-test-all: packages $(DEV_STAMP) $(NPM_STAMP)
+test-all: packages $(DEV_STAMP) $(NPM_STAMP) ## the same tests with every matrix and property whole, and coverage
 	$(VENV)/bin/python -m coverage erase
 	NOWSERVING_TEST_WHOLE=1 $(VENV)/bin/python -m coverage run $(PYTEST) $(PYTEST_ARGS) tests
 	$(VENV)/bin/python -m coverage combine --quiet
