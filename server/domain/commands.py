@@ -8,7 +8,7 @@ the command locks.
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from server.domain.model.entities import Need, Priority
@@ -23,26 +23,6 @@ _QUEUES = {"min_length": 1, "max_length": 50}
 _POSITION = {"ge": 0, "le": 1000}
 _CAPACITY = {"ge": 0, "le": 10_000}
 _MINUTES = {"ge": 0, "le": 240}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Personal:
-    """What is sealed, in clear. It lives only between the edge and the vault.
-
-    Of a patient it is all that is known, and ``token``, the key to their page, for the links in messages and a reprinted
-    slip; of a service, its true name.
-    """
-
-    name: str | None = None
-    phone: str | None = None
-    email: str | None = None
-    date_of_birth: str | None = None
-    notes: str | None = None
-    token: str | None = None
-
-    def corrected(self, told: Personal) -> Personal:
-        """Return all that is known once ``told`` is, too: what it leaves out stays, and an empty text takes away."""
-        return replace(self, **{name: value or None for name, value in asdict(told).items() if value is not None})
 
 
 class Command:

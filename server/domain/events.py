@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Literal
 
-from server.domain.commands import Personal
-from server.domain.model.entities import Need, Priority, Rules
+from server.domain.model.entities import Need, Personal, Priority, Rules
 
 
 class Event:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from server.domain.views import Onlooker
-
 Role = Literal["admin", "manager", "receptionist", "clinician"]
 ROLES: tuple[Role, ...] = ("admin", "manager", "receptionist", "clinician")
 PATIENT = "patient"  # whoever has a ticket's token: for that ticket alone
 KIOSK = "kiosk"  # a tablet at the door, by its own token
 INTEGRATION = "integration"  # another system, by its API key
+
+# The reader of a desk: staff who call patients by name, other staff, or another system.
+Onlooker = Literal["floor", "staff", "system"]
 
 _RECEPTION = frozenset({"admin", "receptionist"})
 _FLOOR = frozenset({"admin", "receptionist", "clinician"})

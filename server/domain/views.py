@@ -11,19 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Protocol
 
 from server.domain.board import Board
-from server.domain.commands import Personal
-from server.domain.model.entities import OPEN_STATES, Entry, Point, Service, Visit
+from server.domain.model.entities import OPEN_STATES, UNDO_MICROSECONDS, Entry, Personal, Point, Service, Visit
 from server.domain.ranking import MINUTE, ahead, first_for, next_for, rank, waiting_for, why
-from server.domain.rules.decisions import UNDO_MICROSECONDS
+from server.domain.roles import Onlooker
 
 Cell = dict[str, Any]
 OpenSealed = Callable[[Visit | Service], Personal]
-
-# Who looks at a desk: those who call patients by name, other staff, or another system.
-Onlooker = Literal["floor", "staff", "system"]
 
 NEXT_UP = 5
 TICKET, AHEAD = "ticket", "ahead"  # the cells of a ticket's view

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
+from server.domain.model.entities import COMMANDS_OF_STEP
 from server.domain.ranking import WhyNext
-from server.domain.rules import decisions
 from server.transport.spec import openapi
 
 WORDS: dict[str, Any] = json.loads((Path(__file__).parents[2] / "web" / "locales" / "en.json").read_text())
 # What the two screens send: every step of the day, and what reception does to queues, points and providers.
 SENT = {
-    *(name for names in decisions.STEP_OF.values() for name in names),
+    *(name for names in COMMANDS_OF_STEP.values() for name in names),
     *("issue-ticket", "recall", "undo", "open-point", "break-point", "close-point", "staff-point", "reassign-provider"),
     *("open-queue", "pause-queue", "broadcast-message", "amend-visit", "add-display", "revoke-token"),
 }

@@ -6,7 +6,7 @@ Instants are integers: microseconds of UTC since 1970. The words are those of ``
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 Priority = Literal["standard", "assisted", "urgent", "emergency"]
@@ -200,6 +200,46 @@ class Visit:
     opened_at: int
     seq: int
     needs: tuple[Need, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Personal:
+    """What is sealed, in clear. It lives only between the edge and the vault.
+
+    Of a patient it is all that is known, and ``token``, the key to their page, for the links in messages and a reprinted
+    slip; of a service, its true name.
+    """
+
+    name: str | None = None
+    phone: str | None = None
+    email: str | None = None
+    date_of_birth: str | None = None
+    notes: str | None = None
+    token: str | None = None
+
+    def corrected(self, told: Personal) -> Personal:
+        """Return all that is known once ``told`` is, too: what it leaves out stays, and an empty text takes away."""
+        return replace(self, **{name: value or None for name, value in asdict(told).items() if value is not None})
+
+
+UNDO_MICROSECONDS = 60_000_000  # for how long after a step it can be undone
+# The steps of an entry that can be undone, by the name of the event, and the commands that cause each step. A person who may
+# send one of these commands may undo the step.
+COMMANDS_OF_STEP: dict[str, tuple[str, ...]] = {
+    "ticket-called": ("call-next", "call"),
+    "service-started": ("start",),
+    "service-completed": ("complete",),
+    "no-show-recorded": ("no-show",),
+    "ticket-transferred": ("transfer",),
+    "entry-held": ("hold",),
+    "entry-returned": ("return",),
+    "entry-left": ("leave",),
+    "entry-cancelled": ("cancel",),
+    "entry-reprioritised": ("reprioritise",),
+    "entry-moved": ("move",),
+    "patient-running-late": ("running-late",),
+    "entry-reopened": ("reopen",),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,6 @@ from server.domain.commands import (
     OpenPoint,
     OpenQueue,
     PauseQueue,
-    Personal,
     ReassignProvider,
     Recall,
     Reopen,
@@ -102,7 +101,18 @@ from server.domain.events import (
     VisitAmended,
 )
 from server.domain.model import hours, tickets
-from server.domain.model.entities import BUSY_STATES, OPEN_STATES, Entry, Point, PointState, Queue, State
+from server.domain.model.entities import (
+    BUSY_STATES,
+    COMMANDS_OF_STEP,
+    OPEN_STATES,
+    UNDO_MICROSECONDS,
+    Entry,
+    Personal,
+    Point,
+    PointState,
+    Queue,
+    State,
+)
 from server.domain.ranking import Lane, Rank
 from server.domain.rules import quoting
 from server.domain.rules.lookups import (
@@ -117,24 +127,6 @@ from server.domain.rules.lookups import (
     refuse_unchanged,
 )
 from server.domain.rules.site_configuration import furnish
-
-UNDO_MICROSECONDS = 60_000_000
-# Which commands cause a step: whoever may do one of them may take the step back.
-STEP_OF: dict[str, tuple[str, ...]] = {
-    TicketCalled.name_on_wire(): ("call-next", "call"),
-    ServiceStarted.name_on_wire(): ("start",),
-    ServiceCompleted.name_on_wire(): ("complete",),
-    NoShowRecorded.name_on_wire(): ("no-show",),
-    TicketTransferred.name_on_wire(): ("transfer",),
-    EntryHeld.name_on_wire(): ("hold",),
-    EntryReturned.name_on_wire(): ("return",),
-    EntryLeft.name_on_wire(): ("leave",),
-    EntryCancelled.name_on_wire(): ("cancel",),
-    EntryReprioritised.name_on_wire(): ("reprioritise",),
-    EntryMoved.name_on_wire(): ("move",),
-    PatientRunningLate.name_on_wire(): ("running-late",),
-    EntryReopened.name_on_wire(): ("reopen",),
-}
 
 
 def decide(
@@ -488,8 +480,8 @@ def _undo(board: Board, command: Undo, now: int, may: Callable[[str], bool]) -> 
     undo = entry.undo
     if undo is None or now - undo["at"] > UNDO_MICROSECONDS:
         raise NothingToUndo(entry_id=entry.id, label=label)
-    if not any(may(name) for name in STEP_OF[undo["step"]]):
-        raise NotAllowed(action=STEP_OF[undo["step"]][0])
+    if not any(may(name) for name in COMMANDS_OF_STEP[undo["step"]]):
+        raise NotAllowed(action=COMMANDS_OF_STEP[undo["step"]][0])
     later = board.latest_entry(entry.visit_id)
     if later is not None and later.id != entry.id and (later.state != "waiting" or later.undo is not None):
         raise LaterStepDepends(entry_id=entry.id, label=label)

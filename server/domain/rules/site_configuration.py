@@ -19,7 +19,6 @@ from server.domain.commands import (
     ChangeService,
     ChangeSite,
     Command,
-    Personal,
     Remove,
     RenameDevice,
     RenewToken,
@@ -59,7 +58,7 @@ from server.domain.events import (
     TokenRevoked,
 )
 from server.domain.model import hours, tickets
-from server.domain.model.entities import Display, Kiosk, Point, Provider, Queue, Removable, Rules, Service
+from server.domain.model.entities import Display, Kiosk, Personal, Point, Provider, Queue, Removable, Rules, Service
 from server.domain.rules.lookups import (
     Record,
     each_once,

@@ -8,7 +8,8 @@ from typing import Any, get_type_hints
 import pytest
 
 from server.domain import commands
-from server.domain.commands import COMMANDS, AddQueue, Command, IssueTicket, Personal, ReportDisplay, Start, Tick, Transfer
+from server.domain.commands import COMMANDS, AddQueue, Command, IssueTicket, ReportDisplay, Start, Tick, Transfer
+from server.domain.model.entities import Personal
 from tests.support.worlds import SITE_ID, an_id
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from server.domain import events
 from server.domain.board import Board, Changes, apply
-from server.domain.commands import AddProvider, ChangeSite, Move, Personal, ReassignProvider, Tick
+from server.domain.commands import AddProvider, ChangeSite, Move, ReassignProvider, Tick
 from server.domain.events import (
     EVENTS,
     Event,
@@ -28,7 +28,7 @@ from server.domain.events import (
     others,
     shown,
 )
-from server.domain.model.entities import Entry, Rules
+from server.domain.model.entities import Entry, Personal, Rules
 from tests.support.worlds import HOUR, SITE_ID, Step, examples, perform, scripts, small_clinic
 
 SEALING = (TicketIssued, VisitAmended, ServiceAdded, ServiceChanged)

@@ -25,7 +25,8 @@ from server.domain.commands import (
 )
 from server.domain.model.entities import Entry, Visit
 from server.domain.ranking import rank
-from server.domain.views import NEXT_UP, DeskView, DisplayView, Onlooker, PointView, TicketView, View, draw
+from server.domain.roles import Onlooker
+from server.domain.views import NEXT_UP, DeskView, DisplayView, PointView, TicketView, View, draw
 from tests.support.worlds import HOUR, SECOND, SITE_ID, Step, World, examples, open_sealed, perform, scripts, small_clinic
 
 DESK, DISPLAY = DeskView(open_sealed), DisplayView()

@@ -42,7 +42,6 @@ from server.domain.commands import (
     OpenPoint,
     OpenQueue,
     PauseQueue,
-    Personal,
     ReassignProvider,
     Recall,
     Remove,
@@ -95,10 +94,22 @@ from server.domain.events import (
     TicketRecalled,
     TicketTransferred,
 )
-from server.domain.model.entities import BUSY_STATES, OPEN_STATES, Announcement, Display, Entity, Entry, Point, Queue, State
+from server.domain.model.entities import (
+    BUSY_STATES,
+    COMMANDS_OF_STEP,
+    OPEN_STATES,
+    Announcement,
+    Display,
+    Entity,
+    Entry,
+    Personal,
+    Point,
+    Queue,
+    State,
+)
 from server.domain.model.tickets import next_turn
 from server.domain.ranking import head_start
-from server.domain.rules.decisions import STEP_OF, decide, turn_of_day
+from server.domain.rules.decisions import decide, turn_of_day
 from tests.support.worlds import (
     DAY,
     HOUR,
@@ -642,7 +653,7 @@ def test_the_last_step_can_be_taken_back(event: str, steps: tuple[str, ...]) -> 
     before, visit = world.entry(entry), world.board.visits[entry.visit_id]
     do_step(world, entry, steps[-1])
     assert world.log[-1].event.name_on_wire() == event
-    assert event in STEP_OF
+    assert event in COMMANDS_OF_STEP
     world.do(Undo(entry_id=entry.id), after=59 * SECOND)
     after = world.entry(entry)
     assert replace(after, seq=0, undo=None) == replace(before, seq=0, undo=None)
@@ -654,7 +665,7 @@ def test_the_last_step_can_be_taken_back(event: str, steps: tuple[str, ...]) -> 
 
 
 def test_every_step_that_can_be_undone_is_tested() -> None:
-    assert {event for event, _ in UNDOABLE} == set(STEP_OF)
+    assert {event for event, _ in UNDOABLE} == set(COMMANDS_OF_STEP)
 
 
 def test_after_a_minute_nothing_can_be_taken_back() -> None:
