@@ -20,7 +20,7 @@ from starlette.routing import BaseRoute, Route
 
 from server.domain.commands import AddProvider, ChangeSite, StaffPoint
 from server.domain.errors import NowServingError, TicketNotFound
-from server.domain.model.entities import OPEN_STATES
+from server.domain.model import OPEN_STATES
 from server.provisioning import DisplaySeed, Setup, StaffSeed
 from server.queries.boards import Boards
 from server.transport.context import Context

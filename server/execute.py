@@ -19,7 +19,7 @@ from server.domain.board import Board, Changes, apply
 from server.domain.commands import AddDisplay, AddKiosk, Command, IssueTicket, RenewToken, Tick
 from server.domain.errors import CommandIdReused, Unavailable
 from server.domain.events import Event, Recorded, ServiceAdded, ServiceChanged, TicketIssued, VisitAmended, shown
-from server.domain.model.entities import Site
+from server.domain.model import Site
 from server.domain.rules.decisions import decide, overdue
 from server.store import answers, boards, event_log, patients, sites
 from server.store.database import Conflict, Database, Transaction

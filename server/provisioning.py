@@ -13,7 +13,7 @@ from typing import Any, TypedDict
 
 from server.domain import roles
 from server.domain.commands import AddDisplay, AddPoint, AddQueue, Command, IssueTicket
-from server.domain.model.entities import Site
+from server.domain.model import Site
 from server.domain.roles import Role
 from server.execute import Executor
 from server.store import sites, staff

@@ -17,7 +17,7 @@ from server.domain import ranking
 from server.domain.board import Board
 from server.domain.commands import CallNext, Command, Complete, IssueTicket, NoShow, Recall, Start, Transfer
 from server.domain.errors import NowServingError, Refused
-from server.domain.model.entities import Entry, Need, Point, Priority
+from server.domain.model import Entry, Need, Point, Priority
 from server.execute import Executor
 from server.queries.boards import Boards
 

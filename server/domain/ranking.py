@@ -17,7 +17,7 @@ from heapq import merge
 from itertools import islice
 from typing import Literal, NamedTuple, Protocol
 
-from server.domain.model.entities import Entry, Need, Point, Priority, Rules, Visit
+from server.domain.model import Entry, Need, Point, Priority, Rules, Visit
 
 MINUTE = 60_000_000
 

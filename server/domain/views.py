@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from server.domain.board import Board
-from server.domain.model.entities import OPEN_STATES, UNDO_MICROSECONDS, Entry, Personal, Point, Service, Visit
+from server.domain.model import OPEN_STATES, UNDO_MICROSECONDS, Entry, Personal, Point, Service, Visit
 from server.domain.ranking import MINUTE, ahead, first_for, next_for, rank, waiting_for, why
 from server.domain.roles import Onlooker
 

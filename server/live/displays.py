@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from server.domain.model.entities import LAGS, Display
+from server.domain.model import LAGS, Display
 from server.live.stream import Stream
 
 logger = structlog.get_logger(__name__)

@@ -16,7 +16,7 @@ import structlog
 from server.domain.board import Board
 from server.domain.errors import PointNotFound, Unavailable
 from server.domain.events import Recorded
-from server.domain.model.entities import Display, Point, Visit
+from server.domain.model import Display, Point, Visit
 from server.domain.views import View
 from server.live.bus import Bus
 from server.live.displays import Displays

@@ -15,7 +15,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from server.domain.model.entities import Display
+from server.domain.model import Display
 from server.live import messages
 from server.live.feed import Feed, Projection
 from server.live.messages import Message, Position, Reason

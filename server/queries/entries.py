@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.domain.model.entities import Priority, State, Visit
+from server.domain.model import Priority, State, Visit
 from server.domain.model.ids import IDS_PER_SITE
 from server.domain.reporting.timeline import Interval, timeline
 from server.queries import keyset

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, select, union
 
-from server.domain.model.entities import Visit
+from server.domain.model import Visit
 from server.queries import keyset
 from server.queries.keyset import Key, Page
 from server.store.database import Database

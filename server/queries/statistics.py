@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.domain.model.entities import OPEN_STATES, Site, State
+from server.domain.model import OPEN_STATES, Site, State
 from server.domain.reporting.statistics import Report, Stage, Statistics
 from server.domain.reporting.timeline import Interval
 from server.domain.waits import Quote

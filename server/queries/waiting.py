@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from server.domain.model.entities import Visit
+from server.domain.model import Visit
 from server.store.database import Database
 from server.store.tables import entries, visits
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Table, bindparam, delete, insert, select, update
 
 from server.domain.board import Board, Changes
-from server.domain.model.entities import Announcement, Counter, Entity, Entry, Site, Visit
+from server.domain.model import Announcement, Counter, Entity, Entry, Site, Visit
 from server.store import bulk_update, sites
 from server.store.database import Conflict
 from server.store.tables import TABLES, intervals

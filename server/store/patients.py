@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert
 
-from server.domain.model.entities import Personal, Site
+from server.domain.model import Personal, Site
 from server.store.tables import visit_search
 from server.store.vault import Vault
 

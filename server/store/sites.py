@@ -12,8 +12,7 @@ from sqlalchemy import Connection, Row, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.domain.errors import OrganisationNotFound, SiteNotFound
-from server.domain.model import tickets
-from server.domain.model.entities import Rules, Site
+from server.domain.model import Rules, Site, tickets
 from server.store.chain import START
 from server.store.database import CLOCK, Conflict, new_id
 from server.store.tables import organisations, sites

@@ -1,4 +1,4 @@
-"""The tables. A record of `server.domain.model.entities` has a table with the same columns, found through `TABLES`.
+"""The tables. A record of `server.domain.model` has a table with the same columns, found through `TABLES`.
 
 Instants are BIGINT microseconds of UTC. What must never happen twice is forbidden by the database itself: unique keys on
 generated columns that are NULL unless the row is open or busy, which MySQL, MariaDB and SQLite all hold.
@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Computed, Index, Integer, MetaData, String, Table, Text, false
 from sqlalchemy.dialects.mysql import LONGTEXT
 
-from server.domain.model.entities import (
+from server.domain.model import (
     Announcement,
     Counter,
     Display,

@@ -19,7 +19,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from server.domain.model.entities import Personal, Service, Visit
+from server.domain.model import Personal, Service, Visit
 
 _NONCE_BYTES = 12
 TOKEN_BYTES = 16  # 128 bits

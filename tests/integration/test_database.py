@@ -11,7 +11,7 @@ from sqlalchemy import literal, make_url, select, update
 
 from server.domain.board import Changes
 from server.domain.errors import Unavailable
-from server.domain.model.entities import Entry
+from server.domain.model import Entry
 from server.provisioning import Setup
 from server.queries.boards import Boards
 from server.store import boards, bulk_update, database

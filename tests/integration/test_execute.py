@@ -12,7 +12,7 @@ from server.app import forget_what_is_old
 from server.domain.commands import CallNext, CloseDay, Complete, IssueTicket, NoShow, Recall, Start, Tick, Transfer
 from server.domain.errors import CommandIdReused, NobodyWaiting, NothingDue, PointBusy, PointNotFound, SiteNotFound
 from server.domain.events import DayTurned, EntryExpired, Recorded
-from server.domain.model.entities import OPEN_STATES
+from server.domain.model import OPEN_STATES
 from server.execute import Executor
 from server.provisioning import Setup
 from server.queries.boards import Boards

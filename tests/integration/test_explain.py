@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.domain.commands import CallNext, Cancel, Complete, Hold, IssueTicket, Move, Return, Start, Tick, Transfer, Undo
 from server.domain.errors import NothingDue
-from server.domain.model.entities import Personal, Site, State
+from server.domain.model import Personal, Site, State
 from server.domain.model.ids import IDS_PER_SITE
 from server.execute import Executor
 from server.provisioning import Seed, Setup

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 import pytest
 from sqlalchemy import insert, update
 
-from server.domain.model.entities import Entry, Visit
+from server.domain.model import Entry, Visit
 from server.provisioning import Seed, Setup
 from server.queries.boards import Boards
 from server.store.database import Conflict, Database

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from server.domain.model.entities import BUSY_STATES
+from server.domain.model import BUSY_STATES
 from server.provisioning import Seed
 from server.queries.boards import Boards
 from server.store import event_log

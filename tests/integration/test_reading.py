@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from server.domain.model.entities import State
+from server.domain.model import State
 from server.provisioning import Seed
 from server.store import sites
 from server.store.database import Database

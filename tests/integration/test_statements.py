@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from server.app import build_app
-from server.domain.model.entities import Personal, Site
+from server.domain.model import Personal, Site
 from server.domain.model.ids import IDS_PER_SITE
 from server.provisioning import Seed, Setup
 from server.settings import Settings

@@ -12,7 +12,7 @@ import orjson
 from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.domain.model.entities import State
+from server.domain.model import State
 from server.domain.model.ids import IDS_PER_SITE
 from server.store.tables import entries, events, intervals, sites, visits
 

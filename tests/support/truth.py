@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from server.domain.board import Board, Changes, apply
 from server.domain.events import Recorded, TicketCalled
-from server.domain.model.entities import BUSY_STATES, OPEN_STATES, Site
+from server.domain.model import BUSY_STATES, OPEN_STATES, Site
 from server.queries.boards import Boards
 from server.store.database import Database
 from server.store.tables import events

@@ -68,7 +68,7 @@ from server.domain.commands import (
 )
 from server.domain.errors import NotFound, Refused
 from server.domain.events import Event, Recorded, ServiceAdded, ServiceChanged, TicketIssued, VisitAmended
-from server.domain.model.entities import (
+from server.domain.model import (
     Announcement,
     Counter,
     Entity,

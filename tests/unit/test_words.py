@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from server.domain.model.entities import COMMANDS_OF_STEP
+from server.domain.model import COMMANDS_OF_STEP
 from server.domain.ranking import WhyNext
 from server.transport.spec import openapi
 

@@ -1,4 +1,4 @@
-"""Opening hours: whether a site is open at an instant, by the wall clock of its own zone."""
+"""Opening hours, by the wall clock of the site's time zone."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from server.domain.errors import InvalidField
 from server.domain.model import tickets
-from server.domain.model.entities import Rules
+from server.domain.model.site import Rules
 
 DAY_MINUTES = 24 * 60
 
 
 def is_open(now: int, time_zone: str, rules: Rules) -> bool:
-    """Return whether a site is open at ``now`` (microseconds). Without hours it is, but for the days it is closed on."""
+    """Return whether a site is open at ``now`` (microseconds).
+
+    A site without hours is open all day, except on the days in ``closed_on``.
+    """
     local = tickets.wall_clock(now, time_zone)
     if local.date().isoformat() in rules.closed_on:
         return False
@@ -21,23 +24,26 @@ def is_open(now: int, time_zone: str, rules: Rules) -> bool:
     return not rules.hours or any(day == local.weekday() and begin <= minutes < until for day, begin, until in rules.hours)
 
 
-def refuse_wrong(rules: Rules) -> None:
-    """Raise `InvalidField` unless a site's hours are each within one day, none overlap, and its closed days are dates."""
+def validate(rules: Rules) -> None:
+    """Check opening hours and closed days.
+
+    Raises `InvalidField` for hours that leave their day or overlap, and for a closed day that is not an ISO date.
+    """
     last: dict[int, int] = {}
     for day, begin, until in sorted(rules.hours):
         if not (0 <= day <= 6 and 0 <= begin < until <= DAY_MINUTES):
-            problem = f"({day}, {begin}, {until}) is no weekday 0 to 6 with minutes from before until, up to 1440"
+            problem = f"({day}, {begin}, {until}) must be a weekday 0 to 6, a minute of the day, and a later one up to 1440"
             raise InvalidField(field="hours", problem=problem)
         if begin < last.get(day, 0):
-            raise InvalidField(field="hours", problem=f"two of weekday {day} overlap")
+            raise InvalidField(field="hours", problem=f"two ranges of weekday {day} overlap")
         last[day] = until
     for each in rules.closed_on:
         if not _is_date(each):
-            raise InvalidField(field="closed_on", problem=f"{each[:20]!r} is no date like 2026-12-25")
+            raise InvalidField(field="closed_on", problem=f"{each[:20]!r} is not a date like 2026-12-25")
 
 
 def is_time_zone(name: str) -> bool:
-    """Return whether there is a time zone of this IANA name."""
+    """Return whether a time zone with this IANA name exists."""
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):

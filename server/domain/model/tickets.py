@@ -1,7 +1,7 @@
 """Ticket labels and the business day.
 
-A business day is local to its site and turns at a set wall-clock time (04:00 unless the site says otherwise), so a night
-clinic's numbers do not begin anew at UTC midnight in the middle of its evening.
+A business day is local to its site. It turns at a set wall-clock time (04:00 unless the site sets another), so the ticket
+numbers of a night clinic do not restart at UTC midnight, in the middle of its evening.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def label(prefix: str, number: int) -> str:
-    """Return a ticket's public label: a letter and three digits, longer when the day needs it."""
+    """Return a ticket's public label: the prefix and at least three digits."""
     return f"{prefix}{number:03d}"
 
 
 def wall_clock(now: int, time_zone: str) -> datetime:
-    """Return what the clocks of a zone show at ``now`` (microseconds)."""
+    """Return the local time in a time zone at ``now`` (microseconds)."""
     return (_EPOCH + now * _MICROSECOND).astimezone(ZoneInfo(time_zone))
 
 
 def business_day(now: int, time_zone: str, turns_at_minutes: int) -> str:
     """Return the site's business day at ``now`` (microseconds) as an ISO date.
 
-    The wall clock decides: before ``turns_at_minutes`` past local midnight it is still yesterday, however long the
-    night was.
+    The wall clock decides: before ``turns_at_minutes`` past local midnight it is still yesterday, also in a night in which
+    the clocks change.
     """
     local = wall_clock(now, time_zone)
     minutes = local.hour * 60 + local.minute
@@ -38,7 +38,7 @@ def business_day(now: int, time_zone: str, turns_at_minutes: int) -> str:
 def next_turn(day: str, time_zone: str, turns_at_minutes: int) -> int:
     """Return the instant (microseconds) at which the business day ``day`` ends.
 
-    A turn that falls into a spring gap moves forward to the gap's end; of a repeated hour the first counts.
+    A turn in a spring gap moves forward to the end of the gap. In a repeated hour the first of the two counts.
     """
     wall = datetime.combine(date.fromisoformat(day) + timedelta(days=1), time(), ZoneInfo(time_zone))
     wall = wall.replace(hour=turns_at_minutes // 60, minute=turns_at_minutes % 60, fold=0)
@@ -52,8 +52,8 @@ def next_turn(day: str, time_zone: str, turns_at_minutes: int) -> int:
 
 
 def _end_of_gap(wall: datetime, size: timedelta) -> datetime:
-    """Return the first instant after the gap that swallowed ``wall``; ``size`` is how far the clock jumped."""
-    # Read with fold=0 a time in a gap lies that far behind the jump, with fold=1 that far before it.
+    """Return the first instant after the gap that contains ``wall``. ``size`` is the jump of the clock."""
+    # Read with fold=0, a time in a gap lies behind the jump, by up to the gap's size; with fold=1 it lies before the jump.
     instant = wall.replace(fold=1).astimezone(UTC)
     offset_before = instant.astimezone(wall.tzinfo).utcoffset()
     step = timedelta(minutes=1)

@@ -15,7 +15,7 @@ from itertools import accumulate
 from zoneinfo import ZoneInfo
 
 from server.domain import waits
-from server.domain.model.entities import BUSY_STATES, OPEN_STATES, State
+from server.domain.model import BUSY_STATES, OPEN_STATES, State
 from server.domain.reporting.timeline import Interval, Timeline, timeline
 from server.domain.waits import Quote
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from server.domain.model.entities import OPEN_STATES, State
+from server.domain.model import OPEN_STATES, State
 
 
 @dataclass(frozen=True, slots=True)

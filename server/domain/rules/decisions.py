@@ -100,8 +100,7 @@ from server.domain.events import (
     TicketTransferred,
     VisitAmended,
 )
-from server.domain.model import hours, tickets
-from server.domain.model.entities import (
+from server.domain.model import (
     BUSY_STATES,
     COMMANDS_OF_STEP,
     OPEN_STATES,
@@ -112,6 +111,8 @@ from server.domain.model.entities import (
     PointState,
     Queue,
     State,
+    hours,
+    tickets,
 )
 from server.domain.ranking import Lane, Rank
 from server.domain.rules import quoting

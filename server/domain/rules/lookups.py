@@ -18,7 +18,7 @@ from server.domain.errors import (
     QueueNotFound,
     ServiceNotFound,
 )
-from server.domain.model.entities import Display, Entry, Kiosk, Need, Point, Provider, Queue, Removable, Service
+from server.domain.model import Display, Entry, Kiosk, Need, Point, Provider, Queue, Removable, Service
 from server.domain.model.ids import IDS_PER_SITE
 
 Record = TypeVar("Record", Service, Provider, Queue, Point, Display, Kiosk)

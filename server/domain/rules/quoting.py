@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from server.domain import ranking, waits
 from server.domain.board import Board
 from server.domain.events import WaitsQuoted
-from server.domain.model.entities import Entry
+from server.domain.model import Entry
 from server.domain.ranking import Lane, Rank, rank
 from server.domain.waits import History, OpenPoint, Quote
 

@@ -57,8 +57,7 @@ from server.domain.events import (
     TokenRenewed,
     TokenRevoked,
 )
-from server.domain.model import hours, tickets
-from server.domain.model.entities import Display, Kiosk, Personal, Point, Provider, Queue, Removable, Rules, Service
+from server.domain.model import Display, Kiosk, Personal, Point, Provider, Queue, Removable, Rules, Service, hours, tickets
 from server.domain.rules.lookups import (
     Record,
     each_once,
@@ -219,7 +218,7 @@ def _change_site(board: Board, command: ChangeSite, now: int) -> list[Event]:
         raise NothingChanged(site_id=site.id)
     if not hours.is_time_zone(changed.time_zone):
         raise InvalidField(field="time_zone", problem=f"there is no time zone {changed.time_zone[:64]!r}")
-    hours.refuse_wrong(rules)
+    hours.validate(rules)
     turn = tickets.next_turn(site.business_day, changed.time_zone, changed.day_turns_at_minutes)
     return [
         SiteChanged(

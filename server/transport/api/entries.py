@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from server.domain import roles
 from server.domain.errors import EntryUnknown, InvalidField, VisitUnknown
-from server.domain.model.entities import Personal, State, Visit
+from server.domain.model import Personal, State, Visit
 from server.domain.model.ids import site_of
 from server.domain.ranking import ahead
 from server.queries import entries, history, keyset, patients

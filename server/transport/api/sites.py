@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from server.domain import roles
 from server.domain.board import Board
-from server.domain.model.entities import Display, Kiosk, Removable
+from server.domain.model import Display, Kiosk, Removable
 from server.domain.views import DeskView, OpenSealed, draw
 from server.queries import sites
 from server.transport.access.gate import Integration

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from server.domain.model.entities import OPEN_STATES
+from server.domain.model import OPEN_STATES
 from server.domain.reporting.statistics import Figures, Group
 from server.queries import statistics
 from server.queries.statistics import Named, OpenEntry

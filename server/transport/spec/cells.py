@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args, get_type_hints
 
-from server.domain.model.entities import LAGS, OPEN_STATES, Announcement, Need, PointState, Priority
+from server.domain.model import LAGS, OPEN_STATES, Announcement, Need, PointState, Priority
 from server.domain.ranking import WhyNext
 from server.domain.views import NEXT_UP, DeskView, DisplayView, PointView, TicketView
 from server.live.messages import REASONS

@@ -54,7 +54,7 @@ from server.domain.errors import (
     WrongPassword,
 )
 from server.domain.events import EVENTS, DisplayReported, Event
-from server.domain.model.entities import OPEN_STATES, Need, Personal, PointState, Priority, Rules
+from server.domain.model import OPEN_STATES, Need, Personal, PointState, Priority, Rules
 from server.domain.model.ids import MAX_ID
 from server.domain.reporting.statistics import Figures, Hour, PointUse
 from server.domain.views import DeskView, DisplayView, PointView, TicketView

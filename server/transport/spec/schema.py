@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, get_args
 
 from server.domain import roles
-from server.domain.model.entities import State
+from server.domain.model import State
 from server.domain.model.ids import MAX_ID
 
 Json = dict[str, Any]

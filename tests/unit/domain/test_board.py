@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from server.domain.board import ANNOUNCEMENTS_KEPT, Board, Changes, apply, key_of, open_entries
 from server.domain.commands import CallNext, NoShow, Recall, Start, Tick, Transfer
 from server.domain.events import EVENTS, DayClosed, Event, NoShowRecorded, QueueAdded, Recorded
-from server.domain.model.entities import Counter, Entry, Visit
+from server.domain.model import Counter, Entry, Visit
 from tests.support.worlds import (
     DAY,
     HOUR,

@@ -9,7 +9,7 @@ import pytest
 
 from server.domain import commands
 from server.domain.commands import COMMANDS, AddQueue, Command, IssueTicket, ReportDisplay, Start, Tick, Transfer
-from server.domain.model.entities import Personal
+from server.domain.model import Personal
 from tests.support.worlds import SITE_ID, an_id
 
 

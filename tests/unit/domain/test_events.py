@@ -28,7 +28,7 @@ from server.domain.events import (
     others,
     shown,
 )
-from server.domain.model.entities import Entry, Personal, Rules
+from server.domain.model import Entry, Personal, Rules
 from tests.support.worlds import HOUR, SITE_ID, Step, examples, perform, scripts, small_clinic
 
 SEALING = (TicketIssued, VisitAmended, ServiceAdded, ServiceChanged)

@@ -15,7 +15,7 @@ from server.domain.board import Board
 from server.domain.commands import AddPoint, AddProvider, AmendVisit, Call, CallNext, Complete, StaffPoint, Start, Transfer
 from server.domain.errors import EntryForAnother, NeedNotMet, NobodyWaiting
 from server.domain.events import TicketCalled
-from server.domain.model.entities import Entry, Personal, Point, Priority, Queue
+from server.domain.model import Entry, Personal, Point, Priority, Queue
 from server.domain.ranking import Rank, ahead, band, head_start, lane, next_for, place, rank, reason, serves
 from server.domain.views import NEXT_UP, DeskView, DisplayView, TicketView
 from tests.support.worlds import (

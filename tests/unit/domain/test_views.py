@@ -23,7 +23,7 @@ from server.domain.commands import (
     Tick,
     Transfer,
 )
-from server.domain.model.entities import Entry, Visit
+from server.domain.model import Entry, Visit
 from server.domain.ranking import rank
 from server.domain.roles import Onlooker
 from server.domain.views import NEXT_UP, DeskView, DisplayView, PointView, TicketView, View, draw

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.domain.events import Recorded, TicketIssued
-from server.domain.model.entities import Personal
+from server.domain.model import Personal
 from server.live.bus import channel, decode, encode, site_of_channel
 from tests.support.worlds import Step, examples, perform, scripts, small_clinic
 

@@ -11,7 +11,7 @@ import pytest
 
 from server.domain.commands import Command, IssueTicket, Remove, RenewToken, RevokeToken, Tick
 from server.domain.errors import Unavailable
-from server.domain.model.entities import Display
+from server.domain.model import Display
 from server.domain.views import DeskView, DisplayView, TicketView, View
 from server.live import hub as module
 from server.live.hub import Hub, Limits

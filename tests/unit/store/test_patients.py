@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.domain.model.entities import Personal
+from server.domain.model import Personal
 from server.store import patients
 from server.store.patients import phone_digits, rows, whole, words
 from server.store.vault import Vault

@@ -10,7 +10,7 @@ from argon2.exceptions import VerifyMismatchError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.domain.model.entities import Personal
+from server.domain.model import Personal
 from server.store.vault import TOKEN_BYTES, Vault, hash_password, new_token, verify_password
 from tests.support.worlds import a_visit, an_id, examples
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.domain.model.entities import State
+from server.domain.model import State
 from server.domain.reporting.statistics import (
     SECOND,
     Durations,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from server.domain.model.entities import State
+from server.domain.model import State
 from server.domain.reporting.timeline import Interval, Timeline, timeline
 
 JOINED = 1_000

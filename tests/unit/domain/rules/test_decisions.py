@@ -94,7 +94,7 @@ from server.domain.events import (
     TicketRecalled,
     TicketTransferred,
 )
-from server.domain.model.entities import (
+from server.domain.model import (
     BUSY_STATES,
     COMMANDS_OF_STEP,
     OPEN_STATES,

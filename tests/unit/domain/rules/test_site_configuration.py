@@ -47,7 +47,7 @@ from server.domain.errors import (
     StillInUse,
 )
 from server.domain.events import ServiceAdded, ServiceChanged, SiteChanged
-from server.domain.model.entities import Entry, Personal, Rules
+from server.domain.model import Entry, Personal, Rules
 from server.domain.model.hours import is_open
 from server.domain.model.tickets import next_turn
 from server.domain.rules.decisions import decide

@@ -1,0 +1,270 @@
+"""The state of one site: the rules decide on it, and the views draw it.
+
+The board is a function of the log. Only `apply` changes it, one event at a time. The rows of a site give the same board as
+its log (tested for every event), so each process may keep a board and follow the log.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from server.domain.model import (
+    BUSY_STATES,
+    OPEN_STATES,
+    Announcement,
+    Counter,
+    Display,
+    Entity,
+    Entry,
+    Kiosk,
+    Point,
+    Provider,
+    Queue,
+    Removable,
+    Service,
+    Site,
+    Visit,
+)
+from server.domain.model.ids import IDS_PER_SITE
+from server.domain.ranking import Lane, Rank, lane, rank
+
+ANNOUNCEMENTS_KEPT = 10
+ANNOUNCEMENT_KEPT_MICROSECONDS = 120_000_000
+
+
+@dataclass(slots=True)
+class Changes:
+    """The effects of applied events.
+
+    ``records`` has each new or changed record, before and after. A record that only leaves the board when the day turns is
+    not included: its row stays as it is. ``undone`` maps an entry to the number of the event that was undone: the interval
+    that this event ended goes on. ``keys`` are the keys of changed records; views may have to redraw them.
+    """
+
+    records: dict[tuple[type[Entity], int | str], tuple[Entity | None, Entity]] = field(default_factory=dict)
+    undone: dict[int, int] = field(default_factory=dict)
+    keys: set[str] = field(default_factory=set)
+
+
+class Board:
+    """The present state of one site, with indexes for the waiting order, the busy points and the tickets.
+
+    The board holds the records of the present business day. An entry that has ended stays until the day turns.
+    """
+
+    __slots__ = (
+        "_absent",
+        "_busy",
+        "_lane_of",
+        "_lanes",
+        "_shelves",
+        "_stages",
+        "_ticket",
+        "_waiting",
+        "announcements",
+        "counters",
+        "displays",
+        "entries",
+        "kiosks",
+        "moves",
+        "points",
+        "providers",
+        "queues",
+        "services",
+        "site",
+        "visits",
+    )
+
+    def __init__(self, site: Site, records: Iterable[Entity] = ()) -> None:
+        self.site = site
+        self.services: dict[int, Service] = {}
+        self.providers: dict[int, Provider] = {}
+        self.queues: dict[int, Queue] = {}
+        self.points: dict[int, Point] = {}
+        self.displays: dict[int, Display] = {}
+        self.kiosks: dict[int, Kiosk] = {}
+        self.visits: dict[int, Visit] = {}
+        self.entries: dict[int, Entry] = {}
+        self.announcements: dict[int, Announcement] = {}
+        self.counters: dict[str, Counter] = {}
+        self._shelves: dict[type[Entity], dict[Any, Any]] = {
+            Service: self.services,
+            Provider: self.providers,
+            Queue: self.queues,
+            Point: self.points,
+            Display: self.displays,
+            Kiosk: self.kiosks,
+            Visit: self.visits,
+            Entry: self.entries,
+            Announcement: self.announcements,
+            Counter: self.counters,
+        }
+        self._waiting: dict[int, list[Rank]] = {}  # queue -> ranks in order
+        self._lanes: dict[Lane, list[Rank]] = {}  # the same ranks by lane; no empty lists
+        self._lane_of: dict[int, Lane] = {}  # entry -> the lane it waits in
+        self._absent: dict[int, int] = {}  # entry -> end of its absence
+        self._busy: dict[int, int] = {}  # point -> the entry called to it or served at it
+        self._stages: dict[int, list[int]] = {}  # visit -> its entries
+        self._ticket: dict[str, int] = {}  # hash of a ticket's token -> its visit
+        self.moves = 0  # how often an entry joined or left a lane; while it stays the same, so does every place
+        changes = Changes()
+        # Visits before entries: the needs of a visit decide the lane of its entries.
+        for record in sorted(records, key=lambda each: (isinstance(each, Entry), getattr(each, "id", 0))):
+            self.put(record, changes)
+        self.prune_announcements(changes)
+
+    def waiting(self, queue_id: int) -> list[Rank]:
+        """Return the ranks of the entries waiting in a queue, in order. Do not change the list."""
+        return self._waiting.get(queue_id, [])
+
+    def lanes(self) -> dict[Lane, list[Rank]]:
+        """Return the ranks of the entries waiting in each lane, in order. Do not change the lists."""
+        return self._lanes
+
+    def entry_at(self, point_id: int) -> Entry | None:
+        """Return the entry called to or served at a point, or None."""
+        entry_id = self._busy.get(point_id)
+        return None if entry_id is None else self.entries[entry_id]
+
+    def latest_entry(self, visit_id: int) -> Entry | None:
+        """Return the entry of the visit's open stage, or of the stage that ended last. None if the visit is not of this day.
+
+        A stage that an undone transfer had begun has a higher id, but ended earlier. The end decides.
+        """
+        stages = [self.entries[entry_id] for entry_id in self._stages.get(visit_id, ())]
+        return max(stages, key=lambda entry: (entry.state in OPEN_STATES, entry.seq, entry.id), default=None)
+
+    def absent(self) -> dict[int, int]:
+        """Return the absent entries, each with the end of its absence. Do not change the dictionary."""
+        return self._absent
+
+    @property
+    def anybody_waiting(self) -> bool:
+        """Whether any entry waits at this site, present or absent."""
+        return bool(self._absent) or any(self._waiting.values())
+
+    def visit_of(self, token_hash: str) -> Visit | None:
+        """Return the visit whose ticket token has this hash, or None."""
+        visit_id = self._ticket.get(token_hash)
+        return None if visit_id is None else self.visits[visit_id]
+
+    def removable(self, record_id: int) -> Removable | None:
+        """Return the service, provider, queue, point, display or kiosk with this id, or None. It may be removed already."""
+        for kind in (Service, Provider, Queue, Point, Display, Kiosk):
+            if record_id in self._shelves[kind]:
+                return self._shelves[kind][record_id]  # type: ignore[no-any-return]
+        return None
+
+    def device(self, device_id: int) -> Display | Kiosk | None:
+        """Return the display or the kiosk with this id, or None."""
+        return self.displays.get(device_id) or self.kiosks.get(device_id)
+
+    def records(self) -> list[Entity]:
+        """Return every record, in any order."""
+        return [record for shelf in self._shelves.values() for record in shelf.values()]
+
+    # Only the functions behind `apply` call the methods below.
+
+    def put(self, record: Entity, changes: Changes) -> None:
+        """Add a record, or replace the one with the same id."""
+        shelf, key = self._place_of(record)
+        before = shelf.get(key)
+        name = (type(record), key)
+        changes.records[name] = (changes.records[name][0] if name in changes.records else before, record)
+        shelf[key] = record
+        if isinstance(record, Entry):
+            self._index(before if isinstance(before, Entry) else None, record, changes)
+        elif isinstance(record, Visit):
+            if isinstance(before, Visit):
+                self._ticket.pop(before.token_hash, None)
+            self._ticket[record.token_hash] = record.id
+        if not isinstance(record, Counter):
+            changes.keys.add(key_of(record))
+
+    def drop(self, record: Entity, changes: Changes) -> None:
+        """Remove a record from the board. Its row stays."""
+        shelf, key = self._place_of(record)
+        del shelf[key]
+        if isinstance(record, Entry):
+            self._stages[record.visit_id].remove(record.id)
+            if not self._stages[record.visit_id]:
+                del self._stages[record.visit_id]
+            self._absent.pop(record.id, None)
+        elif isinstance(record, Visit):
+            self._ticket.pop(record.token_hash, None)
+        if not isinstance(record, Counter):
+            changes.keys.add(key_of(record))
+
+    def _place_of(self, record: Entity) -> tuple[dict[Any, Any], int | str]:
+        return self._shelves[type(record)], record.prefix if isinstance(record, Counter) else record.id
+
+    def _index(self, before: Entry | None, after: Entry, changes: Changes) -> None:
+        """Update the indexes of entries, and mark the queues and points that show them as changed."""
+        if before is not None and _in_line(before):
+            self.moves += 1
+            self._leave_line(before)
+            changes.keys.add(f"queue:{before.queue_id}")
+        if _in_line(after):
+            self.moves += 1
+            joined = self._lane_of[after.id] = lane(after, self.visits[after.visit_id])
+            insort(self._waiting.setdefault(after.queue_id, []), rank(after))
+            insort(self._lanes.setdefault(joined, []), rank(after))
+            changes.keys.add(f"queue:{after.queue_id}")
+        if before is not None and before.state in BUSY_STATES and before.point_id is not None:
+            self._busy.pop(before.point_id, None)
+            changes.keys.add(f"point:{before.point_id}")
+        if after.state in BUSY_STATES and after.point_id is not None:
+            self._busy[after.point_id] = after.id
+            changes.keys.add(f"point:{after.point_id}")
+        if after.state == "waiting" and after.absent_until is not None:
+            self._absent[after.id] = after.absent_until
+        else:
+            self._absent.pop(after.id, None)
+        if before is None:
+            self._stages.setdefault(after.visit_id, []).append(after.id)
+
+    def _leave_line(self, entry: Entry) -> None:
+        left = self._lane_of.pop(entry.id)
+        for ranks in (self._waiting[entry.queue_id], self._lanes[left]):
+            del ranks[bisect_left(ranks, rank(entry))]
+        if not self._lanes[left]:
+            del self._lanes[left]
+
+    def prune_announcements(self, changes: Changes) -> None:
+        """Keep the last ten announcements, and those less than two minutes older than the newest one."""
+        if len(self.announcements) <= ANNOUNCEMENTS_KEPT:
+            return
+        ordered = sorted(self.announcements)
+        horizon = self.announcements[ordered[-1]].at - ANNOUNCEMENT_KEPT_MICROSECONDS
+        for identifier in ordered[:-ANNOUNCEMENTS_KEPT]:
+            if self.announcements[identifier].at <= horizon:
+                self.drop(self.announcements[identifier], changes)
+
+    def known_device(self, device_id: int) -> Display | Kiosk:
+        """Return the display or kiosk with this id, which exists."""
+        device = self.device(device_id)
+        assert device is not None, "a rule has checked that the device exists"
+        return device
+
+    def use_id(self, identifier: int) -> None:
+        """Record that an id of this site is in use: the next id is higher."""
+        self.site = replace(self.site, last_id=max(self.site.last_id, identifier - self.site.id * IDS_PER_SITE))
+
+
+def _in_line(entry: Entry) -> bool:
+    """Return whether an entry can be called next: it waits, and the patient is not absent."""
+    return entry.state == "waiting" and entry.absent_until is None
+
+
+def key_of(record: Entity) -> str:
+    """Return the key by which views know a record: ``entry:812``."""
+    assert not isinstance(record, Counter), "no view shows a counter"
+    return f"{type(record).__name__.lower()}:{record.id}"
+
+
+def open_entries(board: Board) -> list[Entry]:
+    """Return the entries that are waiting, called, being served or on hold, by id."""
+    return [board.entries[key] for key in sorted(board.entries) if board.entries[key].state in OPEN_STATES]

@@ -1,0 +1,34 @@
+"""Apply events of calls: called, recalled, served, and not come."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from server.domain.board.board import Board, Changes
+from server.domain.board.steps import announce, step
+from server.domain.events import NoShowRecorded, Recorded, ServiceCompleted, ServiceStarted, TicketCalled, TicketRecalled
+
+
+def ticket_called(board: Board, event: TicketCalled, recorded: Recorded, changes: Changes) -> None:
+    entry, at = board.entries[event.entry_id], recorded.at
+    called = {"calls": entry.calls + 1, "called_at": at, "first_called_at": entry.first_called_at or at}
+    step(board, event.entry_id, recorded, changes, "called", point_id=event.point_id, **called)
+    announce(board, recorded, event.announcement_id, event.entry_id, event.point_id, event.label, "call", changes)
+
+
+def ticket_recalled(board: Board, event: TicketRecalled, recorded: Recorded, changes: Changes) -> None:
+    entry = board.entries[event.entry_id]
+    board.put(replace(entry, calls=entry.calls + 1, seq=recorded.seq), changes)
+    announce(board, recorded, event.announcement_id, event.entry_id, event.point_id, event.label, "recall", changes)
+
+
+def service_started(board: Board, event: ServiceStarted, recorded: Recorded, changes: Changes) -> None:
+    step(board, event.entry_id, recorded, changes, "serving")
+
+
+def service_completed(board: Board, event: ServiceCompleted, recorded: Recorded, changes: Changes) -> None:
+    step(board, event.entry_id, recorded, changes, "completed")
+
+
+def no_show_recorded(board: Board, event: NoShowRecorded, recorded: Recorded, changes: Changes) -> None:
+    step(board, event.entry_id, recorded, changes, "no_show")

@@ -1,0 +1,29 @@
+"""Apply the new quotes of waiting entries."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from server.domain.board.board import Board, Changes
+from server.domain.events import Recorded, WaitsQuoted
+from server.domain.model import Entry
+
+
+def waits_quoted(board: Board, event: WaitsQuoted, recorded: Recorded, changes: Changes) -> None:
+    for entry_id, expect_from, expect_until, estimating in event.quotes:
+        board.put(_quoted(board.entries[entry_id], expect_from, expect_until, estimating, recorded.seq), changes)
+    board.site = replace(board.site, quoted_at=recorded.at)
+
+
+def _quoted(entry: Entry, expect_from: int | None, expect_until: int | None, estimating: bool, seq: int) -> Entry:
+    """Return an entry with a new quote. It keeps its first quote, which statistics compare with the call."""
+    first = entry.quoted_from is None
+    return replace(
+        entry,
+        expect_from=expect_from,
+        expect_until=expect_until,
+        estimating=estimating,
+        quoted_from=expect_from if first else entry.quoted_from,
+        quoted_until=expect_until if first else entry.quoted_until,
+        seq=seq,
+    )

@@ -1,0 +1,108 @@
+"""Changes that several kinds of events share: a step of an entry, a new entry, an announcement."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Literal
+
+from server.domain.board.board import Board, Changes
+from server.domain.events import Recorded, TicketIssued, TicketTransferred
+from server.domain.model import BUSY_STATES, Announcement, Entry, Site, State
+from server.domain.waits import History
+
+# A step into one of these states frees a point and gives the duration of a service. An entry that expires when the day turns
+# was forgotten at its point, so it gives no duration.
+_FREEING: frozenset[State] = frozenset({"completed", "no_show", "transferred"})
+# The fields of an entry that a step may change, and that an undo restores.
+_RESTORED = (
+    *("state", "point_id", "since", "calls", "called_at", "first_called_at"),
+    *("band", "place", "due_at", "moved", "absent_until"),
+)
+
+
+def step(board: Board, entry_id: int, recorded: Recorded, changes: Changes, state: State | None = None, **new: Any) -> Entry:
+    """Change an entry by one step that can be undone: to ``state`` at the event's instant, and the ``new`` fields."""
+    before = board.entries[entry_id]
+    if state is not None:
+        new |= {"state": state, "since": recorded.at, "absent_until": None}
+    undo = {
+        "step": recorded.event.name_on_wire(),
+        "at": recorded.at,
+        "seq": recorded.seq,
+        "priority": board.visits[before.visit_id].priority,
+        "back_to": {name: getattr(before, name) for name in _RESTORED},
+    }
+    if before.state in BUSY_STATES and state in _FREEING:
+        undo["duration"] = _record_duration(board, before, recorded, changes)
+    after = replace(before, undo=undo, seq=recorded.seq, **new)
+    board.put(after, changes)
+    return after
+
+
+def _record_duration(board: Board, entry: Entry, recorded: Recorded, changes: Changes) -> int:
+    """Record how long a patient kept a point, and return it (microseconds)."""
+    queue = board.queues[entry.queue_id]
+    duration = recorded.at - (entry.called_at or entry.since)
+    durations = History(queue.durations).record(duration).durations
+    board.put(replace(queue, durations=durations, seq=recorded.seq), changes)
+    return duration
+
+
+def new_entry(
+    identifier: int, visit_id: int, site: Site, event: TicketIssued | TicketTransferred, recorded: Recorded
+) -> Entry:
+    """Return the waiting entry that a new ticket or a transfer begins."""
+    return Entry(
+        id=identifier,
+        site_id=site.id,
+        business_day=site.business_day,
+        visit_id=visit_id,
+        queue_id=event.queue_id,
+        state="waiting",
+        band=event.band,
+        place=event.place,
+        due_at=event.due_at,
+        point_id=None,
+        calls=0,
+        since=recorded.at,
+        called_at=None,
+        absent_until=None,
+        expect_from=event.expect_from,
+        expect_until=event.expect_until,
+        estimating=event.estimating,
+        quoted_from=event.expect_from,
+        quoted_until=event.expect_until,
+        undo=None,
+        seq=recorded.seq,
+        provider_id=event.provider_id,
+        moved=isinstance(event, TicketTransferred) and event.moved,
+        quoted_ahead=event.quoted_ahead,
+        quoted_points=event.quoted_points,
+    )
+
+
+def announce(
+    board: Board,
+    recorded: Recorded,
+    identifier: int,
+    entry_id: int,
+    point_id: int,
+    label: str,
+    kind: Literal["call", "recall", "withdrawn"],
+    changes: Changes,
+) -> None:
+    """Add an announcement, and drop the ones that are too old."""
+    announcement = Announcement(
+        id=identifier,
+        site_id=board.site.id,
+        business_day=board.site.business_day,
+        entry_id=entry_id,
+        point_id=point_id,
+        label=label,
+        kind=kind,
+        at=recorded.at,
+        seq=recorded.seq,
+    )
+    board.put(announcement, changes)
+    board.use_id(identifier)
+    board.prune_announcements(changes)

@@ -1,0 +1,43 @@
+"""Issuing tickets, and correcting the data of a visit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from server.domain.commands.bounds import LANGUAGE, NAME, NEEDS, PARTY
+from server.domain.commands.command import OnEntry, OnQueue
+from server.domain.model import Need, Priority
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueTicket(OnQueue):
+    """Issue the next ticket of a queue to a visitor. The answer contains the ticket's token.
+
+    With ``overrule``, the ticket is issued although the site is closed or the queue is full.
+    """
+
+    queue_id: int
+    priority: Priority = "standard"
+    provider_id: int | None = None
+    party_size: int = field(default=1, metadata=PARTY)
+    language: str | None = field(default=None, metadata=LANGUAGE)
+    needs: tuple[Need, ...] = field(default=(), metadata=NEEDS)
+    name: str | None = field(default=None, metadata=NAME)
+    phone: str | None = field(default=None, metadata={"pattern": r"^\+?[0-9 ()-]{5,24}$"})
+    email: str | None = field(default=None, metadata={"pattern": r"^[^@\s]{1,64}@[^@\s]{1,180}$"})
+    date_of_birth: str | None = field(default=None, metadata={"pattern": r"^(19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}$"})
+    notes: str | None = field(default=None, metadata={"min_length": 1, "max_length": 500})
+    name_on_display: bool = False
+    overrule: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AmendVisit(OnEntry):
+    """Correct the data of a patient's visit. Omitted fields stay; an empty name or phone removes it."""
+
+    entry_id: int
+    name: str | None = field(default=None, metadata={"max_length": 80})
+    phone: str | None = field(default=None, metadata={"pattern": r"^(\+?[0-9 ()-]{5,24})?$"})
+    party_size: int | None = field(default=None, metadata=PARTY)
+    language: str | None = field(default=None, metadata=LANGUAGE)
+    needs: tuple[Need, ...] | None = field(default=None, metadata=NEEDS)

@@ -1,0 +1,14 @@
+"""Waits quoted again by the clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from server.domain.events.event import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitsQuoted(Event):
+    """New quotes for the entries whose quote has changed: (entry, from, until, estimating)."""
+
+    quotes: tuple[tuple[int, int | None, int | None, bool], ...]

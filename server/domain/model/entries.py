@@ -1,0 +1,97 @@
+"""An entry: one stage of a visit in one queue. Also the calls that displays announce, and the ticket numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+State = Literal[
+    "waiting", "called", "serving", "completed", "no_show", "held", "transferred", "left", "cancelled", "expired"
+]
+OPEN_STATES: frozenset[State] = frozenset({"waiting", "called", "serving", "held"})
+BUSY_STATES: frozenset[State] = frozenset({"called", "serving"})
+
+UNDO_MICROSECONDS = 60_000_000  # how long a step can be undone
+# The steps that can be undone, by the name of their event, with the commands that cause them. The right to one of these
+# commands is the right to undo the step.
+COMMANDS_OF_STEP: dict[str, tuple[str, ...]] = {
+    "ticket-called": ("call-next", "call"),
+    "service-started": ("start",),
+    "service-completed": ("complete",),
+    "no-show-recorded": ("no-show",),
+    "ticket-transferred": ("transfer",),
+    "entry-held": ("hold",),
+    "entry-returned": ("return",),
+    "entry-left": ("leave",),
+    "entry-cancelled": ("cancel",),
+    "entry-reprioritised": ("reprioritise",),
+    "entry-moved": ("move",),
+    "patient-running-late": ("running-late",),
+    "entry-reopened": ("reopen",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One stage of a visit in one queue. ``since`` is the time at which it entered its present state.
+
+    - ``absent_until`` is set while the patient is late. The entry keeps its place, and points pass over it.
+    - ``expect_from`` and ``expect_until`` are the present quote: the range in which the patient will be called. The quote is
+      a guess while ``estimating`` is set. ``quoted_from`` and ``quoted_until`` are the first quote.
+    - ``called_at`` is the time of the last call, ``first_called_at`` that of the first.
+    - ``undo`` describes the last step if it can be undone: the fields ``step`` (name of its event), ``at``, ``seq``,
+      ``priority`` and ``back_to`` (the fields of the entry before it), and ``duration`` if it ended a service.
+    """
+
+    id: int
+    site_id: int
+    business_day: str
+    visit_id: int
+    queue_id: int
+    state: State
+    band: int
+    place: int
+    due_at: int
+    point_id: int | None
+    calls: int
+    since: int
+    called_at: int | None
+    absent_until: int | None
+    expect_from: int | None
+    expect_until: int | None
+    estimating: bool
+    quoted_from: int | None
+    quoted_until: int | None
+    undo: dict[str, Any] | None
+    seq: int
+    provider_id: int | None = None
+    moved: bool = False
+    quoted_ahead: int | None = None
+    quoted_points: int | None = None
+    first_called_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """A call or recall as a display shows and speaks it, or the withdrawal of one."""
+
+    id: int
+    site_id: int
+    business_day: str
+    entry_id: int
+    point_id: int
+    label: str
+    kind: Literal["call", "recall", "withdrawn"]
+    at: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """The last ticket number issued under one prefix on one business day."""
+
+    site_id: int
+    prefix: str
+    business_day: str
+    last: int
+    seq: int

@@ -1,0 +1,86 @@
+"""The parts that staff set up at a site: services, providers, queues and points.
+
+A removed record stays for the history. ``removed_at`` is 0 while the record is in use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from server.domain.model.visits import Need
+
+PointState = Literal["open", "on_break", "closed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service that patients come for.
+
+    ``public_name`` is neutral, for displays and messages. The true name may reveal a diagnosis. It is in the ciphertext
+    ``sealed``, and only staff see it.
+    """
+
+    id: int
+    site_id: int
+    public_name: str
+    position: int
+    sealed: str | None
+    seq: int
+    removed_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A clinician. An entry may wait for one provider, and a provider may be at a point."""
+
+    id: int
+    site_id: int
+    name: str
+    position: int
+    seq: int
+    removed_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """The ordered waiting set of one service at one site.
+
+    A ``paused`` queue issues no tickets; points still call its waiting patients. ``durations`` are the times that its last
+    patients took, each counted from the call (microseconds); quotes are computed from them. ``capacity`` limits the number
+    of waiting patients, 0 for no limit. A patient transferred to this queue keeps the time of joining, unless the queue has
+    ``joins_anew``.
+    """
+
+    id: int
+    site_id: int
+    name: str
+    prefix: str
+    position: int
+    paused: bool
+    durations: tuple[int, ...]
+    seq: int
+    service_id: int | None = None
+    capacity: int = 0
+    joins_anew: bool = False
+    removed_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A room or desk that calls from one or more queues while it is ``open``. A break lasts until it is opened again.
+
+    ``provider_id`` is the clinician at the point. ``unmet_needs`` are the needs that the room cannot meet: a patient with
+    one of them is never called to it.
+    """
+
+    id: int
+    site_id: int
+    name: str
+    queue_ids: tuple[int, ...]
+    position: int
+    state: PointState
+    seq: int
+    provider_id: int | None = None
+    unmet_needs: tuple[Need, ...] = ()
+    removed_at: int = 0
