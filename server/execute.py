@@ -20,7 +20,7 @@ from server.domain.commands import AddDisplay, AddKiosk, Command, IssueTicket, R
 from server.domain.errors import CommandIdReused, Unavailable
 from server.domain.events import Event, Recorded, ServiceAdded, ServiceChanged, TicketIssued, VisitAmended, shown
 from server.domain.model import Site
-from server.domain.rules.decisions import decide, overdue
+from server.domain.rules import decide, overdue
 from server.store import answers, boards, event_log, patients, sites
 from server.store.database import Conflict, Database, Transaction
 from server.store.vault import Vault, new_token

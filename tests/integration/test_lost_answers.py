@@ -20,7 +20,7 @@ from server.domain.board import Board
 from server.domain.commands import COMMANDS, Command, IssueTicket
 from server.domain.errors import NotAllowed, NotFound, Refused, Unavailable
 from server.domain.model.ids import site_of
-from server.domain.rules.decisions import decide
+from server.domain.rules import decide
 from server.execute import Executor
 from server.provisioning import Seed, Setup
 from server.queries.boards import Boards

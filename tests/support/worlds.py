@@ -85,7 +85,7 @@ from server.domain.model import (
 )
 from server.domain.model.ids import IDS_PER_SITE
 from server.domain.model.tickets import next_turn
-from server.domain.rules.decisions import decide, overdue
+from server.domain.rules import decide, overdue
 from server.domain.views import Cell, DeskView, DisplayView, PointView, TicketView, View, draw
 from tests.support.extent import examples as examples  # noqa: PLC0414
 

@@ -1,1 +1,9 @@
-"""The decisions: a board, a command and the time in, events out. Nothing here changes a board."""
+"""The rules: a board, a command and the time in, events out. No rule changes a board.
+
+A command that the present state does not allow raises one of the errors of the domain, and no event happens.
+"""
+
+from server.domain.rules.day import overdue, turn_of_day
+from server.domain.rules.decisions import decide
+
+__all__ = ["decide", "overdue", "turn_of_day"]

@@ -1,4 +1,4 @@
-"""The decisions about what a site is made of: its rules, services, providers, queues, points and devices."""
+"""Rules for the set-up of a site: its rules, services, providers, queues and points."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from dataclasses import fields, replace
 
 from server.domain.board import Board, open_entries
 from server.domain.commands import (
-    AddDisplay,
-    AddKiosk,
     AddPoint,
     AddProvider,
     AddQueue,
@@ -20,32 +18,12 @@ from server.domain.commands import (
     ChangeSite,
     Command,
     Remove,
-    RenameDevice,
-    RenewToken,
-    ReportDisplay,
-    RevokeToken,
-    StaffPoint,
-    SwapPoints,
 )
-from server.domain.errors import (
-    DeviceNotFound,
-    InvalidField,
-    NothingChanged,
-    RecordNotFound,
-    SamePoint,
-    StillInUse,
-    TokenAlreadyRevoked,
-)
+from server.domain.errors import InvalidField, NothingChanged, RecordNotFound, StillInUse
 from server.domain.events import (
-    DeviceRenamed,
-    DisplayAdded,
-    DisplayReported,
     Event,
-    KioskAdded,
     PointAdded,
     PointChanged,
-    PointsSwapped,
-    PointStaffed,
     ProviderAdded,
     ProviderChanged,
     QueueAdded,
@@ -54,14 +32,11 @@ from server.domain.events import (
     ServiceAdded,
     ServiceChanged,
     SiteChanged,
-    TokenRenewed,
-    TokenRevoked,
 )
 from server.domain.model import Display, Kiosk, Personal, Point, Provider, Queue, Removable, Rules, Service, hours, tickets
 from server.domain.rules.lookups import (
     Record,
     each_once,
-    find_device,
     find_point,
     find_provider,
     find_queue,
@@ -69,18 +44,15 @@ from server.domain.rules.lookups import (
     find_service,
     label_of,
     name_of,
-    named_provider,
     new_ids,
-    refuse_busy,
     refuse_taken,
-    refuse_unchanged,
 )
 
 
-def furnish(board: Board, command: Command, now: int, token_hash: str) -> list[Event]:
-    """Return what happens when one of the things that a site is made of is added, changed or taken away.
+def configure_site(board: Board, command: Command, now: int) -> list[Event]:
+    """Return the events of a command that changes the set-up of a site.
 
-    The arguments are those of `server.domain.rules.decisions.decide`.
+    Raises `NotFound` and `Refused` by name, and `ValueError` for a command without a rule.
     """
     new_id = next(new_ids(board))
     match command:
@@ -108,8 +80,6 @@ def furnish(board: Board, command: Command, now: int, token_hash: str) -> list[E
                     personal=personal,
                 )
             ]
-        case ReportDisplay():
-            return _report(board, command)
         case AddProvider():
             refuse_taken(command.name, board.providers.values())
             return [ProviderAdded(provider_id=new_id, name=command.name, position=len(board.providers))]
@@ -172,37 +142,6 @@ def furnish(board: Board, command: Command, now: int, token_hash: str) -> list[E
                     position=changed_point.position,
                 )
             ]
-        case StaffPoint():
-            point = find_point(board, command.point_id)
-            provider_id = named_provider(board, command.provider_id)
-            refuse_unchanged(point, provider_id=provider_id)
-            return [PointStaffed(point_id=point.id, provider_id=provider_id)]
-        case SwapPoints():
-            one, other = find_point(board, command.point_id), find_point(board, command.with_point_id)
-            if one.id == other.id:
-                raise SamePoint(point_id=one.id)
-            refuse_busy(board, one)
-            refuse_busy(board, other)
-            return [PointsSwapped(point_id=one.id, with_point_id=other.id)]
-        case AddDisplay():
-            refuse_taken(command.name, board.displays.values())
-            return [DisplayAdded(display_id=new_id, name=command.name, token_hash=token_hash)]
-        case AddKiosk():
-            refuse_taken(command.name, board.kiosks.values())
-            return [KioskAdded(kiosk_id=new_id, name=command.name, token_hash=token_hash)]
-        case RenameDevice():
-            device = find_device(board, command.device_id)
-            siblings: Iterable[Removable] = (board.displays if isinstance(device, Display) else board.kiosks).values()
-            refuse_unchanged(device, name=command.name)
-            refuse_taken(command.name, siblings)
-            return [DeviceRenamed(device_id=device.id, name=command.name)]
-        case RenewToken():
-            return [TokenRenewed(device_id=find_device(board, command.device_id).id, token_hash=token_hash)]
-        case RevokeToken():
-            device = find_device(board, command.device_id)
-            if device.token_hash is None:
-                raise TokenAlreadyRevoked(device_id=device.id, device_name=device.name)
-            return [TokenRevoked(device_id=device.id)]
         case Remove():
             return _remove(board, command)
     raise ValueError(f"no rule for {type(command).__name__}")
@@ -233,9 +172,10 @@ def _change_site(board: Board, command: ChangeSite, now: int) -> list[Event]:
 
 
 def _changed(record: Record, command: Command, siblings: Iterable[Removable], *, sealed: bool = False) -> Record:
-    """Return a record with what a command says of it.
+    """Return a record with the values that a command gives.
 
-    Raises `NameTaken` if a sibling has its new name, and `NothingChanged` if nothing is new, ``sealed`` nothing either.
+    Raises `NameTaken` if another record of the same kind has the new name. Raises `NothingChanged` if no value is new and
+    the command changes no ``sealed`` data.
     """
     given = {
         item.name: value
@@ -274,26 +214,3 @@ def _remove(board: Board, command: Remove) -> list[Event]:
     if by := ", ".join(list(users)[:5]):
         raise StillInUse(record_id=record.id, name=name_of(record), by=by)
     return [RecordRemoved(record_id=record.id, kind=type(record).__name__.lower())]
-
-
-def _report(board: Board, command: ReportDisplay) -> list[Event]:
-    display = board.displays.get(command.display_id)
-    if display is None or display.removed_at:
-        raise DeviceNotFound(device_id=command.display_id)
-    connected = display.connected if command.connected is None else command.connected
-    if command.connected is False and display.heard_by != command.heard_by:
-        connected = display.connected  # it follows elsewhere by now
-    known = command.connected is not None and connected
-    reported = DisplayReported(
-        display_id=display.id,
-        connected=connected,
-        heard_by=command.heard_by if known else display.heard_by,
-        muted=display.muted if command.muted is None else command.muted,
-        version=display.version if command.version is None else command.version,
-        lag=(command.lag if known else display.lag) if connected else None,
-    )
-    refuse_unchanged(display, **{name: getattr(reported, name) for name in _HEALTH})
-    return [reported]
-
-
-_HEALTH = ("connected", "heard_by", "muted", "version", "lag")

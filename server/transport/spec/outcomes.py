@@ -1,8 +1,8 @@
-"""What a command can come to, read from its rule.
+"""The outcomes of a command, read from the source of its rule.
 
-That is what its branch of `queue.decide` or `furnishing.furnish` names, and what the functions name that the branch calls.
-
-Each module of the domain is read and parsed once for a whole document, and each function in it is looked through once.
+An outcome is the events and errors that the command's branch in `decide` or `configure_site` names, and those that the
+functions name that this branch calls. For one document, each module of the domain is parsed once, and each function is
+searched once.
 """
 
 from __future__ import annotations
@@ -19,29 +19,31 @@ from typing import Any, cast
 from server.domain.commands import COMMANDS, Command
 from server.domain.errors import NowServingError
 from server.domain.events import Event
-from server.domain.rules import decisions, site_configuration
+from server.domain.rules.day import tick
+from server.domain.rules.decisions import decide
+from server.domain.rules.site_configuration import configure_site
 
-_RULES = (cast(FunctionType, decisions.decide), cast(FunctionType, site_configuration.furnish))
-_CLOCK = cast(FunctionType, decisions.tick)
+_RULES = (cast(FunctionType, decide), cast(FunctionType, configure_site))
+_CLOCK = cast(FunctionType, tick)
 
 
 @dataclass
 class Outcome:
-    """What a rule can come to."""
+    """The events and errors that a rule can result in."""
 
     events: dict[type[Event], None] = field(default_factory=dict)
     errors: dict[type[NowServingError], None] = field(default_factory=dict)
 
 
 class Outcomes:
-    """Reads rules, and keeps what it has read."""
+    """Reads the source of rules, and caches the results."""
 
     def __init__(self) -> None:
         self._trees: dict[str, dict[int, ast.FunctionDef]] = {}
         self._called: dict[FunctionType, list[object]] = {}
 
     def of(self, command: type[Command]) -> Outcome | None:
-        """Return what the rule of ``command`` names; None where it has no branch of its own, or there is no source."""
+        """Return the outcome of ``command``. None if the command has no branch, or the source is not available."""
         if command not in self._branches:
             return None
         found = Outcome()
@@ -51,20 +53,20 @@ class Outcomes:
 
     @cached_property
     def clock(self) -> list[type[Event]]:
-        """What any command may find due before it: what the clock does."""
+        """The events of the clock. They can come before the events of any command."""
         found = Outcome()
         self._collect(self._named_by(_CLOCK), found, set())
         return list(found.events)
 
     @cached_property
     def untold(self) -> set[type[Event]]:
-        """The events that only the server itself causes: they are in the log, and in no answer."""
+        """The events that only internal commands cause. They are in the log, and in no answer."""
         outcomes = [self.of(command) for command in COMMANDS.values() if command.internal]
         return {event for outcome in outcomes if outcome for event in outcome.events} - set(self.clock)
 
     @cached_property
     def _branches(self) -> dict[type[Command], tuple[list[ast.stmt], dict[str, Any]]]:
-        """The first branch of a rule for each command, and what the names in it stand for."""
+        """For each command the first branch that matches it, and the global names of the branch."""
         found: dict[type[Command], tuple[list[ast.stmt], dict[str, Any]]] = {}
         for rule in _RULES:
             names = rule.__globals__
@@ -91,7 +93,7 @@ class Outcomes:
         return self._called[function]
 
     def _body(self, function: FunctionType) -> list[ast.stmt]:
-        """Return a function's statements: its signature's types and defaults are nothing that it does."""
+        """Return a function's statements, without its signature: types and defaults are not outcomes."""
         module = function.__module__
         if module not in self._trees:
             self._trees[module] = _functions(sys.modules[module])
@@ -100,7 +102,7 @@ class Outcomes:
 
 
 def _functions(module: ModuleType) -> dict[int, ast.FunctionDef]:
-    """Return a module's functions by the line on which each begins, its decorators included; none without its source."""
+    """Return a module's functions by their first line, decorators included. Empty if the source is not available."""
     try:
         tree = ast.parse(inspect.getsource(module))
     except (OSError, SyntaxError):
@@ -110,7 +112,7 @@ def _functions(module: ModuleType) -> dict[int, ast.FunctionDef]:
 
 
 def _named_in(body: Iterable[ast.stmt], names: dict[str, Any]) -> list[object]:
-    """Return what statements name that may matter to `Outcomes`: events, errors and functions of the domain."""
+    """Return the events, errors and functions of the domain that statements name."""
     found: dict[int, object] = {}
     for node in (node for statement in body for node in ast.walk(_without_annotation(statement))):
         value = _named(node, names)

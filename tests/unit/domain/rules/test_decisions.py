@@ -109,7 +109,7 @@ from server.domain.model import (
 )
 from server.domain.model.tickets import next_turn
 from server.domain.ranking import head_start
-from server.domain.rules.decisions import decide, turn_of_day
+from server.domain.rules import decide, turn_of_day
 from tests.support.worlds import (
     DAY,
     HOUR,

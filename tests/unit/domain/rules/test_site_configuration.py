@@ -50,7 +50,7 @@ from server.domain.events import ServiceAdded, ServiceChanged, SiteChanged
 from server.domain.model import Entry, Personal, Rules
 from server.domain.model.hours import is_open
 from server.domain.model.tickets import next_turn
-from server.domain.rules.decisions import decide
+from server.domain.rules import decide
 from server.domain.views import DeskView, DisplayView, TicketView, draw
 from tests.support.worlds import (
     DAY,
