@@ -93,6 +93,11 @@ def may(role: str, action: str) -> bool:
     return role in MAY.get(action, frozenset())
 
 
+def roles_that_may(action: str) -> list[str]:
+    """Return the roles of staff, and of another system, that may do ``action``."""
+    return [role for role in (*ROLES, INTEGRATION) if may(role, action)]
+
+
 def allowed(role: str) -> list[str]:
     """Return all that ``role`` may do, by name, in the order of the alphabet."""
     return sorted(action for action, by in MAY.items() if role in by)

@@ -106,7 +106,7 @@ def test_a_desk_tells_names_to_the_floor_alone_and_needs_to_staff(stage: str, wo
                 "entry": dict.fromkeys(hidden),
                 "service": {"name": None} if onlooker == "system" else {},
             }.get(key.partition(":")[0], {})
-            assert cell == floor[key] | nothing
+            assert cell == dict(floor[key]) | nothing
 
 
 @examples(60)

@@ -1,50 +1,55 @@
 /**
- * The cells of each view as the server draws them (`server/domain/views.py`), and how to read them out of a map.
+ * The cells of each view as the server draws them (`server/domain/views/`), and how to read them out of a map.
  * Instants are milliseconds since 1970.
  *
  * @typedef {import("./view.js").Cells} Cells
- * @typedef {"waiting" | "called" | "serving" | "held" | "no_show" | "completed" | "transferred" | "left" | "cancelled" | "expired"} EntryState
+ * @typedef {TicketCell & {ahead: number | null}} Ticket  with how many are ahead, which is a cell of its own
+ *
+ * Generated from the cells of the server's views:
+ *
+ * @typedef {"waiting" | "called" | "serving" | "completed" | "no_show" | "held" | "transferred" | "left" | "cancelled" |
+ *   "expired"} EntryState
  * @typedef {"standard" | "assisted" | "urgent" | "emergency"} Priority
- *
- * @typedef {{name: string, time_zone: string, language: string, business_day: string, message: string | null}} Site
- *
  * @typedef {"fetch_in_person" | "interpreter" | "step_free" | "chaperone"} Need
  * @typedef {"open" | "on_break" | "closed"} PointState
- *
- * @typedef {Site & {message: string | null, names_on_display: boolean}} DeskSite
- * @typedef {{name: string, position: number}} DeskProvider
- * @typedef {{name: string, prefix: string, position: number, paused: boolean}} DeskQueue
- * @typedef {{entry: number, why: string, before: string | null, minutes: number}} NextOne
- * @typedef {{name: string, queues: number[], position: number, entry: number | null, state: PointState,
- *   provider: number | null, unmet_needs: Need[], next: NextOne | null}} DeskPoint
- * @typedef {{label: string, state: EntryState, queue: number, provider: number | null, point: number | null, rank: number[],
- *   priority: Priority, joined: number, since: number, calls: number, absent_until: number | null,
- *   expect_from: number | null, expect_until: number | null, undo: string | null, undo_until: number | null,
- *   name: string | null, party: number, language: string, needs: Need[] | null, moved: boolean,
- *   wait_target: number | null, no_show_from: number | null}} DeskEntry
- *
- * @typedef {{name: string, state: PointState, queues: string[], provider: string | null, unmet_needs: Need[]}} RoomPoint
+ * @typedef {"only" | "emergency" | "moved" | "longer" | "earlier" | "head_start"} WhyNext
+ * @typedef {{name: string, time_zone: string, language: string, business_day: string, message: string | null}} Site
  * @typedef {{entry: number, label: string, name: string | null, queue: string, priority: Priority, needs: Need[],
  *   language: string, party: number}} RoomPatient
- * @typedef {RoomPatient & {state: "called" | "serving", since: number, calls: number, undo: string | null,
- *   undo_until: number | null}} RoomGuest
- * @typedef {{waiting: number, first: (RoomPatient & {joined: number})[]}} RoomNext
- * @typedef {{served: number, no_shows: number}} RoomDay
- *
+ * @typedef {Site & {names_on_display: boolean}} DeskSite
+ * @typedef {{name: string | null, public_name: string, position: number}} DeskService
+ * @typedef {{name: string, position: number}} DeskProvider
+ * @typedef {{name: string, prefix: string, position: number, paused: boolean, service: number | null,
+ *   capacity: number | null, joins_anew: boolean}} DeskQueue
+ * @typedef {{entry: number, why: WhyNext, before: string | null, minutes: number}} NextOne
+ * @typedef {{name: string, queues: number[], position: number, state: PointState, entry: number | null,
+ *   provider: number | null, unmet_needs: Need[], next: NextOne | null}} DeskPoint
  * @typedef {{name: string, paired: boolean, connected: boolean, since: number | null, muted: boolean,
  *   version: string | null, lag: number | null}} DeskDisplay
- *
+ * @typedef {{name: string, paired: boolean}} DeskKiosk
+ * @typedef {{label: string, state: "waiting" | "called" | "serving" | "no_show" | "held", queue: number,
+ *   provider: number | null, point: number | null, rank: number[], priority: Priority, joined: number, since: number,
+ *   calls: number, absent_until: number | null, undo: string | null, undo_until: number | null, name: string | null,
+ *   party: number, language: string, needs: Need[] | null, moved: boolean, wait_target: number | null,
+ *   no_show_from: number | null, expect_from: number | null, expect_until: number | null}} DeskEntry
+ * @typedef {{name: string, state: PointState, queues: string[], provider: string | null, unmet_needs: Need[]}} RoomPoint
+ * @typedef {RoomPatient & {state: "called" | "serving", since: number, calls: number, undo: string | null,
+ *   undo_until: number | null}} RoomGuest
+ * @typedef {RoomPatient & {joined: number}} NextPatient
+ * @typedef {{waiting: number, first: NextPatient[]}} RoomNext
+ * @typedef {{served: number, no_shows: number}} RoomDay
  * @typedef {{name: string, prefix: string, position: number, waiting: number, next: string[], expect_from: number | null,
  *   expect_until: number | null, estimating: boolean}} DisplayQueue
  * @typedef {{name: string}} DisplayPoint
  * @typedef {{label: string, point: number, at: number, calls: number, name: string | null, language: string}} OpenCall
  * @typedef {{entry: number, label: string, point: number, kind: "call" | "recall" | "withdrawn", at: number}} Announcement
+ * @typedef {{entry?: number, label?: string, state: EntryState, queue?: string, service?: string | null,
+ *   provider?: string | null, point?: string | null, since?: number, calls?: number, absent_until?: number | null,
+ *   party?: number, language?: string, site?: string, time_zone?: string, expect_from?: number | null,
+ *   expect_until?: number | null, estimating?: boolean}} TicketCell
+ * @typedef {{count: number}} Ahead
  *
- * @typedef {{state: EntryState, entry?: number, label?: string, queue?: string, service?: string | null,
- *   provider?: string | null, point?: string | null,
- *   since?: number, calls?: number, party?: number, language?: string, site?: string, time_zone?: string,
- *   expect_from?: number | null, expect_until?: number | null, estimating?: boolean, absent_until?: number | null}} TicketCell
- * @typedef {TicketCell & {ahead: number | null}} Ticket  with how many are ahead, which is a cell of its own
+ * End of the generated definitions.
  */
 
 /**

@@ -51,7 +51,7 @@ from server.domain.model import Entry, Personal, Rules
 from server.domain.model.hours import is_open
 from server.domain.model.tickets import next_turn
 from server.domain.rules import decide
-from server.domain.views import DeskView, DisplayView, TicketView, draw
+from server.domain.views import Cell, DeskView, DisplayView, TicketView, draw
 from tests.support.worlds import (
     DAY,
     HOUR,
@@ -129,7 +129,7 @@ def test_what_is_changed_is_seen_at_the_desk_and_stays_else_as_it_was(
     before = draw(DeskView(open_sealed), world.board)
     world.do(command)
     after = draw(DeskView(open_sealed), world.board)
-    assert after == before | {key: before[key] | shown}
+    assert after == before | {key: dict(before[key]) | shown}
     assert after != before
     assert facts(world.loaded()) == facts(world.board)
 
@@ -527,7 +527,7 @@ def test_a_no_show_is_offered_after_the_site_s_recalls_and_minutes_and_a_wait_ha
     world.do(ChangeSite(site_id=SITE_ID, recalls_before_no_show=1, minutes_before_no_show=2, target_standard=15))
     entry = world.ticket(QUEUE)
 
-    def cell() -> dict[str, Any]:
+    def cell() -> Cell:
         return draw(DeskView(open_sealed), world.board)[f"entry:{entry.id}"]
 
     assert cell()["wait_target"] == (entry.due_at + 15 * MINUTE) // 1000

@@ -1,0 +1,30 @@
+"""The views: each kind of screen as a flat map of small cells, drawn from the board.
+
+Only this package decides who sees which data of a patient.
+"""
+
+from typing import Final
+
+from server.domain.views.desk import DeskView
+from server.domain.views.display import DisplayView
+from server.domain.views.point import PointView
+from server.domain.views.ticket import AHEAD, TICKET, TicketView, surroundings
+from server.domain.views.view import NEXT_UP, Cell, OpenSealed, View, draw
+
+VIEWS: Final = (DeskView, PointView, DisplayView, TicketView)
+
+__all__ = [
+    "AHEAD",
+    "NEXT_UP",
+    "TICKET",
+    "VIEWS",
+    "Cell",
+    "DeskView",
+    "DisplayView",
+    "OpenSealed",
+    "PointView",
+    "TicketView",
+    "View",
+    "draw",
+    "surroundings",
+]

@@ -1,0 +1,176 @@
+"""The view of a room's console."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, TypedDict
+
+from server.domain.board import Board
+from server.domain.model import UNDO_MICROSECONDS, Entry, Need, Point, PointState, Priority, State
+from server.domain.ranking import first_for, waiting_for
+from server.domain.views.fields import Calls, Count, Described, Id, Instant, Party, UndoStep, UndoUntil
+from server.domain.views.site import SiteCell, site_cell
+from server.domain.views.view import NEXT_UP, Cell, OpenSealed, milliseconds
+
+
+class RoomPointCell(TypedDict):
+    """The point itself."""
+
+    name: str
+    state: PointState
+    queues: list[str]
+    provider: Annotated[str | None, Described("The clinician at the point.")]
+    unmet_needs: Annotated[list[Need], Described("Needs that the room cannot meet.")]
+
+
+class RoomPatient(TypedDict):
+    """A patient, as the room needs to know."""
+
+    entry: Id
+    label: str
+    name: str | None
+    queue: str
+    priority: Priority
+    needs: list[Need]
+    language: str
+    party: Party
+
+
+class RoomGuestCell(RoomPatient):
+    """The patient who is called to the point or served at it. A free point has no such cell."""
+
+    state: Annotated[State, Described(enum=("called", "serving"))]
+    since: Instant
+    calls: Calls
+    undo: UndoStep
+    undo_until: UndoUntil
+
+
+class NextPatient(RoomPatient):
+    """A patient who waits for this point."""
+
+    joined: Instant
+
+
+class RoomNextCell(TypedDict):
+    """The next patients of this point, in the order in which it would call them."""
+
+    waiting: Annotated[Count, Described("The number of waiting patients whom this point may serve.")]
+    first: Annotated[list[NextPatient], Described(max_items=NEXT_UP)]
+
+
+class RoomDayCell(TypedDict):
+    """The point's counts of today."""
+
+    served: Annotated[Count, Described("Patients served to the end at this point today.")]
+    no_shows: Annotated[Count, Described("No-shows at this point today.")]
+
+
+@dataclass(frozen=True, slots=True)
+class PointView:
+    """A room's console: its patient, its next patients and their needs, and its counts of the day."""
+
+    point_id: int
+    open_sealed: OpenSealed
+    kind: ClassVar[str] = "point"
+    shape: ClassVar[str] = "point1"
+    cells: ClassVar[Mapping[str, Any]] = {
+        "site": SiteCell,
+        "point": RoomPointCell,
+        "guest": RoomGuestCell,
+        "next": RoomNextCell,
+        "day": RoomDayCell,
+    }
+
+    @property
+    def name(self) -> str:
+        return f"point:{self.point_id}"
+
+    def keys(self, board: Board) -> Iterable[str]:
+        return ("site", "point", "guest", "next", "day")
+
+    def cell(self, board: Board, key: str) -> Cell | None:
+        if key == "site":
+            return site_cell(board)
+        point = board.points.get(self.point_id)
+        if point is None or point.removed_at:
+            return None
+        match key:
+            case "point":
+                return _point(board, point)
+            case "guest":
+                guest = board.entry_at(point.id)
+                return None if guest is None else self._guest(board, guest)
+            case "next":
+                return self._next(board, point)
+            case "day":
+                return _day(board, point)
+        return None
+
+    def _guest(self, board: Board, guest: Entry) -> RoomGuestCell:
+        return {
+            **self._patient(board, guest),
+            "state": guest.state,
+            "since": guest.since // 1000,
+            "calls": guest.calls,
+            "undo": guest.undo["step"] if guest.undo else None,
+            "undo_until": milliseconds(guest.undo["at"] + UNDO_MICROSECONDS) if guest.undo else None,
+        }
+
+    def _next(self, board: Board, point: Point) -> RoomNextCell:
+        first = first_for(board, point, NEXT_UP)
+        return {
+            "waiting": waiting_for(board, point),
+            "first": [{**self._patient(board, entry), "joined": entry.due_at // 1000} for entry in first],
+        }
+
+    def _patient(self, board: Board, entry: Entry) -> RoomPatient:
+        visit = board.visits[entry.visit_id]
+        return {
+            "entry": entry.id,
+            "label": visit.label,
+            "name": self.open_sealed(visit).name,
+            "queue": board.queues[entry.queue_id].name,
+            "priority": visit.priority,
+            "needs": list(visit.needs),
+            "language": visit.language,
+            "party": visit.party_size,
+        }
+
+    def touched(self, board: Board, changed: set[str]) -> Iterable[str]:
+        mine, ended = f"point:{self.point_id}", False
+        for key in changed:
+            kind, _, identifier = key.partition(":")
+            if kind == "entry":
+                entry = board.entries.get(int(identifier))
+                ended = ended or entry is None or entry.point_id == self.point_id
+        yield from ("site", "point", "guest", "next")
+        if ended or mine in changed:
+            yield "day"
+
+
+def _point(board: Board, point: Point) -> RoomPointCell:
+    provider = board.providers[point.provider_id] if point.provider_id is not None else None
+    return {
+        "name": point.name,
+        "state": point.state,
+        "queues": [board.queues[queue_id].name for queue_id in point.queue_ids],
+        "provider": provider.name if provider else None,
+        "unmet_needs": list(point.unmet_needs),
+    }
+
+
+def _day(board: Board, point: Point) -> RoomDayCell:
+    mine = [entry for entry in board.entries.values() if entry.point_id == point.id]
+    return {
+        "served": sum(map(_served, mine)),
+        "no_shows": sum(entry.state == "no_show" for entry in mine),
+    }
+
+
+def _served(entry: Entry) -> bool:
+    """Return whether a point has served an entry to its end: it is completed, or was transferred during service."""
+    if entry.state == "transferred":
+        return entry.undo is not None and entry.undo["back_to"]["state"] == "serving"
+    return entry.state == "completed"

@@ -1,0 +1,136 @@
+"""The view of one patient's ticket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal, TypedDict
+
+from server.domain.board import Board
+from server.domain.model import Entry, State, Visit
+from server.domain.ranking import ahead
+from server.domain.views.fields import (
+    AbsentUntil,
+    Calls,
+    Count,
+    Described,
+    Estimating,
+    ExpectFrom,
+    ExpectUntil,
+    Id,
+    Instant,
+    Party,
+)
+from server.domain.views.view import Cell, milliseconds
+
+TICKET, AHEAD = "ticket", "ahead"  # the keys of the view
+
+
+class CurrentTicketCell(TypedDict):
+    """A ticket of today."""
+
+    entry: Annotated[Id, Described("The ticket's present stage: the patient's commands name this entry.")]
+    label: str
+    state: State
+    queue: str
+    service: Annotated[str | None, Described("The neutral name of the service.")]
+    provider: str | None
+    point: str | None
+    since: Instant
+    calls: Calls
+    absent_until: AbsentUntil
+    party: Party
+    language: str
+    site: str
+    time_zone: str
+    expect_from: ExpectFrom
+    expect_until: ExpectUntil
+    estimating: Estimating
+
+
+class ExpiredTicketCell(TypedDict):
+    """A ticket of an earlier day."""
+
+    state: Literal["expired"]
+
+
+class AheadCell(TypedDict):
+    """The number of patients ahead. The view has this cell while the patient waits; `ticket` stays when the queue moves."""
+
+    count: Annotated[Count, Described("The number of patients ahead of this one.")]
+
+
+@dataclass(frozen=True, slots=True)
+class TicketView:
+    """One patient's ticket, and the number of patients ahead while this patient waits. It reveals nothing else of others.
+
+    The number is a cell of its own, because every change of the patient's place changes the number and nothing else.
+    """
+
+    visit_id: int
+    kind: ClassVar[str] = "ticket"
+    shape: ClassVar[str] = "ticket5"
+    cells: ClassVar[Mapping[str, Any]] = {TICKET: CurrentTicketCell | ExpiredTicketCell, AHEAD: AheadCell}
+
+    @property
+    def name(self) -> str:
+        return f"ticket:{self.visit_id}"
+
+    def keys(self, board: Board) -> Iterable[str]:
+        yield from (TICKET, AHEAD)
+
+    def cell(self, board: Board, key: str) -> Cell | None:
+        visit, entry = board.visits.get(self.visit_id), board.latest_entry(self.visit_id)
+        if key == AHEAD:
+            return _ahead(board, entry) if entry is not None and entry.state == "waiting" else None
+        return _expired() if visit is None or entry is None else _current(board, visit, entry)
+
+    def touched(self, board: Board, changed: set[str]) -> Iterable[str]:
+        return self.keys(board)
+
+
+def surroundings(board: Board) -> tuple[object, ...]:
+    """Return everything that a ticket's cell reads of a board besides its own visit and entry.
+
+    A ticket's cell stays the same as long as this value, its visit and its entry stay the same.
+    """
+    return (
+        board.site.name,
+        board.site.time_zone,
+        [(queue.id, queue.name, queue.service_id) for queue in board.queues.values()],
+        [(service.id, service.public_name) for service in board.services.values()],
+        [(provider.id, provider.name) for provider in board.providers.values()],
+        [(point.id, point.name) for point in board.points.values()],
+    )
+
+
+def _current(board: Board, visit: Visit, entry: Entry) -> CurrentTicketCell:
+    point = board.points[entry.point_id] if entry.point_id is not None else None
+    queue = board.queues[entry.queue_id]
+    return {
+        "entry": entry.id,
+        "label": visit.label,
+        "state": entry.state,
+        "queue": queue.name,
+        "service": board.services[queue.service_id].public_name if queue.service_id is not None else None,
+        "provider": board.providers[entry.provider_id].name if entry.provider_id is not None else None,
+        "point": point.name if point else None,
+        "since": entry.since // 1000,
+        "calls": entry.calls,
+        "absent_until": milliseconds(entry.absent_until),
+        "expect_from": milliseconds(entry.expect_from) if entry.state == "waiting" else None,
+        "expect_until": milliseconds(entry.expect_until) if entry.state == "waiting" else None,
+        "estimating": entry.estimating,
+        "party": visit.party_size,
+        "language": visit.language,
+        "site": board.site.name,
+        "time_zone": board.site.time_zone,
+    }
+
+
+def _expired() -> ExpiredTicketCell:
+    return {"state": "expired"}
+
+
+def _ahead(board: Board, entry: Entry) -> AheadCell:
+    return {"count": ahead(board, entry)}
