@@ -7,6 +7,8 @@ documents and the type definitions of the pages are generated from them: `fields
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass, fields
+from functools import reduce
+from operator import or_
 from types import NoneType, UnionType
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
@@ -70,9 +72,8 @@ def field_of(hint: Any) -> Field:
     nullable, described = False, Described()
     while True:
         if get_origin(hint) is Annotated:
-            hint, *marks = get_args(hint)
-            for mark in marks:
-                described = mark | described
+            hint, *marks = get_args(hint)  # nested hints are one list, the inner ones first
+            described = reduce(or_, marks) | described
         elif get_origin(hint) in (Union, UnionType) and NoneType in get_args(hint):
             (hint,) = (each for each in get_args(hint) if each is not NoneType)
             nullable = True

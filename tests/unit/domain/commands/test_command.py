@@ -1,4 +1,4 @@
-"""The commands: their names, their sites, and that none is forgotten."""
+"""All commands: their names, sites and fields."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ import pytest
 
 from server.domain import commands
 from server.domain.commands import COMMANDS, AddQueue, Command, IssueTicket, ReportDisplay, Start, Tick, Transfer
-from server.domain.model import Personal
 from tests.support.worlds import SITE_ID, an_id
 
 
 def an_example(kind: type[Command]) -> Command:
-    """Return a command of a kind, with the fields it must have."""
+    """Return a command of a kind with its required fields."""
     values: dict[str, Any] = {}
     for item in fields(kind):  # type: ignore[arg-type]
         if item.default is MISSING:
@@ -27,7 +26,7 @@ def an_example(kind: type[Command]) -> Command:
     return kind(**values)
 
 
-def test_every_command_is_listed_under_its_name() -> None:
+def test_every_command_is_registered_under_its_name() -> None:
     written = {
         kind
         for kind in vars(commands).values()
@@ -87,12 +86,12 @@ def test_names_on_the_wire() -> None:
     ]
 
 
-def test_only_what_the_server_itself_says_is_internal() -> None:
+def test_only_commands_of_the_server_are_internal() -> None:
     assert [kind for kind in COMMANDS.values() if kind.internal] == [ReportDisplay, Tick]
 
 
 @pytest.mark.parametrize("kind", COMMANDS.values(), ids=COMMANDS.keys())
-def test_every_command_names_its_site_and_cannot_be_changed(kind: type[Command]) -> None:
+def test_command_names_its_site_and_is_frozen(kind: type[Command]) -> None:
     command = an_example(kind)
     assert command.site_id == SITE_ID
     with pytest.raises((FrozenInstanceError, AttributeError)):
@@ -107,26 +106,22 @@ def test_commands_take_keywords_only(kind: type[Command]) -> None:
         kind(an_id(1))  # type: ignore[call-arg]
 
 
-def test_the_site_is_that_of_the_first_id() -> None:
+def test_site_is_that_of_the_first_id() -> None:
     """A transfer locks the site of its entry; a queue of another site is then unknown there."""
     assert Transfer(entry_id=an_id(1), queue_id=9_000_000_001).site_id == SITE_ID
     assert Start(entry_id=5).site_id == 0
     assert AddQueue(site_id=3, name="X", prefix="A").site_id == 3
 
 
-def test_a_ticket_is_standard_and_for_one_unless_said_otherwise() -> None:
+def test_ticket_is_standard_and_for_one_by_default() -> None:
     ticket = IssueTicket(queue_id=an_id(1))
     assert (ticket.priority, ticket.party_size, ticket.language) == ("standard", 1, None)
     assert (ticket.name, ticket.phone, ticket.name_on_display) == (None, None, False)
 
 
-def test_ids_are_named_as_ids() -> None:
-    """The edge bounds what is called ``..._id``: every id has such a name, and is an integer."""
+def test_names_of_ids_end_in_id() -> None:
+    """The edge checks fields named ``..._id`` as ids: every id has such a name and is an integer."""
     for kind in COMMANDS.values():
         for name, hint in get_type_hints(kind).items():
             if hint is int and name not in ("party_size", "minutes", "capacity"):
                 assert name.endswith("_id"), (kind, name)
-
-
-def test_nothing_is_known_of_nobody() -> None:
-    assert Personal() == Personal(name=None, phone=None, token=None)

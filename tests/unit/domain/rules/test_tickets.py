@@ -1,0 +1,195 @@
+"""Rules for issuing tickets and correcting visits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from server.domain.commands import AmendVisit, ChangeQueue, ChangeSite, IssueTicket, Leave, RunningLate
+from server.domain.errors import NotAllowed, QueueFull, SiteClosed
+from server.domain.events import TicketIssued
+from server.domain.model import Entry, Personal
+from server.domain.ranking import head_start
+from server.domain.rules import decide
+from server.domain.views import DeskView, DisplayView, TicketView, draw
+from tests.support.one_entry import OTHER_QUEUE, QUEUE, board_with
+from tests.support.whole_clinic import BLOOD, ONE, TWO, X_RAY, refusal, whole_clinic
+from tests.support.worlds import DAY, HOUR, PRIORITIES, SITE_ID, START, a_site, an_id, facts, open_sealed, small_clinic
+
+
+def test_labels_count_up_and_grow_beyond_three_digits() -> None:
+    world = small_clinic()
+    queue_id = min(world.board.queues)
+    labels = []
+    for _ in range(1001):
+        entry = world.ticket(queue_id, after=0)
+        labels.append(world.label(entry))
+        world.do(Leave(entry_id=entry.id), after=0)  # the number stays in use; many waiting entries would make the test slow
+    assert labels[:2] == ["A001", "A002"]
+    assert labels[998:] == ["A999", "A1000", "A1001"]
+    assert len(set(labels)) == len(labels)
+
+
+def test_queues_with_the_same_prefix_share_their_numbers() -> None:
+    world = small_clinic()
+    blood, x_ray, forms = sorted(world.board.queues)
+    labels = [world.label(world.ticket(queue_id)) for queue_id in (blood, forms, x_ray, blood, forms)]
+    assert labels == ["A001", "A002", "B001", "A003", "A004"]
+
+
+@pytest.mark.parametrize("priority", PRIORITIES)
+def test_issued_ticket_has_all_fields_of_the_command(priority: Any) -> None:
+    board, now = board_with("waiting"), START + HOUR
+    command = IssueTicket(
+        queue_id=OTHER_QUEUE,
+        priority=priority,
+        party_size=3,
+        language="tr",
+        name="Ada King Lovelace",
+        phone="+49 30 123",
+        name_on_display=True,
+    )
+    assert decide(board, command, now, "the hash") == [
+        TicketIssued(
+            visit_id=an_id(11),
+            entry_id=an_id(12),
+            queue_id=OTHER_QUEUE,
+            label="B001",
+            prefix="B",
+            number=1,
+            priority=priority,
+            party_size=3,
+            language="tr",
+            display_name="Ada L.",
+            band=0 if priority == "emergency" else 1,
+            place=now - head_start(priority, a_site().rules),
+            due_at=now,
+            expect_from=None,  # no point serves this queue
+            expect_until=None,
+            estimating=True,
+            token_hash="the hash",
+            personal=Personal(name="Ada King Lovelace", phone="+49 30 123"),
+            quoted_ahead=0,
+            quoted_points=0,
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "on_display", "shown"),
+    [
+        (None, True, None),
+        ("Ada", True, "Ada"),
+        ("Ada Lovelace", True, "Ada L."),
+        ("Ada King  Lovelace", True, "Ada L."),
+        ("Øystein Åse", True, "Øystein Å."),
+        ("Ada Lovelace", False, None),
+        ("", True, None),
+    ],
+)
+def test_display_name_is_given_name_and_initial(name: str | None, on_display: bool, shown: str | None) -> None:
+    [event] = decide(board_with("waiting"), IssueTicket(queue_id=QUEUE, name=name, name_on_display=on_display), START)
+    assert isinstance(event, TicketIssued)
+    assert event.display_name == shown
+
+
+def test_language_defaults_to_that_of_the_site() -> None:
+    [event] = decide(board_with("waiting"), IssueTicket(queue_id=QUEUE), START)
+    assert isinstance(event, TicketIssued)
+    assert event.language == "de"
+
+
+def test_display_name_needs_the_permission_of_the_site() -> None:
+    world = whole_clinic()
+    world.do(ChangeSite(site_id=SITE_ID, names_on_display=False))
+    entry = world.ticket(BLOOD, name="Ada Lovelace", name_on_display=True)
+    assert world.board.visits[entry.visit_id].display_name is None
+    world.do(ChangeSite(site_id=SITE_ID, names_on_display=True))
+    entry = world.ticket(BLOOD, name="Ada Lovelace", name_on_display=True)
+    assert world.board.visits[entry.visit_id].display_name == "Ada L."
+
+
+def test_closed_site_issues_tickets_only_with_the_right_to_overrule() -> None:
+    world = whole_clinic()
+    world.do(ChangeSite(site_id=SITE_ID, hours=((4, 9 * 60, 12 * 60),)))  # Fridays; it is Friday, 8 in the morning
+    error = refusal(world, IssueTicket(queue_id=BLOOD))
+    assert isinstance(error, SiteClosed)
+    assert error.message == "Clinic is closed now."
+    command = IssueTicket(queue_id=BLOOD, overrule=True)
+    assert decide(world.board, command, world.now, "hash", lambda action: action == "overrule-limits")
+    with pytest.raises(NotAllowed):
+        decide(world.board, command, world.now, "hash", lambda action: action != "overrule-limits")
+    assert decide(world.board, IssueTicket(queue_id=BLOOD), START + HOUR)
+    with pytest.raises(SiteClosed):
+        decide(world.board, IssueTicket(queue_id=BLOOD), START + 4 * HOUR)
+    world.do(ChangeSite(site_id=SITE_ID, closed_on=(DAY,)))
+    with pytest.raises(SiteClosed):
+        decide(world.board, IssueTicket(queue_id=BLOOD), START + HOUR)
+    world.do(ChangeSite(site_id=SITE_ID, hours=(), closed_on=()))
+    assert decide(world.board, IssueTicket(queue_id=BLOOD), world.now)
+
+
+def test_full_queue_issues_no_ticket_and_counts_absent_patients() -> None:
+    world = whole_clinic()
+    world.do(ChangeQueue(queue_id=BLOOD, capacity=2))
+    first = world.ticket(BLOOD)
+    world.ticket(BLOOD)
+    world.do(RunningLate(entry_id=first.id, minutes=30))
+    error = refusal(world, IssueTicket(queue_id=BLOOD))
+    assert isinstance(error, QueueFull)
+    assert error.message == "The queue Blood is full: 2 wait already."
+    world.ticket(BLOOD, overrule=True)
+    world.call(ONE)
+    world.call(TWO)  # one absent patient is left
+    assert world.ticket(BLOOD).state == "waiting"
+    world.ticket(X_RAY)
+    world.do(ChangeQueue(queue_id=BLOOD, capacity=0))
+    for _ in range(5):
+        world.ticket(BLOOD)
+
+
+def test_ticket_with_a_priority_needs_the_right_to_reprioritise() -> None:
+    world = whole_clinic()
+    for priority in ("assisted", "urgent", "emergency"):
+        with pytest.raises(NotAllowed):
+            decide(world.board, IssueTicket(queue_id=BLOOD, priority=priority), START, "hash", lambda _: False)
+    assert decide(world.board, IssueTicket(queue_id=BLOOD), START, "hash", lambda _: False)
+
+
+def test_amend_visit_changes_party_language_and_needs() -> None:
+    world = whole_clinic()
+    entry = world.ticket(BLOOD)
+    assert refusal(world, AmendVisit(entry_id=entry.id)).code == "nothing_changed"
+    world.do(AmendVisit(entry_id=entry.id, party_size=4, language="ar", needs=("interpreter", "chaperone", "interpreter")))
+    visit = world.board.visits[entry.visit_id]
+    assert (visit.party_size, visit.language, visit.needs) == (4, "ar", ("chaperone", "interpreter"))
+    cell = draw(DeskView(open_sealed), world.board)[f"entry:{entry.id}"]
+    assert (cell["party"], cell["language"], cell["needs"]) == (4, "ar", ["chaperone", "interpreter"])
+    for view in (DisplayView(), TicketView(entry.visit_id)):
+        assert "chaperone" not in str(draw(view, world.board)), "only staff see needs"
+
+
+def test_amend_visit_corrects_or_removes_name_and_phone() -> None:
+    """Omitted fields stay, empty ones are removed. The display name follows only if the patient had agreed to it."""
+    world = whole_clinic()
+    entry = world.ticket(BLOOD, name="Nora Canari", phone="+49 30 901820", name_on_display=True)
+    quiet = world.ticket(BLOOD, name="Bo Lind")
+
+    def personal_of(entry: Entry) -> tuple[str | None, str | None, str | None]:
+        visit = world.board.visits[entry.visit_id]
+        personal = open_sealed(visit)
+        return personal.name, personal.phone, visit.display_name
+
+    world.do(AmendVisit(entry_id=entry.id, name="Nora Canary-Blue"))
+    assert personal_of(entry) == ("Nora Canary-Blue", "+49 30 901820", "Nora C.")
+    assert draw(DeskView(open_sealed), world.board)[f"entry:{entry.id}"]["name"] == "Nora Canary-Blue"
+    world.do(AmendVisit(entry_id=entry.id, phone="030 1234567", party_size=2))
+    assert personal_of(entry) == ("Nora Canary-Blue", "030 1234567", "Nora C.")
+    world.do(AmendVisit(entry_id=entry.id, party_size=3))
+    assert personal_of(entry) == ("Nora Canary-Blue", "030 1234567", "Nora C.")
+    world.do(AmendVisit(entry_id=entry.id, name="", phone=""))
+    assert personal_of(entry) == (None, None, None)
+    world.do(AmendVisit(entry_id=quiet.id, name="Bo Lindh"))
+    assert personal_of(quiet) == ("Bo Lindh", None, None)
+    assert facts(world.loaded()) == facts(world.board)

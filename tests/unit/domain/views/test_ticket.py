@@ -1,0 +1,79 @@
+"""The view of one patient's ticket."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+
+from server.domain.board import Board
+from server.domain.commands import CallNext, NoShow, Tick, Transfer
+from server.domain.model import Visit
+from server.domain.views import TicketView, draw
+from tests.support.mornings import a_morning
+from tests.support.worlds import HOUR, SITE_ID, Step, examples, perform, scripts, small_clinic
+
+
+@examples(60)
+@given(scripts(30))
+def test_ticket_reveals_nothing_about_other_patients(script: list[Step]) -> None:
+    """The ticket stays the same if all other patients have another label, language and party."""
+    world = small_clinic()
+    for step in script:
+        perform(world, step)
+    for visit_id in list(world.board.visits)[:4]:
+        view = TicketView(visit_id)
+        records = [
+            replace(record, label="Z999", language="xx", party_size=19, display_name="Other O.", sealed=None)
+            if isinstance(record, Visit) and record.id != visit_id
+            else record
+            for record in world.board.records()
+        ]
+        assert draw(view, Board(world.board.site, records)) == draw(view, world.board)
+
+
+def test_cell_of_a_ticket_through_the_day() -> None:
+    world, first, _, point = a_morning()
+    view = TicketView(first.visit_id)
+    cell = view.cell(world.board, "ticket")
+    assert cell == {
+        "entry": first.id,
+        "label": "A001",
+        "state": "waiting",
+        "queue": "Service 1",
+        "service": None,
+        "provider": None,
+        "point": None,
+        "since": first.since // 1000,
+        "calls": 0,
+        "absent_until": None,
+        "expect_from": 1711695660000,
+        "expect_until": 1711695720000,
+        "estimating": True,
+        "party": 2,
+        "language": "en",
+        "site": "Clinic",
+        "time_zone": "Europe/Berlin",
+    }
+    assert view.cell(world.board, "ahead") == {"count": 1}
+    world.do(NoShow(entry_id=world.call(point).id))
+    cells = draw(view, world.board)
+    assert (cells["ticket"]["state"], cells["ahead"]) == ("waiting", {"count": 0})
+    world.do(CallNext(point_id=point))
+    cells = draw(view, world.board)
+    assert (cells["ticket"]["state"], cells["ticket"]["point"], cells["ticket"]["calls"]) == ("called", "Room 1", 1)
+    assert "ahead" not in cells
+    world.do(Tick(site_id=SITE_ID), after=20 * HOUR)
+    assert draw(view, world.board) == {"ticket": {"state": "expired"}}
+
+
+def test_ticket_follows_its_visit_to_the_next_queue() -> None:
+    world, first, _, _ = a_morning()
+    world.do(Transfer(entry_id=first.id, queue_id=sorted(world.board.queues)[1]))
+    cell = TicketView(first.visit_id).cell(world.board, "ticket")
+    assert cell is not None
+    assert (cell["label"], cell["queue"], cell["state"]) == ("A001", "Service 2", "waiting")
+
+
+def test_ticket_without_a_visit_is_expired() -> None:
+    assert draw(TicketView(1), small_clinic().board) == {"ticket": {"state": "expired"}}
