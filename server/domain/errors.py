@@ -1,7 +1,7 @@
-"""Everything the product can refuse, as one tree.
+"""All errors of the product, as one tree.
 
-The class states the fact, its snake-case name is the stable ``code``, its docstring is the message. Which HTTP status a
-branch of the tree becomes is decided at the edge (`server.transport.http.errors`), never here.
+A class states a fact. Its name in snake case is the stable ``code``, and its docstring is the message. Only the edge knows
+the HTTP status of an error.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ class NowServingError(Exception):
 
     @property
     def code(self) -> str:
-        """The stable word that clients match on."""
+        """The stable code that clients match."""
         return re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
 
     @property
     def message(self) -> str:
-        """One sentence for people: the docstring's first line, filled with the details."""
+        """The message for people: the first line of the docstring, filled with the details."""
         first_line = (type(self).__doc__ or "").strip().splitlines()[0]
         return first_line.format_map(_Shown(self.details))
 
@@ -34,7 +34,7 @@ class _Shown(dict[str, object]):
 
 
 class NotFound(NowServingError):
-    """There is no such thing."""
+    """The record does not exist."""
 
 
 class OrganisationNotFound(NotFound):
@@ -66,7 +66,7 @@ class DeviceNotFound(NotFound):
 
 
 class RecordNotFound(NotFound):
-    """There is nothing with the id {record_id} that could be taken away."""
+    """There is no service, provider, queue, point, display or kiosk with the id {record_id}."""
 
 
 class EntryNotFound(NotFound):
@@ -74,11 +74,11 @@ class EntryNotFound(NotFound):
 
 
 class EntryUnknown(NotFound):
-    """There is no entry with the id {entry_id}, today or before."""
+    """There is no entry with the id {entry_id}, neither today nor on an earlier day."""
 
 
 class VisitUnknown(NotFound):
-    """There is no visit with the id {visit_id}, today or before."""
+    """There is no visit with the id {visit_id}, neither today nor on an earlier day."""
 
 
 class StaffNotFound(NotFound):
@@ -86,7 +86,7 @@ class StaffNotFound(NotFound):
 
 
 class SessionNotFound(NotFound):
-    """There is no such session, or it has ended."""
+    """This session does not exist or has ended."""
 
 
 class ApiKeyNotFound(NotFound):
@@ -94,15 +94,15 @@ class ApiKeyNotFound(NotFound):
 
 
 class PairingNotFound(NotFound):
-    """Nothing waits to be paired by this, or its time is over."""
+    """This pairing code is unknown or has expired. Show a new one on the screen."""
 
 
 class TicketNotFound(NotFound):
-    """This ticket does not exist, or its day is over."""
+    """This ticket does not exist, or it is of an earlier day."""
 
 
 class Refused(NowServingError):
-    """The present state does not allow this."""
+    """The present state does not allow this command."""
 
 
 class EntryNotWaiting(Refused):
@@ -118,59 +118,59 @@ class EntryNotServing(Refused):
 
 
 class EntryNotOpen(Refused):
-    """{label} is {state}: that has ended, or is on hold."""
+    """{label} is {state}. The command needs an entry that has not ended and is not on hold."""
 
 
 class EntryNotHeld(Refused):
-    """{label} is {state}: only who is on hold or did not come can return."""
+    """{label} is {state}. Only an entry on hold or a no-show can return."""
 
 
 class EntryNotEnded(Refused):
-    """{label} is {state}: there is nothing to reopen."""
+    """{label} is {state}. Only an entry that has ended can be reopened."""
 
 
 class EntryNotLeaving(Refused):
-    """{label} is {state}: only who waits or is on hold can leave or be cancelled."""
+    """{label} is {state}. Only an entry that waits or is on hold can leave or be cancelled."""
 
 
 class NothingToUndo(Refused):
-    """The last step of {label} can no longer be taken back."""
+    """The last step of {label} can no longer be undone."""
 
 
 class LaterStepDepends(Refused):
-    """{label} has gone on since: take the later step back first."""
+    """A later step of {label} depends on this one. Undo the later step first."""
 
 
 class VisitGoesOn(Refused):
-    """The patient with {label} is in another queue now."""
+    """The visit of {label} continues in another queue."""
 
 
 class NoNeighbour(Refused):
-    """An entry moves only behind one that waits in the same queue with the same urgency."""
+    """An entry can move only behind an entry that waits in the same queue with the same urgency."""
 
 
 class PointNotOpen(Refused):
-    """{point_name} is {state}: open it first."""
+    """{point_name} is {state}. Open it first."""
 
 
 class PointAlready(Refused):
-    """{point_name} is {state} already."""
+    """{point_name} is already {state}."""
 
 
 class QueueAlready(Refused):
-    """The queue {queue_name} is {state} already."""
+    """The queue {queue_name} is already {state}."""
 
 
 class QueueIsPaused(Refused):
-    """The queue {queue_name} gives no tickets now."""
+    """The queue {queue_name} is paused and issues no tickets."""
 
 
 class PointBusy(Refused):
-    """{point_name} still has {label}, who is {state}: finish with them first."""
+    """{point_name} still has {label}, who is {state}. Finish this patient first."""
 
 
 class NobodyWaiting(Refused):
-    """Nobody is waiting whom {point_name} could call."""
+    """{point_name} has no waiting patient to call."""
 
 
 class QueueNotServed(Refused):
@@ -182,7 +182,7 @@ class EntryForAnother(Refused):
 
 
 class NeedNotMet(Refused):
-    """{point_name} cannot meet what {label} needs: {need}."""
+    """{point_name} cannot meet a need of {label}: {need}."""
 
 
 class SiteClosed(Refused):
@@ -190,19 +190,19 @@ class SiteClosed(Refused):
 
 
 class QueueFull(Refused):
-    """The queue {queue_name} is full: {capacity} wait already."""
+    """The queue {queue_name} is full: {capacity} patients are already waiting."""
 
 
 class NothingToReassign(Refused):
-    """Nobody waits for {provider_name}."""
+    """No patient waits for {provider_name}."""
 
 
 class SameProvider(Refused):
-    """They wait for this provider already."""
+    """The patients already wait for this provider."""
 
 
 class SamePoint(Refused):
-    """A point cannot change rooms with itself."""
+    """A point cannot swap rooms with itself."""
 
 
 class StillInUse(Refused):
@@ -214,7 +214,7 @@ class TokenAlreadyRevoked(Refused):
 
 
 class NothingChanged(Refused):
-    """All of this is so already."""
+    """Nothing to change: it is already set like this."""
 
 
 class SameQueue(Refused):
@@ -222,7 +222,7 @@ class SameQueue(Refused):
 
 
 class NothingDue(Refused):
-    """Nothing is due at this site yet."""
+    """No work of the clock is due at this site yet."""
 
 
 class NameTaken(Refused):
@@ -230,11 +230,11 @@ class NameTaken(Refused):
 
 
 class LastAdmin(Refused):
-    """An organisation keeps at least one administrator who may sign in."""
+    """An organisation needs at least one administrator who can sign in."""
 
 
 class CommandIdReused(NowServingError):
-    """This idempotency key was used before, with another body."""
+    """This idempotency key was already used with another body."""
 
 
 class InvalidField(NowServingError):
@@ -258,4 +258,4 @@ class WrongPassword(NotAllowed):
 
 
 class Unavailable(NowServingError):
-    """The database cannot be reached. Nothing was changed unless a retry says so; try again shortly."""
+    """The database cannot be reached. Try again in a few seconds; repeat a command with the same idempotency key."""

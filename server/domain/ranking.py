@@ -1,12 +1,12 @@
-"""The one ordering rule. Everything that shows an order or takes the next reads it from here.
+"""The one ordering rule. Every view that shows an order and every call of the next patient uses it.
 
-Each entry has one scalar, stored with it and indexed::
+Each entry has one rank, which is stored and indexed::
 
     rank = (band, place, entry_id)        place = due_at - head start, in microseconds
 
-``band`` is 0 for an emergency and 1 for everyone else; only an emergency is strict. ``due_at`` is when the entry counts
-as having joined. The head start is what the priority class is worth. Ranks are tuples of integers compared in order,
-so the order is total, and the two numbers that decided can always be named.
+``band`` is 0 for an emergency and 1 for all others; only an emergency always comes first. ``due_at`` is the instant at which
+the entry counts as joined. The head start is the advantage of the priority class. Ranks are tuples of integers, compared in
+order, so the order is total, and the two numbers that decide can always be named.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from server.domain.model import Entry, Need, Point, Priority, Rules, Visit
 
 MINUTE = 60_000_000
 
-# What can decide who is next: see `why`.
+# The reasons for the next entry: see `why`.
 WhyNext = Literal["only", "emergency", "moved", "longer", "earlier", "head_start"]
 
 
 class Rank(NamedTuple):
-    """Where an entry stands: compared field by field, smaller is earlier."""
+    """The rank of an entry. Ranks compare field by field; the smaller one is earlier."""
 
     band: int
     place: int
@@ -34,7 +34,7 @@ class Rank(NamedTuple):
 
 
 class Lane(NamedTuple):
-    """Those of a queue whom the same points may serve: who wait for one provider, or any; who have the same needs."""
+    """The entries of a queue that the same points may serve: those with the same provider (or any) and the same needs."""
 
     queue_id: int
     provider_id: int | None = None
@@ -42,7 +42,7 @@ class Lane(NamedTuple):
 
 
 class Ranked(Protocol):
-    """What the rule reads: `server.domain.board.Board` is one."""
+    """The data that the rule reads."""
 
     @property
     def entries(self) -> Mapping[int, Entry]: ...
@@ -52,19 +52,19 @@ class Ranked(Protocol):
     def points(self) -> Mapping[int, Point]: ...
 
     def waiting(self, queue_id: int) -> Sequence[Rank]:
-        """The ranks of those waiting in a queue, first to last."""
+        """The ranks of the entries waiting in a queue, in order."""
 
     def lanes(self) -> Mapping[Lane, Sequence[Rank]]:
-        """The ranks of those waiting in each lane in which anybody does, first to last."""
+        """The ranks of the entries waiting in each lane that is not empty, in order."""
 
 
 def lane(entry: Entry, visit: Visit) -> Lane:
-    """Return the lane that an entry waits in."""
+    """Return the lane in which an entry waits."""
     return Lane(entry.queue_id, entry.provider_id, tuple(sorted(visit.needs)))
 
 
 def serves(point: Point, lane: Lane) -> bool:
-    """Return whether a point may serve those of a lane: its queues, its provider or none named, needs it can meet."""
+    """Return whether a point may serve a lane: the queue, the provider (or any), and needs that the point can meet."""
     return (
         not point.removed_at
         and lane.queue_id in point.queue_ids
@@ -74,22 +74,22 @@ def serves(point: Point, lane: Lane) -> bool:
 
 
 def band(priority: Priority) -> int:
-    """Return 0 for an emergency, 1 for everyone else."""
+    """Return 0 for an emergency, 1 for all others."""
     return 0 if priority == "emergency" else 1
 
 
 def head_start(priority: Priority, rules: Rules) -> int:
-    """Return what a priority class is worth at a site (microseconds)."""
+    """Return the head start of a priority class at a site (microseconds)."""
     return {"urgent": rules.head_start_urgent, "assisted": rules.head_start_assisted}.get(priority, 0) * MINUTE
 
 
 def place(due_at: int, priority: Priority, rules: Rules) -> int:
-    """Return the place that is stored with an entry: ``due_at`` less the head start of its class (microseconds)."""
+    """Return the place of an entry: ``due_at`` minus the head start of its priority class (microseconds)."""
     return due_at - head_start(priority, rules)
 
 
 def rank(entry: Entry) -> Rank:
-    """Return the scalar that orders ``entry`` among all others."""
+    """Return the rank of ``entry``."""
     return Rank(entry.band, entry.place, entry.id)
 
 
@@ -100,23 +100,23 @@ def next_for(board: Ranked, point: Point) -> Entry | None:
 
 
 def first_for(board: Ranked, point: Point, count: int) -> list[Entry]:
-    """Return the first ``count`` waiting entries that ``point`` may serve, in the order in which it would call them."""
+    """Return the first ``count`` waiting entries that ``point`` may serve, in the order of its calls."""
     served = (ranks for lane, ranks in board.lanes().items() if serves(point, lane))
     return [board.entries[each.entry_id] for each in islice(merge(*served), count)]
 
 
 def waiting_for(board: Ranked, point: Point) -> int:
-    """Return how many wait whom ``point`` may serve."""
+    """Return the number of waiting entries that ``point`` may serve."""
     return sum(len(ranks) for lane, ranks in board.lanes().items() if serves(point, lane))
 
 
 def ahead(board: Ranked, entry: Entry) -> int:
-    """Return how many are ranked before ``entry`` whom a point able to serve it could take."""
+    """Return how many waiting entries rank ahead of ``entry`` and compete for the same points."""
     return ahead_of(board, lane(entry, board.visits[entry.visit_id]), rank(entry))
 
 
 def ahead_of(board: Ranked, mine: Lane, my_rank: Rank) -> int:
-    """Return how many are ranked before whoever has ``my_rank`` in a lane, whom a point able to serve it could take."""
+    """Return how many waiting entries rank ahead of ``my_rank`` in lane ``mine`` and compete for the same points."""
     able = [point for point in board.points.values() if serves(point, mine)]
     return sum(
         bisect_left(ranks, my_rank)
@@ -126,7 +126,7 @@ def ahead_of(board: Ranked, mine: Lane, my_rank: Rank) -> int:
 
 
 def aheads(board: Ranked) -> Iterator[tuple[int, int]]:
-    """Yield every entry that waits in a lane with how many are `ahead` of it: for all at once, a pass over each lane."""
+    """Yield each waiting entry's id with the number of entries `ahead` of it, in one pass over the lanes."""
     lanes = board.lanes()
     for mine, ranks in lanes.items():
         able = [point for point in board.points.values() if serves(point, mine)]
@@ -140,11 +140,10 @@ def aheads(board: Ranked) -> Iterator[tuple[int, int]]:
 
 
 def places_behind(board: Ranked, entry: Entry, behind: Entry | None) -> tuple[int, tuple[tuple[int, int], ...]]:
-    """Return the place directly behind ``behind`` (or first in its band) for ``entry``, and who must make room for it.
+    """Return the place directly behind ``behind`` (None: first in the band) for ``entry``, and the pushed entries.
 
-    Between two neighbours it is the middle; where there is no room between them, those behind are pushed by the least
-    that keeps every place different. Both are waiting in one queue and band. Returned are the place and the pushed, as
-    (entry id, new place).
+    Both entries wait in one queue and band. The place is the middle between two neighbours. If they leave no room, the
+    entries behind are pushed by the least amount that keeps all places different, as (entry id, new place).
     """
     others = [each for each in board.waiting(entry.queue_id) if each.band == entry.band and each.entry_id != entry.id]
     index = 0 if behind is None else others.index(rank(behind)) + 1
@@ -155,7 +154,7 @@ def places_behind(board: Ranked, entry: Entry, behind: Entry | None) -> tuple[in
     if index == 0:
         return others[0].place - MINUTE, ()
     low, high = others[index - 1].place, others[index].place
-    if high - low >= 2:  # there is a whole number between them
+    if high - low >= 2:  # a whole number lies between them
         return (low + high) // 2, ()
     place = low + 1
     pushed = []
@@ -169,9 +168,10 @@ def places_behind(board: Ranked, entry: Entry, behind: Entry | None) -> tuple[in
 
 
 class Why(NamedTuple):
-    """Why an entry is next at a point: what decided between it and ``before``, the one that would be next without it.
+    """The reason why an entry is next at a point.
 
-    ``minutes`` is the head start that decided, else 0.
+    ``decided`` is the reason why it comes before ``before``, the following entry. ``minutes`` is the head start if that
+    decided, else 0.
     """
 
     decided: WhyNext
@@ -180,7 +180,7 @@ class Why(NamedTuple):
 
 
 def why(board: Ranked, chosen: Entry, point: Point) -> Why:
-    """Return why ``chosen`` is next at ``point``."""
+    """Return the reason why ``chosen`` is next at ``point``."""
     followers = [
         ranks[index]
         for lane, ranks in board.lanes().items()
@@ -203,15 +203,15 @@ def why(board: Ranked, chosen: Entry, point: Point) -> Why:
 
 
 def reason(board: Ranked, chosen: Entry, point: Point) -> str:
-    """Return why ``chosen`` is next at ``point``, in one line for staff: "A012 before B003: assisted, 20 min head start"."""
+    """Return the reason as one line for staff: "A012 before B003: assisted, 20 min head start"."""
     visit, (decided, before, minutes) = board.visits[chosen.visit_id], why(board, chosen, point)
     if before is None:
         return f"{visit.label}: the only one waiting"
-    told = {
+    because = {
         "emergency": "emergency",
         "moved": "moved by staff",
         "longer": "waiting longer",
         "earlier": "the earlier ticket",
         "head_start": f"{visit.priority}, {minutes} min head start",
     }[decided]
-    return f"{visit.label} before {board.visits[before.visit_id].label}: {told}"
+    return f"{visit.label} before {board.visits[before.visit_id].label}: {because}"

@@ -1,4 +1,4 @@
-"""What a role may do, as one table."""
+"""The rights of each role, as one table."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Literal
 
 Role = Literal["admin", "manager", "receptionist", "clinician"]
 ROLES: tuple[Role, ...] = ("admin", "manager", "receptionist", "clinician")
-PATIENT = "patient"  # whoever has a ticket's token: for that ticket alone
-KIOSK = "kiosk"  # a tablet at the door, by its own token
-INTEGRATION = "integration"  # another system, by its API key
+PATIENT = "patient"  # the owner of a ticket's token, for this ticket only
+KIOSK = "kiosk"  # a tablet at the door, with its own token
+INTEGRATION = "integration"  # another system, with its API key
 
 # The reader of a desk: staff who call patients by name, other staff, or another system.
 Onlooker = Literal["floor", "staff", "system"]
@@ -20,7 +20,7 @@ _STAFF = frozenset(ROLES)
 _FIGURES = frozenset({"admin", "manager"})
 _OTHER_SYSTEMS = frozenset({INTEGRATION})
 
-# Commands and queries by name; a name that is missing here is allowed to nobody.
+# Commands and queries by name. A name that is missing here is allowed to no role.
 MAY: dict[str, frozenset[str]] = {
     "issue-ticket": _RECEPTION | {KIOSK} | _OTHER_SYSTEMS,
     "call-next": _FLOOR,
@@ -65,17 +65,17 @@ MAY: dict[str, frozenset[str]] = {
     "renew-token": _ADMIN,
     "revoke-token": _ADMIN,
     "remove": _ADMIN,
-    # A ticket although the site is closed or the queue full.
+    # Issue a ticket although the site is closed or the queue full.
     "overrule-limits": _RECEPTION,
     "read-sites": _STAFF | _OTHER_SYSTEMS,
     "read-board": _STAFF | _OTHER_SYSTEMS,
     "read-site": _STAFF,
     "read-entries": _STAFF,
     "read-history": _FLOOR,
-    "read-personal": _FLOOR,  # what patients told of themselves, with an entry, a visit or on a desk
-    "read-marks": _STAFF,  # patients' needs, and what a service really is
-    "read-slip": _RECEPTION,  # the ticket to print again, with its token
-    "read-actors": _RECEPTION,  # by name, with a history
+    "read-personal": _FLOOR,  # patients' personal data: of an entry, of a visit, or on a desk
+    "read-marks": _STAFF,  # patients' needs, and the true names of services
+    "read-slip": _RECEPTION,  # a ticket to reprint, with its token
+    "read-actors": _RECEPTION,  # the names of actors in a history
     "find-patients": _RECEPTION,
     "read-audit": _ADMIN,
     "read-statistics": _FIGURES,
@@ -89,7 +89,7 @@ MAY: dict[str, frozenset[str]] = {
 
 
 def may(role: str, action: str) -> bool:
-    """Return whether ``role`` may do ``action``, a command's or a query's name."""
+    """Return whether ``role`` may do ``action``, the name of a command or query."""
     return role in MAY.get(action, frozenset())
 
 
@@ -99,12 +99,12 @@ def roles_that_may(action: str) -> list[str]:
 
 
 def allowed(role: str) -> list[str]:
-    """Return all that ``role`` may do, by name, in the order of the alphabet."""
+    """Return the names of all actions that ``role`` may do, sorted."""
     return sorted(action for action, by in MAY.items() if role in by)
 
 
 def onlooker(role: str) -> Onlooker:
-    """Return as whom ``role`` looks at a desk."""
+    """Return the kind of onlooker that ``role`` is at a desk."""
     if may(role, "read-personal"):
         return "floor"
     return "staff" if may(role, "read-marks") else "system"

@@ -9,7 +9,7 @@ from server.domain.commands.command import OnEntry, OnPoint
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallNext(OnPoint):
-    """Call the next patient whom a point may serve to this point."""
+    """Call the next patient that a point may serve."""
 
     point_id: int
 

@@ -1,7 +1,7 @@
-"""What managers ask of past days: how long people waited, how many did not come, whether the promised waits were true.
+"""The figures of past days for managers: waits, no-shows, and the accuracy of quotes.
 
-Pure, and of bounded memory however many entries are added: durations are kept as counts by whole seconds, and the figures
-of a day are settled when the next day's first entry comes. Integers throughout; what is told is in whole seconds.
+Pure, with bounded memory for any number of entries: durations are counts by whole seconds, and the figures of a day are
+final when the first entry of the next day comes. Integers throughout; results are in whole seconds.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from server.domain.reporting.timeline import Interval, Timeline, timeline
 from server.domain.waits import Quote
 
 SECOND = 1_000_000
-_QUARTER = 900 * SECOND  # every zone's clock differs from UTC by whole quarters of an hour
+_QUARTER = 900 * SECOND  # every time zone differs from UTC by whole quarters of an hour
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """An entry as its row and its closed intervals have it.
+    """An entry with its closed intervals.
 
-    ``opened_at`` is when its visit began: the stage that joined then is the ticket. ``quote`` is the one first given, None
-    if there was none; ``first_called_at`` is the truth of it.
+    ``opened_at`` is the begin of its visit: the stage that joined at this instant counts as the ticket. ``quote`` is the
+    first quote, None without one. It is compared with ``first_called_at``.
     """
 
     entry_id: int
@@ -44,7 +44,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Durations in whole seconds; all None without any. Nine in ten are no longer than ``p90_seconds``."""
+    """A set of durations in whole seconds; None if it is empty. Nine in ten are at most ``p90_seconds``."""
 
     count: int
     mean_seconds: int | None
@@ -55,7 +55,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Promises:
-    """How true the quotes first given were, of those called: see `server.domain.waits.Coverage`, here in whole seconds.
+    """The accuracy of the first quotes of called entries, see `server.domain.waits.Coverage`. Delays are in whole seconds.
 
     Good quotes have 90 % held and 50 % early.
     """
@@ -71,9 +71,9 @@ class Promises:
 class Figures:
     """The figures of one set of entries.
 
-    ``tickets`` are visits that began in it, ``entries`` all stages, from transfers too. Each entry is open or has ended as
-    ``served``, ``no_shows``, ``transferred``, ``left``, ``cancelled`` or ``expired``. ``wait`` is up to the last call, of
-    those called; ``walk`` from a call to the start; ``service`` from the start on.
+    ``tickets`` counts the visits that began in the set, ``entries`` all stages, those of transfers included. Each entry is
+    open or has ended as ``served``, ``no_shows``, ``transferred``, ``left``, ``cancelled`` or ``expired``. ``wait`` lasts
+    until the last call (of called entries), ``walk`` from a call to the start, and ``service`` from the start to the end.
     """
 
     tickets: int
@@ -102,7 +102,7 @@ class Hour:
 
 @dataclass(frozen=True, slots=True)
 class PointUse:
-    """What a point did, by closed intervals: how many of its calls have come to something, and how long it had somebody."""
+    """The use of a point, by closed intervals: its answered calls, and the time in which it had a patient."""
 
     point_id: int
     calls: int
@@ -111,9 +111,9 @@ class PointUse:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The figures of a set of entries: all together, by service, by queue, by hour, by point; none without any.
+    """The figures of a set of entries: in total, and by service, queue, hour and point. Empty groups are omitted.
 
-    Queues of no service are in no service's figures.
+    Queues without a service count for no service.
     """
 
     total: Figures
@@ -125,14 +125,14 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The figures of some business days: of each that had entries, and of all together."""
+    """The figures of a range of business days: of each day with entries, and of the whole range."""
 
     whole: Group
     days: Mapping[str, Group]
 
 
 class Durations:
-    """A set of durations, in the memory of its different whole seconds."""
+    """A set of durations. Its memory grows with the number of different whole seconds only."""
 
     __slots__ = ("_by_seconds", "_sum")
 
@@ -141,17 +141,17 @@ class Durations:
         self._sum = 0
 
     def add(self, microseconds: int) -> None:
-        """Add one."""
+        """Add a duration."""
         self._by_seconds[microseconds // SECOND] += 1
         self._sum += microseconds
 
     def merge(self, other: Durations) -> None:
-        """Add all of another set."""
+        """Add all durations of another set."""
         self._by_seconds.update(other._by_seconds)
         self._sum += other._sum
 
     def spread(self) -> Spread:
-        """Return its figures. A percentile is the least duration that so many are no longer than."""
+        """Return the figures of the set. A percentile is the least duration that this share does not exceed."""
         ordered = sorted(self._by_seconds)
         ranks = list(accumulate(self._by_seconds[seconds] for seconds in ordered))
         count = ranks[-1] if ranks else 0
@@ -164,7 +164,7 @@ class Durations:
         return Spread(count, self._sum // count // SECOND, at((count + 1) // 2), at((9 * count + 9) // 10), ordered[-1])
 
     def above_median(self) -> int:
-        """Return the upper median in seconds, as `server.domain.waits.coverage` does; 0 of none."""
+        """Return the upper median in seconds, as `server.domain.waits.coverage` does; 0 for an empty set."""
         middle = self._by_seconds.total() // 2
         for seconds in sorted(self._by_seconds):
             middle -= self._by_seconds[seconds]
@@ -173,12 +173,12 @@ class Durations:
         return 0
 
     def longest(self) -> int:
-        """Return the longest in seconds; 0 of none."""
+        """Return the longest duration in seconds; 0 for an empty set."""
         return max(self._by_seconds, default=0)
 
 
 class _Tally:
-    """Counts the entries of one queue and day, or of several."""
+    """The counts of the entries of one queue and day, or of several."""
 
     __slots__ = ("_early", "_missed", "_promised", "_service", "_states", "_tickets", "_wait", "_walk")
 
@@ -242,7 +242,7 @@ class _Tally:
 
 
 class _Sums:
-    """What is counted of one day, or of several."""
+    """The sums of one day, or of several."""
 
     __slots__ = ("arrivals", "busy", "called_at_point", "calls", "queues")
 
@@ -293,9 +293,9 @@ class _Sums:
 
 
 class Statistics:
-    """Makes the report of a site in ``time_zone`` from its entries, which are added by business day.
+    """Builds the report of a site in ``time_zone`` from its entries, which are added in the order of their business days.
 
-    ``service_of`` says which service a queue is of; it may lack queues.
+    ``service_of`` maps a queue to its service. It may lack queues.
     """
 
     def __init__(self, time_zone: str, service_of: Mapping[int, int | None]) -> None:
@@ -307,7 +307,7 @@ class Statistics:
         self._of_day = _Sums()
 
     def add(self, stage: Stage) -> None:
-        """Add one entry. Raises `ValueError` for one of a day that is settled already."""
+        """Add an entry. Raises `ValueError` for an entry of an earlier day than the last one."""
         if stage.business_day != self._day:
             if stage.business_day < self._day:
                 raise ValueError(f"{stage.business_day} cannot follow {self._day}")
@@ -316,7 +316,7 @@ class Statistics:
         self._of_day.add(stage, self._time_zone)
 
     def report(self) -> Report:
-        """Return the figures of all that has been added. Nothing can be added afterwards."""
+        """Return the report of all added entries. Do not add more afterwards."""
         self._settle()
         return Report(self._whole.group(self._service_of), self._days)
 
@@ -328,7 +328,7 @@ class Statistics:
 
 
 def local_hour(instant: int, time_zone: str) -> int:
-    """Return the hour of the wall clock in ``time_zone`` at an instant (microseconds)."""
+    """Return the local hour in ``time_zone`` at an instant (microseconds)."""
     return _hour_of_quarter(instant // _QUARTER, time_zone)
 
 

@@ -1,7 +1,7 @@
-"""What became of one entry, told from its closed intervals: when it joined, was called, began and ended. Pure.
+"""The timeline of one entry, from its closed intervals: joined, called, started and ended. Pure.
 
-An interval is one state that the entry has left, with its length. Wait, walk and service are sums of them; what a step was
-undone has none. Instants are microseconds of UTC.
+An interval is a state that the entry has left, with its length. Wait, walk and service are sums of intervals. An undone step
+has no interval. Instants are microseconds of UTC.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Interval:
 
     @property
     def length(self) -> int:
-        """How long it was (microseconds)."""
+        """The length of the interval (microseconds)."""
         return self.ended_at - self.started_at
 
 
@@ -32,9 +32,9 @@ class Interval:
 class Timeline:
     """The instants of an entry, and its sums.
 
-    ``waited`` and ``served`` are sums of closed intervals. ``waited_for_call`` is what had been waited when the last call
-    came, None if none did. ``walks`` are the closed times from a call to the start that followed it. ``calls`` are the
-    instants at which it was called: a recall is none. ``started_at`` is the last start, ``ended_at`` None while it is open.
+    ``waited`` and ``served`` are sums of closed intervals. ``waited_for_call`` is the wait until the last call, None without
+    a call. ``walks`` are the closed times from a call to the start that followed. ``calls`` are the instants of calls,
+    without recalls. ``started_at`` is the last start, and ``ended_at`` is None while the entry is open.
     """
 
     joined_at: int
@@ -48,7 +48,7 @@ class Timeline:
 
 
 def timeline(state: State, since: int, intervals: Iterable[Interval]) -> Timeline:
-    """Return the timeline of an entry that is in ``state`` since an instant and has left its ``intervals``, in any order."""
+    """Return the timeline of an entry that has been in ``state`` since an instant. ``intervals`` may be in any order."""
     closed = sorted(intervals, key=lambda each: each.ended_by)
     steps = [*((each.state, each.started_at) for each in closed), (state, since)]
     waited = 0

@@ -1,4 +1,4 @@
-"""Quoting waits at a site: what `server.domain.waits` needs from a board, and what it says to whom."""
+"""The quotes of a site: from its board to the input of `server.domain.waits`, and from the result to entries."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from server.domain.waits import History, OpenPoint, Quote
 
 @dataclass(frozen=True, slots=True)
 class FirstQuote:
-    """What somebody is told on joining, and from what: how many are ahead, how many open points may take them."""
+    """The quote of a joining patient, with its inputs: the entries ahead, and the open points that may serve the patient."""
 
     expect_from: int | None
     expect_until: int | None
@@ -26,7 +26,7 @@ class FirstQuote:
 
 
 def first_quote(board: Board, mine: Rank, lane: Lane, now: int) -> FirstQuote:
-    """Return what to tell someone who is about to wait in a lane with the rank ``mine``."""
+    """Return the quote of a patient who is about to join a lane with the rank ``mine``."""
     able = sum(point.state == "open" and ranking.serves(point, lane) for point in board.points.values())
     before = ranking.ahead_of(board, lane, mine)
     if not able:
@@ -37,7 +37,10 @@ def first_quote(board: Board, mine: Rank, lane: Lane, now: int) -> FirstQuote:
 
 
 def requote(board: Board, now: int) -> WaitsQuoted:
-    """Return what has changed for those who wait. Who comes later is quoted as of their place, not before their time."""
+    """Return the changed quotes of waiting entries.
+
+    An absent entry is quoted by its place, but not before its absence ends.
+    """
     ranks = _ranks(board)
     line = _Line(board, ranks)
     absent = {entry_id: bisect_left(ranks, rank(board.entries[entry_id])) for entry_id in board.absent()}
@@ -53,9 +56,10 @@ def requote(board: Board, now: int) -> WaitsQuoted:
 
 
 class _Line:
-    """A site's line as `server.domain.waits` takes it: each lane is a number, that of its queue where anybody may serve it.
+    """A site's line as the input of `server.domain.waits`, which knows lanes as numbers.
 
-    So a lane for one provider, or with a need, is a kind of patient of its own, that draws from its queue's history.
+    A lane that every point of its queue may serve has the number of the queue. A lane for one provider, or with a need, has
+    a negative number of its own and uses the history of its queue.
     """
 
     def __init__(self, board: Board, ranks: Sequence[Rank], last: Lane | None = None) -> None:

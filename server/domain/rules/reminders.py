@@ -1,4 +1,4 @@
-"""Who is to be told what, and when. Pure: a board in, what is due out."""
+"""The notices that patients should get now. Pure: a board in, notices out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ALMOST_AHEAD = 2
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One thing to tell one patient once, about one version of one entry: it changes with each call."""
+    """A notice to one patient about one version of one entry. The version grows with each call."""
 
     kind: str
     entry_id: int
@@ -23,7 +23,7 @@ class Notice:
 
 
 def almost_your_turn(board: Board) -> list[Notice]:
-    """Return a notice for everyone waiting with at most two before them."""
+    """Return a notice for each waiting patient with at most two patients ahead."""
     return [
         Notice(ALMOST_YOUR_TURN, entry.id, entry.calls, entry.visit_id, ALMOST_AHEAD)
         for queue_id in board.queues

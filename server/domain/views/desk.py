@@ -136,7 +136,7 @@ class DeskEntryCell(TypedDict):
     label: str
     state: Annotated[State, Described(enum=_SHOWN_STATES)]
     queue: Id
-    provider: Annotated[Id | None, Described("The clinician whom the patient waits for; null for any.")]
+    provider: Annotated[Id | None, Described("The one clinician that the patient waits for; null for any.")]
     point: Id | None
     rank: Annotated[list[int], Described("Opaque. Compare ranks element by element: the smallest rank is called first.")]
     priority: Priority

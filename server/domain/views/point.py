@@ -56,7 +56,7 @@ class NextPatient(RoomPatient):
 class RoomNextCell(TypedDict):
     """The next patients of this point, in the order in which it would call them."""
 
-    waiting: Annotated[Count, Described("The number of waiting patients whom this point may serve.")]
+    waiting: Annotated[Count, Described("The number of waiting patients that this point may serve.")]
     first: Annotated[list[NextPatient], Described(max_items=NEXT_UP)]
 
 

@@ -424,7 +424,7 @@ def test_a_need_is_never_called_where_it_cannot_be_met() -> None:
     other = world.ticket(queue_id)
     assert world.call(upstairs).id == other.id
     world.do(Transfer(entry_id=other.id, queue_id=world.queue("B")))
-    with pytest.raises(NeedNotMet, match="Upstairs cannot meet what A001 needs: step_free"):
+    with pytest.raises(NeedNotMet, match="Upstairs cannot meet a need of A001: step_free"):
         world.do(Call(entry_id=wheelchair.id, point_id=upstairs))
     assert world.call(below).id == wheelchair.id
 

@@ -62,7 +62,7 @@ def test_keys_are_kinds_and_ids() -> None:
 def test_refused_call_leaves_the_board_as_it_was() -> None:
     world = small_clinic()
     before = facts(world.board)
-    with pytest.raises(Exception, match="Nobody is waiting"):
+    with pytest.raises(Exception, match="no waiting patient"):
         world.do(CallNext(point_id=min(world.board.points)))
     assert facts(world.board) == before
     assert not any(isinstance(record, Visit) for record in world.board.records())

@@ -138,7 +138,7 @@ def test_full_queue_issues_no_ticket_and_counts_absent_patients() -> None:
     world.do(RunningLate(entry_id=first.id, minutes=30))
     error = refusal(world, IssueTicket(queue_id=BLOOD))
     assert isinstance(error, QueueFull)
-    assert error.message == "The queue Blood is full: 2 wait already."
+    assert error.message == "The queue Blood is full: 2 patients are already waiting."
     world.ticket(BLOOD, overrule=True)
     world.call(ONE)
     world.call(TWO)  # one absent patient is left
