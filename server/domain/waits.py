@@ -176,7 +176,7 @@ def _guests_estimating(points: Sequence[OpenPoint], histories: Mapping[int, Hist
 
 
 def _quote(now: int, waits: Sequence[int], estimating: bool) -> Quote:
-    """Return the range in whole minutes: the begin rounded but not into the past, the end rounded up and later."""
+    """Return the range in whole minutes: the start rounded but not into the past, the end rounded up and later."""
     begin = max((now + waits[FROM_RANK - 1] + MINUTE // 2) // MINUTE, -(-now // MINUTE)) * MINUTE
     end = -(-(now + waits[UNTIL_RANK - 1]) // MINUTE) * MINUTE
     return Quote(begin, max(end, begin + MINUTE), estimating)
@@ -301,7 +301,7 @@ class Outcome:
 class Coverage:
     """The accuracy of a set of ``count`` quotes.
 
-    ``held`` quotes had the call by the end of the range, ``early`` ones before its begin. Good quotes have 90 % held and
+    ``held`` quotes had the call by the end of the range, ``early`` ones before its start. Good quotes have 90 % held and
     50 % early. ``missed_by_median`` and ``missed_by_most`` are the delays of the quotes that did not hold, 0 if all held.
     """
 
@@ -318,7 +318,7 @@ class Coverage:
 
     @property
     def early_percent(self) -> int | None:
-        """The share of calls before the begin of the range, in whole per cent; None without quotes."""
+        """The share of calls before the start of the range, in whole per cent; None without quotes."""
         return _percent(self.early, self.count)
 
 

@@ -11,7 +11,10 @@ from server.domain.model.ids import site_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer(OnEntry):
-    """End this stage and send the patient to another queue with the same ticket, if named to wait for one provider."""
+    """End this stage and send the patient to another queue with the same ticket.
+
+    With ``provider_id``, the patient waits for this provider.
+    """
 
     entry_id: int
     queue_id: int

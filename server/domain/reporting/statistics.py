@@ -27,7 +27,7 @@ _QUARTER = 900 * SECOND  # every time zone differs from UTC by whole quarters of
 class Stage:
     """An entry with its closed intervals.
 
-    ``opened_at`` is the begin of its visit: the stage that joined at this instant counts as the ticket. ``quote`` is the
+    ``opened_at`` is the start of its visit: the stage that joined at this instant counts as the ticket. ``quote`` is the
     first quote, None without one. It is compared with ``first_called_at``.
     """
 

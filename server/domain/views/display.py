@@ -24,7 +24,7 @@ class DisplayQueueCell(TypedDict):
     expect_from: Annotated[
         int | None,
         Described(
-            "The begin of the expected time of the last waiting patient's call, in milliseconds since 1970. A newcomer can "
+            "The start of the expected time of the last waiting patient's call, in milliseconds since 1970. A newcomer can "
             "expect about the same. Null if nobody waits."
         ),
     ]

@@ -51,7 +51,7 @@ AbsentUntil = Annotated[
     int | None, Described("The time at which a late patient is expected, in milliseconds since 1970; null if not late.")
 ]
 ExpectFrom = Annotated[
-    int | None, Described("The begin of the expected time of the call, in milliseconds since 1970; null if not waiting.")
+    int | None, Described("The start of the expected time of the call, in milliseconds since 1970; null if not waiting.")
 ]
 ExpectUntil = Annotated[
     int | None, Described("The end of the expected time of the call, in milliseconds since 1970; null if not waiting.")

@@ -14,7 +14,7 @@ KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and is
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_has_a_code_and_a_sentence(kind: type[NowServingError]) -> None:
+def test_error_has_a_code_and_a_sentence(kind: type[NowServingError]) -> None:
     error = kind()
     assert re.fullmatch(r"[a-z]+(_[a-z]+)*", error.code)
     assert kind.__doc__
@@ -28,16 +28,16 @@ def test_codes_are_unique() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_message_is_filled_with_its_details(kind: type[NowServingError]) -> None:
+def test_message_contains_its_details(kind: type[NowServingError]) -> None:
     names = [name for _, name, _, _ in string.Formatter().parse(kind.__doc__ or "") if name]
     details = {name: f"<{name}>" for name in names}
     message = kind(**details).message
     assert all(detail in message for detail in details.values())
     assert "{" not in message
-    assert "?" in kind().message or not names  # what is missing is shown as such, and is no error of its own
+    assert "?" in kind().message or not names  # a missing detail is shown as "?"
 
 
-def test_codes_are_the_words_that_clients_know() -> None:
+def test_code_and_message_of_known_errors() -> None:
     assert EntryNotCalled(entry_id=1, state="held").code == "entry_not_called"
     assert EntryNotCalled(entry_id=1, label="A001", state="held").message == "A001 is held, not called."
     assert SiteNotFound(site_id=7).message == "There is no site with the id 7."
@@ -46,11 +46,11 @@ def test_codes_are_the_words_that_clients_know() -> None:
     assert busy.details == {"point_id": 3, "point_name": "Room 1", "label": "A001", "state": "called"}
 
 
-def test_a_detail_is_never_read_as_a_pattern() -> None:
+def test_detail_is_not_read_as_a_pattern() -> None:
     assert InvalidField(field="{secret}", problem="{0.__class__}").message == "{secret}: {0.__class__}."
 
 
-def test_the_tree() -> None:
+def test_errors_form_a_tree() -> None:
     assert issubclass(SiteNotFound, NotFound)
     assert issubclass(PointBusy, Refused)
     assert not issubclass(NotFound, Refused)

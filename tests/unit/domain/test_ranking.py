@@ -37,7 +37,7 @@ from tests.support.worlds import (
 )
 
 QUEUES = (an_id(1), an_id(2), an_id(3))
-# A visitor: a queue, a priority, and when they joined. Times are coarse, so that ties are common.
+# A visitor: a queue, a priority and the time of joining. Times are coarse, so that ties are common.
 visitors = st.tuples(
     st.sampled_from(QUEUES),
     st.sampled_from(PRIORITIES),
@@ -49,7 +49,7 @@ ALL = Point(an_id(9), SITE_ID, "All", QUEUES, 0, "open", 0)
 
 
 def waiting_room(crowd: list[tuple[int, Priority, int]], *points: Point) -> Board:
-    """Return a board with everyone of the crowd waiting, in the order of their ids."""
+    """Return a board on which the whole crowd waits, in the order of the ids."""
     records: list[Queue | Point] = [Queue(key, SITE_ID, f"Q{key}", "A", 0, False, (), 0) for key in QUEUES]
     visits = [
         a_visit(entry.visit_id, priority=priority) for entry, (_, priority, _) in zip(people(crowd), crowd, strict=True)
@@ -81,20 +81,20 @@ def all_ranks(board: Board) -> list[Rank]:
 
 @examples(200)
 @given(crowds)
-def test_the_order_is_total_transitive_and_unique(crowd: list[tuple[int, Priority, int]]) -> None:
+def test_order_is_total_transitive_and_unique(crowd: list[tuple[int, Priority, int]]) -> None:
     ranks = [rank(entry) for entry in people(crowd)]
     assert len(set(ranks)) == len(ranks)
     for one, other in combinations(ranks, 2):
         assert (one < other) != (other < one)
     ordered = sorted(ranks)
-    assert all(one < other for one, other in combinations(ordered, 2))  # not only neighbours: transitive
+    assert all(one < other for one, other in combinations(ordered, 2))  # all pairs, not only neighbours: transitive
     assert all(isinstance(part, int) for each in ranks for part in each)
 
 
 @examples(150)
 @given(crowds)
 def test_call_next_display_and_ticket_agree(crowd: list[tuple[int, Priority, int]]) -> None:
-    """A point that serves every queue calls in the order of the ranks, and the k-th of them has k ahead."""
+    """A point that serves every queue calls in the order of the ranks, and the k-th entry has k ahead."""
     board = waiting_room(crowd, ALL)
     order = all_ranks(board)
     desk = [DeskView(lambda _: Personal()).cell(board, f"entry:{entry_id}") or {} for entry_id in board.entries]
@@ -120,8 +120,8 @@ def test_call_next_display_and_ticket_agree(crowd: list[tuple[int, Priority, int
 
 @examples(60)
 @given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from(PRIORITIES), st.integers(0, 90)), max_size=12))
-def test_calling_through_commands_is_the_same_order(crowd: list[tuple[int, Priority, int]]) -> None:
-    """The same by real commands: what `call-next` calls one after the other are the sorted ranks."""
+def test_call_next_commands_follow_the_ranks(crowd: list[tuple[int, Priority, int]]) -> None:
+    """Repeated `call-next` commands call the entries in the order of the sorted ranks."""
     world = World()
     queues = [world.queue("A"), world.queue("B"), world.queue("B")]
     point = world.point(*queues)
@@ -139,7 +139,7 @@ def test_calling_through_commands_is_the_same_order(crowd: list[tuple[int, Prior
 
 @examples(200)
 @given(crowds)
-def test_an_emergency_goes_before_everyone_and_nothing_else_is_strict(crowd: list[tuple[int, Priority, int]]) -> None:
+def test_only_an_emergency_always_comes_first(crowd: list[tuple[int, Priority, int]]) -> None:
     board = waiting_room(crowd, ALL)
     bands = [each.band for each in all_ranks(board)]
     assert bands == sorted(bands)
@@ -147,13 +147,13 @@ def test_an_emergency_goes_before_everyone_and_nothing_else_is_strict(crowd: lis
     for each in all_ranks(board):
         assert (each.band == 0) == (by_entry[each.entry_id][1] == "emergency")
     emergencies = [by_entry[each.entry_id][2] for each in all_ranks(board) if each.band == 0]
-    assert emergencies == sorted(emergencies)  # among themselves, whoever came first
+    assert emergencies == sorted(emergencies)  # in the order of joining
 
 
 @examples(300)
 @given(crowds)
-def test_the_fairness_bound(crowd: list[tuple[int, Priority, int]]) -> None:
-    """A standard walk-in of time t is overtaken only by those who joined before t + the largest head start."""
+def test_standard_patient_is_overtaken_only_within_the_fairness_bound(crowd: list[tuple[int, Priority, int]]) -> None:
+    """A standard walk-in of time t is overtaken only by entries that joined before t + the largest head start."""
     largest = max(head_start(priority, RULES) for priority in PRIORITIES)
     entries = people(crowd)
     for entry, (_, priority, joined) in zip(entries, crowd, strict=True):
@@ -164,10 +164,10 @@ def test_the_fairness_bound(crowd: list[tuple[int, Priority, int]]) -> None:
 
 
 def overtakings(script: list[Step]) -> list[int]:
-    """Play a day; return for each time that `call-next` took another first by how much later that visit had joined.
+    """Play a day. Return, for each time that `call-next` overtook an entry, how much later the called visit had joined.
 
-    Counted are the standard walk-ins who were there to be called, and whose place nothing but their arrival has made: no
-    move, no queue that lets join anew, no absence of their own. Emergencies may overtake anybody.
+    Only overtaken standard walk-ins count that are present and whose place comes from their arrival alone: no move, no queue
+    that joins anew, no absence. Emergencies may overtake every entry, and do not count.
     """
     world, found = small_clinic(), []
     for step in script:
@@ -191,10 +191,10 @@ def overtakings(script: list[Step]) -> list[int]:
 
 
 LARGEST_HEAD_START = max(head_start(priority, RULES) for priority in PRIORITIES)
-BOOKING_LEAD = 15 * MINUTE  # product.md's default; nobody can book yet, so for now nobody gains by it
+BOOKING_LEAD = 15 * MINUTE  # the default; without bookings it has no effect yet
 
 
-# Who comes, is called, comes back, goes on, or is given another priority; nothing here moves anybody by hand.
+# Patients come, are called, return, continue or get another priority. No step moves an entry by hand.
 RUSH = (
     *("issue",) * 10,
     *("call",) * 6,
@@ -213,31 +213,31 @@ def a_rush(seed: int) -> list[Step]:
 
 @examples(150)
 @given(st.one_of(st.integers(0, 2**32).map(a_rush), scripts(60)))
-def test_the_fairness_bound_holds_through_whole_days(script: list[Step]) -> None:
+def test_fairness_bound_holds_through_whole_days(script: list[Step]) -> None:
     """ "Manual moves, queue exceptions, emergencies and the patient's own absence apart, a standard walk-in of time t is
     overtaken only by visits that joined before t + largest head start + booking lead." """
     by_rule = [step for step in script if step[0] not in ("move", "call-one")]
     assert all(later < LARGEST_HEAD_START + BOOKING_LEAD for later in overtakings(by_rule))
 
 
-RUSHES = (5, 14, 18, 19, 20, 21, 27, 30, 31)  # of the first forty those on which it happens more than once
+RUSHES = (5, 14, 18, 19, 20, 21, 27, 30, 31)  # those of the first forty days with more than one such call
 
 
-def test_on_such_days_people_are_overtaken() -> None:
-    """The bound is not kept by nobody ever being overtaken: some are, by almost as much as is allowed."""
+def test_patients_are_overtaken_on_such_days() -> None:
+    """The bound does not hold trivially: some patients are overtaken by almost the allowed time."""
     found = [later for seed in RUSHES for later in overtakings(a_rush(seed))]
     assert len(found) > 30
     assert max(found) > LARGEST_HEAD_START * 2 // 3
 
 
-def test_the_bound_is_reached_but_not_passed() -> None:
+def test_fairness_bound_is_exact() -> None:
     """An urgent visitor one microsecond inside the bound overtakes, one at the bound does not."""
     at = 45 * MINUTE
     first, inside, at_bound = people([(QUEUES[0], "standard", 0), (QUEUES[0], "urgent", at - 1), (QUEUES[0], "urgent", at)])
     assert rank(inside) < rank(first) < rank(at_bound)
 
 
-def test_head_starts_are_those_of_the_product() -> None:
+def test_head_starts_have_their_default_values() -> None:
     assert {priority: head_start(priority, RULES) // MINUTE for priority in PRIORITIES} == {
         "emergency": 0,
         "urgent": 45,
@@ -255,7 +255,7 @@ def test_head_starts_are_those_of_the_product() -> None:
 
 @examples(150)
 @given(crowds, st.lists(st.sets(st.sampled_from(QUEUES), min_size=1), max_size=3))
-def test_ahead_counts_whom_a_point_able_to_serve_me_could_take(
+def test_ahead_counts_entries_that_compete_for_the_same_points(
     crowd: list[tuple[int, Priority, int]], serves: list[set[int]]
 ) -> None:
     points = [
@@ -278,7 +278,7 @@ def test_ahead_counts_whom_a_point_able_to_serve_me_could_take(
 
 @examples(150)
 @given(crowds, st.sets(st.sampled_from(QUEUES), min_size=1))
-def test_a_point_takes_the_first_of_its_own_queues_only(crowd: list[tuple[int, Priority, int]], serves: set[int]) -> None:
+def test_point_calls_the_first_of_its_own_queues_only(crowd: list[tuple[int, Priority, int]], serves: set[int]) -> None:
     board = waiting_room(crowd)
     point = Point(an_id(9), SITE_ID, "P", tuple(sorted(serves)), 0, "open", 0)
     able = [entry for entry in board.entries.values() if entry.queue_id in serves]
@@ -313,7 +313,7 @@ REASONS: list[tuple[str, list[tuple[int, Priority, int]], str]] = [
 
 
 @pytest.mark.parametrize(("crowd", "expected"), [each[1:] for each in REASONS], ids=[each[0] for each in REASONS])
-def test_reasons(crowd: list[tuple[int, Priority, int]], expected: str) -> None:
+def test_reason_names_the_deciding_rule(crowd: list[tuple[int, Priority, int]], expected: str) -> None:
     board = waiting_room(crowd)
     point = Point(an_id(9), SITE_ID, "P", (A, B), 0, "open", 0)
     chosen = next_for(board, point)
@@ -323,7 +323,7 @@ def test_reasons(crowd: list[tuple[int, Priority, int]], expected: str) -> None:
 
 @examples(150)
 @given(crowds)
-def test_a_reason_names_the_one_called_and_the_next_after(crowd: list[tuple[int, Priority, int]]) -> None:
+def test_reason_names_the_called_entry_and_the_following_one(crowd: list[tuple[int, Priority, int]]) -> None:
     board = waiting_room(crowd, ALL)
     order = all_ranks(board)
     for each in order[:1]:
@@ -332,7 +332,7 @@ def test_a_reason_names_the_one_called_and_the_next_after(crowd: list[tuple[int,
         assert said.startswith(" before ".join(labels) + ": ")
 
 
-def test_the_reason_is_kept_with_the_call() -> None:
+def test_reason_is_kept_with_the_call() -> None:
     world = World()
     queue_id = world.queue()
     point = world.point(queue_id)
@@ -344,7 +344,7 @@ def test_the_reason_is_kept_with_the_call() -> None:
     assert event.reason == "A002 before A001: assisted, 20 min head start"
 
 
-def test_a_transfer_keeps_the_place_among_those_already_there() -> None:
+def test_transfer_keeps_the_place_among_waiting_entries() -> None:
     world = World()
     first, second = world.queue("A"), world.queue("B")
     point = world.point(second)
@@ -357,16 +357,16 @@ def test_a_transfer_keeps_the_place_among_those_already_there() -> None:
     assert all(one < other for one, other in pairwise([early.place, late.place]))
 
 
-def test_a_head_start_is_named_when_it_decided_between_equal_times() -> None:
+def test_reason_names_the_head_start_between_equal_times() -> None:
     assert _reason_between({}, {"priority": "urgent"}) == "V013 before V011: urgent, 45 min head start"
 
 
-def test_a_move_is_named_when_it_decided() -> None:
+def test_reason_names_a_move() -> None:
     assert _reason_between({}, {"place": START - MINUTE, "moved": True}) == "V013 before V011: moved by staff"
 
 
 def _reason_between(first: dict[str, Any], second: dict[str, Any]) -> str:
-    """Return why the second of two who joined at once goes first: by its priority, or by a place it was given."""
+    """Return the reason why the second of two entries that joined at once comes first: its priority, or a given place."""
     priority = second.get("priority", "standard")
     entries = [
         an_entry(an_id(10), an_id(11), A, **first),
@@ -384,11 +384,11 @@ def _reason_between(first: dict[str, Any], second: dict[str, Any]) -> str:
     return reason(board, chosen, point)
 
 
-# Who may serve whom
+# Providers and needs
 
 
 def lanes_clinic() -> World:
-    """A clinic with one queue; its first room has Dr. Ada, its second, up the stairs, Dr. Bose."""
+    """Return a clinic with one queue. Dr. Ada is in the first room, Dr. Bose in the second one, up the stairs."""
     world = World()
     queue_id = world.queue()
     world.point(queue_id)
@@ -400,7 +400,7 @@ def lanes_clinic() -> World:
     return world
 
 
-def test_a_named_provider_s_patients_are_called_by_that_provider_alone() -> None:
+def test_patients_of_a_provider_are_called_only_by_this_provider() -> None:
     world = lanes_clinic()
     (queue_id,), (below, upstairs) = world.board.queues, sorted(world.board.points)
     ada, bose = sorted(world.board.providers)
@@ -417,7 +417,7 @@ def test_a_named_provider_s_patients_are_called_by_that_provider_alone() -> None
         world.do(CallNext(point_id=empty))
 
 
-def test_a_need_is_never_called_where_it_cannot_be_met() -> None:
+def test_patient_is_not_called_to_a_point_that_cannot_meet_a_need() -> None:
     world = lanes_clinic()
     (queue_id,), (below, upstairs) = world.board.queues, sorted(world.board.points)
     wheelchair = world.ticket(queue_id, needs=("step_free", "chaperone"), priority="emergency")
@@ -429,7 +429,7 @@ def test_a_need_is_never_called_where_it_cannot_be_met() -> None:
     assert world.call(below).id == wheelchair.id
 
 
-def test_what_is_amended_moves_to_another_lane() -> None:
+def test_amended_needs_move_the_entry_to_another_lane() -> None:
     world = lanes_clinic()
     (queue_id,), (_, upstairs) = world.board.queues, sorted(world.board.points)
     entry = world.ticket(queue_id)
@@ -440,8 +440,8 @@ def test_what_is_amended_moves_to_another_lane() -> None:
     assert world.call(upstairs).id == entry.id
 
 
-def test_nobody_ahead_counts_whom_only_others_could_take() -> None:
-    """I wait for Dr. Ada; those for Dr. Bose are no rivals of mine, those for anybody are."""
+def test_ahead_does_not_count_entries_of_other_providers() -> None:
+    """A patient for Dr. Ada competes with patients for any provider, and not with those for Dr. Bose."""
     world = lanes_clinic()
     (queue_id,) = world.board.queues
     ada, bose = sorted(world.board.providers)
@@ -455,9 +455,9 @@ def test_nobody_ahead_counts_whom_only_others_could_take() -> None:
 
 @examples(100)
 @given(scripts(60))
-def test_call_next_board_and_ahead_agree_whoever_may_serve_whom(script: list[Step]) -> None:
-    """At every moment of a day with providers and needs: who is called has nobody ahead that the point could have taken,
-    and the point may serve them."""
+def test_call_next_board_and_ahead_agree_for_providers_and_needs(script: list[Step]) -> None:
+    """On a day with providers and needs, a called entry never has an entry ahead that the point could have called,
+    and the point may serve the called entry."""
     world = lanes_clinic()
     world.point(world.queue("B"), min(world.board.queues))
     for step in script:

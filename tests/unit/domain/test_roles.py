@@ -1,4 +1,4 @@
-"""Who may do what: the table, compared with this second writing of it."""
+"""The table of rights, compared with a second, independent table."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ QUERIES = {
     "follow-point",
 }
 ADMINISTRATION = {"manage-staff", "manage-api-keys", "pair-devices"}
-WITHIN = {"overrule-limits"}  # asked within a command
+WITHIN = {"overrule-limits"}  # checked within a command
 # a admin, m manager, r receptionist, c clinician
 EXPECTED = {
     "issue-ticket": "ar",
@@ -93,50 +93,50 @@ EXPECTED = {
 }
 
 
-def test_every_command_of_the_api_is_in_the_table_and_nothing_unknown_is() -> None:
+def test_table_has_every_command_of_the_api_and_nothing_unknown() -> None:
     assert set(MAY) == {name for name, kind in COMMANDS.items() if not kind.internal} | QUERIES | WITHIN | ADMINISTRATION
 
 
-def test_the_table_names_known_roles_only() -> None:
+def test_table_names_known_roles_only() -> None:
     assert set(ROLES) == {"admin", "manager", "receptionist", "clinician"}
     assert all(roles and roles <= {*ROLES, PATIENT, KIOSK, INTEGRATION} for roles in MAY.values())
 
 
 @pytest.mark.parametrize("action", EXPECTED)
 @pytest.mark.parametrize("role", ROLES)
-def test_who_may(role: str, action: str) -> None:
+def test_roles_have_the_rights_of_the_second_table(role: str, action: str) -> None:
     assert may(role, action) == (role[0] in EXPECTED[action])
 
 
-def test_the_second_writing_is_complete() -> None:
+def test_second_table_is_complete() -> None:
     assert set(EXPECTED) == set(MAY)
 
 
-def test_a_patient_may_leave_or_be_late_and_nothing_else() -> None:
+def test_patient_may_leave_or_be_late_and_nothing_else() -> None:
     assert {action for action in MAY if may(PATIENT, action)} == {"leave", "running-late"}
 
 
-def test_a_kiosk_gives_tickets_and_nothing_else() -> None:
+def test_kiosk_may_issue_tickets_and_nothing_else() -> None:
     assert {action for action in MAY if may(KIOSK, action)} == {"issue-ticket"}
 
 
-def test_another_system_may_do_what_a_kiosk_or_an_app_needs_and_nothing_else() -> None:
+def test_other_system_has_the_rights_of_a_kiosk_or_an_app_only() -> None:
     allowed = {"issue-ticket", "leave", "cancel", "running-late", "read-board", "read-sites"}
     assert {action for action in MAY if may(INTEGRATION, action)} == allowed
 
 
 @pytest.mark.parametrize("role", ["", "Admin", "display", "clock", "nobody"])
-def test_others_may_nothing(role: str) -> None:
+def test_unknown_role_has_no_rights(role: str) -> None:
     assert not any(may(role, action) for action in MAY)
 
 
 @pytest.mark.parametrize("action", ["", "tick", "Call-Next", "call_next", "drop-tables"])
-def test_what_is_not_in_the_table_is_allowed_to_nobody(action: str) -> None:
+def test_unknown_action_is_allowed_to_no_role(action: str) -> None:
     assert not any(may(role, action) for role in ROLES)
 
 
-def test_who_looks_at_a_desk() -> None:
-    """Names are for those who call patients by them; what staff alone may know is for no other system."""
+def test_kind_of_onlooker_of_each_role() -> None:
+    """Names are for staff who call patients by name. Data for staff only is hidden from other systems."""
     lookers = {role: onlooker(role) for role in (*ROLES, INTEGRATION, PATIENT, KIOSK, "nobody")}
     assert {role for role, looker in lookers.items() if looker == "floor"} == {"admin", "receptionist", "clinician"}
     assert {role for role, looker in lookers.items() if looker == "staff"} == {"manager"}

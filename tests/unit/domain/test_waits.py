@@ -1,4 +1,4 @@
-"""Quoted waits: right in simulated clinics, orderly in every case, and cheap."""
+"""Quotes are accurate in simulated clinics, consistent in every case, and cheap."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def lognormal(median_minutes: float, sigma: float) -> Law:
 
 
 def bimodal(short_minutes: float, long_minutes: float, share_long: float) -> Law:
-    """Return the law of a service that is one of two things, each within a fifth of its usual length."""
+    """Return the law of a service of two kinds, each within a fifth of its usual duration."""
 
     def law(chance: random.Random) -> int:
         usual = long_minutes if chance.random() < share_long else short_minutes
@@ -73,7 +73,7 @@ def mean_of(law: Law) -> int:
 class Clinic:
     """A simulated clinic: patients come at random, in rushes and lulls, and free points call the first they may serve.
 
-    Whoever has to wait is quoted on joining; ``outcomes`` has what came of it, with how many were before them.
+    A patient who has to wait gets a quote on joining. ``outcomes`` has the result, with the number of patients ahead.
     """
 
     def __init__(self, points: Sequence[tuple[int, ...]], laws: dict[int, Law], seed: int, warm: int = 50) -> None:
@@ -82,14 +82,14 @@ class Clinic:
         self.laws = laws
         self.histories = {key: History(tuple(law(self.chance) for _ in range(warm))) for key, law in laws.items()}
         self.now = START
-        self.line: list[tuple[int, int]] = []  # the queue, and the number of the visit
-        self.ends: list[tuple[int, int]] = []  # the instant, and the point
+        self.line: list[tuple[int, int]] = []  # queue and number of the visit
+        self.ends: list[tuple[int, int]] = []  # instant and point
         self.given: dict[int, tuple[int, Outcome]] = {}
         self.outcomes: list[tuple[int, Outcome]] = []
         self.pause = sum(mean_of(law) for law in laws.values()) // len(laws) // len(points)
 
     def run(self, count: int) -> list[tuple[int, Outcome]]:
-        """Play until ``count`` quotes have come true or not."""
+        """Play until the outcome of ``count`` quotes is known."""
         visit, arrival = 0, self.now
         while len(self.outcomes) < count:
             while self.ends and self.ends[0][0] <= arrival:
@@ -138,12 +138,12 @@ def share_of(part: int, whole: int) -> float:
 
 @cache
 def played(law: str, points: int) -> tuple[Outcome, ...]:
-    """Return what came of the quotes given on joining in a day of a clinic with one queue."""
+    """Return the outcomes of the first quotes on a day of a clinic with one queue."""
     return tuple(outcome for _, outcome in Clinic([(BLOOD,)] * points, {BLOOD: LAWS[law]}, seed=points).run(300))
 
 
 @pytest.mark.parametrize("law", LAWS)
-def test_nine_in_ten_are_called_by_the_end_of_their_range_and_half_before_its_begin(law: str) -> None:
+def test_nine_in_ten_are_called_by_the_end_and_half_before_the_start(law: str) -> None:
     found = coverage([outcome for points in POINTS for outcome in played(law, points)])
     assert found.count == 1800
     assert 86 <= share_of(found.held, found.count) <= 95
@@ -158,7 +158,7 @@ def test_nine_in_ten_are_called_by_the_end_of_their_range_and_half_before_its_be
         [(BLOOD,), (BLOOD, X_RAY)],
     ],
 )
-def test_so_it_is_where_points_draw_from_several_queues(points: list[tuple[int, ...]]) -> None:
+def test_quotes_hold_where_points_serve_several_queues(points: list[tuple[int, ...]]) -> None:
     clinic = Clinic(points, {BLOOD: LAWS["lognormal"], X_RAY: LAWS["bimodal"]}, seed=3)
     found = coverage([outcome for _, outcome in clinic.run(600)])
     assert 84 <= share_of(found.held, found.count) <= 97
@@ -167,9 +167,9 @@ def test_so_it_is_where_points_draw_from_several_queues(points: list[tuple[int, 
 
 @cache
 def watched(law: str, points: int, known: int, rounds: int = 100) -> tuple[tuple[int, int], ...]:
-    """Return, for 0 to 40 ahead, how many of ``rounds`` quotes held, and how many were called before their range.
+    """Return, for 0 to 40 ahead, how many of ``rounds`` quotes held, and how many calls came before their range.
 
-    Each round is another clinic: other durations known, all points busy, as a visitor at any time would find them.
+    Each round is another clinic, with other known durations and all points busy, as at a random time of the day.
     """
     chance, draw = random.Random(points), LAWS[law]
     found = [(0, 0)] * (LONGEST_LINE + 1)
@@ -194,7 +194,7 @@ def watched(law: str, points: int, known: int, rounds: int = 100) -> tuple[tuple
 
 @pytest.mark.parametrize("points", POINTS)
 @pytest.mark.parametrize("law", LAWS)
-def test_so_it_is_in_each_kind_of_clinic(law: str, points: int) -> None:
+def test_quotes_hold_in_each_kind_of_clinic(law: str, points: int) -> None:
     found = watched(law, points, MEMORY)
     whole = 100 * len(found)
     assert 82 <= share_of(sum(kept for kept, _ in found), whole) <= 97
@@ -202,7 +202,7 @@ def test_so_it_is_in_each_kind_of_clinic(law: str, points: int) -> None:
 
 
 @pytest.mark.parametrize("ahead", [range(3), range(3, 10), range(10, 20), range(20, 30), range(30, 41)], ids=str)
-def test_so_it_is_for_the_first_and_for_the_last_in_the_line(ahead: range) -> None:
+def test_quotes_hold_for_the_first_and_the_last_in_the_line(ahead: range) -> None:
     found = [watched(law, points, MEMORY)[each] for law in LAWS for points in POINTS for each in ahead]
     whole = 100 * len(found)
     assert 85 <= share_of(sum(kept for kept, _ in found), whole) <= 95
@@ -210,7 +210,7 @@ def test_so_it_is_for_the_first_and_for_the_last_in_the_line(ahead: range) -> No
 
 
 @pytest.mark.parametrize("law", LAWS)
-def test_eight_durations_are_enough_to_be_useful(law: str) -> None:
+def test_quotes_are_useful_from_eight_durations_on(law: str) -> None:
     found = [each for points in (1, 3) for each in watched(law, points, ENOUGH)]
     whole = 100 * len(found)
     assert 76 <= share_of(sum(kept for kept, _ in found), whole) <= 95
@@ -227,7 +227,7 @@ QUEUES = (BLOOD, X_RAY, FORMS)
 lines = st.lists(st.sampled_from(QUEUES), max_size=12)
 drawing = st.lists(st.sampled_from(QUEUES), max_size=3, unique=True).map(tuple)
 guests = st.one_of(st.none(), st.sampled_from(QUEUES))
-# A point, with how long it has had its guest; a clock may have been set back.
+# A point and the time since its patient's call, which is negative if the clock was set back.
 open_points = st.tuples(drawing, guests, st.one_of(minutes, st.integers(-HOUR, 30 * HOUR)))
 rooms = st.lists(open_points, max_size=5)
 Room = list[tuple[tuple[int, ...], int | None, int]]
@@ -245,7 +245,7 @@ def not_earlier(later: Quote | None, sooner: Quote | None) -> bool:
 
 @examples(150)
 @given(instants, lines, rooms, st.dictionaries(st.sampled_from(QUEUES), histories))
-def test_a_range_is_whole_minutes_and_never_past_and_all_whom_a_point_serves_have_one(
+def test_range_is_whole_minutes_and_not_past_for_every_served_patient(
     now: int, line: list[int], room: Room, known: dict[int, History]
 ) -> None:
     found = quotes(now, line, points_of(room, now), known)
@@ -260,7 +260,7 @@ def test_a_range_is_whole_minutes_and_never_past_and_all_whom_a_point_serves_hav
 
 @examples(100)
 @given(instants, lines, rooms, st.dictionaries(st.sampled_from(QUEUES), histories), st.integers(0, 12))
-def test_who_is_later_in_a_queue_is_not_quoted_earlier_and_nobody_behind_matters(
+def test_later_patient_is_not_quoted_earlier_and_patients_behind_do_not_matter(
     now: int, line: list[int], room: Room, known: dict[int, History], kept: int
 ) -> None:
     points = points_of(room, now)
@@ -273,10 +273,10 @@ def test_who_is_later_in_a_queue_is_not_quoted_earlier_and_nobody_behind_matters
 
 @examples(150)
 @given(instants, lines, rooms, st.dictionaries(st.sampled_from(QUEUES), histories), st.booleans())
-def test_who_is_last_is_quoted_the_same_when_nobody_else_is_asked_for(
+def test_quote_of_last_equals_the_last_quote(
     now: int, line: list[int], room: Room, known: dict[int, History], special: bool
 ) -> None:
-    """Also where one queue is of patients whom not all of its points may serve: it draws from the other's history."""
+    """One of the queues is a lane that only some points may serve. It uses the history of the other one."""
     points, queue_of = points_of(room, now), {FORMS: BLOOD} if special else {}
     for end in range(1, len(line) + 1):
         assert (
@@ -286,7 +286,7 @@ def test_who_is_last_is_quoted_the_same_when_nobody_else_is_asked_for(
 
 @examples(60)
 @given(instants, lines, rooms, rooms, st.dictionaries(st.sampled_from(QUEUES), histories))
-def test_queues_that_share_no_point_do_not_matter_to_one_another(
+def test_queues_without_a_common_point_are_independent(
     now: int, line: list[int], here: Room, there: Room, known: dict[int, History]
 ) -> None:
     moved = {queue_id: queue_id + 100 for queue_id in QUEUES}
@@ -338,9 +338,7 @@ def test_one_more_service_longer_than_all_never_makes_a_range_earlier(
 
 @examples(200)
 @given(st.lists(durations, min_size=1, max_size=MEMORY).map(sorted), st.one_of(durations, st.integers(0, 100 * HOUR)))
-def test_what_remains_is_never_negative_and_falls_evenly_into_the_gaps_of_those_that_lasted_longer(
-    sample: list[int], elapsed: int
-) -> None:
+def test_remaining_durations_are_not_negative_and_fall_evenly_into_the_gaps(sample: list[int], elapsed: int) -> None:
     remaining = remaining_durations(sample, elapsed)
     assert len(remaining) == FUTURES
     assert remaining == sorted(remaining)
@@ -351,10 +349,10 @@ def test_what_remains_is_never_negative_and_falls_evenly_into_the_gaps_of_those_
         assert within >= rank_ * FUTURES // (len(lasted) + 1)
 
 
-# Cases worked out by hand
+# Cases computed by hand
 
 
-def test_a_free_point_calls_at_once() -> None:
+def test_free_point_calls_at_once() -> None:
     history = History((10 * MINUTE,) * MEMORY)
     assert quote(START, 0, [None], history) == Quote(START, START + MINUTE, False)
     assert quote(START + 1, 0, [None], history) == Quote(START + MINUTE, START + 2 * MINUTE, False)
@@ -363,7 +361,7 @@ def test_a_free_point_calls_at_once() -> None:
     )
 
 
-def test_services_that_always_last_ten_minutes() -> None:
+def test_quotes_for_services_of_exactly_ten_minutes() -> None:
     history = History((10 * MINUTE,) * MEMORY)
     for ahead in range(20):
         assert quote(START, ahead + 1, [None], history) == Quote(
@@ -374,8 +372,8 @@ def test_services_that_always_last_ten_minutes() -> None:
         assert pair.expect_from == START + 10 * (ahead // 2 + 1) * MINUTE
 
 
-def test_how_long_a_guest_has_been_there_counts() -> None:
-    """Of short and long services, one that has outlasted the short ones is a long one."""
+def test_elapsed_time_of_a_patient_at_a_point_counts() -> None:
+    """A service that has outlasted the short ones is one of the long ones."""
     history = History((4 * MINUTE, 4 * MINUTE, 20 * MINUTE) * 16)
     fresh, old = quote(START, 0, [0], history), quote(START, 0, [5 * MINUTE], history)
     assert fresh is not None
@@ -385,23 +383,23 @@ def test_how_long_a_guest_has_been_there_counts() -> None:
     assert old == Quote(START + 15 * MINUTE, START + 16 * MINUTE, False)
 
 
-def test_the_guest_who_outlasts_all_is_less_and_less_about_to_go() -> None:
+def test_patient_who_outlasts_all_known_durations_is_expected_to_stay_longer() -> None:
     sample = [10 * MINUTE] * MEMORY
     middle = FUTURES // 2
     medians = [remaining_durations(sample, elapsed)[middle] for elapsed in (10 * MINUTE, 30 * MINUTE, 5 * HOUR)]
-    # The median of Lomax's law of shape 2 is (sqrt 2 - 1) scales: of the mean and of what is beyond the longest.
+    # The median of Lomax's law of shape 2 is (sqrt 2 - 1) scales. The scale is the mean plus the excess over the longest.
     for median, scale in zip(medians, (10 * MINUTE, 30 * MINUTE, 300 * MINUTE), strict=True):
         assert abs(median - 0.41421356 * scale) < SECOND
 
 
-def test_what_remains_among_three_known() -> None:
+def test_remaining_durations_among_three_known() -> None:
     remaining = remaining_durations([2 * MINUTE, 6 * MINUTE, 10 * MINUTE], 4 * MINUTE)
     assert sum(each < 2 * MINUTE for each in remaining) == 33  # one of three gaps: 4 to 6, 6 to 10, beyond
     assert sum(2 * MINUTE <= each < 6 * MINUTE for each in remaining) == 33
     assert remaining[16] == MINUTE  # the middle of the first gap
 
 
-def test_points_that_cannot_serve_me_do_not_help_me() -> None:
+def test_points_that_cannot_serve_a_patient_do_not_help() -> None:
     history = {BLOOD: History((10 * MINUTE,) * MEMORY), X_RAY: History((30 * MINUTE,) * MEMORY)}
     line = [X_RAY, BLOOD, X_RAY, BLOOD]
     points = [OpenPoint((X_RAY,)), OpenPoint((BLOOD, X_RAY))]
@@ -410,8 +408,8 @@ def test_points_that_cannot_serve_me_do_not_help_me() -> None:
     assert begins == [0, 0, 10, 40]  # the second X-ray is before the second blood test at the point that does both
 
 
-def test_one_more_ahead_in_another_queue_may_well_make_it_sooner() -> None:
-    """The true system does so too: whoever keeps the shared point busy sends my rival to the other one."""
+def test_one_more_ahead_in_another_queue_can_make_a_quote_earlier() -> None:
+    """The real system does the same: a patient at the shared point sends a competitor to the other one."""
     history = {BLOOD: History((10 * MINUTE,) * MEMORY), FORMS: History((2 * MINUTE,) * MEMORY)}
     points = [OpenPoint((BLOOD, FORMS), BLOOD, START - 9 * MINUTE), OpenPoint((BLOOD,), BLOOD, START - 8 * MINUTE)]
     without = quotes(START, [BLOOD, FORMS], points, history)[-1]
@@ -420,17 +418,17 @@ def test_one_more_ahead_in_another_queue_may_well_make_it_sooner() -> None:
     assert behind_one_more == Quote(START + 3 * MINUTE, START + 4 * MINUTE, False)
 
 
-def test_nobody_is_promised_what_no_point_does() -> None:
+def test_patient_without_an_able_point_has_no_quote() -> None:
     assert quote(START, 3, [], History()) is None
     assert quotes(START, [BLOOD, X_RAY], [OpenPoint((X_RAY,))], {})[0] is None
     assert quotes(START, [], [OpenPoint((X_RAY,)), OpenPoint(())], {}) == []
 
 
-# Always the same
+# Determinism
 
 
-def test_every_process_quotes_the_same() -> None:
-    """Pinned: these change only when the method does, and then the quotes of two versions of the server differ."""
+def test_every_process_gives_the_same_quotes() -> None:
+    """These values change only with the method. Then the quotes of two versions of the server differ."""
     history = {BLOOD: History(tuple(k * k % 17 * MINUTE + k for k in range(MEMORY))), X_RAY: History((MINUTE,))}
     points = [OpenPoint((BLOOD,), BLOOD, START - 3 * MINUTE), OpenPoint((BLOOD, X_RAY), X_RAY, START - MINUTE)]
     found = quotes(START, [BLOOD, X_RAY, BLOOD] * 4, points, history)
@@ -454,7 +452,7 @@ def test_every_process_quotes_the_same() -> None:
     assert quotes(START, [BLOOD, X_RAY, BLOOD] * 4, points, dict(reversed(history.items()))) == found
 
 
-def test_there_is_no_float_and_no_chance_in_it() -> None:
+def test_module_uses_no_floats_and_no_randomness() -> None:
     tree = ast.parse(inspect.getsource(waits))
     for node in ast.walk(tree):
         assert not (isinstance(node, ast.Constant) and isinstance(node.value, float))
@@ -467,7 +465,7 @@ def test_there_is_no_float_and_no_chance_in_it() -> None:
 # Histories
 
 
-def test_a_site_without_history_says_so_until_eight_have_been_served() -> None:
+def test_quotes_are_estimates_until_eight_services_are_known() -> None:
     history = History()
     for count in range(ENOUGH + 2):
         found = quote(START, 2, [None, 3 * MINUTE], history)
@@ -476,7 +474,7 @@ def test_a_site_without_history_says_so_until_eight_have_been_served() -> None:
         history = history.record(9 * MINUTE)
 
 
-def test_whoever_depends_on_an_unknown_service_is_told_so() -> None:
+def test_quote_that_depends_on_an_unknown_service_is_an_estimate() -> None:
     known = {BLOOD: History((5 * MINUTE,) * 20)}
     shared = [OpenPoint((BLOOD, X_RAY), BLOOD, START)]
     flags = [each and each.estimating for each in quotes(START, [BLOOD, X_RAY, BLOOD], shared, known)]
@@ -488,7 +486,7 @@ def test_whoever_depends_on_an_unknown_service_is_told_so() -> None:
     assert flags == [True, False]
 
 
-def test_the_prior_gives_way_to_what_is_known() -> None:
+def test_known_durations_replace_the_prior() -> None:
     assert History().sample() == sorted(PRIOR)
     assert sum(PRIOR) / len(PRIOR) == 9.75 * MINUTE
     history = History()
@@ -499,7 +497,7 @@ def test_the_prior_gives_way_to_what_is_known() -> None:
     assert history.sample() == [HOUR] * ENOUGH
 
 
-def test_a_history_keeps_the_newest_and_no_more_than_it_should() -> None:
+def test_history_keeps_the_newest_durations_up_to_its_limit() -> None:
     history = History()
     for count in range(3 * MEMORY):
         history = history.record(count)
@@ -513,9 +511,9 @@ def test_a_history_keeps_the_newest_and_no_more_than_it_should() -> None:
 
 
 def steps(line: Sequence[int], points: Sequence[OpenPoint]) -> int:
-    """Return how many calls, of Python and of C, it takes to quote a line."""
+    """Return the number of calls of Python and C functions for the quotes of a line."""
     known = {queue_id: History((7 * MINUTE, 9 * MINUTE) * 25) for queue_id in QUEUES}
-    quotes(START, line, points, known)  # once per process, some tables are made
+    quotes(START, line, points, known)  # the first call in a process fills the caches
     counted = 0
 
     def count(frame: FrameType, event: str, argument: object) -> None:
@@ -536,22 +534,22 @@ MIXED = [OpenPoint(QUEUES[place % 3 : place % 3 + 2], BLOOD, START - place * MIN
 
 
 @pytest.mark.parametrize("points", [SAME, MIXED], ids=["one queue", "points that overlap"])
-def test_five_hundred_waiting_cost_a_few_steps_each_in_every_future(points: list[OpenPoint]) -> None:
+def test_quotes_for_five_hundred_cost_a_few_steps_for_each_patient_and_future(points: list[OpenPoint]) -> None:
     line = [BLOOD] * 500 if points is SAME else [QUEUES[place % 3] for place in range(500)]
     whole, half = steps(line, points), steps(line[:250], points)
     assert whole <= 5 * FUTURES * len(line)
     assert whole <= 2.1 * half
 
 
-def test_a_line_longer_than_the_streams_is_quoted_too() -> None:
+def test_line_longer_than_the_streams_has_quotes() -> None:
     found = quotes(START, [BLOOD] * 1100, SAME, {})
     assert all(not_earlier(later, sooner) for sooner, later in pairwise(found))
 
 
-# Whether ranges held
+# The share of quotes that hold
 
 
-def test_a_range_holds_when_the_call_is_not_after_it() -> None:
+def test_quote_holds_if_the_call_is_not_after_the_end() -> None:
     given_quote = Quote(START, START + 5 * MINUTE, False)
     assert held(given_quote, START - MINUTE)
     assert held(given_quote, START + 5 * MINUTE)
@@ -560,14 +558,14 @@ def test_a_range_holds_when_the_call_is_not_after_it() -> None:
     assert missed_by(given_quote, START + 7 * MINUTE) == 2 * MINUTE
 
 
-def test_coverage_counts_what_held_and_by_how_much_the_rest_missed() -> None:
+def test_coverage_counts_held_quotes_and_the_delays_of_the_others() -> None:
     given_quote = Quote(START, START + 5 * MINUTE, False)
     found = coverage([Outcome(given_quote, START + after * MINUTE) for after in (-1, 0, 3, 5, 6, 8, 25)])
     assert found == Coverage(count=7, held=4, early=1, missed_by_median=3 * MINUTE, missed_by_most=20 * MINUTE)
     assert (found.held_percent, found.early_percent) == (57, 14)
 
 
-def test_coverage_of_nothing_and_of_promises_all_kept() -> None:
+def test_coverage_without_quotes_and_without_misses() -> None:
     assert coverage([]) == Coverage(0, 0, 0, 0, 0)
     assert coverage([]).held_percent is coverage([]).early_percent is None
     found = coverage([Outcome(Quote(START, START + MINUTE, True), START)] * 3)

@@ -1,4 +1,4 @@
-"""Ticket labels, and when a business day begins and ends, in every kind of time zone."""
+"""Ticket labels, and the start and end of a business day in every kind of time zone."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ ZONES = (
     "Antarctica/Troll",  # two hours of summer time
     "UTC",
 )
-SKIPPED = {("Pacific/Apia", "2011-12-30"), ("Pacific/Kiritimati", "1994-12-31")}  # days that never were there
+SKIPPED = {("Pacific/Apia", "2011-12-30"), ("Pacific/Kiritimati", "1994-12-31")}  # days that these zones skipped
 
 
 def change_days(zone: str, first: int = 2000, last: int = 2035) -> list[date]:
-    """Return the days on which a zone's clock changes, or the day after."""
+    """Return the days on which the clock of a zone changes, and the days after."""
     found, before = [], None
     day = date(first, 1, 1)
     while day.year < last:
@@ -50,7 +50,7 @@ CHANGES = {zone: change_days(zone) for zone in ZONES}
 
 @st.composite
 def turns(draw: st.DrawFn) -> tuple[str, str, int]:
-    """Draw a zone, a day, mostly one on which the clock changes, and a time at which days turn there."""
+    """Draw a zone, a day (mostly one on which the clock changes) and the time at which days turn."""
     zone = draw(st.sampled_from(ZONES))
     if CHANGES[zone] and draw(st.integers(0, 3)) > 0:
         changed: date = draw(st.sampled_from(CHANGES[zone]))
@@ -62,13 +62,13 @@ def turns(draw: st.DrawFn) -> tuple[str, str, int]:
 
 
 def micros(text: str) -> int:
-    """Return an instant given as ISO text with an offset."""
+    """Return an instant from ISO text with an offset."""
     return (datetime.fromisoformat(text) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 @examples(1500)
 @given(turns())
-def test_a_day_lasts_until_its_turn_and_not_longer(turn: tuple[str, str, int]) -> None:
+def test_day_lasts_until_its_turn(turn: tuple[str, str, int]) -> None:
     zone, day, minutes = turn
     if (zone, day) in SKIPPED:
         return
@@ -79,8 +79,8 @@ def test_a_day_lasts_until_its_turn_and_not_longer(turn: tuple[str, str, int]) -
 
 @examples(600)
 @given(turns(), st.integers(0, 86_400_000_000 - 1))
-def test_the_present_day_ends_in_the_future_and_the_next_one_after_it(turn: tuple[str, str, int], into: int) -> None:
-    """From any instant of a day its turn is ahead; turn by turn the days go on, each ending after the one before."""
+def test_present_day_ends_in_the_future_and_the_next_day_later(turn: tuple[str, str, int], into: int) -> None:
+    """The turn of a day is after each of its instants, and each day ends after the day before."""
     zone, day, minutes = turn
     ends = next_turn(day, zone, minutes)
     following = business_day(ends, zone, minutes)
@@ -90,25 +90,27 @@ def test_the_present_day_ends_in_the_future_and_the_next_one_after_it(turn: tupl
 
 
 def clock_went_back(now: int, zone: str) -> bool:
-    """Return whether ``now`` lies in the second pass of a repeated hour: its day has already turned in the first."""
+    """Return whether ``now`` is in the second pass of a repeated hour: the day turned in the first pass."""
     moment = datetime.fromtimestamp(now / 1_000_000, UTC).astimezone(ZoneInfo(zone))
     return moment.fold == 1
 
 
 @examples(600)
 @given(turns())
-def test_the_turn_is_at_the_wall_time_or_the_end_of_its_gap(turn: tuple[str, str, int]) -> None:
+def test_turn_is_at_the_wall_time_or_at_the_end_of_a_gap(turn: tuple[str, str, int]) -> None:
     zone, day, minutes = turn
     ends = next_turn(day, zone, minutes)
     clock = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=ends)).astimezone(ZoneInfo(zone))
     midnight = datetime.combine(date.fromisoformat(day) + timedelta(days=1), datetime.min.time())
     wanted = midnight + timedelta(minutes=minutes)
     shown = clock.replace(tzinfo=None, fold=0)
-    assert clock.fold == 0  # of a repeated hour, the first
+    assert clock.fold == 0  # the first pass of a repeated hour
     if shown != wanted:
         assert shown > wanted
         just_before = clock.astimezone(UTC) - timedelta(microseconds=1)
-        assert just_before.astimezone(ZoneInfo(zone)).replace(tzinfo=None) < wanted  # so wanted was in a gap that ends here
+        assert (
+            just_before.astimezone(ZoneInfo(zone)).replace(tzinfo=None) < wanted
+        )  # so a gap with the wanted time ends here
 
 
 @pytest.mark.parametrize(
@@ -121,13 +123,13 @@ def test_the_turn_is_at_the_wall_time_or_the_end_of_its_gap(turn: tuple[str, str
         ("Pacific/Kiritimati", "2024-06-01", 240, "2024-06-02T04:00:00+14:00"),
         ("Pacific/Pago_Pago", "2024-06-01", 240, "2024-06-02T04:00:00-11:00"),
         ("Europe/Berlin", "2024-03-30", 240, "2024-03-31T04:00:00+02:00"),  # a night of 23 hours
-        ("Europe/Berlin", "2024-10-26", 240, "2024-10-27T04:00:00+01:00"),  # and one of 25
-        ("Europe/Berlin", "2024-03-30", 150, "2024-03-31T03:00:00+02:00"),  # 02:30 is in the gap: its end
-        ("Europe/Berlin", "2024-03-30", 120, "2024-03-31T03:00:00+02:00"),  # the gap's first minute
-        ("Europe/Berlin", "2024-03-30", 179, "2024-03-31T03:00:00+02:00"),  # its last
-        ("Europe/Berlin", "2024-03-30", 180, "2024-03-31T03:00:00+02:00"),  # the first minute after
-        ("Europe/Berlin", "2024-03-30", 119, "2024-03-31T01:59:00+01:00"),  # the last before
-        ("Europe/Berlin", "2024-10-26", 150, "2024-10-27T02:30:00+02:00"),  # 02:30 comes twice: the first
+        ("Europe/Berlin", "2024-10-26", 240, "2024-10-27T04:00:00+01:00"),  # a night of 25 hours
+        ("Europe/Berlin", "2024-03-30", 150, "2024-03-31T03:00:00+02:00"),  # 02:30 is in the gap, so the turn is at its end
+        ("Europe/Berlin", "2024-03-30", 120, "2024-03-31T03:00:00+02:00"),  # the first minute of the gap
+        ("Europe/Berlin", "2024-03-30", 179, "2024-03-31T03:00:00+02:00"),  # the last minute of the gap
+        ("Europe/Berlin", "2024-03-30", 180, "2024-03-31T03:00:00+02:00"),  # the first minute after the gap
+        ("Europe/Berlin", "2024-03-30", 119, "2024-03-31T01:59:00+01:00"),  # the last minute before the gap
+        ("Europe/Berlin", "2024-10-26", 150, "2024-10-27T02:30:00+02:00"),  # 02:30 comes twice; the first one counts
         ("Europe/Berlin", "2024-10-26", 120, "2024-10-27T02:00:00+02:00"),
         ("Europe/Berlin", "2024-10-26", 180, "2024-10-27T03:00:00+01:00"),
         ("America/New_York", "2024-03-09", 150, "2024-03-10T03:00:00-04:00"),
@@ -139,13 +141,13 @@ def test_the_turn_is_at_the_wall_time_or_the_end_of_its_gap(turn: tuple[str, str
         ("America/Santiago", "2024-09-07", 59, "2024-09-08T01:00:00-03:00"),
         ("America/Santiago", "2024-04-05", 1410, "2024-04-06T23:30:00-03:00"),  # 23:30 comes twice
         ("America/Santiago", "2024-04-06", 0, "2024-04-07T00:00:00-04:00"),
-        ("Pacific/Apia", "2011-12-29", 240, "2011-12-31T00:00:00+14:00"),  # the 30th never was: a gap of a day
+        ("Pacific/Apia", "2011-12-29", 240, "2011-12-31T00:00:00+14:00"),  # the 30th was skipped: a gap of a day
         ("Pacific/Apia", "2011-12-29", 0, "2011-12-31T00:00:00+14:00"),
         ("Pacific/Apia", "2011-12-29", 1439, "2011-12-31T00:00:00+14:00"),
         ("Pacific/Apia", "2011-12-30", 240, "2011-12-31T04:00:00+14:00"),
     ],
 )
-def test_when_a_day_turns(zone: str, day: str, minutes: int, ends: str) -> None:
+def test_instant_of_the_turn(zone: str, day: str, minutes: int, ends: str) -> None:
     assert next_turn(day, zone, minutes) == micros(ends)
     assert business_day(micros(ends) - 1, zone, minutes) == day
     assert business_day(micros(ends), zone, minutes) > day
@@ -170,12 +172,12 @@ def test_when_a_day_turns(zone: str, day: str, minutes: int, ends: str) -> None:
         ("2024-06-02T23:59:00+00:00", "UTC", 1439, "2024-06-02"),
     ],
 )
-def test_business_days(instant: str, zone: str, minutes: int, day: str) -> None:
+def test_business_day_of_an_instant(instant: str, zone: str, minutes: int, day: str) -> None:
     assert business_day(micros(instant), zone, minutes) == day
 
 
-def test_a_gap_is_turned_once() -> None:
-    """02:30 does not exist that night: the day ends at 03:00, and is the next one from there on."""
+def test_day_turns_once_in_a_gap() -> None:
+    """02:30 does not exist in this night: the day ends at 03:00."""
     ends = micros("2024-03-31T03:00:00+02:00")
     assert [business_day(ends + shift, "Europe/Berlin", 150) for shift in (-1, 0, 1)] == [
         "2024-03-30",
@@ -188,21 +190,21 @@ def test_a_gap_is_turned_once() -> None:
 @pytest.mark.parametrize(
     ("number", "expected"), [(1, "A001"), (12, "A012"), (999, "A999"), (1000, "A1000"), (12345, "A12345")]
 )
-def test_labels(number: int, expected: str) -> None:
+def test_label_has_at_least_three_digits(number: int, expected: str) -> None:
     assert label("A", number) == expected
 
 
 @examples(100)
 @given(st.integers(1, 10**6), st.integers(1, 10**6))
-def test_labels_differ(one: int, other: int) -> None:
+def test_labels_are_unique(one: int, other: int) -> None:
     assert (label("A", one) == label("A", other)) == (one == other)
     assert label("A", one) != label("B", one)
 
 
 @examples(300)
 @given(turns(), st.lists(st.integers(0, 9 * HOUR), min_size=1, max_size=14))
-def test_numbers_begin_anew_with_each_business_day_everywhere(turn: tuple[str, str, int], pauses: list[int]) -> None:
-    """Tickets around nights in which the clock changes, on both sides of the date line: each day has its own 1, 2, 3."""
+def test_numbers_restart_with_each_business_day_in_every_zone(turn: tuple[str, str, int], pauses: list[int]) -> None:
+    """Around nights in which the clock changes, on both sides of the date line, each day has its own 1, 2, 3."""
     zone, day, minutes = turn
     if (zone, day) in SKIPPED:
         return

@@ -41,9 +41,9 @@ def stage(
     day: str = DAY,
     point_id: int = 5,
 ) -> Stage:
-    """Return an entry that joined at the start and took each state for so many seconds; the last one goes on.
+    """Return an entry that joined at the start, with the seconds in each state. The last state is the present one.
 
-    Its visit began so many seconds before.
+    The visit began this many seconds earlier.
     """
     at, found = START, []
     for seq, (state, seconds) in enumerate(steps[:-1], 1):
@@ -83,7 +83,7 @@ def total(*stages: Stage) -> Figures:
 
 @given(st.lists(st.integers(0, 3 * HOUR)), st.lists(st.integers(0, 3 * HOUR)))
 @examples(200)
-def test_a_spread_is_that_of_all_durations_together(some: list[int], others: list[int]) -> None:
+def test_merged_durations_have_the_spread_of_all(some: list[int], others: list[int]) -> None:
     made, more = Durations(), Durations()
     for each in some:
         made.add(each)
@@ -106,8 +106,8 @@ def test_a_spread_is_that_of_all_durations_together(some: list[int], others: lis
 
 @given(st.lists(st.tuples(st.integers(1, 60), st.integers(1, 60), st.integers(0, 200)), max_size=40))
 @examples(200)
-def test_promises_are_judged_as_waits_judges_them(drawn: list[tuple[int, int, int]]) -> None:
-    """The same quotes and calls, given to `server.domain.waits.coverage`."""
+def test_promises_equal_the_coverage_of_quotes(drawn: list[tuple[int, int, int]]) -> None:
+    """`server.domain.waits.coverage` gives the same for the same quotes and calls."""
     made = [
         stage(number, ("waiting", 60 * called), ("called", 0), quote=(60 * begin, 60 * (begin + length)))
         for number, (begin, length, called) in enumerate(drawn, 1)
@@ -123,20 +123,20 @@ def test_promises_are_judged_as_waits_judges_them(drawn: list[tuple[int, int, in
     assert found.missed_by_most_seconds == truth.missed_by_most // SECOND
 
 
-def test_the_first_call_is_what_a_promise_is_held_against() -> None:
+def test_first_call_decides_whether_a_quote_held() -> None:
     late: tuple[tuple[State, int], ...] = (("waiting", 60), ("called", 60), ("no_show", 600), ("waiting", 60), ("called", 0))
     assert total(stage(1, *late, quote=(0, 120))).promises.held_percent == 100
     assert total(stage(1, *late, quote=(0, 30))).promises.held_percent == 0
 
 
-def test_without_a_quote_or_a_call_there_is_nothing_to_judge() -> None:
+def test_entry_without_quote_or_call_does_not_count() -> None:
     found = total(stage(1, *SERVED), stage(2, ("waiting", 0), quote=(0, 60)), stage(3, ("waiting", 60), ("left", 0)))
     assert found.promises.count == 0
     assert found.promises.held_percent is None
     assert found.promises.early_percent is None
 
 
-def test_each_entry_is_open_or_has_ended_in_one_way() -> None:
+def test_entry_is_open_or_has_one_ending() -> None:
     states: list[State] = ["waiting", "called", "serving", "held", "completed", "no_show", "transferred", "left"]
     states += ["cancelled", "expired", "expired"]
     found = total(*(stage(number, (state, 0)) for number, state in enumerate(states, 1)))
@@ -145,7 +145,7 @@ def test_each_entry_is_open_or_has_ended_in_one_way() -> None:
     assert found.open + sum(ended) == found.entries == len(states)
 
 
-def test_a_visit_of_two_stages_is_one_ticket() -> None:
+def test_visit_with_two_stages_is_one_ticket() -> None:
     report = statistics(
         BERLIN,
         [
@@ -159,7 +159,7 @@ def test_a_visit_of_two_stages_is_one_ticket() -> None:
     assert report.whole.queues[1].transferred == 1
 
 
-def test_waits_walks_and_services() -> None:
+def test_spreads_of_waits_walks_and_services() -> None:
     found = total(
         stage(1, *SERVED),
         stage(2, ("waiting", 300), ("called", 60), ("no_show", 0)),
@@ -170,7 +170,7 @@ def test_waits_walks_and_services() -> None:
     assert found.service == Spread(1, 900, 900, 900, 900)
 
 
-def test_services_are_those_of_their_queues() -> None:
+def test_figures_of_a_service_are_those_of_its_queues() -> None:
     stages = [stage(1, *SERVED), stage(2, *SERVED, queue_id=2), stage(3, *SERVED, queue_id=3), stage(4, *SERVED, queue_id=4)]
     report = statistics(BERLIN, stages, {1: 70, 2: 70, 3: 80, 4: None})
     for group in (report.whole, report.days[DAY]):
@@ -178,41 +178,41 @@ def test_services_are_those_of_their_queues() -> None:
     assert report.whole.services[70] == total(stages[0], stages[1])
 
 
-def test_days_are_apart_and_together() -> None:
+def test_report_has_each_day_and_the_whole_range() -> None:
     report = statistics(BERLIN, [stage(1, *SERVED), stage(2, *SERVED, day=NEXT_DAY), stage(3, *SERVED, day=NEXT_DAY)])
     assert {day: group.total.entries for day, group in report.days.items()} == {DAY: 1, NEXT_DAY: 2}
     assert report.whole.total.entries == report.whole.total.wait.count == 3
     assert report.whole.points == (PointUse(5, 3, 3 * 930),)
 
 
-def test_nothing_gives_nothing() -> None:
+def test_report_without_entries_is_empty() -> None:
     report = statistics(BERLIN, [])
     assert (report.days, report.whole.queues, report.whole.hours, report.whole.points) == ({}, {}, (), ())
     assert report.whole.total.entries == 0
 
 
-def test_a_settled_day_takes_no_more() -> None:
+def test_entry_of_an_earlier_day_is_refused() -> None:
     made = Statistics(BERLIN, {})
     made.add(stage(1, *SERVED, day=NEXT_DAY))
     with pytest.raises(ValueError, match="cannot follow"):
         made.add(stage(2, *SERVED))
 
 
-def test_hours_are_those_of_the_sites_clock() -> None:
+def test_hours_are_those_of_the_site_s_clock() -> None:
     """`START` is 08:00 in Berlin; two hours later it is 10."""
     report = statistics(BERLIN, [stage(1, ("waiting", 7_200), ("called", 0)), stage(2, ("waiting", 60), ("called", 0))])
     assert report.whole.hours == (Hour(8, 2, 1), Hour(10, 0, 1))
     assert statistics("UTC", [stage(1, ("waiting", 0))]).whole.hours == (Hour(7, 1, 0),)
 
 
-def test_the_hour_that_a_clock_change_skips_has_nobody() -> None:
+def test_hour_skipped_by_a_clock_change_has_no_arrivals() -> None:
     before = START + 41 * HOUR + 59 * MINUTE  # 2024-03-31 01:59
     assert [local_hour(before + minutes * MINUTE, BERLIN) for minutes in (0, 1, 60, 61)] == [1, 3, 3, 4]
     assert local_hour(START + 14 * MINUTE, "Asia/Kathmandu") == local_hour(START, "Asia/Kathmandu") == 12
     assert local_hour(START + 15 * MINUTE, "Asia/Kathmandu") == 13
 
 
-def test_a_point_is_busy_while_it_has_somebody() -> None:
+def test_point_is_busy_while_it_has_a_patient() -> None:
     report = statistics(
         BERLIN,
         [
@@ -223,7 +223,7 @@ def test_a_point_is_busy_while_it_has_somebody() -> None:
     assert report.whole.points == (PointUse(5, 1, 930), PointUse(6, 1, 45))
 
 
-def test_the_memory_is_that_of_the_different_durations() -> None:
+def test_memory_grows_with_different_durations_only() -> None:
     made = Statistics(BERLIN, {})
     dice = random.Random(5)
     for number in range(20_000):

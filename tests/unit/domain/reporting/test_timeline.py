@@ -1,4 +1,4 @@
-"""What became of an entry, from its closed intervals."""
+"""The timeline of an entry, from its closed intervals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ JOINED = 1_000
 
 
 def walked(*steps: tuple[State, int], point_id: int | None = None) -> tuple[State, int, list[Interval]]:
-    """Return the state, since when, and the intervals of an entry that took each state for so long; the last goes on."""
+    """Return the present state, its start and the closed intervals of an entry with the given states and lengths."""
     at, found = JOINED, []
     for seq, (state, length) in enumerate(steps[:-1], 1):
         found.append(Interval(seq, state, at, at + length, point_id))
@@ -19,11 +19,11 @@ def walked(*steps: tuple[State, int], point_id: int | None = None) -> tuple[Stat
     return steps[-1][0], at, found
 
 
-def test_who_waits_has_only_joined() -> None:
+def test_waiting_entry_has_only_joined() -> None:
     assert timeline(*walked(("waiting", 0))) == Timeline(JOINED, (), None, None, 0, None, (), None)
 
 
-def test_a_plain_visit() -> None:
+def test_timeline_of_a_plain_visit() -> None:
     found = timeline(*walked(("waiting", 100), ("called", 20), ("serving", 300), ("completed", 0)))
     assert found == Timeline(
         joined_at=JOINED,
@@ -37,13 +37,13 @@ def test_a_plain_visit() -> None:
     )
 
 
-def test_the_order_of_the_intervals_is_that_of_their_events() -> None:
+def test_intervals_are_in_the_order_of_their_events() -> None:
     state, since, intervals = walked(("waiting", 100), ("called", 0), ("serving", 0), ("completed", 0))
     shuffled = random.Random(3).sample(intervals, len(intervals))
     assert timeline(state, since, shuffled) == timeline(state, since, intervals)
 
 
-def test_a_patient_who_came_at_the_second_call() -> None:
+def test_patient_comes_at_the_second_call() -> None:
     found = timeline(
         *walked(("waiting", 100), ("called", 50), ("no_show", 7), ("waiting", 30), ("called", 20), ("serving", 0))
     )
@@ -53,7 +53,7 @@ def test_a_patient_who_came_at_the_second_call() -> None:
     assert (found.started_at, found.ended_at, found.served) == (JOINED + 207, None, None)
 
 
-def test_a_hold_is_no_wait_and_what_is_waited_after_the_last_call_was_for_none() -> None:
+def test_hold_does_not_count_as_wait_and_wait_after_the_last_call_is_separate() -> None:
     found = timeline(*walked(("waiting", 100), ("held", 1_000), ("waiting", 10), ("called", 5), ("held", 9), ("waiting", 40),
                              ("left", 0)))  # fmt: skip
     assert (found.waited, found.waited_for_call) == (150, 110)
@@ -61,7 +61,7 @@ def test_a_hold_is_no_wait_and_what_is_waited_after_the_last_call_was_for_none()
     assert found.ended_at == JOINED + 1_164
 
 
-def test_a_service_that_was_reopened_counts_both_parts() -> None:
+def test_reopened_service_counts_both_parts() -> None:
     found = timeline(
         *walked(
             ("waiting", 10), ("called", 1), ("serving", 100), ("completed", 500),

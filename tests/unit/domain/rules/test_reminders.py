@@ -1,4 +1,4 @@
-"""Who is told that it is almost their turn."""
+"""Notices for patients who are almost next."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.worlds import Step, World, examples, perform, scripts, small_
 
 @examples(150)
 @given(scripts(50))
-def test_whoever_has_at_most_two_before_them_and_nobody_else(script: list[Step]) -> None:
+def test_patients_with_at_most_two_ahead_get_a_notice(script: list[Step]) -> None:
     world = small_clinic()
     for step in script:
         perform(world, step)
@@ -29,12 +29,12 @@ def test_whoever_has_at_most_two_before_them_and_nobody_else(script: list[Step])
         assert notice == Notice(ALMOST_YOUR_TURN, entry.id, entry.calls, entry.visit_id, ALMOST_AHEAD)
 
 
-def test_nobody_at_an_empty_site() -> None:
+def test_empty_site_has_no_notices() -> None:
     assert almost_your_turn(World().board) == []
     assert almost_your_turn(small_clinic().board) == []
 
 
-def test_the_fourth_is_told_when_the_first_is_called() -> None:
+def test_fourth_patient_gets_a_notice_when_the_first_is_called() -> None:
     world = World()
     queue_id = world.queue()
     point = world.point(queue_id)
@@ -44,17 +44,17 @@ def test_the_fourth_is_told_when_the_first_is_called() -> None:
     assert [notice.entry_id for notice in almost_your_turn(world.board)] == [entry.id for entry in tickets[1:4]]
 
 
-def test_those_before_in_another_queue_of_the_point_count() -> None:
+def test_patients_of_other_queues_of_the_point_count_as_ahead() -> None:
     world = World()
     one, two = world.queue("A"), world.queue("B")
     world.point(one, two)
     for _ in range(3):
         world.ticket(one)
-    last = world.ticket(two)  # first of its own queue, but three are before
+    last = world.ticket(two)  # the first of its own queue, with three ahead
     assert last.id not in {notice.entry_id for notice in almost_your_turn(world.board)}
 
 
-def test_the_same_state_gives_the_same_notice_and_a_new_stage_a_new_one() -> None:
+def test_same_state_gives_the_same_notice_and_a_new_stage_gives_a_new_one() -> None:
     world = World()
     one, two = world.queue("A"), world.queue("B")
     entry = world.ticket(one)
