@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from server.domain.board import Board, Changes, apply
 from server.domain.events import Recorded
-from server.domain.model.entities import Counter, Entity, Rules, Site
+from server.domain.model import Counter, Entity, Rules, Site
 from server.domain.model.tickets import business_day, next_turn
 from server.queries.boards import Boards
 from server.store.database import Database

@@ -166,7 +166,7 @@ class QueueIsPaused(Refused):
 
 
 class PointBusy(Refused):
-    """{point_name} still has {label}, who is {state}. Finish this patient first."""
+    """{label} is {state} at {point_name}. Finish this patient first."""
 
 
 class NobodyWaiting(Refused):
@@ -178,7 +178,7 @@ class QueueNotServed(Refused):
 
 
 class EntryForAnother(Refused):
-    """{label} waits for {provider_name}, who is not at {point_name}."""
+    """{label} waits for {provider_name}, and this provider is not at {point_name}."""
 
 
 class NeedNotMet(Refused):
@@ -222,7 +222,7 @@ class SameQueue(Refused):
 
 
 class NothingDue(Refused):
-    """No work of the clock is due at this site yet."""
+    """Nothing to do yet: the clock has no work at this site."""
 
 
 class NameTaken(Refused):

@@ -1,8 +1,8 @@
 """The law through running servers: what a screen holds after what it was sent is what a fresh look at the rows shows.
 
 Hypothesis makes up the days; every command that anybody can send, every view, both transports, both engines.
-`tests/unit/domain/test_board.py` has the same law without servers, over many more days, and that it fails without any one
-branch of `apply`.
+`tests/unit/domain/board/test_applying.py` has the same law without servers, over many more days, and that it fails without
+any one branch of `apply`.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ from server.domain.commands import (
     Undo,
 )
 from server.domain.errors import NotFound, Refused
-from server.domain.model.entities import Entry, State
+from server.domain.model import Entry, State
 from server.transport.spec import asyncapi, openapi
 from tests.support.worlds import SECOND, SITE_ID, World
 

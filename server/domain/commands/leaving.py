@@ -10,7 +10,7 @@ from server.domain.commands.command import OnEntry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold(OnEntry):
-    """Put an entry on hold. It is not called until it returns."""
+    """Put an entry on hold. The entry is not called until it returns."""
 
     entry_id: int
 
@@ -47,6 +47,6 @@ class Cancel(OnEntry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reopen(OnEntry):
-    """Reopen an entry that ended today by mistake. It waits again in its old place."""
+    """Reopen an entry that ended today by mistake. The entry waits again in its old place."""
 
     entry_id: int

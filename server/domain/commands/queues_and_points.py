@@ -16,7 +16,7 @@ class OpenPoint(OnPoint):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakPoint(OnPoint):
-    """Pause a point. It calls nobody until it opens again."""
+    """Pause a point. The point calls nobody until it opens again."""
 
     point_id: int
 
@@ -53,6 +53,6 @@ class OpenQueue(OnQueue):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PauseQueue(OnQueue):
-    """Stop issuing tickets of a queue. Its waiting patients are still called."""
+    """Stop issuing tickets of a queue. Points still call the waiting patients."""
 
     queue_id: int

@@ -126,7 +126,7 @@ class ChangePoint(OnPoint):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remove(Command):
-    """Remove a service, provider, queue, point, display or kiosk by its id. Its history stays."""
+    """Remove a service, provider, queue, point, display or kiosk by its id. The record's history stays."""
 
     record_id: int
 

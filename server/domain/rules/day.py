@@ -12,9 +12,9 @@ from server.domain.rules.lookups import label_of
 
 
 def tick(board: Board, now: int) -> list[Event]:
-    """Return the events that are due at ``now``: the day turns, absences end, or waiting patients get new quotes.
+    """Return the events of the clock at ``now``: the day turns, absences end, or waiting patients get new quotes.
 
-    Raises `NothingDue` if nothing is due.
+    Raises `NothingDue` if the clock has no work yet.
     """
     events = overdue(board, now)
     if not events and board.anybody_waiting and now >= board.site.quoted_at + REQUOTE_MICROSECONDS:

@@ -42,7 +42,7 @@ def test_code_and_message_of_known_errors() -> None:
     assert EntryNotCalled(entry_id=1, label="A001", state="held").message == "A001 is held, not called."
     assert SiteNotFound(site_id=7).message == "There is no site with the id 7."
     busy = PointBusy(point_id=3, point_name="Room 1", label="A001", state="called")
-    assert busy.message == "Room 1 still has A001, who is called. Finish this patient first."
+    assert busy.message == "A001 is called at Room 1. Finish this patient first."
     assert busy.details == {"point_id": 3, "point_name": "Room 1", "label": "A001", "state": "called"}
 
 
