@@ -19,6 +19,7 @@ EXCEPTIONS = {
     "test_mirror.py": "reads the tree",
     "test_mysql_accounts.py": "a property of the installed driver",
     "test_pacing.py": "feed and streams together, under load",
+    "test_page_facts.py": "compares facts in web/ with the domain",
     "test_plain_words.py": "reads all public texts",
     "test_revocation.py": "hub, feed and streams together, when a right ends",
     "test_slow_readers.py": "feed, stream and socket together, when a reader stalls",
