@@ -411,7 +411,7 @@ def test_patients_of_a_provider_are_called_only_by_this_provider() -> None:
     assert world.call(upstairs).id == for_bose.id
     for_ada = world.ticket(queue_id, provider_id=ada)
     empty = world.point(queue_id)
-    with pytest.raises(EntryForAnother, match=r"waits for Dr\. Ada, who is not at Room 3"):
+    with pytest.raises(EntryForAnother, match=r"waits for Dr\. Ada, and this provider is not at Room 3"):
         world.do(Call(entry_id=for_ada.id, point_id=empty))
     with pytest.raises(NobodyWaiting):
         world.do(CallNext(point_id=empty))
