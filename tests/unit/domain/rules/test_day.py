@@ -122,7 +122,7 @@ def test_round_the_clock_site_carries_open_entries_into_the_new_day() -> None:
     assert world.board.entry_at(ONE) == world.entry(waiting)
     assert draw(TicketView(called.visit_id), world.board)["ticket"]["label"] == "A002"
     assert facts(world.loaded()) == facts(world.board)
-    # Numbers begin anew, but no open ticket's label is given a second time.
+    # Numbers restart, but no open ticket's label is issued a second time.
     labels = [world.label(world.ticket(BLOOD)) for _ in range(3)]
     assert labels == ["A005", "A006", "A007"]
     assert facts(world.loaded()) == facts(world.board)
