@@ -442,8 +442,8 @@ def test_a_screen_whose_token_was_taken_back_can_be_paired_anew(open_page: Open,
 CHANGES = """async (changes) => {
   const base = document.querySelector("script[src*='pages/display.js']").src.replace("pages/display.js", "");
   const { EMPTY, apply } = await import(base + "live/view.js");
-  const { showBoard } = await import(base + "components/board.js");
-  const { Announcer } = await import(base + "components/announcer.js");
+  const { showBoard } = await import(base + "display/display-board.js");
+  const { Announcer } = await import(base + "display/announcer.js");
   const announcer = (window.announcer ??= new Announcer());
   const site = { name: "Clinic", time_zone: "UTC", language: "en", business_day: "2025-03-03", message: null };
   const cells = { site };

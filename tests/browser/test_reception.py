@@ -470,7 +470,7 @@ def test_the_last_view_survives_a_reload_while_the_server_is_gone_and_ends_with_
     desk = open_desk(allowed=GONE)
     desk.keyboard.press("n")
     state_of(desk, "A001", "called")
-    for name in ("amend-dialog.js", "keys-dialog.js", "slip.js"):  # what nobody has opened yet is kept, too
+    for name in ("amend-dialog.js", "keys-dialog.js", "print-slip.js"):  # what nobody has opened yet is kept, too
         desk.wait_for_function(KEPT, arg=name)
     for pattern in AWAY:
         desk.route(pattern, lambda route: route.abort())

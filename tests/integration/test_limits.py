@@ -99,7 +99,7 @@ def test_an_address_has_sixty_a_minute(server: Server, address: str) -> None:
         assert other.get(SITES).status_code == 401
         # What is not asked of the API is not counted, and goes on.
         for path, status in (
-            ("/", 200), ("/sign-in", 200), ("/static/js/session.js", 200), ("/health", 200), ("/health/ready", 200),
+            ("/", 200), ("/sign-in", 200), ("/static/js/shared/session.js", 200), ("/health", 200), ("/health/ready", 200),
             ("/metrics", 200), ("/live/tickets/7-nonsense", 404),
         ):  # fmt: skip
             answer = guest.get(path)

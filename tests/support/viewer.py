@@ -116,7 +116,7 @@ class Shown:
             self.wrongs.append("a cell that is set and deleted")
 
     def _announce(self) -> None:
-        """Announce what is new, as `web/js/components/announcer.js` does: none of what was there when the page came."""
+        """Announce what is new, as `web/js/display/announcer.js` does: none of what was there when the page came."""
         present = {(key, cell["at"]): cell for key, cell in self.cells.items() if key.startswith("announcement:")}
         if self._known is None:
             self._known = set(present)

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openCalls } from "../../web/js/components/call-board.js";
+import { openCalls } from "../../web/js/display/call-board.js";
 
 const call = (label, point, at) => ({ label, point, at, calls: 1, name: null, language: "en" });
 

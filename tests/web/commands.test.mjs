@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { CommandFailed, send } from "../../web/js/commands.js";
+import { CommandFailed, send } from "../../web/js/shared/commands.js";
 
 // Of a browser's navigator only the locks matter here, and they exist only where the page came by HTTPS.
 Object.defineProperty(globalThis, "navigator", { value: {}, configurable: true });

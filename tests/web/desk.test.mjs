@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { deskOf, found, guestOf, possibleAt, pressureOf, stepsOf, troubleOf, waitedMinutes } from "../../web/js/components/desk.js";
-import { behindOf, neighboursOf } from "../../web/js/components/places.js";
+import { deskOf, found, guestOf, possibleAt, pressureOf, stepsOf, troubleOf, waitedMinutes } from "../../web/js/reception/desk.js";
+import { behindOf, neighboursOf } from "../../web/js/reception/queue-places.js";
 import { byRank } from "../../web/js/live/cells.js";
 
 const entry = (label, state, rank, more = {}) => ({

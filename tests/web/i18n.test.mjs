@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readFileSync } from "node:fs";
-import { LANGUAGES, day, firstOf, has, preferred, speak, spoken, t, time } from "../../web/js/i18n.js";
+import { LANGUAGES, day, firstOf, has, preferred, speak, spoken, t, time } from "../../web/js/shared/i18n.js";
 
 globalThis.fetch = async (url) => new Response(readFileSync(new URL(url)));
 globalThis.document = { documentElement: {}, querySelectorAll: () => [] };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DEFAULTS, assign, keyOf, read, written } from "../../web/js/components/keymap.js";
+import { DEFAULTS, assign, keyOf, read, written } from "../../web/js/desk/keymap.js";
 
 test("every action has a key of its own at first", () => {
   const keys = Object.values(DEFAULTS);

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import ts from "../npm/node_modules/typescript/lib/typescript.js";
-import { LANGUAGES } from "../../web/js/i18n.js";
+import { LANGUAGES } from "../../web/js/shared/i18n.js";
 
 const WEB = resolve(dirname(fileURLToPath(import.meta.url)), "../../web");
 const BUDGET_BYTES = 100 * 1024;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { destination, homeOf } from "../../web/js/session.js";
+import { destination, homeOf } from "../../web/js/shared/session.js";
 
 const ORIGIN = "https://clinic.example";
 

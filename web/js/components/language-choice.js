@@ -1,5 +1,5 @@
-import { element } from "../dom.js";
-import { NAMES, chooseLanguage, spoken, t } from "../i18n.js";
+import { element } from "../shared/dom.js";
+import { NAMES, chooseLanguage, spoken, t } from "../shared/i18n.js";
 
 /**
  * Return a choice of language, each by its own name.

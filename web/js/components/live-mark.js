@@ -1,5 +1,5 @@
-import { say } from "../dom.js";
-import { t, time } from "../i18n.js";
+import { say } from "../shared/dom.js";
+import { t, time } from "../shared/i18n.js";
 
 /** @typedef {import("../live/connection.js").Connection} Connection */
 

@@ -1,6 +1,6 @@
-import { element } from "../dom.js";
-import { t } from "../i18n.js";
-import { chooseTheme, isDark } from "../theme.js";
+import { element } from "../shared/dom.js";
+import { t } from "../shared/i18n.js";
+import { chooseTheme, isDark } from "../shared/theme.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const SUN = "M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8zm0-6v2m0 16v2M2 12h2m16 0h2M4.9 4.9l1.4 1.4m11.4 11.4 1.4 1.4m0-14.2-1.4 1.4M6.3 17.7l-1.4 1.4";

@@ -1,5 +1,5 @@
 import { EMPTY, apply, digest } from "./view.js";
-import { openEvents, openFrames } from "./sources.js";
+import { openEvents, openFrames } from "./transports.js";
 
 /**
  * @typedef {import("./view.js").View} View

@@ -1,9 +1,9 @@
 /** The demo's own index. Only the demo serves it, and only the demo answers what it asks: see `server/demo.py`. */
 
-import { showTools } from "../components/tools.js";
-import { element, find, say } from "../dom.js";
-import { speak, t } from "../i18n.js";
-import { hinted, signIn, whoAmI } from "../session.js";
+import { showTools } from "../components/page-tools.js";
+import { element, find, say } from "../shared/dom.js";
+import { speak, t } from "../shared/i18n.js";
+import { hinted, signIn, whoAmI } from "../shared/session.js";
 
 /**
  * @typedef {{username: string, password: string, role: string}} Member

@@ -1,19 +1,19 @@
-import { Announcer } from "../components/announcer.js";
-import { showBoard } from "../components/board.js";
+import { Announcer } from "../display/announcer.js";
+import { showBoard } from "../display/display-board.js";
 import { showLive } from "../components/live-mark.js";
-import { showNextUp } from "../components/next-up.js";
-import { showPanel } from "../components/display-panel.js";
-import { Sound } from "../components/sound.js";
-import { Speaker, serverVoice } from "../components/speaker.js";
-import { find, say } from "../dom.js";
-import { preferred, speak, t, time } from "../i18n.js";
+import { showNextUp } from "../display/next-up.js";
+import { showPanel } from "../display/control-panel.js";
+import { Sound } from "../shared/sound.js";
+import { Speaker, serverVoice } from "../display/speaker.js";
+import { find, say } from "../shared/dom.js";
+import { preferred, speak, t, time } from "../shared/i18n.js";
 import { Connection, startFollowing } from "../live/connection.js";
-import { forget, recollect, remember } from "../memory.js";
-import { Keeper, keepPage } from "../offline.js";
-import { pair } from "../pairing.js";
-import { applyTheme } from "../theme.js";
-import { careForScreen, noticeSleep, stayAwake } from "../unattended.js";
-import { VERSION, isOutdated, update } from "../version.js";
+import { forget, recollect, remember } from "../shared/memory.js";
+import { Keeper, keepPage } from "../shared/offline.js";
+import { pair } from "../shared/pairing.js";
+import { applyTheme } from "../shared/theme.js";
+import { careForScreen, noticeSleep, stayAwake } from "../shared/unattended.js";
+import { VERSION, isOutdated, update } from "../shared/version.js";
 
 /**
  * @typedef {import("../live/cells.js").Site} Site

@@ -1,8 +1,8 @@
 /** The API for people: the document that the server gives of itself, and nothing that is written here a second time. */
 
-import { showTools } from "../components/tools.js";
-import { element, find, say } from "../dom.js";
-import { speak, spoken, t } from "../i18n.js";
+import { showTools } from "../components/page-tools.js";
+import { element, find, say } from "../shared/dom.js";
+import { speak, spoken, t } from "../shared/i18n.js";
 
 /**
  * @typedef {Record<string, any>} Json

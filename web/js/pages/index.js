@@ -1,7 +1,7 @@
-import { showTools } from "../components/tools.js";
-import { find, say } from "../dom.js";
-import { speak, t } from "../i18n.js";
-import { hinted, homeOf, signOut, whoAmI } from "../session.js";
+import { showTools } from "../components/page-tools.js";
+import { find, say } from "../shared/dom.js";
+import { speak, t } from "../shared/i18n.js";
+import { hinted, homeOf, signOut, whoAmI } from "../shared/session.js";
 
 await speak();
 showTools(find("[data-tools]"));

@@ -1,6 +1,6 @@
-import { showTools } from "../components/tools.js";
-import { find } from "../dom.js";
-import { speak } from "../i18n.js";
+import { showTools } from "../components/page-tools.js";
+import { find } from "../shared/dom.js";
+import { speak } from "../shared/i18n.js";
 
 await speak();
 showTools(find("[data-tools]"));

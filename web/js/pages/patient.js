@@ -1,18 +1,18 @@
 import { languageChoice } from "../components/language-choice.js";
 import { showLive } from "../components/live-mark.js";
-import { Sound } from "../components/sound.js";
-import { Summons, askToNotify } from "../components/summons.js";
+import { Sound } from "../shared/sound.js";
+import { Summons, askToNotify } from "../patient/turn-alert.js";
 import { themeButton } from "../components/theme-button.js";
-import { isAway, showTicket, wordsFor } from "../components/ticket.js";
-import { CommandFailed, send } from "../commands.js";
-import { element, find, say } from "../dom.js";
-import { day, preferred, speak, t, time } from "../i18n.js";
+import { isAway, showTicket, wordsFor } from "../patient/ticket-view.js";
+import { CommandFailed, send } from "../shared/commands.js";
+import { element, find, say } from "../shared/dom.js";
+import { day, preferred, speak, t, time } from "../shared/i18n.js";
 import { Connection, startFollowing } from "../live/connection.js";
 import { ticketOf } from "../live/cells.js";
 import { crc32 } from "../live/view.js";
-import { recollect, remember } from "../memory.js";
-import { Keeper, keepPage } from "../offline.js";
-import { isOutdated, update } from "../version.js";
+import { recollect, remember } from "../shared/memory.js";
+import { Keeper, keepPage } from "../shared/offline.js";
+import { isOutdated, update } from "../shared/version.js";
 
 /** @typedef {import("../live/cells.js").Ticket} Ticket */
 

@@ -1,37 +1,37 @@
-import { showActions, tellUndo } from "../components/action-bar.js";
-import { arrive, leave } from "../components/arrival.js";
-import { Asker } from "../components/asker.js";
-import { choosable, tabStop } from "../components/choosing.js";
-import { forgetDesk, keepView, keptSession, keptView } from "../components/desk-memory.js";
-import { deskOf, found, guestOf } from "../components/desk.js";
-import { showDisplays } from "../components/display-list.js";
-import { draggable } from "../components/drag.js";
-import { issueDialog } from "../components/issue-dialog.js";
-import { Keys, pressByKeys } from "../components/keys.js";
+import { showActions, tellUndo } from "../reception/action-bar.js";
+import { arrive, leave } from "../desk/session-start.js";
+import { Asker } from "../shared/latest-request.js";
+import { choosable, tabStop } from "../reception/row-selection.js";
+import { forgetDesk, keepView, keptSession, keptView } from "../desk/tab-memory.js";
+import { deskOf, found, guestOf } from "../reception/desk.js";
+import { showDisplays } from "../reception/display-list.js";
+import { draggable } from "../reception/row-drag.js";
+import { issueDialog } from "../reception/issue-dialog.js";
+import { Keys, pressByKeys } from "../desk/keyboard.js";
 import { showLive } from "../components/live-mark.js";
-import { moreMenu } from "../components/more-menu.js";
-import { Orders } from "../components/orders.js";
-import { behindOf, neighboursOf } from "../components/places.js";
-import { offerPoints, showPoints } from "../components/point-list.js";
-import { showQueues } from "../components/queue-column.js";
-import { reasonOf } from "../components/refusal.js";
-import { offerWhatIsAllowed, rightsOf } from "../components/rights.js";
-import { showTools } from "../components/tools.js";
-import { transferDialog } from "../components/transfer-dialog.js";
-import { whenOpened } from "../components/when-opened.js";
-import { element, find, say } from "../dom.js";
-import { speak, t, time } from "../i18n.js";
+import { moreMenu } from "../reception/more-menu.js";
+import { Orders } from "../desk/orders.js";
+import { behindOf, neighboursOf } from "../reception/queue-places.js";
+import { offerPoints, showPoints } from "../reception/point-list.js";
+import { showQueues } from "../reception/queue-column.js";
+import { reasonOf } from "../desk/error-messages.js";
+import { offerWhatIsAllowed, rightsOf } from "../reception/permissions.js";
+import { showTools } from "../components/page-tools.js";
+import { transferDialog } from "../desk/transfer-dialog.js";
+import { whenOpened } from "../reception/lazy-dialog.js";
+import { element, find, say } from "../shared/dom.js";
+import { speak, t, time } from "../shared/i18n.js";
 import { follow } from "../live/connection.js";
-import { recollect, remember } from "../memory.js";
-import { keepPage } from "../offline.js";
-import { refresh, signOut, stayFresh } from "../session.js";
+import { recollect, remember } from "../shared/memory.js";
+import { keepPage } from "../shared/offline.js";
+import { refresh, signOut, stayFresh } from "../shared/session.js";
 
 /**
- * @typedef {import("../components/desk.js").Desk} Desk
- * @typedef {import("../components/desk.js").Entry} Entry
- * @typedef {import("../session.js").Session} Session
- * @typedef {import("../session.js").Site} Site
- * @typedef {import("../session.js").User} User
+ * @typedef {import("../reception/desk.js").Desk} Desk
+ * @typedef {import("../reception/desk.js").Entry} Entry
+ * @typedef {import("../shared/session.js").Session} Session
+ * @typedef {import("../shared/session.js").Site} Site
+ * @typedef {import("../shared/session.js").User} User
  */
 
 const TICK_MS = 10_000;
@@ -217,7 +217,7 @@ function attend(site, sites, user) {
   async function print(entryId) {
     try {
       const slip = await slips.ask(`/api/v1/entries/${entryId}/slip`);
-      const { printSlip } = await import("../components/slip.js");
+      const { printSlip } = await import("../reception/print-slip.js");
       if (slip !== null) await printSlip(find(".slip"), slip, connection.now());
     } catch {
       tell(t("error.slip"), "error");
@@ -231,25 +231,25 @@ function attend(site, sites, user) {
   // Those that are opened at once, by key after key, are here from the beginning; the others come when they are wanted.
   const failed = () => tell(t("error.unreachable"), "error");
   const moving = whenOpened(async () => {
-    const { moveDialog } = await import("../components/move-dialog.js");
+    const { moveDialog } = await import("../reception/move-dialog.js");
     return moveDialog(dialog("move"), (entry, behind, reason) => {
       void act("move", { entry_id: entry.id, behind_entry_id: behind, reason }, { label: entry.label });
     });
   }, failed);
   const amending = whenOpened(async () => {
-    const { amendDialog } = await import("../components/amend-dialog.js");
+    const { amendDialog } = await import("../reception/amend-dialog.js");
     return amendDialog(dialog("amend"), ({ id, label }, changed) => {
       void act("amend-visit", { entry_id: id, ...changed }, { label });
     });
   }, failed);
   const reprioritising = whenOpened(async () => {
-    const { priorityDialog } = await import("../components/priority-dialog.js");
+    const { priorityDialog } = await import("../reception/priority-dialog.js");
     return priorityDialog(dialog("priority"), ({ id, label }, priority, reason) => {
       void act("reprioritise", { entry_id: id, priority, reason }, { label, priority: t(`priority.${priority}`).toLowerCase() });
     });
   }, failed);
   const runningLate = whenOpened(async () => {
-    const { lateDialog } = await import("../components/late-dialog.js");
+    const { lateDialog } = await import("../reception/late-dialog.js");
     return lateDialog(dialog("late"), ({ id, label }, minutes) => {
       const at = time(connection.now() + minutes * MINUTE_MS, site.time_zone);
       const done = minutes === 0 ? "running-late.here" : "running-late";
@@ -257,11 +257,11 @@ function attend(site, sites, user) {
     });
   }, failed);
   const cancelling = whenOpened(async () => {
-    const { cancelDialog } = await import("../components/cancel-dialog.js");
+    const { cancelDialog } = await import("../reception/cancel-dialog.js");
     return cancelDialog(dialog("cancel"), ({ id, label }, reason) => void act("cancel", { entry_id: id, reason }, { label }));
   }, failed);
   const pointing = whenOpened(async () => {
-    const { pointDialog } = await import("../components/point-dialog.js");
+    const { pointDialog } = await import("../reception/point-dialog.js");
     return pointDialog(dialog("point"), {
       may,
       act: (name, body, words) => void act(name, body, words),
@@ -272,15 +272,15 @@ function attend(site, sites, user) {
     });
   }, failed);
   const messaging = whenOpened(async () => {
-    const { messageDialog } = await import("../components/message-dialog.js");
+    const { messageDialog } = await import("../reception/message-dialog.js");
     return messageDialog(dialog("message"), (text) => void act("broadcast-message", { site_id: site.id, message: text }, {}));
   }, failed);
   const keysSheet = whenOpened(async () => {
-    const { keysDialog } = await import("../components/keys-dialog.js");
+    const { keysDialog } = await import("../desk/keys-dialog.js");
     return keysDialog(dialog("keys"), keys, (action) => !find(`[data-action="${action}"]`).hidden);
   }, failed);
   const pairing = whenOpened(async () => {
-    const { pairDialog } = await import("../components/pair-dialog.js");
+    const { pairDialog } = await import("../reception/pair-dialog.js");
     return pairDialog(dialog("pair"), {
       add: async (name) => {
         const { events } = await orders.send("add-display", { site_id: site.id, name });
@@ -296,7 +296,7 @@ function attend(site, sites, user) {
   const seldom = [moving, amending, reprioritising, runningLate, cancelling, pointing, messaging, keysSheet];
   setTimeout(async () => {
     const all = [...seldom, ...(maySetUp ? [pairing] : [])].map(({ here }) => here());
-    await Promise.allSettled([...all, import("../components/slip.js")]);
+    await Promise.allSettled([...all, import("../reception/print-slip.js")]);
     await keepPage("/reception");
   }, REST_MS);
 

@@ -1,24 +1,24 @@
-import { ASK_AGAIN_MS, arrive, leave } from "../components/arrival.js";
-import { Asker } from "../components/asker.js";
-import { forgetDesk, keepView, keptSession, keptView } from "../components/desk-memory.js";
-import { keysDialog } from "../components/keys-dialog.js";
-import { Keys, pressByKeys } from "../components/keys.js";
+import { ASK_AGAIN_MS, arrive, leave } from "../desk/session-start.js";
+import { Asker } from "../shared/latest-request.js";
+import { forgetDesk, keepView, keptSession, keptView } from "../desk/tab-memory.js";
+import { keysDialog } from "../desk/keys-dialog.js";
+import { Keys, pressByKeys } from "../desk/keyboard.js";
 import { showLive } from "../components/live-mark.js";
-import { Orders } from "../components/orders.js";
-import { reasonOf } from "../components/refusal.js";
-import { roomOf, showRoom, tellRoomUndo } from "../components/room-console.js";
-import { showTools } from "../components/tools.js";
-import { transferDialog } from "../components/transfer-dialog.js";
-import { element, find, say } from "../dom.js";
-import { speak, t } from "../i18n.js";
+import { Orders } from "../desk/orders.js";
+import { reasonOf } from "../desk/error-messages.js";
+import { roomOf, showRoom, tellRoomUndo } from "../room/console.js";
+import { showTools } from "../components/page-tools.js";
+import { transferDialog } from "../desk/transfer-dialog.js";
+import { element, find, say } from "../shared/dom.js";
+import { speak, t } from "../shared/i18n.js";
 import { follow } from "../live/connection.js";
-import { forget, recollect, remember } from "../memory.js";
-import { keepPage } from "../offline.js";
-import { refresh, signOut, stayFresh } from "../session.js";
+import { forget, recollect, remember } from "../shared/memory.js";
+import { keepPage } from "../shared/offline.js";
+import { refresh, signOut, stayFresh } from "../shared/session.js";
 
 /**
- * @typedef {import("../session.js").Session} Session
- * @typedef {import("../session.js").Site} Site
+ * @typedef {import("../shared/session.js").Session} Session
+ * @typedef {import("../shared/session.js").Site} Site
  * @typedef {{id: number, name: string}} Named
  */
 

@@ -1,11 +1,11 @@
-import { showTools } from "../components/tools.js";
-import { find, say } from "../dom.js";
-import { has, speak, t } from "../i18n.js";
-import { destination, hinted, homeOf, signIn, whoAmI } from "../session.js";
+import { showTools } from "../components/page-tools.js";
+import { find, say } from "../shared/dom.js";
+import { has, speak, t } from "../shared/i18n.js";
+import { destination, hinted, homeOf, signIn, whoAmI } from "../shared/session.js";
 
 /**
- * @typedef {import("../session.js").Refusal} Refusal
- * @typedef {import("../session.js").User} User
+ * @typedef {import("../shared/session.js").Refusal} Refusal
+ * @typedef {import("../shared/session.js").User} User
  */
 
 await speak();

@@ -1,0 +1,44 @@
+/** The words that reception and the rooms have in common. */
+
+import { t } from "../shared/i18n.js";
+
+/** @typedef {import("../live/cells.js").Need} Need */
+
+/**
+ * Return a language's name in the reader's own.
+ *
+ * @param {string} tag
+ */
+export function languageName(tag) {
+  try {
+    return new Intl.DisplayNames([document.documentElement.lang || "en"], { type: "language" }).of(tag) ?? tag;
+  } catch {
+    return tag; // a tag that is none
+  }
+}
+
+/**
+ * Return why somebody is next: what decided it.
+ *
+ * @param {{why: string, before: string | null, minutes: number}} next
+ * @param {string} priority
+ */
+export function whyNext({ why, before, minutes }, priority) {
+  return t(`reason.${why}`, { before: before ?? "", n: minutes, priority: t(`priority.${priority}`).toLowerCase() });
+}
+
+/**
+ * Return what there is to know of a patient at a glance: how many they are, how urgent, what they need, which language.
+ *
+ * @param {{party: number, priority: string, needs: Need[] | null, language: string}} patient
+ * @param {string | undefined} language  the site's own, which goes without saying
+ * @returns {{kind: string, text: string}[]}
+ */
+export function marksOf({ party, priority, needs, language: theirs }, language) {
+  const marks = [];
+  if (priority !== "standard") marks.push({ kind: priority, text: t(`priority.${priority}`) });
+  for (const need of needs ?? []) marks.push({ kind: "need", text: t(`desk.need.${need}`) });
+  if (language !== undefined && theirs !== language) marks.push({ kind: "language", text: languageName(theirs) });
+  if (party > 1) marks.push({ kind: "party", text: t("desk.party", { n: party }) });
+  return marks;
+}

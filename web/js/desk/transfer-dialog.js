@@ -1,0 +1,50 @@
+import { chooseByDigit } from "../components/choose-by-digit.js";
+import { queueChip } from "../components/queue-chip.js";
+import { element, find, say } from "../shared/dom.js";
+import { t } from "../shared/i18n.js";
+
+/**
+ * @typedef {{id: number, name: string, prefix: string, position: number}} Queue
+ * @typedef {{id: number, name: string}} Provider
+ */
+
+/**
+ * The dialog that asks into which queue to send an entry on, and for whom.
+ *
+ * @param {HTMLDialogElement} dialog
+ * @param {(entryId: number, queue: Queue, providerId: number | null) => void} chosen
+ * @returns {{open: (entry: {id: number, label: string}, queues: Queue[], providers: Provider[]) => void}}
+ */
+export function transferDialog(dialog, chosen) {
+  const provider = /** @type {HTMLSelectElement} */ (find("[data-provider]", dialog));
+  const choices = find("[data-choices]", dialog);
+  find("[data-close]", dialog).addEventListener("click", () => dialog.close());
+  chooseByDigit(dialog, (index) => /** @type {HTMLElement | null} */ (choices.children[index] ?? null));
+  return {
+    open(entry, queues, providers) {
+      say(find("h2", dialog), t("transfer.title", { label: entry.label }));
+      const anyone = element("option", { value: "" }, t("transfer.anyone"));
+      provider.replaceChildren(anyone, ...providers.map(({ id, name }) => element("option", { value: String(id) }, name)));
+      find("[data-provider-field]", dialog).hidden = providers.length === 0;
+      choices.replaceChildren(
+        ...queues.map((queue, index) => {
+          const button = element(
+            "button",
+            { type: "button", className: "choice" },
+            queueChip(queue),
+            element("span", {}, queue.name),
+            ...(index < 9 ? [element("kbd", { "aria-hidden": "true" }, String(index + 1))] : []),
+          );
+          button.dataset.transferTo = String(queue.id);
+          button.addEventListener("click", () => {
+            dialog.close();
+            chosen(entry.id, queue, Number(provider.value) || null);
+          });
+          return button;
+        }),
+      );
+      dialog.showModal();
+      /** @type {HTMLElement | null} */ (choices.firstElementChild)?.focus();
+    },
+  };
+}

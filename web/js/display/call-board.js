@@ -1,0 +1,80 @@
+import { lastAnnounced } from "./announcer.js";
+import { arrow } from "./arrow-icon.js";
+import { arrange, element, find, say } from "../shared/dom.js";
+import { t } from "../shared/i18n.js";
+import { allOf } from "../live/cells.js";
+
+/**
+ * @typedef {import("../live/cells.js").Cells} Cells
+ * @typedef {import("../live/cells.js").OpenCall} OpenCall
+ * @typedef {{key: number, call: OpenCall, point: string, heard: number}} Shown
+ */
+
+/**
+ * Return the calls that are still open, the one announced last first.
+ *
+ * @param {Cells} cells
+ * @returns {Shown[]}
+ */
+export function openCalls(cells) {
+  const heard = lastAnnounced(cells);
+  const calls = /** @type {(OpenCall & {id: number})[]} */ (allOf(cells, "entry"));
+  return calls
+    .map((call) => ({
+      key: call.id,
+      call,
+      point: cells.get(`point:${call.point}`)?.name ?? "",
+      heard: heard.get(call.id) ?? 0,
+    }))
+    .sort((one, other) => other.heard - one.heard || other.call.at - one.call.at || other.key - one.key);
+}
+
+/**
+ * Show the calls that are still open: the newest fills the board's head.
+ *
+ * @param {HTMLElement} list
+ * @param {Cells} cells
+ */
+export function showCalls(list, cells) {
+  const calls = openCalls(cells);
+  const others = Math.max(0, calls.length - 1);
+  const columns = others > 5 ? 2 : 1;
+  list.dataset.columns = String(columns);
+  list.style.setProperty("--longest-label", String(Math.max(1, ...calls.map(({ call }) => call.label.length))));
+  list.style.setProperty("--rows", String(Math.max(1, Math.ceil(others / columns))));
+  // What was there when the page came is no news; what comes later moves, once for each call and recall.
+  const news = list.dataset.painted !== undefined;
+  list.dataset.painted = "";
+  arrange(list, calls, ({ key }) => key, makeCall, (row, shown) => updateCall(row, shown, news));
+}
+
+function makeCall() {
+  const name = element("span", { className: "call-name" });
+  const ticket = element("span", { className: "call-ticket" });
+  const point = element("span", { className: "call-point" });
+  return element("li", { className: "call" }, element("span", { className: "call-who" }, ticket, name), arrow(), point);
+}
+
+/**
+ * @param {HTMLElement} row
+ * @param {Shown} shown
+ * @param {boolean} news
+ */
+function updateCall(row, { call, point, heard }, news) {
+  say(find(".call-ticket", row), call.label);
+  say(find(".call-name", row), call.name ?? "");
+  say(find(".call-point", row), point);
+  row.setAttribute("aria-label", t("display.call", { label: call.label, point }));
+  row.dataset.call = call.label;
+  // A long name of a point must shrink, not break (see call-board.css).
+  const longest = Math.max(1, ...point.split(/\s+/).map((word) => [...word].length));
+  row.style.setProperty("--longest-word", String(longest));
+  row.style.setProperty("--name-length", String(Math.max(1, [...point].length)));
+  row.style.setProperty("--label-length", String(call.label.length));
+  if (row.dataset.heard === String(heard)) return;
+  row.dataset.heard = String(heard);
+  if (!news) return;
+  row.classList.remove("is-called");
+  void row.offsetWidth; // lets the animation begin anew
+  row.classList.add("is-called");
+}

@@ -1,0 +1,24 @@
+import { showCalls } from "./call-board.js";
+import { showLastCalls } from "./last-calls.js";
+import { showNextUp } from "./next-up.js";
+import { find, say } from "../shared/dom.js";
+
+/**
+ * Show a waiting room's board: the calls, who is next, the site and its message.
+ *
+ * @param {import("../live/cells.js").Cells} cells
+ * @param {number} now  the server's time, in milliseconds
+ */
+export function showBoard(cells, now) {
+  /** @type {import("../live/cells.js").Site | undefined} */
+  const site = cells.get("site");
+  const calls = find("[data-calls]");
+  showCalls(calls, cells);
+  find("[data-no-calls]").hidden = calls.childElementCount > 0;
+  showLastCalls(find("[data-last-calls]"), cells);
+  showNextUp(find("[data-next-up]"), cells, now);
+  say(find("[data-site]"), site?.name ?? "");
+  const message = find("[data-message]");
+  say(message, site?.message ?? "");
+  message.hidden = message.textContent === "";
+}

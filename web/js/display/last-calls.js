@@ -1,0 +1,55 @@
+import { arrow } from "./arrow-icon.js";
+import { arrange, element, find, say } from "../shared/dom.js";
+import { allOf } from "../live/cells.js";
+
+/**
+ * @typedef {import("../live/cells.js").Cells} Cells
+ * @typedef {import("../live/cells.js").Announcement} Announcement
+ */
+
+const SHOWN = 4;
+
+/**
+ * Return the calls that are over, the latest first: whoever looks up too late still finds where they were to go.
+ *
+ * @param {Cells} cells
+ * @returns {{entry: number, label: string, point: string}[]}
+ */
+export function lastCalls(cells) {
+  const found = [];
+  const told = /** @type {(Announcement & {id: number})[]} */ (allOf(cells, "announcement")).sort((one, other) => other.id - one.id);
+  // A ticket goes from stage to stage: where it was before is of no help to anybody.
+  const seen = new Set(allOf(cells, "entry").map((each) => /** @type {any} */ (each).label));
+  for (const { entry, label, point, kind } of told) {
+    if (seen.has(label)) continue;
+    seen.add(label);
+    if (kind !== "withdrawn") found.push({ entry, label, point: cells.get(`point:${point}`)?.name ?? "" });
+  }
+  return found.slice(0, SHOWN);
+}
+
+/**
+ * @param {HTMLElement} block
+ * @param {Cells} cells
+ */
+export function showLastCalls(block, cells) {
+  const calls = lastCalls(cells);
+  block.hidden = calls.length === 0;
+  arrange(
+    find(".last-calls-list", block),
+    calls,
+    ({ entry }) => entry,
+    () =>
+      element(
+        "li",
+        { className: "last-call" },
+        element("span", { className: "last-call-ticket" }),
+        arrow(),
+        element("span", { className: "last-call-point" }),
+      ),
+    (made, { label, point }) => {
+      say(find(".last-call-ticket", made), label);
+      say(find(".last-call-point", made), point);
+    },
+  );
+}

@@ -1,0 +1,57 @@
+import { troubleOf } from "./desk.js";
+import { arrange, element, find, say } from "../shared/dom.js";
+import { t, time } from "../shared/i18n.js";
+
+/** @typedef {import("./desk.js").Display} Display */
+
+const WORST_FIRST = ["dark", "behind", "muted", null];
+
+/**
+ * Show how the displays are, those first that need somebody, and say so at the page's head when one does.
+ *
+ * @param {HTMLElement} section  hidden where there are none, unless somebody is here who may add one
+ * @param {HTMLElement} alarm
+ * @param {Display[]} displays
+ * @param {{zone: string | undefined, maySetUp: boolean}} look  whoever may set them up can press a display's row
+ */
+export function showDisplays(section, alarm, displays, { zone, maySetUp }) {
+  const sorted = [...displays].sort(
+    (one, other) => WORST_FIRST.indexOf(troubleOf(one)) - WORST_FIRST.indexOf(troubleOf(other)) || one.id - other.id,
+  );
+  section.hidden = sorted.length === 0 && !maySetUp;
+  arrange(find("ol", section), sorted, ({ id }) => id, (display) => makeDisplay(display, maySetUp), (row, display) => {
+    row.dataset.trouble = troubleOf(display) ?? "none";
+    say(find(".display-name", row), display.name);
+    say(find(".display-state", row), wordsFor(display, zone));
+    row.title = display.version === null ? "" : t("desk.display.version", { version: display.version });
+  });
+  const dark = sorted.filter((display) => troubleOf(display) === "dark");
+  alarm.hidden = dark.length === 0;
+  say(alarm, dark.length === 0 ? "" : t("desk.display.alarm", { n: dark.length, name: dark[0]?.name ?? "" }));
+}
+
+/**
+ * @param {Display} display
+ * @param {string | undefined} zone
+ */
+function wordsFor(display, zone) {
+  const trouble = troubleOf(display);
+  if (!display.paired) return t("desk.display.unpaired");
+  if (trouble === null) return t("desk.display.live");
+  const since = display.since === null ? null : time(display.since, zone);
+  if (trouble === "dark") return since === null ? t("desk.display.never") : t("desk.display.dark", { time: since });
+  return t(`desk.display.${trouble}`, { n: display.lag ?? 0 });
+}
+
+/**
+ * @param {Display} display
+ * @param {boolean} maySetUp
+ */
+function makeDisplay(display, maySetUp) {
+  const words = [element("span", { className: "display-name" }), element("span", { className: "display-state" })];
+  const row = maySetUp
+    ? element("li", { className: "display-row" }, element("button", { type: "button", className: "row-button display-line display-button" }, ...words))
+    : element("li", { className: "display-row display-line" }, ...words);
+  row.dataset.display = String(display.id);
+  return row;
+}

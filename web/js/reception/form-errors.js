@@ -1,0 +1,25 @@
+import { find, say } from "../shared/dom.js";
+
+/**
+ * Forget whatever was wrong in a form.
+ *
+ * @param {HTMLFormElement} form
+ */
+export function clearErrors(form) {
+  for (const each of form.querySelectorAll(".field-error")) say(each, "");
+  for (const each of form.querySelectorAll("[aria-invalid]")) each.removeAttribute("aria-invalid");
+}
+
+/**
+ * Say what is wrong with a field, beside it (`data-error` names the field), and bring whoever types back to it.
+ *
+ * @param {HTMLFormElement} form
+ * @param {string} name
+ * @param {string} text
+ */
+export function showError(form, name, text) {
+  const input = find(`[name="${name}"]`, form);
+  say(find(`[data-error="${name}"]`, form), text);
+  input.setAttribute("aria-invalid", "true");
+  input.focus();
+}

@@ -1,0 +1,41 @@
+import { chooseByDigit } from "../components/choose-by-digit.js";
+import { element, find, say } from "../shared/dom.js";
+import { t } from "../shared/i18n.js";
+
+/** @typedef {import("./desk.js").Entry} Entry */
+
+const MINUTES = [5, 10, 15, 20, 30, 45, 60, 90];
+
+/**
+ * The dialog that asks how late somebody will be; or, of somebody who is late, whether they are here.
+ *
+ * @param {HTMLDialogElement} dialog
+ * @param {(entry: Entry, minutes: number) => void} chosen  0: they are here
+ * @returns {{open: (entry: Entry) => void}}
+ */
+export function lateDialog(dialog, chosen) {
+  const choices = find("[data-choices]", dialog);
+  find("[data-close]", dialog).addEventListener("click", () => dialog.close());
+  chooseByDigit(dialog, (index) => /** @type {HTMLElement | null} */ (choices.children[index] ?? null));
+  return {
+    open(entry) {
+      say(find("h2", dialog), t("late.title", { label: entry.label }));
+      const offered = entry.absent_until === null ? MINUTES : [0, ...MINUTES];
+      choices.replaceChildren(
+        ...offered.map((minutes, index) => {
+          const text = minutes === 0 ? t("late.here") : t("patient.late.minutes", { n: minutes });
+          const key = element("kbd", { "aria-hidden": "true" }, String(index + 1));
+          const button = element("button", { type: "button", className: "choice" }, element("span", {}, text), key);
+          button.dataset.minutes = String(minutes);
+          button.addEventListener("click", () => {
+            dialog.close();
+            chosen(entry, minutes);
+          });
+          return button;
+        }),
+      );
+      dialog.showModal();
+      /** @type {HTMLElement | null} */ (choices.firstElementChild)?.focus();
+    },
+  };
+}

@@ -1,0 +1,69 @@
+import { guestOf, minutesBetween } from "./desk.js";
+import { arrange, element, find, say } from "../shared/dom.js";
+import { t } from "../shared/i18n.js";
+
+/**
+ * @typedef {import("./desk.js").Desk} Desk
+ * @typedef {import("./desk.js").Point} Point
+ */
+
+/**
+ * Show every point and who is there. For whoever may open, pause and staff it, a point is a button.
+ *
+ * @param {HTMLElement} list
+ * @param {Desk} desk
+ * @param {{mine: number | null, now: number, mayWork: boolean}} look  `mine` is the id of the point of whoever is looking
+ */
+export function showPoints(list, desk, { mine, now, mayWork }) {
+  arrange(list, desk.points, ({ id }) => id, (point) => makePoint(point, mayWork), (row, point) => {
+    const guest = guestOf(desk, point);
+    const provider = desk.providers.find(({ id }) => id === point.provider);
+    const state = guest?.state ?? (point.state === "open" ? "free" : point.state);
+    row.dataset.state = state;
+    row.classList.toggle("is-mine", point.id === mine);
+    say(find(".point-name", row), point.name);
+    say(find(".point-provider", row), provider?.name ?? "");
+    say(find(".point-ticket", row), guest?.label ?? "");
+    say(find(".point-state", row), guest === null ? t(`point.${state}`) : happening(guest, now));
+  });
+}
+
+/**
+ * @param {{state: string, since: number}} guest
+ * @param {number} now
+ */
+export function happening({ state, since }, now) {
+  const n = minutesBetween(since, now);
+  return t(n === 0 ? `point.${state}.now` : `point.${state}`, { n });
+}
+
+/**
+ * @param {Point} point
+ * @param {boolean} mayWork
+ */
+function makePoint(point, mayWork) {
+  const parts = ["point-name", "point-ticket", "point-provider", "point-state"].map((className) => element("span", { className }));
+  const body = mayWork
+    ? element("button", { type: "button", className: "row-button point-button" }, ...parts)
+    : element("div", { className: "point-button" }, ...parts);
+  const row = element("li", { className: "point-row" }, body);
+  row.dataset.point = String(point.id);
+  return row;
+}
+
+/**
+ * Offer the points to choose one's own from, keeping what is chosen.
+ *
+ * @param {HTMLSelectElement} select  its first option stands for none
+ * @param {Desk} desk
+ * @param {number | null} mine
+ */
+export function offerPoints(select, desk, mine) {
+  const wanted = desk.points.map(({ id, name }) => `${id} ${name}`).join("\n");
+  if (select.dataset.offered !== wanted) {
+    select.dataset.offered = wanted;
+    const none = element("option", { value: "" }, t("desk.choose_point"));
+    select.replaceChildren(none, ...desk.points.map(({ id, name }) => element("option", { value: String(id) }, name)));
+  }
+  select.value = mine === null ? "" : String(mine);
+}

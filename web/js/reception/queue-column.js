@@ -1,0 +1,258 @@
+import { minutesBetween, pressureOf, waitedMinutes } from "./desk.js";
+import { queueChip } from "../components/queue-chip.js";
+import { marksOf, whyNext } from "../desk/entry-texts.js";
+import { arrange, element, find, say } from "../shared/dom.js";
+import { t, time } from "../shared/i18n.js";
+
+/**
+ * @typedef {import("./desk.js").Desk} Desk
+ * @typedef {import("./desk.js").Queue} Queue
+ * @typedef {import("./desk.js").Entry} Entry
+ * @typedef {import("./desk.js").Point} Point
+ *
+ * @typedef {object} Look  how the queues are looked at
+ * @property {number} now
+ * @property {Point | null} point       one's own
+ * @property {number | null} chosen     the chosen entry
+ * @property {Set<number> | null} found  the entries that are searched for; null for all
+ * @property {(action: string) => boolean} may  what whoever looks may do
+ *
+ * @typedef {object} Column
+ * @property {HTMLElement} name
+ * @property {HTMLElement} count
+ * @property {HTMLElement} late
+ * @property {HTMLButtonElement} pause
+ * @property {HTMLElement} empty
+ * @property {HTMLElement} rows
+ * @property {HTMLElement} ended
+ * @property {HTMLElement} summary
+ * @property {HTMLElement} endedRows
+ *
+ * @typedef {object} Row
+ * @property {HTMLElement} ticket
+ * @property {HTMLElement} name
+ * @property {HTMLElement} waited
+ * @property {HTMLElement} notes
+ * @property {Entry | null} entry   what it shows
+ * @property {string} beside        all that it shows and that is not in the entry
+ * @property {number} minutes
+ */
+
+// For how long rows are drawn in one frame. When everybody who waits is quoted anew, the last rows follow in the next ones.
+const DRAWING_MS = 3;
+
+/** @type {WeakMap<Element, Column>} */
+const columns = new WeakMap();
+/** @type {WeakMap<Element, Row>} */
+const rows = new WeakMap();
+
+/**
+ * Show the queues side by side, each with its rows. A row whose entry is the one that it shows already is not touched. Who is
+ * in which place is shown at once; return whether there are rows that still say what was so before, for want of time.
+ *
+ * @param {HTMLElement} parent
+ * @param {Desk} desk
+ * @param {Look} look
+ */
+export function showQueues(parent, desk, look) {
+  const beside = besideOf(desk, look);
+  const drawing = { until: performance.now() + DRAWING_MS, behind: false };
+  arrange(parent, desk.queues, ({ id }) => id, makeColumn, (column, queue) => {
+    const parts = /** @type {Column} */ (columns.get(column));
+    const shown = (/** @type {Entry[]} */ list) => (look.found === null ? list : list.filter(({ id }) => look.found?.has(id)));
+    const open = desk.open.get(queue.id) ?? [];
+    const noShows = desk.noShows.get(queue.id) ?? [];
+    let waiting = 0;
+    let late = 0;
+    for (const entry of open) {
+      if (entry.state === "waiting") waiting += 1;
+      if (pressureOf(entry, look.now) === "late") late += 1;
+    }
+    say(parts.name, queue.name);
+    say(parts.count, t("desk.waiting", { n: waiting }));
+    say(parts.late, late === 0 ? "" : t("desk.late", { n: late }));
+    column.classList.toggle("is-paused", queue.paused);
+    parts.pause.hidden = !look.may(queue.paused ? "open-queue" : "pause-queue");
+    say(parts.pause, t(queue.paused ? "desk.queue.open" : "desk.queue.pause"));
+    parts.pause.setAttribute("aria-label", t(queue.paused ? "desk.queue.open.name" : "desk.queue.pause.name", { queue: queue.name }));
+    const here = shown(open);
+    const gone = shown(noShows);
+    parts.empty.hidden = here.length > 0;
+    say(parts.empty, t(look.found !== null && open.length > 0 ? "desk.search.none" : "desk.empty"));
+    parts.rows.hidden = here.length === 0;
+    const update = (/** @type {HTMLElement} */ row, /** @type {Entry} */ entry) => updateRow(row, entry, desk, look, beside, drawing);
+    arrange(parts.rows, here, ({ id }) => id, makeRow, update);
+    parts.ended.hidden = gone.length === 0;
+    say(parts.summary, t("desk.no_shows", { n: gone.length }));
+    arrange(parts.endedRows, gone, ({ id }) => id, makeRow, update);
+  });
+  return drawing.behind;
+}
+
+/**
+ * Return what a row shows that is not in its entry, as one text to compare: names of points and providers, who is next.
+ *
+ * @param {Desk} desk
+ * @param {Look} look
+ * @returns {(entry: Entry) => string}
+ */
+function besideOf(desk, { point, chosen }) {
+  const points = new Map(desk.points.map(({ id, name }) => [id, name]));
+  const providers = new Map(desk.providers.map(({ id, name }) => [id, name]));
+  const next = point?.next;
+  return ({ id, point: at, provider }) =>
+    `${at === null ? "" : points.get(at)}\n${provider === null ? "" : providers.get(provider)}\n${
+      next?.entry === id ? `${next.why} ${next.before} ${next.minutes}` : ""
+    }\n${id === chosen ? "chosen" : ""}`;
+}
+
+/** @param {Queue} queue */
+function makeColumn(queue) {
+  const heading = `queue-${queue.id}`;
+  /** @type {Column} */
+  const parts = {
+    name: element("span", { className: "queue-column-name" }),
+    count: element("span", { className: "queue-column-count" }),
+    late: element("span", { className: "queue-column-late" }),
+    pause: element("button", { type: "button", className: "queue-column-pause" }),
+    empty: element("p", { className: "queue-column-empty", hidden: true }),
+    rows: listBox(heading),
+    summary: element("summary"),
+    ended: element("details", { className: "queue-column-ended", hidden: true }),
+    endedRows: listBox(heading),
+  };
+  parts.pause.dataset.pause = String(queue.id);
+  parts.ended.append(parts.summary, parts.endedRows);
+  const made = element(
+    "section",
+    { className: "queue-column", "aria-labelledby": heading },
+    element(
+      "header",
+      { className: "queue-column-head" },
+      queueChip(queue),
+      element("h2", { id: heading, className: "queue-column-title" }, parts.name),
+      parts.pause,
+      element("p", { className: "queue-column-counts" }, parts.late, parts.count),
+    ),
+    element("div", { className: "queue-column-body" }, parts.empty, parts.rows, parts.ended),
+  );
+  made.dataset.queue = String(queue.id);
+  columns.set(made, parts);
+  return made;
+}
+
+/** @param {string} heading */
+const listBox = (heading) => element("ol", { className: "queue-column-rows", role: "listbox", "aria-labelledby": heading });
+
+/** @param {Entry} entry */
+function makeRow(entry) {
+  /** @type {Row} */
+  const parts = {
+    ticket: element("span", { className: "entry-ticket" }),
+    name: element("span", { className: "entry-name" }),
+    waited: element("span", { className: "entry-waited" }),
+    notes: element("span", { className: "entry-notes" }),
+    entry: null,
+    beside: "",
+    minutes: -1,
+  };
+  const row = element("li", { className: "entry-row", role: "option", tabIndex: -1 }, parts.ticket, parts.name, parts.waited, parts.notes);
+  row.dataset.entry = String(entry.id);
+  rows.set(row, parts);
+  return row;
+}
+
+/**
+ * @param {HTMLElement} row
+ * @param {Entry} entry
+ * @param {Desk} desk
+ * @param {Look} look
+ * @param {(entry: Entry) => string} besideOf
+ * @param {{until: number, behind: boolean}} drawing
+ */
+function updateRow(row, entry, desk, look, besideOf, drawing) {
+  const parts = /** @type {Row} */ (rows.get(row));
+  const beside = besideOf(entry);
+  const minutes = waitedMinutes(entry, look.now);
+  const same = parts.entry === entry && parts.beside === beside;
+  if (same && parts.minutes === minutes) return;
+  if (parts.entry !== null && performance.now() > drawing.until) {
+    drawing.behind = true;
+    return;
+  }
+  if (parts.minutes !== minutes) say(parts.waited, t("desk.minutes", { n: minutes }));
+  const pressure = pressureOf(entry, look.now);
+  if (row.dataset.pressure !== pressure) {
+    row.dataset.pressure = pressure;
+    if (pressure === "late") parts.waited.setAttribute("aria-description", t("desk.late.one"));
+    else parts.waited.removeAttribute("aria-description");
+  }
+  if (!same || entry.state !== "waiting") {
+    row.dataset.state = entry.state;
+    row.dataset.label = entry.label;
+    row.dataset.priority = entry.priority;
+    row.draggable = entry.state === "waiting" && look.may("transfer");
+    const chosen = entry.id === look.chosen;
+    row.setAttribute("aria-selected", String(chosen));
+    row.classList.toggle("is-next", look.point?.next?.entry === entry.id);
+    say(parts.ticket, entry.label);
+    say(parts.name, entry.name ?? "");
+    row.classList.toggle("is-nameless", !entry.name);
+    showNotes(parts.notes, notesOf(entry, desk, look));
+  }
+  Object.assign(parts, { entry, beside, minutes });
+}
+
+/**
+ * Show notes. Most often it is the same ones with another time: then nothing is made anew, for when the waits are quoted that
+ * is so for everybody who waits.
+ *
+ * @param {HTMLElement} parent
+ * @param {{kind: string, text: string}[]} notes
+ */
+function showNotes(parent, notes) {
+  const kinds = notes.map(({ kind }) => kind).join(" ");
+  if (parent.dataset.kinds !== kinds) {
+    parent.dataset.kinds = kinds;
+    parent.replaceChildren(...notes.map(({ kind, text }) => element("span", { className: `note is-${kind}` }, text)));
+    return;
+  }
+  for (const [index, { text }] of notes.entries()) say(/** @type {Element} */ (parent.children[index]), text);
+}
+
+/**
+ * Return what a row says below the name, the most telling first.
+ *
+ * @param {Entry} entry
+ * @param {Desk} desk
+ * @param {Look} look
+ * @returns {{kind: string, text: string}[]}
+ */
+function notesOf(entry, desk, { now, point }) {
+  const { state, absent_until: absent, expect_from: from, expect_until: until } = entry;
+  const zone = desk.site?.time_zone;
+  const notes = [];
+  if (state !== "waiting" && state !== "no_show") {
+    const at = desk.points.find(({ id }) => id === entry.point)?.name ?? "";
+    notes.push({ kind: state, text: t(`desk.${state}`, { point: at, n: minutesBetween(entry.since, now) }) });
+  }
+  if (point?.next?.entry === entry.id) notes.push({ kind: "next", text: t("desk.next", { why: whyNext(point.next, entry.priority) }) });
+  notes.push(...marksOf(entry, desk.site?.language));
+  if (entry.provider !== null) {
+    notes.push({ kind: "provider", text: desk.providers.find(({ id }) => id === entry.provider)?.name ?? "" });
+  }
+  if (absent !== null) notes.push({ kind: "absent", text: t("desk.absent", { time: time(absent, zone) }) });
+  else if (from !== null && until !== null) {
+    notes.push({ kind: "range", text: t("desk.range", { from: time(from, zone), until: time(until, zone) }) });
+  }
+  return notes;
+}
+
+/**
+ * Return the row of an entry, if it is shown.
+ *
+ * @param {ParentNode} parent
+ * @param {number} id
+ * @returns {HTMLElement | null}
+ */
+export const rowOf = (parent, id) => parent.querySelector(`[data-entry="${id}"]`);
