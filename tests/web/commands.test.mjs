@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { CommandFailed, send } from "../../web/js/shared/commands.js";
+import { CommandFailed, sendCommand } from "../../web/js/shared/commands.js";
 
 // Of a browser's navigator only the locks matter here, and they exist only where the page came by HTTPS.
 Object.defineProperty(globalThis, "navigator", { value: {}, configurable: true });
@@ -22,8 +22,8 @@ const refusal = (code) => ({ error: { code, message: "Said by the server.", deta
 
 test("a command has a key of its own and returns its answer", async () => {
   answers = [[200, { seq: 4, events: [] }], [200, { seq: 5, events: [] }]];
-  assert.deepEqual(await send("call-next", { point_id: 3 }), { seq: 4, events: [] });
-  await send("call-next", { point_id: 3 });
+  assert.deepEqual(await sendCommand("call-next", { point_id: 3 }), { seq: 4, events: [] });
+  await sendCommand("call-next", { point_id: 3 });
   assert.equal(asked[0].address, "/api/v1/commands/call-next");
   assert.equal(asked[0].body, '{"point_id":3}');
   assert.match(asked[0].key, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
@@ -32,20 +32,20 @@ test("a command has a key of its own and returns its answer", async () => {
 
 test("a lost answer is asked for once more, by the same key", async () => {
   answers = [undefined, [200, { seq: 4, events: [] }]];
-  await send("start", { entry_id: 1 });
+  await sendCommand("start", { entry_id: 1 });
   assert.equal(asked.length, 2);
   assert.equal(asked[0].key, asked[1].key);
 });
 
 test("lost twice, it is unreachable", async () => {
   answers = [];
-  await assert.rejects(send("start", { entry_id: 1 }), { code: "unreachable" });
+  await assert.rejects(sendCommand("start", { entry_id: 1 }), { code: "unreachable" });
   assert.equal(asked.length, 2);
 });
 
 test("a session that ran out is refreshed, and the command repeated by the same key", async () => {
   answers = [[401, refusal("not_signed_in")], [200, {}], [200, { seq: 4, events: [] }]];
-  await send("start", { entry_id: 1 });
+  await sendCommand("start", { entry_id: 1 });
   assert.deepEqual(asked.map(({ address }) => address), [
     "/api/v1/commands/start", "/api/v1/session/refresh", "/api/v1/commands/start",
   ]);
@@ -54,7 +54,7 @@ test("a session that ran out is refreshed, and the command repeated by the same 
 
 test("a refusal is thrown as the server said it, and not repeated", async () => {
   answers = [[409, refusal("entry_not_called")]];
-  await assert.rejects(send("start", { entry_id: 1 }), (error) => {
+  await assert.rejects(sendCommand("start", { entry_id: 1 }), (error) => {
     assert.ok(error instanceof CommandFailed);
     assert.equal(error.code, "entry_not_called");
     assert.equal(error.message, "Said by the server.");
@@ -66,5 +66,5 @@ test("a refusal is thrown as the server said it, and not repeated", async () => 
 
 test("an answer that is not ours, such as a proxy's page, is an error like any other", async () => {
   globalThis.fetch = async () => new Response("<html>", { status: 502 });
-  await assert.rejects(send("start", { entry_id: 1 }), { code: "internal_error" });
+  await assert.rejects(sendCommand("start", { entry_id: 1 }), { code: "internal_error" });
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { deskOf, found, guestOf, possibleAt, pressureOf, stepsOf, troubleOf, waitedMinutes } from "../../web/js/reception/desk.js";
-import { behindOf, neighboursOf } from "../../web/js/reception/queue-places.js";
+import { deskOf, entriesMatching, guestOf, possibleActions, waitLevel, allowedSteps, displayTrouble, waitedMinutes } from "../../web/js/reception/desk.js";
+import { entryAboveDrop, neighboursOf } from "../../web/js/reception/queue-places.js";
 import { byRank } from "../../web/js/live/cells.js";
 
 const entry = (label, state, rank, more = {}) => ({
@@ -44,30 +44,30 @@ test("queues stand as the site has put them, their entries by rank, no-shows apa
 
 test("only the steps that the state allows are possible, the usual one first", () => {
   const here = { point: 7, id: 100 };
-  assert.deepEqual(possibleAt(desk(), null), []);
-  assert.deepEqual(possibleAt(desk(), point(desk())), [], "nobody is waiting");
+  assert.deepEqual(possibleActions(desk(), null), []);
+  assert.deepEqual(possibleActions(desk(), point(desk())), [], "nobody is waiting");
   const waiting = desk(entry("A001", "waiting", [1, 1, 1]));
-  assert.deepEqual(possibleAt(waiting, point(waiting)), ["call-next"]);
-  assert.deepEqual(possibleAt(waiting, { ...point(waiting), state: "on_break" }), [], "nobody is called to a break");
+  assert.deepEqual(possibleActions(waiting, point(waiting)), ["call-next"]);
+  assert.deepEqual(possibleActions(waiting, { ...point(waiting), state: "on_break" }), [], "nobody is called to a break");
   const elsewhere = desk(entry("B001", "waiting", [1, 1, 1], { queue: 2 }));
-  assert.deepEqual(possibleAt(elsewhere, point(elsewhere)), [], "not a queue of this point");
+  assert.deepEqual(possibleActions(elsewhere, point(elsewhere)), [], "not a queue of this point");
   const called = desk(entry("A001", "called", [1, 1, 1], here));
-  assert.deepEqual(possibleAt(called, point(called)), ["start", "recall", "no-show", "hold", "transfer", ...TELLING]);
+  assert.deepEqual(possibleActions(called, point(called)), ["start", "recall", "no-show", "hold", "transfer", ...TELLING]);
   assert.equal(guestOf(called, point(called)).label, "A001");
   const serving = desk(entry("A001", "serving", [1, 1, 1], here));
-  assert.deepEqual(possibleAt(serving, point(serving)), ["complete", "transfer", ...TELLING]);
+  assert.deepEqual(possibleActions(serving, point(serving)), ["complete", "transfer", ...TELLING]);
 });
 
 test("whoever is chosen is whom the steps are for", () => {
   const shown = desk(entry("A001", "waiting", [1, 1, 1]), entry("A002", "held", [1, 2, 2]), entry("B001", "waiting", [1, 3, 3], { queue: 2 }));
   const at = point(shown);
   const chosen = (label) => [...shown.entries.values()].find((each) => each.label === label);
-  assert.deepEqual(possibleAt(shown, at, chosen("A001")), ["call", "hold", "transfer", "move", ...WAITS, "call-next"]);
-  assert.deepEqual(possibleAt(shown, null, chosen("A001")), ["hold", "transfer", "move", ...WAITS], "there is nowhere to call to");
-  assert.deepEqual(possibleAt(shown, at, chosen("A002")), ["return", ...TELLING, "leave", "cancel", "call-next"]);
-  assert.deepEqual(possibleAt(shown, at, chosen("B001")), ["hold", "transfer", "move", ...WAITS, "call-next"], "not a queue of this point");
-  assert.deepEqual(stepsOf(entry("A001", "no_show", []), true), ["return", "print"]);
-  assert.deepEqual(stepsOf(entry("A001", "completed", []), true), []);
+  assert.deepEqual(possibleActions(shown, at, chosen("A001")), ["call", "hold", "transfer", "move", ...WAITS, "call-next"]);
+  assert.deepEqual(possibleActions(shown, null, chosen("A001")), ["hold", "transfer", "move", ...WAITS], "there is nowhere to call to");
+  assert.deepEqual(possibleActions(shown, at, chosen("A002")), ["return", ...TELLING, "leave", "cancel", "call-next"]);
+  assert.deepEqual(possibleActions(shown, at, chosen("B001")), ["hold", "transfer", "move", ...WAITS, "call-next"], "not a queue of this point");
+  assert.deepEqual(allowedSteps(entry("A001", "no_show", []), true), ["return", "print"]);
+  assert.deepEqual(allowedSteps(entry("A001", "completed", []), true), []);
 });
 
 test("the same cell is the same entry, so that only what changed is drawn", () => {
@@ -80,7 +80,7 @@ test("the same cell is the same entry, so that only what changed is drawn", () =
 });
 
 test("a wait nears its target, and is beyond it", () => {
-  const waits = (now, more = {}) => pressureOf(entry("A001", "waiting", [], { joined: 0, wait_target: 1000, ...more }), now);
+  const waits = (now, more = {}) => waitLevel(entry("A001", "waiting", [], { joined: 0, wait_target: 1000, ...more }), now);
   assert.deepEqual([0, 749, 750, 999, 1000].map((now) => waits(now)), ["fine", "fine", "near", "near", "late"]);
   assert.equal(waits(5000, { wait_target: null }), "fine");
   assert.equal(waits(5000, { state: "serving" }), "fine", "they are seen");
@@ -88,17 +88,17 @@ test("a wait nears its target, and is beyond it", () => {
 
 test("a display is dark before it is behind, and behind before it is mute", () => {
   const display = { paired: true, connected: true, lag: 0, muted: false };
-  assert.equal(troubleOf(display), null);
-  assert.equal(troubleOf({ ...display, muted: true }), "muted");
-  assert.equal(troubleOf({ ...display, muted: true, lag: 10 }), "behind");
-  assert.equal(troubleOf({ ...display, connected: false, lag: 60 }), "dark");
-  assert.equal(troubleOf({ ...display, connected: false, paired: false }), null, "nobody has set it up yet");
-  assert.equal(troubleOf({ ...display, lag: null }), null);
+  assert.equal(displayTrouble(display), null);
+  assert.equal(displayTrouble({ ...display, muted: true }), "muted");
+  assert.equal(displayTrouble({ ...display, muted: true, lag: 10 }), "behind");
+  assert.equal(displayTrouble({ ...display, connected: false, lag: 60 }), "dark");
+  assert.equal(displayTrouble({ ...display, connected: false, paired: false }), null, "nobody has set it up yet");
+  assert.equal(displayTrouble({ ...display, lag: null }), null);
 });
 
 test("somebody is found by words of their name in any order, without accents, or by the ticket", () => {
   const all = [{ id: 1, label: "A001", name: "Ádá Löwe" }, { id: 2, label: "A002", name: null }, { id: 3, label: "B001", name: "Bo Lind" }];
-  const ids = (wanted) => [...found(all, wanted)];
+  const ids = (wanted) => [...entriesMatching(all, wanted)];
   assert.deepEqual(ids("lowe ada"), [1]);
   assert.deepEqual(ids("a00"), [1, 2]);
   assert.deepEqual(ids("b001"), [3]);
@@ -120,7 +120,7 @@ test("a row is dropped behind the last that waits above, in its own queue and ur
   const idOf = (label) => [...shown.entries.values()].find((each) => each.label === label).id;
   const labels = neighboursOf(shown, moved).map(({ label }) => label);
   assert.deepEqual(labels, ["A002", "A004"]);
-  const behind = (before) => behindOf(neighboursOf(shown, moved), order, before === null ? null : idOf(before));
+  const behind = (before) => entryAboveDrop(neighboursOf(shown, moved), order, before === null ? null : idOf(before));
   assert.equal(behind("A000"), null);
   assert.equal(behind("A002"), null);
   assert.equal(behind("A004"), idOf("A002"), "the one who comes later is passed over");

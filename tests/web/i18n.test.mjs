@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readFileSync } from "node:fs";
-import { LANGUAGES, day, firstOf, has, preferred, speak, spoken, t, time } from "../../web/js/shared/i18n.js";
+import { LANGUAGES, formatDay, firstSupported, hasText, preferredLanguages, loadLanguage, currentLanguage, t, formatTime } from "../../web/js/shared/i18n.js";
 
 globalThis.fetch = async (url) => new Response(readFileSync(new URL(url)));
 globalThis.document = { documentElement: {}, querySelectorAll: () => [] };
 globalThis.location = { search: "" };
 globalThis.navigator = { languages: ["de", "es-MX"] };
-await speak(["xx-YY", "en-GB"]);
+await loadLanguage(["xx-YY", "en-GB"]);
 
 test("the first language that we have is spoken", () => assert.equal(document.documentElement.lang, "en"));
 
@@ -23,43 +23,43 @@ test("names are filled in, and a missing one leaves a gap rather than a brace", 
 
 test("an unknown key shows itself", () => {
   assert.equal(t("no.such.key"), "no.such.key");
-  assert.ok(!has("no.such.key") && !has("toString") && has("product"));
+  assert.ok(!hasText("no.such.key") && !hasText("toString") && hasText("product"));
 });
 
-test("a time is that of the zone", () => assert.equal(time(Date.UTC(2025, 0, 1, 23, 5), "Europe/Berlin"), "00:05"));
+test("a time is that of the zone", () => assert.equal(formatTime(Date.UTC(2025, 0, 1, 23, 5), "Europe/Berlin"), "00:05"));
 
 test("what the address asks for goes first, then the choice, then what the page is about, then the browser", () => {
   const stored = new Map();
   globalThis.localStorage = { getItem: (key) => stored.get(key) ?? null, setItem: (key, value) => stored.set(key, value) };
   const browser = navigator.languages;
-  assert.deepEqual(preferred("es", null), ["es", ...browser]);
+  assert.deepEqual(preferredLanguages("es", null), ["es", ...browser]);
   localStorage.setItem("language", "fr");
-  assert.deepEqual(preferred("es"), ["fr", "es", ...browser]);
+  assert.deepEqual(preferredLanguages("es"), ["fr", "es", ...browser]);
   location.search = "?lang=ar";
-  assert.deepEqual(preferred("es"), ["ar", "fr", "es", ...browser]);
+  assert.deepEqual(preferredLanguages("es"), ["ar", "fr", "es", ...browser]);
   location.search = "";
-  assert.equal(firstOf(["tlh", "fr-CA"]), "fr");
-  assert.equal(firstOf([]), "en");
+  assert.equal(firstSupported(["tlh", "fr-CA"]), "fr");
+  assert.equal(firstSupported([]), "en");
 });
 
 test("Arabic runs from the right, has its six plurals and the tickets' digits, and keeps what is filled in apart", async () => {
-  assert.equal(await speak(["ar-EG"]), true);
+  assert.equal(await loadLanguage(["ar-EG"]), true);
   assert.equal(document.documentElement.dir, "rtl");
-  assert.equal(spoken(), "ar");
+  assert.equal(currentLanguage(), "ar");
   const forms = [0, 1, 2, 3, 11, 100].map((n) => t("ticket.waiting", { n }));
   assert.equal(new Set(forms).size, 6);
   assert.match(forms[4], /11/);
   assert.match(t("ticket.called", { point: "Room 3" }), /\u2068Room 3\u2069/);
-  assert.equal(time(Date.UTC(2025, 0, 1, 23, 5), "Europe/Berlin"), "00:05");
-  assert.equal(await speak(["ar"]), false, "it is spoken already");
+  assert.equal(formatTime(Date.UTC(2025, 0, 1, 23, 5), "Europe/Berlin"), "00:05");
+  assert.equal(await loadLanguage(["ar"]), false, "it is spoken already");
 });
 
 test("days are in the language", async () => {
   const instant = Date.UTC(2025, 2, 3, 12);
   const found = {};
   for (const tag of LANGUAGES) {
-    await speak([tag]);
-    found[tag] = day(instant, "UTC");
+    await loadLanguage([tag]);
+    found[tag] = formatDay(instant, "UTC");
   }
   assert.match(found.en, /^Monday,? 3 March$/);
   assert.equal(found.es, "lunes, 3 de marzo");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Asker } from "../../web/js/shared/latest-request.js";
+import { LatestRequest } from "../../web/js/shared/latest-request.js";
 
 /** Answers when it is told to, or fails when its question is dropped. */
 function slowly() {
@@ -15,7 +15,7 @@ function slowly() {
 
 test("a newer question aborts the older, which then has no answer", async () => {
   const asked = slowly();
-  const asker = new Asker();
+  const asker = new LatestRequest();
   const older = asker.ask("/one");
   const newer = asker.ask("/two");
   asked[1].answer({ n: 2 });
@@ -25,7 +25,7 @@ test("a newer question aborts the older, which then has no answer", async () => 
 
 test("a question that is dropped has no answer, and one that is refused throws", async () => {
   const asked = slowly();
-  const asker = new Asker();
+  const asker = new LatestRequest();
   const dropped = asker.ask("/one");
   asker.drop();
   assert.equal(await dropped, null);

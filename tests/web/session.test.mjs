@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { destination, homeOf } from "../../web/js/shared/session.js";
+import { destinationAfterSignIn, homeOf } from "../../web/js/shared/session.js";
 
 const ORIGIN = "https://clinic.example";
 
 test("after signing in one goes to a path of this origin, and nowhere else", () => {
-  assert.equal(destination("/reception?site=2#x", ORIGIN, "/room"), "/reception?site=2#x");
+  assert.equal(destinationAfterSignIn("/reception?site=2#x", ORIGIN, "/room"), "/reception?site=2#x");
   for (const wanted of [null, "", "reception", "//evil.example", "/\\evil.example", "https://evil.example/", "javascript:alert(1)", "/\t/evil.example"]) {
-    assert.equal(destination(wanted, ORIGIN, "/room"), "/room", String(wanted));
+    assert.equal(destinationAfterSignIn(wanted, ORIGIN, "/room"), "/room", String(wanted));
   }
 });
 

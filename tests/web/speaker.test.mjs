@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { Speaker, fill } from "../../web/js/display/speaker.js";
+import { Speaker, fillCall } from "../../web/js/display/speaker.js";
 
 globalThis.fetch = async (url) => new Response(readFileSync(new URL(url)));
 globalThis.document = { documentElement: {}, querySelectorAll: () => [] };
@@ -109,5 +109,5 @@ test("a test is heard, and calls wait for its end", async () => {
 });
 
 test("a ticket is said figure by figure, and a point's name is only a name", () => {
-  assert.equal(fill("{label} to {point}", { label: "A012", point: "$& {label}" }), "A 0 1 2 to $& {label}");
+  assert.equal(fillCall("{label} to {point}", { label: "A012", point: "$& {label}" }), "A 0 1 2 to $& {label}");
 });

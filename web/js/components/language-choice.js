@@ -1,5 +1,5 @@
 import { element } from "../shared/dom.js";
-import { NAMES, chooseLanguage, spoken, t } from "../shared/i18n.js";
+import { LANGUAGE_NAMES, chooseLanguage, currentLanguage, t } from "../shared/i18n.js";
 
 /**
  * Return a choice of language, each by its own name.
@@ -10,10 +10,10 @@ export function languageChoice(onChosen) {
   const select = element(
     "select",
     { className: "language-choice" },
-    ...Object.entries(NAMES).map(([tag, name]) => element("option", { value: tag, lang: tag }, name)),
+    ...Object.entries(LANGUAGE_NAMES).map(([tag, name]) => element("option", { value: tag, lang: tag }, name)),
   );
   const show = () => {
-    select.value = spoken();
+    select.value = currentLanguage();
     select.setAttribute("aria-label", t("language.choose"));
   };
   show();

@@ -1,5 +1,5 @@
-import { say } from "../shared/dom.js";
-import { t, time } from "../shared/i18n.js";
+import { setText } from "../shared/dom.js";
+import { formatTime, t } from "../shared/i18n.js";
 
 /** @typedef {import("../live/connection.js").Connection} Connection */
 
@@ -13,10 +13,10 @@ import { t, time } from "../shared/i18n.js";
  */
 export function showLive(connection, { page, mark, notice, zone, stale = `${page}.stale` }) {
   const { state } = connection;
-  const since = time(connection.heardAt, zone);
+  const since = formatTime(connection.heardAt, zone);
   document.body.dataset.live = state;
-  if (mark !== null) say(mark, t(`live.${state}`, { time: since }));
+  if (mark !== null) setText(mark, t(`live.${state}`, { time: since }));
   const troubled = state === "stale" || state === "refused";
-  say(notice, troubled ? t(state === "stale" ? stale : `${page}.${state}`, { time: since }) : "");
+  setText(notice, troubled ? t(state === "stale" ? stale : `${page}.${state}`, { time: since }) : "");
   notice.classList.toggle("is-shown", troubled);
 }

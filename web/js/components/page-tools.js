@@ -6,7 +6,7 @@ import { themeButton } from "./theme-button.js";
  *
  * @param {HTMLElement} parent
  */
-export function showTools(parent) {
+export function showPageTools(parent) {
   parent.append(languageChoice(again).element, themeButton().element);
 }
 

@@ -1,6 +1,7 @@
 /** The words that reception and the rooms have in common. */
 
 import { t } from "../shared/i18n.js";
+import { minutesBetween } from "./minutes.js";
 
 /** @typedef {import("../live/cells.js").Need} Need */
 
@@ -23,7 +24,7 @@ export function languageName(tag) {
  * @param {{why: string, before: string | null, minutes: number}} next
  * @param {string} priority
  */
-export function whyNext({ why, before, minutes }, priority) {
+export function nextReason({ why, before, minutes }, priority) {
   return t(`reason.${why}`, { before: before ?? "", n: minutes, priority: t(`priority.${priority}`).toLowerCase() });
 }
 
@@ -34,11 +35,22 @@ export function whyNext({ why, before, minutes }, priority) {
  * @param {string | undefined} language  the site's own, which goes without saying
  * @returns {{kind: string, text: string}[]}
  */
-export function marksOf({ party, priority, needs, language: theirs }, language) {
+export function patientMarks({ party, priority, needs, language: theirs }, language) {
   const marks = [];
   if (priority !== "standard") marks.push({ kind: priority, text: t(`priority.${priority}`) });
   for (const need of needs ?? []) marks.push({ kind: "need", text: t(`desk.need.${need}`) });
   if (language !== undefined && theirs !== language) marks.push({ kind: "language", text: languageName(theirs) });
   if (party > 1) marks.push({ kind: "party", text: t("desk.party", { n: party }) });
   return marks;
+}
+
+/**
+ * Return what is happening to the patient at a point, and for how long: "called 2 min ago".
+ *
+ * @param {{state: string, since: number}} guest
+ * @param {number} now  the server's time in milliseconds
+ */
+export function stageText({ state, since }, now) {
+  const n = minutesBetween(since, now);
+  return t(n === 0 ? `point.${state}.now` : `point.${state}`, { n });
 }

@@ -1,4 +1,4 @@
-import { has, t } from "../shared/i18n.js";
+import { hasText, t } from "../shared/i18n.js";
 
 /**
  * Return why a command was not done, in words for whoever pressed the button.
@@ -10,10 +10,10 @@ import { has, t } from "../shared/i18n.js";
  * @param {Record<string, string | number>} [values]
  * @returns {string}
  */
-export function reasonOf(error, values = {}) {
+export function errorMessage(error, values = {}) {
   const { code = "internal_error", message = "", details = {} } = /** @type {Partial<import("../shared/commands.js").CommandFailed>} */ (error);
   for (const key of [`error.${code}.${details?.state}`, `error.${code}`]) {
-    if (has(key)) return t(key, { ...details, ...values });
+    if (hasText(key)) return t(key, { ...details, ...values });
   }
   return message || t("error.internal_error");
 }

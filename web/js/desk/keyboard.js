@@ -5,28 +5,28 @@
  * steers by voice, or brushes keys by accident, can turn it off, or give an action another key (WCAG 2.1.4).
  */
 
-import { say } from "../shared/dom.js";
-import { recollect, remember } from "../shared/memory.js";
-import { DEFAULTS, keyOf, read, written } from "./keymap.js";
+import { setText } from "../shared/dom.js";
+import { recall, remember } from "../shared/memory.js";
+import { DEFAULT_KEYS, changedKeys, keyOf, readKeymap } from "./keymap.js";
 
 const WANTED = "keys";
 const KEYMAP = "keymap";
 
 /** The keys of this browser. */
-export class Keys extends EventTarget {
-  keymap = read(recollect(KEYMAP));
-  wanted = recollect(WANTED) !== "off";
+export class KeySettings extends EventTarget {
+  keymap = readKeymap(recall(KEYMAP));
+  wanted = recall(WANTED) !== "off";
 
   /** @param {import("./keymap.js").Keymap} keymap */
   change(keymap) {
     this.keymap = keymap;
-    remember(KEYMAP, written(keymap));
+    remember(KEYMAP, changedKeys(keymap));
     this.dispatchEvent(new Event("change"));
   }
 
   /** As at first. */
   reset() {
-    this.change({ ...DEFAULTS });
+    this.change({ ...DEFAULT_KEYS });
   }
 
   /** @param {boolean} wanted */
@@ -40,10 +40,10 @@ export class Keys extends EventTarget {
 /**
  * Let a page's buttons (`data-action`) be pressed by keys, and show which.
  *
- * @param {Keys} keys
+ * @param {KeySettings} keys
  * @param {(button: HTMLButtonElement) => void} tooSoon  told of a button that cannot be pressed: it may be, in a moment
  */
-export function pressByKeys(keys, tooSoon) {
+export function pressButtonsByKeys(keys, tooSoon) {
   const label = () => {
     document.body.classList.toggle("has-keys", keys.wanted);
     for (const button of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-action]"))) {
@@ -52,7 +52,7 @@ export function pressByKeys(keys, tooSoon) {
       if (keys.wanted) button.setAttribute("aria-keyshortcuts", key);
       else button.removeAttribute("aria-keyshortcuts");
       const shown = button.querySelector("kbd");
-      if (shown) say(shown, key);
+      if (shown) setText(shown, key);
     }
   };
   keys.addEventListener("change", label);

@@ -1,7 +1,7 @@
 /** Which key does what at the desk: what it is at first, and what this browser has made of it. Pure. */
 
 /** Every action that has a key, in the order of the sheet, with its first one. @type {Readonly<Record<string, string>>} */
-export const DEFAULTS = Object.freeze({
+export const DEFAULT_KEYS = Object.freeze({
   "call-next": "n",
   call: "a",
   recall: "r",
@@ -33,7 +33,7 @@ export const DEFAULTS = Object.freeze({
  * @param {string | null} kept
  * @returns {Keymap}
  */
-export function read(kept) {
+export function readKeymap(kept) {
   /** @type {unknown} */
   let changed = null;
   try {
@@ -41,13 +41,13 @@ export function read(kept) {
   } catch {
     // as if nothing had been kept
   }
-  const keymap = { ...DEFAULTS };
+  const keymap = { ...DEFAULT_KEYS };
   if (typeof changed !== "object" || changed === null) return keymap;
   for (const [action, key] of Object.entries(changed)) {
-    if (action in DEFAULTS && isKey(key)) keymap[action] = key;
+    if (action in DEFAULT_KEYS && isKey(key)) keymap[action] = key;
   }
   const keys = Object.values(keymap);
-  return new Set(keys).size === keys.length ? keymap : { ...DEFAULTS };
+  return new Set(keys).size === keys.length ? keymap : { ...DEFAULT_KEYS };
 }
 
 /**
@@ -55,8 +55,8 @@ export function read(kept) {
  *
  * @param {Keymap} keymap
  */
-export function written(keymap) {
-  return JSON.stringify(Object.fromEntries(Object.entries(keymap).filter(([action, key]) => DEFAULTS[action] !== key)));
+export function changedKeys(keymap) {
+  return JSON.stringify(Object.fromEntries(Object.entries(keymap).filter(([action, key]) => DEFAULT_KEYS[action] !== key)));
 }
 
 /**
@@ -67,7 +67,7 @@ export function written(keymap) {
  * @param {string} key
  * @returns {{keymap: Keymap, taken?: undefined} | {keymap?: undefined, taken: string}}
  */
-export function assign(keymap, action, key) {
+export function assignKey(keymap, action, key) {
   const taken = Object.keys(keymap).find((other) => other !== action && keymap[other] === key);
   return taken === undefined ? { keymap: { ...keymap, [action]: key } } : { taken };
 }

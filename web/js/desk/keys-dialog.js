@@ -1,8 +1,8 @@
-import { assign, keyOf } from "./keymap.js";
-import { element, find, say } from "../shared/dom.js";
+import { element, find, setText } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
+import { assignKey, keyOf } from "./keymap.js";
 
-/** @typedef {import("./keyboard.js").Keys} Keys */
+/** @typedef {import("./keyboard.js").KeySettings} Keys */
 
 /**
  * Say in a dialog which key does what, and let it be changed.
@@ -39,7 +39,7 @@ export function keysDialog(dialog, keys, used = () => true) {
   function ask(action) {
     const before = asking;
     asking = action;
-    say(status, action === null ? "" : t("desk.keys.ask", { action: nameOf(action) }));
+    setText(status, action === null ? "" : t("desk.keys.ask", { action: nameOf(action) }));
     show(action ?? before);
   }
 
@@ -53,29 +53,29 @@ export function keysDialog(dialog, keys, used = () => true) {
     const key = keyOf(event);
     if (key === null) return;
     event.preventDefault();
-    const { keymap, taken } = assign(keys.keymap, asking, key);
+    const { keymap, taken } = assignKey(keys.keymap, asking, key);
     if (keymap === undefined) {
-      say(status, t("desk.keys.taken", { key: key.toUpperCase(), action: nameOf(taken) }));
+      setText(status, t("desk.keys.taken", { key: key.toUpperCase(), action: nameOf(taken) }));
       return;
     }
     const action = asking;
     asking = null;
     keys.change(keymap);
-    say(status, t("desk.keys.changed", { key: key.toUpperCase(), action: nameOf(action) }));
+    setText(status, t("desk.keys.changed", { key: key.toUpperCase(), action: nameOf(action) }));
     show(action);
   });
   wanted.addEventListener("change", () => keys.turn(wanted.checked));
   find("[data-keys-reset]", dialog).addEventListener("click", () => {
     asking = null;
     keys.reset();
-    say(status, t("desk.keys.reset.done"));
+    setText(status, t("desk.keys.reset.done"));
     show();
   });
   dialog.addEventListener("close", () => (asking = null));
   find("[data-close]", dialog).addEventListener("click", () => dialog.close());
   return {
     open() {
-      say(status, "");
+      setText(status, "");
       show();
       dialog.showModal();
     },

@@ -1,4 +1,4 @@
-import { CommandFailed, enterCode, send } from "../shared/commands.js";
+import { CommandFailed, enterPairingCode, sendCommand } from "../shared/commands.js";
 
 /**
  * @typedef {import("../shared/commands.js").Answer} Answer
@@ -47,7 +47,7 @@ export class Orders extends EventTarget {
    * @returns {Promise<Answer>}
    */
   send(name, body) {
-    return this.#asked(send(name, body));
+    return this.#asked(sendCommand(name, body));
   }
 
   /**
@@ -57,7 +57,7 @@ export class Orders extends EventTarget {
    * @param {number} deviceId
    */
   enterCode(code, deviceId) {
-    return this.#asked(enterCode(code, deviceId));
+    return this.#asked(enterPairingCode(code, deviceId));
   }
 
   /**

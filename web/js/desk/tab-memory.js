@@ -16,7 +16,7 @@ const VIEW = "desk-view:";
  * @param {View} view
  * @param {number} at  when it was last known to be true, in the server's time
  */
-export function keepView(name, view, at) {
+export function saveView(name, view, at) {
   const { seq, heartbeatMs, cells } = view;
   keep(VIEW + name, { at, seq, heartbeatMs, cells: Object.fromEntries(cells) });
 }
@@ -25,7 +25,7 @@ export function keepView(name, view, at) {
  * @param {string} name
  * @returns {Kept | null}
  */
-export function keptView(name) {
+export function savedView(name) {
   const kept = recall(VIEW + name);
   if (kept === null) return null;
   const { at, seq, heartbeatMs, cells } = kept;
@@ -33,13 +33,13 @@ export function keptView(name) {
 }
 
 /** @param {import("../shared/session.js").Session} session */
-export const keepSession = (session) => keep(SESSION, session);
+export const saveSession = (session) => keep(SESSION, session);
 
 /** @returns {import("../shared/session.js").Session | null} */
-export const keptSession = () => recall(SESSION);
+export const savedSession = () => recall(SESSION);
 
 /** Whoever was signed in is so no more. */
-export function forgetDesk() {
+export function clearTabMemory() {
   try {
     for (const key of Object.keys(sessionStorage)) if (key === SESSION || key.startsWith(VIEW)) sessionStorage.removeItem(key);
   } catch {

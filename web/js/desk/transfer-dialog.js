@@ -1,6 +1,6 @@
 import { chooseByDigit } from "../components/choose-by-digit.js";
 import { queueChip } from "../components/queue-chip.js";
-import { element, find, say } from "../shared/dom.js";
+import { element, find, setText } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 
 /**
@@ -22,7 +22,7 @@ export function transferDialog(dialog, chosen) {
   chooseByDigit(dialog, (index) => /** @type {HTMLElement | null} */ (choices.children[index] ?? null));
   return {
     open(entry, queues, providers) {
-      say(find("h2", dialog), t("transfer.title", { label: entry.label }));
+      setText(find("h2", dialog), t("transfer.title", { label: entry.label }));
       const anyone = element("option", { value: "" }, t("transfer.anyone"));
       provider.replaceChildren(anyone, ...providers.map(({ id, name }) => element("option", { value: String(id) }, name)));
       find("[data-provider-field]", dialog).hidden = providers.length === 0;

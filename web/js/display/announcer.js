@@ -53,7 +53,7 @@ export class Announcer {
       heard.delete(key);
     }
     if (first) return [];
-    const order = lastAnnounced(cells);
+    const order = latestAnnouncements(cells);
     return fresh
       .sort((one, other) => (order.get(one.id) ?? 0) - (order.get(other.id) ?? 0) || one.at - other.at || one.id - other.id)
       .map((each) => callOf(cells, each));
@@ -81,7 +81,7 @@ const callOf = (cells, { id, label, point, language }) => ({
  * @param {Cells} cells
  * @returns {Map<number, number>}
  */
-export function lastAnnounced(cells) {
+export function latestAnnouncements(cells) {
   /** @type {Map<number, number>} */
   const found = new Map();
   for (const { id, entry } of /** @type {(Announcement & {id: number})[]} */ (allOf(cells, "announcement"))) {

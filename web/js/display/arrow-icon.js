@@ -1,7 +1,7 @@
 const SVG = "http://www.w3.org/2000/svg";
 
 /** Return the arrow from a ticket to its point, drawn, so that it does not depend on a font. */
-export function arrow() {
+export function arrowIcon() {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("class", "arrow");
   svg.setAttribute("viewBox", "0 0 24 24");

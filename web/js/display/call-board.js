@@ -1,8 +1,8 @@
-import { lastAnnounced } from "./announcer.js";
-import { arrow } from "./arrow-icon.js";
-import { arrange, element, find, say } from "../shared/dom.js";
-import { t } from "../shared/i18n.js";
 import { allOf } from "../live/cells.js";
+import { element, find, setText, updateList } from "../shared/dom.js";
+import { t } from "../shared/i18n.js";
+import { latestAnnouncements } from "./announcer.js";
+import { arrowIcon } from "./arrow-icon.js";
 
 /**
  * @typedef {import("../live/cells.js").Cells} Cells
@@ -17,7 +17,7 @@ import { allOf } from "../live/cells.js";
  * @returns {Shown[]}
  */
 export function openCalls(cells) {
-  const heard = lastAnnounced(cells);
+  const heard = latestAnnouncements(cells);
   const calls = /** @type {(OpenCall & {id: number})[]} */ (allOf(cells, "entry"));
   return calls
     .map((call) => ({
@@ -45,14 +45,14 @@ export function showCalls(list, cells) {
   // What was there when the page came is no news; what comes later moves, once for each call and recall.
   const news = list.dataset.painted !== undefined;
   list.dataset.painted = "";
-  arrange(list, calls, ({ key }) => key, makeCall, (row, shown) => updateCall(row, shown, news));
+  updateList(list, calls, ({ key }) => key, makeCall, (row, shown) => updateCall(row, shown, news));
 }
 
 function makeCall() {
   const name = element("span", { className: "call-name" });
   const ticket = element("span", { className: "call-ticket" });
   const point = element("span", { className: "call-point" });
-  return element("li", { className: "call" }, element("span", { className: "call-who" }, ticket, name), arrow(), point);
+  return element("li", { className: "call" }, element("span", { className: "call-who" }, ticket, name), arrowIcon(), point);
 }
 
 /**
@@ -61,9 +61,9 @@ function makeCall() {
  * @param {boolean} news
  */
 function updateCall(row, { call, point, heard }, news) {
-  say(find(".call-ticket", row), call.label);
-  say(find(".call-name", row), call.name ?? "");
-  say(find(".call-point", row), point);
+  setText(find(".call-ticket", row), call.label);
+  setText(find(".call-name", row), call.name ?? "");
+  setText(find(".call-point", row), point);
   row.setAttribute("aria-label", t("display.call", { label: call.label, point }));
   row.dataset.call = call.label;
   // A long name of a point must shrink, not break (see call-board.css).

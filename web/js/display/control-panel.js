@@ -10,7 +10,7 @@ const SHOWN_MS = 12_000;
  * @param {HTMLElement} panel
  * @param {{test: () => Promise<void>, pairAnew: () => void}} does
  */
-export function showPanel(panel, { test, pairAnew }) {
+export function showControlPanel(panel, { test, pairAnew }) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   const hide = () => {

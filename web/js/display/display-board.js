@@ -1,7 +1,7 @@
+import { find, setText } from "../shared/dom.js";
 import { showCalls } from "./call-board.js";
 import { showLastCalls } from "./last-calls.js";
 import { showNextUp } from "./next-up.js";
-import { find, say } from "../shared/dom.js";
 
 /**
  * Show a waiting room's board: the calls, who is next, the site and its message.
@@ -17,8 +17,8 @@ export function showBoard(cells, now) {
   find("[data-no-calls]").hidden = calls.childElementCount > 0;
   showLastCalls(find("[data-last-calls]"), cells);
   showNextUp(find("[data-next-up]"), cells, now);
-  say(find("[data-site]"), site?.name ?? "");
+  setText(find("[data-site]"), site?.name ?? "");
   const message = find("[data-message]");
-  say(message, site?.message ?? "");
+  setText(message, site?.message ?? "");
   message.hidden = message.textContent === "";
 }

@@ -1,6 +1,6 @@
-import { arrow } from "./arrow-icon.js";
-import { arrange, element, find, say } from "../shared/dom.js";
 import { allOf } from "../live/cells.js";
+import { element, find, setText, updateList } from "../shared/dom.js";
+import { arrowIcon } from "./arrow-icon.js";
 
 /**
  * @typedef {import("../live/cells.js").Cells} Cells
@@ -35,7 +35,7 @@ export function lastCalls(cells) {
 export function showLastCalls(block, cells) {
   const calls = lastCalls(cells);
   block.hidden = calls.length === 0;
-  arrange(
+  updateList(
     find(".last-calls-list", block),
     calls,
     ({ entry }) => entry,
@@ -44,12 +44,12 @@ export function showLastCalls(block, cells) {
         "li",
         { className: "last-call" },
         element("span", { className: "last-call-ticket" }),
-        arrow(),
+        arrowIcon(),
         element("span", { className: "last-call-point" }),
       ),
     (made, { label, point }) => {
-      say(find(".last-call-ticket", made), label);
-      say(find(".last-call-point", made), point);
+      setText(find(".last-call-ticket", made), label);
+      setText(find(".last-call-point", made), point);
     },
   );
 }

@@ -1,7 +1,7 @@
 import { queueChip } from "../components/queue-chip.js";
-import { arrange, element, find, say } from "../shared/dom.js";
-import { number, t } from "../shared/i18n.js";
 import { allOf, byPosition } from "../live/cells.js";
+import { element, find, setText, updateList } from "../shared/dom.js";
+import { formatNumber, t } from "../shared/i18n.js";
 
 /** @typedef {import("../live/cells.js").DisplayQueue & {id: number}} Queue */
 
@@ -30,7 +30,7 @@ export function rangeOf({ expect_from: first, expect_until: last }, now) {
 export function showNextUp(list, cells, now) {
   const queues = /** @type {Queue[]} */ (allOf(cells, "queue")).sort(byPosition);
   list.style.setProperty("--queues", String(Math.max(1, queues.length)));
-  arrange(list, queues, ({ id }) => id, makeQueue, (block, queue) => updateQueue(block, queue, now));
+  updateList(list, queues, ({ id }) => id, makeQueue, (block, queue) => updateQueue(block, queue, now));
 }
 
 /** @param {Queue} queue */
@@ -62,13 +62,13 @@ function makeQueue(queue) {
  * @param {number} now
  */
 function updateQueue(block, queue, now) {
-  say(find(".next-up-name", block), queue.name);
-  say(find(".next-up-waiting", block), queue.waiting === 0 ? t("display.nobody") : t("display.waiting", { n: queue.waiting }));
+  setText(find(".next-up-name", block), queue.name);
+  setText(find(".next-up-waiting", block), queue.waiting === 0 ? t("display.nobody") : t("display.waiting", { n: queue.waiting }));
   const range = rangeOf(queue, now);
   const wait = find(".next-up-wait", block);
-  const values = { from: number(range?.from ?? 0), until: number(range?.until ?? 0) };
-  say(wait, range === null ? "" : t(queue.estimating ? "display.wait.estimating" : "display.wait", values));
-  arrange(
+  const values = { from: formatNumber(range?.from ?? 0), until: formatNumber(range?.until ?? 0) };
+  setText(wait, range === null ? "" : t(queue.estimating ? "display.wait.estimating" : "display.wait", values));
+  updateList(
     find(".next-up-tickets", block),
     queue.next,
     (label) => label,

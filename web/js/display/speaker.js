@@ -1,4 +1,4 @@
-import { firstOf, load } from "../shared/i18n.js";
+import { firstSupported, loadTexts } from "../shared/i18n.js";
 import { request } from "../shared/request.js";
 
 /**
@@ -43,7 +43,7 @@ export class Speaker extends EventTarget {
 
   /** @param {string} tag  of the site's language */
   set language(tag) {
-    this.#language = firstOf([tag]);
+    this.#language = firstSupported([tag]);
   }
 
   /** @param {readonly Call[]} calls */
@@ -75,13 +75,13 @@ export class Speaker extends EventTarget {
 
   /** @param {Call} call */
   async #announce(call) {
-    const languages = [...new Set([this.#language, firstOf([call.language, this.#language])])];
+    const languages = [...new Set([this.#language, firstSupported([call.language, this.#language])])];
     // Asked for while it rings: then the words follow at once.
     const files = languages.map((language) => this.#asked(call, language));
     await this.#sound.ring();
     for (const [index, language] of languages.entries()) {
       const file = await files[index];
-      await this.#speak(file ?? null, language, (texts) => fill(texts["speech.call"] ?? "", call));
+      await this.#speak(file ?? null, language, (texts) => fillCall(texts["speech.call"] ?? "", call));
       await pause();
     }
   }
@@ -95,7 +95,7 @@ export class Speaker extends EventTarget {
     if (file !== null && (await this.#sound.play(file))) return;
     const voice = await ownVoice(language);
     if (voice === null) return;
-    const texts = await load(language).catch(() => null);
+    const texts = await loadTexts(language).catch(() => null);
     if (texts !== null) await utter(words(texts), voice);
   }
 
@@ -132,7 +132,7 @@ export function serverVoice(id, token) {
  * @param {string} text
  * @param {Call} call
  */
-export const fill = (text, { label, point }) =>
+export const fillCall = (text, { label, point }) =>
   text.replace("{label}", () => [...label].join(" ")).replace("{point}", () => point);
 
 const VOICES_MS = 1_000;

@@ -1,5 +1,5 @@
-import { EMPTY, apply, digest } from "./view.js";
 import { openEvents, openFrames } from "./transports.js";
+import { EMPTY, apply, digest } from "./view.js";
 
 /**
  * @typedef {import("./view.js").View} View

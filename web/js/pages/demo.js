@@ -1,9 +1,9 @@
 /** The demo's own index. Only the demo serves it, and only the demo answers what it asks: see `server/demo.py`. */
 
-import { showTools } from "../components/page-tools.js";
-import { element, find, say } from "../shared/dom.js";
-import { speak, t } from "../shared/i18n.js";
-import { hinted, signIn, whoAmI } from "../shared/session.js";
+import { showPageTools } from "../components/page-tools.js";
+import { element, find, setText } from "../shared/dom.js";
+import { loadLanguage, t } from "../shared/i18n.js";
+import { currentSession, hasSignedInBefore, signIn } from "../shared/session.js";
 
 /**
  * @typedef {{username: string, password: string, role: string}} Member
@@ -16,11 +16,11 @@ const MAY = new Map([
   ["clinician", ["clinician", "receptionist", "admin"]],
 ]);
 
-await speak();
-showTools(find("[data-tools]"));
+await loadLanguage();
+showPageTools(find("[data-tools]"));
 
 const message = find("[data-message]");
-const failed = () => say(message, t("index.demo.failed"));
+const failed = () => setText(message, t("index.demo.failed"));
 
 try {
   const answer = await fetch("/demo/doors");
@@ -56,11 +56,11 @@ function show({ display, ticket, staff, yours }) {
  */
 function lead(door, { username, password, role }, point) {
   const about = find("[data-about]", door.parentElement ?? document);
-  say(about, t(about.dataset.about ?? "", { name: username, point }));
+  setText(about, t(about.dataset.about ?? "", { name: username, point }));
   door.addEventListener("click", async (event) => {
     event.preventDefault();
     try {
-      const session = hinted() ? await whoAmI() : null;
+      const session = hasSignedInBefore() ? await currentSession() : null;
       const suits = session !== null && (MAY.get(role) ?? [role]).includes(session.user.role);
       if (suits || (await signIn(username, password)).user) location.assign(door.href);
       else failed();

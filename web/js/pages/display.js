@@ -1,19 +1,19 @@
-import { Announcer } from "../display/announcer.js";
-import { showBoard } from "../display/display-board.js";
 import { showLive } from "../components/live-mark.js";
+import { Announcer } from "../display/announcer.js";
+import { showControlPanel } from "../display/control-panel.js";
+import { showBoard } from "../display/display-board.js";
 import { showNextUp } from "../display/next-up.js";
-import { showPanel } from "../display/control-panel.js";
-import { Sound } from "../shared/sound.js";
 import { Speaker, serverVoice } from "../display/speaker.js";
-import { find, say } from "../shared/dom.js";
-import { preferred, speak, t, time } from "../shared/i18n.js";
 import { Connection, startFollowing } from "../live/connection.js";
-import { forget, recollect, remember } from "../shared/memory.js";
-import { Keeper, keepPage } from "../shared/offline.js";
-import { pair } from "../shared/pairing.js";
+import { find, setText } from "../shared/dom.js";
+import { formatTime, loadLanguage, preferredLanguages, t } from "../shared/i18n.js";
+import { forget, recall, remember } from "../shared/memory.js";
+import { SavedView, cachePage } from "../shared/offline.js";
+import { pairDevice } from "../shared/pairing.js";
+import { Sound } from "../shared/sound.js";
 import { applyTheme } from "../shared/theme.js";
-import { careForScreen, noticeSleep, stayAwake } from "../shared/unattended.js";
-import { VERSION, isOutdated, update } from "../shared/version.js";
+import { keepScreenOn, onWakeUp, preventBurnIn } from "../shared/unattended.js";
+import { VERSION, isOutdated, reloadNewVersion } from "../shared/version.js";
 
 /**
  * @typedef {import("../live/cells.js").Site} Site
@@ -31,15 +31,15 @@ const tokenKey = `display:${id}`;
 let token = takeToken();
 
 // A screen that was paired once comes up as itself, whatever address it is switched on with.
-const last = recollect(LAST);
+const last = recall(LAST);
 if (id === "" && last !== null) location.replace(`/display/${last}`);
 
-const keeper = new Keeper(`board:${id}`, BOARD_LIFE_MS);
+const keeper = new SavedView(`board:${id}`, BOARD_LIFE_MS);
 const kept = keeper.read();
 /** @type {Site | undefined} */
 const keptSite = kept?.cells.site;
 
-await speak(preferred(keptSite?.language)).catch(() => {});
+await loadLanguage(preferredLanguages(keptSite?.language)).catch(() => {});
 
 const hint = find("[data-sound-hint]");
 const sound = new Sound();
@@ -56,7 +56,7 @@ let outdated = false;
 function takeToken() {
   const query = new URLSearchParams(location.search);
   const given = query.get("token");
-  if (given === null) return recollect(tokenKey) ?? "";
+  if (given === null) return recall(tokenKey) ?? "";
   remember(tokenKey, given);
   query.delete("token");
   history.replaceState(null, "", location.pathname + (query.size > 0 ? `?${query}` : ""));
@@ -77,7 +77,7 @@ function draw() {
 }
 
 function tellTime() {
-  say(find(".clock"), site() === undefined ? "" : time(connection.now(), zone()));
+  setText(find(".clock"), site() === undefined ? "" : formatTime(connection.now(), zone()));
 }
 
 /** Once it is on the screen, the desk may know. */
@@ -89,7 +89,7 @@ async function view() {
   const language = site()?.language;
   if (language !== undefined) {
     speaker.language = language;
-    if (await speak(preferred(language)).catch(() => false)) live();
+    if (await loadLanguage(preferredLanguages(language)).catch(() => false)) live();
   }
   draw();
 }
@@ -102,7 +102,7 @@ connection.addEventListener("view", () => {
   const newest = fresh.at(-1);
   if (newest !== undefined) {
     calledAt = Date.now();
-    say(find("[data-said]"), t("display.call", { label: newest.label, point: newest.point }));
+    setText(find("[data-said]"), t("display.call", { label: newest.label, point: newest.point }));
   }
   speaker.say(fresh);
   keeper.keep(() => ({ at: connection.heardAt, seq, cells: Object.fromEntries(cells), more: announcer.heard }));
@@ -128,7 +128,7 @@ async function look() {
 function updateWhenQuiet() {
   if (outdated && connection.state === "live" && !speaker.busy && Date.now() - calledAt > QUIET_MS) {
     outdated = false;
-    void update();
+    void reloadNewVersion();
   }
 }
 
@@ -151,16 +151,16 @@ async function becomePaired() {
   block.hidden = false;
   const screen = {
     code: (/** @type {string} */ code, /** @type {number} */ until) => {
-      say(find("[data-code]"), `${code.slice(0, 3)} ${code.slice(3)}`);
-      say(note, t("display.pairing.until", { time: time(until, zone()) }));
+      setText(find("[data-code]"), `${code.slice(0, 3)} ${code.slice(3)}`);
+      setText(note, t("display.pairing.until", { time: formatTime(until, zone()) }));
     },
-    unreachable: () => say(note, t("display.pairing.unreachable")),
+    unreachable: () => setText(note, t("display.pairing.unreachable")),
   };
   try {
     for (;;) {
-      const device = await pair(screen, stop.signal);
+      const device = await pairDevice(screen, stop.signal);
       if (device.kind !== "display") {
-        say(note, t("display.pairing.elsewhere"));
+        setText(note, t("display.pairing.elsewhere"));
         continue;
       }
       remember(`display:${device.device_id}`, device.token);
@@ -192,7 +192,7 @@ sound.addEventListener("change", () => {
 });
 for (const touch of ["pointerdown", "keydown"]) document.addEventListener(touch, () => void (sound.ready || hear()));
 
-showPanel(find("[data-panel]"), {
+showControlPanel(find("[data-panel]"), {
   test: async () => {
     await hear();
     await speaker.test();
@@ -212,9 +212,9 @@ live();
 if (token === "") void becomePaired();
 else startFollowing(connection);
 void hear();
-stayAwake();
-careForScreen();
-noticeSleep(() => connection.state !== "refused" && token !== "" && connection.open());
+keepScreenOn();
+preventBurnIn();
+onWakeUp(() => connection.state !== "refused" && token !== "" && connection.open());
 setInterval(() => {
   tellTime();
   updateWhenQuiet();
@@ -225,7 +225,7 @@ setInterval(() => {
 }, 15_000);
 setInterval(() => void look(), VERSION_MS);
 applyTheme(hourThere());
-setTimeout(() => void keepPage("/display"), 3_000);
+setTimeout(() => void cachePage("/display"), 3_000);
 
 /** The hour where the screen hangs: its own clock may be of another zone. */
 function hourThere() {

@@ -1,8 +1,8 @@
 /** The API for people: the document that the server gives of itself, and nothing that is written here a second time. */
 
-import { showTools } from "../components/page-tools.js";
-import { element, find, say } from "../shared/dom.js";
-import { speak, spoken, t } from "../shared/i18n.js";
+import { showPageTools } from "../components/page-tools.js";
+import { element, find, setText } from "../shared/dom.js";
+import { currentLanguage, loadLanguage, t } from "../shared/i18n.js";
 
 /**
  * @typedef {Record<string, any>} Json
@@ -70,12 +70,12 @@ function block(text, what) {
   button.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(text);
-      say(button, "Copied");
+      setText(button, "Copied");
     } catch {
       getSelection()?.selectAllChildren(code); // without a secure context: at least it is marked
-      say(button, "Marked");
+      setText(button, "Marked");
     }
-    setTimeout(() => say(button, "Copy"), COPIED_MS);
+    setTimeout(() => setText(button, "Copy"), COPIED_MS);
   });
   const code = element("code", {}, text);
   return element("div", { className: "docs-block" }, element("pre", { tabIndex: 0, "aria-label": what }, code), button);
@@ -372,7 +372,7 @@ function search(every) {
       /** @type {HTMLElement} */ (group).hidden = own.every((each) => /** @type {HTMLElement} */ (each).hidden);
     }
     find("[data-nothing]").hidden = count > 0;
-    say(find("#found"), asked.length ? t("desk.search.found", { n: count }) : "");
+    setText(find("#found"), asked.length ? t("desk.search.found", { n: count }) : "");
   });
   document.addEventListener("keydown", (event) => {
     const typing = event.target instanceof HTMLInputElement;
@@ -399,15 +399,15 @@ function open() {
   target.scrollIntoView();
 }
 
-await speak();
-showTools(find("[data-tools]"));
-find("[data-language]").hidden = spoken() === "en";
+await loadLanguage();
+showPageTools(find("[data-tools]"));
+find("[data-language]").hidden = currentLanguage() === "en";
 
 try {
   const answer = await fetch(ADDRESS);
   if (!answer.ok) throw new Error(String(answer.status));
   api = await answer.json();
-  say(find("[data-version]"), `version ${api.info.version}, OpenAPI ${api.openapi}`);
+  setText(find("[data-version]"), `version ${api.info.version}, OpenAPI ${api.openapi}`);
   find("[data-about]").replaceChildren(...prose(api.info.description));
   draw();
   addEventListener("hashchange", open);

@@ -1,6 +1,6 @@
-import { showTools } from "../components/page-tools.js";
+import { showPageTools } from "../components/page-tools.js";
 import { find } from "../shared/dom.js";
-import { speak } from "../shared/i18n.js";
+import { loadLanguage } from "../shared/i18n.js";
 
-await speak();
-showTools(find("[data-tools]"));
+await loadLanguage();
+showPageTools(find("[data-tools]"));

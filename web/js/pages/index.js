@@ -1,18 +1,18 @@
-import { showTools } from "../components/page-tools.js";
-import { find, say } from "../shared/dom.js";
-import { speak, t } from "../shared/i18n.js";
-import { hinted, homeOf, signOut, whoAmI } from "../shared/session.js";
+import { showPageTools } from "../components/page-tools.js";
+import { find, setText } from "../shared/dom.js";
+import { loadLanguage, t } from "../shared/i18n.js";
+import { currentSession, hasSignedInBefore, homeOf, signOut } from "../shared/session.js";
 
-await speak();
-showTools(find("[data-tools]"));
+await loadLanguage();
+showPageTools(find("[data-tools]"));
 
-const session = hinted() ? await whoAmI().catch(() => null) : null;
+const session = hasSignedInBefore() ? await currentSession().catch(() => null) : null;
 if (session !== null) {
   const { username, role } = session.user;
   const home = /** @type {HTMLAnchorElement} */ (find("[data-home]"));
-  say(find("[data-who]"), t("index.signed_in", { name: username, role: t(`role.${role}`) }));
+  setText(find("[data-who]"), t("index.signed_in", { name: username, role: t(`role.${role}`) }));
   home.href = homeOf(role);
-  say(home, homeOf(role) === "/room" ? t("index.go.room") : t("index.go.reception"));
+  setText(home, homeOf(role) === "/room" ? t("index.go.room") : t("index.go.reception"));
   find("[data-signed-in]").hidden = false;
   find("[data-signed-out]").hidden = true;
 }

@@ -1,18 +1,18 @@
 import { languageChoice } from "../components/language-choice.js";
 import { showLive } from "../components/live-mark.js";
-import { Sound } from "../shared/sound.js";
-import { Summons, askToNotify } from "../patient/turn-alert.js";
 import { themeButton } from "../components/theme-button.js";
-import { isAway, showTicket, wordsFor } from "../patient/ticket-view.js";
-import { CommandFailed, send } from "../shared/commands.js";
-import { element, find, say } from "../shared/dom.js";
-import { day, preferred, speak, t, time } from "../shared/i18n.js";
-import { Connection, startFollowing } from "../live/connection.js";
 import { ticketOf } from "../live/cells.js";
+import { Connection, startFollowing } from "../live/connection.js";
 import { crc32 } from "../live/view.js";
-import { recollect, remember } from "../shared/memory.js";
-import { Keeper, keepPage } from "../shared/offline.js";
-import { isOutdated, update } from "../shared/version.js";
+import { isAway, showTicket, ticketTexts } from "../patient/ticket-view.js";
+import { TurnAlert, requestNotifications } from "../patient/turn-alert.js";
+import { CommandFailed, sendCommand } from "../shared/commands.js";
+import { element, find, setText } from "../shared/dom.js";
+import { formatDay, formatTime, loadLanguage, preferredLanguages, t } from "../shared/i18n.js";
+import { recall, remember } from "../shared/memory.js";
+import { SavedView, cachePage } from "../shared/offline.js";
+import { Sound } from "../shared/sound.js";
+import { isOutdated, reloadNewVersion } from "../shared/version.js";
 
 /** @typedef {import("../live/cells.js").Ticket} Ticket */
 
@@ -22,16 +22,16 @@ const ALERTS = "alerts";
 
 const token = location.pathname.split("/")[2] ?? "";
 // What is kept is known by the cells' layout, and by a sum of the token: whoever finds it cannot open the ticket with it.
-const keeper = new Keeper(`ticket5:${crc32(token).toString(16)}`, TICKET_LIFE_MS);
+const keeper = new SavedView(`ticket5:${crc32(token).toString(16)}`, TICKET_LIFE_MS);
 const kept = keeper.read();
 
-await speak(preferred(kept?.cells.ticket?.language)).catch(() => {});
+await loadLanguage(preferredLanguages(kept?.cells.ticket?.language)).catch(() => {});
 
 const main = find(".ticket");
 const told = find("[data-told]");
 const connection = new Connection(`/live/tickets/${encodeURIComponent(token)}`);
 const sound = new Sound();
-const summons = new Summons(sound, kept?.more?.heard);
+const summons = new TurnAlert(sound, kept?.more?.heard);
 const alerts = find("[data-alerts]");
 let mostAhead = kept?.more?.mostAhead ?? 0;
 /** The stage that `mostAhead` is of: a visit goes from queue to queue. @type {number | undefined} */
@@ -63,11 +63,11 @@ function draw() {
   mostAhead = Math.max(mostAhead, ticket.ahead ?? 0);
   const now = connection.now();
   showTicket(main, ticket, { mostAhead, now });
-  say(find(".ticket-site"), ticket.site ?? "");
+  setText(find(".ticket-site"), ticket.site ?? "");
   main.hidden = false;
   showActions(ticket, now);
   const { text, refused } = tell();
-  say(told, text);
+  setText(told, text);
   told.classList.toggle("is-refused", refused);
   if (ticket.state === "called" && document.body.dataset.kept === undefined) {
     summons.call(`${ticket.entry}.${ticket.since}.${ticket.calls}`, { label: ticket.label ?? "", point: ticket.point ?? "" });
@@ -75,7 +75,7 @@ function draw() {
   main.toggleAttribute("data-calling", summons.calling);
   find("[data-coming]").hidden = !summons.calling;
   if (!summons.calling) {
-    const { headline } = wordsFor(ticket, now);
+    const { headline } = ticketTexts(ticket, now);
     document.title = ticket.label ? `${headline} · ${ticket.label}` : headline;
   }
 }
@@ -96,7 +96,7 @@ function showActions(ticket, now) {
 
 async function view() {
   const language = ticketShown()?.language;
-  if (language !== undefined && (await speak(preferred(language)).catch(() => false))) redraw();
+  if (language !== undefined && (await loadLanguage(preferredLanguages(language)).catch(() => false))) redraw();
   draw();
   keep();
 }
@@ -125,7 +125,7 @@ connection.addEventListener("state", async () => {
   }
   live();
   // Nobody reads it just now: a page that was left open for hours is renewed when its phone is put away.
-  if (connection.state === "live" && (await isOutdated()) && document.hidden) void update();
+  if (connection.state === "live" && (await isOutdated()) && document.hidden) void reloadNewVersion();
 });
 for (const change of ["online", "offline"]) window.addEventListener(change, live);
 
@@ -143,7 +143,7 @@ async function act(name, body, done) {
   for (const each of buttons) each.disabled = true;
   tell = () => ({ text: "", refused: false });
   try {
-    await send(name, { entry_id: ticketShown()?.entry, ...body }, token);
+    await sendCommand(name, { entry_id: ticketShown()?.entry, ...body }, token);
     tell = () => ({ text: done(), refused: false });
   } catch (error) {
     const key = refusal(error);
@@ -190,7 +190,7 @@ function showMinutes() {
       choice.addEventListener("click", () => {
         late.close();
         const back = connection.now() + n * 60_000;
-        void act("running-late", { minutes: n }, () => t("patient.late.done", { time: time(back, ticketShown()?.time_zone) }));
+        void act("running-late", { minutes: n }, () => t("patient.late.done", { time: formatTime(back, ticketShown()?.time_zone) }));
       });
       return choice;
     }),
@@ -200,20 +200,20 @@ function showMinutes() {
 // Being told aloud
 
 function showAlerts() {
-  const on = recollect(ALERTS) !== null && sound.ready;
+  const on = recall(ALERTS) !== null && sound.ready;
   alerts.setAttribute("aria-pressed", String(on));
-  say(find("span", alerts), t(on ? "patient.alerts.on" : "patient.alerts"));
+  setText(find("span", alerts), t(on ? "patient.alerts.on" : "patient.alerts"));
 }
 
 alerts.addEventListener("click", async () => {
   remember(ALERTS, "1");
   if (await sound.prepare()) await sound.ring();
-  await askToNotify();
+  await requestNotifications();
   showAlerts();
 });
 sound.addEventListener("change", showAlerts);
 // Who wanted it once wants it still; the browser asks for a touch each time a page is opened.
-if (recollect(ALERTS) !== null) document.addEventListener("pointerdown", () => void sound.prepare().then(showAlerts), { once: true });
+if (recall(ALERTS) !== null) document.addEventListener("pointerdown", () => void sound.prepare().then(showAlerts), { once: true });
 
 // On paper
 
@@ -231,7 +231,7 @@ window.addEventListener("beforeprint", stamp);
 
 function stamp() {
   const zone = ticketShown()?.time_zone;
-  say(find("[data-printed]"), `${day(connection.now(), zone)}, ${time(connection.now(), zone)}`);
+  setText(find("[data-printed]"), `${formatDay(connection.now(), zone)}, ${formatTime(connection.now(), zone)}`);
 }
 
 // Its frame
@@ -251,4 +251,4 @@ startFollowing(connection);
 // As an app it opens this ticket: its address is told to this browser alone, when somebody is there to use it.
 document.head.append(element("link", { rel: "manifest", href: `/t/${encodeURIComponent(token)}/app.webmanifest` }));
 setInterval(draw, 15_000); // ranges and absences end by the clock
-setTimeout(() => void keepPage("/t"), 3_000);
+setTimeout(() => void cachePage("/t"), 3_000);

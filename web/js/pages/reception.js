@@ -1,30 +1,30 @@
-import { showActions, tellUndo } from "../reception/action-bar.js";
-import { arrive, leave } from "../desk/session-start.js";
-import { Asker } from "../shared/latest-request.js";
-import { choosable, tabStop } from "../reception/row-selection.js";
-import { forgetDesk, keepView, keptSession, keptView } from "../desk/tab-memory.js";
-import { deskOf, found, guestOf } from "../reception/desk.js";
-import { showDisplays } from "../reception/display-list.js";
-import { draggable } from "../reception/row-drag.js";
-import { issueDialog } from "../reception/issue-dialog.js";
-import { Keys, pressByKeys } from "../desk/keyboard.js";
 import { showLive } from "../components/live-mark.js";
-import { moreMenu } from "../reception/more-menu.js";
+import { showPageTools } from "../components/page-tools.js";
+import { errorMessage } from "../desk/error-messages.js";
+import { KeySettings, pressButtonsByKeys } from "../desk/keyboard.js";
 import { Orders } from "../desk/orders.js";
-import { behindOf, neighboursOf } from "../reception/queue-places.js";
+import { leaveToSignIn, whenSignedIn } from "../desk/session-start.js";
+import { clearTabMemory, saveView, savedSession, savedView } from "../desk/tab-memory.js";
+import { transferDialog } from "../desk/transfer-dialog.js";
+import { follow } from "../live/connection.js";
+import { showActions, showUndoSeconds } from "../reception/action-bar.js";
+import { deskOf, entriesMatching, guestOf } from "../reception/desk.js";
+import { showDisplays } from "../reception/display-list.js";
+import { issueDialog } from "../reception/issue-dialog.js";
+import { lazyDialog } from "../reception/lazy-dialog.js";
+import { moreMenu } from "../reception/more-menu.js";
+import { hideForbidden, permissionsOf } from "../reception/permissions.js";
 import { offerPoints, showPoints } from "../reception/point-list.js";
 import { showQueues } from "../reception/queue-column.js";
-import { reasonOf } from "../desk/error-messages.js";
-import { offerWhatIsAllowed, rightsOf } from "../reception/permissions.js";
-import { showTools } from "../components/page-tools.js";
-import { transferDialog } from "../desk/transfer-dialog.js";
-import { whenOpened } from "../reception/lazy-dialog.js";
-import { element, find, say } from "../shared/dom.js";
-import { speak, t, time } from "../shared/i18n.js";
-import { follow } from "../live/connection.js";
-import { recollect, remember } from "../shared/memory.js";
-import { keepPage } from "../shared/offline.js";
-import { refresh, signOut, stayFresh } from "../shared/session.js";
+import { entryAboveDrop, neighboursOf } from "../reception/queue-places.js";
+import { dragRows } from "../reception/row-drag.js";
+import { selectRows, updateTabStop } from "../reception/row-selection.js";
+import { element, find, setText } from "../shared/dom.js";
+import { formatTime, loadLanguage, t } from "../shared/i18n.js";
+import { LatestRequest } from "../shared/latest-request.js";
+import { recall, remember } from "../shared/memory.js";
+import { cachePage } from "../shared/offline.js";
+import { keepSessionFresh, refreshSession, signOut } from "../shared/session.js";
 
 /**
  * @typedef {import("../reception/desk.js").Desk} Desk
@@ -42,18 +42,18 @@ const REST_MS = 3_000;
 const MINUTE_MS = 60_000;
 const A_LABEL = /^[a-z]\d{3,}$/i;
 
-await speak();
-showTools(find("[data-tools]"));
+await loadLanguage();
+showPageTools(find("[data-tools]"));
 
 const message = find("[data-message]");
 /** @param {string} id @returns {HTMLDialogElement} */
 const dialog = (id) => /** @type {HTMLDialogElement} */ (find(`#${id}`));
 
-await arrive(welcome, (away) => (away ? tell(t("error.unreachable"), "error") : tell("", "done")));
+await whenSignedIn(welcome, (away) => (away ? tell(t("error.unreachable"), "error") : tell("", "done")));
 
 /** @param {Session} session */
 function welcome({ user, sites }) {
-  const remembered = Number(recollect("site"));
+  const remembered = Number(recall("site"));
   const site = sites.find(({ id }) => id === remembered) ?? sites[0];
   if (site === undefined) tell(t("desk.no_site"), "error");
   else attend(site, sites, user);
@@ -67,7 +67,7 @@ function welcome({ user, sites }) {
  */
 function tell(text, kind) {
   message.dataset.kind = kind;
-  say(message, text);
+  setText(message, text);
 }
 
 /**
@@ -76,21 +76,21 @@ function tell(text, kind) {
  * @param {User} user
  */
 function attend(site, sites, user) {
-  stayFresh();
-  const may = rightsOf(user);
+  keepSessionFresh();
+  const may = permissionsOf(user);
   const maySetUp = may("pair-devices");
-  const kept = keptView(`site:${site.id}`);
+  const kept = savedView(`site:${site.id}`);
   const connection = follow(`/live/sites/${site.id}/desk`, kept);
   const bar = find(".action-bar");
   const columns = find("[data-columns]");
   const points = /** @type {HTMLSelectElement} */ (find("[data-point-select]"));
   const pointKey = `point:${site.id}`;
-  let mine = Number(recollect(pointKey)) || null;
+  let mine = Number(recall(pointKey)) || null;
   let desk = deskOf(connection.view.cells);
   /** The chosen entry. @type {number | null} */
   let chosen = null;
   let wanted = "";
-  const orders = new Orders(connection, leave);
+  const orders = new Orders(connection, leaveToSignIn);
   const myPoint = () => desk.points.find(({ id }) => id === mine) ?? null;
   const chosenEntry = () => (chosen === null ? null : (desk.entries.get(chosen) ?? null));
   const subject = () => chosenEntry() ?? guestOf(desk, myPoint());
@@ -104,7 +104,7 @@ function attend(site, sites, user) {
   function paint() {
     const now = connection.now();
     if (chosen !== null && !desk.entries.has(chosen)) chosen = null;
-    const matching = wanted ? found(desk.entries.values(), wanted) : null;
+    const matching = wanted ? entriesMatching(desk.entries.values(), wanted) : null;
     const behind = showQueues(columns, desk, { now, point: myPoint(), chosen, found: matching, may });
     if (behind) {
       going ??= requestAnimationFrame(() => {
@@ -112,14 +112,14 @@ function attend(site, sites, user) {
         paint();
       });
     }
-    tabStop(columns, chosen);
+    updateTabStop(columns, chosen);
     showPoints(find("[data-points]"), desk, { mine, now, mayWork: may("open-point") });
     offerPoints(points, desk, mine);
     showDisplays(find("[data-displays]"), find("[data-display-alarm]"), desk.displays, { zone: site.time_zone, maySetUp });
     find("[data-site-message]").hidden = !desk.site?.message;
-    say(find(".site-message"), desk.site?.message ?? "");
+    setText(find(".site-message"), desk.site?.message ?? "");
     showActions(bar, desk, { mine, chosen: chosenEntry(), undo: undoable(), now });
-    say(find("[data-search-status]"), matching === null ? "" : t("desk.search.found", { n: matching.size }));
+    setText(find("[data-search-status]"), matching === null ? "" : t("desk.search.found", { n: matching.size }));
   }
 
   /** Return the step that can be taken back: the chosen one's last, or else what was last done here. */
@@ -158,7 +158,7 @@ function attend(site, sites, user) {
   setInterval(paint, TICK_MS);
   setInterval(() => {
     const undo = undoable();
-    tellUndo(bar, undo, connection.now());
+    showUndoSeconds(bar, undo, connection.now());
     if (undo === null && !(/** @type {HTMLButtonElement} */ (find('[data-action="undo"]')).disabled)) paint();
   }, SECOND_MS);
 
@@ -171,14 +171,14 @@ function attend(site, sites, user) {
   function keepNow() {
     clearTimeout(keeping);
     keeping = undefined;
-    if (connection.view.cells.size > 0 && keptSession() !== null) keepView(`site:${site.id}`, connection.view, connection.heardAt);
+    if (connection.view.cells.size > 0 && savedSession() !== null) saveView(`site:${site.id}`, connection.view, connection.heardAt);
   }
   window.addEventListener("pagehide", keepNow);
 
   /** The stream was refused for want of a session: renew it, or have it begun anew. */
   async function comeBack() {
-    if (await refresh().catch(() => false)) connection.open();
-    else leave();
+    if (await refreshSession().catch(() => false)) connection.open();
+    else leaveToSignIn();
   }
 
   orders.addEventListener("change", () => {
@@ -206,13 +206,13 @@ function attend(site, sites, user) {
         chosen = null;
       }
     } catch (error) {
-      tell(reasonOf(error, words), "error");
+      tell(errorMessage(error, words), "error");
     }
     paint();
   }
 
-  /** @type {Asker} */
-  const slips = new Asker();
+  /** @type {LatestRequest} */
+  const slips = new LatestRequest();
   /** @param {number} entryId */
   async function print(entryId) {
     try {
@@ -226,41 +226,41 @@ function attend(site, sites, user) {
 
   const issuing = issueDialog(dialog("issue"), (body) => orders.send("issue-ticket", body), (id) => void print(id));
   const transferring = transferDialog(dialog("transfer"), (entryId, queue, provider_id) => transfer(entryId, queue, provider_id));
-  const keys = new Keys();
+  const keys = new KeySettings();
 
   // Those that are opened at once, by key after key, are here from the beginning; the others come when they are wanted.
   const failed = () => tell(t("error.unreachable"), "error");
-  const moving = whenOpened(async () => {
+  const moving = lazyDialog(async () => {
     const { moveDialog } = await import("../reception/move-dialog.js");
     return moveDialog(dialog("move"), (entry, behind, reason) => {
       void act("move", { entry_id: entry.id, behind_entry_id: behind, reason }, { label: entry.label });
     });
   }, failed);
-  const amending = whenOpened(async () => {
+  const amending = lazyDialog(async () => {
     const { amendDialog } = await import("../reception/amend-dialog.js");
     return amendDialog(dialog("amend"), ({ id, label }, changed) => {
       void act("amend-visit", { entry_id: id, ...changed }, { label });
     });
   }, failed);
-  const reprioritising = whenOpened(async () => {
+  const reprioritising = lazyDialog(async () => {
     const { priorityDialog } = await import("../reception/priority-dialog.js");
     return priorityDialog(dialog("priority"), ({ id, label }, priority, reason) => {
       void act("reprioritise", { entry_id: id, priority, reason }, { label, priority: t(`priority.${priority}`).toLowerCase() });
     });
   }, failed);
-  const runningLate = whenOpened(async () => {
+  const runningLate = lazyDialog(async () => {
     const { lateDialog } = await import("../reception/late-dialog.js");
     return lateDialog(dialog("late"), ({ id, label }, minutes) => {
-      const at = time(connection.now() + minutes * MINUTE_MS, site.time_zone);
+      const at = formatTime(connection.now() + minutes * MINUTE_MS, site.time_zone);
       const done = minutes === 0 ? "running-late.here" : "running-late";
       void act("running-late", { entry_id: id, minutes }, { label, time: at, done });
     });
   }, failed);
-  const cancelling = whenOpened(async () => {
+  const cancelling = lazyDialog(async () => {
     const { cancelDialog } = await import("../reception/cancel-dialog.js");
     return cancelDialog(dialog("cancel"), ({ id, label }, reason) => void act("cancel", { entry_id: id, reason }, { label }));
   }, failed);
-  const pointing = whenOpened(async () => {
+  const pointing = lazyDialog(async () => {
     const { pointDialog } = await import("../reception/point-dialog.js");
     return pointDialog(dialog("point"), {
       may,
@@ -271,15 +271,15 @@ function attend(site, sites, user) {
       },
     });
   }, failed);
-  const messaging = whenOpened(async () => {
+  const messaging = lazyDialog(async () => {
     const { messageDialog } = await import("../reception/message-dialog.js");
     return messageDialog(dialog("message"), (text) => void act("broadcast-message", { site_id: site.id, message: text }, {}));
   }, failed);
-  const keysSheet = whenOpened(async () => {
+  const keysSheet = lazyDialog(async () => {
     const { keysDialog } = await import("../desk/keys-dialog.js");
     return keysDialog(dialog("keys"), keys, (action) => !find(`[data-action="${action}"]`).hidden);
   }, failed);
-  const pairing = whenOpened(async () => {
+  const pairing = lazyDialog(async () => {
     const { pairDialog } = await import("../reception/pair-dialog.js");
     return pairDialog(dialog("pair"), {
       add: async (name) => {
@@ -297,7 +297,7 @@ function attend(site, sites, user) {
   setTimeout(async () => {
     const all = [...seldom, ...(maySetUp ? [pairing] : [])].map(({ here }) => here());
     await Promise.allSettled([...all, import("../reception/print-slip.js")]);
-    await keepPage("/reception");
+    await cachePage("/reception");
   }, REST_MS);
 
   /**
@@ -318,7 +318,7 @@ function attend(site, sites, user) {
     button.addEventListener("click", () => press(button.dataset.action ?? ""));
   }
 
-  offerWhatIsAllowed(document, may);
+  hideForbidden(document, may);
   moreMenu(/** @type {HTMLButtonElement} */ (find('[data-action="more"]')), find("[data-more]"));
 
   /** @param {string} action */
@@ -378,8 +378,8 @@ function attend(site, sites, user) {
     }
   }
 
-  choosable(columns, choose);
-  draggable(columns, ({ entry: id, queue, before }) => {
+  selectRows(columns, choose);
+  dragRows(columns, ({ entry: id, queue, before }) => {
     const entry = desk.entries.get(id);
     const to = desk.queues.find((each) => each.id === queue);
     if (entry === undefined || to === undefined) return;
@@ -389,7 +389,7 @@ function attend(site, sites, user) {
     }
     if (!may("move")) return;
     const order = (desk.open.get(queue) ?? []).map((each) => each.id);
-    void moving.open(desk, entry, behindOf(neighboursOf(desk, entry), order, before));
+    void moving.open(desk, entry, entryAboveDrop(neighboursOf(desk, entry), order, before));
   });
   columns.addEventListener("click", ({ target }) => {
     const button = target instanceof Element ? target.closest("[data-pause]") : null;
@@ -418,7 +418,7 @@ function attend(site, sites, user) {
   const search = /** @type {HTMLInputElement} */ (find("[data-search]"));
   search.placeholder = t("action.search");
   const earlier = find("[data-earlier]");
-  const asker = new Asker();
+  const asker = new LatestRequest();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let searching;
   search.addEventListener("input", () => {
@@ -444,7 +444,7 @@ function attend(site, sites, user) {
     paint();
     earlier.hidden = true;
     asker.drop();
-    if (A_LABEL.test(wanted) && found(desk.entries.values(), wanted).size === 0) void lookUp(wanted.toUpperCase());
+    if (A_LABEL.test(wanted) && entriesMatching(desk.entries.values(), wanted).size === 0) void lookUp(wanted.toUpperCase());
   }
 
   /** @param {string} label */
@@ -463,7 +463,7 @@ function attend(site, sites, user) {
     earlier.hidden = false;
   }
 
-  pressByKeys(keys, (button) => orders.doing && orders.later(() => button.disabled || button.click()));
+  pressButtonsByKeys(keys, (button) => orders.doing && orders.later(() => button.disabled || button.click()));
 
   const siteSelect = /** @type {HTMLSelectElement} */ (find("[data-site-select]"));
   siteSelect.replaceChildren(...sites.map(({ id, name }) => element("option", { value: String(id) }, name)));
@@ -473,11 +473,11 @@ function attend(site, sites, user) {
     location.reload();
   });
   find(".site-choice").hidden = sites.length < 2;
-  say(find("[data-site]"), sites.length < 2 ? site.name : "");
-  say(find("[data-who]"), user.username);
+  setText(find("[data-site]"), sites.length < 2 ? site.name : "");
+  setText(find("[data-who]"), user.username);
   find("[data-sign-out]").addEventListener("click", async () => {
     connection.close();
-    forgetDesk();
+    clearTabMemory();
     await signOut().catch(() => {});
     location.assign("/");
   });

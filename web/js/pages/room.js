@@ -1,20 +1,20 @@
-import { ASK_AGAIN_MS, arrive, leave } from "../desk/session-start.js";
-import { Asker } from "../shared/latest-request.js";
-import { forgetDesk, keepView, keptSession, keptView } from "../desk/tab-memory.js";
-import { keysDialog } from "../desk/keys-dialog.js";
-import { Keys, pressByKeys } from "../desk/keyboard.js";
 import { showLive } from "../components/live-mark.js";
+import { showPageTools } from "../components/page-tools.js";
+import { errorMessage } from "../desk/error-messages.js";
+import { KeySettings, pressButtonsByKeys } from "../desk/keyboard.js";
+import { keysDialog } from "../desk/keys-dialog.js";
 import { Orders } from "../desk/orders.js";
-import { reasonOf } from "../desk/error-messages.js";
-import { roomOf, showRoom, tellRoomUndo } from "../room/console.js";
-import { showTools } from "../components/page-tools.js";
+import { RETRY_MS, leaveToSignIn, whenSignedIn } from "../desk/session-start.js";
+import { clearTabMemory, saveView, savedSession, savedView } from "../desk/tab-memory.js";
 import { transferDialog } from "../desk/transfer-dialog.js";
-import { element, find, say } from "../shared/dom.js";
-import { speak, t } from "../shared/i18n.js";
 import { follow } from "../live/connection.js";
-import { forget, recollect, remember } from "../shared/memory.js";
-import { keepPage } from "../shared/offline.js";
-import { refresh, signOut, stayFresh } from "../shared/session.js";
+import { roomOf, showRoom, showRoomUndoSeconds } from "../room/console.js";
+import { element, find, setText } from "../shared/dom.js";
+import { loadLanguage, t } from "../shared/i18n.js";
+import { LatestRequest } from "../shared/latest-request.js";
+import { forget, recall, remember } from "../shared/memory.js";
+import { cachePage } from "../shared/offline.js";
+import { keepSessionFresh, refreshSession, signOut } from "../shared/session.js";
 
 /**
  * @typedef {import("../shared/session.js").Session} Session
@@ -30,13 +30,13 @@ const KEEP_MS = 3_000;
 const USED = new Set(["call-next", "recall", "start", "complete", "no-show", "transfer", "undo", "keys"]);
 
 const trouble = find("[data-trouble]");
-const asker = new Asker();
+const asker = new LatestRequest();
 
-await speak();
-showTools(find("[data-tools]"));
-setTimeout(() => void keepPage("/room"), 3_000);
+await loadLanguage();
+showPageTools(find("[data-tools]"));
+setTimeout(() => void cachePage("/room"), 3_000);
 find("[data-sign-out]").addEventListener("click", async () => {
-  forgetDesk();
+  clearTabMemory();
   await signOut().catch(() => {});
   location.assign("/");
 });
@@ -45,16 +45,16 @@ find("[data-change]").addEventListener("click", () => {
   location.reload();
 });
 
-await arrive(welcome, (away) => say(trouble, away ? t("error.unreachable") : ""));
+await whenSignedIn(welcome, (away) => setText(trouble, away ? t("error.unreachable") : ""));
 
 /** @param {Session} session */
 async function welcome({ sites }) {
   if (sites.length === 0) {
-    say(trouble, t("desk.no_site"));
+    setText(trouble, t("desk.no_site"));
     return;
   }
-  stayFresh();
-  const [siteId, pointId] = (recollect(ROOM) ?? "").split(":").map(Number);
+  keepSessionFresh();
+  const [siteId, pointId] = (recall(ROOM) ?? "").split(":").map(Number);
   const site = sites.find(({ id }) => id === siteId);
   if (site !== undefined && pointId) attend(site, pointId);
   else await choose(sites);
@@ -66,10 +66,10 @@ async function welcome({ sites }) {
  * @param {Site[]} sites
  */
 async function choose(sites) {
-  const described = await Promise.all(sites.map((site) => new Asker().ask(`/api/v1/sites/${site.id}`).catch(() => null)));
+  const described = await Promise.all(sites.map((site) => new LatestRequest().ask(`/api/v1/sites/${site.id}`).catch(() => null)));
   const whole = !described.includes(null);
-  say(trouble, whole ? "" : t("error.unreachable"));
-  if (!whole) setTimeout(() => void choose(sites), ASK_AGAIN_MS);
+  setText(trouble, whole ? "" : t("error.unreachable"));
+  if (!whole) setTimeout(() => void choose(sites), RETRY_MS);
   const rooms = sites.flatMap((site, index) =>
     (described[index]?.points ?? []).map((/** @type {Named} */ point) => ({ site, point, providers: described[index]?.providers ?? [] })),
   );
@@ -102,16 +102,16 @@ async function choose(sites) {
 function attend(site, pointId) {
   const main = find("[data-console]");
   const message = find("[data-message]");
-  const kept = keptView(`point:${pointId}`);
+  const kept = savedView(`point:${pointId}`);
   const connection = follow(`/live/points/${pointId}`, kept);
-  const orders = new Orders(connection, leave);
+  const orders = new Orders(connection, leaveToSignIn);
   let room = roomOf(connection.view.cells);
   find("[data-change]").hidden = false;
 
   /** @param {string} text @param {"done" | "error"} kind */
   function tell(text, kind) {
     message.dataset.kind = kind;
-    say(message, text);
+    setText(message, text);
   }
 
   /** Return the step that can be taken back: the guest's last, or else what was last done here. */
@@ -127,9 +127,9 @@ function attend(site, pointId) {
   function paint() {
     const { point, day } = room;
     if (point === null) return;
-    say(find("[data-room]"), point.provider === null ? point.name : `${point.name} · ${point.provider}`);
+    setText(find("[data-room]"), point.provider === null ? point.name : `${point.name} · ${point.provider}`);
     document.title = point.name;
-    say(find("[data-day]"), [t("room.day", { n: day.served }), ...(day.no_shows ? [t("room.no_shows", { n: day.no_shows })] : [])].join(" · "));
+    setText(find("[data-day]"), [t("room.day", { n: day.served }), ...(day.no_shows ? [t("room.no_shows", { n: day.no_shows })] : [])].join(" · "));
     showRoom(main, room, { undo: undoable(), now: connection.now() });
   }
 
@@ -153,7 +153,7 @@ function attend(site, pointId) {
   setInterval(paint, TICK_MS);
   setInterval(() => {
     const undo = undoable();
-    tellRoomUndo(main, undo, connection.now());
+    showRoomUndoSeconds(main, undo, connection.now());
     if (undo === null && !(/** @type {HTMLButtonElement} */ (find('[data-action="undo"]')).disabled)) paint();
   }, SECOND_MS);
 
@@ -162,14 +162,14 @@ function attend(site, pointId) {
   function keepNow() {
     clearTimeout(keeping);
     keeping = undefined;
-    if (connection.view.cells.size > 0 && keptSession() !== null) keepView(`point:${pointId}`, connection.view, connection.heardAt);
+    if (connection.view.cells.size > 0 && savedSession() !== null) saveView(`point:${pointId}`, connection.view, connection.heardAt);
   }
   window.addEventListener("pagehide", keepNow);
 
   /** The stream was refused for want of a session: renew it, or have it begun anew. */
   async function comeBack() {
-    if (await refresh().catch(() => false)) connection.open();
-    else leave();
+    if (await refreshSession().catch(() => false)) connection.open();
+    else leaveToSignIn();
   }
 
   orders.addEventListener("change", () => {
@@ -189,7 +189,7 @@ function attend(site, pointId) {
       if (answer === null) return;
       tell(t(`done.${name}`, { ...words, label: answer.entry?.label ?? words.label ?? "" }), "done");
     } catch (error) {
-      tell(reasonOf(error, words), "error");
+      tell(errorMessage(error, words), "error");
     }
     paint();
   }
@@ -198,7 +198,7 @@ function attend(site, pointId) {
     const body = { entry_id: entryId, queue_id: queue.id, ...(providerId === null ? {} : { provider_id: providerId }) };
     void act("transfer", body, { label: room.guest?.label ?? "", queue: queue.name });
   });
-  const keys = new Keys();
+  const keys = new KeySettings();
   const keysSheet = keysDialog(/** @type {HTMLDialogElement} */ (find("#keys")), keys, (action) => USED.has(action));
 
   /** Ask where there is to send to: a room's own view has only what is its own. */
@@ -245,5 +245,5 @@ function attend(site, pointId) {
   for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (document.querySelectorAll("[data-action]"))) {
     button.addEventListener("click", () => press(button.dataset.action ?? ""));
   }
-  pressByKeys(keys, (button) => orders.doing && orders.later(() => button.disabled || button.click()));
+  pressButtonsByKeys(keys, (button) => orders.doing && orders.later(() => button.disabled || button.click()));
 }

@@ -1,15 +1,15 @@
-import { showTools } from "../components/page-tools.js";
-import { find, say } from "../shared/dom.js";
-import { has, speak, t } from "../shared/i18n.js";
-import { destination, hinted, homeOf, signIn, whoAmI } from "../shared/session.js";
+import { showPageTools } from "../components/page-tools.js";
+import { find, setText } from "../shared/dom.js";
+import { hasText, loadLanguage, t } from "../shared/i18n.js";
+import { currentSession, destinationAfterSignIn, hasSignedInBefore, homeOf, signIn } from "../shared/session.js";
 
 /**
  * @typedef {import("../shared/session.js").Refusal} Refusal
  * @typedef {import("../shared/session.js").User} User
  */
 
-await speak();
-showTools(find("[data-tools]"));
+await loadLanguage();
+showPageTools(find("[data-tools]"));
 
 const form = /** @type {HTMLFormElement} */ (find("form"));
 const button = /** @type {HTMLButtonElement} */ (find("[type=submit]"));
@@ -19,7 +19,7 @@ const password = /** @type {HTMLInputElement} */ (find("[name=password]"));
 const formError = find("[data-form-error]");
 
 /** @param {User} user */
-const whereTo = ({ role }) => destination(new URLSearchParams(location.search).get("next"), location.origin, homeOf(role));
+const whereTo = ({ role }) => destinationAfterSignIn(new URLSearchParams(location.search).get("next"), location.origin, homeOf(role));
 
 /**
  * Show what is wrong beside its field, or nothing.
@@ -28,7 +28,7 @@ const whereTo = ({ role }) => destination(new URLSearchParams(location.search).g
  * @param {string} text
  */
 function showError(input, text) {
-  say(find(`#${input.name}-error`), text);
+  setText(find(`#${input.name}-error`), text);
   if (text) input.setAttribute("aria-invalid", "true");
   else input.removeAttribute("aria-invalid");
 }
@@ -41,7 +41,7 @@ function showError(input, text) {
 function complain(wrong) {
   showError(username, wrong.username ?? "");
   showError(password, wrong.password ?? "");
-  say(formError, wrong.form ?? "");
+  setText(formError, wrong.form ?? "");
   document.title = Object.keys(wrong).length ? t("sign_in.title.error") : t("sign_in.title");
 }
 
@@ -49,14 +49,14 @@ function complain(wrong) {
 function reasonOf({ code, details }) {
   if (code === "sign_in_failed") return { password: t("error.sign_in_failed") };
   if (code === "sign_in_locked") return { form: t("sign_in.error.locked", { n: Math.ceil(details.retry_after / 60) }) };
-  return { form: has(`error.${code}`) ? t(`error.${code}`) : t("error.internal_error") };
+  return { form: hasText(`error.${code}`) ? t(`error.${code}`) : t("error.internal_error") };
 }
 
 /** @param {boolean} visible */
 function showPassword(visible) {
   password.type = visible ? "text" : "password";
   show.setAttribute("aria-label", visible ? t("sign_in.hide.name") : t("sign_in.show.name"));
-  say(find("span", show), visible ? t("sign_in.hide") : t("sign_in.show"));
+  setText(find("span", show), visible ? t("sign_in.hide") : t("sign_in.show"));
 }
 
 show.addEventListener("click", () => {
@@ -98,10 +98,10 @@ form.addEventListener("submit", async (event) => {
 button.disabled = false;
 show.disabled = false;
 
-const session = hinted() ? await whoAmI().catch(() => null) : null;
+const session = hasSignedInBefore() ? await currentSession().catch(() => null) : null;
 if (session !== null) {
   const { user } = session;
-  say(find("[data-who]"), t("sign_in.already", { name: user.username, role: t(`role.${user.role}`) }));
+  setText(find("[data-who]"), t("sign_in.already", { name: user.username, role: t(`role.${user.role}`) }));
   /** @type {HTMLAnchorElement} */ (find("[data-go-on]")).href = whereTo(user);
   find("[data-already]").hidden = false;
 }

@@ -1,4 +1,4 @@
-import { arrange, element } from "../shared/dom.js";
+import { element, updateList } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 
 const MOST_DOTS = 12;
@@ -16,7 +16,7 @@ export function showProgress(line, ahead, mostAhead) {
   const dots = mostAhead <= MOST_DOTS ? mostAhead : 0;
   line.style.setProperty("--done", (past / Math.max(1, mostAhead)).toFixed(3));
   line.setAttribute("aria-label", t("ticket.progress", { n: past, all: mostAhead }));
-  arrange(
+  updateList(
     line,
     [...Array(dots + 1).keys()],
     (index) => index,

@@ -1,5 +1,5 @@
-import { element, find, say } from "../shared/dom.js";
-import { has, t, time } from "../shared/i18n.js";
+import { element, find, setText } from "../shared/dom.js";
+import { formatTime, hasText, t } from "../shared/i18n.js";
 import { showProgress } from "./progress-line.js";
 
 /** @typedef {import("../live/cells.js").Ticket} Ticket */
@@ -21,17 +21,17 @@ export const isAway = ({ state, absent_until: back }, now) => state === "waiting
  * @param {number} now
  * @returns {{headline: string, advice: string}}
  */
-export function wordsFor({ state, ahead, point, absent_until: back, time_zone: zone }, now) {
+export function ticketTexts({ state, ahead, point, absent_until: back, time_zone: zone }, now) {
   const place = point ?? "";
   if (isAway({ state, absent_until: back }, now)) {
-    return { headline: t("ticket.absent", { time: time(back ?? now, zone) }), advice: t("ticket.absent.advice") };
+    return { headline: t("ticket.absent", { time: formatTime(back ?? now, zone) }), advice: t("ticket.absent.advice") };
   }
   if (state === "waiting") {
     const n = ahead ?? 0;
     const near = n === 0 ? "next" : n <= ALMOST ? "almost" : "waiting";
     return { headline: t(`ticket.${near}`, { n }), advice: t(`ticket.${near}.advice`) };
   }
-  const known = has(`ticket.${state}`) ? state : "expired";
+  const known = hasText(`ticket.${state}`) ? state : "expired";
   return { headline: t(`ticket.${known}`, { point: place }), advice: t(`ticket.${known}.advice`, { point: place }) };
 }
 
@@ -43,17 +43,17 @@ export function wordsFor({ state, ahead, point, absent_until: back, time_zone: z
  * @param {{mostAhead: number, now: number}} since  how many were ahead when this page first looked; the server's time
  */
 export function showTicket(main, ticket, { mostAhead, now }) {
-  const { headline, advice } = wordsFor(ticket, now);
+  const { headline, advice } = ticketTexts(ticket, now);
   const waiting = ticket.state === "waiting";
   const ahead = waiting ? (ticket.ahead ?? 0) : null;
   main.dataset.state = ticket.state;
-  say(find("[data-ticket]", main), ticket.label ?? "");
-  say(find(".ticket-queue", main), queueOf(ticket));
+  setText(find("[data-ticket]", main), ticket.label ?? "");
+  setText(find(".ticket-queue", main), queueOf(ticket));
   const headlineElement = find(".ticket-headline", main);
   sayInTwo(headlineElement, headline);
   set(headlineElement, "data-ahead", ahead);
   set(headlineElement, "data-point", ticket.point ?? null);
-  say(find(".ticket-advice", main), advice);
+  setText(find(".ticket-advice", main), advice);
   showExpected(find(".ticket-expected", main), ticket, now);
   const progress = find("[data-progress]", main);
   progress.hidden = !waiting || mostAhead === 0;
@@ -77,11 +77,11 @@ function showExpected(target, { state, expect_from: from, expect_until: until, e
   target.hidden = state !== "waiting" || (until != null && until < now);
   if (target.hidden) return;
   if (from == null || until == null) {
-    say(target, t("ticket.no_wait"));
+    setText(target, t("ticket.no_wait"));
     return;
   }
   const words = estimating ? "ticket.expected.estimating" : "ticket.expected";
-  say(target, t(words, { from: time(Math.max(from, now), zone), until: time(until, zone) }));
+  setText(target, t(words, { from: formatTime(Math.max(from, now), zone), until: formatTime(until, zone) }));
 }
 
 /**

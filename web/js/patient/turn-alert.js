@@ -11,7 +11,7 @@ const PATTERN = [400, 150, 400, 150, 400];
  * Tells somebody that it is their turn until they say that they have heard: a sound, a buzz, a title that changes, and, if
  * they let us, a notification. Once for each call and recall.
  */
-export class Summons {
+export class TurnAlert {
   #sound;
   #heard = "";
   /** @type {ReturnType<typeof setInterval> | undefined} */
@@ -116,7 +116,7 @@ function buzz() {
 }
 
 /** Ask whether we may notify; whatever the answer is, the page itself tells them too. */
-export async function askToNotify() {
+export async function requestNotifications() {
   if (!("Notification" in globalThis) || Notification.permission !== "default") return;
   await Notification.requestPermission().catch(() => {});
 }

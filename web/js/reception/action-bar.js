@@ -1,8 +1,7 @@
-import { guestOf, possibleAt } from "./desk.js";
-import { happening } from "./point-list.js";
-import { marksOf, whyNext } from "../desk/entry-texts.js";
-import { arrange, element, find, say } from "../shared/dom.js";
+import { nextReason, patientMarks, stageText } from "../desk/entry-texts.js";
+import { element, find, setText, updateList } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
+import { guestOf, possibleActions } from "./desk.js";
 
 /**
  * @typedef {import("./desk.js").Desk} Desk
@@ -25,17 +24,17 @@ export function showActions(bar, desk, { mine, chosen, undo, now }) {
   const point = desk.points.find(({ id }) => id === mine) ?? null;
   const guest = guestOf(desk, point);
   const subject = chosen ?? guest;
-  const possible = possibleAt(desk, point, chosen);
+  const possible = possibleActions(desk, point, chosen);
   const next = subject === null && point?.next ? (desk.entries.get(point.next.entry) ?? null) : null;
   const shown = subject ?? next;
   bar.dataset.state = subject?.state ?? "free";
   bar.classList.toggle("is-chosen", chosen !== null);
-  say(find(".guest-ticket", bar), shown?.label ?? "–");
-  say(find(".guest-name", bar), shown?.name ?? "");
-  say(find(".guest-state", bar), stateOf());
-  arrange(
+  setText(find(".guest-ticket", bar), shown?.label ?? "–");
+  setText(find(".guest-name", bar), shown?.name ?? "");
+  setText(find(".guest-state", bar), stateOf());
+  updateList(
     find(".guest-marks", bar),
-    shown === null ? [] : marksOf(shown, desk.site?.language),
+    shown === null ? [] : patientMarks(shown, desk.site?.language),
     ({ kind, text }) => `${kind} ${text}`,
     ({ kind, text }) => element("span", { className: `note is-${kind}` }, text),
     () => {},
@@ -50,7 +49,7 @@ export function showActions(bar, desk, { mine, chosen, undo, now }) {
   }
   const more = /** @type {HTMLButtonElement} */ (find('[data-action="more"]', bar));
   more.disabled = find("[data-more]", bar).querySelector("button:not(:disabled)") === null;
-  tellUndo(bar, undo, now);
+  showUndoSeconds(bar, undo, now);
   // A button that can no longer be pressed drops the keyboard's focus: hand it on to the next step.
   if (focused instanceof HTMLButtonElement && focused.disabled && bar.contains(focused)) {
     /** @type {HTMLElement | null} */ (bar.querySelector(".is-primary"))?.focus();
@@ -60,14 +59,14 @@ export function showActions(bar, desk, { mine, chosen, undo, now }) {
     if (subject !== null) {
       const at = desk.points.find(({ id }) => id === subject.point);
       if (subject.state === "called" || subject.state === "serving") {
-        const happens = happening(subject, now);
+        const happens = stageText(subject, now);
         return at === undefined || at === point ? happens : t("guest.elsewhere", { point: at.name, happens });
       }
       return t(`guest.${subject.state}`);
     }
     if (point === null) return t(find(".my-point", bar).hidden ? "guest.watching" : "guest.no_point");
     if (point.state !== "open") return t(`guest.${point.state}`);
-    if (point.next && next !== null) return t("guest.next", { why: whyNext(point.next, next.priority) });
+    if (point.next && next !== null) return t("guest.next", { why: nextReason(point.next, next.priority) });
     return t("guest.free");
   }
 }
@@ -79,8 +78,8 @@ export function showActions(bar, desk, { mine, chosen, undo, now }) {
  * @param {Step | null} undo
  * @param {number} now
  */
-export function tellUndo(bar, undo, now) {
-  say(find("[data-undo-seconds]", bar), undo === null ? "" : t("desk.seconds", { n: Math.max(0, Math.ceil((undo.until - now) / 1000)) }));
+export function showUndoSeconds(bar, undo, now) {
+  setText(find("[data-undo-seconds]", bar), undo === null ? "" : t("desk.seconds", { n: Math.max(0, Math.ceil((undo.until - now) / 1000)) }));
   const button = find('[data-action="undo"]', bar);
   button.title = undo === null ? "" : t("desk.undo.what", { label: undo.label });
 }

@@ -1,9 +1,9 @@
-import { Asker } from "../shared/latest-request.js";
+import { find, setText } from "../shared/dom.js";
+import { t } from "../shared/i18n.js";
+import { LatestRequest } from "../shared/latest-request.js";
+import { copyChoices } from "./copied-choices.js";
 import { clearErrors, showError } from "./form-errors.js";
 import { offerLanguages } from "./language-options.js";
-import { sameChoices } from "./copied-choices.js";
-import { find, say } from "../shared/dom.js";
-import { t } from "../shared/i18n.js";
 
 /**
  * @typedef {import("./desk.js").Desk} Desk
@@ -20,9 +20,9 @@ import { t } from "../shared/i18n.js";
 export function amendDialog(dialog, amend) {
   const form = /** @type {HTMLFormElement} */ (find("form", dialog));
   const input = (/** @type {string} */ name) => /** @type {HTMLInputElement} */ (find(`[name=${name}]`, form));
-  const needs = sameChoices(form, "needs");
+  const needs = copyChoices(form, "needs");
   const language = /** @type {HTMLSelectElement} */ (find("[name=language]", form));
-  const asker = new Asker();
+  const asker = new LatestRequest();
   /** @type {Entry | null} */
   let subject = null;
   /** What is known of the phone; null until it is. @type {string | null} */
@@ -39,7 +39,7 @@ export function amendDialog(dialog, amend) {
       input("phone").value = phone ?? "";
       input("phone").disabled = false;
     } catch {
-      say(find('[data-error="phone"]', form), t("amend.no_phone"));
+      setText(find('[data-error="phone"]', form), t("amend.no_phone"));
     }
   }
 
@@ -82,7 +82,7 @@ export function amendDialog(dialog, amend) {
       subject = entry;
       form.reset();
       clearErrors(form);
-      say(find("h2", dialog), t("amend.title", { label: entry.label }));
+      setText(find("h2", dialog), t("amend.title", { label: entry.label }));
       input("name").value = entry.name ?? "";
       input("party_size").value = String(entry.party);
       for (const each of needs) each.checked = (entry.needs ?? []).some((need) => need === each.value);

@@ -1,6 +1,6 @@
-import { reasonChoice } from "./reason-choice.js";
-import { find, say } from "../shared/dom.js";
+import { find, setText } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
+import { reasonChoice } from "./reason-choice.js";
 
 /** @typedef {import("./desk.js").Entry} Entry */
 
@@ -31,7 +31,7 @@ export function cancelDialog(dialog, cancel) {
       subject = entry;
       form.reset();
       reason.reset();
-      say(find("h2", dialog), t("cancel.title", { label: entry.label }));
+      setText(find("h2", dialog), t("cancel.title", { label: entry.label }));
       dialog.showModal();
       reason.focus();
     },

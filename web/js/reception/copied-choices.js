@@ -7,7 +7,7 @@ import { find } from "../shared/dom.js";
  * @param {string} name           of the choices, their `data-choices-of`
  * @returns {HTMLInputElement[]}
  */
-export function sameChoices(form, name) {
+export function copyChoices(form, name) {
   const place = find(`[data-same-as="${name}"]`, form);
   const original = find(`[data-choices-of="${name}"]`);
   place.replaceChildren(...[...original.childNodes].map((each) => each.cloneNode(true)));

@@ -1,5 +1,6 @@
 /** What the desk's cells mean: queues with their rows in order, points with their guests. Pure. */
 
+import { minutesBetween } from "../desk/minutes.js";
 import { allOf, byPosition, byRank } from "../live/cells.js";
 
 /**
@@ -73,7 +74,7 @@ export function guestOf(desk, point) {
  * @param {boolean} canCall  whether there is a point of one's own to call it to
  * @returns {string[]}
  */
-export function stepsOf(entry, canCall) {
+export function allowedSteps(entry, canCall) {
   switch (entry.state) {
     case "waiting":
       return [...(canCall ? ["call"] : []), "hold", "transfer", "move", ...TELLING, "reprioritise", "running-late", ...ENDING];
@@ -99,11 +100,11 @@ export function stepsOf(entry, canCall) {
  * @param {Entry | null} [chosen]
  * @returns {string[]}
  */
-export function possibleAt(desk, point, chosen = null) {
+export function possibleActions(desk, point, chosen = null) {
   const guest = guestOf(desk, point);
   const free = point !== null && point.state === "open" && guest === null;
   const subject = chosen ?? guest;
-  const steps = subject === null ? [] : stepsOf(subject, free && point.queues.includes(subject.queue));
+  const steps = subject === null ? [] : allowedSteps(subject, free && point.queues.includes(subject.queue));
   return free && point.next !== null ? [...steps, "call-next"] : steps;
 }
 
@@ -114,7 +115,7 @@ export function possibleAt(desk, point, chosen = null) {
  * @param {number} now  the server's time in milliseconds
  * @returns {"fine" | "near" | "late"}
  */
-export function pressureOf({ state, joined, wait_target: target }, now) {
+export function waitLevel({ state, joined, wait_target: target }, now) {
   if (target == null || (state !== "waiting" && state !== "held")) return "fine";
   if (now >= target) return "late";
   return now >= joined + (target - joined) * AMBER ? "near" : "fine";
@@ -126,7 +127,7 @@ export function pressureOf({ state, joined, wait_target: target }, now) {
  * @param {Display} display
  * @returns {"dark" | "behind" | "muted" | null}
  */
-export function troubleOf({ paired, connected, lag, muted }) {
+export function displayTrouble({ paired, connected, lag, muted }) {
   if (!paired) return null;
   if (!connected) return "dark";
   if (lag !== null && lag > 0) return "behind";
@@ -140,7 +141,7 @@ export function troubleOf({ paired, connected, lag, muted }) {
  * @param {string} wanted
  * @returns {Set<number>}
  */
-export function found(entries, wanted) {
+export function entriesMatching(entries, wanted) {
   const words = plain(wanted).split(/\s+/).filter(Boolean);
   const matching = [...entries].filter(({ label, name }) => {
     const text = plain(`${label} ${name ?? ""}`);
@@ -161,12 +162,4 @@ const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCas
 export function waitedMinutes(entry, now) {
   const until = entry.state === "serving" || entry.state === "no_show" ? entry.since : now;
   return minutesBetween(entry.joined, until);
-}
-
-/**
- * @param {number} from
- * @param {number} until
- */
-export function minutesBetween(from, until) {
-  return Math.max(0, Math.floor((until - from) / 60_000));
 }

@@ -1,6 +1,6 @@
-import { troubleOf } from "./desk.js";
-import { arrange, element, find, say } from "../shared/dom.js";
-import { t, time } from "../shared/i18n.js";
+import { element, find, setText, updateList } from "../shared/dom.js";
+import { formatTime, t } from "../shared/i18n.js";
+import { displayTrouble } from "./desk.js";
 
 /** @typedef {import("./desk.js").Display} Display */
 
@@ -16,18 +16,18 @@ const WORST_FIRST = ["dark", "behind", "muted", null];
  */
 export function showDisplays(section, alarm, displays, { zone, maySetUp }) {
   const sorted = [...displays].sort(
-    (one, other) => WORST_FIRST.indexOf(troubleOf(one)) - WORST_FIRST.indexOf(troubleOf(other)) || one.id - other.id,
+    (one, other) => WORST_FIRST.indexOf(displayTrouble(one)) - WORST_FIRST.indexOf(displayTrouble(other)) || one.id - other.id,
   );
   section.hidden = sorted.length === 0 && !maySetUp;
-  arrange(find("ol", section), sorted, ({ id }) => id, (display) => makeDisplay(display, maySetUp), (row, display) => {
-    row.dataset.trouble = troubleOf(display) ?? "none";
-    say(find(".display-name", row), display.name);
-    say(find(".display-state", row), wordsFor(display, zone));
+  updateList(find("ol", section), sorted, ({ id }) => id, (display) => makeDisplay(display, maySetUp), (row, display) => {
+    row.dataset.trouble = displayTrouble(display) ?? "none";
+    setText(find(".display-name", row), display.name);
+    setText(find(".display-state", row), wordsFor(display, zone));
     row.title = display.version === null ? "" : t("desk.display.version", { version: display.version });
   });
-  const dark = sorted.filter((display) => troubleOf(display) === "dark");
+  const dark = sorted.filter((display) => displayTrouble(display) === "dark");
   alarm.hidden = dark.length === 0;
-  say(alarm, dark.length === 0 ? "" : t("desk.display.alarm", { n: dark.length, name: dark[0]?.name ?? "" }));
+  setText(alarm, dark.length === 0 ? "" : t("desk.display.alarm", { n: dark.length, name: dark[0]?.name ?? "" }));
 }
 
 /**
@@ -35,10 +35,10 @@ export function showDisplays(section, alarm, displays, { zone, maySetUp }) {
  * @param {string | undefined} zone
  */
 function wordsFor(display, zone) {
-  const trouble = troubleOf(display);
+  const trouble = displayTrouble(display);
   if (!display.paired) return t("desk.display.unpaired");
   if (trouble === null) return t("desk.display.live");
-  const since = display.since === null ? null : time(display.since, zone);
+  const since = display.since === null ? null : formatTime(display.since, zone);
   if (trouble === "dark") return since === null ? t("desk.display.never") : t("desk.display.dark", { time: since });
   return t(`desk.display.${trouble}`, { n: display.lag ?? 0 });
 }

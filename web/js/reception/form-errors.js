@@ -1,4 +1,4 @@
-import { find, say } from "../shared/dom.js";
+import { find, setText } from "../shared/dom.js";
 
 /**
  * Forget whatever was wrong in a form.
@@ -6,7 +6,7 @@ import { find, say } from "../shared/dom.js";
  * @param {HTMLFormElement} form
  */
 export function clearErrors(form) {
-  for (const each of form.querySelectorAll(".field-error")) say(each, "");
+  for (const each of form.querySelectorAll(".field-error")) setText(each, "");
   for (const each of form.querySelectorAll("[aria-invalid]")) each.removeAttribute("aria-invalid");
 }
 
@@ -19,7 +19,7 @@ export function clearErrors(form) {
  */
 export function showError(form, name, text) {
   const input = find(`[name="${name}"]`, form);
-  say(find(`[data-error="${name}"]`, form), text);
+  setText(find(`[data-error="${name}"]`, form), text);
   input.setAttribute("aria-invalid", "true");
   input.focus();
 }

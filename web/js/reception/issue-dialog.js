@@ -1,10 +1,10 @@
 import { chooseByDigit } from "../components/choose-by-digit.js";
+import { queueChip } from "../components/queue-chip.js";
+import { errorMessage } from "../desk/error-messages.js";
+import { element, find, setText } from "../shared/dom.js";
+import { hasText, t } from "../shared/i18n.js";
 import { clearErrors, showError as showFieldError } from "./form-errors.js";
 import { offerLanguages } from "./language-options.js";
-import { queueChip } from "../components/queue-chip.js";
-import { reasonOf } from "../desk/error-messages.js";
-import { element, find, say } from "../shared/dom.js";
-import { has, t } from "../shared/i18n.js";
 
 /**
  * @typedef {import("./desk.js").Desk} Desk
@@ -78,9 +78,9 @@ export function issueDialog(dialog, issue, print) {
   /** Say what was refused, beside its field where it has one. @param {unknown} error */
   function showError(error) {
     const { details } = /** @type {{details?: {fields?: {field: string}[]}}} */ (error);
-    const named = details?.fields?.find(({ field }) => has(`issue.error.${field}`));
+    const named = details?.fields?.find(({ field }) => hasText(`issue.error.${field}`));
     if (named) showFieldError(form, named.field, t(`issue.error.${named.field}`));
-    else say(find(`[data-error="form"]`, form), reasonOf(error));
+    else setText(find(`[data-error="form"]`, form), errorMessage(error));
     // Reception may give a ticket all the same, and then has to say so.
     const { code = "" } = /** @type {{code?: string}} */ (error);
     if (OVERRULED.has(code)) {
@@ -95,8 +95,8 @@ export function issueDialog(dialog, issue, print) {
     const queue = desk?.queues.find(({ id }) => id === answer.entry?.queue_id);
     issued = answer.entry?.id ?? 0;
     result.dataset.issued = label;
-    say(find(".issued-label", result), label);
-    say(find(".issued-queue", result), queue?.name ?? "");
+    setText(find(".issued-label", result), label);
+    setText(find(".issued-queue", result), queue?.name ?? "");
     /** @type {HTMLAnchorElement} */ (find(".issued-link", result)).href = `/t/${answer.token}`;
     form.hidden = true;
     result.hidden = false;

@@ -1,5 +1,5 @@
 import { chooseByDigit } from "../components/choose-by-digit.js";
-import { element, find, say } from "../shared/dom.js";
+import { element, find, setText } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 
 /** @typedef {import("./desk.js").Entry} Entry */
@@ -19,7 +19,7 @@ export function lateDialog(dialog, chosen) {
   chooseByDigit(dialog, (index) => /** @type {HTMLElement | null} */ (choices.children[index] ?? null));
   return {
     open(entry) {
-      say(find("h2", dialog), t("late.title", { label: entry.label }));
+      setText(find("h2", dialog), t("late.title", { label: entry.label }));
       const offered = entry.absent_until === null ? MINUTES : [0, ...MINUTES];
       choices.replaceChildren(
         ...offered.map((minutes, index) => {

@@ -5,7 +5,7 @@
  * @param {() => Promise<T>} make  fetches its module, and makes it; is tried again if that failed
  * @param {() => void} failed      told when it cannot be fetched now
  */
-export function whenOpened(make, failed) {
+export function lazyDialog(make, failed) {
   /** @type {Promise<T> | null} */
   let made = null;
   /** Have it here. Throws what `import` throws. */

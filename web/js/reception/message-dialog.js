@@ -1,4 +1,4 @@
-import { find, say } from "../shared/dom.js";
+import { find, setText } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 
 /**
@@ -17,7 +17,7 @@ export function messageDialog(dialog, broadcast) {
     event.preventDefault();
     const message = text.value.trim();
     if (!message) {
-      say(error, t("desk.message.error"));
+      setText(error, t("desk.message.error"));
       text.setAttribute("aria-invalid", "true");
       text.focus();
       return;
@@ -34,7 +34,7 @@ export function messageDialog(dialog, broadcast) {
     open(message) {
       text.value = message ?? "";
       text.removeAttribute("aria-invalid");
-      say(error, "");
+      setText(error, "");
       take.hidden = message === null;
       dialog.showModal();
       text.select();

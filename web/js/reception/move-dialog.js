@@ -1,7 +1,7 @@
+import { element, find, setText } from "../shared/dom.js";
+import { t } from "../shared/i18n.js";
 import { neighboursOf } from "./queue-places.js";
 import { reasonChoice } from "./reason-choice.js";
-import { element, find, say } from "../shared/dom.js";
-import { t } from "../shared/i18n.js";
 
 /**
  * @typedef {import("./desk.js").Desk} Desk
@@ -37,7 +37,7 @@ export function moveDialog(dialog, move) {
       moving = entry;
       form.reset();
       reason.reset();
-      say(find("h2", dialog), t("desk.move.title", { label: entry.label }));
+      setText(find("h2", dialog), t("desk.move.title", { label: entry.label }));
       place.replaceChildren(
         element("option", { value: "" }, t("desk.move.first")),
         ...neighbours.map(({ id, label, name }) => element("option", { value: String(id) }, t("desk.move.behind", { label, name: name ?? "" }).trim())),

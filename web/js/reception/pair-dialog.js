@@ -1,7 +1,7 @@
-import { clearErrors, showError } from "./form-errors.js";
-import { reasonOf } from "../desk/error-messages.js";
-import { element, find, say } from "../shared/dom.js";
+import { errorMessage } from "../desk/error-messages.js";
+import { element, find, setText } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
+import { clearErrors, showError } from "./form-errors.js";
 
 /**
  * @typedef {import("./desk.js").Desk} Desk
@@ -41,7 +41,7 @@ export function pairDialog(dialog, { add, pair, signOut, paired }) {
   /** @param {boolean} sure */
   function askOut(sure) {
     out.dataset.sure = String(sure);
-    say(out, sure ? t("pair.sign_out.sure") : t("pair.sign_out"));
+    setText(out, sure ? t("pair.sign_out.sure") : t("pair.sign_out"));
   }
   out.addEventListener("click", () => {
     if (out.dataset.sure !== "true") askOut(true); // a waiting room goes dark by it: once more
@@ -83,9 +83,9 @@ export function pairDialog(dialog, { add, pair, signOut, paired }) {
       paired(which.selectedOptions[0]?.textContent ?? "");
     } catch (error) {
       const refused = /** @type {{code?: string}} */ (error).code;
-      if (refused === "pairing_not_found") showError(form, "code", reasonOf(error));
-      else if (refused === "name_taken") showError(form, "name", reasonOf(error));
-      else say(find('[data-error="form"]', form), reasonOf(error));
+      if (refused === "pairing_not_found") showError(form, "code", errorMessage(error));
+      else if (refused === "name_taken") showError(form, "name", errorMessage(error));
+      else setText(find('[data-error="form"]', form), errorMessage(error));
     } finally {
       submit.removeAttribute("aria-busy");
     }
@@ -97,7 +97,7 @@ export function pairDialog(dialog, { add, pair, signOut, paired }) {
       device = chosen;
       form.reset();
       clearErrors(form);
-      say(find("h2", dialog), chosen === null ? t("pair.title") : t("pair.title.of", { name: chosen.name }));
+      setText(find("h2", dialog), chosen === null ? t("pair.title") : t("pair.title.of", { name: chosen.name }));
       const known = [...desk.displays, ...desk.kiosks];
       which.replaceChildren(
         ...known.map(({ id, name }) => element("option", { value: String(id) }, name)),

@@ -6,7 +6,7 @@
  * @param {import("../shared/session.js").User} user
  * @returns {(action: string) => boolean}
  */
-export function rightsOf({ may }) {
+export function permissionsOf({ may }) {
   const allowed = new Set(may);
   return (action) => allowed.has(action);
 }
@@ -17,7 +17,7 @@ export function rightsOf({ may }) {
  * @param {Document | HTMLElement} page
  * @param {(action: string) => boolean} may
  */
-export function offerWhatIsAllowed(page, may) {
+export function hideForbidden(page, may) {
   for (const part of /** @type {NodeListOf<HTMLElement>} */ (page.querySelectorAll("[data-action], [data-needs]"))) {
     if (!may(part.dataset.needs ?? part.dataset.action ?? "")) part.hidden = true;
   }

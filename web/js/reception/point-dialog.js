@@ -1,4 +1,4 @@
-import { element, find, say } from "../shared/dom.js";
+import { element, find, setText } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 
 /**
@@ -51,7 +51,7 @@ export function pointDialog(dialog, { act, choose, may }) {
     const from = desk?.providers.find(({ id }) => id === point?.provider);
     if (from === undefined) return;
     if (reason.value.trim().length < 3) {
-      say(error, t("desk.move.error.other"));
+      setText(error, t("desk.move.error.other"));
       reason.setAttribute("aria-invalid", "true");
       reason.focus();
       return;
@@ -67,7 +67,7 @@ export function pointDialog(dialog, { act, choose, may }) {
       point = at;
       const waiting = [...now.entries.values()].filter(({ provider: theirs, state }) => theirs !== null && theirs === at.provider && (state === "waiting" || state === "held"));
       const present = now.providers.find(({ id }) => id === at.provider);
-      say(find("h2", dialog), at.name);
+      setText(find("h2", dialog), at.name);
       find("[data-mine]", dialog).hidden = at.id === mine;
       for (const step of STEPS) {
         const button = /** @type {HTMLButtonElement} */ (find(`[data-point-step="${step}"]`, dialog));
@@ -82,11 +82,11 @@ export function pointDialog(dialog, { act, choose, may }) {
       provider.replaceChildren(...options(t("desk.point.nobody"), now.providers));
       provider.value = at.provider === null ? "" : String(at.provider);
       find("[data-heir-field]", dialog).hidden = present === undefined || waiting.length === 0 || !may("reassign-provider");
-      say(find("[data-heir-label]", dialog), t("desk.point.heir", { provider: present?.name ?? "", n: waiting.length }));
+      setText(find("[data-heir-label]", dialog), t("desk.point.heir", { provider: present?.name ?? "", n: waiting.length }));
       heir.replaceChildren(...options(t("transfer.anyone"), now.providers.filter(({ id }) => id !== at.provider)));
       reason.value = "";
       reason.removeAttribute("aria-invalid");
-      say(error, "");
+      setText(error, "");
       dialog.showModal();
     },
   };

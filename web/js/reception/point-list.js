@@ -1,6 +1,7 @@
-import { guestOf, minutesBetween } from "./desk.js";
-import { arrange, element, find, say } from "../shared/dom.js";
+import { stageText } from "../desk/entry-texts.js";
+import { element, find, setText, updateList } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
+import { guestOf } from "./desk.js";
 
 /**
  * @typedef {import("./desk.js").Desk} Desk
@@ -15,26 +16,17 @@ import { t } from "../shared/i18n.js";
  * @param {{mine: number | null, now: number, mayWork: boolean}} look  `mine` is the id of the point of whoever is looking
  */
 export function showPoints(list, desk, { mine, now, mayWork }) {
-  arrange(list, desk.points, ({ id }) => id, (point) => makePoint(point, mayWork), (row, point) => {
+  updateList(list, desk.points, ({ id }) => id, (point) => makePoint(point, mayWork), (row, point) => {
     const guest = guestOf(desk, point);
     const provider = desk.providers.find(({ id }) => id === point.provider);
     const state = guest?.state ?? (point.state === "open" ? "free" : point.state);
     row.dataset.state = state;
     row.classList.toggle("is-mine", point.id === mine);
-    say(find(".point-name", row), point.name);
-    say(find(".point-provider", row), provider?.name ?? "");
-    say(find(".point-ticket", row), guest?.label ?? "");
-    say(find(".point-state", row), guest === null ? t(`point.${state}`) : happening(guest, now));
+    setText(find(".point-name", row), point.name);
+    setText(find(".point-provider", row), provider?.name ?? "");
+    setText(find(".point-ticket", row), guest?.label ?? "");
+    setText(find(".point-state", row), guest === null ? t(`point.${state}`) : stageText(guest, now));
   });
-}
-
-/**
- * @param {{state: string, since: number}} guest
- * @param {number} now
- */
-export function happening({ state, since }, now) {
-  const n = minutesBetween(since, now);
-  return t(n === 0 ? `point.${state}.now` : `point.${state}`, { n });
 }
 
 /**

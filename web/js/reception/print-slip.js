@@ -1,5 +1,5 @@
-import { find, say } from "../shared/dom.js";
-import { t, time } from "../shared/i18n.js";
+import { find, setText } from "../shared/dom.js";
+import { formatTime, t } from "../shared/i18n.js";
 
 /**
  * @typedef {{label: string, token: string, site: string, time_zone: string, queue: string, party: number, opened_at: number,
@@ -16,10 +16,10 @@ const WORTH_LEAVING_MS = 20 * 60_000;
  * @param {number} now
  * @param {string} zone
  */
-export function comeBack(expectFrom, now, zone) {
+export function returnAdvice(expectFrom, now, zone) {
   if (expectFrom === null) return "";
   if (expectFrom - now < WORTH_LEAVING_MS) return t("desk.slip.stay");
-  return t("desk.slip.back", { time: time(expectFrom - BACK_EARLIER_MS, zone) });
+  return t("desk.slip.back", { time: formatTime(expectFrom - BACK_EARLIER_MS, zone) });
 }
 
 /**
@@ -32,15 +32,15 @@ export function comeBack(expectFrom, now, zone) {
 export async function printSlip(paper, slip, now) {
   const zone = slip.time_zone;
   const address = new URL(`/t/${slip.token}`, location.href).href;
-  say(find("[data-slip-site]", paper), slip.site);
-  say(find("[data-slip-queue]", paper), slip.party > 1 ? `${slip.queue} ${t("desk.party", { n: slip.party })}` : slip.queue);
-  say(find("[data-slip-label]", paper), slip.label);
-  say(find("[data-slip-ahead]", paper), slip.ahead === null ? "" : t("desk.slip.ahead", { n: slip.ahead }));
+  setText(find("[data-slip-site]", paper), slip.site);
+  setText(find("[data-slip-queue]", paper), slip.party > 1 ? `${slip.queue} ${t("desk.party", { n: slip.party })}` : slip.queue);
+  setText(find("[data-slip-label]", paper), slip.label);
+  setText(find("[data-slip-ahead]", paper), slip.ahead === null ? "" : t("desk.slip.ahead", { n: slip.ahead }));
   const { expect_from: from, expect_until: until } = slip;
-  say(find("[data-slip-range]", paper), from === null || until === null ? "" : t("desk.slip.range", { from: time(from, zone), until: time(until, zone) }));
-  say(find("[data-slip-back]", paper), comeBack(from, now, zone));
-  say(find("[data-slip-at]", paper), t("desk.slip.issued", { time: time(slip.opened_at, zone) }));
-  say(find("[data-slip-address]", paper), address);
+  setText(find("[data-slip-range]", paper), from === null || until === null ? "" : t("desk.slip.range", { from: formatTime(from, zone), until: formatTime(until, zone) }));
+  setText(find("[data-slip-back]", paper), returnAdvice(from, now, zone));
+  setText(find("[data-slip-at]", paper), t("desk.slip.issued", { time: formatTime(slip.opened_at, zone) }));
+  setText(find("[data-slip-address]", paper), address);
   const code = /** @type {HTMLImageElement} */ (find("[data-slip-code]", paper));
   code.src = `/api/v1/tickets/${encodeURIComponent(slip.token)}/qr.svg`;
   // Without its code the slip still has the address: it is printed all the same.

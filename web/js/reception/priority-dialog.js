@@ -1,7 +1,7 @@
-import { reasonChoice } from "./reason-choice.js";
-import { sameChoices } from "./copied-choices.js";
-import { find, say } from "../shared/dom.js";
+import { find, setText } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
+import { copyChoices } from "./copied-choices.js";
+import { reasonChoice } from "./reason-choice.js";
 
 /** @typedef {import("./desk.js").Entry} Entry */
 
@@ -14,7 +14,7 @@ import { t } from "../shared/i18n.js";
  */
 export function priorityDialog(dialog, reprioritise) {
   const form = /** @type {HTMLFormElement} */ (find("form", dialog));
-  const priorities = sameChoices(form, "priority");
+  const priorities = copyChoices(form, "priority");
   const reason = reasonChoice(form);
   /** @type {Entry | null} */
   let subject = null;
@@ -40,7 +40,7 @@ export function priorityDialog(dialog, reprioritise) {
       subject = entry;
       form.reset();
       reason.reset();
-      say(find("h2", dialog), t("reprioritise.title", { label: entry.label }));
+      setText(find("h2", dialog), t("reprioritise.title", { label: entry.label }));
       for (const each of priorities) each.checked = each.value === entry.priority;
       dialog.showModal();
       chosen().focus();

@@ -1,8 +1,9 @@
-import { minutesBetween, pressureOf, waitedMinutes } from "./desk.js";
 import { queueChip } from "../components/queue-chip.js";
-import { marksOf, whyNext } from "../desk/entry-texts.js";
-import { arrange, element, find, say } from "../shared/dom.js";
-import { t, time } from "../shared/i18n.js";
+import { nextReason, patientMarks } from "../desk/entry-texts.js";
+import { minutesBetween } from "../desk/minutes.js";
+import { element, find, setText, updateList } from "../shared/dom.js";
+import { formatTime, t } from "../shared/i18n.js";
+import { waitLevel, waitedMinutes } from "./desk.js";
 
 /**
  * @typedef {import("./desk.js").Desk} Desk
@@ -57,7 +58,7 @@ const rows = new WeakMap();
 export function showQueues(parent, desk, look) {
   const beside = besideOf(desk, look);
   const drawing = { until: performance.now() + DRAWING_MS, behind: false };
-  arrange(parent, desk.queues, ({ id }) => id, makeColumn, (column, queue) => {
+  updateList(parent, desk.queues, ({ id }) => id, makeColumn, (column, queue) => {
     const parts = /** @type {Column} */ (columns.get(column));
     const shown = (/** @type {Entry[]} */ list) => (look.found === null ? list : list.filter(({ id }) => look.found?.has(id)));
     const open = desk.open.get(queue.id) ?? [];
@@ -66,25 +67,25 @@ export function showQueues(parent, desk, look) {
     let late = 0;
     for (const entry of open) {
       if (entry.state === "waiting") waiting += 1;
-      if (pressureOf(entry, look.now) === "late") late += 1;
+      if (waitLevel(entry, look.now) === "late") late += 1;
     }
-    say(parts.name, queue.name);
-    say(parts.count, t("desk.waiting", { n: waiting }));
-    say(parts.late, late === 0 ? "" : t("desk.late", { n: late }));
+    setText(parts.name, queue.name);
+    setText(parts.count, t("desk.waiting", { n: waiting }));
+    setText(parts.late, late === 0 ? "" : t("desk.late", { n: late }));
     column.classList.toggle("is-paused", queue.paused);
     parts.pause.hidden = !look.may(queue.paused ? "open-queue" : "pause-queue");
-    say(parts.pause, t(queue.paused ? "desk.queue.open" : "desk.queue.pause"));
+    setText(parts.pause, t(queue.paused ? "desk.queue.open" : "desk.queue.pause"));
     parts.pause.setAttribute("aria-label", t(queue.paused ? "desk.queue.open.name" : "desk.queue.pause.name", { queue: queue.name }));
     const here = shown(open);
     const gone = shown(noShows);
     parts.empty.hidden = here.length > 0;
-    say(parts.empty, t(look.found !== null && open.length > 0 ? "desk.search.none" : "desk.empty"));
+    setText(parts.empty, t(look.found !== null && open.length > 0 ? "desk.search.none" : "desk.empty"));
     parts.rows.hidden = here.length === 0;
     const update = (/** @type {HTMLElement} */ row, /** @type {Entry} */ entry) => updateRow(row, entry, desk, look, beside, drawing);
-    arrange(parts.rows, here, ({ id }) => id, makeRow, update);
+    updateList(parts.rows, here, ({ id }) => id, makeRow, update);
     parts.ended.hidden = gone.length === 0;
-    say(parts.summary, t("desk.no_shows", { n: gone.length }));
-    arrange(parts.endedRows, gone, ({ id }) => id, makeRow, update);
+    setText(parts.summary, t("desk.no_shows", { n: gone.length }));
+    updateList(parts.endedRows, gone, ({ id }) => id, makeRow, update);
   });
   return drawing.behind;
 }
@@ -180,8 +181,8 @@ function updateRow(row, entry, desk, look, besideOf, drawing) {
     drawing.behind = true;
     return;
   }
-  if (parts.minutes !== minutes) say(parts.waited, t("desk.minutes", { n: minutes }));
-  const pressure = pressureOf(entry, look.now);
+  if (parts.minutes !== minutes) setText(parts.waited, t("desk.minutes", { n: minutes }));
+  const pressure = waitLevel(entry, look.now);
   if (row.dataset.pressure !== pressure) {
     row.dataset.pressure = pressure;
     if (pressure === "late") parts.waited.setAttribute("aria-description", t("desk.late.one"));
@@ -195,8 +196,8 @@ function updateRow(row, entry, desk, look, besideOf, drawing) {
     const chosen = entry.id === look.chosen;
     row.setAttribute("aria-selected", String(chosen));
     row.classList.toggle("is-next", look.point?.next?.entry === entry.id);
-    say(parts.ticket, entry.label);
-    say(parts.name, entry.name ?? "");
+    setText(parts.ticket, entry.label);
+    setText(parts.name, entry.name ?? "");
     row.classList.toggle("is-nameless", !entry.name);
     showNotes(parts.notes, notesOf(entry, desk, look));
   }
@@ -217,7 +218,7 @@ function showNotes(parent, notes) {
     parent.replaceChildren(...notes.map(({ kind, text }) => element("span", { className: `note is-${kind}` }, text)));
     return;
   }
-  for (const [index, { text }] of notes.entries()) say(/** @type {Element} */ (parent.children[index]), text);
+  for (const [index, { text }] of notes.entries()) setText(/** @type {Element} */ (parent.children[index]), text);
 }
 
 /**
@@ -236,23 +237,14 @@ function notesOf(entry, desk, { now, point }) {
     const at = desk.points.find(({ id }) => id === entry.point)?.name ?? "";
     notes.push({ kind: state, text: t(`desk.${state}`, { point: at, n: minutesBetween(entry.since, now) }) });
   }
-  if (point?.next?.entry === entry.id) notes.push({ kind: "next", text: t("desk.next", { why: whyNext(point.next, entry.priority) }) });
-  notes.push(...marksOf(entry, desk.site?.language));
+  if (point?.next?.entry === entry.id) notes.push({ kind: "next", text: t("desk.next", { why: nextReason(point.next, entry.priority) }) });
+  notes.push(...patientMarks(entry, desk.site?.language));
   if (entry.provider !== null) {
     notes.push({ kind: "provider", text: desk.providers.find(({ id }) => id === entry.provider)?.name ?? "" });
   }
-  if (absent !== null) notes.push({ kind: "absent", text: t("desk.absent", { time: time(absent, zone) }) });
+  if (absent !== null) notes.push({ kind: "absent", text: t("desk.absent", { time: formatTime(absent, zone) }) });
   else if (from !== null && until !== null) {
-    notes.push({ kind: "range", text: t("desk.range", { from: time(from, zone), until: time(until, zone) }) });
+    notes.push({ kind: "range", text: t("desk.range", { from: formatTime(from, zone), until: formatTime(until, zone) }) });
   }
   return notes;
 }
-
-/**
- * Return the row of an entry, if it is shown.
- *
- * @param {ParentNode} parent
- * @param {number} id
- * @returns {HTMLElement | null}
- */
-export const rowOf = (parent, id) => parent.querySelector(`[data-entry="${id}"]`);

@@ -26,7 +26,7 @@ export function neighboursOf(desk, entry) {
  * @param {number | null} before
  * @returns {number | null}
  */
-export function behindOf(neighbours, order, before) {
+export function entryAboveDrop(neighbours, order, before) {
   const places = new Map(order.map((id, index) => [id, index]));
   const limit = before === null ? order.length : (places.get(before) ?? order.length);
   return neighbours.findLast(({ id }) => (places.get(id) ?? order.length) < limit)?.id ?? null;

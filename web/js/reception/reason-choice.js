@@ -1,4 +1,4 @@
-import { find, say } from "../shared/dom.js";
+import { find, setText } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 
 const SHORTEST = 3; // as the server has it
@@ -18,7 +18,7 @@ export function reasonChoice(form) {
   };
   const focus = () => (chosen() ?? radios[0])?.focus();
   const clear = () => {
-    say(error, "");
+    setText(error, "");
     other.removeAttribute("aria-invalid");
   };
   for (const each of radios) each.addEventListener("change", showOther);
@@ -35,14 +35,14 @@ export function reasonChoice(form) {
       clear();
       const radio = chosen();
       if (radio === null) {
-        say(error, t("desk.move.error.reason"));
+        setText(error, t("desk.move.error.reason"));
         focus();
         return null;
       }
       if (radio.value !== "other") return radio.labels?.[0]?.textContent?.trim() ?? radio.value;
       const words = other.value.trim();
       if (words.length >= SHORTEST) return words;
-      say(error, t("desk.move.error.other"));
+      setText(error, t("desk.move.error.other"));
       other.setAttribute("aria-invalid", "true");
       other.focus();
       return null;

@@ -11,7 +11,7 @@
  * @param {HTMLElement} parent  the queues
  * @param {(dropped: Dropped) => void} drop
  */
-export function draggable(parent, drop) {
+export function dragRows(parent, drop) {
   /** @type {HTMLElement | null} */
   let dragged = null;
   /** @type {Element | null} */

@@ -4,7 +4,7 @@
  * @param {HTMLElement} parent  the queues
  * @param {(id: number | null) => void} choose
  */
-export function choosable(parent, choose) {
+export function selectRows(parent, choose) {
   parent.addEventListener("focusin", ({ target }) => {
     const row = rowAt(target);
     if (row !== null) choose(Number(row.dataset.entry));
@@ -33,7 +33,7 @@ export function choosable(parent, choose) {
  * @param {HTMLElement} parent
  * @param {number | null} chosen
  */
-export function tabStop(parent, chosen) {
+export function updateTabStop(parent, chosen) {
   const wanted = (chosen === null ? null : /** @type {HTMLElement | null} */ (parent.querySelector(`[data-entry="${chosen}"]`))) ?? firstOf(parent);
   const before = /** @type {HTMLElement | null} */ (parent.querySelector('[data-entry][tabindex="0"]'));
   if (before === wanted) return;

@@ -1,7 +1,6 @@
-import { minutesBetween } from "../reception/desk.js";
-import { happening } from "../reception/point-list.js";
-import { marksOf } from "../desk/entry-texts.js";
-import { arrange, element, find, say } from "../shared/dom.js";
+import { patientMarks, stageText } from "../desk/entry-texts.js";
+import { minutesBetween } from "../desk/minutes.js";
+import { element, find, setText, updateList } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 
 /**
@@ -72,11 +71,11 @@ export function showRoom(main, room, { undo, now }) {
   const { point, guest, next } = room;
   const box = find(".room-guest", main);
   box.dataset.state = guest?.state ?? "free";
-  say(find(".room-ticket", box), guest?.label ?? "–");
-  say(find(".room-name", box), guest?.name ?? "");
-  say(find(".room-state", box), guest !== null ? happening(guest, now) : point === null || point.state === "open" ? t("room.free") : t(`point.${point.state}`));
+  setText(find(".room-ticket", box), guest?.label ?? "–");
+  setText(find(".room-name", box), guest?.name ?? "");
+  setText(find(".room-state", box), guest !== null ? stageText(guest, now) : point === null || point.state === "open" ? t("room.free") : t(`point.${point.state}`));
   showMarks(find(".room-marks", box), guest, room.language);
-  say(find(".room-queue", box), guest?.queue ?? "");
+  setText(find(".room-queue", box), guest?.queue ?? "");
 
   const focused = document.activeElement;
   const primary = primaryOf(room);
@@ -92,17 +91,17 @@ export function showRoom(main, room, { undo, now }) {
   }
   find('[data-action="break-point"]').hidden = !others.includes("break-point");
   const first = next.first[0];
-  say(find("[data-call-text]", main), guest === null && first !== undefined ? t("room.call-next", { label: first.label }) : t("action.call-next"));
-  tellRoomUndo(main, undo, now);
+  setText(find("[data-call-text]", main), guest === null && first !== undefined ? t("room.call-next", { label: first.label }) : t("action.call-next"));
+  showRoomUndoSeconds(main, undo, now);
   if (focused instanceof HTMLButtonElement && (focused.disabled || focused.hidden) && main.contains(focused)) {
     /** @type {HTMLElement | null} */ (main.querySelector(".room-primary:not([hidden], :disabled)"))?.focus();
   }
 
-  say(find(".room-waiting", main), next.waiting === 0 ? t("room.nobody") : t("room.waiting", { n: next.waiting }));
-  arrange(find(".room-list", main), next.first, ({ entry }) => entry, makeNext, (row, patient) => {
-    say(find(".room-next-ticket", row), patient.label);
-    say(find(".room-next-name", row), patient.name ?? "");
-    say(find(".room-next-waited", row), t("room.waited", { n: minutesBetween(patient.joined, now) }));
+  setText(find(".room-waiting", main), next.waiting === 0 ? t("room.nobody") : t("room.waiting", { n: next.waiting }));
+  updateList(find(".room-list", main), next.first, ({ entry }) => entry, makeNext, (row, patient) => {
+    setText(find(".room-next-ticket", row), patient.label);
+    setText(find(".room-next-name", row), patient.name ?? "");
+    setText(find(".room-next-waited", row), t("room.waited", { n: minutesBetween(patient.joined, now) }));
     showMarks(find(".notes", row), patient, room.language);
   });
 }
@@ -112,8 +111,8 @@ export function showRoom(main, room, { undo, now }) {
  * @param {Step | null} undo
  * @param {number} now
  */
-export function tellRoomUndo(main, undo, now) {
-  say(find("[data-undo-seconds]", main), undo === null ? "" : t("desk.seconds", { n: Math.max(0, Math.ceil((undo.until - now) / 1000)) }));
+export function showRoomUndoSeconds(main, undo, now) {
+  setText(find("[data-undo-seconds]", main), undo === null ? "" : t("desk.seconds", { n: Math.max(0, Math.ceil((undo.until - now) / 1000)) }));
 }
 
 /**
@@ -122,9 +121,9 @@ export function tellRoomUndo(main, undo, now) {
  * @param {string | undefined} language
  */
 function showMarks(notes, patient, language) {
-  arrange(
+  updateList(
     notes,
-    patient === null ? [] : marksOf(patient, language),
+    patient === null ? [] : patientMarks(patient, language),
     ({ kind, text }) => `${kind} ${text}`,
     ({ kind, text }) => element("span", { className: `note is-${kind}` }, text),
     () => {},

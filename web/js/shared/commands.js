@@ -1,7 +1,7 @@
 /** Every change is a command. It is done once, however often the network makes us ask. */
 
 import { post } from "./request.js";
-import { refresh } from "./session.js";
+import { refreshSession } from "./session.js";
 
 /**
  * @typedef {{seq: number, events: {type: string, label?: string, display_id?: number}[], token?: string,
@@ -30,7 +30,7 @@ export class CommandFailed extends Error {
  * @param {string} [token]  of a ticket, for a patient's own commands; without it, it is the session's
  * @returns {Promise<Answer>}
  */
-export function send(name, body, token) {
+export function sendCommand(name, body, token) {
   return ask(`/api/v1/commands/${name}`, body, token);
 }
 
@@ -40,7 +40,7 @@ export function send(name, body, token) {
  * @param {string} code
  * @param {number} deviceId
  */
-export async function enterCode(code, deviceId) {
+export async function enterPairingCode(code, deviceId) {
   await ask(`/api/v1/pairings/${encodeURIComponent(code)}`, { device_id: deviceId });
 }
 
@@ -54,7 +54,7 @@ async function ask(address, body, token) {
   let answer = await attemptTwice(address, body, key, token);
   if (answer.status === 401 && token === undefined) {
     // Another page may have refreshed in between, so ask again even if we could not.
-    await refresh().catch(() => false);
+    await refreshSession().catch(() => false);
     answer = await attemptTwice(address, body, key, token);
   }
   if (answer.ok) return answer.json();

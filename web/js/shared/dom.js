@@ -40,7 +40,7 @@ export function find(selector, within = document) {
  * @param {Element} target
  * @param {string} text
  */
-export function say(target, text) {
+export function setText(target, text) {
   const only = target.firstChild;
   // A text that is there is written over: hundreds of rows at once would else drop as many for the browser to collect.
   if (text !== "" && only !== null && only === target.lastChild && only.nodeType === Node.TEXT_NODE) {
@@ -63,7 +63,7 @@ const arranged = new WeakMap();
  * @param {(item: T) => E} make
  * @param {(made: E, item: T) => void} update
  */
-export function arrange(parent, items, key, make, update) {
+export function updateList(parent, items, key, make, update) {
   const before = /** @type {Map<unknown, E>} */ (arranged.get(parent) ?? new Map());
   /** @type {Map<unknown, E>} */
   const after = new Map();

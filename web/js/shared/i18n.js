@@ -6,14 +6,14 @@
  * what the page is about (the patient's, the site's), else the browser's.
  */
 
-import { recollect, remember } from "./memory.js";
+import { recall, remember } from "./memory.js";
 import { request } from "./request.js";
 
 /** @typedef {string | Partial<Record<Intl.LDMLPluralRule, string>>} Entry  one text, or one for each plural form of `n` */
 
 /** What each language calls itself. */
-export const NAMES = /** @type {const} */ ({ en: "English", es: "Español", fr: "Français", ar: "العربية" });
-export const LANGUAGES = Object.keys(NAMES);
+export const LANGUAGE_NAMES = /** @type {const} */ ({ en: "English", es: "Español", fr: "Français", ar: "العربية" });
+export const LANGUAGES = Object.keys(LANGUAGE_NAMES);
 
 const DEFAULT = "en";
 const CHOSEN = "language";
@@ -28,7 +28,7 @@ let texts = {};
 let format = "en-GB";
 
 /** The language that is spoken now, as a tag. */
-export const spoken = () => language;
+export const currentLanguage = () => language;
 
 /** @param {string} [tag] */
 export const isRightToLeft = (tag = language) => RIGHT_TO_LEFT.has(tag);
@@ -39,7 +39,7 @@ export const isRightToLeft = (tag = language) => RIGHT_TO_LEFT.has(tag);
  * @param {Iterable<string>} wanted  tags, best first; those of other languages are passed over
  * @returns {string}
  */
-export function firstOf(wanted) {
+export function firstSupported(wanted) {
   for (const tag of wanted) {
     const base = tag.toLowerCase().split("-")[0] ?? "";
     if (LANGUAGES.includes(base)) return base;
@@ -53,15 +53,15 @@ export function firstOf(wanted) {
  * @param {...(string | null | undefined)} own  those of what the page is about
  * @returns {string[]}
  */
-export function preferred(...own) {
+export function preferredLanguages(...own) {
   const asked = new URLSearchParams(location.search).get("lang");
-  return /** @type {string[]} */ ([asked, recollect(CHOSEN), ...own].filter(Boolean)).concat(navigator.languages);
+  return /** @type {string[]} */ ([asked, recall(CHOSEN), ...own].filter(Boolean)).concat(navigator.languages);
 }
 
 /** Keep the reader's choice on this device, and speak it. @param {string} tag */
 export async function chooseLanguage(tag) {
   remember(CHOSEN, tag);
-  await speak([tag]);
+  await loadLanguage([tag]);
 }
 
 /**
@@ -71,10 +71,10 @@ export async function chooseLanguage(tag) {
  * @param {readonly string[]} [wanted]  language tags, best first
  * @returns {Promise<boolean>}
  */
-export async function speak(wanted = preferred()) {
-  const next = firstOf(wanted);
+export async function loadLanguage(wanted = preferredLanguages()) {
+  const next = firstSupported(wanted);
   if (next === language && Object.keys(texts).length > 0) return false;
-  const loaded = await load(next);
+  const loaded = await loadTexts(next);
   texts = loaded;
   language = next;
   format = FORMATS[/** @type {keyof typeof FORMATS} */ (next)] ?? next;
@@ -96,7 +96,7 @@ const loading = new Map();
  * @param {string} tag
  * @returns {Promise<Record<string, Entry>>}
  */
-export function load(tag) {
+export function loadTexts(tag) {
   let found = loading.get(tag);
   if (found === undefined) {
     found = request(new URL(`../../locales/${tag}.json`, import.meta.url).href).then((answer) => answer.json());
@@ -111,7 +111,7 @@ export function load(tag) {
  *
  * @param {string} key
  */
-export const has = (key) => Object.hasOwn(texts, key);
+export const hasText = (key) => Object.hasOwn(texts, key);
 
 /**
  * Return a text, its `{names}` filled in; `n` also chooses the plural form, and is written as the language writes numbers.
@@ -127,7 +127,7 @@ export function t(key, values = {}) {
     typeof entry === "string" ? entry : ((typeof n === "number" ? entry[plurals.select(n)] : undefined) ?? entry.other ?? key);
   return text.replace(/\{(\w+)\}/g, (_, name) => {
     const value = values[name] ?? "";
-    return isolated(typeof value === "number" ? number(value) : value);
+    return isolated(typeof value === "number" ? formatNumber(value) : value);
   });
 }
 
@@ -142,7 +142,7 @@ let plurals = new Intl.PluralRules(DEFAULT);
 let numbers = new Intl.NumberFormat(DEFAULT);
 
 /** @param {number} value */
-export const number = (value) => numbers.format(value);
+export const formatNumber = (value) => numbers.format(value);
 
 /** @type {Map<string, Intl.DateTimeFormat>} */
 const clocks = new Map();
@@ -153,7 +153,7 @@ const clocks = new Map();
  * @param {number} milliseconds
  * @param {string} [zone]  an IANA zone; without it, the reader's own
  */
-export function time(milliseconds, zone) {
+export function formatTime(milliseconds, zone) {
   return clock("time", zone, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(milliseconds);
 }
 
@@ -163,7 +163,7 @@ export function time(milliseconds, zone) {
  * @param {number} milliseconds
  * @param {string} [zone]
  */
-export function day(milliseconds, zone) {
+export function formatDay(milliseconds, zone) {
   return clock("day", zone, { weekday: "long", day: "numeric", month: "long" }).format(milliseconds);
 }
 

@@ -2,7 +2,7 @@
 
 const LIMIT_MS = 30_000;
 
-export class Asker {
+export class LatestRequest {
   /** @type {AbortController | null} */
   #asking = null;
 

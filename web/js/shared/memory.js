@@ -4,7 +4,7 @@
  * @param {string} name
  * @returns {string | null}
  */
-export function recollect(name) {
+export function recall(name) {
   try {
     return localStorage.getItem(name);
   } catch {

@@ -1,6 +1,6 @@
 /** What lets a page come up, and tell the truth, without the network: its files by the service worker, its view by itself. */
 
-import { recollect, remember } from "./memory.js";
+import { recall, remember } from "./memory.js";
 
 const SAVE_MS = 3_000;
 
@@ -9,7 +9,7 @@ const SAVE_MS = 3_000;
  *
  * @param {"/display" | "/t" | "/reception" | "/room"} kind
  */
-export async function keepPage(kind) {
+export async function cachePage(kind) {
   if (!("serviceWorker" in navigator)) return;
   try {
     await navigator.serviceWorker.register("/service-worker.js");
@@ -32,7 +32,7 @@ function files() {
  *
  * @typedef {{at: number, seq: number, cells: Record<string, any>, more: any}} Kept  `at`: when it was true
  */
-export class Keeper {
+export class SavedView {
   #name;
   #life;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -53,7 +53,7 @@ export class Keeper {
   /** @returns {Kept | null} */
   read() {
     try {
-      const kept = JSON.parse(recollect(this.#name) ?? "null");
+      const kept = JSON.parse(recall(this.#name) ?? "null");
       return kept !== null && Date.now() - kept.at < this.#life ? kept : null;
     } catch {
       return null;

@@ -23,7 +23,7 @@ const EARLY_MS = 5_000; // a code that is about to end is not shown any more
  * @param {AbortSignal} signal
  * @returns {Promise<Paired>}
  */
-export async function pair(screen, signal) {
+export async function pairDevice(screen, signal) {
   for (;;) {
     const begun = await begin(signal);
     if (begun === null) {

@@ -1,6 +1,6 @@
 /** The session of a member of staff. Its tokens are cookies that no script can read. */
 
-import { forget, recollect, remember } from "./memory.js";
+import { forget, recall, remember } from "./memory.js";
 import { post, request } from "./request.js";
 
 /**
@@ -29,10 +29,10 @@ export const homeOf = (role) => HOMES.get(role) ?? "/reception";
  *
  * @returns {Promise<Session | null>}
  */
-export async function whoAmI() {
+export async function currentSession() {
   let answer = await request(ADDRESS);
-  if (answer.status === 401 && hinted()) {
-    await refresh();
+  if (answer.status === 401 && hasSignedInBefore()) {
+    await refreshSession();
     answer = await request(ADDRESS);
   }
   if (answer.ok) {
@@ -47,7 +47,7 @@ export async function whoAmI() {
 }
 
 /** Whether this browser has signed in before: a page that is for everyone need not ask the server. */
-export const hinted = () => recollect(HINT) !== null;
+export const hasSignedInBefore = () => recall(HINT) !== null;
 
 /**
  * Sign in. Returns who one is now, or why it was refused.
@@ -65,15 +65,15 @@ export async function signIn(username, password) {
 }
 
 /** Exchange the refresh token for new cookies; return whether it worked. */
-export async function refresh() {
+export async function refreshSession() {
   const exchange = async () => (await post(`${ADDRESS}/refresh`, {})).ok;
   // It is good once: of two pages that refresh at the same moment, one would lose. Locks need a secure context.
   return navigator.locks ? navigator.locks.request(ADDRESS, exchange) : exchange();
 }
 
 /** Refresh as long as the page is open. */
-export function stayFresh() {
-  setInterval(() => void refresh().catch(() => false), REFRESH_EVERY_MS);
+export function keepSessionFresh() {
+  setInterval(() => void refreshSession().catch(() => false), REFRESH_EVERY_MS);
 }
 
 /** End the session. */
@@ -95,7 +95,7 @@ export function goToSignIn() {
  * @param {string} home
  * @returns {string}
  */
-export function destination(wanted, origin, home) {
+export function destinationAfterSignIn(wanted, origin, home) {
   if (wanted === null || !wanted.startsWith("/")) return home;
   const url = URL.canParse(wanted, origin) ? new URL(wanted, origin) : null;
   return url !== null && url.origin === origin ? url.pathname + url.search + url.hash : home;

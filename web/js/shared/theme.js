@@ -5,7 +5,7 @@
  * @typedef {"light" | "dark" | "evening" | "auto"} Theme  `evening`: dark from seven at night, for screens on a wall
  */
 
-import { forget, recollect, remember } from "./memory.js";
+import { forget, recall, remember } from "./memory.js";
 
 const KEY = "theme";
 const DARK_FROM = 19;
@@ -13,7 +13,7 @@ const DARK_UNTIL = 7;
 
 /** What the reader has chosen on this device. @returns {Theme} */
 export function chosenTheme() {
-  const found = recollect(KEY);
+  const found = recall(KEY);
   return found === "light" || found === "dark" || found === "evening" ? found : "auto";
 }
 

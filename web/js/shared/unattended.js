@@ -7,7 +7,7 @@ const STEPS = 20;
 const REACH = 0.25;
 
 /** Ask for the screen to stay on, again whenever the browser has dropped it. It needs HTTPS, or this very machine. */
-export function stayAwake() {
+export function keepScreenOn() {
   const ask = async () => {
     if (document.visibilityState !== "visible") return;
     try {
@@ -25,7 +25,7 @@ export function stayAwake() {
  *
  * @param {() => void} woke
  */
-export function noticeSleep(woke) {
+export function onWakeUp(woke) {
   let before = Date.now();
   setInterval(() => {
     const now = Date.now();
@@ -35,11 +35,11 @@ export function noticeSleep(woke) {
 }
 
 /** Move everything a little, all day: the same numbers stand in the same place for years. */
-export function careForScreen() {
+export function preventBurnIn() {
   let step = 0;
   setInterval(() => {
     step = (step + 1) % STEPS;
-    const { x, y } = place(step);
+    const { x, y } = shiftAt(step);
     document.body.style.setProperty("--shift-x", `${x.toFixed(3)}rem`);
     document.body.style.setProperty("--shift-y", `${y.toFixed(3)}rem`);
   }, TURN_MS);
@@ -50,7 +50,7 @@ export function careForScreen() {
  *
  * @param {number} step
  */
-export function place(step) {
+export function shiftAt(step) {
   const angle = (2 * Math.PI * step) / STEPS;
   return { x: REACH * Math.sin(angle), y: (REACH / 2) * Math.sin(2 * angle) };
 }

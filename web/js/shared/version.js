@@ -20,7 +20,7 @@ export async function isOutdated() {
 }
 
 /** Load the page anew, as the server has it now; not twice for the same, whatever lies in between. */
-export async function update() {
+export async function reloadNewVersion() {
   const answer = await request(location.pathname, { method: "HEAD", cache: "no-store" }).catch(() => null);
   const there = answer?.ok ? answer.headers.get(HEADER) : null;
   if (there == null) return;
