@@ -15,9 +15,9 @@ function slowly() {
 
 test("a newer question aborts the older, which then has no answer", async () => {
   const asked = slowly();
-  const asker = new LatestRequest();
-  const older = asker.ask("/one");
-  const newer = asker.ask("/two");
+  const requests = new LatestRequest();
+  const older = requests.get("/one");
+  const newer = requests.get("/two");
   asked[1].answer({ n: 2 });
   assert.equal(await older, null);
   assert.deepEqual(await newer, { n: 2 });
@@ -25,11 +25,11 @@ test("a newer question aborts the older, which then has no answer", async () => 
 
 test("a question that is dropped has no answer, and one that is refused throws", async () => {
   const asked = slowly();
-  const asker = new LatestRequest();
-  const dropped = asker.ask("/one");
-  asker.drop();
+  const requests = new LatestRequest();
+  const dropped = requests.get("/one");
+  requests.cancel();
   assert.equal(await dropped, null);
-  const refused = asker.ask("/two");
+  const refused = requests.get("/two");
   asked[1].answer({}, 404);
   await assert.rejects(refused, /404/);
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { othersOf, primaryOf, roomOf } from "../../web/js/room/console.js";
+import { othersOf, primaryOf, roomOf } from "../../web/js/room/room.js";
 
 const room = (state, guest = null, waiting = 1) =>
   roomOf(new Map(Object.entries({ point: { name: "Room 1", state, queues: [] }, next: { waiting, first: [] }, ...(guest ? { guest: { state: guest } } : {}) })));

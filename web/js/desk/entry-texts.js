@@ -1,4 +1,4 @@
-/** The words that reception and the rooms have in common. */
+/** The texts about a patient that reception and the rooms both show. */
 
 import { t } from "../shared/i18n.js";
 import { minutesBetween } from "./minutes.js";
@@ -6,7 +6,7 @@ import { minutesBetween } from "./minutes.js";
 /** @typedef {import("../live/cells.js").Need} Need */
 
 /**
- * Return a language's name in the reader's own.
+ * Return a language's name, in the reader's language.
  *
  * @param {string} tag
  */
@@ -14,12 +14,12 @@ export function languageName(tag) {
   try {
     return new Intl.DisplayNames([document.documentElement.lang || "en"], { type: "language" }).of(tag) ?? tag;
   } catch {
-    return tag; // a tag that is none
+    return tag; // not a valid tag
   }
 }
 
 /**
- * Return why somebody is next: what decided it.
+ * Return why a patient is next: the rule that decided it.
  *
  * @param {{why: string, before: string | null, minutes: number}} next
  * @param {string} priority
@@ -29,10 +29,10 @@ export function nextReason({ why, before, minutes }, priority) {
 }
 
 /**
- * Return what there is to know of a patient at a glance: how many they are, how urgent, what they need, which language.
+ * Return the marks of a patient, in this order: priority, needs, language, party size. A usual value has no mark.
  *
  * @param {{party: number, priority: string, needs: Need[] | null, language: string}} patient
- * @param {string | undefined} language  the site's own, which goes without saying
+ * @param {string | undefined} language  the site's, which has no mark
  * @returns {{kind: string, text: string}[]}
  */
 export function patientMarks({ party, priority, needs, language: theirs }, language) {

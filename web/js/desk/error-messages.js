@@ -1,13 +1,13 @@
 import { hasText, t } from "../shared/i18n.js";
 
 /**
- * Return why a command was not done, in words for whoever pressed the button.
+ * Return the message to show for a failed command, in the reader's language.
  *
- * The most particular text that there is: for the code in this state (`error.entry_not_called.serving`), for the code
- * alone, or else the server's own sentence.
+ * It is the most specific text of the locale: for the code in this state (`error.entry_not_called.serving`), or for the
+ * code alone. Without either, it is the server's own sentence.
  *
  * @param {unknown} error
- * @param {Record<string, string | number>} [values]
+ * @param {Record<string, string | number>} [values]  to fill in, besides the error's details
  * @returns {string}
  */
 export function errorMessage(error, values = {}) {

@@ -1,6 +1,6 @@
-/** Which key does what at the desk: what it is at first, and what this browser has made of it. Pure. */
+/** Which key presses which button: the defaults, and the changes of this browser. Pure functions. */
 
-/** Every action that has a key, in the order of the sheet, with its first one. @type {Readonly<Record<string, string>>} */
+/** Every action that has a key, in the order of the dialog, with its default key. @type {Readonly<Record<string, string>>} */
 export const DEFAULT_KEYS = Object.freeze({
   "call-next": "n",
   call: "a",
@@ -28,18 +28,18 @@ export const DEFAULT_KEYS = Object.freeze({
 /** @typedef {Record<string, string>} Keymap  a key for each action */
 
 /**
- * Return the keymap that was kept; what is not in it, or makes no sense any more, is as at first.
+ * Return the keymap that a browser has saved. A missing or invalid entry keeps its default key.
  *
- * @param {string | null} kept
+ * @param {string | null} saved  JSON
  * @returns {Keymap}
  */
-export function readKeymap(kept) {
+export function readKeymap(saved) {
   /** @type {unknown} */
   let changed = null;
   try {
-    changed = JSON.parse(kept ?? "null");
+    changed = JSON.parse(saved ?? "null");
   } catch {
-    // as if nothing had been kept
+    // invalid JSON counts as nothing saved
   }
   const keymap = { ...DEFAULT_KEYS };
   if (typeof changed !== "object" || changed === null) return keymap;
@@ -51,7 +51,7 @@ export function readKeymap(kept) {
 }
 
 /**
- * Return what to keep of a keymap: only what is other than at first.
+ * Return the keys to save, as JSON: only those that differ from the defaults.
  *
  * @param {Keymap} keymap
  */
@@ -60,7 +60,7 @@ export function changedKeys(keymap) {
 }
 
 /**
- * Give an action another key. Returns the new keymap, or the action that has this key already.
+ * Give an action another key. Returns the new keymap, or the action that uses this key already.
  *
  * @param {Keymap} keymap
  * @param {string} action
@@ -73,8 +73,8 @@ export function assignKey(keymap, action, key) {
 }
 
 /**
- * Return the key that was pressed as a keymap writes it, or null if it is none that can be given: those that move, choose or
- * leave belong to the browser.
+ * Return the pressed key as a keymap writes it, or null for a key that no action can have: keys that move the focus,
+ * select or close belong to the browser.
  *
  * @param {{key: string}} event
  * @returns {string | null}

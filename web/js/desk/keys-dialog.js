@@ -2,69 +2,63 @@ import { element, find, setText } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 import { assignKey, keyOf } from "./keymap.js";
 
-/** @typedef {import("./keyboard.js").KeySettings} Keys */
-
 /**
- * Say in a dialog which key does what, and let it be changed.
+ * The dialog that lists every action with its key, and changes the keys.
  *
  * @param {HTMLDialogElement} dialog
- * @param {Keys} keys
- * @param {(action: string) => boolean} [used]  whether this page has the action
+ * @param {import("./keyboard.js").KeySettings} keys
+ * @param {(action: string) => boolean} [isOffered]  whether this page has the action
  * @returns {{open: () => void}}
  */
-export function keysDialog(dialog, keys, used = () => true) {
-  const nameOf = (/** @type {string} */ action) => t(`action.${action}`);
+export function keysDialog(dialog, keys, isOffered = () => true) {
   const rows = find("[data-keys-list]", dialog);
   const status = find("[data-keys-status]", dialog);
-  const wanted = /** @type {HTMLInputElement} */ (find("[data-keys-wanted]", dialog));
-  /** The action that waits for its new key. @type {string | null} */
+  const enabled = /** @type {HTMLInputElement} */ (find("[data-keys-wanted]", dialog));
+  /** The action whose new key the user is about to press. @type {string | null} */
   let asking = null;
 
-  /** @param {string | null} focus  the action whose button to focus */
+  /** @param {string | null} focus  the action whose button gets the focus */
   function show(focus = null) {
-    wanted.checked = keys.wanted;
-    rows.replaceChildren(
-      ...Object.entries(keys.keymap).filter(([action]) => used(action)).map(([action, key]) => {
-        const change = element("button", { type: "button", className: "button is-quiet", "aria-label": t("desk.keys.change.name", { action: nameOf(action) }) });
-        change.dataset.change = action;
-        change.append(asking === action ? t("desk.keys.press") : t("desk.keys.change"));
-        change.addEventListener("click", () => ask(action));
-        return element("li", { className: "keys-row" }, element("span", {}, nameOf(action)), element("kbd", {}, key), change);
-      }),
-    );
+    enabled.checked = keys.enabled;
+    const offered = Object.entries(keys.keymap).filter(([action]) => isOffered(action));
+    rows.replaceChildren(...offered.map(([action, key]) => makeRow(action, key, asking === action, () => askFor(action))));
     if (focus !== null) /** @type {HTMLElement | null} */ (rows.querySelector(`[data-change="${focus}"]`))?.focus();
   }
 
-  /** @param {string | null} action */
-  function ask(action) {
+  /** @param {string | null} action  null: no new key after all */
+  function askFor(action) {
     const before = asking;
     asking = action;
     setText(status, action === null ? "" : t("desk.keys.ask", { action: nameOf(action) }));
     show(action ?? before);
   }
 
+  /** @param {string} action @param {string} key */
+  function changeKey(action, key) {
+    const { keymap, taken } = assignKey(keys.keymap, action, key);
+    if (keymap === undefined) {
+      setText(status, t("desk.keys.taken", { key: key.toUpperCase(), action: nameOf(taken) }));
+      return;
+    }
+    asking = null;
+    keys.change(keymap);
+    setText(status, t("desk.keys.changed", { key: key.toUpperCase(), action: nameOf(action) }));
+    show(action);
+  }
+
   dialog.addEventListener("keydown", (event) => {
     if (asking === null || event.ctrlKey || event.altKey || event.metaKey) return;
     if (event.key === "Escape") {
-      event.preventDefault(); // this once, it leaves the asking and not the dialog
-      ask(null);
+      event.preventDefault(); // Escape ends the question first, and closes the dialog the next time
+      askFor(null);
       return;
     }
     const key = keyOf(event);
     if (key === null) return;
     event.preventDefault();
-    const { keymap, taken } = assignKey(keys.keymap, asking, key);
-    if (keymap === undefined) {
-      setText(status, t("desk.keys.taken", { key: key.toUpperCase(), action: nameOf(taken) }));
-      return;
-    }
-    const action = asking;
-    asking = null;
-    keys.change(keymap);
-    setText(status, t("desk.keys.changed", { key: key.toUpperCase(), action: nameOf(action) }));
-    show(action);
+    changeKey(asking, key);
   });
-  wanted.addEventListener("change", () => keys.turn(wanted.checked));
+  enabled.addEventListener("change", () => keys.setEnabled(enabled.checked));
   find("[data-keys-reset]", dialog).addEventListener("click", () => {
     asking = null;
     keys.reset();
@@ -80,4 +74,22 @@ export function keysDialog(dialog, keys, used = () => true) {
       dialog.showModal();
     },
   };
+}
+
+/** @param {string} action */
+const nameOf = (action) => t(`action.${action}`);
+
+/**
+ * @param {string} action
+ * @param {string} key
+ * @param {boolean} asking  whether the user is about to press its new key
+ * @param {() => void} onChange
+ */
+function makeRow(action, key, asking, onChange) {
+  const name = t("desk.keys.change.name", { action: nameOf(action) });
+  const change = element("button", { type: "button", className: "button is-quiet", "aria-label": name });
+  change.dataset.change = action;
+  change.append(asking ? t("desk.keys.press") : t("desk.keys.change"));
+  change.addEventListener("click", onChange);
+  return element("li", { className: "keys-row" }, element("span", {}, nameOf(action)), element("kbd", {}, key), change);
 }

@@ -3,7 +3,7 @@ import { CommandFailed, enterPairingCode, sendCommand } from "../shared/commands
 /**
  * @typedef {import("../shared/commands.js").Answer} Answer
  * @typedef {import("../live/connection.js").Connection} Connection
- * @typedef {{entry: number, label: string, step: string, until: number}} Step  what can be taken back, until when
+ * @typedef {{entry: number, label: string, step: string, until: number}} Step  what can be undone, and until when (milliseconds)
  */
 
 const UNDO_MS = 60_000;
@@ -14,24 +14,24 @@ const UNDOABLE = new Set([
 ]);
 
 /**
- * Sends a screen's commands one at a time, and knows the last one that can be taken back.
+ * Sends a screen's commands one at a time, and knows the last command that can be undone.
  *
- * Events: `change` when it begins or ends one.
+ * Event: `change` when a command starts or ends.
  */
 export class Orders extends EventTarget {
-  /** The command under way, or nothing. */
+  /** The name of the command in progress, or "". */
   doing = "";
   /** @type {Step | null} */
   last = null;
 
   #connection;
   #signedOut;
-  /** What was pressed meanwhile. @type {(() => void) | null} */
-  #then = null;
+  /** The button that was pressed during the command in progress. @type {(() => void) | null} */
+  #next = null;
 
   /**
-   * @param {Connection} connection  what the screen shows
-   * @param {() => void} signedOut    what to do when nobody is signed in any more
+   * @param {Connection} connection  the screen's own
+   * @param {() => void} signedOut    called when the server says that the session is over
    */
   constructor(connection, signedOut) {
     super();
@@ -40,14 +40,14 @@ export class Orders extends EventTarget {
   }
 
   /**
-   * Send a command whatever else is under way. Throws `CommandFailed`.
+   * Send a command at once, even if another one is in progress. Throws `CommandFailed`.
    *
    * @param {string} name
    * @param {Record<string, unknown>} body
    * @returns {Promise<Answer>}
    */
   send(name, body) {
-    return this.#asked(sendCommand(name, body));
+    return this.#watched(sendCommand(name, body));
   }
 
   /**
@@ -57,15 +57,17 @@ export class Orders extends EventTarget {
    * @param {number} deviceId
    */
   enterCode(code, deviceId) {
-    return this.#asked(enterPairingCode(code, deviceId));
+    return this.#watched(enterPairingCode(code, deviceId));
   }
 
   /**
+   * Call `signedOut` if the answer is that the session is over.
+   *
    * @template T
    * @param {Promise<T>} asked
    * @returns {Promise<T>}
    */
-  async #asked(asked) {
+  async #watched(asked) {
     try {
       return await asked;
     } catch (error) {
@@ -75,12 +77,14 @@ export class Orders extends EventTarget {
   }
 
   /**
-   * Do a command. One at a time: the same pressed again means the first, another one waits its turn. `again` is how to press it
-   * then, by what is true by then; null is returned for what was not sent.
+   * Send a command and wait until the screen shows its effect. Throws `CommandFailed`.
+   *
+   * Only one command is in progress. The same command again does nothing; another command waits until the first has ended.
+   * Returns null for a command that was not sent.
    *
    * @param {string} name
    * @param {Record<string, unknown>} body
-   * @param {() => void} again
+   * @param {() => void} again  presses the button again when its turn comes, with the state of that moment
    * @returns {Promise<Answer | null>}
    */
   async act(name, body, again) {
@@ -88,7 +92,7 @@ export class Orders extends EventTarget {
       if (name !== this.doing) this.later(again);
       return null;
     }
-    this.#become(name);
+    this.#setDoing(name);
     try {
       const answer = await this.send(name, body);
       const entry = Number(body.entry_id ?? answer.entry?.id);
@@ -100,39 +104,39 @@ export class Orders extends EventTarget {
       await this.#shown(answer.seq);
       return answer;
     } finally {
-      this.#goOn();
+      this.#continue();
     }
   }
 
   /**
-   * Do something when the command under way is done, instead of what was to be done then before.
+   * Press a button when the command in progress has ended. It replaces a button that waits already.
    *
    * @param {() => void} press
    */
   later(press) {
-    this.#then = press;
+    this.#next = press;
   }
 
-  /** Do what was pressed meanwhile. Until then it is still busy: a key that is pressed just now is not lost. */
-  #goOn() {
-    const then = this.#then;
-    this.#then = null;
-    if (then === null) {
-      this.#become("");
+  /** Press the button that waits. Until then the screen stays busy, so that a key pressed just now is not lost. */
+  #continue() {
+    const next = this.#next;
+    this.#next = null;
+    if (next === null) {
+      this.#setDoing("");
       return;
     }
-    // The answer has to be said first: it is said when the promise is kept.
+    // The screen reports the first command's success when the promise of `act` resolves, so wait for that.
     setTimeout(() => {
-      this.#become("");
-      then();
-      if (!this.doing) this.#goOn();
+      this.#setDoing("");
+      next();
+      if (!this.doing) this.#continue();
     });
   }
 
   /**
-   * Wait until the screen shows what was done: whoever reads that it is may press the next key at once.
+   * Wait until the screen shows a change, so that the user who reads of the success can press the next key at once.
    *
-   * @param {number} seq
+   * @param {number} seq  the number of the change
    * @returns {Promise<void>}
    */
   #shown(seq) {
@@ -153,7 +157,7 @@ export class Orders extends EventTarget {
   }
 
   /** @param {string} name */
-  #become(name) {
+  #setDoing(name) {
     this.doing = name;
     this.dispatchEvent(new Event("change"));
   }

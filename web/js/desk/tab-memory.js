@@ -1,49 +1,49 @@
 /**
- * The last view of a desk or a room in this tab, so that it is there after a reload even while the server is not. It holds
- * names: it is kept for the tab alone, and gone with the session.
+ * The last view of a desk or a room and the session, kept in this tab for a reload while the server is away. The view
+ * holds names: it stays in the tab, and ends with the session.
  */
 
 /**
  * @typedef {import("../live/view.js").View} View
- * @typedef {{view: View, at: number}} Kept
+ * @typedef {{view: View, at: number}} Saved
  */
 
 const SESSION = "desk-session";
 const VIEW = "desk-view:";
 
 /**
- * @param {string} name  whose view it is: of a site's desk, or of a room
+ * @param {string} name  of the view: a site's desk or a room
  * @param {View} view
- * @param {number} at  when it was last known to be true, in the server's time
+ * @param {number} at    when the server last confirmed it, in the server's time (milliseconds)
  */
 export function saveView(name, view, at) {
   const { seq, heartbeatMs, cells } = view;
-  keep(VIEW + name, { at, seq, heartbeatMs, cells: Object.fromEntries(cells) });
+  save(VIEW + name, { at, seq, heartbeatMs, cells: Object.fromEntries(cells) });
 }
 
 /**
  * @param {string} name
- * @returns {Kept | null}
+ * @returns {Saved | null}
  */
 export function savedView(name) {
-  const kept = recall(VIEW + name);
-  if (kept === null) return null;
-  const { at, seq, heartbeatMs, cells } = kept;
+  const saved = read(VIEW + name);
+  if (saved === null) return null;
+  const { at, seq, heartbeatMs, cells } = saved;
   return { at, view: { seq, heartbeatMs, cells: new Map(Object.entries(cells)) } };
 }
 
 /** @param {import("../shared/session.js").Session} session */
-export const saveSession = (session) => keep(SESSION, session);
+export const saveSession = (session) => save(SESSION, session);
 
 /** @returns {import("../shared/session.js").Session | null} */
-export const savedSession = () => recall(SESSION);
+export const savedSession = () => read(SESSION);
 
-/** Whoever was signed in is so no more. */
+/** Remove the session and every view. */
 export function clearTabMemory() {
   try {
     for (const key of Object.keys(sessionStorage)) if (key === SESSION || key.startsWith(VIEW)) sessionStorage.removeItem(key);
   } catch {
-    // it keeps nothing
+    // the browser allows no storage, so there is nothing to remove
   }
 }
 
@@ -51,11 +51,11 @@ export function clearTabMemory() {
  * @param {string} key
  * @param {unknown} value
  */
-function keep(key, value) {
+function save(key, value) {
   try {
     sessionStorage.setItem(key, JSON.stringify(value));
   } catch {
-    // full, or not allowed: then nothing survives
+    // the storage is full or not allowed: the page works without it
   }
 }
 
@@ -63,7 +63,7 @@ function keep(key, value) {
  * @param {string} key
  * @returns {any}
  */
-function recall(key) {
+function read(key) {
   try {
     return JSON.parse(sessionStorage.getItem(key) ?? "null");
   } catch {

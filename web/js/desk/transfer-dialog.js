@@ -9,7 +9,7 @@ import { t } from "../shared/i18n.js";
  */
 
 /**
- * The dialog that asks into which queue to send an entry on, and for whom.
+ * The dialog that transfers an entry: it asks for the queue, and for the provider if the site has any.
  *
  * @param {HTMLDialogElement} dialog
  * @param {(entryId: number, queue: Queue, providerId: number | null) => void} chosen

@@ -22,7 +22,7 @@ export function amendDialog(dialog, amend) {
   const input = (/** @type {string} */ name) => /** @type {HTMLInputElement} */ (find(`[name=${name}]`, form));
   const needs = copyChoices(form, "needs");
   const language = /** @type {HTMLSelectElement} */ (find("[name=language]", form));
-  const asker = new LatestRequest();
+  const lookUp = new LatestRequest();
   /** @type {Entry | null} */
   let subject = null;
   /** What is known of the phone; null until it is. @type {string | null} */
@@ -33,7 +33,7 @@ export function amendDialog(dialog, amend) {
     phone = null;
     input("phone").disabled = true;
     try {
-      const answer = await asker.ask(`/api/v1/entries/${entry.id}`);
+      const answer = await lookUp.get(`/api/v1/entries/${entry.id}`);
       if (answer === null) return; // the dialog is about somebody else by now
       phone = answer.visit.personal?.phone ?? "";
       input("phone").value = phone ?? "";
@@ -75,7 +75,7 @@ export function amendDialog(dialog, amend) {
     if (Object.keys(changed).length > 0) amend(subject, changed);
   });
   find("[data-close]", dialog).addEventListener("click", () => dialog.close());
-  dialog.addEventListener("close", () => asker.drop());
+  dialog.addEventListener("close", () => lookUp.cancel());
 
   return {
     open(desk, entry) {

@@ -1,26 +1,26 @@
-/** Dialogs that are fetched when they are first opened, or when the page has nothing better to do: most are seldom needed. */
-
 /**
+ * A dialog whose module loads when it is first opened.
+ *
  * @template {{open: (...args: any[]) => void}} T
- * @param {() => Promise<T>} make  fetches its module, and makes it; is tried again if that failed
- * @param {() => void} failed      told when it cannot be fetched now
+ * @param {() => Promise<T>} make  loads the module and makes the dialog; called again after a failure
+ * @param {() => void} onFailure   called when the dialog cannot open, because its module does not load
  */
-export function lazyDialog(make, failed) {
+export function lazyDialog(make, onFailure) {
   /** @type {Promise<T> | null} */
   let made = null;
-  /** Have it here. Throws what `import` throws. */
-  const here = () => {
+  /** Load the dialog without opening it. Throws what `import` throws. */
+  const load = () => {
     made ??= make();
     made.catch(() => (made = null));
     return made;
   };
   return {
-    here,
+    load,
     /** @param {Parameters<T["open"]>} args */
     async open(...args) {
-      const dialog = await here().catch(() => null);
-      if (dialog === null) failed();
-      // Somebody quicker than the network has opened another one meanwhile: two at once is none.
+      const dialog = await load().catch(() => null);
+      if (dialog === null) onFailure();
+      // The user may have opened another dialog during the download: two at once confuse.
       else if (document.querySelector("dialog[open]") === null) dialog.open(...args);
     },
   };

@@ -1,36 +1,37 @@
-/** Asks the API. A newer question aborts the older, and none is waited for longer than half a minute. */
+/** Reads from the API. A new request aborts the previous one, and every request ends after half a minute. */
 
 const LIMIT_MS = 30_000;
 
 export class LatestRequest {
   /** @type {AbortController | null} */
-  #asking = null;
+  #current = null;
 
   /**
-   * Return the answer, or null if a newer question came in between. Throws what `fetch` does, and for any status but 200.
+   * Return the answer, or null if a newer request or `cancel` replaced this one. Throws what `fetch` throws, and an error for
+   * any status but 2xx.
    *
    * @param {string} address
    * @returns {Promise<any>}
    */
-  async ask(address) {
-    this.#asking?.abort();
-    const asking = (this.#asking = new AbortController());
-    const timer = setTimeout(() => asking.abort(), LIMIT_MS);
+  async get(address) {
+    this.#current?.abort();
+    const current = (this.#current = new AbortController());
+    const timer = setTimeout(() => current.abort(), LIMIT_MS);
     try {
-      const answer = await fetch(address, { signal: asking.signal });
+      const answer = await fetch(address, { signal: current.signal });
       if (!answer.ok) throw new Error(`${address} answered ${answer.status}`);
       return await answer.json();
     } catch (error) {
-      if (this.#asking !== asking) return null;
+      if (this.#current !== current) return null;
       throw error;
     } finally {
       clearTimeout(timer);
     }
   }
 
-  /** Nobody wants to know any more. */
-  drop() {
-    this.#asking?.abort();
-    this.#asking = null;
+  /** Abort the request in progress. */
+  cancel() {
+    this.#current?.abort();
+    this.#current = null;
   }
 }

@@ -1,0 +1,98 @@
+import { find } from "../shared/dom.js";
+
+/**
+ * @typedef {import("./state.js").DeskState} DeskState
+ * @typedef {import("./actions.js").DeskActions} DeskActions
+ * @typedef {import("./dialogs.js").Dialogs} Dialogs
+ * @typedef {{state: DeskState, actions: DeskActions, dialogs: Dialogs, search: {focus: () => void}}} Parts
+ */
+
+/**
+ * Let every button with a `data-action` do its action, and the select of points choose the user's own.
+ *
+ * @param {Parts} parts
+ */
+export function connectButtons(parts) {
+  for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (document.querySelectorAll("[data-action]"))) {
+    button.addEventListener("click", () => press(button.dataset.action ?? "", parts));
+  }
+  const points = /** @type {HTMLSelectElement} */ (find("[data-point-select]"));
+  points.addEventListener("change", () => parts.state.choosePoint(Number(points.value) || null));
+}
+
+/**
+ * @param {string} action
+ * @param {Parts} parts
+ */
+function press(action, parts) {
+  const { state, actions, dialogs, search } = parts;
+  const { point, subject: entry } = state;
+  const again = () => press(action, parts);
+  switch (action) {
+    case "issue-ticket":
+      dialogs.issue.open(state.desk);
+      break;
+    case "keys":
+      void dialogs.keys.open();
+      break;
+    case "more": // more-menu.js handles the button itself
+      break;
+    case "search":
+      search.focus();
+      break;
+    case "call-next":
+      if (point) void actions.run(action, { point_id: point.id }, { point: point.name }, again);
+      break;
+    case "call":
+      if (entry && point) {
+        void actions.run(action, { entry_id: entry.id, point_id: point.id }, { label: entry.label, point: point.name }, again);
+      }
+      break;
+    case "undo": {
+      const step = state.undoStep();
+      if (step) void actions.run(action, { entry_id: step.entry }, { label: step.label }, again);
+      break;
+    }
+    default:
+      if (entry && !openDialogFor(action, entry, parts)) {
+        const at = state.desk.points.find(({ id }) => id === entry.point) ?? point;
+        void actions.run(action, { entry_id: entry.id }, { label: entry.label, point: at?.name ?? "" }, again);
+      }
+  }
+}
+
+/**
+ * Open the dialog of an action, or print. Returns false for an action that needs no dialog.
+ *
+ * @param {string} action
+ * @param {import("./desk.js").Entry} entry
+ * @param {Parts} parts
+ * @returns {boolean}
+ */
+function openDialogFor(action, entry, { state: { desk }, actions, dialogs }) {
+  switch (action) {
+    case "transfer":
+      dialogs.transfer.open(entry, desk.queues.filter(({ id }) => id !== entry.queue), desk.providers);
+      return true;
+    case "move":
+      void dialogs.move.open(desk, entry);
+      return true;
+    case "amend-visit":
+      void dialogs.amend.open(desk, entry);
+      return true;
+    case "reprioritise":
+      void dialogs.priority.open(entry);
+      return true;
+    case "running-late":
+      void dialogs.runningLate.open(entry);
+      return true;
+    case "cancel":
+      void dialogs.cancel.open(entry);
+      return true;
+    case "print":
+      void actions.print(entry.id);
+      return true;
+    default:
+      return false;
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * The dialogs of the reception page. The two that follow key upon key load with the page. The others load when they are
+ * first opened, or when the page has been open for a moment.
+ */
+
+import { transferDialog } from "../desk/transfer-dialog.js";
+import { find } from "../shared/dom.js";
+import { formatTime, t } from "../shared/i18n.js";
+import { cachePage } from "../shared/offline.js";
+import { issueDialog } from "./issue-dialog.js";
+import { lazyDialog } from "./lazy-dialog.js";
+import { showMessage } from "./message.js";
+
+/**
+ * @typedef {import("../desk/keyboard.js").KeySettings} KeySettings
+ * @typedef {import("./actions.js").DeskActions} DeskActions
+ * @typedef {import("./state.js").DeskState} DeskState
+ * @typedef {ReturnType<typeof receptionDialogs>} Dialogs
+ */
+
+const REST_MS = 3_000;
+const MINUTE_MS = 60_000;
+
+/**
+ * @param {DeskState} state
+ * @param {DeskActions} actions
+ * @param {KeySettings} keys
+ */
+export function receptionDialogs(state, actions, keys) {
+  const issue = issueDialog(
+    dialog("issue"),
+    (body) => state.orders.send("issue-ticket", body),
+    (id) => void actions.print(id),
+  );
+  const transfer = transferDialog(dialog("transfer"), (entryId, queue, providerId) => actions.transfer(entryId, queue, providerId));
+  const late = { ...entryDialogs(state, actions), ...deskDialogs(state, actions, keys) };
+  setTimeout(() => void loadAll(late, state.maySetUpDevices), REST_MS);
+  return { issue, transfer, ...late };
+}
+
+/**
+ * The dialogs for one entry.
+ *
+ * @param {DeskState} state
+ * @param {DeskActions} actions
+ */
+function entryDialogs({ connection, site }, actions) {
+  return {
+    move: lazyDialog(async () => {
+      const { moveDialog } = await import("./move-dialog.js");
+      return moveDialog(dialog("move"), (entry, behind, reason) => {
+        void actions.run("move", { entry_id: entry.id, behind_entry_id: behind, reason }, { label: entry.label });
+      });
+    }, showUnreachable),
+    amend: lazyDialog(async () => {
+      const { amendDialog } = await import("./amend-dialog.js");
+      return amendDialog(dialog("amend"), ({ id, label }, changed) => {
+        void actions.run("amend-visit", { entry_id: id, ...changed }, { label });
+      });
+    }, showUnreachable),
+    priority: lazyDialog(async () => {
+      const { priorityDialog } = await import("./priority-dialog.js");
+      return priorityDialog(dialog("priority"), ({ id, label }, priority, reason) => {
+        const words = { label, priority: t(`priority.${priority}`).toLowerCase() };
+        void actions.run("reprioritise", { entry_id: id, priority, reason }, words);
+      });
+    }, showUnreachable),
+    runningLate: lazyDialog(async () => {
+      const { lateDialog } = await import("./late-dialog.js");
+      return lateDialog(dialog("late"), ({ id, label }, minutes) => {
+        const time = formatTime(connection.now() + minutes * MINUTE_MS, site.time_zone);
+        const done = minutes === 0 ? "running-late.here" : "running-late";
+        void actions.run("running-late", { entry_id: id, minutes }, { label, time, done });
+      });
+    }, showUnreachable),
+    cancel: lazyDialog(async () => {
+      const { cancelDialog } = await import("./cancel-dialog.js");
+      return cancelDialog(dialog("cancel"), ({ id, label }, reason) => void actions.run("cancel", { entry_id: id, reason }, { label }));
+    }, showUnreachable),
+  };
+}
+
+/**
+ * The dialogs for the desk itself: points, displays, the site's message, the keys.
+ *
+ * @param {DeskState} state
+ * @param {DeskActions} actions
+ * @param {KeySettings} keys
+ */
+function deskDialogs(state, actions, keys) {
+  const { site, orders } = state;
+  return {
+    point: lazyDialog(async () => {
+      const { pointDialog } = await import("./point-dialog.js");
+      return pointDialog(dialog("point"), {
+        may: state.may,
+        act: (name, body, words) => void actions.run(name, body, words),
+        choose: (id) => state.choosePoint(id),
+      });
+    }, showUnreachable),
+    message: lazyDialog(async () => {
+      const { messageDialog } = await import("./message-dialog.js");
+      return messageDialog(dialog("message"), (text) => void actions.run("broadcast-message", { site_id: site.id, message: text }, {}));
+    }, showUnreachable),
+    keys: lazyDialog(async () => {
+      const { keysDialog } = await import("../desk/keys-dialog.js");
+      return keysDialog(dialog("keys"), keys, (action) => !find(`[data-action="${action}"]`).hidden);
+    }, showUnreachable),
+    pair: lazyDialog(async () => {
+      const { pairDialog } = await import("./pair-dialog.js");
+      return pairDialog(dialog("pair"), {
+        add: async (name) => {
+          const { events } = await orders.send("add-display", { site_id: site.id, name });
+          return events.find(({ display_id: id }) => id !== undefined)?.display_id ?? 0;
+        },
+        pair: (code, deviceId) => orders.enterCode(code, deviceId),
+        signOut: ({ id, name }) => void actions.run("revoke-token", { device_id: id }, { name }),
+        paired: (name) => showMessage(t("done.pair", { name }), "done"),
+      });
+    }, showUnreachable),
+  };
+}
+
+/**
+ * Load every dialog and the slip, so that the cached page has them while the network is away.
+ *
+ * @param {Record<string, {load: () => Promise<unknown>}>} dialogs
+ * @param {boolean} maySetUpDevices
+ */
+async function loadAll({ pair, ...others }, maySetUpDevices) {
+  const all = [...Object.values(others), ...(maySetUpDevices && pair !== undefined ? [pair] : [])];
+  await Promise.allSettled([...all.map(({ load }) => load()), import("./print-slip.js")]);
+  await cachePage("/reception");
+}
+
+/**
+ * @param {string} id
+ * @returns {HTMLDialogElement}
+ */
+const dialog = (id) => /** @type {HTMLDialogElement} */ (find(`#${id}`));
+
+const showUnreachable = () => showMessage(t("error.unreachable"), "error");

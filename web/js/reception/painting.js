@@ -1,0 +1,83 @@
+import { showLive } from "../components/live-mark.js";
+import { find, setText } from "../shared/dom.js";
+import { t } from "../shared/i18n.js";
+import { showActions, showUndoSeconds } from "./action-bar.js";
+import { entriesMatching } from "./desk.js";
+import { showDisplays } from "./display-list.js";
+import { offerPoints, showPoints } from "./point-list.js";
+import { showQueues } from "./queue-column.js";
+import { updateTabStop } from "./row-selection.js";
+
+/** @typedef {import("./state.js").DeskState} DeskState */
+
+const TICK_MS = 10_000;
+const SECOND_MS = 1_000;
+
+/**
+ * Paint the page whenever its state changes, and as time passes.
+ *
+ * @param {DeskState} state
+ * @param {boolean} atOnce  paint now: the state holds a saved view
+ */
+export function startPainting(state, atOnce) {
+  const { connection, orders } = state;
+  const parts = {
+    bar: find(".action-bar"),
+    columns: find("[data-columns]"),
+    pointChoice: /** @type {HTMLSelectElement} */ (find("[data-point-select]")),
+  };
+  const { bar } = parts;
+  /** The frame that draws the rows that the last one had no time for. @type {number | undefined} */
+  let nextFrame;
+
+  function paint() {
+    if (!paintAll(state, parts)) return;
+    nextFrame ??= requestAnimationFrame(() => {
+      nextFrame = undefined;
+      paint();
+    });
+  }
+
+  state.addEventListener("change", paint);
+  connection.addEventListener("state", () => paintLive(state));
+  orders.addEventListener("change", () => {
+    if (orders.doing) bar.setAttribute("aria-busy", "true");
+    else bar.removeAttribute("aria-busy");
+  });
+  paintLive(state);
+  if (atOnce) paint();
+  setInterval(paint, TICK_MS);
+  setInterval(() => {
+    const undo = state.undoStep();
+    showUndoSeconds(bar, undo, connection.now());
+    if (undo === null && !(/** @type {HTMLButtonElement} */ (find('[data-action="undo"]')).disabled)) paint();
+  }, SECOND_MS);
+}
+
+/**
+ * Paint everything but the live mark. Returns whether some rows are not up to date yet, for lack of time.
+ *
+ * @param {DeskState} state
+ * @param {{bar: HTMLElement, columns: HTMLElement, pointChoice: HTMLSelectElement}} parts
+ * @returns {boolean}
+ */
+function paintAll(state, { bar, columns, pointChoice }) {
+  const { connection, desk, may, maySetUpDevices: maySetUp, point, pointId: mine, searchText, selected, selectedId, site } = state;
+  const now = connection.now();
+  const matching = searchText ? entriesMatching(desk.entries.values(), searchText) : null;
+  const behind = showQueues(columns, desk, { now, point, chosen: selectedId, found: matching, may });
+  updateTabStop(columns, selectedId);
+  showPoints(find("[data-points]"), desk, { mine, now, mayWork: may("open-point") });
+  offerPoints(pointChoice, desk, mine);
+  showDisplays(find("[data-displays]"), find("[data-display-alarm]"), desk.displays, { zone: site.time_zone, maySetUp });
+  find("[data-site-message]").hidden = !desk.site?.message;
+  setText(find(".site-message"), desk.site?.message ?? "");
+  showActions(bar, desk, { mine, chosen: selected, undo: state.undoStep(), now });
+  setText(find("[data-search-status]"), matching === null ? "" : t("desk.search.found", { n: matching.size }));
+  return behind;
+}
+
+/** @param {DeskState} state */
+function paintLive({ connection, site }) {
+  showLive(connection, { page: "desk", mark: find(".live-mark"), notice: find(".notice"), zone: site.time_zone });
+}

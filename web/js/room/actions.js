@@ -1,0 +1,65 @@
+import { errorMessage } from "../desk/error-messages.js";
+import { transferDialog } from "../desk/transfer-dialog.js";
+import { find, setText } from "../shared/dom.js";
+import { t } from "../shared/i18n.js";
+import { LatestRequest } from "../shared/latest-request.js";
+
+/** @typedef {{id: number, name: string}} Named */
+
+/** What the page of a room does for its buttons. The page's message shows how each action went. */
+export class RoomActions {
+  #state;
+  #describe = new LatestRequest();
+  #transferDialog;
+
+  /** @param {import("./state.js").RoomState} state */
+  constructor(state) {
+    this.#state = state;
+    const dialog = /** @type {HTMLDialogElement} */ (find("#transfer"));
+    this.#transferDialog = transferDialog(dialog, (entryId, queue, providerId) => {
+      const body = { entry_id: entryId, queue_id: queue.id, ...(providerId === null ? {} : { provider_id: providerId }) };
+      void this.run("transfer", body, { label: state.room.guest?.label ?? "", queue: queue.name });
+    });
+  }
+
+  /**
+   * Send a command and show how it went.
+   *
+   * @param {string} name
+   * @param {Record<string, unknown>} body
+   * @param {Record<string, string>} words  to fill into the message
+   * @param {() => void} [again]            presses the button again, when a command in progress has ended
+   */
+  async run(name, body, words, again = () => {}) {
+    try {
+      const answer = await this.#state.orders.act(name, body, again);
+      if (answer === null) return;
+      showMessage(t(`done.${name}`, { ...words, label: answer.entry?.label ?? words.label ?? "" }), "done");
+    } catch (error) {
+      showMessage(errorMessage(error, words), "error");
+    }
+    this.#state.changed();
+  }
+
+  /** Ask where to transfer the guest. The site's queues come from the API: the room's view has only its own. */
+  async transferGuest() {
+    const { guest } = this.#state.room;
+    if (guest === null) return;
+    try {
+      const described = await this.#describe.get(`/api/v1/sites/${this.#state.site.id}`);
+      if (described === null) return;
+      const queues = described.queues.map((/** @type {any} */ queue, /** @type {number} */ position) => ({ ...queue, position }));
+      const others = queues.filter((/** @type {Named} */ { name }) => name !== guest.queue);
+      this.#transferDialog.open({ id: guest.entry, label: guest.label }, others, described.providers);
+    } catch {
+      showMessage(t("error.unreachable"), "error");
+    }
+  }
+}
+
+/** @param {string} text @param {"done" | "error"} kind */
+function showMessage(text, kind) {
+  const message = find("[data-message]");
+  message.dataset.kind = kind;
+  setText(message, text);
+}

@@ -1,0 +1,73 @@
+/** The page of a room: it shows one point and its patient, and sends the commands of the person who works there. */
+
+import { showPageTools } from "../components/page-tools.js";
+import { KeySettings, pressButtonsByKeys } from "../desk/keyboard.js";
+import { Orders } from "../desk/orders.js";
+import { followAsStaff } from "../desk/staff-connection.js";
+import { endSession, leaveToSignIn, whenSignedIn } from "../desk/staff-session.js";
+import { find, setText } from "../shared/dom.js";
+import { loadLanguage, t } from "../shared/i18n.js";
+import { cachePage } from "../shared/offline.js";
+import { keepSessionFresh } from "../shared/session.js";
+import { RoomActions } from "./actions.js";
+import { connectButtons } from "./buttons.js";
+import { chosenRoom, forgetRoom, offerRooms } from "./choice.js";
+import { startPainting } from "./painting.js";
+import { RoomState } from "./state.js";
+
+/**
+ * @typedef {import("../shared/session.js").Session} Session
+ * @typedef {import("../shared/session.js").Site} Site
+ */
+
+const CACHE_MS = 3_000;
+
+/** Start the page, once the session is known. */
+export async function startRoom() {
+  const trouble = find("[data-trouble]");
+  await loadLanguage();
+  showPageTools(find("[data-tools]"));
+  setTimeout(() => void cachePage("/room"), CACHE_MS);
+  find("[data-sign-out]").addEventListener("click", () => void endSession());
+  find("[data-change]").addEventListener("click", () => {
+    forgetRoom();
+    location.reload();
+  });
+  await whenSignedIn(
+    (session) => openRoom(session, trouble),
+    (unreachable) => setText(trouble, unreachable ? t("error.unreachable") : ""),
+  );
+}
+
+/**
+ * Open the room that this browser remembers, or ask for it.
+ *
+ * @param {Session} session
+ * @param {HTMLElement} trouble  shows why there is no room
+ */
+async function openRoom({ sites }, trouble) {
+  if (sites.length === 0) {
+    setText(trouble, t("desk.no_site"));
+    return;
+  }
+  keepSessionFresh();
+  const chosen = chosenRoom(sites);
+  if (chosen === null) await offerRooms(sites, trouble);
+  else openConsole(chosen.site, chosen.pointId);
+}
+
+/**
+ * @param {Site} site
+ * @param {number} pointId
+ */
+function openConsole(site, pointId) {
+  const { connection, fromTab } = followAsStaff(`/live/points/${pointId}`, `point:${pointId}`);
+  const orders = new Orders(connection, leaveToSignIn);
+  const state = new RoomState({ site, pointId, connection, orders });
+  find("[data-change]").hidden = false;
+  startPainting(state, fromTab);
+  const actions = new RoomActions(state);
+  const keys = new KeySettings();
+  connectButtons(state, actions, keys);
+  pressButtonsByKeys(keys, (button) => orders.doing && orders.later(() => button.disabled || button.click()));
+}
