@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { deskOf, entriesMatching, guestOf, possibleActions, waitLevel, allowedSteps, displayTrouble, waitedMinutes } from "../../web/js/reception/desk.js";
-import { entryAboveDrop, neighboursOf } from "../../web/js/reception/queue-places.js";
+import {
+  allowedSteps, deskOf, displayTrouble, entriesMatching, entryAboveDrop, guestOf, neighboursOf, possibleActions, waitLevel, waitedMinutes,
+} from "../../web/js/reception/desk.js";
 import { byRank } from "../../web/js/live/cells.js";
 
 const entry = (label, state, rank, more = {}) => ({

@@ -1,7 +1,6 @@
-/** The texts about a patient that reception and the rooms both show. */
+/** The texts and times of an entry that reception and the rooms both show. */
 
 import { t } from "../shared/i18n.js";
-import { minutesBetween } from "./minutes.js";
 
 /** @typedef {import("../live/cells.js").Need} Need */
 
@@ -53,4 +52,14 @@ export function patientMarks({ party, priority, needs, language: theirs }, langu
 export function stageText({ state, since }, now) {
   const n = minutesBetween(since, now);
   return t(n === 0 ? `point.${state}.now` : `point.${state}`, { n });
+}
+
+/**
+ * Return the whole minutes between two instants; 0 if the second is earlier.
+ *
+ * @param {number} from   milliseconds since 1970
+ * @param {number} until  milliseconds since 1970
+ */
+export function minutesBetween(from, until) {
+  return Math.max(0, Math.floor((until - from) / 60_000));
 }

@@ -1,14 +1,19 @@
 /**
- * The session on the screens of the staff. After a reload the tab starts at once with the session that it saved, until
- * the server says who is signed in.
+ * The session and the connection of the screens of the staff. After a reload a screen starts at once with the session and
+ * the view that the tab has saved, until the server answers.
  */
 
-import { currentSession, goToSignIn, signOut } from "../shared/session.js";
-import { clearTabMemory, saveSession, savedSession } from "./tab-memory.js";
+import { follow } from "../live/connection.js";
+import { currentSession, goToSignIn, refreshSession, signOut } from "../shared/session.js";
+import { clearTabMemory, saveSession, saveView, savedSession, savedView } from "./tab-memory.js";
 
-/** @typedef {import("../shared/session.js").Session} Session */
+/**
+ * @typedef {import("../live/connection.js").Connection} Connection
+ * @typedef {import("../shared/session.js").Session} Session
+ */
 
 export const RETRY_MS = 3_000;
+const SAVE_MS = 3_000;
 
 /**
  * Start a screen with the session that the tab has saved, or else with the server's answer. The server is asked again
@@ -50,4 +55,50 @@ export async function endSession() {
   clearTabMemory();
   await signOut().catch(() => {});
   location.assign("/");
+}
+
+/**
+ * Follow a view as a member of staff. The tab saves the last view, for a reload while the server is away, and an expired
+ * session is refreshed.
+ *
+ * @param {string} address  of the live view
+ * @param {string} name     under which the tab saves it
+ * @returns {{connection: Connection, fromTab: boolean}}  `fromTab`: the connection shows a saved view already
+ */
+export function followAsStaff(address, name) {
+  const saved = savedView(name);
+  const connection = follow(address, saved);
+  saveInTab(connection, name);
+  connection.addEventListener("state", () => {
+    if (connection.refusal === 401) void reconnect(connection);
+  });
+  return { connection, fromTab: saved !== null };
+}
+
+/**
+ * Save the view every few seconds while it changes, and when the page goes.
+ *
+ * @param {Connection} connection
+ * @param {string} name
+ */
+function saveInTab(connection, name) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  const save = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    if (connection.view.cells.size > 0 && savedSession() !== null) saveView(name, connection.view, connection.heardAt);
+  };
+  connection.addEventListener("view", () => (timer ??= setTimeout(save, SAVE_MS)));
+  window.addEventListener("pagehide", save);
+}
+
+/**
+ * Refresh the session that the server refused, or sign in again.
+ *
+ * @param {Connection} connection
+ */
+async function reconnect(connection) {
+  if (await refreshSession().catch(() => false)) connection.open();
+  else leaveToSignIn();
 }

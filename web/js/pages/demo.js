@@ -1,6 +1,6 @@
 /** The demo's own index. Only the demo serves it, and only the demo answers what it asks: see `server/demo.py`. */
 
-import { showPageTools } from "../components/page-tools.js";
+import { showReaderSettings } from "../components/reader-settings.js";
 import { element, find, setText } from "../shared/dom.js";
 import { loadLanguage, t } from "../shared/i18n.js";
 import { currentSession, hasSignedInBefore, signIn } from "../shared/session.js";
@@ -17,7 +17,7 @@ const MAY = new Map([
 ]);
 
 await loadLanguage();
-showPageTools(find("[data-tools]"));
+showReaderSettings(find("[data-tools]"));
 
 const message = find("[data-message]");
 const failed = () => setText(message, t("index.demo.failed"));

@@ -1,6 +1,6 @@
 /** The API for people: the document that the server gives of itself, and nothing that is written here a second time. */
 
-import { showPageTools } from "../components/page-tools.js";
+import { showReaderSettings } from "../components/reader-settings.js";
 import { element, find, setText } from "../shared/dom.js";
 import { currentLanguage, loadLanguage, t } from "../shared/i18n.js";
 
@@ -400,7 +400,7 @@ function open() {
 }
 
 await loadLanguage();
-showPageTools(find("[data-tools]"));
+showReaderSettings(find("[data-tools]"));
 find("[data-language]").hidden = currentLanguage() === "en";
 
 try {

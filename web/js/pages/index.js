@@ -1,10 +1,10 @@
-import { showPageTools } from "../components/page-tools.js";
+import { showReaderSettings } from "../components/reader-settings.js";
 import { find, setText } from "../shared/dom.js";
 import { loadLanguage, t } from "../shared/i18n.js";
 import { currentSession, hasSignedInBefore, homeOf, signOut } from "../shared/session.js";
 
 await loadLanguage();
-showPageTools(find("[data-tools]"));
+showReaderSettings(find("[data-tools]"));
 
 const session = hasSignedInBefore() ? await currentSession().catch(() => null) : null;
 if (session !== null) {

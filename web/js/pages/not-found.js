@@ -1,6 +1,6 @@
-import { showPageTools } from "../components/page-tools.js";
+import { showReaderSettings } from "../components/reader-settings.js";
 import { find } from "../shared/dom.js";
 import { loadLanguage } from "../shared/i18n.js";
 
 await loadLanguage();
-showPageTools(find("[data-tools]"));
+showReaderSettings(find("[data-tools]"));

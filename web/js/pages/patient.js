@@ -1,6 +1,5 @@
-import { languageChoice } from "../components/language-choice.js";
 import { showLive } from "../components/live-mark.js";
-import { themeButton } from "../components/theme-button.js";
+import { languageChoice, themeButton } from "../components/reader-settings.js";
 import { ticketOf } from "../live/cells.js";
 import { Connection, startFollowing } from "../live/connection.js";
 import { crc32 } from "../live/view.js";

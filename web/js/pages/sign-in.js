@@ -1,4 +1,4 @@
-import { showPageTools } from "../components/page-tools.js";
+import { showReaderSettings } from "../components/reader-settings.js";
 import { find, setText } from "../shared/dom.js";
 import { hasText, loadLanguage, t } from "../shared/i18n.js";
 import { currentSession, destinationAfterSignIn, hasSignedInBefore, homeOf, signIn } from "../shared/session.js";
@@ -9,7 +9,7 @@ import { currentSession, destinationAfterSignIn, hasSignedInBefore, homeOf, sign
  */
 
 await loadLanguage();
-showPageTools(find("[data-tools]"));
+showReaderSettings(find("[data-tools]"));
 
 const form = /** @type {HTMLFormElement} */ (find("form"));
 const button = /** @type {HTMLButtonElement} */ (find("[type=submit]"));

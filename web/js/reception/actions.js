@@ -1,8 +1,7 @@
 import { errorMessage } from "../desk/error-messages.js";
-import { find } from "../shared/dom.js";
+import { find, setText } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 import { LatestRequest } from "../shared/latest-request.js";
-import { showMessage } from "./message.js";
 
 /** What the reception page does for its buttons and dialogs. The page's message shows how each action went. */
 export class DeskActions {
@@ -72,4 +71,16 @@ export class DeskActions {
     if (focused instanceof HTMLElement && find("[data-columns]").contains(focused)) focused.blur();
     this.#state.selectedId = null;
   }
+}
+
+/**
+ * Show how the last action went, until the next message.
+ *
+ * @param {string} text
+ * @param {"done" | "error"} kind
+ */
+export function showMessage(text, kind) {
+  const message = find("[data-message]");
+  message.dataset.kind = kind;
+  setText(message, text);
 }

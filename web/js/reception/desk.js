@@ -1,6 +1,6 @@
 /** What the desk's cells mean: queues with their rows in order, points with their guests. Pure. */
 
-import { minutesBetween } from "../desk/minutes.js";
+import { minutesBetween } from "../desk/entry-texts.js";
 import { allOf, byPosition, byRank } from "../live/cells.js";
 
 /**
@@ -162,4 +162,31 @@ const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCas
 export function waitedMinutes(entry, now) {
   const until = entry.state === "serving" || entry.state === "no_show" ? entry.since : now;
   return minutesBetween(entry.joined, until);
+}
+
+/**
+ * Return the entries behind which an entry may be placed, in order: those that wait now in its queue with the same urgency.
+ *
+ * @param {Desk} desk
+ * @param {Entry} entry
+ * @returns {Entry[]}
+ */
+export function neighboursOf(desk, entry) {
+  return (desk.open.get(entry.queue) ?? []).filter(
+    (each) => each.id !== entry.id && each.state === "waiting" && each.absent_until === null && each.rank[0] === entry.rank[0],
+  );
+}
+
+/**
+ * Return the id of the entry behind which a dropped row comes, or null for the first place.
+ *
+ * @param {Entry[]} neighbours
+ * @param {readonly number[]} order  the ids of the queue's rows, from top to bottom
+ * @param {number | null} before      the row above which it was dropped; null for the end of the queue
+ * @returns {number | null}
+ */
+export function entryAboveDrop(neighbours, order, before) {
+  const places = new Map(order.map((id, index) => [id, index]));
+  const limit = before === null ? order.length : (places.get(before) ?? order.length);
+  return neighbours.findLast(({ id }) => (places.get(id) ?? order.length) < limit)?.id ?? null;
 }

@@ -7,9 +7,9 @@ import { transferDialog } from "../desk/transfer-dialog.js";
 import { find } from "../shared/dom.js";
 import { formatTime, t } from "../shared/i18n.js";
 import { cachePage } from "../shared/offline.js";
+import { showMessage } from "./actions.js";
 import { issueDialog } from "./issue-dialog.js";
 import { lazyDialog } from "./lazy-dialog.js";
-import { showMessage } from "./message.js";
 
 /**
  * @typedef {import("../desk/keyboard.js").KeySettings} KeySettings

@@ -1,6 +1,6 @@
 import { element, find, setText } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
-import { neighboursOf } from "./queue-places.js";
+import { neighboursOf } from "./desk.js";
 import { reasonChoice } from "./reason-choice.js";
 
 /**

@@ -1,7 +1,7 @@
 /** What clicks, arrow keys and dragging do in the columns of queues, the list of points and the list of displays. */
 
 import { find } from "../shared/dom.js";
-import { entryAboveDrop, neighboursOf } from "./queue-places.js";
+import { entryAboveDrop, neighboursOf } from "./desk.js";
 import { dragRows } from "./row-drag.js";
 import { selectRows } from "./row-selection.js";
 

@@ -1,6 +1,5 @@
 import { queueChip } from "../components/queue-chip.js";
-import { nextReason, patientMarks } from "../desk/entry-texts.js";
-import { minutesBetween } from "../desk/minutes.js";
+import { minutesBetween, nextReason, patientMarks } from "../desk/entry-texts.js";
 import { element, find, setText, updateList } from "../shared/dom.js";
 import { formatTime, t } from "../shared/i18n.js";
 import { waitLevel, waitedMinutes } from "./desk.js";

@@ -1,19 +1,17 @@
 /** The reception page: it follows one site's desk, and sends the commands of reception. */
 
-import { showPageTools } from "../components/page-tools.js";
+import { showReaderSettings } from "../components/reader-settings.js";
 import { KeySettings, pressButtonsByKeys } from "../desk/keyboard.js";
 import { Orders } from "../desk/orders.js";
-import { followAsStaff } from "../desk/staff-connection.js";
-import { leaveToSignIn, whenSignedIn } from "../desk/staff-session.js";
+import { followAsStaff, leaveToSignIn, whenSignedIn } from "../desk/staff-session.js";
 import { find } from "../shared/dom.js";
 import { loadLanguage, t } from "../shared/i18n.js";
 import { recall } from "../shared/memory.js";
 import { keepSessionFresh } from "../shared/session.js";
-import { DeskActions } from "./actions.js";
+import { DeskActions, showMessage } from "./actions.js";
 import { connectButtons } from "./buttons.js";
 import { receptionDialogs } from "./dialogs.js";
 import { SITE, showHeader } from "./header.js";
-import { showMessage } from "./message.js";
 import { moreMenu } from "./more-menu.js";
 import { startPainting } from "./painting.js";
 import { hideForbidden, permissionsOf } from "./permissions.js";
@@ -29,7 +27,7 @@ import { DeskState } from "./state.js";
 /** Start the page, once the session is known. */
 export async function startReception() {
   await loadLanguage();
-  showPageTools(find("[data-tools]"));
+  showReaderSettings(find("[data-tools]"));
   await whenSignedIn(openSite, (unreachable) => (unreachable ? showMessage(t("error.unreachable"), "error") : showMessage("", "done")));
 }
 

@@ -1,5 +1,4 @@
-import { patientMarks, stageText } from "../desk/entry-texts.js";
-import { minutesBetween } from "../desk/minutes.js";
+import { minutesBetween, patientMarks, stageText } from "../desk/entry-texts.js";
 import { element, find, setText, updateList } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 import { othersOf, primaryOf } from "./room.js";

@@ -1,10 +1,9 @@
 /** The page of a room: it shows one point and its patient, and sends the commands of the person who works there. */
 
-import { showPageTools } from "../components/page-tools.js";
+import { showReaderSettings } from "../components/reader-settings.js";
 import { KeySettings, pressButtonsByKeys } from "../desk/keyboard.js";
 import { Orders } from "../desk/orders.js";
-import { followAsStaff } from "../desk/staff-connection.js";
-import { endSession, leaveToSignIn, whenSignedIn } from "../desk/staff-session.js";
+import { endSession, followAsStaff, leaveToSignIn, whenSignedIn } from "../desk/staff-session.js";
 import { find, setText } from "../shared/dom.js";
 import { loadLanguage, t } from "../shared/i18n.js";
 import { cachePage } from "../shared/offline.js";
@@ -26,7 +25,7 @@ const CACHE_MS = 3_000;
 export async function startRoom() {
   const trouble = find("[data-trouble]");
   await loadLanguage();
-  showPageTools(find("[data-tools]"));
+  showReaderSettings(find("[data-tools]"));
   setTimeout(() => void cachePage("/room"), CACHE_MS);
   find("[data-sign-out]").addEventListener("click", () => void endSession());
   find("[data-change]").addEventListener("click", () => {
