@@ -220,13 +220,13 @@ test("what is painted is said at once, then every two seconds at most, with the 
   };
   last().snapshot();
   mock.timers.tick(5_000);
-  connection.painted({ muted: true, version: "1" });
+  connection.reportPainted({ muted: true, version: "1" });
   mock.timers.tick(0);
   assert.deepEqual(said, [["/live/displays/7/ack?token=x", { seq: 1, muted: true, version: "1" }]]);
   last().send("change", { seq: 2, set: {}, del: [] });
-  connection.painted({ muted: true, version: "1" });
+  connection.reportPainted({ muted: true, version: "1" });
   last().send("change", { seq: 3, set: {}, del: [] });
-  connection.painted({ muted: false, version: "1" });
+  connection.reportPainted({ muted: false, version: "1" });
   mock.timers.tick(1_900);
   assert.equal(said.length, 1);
   mock.timers.tick(200);

@@ -1,6 +1,6 @@
 const SVG = "http://www.w3.org/2000/svg";
 
-/** Return the arrow from a ticket to its point, drawn, so that it does not depend on a font. */
+/** Return the arrow from a ticket to its point. It is a drawing, so that it does not depend on a font. */
 export function arrowIcon() {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("class", "arrow");

@@ -4,13 +4,13 @@ import { chooseTheme, chosenTheme } from "../shared/theme.js";
 const SHOWN_MS = 12_000;
 
 /**
- * The few things that somebody who stands before the screen may want: there when the mouse, a finger or a key moves, and
- * gone when nobody is there any more.
+ * The controls of a display, for a person in front of it. They appear with the mouse, a touch or a key, and disappear 12
+ * seconds after the last sign of use.
  *
  * @param {HTMLElement} panel
- * @param {{test: () => Promise<void>, pairAnew: () => void}} does
+ * @param {{test: () => Promise<void>, pairAgain: () => void}} does
  */
-export function showControlPanel(panel, { test, pairAnew }) {
+export function showControlPanel(panel, { test, pairAgain }) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   const hide = () => {
@@ -26,8 +26,7 @@ export function showControlPanel(panel, { test, pairAnew }) {
   };
   for (const sign of ["pointermove", "pointerdown", "keydown", "focusin"]) {
     document.addEventListener(sign, (event) => {
-      const closing = event instanceof KeyboardEvent && event.key === "Escape";
-      if (closing) hide();
+      if (event instanceof KeyboardEvent && event.key === "Escape") hide();
       else show();
     });
   }
@@ -44,7 +43,7 @@ export function showControlPanel(panel, { test, pairAnew }) {
   const theme = /** @type {HTMLSelectElement} */ (find("[data-theme-choice]", panel));
   theme.value = chosenTheme();
   theme.addEventListener("change", () => chooseTheme(/** @type {import("../shared/theme.js").Theme} */ (theme.value)));
-  find("[data-pair-anew]", panel).addEventListener("click", pairAnew);
+  find("[data-pair-anew]", panel).addEventListener("click", pairAgain);
   find("[data-close-panel]", panel).addEventListener("click", (event) => {
     event.stopPropagation();
     hide();

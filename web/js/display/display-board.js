@@ -4,10 +4,10 @@ import { showLastCalls } from "./last-calls.js";
 import { showNextUp } from "./next-up.js";
 
 /**
- * Show a waiting room's board: the calls, who is next, the site and its message.
+ * Show the board of a waiting room: the calls, the next patients, and the site with its message.
  *
  * @param {import("../live/cells.js").Cells} cells
- * @param {number} now  the server's time, in milliseconds
+ * @param {number} now  the server's time in milliseconds
  */
 export function showBoard(cells, now) {
   /** @type {import("../live/cells.js").Site | undefined} */

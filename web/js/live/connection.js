@@ -90,7 +90,7 @@ export class Connection extends EventTarget {
    * @param {Pick<View, "cells" | "seq">} view
    * @param {number} heardAt  when it was true
    */
-  recall({ cells, seq }, heardAt) {
+  showSaved({ cells, seq }, heardAt) {
     this.view = { ...this.view, cells, seq };
     this.heardAt = heardAt;
     this.#doubt = setTimeout(() => this.#become("stale"), RECALLED_MS);
@@ -115,7 +115,7 @@ export class Connection extends EventTarget {
    *
    * @param {{muted: boolean, version: string}} health
    */
-  painted(health) {
+  reportPainted(health) {
     this.#health = health;
     if (this.#ack !== undefined) return;
     const rest = Math.max(0, this.#ackedAt + ACK_MS - Date.now());

@@ -4,12 +4,12 @@ import { t } from "../shared/i18n.js";
 const MOST_DOTS = 12;
 
 /**
- * Show how the line before somebody has become shorter: a dot for each who was ahead, and one for themselves. A very long
- * line is shown by its length alone.
+ * Show how the queue ahead of a patient has become shorter: a dot for each patient who was ahead, and one for the patient.
+ * With more than 12 ahead there is a plain line instead of dots.
  *
  * @param {HTMLElement} line
- * @param {number} ahead      how many are before them now
- * @param {number} mostAhead  how many were at first
+ * @param {number} ahead      how many are ahead now
+ * @param {number} mostAhead  how many were ahead at first
  */
 export function showProgress(line, ahead, mostAhead) {
   const past = Math.max(0, mostAhead - ahead);

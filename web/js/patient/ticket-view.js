@@ -7,7 +7,7 @@ import { showProgress } from "./progress-line.js";
 const ALMOST = 2;
 
 /**
- * Whether the patient has said that they come later: they keep their place, and are not called yet.
+ * Return whether the patient has said that they come later. They keep their place, and are not called before that time.
  *
  * @param {Pick<Ticket, "state" | "absent_until">} ticket
  * @param {number} now
@@ -15,7 +15,7 @@ const ALMOST = 2;
 export const isAway = ({ state, absent_until: back }, now) => state === "waiting" && back != null && back > now;
 
 /**
- * Return what to tell the patient: one sentence in large, and one below it.
+ * Return the two sentences for the patient: the large headline and the advice below it.
  *
  * @param {Ticket} ticket
  * @param {number} now
@@ -40,7 +40,8 @@ export function ticketTexts({ state, ahead, point, absent_until: back, time_zone
  *
  * @param {HTMLElement} main
  * @param {Ticket} ticket
- * @param {{mostAhead: number, now: number}} since  how many were ahead when this page first looked; the server's time
+ * @param {{mostAhead: number, now: number}} look  `mostAhead`: how many were ahead when the page first showed this stage; `now`:
+ *   the server's time in milliseconds
  */
 export function showTicket(main, ticket, { mostAhead, now }) {
   const { headline, advice } = ticketTexts(ticket, now);
@@ -50,7 +51,7 @@ export function showTicket(main, ticket, { mostAhead, now }) {
   setText(find("[data-ticket]", main), ticket.label ?? "");
   setText(find(".ticket-queue", main), queueOf(ticket));
   const headlineElement = find(".ticket-headline", main);
-  sayInTwo(headlineElement, headline);
+  setTextInTwo(headlineElement, headline);
   set(headlineElement, "data-ahead", ahead);
   set(headlineElement, "data-point", ticket.point ?? null);
   setText(find(".ticket-advice", main), advice);
@@ -67,7 +68,8 @@ function queueOf({ queue, service, provider, party = 1 }) {
 }
 
 /**
- * A range, never one falsely exact time; a time that has passed is not repeated.
+ * Show when the patient is expected: a range, because one time would look more exact than it is. A range that has passed is
+ * hidden.
  *
  * @param {HTMLElement} target
  * @param {Ticket} ticket
@@ -85,12 +87,12 @@ function showExpected(target, { state, expect_from: from, expect_until: until, e
 }
 
 /**
- * Set a text that would rather break after its colon than anywhere else.
+ * Set a text that breaks after its colon first, if it does not fit on one line.
  *
  * @param {Element} target
  * @param {string} text
  */
-function sayInTwo(target, text) {
+function setTextInTwo(target, text) {
   if (target.textContent === text) return;
   const [, before = "", after = text] = /^(.*?:\s)(.*)$/.exec(text) ?? [];
   target.replaceChildren(before, element("span", {}, after));

@@ -3,13 +3,13 @@ import { t } from "../shared/i18n.js";
 /** @typedef {import("../shared/sound.js").Sound} Sound */
 
 const AGAIN_MS = 6_000;
-const TIMES = 20; // two minutes of calling; then the screen alone has to do
+const TIMES = 20; // two minutes; after that only the screen shows the call
 const FLASH_MS = 1_000;
 const PATTERN = [400, 150, 400, 150, 400];
 
 /**
- * Tells somebody that it is their turn until they say that they have heard: a sound, a buzz, a title that changes, and, if
- * they let us, a notification. Once for each call and recall.
+ * Alerts the patient that it is their turn, once for each call and recall, until they say that they are coming: by sound,
+ * vibration, a changing page title, and a notification if they allow it.
  */
 export class TurnAlert {
   #sound;
@@ -23,27 +23,27 @@ export class TurnAlert {
 
   /**
    * @param {Sound} sound
-   * @param {string} [heard]  which call they have heard already, as `call` tells it
+   * @param {string} [heard]  the last call that the patient was alerted of, as given to `call`
    */
   constructor(sound, heard = "") {
     this.#sound = sound;
     this.#heard = heard;
   }
 
-  /** Which call they have heard. */
+  /** The last call that the patient was alerted of. */
   get heard() {
     return this.#heard;
   }
 
-  /** Whether somebody is being called and has not said that they are coming. */
+  /** Whether the alert is on: the patient has not said yet that they are coming. */
   get calling() {
     return this.#again !== undefined;
   }
 
   /**
-   * Call them, unless they have heard this call already or are being called by it.
+   * Start the alert of a call. Does nothing for a call that the patient was alerted of already.
    *
-   * @param {string} call  the call: another one for each recall
+   * @param {string} call  identifies the call; each recall has another one
    * @param {{label: string, point: string}} where
    */
   call(call, where) {
@@ -72,7 +72,7 @@ export class TurnAlert {
     void this.#notify(titles[0] ?? "", t("ticket.called.advice"));
   }
 
-  /** They are coming, or it is over. */
+  /** End the alert: the patient is coming, or the call is over. */
   stop() {
     clearInterval(this.#again);
     clearInterval(this.#flash);
@@ -94,7 +94,7 @@ export class TurnAlert {
       if (worker !== undefined) await worker.showNotification(title, options);
       else this.#notification = new Notification(title, options);
     } catch {
-      // a phone lets only service workers notify, and there may be none
+      // phones allow notifications from service workers only, and there may be none
     }
   }
 }
@@ -106,16 +106,16 @@ async function closeNotifications() {
     const worker = await navigator.serviceWorker?.getRegistration();
     for (const each of (await worker?.getNotifications({ tag: TAG })) ?? []) each.close();
   } catch {
-    // there are none
+    // there is nothing to close
   }
 }
 
-/** A browser wants a touch before it lets a page buzz, and complains if asked. */
+/** Vibrate, if the user has touched the page: without a touch the browser refuses and writes a warning. */
 function buzz() {
   if (navigator.userActivation?.hasBeenActive) navigator.vibrate?.(PATTERN);
 }
 
-/** Ask whether we may notify; whatever the answer is, the page itself tells them too. */
+/** Ask the patient to allow notifications. Without them the page itself shows the call. */
 export async function requestNotifications() {
   if (!("Notification" in globalThis) || Notification.permission !== "default") return;
   await Notification.requestPermission().catch(() => {});

@@ -1,11 +1,12 @@
-/** What lets a page come up, and tell the truth, without the network: its files by the service worker, its view by itself. */
+/** What a page needs to start without the network: its files, cached by the service worker, and its last view. */
 
 import { recall, remember } from "./memory.js";
 
 const SAVE_MS = 3_000;
 
 /**
- * Keep this page and the files that it has loaded, for when the network is away. It needs HTTPS, or this very machine.
+ * Cache this page and the files that it has loaded, for the time without a network. Browsers allow it over HTTPS and on
+ * localhost only.
  *
  * @param {"/display" | "/t" | "/reception" | "/room"} kind
  */
@@ -16,7 +17,7 @@ export async function cachePage(kind) {
     const { active } = await navigator.serviceWorker.ready;
     active?.postMessage({ kind, files: files() });
   } catch {
-    // a browser that keeps nothing is no error
+    // the browser caches nothing: the page works without it
   }
 }
 
@@ -28,44 +29,45 @@ function files() {
 }
 
 /**
- * A view that this device keeps, under a name.
- *
- * @typedef {{at: number, seq: number, cells: Record<string, any>, more: any}} Kept  `at`: when it was true
+ * @typedef {{at: number, seq: number, cells: Record<string, any>, more: any}} Saved  `at`: when the server last confirmed
+ *   the view, in milliseconds; `more`: what else the page saves
  */
+
+/** A view that the browser saves under a name. */
 export class SavedView {
   #name;
-  #life;
+  #lifeMs;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
-  /** @type {(() => Kept) | undefined} */
+  /** @type {(() => Saved) | undefined} */
   #latest;
 
   /**
    * @param {string} name
-   * @param {number} lifeMs  what is older tells nothing any more
+   * @param {number} lifeMs  an older view is ignored
    */
   constructor(name, lifeMs) {
     this.#name = name;
-    this.#life = lifeMs;
+    this.#lifeMs = lifeMs;
     addEventListener("pagehide", () => this.#write());
   }
 
-  /** @returns {Kept | null} */
+  /** @returns {Saved | null} */
   read() {
     try {
-      const kept = JSON.parse(recall(this.#name) ?? "null");
-      return kept !== null && Date.now() - kept.at < this.#life ? kept : null;
+      const saved = JSON.parse(recall(this.#name) ?? "null");
+      return saved !== null && Date.now() - saved.at < this.#lifeMs ? saved : null;
     } catch {
       return null;
     }
   }
 
   /**
-   * Keep a view, soon: many changes cost one writing.
+   * Save a view within three seconds, so that many changes cost one write.
    *
-   * @param {() => Kept} latest
+   * @param {() => Saved} latest  returns the view
    */
-  keep(latest) {
+  saveSoon(latest) {
     this.#latest = latest;
     this.#timer ??= setTimeout(() => this.#write(), SAVE_MS);
   }

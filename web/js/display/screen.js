@@ -1,0 +1,122 @@
+import { showLive } from "../components/live-mark.js";
+import { Connection } from "../live/connection.js";
+import { find, setText } from "../shared/dom.js";
+import { formatTime, loadLanguage, preferredLanguages, t } from "../shared/i18n.js";
+import { Sound } from "../shared/sound.js";
+import { VERSION } from "../shared/version.js";
+import { Announcer } from "./announcer.js";
+import { showBoard } from "./display-board.js";
+import { Speaker, serverVoice } from "./speaker.js";
+
+/**
+ * @typedef {import("../live/cells.js").Site} Site
+ * @typedef {import("../shared/offline.js").Saved} Saved
+ * @typedef {import("../shared/offline.js").SavedView} SavedView
+ */
+
+/** One display: it follows its board, paints it, and announces new calls. */
+export class DisplayScreen {
+  connection;
+  sound = new Sound();
+  speaker;
+  /** When the latest call came, in the browser's time (milliseconds). */
+  lastCallAt = 0;
+  #announcer;
+  #store;
+  #saved;
+
+  /**
+   * @param {import("./identity.js").Identity} identity
+   * @param {SavedView} store   where to save the board
+   * @param {Saved | null} saved  the board of the last visit
+   */
+  constructor({ id, token }, store, saved) {
+    this.#store = store;
+    this.#saved = saved;
+    this.#announcer = new Announcer(saved?.more ?? null);
+    this.connection = new Connection(`/live/displays/${id}?token=${encodeURIComponent(token)}`);
+    this.speaker = new Speaker(this.sound, {
+      ask: serverVoice(id, () => token),
+      isOpen: ({ entry }) => this.connection.view.cells.has(`entry:${entry}`),
+    });
+    this.connection.addEventListener("view", () => void this.#paintView());
+    this.connection.addEventListener("view", () => this.#announceView());
+  }
+
+  /** @returns {Site | undefined} */
+  get site() {
+    return this.connection.view.cells.get("site");
+  }
+
+  get zone() {
+    return this.site?.time_zone;
+  }
+
+  /** Show the saved board until the server answers. */
+  showSaved() {
+    if (this.#saved === null) return;
+    const { cells, seq, at } = this.#saved;
+    document.body.dataset.kept = "";
+    this.connection.showSaved({ cells: new Map(Object.entries(cells)), seq }, at);
+  }
+
+  paintLive() {
+    showLive(this.connection, { page: "display", mark: find(".live-mark"), notice: find(".notice"), zone: this.zone });
+  }
+
+  showTime() {
+    setText(find(".clock"), this.site === undefined ? "" : formatTime(this.connection.now(), this.zone));
+  }
+
+  /** Return the hour at the site: the clock of the device may be set to another time zone. */
+  hour() {
+    const format = new Intl.DateTimeFormat("en", { hour: "numeric", hourCycle: "h23", timeZone: this.zone });
+    return Number(format.format(this.connection.now()));
+  }
+
+  /** Tell the server that the view is on the screen. */
+  reportPainted() {
+    this.connection.reportPainted({ muted: !this.sound.ready, version: VERSION });
+  }
+
+  /** Get ready to sound. Without a touch or a key the browser may refuse; then a hint asks for one. */
+  async prepareSound() {
+    this.showSoundHint(await this.sound.prepare());
+  }
+
+  /**
+   * Show the hint while there is no sound, and report the sound's state.
+   *
+   * @param {boolean} [ready]
+   */
+  showSoundHint(ready = this.sound.ready) {
+    find("[data-sound-hint]").hidden = ready;
+    if (this.connection.state === "live") this.reportPainted();
+  }
+
+  async #paintView() {
+    const language = this.site?.language;
+    if (language !== undefined) {
+      this.speaker.language = language;
+      if (await loadLanguage(preferredLanguages(language)).catch(() => false)) this.paintLive();
+    }
+    showBoard(this.connection.view.cells, this.connection.now());
+    this.showTime();
+  }
+
+  /** Announce the new calls of a view, and save the view. */
+  #announceView() {
+    const { connection } = this;
+    const { cells, seq } = connection.view;
+    if (connection.state === "connecting" && this.#saved !== null && seq === this.#saved.seq) return; // the saved view
+    const calls = this.#announcer.take(cells);
+    const newest = calls.at(-1);
+    if (newest !== undefined) {
+      this.lastCallAt = Date.now();
+      setText(find("[data-said]"), t("display.call", { label: newest.label, point: newest.point }));
+    }
+    this.speaker.say(calls);
+    this.#store.saveSoon(() => ({ at: connection.heardAt, seq, cells: Object.fromEntries(cells), more: this.#announcer.heard }));
+    requestAnimationFrame(() => this.reportPainted());
+  }
+}

@@ -1,0 +1,107 @@
+/** The page of a waiting room's display. It runs for weeks without anybody who operates it. */
+
+import { startFollowing } from "../live/connection.js";
+import { find } from "../shared/dom.js";
+import { loadLanguage, preferredLanguages } from "../shared/i18n.js";
+import { SavedView, cachePage } from "../shared/offline.js";
+import { applyTheme } from "../shared/theme.js";
+import { keepScreenOn, onWakeUp, preventBurnIn } from "../shared/unattended.js";
+import { showControlPanel } from "./control-panel.js";
+import { forgetIdentity, readIdentity, rememberDisplay } from "./identity.js";
+import { showNextUp } from "./next-up.js";
+import { PairingScreen } from "./pairing-screen.js";
+import { DisplayScreen } from "./screen.js";
+import { VersionCheck } from "./version-check.js";
+
+const BOARD_LIFE_MS = 12 * 3_600_000;
+const SECOND_MS = 1_000;
+const TICK_MS = 15_000;
+const VERSION_MS = 15 * 60_000;
+const CACHE_MS = 3_000;
+
+/** Start the page: follow the display of this browser, or show a pairing code. */
+export async function startDisplay() {
+  const identity = readIdentity();
+  const store = new SavedView(`board:${identity.id}`, BOARD_LIFE_MS);
+  const saved = store.read();
+  await loadLanguage(preferredLanguages(saved?.cells.site?.language)).catch(() => {});
+  const screen = new DisplayScreen(identity, store, saved);
+  const pairing = new PairingScreen(screen, identity);
+  const versions = new VersionCheck(screen);
+  followState(screen, { identity, pairing, versions });
+  prepareSound(screen);
+  showControlPanel(find("[data-panel]"), {
+    test: async () => {
+      await screen.prepareSound();
+      await screen.speaker.test();
+    },
+    pairAgain: () => {
+      forgetIdentity(identity);
+      location.replace("/display");
+    },
+  });
+  if (identity.token !== "") screen.showSaved();
+  screen.paintLive();
+  if (identity.token === "") void pairing.show();
+  else startFollowing(screen.connection);
+  void screen.prepareSound();
+  runUnattended(screen, identity, versions);
+  setTimeout(() => void cachePage("/display"), CACHE_MS);
+}
+
+/**
+ * React to what becomes of the connection.
+ *
+ * @param {DisplayScreen} screen
+ * @param {{identity: import("./identity.js").Identity, pairing: PairingScreen, versions: VersionCheck}} parts
+ */
+function followState(screen, { identity, pairing, versions }) {
+  const { connection } = screen;
+  connection.addEventListener("state", () => {
+    screen.paintLive();
+    if (connection.state === "live") {
+      delete document.body.dataset.kept;
+      rememberDisplay(identity.id);
+      screen.reportPainted(); // a connection that resumes may have nothing new to paint
+      void versions.check();
+    }
+    if (connection.state === "refused") void pairing.show();
+  });
+}
+
+/**
+ * Show a hint while the browser allows no sound, and try again at every touch and key: browsers wait for one.
+ *
+ * @param {DisplayScreen} screen
+ */
+function prepareSound(screen) {
+  const { sound } = screen;
+  sound.addEventListener("change", () => screen.showSoundHint());
+  for (const touch of ["pointerdown", "keydown"]) {
+    document.addEventListener(touch, () => void (sound.ready || screen.prepareSound()));
+  }
+}
+
+/**
+ * Keep the screen on and up to date as time passes.
+ *
+ * @param {DisplayScreen} screen
+ * @param {import("./identity.js").Identity} identity
+ * @param {VersionCheck} versions
+ */
+function runUnattended(screen, { token }, versions) {
+  const { connection } = screen;
+  keepScreenOn();
+  preventBurnIn();
+  onWakeUp(() => connection.state !== "refused" && token !== "" && connection.open());
+  setInterval(() => {
+    screen.showTime();
+    versions.updateWhenQuiet();
+  }, SECOND_MS);
+  setInterval(() => {
+    showNextUp(find("[data-next-up]"), connection.view.cells, connection.now());
+    applyTheme(screen.hour());
+  }, TICK_MS);
+  setInterval(() => void versions.check(), VERSION_MS);
+  applyTheme(screen.hour());
+}

@@ -1,0 +1,90 @@
+import { CommandFailed, sendCommand } from "../shared/commands.js";
+import { element, find } from "../shared/dom.js";
+import { formatTime, t } from "../shared/i18n.js";
+
+/** @typedef {import("./page.js").TicketPage} TicketPage */
+
+const LATE_MINUTES = [5, 10, 15, 20, 30, 45];
+const MINUTE_MS = 60_000;
+
+/**
+ * Let the patient say that they are late, here again, coming, or leaving.
+ *
+ * @param {TicketPage} page
+ * @returns {{showMinutes: () => void}}  `showMinutes` shows the choice of minutes in the language of now
+ */
+export function connectActions(page) {
+  const late = dialogOf("#late");
+  const leave = dialogOf("#leave");
+  const showMinutes = () => find("[data-minutes]").replaceChildren(...LATE_MINUTES.map((minutes) => makeChoice(page, late, minutes)));
+  find("[data-late]").addEventListener("click", () => late.showModal());
+  find("[data-leave]").addEventListener("click", () => leave.showModal());
+  find("[data-leave-now]").addEventListener("click", () => {
+    leave.close();
+    void run(page, "leave", {}, () => t("patient.leave.done"));
+  });
+  find("[data-here]").addEventListener("click", () => void run(page, "running-late", { minutes: 0 }, () => t("patient.here.done")));
+  find("[data-coming]").addEventListener("click", () => page.stopAlert());
+  showMinutes();
+  return { showMinutes };
+}
+
+/**
+ * Return a dialog that closes by its buttons and by a click beside it.
+ *
+ * @param {string} selector
+ * @returns {HTMLDialogElement}
+ */
+function dialogOf(selector) {
+  const dialog = /** @type {HTMLDialogElement} */ (find(selector));
+  for (const each of dialog.querySelectorAll("[data-close]")) each.addEventListener("click", () => dialog.close());
+  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  return dialog;
+}
+
+/**
+ * @param {TicketPage} page
+ * @param {HTMLDialogElement} late
+ * @param {number} minutes
+ */
+function makeChoice(page, late, minutes) {
+  const choice = element("button", { className: "button", type: "button" }, t("patient.late.minutes", { n: minutes }));
+  choice.dataset.minutes = String(minutes);
+  choice.addEventListener("click", () => {
+    late.close();
+    const back = page.connection.now() + minutes * MINUTE_MS;
+    void run(page, "running-late", { minutes }, () => t("patient.late.done", { time: formatTime(back, page.ticket?.time_zone) }));
+  });
+  return choice;
+}
+
+/**
+ * Send a command and show how it went. The buttons are disabled meanwhile.
+ *
+ * @param {TicketPage} page
+ * @param {string} name
+ * @param {Record<string, unknown>} body
+ * @param {() => string} done  returns the message of success
+ */
+async function run(page, name, body, done) {
+  const buttons = /** @type {NodeListOf<HTMLButtonElement>} */ (page.main.querySelectorAll(".ticket-actions .button"));
+  for (const each of buttons) each.disabled = true;
+  page.result = () => ({ text: "", refused: false });
+  try {
+    await sendCommand(name, { entry_id: page.ticket?.entry, ...body }, page.token);
+    page.result = () => ({ text: done(), refused: false });
+  } catch (error) {
+    const key = errorKey(error);
+    page.result = () => ({ text: t(key), refused: true });
+  } finally {
+    for (const each of buttons) each.disabled = false;
+    page.paint();
+  }
+}
+
+/** @param {unknown} error */
+function errorKey(error) {
+  const code = error instanceof CommandFailed ? error.code : "";
+  if (code === "unreachable") return "patient.unreachable";
+  return code.startsWith("entry_") ? "patient.no_longer" : "patient.failed";
+}

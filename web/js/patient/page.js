@@ -1,0 +1,169 @@
+import { showLive } from "../components/live-mark.js";
+import { ticketOf } from "../live/cells.js";
+import { Connection } from "../live/connection.js";
+import { find, setText } from "../shared/dom.js";
+import { loadLanguage, preferredLanguages } from "../shared/i18n.js";
+import { Sound } from "../shared/sound.js";
+import { isAway, showTicket, ticketTexts } from "./ticket-view.js";
+import { TurnAlert } from "./turn-alert.js";
+
+/**
+ * @typedef {import("../live/cells.js").Ticket} Ticket
+ * @typedef {import("../shared/offline.js").Saved} Saved
+ * @typedef {import("../shared/offline.js").SavedView} SavedView
+ * @typedef {{text: string, refused: boolean}} Result  how the patient's last action went
+ */
+
+const NO_RESULT = () => ({ text: "", refused: false });
+
+/**
+ * One ticket: the page follows it, paints it, and alerts the patient when it is their turn.
+ *
+ * Event: `language` after the page's language has changed, before it is painted again.
+ */
+export class TicketPage extends EventTarget {
+  token;
+  connection;
+  main = find(".ticket");
+  sound = new Sound();
+  turnAlert;
+  /** Returns the result of the last action, in the language of now. @type {() => Result} */
+  result = NO_RESULT;
+  #store;
+  #saved;
+  /** How many were ahead when this page first showed the stage. */
+  #mostAhead = 0;
+  /** The entry of the stage: a visit goes from queue to queue. @type {number | undefined} */
+  #stage;
+
+  /**
+   * @param {string} token
+   * @param {SavedView} store     where to save the ticket
+   * @param {Saved | null} saved  the ticket of the last visit
+   */
+  constructor(token, store, saved) {
+    super();
+    this.token = token;
+    this.#store = store;
+    this.#saved = saved;
+    this.#mostAhead = saved?.more?.mostAhead ?? 0;
+    this.#stage = saved?.more?.stage;
+    this.turnAlert = new TurnAlert(this.sound, saved?.more?.heard);
+    this.connection = new Connection(`/live/tickets/${encodeURIComponent(token)}`);
+    this.connection.addEventListener("view", () => void this.#showView());
+  }
+
+  get ticket() {
+    return ticketOf(this.connection.view.cells);
+  }
+
+  /** Show the saved ticket until the server answers. */
+  showSaved() {
+    if (this.#saved === null) return;
+    const { cells, seq, at } = this.#saved;
+    document.body.dataset.kept = "";
+    this.connection.showSaved({ cells: new Map(Object.entries(cells)), seq }, at);
+  }
+
+  paintLive() {
+    this.main.dataset.live = this.connection.state;
+    showLive(this.connection, {
+      page: "patient",
+      mark: find(".live-mark"),
+      notice: find(".notice"),
+      zone: this.ticket?.time_zone,
+      stale: navigator.onLine ? "patient.stale" : "patient.offline",
+    });
+  }
+
+  /** Paint the ticket, once it is known. */
+  paint() {
+    const { ticket } = this;
+    if (ticket === undefined) return;
+    this.#countAhead(ticket);
+    const now = this.connection.now();
+    showTicket(this.main, ticket, { mostAhead: this.#mostAhead, now });
+    setText(find(".ticket-site"), ticket.site ?? "");
+    this.main.hidden = false;
+    showButtons(ticket, now);
+    this.#paintResult();
+    this.#paintTurn(ticket, now);
+  }
+
+  /** Paint the page in another language. */
+  repaint() {
+    this.dispatchEvent(new Event("language"));
+    this.paintLive();
+    this.paint();
+  }
+
+  /** The patient is coming: stop the alert. */
+  stopAlert() {
+    this.turnAlert.stop();
+    this.paint();
+    this.#save();
+  }
+
+  async #showView() {
+    const language = this.ticket?.language;
+    if (language !== undefined && (await loadLanguage(preferredLanguages(language)).catch(() => false))) this.repaint();
+    this.paint();
+    this.#save();
+  }
+
+  /** @param {Ticket} ticket */
+  #countAhead({ entry, ahead }) {
+    if (entry !== this.#stage) {
+      this.#stage = entry;
+      this.#mostAhead = 0;
+    }
+    this.#mostAhead = Math.max(this.#mostAhead, ahead ?? 0);
+  }
+
+  #paintResult() {
+    const { text, refused } = this.result();
+    const line = find("[data-told]");
+    setText(line, text);
+    line.classList.toggle("is-refused", refused);
+  }
+
+  /**
+   * Alert the patient of a call, and show that it is their turn.
+   *
+   * @param {Ticket} ticket
+   * @param {number} now
+   */
+  #paintTurn(ticket, now) {
+    const { turnAlert } = this;
+    if (ticket.state === "called" && document.body.dataset.kept === undefined) {
+      turnAlert.call(`${ticket.entry}.${ticket.since}.${ticket.calls}`, { label: ticket.label ?? "", point: ticket.point ?? "" });
+    } else if (ticket.state !== "called") turnAlert.stop();
+    this.main.toggleAttribute("data-calling", turnAlert.calling);
+    find("[data-coming]").hidden = !turnAlert.calling;
+    if (!turnAlert.calling) {
+      const { headline } = ticketTexts(ticket, now);
+      document.title = ticket.label ? `${headline} · ${ticket.label}` : headline;
+    }
+  }
+
+  #save() {
+    const { cells, seq } = this.connection.view;
+    const more = { mostAhead: this.#mostAhead, stage: this.#stage, heard: this.turnAlert.heard };
+    this.#store.saveSoon(() => ({ at: this.connection.heardAt, seq, cells: Object.fromEntries(cells), more }));
+  }
+}
+
+/**
+ * Show the buttons that the ticket's state allows.
+ *
+ * @param {Ticket} ticket
+ * @param {number} now
+ */
+function showButtons(ticket, now) {
+  const waiting = ticket.state === "waiting";
+  find("[data-here]").hidden = !isAway(ticket, now);
+  find("[data-late]").hidden = !waiting;
+  find("[data-leave]").hidden = !waiting && ticket.state !== "held";
+  find("[data-print]").hidden = !waiting;
+  find("[data-alerts]").hidden = !waiting && ticket.state !== "called";
+}

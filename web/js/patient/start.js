@@ -1,0 +1,62 @@
+/** The page of a patient's ticket. */
+
+import { languageChoice, themeButton } from "../components/reader-settings.js";
+import { startFollowing } from "../live/connection.js";
+import { crc32 } from "../live/view.js";
+import { element, find } from "../shared/dom.js";
+import { loadLanguage, preferredLanguages } from "../shared/i18n.js";
+import { SavedView, cachePage } from "../shared/offline.js";
+import { isOutdated, reloadNewVersion } from "../shared/version.js";
+import { connectActions } from "./actions.js";
+import { connectAlerts } from "./alerts.js";
+import { TicketPage } from "./page.js";
+import { connectPrinting } from "./printing.js";
+
+const TICKET_LIFE_MS = 24 * 3_600_000;
+const TICK_MS = 15_000;
+const CACHE_MS = 3_000;
+
+/** Start the page of the ticket that the address names. */
+export async function startPatient() {
+  const token = location.pathname.split("/")[2] ?? "";
+  // The name has the version of the cells' layout, and a checksum of the token: nobody can open the ticket with it.
+  const store = new SavedView(`ticket5:${crc32(token).toString(16)}`, TICKET_LIFE_MS);
+  const saved = store.read();
+  await loadLanguage(preferredLanguages(saved?.cells.ticket?.language)).catch(() => {});
+  const page = new TicketPage(token, store, saved);
+  const actions = connectActions(page);
+  const alerts = connectAlerts(page);
+  const languages = languageChoice(() => page.repaint());
+  const theme = themeButton();
+  page.addEventListener("language", () => {
+    languages.show();
+    theme.show();
+    actions.showMinutes();
+    alerts.show();
+  });
+  find("[data-tools]").append(languages.element, theme.element);
+  connectPrinting(page);
+  followConnection(page);
+  page.showSaved();
+  page.paintLive();
+  startFollowing(page.connection);
+  // The manifest of the app opens this ticket, so its address has the token: it is for this browser alone.
+  document.head.append(element("link", { rel: "manifest", href: `/t/${encodeURIComponent(token)}/app.webmanifest` }));
+  setInterval(() => page.paint(), TICK_MS); // time ranges and absences end by the clock
+  setTimeout(() => void cachePage("/t"), CACHE_MS);
+}
+
+/** @param {TicketPage} page */
+function followConnection(page) {
+  const { connection } = page;
+  connection.addEventListener("state", async () => {
+    if (connection.state === "live") {
+      delete document.body.dataset.kept;
+      page.paint();
+    }
+    page.paintLive();
+    // A page that stays open for hours updates while the phone is put away, when nobody reads it.
+    if (connection.state === "live" && (await isOutdated()) && document.hidden) void reloadNewVersion();
+  });
+  for (const change of ["online", "offline"]) window.addEventListener(change, () => page.paintLive());
+}
