@@ -1,6 +1,7 @@
 import { CommandFailed, sendCommand } from "../shared/commands.js";
 import { element, find } from "../shared/dom.js";
 import { formatTime, t } from "../shared/i18n.js";
+import { NO_RESULT } from "./page.js";
 
 /** @typedef {import("./page.js").TicketPage} TicketPage */
 
@@ -69,7 +70,7 @@ function makeChoice(page, late, minutes) {
 async function run(page, name, body, done) {
   const buttons = /** @type {NodeListOf<HTMLButtonElement>} */ (page.main.querySelectorAll(".ticket-actions .button"));
   for (const each of buttons) each.disabled = true;
-  page.result = () => ({ text: "", refused: false });
+  page.result = NO_RESULT;
   try {
     await sendCommand(name, { entry_id: page.ticket?.entry, ...body }, page.token);
     page.result = () => ({ text: done(), refused: false });

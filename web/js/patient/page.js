@@ -14,7 +14,7 @@ import { TurnAlert } from "./turn-alert.js";
  * @typedef {{text: string, refused: boolean}} Result  how the patient's last action went
  */
 
-const NO_RESULT = () => ({ text: "", refused: false });
+export const NO_RESULT = () => ({ text: "", refused: false });
 
 /**
  * One ticket: the page follows it, paints it, and alerts the patient when it is their turn.
@@ -32,7 +32,7 @@ export class TicketPage extends EventTarget {
   #store;
   #saved;
   /** How many were ahead when this page first showed the stage. */
-  #mostAhead = 0;
+  #mostAhead;
   /** The entry of the stage: a visit goes from queue to queue. @type {number | undefined} */
   #stage;
 
