@@ -1,9 +1,9 @@
 /**
- * Lets the live screens come up without the network: their page, and the files that it loaded.
+ * Lets the live screens start without the network: it caches their page and the files that the page has loaded.
  *
- * A page is asked of the server first, and the kept one shown only if that does not answer; files have their version in
- * their address, so the kept ones are right. What is kept has no ticket and no token in it: pages are kept by their kind,
- * and they are empty until their stream fills them. Live streams, commands and everything else are left alone.
+ * A page comes from the server first, and from the cache only if the server does not answer. A file has its version in its
+ * address, so a cached file is never out of date. The cache holds no ticket and no token: pages are cached by their kind,
+ * and they are empty until their stream fills them. Live streams, commands and all other requests pass unchanged.
  */
 
 const CACHE = "now-serving";
@@ -24,7 +24,7 @@ worker.addEventListener("fetch", (event) => {
   else if (request.mode === "navigate" && KINDS.test(url.pathname)) event.respondWith(page(request, url));
 });
 
-/** A page tells what it has loaded: that is kept, and what earlier versions of it had is not. */
+/** A page sends the list of files that it has loaded: cache them, and drop the files of earlier versions. */
 worker.addEventListener("message", (event) => {
   const { files, kind } = event.data;
   event.waitUntil(keep(files, kind));
@@ -44,7 +44,7 @@ async function page(request, url) {
   const [, ofMany, single] = KINDS.exec(url.pathname) ?? [];
   const cache = await caches.open(CACHE);
   const kept = await cache.match(ofMany ?? single ?? "");
-  if (kept === undefined) return fetch(request); // there is nothing better than to wait, however long it takes
+  if (kept === undefined) return fetch(request); // without a cached page, wait for the server without a limit
   try {
     const answer = await fetch(request, { signal: AbortSignal.timeout(PAGE_LIMIT_MS) });
     return answer.status < 500 ? answer : kept;
@@ -54,6 +54,8 @@ async function page(request, url) {
 }
 
 /**
+ * Cache the files and the page of a kind, and delete those of other versions.
+ *
  * @param {string[]} files  addresses of files, with their version
  * @param {string} kind     the page: `/display`, `/t`, `/reception` or `/room`
  */
@@ -63,14 +65,14 @@ async function keep(files, kind) {
   if (version === undefined) return;
   const known = new Set((await cache.keys()).map((each) => new URL(each.url).pathname));
   await Promise.all(files.filter((each) => !known.has(each)).map((each) => cache.add(each)));
-  // Any address of the kind has the same page.
+  // Every address of the kind has the same page.
   const address = KINDS.test(kind) ? kind : `${kind}/0`;
   const answer = await fetch(address, { headers: { Accept: "text/html" } });
   if (answer.ok && (await isOf(version, answer))) await cache.put(kind, answer);
   for (const path of known) {
     const old = FILE.exec(path)?.[1];
     if (old === version) continue;
-    // A page of another kind that was kept before would come up without its files.
+    // Keep a cached page of another kind only with its files: they must be of the same version.
     const page = old === undefined ? await cache.match(path) : undefined;
     if (page === undefined || !(await isOf(version, page))) await cache.delete(path);
   }

@@ -1,8 +1,8 @@
 /**
- * Show a dialog that has nothing but choices: buttons, the first nine of which are also chosen by their digit.
+ * Let the digits 1 to 9 choose in a dialog of choices.
  *
  * @param {HTMLDialogElement} dialog
- * @param {(index: number) => HTMLElement | null} choiceAt
+ * @param {(index: number) => HTMLElement | null} choiceAt  returns a choice, or null if there are fewer
  */
 export function chooseByDigit(dialog, choiceAt) {
   dialog.addEventListener("keydown", (event) => {

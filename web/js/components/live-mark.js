@@ -4,8 +4,8 @@ import { formatTime, t } from "../shared/i18n.js";
 /** @typedef {import("../live/connection.js").Connection} Connection */
 
 /**
- * Show whether what this page shows is true now: on the body for its styles, in a quiet mark, and, once it is not, in a
- * notice that is also spoken. The notice's words are the page's own: `{page}.stale` (or `stale`) and `{page}.refused`.
+ * Show whether the page is up to date: in the body's `data-live` for the styles, in a small mark, and, when it is not, in a
+ * notice that screen readers read out. The notice's texts are `{page}.stale` (or `stale`) and `{page}.refused`.
  *
  * @param {Connection} connection
  * @param {{page: string, mark: Element | null, notice: HTMLElement, zone: string | undefined,

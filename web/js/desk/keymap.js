@@ -1,6 +1,10 @@
 /** Which key presses which button: the defaults, and the changes of this browser. Pure functions. */
 
-/** Every action that has a key, in the order of the dialog, with its default key. @type {Readonly<Record<string, string>>} */
+/**
+ * Every action that has a key, in the order of the dialog, with its default key.
+ *
+ * @type {Readonly<Record<string, string>>}
+ */
 export const DEFAULT_KEYS = Object.freeze({
   "call-next": "n",
   call: "a",

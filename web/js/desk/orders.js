@@ -3,7 +3,8 @@ import { CommandFailed, enterPairingCode, sendCommand } from "../shared/commands
 /**
  * @typedef {import("../shared/commands.js").Answer} Answer
  * @typedef {import("../live/connection.js").Connection} Connection
- * @typedef {{entry: number, label: string, step: string, until: number}} Step  what can be undone, and until when (milliseconds)
+ * @typedef {{entry: number, label: string, step: string, until: number}} Step  what can be undone, and until when
+ *   (milliseconds)
  */
 
 const UNDO_MS = 60_000;

@@ -5,36 +5,36 @@ import { allOf } from "../live/cells.js";
  * @typedef {import("../live/cells.js").OpenCall} OpenCall
  * @typedef {import("../live/cells.js").Announcement} Announcement
  *
- * @typedef {object} Call  a call that is to be heard
+ * @typedef {object} Call  a call to announce
  * @property {number} entry
  * @property {string} label
- * @property {string} point     its name
+ * @property {string} point     the point's name
  * @property {string} language  the patient's
  */
 
 const REMEMBERED = 300;
 
 /**
- * Decides which calls are to be heard: each call and recall once, in the server's order, and none that is over already
- * (after an outage there may be many of these). Calls that were open when the page first came are not news; after an
- * outage, also one in which the page was loaded anew, those that nobody heard are.
+ * Decides which calls to announce: each call and recall once, in the server's order, and none that has ended (after an
+ * outage there may be many of these). A page that opens for the first time does not announce the calls that are open
+ * already. After an outage or a reload it announces those that it has not announced yet.
  */
 export class Announcer {
-  /** What was heard of each entry: when it was called, and how often. @type {Map<string, string> | null} */
+  /** The last announced call of each entry, as time and number of calls. @type {Map<string, string> | null} */
   #heard;
 
-  /** @param {Record<string, string> | null} [heard]  what `heard` told before the page was loaded anew */
+  /** @param {Record<string, string> | null} [heard]  the property `heard` before the page was reloaded */
   constructor(heard = null) {
     this.#heard = heard === null ? null : new Map(Object.entries(heard));
   }
 
-  /** What was heard, as JSON keeps it; null before the first view. */
+  /** The announced calls as a plain object; null before the first view. */
   get heard() {
     return this.#heard === null ? null : Object.fromEntries(this.#heard);
   }
 
   /**
-   * Return the calls that are to be heard now, the earliest first.
+   * Return the calls of a view to announce now, the earliest first.
    *
    * @param {Cells} cells
    * @returns {Call[]}
@@ -45,7 +45,7 @@ export class Announcer {
     const heard = (this.#heard ??= new Map());
     const fresh = calls.filter((each) => heard.get(String(each.id)) !== signature(each));
     for (const each of fresh) {
-      heard.delete(String(each.id)); // so that the latest stand last
+      heard.delete(String(each.id)); // moves the entry to the end: the oldest are removed first
       heard.set(String(each.id), signature(each));
     }
     for (const key of heard.keys()) {
@@ -76,7 +76,7 @@ const callOf = (cells, { id, label, point, language }) => ({
 });
 
 /**
- * Return the number of each entry's last announcement, of those that are still told.
+ * Return the id of each entry's latest announcement, of those in the view.
  *
  * @param {Cells} cells
  * @returns {Map<number, number>}

@@ -11,7 +11,7 @@ import { arrowIcon } from "./arrow-icon.js";
  */
 
 /**
- * Return the calls that are still open, the one announced last first.
+ * Return the open calls, the one announced last first.
  *
  * @param {Cells} cells
  * @returns {Shown[]}
@@ -30,7 +30,7 @@ export function openCalls(cells) {
 }
 
 /**
- * Show the calls that are still open: the newest fills the board's head.
+ * Show the open calls. The newest one fills the head of the board.
  *
  * @param {HTMLElement} list
  * @param {Cells} cells
@@ -42,7 +42,7 @@ export function showCalls(list, cells) {
   list.dataset.columns = String(columns);
   list.style.setProperty("--longest-label", String(Math.max(1, ...calls.map(({ call }) => call.label.length))));
   list.style.setProperty("--rows", String(Math.max(1, Math.ceil(others / columns))));
-  // What was there when the page came is no news; what comes later moves, once for each call and recall.
+  // Calls that were open when the page opened do not move. Later ones move once for each call and recall.
   const news = list.dataset.painted !== undefined;
   list.dataset.painted = "";
   updateList(list, calls, ({ key }) => key, makeCall, (row, shown) => updateCall(row, shown, news));
@@ -66,7 +66,7 @@ function updateCall(row, { call, point, heard }, news) {
   setText(find(".call-point", row), point);
   row.setAttribute("aria-label", t("display.call", { label: call.label, point }));
   row.dataset.call = call.label;
-  // A long name of a point must shrink, not break (see call-board.css).
+  // The long name of a point shrinks instead of breaking (see call-board.css).
   const longest = Math.max(1, ...point.split(/\s+/).map((word) => [...word].length));
   row.style.setProperty("--longest-word", String(longest));
   row.style.setProperty("--name-length", String(Math.max(1, [...point].length)));
@@ -75,6 +75,6 @@ function updateCall(row, { call, point, heard }, news) {
   row.dataset.heard = String(heard);
   if (!news) return;
   row.classList.remove("is-called");
-  void row.offsetWidth; // lets the animation begin anew
+  void row.offsetWidth; // a reflow, so that the animation starts again
   row.classList.add("is-called");
 }

@@ -2,7 +2,9 @@
 
 import { forget, recall, remember } from "../shared/memory.js";
 
-/** @typedef {{id: string, token: string}} Identity  `id`: "" for a browser that is no display yet; `token`: "" without one */
+/**
+ * @typedef {{id: string, token: string}} Identity  `id`: "" for a browser that is no display yet; `token`: "" without one
+ */
 
 const LAST = "display";
 const tokenKey = (/** @type {string | number} */ id) => `display:${id}`;

@@ -10,17 +10,18 @@ import { arrowIcon } from "./arrow-icon.js";
 const SHOWN = 4;
 
 /**
- * Return the calls that are over, the latest first: whoever looks up too late still finds where they were to go.
+ * Return the latest calls that have ended, the latest first, for patients who missed their call.
  *
  * @param {Cells} cells
  * @returns {{entry: number, label: string, point: string}[]}
  */
 export function lastCalls(cells) {
   const found = [];
-  const told = /** @type {(Announcement & {id: number})[]} */ (allOf(cells, "announcement")).sort((one, other) => other.id - one.id);
-  // A ticket goes from stage to stage: where it was before is of no help to anybody.
+  const announcements = /** @type {(Announcement & {id: number})[]} */ (allOf(cells, "announcement"));
+  announcements.sort((one, other) => other.id - one.id);
+  // A ticket goes from stage to stage, and only its latest call counts.
   const seen = new Set(allOf(cells, "entry").map((each) => /** @type {any} */ (each).label));
-  for (const { entry, label, point, kind } of told) {
+  for (const { entry, label, point, kind } of announcements) {
     if (seen.has(label)) continue;
     seen.add(label);
     if (kind !== "withdrawn") found.push({ entry, label, point: cells.get(`point:${point}`)?.name ?? "" });
@@ -29,6 +30,8 @@ export function lastCalls(cells) {
 }
 
 /**
+ * Show the latest calls that have ended.
+ *
  * @param {HTMLElement} block
  * @param {Cells} cells
  */

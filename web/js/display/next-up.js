@@ -8,7 +8,7 @@ import { formatNumber, t } from "../shared/i18n.js";
 const MINUTE_MS = 60_000;
 
 /**
- * Return how long somebody who comes now may have to wait: two numbers of minutes from now, or null if nobody can tell.
+ * Return the expected wait of a patient who comes now, as a range of minutes, or null without an estimate.
  *
  * @param {Queue} queue
  * @param {number} now  milliseconds
@@ -21,7 +21,7 @@ export function rangeOf({ expect_from: first, expect_until: last }, now) {
 }
 
 /**
- * Show who is next in each queue, how many wait there, and for how long.
+ * Show the next tickets of each queue, how many wait there, and the expected wait.
  *
  * @param {HTMLElement} list
  * @param {import("../live/cells.js").Cells} cells

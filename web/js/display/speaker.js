@@ -11,8 +11,8 @@ const SAYING_MS = 15_000;
 const PAUSE_MS = 350;
 
 /**
- * Lets calls be heard one after the other: a chime, then the words, in the site's language and, where that is another, in
- * the patient's. The server speaks if it has a voice, else the browser if it has one; else the chime has to do.
+ * Announces calls one after the other: the chime, then the words in the site's language and, if it is another, in the
+ * patient's. The server's voice speaks, or else the browser's. Without either there is only the chime.
  */
 export class Speaker extends EventTarget {
   /** @type {Call[]} */
@@ -26,8 +26,9 @@ export class Speaker extends EventTarget {
   /**
    * @param {Sound} sound
    * @param {object} means
-   * @param {(call: Call | null, language: string) => Promise<ArrayBuffer | null>} means.ask  the server's voice
-   * @param {(call: Call) => boolean} means.isOpen  whether it would still help to say it
+   * @param {(call: Call | null, language: string) => Promise<ArrayBuffer | null>} means.ask  returns the server's voice as
+   *   a sound file, or null
+   * @param {(call: Call) => boolean} means.isOpen  whether the call is still open
    */
   constructor(sound, { ask, isOpen }) {
     super();
@@ -36,38 +37,38 @@ export class Speaker extends EventTarget {
     this.#isOpen = isOpen;
   }
 
-  /** Whether something is being said, or waits to be. */
+  /** Whether an announcement is in progress. */
   get busy() {
     return this.#busy;
   }
 
-  /** @param {string} tag  of the site's language */
+  /** The site's language. @param {string} tag */
   set language(tag) {
     this.#language = firstSupported([tag]);
   }
 
-  /** @param {readonly Call[]} calls */
+  /** Announce calls after those that wait already. @param {readonly Call[]} calls */
   say(calls) {
     this.#waiting.push(...calls);
-    void this.#work();
+    void this.#announceAll();
   }
 
-  /** Ring and say a sentence, so that somebody can hear how loud it is. */
+  /** Play the chime and a sentence, to test the loudness. */
   async test() {
     if (this.#busy) return;
     this.#busy = true;
-    const file = this.#asked(null, this.#language);
+    const file = this.#request(null, this.#language);
     await this.#sound.ring();
     await this.#speak(await file, this.#language, (texts) => texts["speech.test"] ?? "");
     this.#busy = false;
-    void this.#work();
+    void this.#announceAll();
   }
 
-  async #work() {
+  async #announceAll() {
     if (this.#busy) return;
     this.#busy = true;
     for (let call = this.#waiting.shift(); call !== undefined; call = this.#waiting.shift()) {
-      // What cannot be heard is not saved up: a screen whose sound comes back must not recite the morning.
+      // Drop calls while there is no sound: a display whose sound comes back must not announce the whole morning.
       if (this.#sound.ready && this.#isOpen(call)) await this.#announce(call);
     }
     this.#busy = false;
@@ -76,8 +77,8 @@ export class Speaker extends EventTarget {
   /** @param {Call} call */
   async #announce(call) {
     const languages = [...new Set([this.#language, firstSupported([call.language, this.#language])])];
-    // Asked for while it rings: then the words follow at once.
-    const files = languages.map((language) => this.#asked(call, language));
+    // Request the voice during the chime, so that the words follow at once.
+    const files = languages.map((language) => this.#request(call, language));
     await this.#sound.ring();
     for (const [index, language] of languages.entries()) {
       const file = await files[index];
@@ -93,7 +94,7 @@ export class Speaker extends EventTarget {
    */
   async #speak(file, language, words) {
     if (file !== null && (await this.#sound.play(file))) return;
-    const voice = await ownVoice(language);
+    const voice = await browserVoice(language);
     if (voice === null) return;
     const texts = await loadTexts(language).catch(() => null);
     if (texts !== null) await utter(words(texts), voice);
@@ -104,13 +105,13 @@ export class Speaker extends EventTarget {
    * @param {string} language
    * @returns {Promise<ArrayBuffer | null>}
    */
-  #asked(call, language) {
+  #request(call, language) {
     return this.#ask(call, language).catch(() => null);
   }
 }
 
 /**
- * Return how to ask the server for its voice, for one display.
+ * Return the function that requests the server's voice for a display.
  *
  * @param {string} id
  * @param {() => string} token
@@ -127,7 +128,7 @@ export function serverVoice(id, token) {
 }
 
 /**
- * Fill in a call: a ticket is said letter by letter, figure by figure.
+ * Fill a call into a text. The ticket is spelled out, figure by figure.
  *
  * @param {string} text
  * @param {Call} call
@@ -138,12 +139,12 @@ export const fillCall = (text, { label, point }) =>
 const VOICES_MS = 1_000;
 
 /**
- * Return the browser's own voice for a language, or null. It may take a moment to know its voices.
+ * Return the browser's voice for a language, or null. A browser may need a moment to load its voices.
  *
  * @param {string} language
  * @returns {Promise<SpeechSynthesisVoice | null>}
  */
-async function ownVoice(language) {
+async function browserVoice(language) {
   const synthesis = globalThis.speechSynthesis;
   if (synthesis === undefined) return null;
   const find = () => synthesis.getVoices().find(({ lang }) => lang.toLowerCase().startsWith(language)) ?? null;

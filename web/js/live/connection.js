@@ -4,32 +4,33 @@ import { EMPTY, apply, digest } from "./view.js";
 /**
  * @typedef {import("./view.js").View} View
  * @typedef {"connecting" | "live" | "stale" | "refused"} State
- *   `connecting`: not live, for less than two and a half heartbeats; `stale`: for longer; `refused`: and not trying again
+ *   `connecting`: not live for up to two and a half heartbeats; `stale`: not live for longer; `refused`: by the server, and
+ *   the connection does not try again
  */
 
 const MISSED_HEARTBEATS = 2.5;
 const ACK_MS = 2_000;
-const JUDGED_ANEW_MS = 500;
-const RECALLED_MS = 4_000;
+const REVOKED_DELAY_MS = 500;
+const SAVED_VIEW_MS = 4_000;
 const FIRST_DELAY_MS = 1_000;
 const LONGEST_DELAY_MS = 30_000;
 
 /**
- * Follows a live address for as long as the page is open, through whatever happens to the network and the server.
+ * Follows a live address while the page is open, through failures of the network and the server.
  *
- * Events: `view` after the view changed, `state` after the state did, `disagreement` when the server's digest was not
- * ours (a fresh snapshot is on its way). What they tell is read from the properties.
+ * Events: `view` after the view has changed; `state` after the state has changed; `disagreement` when the server's digest
+ * differs from ours (a fresh snapshot follows). The properties hold the values.
  */
 export class Connection extends EventTarget {
-  /** What the server last told us. @type {View} */
+  /** The latest view. @type {View} */
   view = EMPTY;
   /** @type {State} */
   state = "connecting";
-  /** When we last heard from the server, in the server's time (milliseconds). */
+  /** When the last message came, in the server's time (milliseconds). */
   heardAt = Date.now();
-  /** The status that refused us: 401, 403 or 404. @type {number | null} */
+  /** The status of the refusal: 401, 403 or 404. @type {number | null} */
   refusal = null;
-  /** How often what we showed was not the truth. It should stay 0. */
+  /** How often the view differed from the server's. It should stay 0. */
   disagreements = 0;
 
   #address;
@@ -41,8 +42,8 @@ export class Connection extends EventTarget {
   #openedAt = 0;
   #heard = false;
   #close = () => {};
-  /** How to say something on the connection itself, where it takes that. @type {((text: string) => void) | null} */
-  #say = null;
+  /** Sends a text on the transport itself, if it can send. @type {((text: string) => void) | null} */
+  #send = null;
   /** @type {{muted: boolean, version: string} | null} */
   #health = null;
   #ackedAt = 0;
@@ -53,7 +54,7 @@ export class Connection extends EventTarget {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #watch;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #doubt;
+  #staleTimer;
 
   /**
    * @param {string} address  same-origin, such as `/live/sites/1/desk`
@@ -65,53 +66,53 @@ export class Connection extends EventTarget {
     this.#websocket = transport === "websocket";
   }
 
-  /** Begin, or begin anew at once: after a refusal that may be over, or when the network is back. */
+  /** Connect, or reconnect at once: after a refusal that may be over, or when the network is back. */
   open() {
     this.#shut();
     this.refusal = null;
-    if (this.state === "refused") this.#become("connecting");
-    if (this.#doubt === undefined) this.#doubtLater();
+    if (this.state === "refused") this.#setState("connecting");
+    if (this.#staleTimer === undefined) this.#startStaleTimer();
     this.#openedAt = Date.now();
     this.#heard = false;
-    this.#watchAnew();
+    this.#restartWatch();
     const open = this.#websocket ? openFrames : openEvents;
-    this.#close = open(this.#resuming(), {
+    this.#close = open(this.#resumeAddress(), {
       message: (type, id, text) => this.#take(type, id, JSON.parse(text)),
-      ready: (say) => (this.#say = say),
+      ready: (send) => (this.#send = send),
       lost: () => this.#lost(),
       refused: (status) => this.#refused(status),
     });
   }
 
   /**
-   * Show what was kept from before, until the server says what is so: before the first `open`. If it says nothing for a
-   * moment, what is shown is `stale`.
+   * Show a saved view until the server answers. Call it before the first `open`. If the server does not answer within four
+   * seconds, the state is `stale`.
    *
    * @param {Pick<View, "cells" | "seq">} view
-   * @param {number} heardAt  when it was true
+   * @param {number} heardAt  when the server last confirmed it, in the server's time (milliseconds)
    */
   showSaved({ cells, seq }, heardAt) {
     this.view = { ...this.view, cells, seq };
     this.heardAt = heardAt;
-    this.#doubt = setTimeout(() => this.#become("stale"), RECALLED_MS);
+    this.#staleTimer = setTimeout(() => this.#setState("stale"), SAVED_VIEW_MS);
     this.dispatchEvent(new Event("view"));
   }
 
-  /** Stop following. */
+  /** Close the connection for good. */
   close() {
     this.#shut();
-    clearTimeout(this.#doubt);
-    this.#doubt = undefined;
+    clearTimeout(this.#staleTimer);
+    this.#staleTimer = undefined;
   }
 
-  /** Return the server's time in milliseconds: our own clock, put right by its heartbeats. */
+  /** Return the server's time in milliseconds: the browser's clock, corrected by the server's heartbeats. */
   now() {
     return Date.now() + this.#aheadMs;
   }
 
   /**
-   * Let the server know that what it sent is on the screen, and how the screen is: for displays, whose desk watches over
-   * them. It is said at once, but every two seconds at most.
+   * Tell the server that the view is on the screen, and the health of the screen. Displays do it, so that reception can
+   * watch them. It is sent at once, but not more often than every two seconds.
    *
    * @param {{muted: boolean, version: string}} health
    */
@@ -122,19 +123,19 @@ export class Connection extends EventTarget {
     this.#ack = setTimeout(() => {
       this.#ack = undefined;
       this.#ackedAt = Date.now();
-      if (this.#heard && this.#health !== null) this.#tell("ack", { seq: this.view.seq, ...this.#health });
+      if (this.#heard && this.#health !== null) this.#report("ack", { seq: this.view.seq, ...this.#health });
     }, rest);
   }
 
   /**
-   * Say something back: on the WebSocket, or beside the events by a request. Whether it arrives is of no matter here.
+   * Send a message to the server: on the WebSocket, or as a request beside the events. A lost message does no harm.
    *
    * @param {"ack" | "disagreement"} type
    * @param {{seq: number}} body
    */
-  #tell(type, body) {
-    if (this.#say !== null) {
-      this.#say(JSON.stringify({ type, ...body }));
+  #report(type, body) {
+    if (this.#send !== null) {
+      this.#send(JSON.stringify({ type, ...body }));
       return;
     }
     const [path, query] = this.#address.split("?");
@@ -143,7 +144,8 @@ export class Connection extends EventTarget {
     fetch(address, { method: "POST", headers, body: JSON.stringify(body), keepalive: true }).catch(() => {});
   }
 
-  #resuming() {
+  /** The address, with the id of the last message if there is one. */
+  #resumeAddress() {
     if (this.#lastId === null) return this.#address;
     return `${this.#address}${this.#address.includes("?") ? "&" : "?"}last_event_id=${encodeURIComponent(this.#lastId)}`;
   }
@@ -156,8 +158,8 @@ export class Connection extends EventTarget {
   #take(type, id, message) {
     this.#heard = true;
     if (type === "bye") {
-      if (message.reason === "ended") this.close(); // what we show was the last of it, and is true
-      else this.#again(message.reason === "revoked" ? JUDGED_ANEW_MS : message.retry_ms);
+      if (message.reason === "ended") this.close(); // the view is final and stays
+      else this.#openLater(message.reason === "revoked" ? REVOKED_DELAY_MS : message.retry_ms);
       return;
     }
     if (typeof message.at === "number") this.#aheadMs = message.at - Date.now();
@@ -169,34 +171,34 @@ export class Connection extends EventTarget {
       this.#disagree();
       return;
     }
-    clearTimeout(this.#doubt);
-    this.#doubtLater();
-    this.#watchAnew();
+    clearTimeout(this.#staleTimer);
+    this.#startStaleTimer();
+    this.#restartWatch();
     if (this.view.cells !== before.cells) this.dispatchEvent(new Event("view"));
-    this.#become("live");
+    this.#setState("live");
   }
 
-  /** We show something that is not so: ask for everything, and let it be known. */
+  /** The view differs from the server's: report it, and reconnect for a fresh snapshot. */
   #disagree() {
     this.disagreements += 1;
-    this.#tell("disagreement", { seq: this.view.seq });
+    this.#report("disagreement", { seq: this.view.seq });
     this.#lastId = null;
     this.#lost();
     this.dispatchEvent(new Event("disagreement"));
   }
 
   #lost() {
-    if (this.#websocket && !this.#heard) this.#websocket = false; // a proxy in between may let only plain HTTP through
+    if (this.#websocket && !this.#heard) this.#websocket = false; // a proxy may allow plain HTTP only
     const lasted = this.#heard && Date.now() - this.#openedAt >= this.view.heartbeatMs;
     this.#losses = lasted ? 0 : this.#losses + 1;
     const longest = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(this.#losses, 10));
-    this.#again(Math.random() * longest); // full jitter: a thousand screens lost us at the same moment
+    this.#openLater(Math.random() * longest); // full jitter: a thousand screens may reconnect at the same moment
   }
 
   /** @param {number} delayMs */
-  #again(delayMs) {
+  #openLater(delayMs) {
     this.#shut();
-    if (this.state === "live") this.#become("connecting");
+    if (this.state === "live") this.#setState("connecting");
     this.#next = setTimeout(() => this.open(), delayMs);
   }
 
@@ -204,24 +206,24 @@ export class Connection extends EventTarget {
   #refused(status) {
     this.close();
     this.refusal = status;
-    this.#become("refused");
+    this.#setState("refused");
   }
 
-  /** A connection that is silent for too long is dead, whatever the browser thinks of it. */
-  #watchAnew() {
+  /** Reconnect after two and a half heartbeats of silence: the connection is dead, even if the browser does not notice. */
+  #restartWatch() {
     clearTimeout(this.#watch);
     this.#watch = setTimeout(() => this.#lost(), MISSED_HEARTBEATS * this.view.heartbeatMs);
   }
 
-  /** After as long without a word, through however many attempts, what we show may not be true any more. */
-  #doubtLater() {
-    this.#doubt = setTimeout(() => this.#become("stale"), MISSED_HEARTBEATS * this.view.heartbeatMs);
+  /** Become stale after the same time without a message. Attempts to reconnect do not put this off. */
+  #startStaleTimer() {
+    this.#staleTimer = setTimeout(() => this.#setState("stale"), MISSED_HEARTBEATS * this.view.heartbeatMs);
   }
 
   #shut() {
     this.#close();
     this.#close = () => {};
-    this.#say = null;
+    this.#send = null;
     clearTimeout(this.#ack);
     this.#ack = undefined;
     clearTimeout(this.#next);
@@ -229,7 +231,7 @@ export class Connection extends EventTarget {
   }
 
   /** @param {State} state */
-  #become(state) {
+  #setState(state) {
     if (this.state === state) return;
     this.state = state;
     this.dispatchEvent(new Event("state"));
@@ -237,27 +239,27 @@ export class Connection extends EventTarget {
 }
 
 /**
- * Follow an address, at once, and again at once whenever the network comes back.
+ * Follow an address from now on. The connection also reconnects at once when the network comes back.
  *
  * @param {string} address
- * @param {{view: View, at: number} | null} [kept]  what was shown before, and when it was true: it stays until there is news
+ * @param {{view: View, at: number} | null} [saved]  a saved view, and when the server last confirmed it (milliseconds)
  * @returns {Connection}
  */
-export function follow(address, kept = null) {
+export function follow(address, saved = null) {
   const connection = new Connection(address);
-  if (kept !== null) Object.assign(connection, { view: kept.view, heardAt: kept.at });
+  if (saved !== null) Object.assign(connection, { view: saved.view, heardAt: saved.at });
   startFollowing(connection);
   return connection;
 }
 
 /**
- * The same with a connection that is there already.
+ * Open a connection, and reconnect at once when the network comes back.
  *
  * @param {Connection} connection
  */
 export function startFollowing(connection) {
   window.addEventListener("online", () => connection.state !== "refused" && connection.state !== "live" && connection.open());
-  // Left where whoever watches over the screens can see it.
+  // The number is in the DOM, where a monitor of the screens can read it.
   connection.addEventListener("disagreement", () => {
     document.body.dataset.disagreements = String(connection.disagreements);
   });

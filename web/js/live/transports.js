@@ -1,15 +1,15 @@
 /**
- * Where a stream's messages come from: server-sent events or WebSocket. Both bring the same four messages.
+ * The transports of a stream: server-sent events or WebSocket. Both carry the same four types of message.
  *
- * A source is opened once and never mends itself; `connection.js` opens the next.
+ * A transport does not reconnect: `connection.js` opens a new one.
  *
  * @typedef {object} Listener
- * @property {(type: string, id: string | null, text: string) => void} message  text is the payload's JSON
- * @property {(say: (text: string) => void) => void} ready  it takes what we say back
- * @property {() => void} lost                      it ended, or never came about
- * @property {(status: number) => void} refused     the server says that we may not (401, 403) or that there is nothing (404)
+ * @property {(type: string, id: string | null, text: string) => void} message  `text`: the payload as JSON
+ * @property {(send: (text: string) => void) => void} ready  called when the transport can send, with the function to send
+ * @property {() => void} lost                      the transport has closed, or did not open
+ * @property {(status: number) => void} refused     the server refuses the stream: 401, 403 or 404
  *
- * @typedef {(address: string, listener: Listener) => () => void} Open  returns how to close it
+ * @typedef {(address: string, listener: Listener) => () => void} Open  returns the function that closes it
  */
 
 const TYPES = ["snapshot", "change", "heartbeat", "bye"];
@@ -17,26 +17,26 @@ const REFUSALS = new Set([401, 403, 404]);
 const CLOSE_NOT_ALLOWED = 3500;
 const PROBE_MS = 10_000;
 
-/** Server-sent events, by the browser's own EventSource. @type {Open} */
+/** Open a stream of server-sent events, with the browser's EventSource. @type {Open} */
 export function openEvents(address, listener) {
   const probe = new AbortController();
   const source = new EventSource(address);
   for (const type of TYPES) {
     source.addEventListener(type, (event) => {
-      // An event without an id repeats the last one's; a `bye` has none.
+      // An event without an id repeats the last id. A `bye` has no id of its own.
       listener.message(type, event.lastEventId || null, event.data);
     });
   }
   source.onerror = () => {
-    // Of itself it would come back after a while, but not after any answer other than 200, and never with our back-off.
+    // EventSource reconnects by itself only after an answer of 200, and without our back-off. So close it.
     const gaveUp = source.readyState === EventSource.CLOSED;
     source.close();
-    if (gaveUp) void ask();
+    if (gaveUp) void findStatus();
     else listener.lost();
   };
 
-  /** Find out why: an EventSource tells its page nothing of the answer. */
-  async function ask() {
+  /** Ask for the status: an EventSource does not tell it. */
+  async function findStatus() {
     const limit = setTimeout(() => probe.abort(), PROBE_MS);
     try {
       const { status } = await fetch(address, { method: "HEAD", cache: "no-store", signal: probe.signal });
@@ -55,7 +55,7 @@ export function openEvents(address, listener) {
   };
 }
 
-/** WebSocket: one JSON frame for each message, its type and id in front. @type {Open} */
+/** Open a WebSocket: one JSON frame for each message, with its type and id. @type {Open} */
 export function openFrames(address, listener) {
   const url = new URL(address, location.href);
   url.protocol = url.protocol.replace("http", "ws");

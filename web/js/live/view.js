@@ -1,13 +1,14 @@
 /**
- * What a screen knows: a flat map of cells, and how far it has come. Pure: a view and a message in, the next view out.
+ * The view of a screen: a flat map of cells, and the number of the last change in it. Pure functions: a view and a message
+ * give the next view.
  *
  * @typedef {Record<string, unknown>} Cell
- * @typedef {ReadonlyMap<string, any>} Cells  its cells are described in `cells.js`; the stream is the only writer
+ * @typedef {ReadonlyMap<string, any>} Cells  described in `cells.js`; only the stream changes them
  *
  * @typedef {object} View
  * @property {Cells} cells
- * @property {number} seq         the number of the last change that is in it
- * @property {number} heartbeatMs how often to expect a sign of life
+ * @property {number} seq         the number of the last change
+ * @property {number} heartbeatMs how often the server sends a heartbeat
  *
  * @typedef {{seq: number, at?: number, heartbeat_ms: number, cells: Record<string, Cell>}} Snapshot
  * @typedef {{seq: number, set: Record<string, Cell>, del: string[]}} Change
@@ -15,11 +16,11 @@
  * @typedef {{retry_ms: number, reason: string}} Bye
  */
 
-/** Before the first snapshot. @type {View} */
+/** The view before the first snapshot. @type {View} */
 export const EMPTY = Object.freeze({ cells: new Map(), seq: 0, heartbeatMs: 15_000 });
 
 /**
- * Return the view after a message; any other message than these leaves it as it is.
+ * Return the view after a message. A message of another type changes nothing.
  *
  * @param {View} view
  * @param {string} type
@@ -52,7 +53,7 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
 const utf8 = new TextEncoder();
 
 /**
- * Return the CRC-32 (as zlib's) of a text's UTF-8.
+ * Return the CRC-32 of a text's UTF-8, as zlib computes it.
  *
  * @param {string} text
  * @returns {number}
@@ -64,8 +65,8 @@ export function crc32(text) {
 }
 
 /**
- * Return the digest of cells, to compare with a heartbeat's: the XOR of the CRC-32 of each key followed by its cell's
- * compact JSON. The server writes cells so that `JSON.stringify` gives the same bytes again.
+ * Return the digest of cells, to compare with a heartbeat's: the XOR over all cells of the CRC-32 of the key followed by the
+ * cell's compact JSON. `JSON.stringify` gives the same bytes as the server's encoder.
  *
  * @param {Iterable<readonly [string, unknown]>} cells
  * @returns {number}

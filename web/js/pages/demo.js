@@ -1,4 +1,4 @@
-/** The demo's own index. Only the demo serves it, and only the demo answers what it asks: see `server/demo.py`. */
+/** The start page of the demo. Only the demo serves it, together with `/demo/doors`: see `server/demo.py`. */
 
 import { showReaderSettings } from "../components/reader-settings.js";
 import { element, find, setText } from "../shared/dom.js";
@@ -10,8 +10,8 @@ import { currentSession, hasSignedInBefore, signIn } from "../shared/session.js"
  * @typedef {{display: {id: number, token: string}, ticket: string, staff: Member[], yours: string}} Doors
  */
 
-// Whoever may do all that a screen is for need not sign in as somebody else; another page may be open as who they are.
-const MAY = new Map([
+// The roles that can use each screen. A user with one of them stays signed in, because another page may be open.
+const SUITABLE = new Map([
   ["receptionist", ["receptionist", "admin"]],
   ["clinician", ["clinician", "receptionist", "admin"]],
 ]);
@@ -36,7 +36,7 @@ function show({ display, ticket, staff, yours }) {
   link("[data-patient]").href = `/t/${encodeURIComponent(ticket)}`;
   for (const member of staff) {
     const door = document.querySelector(`[data-as="${member.role}"]`);
-    if (door instanceof HTMLAnchorElement) lead(door, member, yours);
+    if (door instanceof HTMLAnchorElement) signInBy(door, member, yours);
   }
   find("[data-sign-ins]").replaceChildren(
     ...staff.flatMap(({ username, password, role }) => [
@@ -48,20 +48,20 @@ function show({ display, ticket, staff, yours }) {
 }
 
 /**
- * Let a door sign in as the member of staff who works behind it.
+ * Let a link sign in as the member of staff who uses its screen.
  *
  * @param {HTMLAnchorElement} door
  * @param {Member} member
  * @param {string} point
  */
-function lead(door, { username, password, role }, point) {
+function signInBy(door, { username, password, role }, point) {
   const about = find("[data-about]", door.parentElement ?? document);
   setText(about, t(about.dataset.about ?? "", { name: username, point }));
   door.addEventListener("click", async (event) => {
     event.preventDefault();
     try {
       const session = hasSignedInBefore() ? await currentSession() : null;
-      const suits = session !== null && (MAY.get(role) ?? [role]).includes(session.user.role);
+      const suits = session !== null && (SUITABLE.get(role) ?? [role]).includes(session.user.role);
       if (suits || (await signIn(username, password)).user) location.assign(door.href);
       else failed();
     } catch {

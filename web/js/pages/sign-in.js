@@ -22,7 +22,7 @@ const formError = find("[data-form-error]");
 const whereTo = ({ role }) => destinationAfterSignIn(new URLSearchParams(location.search).get("next"), location.origin, homeOf(role));
 
 /**
- * Show what is wrong beside its field, or nothing.
+ * Show an error beside its field, or remove it.
  *
  * @param {HTMLInputElement} input
  * @param {string} text
@@ -34,11 +34,11 @@ function showError(input, text) {
 }
 
 /**
- * Say all that is wrong: beside the fields, or above them if it is neither's fault.
+ * Show all errors: beside their fields, or above them for an error of the whole form.
  *
  * @param {{username?: string, password?: string, form?: string}} wrong
  */
-function complain(wrong) {
+function showErrors(wrong) {
   showError(username, wrong.username ?? "");
   showError(password, wrong.password ?? "");
   setText(formError, wrong.form ?? "");
@@ -71,12 +71,12 @@ form.addEventListener("submit", async (event) => {
     ...(username.value ? {} : { username: t("sign_in.error.username") }),
     ...(password.value ? {} : { password: t("sign_in.error.password") }),
   };
-  complain(wrong);
+  showErrors(wrong);
   if (!username.value || !password.value) {
     (username.value ? password : username).focus();
     return;
   }
-  showPassword(false); // before it is sent: a browser keeps what it sees sent as text
+  showPassword(false); // before sending: a browser saves a password field that is sent as text
   button.setAttribute("aria-busy", "true");
   try {
     const { user, error } = await signIn(username.value, password.value);
@@ -84,9 +84,9 @@ form.addEventListener("submit", async (event) => {
       location.assign(whereTo(user));
       return;
     }
-    complain(reasonOf(error));
+    showErrors(reasonOf(error));
   } catch {
-    complain({ form: t("error.unreachable") });
+    showErrors({ form: t("error.unreachable") });
   } finally {
     button.removeAttribute("aria-busy");
   }
@@ -94,7 +94,7 @@ form.addEventListener("submit", async (event) => {
   password.select();
 });
 
-// Until here the browser itself would have sent the form, to an address that takes none. A disabled button also holds Enter.
+// Before this line the browser would send the form to an address that accepts none. A disabled button also blocks Enter.
 button.disabled = false;
 show.disabled = false;
 

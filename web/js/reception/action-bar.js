@@ -6,32 +6,33 @@ import { guestOf, possibleActions } from "./desk.js";
 /**
  * @typedef {import("./desk.js").Desk} Desk
  * @typedef {import("./desk.js").Entry} Entry
+ * @typedef {import("./desk.js").Point} Point
  * @typedef {import("../desk/orders.js").Step} Step
  */
 
-// What may stand out as the usual next step.
+/** The actions that can be the usual next step, which is highlighted. */
 const USUAL = new Set(["call-next", "call", "start", "complete", "return"]);
 
 /**
- * Show whom the actions are for, the chosen one or the guest of my point, and what can be done: only the steps that the state
- * allows can be pressed, and the usual next one stands out. The buttons keep their places.
+ * Show the patient that the actions are for, and enable the actions that the state allows. The patient is the selected
+ * one, or else the guest of the user's point. The buttons keep their places.
  *
  * @param {HTMLElement} bar
  * @param {Desk} desk
- * @param {{mine: number | null, chosen: Entry | null, undo: Step | null, now: number}} look
+ * @param {{mine: number | null, chosen: Entry | null, undo: Step | null, now: number}} look  `mine`: the id of the user's
+ *   point;
+ *   `now`: the server's time in milliseconds
  */
 export function showActions(bar, desk, { mine, chosen, undo, now }) {
   const point = desk.points.find(({ id }) => id === mine) ?? null;
-  const guest = guestOf(desk, point);
-  const subject = chosen ?? guest;
-  const possible = possibleActions(desk, point, chosen);
+  const subject = chosen ?? guestOf(desk, point);
   const next = subject === null && point?.next ? (desk.entries.get(point.next.entry) ?? null) : null;
   const shown = subject ?? next;
   bar.dataset.state = subject?.state ?? "free";
   bar.classList.toggle("is-chosen", chosen !== null);
   setText(find(".guest-ticket", bar), shown?.label ?? "–");
   setText(find(".guest-name", bar), shown?.name ?? "");
-  setText(find(".guest-state", bar), stateOf());
+  setText(find(".guest-state", bar), subject === null ? pointText(bar, point, next) : subjectText(subject, desk, point, now));
   updateList(
     find(".guest-marks", bar),
     shown === null ? [] : patientMarks(shown, desk.site?.language),
@@ -39,6 +40,18 @@ export function showActions(bar, desk, { mine, chosen, undo, now }) {
     ({ kind, text }) => element("span", { className: `note is-${kind}` }, text),
     () => {},
   );
+  enableButtons(bar, possibleActions(desk, point, chosen), undo);
+  showUndoSeconds(bar, undo, now);
+}
+
+/**
+ * Enable the possible actions. A disabled button that had the focus hands it to the usual next step.
+ *
+ * @param {HTMLElement} bar
+ * @param {string[]} possible
+ * @param {Step | null} undo
+ */
+function enableButtons(bar, possible, undo) {
   const focused = document.activeElement;
   const usual = possible.find((action) => USUAL.has(action));
   for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (bar.querySelectorAll("[data-action]"))) {
@@ -49,37 +62,50 @@ export function showActions(bar, desk, { mine, chosen, undo, now }) {
   }
   const more = /** @type {HTMLButtonElement} */ (find('[data-action="more"]', bar));
   more.disabled = find("[data-more]", bar).querySelector("button:not(:disabled)") === null;
-  showUndoSeconds(bar, undo, now);
-  // A button that can no longer be pressed drops the keyboard's focus: hand it on to the next step.
   if (focused instanceof HTMLButtonElement && focused.disabled && bar.contains(focused)) {
     /** @type {HTMLElement | null} */ (bar.querySelector(".is-primary"))?.focus();
-  }
-
-  function stateOf() {
-    if (subject !== null) {
-      const at = desk.points.find(({ id }) => id === subject.point);
-      if (subject.state === "called" || subject.state === "serving") {
-        const happens = stageText(subject, now);
-        return at === undefined || at === point ? happens : t("guest.elsewhere", { point: at.name, happens });
-      }
-      return t(`guest.${subject.state}`);
-    }
-    if (point === null) return t(find(".my-point", bar).hidden ? "guest.watching" : "guest.no_point");
-    if (point.state !== "open") return t(`guest.${point.state}`);
-    if (point.next && next !== null) return t("guest.next", { why: nextReason(point.next, next.priority) });
-    return t("guest.free");
   }
 }
 
 /**
- * Say on the undo button for how many seconds it can still be pressed. This is shown alone, and never spoken.
+ * Return what is happening to the patient, and where, if that is not the user's point.
+ *
+ * @param {Entry} subject
+ * @param {Desk} desk
+ * @param {Point | null} point
+ * @param {number} now
+ */
+function subjectText(subject, desk, point, now) {
+  if (subject.state !== "called" && subject.state !== "serving") return t(`guest.${subject.state}`);
+  const at = desk.points.find(({ id }) => id === subject.point);
+  const happens = stageText(subject, now);
+  return at === undefined || at === point ? happens : t("guest.elsewhere", { point: at.name, happens });
+}
+
+/**
+ * Return the state of the user's point while nobody is there: who is next and why, or why nobody is.
+ *
+ * @param {HTMLElement} bar
+ * @param {Point | null} point
+ * @param {Entry | null} next
+ */
+function pointText(bar, point, next) {
+  if (point === null) return t(find(".my-point", bar).hidden ? "guest.watching" : "guest.no_point");
+  if (point.state !== "open") return t(`guest.${point.state}`);
+  if (point.next && next !== null) return t("guest.next", { why: nextReason(point.next, next.priority) });
+  return t("guest.free");
+}
+
+/**
+ * Show on the undo button how many seconds are left to press it. Screen readers do not read the seconds out.
  *
  * @param {HTMLElement} bar
  * @param {Step | null} undo
  * @param {number} now
  */
 export function showUndoSeconds(bar, undo, now) {
-  setText(find("[data-undo-seconds]", bar), undo === null ? "" : t("desk.seconds", { n: Math.max(0, Math.ceil((undo.until - now) / 1000)) }));
+  const seconds = undo === null ? "" : t("desk.seconds", { n: Math.max(0, Math.ceil((undo.until - now) / 1000)) });
+  setText(find("[data-undo-seconds]", bar), seconds);
   const button = find('[data-action="undo"]', bar);
   button.title = undo === null ? "" : t("desk.undo.what", { label: undo.label });
 }

@@ -18,7 +18,8 @@ export class DeskActions {
    *
    * @param {string} name
    * @param {Record<string, unknown>} body
-   * @param {Record<string, string>} words  to fill into the message; `done` chooses another text than the command's usual one
+   * @param {Record<string, string>} words  to fill into the message; `done` chooses another text than the command's usual
+   *   one
    * @param {() => void} [again]            presses the button again, when a command in progress has ended
    */
   async run(name, body, words, again = () => {}) {

@@ -11,7 +11,7 @@ import { offerLanguages } from "./language-options.js";
  */
 
 /**
- * The dialog that puts right what is known of a patient. The desk knows all but the phone number: that is asked for.
+ * The dialog that corrects the details of a patient. The desk knows all of them but the phone number, which it requests.
  *
  * @param {HTMLDialogElement} dialog
  * @param {(entry: Entry, changed: Record<string, unknown>) => void} amend
@@ -19,58 +19,39 @@ import { offerLanguages } from "./language-options.js";
  */
 export function amendDialog(dialog, amend) {
   const form = /** @type {HTMLFormElement} */ (find("form", dialog));
-  const input = (/** @type {string} */ name) => /** @type {HTMLInputElement} */ (find(`[name=${name}]`, form));
   const needs = copyChoices(form, "needs");
-  const language = /** @type {HTMLSelectElement} */ (find("[name=language]", form));
   const lookUp = new LatestRequest();
   /** @type {Entry | null} */
   let subject = null;
-  /** What is known of the phone; null until it is. @type {string | null} */
+  /** The phone number that the server has; null until it is known. @type {string | null} */
   let phone = null;
 
   /** @param {Entry} entry */
-  async function askPhone(entry) {
+  async function requestPhone(entry) {
     phone = null;
-    input("phone").disabled = true;
+    const field = inputOf(form, "phone");
+    field.disabled = true;
     try {
       const answer = await lookUp.get(`/api/v1/entries/${entry.id}`);
-      if (answer === null) return; // the dialog is about somebody else by now
+      if (answer === null) return; // the dialog shows another patient by now
       phone = answer.visit.personal?.phone ?? "";
-      input("phone").value = phone ?? "";
-      input("phone").disabled = false;
+      field.value = phone ?? "";
+      field.disabled = false;
     } catch {
       setText(find('[data-error="phone"]', form), t("amend.no_phone"));
     }
-  }
-
-  /** Return what is other than it was. @param {Entry} entry */
-  function changedOf(entry) {
-    const now = {
-      name: input("name").value.trim(),
-      language: language.value,
-      party_size: Number(input("party_size").value),
-      needs: needs.filter(({ checked }) => checked).map(({ value }) => value),
-    };
-    /** @type {Record<string, unknown>} */
-    const changed = {};
-    if (now.name !== (entry.name ?? "")) changed.name = now.name;
-    if (phone !== null && input("phone").value.trim() !== phone) changed.phone = input("phone").value.trim();
-    if (now.language !== entry.language) changed.language = now.language;
-    if (now.party_size !== entry.party) changed.party_size = now.party_size;
-    if (now.needs.toSorted().join() !== [...(entry.needs ?? [])].sort().join()) changed.needs = now.needs;
-    return changed;
   }
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (subject === null) return;
     clearErrors(form);
-    const wrong = /** @type {HTMLInputElement | null} */ (form.querySelector("input:invalid"));
-    if (wrong !== null) {
-      showError(form, wrong.name, t(`issue.error.${wrong.name}`));
+    const invalid = /** @type {HTMLInputElement | null} */ (form.querySelector("input:invalid"));
+    if (invalid !== null) {
+      showError(form, invalid.name, t(`issue.error.${invalid.name}`));
       return;
     }
-    const changed = changedOf(subject);
+    const changed = changesIn(form, needs, subject, phone);
     dialog.close();
     if (Object.keys(changed).length > 0) amend(subject, changed);
   });
@@ -83,13 +64,46 @@ export function amendDialog(dialog, amend) {
       form.reset();
       clearErrors(form);
       setText(find("h2", dialog), t("amend.title", { label: entry.label }));
-      input("name").value = entry.name ?? "";
-      input("party_size").value = String(entry.party);
+      inputOf(form, "name").value = entry.name ?? "";
+      inputOf(form, "party_size").value = String(entry.party);
       for (const each of needs) each.checked = (entry.needs ?? []).some((need) => need === each.value);
-      offerLanguages(language, desk.site?.language ?? "en", entry.language);
-      void askPhone(entry);
+      offerLanguages(languageOf(form), desk.site?.language ?? "en", entry.language);
+      void requestPhone(entry);
       dialog.showModal();
-      input("name").select();
+      inputOf(form, "name").select();
     },
   };
+}
+
+/**
+ * @param {HTMLFormElement} form
+ * @param {string} name
+ */
+const inputOf = (form, name) => /** @type {HTMLInputElement} */ (find(`[name=${name}]`, form));
+
+/** @param {HTMLFormElement} form */
+const languageOf = (form) => /** @type {HTMLSelectElement} */ (find("[name=language]", form));
+
+/**
+ * Return the fields of the form that differ from the entry, by the command's names.
+ *
+ * @param {HTMLFormElement} form
+ * @param {HTMLInputElement[]} needs
+ * @param {Entry} entry
+ * @param {string | null} phone  the number that the server has; null if it is not known
+ */
+function changesIn(form, needs, entry, phone) {
+  const name = inputOf(form, "name").value.trim();
+  const newPhone = inputOf(form, "phone").value.trim();
+  const language = languageOf(form).value;
+  const partySize = Number(inputOf(form, "party_size").value);
+  const checked = needs.filter(({ checked }) => checked).map(({ value }) => value);
+  /** @type {Record<string, unknown>} */
+  const changed = {};
+  if (name !== (entry.name ?? "")) changed.name = name;
+  if (phone !== null && newPhone !== phone) changed.phone = newPhone;
+  if (language !== entry.language) changed.language = language;
+  if (partySize !== entry.party) changed.party_size = partySize;
+  if (checked.toSorted().join() !== [...(entry.needs ?? [])].sort().join()) changed.needs = checked;
+  return changed;
 }

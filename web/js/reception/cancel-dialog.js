@@ -5,7 +5,7 @@ import { reasonChoice } from "./reason-choice.js";
 /** @typedef {import("./desk.js").Entry} Entry */
 
 /**
- * The dialog that ends an entry which will not be served, and asks why.
+ * The dialog that cancels an entry, and asks for the reason.
  *
  * @param {HTMLDialogElement} dialog
  * @param {(entry: Entry, reason: string) => void} cancel

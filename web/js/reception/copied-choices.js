@@ -1,10 +1,10 @@
 import { find } from "../shared/dom.js";
 
 /**
- * Offer in a form the choices that another form of the page has: what there is to choose is written down once.
+ * Copy the choices of another form of the page into a form, so that the HTML lists them once. Returns the inputs.
  *
- * @param {HTMLFormElement} form  has a place for them, `data-same-as`
- * @param {string} name           of the choices, their `data-choices-of`
+ * @param {HTMLFormElement} form  has a place for them: `data-same-as`
+ * @param {string} name           the name of the choices: `data-choices-of`
  * @returns {HTMLInputElement[]}
  */
 export function copyChoices(form, name) {

@@ -1,4 +1,4 @@
-/** What the desk's cells mean: queues with their rows in order, points with their guests. Pure. */
+/** The desk, made from its cells: queues with their entries in order, and points with their guests. Pure functions. */
 
 import { minutesBetween } from "../desk/entry-texts.js";
 import { allOf, byPosition, byRank } from "../live/cells.js";
@@ -19,17 +19,19 @@ import { allOf, byPosition, byRank } from "../live/cells.js";
  * @property {Provider[]} providers
  * @property {Display[]} displays
  * @property {Device[]} kiosks
- * @property {Map<number, Entry[]>} open     by queue: everyone who is here, in order
- * @property {Map<number, Entry[]>} noShows  by queue: today's, in order
+ * @property {Map<number, Entry[]>} open     by queue: the entries that are present, in order
+ * @property {Map<number, Entry[]>} noShows  by queue: today's no-shows, in order
  * @property {Map<number, Entry>} entries    by id
  */
 
-// What may be done about everybody who is here, and to end a visit that is not served.
+/** The actions for every present entry, and those that end a visit before it is served. */
 const TELLING = ["amend-visit", "print"];
 const ENDING = ["leave", "cancel"];
-const AMBER = 0.75; // of the target wait: from here on it is worth a look
+const AMBER = 0.75; // of the target wait
 
 /**
+ * Return the desk that the cells describe.
+ *
  * @param {Cells} cells
  * @returns {Desk}
  */
@@ -57,7 +59,7 @@ export function deskOf(cells) {
 }
 
 /**
- * Return who is at a point, if anyone.
+ * Return the entry that is at a point, or null.
  *
  * @param {Desk} desk
  * @param {Point | null} point
@@ -68,10 +70,10 @@ export function guestOf(desk, point) {
 }
 
 /**
- * Return what an entry's state allows, by the command's name. The first is the usual next step.
+ * Return the actions that an entry's state allows, by the command's name. The first is the usual next step.
  *
  * @param {Entry} entry
- * @param {boolean} canCall  whether there is a point of one's own to call it to
+ * @param {boolean} canCall  whether the user's point can call it
  * @returns {string[]}
  */
 export function allowedSteps(entry, canCall) {
@@ -92,8 +94,8 @@ export function allowedSteps(entry, canCall) {
 }
 
 /**
- * Return the actions that make sense now, by their command's name: those for whoever is chosen, or else for the guest of
- * one's own point. The first is the usual next step.
+ * Return the possible actions, by the command's name: for the selected entry, or else for the guest of the user's point. The
+ * first is the usual next step.
  *
  * @param {Desk} desk
  * @param {Point | null} point
@@ -109,7 +111,7 @@ export function possibleActions(desk, point, chosen = null) {
 }
 
 /**
- * Return how an entry's wait stands to the site's target: fine, nearing it (amber), or beyond (red).
+ * Return how an entry's wait compares to the site's target: below 75 % of it (fine), near it (amber), or beyond it (red).
  *
  * @param {Entry} entry
  * @param {number} now  the server's time in milliseconds
@@ -122,7 +124,7 @@ export function waitLevel({ state, joined, wait_target: target }, now) {
 }
 
 /**
- * Return whether a display needs somebody to look at it: `dark`, `behind` or `muted`, the worst first; or null.
+ * Return the worst trouble of a display: `dark` (not connected), `behind` or `muted`; or null.
  *
  * @param {Display} display
  * @returns {"dark" | "behind" | "muted" | null}
@@ -135,7 +137,7 @@ export function displayTrouble({ paired, connected, lag, muted }) {
 }
 
 /**
- * Return those whom somebody may mean: all whose ticket or name has the words, in any order, whatever their case and accents.
+ * Return the ids of the entries whose ticket or name contains every word, in any order. Case and accents do not count.
  *
  * @param {Iterable<Entry>} entries
  * @param {string} wanted
@@ -154,7 +156,7 @@ export function entriesMatching(entries, wanted) {
 const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
 
 /**
- * Return the whole minutes that an entry has waited, or did until it was seen.
+ * Return the whole minutes that an entry has waited, until now or until it was served.
  *
  * @param {Entry} entry
  * @param {number} now  the server's time in milliseconds

@@ -7,12 +7,12 @@ import { displayTrouble } from "./desk.js";
 const WORST_FIRST = ["dark", "behind", "muted", null];
 
 /**
- * Show how the displays are, those first that need somebody, and say so at the page's head when one does.
+ * Show the state of the displays, those with trouble first, and an alarm in the page's head for dark displays.
  *
- * @param {HTMLElement} section  hidden where there are none, unless somebody is here who may add one
+ * @param {HTMLElement} section  hidden without displays, unless the user may add one
  * @param {HTMLElement} alarm
  * @param {Display[]} displays
- * @param {{zone: string | undefined, maySetUp: boolean}} look  whoever may set them up can press a display's row
+ * @param {{zone: string | undefined, maySetUp: boolean}} look  `maySetUp`: a display's row is a button
  */
 export function showDisplays(section, alarm, displays, { zone, maySetUp }) {
   const sorted = [...displays].sort(

@@ -1,7 +1,7 @@
 import { find, setText } from "../shared/dom.js";
 
 /**
- * Forget whatever was wrong in a form.
+ * Remove all errors from a form.
  *
  * @param {HTMLFormElement} form
  */
@@ -11,7 +11,7 @@ export function clearErrors(form) {
 }
 
 /**
- * Say what is wrong with a field, beside it (`data-error` names the field), and bring whoever types back to it.
+ * Show an error beside its field (`data-error` names the field), and focus the field.
  *
  * @param {HTMLFormElement} form
  * @param {string} name

@@ -8,7 +8,8 @@ export const SITE = "site";
 /**
  * Show the site and the user in the page's head, with a choice of sites and the sign-out.
  *
- * @param {{state: import("./state.js").DeskState, sites: import("../shared/session.js").Site[], user: import("../shared/session.js").User}} parts
+ * @param {{state: import("./state.js").DeskState, sites: import("../shared/session.js").Site[], user:
+ *   import("../shared/session.js").User}} parts
  */
 export function showHeader({ state: { connection, site }, sites, user }) {
   const select = /** @type {HTMLSelectElement} */ (find("[data-site-select]"));

@@ -11,11 +11,11 @@ import { offerLanguages } from "./language-options.js";
  * @typedef {import("../shared/commands.js").Answer} Answer
  */
 
-// What a ticket can be refused for and given all the same.
-const OVERRULED = new Set(["site_closed", "queue_full"]);
+/** The refusals that reception may overrule. */
+const OVERRULABLE = new Set(["site_closed", "queue_full"]);
 
 /**
- * The dialog that issues a ticket: a form, and then the ticket in large. All but the queue may be left out.
+ * The dialog that issues a ticket: a form, and then the ticket in large. Only the queue is required.
  *
  * @param {HTMLDialogElement} dialog
  * @param {(body: Record<string, unknown>) => Promise<Answer>} issue
@@ -24,119 +24,144 @@ const OVERRULED = new Set(["site_closed", "queue_full"]);
  */
 export function issueDialog(dialog, issue, print) {
   const form = /** @type {HTMLFormElement} */ (find("form", dialog));
-  const result = find(".issued", dialog);
   const submit = /** @type {HTMLButtonElement} */ (find("[type=submit]", form));
   /** @type {Desk | null} */
   let desk = null;
   let lastQueue = "";
-  let issued = 0;
-  const language = /** @type {HTMLSelectElement} */ (find("[name=language]", form));
-  const provider = /** @type {HTMLSelectElement} */ (find("[name=provider_id]", form));
-  const overrule = /** @type {HTMLInputElement} */ (find("[name=overrule]", form));
+  let issuedId = 0;
 
   /** @param {Desk} now */
   function open(now) {
     desk = now;
-    form.reset();
-    offerQueues(now);
-    offerLanguages(language, now.site?.language ?? "en");
-    offerProviders(now);
-    find("[data-consent]", form).hidden = !now.site?.names_on_display;
-    find("[data-overrule]", form).hidden = true;
-    clearErrors(form);
+    resetForm(form, now, lastQueue);
     form.hidden = false;
-    result.hidden = true;
+    find(".issued", dialog).hidden = true;
     if (!dialog.open) dialog.showModal();
     /** @type {HTMLElement | null} */ (form.querySelector("[name=queue_id]:checked"))?.focus();
   }
 
-  /** @param {Desk} now */
-  function offerQueues({ queues }) {
-    const chosen = queues.find(({ id }) => String(id) === lastQueue) ?? queues[0];
-    find("[data-choices]", form).replaceChildren(
-      ...queues.map((queue, index) =>
-        element(
-          "label",
-          { className: "choice" },
-          element("input", { type: "radio", name: "queue_id", value: String(queue.id), defaultChecked: queue === chosen }),
-          queueChip(queue),
-          element("span", {}, queue.paused ? t("issue.paused", { queue: queue.name }) : queue.name),
-          ...(index < 9 ? [element("kbd", { "aria-hidden": "true" }, String(index + 1))] : []),
-        ),
-      ),
-    );
-  }
-  chooseByDigit(dialog, (index) => (form.hidden ? null : (/** @type {HTMLInputElement[]} */ ([...form.querySelectorAll("[name=queue_id]")])[index] ?? null)));
-
-  /** @param {Desk} now */
-  function offerProviders({ providers }) {
-    const anyone = element("option", { value: "" }, t("transfer.anyone"));
-    provider.replaceChildren(anyone, ...providers.map(({ id, name }) => element("option", { value: String(id) }, name)));
-    find("[data-provider-field]", form).hidden = providers.length === 0;
-  }
-
-  /** Say what was refused, beside its field where it has one. @param {unknown} error */
-  function showError(error) {
-    const { details } = /** @type {{details?: {fields?: {field: string}[]}}} */ (error);
-    const named = details?.fields?.find(({ field }) => hasText(`issue.error.${field}`));
-    if (named) showFieldError(form, named.field, t(`issue.error.${named.field}`));
-    else setText(find(`[data-error="form"]`, form), errorMessage(error));
-    // Reception may give a ticket all the same, and then has to say so.
-    const { code = "" } = /** @type {{code?: string}} */ (error);
-    if (OVERRULED.has(code)) {
-      find("[data-overrule]", form).hidden = false;
-      overrule.focus();
-    }
-  }
-
-  /** @param {Answer} answer */
-  function showIssued(answer) {
-    const label = answer.entry?.label ?? answer.events.findLast((event) => event.label)?.label ?? "";
-    const queue = desk?.queues.find(({ id }) => id === answer.entry?.queue_id);
-    issued = answer.entry?.id ?? 0;
-    result.dataset.issued = label;
-    setText(find(".issued-label", result), label);
-    setText(find(".issued-queue", result), queue?.name ?? "");
-    /** @type {HTMLAnchorElement} */ (find(".issued-link", result)).href = `/t/${answer.token}`;
-    form.hidden = true;
-    result.hidden = false;
-    find("[data-print]", result).focus();
-  }
-
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    if (submit.getAttribute("aria-busy") === "true") return;
-    clearErrors(form);
-    const wrong = /** @type {HTMLInputElement | null} */ (form.querySelector("input:invalid"));
-    if (wrong) {
-      showFieldError(form, wrong.name, t(`issue.error.${wrong.name}`));
-      return;
-    }
-    const values = new FormData(form);
-    lastQueue = String(values.get("queue_id"));
-    /** @type {Record<string, unknown>} */
-    const body = { queue_id: Number(lastQueue), priority: values.get("priority") };
-    for (const name of ["name", "phone"]) {
-      const value = String(values.get(name)).trim();
-      if (value) body[name] = value; // the server has no empty names
-    }
-    body.language = values.get("language");
-    body.party_size = Number(values.get("party_size")) || 1;
-    body.needs = values.getAll("needs");
-    if (values.get("provider_id")) body.provider_id = Number(values.get("provider_id"));
-    if (values.has("name_on_display") && body.name) body.name_on_display = true;
-    if (values.has("overrule")) body.overrule = true;
+  async function send() {
+    const body = bodyOf(form);
+    lastQueue = String(body.queue_id);
     submit.setAttribute("aria-busy", "true");
     try {
-      showIssued(await issue(body));
+      const answer = await issue(body);
+      issuedId = answer.entry?.id ?? 0;
+      form.hidden = true;
+      showIssued(find(".issued", dialog), answer, desk);
     } catch (error) {
-      showError(error);
+      showRefusal(form, error);
     } finally {
       submit.removeAttribute("aria-busy");
     }
+  }
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (submit.getAttribute("aria-busy") === "true") return;
+    clearErrors(form);
+    const invalid = /** @type {HTMLInputElement | null} */ (form.querySelector("input:invalid"));
+    if (invalid) showFieldError(form, invalid.name, t(`issue.error.${invalid.name}`));
+    else void send();
   });
+  chooseByDigit(dialog, (index) => (form.hidden ? null : (queueInputs(form)[index] ?? null)));
   for (const each of dialog.querySelectorAll("[data-close]")) each.addEventListener("click", () => dialog.close());
-  find("[data-print]", dialog).addEventListener("click", () => print(issued));
+  find("[data-print]", dialog).addEventListener("click", () => print(issuedId));
   find("[data-another]", dialog).addEventListener("click", () => desk && open(desk));
   return { open };
+}
+
+/**
+ * @param {HTMLFormElement} form
+ * @param {Desk} desk
+ * @param {string} lastQueue  the id of the queue of the last ticket, which is chosen again
+ */
+function resetForm(form, { queues, providers, site }, lastQueue) {
+  form.reset();
+  const chosen = queues.find(({ id }) => String(id) === lastQueue) ?? queues[0];
+  find("[data-choices]", form).replaceChildren(...queues.map((queue, index) => makeChoice(queue, index, queue === chosen)));
+  offerLanguages(/** @type {HTMLSelectElement} */ (find("[name=language]", form)), site?.language ?? "en");
+  const anyone = element("option", { value: "" }, t("transfer.anyone"));
+  const options = providers.map(({ id, name }) => element("option", { value: String(id) }, name));
+  find("[name=provider_id]", form).replaceChildren(anyone, ...options);
+  find("[data-provider-field]", form).hidden = providers.length === 0;
+  find("[data-consent]", form).hidden = !site?.names_on_display;
+  find("[data-overrule]", form).hidden = true;
+  clearErrors(form);
+}
+
+/**
+ * @param {import("./desk.js").Queue} queue
+ * @param {number} index  the first nine queues have a digit
+ * @param {boolean} chosen
+ */
+function makeChoice(queue, index, chosen) {
+  return element(
+    "label",
+    { className: "choice" },
+    element("input", { type: "radio", name: "queue_id", value: String(queue.id), defaultChecked: chosen }),
+    queueChip(queue),
+    element("span", {}, queue.paused ? t("issue.paused", { queue: queue.name }) : queue.name),
+    ...(index < 9 ? [element("kbd", { "aria-hidden": "true" }, String(index + 1))] : []),
+  );
+}
+
+/** @param {HTMLFormElement} form */
+const queueInputs = (form) => /** @type {HTMLInputElement[]} */ ([...form.querySelectorAll("[name=queue_id]")]);
+
+/**
+ * Return the body of the command. An empty field is left out.
+ *
+ * @param {HTMLFormElement} form
+ */
+function bodyOf(form) {
+  const values = new FormData(form);
+  /** @type {Record<string, unknown>} */
+  const body = { queue_id: Number(values.get("queue_id") ?? NaN), priority: values.get("priority") };
+  for (const name of ["name", "phone"]) {
+    const value = String(values.get(name)).trim();
+    if (value) body[name] = value;
+  }
+  body.language = values.get("language");
+  body.party_size = Number(values.get("party_size")) || 1;
+  body.needs = values.getAll("needs");
+  if (values.get("provider_id")) body.provider_id = Number(values.get("provider_id"));
+  if (values.has("name_on_display") && body.name) body.name_on_display = true;
+  if (values.has("overrule")) body.overrule = true;
+  return body;
+}
+
+/**
+ * Show a refusal beside its field, or else above the buttons. A refusal that reception may overrule offers that choice.
+ *
+ * @param {HTMLFormElement} form
+ * @param {unknown} error
+ */
+function showRefusal(form, error) {
+  const { code = "", details } = /** @type {{code?: string, details?: {fields?: {field: string}[]}}} */ (error);
+  const named = details?.fields?.find(({ field }) => hasText(`issue.error.${field}`));
+  if (named) showFieldError(form, named.field, t(`issue.error.${named.field}`));
+  else setText(find(`[data-error="form"]`, form), errorMessage(error));
+  if (OVERRULABLE.has(code)) {
+    find("[data-overrule]", form).hidden = false;
+    find("[name=overrule]", form).focus();
+  }
+}
+
+/**
+ * Show the ticket that was issued.
+ *
+ * @param {HTMLElement} result
+ * @param {Answer} answer
+ * @param {Desk | null} desk
+ */
+function showIssued(result, answer, desk) {
+  const label = answer.entry?.label ?? answer.events.findLast((event) => event.label)?.label ?? "";
+  const queue = desk?.queues.find(({ id }) => id === answer.entry?.queue_id);
+  result.dataset.issued = label;
+  setText(find(".issued-label", result), label);
+  setText(find(".issued-queue", result), queue?.name ?? "");
+  /** @type {HTMLAnchorElement} */ (find(".issued-link", result)).href = `/t/${answer.token}`;
+  result.hidden = false;
+  find("[data-print]", result).focus();
 }

@@ -1,14 +1,14 @@
 import { languageName } from "../desk/entry-texts.js";
 import { element } from "../shared/dom.js";
 
-// Those that patients of a clinic are likely to speak; the visit's language follows into its page where we have it.
+// The likely languages of a clinic's patients. The ticket's page uses the language if it has a locale for it.
 const OFFERED = ["en", "es", "fr", "ar", "de", "pl", "pt", "ro", "ru", "so", "tr", "uk", "ur", "vi", "zh"];
 
 /**
- * Offer the languages that a patient may speak, by name, and choose one.
+ * Offer the languages that a patient may speak, by name, and select one.
  *
  * @param {HTMLSelectElement} select
- * @param {string} own     the site's: the first
+ * @param {string} own     the site's, which comes first
  * @param {string} [chosen]
  */
 export function offerLanguages(select, own, chosen = own) {

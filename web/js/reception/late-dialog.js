@@ -7,10 +7,10 @@ import { t } from "../shared/i18n.js";
 const MINUTES = [5, 10, 15, 20, 30, 45, 60, 90];
 
 /**
- * The dialog that asks how late somebody will be; or, of somebody who is late, whether they are here.
+ * The dialog that asks how late a patient will be. A patient who is late already can also be marked as here.
  *
  * @param {HTMLDialogElement} dialog
- * @param {(entry: Entry, minutes: number) => void} chosen  0: they are here
+ * @param {(entry: Entry, minutes: number) => void} chosen  0 minutes: the patient is here
  * @returns {{open: (entry: Entry) => void}}
  */
 export function lateDialog(dialog, chosen) {

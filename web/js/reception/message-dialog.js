@@ -2,10 +2,10 @@ import { find, setText } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 
 /**
- * The dialog that shows a message on every display of the site, or takes it away.
+ * The dialog that shows a message on every display of the site, or removes it.
  *
  * @param {HTMLDialogElement} dialog
- * @param {(message: string | null) => void} broadcast
+ * @param {(message: string | null) => void} broadcast  null removes the message
  * @returns {{open: (message: string | null) => void}}
  */
 export function messageDialog(dialog, broadcast) {

@@ -1,5 +1,5 @@
 /**
- * The button behind which the actions are that are seldom needed. Each has its key besides, whether they are shown or not.
+ * The button that opens the menu of the less frequent actions. Their keys work while the menu is closed, too.
  *
  * @param {HTMLButtonElement} button
  * @param {HTMLElement} menu
@@ -12,7 +12,7 @@ export function moreMenu(button, menu) {
   }
   const items = () => /** @type {HTMLButtonElement[]} */ ([...menu.querySelectorAll("button:not(:disabled)")]);
 
-  // Before the action has its turn: a dialog gives the focus back to where it was when it opened.
+  // Close the menu before the action: a dialog returns the focus to the element that had it.
   menu.addEventListener(
     "click",
     () => {

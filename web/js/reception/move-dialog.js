@@ -9,10 +9,12 @@ import { reasonChoice } from "./reason-choice.js";
  */
 
 /**
- * The dialog that moves an entry to another place of its queue, and asks why.
+ * The dialog that moves an entry to another place in its queue, and asks for the reason.
  *
  * @param {HTMLDialogElement} dialog
- * @param {(entry: Entry, behind: number | null, reason: string) => void} move
+ * @param {(entry: Entry, behind: number | null, reason: string) => void} move  `behind`: the id of the entry above; null
+ *   for the
+ *   first place
  * @returns {{open: (desk: Desk, entry: Entry, behind?: number | null) => void}}
  */
 export function moveDialog(dialog, move) {

@@ -6,58 +6,45 @@ import { clearErrors, showError } from "./form-errors.js";
 /**
  * @typedef {import("./desk.js").Desk} Desk
  * @typedef {import("./desk.js").Device} Device
+ *
+ * @typedef {object} Does
+ * @property {(name: string) => Promise<number>} add  adds a display, and resolves with its id
+ * @property {(code: string, deviceId: number) => Promise<void>} pair
+ * @property {(device: Device) => void} signOut
+ * @property {(name: string) => void} paired          called after the pairing
  */
 
 const CODE = /^[A-Z0-9]{6}$/;
 const NEW = "new";
 
+/** The fields that show the refusal of a code or a name. */
+const FIELDS = new Map([["pairing_not_found", "code"], ["name_taken", "name"]]);
+
 /**
- * The dialog by which a screen that shows a code becomes one of the site's displays, or one of its kiosks; opened for one of
- * them, it also signs that one out.
+ * The dialog that pairs a screen with one of the site's displays or kiosks, by the code on the screen. Opened for a
+ * device, it also signs that device out.
  *
  * @param {HTMLDialogElement} dialog
- * @param {object} does
- * @param {(name: string) => Promise<number>} does.add   adds a display; resolves with its id
- * @param {(code: string, deviceId: number) => Promise<void>} does.pair
- * @param {(device: Device) => void} does.signOut
- * @param {(name: string) => void} does.paired           told when it is done
+ * @param {Does} does
  * @returns {{open: (desk: Desk, device: Device | null) => void}}
  */
 export function pairDialog(dialog, { add, pair, signOut, paired }) {
   const form = /** @type {HTMLFormElement} */ (find("form", dialog));
-  const code = /** @type {HTMLInputElement} */ (find("[name=code]", form));
   const which = /** @type {HTMLSelectElement} */ (find("[name=device]", form));
-  const name = /** @type {HTMLInputElement} */ (find("[name=name]", form));
   const submit = find("[type=submit]", form);
-  const out = /** @type {HTMLButtonElement} */ (find("[data-sign-out-device]", dialog));
-  /** @type {Device | null} */
-  let device = null;
-
+  const out = signOutButton(dialog, signOut);
   const showName = () => {
     find("[data-new-name]", form).hidden = which.value !== NEW;
   };
   which.addEventListener("change", showName);
 
-  /** @param {boolean} sure */
-  function askOut(sure) {
-    out.dataset.sure = String(sure);
-    setText(out, sure ? t("pair.sign_out.sure") : t("pair.sign_out"));
-  }
-  out.addEventListener("click", () => {
-    if (out.dataset.sure !== "true") askOut(true); // a waiting room goes dark by it: once more
-    else if (device !== null) {
-      dialog.close();
-      signOut(device);
-    }
-  });
-
-  /** Return the id of the device that is meant, added now if it is new. */
-  async function meant() {
+  /** Return the id of the chosen device. A new display is added now. */
+  async function deviceId() {
     if (which.value !== NEW) return Number(which.value);
-    const added = name.value.trim();
-    const id = await add(added);
-    // Should the code turn out wrong, the display is there by now: the next attempt is about that one.
-    which.prepend(element("option", { value: String(id) }, added));
+    const name = inputOf(form, "name").value.trim();
+    const id = await add(name);
+    // The display exists now: if the code is wrong, the next attempt pairs this display.
+    which.prepend(element("option", { value: String(id) }, name));
     which.value = String(id);
     showName();
     return id;
@@ -67,25 +54,15 @@ export function pairDialog(dialog, { add, pair, signOut, paired }) {
     event.preventDefault();
     if (submit.getAttribute("aria-busy") === "true") return;
     clearErrors(form);
-    const entered = code.value.replace(/[\s-]/g, "").toUpperCase();
-    if (!CODE.test(entered)) {
-      showError(form, "code", t("pair.error.code"));
-      return;
-    }
-    if (which.value === NEW && !name.value.trim()) {
-      showError(form, "name", t("pair.error.name"));
-      return;
-    }
+    const code = validCode(form, which.value === NEW);
+    if (code === null) return;
     submit.setAttribute("aria-busy", "true");
     try {
-      await pair(entered, await meant());
+      await pair(code, await deviceId());
       dialog.close();
       paired(which.selectedOptions[0]?.textContent ?? "");
     } catch (error) {
-      const refused = /** @type {{code?: string}} */ (error).code;
-      if (refused === "pairing_not_found") showError(form, "code", errorMessage(error));
-      else if (refused === "name_taken") showError(form, "name", errorMessage(error));
-      else setText(find('[data-error="form"]', form), errorMessage(error));
+      showRefusal(form, error);
     } finally {
       submit.removeAttribute("aria-busy");
     }
@@ -93,23 +70,94 @@ export function pairDialog(dialog, { add, pair, signOut, paired }) {
   find("[data-close]", dialog).addEventListener("click", () => dialog.close());
 
   return {
-    open(desk, chosen) {
-      device = chosen;
+    open(desk, device) {
       form.reset();
       clearErrors(form);
-      setText(find("h2", dialog), chosen === null ? t("pair.title") : t("pair.title.of", { name: chosen.name }));
-      const known = [...desk.displays, ...desk.kiosks];
-      which.replaceChildren(
-        ...known.map(({ id, name }) => element("option", { value: String(id) }, name)),
-        element("option", { value: NEW }, t("pair.new")),
-      );
-      // Most likely it is one that nobody has set up yet.
-      which.value = String(chosen?.id ?? known.find((each) => !each.paired)?.id ?? NEW);
+      setText(find("h2", dialog), device === null ? t("pair.title") : t("pair.title.of", { name: device.name }));
+      offerDevices(which, desk, device);
       showName();
-      out.hidden = chosen === null || !chosen.paired;
-      askOut(false);
+      out.offer(device);
       dialog.showModal();
-      code.focus();
+      inputOf(form, "code").focus();
     },
   };
+}
+
+/**
+ * @param {HTMLFormElement} form
+ * @param {string} name
+ */
+const inputOf = (form, name) => /** @type {HTMLInputElement} */ (find(`[name=${name}]`, form));
+
+/**
+ * Offer the site's devices and a new display. The first device that is not paired is the most likely one.
+ *
+ * @param {HTMLSelectElement} select
+ * @param {Desk} desk
+ * @param {Device | null} device  the device that the dialog is for
+ */
+function offerDevices(select, desk, device) {
+  const known = [...desk.displays, ...desk.kiosks];
+  select.replaceChildren(
+    ...known.map(({ id, name }) => element("option", { value: String(id) }, name)),
+    element("option", { value: NEW }, t("pair.new")),
+  );
+  select.value = String(device?.id ?? known.find(({ paired }) => !paired)?.id ?? NEW);
+}
+
+/**
+ * The button that signs a device out. A waiting room loses its display by it, so it asks a second time.
+ *
+ * @param {HTMLDialogElement} dialog
+ * @param {(device: Device) => void} signOut
+ * @returns {{offer: (device: Device | null) => void}}
+ */
+function signOutButton(dialog, signOut) {
+  const button = /** @type {HTMLButtonElement} */ (find("[data-sign-out-device]", dialog));
+  /** @type {Device | null} */
+  let device = null;
+  /** @param {boolean} sure */
+  const show = (sure) => {
+    button.dataset.sure = String(sure);
+    setText(button, sure ? t("pair.sign_out.sure") : t("pair.sign_out"));
+  };
+  button.addEventListener("click", () => {
+    if (button.dataset.sure !== "true") show(true);
+    else if (device !== null) {
+      dialog.close();
+      signOut(device);
+    }
+  });
+  return {
+    offer(chosen) {
+      device = chosen;
+      button.hidden = chosen === null || !chosen.paired;
+      show(false);
+    },
+  };
+}
+
+/**
+ * Return the code in the form, or null and show the mistake.
+ *
+ * @param {HTMLFormElement} form
+ * @param {boolean} isNew  a new display needs a name
+ * @returns {string | null}
+ */
+function validCode(form, isNew) {
+  const code = inputOf(form, "code").value.replace(/[\s-]/g, "").toUpperCase();
+  if (!CODE.test(code)) showError(form, "code", t("pair.error.code"));
+  else if (isNew && !inputOf(form, "name").value.trim()) showError(form, "name", t("pair.error.name"));
+  else return code;
+  return null;
+}
+
+/**
+ * @param {HTMLFormElement} form
+ * @param {unknown} error
+ */
+function showRefusal(form, error) {
+  const field = FIELDS.get(/** @type {{code?: string}} */ (error).code ?? "");
+  if (field === undefined) setText(find('[data-error="form"]', form), errorMessage(error));
+  else showError(form, field, errorMessage(error));
 }

@@ -1,7 +1,7 @@
-/** What whoever is signed in may do on a page: what they may not is not offered. The server has the last word. */
+/** The user's permissions on a page: a forbidden action is not offered. The server checks every command in any case. */
 
 /**
- * Return a test of the names of actions.
+ * Return a function that tells whether the user may do an action, by the command's name.
  *
  * @param {import("../shared/session.js").User} user
  * @returns {(action: string) => boolean}
@@ -12,7 +12,7 @@ export function permissionsOf({ may }) {
 }
 
 /**
- * Hide what is for an action that may not be done: `data-action`, or `data-needs` where that is another.
+ * Hide the elements of forbidden actions. `data-action` names an element's action, or `data-needs` if it needs another one.
  *
  * @param {Document | HTMLElement} page
  * @param {(action: string) => boolean} may

@@ -4,14 +4,15 @@ import { t } from "../shared/i18n.js";
 /**
  * @typedef {import("./desk.js").Desk} Desk
  * @typedef {import("./desk.js").Point} Point
+ * @typedef {import("./desk.js").Provider} Provider
  */
 
-const STEPS = ["open-point", "break-point", "close-point"];
-const ALREADY = { "open-point": "open", "break-point": "on_break", "close-point": "closed" };
+/** The commands for a point's state, with the state that they lead to. */
+const STATES = { "open-point": "open", "break-point": "on_break", "close-point": "closed" };
+const SHORTEST_REASON = 3; // as on the server
 
 /**
- * The dialog of one point: it may be made one's own, opened, paused or closed, and staffed; and a provider's whole list may be
- * given to another.
+ * The dialog of a point: make it the user's own, open, pause, close or staff it, and give a provider's patients to another.
  *
  * @param {HTMLDialogElement} dialog
  * @param {object} by
@@ -21,10 +22,8 @@ const ALREADY = { "open-point": "open", "break-point": "on_break", "close-point"
  * @returns {{open: (desk: Desk, point: Point, mine: number | null) => void}}
  */
 export function pointDialog(dialog, { act, choose, may }) {
-  const provider = /** @type {HTMLSelectElement} */ (find("[data-provider]", dialog));
-  const heir = /** @type {HTMLSelectElement} */ (find("[data-heir]", dialog));
-  const reason = /** @type {HTMLInputElement} */ (find("[data-heir-reason]", dialog));
-  const error = find(".field-error", dialog);
+  const provider = selectOf(dialog, "[data-provider]");
+  const heir = selectOf(dialog, "[data-heir]");
   /** @type {Desk | null} */
   let desk = null;
   /** @type {Point | null} */
@@ -50,13 +49,9 @@ export function pointDialog(dialog, { act, choose, may }) {
   find("[data-reassign]", dialog).addEventListener("click", () => {
     const from = desk?.providers.find(({ id }) => id === point?.provider);
     if (from === undefined) return;
-    if (reason.value.trim().length < 3) {
-      setText(error, t("desk.move.error.other"));
-      reason.setAttribute("aria-invalid", "true");
-      reason.focus();
-      return;
-    }
-    const body = { provider_id: from.id, to_provider_id: Number(heir.value) || null, reason: reason.value.trim() };
+    const reason = readReason(dialog);
+    if (reason === null) return;
+    const body = { provider_id: from.id, to_provider_id: Number(heir.value) || null, reason };
     done("reassign-provider", body, { provider: from.name, to: heir.selectedOptions[0]?.textContent ?? "" });
   });
   find("[data-close]", dialog).addEventListener("click", () => dialog.close());
@@ -65,29 +60,89 @@ export function pointDialog(dialog, { act, choose, may }) {
     open(now, at, mine) {
       desk = now;
       point = at;
-      const waiting = [...now.entries.values()].filter(({ provider: theirs, state }) => theirs !== null && theirs === at.provider && (state === "waiting" || state === "held"));
-      const present = now.providers.find(({ id }) => id === at.provider);
       setText(find("h2", dialog), at.name);
       find("[data-mine]", dialog).hidden = at.id === mine;
-      for (const step of STEPS) {
-        const button = /** @type {HTMLButtonElement} */ (find(`[data-point-step="${step}"]`, dialog));
-        button.disabled = ALREADY[/** @type {keyof typeof ALREADY} */ (step)] === at.state;
-        button.classList.toggle("is-primary", step === "open-point" && at.state !== "open");
-      }
-      const options = (/** @type {string} */ none, /** @type {import("./desk.js").Provider[]} */ list) => [
-        element("option", { value: "" }, none),
-        ...list.map(({ id, name }) => element("option", { value: String(id) }, name)),
-      ];
-      find("[data-provider-field]", dialog).hidden = now.providers.length === 0;
-      provider.replaceChildren(...options(t("desk.point.nobody"), now.providers));
-      provider.value = at.provider === null ? "" : String(at.provider);
-      find("[data-heir-field]", dialog).hidden = present === undefined || waiting.length === 0 || !may("reassign-provider");
-      setText(find("[data-heir-label]", dialog), t("desk.point.heir", { provider: present?.name ?? "", n: waiting.length }));
-      heir.replaceChildren(...options(t("transfer.anyone"), now.providers.filter(({ id }) => id !== at.provider)));
-      reason.value = "";
-      reason.removeAttribute("aria-invalid");
-      setText(error, "");
+      showSteps(dialog, at);
+      showStaffing(dialog, now, at);
+      showReassigning(dialog, now, at, may("reassign-provider"));
       dialog.showModal();
     },
   };
+}
+
+/**
+ * @param {HTMLElement} dialog
+ * @param {string} selector
+ */
+const selectOf = (dialog, selector) => /** @type {HTMLSelectElement} */ (find(selector, dialog));
+
+/**
+ * @param {string} none  the text of the first option, which stands for no provider
+ * @param {Provider[]} providers
+ */
+const optionsOf = (none, providers) => [
+  element("option", { value: "" }, none),
+  ...providers.map(({ id, name }) => element("option", { value: String(id) }, name)),
+];
+
+/**
+ * @param {HTMLElement} dialog
+ * @param {Point} point
+ */
+function showSteps(dialog, point) {
+  for (const [step, state] of Object.entries(STATES)) {
+    const button = /** @type {HTMLButtonElement} */ (find(`[data-point-step="${step}"]`, dialog));
+    button.disabled = state === point.state;
+    button.classList.toggle("is-primary", step === "open-point" && point.state !== "open");
+  }
+}
+
+/**
+ * @param {HTMLElement} dialog
+ * @param {Desk} desk
+ * @param {Point} point
+ */
+function showStaffing(dialog, { providers }, point) {
+  const select = selectOf(dialog, "[data-provider]");
+  find("[data-provider-field]", dialog).hidden = providers.length === 0;
+  select.replaceChildren(...optionsOf(t("desk.point.nobody"), providers));
+  select.value = point.provider === null ? "" : String(point.provider);
+}
+
+/**
+ * Offer to give the waiting patients of the point's provider to another one.
+ *
+ * @param {HTMLElement} dialog
+ * @param {Desk} desk
+ * @param {Point} point
+ * @param {boolean} allowed
+ */
+function showReassigning(dialog, { entries, providers }, point, allowed) {
+  const present = providers.find(({ id }) => id === point.provider);
+  const waiting = [...entries.values()].filter(
+    ({ provider, state }) => provider !== null && provider === point.provider && (state === "waiting" || state === "held"),
+  );
+  find("[data-heir-field]", dialog).hidden = present === undefined || waiting.length === 0 || !allowed;
+  setText(find("[data-heir-label]", dialog), t("desk.point.heir", { provider: present?.name ?? "", n: waiting.length }));
+  selectOf(dialog, "[data-heir]").replaceChildren(...optionsOf(t("transfer.anyone"), providers.filter(({ id }) => id !== point.provider)));
+  const reason = /** @type {HTMLInputElement} */ (find("[data-heir-reason]", dialog));
+  reason.value = "";
+  reason.removeAttribute("aria-invalid");
+  setText(find(".field-error", dialog), "");
+}
+
+/**
+ * Return the reason in the dialog, or null and show the mistake.
+ *
+ * @param {HTMLElement} dialog
+ * @returns {string | null}
+ */
+function readReason(dialog) {
+  const input = /** @type {HTMLInputElement} */ (find("[data-heir-reason]", dialog));
+  const reason = input.value.trim();
+  if (reason.length >= SHORTEST_REASON) return reason;
+  setText(find(".field-error", dialog), t("desk.move.error.other"));
+  input.setAttribute("aria-invalid", "true");
+  input.focus();
+  return null;
 }

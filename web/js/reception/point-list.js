@@ -9,11 +9,11 @@ import { guestOf } from "./desk.js";
  */
 
 /**
- * Show every point and who is there. For whoever may open, pause and staff it, a point is a button.
+ * Show every point and its guest. A point is a button if the user may open, pause and staff it.
  *
  * @param {HTMLElement} list
  * @param {Desk} desk
- * @param {{mine: number | null, now: number, mayWork: boolean}} look  `mine` is the id of the point of whoever is looking
+ * @param {{mine: number | null, now: number, mayWork: boolean}} look  `mine`: the id of the user's point
  */
 export function showPoints(list, desk, { mine, now, mayWork }) {
   updateList(list, desk.points, ({ id }) => id, (point) => makePoint(point, mayWork), (row, point) => {
@@ -44,9 +44,9 @@ function makePoint(point, mayWork) {
 }
 
 /**
- * Offer the points to choose one's own from, keeping what is chosen.
+ * Offer the points to choose the user's own from. The choice stays.
  *
- * @param {HTMLSelectElement} select  its first option stands for none
+ * @param {HTMLSelectElement} select  its first option stands for no point
  * @param {Desk} desk
  * @param {number | null} mine
  */

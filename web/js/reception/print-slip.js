@@ -3,14 +3,14 @@ import { formatTime, t } from "../shared/i18n.js";
 
 /**
  * @typedef {{label: string, token: string, site: string, time_zone: string, queue: string, party: number, opened_at: number,
- *   ahead: number | null, expect_from: number | null, expect_until: number | null}} Slip  as the API has it
+ *   ahead: number | null, expect_from: number | null, expect_until: number | null}} Slip  as the API returns it
  */
 
 const BACK_EARLIER_MS = 5 * 60_000;
 const WORTH_LEAVING_MS = 20 * 60_000;
 
 /**
- * Return when a patient should be back, in words: a little before they are expected; or that it is not worth going.
+ * Return the advice when to be back: five minutes before the expected time, or to stay if that is within 20 minutes.
  *
  * @param {number | null} expectFrom
  * @param {number} now
@@ -23,7 +23,7 @@ export function returnAdvice(expectFrom, now, zone) {
 }
 
 /**
- * Print a ticket's slip: the number, what to expect, when to be back, and how to follow it.
+ * Print a ticket's slip: the number, the expected time, when to be back, and the address of the ticket.
  *
  * @param {HTMLElement} paper  shown only in print
  * @param {Slip} slip
@@ -43,7 +43,7 @@ export async function printSlip(paper, slip, now) {
   setText(find("[data-slip-address]", paper), address);
   const code = /** @type {HTMLImageElement} */ (find("[data-slip-code]", paper));
   code.src = `/api/v1/tickets/${encodeURIComponent(slip.token)}/qr.svg`;
-  // Without its code the slip still has the address: it is printed all the same.
+  // Print the slip even without the QR code: it has the address as text.
   code.hidden = !(await code.decode().then(() => true, () => false));
   paper.dataset.slip = slip.label;
   window.print();

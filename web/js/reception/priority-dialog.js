@@ -6,7 +6,7 @@ import { reasonChoice } from "./reason-choice.js";
 /** @typedef {import("./desk.js").Entry} Entry */
 
 /**
- * The dialog that gives a visit another priority, and asks why.
+ * The dialog that changes the priority of a visit, and asks for the reason.
  *
  * @param {HTMLDialogElement} dialog
  * @param {(entry: Entry, priority: string, reason: string) => void} reprioritise
@@ -18,7 +18,7 @@ export function priorityDialog(dialog, reprioritise) {
   const reason = reasonChoice(form);
   /** @type {Entry | null} */
   let subject = null;
-  const chosen = () => /** @type {HTMLInputElement} */ (priorities.find(({ checked }) => checked)); // one always is
+  const chosen = () => /** @type {HTMLInputElement} */ (priorities.find(({ checked }) => checked)); // one is always checked
 
   find("[data-close]", dialog).addEventListener("click", () => dialog.close());
   form.addEventListener("submit", (event) => {
@@ -26,7 +26,7 @@ export function priorityDialog(dialog, reprioritise) {
     if (subject === null) return;
     const priority = chosen().value;
     if (priority === subject.priority) {
-      dialog.close(); // it is so already
+      dialog.close(); // nothing to change
       return;
     }
     const why = reason.read();

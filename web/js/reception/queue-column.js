@@ -10,12 +10,12 @@ import { waitLevel, waitedMinutes } from "./desk.js";
  * @typedef {import("./desk.js").Entry} Entry
  * @typedef {import("./desk.js").Point} Point
  *
- * @typedef {object} Look  how the queues are looked at
+ * @typedef {object} Look  the user's view of the queues
  * @property {number} now
- * @property {Point | null} point       one's own
- * @property {number | null} chosen     the chosen entry
- * @property {Set<number> | null} found  the entries that are searched for; null for all
- * @property {(action: string) => boolean} may  what whoever looks may do
+ * @property {Point | null} point       the user's own
+ * @property {number | null} chosen     the id of the selected entry
+ * @property {Set<number> | null} found  the ids of the entries that match the search; null for all
+ * @property {(action: string) => boolean} may  whether the user may do an action
  *
  * @typedef {object} Column
  * @property {HTMLElement} name
@@ -33,12 +33,12 @@ import { waitLevel, waitedMinutes } from "./desk.js";
  * @property {HTMLElement} name
  * @property {HTMLElement} waited
  * @property {HTMLElement} notes
- * @property {Entry | null} entry   what it shows
- * @property {string} beside        all that it shows and that is not in the entry
+ * @property {Entry | null} entry   the entry that it shows
+ * @property {string} beside        the texts that it shows besides the entry
  * @property {number} minutes
  */
 
-// For how long rows are drawn in one frame. When everybody who waits is quoted anew, the last rows follow in the next ones.
+// The time for painting rows in one frame. When every wait is estimated again, the last rows follow in the next frames.
 const DRAWING_MS = 3;
 
 /** @type {WeakMap<Element, Column>} */
@@ -47,8 +47,8 @@ const columns = new WeakMap();
 const rows = new WeakMap();
 
 /**
- * Show the queues side by side, each with its rows. A row whose entry is the one that it shows already is not touched. Who is
- * in which place is shown at once; return whether there are rows that still say what was so before, for want of time.
+ * Show the queues side by side, each with its rows. A row whose entry has not changed is not touched. The order of the rows
+ * is painted at once. Returns whether some rows still show their old content, for lack of time.
  *
  * @param {HTMLElement} parent
  * @param {Desk} desk
@@ -90,7 +90,8 @@ export function showQueues(parent, desk, look) {
 }
 
 /**
- * Return what a row shows that is not in its entry, as one text to compare: names of points and providers, who is next.
+ * Return a function that gives the texts of a row that are not in its entry, as one text to compare: the names of point and
+ * provider, and why the entry is next.
  *
  * @param {Desk} desk
  * @param {Look} look
@@ -204,8 +205,8 @@ function updateRow(row, entry, desk, look, besideOf, drawing) {
 }
 
 /**
- * Show notes. Most often it is the same ones with another time: then nothing is made anew, for when the waits are quoted that
- * is so for everybody who waits.
+ * Show notes. Usually only their times differ: then the elements stay, because every row changes when the waits are
+ * estimated.
  *
  * @param {HTMLElement} parent
  * @param {{kind: string, text: string}[]} notes
@@ -221,7 +222,7 @@ function showNotes(parent, notes) {
 }
 
 /**
- * Return what a row says below the name, the most telling first.
+ * Return the notes of a row, the most important first.
  *
  * @param {Entry} entry
  * @param {Desk} desk

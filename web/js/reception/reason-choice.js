@@ -1,10 +1,10 @@
 import { find, setText } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 
-const SHORTEST = 3; // as the server has it
+const SHORTEST = 3; // as on the server
 
 /**
- * A form's part that asks for a reason: one of those that are usual, or another in one's own words.
+ * The part of a form that asks for a reason: one of the usual reasons, or another one as text.
  *
  * @param {HTMLFormElement} form
  */
@@ -25,12 +25,12 @@ export function reasonChoice(form) {
 
   return {
     focus,
-    /** As at first: after the form is. */
+    /** Reset this part. Call it after the form's own reset. */
     reset() {
       showOther();
       clear();
     },
-    /** Return the reason in words, or null and say what is wrong. */
+    /** Return the reason as text, or null and show the mistake. */
     read() {
       clear();
       const radio = chosen();

@@ -1,10 +1,10 @@
-/** Dragging rows: to another place in their queue, or into another queue. Whoever has no mouse has the dialogs. */
+/** Dragging a row to another place of its queue, or into another queue. The dialogs do the same without a mouse. */
 
 /**
  * @typedef {object} Dropped
  * @property {number} entry
- * @property {number} queue          where it was let go
- * @property {number | null} before  the row above which; null for the end
+ * @property {number} queue          the queue where the row was dropped
+ * @property {number | null} before  the id of the row above which it was dropped; null for the end
  */
 
 /**
@@ -14,33 +14,7 @@
 export function dragRows(parent, drop) {
   /** @type {HTMLElement | null} */
   let dragged = null;
-  /** @type {Element | null} */
-  let marked = null;
-
-  /** @param {Element | null} target */
-  function mark(target) {
-    if (marked === target) return;
-    marked?.classList.remove("is-target");
-    marked = target;
-    marked?.classList.add("is-target");
-  }
-
-  /**
-   * Return where a row would land that is let go here.
-   *
-   * @param {DragEvent} event
-   * @returns {{column: HTMLElement, before: HTMLElement | null} | null}
-   */
-  function placeAt(event) {
-    if (!(event.target instanceof Element)) return null;
-    const column = /** @type {HTMLElement | null} */ (event.target.closest("[data-queue]"));
-    if (column === null) return null;
-    const over = /** @type {HTMLElement | null} */ (event.target.closest('[data-entry]:not([data-state="no_show"])'));
-    if (over === null) return { column, before: null };
-    const { top, height } = over.getBoundingClientRect();
-    const before = event.clientY < top + height / 2 ? over : /** @type {HTMLElement | null} */ (over.nextElementSibling);
-    return { column, before };
-  }
+  const mark = targetMarker();
 
   parent.addEventListener("dragstart", (event) => {
     dragged = event.target instanceof Element ? event.target.closest("[data-entry]") : null;
@@ -73,4 +47,33 @@ export function dragRows(parent, drop) {
     mark(null);
     dragged = null;
   });
+}
+
+/** Return a function that marks one element as the target, instead of the last one. */
+function targetMarker() {
+  /** @type {Element | null} */
+  let marked = null;
+  return (/** @type {Element | null} */ target) => {
+    if (marked === target) return;
+    marked?.classList.remove("is-target");
+    marked = target;
+    marked?.classList.add("is-target");
+  };
+}
+
+/**
+ * Return the place of a row that is dropped here.
+ *
+ * @param {DragEvent} event
+ * @returns {{column: HTMLElement, before: HTMLElement | null} | null}
+ */
+function placeAt(event) {
+  if (!(event.target instanceof Element)) return null;
+  const column = /** @type {HTMLElement | null} */ (event.target.closest("[data-queue]"));
+  if (column === null) return null;
+  const over = /** @type {HTMLElement | null} */ (event.target.closest('[data-entry]:not([data-state="no_show"])'));
+  if (over === null) return { column, before: null };
+  const { top, height } = over.getBoundingClientRect();
+  const before = event.clientY < top + height / 2 ? over : /** @type {HTMLElement | null} */ (over.nextElementSibling);
+  return { column, before };
 }

@@ -1,4 +1,4 @@
-/** Choosing a row of the queues: by a click, or by the arrow keys. What is chosen is what has the focus last. */
+/** Selecting a row of the queues by a click or the arrow keys. The row that had the focus last is selected. */
 
 /**
  * @param {HTMLElement} parent  the queues
@@ -28,7 +28,7 @@ export function selectRows(parent, choose) {
 }
 
 /**
- * Let Tab reach one row of the queues: the chosen one, or else the first.
+ * Let Tab reach one row of the queues: the selected one, or else the first.
  *
  * @param {HTMLElement} parent
  * @param {number | null} chosen
@@ -86,7 +86,7 @@ function neighbour(parent, row, key) {
 }
 
 /**
- * Return a column's rows that can be seen.
+ * Return the visible rows of a column.
  *
  * @param {Element} column
  */

@@ -1,4 +1,7 @@
-/** Every change is a command. It is done once, however often the network makes us ask. */
+/**
+ * Commands: every change goes to the server as one. The server executes it once, even if the network makes us send it
+ * twice.
+ */
 
 import { post } from "./request.js";
 import { refreshSession } from "./session.js";
@@ -8,7 +11,9 @@ import { refreshSession } from "./session.js";
  *   entry?: {id: number, label: string, state: string, queue_id: number, point_id: number | null}}} Answer
  */
 
-/** A command that was not done, or of which we do not know: `code` is the server's word, or `unreachable`. */
+/**
+ * A command failed. `code` is the server's error code, or `unreachable` without an answer: then it may have been executed.
+ */
 export class CommandFailed extends Error {
   /**
    * @param {string} code
@@ -23,11 +28,11 @@ export class CommandFailed extends Error {
 }
 
 /**
- * Do a command. Throws `CommandFailed`.
+ * Send a command and return its answer. Throws `CommandFailed`.
  *
  * @param {string} name  such as `call-next`
  * @param {Record<string, unknown>} body
- * @param {string} [token]  of a ticket, for a patient's own commands; without it, it is the session's
+ * @param {string} [token]  of a ticket, for a patient's own commands; without it the session counts
  * @returns {Promise<Answer>}
  */
 export function sendCommand(name, body, token) {
@@ -51,11 +56,11 @@ export async function enterPairingCode(code, deviceId) {
  */
 async function ask(address, body, token) {
   const key = newKey();
-  let answer = await attemptTwice(address, body, key, token);
+  let answer = await sendTwice(address, body, key, token);
   if (answer.status === 401 && token === undefined) {
-    // Another page may have refreshed in between, so ask again even if we could not.
+    // Send again even if the refresh failed: another page may have refreshed the session in between.
     await refreshSession().catch(() => false);
-    answer = await attemptTwice(address, body, key, token);
+    answer = await sendTwice(address, body, key, token);
   }
   if (answer.ok) return answer.json();
   const { error } = await answer.json().catch(() => ({ error: { code: "internal_error", message: "" } }));
@@ -63,14 +68,14 @@ async function ask(address, body, token) {
 }
 
 /**
- * The answer may be what was lost: the second time has the same key, so that nothing is done twice.
+ * Send a second time if there is no answer. Only the answer may be lost, so both have the same key: the server executes one.
  *
  * @param {string} address
  * @param {Record<string, unknown>} body
  * @param {string} key
  * @param {string | undefined} token
  */
-async function attemptTwice(address, body, key, token) {
+async function sendTwice(address, body, key, token) {
   /** @type {Record<string, string>} */
   const headers = { "Idempotency-Key": key };
   if (token !== undefined) headers.Authorization = `Bearer ${token}`;
@@ -86,7 +91,7 @@ async function attemptTwice(address, body, key, token) {
   }
 }
 
-/** Return a random UUID. `crypto.randomUUID` itself exists only over HTTPS, and a clinic's own network may have none. */
+/** Return a random UUID. `crypto.randomUUID` exists over HTTPS only, and the network of a clinic may have none. */
 function newKey() {
   return "10000000-1000-4000-8000-100000000000".replace(/[018]/g, (digit) => {
     const random = crypto.getRandomValues(new Uint8Array(1))[0] ?? 0;

@@ -1,7 +1,8 @@
-/** Making and arranging elements. Text is always text: nothing here reads markup. */
+/** Making, finding and updating elements. Text stays text: nothing here parses markup. */
 
 /**
- * Return a new element. A property that the element has is set, every other name is an attribute; null leaves it out.
+ * Return a new element. A name that is a property of the element sets the property; any other name sets an attribute. null
+ * sets nothing.
  *
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K} tag
@@ -21,7 +22,7 @@ export function element(tag, properties = {}, ...children) {
 }
 
 /**
- * Return the one element of a page that matches.
+ * Return the first element that matches. Throws if there is none.
  *
  * @template {Element} [T=HTMLElement]
  * @param {string} selector
@@ -35,36 +36,36 @@ export function find(selector, within = document) {
 }
 
 /**
- * Set an element's text, if it is another: a live region then speaks only when there is something new.
+ * Set an element's text if it differs, so that a screen reader reads a live region only when it has changed.
  *
  * @param {Element} target
  * @param {string} text
  */
 export function setText(target, text) {
   const only = target.firstChild;
-  // A text that is there is written over: hundreds of rows at once would else drop as many for the browser to collect.
+  // Reuse the text node: with hundreds of rows at once, new nodes would leave as many old ones for garbage collection.
   if (text !== "" && only !== null && only === target.lastChild && only.nodeType === Node.TEXT_NODE) {
     if (only.nodeValue !== text) only.nodeValue = text;
   } else if (target.textContent !== text) target.textContent = text;
 }
 
 /** @type {WeakMap<Element, Map<unknown, Element>>} */
-const arranged = new WeakMap();
+const shown = new WeakMap();
 
 /**
- * Bring a parent's children into line with a list, each item keeping its own element for as long as it is in the list:
- * focus, selection and running animations stay.
+ * Make a parent's children match a list. An item keeps its element while it is in the list, so that focus, selection and
+ * running animations stay.
  *
  * @template T
  * @template {Element} E
- * @param {Element} parent  holds nothing else
+ * @param {Element} parent  has no other children
  * @param {readonly T[]} items
  * @param {(item: T) => unknown} key
  * @param {(item: T) => E} make
  * @param {(made: E, item: T) => void} update
  */
 export function updateList(parent, items, key, make, update) {
-  const before = /** @type {Map<unknown, E>} */ (arranged.get(parent) ?? new Map());
+  const before = /** @type {Map<unknown, E>} */ (shown.get(parent) ?? new Map());
   /** @type {Map<unknown, E>} */
   const after = new Map();
   for (const item of items) {
@@ -77,12 +78,12 @@ export function updateList(parent, items, key, make, update) {
   let place = parent.firstElementChild;
   for (const made of after.values()) {
     if (made === place) place = place.nextElementSibling;
-    // The one that stood here has gone further down: it is put there in its turn, and nobody else is touched.
+    // The element here has moved down: it gets its place in its turn, and no other element moves.
     else if (place !== null && made === place.nextElementSibling) place = made.nextElementSibling;
     else parent.insertBefore(made, place);
   }
-  arranged.set(parent, after);
-  // An element that is put elsewhere loses the focus on the way.
+  shown.set(parent, after);
+  // An element that moves loses the focus: give it back.
   if (focused instanceof HTMLElement && focused !== document.activeElement && parent.contains(focused)) {
     focused.focus({ preventScroll: true });
   }

@@ -1,42 +1,42 @@
 /**
- * The reader's language. Every visible string is in `web/locales`, one JSON file for each language; a new language is
- * a new file, and its tag and own name here.
+ * The language of the page. `web/locales` has every visible text, in one JSON file for each language. A new language needs
+ * a file, and its tag and name here.
  *
- * Which one: what the address asks for (`?lang=fr`), else what the reader has chosen on this device, else the language of
- * what the page is about (the patient's, the site's), else the browser's.
+ * The page chooses, in this order: the language in the address (`?lang=fr`), the reader's choice on this device, the
+ * language of the patient or the site, the browser's languages.
  */
 
 import { recall, remember } from "./memory.js";
 import { request } from "./request.js";
 
-/** @typedef {string | Partial<Record<Intl.LDMLPluralRule, string>>} Entry  one text, or one for each plural form of `n` */
+/** @typedef {string | Partial<Record<Intl.LDMLPluralRule, string>>} Entry  a text, or its plural forms for `n` */
 
-/** What each language calls itself. */
+/** The name of each language, in that language. */
 export const LANGUAGE_NAMES = /** @type {const} */ ({ en: "English", es: "Español", fr: "Français", ar: "العربية" });
 export const LANGUAGES = Object.keys(LANGUAGE_NAMES);
 
 const DEFAULT = "en";
 const CHOSEN = "language";
 const RIGHT_TO_LEFT = new Set(["ar"]);
-// Days as in Britain; numbers with the digits that are on the tickets.
+// English dates are British. Arabic numbers have the digits of the tickets.
 const FORMATS = { en: "en-GB", ar: "ar-u-nu-latn" };
 
 let language = DEFAULT;
 /** @type {Record<string, Entry>} */
 let texts = {};
-/** How the language writes numbers and dates, and what it calls plural. */
+/** The locale for numbers, dates and plurals. */
 let format = "en-GB";
 
-/** The language that is spoken now, as a tag. */
+/** Return the tag of the page's language. */
 export const currentLanguage = () => language;
 
-/** @param {string} [tag] */
+/** Return whether a language is written from right to left. @param {string} [tag]  the page's language without it */
 export const isRightToLeft = (tag = language) => RIGHT_TO_LEFT.has(tag);
 
 /**
- * Return the first of these languages that we have, or English.
+ * Return the first of these languages that has a locale, or English.
  *
- * @param {Iterable<string>} wanted  tags, best first; those of other languages are passed over
+ * @param {Iterable<string>} wanted  language tags, best first
  * @returns {string}
  */
 export function firstSupported(wanted) {
@@ -48,9 +48,9 @@ export function firstSupported(wanted) {
 }
 
 /**
- * Return the languages that are wanted on this page, best first.
+ * Return the languages to try for this page, best first.
  *
- * @param {...(string | null | undefined)} own  those of what the page is about
+ * @param {...(string | null | undefined)} own  the language of the patient or the site
  * @returns {string[]}
  */
 export function preferredLanguages(...own) {
@@ -58,15 +58,15 @@ export function preferredLanguages(...own) {
   return /** @type {string[]} */ ([asked, recall(CHOSEN), ...own].filter(Boolean)).concat(navigator.languages);
 }
 
-/** Keep the reader's choice on this device, and speak it. @param {string} tag */
+/** Remember the reader's choice on this device, and load that language. @param {string} tag */
 export async function chooseLanguage(tag) {
   remember(CHOSEN, tag);
   await loadLanguage([tag]);
 }
 
 /**
- * Load the strings of the first language that we have, and translate the page. Return whether it is another than before:
- * what the page has drawn from `t` is then to be drawn again.
+ * Load the first language that has a locale, and translate the page. Returns whether the language has changed: the page then
+ * has to paint its other texts again.
  *
  * @param {readonly string[]} [wanted]  language tags, best first
  * @returns {Promise<boolean>}
@@ -91,7 +91,7 @@ export async function loadLanguage(wanted = preferredLanguages()) {
 const loading = new Map();
 
 /**
- * Return the texts of a language, also of one that the page does not speak.
+ * Return the texts of any language.
  *
  * @param {string} tag
  * @returns {Promise<Record<string, Entry>>}
@@ -107,14 +107,15 @@ export function loadTexts(tag) {
 }
 
 /**
- * Return whether there is a text by this key.
+ * Return whether the page's language has a text.
  *
  * @param {string} key
  */
 export const hasText = (key) => Object.hasOwn(texts, key);
 
 /**
- * Return a text, its `{names}` filled in; `n` also chooses the plural form, and is written as the language writes numbers.
+ * Return a text with its `{names}` filled in. Numbers are formatted for the language, and `n` chooses the plural form. An
+ * unknown key returns itself.
  *
  * @param {string} key
  * @param {Record<string, string | number>} [values]
@@ -132,7 +133,7 @@ export function t(key, values = {}) {
 }
 
 /**
- * What is filled in may run the other way ("Room 3" in an Arabic sentence): Unicode's isolates keep the two apart.
+ * Isolate a value (by Unicode's isolates) in a right-to-left text: "Room 3" in an Arabic sentence runs the other way.
  *
  * @param {string} value
  */
@@ -141,7 +142,7 @@ const isolated = (value) => (isRightToLeft() && value !== "" ? `\u2068${value}\u
 let plurals = new Intl.PluralRules(DEFAULT);
 let numbers = new Intl.NumberFormat(DEFAULT);
 
-/** @param {number} value */
+/** Return a number as the language writes it. @param {number} value */
 export const formatNumber = (value) => numbers.format(value);
 
 /** @type {Map<string, Intl.DateTimeFormat>} */
@@ -151,7 +152,7 @@ const clocks = new Map();
  * Return an instant as hours and minutes.
  *
  * @param {number} milliseconds
- * @param {string} [zone]  an IANA zone; without it, the reader's own
+ * @param {string} [zone]  an IANA zone; the browser's without it
  */
 export function formatTime(milliseconds, zone) {
   return clock("time", zone, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(milliseconds);
@@ -183,9 +184,9 @@ function clock(kind, zone, options) {
 }
 
 /**
- * Translate the fixed strings of a page: `data-text` names an element's text, `data-name` its accessible name, `data-alt`
- * what a picture shows. What
- * stands in the HTML is the English one, so that a page shows words before, or without, this.
+ * Translate the fixed texts of a page. `data-text` has the key of an element's text, `data-name` of its accessible name,
+ * `data-alt` of a picture's description. The HTML has the English texts, so that a page shows texts before, or without,
+ * this function.
  *
  * @param {ParentNode} root
  */

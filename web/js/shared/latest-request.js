@@ -7,8 +7,8 @@ export class LatestRequest {
   #current = null;
 
   /**
-   * Return the answer, or null if a newer request or `cancel` replaced this one. Throws what `fetch` throws, and an error for
-   * any status but 2xx.
+   * Return the answer, or null if a newer request or `cancel` replaced this one. Throws what `fetch` throws, and an error
+   * for any status but 2xx.
    *
    * @param {string} address
    * @returns {Promise<any>}

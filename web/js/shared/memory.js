@@ -1,6 +1,11 @@
-/** What this browser remembers between visits. A browser that remembers nothing is no error. */
+/**
+ * The values that this browser remembers between visits. A browser that allows no storage remembers nothing, without an
+ * error.
+ */
 
 /**
+ * Return a remembered value, or null.
+ *
  * @param {string} name
  * @returns {string | null}
  */
@@ -20,7 +25,7 @@ export function remember(name, value) {
   try {
     localStorage.setItem(name, value);
   } catch {
-    // private mode, or full
+    // private mode, or the storage is full
   }
 }
 
@@ -29,6 +34,6 @@ export function forget(name) {
   try {
     localStorage.removeItem(name);
   } catch {
-    // as above
+    // private mode
   }
 }

@@ -1,23 +1,23 @@
-/** A device's side of a pairing: it shows a code, and keeps asking, by a secret of its own, whether somebody entered it. */
+/** Pairing, on the device's side: it shows a code, and asks with its own secret whether the code has been entered. */
 
 import { post, request } from "./request.js";
 
 const ADDRESS = "/api/v1/pairings";
 const ASK_MS = 3_000;
-const AGAIN_MS = 10_000;
-const EARLY_MS = 5_000; // a code that is about to end is not shown any more
+const RETRY_MS = 10_000;
+const EARLY_MS = 5_000; // replace a code this long before it expires
 
 /**
  * @typedef {{device_id: number, kind: "display" | "kiosk", token: string}} Paired
  * @typedef {{code: string, secret: string, expires_at: number}} Begun
  *
- * @typedef {object} Screen  what the device shows meanwhile
- * @property {(code: string, until: number) => void} code
- * @property {() => void} unreachable
+ * @typedef {object} Screen  what the device shows during the pairing
+ * @property {(code: string, until: number) => void} code  shows a code and when it expires (milliseconds)
+ * @property {() => void} unreachable  shows that the server does not answer
  */
 
 /**
- * Show codes until one is entered. Resolves with what the device now is; rejects with an `AbortError` when told to stop.
+ * Show codes until one is entered, and return the device and its token. Rejects with an `AbortError` when `signal` aborts.
  *
  * @param {Screen} screen
  * @param {AbortSignal} signal
@@ -28,7 +28,7 @@ export async function pairDevice(screen, signal) {
     const begun = await begin(signal);
     if (begun === null) {
       screen.unreachable();
-      await rest(AGAIN_MS, signal);
+      await rest(RETRY_MS, signal);
       continue;
     }
     screen.code(begun.code, begun.expires_at);
@@ -48,7 +48,7 @@ async function begin(signal) {
 }
 
 /**
- * Return what the code was entered for, or null when its time is over.
+ * Wait until a code is entered and return the device, or null when the code expires.
  *
  * @param {Begun} begun
  * @param {Screen} screen

@@ -1,9 +1,9 @@
-/** Asking the server something: every request ends after half a minute, one way or the other. */
+/** Requests to the server, with a limit of half a minute. */
 
 const LIMIT_MS = 30_000;
 
 /**
- * Fetch, with a limit. Throws what `fetch` throws, and an `AbortError` when it took too long or `signal` said so.
+ * Fetch with a time limit. Throws what `fetch` throws, and an `AbortError` after the limit or when the signal aborts.
  *
  * @param {string} address
  * @param {RequestInit} [options]
@@ -26,7 +26,7 @@ export async function request(address, options = {}, limitMs = LIMIT_MS) {
 }
 
 /**
- * Send JSON.
+ * Send JSON and return the answer. Throws what `request` throws.
  *
  * @param {string} address
  * @param {object} body

@@ -1,31 +1,32 @@
-/** The session of a member of staff. Its tokens are cookies that no script can read. */
+/** The session of a member of staff. Its tokens are in cookies that scripts cannot read. */
 
 import { forget, recall, remember } from "./memory.js";
 import { post, request } from "./request.js";
 
 /**
- * @typedef {{id: number, username: string, role: string, may: string[]}} User  with all that they may do, by name
+ * @typedef {{id: number, username: string, role: string, may: string[]}} User  `may`: the names of the actions that the
+ *   role allows
  * @typedef {{id: number, name: string, time_zone: string, language: string}} Site
  * @typedef {{user: User, sites: Site[]}} Session
  * @typedef {{code: string, details: Record<string, any>}} Refusal
  */
 
 const ADDRESS = "/api/v1/session";
-const REFRESH_EVERY_MS = 10 * 60_000; // an access token lives for fifteen
+const REFRESH_EVERY_MS = 10 * 60_000; // an access token lives for fifteen minutes
 const HINT = "signed-in";
 
-/** Where each role works. */
+/** The start page of a role, if it is not reception. */
 const HOMES = new Map([["clinician", "/room"]]);
 
 /**
- * Return the screen that a role is led to.
+ * Return the start page of a role.
  *
  * @param {string} role
  */
 export const homeOf = (role) => HOMES.get(role) ?? "/reception";
 
 /**
- * Return who is signed in, or null.
+ * Return the session, or null if nobody is signed in. Throws if the server does not answer, or answers with another error.
  *
  * @returns {Promise<Session | null>}
  */
@@ -46,11 +47,11 @@ export async function currentSession() {
   throw new Error(`the session answered ${answer.status}`);
 }
 
-/** Whether this browser has signed in before: a page that is for everyone need not ask the server. */
+/** Return whether this browser has signed in before. If not, a public page need not ask the server for the session. */
 export const hasSignedInBefore = () => recall(HINT) !== null;
 
 /**
- * Sign in. Returns who one is now, or why it was refused.
+ * Sign in. Returns the user, or the server's refusal.
  *
  * @param {string} username
  * @param {string} password
@@ -64,14 +65,14 @@ export async function signIn(username, password) {
   return { user };
 }
 
-/** Exchange the refresh token for new cookies; return whether it worked. */
+/** Exchange the refresh token for new cookies. Returns whether the server accepted it. */
 export async function refreshSession() {
   const exchange = async () => (await post(`${ADDRESS}/refresh`, {})).ok;
-  // It is good once: of two pages that refresh at the same moment, one would lose. Locks need a secure context.
+  // A refresh token is valid once: of two pages that use it at the same moment, one would fail. Locks need a secure context.
   return navigator.locks ? navigator.locks.request(ADDRESS, exchange) : exchange();
 }
 
-/** Refresh as long as the page is open. */
+/** Refresh the session every ten minutes while the page is open. */
 export function keepSessionFresh() {
   setInterval(() => void refreshSession().catch(() => false), REFRESH_EVERY_MS);
 }
@@ -82,13 +83,13 @@ export async function signOut() {
   await request(ADDRESS, { method: "DELETE" });
 }
 
-/** Go and sign in, then come back here. */
+/** Go to the sign-in page, which leads back here. */
 export function goToSignIn() {
   location.assign(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
 }
 
 /**
- * Return where to go after signing in: a path of this origin, whatever the address asked for; else one's own screen.
+ * Return where to go after signing in: the wanted path if it is one of this origin, else the user's start page.
  *
  * @param {string | null} wanted
  * @param {string} origin

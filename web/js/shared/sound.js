@@ -1,4 +1,4 @@
-/** What a page sounds like: the chime before a call (two soft tones, the second a third lower), and recorded speech. */
+/** The sound of a page: the chime before a call (two soft tones, the second a third lower), and recorded speech. */
 
 const TONES = [
   { hertz: 659.26, at: 0 },
@@ -8,19 +8,20 @@ const RING_SECONDS = 1.1;
 const LOUDNESS = 0.35;
 const SILENCE = new URL("../../sounds/quiet.wav", import.meta.url).href;
 
+/** Plays sound. Event: `change` when the browser allows sound, or no longer does. */
 export class Sound extends EventTarget {
   /** @type {AudioContext | null} */
   #audio = null;
 
-  /** Whether the browser lets sound out now. A `change` event follows when that is over. */
+  /** Whether the browser plays sound now. */
   get ready() {
     return this.#audio?.state === "running";
   }
 
   /**
-   * Get ready to sound; return whether the browser lets us. If not, it wants a touch or a key first: then call it again.
+   * Get ready to play sound. Returns whether the browser allows it; if not, call it again after a touch or a key.
    *
-   * It is asked by playing a moment of silence, for an AudioContext that it does not like writes into the console.
+   * It plays a moment of silence first: an AudioContext that the browser does not allow writes a warning into the console.
    */
   async prepare() {
     try {
@@ -36,7 +37,7 @@ export class Sound extends EventTarget {
     return this.ready;
   }
 
-  /** Ring once. Settles when it has rung, at once where nothing may sound. */
+  /** Play the chime. Resolves when it has ended; at once while the browser allows no sound. */
   async ring() {
     const audio = this.#audio;
     if (audio === null || !this.ready) return;
@@ -58,7 +59,7 @@ export class Sound extends EventTarget {
   }
 
   /**
-   * Play a sound file; return whether it could be.
+   * Play a sound file. Returns whether the browser could play it.
    *
    * @param {ArrayBuffer} file
    */
@@ -73,13 +74,13 @@ export class Sound extends EventTarget {
       await ended(source, buffer.duration + 1);
       return true;
     } catch {
-      return false; // it is no sound
+      return false; // not a sound file
     }
   }
 }
 
 /**
- * Settle when something has sounded, or should have: a suspended tab must not hold up whatever follows.
+ * Resolve when a sound has ended, or should have ended: in a suspended tab the event may not come.
  *
  * @param {AudioScheduledSourceNode | undefined} source
  * @param {number} seconds

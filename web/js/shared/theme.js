@@ -1,8 +1,8 @@
 /**
- * Light or dark: what the device says, unless the reader has chosen. Every page loads this before it is painted
- * (`blocking="render"`), so that nothing flashes.
+ * The theme: light or dark, as the reader has chosen, or else as the device is set. Every page loads this module before the
+ * first paint (`blocking="render"`), so that the theme does not flash.
  *
- * @typedef {"light" | "dark" | "evening" | "auto"} Theme  `evening`: dark from seven at night, for screens on a wall
+ * @typedef {"light" | "dark" | "evening" | "auto"} Theme  `evening`: dark from 19:00 to 7:00, for screens on a wall
  */
 
 import { forget, recall, remember } from "./memory.js";
@@ -11,29 +11,29 @@ const KEY = "theme";
 const DARK_FROM = 19;
 const DARK_UNTIL = 7;
 
-/** What the reader has chosen on this device. @returns {Theme} */
+/** Return the theme that the reader has chosen on this device. @returns {Theme} */
 export function chosenTheme() {
   const found = recall(KEY);
   return found === "light" || found === "dark" || found === "evening" ? found : "auto";
 }
 
-/** @param {Theme} theme */
+/** Remember a theme on this device, and show it. @param {Theme} theme */
 export function chooseTheme(theme) {
   if (theme === "auto") forget(KEY);
   else remember(KEY, theme);
   applyTheme();
 }
 
-/** Whether the page is dark now, for whatever reason. */
+/** Return whether the page is dark now, by choice or by the device's setting. */
 export function isDark() {
   const { theme } = document.documentElement.dataset;
   return theme === undefined ? matchMedia("(prefers-color-scheme: dark)").matches : theme === "dark";
 }
 
 /**
- * Show the theme that is chosen.
+ * Show the chosen theme.
  *
- * @param {number} [hour]  the hour where the screen hangs; without it, this device's own
+ * @param {number} [hour]  the hour at the site; the device's own without it
  */
 export function applyTheme(hour = new Date().getHours()) {
   const chosen = chosenTheme();

@@ -1,19 +1,22 @@
-/** What a screen needs that nobody stands by: it stays awake, notices that it slept, and does not burn in. */
+/** Care for a screen that nobody operates: it stays on, reconnects after the device has slept, and does not burn in. */
 
 const SLEPT_MS = 15_000;
 const TURN_MS = 60_000;
-// A slow walk around the middle: in twenty minutes every edge has been somewhere else. In rem, a few millimetres.
+// The page moves around its middle in twenty steps of one minute. REACH is in rem: a few millimetres.
 const STEPS = 20;
 const REACH = 0.25;
 
-/** Ask for the screen to stay on, again whenever the browser has dropped it. It needs HTTPS, or this very machine. */
+/**
+ * Keep the screen on. Browsers allow it over HTTPS and on localhost only, and the page asks again after each time it was
+ * hidden.
+ */
 export function keepScreenOn() {
   const ask = async () => {
     if (document.visibilityState !== "visible") return;
     try {
       await navigator.wakeLock?.request("screen");
     } catch {
-      // the device decides: low battery, or no such thing
+      // the device refuses, for example at low battery
     }
   };
   document.addEventListener("visibilitychange", () => void ask());
@@ -21,20 +24,20 @@ export function keepScreenOn() {
 }
 
 /**
- * Call back when this device has slept: what it shows is old, and its connection dead without knowing it.
+ * Call a function after the device has slept: the page is then out of date, and its connection is dead without an event.
  *
- * @param {() => void} woke
+ * @param {() => void} onWake
  */
-export function onWakeUp(woke) {
+export function onWakeUp(onWake) {
   let before = Date.now();
   setInterval(() => {
     const now = Date.now();
-    if (now - before > SLEPT_MS) woke();
+    if (now - before > SLEPT_MS) onWake();
     before = now;
   }, 1_000);
 }
 
-/** Move everything a little, all day: the same numbers stand in the same place for years. */
+/** Move the page a little every minute, because a display shows the same shapes in the same place for years. */
 export function preventBurnIn() {
   let step = 0;
   setInterval(() => {
@@ -46,7 +49,7 @@ export function preventBurnIn() {
 }
 
 /**
- * Return where everything stands at a step of the walk, in rem.
+ * Return the page's offset at a step, in rem.
  *
  * @param {number} step
  */
