@@ -1,4 +1,4 @@
-// Follows a stream by npm's eventsource, which comes back by itself; prints each message as a line of JSON.
+// Follows a stream by npm's eventsource, which reconnects by itself. Prints each message as a line of JSON.
 import { EventSource } from "eventsource";
 
 const source = new EventSource(process.argv[2]);

@@ -1,4 +1,4 @@
-// Follows a stream by npm's ws, and comes back with the last id; prints each message as a line of JSON.
+// Follows a stream by npm's ws, and reconnects with the last id. Prints each message as a line of JSON.
 import WebSocket from "ws";
 
 let last = null;

@@ -4,7 +4,7 @@ import { openCalls } from "../../web/js/display/call-board.js";
 
 const call = (label, point, at) => ({ label, point, at, calls: 1, name: null, language: "en" });
 
-test("the call announced last comes first, a recall included", () => {
+test("the call or recall announced last comes first", () => {
   const cells = new Map([
     ["point:3", { name: "Room 3" }],
     ["point:4", { name: "Room 4" }],
@@ -19,7 +19,7 @@ test("the call announced last comes first, a recall included", () => {
   assert.deepEqual(shown(), ["A001 Room 3", "A002 Room 4"]);
 });
 
-test("a call whose announcement is pruned goes by its time", () => {
+test("calls without an announcement are ordered by their time", () => {
   const cells = new Map([["entry:1", call("A001", 3, 100)], ["entry:2", call("A002", 4, 200)]]);
   assert.deepEqual(openCalls(cells).map(({ call: { label } }) => label), ["A002", "A001"]);
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { CommandFailed, sendCommand } from "../../web/js/shared/commands.js";
 
-// Of a browser's navigator only the locks matter here, and they exist only where the page came by HTTPS.
+// `commands.js` uses only the locks of the browser's navigator, and a page without HTTPS has none.
 Object.defineProperty(globalThis, "navigator", { value: {}, configurable: true });
 
 let asked;
@@ -20,7 +20,7 @@ beforeEach(() => {
 
 const refusal = (code) => ({ error: { code, message: "Said by the server.", details: { state: "serving" } } });
 
-test("a command has a key of its own and returns its answer", async () => {
+test("each command has its own key and returns the answer", async () => {
   answers = [[200, { seq: 4, events: [] }], [200, { seq: 5, events: [] }]];
   assert.deepEqual(await sendCommand("call-next", { point_id: 3 }), { seq: 4, events: [] });
   await sendCommand("call-next", { point_id: 3 });
@@ -30,20 +30,20 @@ test("a command has a key of its own and returns its answer", async () => {
   assert.notEqual(asked[0].key, asked[1].key);
 });
 
-test("a lost answer is asked for once more, by the same key", async () => {
+test("a command without an answer is sent again with the same key", async () => {
   answers = [undefined, [200, { seq: 4, events: [] }]];
   await sendCommand("start", { entry_id: 1 });
   assert.equal(asked.length, 2);
   assert.equal(asked[0].key, asked[1].key);
 });
 
-test("lost twice, it is unreachable", async () => {
+test("two lost answers mean that the server is unreachable", async () => {
   answers = [];
   await assert.rejects(sendCommand("start", { entry_id: 1 }), { code: "unreachable" });
   assert.equal(asked.length, 2);
 });
 
-test("a session that ran out is refreshed, and the command repeated by the same key", async () => {
+test("an expired session is refreshed, and the command sent again with the same key", async () => {
   answers = [[401, refusal("not_signed_in")], [200, {}], [200, { seq: 4, events: [] }]];
   await sendCommand("start", { entry_id: 1 });
   assert.deepEqual(asked.map(({ address }) => address), [
@@ -52,7 +52,7 @@ test("a session that ran out is refreshed, and the command repeated by the same 
   assert.equal(asked[0].key, asked[2].key);
 });
 
-test("a refusal is thrown as the server said it, and not repeated", async () => {
+test("a refusal is thrown with the server's code and message, and the command is not sent again", async () => {
   answers = [[409, refusal("entry_not_called")]];
   await assert.rejects(sendCommand("start", { entry_id: 1 }), (error) => {
     assert.ok(error instanceof CommandFailed);
@@ -64,7 +64,7 @@ test("a refusal is thrown as the server said it, and not repeated", async () => 
   assert.equal(asked.length, 1);
 });
 
-test("an answer that is not ours, such as a proxy's page, is an error like any other", async () => {
+test("an answer without JSON, such as a proxy's page, is an internal error", async () => {
   globalThis.fetch = async () => new Response("<html>", { status: 502 });
   await assert.rejects(sendCommand("start", { entry_id: 1 }), { code: "internal_error" });
 });

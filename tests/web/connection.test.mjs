@@ -6,7 +6,7 @@ import { digest } from "../../web/js/live/view.js";
 const HEARTBEAT_MS = 10_000;
 const CELLS = { site: { name: "Riverside" } };
 
-/** What a browser has: it records every one that was made. */
+/** An EventSource that records every instance. */
 class FakeEventSource extends EventTarget {
   static CLOSED = 2;
   static made = [];
@@ -53,7 +53,7 @@ afterEach(() => {
   mock.timers.reset();
 });
 
-test("it is connecting until the first message, then live", () => {
+test("the connection is connecting until the first message, then live", () => {
   const seen = [];
   connection.addEventListener("view", () => seen.push("view"));
   connection.addEventListener("state", () => seen.push(connection.state));
@@ -63,7 +63,7 @@ test("it is connecting until the first message, then live", () => {
   assert.equal(connection.view.cells.get("site").name, "Riverside");
 });
 
-test("the server's clock is what a heartbeat says", () => {
+test("a heartbeat sets the server's clock", () => {
   last().snapshot();
   last().heartbeat(Date.now() + 90_000);
   assert.equal(connection.now(), Date.now() + 90_000);
@@ -71,7 +71,7 @@ test("the server's clock is what a heartbeat says", () => {
   assert.equal(connection.now(), Date.now() + 90_000);
 });
 
-test("a heartbeat is no new view", () => {
+test("a heartbeat dispatches no view event", () => {
   last().snapshot();
   let views = 0;
   connection.addEventListener("view", () => (views += 1));
@@ -79,7 +79,7 @@ test("a heartbeat is no new view", () => {
   assert.equal(views, 0);
 });
 
-test("lost, it comes back within the back-off and says where it is", () => {
+test("a lost connection reconnects within the back-off and sends its last id", () => {
   last().snapshot();
   last().break();
   assert.equal(connection.state, "connecting");
@@ -91,7 +91,7 @@ test("lost, it comes back within the back-off and says where it is", () => {
   assert.equal(connection.state, "live");
 });
 
-test("lost again and again, it waits longer, spread over the whole time, half a minute at most", () => {
+test("repeated losses double the delay, with jitter, up to half a minute", () => {
   mock.method(Math, "random", () => 0.999);
   const delays = [];
   mock.method(globalThis, "setTimeout", ((original) => (call, ms) => {
@@ -106,7 +106,7 @@ test("lost again and again, it waits longer, spread over the whole time, half a 
   assert.equal(delays.at(-1), 29_970);
 });
 
-test("a bye is obeyed: not before its time, and then", () => {
+test("a bye sets the time of the reconnection", () => {
   last().snapshot();
   last().send("bye", { retry_ms: 4_000, reason: "drain" });
   assert.ok(last().closed);
@@ -118,7 +118,7 @@ test("a bye is obeyed: not before its time, and then", () => {
   assert.match(last().address, /last_event_id=epoch\.desk1\.1$/);
 });
 
-test("silent for two and a half heartbeats it is stale, since when it last heard, and connects anew", () => {
+test("after two and a half heartbeats of silence the connection is stale and reconnects", () => {
   last().snapshot();
   last().heartbeat();
   const heardAt = Date.now();
@@ -130,12 +130,12 @@ test("silent for two and a half heartbeats it is stale, since when it last heard
   assert.ok(FakeEventSource.made[0].closed);
   mock.timers.tick(2_000);
   assert.equal(FakeEventSource.made.length, 2);
-  assert.equal(connection.state, "stale", "an attempt is not yet an answer");
+  assert.equal(connection.state, "stale", "an attempt without an answer leaves it stale");
   last().heartbeat();
   assert.equal(connection.state, "live");
 });
 
-test("attempts that fail do not put off the doubt", () => {
+test("failed attempts do not put off the stale state", () => {
   last().snapshot();
   for (let passed = 0; passed < 2.5 * HEARTBEAT_MS; passed += 1_000) {
     if (!last().closed) last().break();
@@ -144,15 +144,15 @@ test("attempts that fail do not put off the doubt", () => {
   assert.equal(connection.state, "stale");
 });
 
-test("another digest than ours is counted, told, and mended by a fresh snapshot", () => {
-  let told = 0;
-  connection.addEventListener("disagreement", () => (told += 1));
+test("a different digest is counted, reported, and repaired by a fresh snapshot", () => {
+  let reported = 0;
+  connection.addEventListener("disagreement", () => (reported += 1));
   last().snapshot();
   last().heartbeat();
   assert.equal(connection.disagreements, 0);
   last().heartbeat(Date.now(), 12345);
   assert.equal(connection.disagreements, 1);
-  assert.equal(told, 1);
+  assert.equal(reported, 1);
   assert.equal(connection.state, "connecting");
   mock.timers.tick(2_000);
   assert.equal(last().address, "/live/displays/7?token=x");
@@ -161,7 +161,7 @@ test("another digest than ours is counted, told, and mended by a fresh snapshot"
 });
 
 for (const status of [401, 403, 404]) {
-  test(`an answer of ${status} is a refusal, and is final`, async () => {
+  test(`an answer of ${status} is a final refusal`, async () => {
     globalThis.fetch = async () => ({ status });
     last().readyState = FakeEventSource.CLOSED;
     last().break();
@@ -177,7 +177,7 @@ for (const status of [401, 403, 404]) {
   });
 }
 
-test("any other answer, and none, is a loss", async () => {
+test("any other answer, or none, is a loss", async () => {
   for (const fetching of [async () => ({ status: 503 }), async () => Promise.reject(new TypeError("network"))]) {
     globalThis.fetch = fetching;
     const made = FakeEventSource.made.length;
@@ -189,7 +189,7 @@ test("any other answer, and none, is a loss", async () => {
   }
 });
 
-test("closed, it does nothing more", () => {
+test("a closed connection does not reconnect", () => {
   last().snapshot();
   connection.close();
   mock.timers.tick(600_000);
@@ -197,7 +197,7 @@ test("closed, it does nothing more", () => {
   assert.ok(last().closed);
 });
 
-test("after the last word on something that has ended, it does not come back", () => {
+test("a bye of an ended ticket closes the connection", () => {
   last().snapshot();
   last().send("bye", { retry_ms: 10, reason: "ended" }, null);
   mock.timers.tick(120_000);
@@ -205,14 +205,14 @@ test("after the last word on something that has ended, it does not come back", (
   assert.equal(connection.state, "live");
 });
 
-test("who may no longer follow comes back at once, to be refused", () => {
+test("a bye of a revoked token reconnects at once", () => {
   last().snapshot();
   last().send("bye", { retry_ms: 60_000, reason: "revoked" }, null);
   mock.timers.tick(600);
   assert.equal(FakeEventSource.made.length, 2);
 });
 
-test("what is painted is said at once, then every two seconds at most, with the latest number", async () => {
+test("a painted view is reported at once, then at most every two seconds with the latest number", async () => {
   const said = [];
   globalThis.fetch = (address, { body }) => {
     said.push([address, JSON.parse(body)]);
@@ -233,7 +233,7 @@ test("what is painted is said at once, then every two seconds at most, with the 
   assert.deepEqual(said[1], ["/live/displays/7/ack?token=x", { seq: 3, muted: false, version: "1" }]);
 });
 
-test("a disagreement is reported", () => {
+test("a disagreement is sent to the server", () => {
   const said = [];
   globalThis.fetch = (address, { body }) => {
     said.push([address, JSON.parse(body)]);

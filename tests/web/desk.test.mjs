@@ -30,7 +30,7 @@ test("ranks compare element by element, as numbers", () => {
   assert.deepEqual(ranks.sort(byRank).map(({ rank }) => rank), [[0, 99, 5], [1, 9, 3], [1, 9, 20], [1, 10, 2]]);
 });
 
-test("queues stand as the site has put them, their entries by rank, no-shows apart", () => {
+test("queues are in the site's order, their entries by rank, and no-shows are apart", () => {
   const shown = desk(
     entry("A002", "waiting", [1, 20, 2]),
     entry("A001", "no_show", [1, 10, 1]),
@@ -43,13 +43,13 @@ test("queues stand as the site has put them, their entries by rank, no-shows apa
   assert.deepEqual(shown.open.get(2).map(({ label }) => label), ["B001"]);
 });
 
-test("only the steps that the state allows are possible, the usual one first", () => {
+test("only the actions that the state allows are possible, the usual one first", () => {
   const here = { point: 7, id: 100 };
   assert.deepEqual(possibleActions(desk(), null), []);
   assert.deepEqual(possibleActions(desk(), point(desk())), [], "nobody is waiting");
   const waiting = desk(entry("A001", "waiting", [1, 1, 1]));
   assert.deepEqual(possibleActions(waiting, point(waiting)), ["call-next"]);
-  assert.deepEqual(possibleActions(waiting, { ...point(waiting), state: "on_break" }), [], "nobody is called to a break");
+  assert.deepEqual(possibleActions(waiting, { ...point(waiting), state: "on_break" }), [], "a point on a break calls nobody");
   const elsewhere = desk(entry("B001", "waiting", [1, 1, 1], { queue: 2 }));
   assert.deepEqual(possibleActions(elsewhere, point(elsewhere)), [], "not a queue of this point");
   const called = desk(entry("A001", "called", [1, 1, 1], here));
@@ -59,19 +59,19 @@ test("only the steps that the state allows are possible, the usual one first", (
   assert.deepEqual(possibleActions(serving, point(serving)), ["complete", "transfer", ...TELLING]);
 });
 
-test("whoever is chosen is whom the steps are for", () => {
+test("the actions are for the selected entry", () => {
   const shown = desk(entry("A001", "waiting", [1, 1, 1]), entry("A002", "held", [1, 2, 2]), entry("B001", "waiting", [1, 3, 3], { queue: 2 }));
   const at = point(shown);
   const chosen = (label) => [...shown.entries.values()].find((each) => each.label === label);
   assert.deepEqual(possibleActions(shown, at, chosen("A001")), ["call", "hold", "transfer", "move", ...WAITS, "call-next"]);
-  assert.deepEqual(possibleActions(shown, null, chosen("A001")), ["hold", "transfer", "move", ...WAITS], "there is nowhere to call to");
+  assert.deepEqual(possibleActions(shown, null, chosen("A001")), ["hold", "transfer", "move", ...WAITS], "there is no point to call to");
   assert.deepEqual(possibleActions(shown, at, chosen("A002")), ["return", ...TELLING, "leave", "cancel", "call-next"]);
   assert.deepEqual(possibleActions(shown, at, chosen("B001")), ["hold", "transfer", "move", ...WAITS, "call-next"], "not a queue of this point");
   assert.deepEqual(allowedSteps(entry("A001", "no_show", []), true), ["return", "print"]);
   assert.deepEqual(allowedSteps(entry("A001", "completed", []), true), []);
 });
 
-test("the same cell is the same entry, so that only what changed is drawn", () => {
+test("an unchanged cell is the same entry object", () => {
   const cell = entry("A001", "waiting", [1, 1, 1]);
   const cells = (one, other) => new Map([["queue:1", { position: 0 }], ["entry:5", one], ["entry:6", other]]);
   const before = deskOf(cells(cell, entry("A002", "waiting", [1, 2, 2])));
@@ -80,24 +80,24 @@ test("the same cell is the same entry, so that only what changed is drawn", () =
   assert.notEqual(after.entries.get(6), before.entries.get(6));
 });
 
-test("a wait nears its target, and is beyond it", () => {
+test("a wait is near its target from 75 %, and late from 100 %", () => {
   const waits = (now, more = {}) => waitLevel(entry("A001", "waiting", [], { joined: 0, wait_target: 1000, ...more }), now);
   assert.deepEqual([0, 749, 750, 999, 1000].map((now) => waits(now)), ["fine", "fine", "near", "near", "late"]);
   assert.equal(waits(5000, { wait_target: null }), "fine");
-  assert.equal(waits(5000, { state: "serving" }), "fine", "they are seen");
+  assert.equal(waits(5000, { state: "serving" }), "fine", "an entry that is served is never late");
 });
 
-test("a display is dark before it is behind, and behind before it is mute", () => {
+test("dark counts before behind, and behind before muted", () => {
   const display = { paired: true, connected: true, lag: 0, muted: false };
   assert.equal(displayTrouble(display), null);
   assert.equal(displayTrouble({ ...display, muted: true }), "muted");
   assert.equal(displayTrouble({ ...display, muted: true, lag: 10 }), "behind");
   assert.equal(displayTrouble({ ...display, connected: false, lag: 60 }), "dark");
-  assert.equal(displayTrouble({ ...display, connected: false, paired: false }), null, "nobody has set it up yet");
+  assert.equal(displayTrouble({ ...display, connected: false, paired: false }), null, "a display that is not paired has no trouble");
   assert.equal(displayTrouble({ ...display, lag: null }), null);
 });
 
-test("somebody is found by words of their name in any order, without accents, or by the ticket", () => {
+test("the search finds words of the name in any order without accents, and the ticket", () => {
   const all = [{ id: 1, label: "A001", name: "Ádá Löwe" }, { id: 2, label: "A002", name: null }, { id: 3, label: "B001", name: "Bo Lind" }];
   const ids = (wanted) => [...entriesMatching(all, wanted)];
   assert.deepEqual(ids("lowe ada"), [1]);
@@ -107,7 +107,7 @@ test("somebody is found by words of their name in any order, without accents, or
   assert.deepEqual(ids("lowe bo"), []);
 });
 
-test("a row is dropped behind the last that waits above, in its own queue and urgency", () => {
+test("a dropped row comes behind the last entry above that waits with the same urgency", () => {
   const shown = desk(
     entry("A000", "waiting", [0, 1, 1]),
     entry("A001", "called", [1, 1, 1]),
@@ -124,13 +124,13 @@ test("a row is dropped behind the last that waits above, in its own queue and ur
   const behind = (before) => entryAboveDrop(neighboursOf(shown, moved), order, before === null ? null : idOf(before));
   assert.equal(behind("A000"), null);
   assert.equal(behind("A002"), null);
-  assert.equal(behind("A004"), idOf("A002"), "the one who comes later is passed over");
+  assert.equal(behind("A004"), idOf("A002"), "an absent patient is skipped");
   assert.equal(behind(null), idOf("A004"));
 });
 
-test("a wait counts whole minutes, until the patient is seen", () => {
+test("a wait counts whole minutes, until the patient is served", () => {
   const minute = 60_000;
   assert.equal(waitedMinutes(entry("A001", "waiting", [], { joined: 0 }), 2.9 * minute), 2);
   assert.equal(waitedMinutes(entry("A001", "serving", [], { joined: 0, since: 5 * minute }), 60 * minute), 5);
-  assert.equal(waitedMinutes(entry("A001", "waiting", [], { joined: minute }), 0), 0, "a clock that is behind");
+  assert.equal(waitedMinutes(entry("A001", "waiting", [], { joined: minute }), 0), 0, "a clock that is slow");
 });

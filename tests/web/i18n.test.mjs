@@ -9,26 +9,26 @@ globalThis.location = { search: "" };
 globalThis.navigator = { languages: ["de", "es-MX"] };
 await loadLanguage(["xx-YY", "en-GB"]);
 
-test("the first language that we have is spoken", () => assert.equal(document.documentElement.lang, "en"));
+test("the first language with a locale is loaded", () => assert.equal(document.documentElement.lang, "en"));
 
-test("a number chooses its plural and is written as the language does", () => {
+test("a number chooses the plural form and is formatted for the language", () => {
   assert.equal(t("ticket.waiting", { n: 1 }), "1 person before you");
   assert.equal(t("ticket.waiting", { n: 1234 }), "1,234 people before you");
 });
 
-test("names are filled in, and a missing one leaves a gap rather than a brace", () => {
+test("values are filled in, and a missing one leaves nothing", () => {
   assert.equal(t("done.call-next", { label: "A012", point: "Room 3" }), "A012 is called to Room 3.");
   assert.equal(t("done.complete"), " is done.");
 });
 
-test("an unknown key shows itself", () => {
+test("an unknown key returns itself", () => {
   assert.equal(t("no.such.key"), "no.such.key");
   assert.ok(!hasText("no.such.key") && !hasText("toString") && hasText("product"));
 });
 
-test("a time is that of the zone", () => assert.equal(formatTime(Date.UTC(2025, 0, 1, 23, 5), "Europe/Berlin"), "00:05"));
+test("a time is formatted for its time zone", () => assert.equal(formatTime(Date.UTC(2025, 0, 1, 23, 5), "Europe/Berlin"), "00:05"));
 
-test("what the address asks for goes first, then the choice, then what the page is about, then the browser", () => {
+test("the address comes first, then the choice, the patient or site, and the browser", () => {
   const stored = new Map();
   globalThis.localStorage = { getItem: (key) => stored.get(key) ?? null, setItem: (key, value) => stored.set(key, value) };
   const browser = navigator.languages;
@@ -42,7 +42,7 @@ test("what the address asks for goes first, then the choice, then what the page 
   assert.equal(firstSupported([]), "en");
 });
 
-test("Arabic runs from the right, has its six plurals and the tickets' digits, and keeps what is filled in apart", async () => {
+test("Arabic is right to left, has six plural forms, the digits of the tickets, and isolated values", async () => {
   assert.equal(await loadLanguage(["ar-EG"]), true);
   assert.equal(document.documentElement.dir, "rtl");
   assert.equal(currentLanguage(), "ar");
@@ -51,10 +51,10 @@ test("Arabic runs from the right, has its six plurals and the tickets' digits, a
   assert.match(forms[4], /11/);
   assert.match(t("ticket.called", { point: "Room 3" }), /\u2068Room 3\u2069/);
   assert.equal(formatTime(Date.UTC(2025, 0, 1, 23, 5), "Europe/Berlin"), "00:05");
-  assert.equal(await loadLanguage(["ar"]), false, "it is spoken already");
+  assert.equal(await loadLanguage(["ar"]), false, "it is loaded already");
 });
 
-test("days are in the language", async () => {
+test("days are formatted for the language", async () => {
   const instant = Date.UTC(2025, 2, 3, 12);
   const found = {};
   for (const tag of LANGUAGES) {

@@ -5,9 +5,10 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
 const JS = resolve(dirname(fileURLToPath(import.meta.url)), "../../web/js");
-const IMPORT = /(?:\bfrom |\bimport\()"(\.[^"]+)"/g;
+const STATIC = /\bfrom "(\.[^"]+)"/g;
+const DYNAMIC = /\bimport\("(\.[^"]+)"\)/g;
 
-/** The folders that each folder may import from, itself included. */
+/** The folders that a folder may import from, besides itself. */
 const BELOW = { shared: [], live: [], components: ["shared", "live"], desk: ["components", "shared", "live"] };
 const SCREENS = ["reception", "room", "display", "patient", "docs"];
 const ALLOWED = new Map([
@@ -22,13 +23,21 @@ const ALONE = ["service-worker.js"];
 const modules = readdirSync(JS, { recursive: true }).filter((name) => name.endsWith(".js"));
 const folderOf = (module) => dirname(module);
 
-/** The modules that a module imports, by their path in `web/js`; dynamic imports included, types not. */
-function importsOf(module) {
+/** The modules that a module imports by a kind of import, as paths in `web/js`. Types do not count. */
+function importsOf(module, kind) {
   const code = readFileSync(join(JS, module), "utf8").replace(/\/\*[\s\S]*?\*\//g, "");
-  return [...code.matchAll(IMPORT)].map(([, path]) => join(dirname(module), path));
+  return [...code.matchAll(kind)].map(([, path]) => join(dirname(module), path));
 }
 
-const imports = new Map(modules.map((module) => [module, importsOf(module)]));
+const importsAtOnce = new Map(modules.map((module) => [module, importsOf(module, STATIC)]));
+const imports = new Map(modules.map((module) => [module, [...importsAtOnce.get(module), ...importsOf(module, DYNAMIC)]]));
+
+const PAGES = join(JS, "../pages");
+const LONGEST_CHAIN = 4;
+
+/** The modules that a page's HTML names: the browser requests them first. */
+const namedBy = (page) =>
+  [...readFileSync(join(PAGES, page), "utf8").matchAll(/(?:href|src)="\/static\/js\/([^"]+)"/g)].map(([, module]) => module);
 
 /** Every module that a page loads, at once or later. */
 function loadedBy(page, found = new Set()) {
@@ -87,3 +96,21 @@ test("components holds what several pages share", () => {
 test("every module is loaded by a page", () => {
   assert.deepEqual(modules.filter((module) => !ALONE.includes(module) && pagesThatLoad(module).length === 0), []);
 });
+
+for (const page of readdirSync(PAGES)) {
+  test(`${page}: the browser finds every module within ${LONGEST_CHAIN} steps`, () => {
+    const found = new Set();
+    let step = namedBy(page);
+    for (let steps = 1; steps <= LONGEST_CHAIN; steps += 1) {
+      for (const module of step) found.add(module);
+      step = step.flatMap((module) => importsAtOnce.get(module)).filter((each) => !found.has(each));
+    }
+    assert.deepEqual(step, []);
+  });
+
+  test(`${page}: it preloads only modules that it loads`, () => {
+    const entry = `pages/${page.replace(".html", ".js")}`;
+    const loaded = loadedBy(entry);
+    assert.deepEqual(namedBy(page).filter((module) => module !== "shared/theme.js" && !loaded.has(module)), []);
+  });
+}

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LatestRequest } from "../../web/js/shared/latest-request.js";
 
-/** Answers when it is told to, or fails when its question is dropped. */
+/** Replace `fetch` by one that answers when the test says so, and rejects when its signal aborts. */
 function slowly() {
   const asked = [];
   globalThis.fetch = (address, { signal }) =>
@@ -13,7 +13,7 @@ function slowly() {
   return asked;
 }
 
-test("a newer question aborts the older, which then has no answer", async () => {
+test("a newer request aborts the older one, which returns null", async () => {
   const asked = slowly();
   const requests = new LatestRequest();
   const older = requests.get("/one");
@@ -23,12 +23,12 @@ test("a newer question aborts the older, which then has no answer", async () => 
   assert.deepEqual(await newer, { n: 2 });
 });
 
-test("a question that is dropped has no answer, and one that is refused throws", async () => {
+test("a cancelled request returns null, and a refused one throws", async () => {
   const asked = slowly();
   const requests = new LatestRequest();
-  const dropped = requests.get("/one");
+  const cancelled = requests.get("/one");
   requests.cancel();
-  assert.equal(await dropped, null);
+  assert.equal(await cancelled, null);
   const refused = requests.get("/two");
   asked[1].answer({}, 404);
   await assert.rejects(refused, /404/);

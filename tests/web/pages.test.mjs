@@ -9,17 +9,17 @@ import { LANGUAGES } from "../../web/js/shared/i18n.js";
 
 const WEB = resolve(dirname(fileURLToPath(import.meta.url)), "../../web");
 const BUDGET_BYTES = 100 * 1024;
-// Of one answer, about; what a browser makes a document of has those that protect documents, too.
+// The approximate headers of one answer. Documents and pictures have more: those that protect documents.
 const HEADERS_BYTES = 400;
 const DOCUMENT_HEADERS_BYTES = 700;
 const read = (path) => readFileSync(join(WEB, path), "utf8");
-// As the server sends modules.
+// As the server sends modules: see `server/transport/assets.py`.
 const withoutComments = (text) => text.replace(/^[ \t]*(?:\/\*\*(?:[^*]|\*(?!\/))*\*\/|\/\/.*)[ \t]*$/gm, "");
 const english = JSON.parse(read("locales/en.json"));
 const pages = readdirSync(join(WEB, "pages"));
 const modules = readdirSync(join(WEB, "js"), { recursive: true }).filter((name) => name.endsWith(".js"));
 
-/** Every file that a page loads before its fonts: styles, modules with what they import, and the strings. */
+/** Every file that a page loads before its fonts: styles, modules with their imports, and the texts. */
 function loadedBy(page) {
   const html = read(`pages/${page}`);
   const files = new Set([`pages/${page}`, "locales/en.json"]);
@@ -36,7 +36,7 @@ function loadedBy(page) {
 for (const page of pages) {
   const name = page.replace(".html", "");
 
-  test(`${name}: every file it loads is there, within the budget in every language`, (told) => {
+  test(`${name}: every file that it loads exists, within the budget in every language`, (context) => {
     const files = loadedBy(page);
     for (const file of files) assert.ok(existsSync(join(WEB, file)), file);
     assert.ok(files.includes(`js/pages/${name}.js`), "one entry module of the same name");
@@ -44,29 +44,29 @@ for (const page of pages) {
     const transferred = (file) => gzipSync(file.endsWith(".js") ? withoutComments(read(file)) : read(file), { level: 9 }).length + headers(file);
     const longest = Math.max(...LANGUAGES.map((language) => transferred(`locales/${language}.json`)));
     const bytes = files.filter((file) => !file.startsWith("locales/")).reduce((sum, file) => sum + transferred(file), longest);
-    told.diagnostic(`${name}: ${bytes} bytes, of ${files.length} files`);
+    context.diagnostic(`${name}: ${bytes} bytes, of ${files.length} files`);
     assert.ok(bytes < BUDGET_BYTES, `${bytes} bytes`);
   });
 
-  test(`${name}: nothing that the content policy forbids, and no other host`, () => {
+  test(`${name}: it has nothing that the content policy forbids, and no other host`, () => {
     const html = read(`pages/${page}`);
     assert.doesNotMatch(html, /\sstyle=|<style|\son\w+=|<script(?![^>]*\ssrc=)|https?:\/\//);
   });
 
-  test(`${name}: its words in the HTML are the English ones of the locale`, () => {
+  test(`${name}: its texts in the HTML are the English ones of the locale`, () => {
     const html = read(`pages/${page}`);
     for (const [, key, text] of html.matchAll(/data-text="([^"]+)"[^>]*>([^<]*)</g)) assert.equal(text, english[key], key);
     for (const [, key, text] of html.matchAll(/data-name="([^"]+)" aria-label="([^"]+)"/g)) assert.equal(text, english[key], key);
   });
 }
 
-test("a module without its comments is the same module", () => {
+test("removing the comments leaves the code of a module unchanged", () => {
   const options = { removeComments: true, target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ES2022 };
   const bare = (text) => ts.transpile(text, options);
   for (const module of modules) assert.equal(bare(withoutComments(read(`js/${module}`))), bare(read(`js/${module}`)), module);
 });
 
-test("what a module fetches later is there", () => {
+test("every module that is imported later exists", () => {
   for (const module of modules) {
     for (const [, name] of read(`js/${module}`).matchAll(/\bimport\("(\.[^"]+)"\)/g)) {
       assert.ok(existsSync(join(WEB, "js", dirname(module), name)), `${module}: ${name}`);
@@ -74,7 +74,7 @@ test("what a module fetches later is there", () => {
   }
 });
 
-test("every text that a module asks for is in the locale", () => {
+test("every text that a module uses is in the locale", () => {
   for (const module of modules) {
     for (const [, key] of read(`js/${module}`).matchAll(/\bt\("([^"]+)"/g)) assert.ok(key in english, `${module}: ${key}`);
   }
@@ -83,17 +83,17 @@ test("every text that a module asks for is in the locale", () => {
 const languages = readdirSync(join(WEB, "locales")).map((name) => name.replace(".json", ""));
 const NAMES = /\{(\w+)\}/g;
 const names = (text) => [...new Set([...text.matchAll(NAMES)].map(([, name]) => name))].sort();
-// A form that is for one number alone may say it in words: "one minute".
+// A plural form for one number may write the number as a word: "one minute".
 const ONE_NUMBER = new Set(["zero", "one", "two"]);
 
-test("every language that a file is for is offered, and the other way round", () => {
+test("the offered languages are those with a file", () => {
   assert.deepEqual(languages.sort(), [...LANGUAGES].sort());
 });
 
 for (const language of languages) {
   const texts = JSON.parse(read(`locales/${language}.json`));
 
-  test(`${language}: it has the same texts as English, and none of them is empty`, () => {
+  test(`${language}: it has the same texts as English, and none is empty`, () => {
     assert.deepEqual(Object.keys(texts).filter((key) => !(key in english)), []);
     assert.deepEqual(Object.keys(english).filter((key) => !(key in texts)), []);
     for (const [key, text] of Object.entries(texts)) {
@@ -101,7 +101,7 @@ for (const language of languages) {
     }
   });
 
-  test(`${language}: every plural has a form for every number`, () => {
+  test(`${language}: every plural has a form for each number`, () => {
     const rules = new Intl.PluralRules(language);
     const needed = new Set(Array.from({ length: 1000 }, (_, n) => rules.select(n)));
     for (const [key, text] of Object.entries(texts)) {
@@ -112,7 +112,7 @@ for (const language of languages) {
     }
   });
 
-  test(`${language}: what is filled in is what English has`, () => {
+  test(`${language}: its texts have the same values to fill in as English`, () => {
     for (const [key, text] of Object.entries(texts)) {
       const wanted = names(typeof english[key] === "string" ? english[key] : english[key].other);
       if (typeof text === "string") assert.deepEqual(names(text), wanted, key);
@@ -135,6 +135,6 @@ test("fr: a narrow no-break space stands before : ; ? ! and inside of « », and
   }
 });
 
-test("nothing writes into the console, or reads markup from a text", () => {
+test("no module writes into the console, or parses markup from a text", () => {
   for (const module of modules) assert.doesNotMatch(read(`js/${module}`), /console\.\w+\(|innerHTML|insertAdjacentHTML|document\.write/, module);
 });

@@ -1,7 +1,7 @@
 /**
- * Replays what the server wrote and says where `web/js/live/view.js` came to another view. Run by
- * `tests/unit/live/test_browser_view.py` with a file of recordings: for each view its messages, and after each the cells
- * that a fresh snapshot has.
+ * Replays recorded messages of the server, and reports where `web/js/live/view.js` gives another view than the server.
+ * `tests/unit/live/test_browser_view.py` runs it with a file of recordings: the messages of each view, and after each message
+ * the cells of a fresh snapshot.
  */
 
 import { readFileSync } from "node:fs";

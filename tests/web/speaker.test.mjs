@@ -6,7 +6,7 @@ import { Speaker, fillCall } from "../../web/js/display/speaker.js";
 globalThis.fetch = async (url) => new Response(readFileSync(new URL(url)));
 globalThis.document = { documentElement: {}, querySelectorAll: () => [] };
 
-/** What a browser would sound like, written down. */
+/** A sound that records what it plays. */
 class Ear {
   heard = [];
   ready = true;
@@ -31,7 +31,7 @@ function aSpeaker({ ask = says, isOpen = () => true } = {}) {
   return { ear, speaker };
 }
 
-test("one after the other, a chime before each", async () => {
+test("calls are announced one after the other, with a chime before each", async () => {
   const { ear, speaker } = aSpeaker();
   speaker.say([call(1), call(2)]);
   speaker.say([call(3)]);
@@ -39,7 +39,7 @@ test("one after the other, a chime before each", async () => {
   assert.deepEqual(ear.heard, ["ring", "A001 en", "ring", "A002 en", "ring", "A003 en"]);
 });
 
-test("in the site's language first, then in the patient's own", async () => {
+test("a call is announced in the site's language first, then in the patient's", async () => {
   const { ear, speaker } = aSpeaker();
   speaker.language = "fr-CA";
   speaker.say([call(1, "ar"), call(2, "fr"), call(3, "tlh")]);
@@ -47,7 +47,7 @@ test("in the site's language first, then in the patient's own", async () => {
   assert.deepEqual(ear.heard, ["ring", "A001 fr", "A001 ar", "ring", "A002 fr", "ring", "A003 fr"]);
 });
 
-test("a call that is over by the time it would be said is not", async () => {
+test("a call that has ended before its turn is not announced", async () => {
   const open = new Set([1, 2]);
   const { ear, speaker } = aSpeaker({ isOpen: ({ entry }) => open.has(entry) });
   speaker.say([call(1), call(2), call(3)]);
@@ -56,7 +56,7 @@ test("a call that is over by the time it would be said is not", async () => {
   assert.deepEqual(ear.heard, ["ring", "A001 en"]);
 });
 
-test("what cannot be heard is not saved up", async () => {
+test("calls without sound are dropped", async () => {
   const { ear, speaker } = aSpeaker();
   ear.ready = false;
   speaker.say([call(1)]);
@@ -67,7 +67,7 @@ test("what cannot be heard is not saved up", async () => {
   assert.deepEqual(ear.heard, ["ring", "A002 en"]);
 });
 
-test("without a voice the chime has to do", async () => {
+test("without a voice there is only the chime", async () => {
   for (const ask of [async () => null, async () => Promise.reject(new TypeError("no network"))]) {
     const { ear, speaker } = aSpeaker({ ask });
     speaker.say([call(1), call(2)]);
@@ -76,7 +76,7 @@ test("without a voice the chime has to do", async () => {
   }
 });
 
-test("the browser speaks where the server cannot", async () => {
+test("the browser speaks if the server has no voice", async () => {
   const spoken = [];
   globalThis.SpeechSynthesisUtterance = class {
     constructor(text) {
@@ -99,7 +99,7 @@ test("the browser speaks where the server cannot", async () => {
   }
 });
 
-test("a test is heard, and calls wait for its end", async () => {
+test("a test plays the chime and a sentence, and calls wait for its end", async () => {
   const { ear, speaker } = aSpeaker();
   const tested = speaker.test();
   speaker.say([call(1)]);
@@ -108,6 +108,6 @@ test("a test is heard, and calls wait for its end", async () => {
   assert.deepEqual(ear.heard, ["ring", "test en", "ring", "A001 en"]);
 });
 
-test("a ticket is said figure by figure, and a point's name is only a name", () => {
+test("a ticket is spelled out, and the name of a point is inserted as it is", () => {
   assert.equal(fillCall("{label} to {point}", { label: "A012", point: "$& {label}" }), "A 0 1 2 to $& {label}");
 });

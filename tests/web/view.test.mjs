@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EMPTY, apply, crc32, digest } from "../../web/js/live/view.js";
 
-// Made by the server itself: the XOR of `server.live.messages.digest_of(key, orjson.dumps(cell))`.
+// Computed by the server: the XOR of `server.live.messages.digest_of(key, orjson.dumps(cell))`.
 const SERVER_DIGEST = 1864795504;
 const SERVER_CELLS = {
   site: { name: "Klinik Süd – Zoë’s 診療所 😀", time_zone: "Europe/Berlin", language: "de", business_day: "2025-03-30" },
@@ -16,19 +16,19 @@ const SERVER_CELLS = {
 
 const snapshot = (cells, seq = 1) => ({ seq, heartbeat_ms: 15_000, cells });
 
-test("CRC-32 is that of zlib", () => {
+test("CRC-32 is the same as zlib's", () => {
   assert.equal(crc32(""), 0);
   assert.equal(crc32("123456789"), 0xcbf43926);
 });
 
-test("a digest is the server's, whatever the letters and however the cells came", () => {
+test("a digest is the same as the server's, for all letters and any order of the cells", () => {
   assert.equal(digest([]), 0);
   const { cells } = apply(EMPTY, "snapshot", JSON.parse(JSON.stringify(snapshot(SERVER_CELLS))));
   assert.equal(digest(cells), SERVER_DIGEST);
   assert.equal(digest([...cells].reverse()), SERVER_DIGEST);
 });
 
-test("a digest tells a cell that differs, is missing, or is under another key", () => {
+test("a digest changes with a different, missing or renamed cell", () => {
   for (const cells of [{ a: { n: 2 } }, {}, { b: { n: 1 } }, { a: { n: 1 }, b: { n: 1 } }]) {
     assert.notEqual(digest(Object.entries(cells)), digest([["a", { n: 1 }]]));
   }
@@ -42,7 +42,7 @@ test("a snapshot replaces everything", () => {
   assert.equal(after.heartbeatMs, 2_000);
 });
 
-test("a change sets and deletes, and leaves the view before it as it was", () => {
+test("a change sets and deletes cells, and leaves the old view unchanged", () => {
   const before = apply(EMPTY, "snapshot", snapshot({ a: { n: 1 }, b: { n: 2 } }));
   const after = apply(before, "change", { seq: 2, set: { a: { n: 5 }, c: { n: 6 } }, del: ["b", "never-there"] });
   assert.deepEqual(Object.fromEntries(after.cells), { a: { n: 5 }, c: { n: 6 } });
@@ -50,13 +50,13 @@ test("a change sets and deletes, and leaves the view before it as it was", () =>
   assert.equal(after.seq, 2);
 });
 
-test("a change twice is a change once", () => {
+test("a change applied twice has the effect of one", () => {
   const change = { seq: 2, set: { a: { n: 5 } }, del: ["b"] };
   const once = apply(apply(EMPTY, "snapshot", snapshot({ b: { n: 2 } })), "change", change);
   assert.deepEqual(apply(once, "change", change), once);
 });
 
-test("a heartbeat moves the number only, and an unknown message nothing", () => {
+test("a heartbeat changes the number only, and an unknown message nothing", () => {
   const before = apply(EMPTY, "snapshot", snapshot({ a: { n: 1 } }));
   const after = apply(before, "heartbeat", { seq: 7, at: 1, digest: 1 });
   assert.equal(after.seq, 7);
@@ -64,7 +64,7 @@ test("a heartbeat moves the number only, and an unknown message nothing", () => 
   assert.equal(apply(after, "of-a-later-version", {}), after);
 });
 
-test("a key of any name is only a key", () => {
+test("every name is allowed as a key", () => {
   const { cells } = apply(EMPTY, "snapshot", JSON.parse('{"seq":1,"heartbeat_ms":1,"cells":{"__proto__":{"n":1},"7":{"n":2}}}'));
   assert.equal(cells.size, 2);
 });

@@ -44,7 +44,7 @@ afterEach(() => {
   mock.timers.reset();
 });
 
-test("frames carry the same messages", () => {
+test("frames carry the same messages as events", () => {
   assert.equal(last().url, "wss://clinic.example/live/sites/1/desk");
   last().send({ type: "snapshot", id: "e.desk1.4", seq: 4, heartbeat_ms: 1_000, cells: { a: { n: 1 } } });
   last().send({ type: "change", id: "e.desk1.5", seq: 5, set: { b: { n: 2 } }, del: ["a"] });
@@ -54,7 +54,7 @@ test("frames carry the same messages", () => {
   assert.equal(last().url, "wss://clinic.example/live/sites/1/desk?last_event_id=e.desk1.5");
 });
 
-test("a close code says whether to come back", () => {
+test("a close code decides whether the connection is refused", () => {
   for (const [code, reason, status] of [
     [3500, "not_signed_in", 401],
     [3500, "not_allowed", 403],
@@ -66,7 +66,7 @@ test("a close code says whether to come back", () => {
   }
 });
 
-test("where a proxy lets no WebSocket through, events take over", () => {
+test("without WebSocket through a proxy, events take over", () => {
   last().onclose({ code: 1006, reason: "" });
   mock.timers.tick(2_000);
   assert.equal(NoEventSource.made, 1);
