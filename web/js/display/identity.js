@@ -1,4 +1,4 @@
-/** Which display this browser is. The browser remembers it, so that a restart with any address shows the same display. */
+/** The display that this browser is. The browser remembers it, so that a restart at any address shows the same display. */
 
 import { forget, recall, remember } from "../shared/memory.js";
 

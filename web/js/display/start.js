@@ -50,7 +50,7 @@ export async function startDisplay() {
 }
 
 /**
- * React to what becomes of the connection.
+ * React to changes of the connection's state.
  *
  * @param {DisplayScreen} screen
  * @param {{identity: import("./identity.js").Identity, pairing: PairingScreen, versions: VersionCheck}} parts

@@ -41,8 +41,7 @@ export function ticketTexts({ state, ahead, point, absent_until: back, time_zone
  * @param {HTMLElement} main
  * @param {Ticket} ticket
  * @param {{mostAhead: number, now: number}} look  `mostAhead`: how many were ahead when the page first showed this stage;
- *   `now`:
- *   the server's time in milliseconds
+ *   `now`: the server's time in milliseconds
  */
 export function showTicket(main, ticket, { mostAhead, now }) {
   const { headline, advice } = ticketTexts(ticket, now);

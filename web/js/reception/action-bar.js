@@ -20,8 +20,7 @@ const USUAL = new Set(["call-next", "call", "start", "complete", "return"]);
  * @param {HTMLElement} bar
  * @param {Desk} desk
  * @param {{mine: number | null, chosen: Entry | null, undo: Step | null, now: number}} look  `mine`: the id of the user's
- *   point;
- *   `now`: the server's time in milliseconds
+ *   point; `now`: the server's time in milliseconds
  */
 export function showActions(bar, desk, { mine, chosen, undo, now }) {
   const point = desk.points.find(({ id }) => id === mine) ?? null;

@@ -3,7 +3,7 @@ import { find, setText } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 import { LatestRequest } from "../shared/latest-request.js";
 
-/** What the reception page does for its buttons and dialogs. The page's message shows how each action went. */
+/** The actions of the reception page's buttons and dialogs. The page's message shows how each action went. */
 export class DeskActions {
   #state;
   #slips = new LatestRequest();
@@ -18,8 +18,8 @@ export class DeskActions {
    *
    * @param {string} name
    * @param {Record<string, unknown>} body
-   * @param {Record<string, string>} words  to fill into the message; `done` chooses another text than the command's usual
-   *   one
+   * @param {Record<string, string>} words  to fill into the message; `done` chooses another text
+   *   than the command's usual one
    * @param {() => void} [again]            presses the button again, when a command in progress has ended
    */
   async run(name, body, words, again = () => {}) {

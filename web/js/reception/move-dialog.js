@@ -13,8 +13,7 @@ import { reasonChoice } from "./reason-choice.js";
  *
  * @param {HTMLDialogElement} dialog
  * @param {(entry: Entry, behind: number | null, reason: string) => void} move  `behind`: the id of the entry above; null
- *   for the
- *   first place
+ *   for the first place
  * @returns {{open: (desk: Desk, entry: Entry, behind?: number | null) => void}}
  */
 export function moveDialog(dialog, move) {

@@ -1,4 +1,4 @@
-/** What clicks, arrow keys and dragging do in the columns of queues, the list of points and the list of displays. */
+/** The columns of queues, the list of points and the list of displays: clicks, arrow keys and dragging. */
 
 import { find } from "../shared/dom.js";
 import { entryAboveDrop, neighboursOf } from "./desk.js";

@@ -11,7 +11,7 @@ import { deskOf, guestOf } from "./desk.js";
  */
 
 /**
- * What the reception page shows: the desk of one site, the user's point, the selected entry and the search.
+ * The state of the reception page: the desk of one site, the user's point, the selected entry and the search.
  *
  * Event: `change` after any of them has changed.
  */

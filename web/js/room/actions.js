@@ -6,7 +6,7 @@ import { LatestRequest } from "../shared/latest-request.js";
 
 /** @typedef {{id: number, name: string}} Named */
 
-/** What the page of a room does for its buttons. The page's message shows how each action went. */
+/** The actions of a room's buttons. The page's message shows how each action went. */
 export class RoomActions {
   #state;
   #describe = new LatestRequest();

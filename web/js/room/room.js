@@ -1,4 +1,4 @@
-/** What a room's cells mean, and which actions its state allows. Pure functions. */
+/** A room, made from its cells, and the actions that its state allows. Pure functions. */
 
 /**
  * @typedef {import("../live/cells.js").Cells} Cells
@@ -16,7 +16,7 @@
  */
 
 /**
- * Return what a room's cells mean; before the first snapshot, an empty room without a point.
+ * Return the room that the cells describe. Before the first snapshot it has no point.
  *
  * @param {Cells} cells
  * @returns {Room}

@@ -7,7 +7,7 @@ import { roomOf } from "./room.js";
  * @typedef {import("../shared/session.js").Site} Site
  */
 
-/** What the page of a room shows. Event: `change` after the view has changed, or a command has ended. */
+/** The state of a room's page. Event: `change` after the view has changed, or a command has ended. */
 export class RoomState extends EventTarget {
   site;
   pointId;

@@ -1,4 +1,4 @@
-/** What a page needs to start without the network: its files, cached by the service worker, and its last view. */
+/** Starting a page without the network: the service worker caches its files, and the browser saves its last view. */
 
 import { recall, remember } from "./memory.js";
 
@@ -30,7 +30,7 @@ function files() {
 
 /**
  * @typedef {{at: number, seq: number, cells: Record<string, any>, more: any}} Saved  `at`: when the server last confirmed
- *   the view, in milliseconds; `more`: what else the page saves
+ *   the view, in milliseconds; `more`: the page's other values
  */
 
 /** A view that the browser saves under a name. */
