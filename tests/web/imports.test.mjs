@@ -33,7 +33,7 @@ const importsAtOnce = new Map(modules.map((module) => [module, importsOf(module,
 const imports = new Map(modules.map((module) => [module, [...importsAtOnce.get(module), ...importsOf(module, DYNAMIC)]]));
 
 const PAGES = join(JS, "../pages");
-const LONGEST_CHAIN = 4;
+const LONGEST_CHAIN = 2;
 
 /** The modules that a page's HTML names: the browser requests them first. */
 const namedBy = (page) =>

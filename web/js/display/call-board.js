@@ -2,13 +2,14 @@ import { allOf } from "../live/cells.js";
 import { element, find, setText, updateList } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 import { latestAnnouncements } from "./announcer.js";
-import { arrowIcon } from "./arrow-icon.js";
 
 /**
  * @typedef {import("../live/cells.js").Cells} Cells
  * @typedef {import("../live/cells.js").OpenCall} OpenCall
  * @typedef {{key: number, call: OpenCall, point: string, heard: number}} Shown
  */
+
+const SVG = "http://www.w3.org/2000/svg";
 
 /**
  * Return the open calls, the one announced last first.
@@ -77,4 +78,16 @@ function updateCall(row, { call, point, heard }, news) {
   row.classList.remove("is-called");
   void row.offsetWidth; // a reflow, so that the animation starts again
   row.classList.add("is-called");
+}
+
+/** Return the arrow from a ticket to its point. It is a drawing, so that it does not depend on a font. */
+export function arrowIcon() {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("class", "arrow");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("aria-hidden", "true");
+  const path = document.createElementNS(SVG, "path");
+  path.setAttribute("d", "M3 12h17m-7-7 7 7-7 7");
+  svg.append(path);
+  return svg;
 }

@@ -1,6 +1,6 @@
 import { allOf } from "../live/cells.js";
 import { element, find, setText, updateList } from "../shared/dom.js";
-import { arrowIcon } from "./arrow-icon.js";
+import { arrowIcon } from "./call-board.js";
 
 /**
  * @typedef {import("../live/cells.js").Cells} Cells

@@ -6,18 +6,19 @@ import { loadLanguage, preferredLanguages } from "../shared/i18n.js";
 import { SavedView, cachePage } from "../shared/offline.js";
 import { applyTheme } from "../shared/theme.js";
 import { keepScreenOn, onWakeUp, preventBurnIn } from "../shared/unattended.js";
+import { isOutdated, reloadNewVersion } from "../shared/version.js";
 import { showControlPanel } from "./control-panel.js";
 import { forgetIdentity, readIdentity, rememberDisplay } from "./identity.js";
 import { showNextUp } from "./next-up.js";
 import { PairingScreen } from "./pairing-screen.js";
 import { DisplayScreen } from "./screen.js";
-import { VersionCheck } from "./version-check.js";
 
 const BOARD_LIFE_MS = 12 * 3_600_000;
 const SECOND_MS = 1_000;
 const TICK_MS = 15_000;
 const VERSION_MS = 15 * 60_000;
 const CACHE_MS = 3_000;
+const QUIET_MS = 20_000; // after a call, the time that people need to read it
 
 /** Start the page: follow the display of this browser, or show a pairing code. */
 export async function startDisplay() {
@@ -104,4 +105,29 @@ function runUnattended(screen, { token }, versions) {
   }, TICK_MS);
   setInterval(() => void versions.check(), VERSION_MS);
   applyTheme(screen.hour());
+}
+
+/** Updates the page when the server has a newer version, at a moment when it disturbs nobody. */
+class VersionCheck {
+  #screen;
+  #outdated = false;
+
+  /** @param {DisplayScreen} screen */
+  constructor(screen) {
+    this.#screen = screen;
+  }
+
+  /** Ask the server whether it has another version. */
+  async check() {
+    this.#outdated = await isOutdated();
+  }
+
+  /** Reload an outdated page if it is live and no call is being announced or read. */
+  updateWhenQuiet() {
+    const { connection, speaker, lastCallAt } = this.#screen;
+    if (this.#outdated && connection.state === "live" && !speaker.busy && Date.now() - lastCallAt > QUIET_MS) {
+      this.#outdated = false;
+      void reloadNewVersion();
+    }
+  }
 }

@@ -1,6 +1,6 @@
 import { CommandFailed, sendCommand } from "../shared/commands.js";
-import { element, find } from "../shared/dom.js";
-import { formatTime, t } from "../shared/i18n.js";
+import { element, find, setText } from "../shared/dom.js";
+import { formatDay, formatTime, t } from "../shared/i18n.js";
 import { NO_RESULT } from "./page.js";
 
 /** @typedef {import("./page.js").TicketPage} TicketPage */
@@ -88,4 +88,28 @@ function errorKey(error) {
   const code = error instanceof CommandFailed ? error.code : "";
   if (code === "unreachable") return "patient.unreachable";
   return code.startsWith("entry_") ? "patient.no_longer" : "patient.failed";
+}
+
+/**
+ * Print the ticket with its QR code and the time of printing.
+ *
+ * @param {TicketPage} page
+ */
+export function connectPrinting(page) {
+  const stamp = () => {
+    const zone = page.ticket?.time_zone;
+    const now = page.connection.now();
+    setText(find("[data-printed]"), `${formatDay(now, zone)}, ${formatTime(now, zone)}`);
+  };
+  find("[data-print]").addEventListener("click", async () => {
+    /** @type {HTMLImageElement} */
+    const code = find("[data-code]");
+    if (code.hidden) {
+      code.src = `/api/v1/tickets/${encodeURIComponent(page.token)}/qr.svg`;
+      await code.decode().then(() => (code.hidden = false)).catch(() => {});
+    }
+    stamp();
+    window.print();
+  });
+  window.addEventListener("beforeprint", stamp);
 }

@@ -7,10 +7,9 @@ import { element, find } from "../shared/dom.js";
 import { loadLanguage, preferredLanguages } from "../shared/i18n.js";
 import { SavedView, cachePage } from "../shared/offline.js";
 import { isOutdated, reloadNewVersion } from "../shared/version.js";
-import { connectActions } from "./actions.js";
-import { connectAlerts } from "./alerts.js";
+import { connectActions, connectPrinting } from "./actions.js";
 import { TicketPage } from "./page.js";
-import { connectPrinting } from "./printing.js";
+import { connectAlerts } from "./turn-alert.js";
 
 const TICKET_LIFE_MS = 24 * 3_600_000;
 const TICK_MS = 15_000;

@@ -1,4 +1,6 @@
+import { find, setText } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
+import { recall, remember } from "../shared/memory.js";
 
 /** @typedef {import("../shared/sound.js").Sound} Sound */
 
@@ -6,6 +8,7 @@ const AGAIN_MS = 6_000;
 const TIMES = 20; // two minutes; after that only the screen shows the call
 const FLASH_MS = 1_000;
 const PATTERN = [400, 150, 400, 150, 400];
+const ALERTS = "alerts";
 
 /**
  * Alerts the patient that it is their turn, once for each call and recall, until they say that they are coming: by sound,
@@ -116,7 +119,33 @@ function buzz() {
 }
 
 /** Ask the patient to allow notifications. Without them the page itself shows the call. */
-export async function requestNotifications() {
+async function requestNotifications() {
   if (!("Notification" in globalThis) || Notification.permission !== "default") return;
   await Notification.requestPermission().catch(() => {});
+}
+
+/**
+ * The button that turns the alert's sound and notifications on. The browser remembers the choice, but it asks for a touch
+ * on every visit before it lets a page sound.
+ *
+ * @param {{sound: Sound}} page
+ * @returns {{show: () => void}}  `show` shows the button in the language of now
+ */
+export function connectAlerts({ sound }) {
+  const button = find("[data-alerts]");
+  const show = () => {
+    const on = recall(ALERTS) !== null && sound.ready;
+    button.setAttribute("aria-pressed", String(on));
+    setText(find("span", button), t(on ? "patient.alerts.on" : "patient.alerts"));
+  };
+  button.addEventListener("click", async () => {
+    remember(ALERTS, "1");
+    if (await sound.prepare()) await sound.ring();
+    await requestNotifications();
+    show();
+  });
+  sound.addEventListener("change", show);
+  if (recall(ALERTS) !== null) document.addEventListener("pointerdown", () => void sound.prepare().then(show), { once: true });
+  show();
+  return { show };
 }

@@ -3,18 +3,16 @@
 import { showReaderSettings } from "../components/reader-settings.js";
 import { KeySettings, pressButtonsByKeys } from "../desk/keyboard.js";
 import { Orders } from "../desk/orders.js";
-import { followAsStaff, leaveToSignIn, whenSignedIn } from "../desk/staff-session.js";
-import { find } from "../shared/dom.js";
+import { endSession, followAsStaff, leaveToSignIn, whenSignedIn } from "../desk/staff-session.js";
+import { element, find, setText } from "../shared/dom.js";
 import { loadLanguage, t } from "../shared/i18n.js";
-import { recall } from "../shared/memory.js";
+import { recall, remember } from "../shared/memory.js";
 import { keepSessionFresh } from "../shared/session.js";
 import { DeskActions, showMessage } from "./actions.js";
-import { connectButtons } from "./buttons.js";
+import { connectButtons, hideForbidden, permissionsOf } from "./buttons.js";
 import { receptionDialogs } from "./dialogs.js";
-import { SITE, showHeader } from "./header.js";
 import { moreMenu } from "./more-menu.js";
 import { startPainting } from "./painting.js";
-import { hideForbidden, permissionsOf } from "./permissions.js";
 import { connectLists } from "./pointer.js";
 import { startSearch } from "./search.js";
 import { DeskState } from "./state.js";
@@ -22,7 +20,11 @@ import { DeskState } from "./state.js";
 /**
  * @typedef {import("../shared/session.js").Session} Session
  * @typedef {import("../shared/session.js").Site} Site
+ * @typedef {import("../shared/session.js").User} User
  */
+
+/** The name under which this browser remembers the last site. */
+const SITE = "site";
 
 /** Start the page, once the session is known. */
 export async function startReception() {
@@ -64,4 +66,26 @@ function openDesk(site, { user, sites }) {
   connectLists({ state, actions, dialogs });
   pressButtonsByKeys(keys, (button) => orders.doing && orders.later(() => button.disabled || button.click()));
   showHeader({ state, sites, user });
+}
+
+/**
+ * Show the site and the user in the page's head, with a choice of sites and the sign-out.
+ *
+ * @param {{state: DeskState, sites: Site[], user: User}} parts
+ */
+function showHeader({ state: { connection, site }, sites, user }) {
+  const select = /** @type {HTMLSelectElement} */ (find("[data-site-select]"));
+  select.replaceChildren(...sites.map(({ id, name }) => element("option", { value: String(id) }, name)));
+  select.value = String(site.id);
+  select.addEventListener("change", () => {
+    remember(SITE, select.value);
+    location.reload();
+  });
+  find(".site-choice").hidden = sites.length < 2;
+  setText(find("[data-site]"), sites.length < 2 ? site.name : "");
+  setText(find("[data-who]"), user.username);
+  find("[data-sign-out]").addEventListener("click", () => {
+    connection.close();
+    void endSession();
+  });
 }

@@ -1,10 +1,17 @@
 import { errorMessage } from "../desk/error-messages.js";
+import { keysDialog } from "../desk/keys-dialog.js";
 import { transferDialog } from "../desk/transfer-dialog.js";
 import { find, setText } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 import { LatestRequest } from "../shared/latest-request.js";
 
-/** @typedef {{id: number, name: string}} Named */
+/**
+ * @typedef {import("./state.js").RoomState} RoomState
+ * @typedef {{id: number, name: string}} Named
+ */
+
+/** The actions of this page that have a key. */
+const WITH_KEY = new Set(["call-next", "recall", "start", "complete", "no-show", "transfer", "undo", "keys"]);
 
 /** The actions of a room's buttons. The page's message shows how each action went. */
 export class RoomActions {
@@ -12,7 +19,7 @@ export class RoomActions {
   #describe = new LatestRequest();
   #transferDialog;
 
-  /** @param {import("./state.js").RoomState} state */
+  /** @param {RoomState} state */
   constructor(state) {
     this.#state = state;
     const dialog = /** @type {HTMLDialogElement} */ (find("#transfer"));
@@ -62,4 +69,46 @@ function showMessage(text, kind) {
   const message = find("[data-message]");
   message.dataset.kind = kind;
   setText(message, text);
+}
+
+/**
+ * Let every button with a `data-action` do its action.
+ *
+ * @param {RoomState} state
+ * @param {RoomActions} actions
+ * @param {import("../desk/keyboard.js").KeySettings} keys
+ */
+export function connectButtons(state, actions, keys) {
+  const keysSheet = keysDialog(/** @type {HTMLDialogElement} */ (find("#keys")), keys, (action) => WITH_KEY.has(action));
+
+  /** @param {string} action */
+  function press(action) {
+    const { point, guest } = state.room;
+    const again = () => press(action);
+    const words = { label: guest?.label ?? "", point: point?.name ?? "" };
+    switch (action) {
+      case "keys":
+        keysSheet.open();
+        break;
+      case "transfer":
+        void actions.transferGuest();
+        break;
+      case "call-next":
+      case "open-point":
+      case "break-point":
+        void actions.run(action, { point_id: state.pointId }, words, again);
+        break;
+      case "undo": {
+        const step = state.undoStep();
+        if (step) void actions.run(action, { entry_id: step.entry }, { ...words, label: step.label }, again);
+        break;
+      }
+      default:
+        if (guest) void actions.run(action, { entry_id: guest.entry }, words, again);
+    }
+  }
+
+  for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (document.querySelectorAll("[data-action]"))) {
+    button.addEventListener("click", () => press(button.dataset.action ?? ""));
+  }
 }
