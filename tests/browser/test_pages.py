@@ -218,7 +218,12 @@ def test_the_server_s_own_headers(server: Server) -> None:
     answer = httpx.get(f"{server.url}/")
     assert answer.headers["content-security-policy"].startswith("default-src 'self'; script-src 'self'")
     assert answer.headers["x-content-type-options"] == "nosniff"
-    for path, content in (("js/shared/dom.js", False), ("css/base.css", False), ("locales/en.json", False), ("icon.svg", True)):
+    for path, content in (
+        ("js/shared/dom.js", False),
+        ("css/base.css", False),
+        ("locales/en.json", False),
+        ("icon.svg", True),
+    ):
         file = httpx.get(f"{server.url}/static/{path}")
         assert file.headers["x-content-type-options"] == "nosniff"
         # A picture of this kind may be opened as a document, and holds scripts then; the others cost every page once each.
