@@ -33,7 +33,7 @@ from server.queries.entries import Filters
 from server.store import tables
 from server.store.database import Database
 from server.store.migrate import migrate
-from server.store.vault import Vault
+from server.vault import Vault
 from tests.support import databases
 
 AT_MOST_MILLISECONDS = 20.0

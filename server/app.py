@@ -29,7 +29,6 @@ from server.queries.identity import Identities
 from server.settings import Settings, load_settings
 from server.store import answers, lockouts, processes
 from server.store.database import Database
-from server.store.vault import Vault
 from server.transport.access.gate import IDLE_MICROSECONDS, Gate
 from server.transport.access.limits import Limiter
 from server.transport.application import application
@@ -37,6 +36,7 @@ from server.transport.context import Context
 from server.transport.http.assets import Assets
 from server.transport.http.metrics import Metrics
 from server.transport.voice import Voice
+from server.vault import Vault
 
 logger = structlog.get_logger(__name__)
 

@@ -21,7 +21,7 @@ from server.domain.model.ids import MAX_ID
 from server.store import audit
 from server.store.audit import Chain, Noted
 from server.store.database import Conflict, Database
-from server.store.vault import Vault
+from server.vault import Vault
 
 logger = structlog.get_logger(__name__)
 

@@ -32,7 +32,7 @@ from server.store.database import Database, database_url
 from server.store.migrate import migrate as bring_up
 from server.store.migrate import pending
 from server.store.retention import Forgotten, forget
-from server.store.vault import Vault
+from server.vault import Vault
 
 T = TypeVar("T")
 

@@ -23,7 +23,7 @@ from server.domain.model import Site
 from server.domain.rules import decide, overdue
 from server.store import answers, boards, event_log, patients, sites
 from server.store.database import Conflict, Database, Transaction
-from server.store.vault import Vault, new_token
+from server.vault import Vault, new_token
 
 logger = structlog.get_logger(__name__)
 

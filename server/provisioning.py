@@ -18,7 +18,7 @@ from server.domain.roles import Role
 from server.execute import Executor
 from server.store import sites, staff
 from server.store.database import Database
-from server.store.vault import hash_password
+from server.vault import hash_password
 
 
 class DisplaySeed(TypedDict):

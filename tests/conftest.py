@@ -11,7 +11,7 @@ from sqlalchemy import URL
 from server.execute import Executor
 from server.provisioning import Setup
 from server.store.database import Database
-from server.store.vault import Vault
+from server.vault import Vault
 from tests.support import databases, extent
 from tests.support.measuring import measured_for_a_while
 from tests.support.migrated import bring_up

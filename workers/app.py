@@ -14,7 +14,7 @@ from server.notifying.context import Context
 from server.queries.boards import Boards
 from server.settings import BadSettings, Settings, load_settings
 from server.store.database import Database
-from server.store.vault import Vault
+from server.vault import Vault
 from workers import process
 from workers.schedule import SCHEDULE
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from server.notifying.channels.channel import Channel
 from server.queries.boards import Boards
 from server.store.database import Database
-from server.store.vault import Vault
+from server.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, delete, insert
 
 from server.domain.model import Personal, Site
 from server.store.tables import visit_search
-from server.store.vault import Vault
+from server.vault import Vault
 
 SearchRow = dict[str, Any]
 _REMEMBER = insert(visit_search)

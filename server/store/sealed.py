@@ -17,7 +17,7 @@ from server.store import event_log
 from server.store.batches import AnyRow, batches
 from server.store.database import Database
 from server.store.tables import commands, events, pairings, services, visits
-from server.store.vault import KEY_ID_LENGTH, Vault
+from server.vault import KEY_ID_LENGTH, Vault
 
 BATCH = 200
 ATTEMPTS = 5

@@ -12,11 +12,11 @@ from server.live.hub import Hub
 from server.queries.boards import Boards
 from server.queries.identity import Identities
 from server.store.database import Database
-from server.store.vault import Vault
 from server.transport.access.gate import Gate
 from server.transport.http.assets import Assets
 from server.transport.http.metrics import Metrics
 from server.transport.voice import Voice
+from server.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)

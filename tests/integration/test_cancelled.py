@@ -13,7 +13,7 @@ from server.provisioning import Setup
 from server.queries.boards import Boards
 from server.store import event_log
 from server.store.database import Database
-from server.store.vault import Vault
+from server.vault import Vault
 
 LEAST_WAITS = 10
 T = TypeVar("T")

@@ -18,7 +18,7 @@ from server.store.audit import Chain
 from server.store.chain import START, follow
 from server.store.database import Database
 from server.store.tables import audit, audit_chains, events, sites, visits
-from server.store.vault import Vault
+from server.vault import Vault
 
 PERSON: dict[str, Any] = {"name": "Zoë Ångström", "phone": "+49 30 901820", "name_on_display": True}
 

@@ -19,7 +19,7 @@ from server.queries.boards import Boards
 from server.store import event_log
 from server.store.database import Database
 from server.store.tables import commands, counters, entries, intervals, sites, visits
-from server.store.vault import Vault
+from server.vault import Vault
 
 
 async def test_a_day_in_the_log_equals_the_rows(setup: Setup, database: Database) -> None:

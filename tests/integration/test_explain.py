@@ -36,7 +36,7 @@ from server.store import staff as staff_store
 from server.store.audit import Noted
 from server.store.database import Database
 from server.store.migrate import migrate
-from server.store.vault import Vault
+from server.vault import Vault
 from tests.support import databases, past
 from tests.support.past import PastEntry
 

@@ -36,7 +36,7 @@ from server.store import event_log, pairings, sealed
 from server.store.database import Database
 from server.store.sealed import SEALED, Resealed, count, reseal
 from server.store.tables import metadata, visits
-from server.store.vault import Vault
+from server.vault import Vault
 from tests.support.processes import running
 from tests.support.server import command_line, environment, seed, serving
 

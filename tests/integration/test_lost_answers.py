@@ -28,7 +28,7 @@ from server.store import answers
 from server.store.database import Database
 from server.store.migrate import migrate
 from server.store.tables import sites
-from server.store.vault import Vault
+from server.vault import Vault
 from tests.support.lossy_proxy import Loss, LossyProxy, lossy_proxy
 from tests.support.processes import wait_until
 from tests.support.server import Server, environment, seed, serving

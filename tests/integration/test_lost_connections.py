@@ -24,7 +24,7 @@ from server.queries.boards import Boards
 from server.store.database import Database
 from server.store.migrate import migrate
 from server.store.tables import events
-from server.store.vault import Vault
+from server.vault import Vault
 from tests.support.databases import connect
 from tests.support.worlds import ACTIONS, command_of, facts
 

@@ -24,7 +24,7 @@ from server.queries.boards import Boards
 from server.store import notifications as rows
 from server.store.database import Database
 from server.store.tables import notifications
-from server.store.vault import Vault
+from server.vault import Vault
 from tests.support import server
 from tests.support.processes import end, running
 from tests.support.server import environment, seed

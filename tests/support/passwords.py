@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 from argon2 import PasswordHasher
 
-from server.store import vault
+from server import vault
 
 _QUICK = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1)
 

@@ -18,7 +18,7 @@ import httpx
 from server.execute import Executor
 from server.provisioning import Seed, Setup
 from server.store.database import Database
-from server.store.vault import Vault
+from server.vault import Vault
 from tests.support.migrated import bring_up
 from tests.support.passwords import quick_passwords
 from tests.support.plain import PLAIN, answers

@@ -8,7 +8,7 @@ import pytest
 
 from server.audit import Audit, arrived
 from server.store.database import Database
-from server.store.vault import Vault
+from server.vault import Vault
 
 
 @pytest.fixture

@@ -23,11 +23,11 @@ from server.domain.model.ids import MAX_ID, site_of
 from server.queries.identity import Identities, StaffMember
 from server.store import api_keys
 from server.store import staff as staff_store
-from server.store.vault import Vault
 from server.transport.access.audit import judged, judged_bearer
 from server.transport.access.browsers import Browsers
 from server.transport.http import paths
 from server.transport.http.errors import ForeignOrigin
+from server.vault import Vault
 
 ACCESS_SECONDS = 900
 TOKENS_KEPT = 4096
@@ -379,5 +379,5 @@ def refuse_foreign_origin(connection: HTTPConnection) -> None:
     changes = connection.scope["type"] == "websocket" or connection.scope["method"] not in _SAFE_METHODS
     origin = connection.headers.get("origin")
     if changes and origin is not None and urlsplit(origin).netloc != connection.headers.get("host"):
-        connection.app.state.parts.audit.note("foreign-origin", NOBODY, allowed=False)
+        connection.app.state.context.audit.note("foreign-origin", NOBODY, allowed=False)
         raise ForeignOrigin()

@@ -28,7 +28,6 @@ from server.queries import administration
 from server.queries.identity import StaffMember
 from server.store import lockouts
 from server.store import staff as staff_store
-from server.store.vault import Vault, hash_password, verify_password
 from server.transport.access.audit import signing_in
 from server.transport.access.gate import (
     ACCESS_COOKIE,
@@ -43,6 +42,7 @@ from server.transport.context import Context
 from server.transport.http import bodies, paging, parameters, paths
 from server.transport.http.bodies import Body
 from server.transport.http.errors import SignInLocked
+from server.vault import Vault, hash_password, verify_password
 
 logger = structlog.get_logger(__name__)
 

@@ -17,12 +17,12 @@ from server.domain.roles import Role
 from server.queries import administration
 from server.store import staff as staff_store
 from server.store.database import Conflict
-from server.store.vault import hash_password
 from server.transport.api.sessions import NewPassword
 from server.transport.api.sites import as_json
 from server.transport.context import Context
 from server.transport.http import bodies, paging, paths
 from server.transport.http.bodies import Body, PlainText
+from server.vault import hash_password
 
 
 class NewStaff(Body):

@@ -150,7 +150,7 @@ def wants_page(request: Request) -> bool:
 
 def page(request: Request, name: str, status: int = 200) -> Response:
     """Return one of the pages in ``web/pages``."""
-    response: Response = request.app.state.parts.assets.page(request, name, status)
+    response: Response = request.app.state.context.assets.page(request, name, status)
     return response
 
 

@@ -89,7 +89,7 @@ def _by(name: str, about: str, labels: list[str], counts: Mapping[Any, float]) -
 
 async def get_metrics(request: Request) -> Response:
     """Answer Prometheus."""
-    return Response(request.app.state.parts.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+    return Response(request.app.state.context.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
 ROUTES = [Route("/metrics", get_metrics)]

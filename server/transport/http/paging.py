@@ -13,8 +13,8 @@ from starlette.requests import Request
 
 from server.domain.errors import InvalidField
 from server.queries.keyset import Key, Page
-from server.store.vault import Vault
 from server.transport.http import parameters
+from server.vault import Vault
 
 DEFAULT_SIZE = 50
 MOST = 200

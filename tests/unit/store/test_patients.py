@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from server.domain.model import Personal
 from server.store import patients
 from server.store.patients import phone_digits, rows, whole, words
-from server.store.vault import Vault
+from server.vault import Vault
 from tests.support.worlds import a_site, examples
 
 VAULT = Vault([b"k" * 32], "secret")

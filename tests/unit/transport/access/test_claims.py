@@ -12,9 +12,9 @@ from server.audit import Audit
 from server.domain.errors import NotSignedIn
 from server.queries.identity import Identities, StaffMember
 from server.store.database import Database
-from server.store.vault import Vault
 from server.transport.access import gate as gate_module
 from server.transport.access.gate import ACCESS_SECONDS, TOKENS_KEPT, Gate
+from server.vault import Vault
 
 SECRET = "a secret key of the tests, long enough for any hash"
 MEMBER = StaffMember(3, 1, "ada", "", "admin")

@@ -164,7 +164,7 @@ def from_a_browser(path: str, web: Path, accept: str = "text/html,application/xh
     for name in ("not-found", "error"):
         (web / "pages" / f"{name}.html").write_text(name)
     app = Starlette()
-    app.state.parts = _Parts(web)
+    app.state.context = _Parts(web)
     headers = [(b"accept", accept.encode()), (b"host", b"x")]
     return Request({"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": headers, "app": app})
 

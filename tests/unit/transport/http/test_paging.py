@@ -12,9 +12,9 @@ from starlette.requests import Request
 
 from server.domain.errors import InvalidField
 from server.queries.keyset import Key, Page
-from server.store.vault import Vault
 from server.transport.http import paging
 from server.transport.http.paging import Cursors
+from server.vault import Vault
 from tests.support.worlds import examples
 
 VAULT = Vault([b"k" * 32], "the tests' secret key")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.domain.model import Personal
-from server.store.vault import TOKEN_BYTES, Vault, hash_password, new_token, verify_password
+from server.vault import TOKEN_BYTES, Vault, hash_password, new_token, verify_password
 from tests.support.worlds import a_visit, an_id, examples
 
 OLD, NEW, FOREIGN = b"o" * 32, b"n" * 32, b"f" * 32
@@ -152,7 +152,7 @@ def test_nobodys_password_is_never_right_and_takes_as_long(monkeypatch: pytest.M
     assert not verify_password(None, "")
     assert not verify_password(None, "anything")
     # The same work is done for a name that does not exist: its hash has the parameters of a real one.
-    from server.store import vault
+    from server import vault
 
     real = hash_password("x")
     assert vault._NOBODY.split("$")[:4] == real.split("$")[:4]
