@@ -18,6 +18,8 @@ from server.audit import Audit, process_name
 from server.domain.commands import ReportDisplay, Tick
 from server.domain.errors import DeviceNotFound, NothingChanged, NothingDue, NowServingError
 from server.execute import Executor
+from server.identity.identity import build_identity
+from server.identity.sessions import IDLE_MICROSECONDS
 from server.live.bus import Bus
 from server.live.displays import Displays, Health
 from server.live.hub import Hub, Limits
@@ -29,7 +31,8 @@ from server.queries.identity import Identities
 from server.settings import Settings, load_settings
 from server.store import answers, lockouts, processes
 from server.store.database import Database
-from server.transport.access.gate import IDLE_MICROSECONDS, Gate
+from server.transport.access.browsers import Browsers
+from server.transport.access.gate import Gate
 from server.transport.access.limits import Limiter
 from server.transport.application import application
 from server.transport.context import Context
@@ -69,7 +72,9 @@ def build_app(
     process_id = uuid.uuid4().hex
     hub.displays = Displays(partial(report_display, executor, process_id))
     audit = Audit(database, vault, process_name())
-    gate = Gate(identities, vault, settings.secret_key.get_secret_value(), audit)
+    secret_key = settings.secret_key.get_secret_value()
+    identity = build_identity(database, vault, executor, audit, secret_key)
+    gate = Gate(identity, Browsers(secret_key), vault, audit)
     web = web_folder()
     public_url = str(settings.public_url) if "public_url" in settings.model_fields_set else None
     context = Context(
@@ -79,6 +84,7 @@ def build_app(
         hub=hub,
         boards=boards,
         identities=identities,
+        identity=identity,
         gate=gate,
         audit=audit,
         metrics=Metrics(hub, audit),

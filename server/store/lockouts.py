@@ -1,56 +1,55 @@
-"""Who has guessed wrong too often: failed sign-ins of one user from one origin, an address or a known browser.
+"""Failed sign-ins, counted for each user and origin (an address, a known browser or a session).
 
-Both are keyed hashes. A row says nothing of whether there is such a user.
+User and origin are keyed hashes. A row does not reveal whether the user exists.
 """
 
 from __future__ import annotations
+
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.store.tables import lockouts
 
-FREE_FAILURES = 5  # the last of these locks
-FIRST_MICROSECONDS = 60_000_000
-LONGEST_MICROSECONDS = 60 * 60_000_000
-FORGOTTEN_MICROSECONDS = 24 * 3_600_000_000  # after so long without another failure the count begins anew
+FORGOTTEN_MICROSECONDS = 24 * 3_600_000_000  # after so long without another failure the count begins again
 
 
-def lock_microseconds(failures: int) -> int:
-    """Return for how long so many failures in a row lock: not at all, then 1 minute, 2, 4, ... and never over an hour."""
-    beyond = failures - FREE_FAILURES
-    return 0 if beyond < 0 else min(LONGEST_MICROSECONDS, FIRST_MICROSECONDS << min(beyond, 16))
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """The wrong passwords in a row for one user and origin. Instants in microseconds; ``locked_until`` may be 0."""
+
+    failures: int
+    failed_at: int
+    locked_until: int
 
 
 async def locked_until(connection: AsyncConnection, subject: str, origin: str, *, lock: bool = False) -> int:
-    """Return until when (microseconds) a user is locked for an origin; 0 if there is nothing to say.
+    """Return the instant (microseconds) until which a user is locked for an origin; 0 without failures.
 
-    ``lock`` holds the row until the transaction's end.
+    ``lock`` holds the row until the end of the transaction.
     """
     statement = select(lockouts.c.locked_until).where(lockouts.c.subject == subject, lockouts.c.origin == origin)
     return int(await connection.scalar(statement.with_for_update() if lock else statement) or 0)
 
 
-async def fail(connection: AsyncConnection, subject: str, origin: str, now: int) -> int:
-    """Count a failure at ``now`` (microseconds); return until when the user was locked already, or 0.
-
-    While locked nothing is counted: whoever tries then learns and changes nothing. Raises `Conflict` (from the
-    transaction) when two first failures come at once: begin anew.
-    """
+async def find(connection: AsyncConnection, subject: str, origin: str) -> Failures | None:
+    """Return the failures of a user from an origin, or None. Holds the row until the end of the transaction."""
+    columns = (lockouts.c.failures, lockouts.c.failed_at, lockouts.c.locked_until)
     here = (lockouts.c.subject == subject, lockouts.c.origin == origin)
-    row = (await connection.execute(select(lockouts).where(*here).with_for_update())).one_or_none()
-    if row is None:
-        await connection.execute(
-            insert(lockouts).values(subject=subject, origin=origin, failures=1, failed_at=now, locked_until=0)
-        )
-        return 0
-    if row.locked_until > now:
-        return int(row.locked_until)
-    failures = 1 if now - row.failed_at > FORGOTTEN_MICROSECONDS else row.failures + 1
-    length = lock_microseconds(failures)
-    values = {"failures": failures, "failed_at": now, "locked_until": now + length if length else 0}
-    await connection.execute(update(lockouts).where(*here).values(**values))
-    return 0
+    row = (await connection.execute(select(*columns).where(*here).with_for_update())).one_or_none()
+    return Failures(*row) if row else None
+
+
+async def add(connection: AsyncConnection, subject: str, origin: str, failures: Failures) -> None:
+    """Add the row of a user and origin. Raises `Conflict` (from the transaction) if there is one already."""
+    await connection.execute(insert(lockouts).values(subject=subject, origin=origin, **asdict(failures)))
+
+
+async def change(connection: AsyncConnection, subject: str, origin: str, failures: Failures) -> None:
+    """Change the row of a user and origin."""
+    here = (lockouts.c.subject == subject, lockouts.c.origin == origin)
+    await connection.execute(update(lockouts).where(*here).values(**asdict(failures)))
 
 
 async def clear(connection: AsyncConnection, subject: str, origin: str) -> None:
@@ -59,5 +58,5 @@ async def clear(connection: AsyncConnection, subject: str, origin: str) -> None:
 
 
 async def forget(connection: AsyncConnection, before: int) -> int:
-    """Delete what nobody has failed at since an instant (microseconds); return how many there were."""
+    """Delete rows without a failure since an instant (microseconds); return the number of deleted rows."""
     return (await connection.execute(delete(lockouts).where(lockouts.c.failed_at < before))).rowcount

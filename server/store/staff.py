@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.domain.errors import LastAdmin, NameTaken, StaffNotFound
+from server.domain.errors import NameTaken
 from server.store.database import new_id
 from server.store.tables import organisations, sessions, staff
 
@@ -24,42 +25,42 @@ async def create(connection: AsyncConnection, *, organisation_id: int, username:
     return new_id(result)
 
 
-async def change(
-    connection: AsyncConnection,
-    organisation_id: int,
-    staff_id: int,
-    now: int,
-    *,
-    role: str | None = None,
-    active: bool | None = None,
-    password_hash: str | None = None,
-) -> tuple[str, str, bool]:
-    """Change what is given of a member of an organisation's staff, and end their sessions.
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A member of staff as an administrator sees them: the user name, the role, and whether they may sign in."""
 
-    Returns their user name and, as they are now, their role and whether they may sign in. Raises `StaffNotFound`, and
-    `LastAdmin` when nobody could administer the organisation any more.
-    """
-    # Under the organisation's lock: two administrators who demote each other must not both succeed.
+    username: str
+    role: str
+    active: bool
+
+
+async def lock_organisation(connection: AsyncConnection, organisation_id: int) -> None:
+    """Hold an organisation until the end of the transaction."""
     await connection.execute(select(organisations.c.id).where(organisations.c.id == organisation_id).with_for_update())
-    colleagues = staff.c.organisation_id == organisation_id
-    before = (
-        await connection.execute(
-            select(staff.c.username, staff.c.role, staff.c.active).where(staff.c.id == staff_id, colleagues)
-        )
-    ).one_or_none()
-    if before is None:
-        raise StaffNotFound(staff_id=staff_id)
+
+
+async def account(connection: AsyncConnection, organisation_id: int, staff_id: int) -> Account | None:
+    """Return the account of a member of an organisation's staff, or None."""
+    columns = (staff.c.username, staff.c.role, staff.c.active)
+    mine = (staff.c.id == staff_id, staff.c.organisation_id == organisation_id)
+    row = (await connection.execute(select(*columns).where(*mine))).one_or_none()
+    return Account(*row) if row else None
+
+
+async def has_other_admin(connection: AsyncConnection, organisation_id: int, staff_id: int) -> bool:
+    """Return whether an organisation has an active administrator other than ``staff_id``."""
+    admins = (staff.c.organisation_id == organisation_id, staff.c.role == "admin", staff.c.active)
+    others = select(staff.c.id).where(*admins, staff.c.id != staff_id)
+    return await connection.scalar(others.limit(1)) is not None
+
+
+async def change(
+    connection: AsyncConnection, staff_id: int, *, role: str | None, active: bool | None, password_hash: str | None
+) -> None:
+    """Write the fields of an account that are not None; at least one is given."""
     given = {"role": role, "active": active, "password_hash": password_hash}
     values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    after = {"role": before.role, "active": before.active} | values
-    if (before.role, before.active) == ("admin", True) and (after["role"], after["active"]) != ("admin", True):
-        others = select(staff.c.id).where(colleagues, staff.c.role == "admin", staff.c.active, staff.c.id != staff_id)
-        if await connection.scalar(others.limit(1)) is None:
-            raise LastAdmin()
-    if values:
-        await connection.execute(update(staff).where(staff.c.id == staff_id).values(**values))
-        await revoke_sessions(connection, staff_id, now)
-    return before.username, after["role"], after["active"]
+    await connection.execute(update(staff).where(staff.c.id == staff_id).values(**values))
 
 
 async def change_password(connection: AsyncConnection, staff_id: int, password_hash: str) -> None:

@@ -1,4 +1,4 @@
-"""What the endpoints work with, put together in `server.app` and found through the application's state."""
+"""The parts that endpoints use. `server.app` builds them; the application's state holds them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from starlette.requests import HTTPConnection
 
 from server.audit import Audit
 from server.execute import Executor
+from server.identity.identity import Identity
 from server.live.hub import Hub
 from server.queries.boards import Boards
 from server.queries.identity import Identities
@@ -21,7 +22,7 @@ from server.vault import Vault
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The parts of one running process. ``public_url`` is the address at which patients reach this installation, if set."""
+    """The parts of one process. ``public_url`` is the address of this installation for patients, if set."""
 
     database: Database
     vault: Vault
@@ -29,6 +30,7 @@ class Context:
     hub: Hub
     boards: Boards
     identities: Identities
+    identity: Identity
     gate: Gate
     audit: Audit
     metrics: Metrics

@@ -22,6 +22,8 @@ from server.domain.errors import NothingDue
 from server.domain.model import Personal, Site, State
 from server.domain.model.ids import IDS_PER_SITE
 from server.execute import Executor
+from server.identity.lockout import after_failure
+from server.identity.staff import StaffAccounts
 from server.provisioning import Seed, Setup
 from server.queries import administration, audit, entries, history, patients, sites, statistics, waiting
 from server.queries.boards import Boards
@@ -38,6 +40,7 @@ from server.store.database import Database
 from server.store.migrate import migrate
 from server.vault import Vault
 from tests.support import databases, past
+from tests.support.passwords import quick_passwords
 from tests.support.past import PastEntry
 
 DAYS, PER_DAY = 24, 150
@@ -355,8 +358,9 @@ async def staff_added_changed_and_listed(world: World) -> object:
     async with world.database.write() as connection:
         made = await staff_store.create(connection, organisation_id=12, username="somebody", password_hash="x", role="admin")
         second = await staff_store.create(connection, organisation_id=12, username="other", password_hash="x", role="admin")
-        await staff_store.change(connection, 12, made, NOW, role="manager", password_hash="y")
         await staff_store.change_password(connection, second, "z")
+    with quick_passwords():
+        await StaffAccounts(world.database).change(12, made, role="manager", password="y")
     assert await Identities(world.database).colleague(12, made) is not None
     first = await administration.staff_page(world.database, 12, 20, None)
     return await administration.staff_page(world.database, 12, 20, first.last)
@@ -386,7 +390,9 @@ async def api_keys_from_their_beginning_to_their_end(world: World) -> object:
 async def wrong_passwords(world: World) -> object:
     async with world.database.write() as connection:
         for _ in range(2):
-            await lockouts.fail(connection, "subject-new", "origin-12", NOW)
+            before = await lockouts.find(connection, "subject-new", "origin-12")
+            write = lockouts.add if before is None else lockouts.change
+            await write(connection, "subject-new", "origin-12", after_failure(before, NOW))
         await lockouts.locked_until(connection, "subject-12", "origin-12", lock=True)
         await lockouts.clear(connection, "subject-new", "origin-12")
         assert await lockouts.forget(connection, NOW + 40) > 0

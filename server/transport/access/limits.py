@@ -33,7 +33,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.domain.errors import NowServingError
-from server.transport.access.gate import Gate, Voucher, address_of
+from server.transport.access.gate import Gate, Voucher
 from server.transport.http import paths
 from server.transport.http.errors import AddressBlocked, TooManyRequests, refusal
 
@@ -223,7 +223,7 @@ class RateLimits:
         try:
             limit, who = self._limit_for(scope, await self._gate.voucher(connection))
             if who is None:
-                who = address = f"address:{self._gate.vault.keyed_hash(address_of(connection))}"
+                who = address = self._gate.address_name(connection)
                 blocked = await self._limiter.look(BLOCKED, address)
                 if not blocked.allowed:
                     count = blocked

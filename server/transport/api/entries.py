@@ -15,11 +15,11 @@ from server.domain.errors import EntryUnknown, InvalidField, VisitUnknown
 from server.domain.model import Personal, State, Visit
 from server.domain.model.ids import site_of
 from server.domain.ranking import ahead
+from server.identity.callers import Integration, Staff
 from server.queries import entries, history, keyset, patients
 from server.queries.entries import EntryListed, Filters
 from server.queries.history import History, Step
 from server.store import patients as found_by
-from server.transport.access.gate import Integration, Staff
 from server.transport.api.sites import as_json
 from server.transport.context import Context
 from server.transport.http import paging, parameters, paths

@@ -14,8 +14,8 @@ from server.domain import roles
 from server.domain.board import Board
 from server.domain.model import Display, Kiosk, Removable
 from server.domain.views import DeskView, OpenSealed, draw
+from server.identity.callers import Integration
 from server.queries import sites
-from server.transport.access.gate import Integration
 from server.transport.context import Context
 from server.transport.http import paging, paths
 

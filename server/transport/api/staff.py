@@ -1,4 +1,4 @@
-"""``/api/v1/staff``: an administrator's colleagues. A change of one ends their sessions."""
+"""``/api/v1/staff``: an administrator's colleagues. A change of a member ends the member's sessions."""
 
 from __future__ import annotations
 
@@ -6,27 +6,21 @@ from typing import Annotated
 
 import orjson
 from pydantic import Field
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from server.domain.errors import NameTaken, StaffNotFound
-from server.domain.model.ids import MAX_ID
 from server.domain.roles import Role
 from server.queries import administration
-from server.store import staff as staff_store
-from server.store.database import Conflict
 from server.transport.api.sessions import NewPassword
 from server.transport.api.sites import as_json
 from server.transport.context import Context
 from server.transport.http import bodies, paging, paths
 from server.transport.http.bodies import Body, PlainText
-from server.vault import hash_password
 
 
 class NewStaff(Body):
-    """Somebody who shall be able to sign in."""
+    """A new member of staff, who can sign in."""
 
     username: Annotated[PlainText, Field(min_length=1, max_length=80)]
     password: NewPassword
@@ -34,7 +28,7 @@ class NewStaff(Body):
 
 
 class StaffChange(Body):
-    """What shall be different; what is left out or null stays."""
+    """The fields to change. A field that is null or left out stays as it is."""
 
     role: Role | None = None
     active: bool | None = None
@@ -56,18 +50,7 @@ async def add_staff(request: Request) -> Response:
     context = Context.of(request)
     admin = await context.gate.member_for(request, "manage-staff")
     body = await bodies.read(request, NewStaff)
-    password_hash = await run_in_threadpool(hash_password, body.password)
-    try:
-        async with context.database.write() as connection:
-            staff_id = await staff_store.create(
-                connection,
-                organisation_id=admin.organisation_id,
-                username=body.username,
-                password_hash=password_hash,
-                role=body.role,
-            )
-    except Conflict:
-        raise NameTaken(name=body.username) from None  # by another, at the same moment
+    staff_id = await context.identity.staff.add(admin.organisation_id, body.username, body.password, body.role)
     return _member(201, staff_id, body.username, body.role, active=True)
 
 
@@ -77,21 +60,10 @@ async def change_staff(request: Request) -> Response:
     admin = await context.gate.member_for(request, "manage-staff")
     staff_id = request.path_params["staff_id"]
     body = await bodies.read(request, StaffChange)
-    if staff_id > MAX_ID:
-        raise StaffNotFound(staff_id=staff_id)
-    password_hash = None if body.password is None else await run_in_threadpool(hash_password, body.password)
-    now = await context.database.now()
-    async with context.database.write() as connection:
-        member = await staff_store.change(
-            connection,
-            admin.organisation_id,
-            staff_id,
-            now,
-            role=body.role,
-            active=body.active,
-            password_hash=password_hash,
-        )
-    return _member(200, staff_id, *member)
+    account = await context.identity.staff.change(
+        admin.organisation_id, staff_id, role=body.role, active=body.active, password=body.password
+    )
+    return _member(200, staff_id, account.username, account.role, account.active)
 
 
 def _member(status: int, staff_id: int, username: str, role: str, active: bool) -> Response:

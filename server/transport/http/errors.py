@@ -25,6 +25,7 @@ from server.domain.errors import (
     Refused,
     Unavailable,
 )
+from server.identity.errors import SignInLocked
 
 logger = structlog.get_logger(__name__)
 
@@ -71,10 +72,6 @@ class AddressBlocked(TooManyRequests):
     """Too many requests from this address had to be refused: try again in {retry_after} s."""
 
 
-class SignInLocked(TooManyRequests):
-    """Too many wrong passwords: try again in {retry_after} s."""
-
-
 class TookTooLong(NowServingError):
     """This was given up after {seconds} s. A command's repeat with its Idempotency-Key tells its outcome."""
 
@@ -94,6 +91,7 @@ STATUS_OF |= {
     BodyTooLarge: 413,
     InvalidBody: 422,
     TooManyRequests: 429,
+    SignInLocked: 429,
     HeadersTooLarge: 431,
     TookTooLong: 503,
 }
@@ -135,7 +133,7 @@ def refusal(connection: HTTPConnection, error: NowServingError) -> Response:
     match error:
         case NotSignedIn():
             headers["WWW-Authenticate"] = "Bearer"
-        case TooManyRequests(details={"retry_after": seconds}):
+        case TooManyRequests(details={"retry_after": seconds}) | SignInLocked(details={"retry_after": seconds}):
             headers["Retry-After"] = str(seconds)
         case Unavailable() | TookTooLong():
             headers["Retry-After"] = "2"

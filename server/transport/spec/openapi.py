@@ -58,13 +58,17 @@ from server.domain.model import OPEN_STATES, Need, Personal, PointState, Priorit
 from server.domain.model.ids import MAX_ID
 from server.domain.reporting.statistics import Figures, Hour, PointUse
 from server.domain.views import DeskView, DisplayView, PointView, TicketView
+from server.identity.access_tokens import ACCESS_SECONDS
+from server.identity.api_keys import KEY_PREFIX
+from server.identity.errors import SignInLocked
+from server.identity.pairing import ALPHABET, CODE_LENGTH
 from server.queries.audit import Audited
 from server.queries.entries import EntryListed
 from server.queries.identity import SiteListed
 from server.queries.keyset import COUNTED_AT_MOST
 from server.transport.access import limits
 from server.transport.access.browsers import COOKIE as BROWSER_COOKIE
-from server.transport.access.gate import ACCESS_COOKIE, ACCESS_SECONDS, KEY_PREFIX, REFRESH_COOKIE
+from server.transport.access.gate import ACCESS_COOKIE, REFRESH_COOKIE
 from server.transport.api import api_keys, audit, entries, pairings, sessions, speech, staff, statistics, tickets
 from server.transport.api.commands import MAX_KEY
 from server.transport.http import bodies, paging, parameters, paths
@@ -77,7 +81,6 @@ from server.transport.http.errors import (
     HeadersTooLarge,
     InvalidBody,
     MalformedBody,
-    SignInLocked,
     TookTooLong,
     TooManyRequests,
     UnknownCommand,
@@ -854,7 +857,7 @@ class _Document:
         self.schemas["ApiKey"] = object_of(key, description="An API key, without the key.")
         shown = text(pattern=f"^{KEY_PREFIX}[A-Za-z0-9_-]{{43}}$", description="The key itself, shown only now.")
         self.schemas["ApiKeyMade"] = object_of(key | {"key": shown})
-        code = text(pattern=f"^[{pairings.ALPHABET}]{{{pairings.CODE_LENGTH}}}$", description="For people to read and type.")
+        code = text(pattern=f"^[{ALPHABET}]{{{CODE_LENGTH}}}$", description="For people to read and type.")
         secret = text(pattern="^[A-Za-z0-9_-]{43}$", description="For the device alone: by this it asks how it stands.")
         self.schemas["PairingBegun"] = object_of({"code": code, "secret": secret, "expires_at": INSTANT})
         device = {"device_id": id_of("A display or a kiosk."), "kind": text(enum=["display", "kiosk"])}

@@ -1,0 +1,59 @@
+"""Access tokens: signed claims that name a member of staff and a session. Verification needs no database."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import jwt
+
+from server.domain.errors import NotSignedIn
+
+ACCESS_SECONDS = 900
+TOKENS_KEPT = 4096
+_ALGORITHM = "HS256"
+_CLAIMS: Any = {"require": ["sub", "sid", "exp"], "verify_exp": False}  # each use of a kept token checks its time
+
+
+class AccessTokens:
+    """Issues and verifies access tokens with the installation's secret key. One for each process."""
+
+    def __init__(self, secret_key: str) -> None:
+        self._secret_key = secret_key
+        self._verified: dict[str, dict[str, Any]] = {}
+
+    def issue(self, staff_id: int, session_id: str) -> str:
+        """Return a signed access token for a session, valid for `ACCESS_SECONDS`."""
+        now = int(time.time())
+        claims = {"sub": str(staff_id), "sid": session_id, "iat": now, "exp": now + ACCESS_SECONDS}
+        return jwt.encode(claims, self._secret_key, _ALGORITHM)
+
+    def claims(self, token: str) -> dict[str, Any]:
+        """Return the claims of a valid token: ``sub`` (staff id), ``sid`` (session id), ``exp`` (seconds since 1970).
+
+        The caller still has to check the session. Raises `NotSignedIn`.
+        """
+        claims = self._signed(token)
+        if claims is None or claims["exp"] <= time.time():
+            raise NotSignedIn()
+        return claims
+
+    def session_of(self, token: str, grace_seconds: int) -> str | None:
+        """Return the session id of a token that is valid, or that expired less than ``grace_seconds`` ago; else None."""
+        claims = self._signed(token)
+        if claims is None or claims["exp"] + grace_seconds <= time.time():
+            return None
+        return str(claims["sid"])
+
+    def _signed(self, token: str) -> dict[str, Any] | None:
+        """Return the claims of a token with our signature, expired or not. Each process verifies a signature once."""
+        claims = self._verified.get(token)
+        if claims is None:
+            try:
+                claims = jwt.decode(token, self._secret_key, [_ALGORITHM], options=_CLAIMS)
+            except jwt.InvalidTokenError:
+                return None
+            if len(self._verified) >= TOKENS_KEPT:
+                self._verified.clear()
+            self._verified[token] = claims
+        return claims

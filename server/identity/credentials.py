@@ -1,0 +1,129 @@
+"""Credentials: who holds a token. Sessions, API keys, devices and tickets each have a kind of their own."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from server.domain.board import Board
+from server.domain.errors import NotAllowed, NotSignedIn, TicketNotFound
+from server.domain.model.ids import site_of
+from server.identity.access_tokens import AccessTokens
+from server.identity.api_keys import KEY_PREFIX
+from server.identity.callers import Bearer, Integration, Staff
+from server.identity.sessions import IDLE_MICROSECONDS, has_expired
+from server.queries.identity import Identities
+from server.store import api_keys
+from server.store import staff as accounts
+from server.store.database import Database
+from server.vault import Vault
+
+TOUCH_MICROSECONDS = 60_000_000  # the database learns of a credential's use once a minute, not at every request
+TICKET_LIFE_MICROSECONDS = 2 * 86_400_000_000  # its own day, and one more
+_TICKET_TOKEN = re.compile(r"([0-9]{1,19})-[A-Za-z0-9_-]{22}")  # the group is the site
+_DEVICE_TOKEN = re.compile(r"d[0-9]+-[A-Za-z0-9_-]{22}")
+BoardOf = Callable[[int], Board | None]
+
+
+def no_board(_: int) -> None:
+    """Follow no site."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Verifies tokens against one database. All methods raise `Unavailable`."""
+
+    _database: Database
+    _identities: Identities
+    _vault: Vault
+    _tokens: AccessTokens
+
+    async def staff(self, access_token: str) -> Staff:
+        """Return the signed-in member of staff. Raises `NotSignedIn`."""
+        claims = self._tokens.claims(access_token)
+        session = await self._identities.session(str(claims["sid"]))
+        if session is None or str(session.member.id) != claims["sub"] or has_expired(session):
+            raise NotSignedIn()
+        if session.idle > TOUCH_MICROSECONDS:
+            async with self._database.write() as connection:
+                await accounts.touch_session(connection, session.id, session.now)
+        member = session.member
+        return Staff(member.id, member.organisation_id, member.username, member.role, session.id)
+
+    def session_of(self, access_token: str) -> str | None:
+        """Return the session id of an access token, without the database, or None.
+
+        A token that has expired still names its session for as long as the session can live without use.
+        """
+        return self._tokens.session_of(access_token, IDLE_MICROSECONDS // 1_000_000)
+
+    async def holder(self, token: str | None) -> Integration | Bearer | None:
+        """Return the holder of an API key, a ticket's or a device's token; None for any other token."""
+        if token is None:
+            return None
+        if token.startswith(KEY_PREFIX):
+            return await self._integration(token)
+        if _TICKET_TOKEN.fullmatch(token):
+            try:
+                return await self.ticket(token)
+            except TicketNotFound:
+                return None
+        if _DEVICE_TOKEN.fullmatch(token):
+            return await self.device(token)
+        return None
+
+    async def device(self, token: str) -> Bearer | None:
+        """Return the display or kiosk with this token, or None."""
+        found = await self._identities.device(self._vault.keyed_hash(token))
+        return None if found is None else Bearer(*found)
+
+    async def _integration(self, token: str) -> Integration | None:
+        key = await self._identities.api_key(self._vault.keyed_hash(token))
+        if key is None:
+            return None
+        if key.unused > TOUCH_MICROSECONDS:
+            async with self._database.write() as connection:
+                await api_keys.touch(connection, key.id, key.now)
+        return Integration(key.id, key.organisation_id, key.site_id)
+
+    async def pairing(self, secret: str) -> int | None:
+        """Return the id of the open pairing with this secret, or None."""
+        return await self._identities.pairing(self._vault.keyed_hash(secret))
+
+    async def display(self, token: str | None, display_id: int, board: BoardOf = no_board) -> Bearer:
+        """Return the display ``display_id`` if ``token`` is its own. Raises `NotSignedIn`, `NotAllowed`.
+
+        ``board`` returns the board of a site that this process follows. A token that the board knows needs no database;
+        only the database refuses one. A caller that passes ``board`` must end the access when the board changes.
+        """
+        if not token:
+            raise NotSignedIn()
+        token_hash = self._vault.keyed_hash(token)
+        here = board(site_of(display_id))
+        known = here.displays.get(display_id) if here is not None else None
+        if known is None or known.token_hash != token_hash:
+            found = await self._identities.display(token_hash)
+            if found is None:
+                raise NotSignedIn()
+            if found != display_id:
+                raise NotAllowed(display_id=display_id)
+        return Bearer("display", display_id, token_hash)
+
+    async def ticket(self, token: str, board: BoardOf = no_board) -> Bearer:
+        """Return the ticket of a token. Raises `TicketNotFound`, which never gives a reason.
+
+        ``board`` is as for `display`; the token names its site.
+        """
+        earliest = time.time_ns() // 1000 - TICKET_LIFE_MICROSECONDS
+        token_hash = self._vault.keyed_hash(token)
+        named = _TICKET_TOKEN.fullmatch(token)
+        here = board(int(named[1])) if named is not None else None
+        visit = here.visit_of(token_hash) if here is not None else None
+        if visit is not None and visit.opened_at > earliest:
+            return Bearer("ticket", visit.id)
+        found = await self._identities.ticket(token_hash, earliest)
+        if found is None:
+            raise TicketNotFound()
+        return Bearer("ticket", found)

@@ -1,0 +1,90 @@
+"""Permissions: whether a caller may do an action. The audit notes refusals, and each query that shows personal data.
+
+A command that was done is in its site's log, so the audit does not note it again.
+"""
+
+from __future__ import annotations
+
+from server.audit import Audit
+from server.domain import roles
+from server.domain.commands import COMMANDS, Command
+from server.domain.errors import EntryNotFound, NotAllowed, NotFound, SiteNotFound
+from server.domain.model.ids import MAX_ID, site_of
+from server.identity.callers import Bearer, Integration, Staff
+from server.queries.identity import Identities
+
+# Queries that show no patient's data. The audit notes every query that is missing here.
+IMPERSONAL = frozenset({"read-sites", "read-site", "read-statistics"})
+
+
+class Permissions:
+    """Checks the actions of callers, and notes them in the audit. One for each process."""
+
+    def __init__(self, identities: Identities, audit: Audit) -> None:
+        self._identities = identities
+        self._audit = audit
+        self._organisations: dict[int, int] = {}  # by site: a site never changes its organisation
+
+    async def check_action(self, staff: Staff | Integration, action: str, site_id: int | None) -> None:
+        """Raise unless ``staff`` may do ``action`` (at ``site_id``): `NotAllowed`, `SiteNotFound`.
+
+        `SiteNotFound` also hides a site of another organisation.
+        """
+        try:
+            await self._check_action(staff, action, site_id)
+        except (NotAllowed, NotFound):
+            self._note(staff, action, site_id, allowed=False)
+            raise
+        if action not in COMMANDS and action not in IMPERSONAL:
+            self._note(staff, action, site_id)
+
+    async def check_command(self, caller: Staff | Integration | Bearer, command: Command) -> None:
+        """Raise unless ``caller`` may do ``command``: `NotAllowed`, `SiteNotFound`.
+
+        For a patient, `EntryNotFound` hides every entry of another visit.
+        """
+        if not isinstance(caller, Bearer):
+            await self.check_action(caller, command.name_on_wire(), command.site_id)
+            return
+        try:
+            await self._check_bearer(caller, command)
+        except (NotAllowed, NotFound):
+            self._audit.note(command.name_on_wire(), caller.actor, site_id=command.site_id, allowed=False)
+            raise
+
+    async def _check_action(self, staff: Staff | Integration, action: str, site_id: int | None) -> None:
+        if not roles.may(staff.role, action):
+            raise NotAllowed(action=action, role=staff.role)
+        if site_id is None:
+            return
+        elsewhere = isinstance(staff, Integration) and staff.site_id not in (None, site_id)
+        if elsewhere or await self._organisation_of(site_id) != staff.organisation_id:
+            raise SiteNotFound(site_id=site_id)
+
+    async def _check_bearer(self, bearer: Bearer, command: Command) -> None:
+        name = command.name_on_wire()
+        if bearer.kind == "kiosk":
+            if not roles.may(bearer.role, name):
+                raise NotAllowed(action=name, role=bearer.role)
+            if command.site_id != site_of(bearer.id):
+                raise SiteNotFound(site_id=command.site_id)
+            return
+        entry_id = getattr(command, "entry_id", None)
+        if entry_id is None or not roles.may(bearer.role, name):
+            raise NotAllowed(action=name, role=bearer.role)
+        if await self._identities.visit_of(entry_id) != bearer.id:
+            raise EntryNotFound(entry_id=entry_id)
+
+    async def _organisation_of(self, site_id: int) -> int | None:
+        if site_id > MAX_ID:  # no column could hold it
+            return None
+        known = self._organisations.get(site_id)
+        if known is None:
+            known = await self._identities.organisation_of(site_id)
+            if known is not None:
+                self._organisations[site_id] = known
+        return known
+
+    def _note(self, staff: Staff | Integration, action: str, site_id: int | None, *, allowed: bool = True) -> None:
+        organisation_id = staff.organisation_id
+        self._audit.note(action, staff.actor, site_id=site_id, organisation_id=organisation_id, allowed=allowed)
