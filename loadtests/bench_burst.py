@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from loadtests.contenders import MANY, Caller, Transport, get
 from loadtests.processes import proportional_bytes
 from loadtests.sockets import Crowd, allow
-from server.provisioning import Seed
+from server.seeding import Seed
 from tests.support.databases import fresh_database, mariadb
 from tests.support.redis import redis
 from tests.support.server import Server, environment, seed, serving

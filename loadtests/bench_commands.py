@@ -44,8 +44,8 @@ from server.domain.commands import BroadcastMessage, IssueTicket, Tick
 from server.domain.model.ids import IDS_PER_SITE
 from server.domain.model.tickets import business_day
 from server.execute import Executor
-from server.provisioning import Seed, Setup
 from server.queries.boards import Boards
+from server.seeding import Seed, Seeder
 from server.store.database import Database
 from server.store.migrate import migrate
 from tests.support.databases import connect, fresh_database, mariadb
@@ -215,7 +215,7 @@ async def build(url: str, env: dict[str, str], past: int) -> list[Seed]:
     """Fill the database with two sites by the same steps, each with its past; return their seeds."""
     database = Database(url)
     await migrate(database)
-    setup = Setup(database, Executor(database, vault(), publish=lambda *_: None))
+    setup = Seeder(database, Executor(database, vault(), publish=lambda *_: None))
     plain = connect(make_url(url))
     seeds = []
     with plain.cursor() as cursor:

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from playwright.sync_api import Page, sync_playwright
 
-from server.provisioning import Seed
+from server.seeding import Seed
 from tests.browser.conftest import ARGUMENTS
 from tests.support.processes import program
 from tests.support.server import Server, environment, seed, serving

@@ -26,10 +26,10 @@ from sqlalchemy import Connection, event, text
 
 from server.domain.model.ids import IDS_PER_SITE
 from server.execute import Executor
-from server.provisioning import Setup
 from server.queries import entries, history
 from server.queries import statistics as figures
 from server.queries.entries import Filters
+from server.seeding import Seeder
 from server.store import tables
 from server.store.database import Database
 from server.store.migrate import migrate
@@ -93,7 +93,7 @@ async def bench(database: Database, count: int) -> int:
     """Fill a migrated database and query it."""
     await migrate(database)
     executor = Executor(database, Vault([b"k" * 32], "a bench"), publish=lambda *_: None)
-    seed = await Setup(database, executor).seed(points=3, tickets=0, displays=0)
+    seed = await Seeder(database, executor).seed(points=3, tickets=0, displays=0)
     site = seed["site_id"]
     base = site * IDS_PER_SITE + 1_000_000
     began = time.perf_counter()

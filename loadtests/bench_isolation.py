@@ -23,7 +23,7 @@ from pathlib import Path
 
 import httpx
 
-from server.provisioning import Seed
+from server.seeding import Seed
 from tests.support.server import Server, environment, seed, serving
 from tests.support.streams import OneStream, Streams, allow_files, head
 

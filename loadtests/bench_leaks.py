@@ -22,7 +22,7 @@ from pathlib import Path
 
 import httpx
 
-from server.provisioning import Seed
+from server.seeding import Seed
 from tests.support.server import Server, environment, seed, serving
 from tests.support.streams import AT_ONCE, OneStream, Streams, allow_files, head
 

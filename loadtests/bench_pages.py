@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
-from server.provisioning import Seed
+from server.seeding import Seed
 from tests.browser.conftest import ARGUMENTS
 from tests.browser.scales import Scales, largest_at, note_paints, useful_at
 from tests.browser.states import PAGES

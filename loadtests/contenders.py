@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol
 
 from websockets.sync.client import connect as connect_websocket
 
-from server.provisioning import Seed
+from server.seeding import Seed
 from tests.support.processes import free_port, listens, program, running, wait_until
 from tests.support.redis import redis
 from tests.support.server import Server, environment, seed, serving

@@ -22,31 +22,34 @@ from server.audit import OPERATOR, Audit, process_name
 from server.domain import roles
 from server.domain.errors import NowServingError
 from server.execute import Executor
+from server.identity.staff import StaffAccounts
 from server.logs import configure_logging
-from server.provisioning import Seed, Setup
+from server.provisioning import create_site, organisation_named
+from server.queries.boards import Boards
+from server.queries.migrations import pending
 from server.queries.verification import verify
+from server.seeding import Seed, Seeder
 from server.settings import BadSettings, Settings, load_settings, unknown_names
 from server.store import sealed
 from server.store.chain import START
 from server.store.database import Database, database_url
 from server.store.migrate import migrate as bring_up
-from server.store.migrate import pending
 from server.store.retention import Forgotten, forget
 from server.vault import Vault
 
 T = TypeVar("T")
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Now Serving: the same true queue on every screen.")
-audit_commands = typer.Typer(no_args_is_help=True, help="The hash chains: who changed, saw or was refused what.")
+audit_commands = typer.Typer(no_args_is_help=True, help="The hash chains of the site logs and the audit.")
 app.add_typer(audit_commands, name="audit")
-key_commands = typer.Typer(no_args_is_help=True, help="The keys that seal what is personal.")
+key_commands = typer.Typer(no_args_is_help=True, help="The keys that encrypt personal data.")
 app.add_typer(key_commands, name="keys")
 error_console = Console(stderr=True)
 console = Console()
 
 
 def main() -> None:
-    """Run the command line; a known error is one line on standard error and status 1."""
+    """Run the command line. A known error gives one line on standard error and status 1; bad settings give status 2."""
     try:
         app()
     except BadSettings as error:
@@ -69,7 +72,7 @@ def serve(
     settings = _settings()
     _fit_for_processes(settings, workers)
     if _embedded(settings):
-        _run(_with_database(settings, bring_up))  # one file, one owner: nobody else will do it
+        _run(_with_database(settings, bring_up))  # this process is the only one that uses the file
     elif _run(_with_database(settings, pending)):
         error_console.print("The database lacks migrations: run [bold]nowserving migrate[/] first.")
         raise typer.Exit(1)
@@ -93,7 +96,7 @@ def demo(
     port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8000,
     directory: Annotated[Path, typer.Option(help="Where the demo keeps its data.")] = Path("var/demo"),
 ) -> None:
-    """Run a small clinic with a simulated day, to look at and to play with."""
+    """Run a small clinic with a simulated day, for a first look."""
     from server import uvicorn_server
     from server.app import build_app
     from server.demo import YOURS, Doors, a_patient, open_clinic
@@ -107,10 +110,10 @@ def demo(
     settings = _settings()
 
     async def prepare() -> tuple[Any, str]:
-        async with _setup(settings) as setup:
-            await bring_up(setup.database)
-            clinic = await open_clinic(setup, directory)
-            return clinic, await a_patient(setup, clinic)
+        async with _seeder(settings) as seeder:
+            await bring_up(seeder.database)
+            clinic = await open_clinic(seeder, directory)
+            return clinic, await a_patient(seeder.executor, Boards(seeder.database), clinic)
 
     clinic, patient = _run(prepare())
     base = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"
@@ -125,7 +128,7 @@ def demo(
     print("\nNow Serving: a simulated day at Riverside Clinic\n")
     for what, where in lines:
         print(f"  {what:<24}{where}")
-    print(f"\n{YOURS} is left to you: choose it at the reception, and press n for the next patient.")
+    print(f"\n{YOURS} is yours: choose it at the reception, and press n for the next patient.")
     print("Stop with Ctrl+C.\n", flush=True)
 
     doors = Doors(clinic, patient)
@@ -151,7 +154,7 @@ def demo(
 
 @app.command()
 def migrate() -> None:
-    """Bring the database to the tables of this version."""
+    """Migrate the database to the tables of this version."""
     applied = _run(_with_database(_settings(), bring_up))
     console.print(f"Applied: {', '.join(applied)}" if applied else "Nothing to do: the database is up to date.")
 
@@ -161,16 +164,16 @@ def seed(
     points: Annotated[int, typer.Option(help="Service points.", min=1, max=1000)] = 4,
     tickets: Annotated[int, typer.Option(help="Tickets waiting.", min=0, max=100_000)] = 20,
     displays: Annotated[int, typer.Option(help="Displays.", min=0, max=10_000)] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Create a site filled for tests and load; on an embedded database, its tables too."""
+    """Create a site with data for tests and load. An embedded database also gets its tables."""
     settings = _settings(quiet=as_json)
 
     async def fill() -> Seed:
-        async with _setup(settings) as setup:
-            if setup.database.embedded:
-                await bring_up(setup.database)
-            return await setup.seed(points, tickets, displays)
+        async with _seeder(settings) as seeder:
+            if seeder.database.embedded:
+                await bring_up(seeder.database)
+            return await seeder.seed(points, tickets, displays)
 
     made = _run(fill())
     if as_json:
@@ -183,73 +186,71 @@ def seed(
 
 @app.command()
 def site(
-    name: Annotated[str, typer.Argument(help="The site's name, as patients know it.")],
-    organisation: Annotated[str, typer.Option(help="The organisation; made if there is none of that name.")],
+    name: Annotated[str, typer.Argument(help="The site's name, as patients see it.")],
+    organisation: Annotated[str, typer.Option(help="The organisation. A new name creates one.")],
     time_zone: Annotated[str, typer.Option(help="IANA name of the site's time zone: Europe/Berlin.")],
-    language: Annotated[str, typer.Option(help="The site's own language, as en or pt-BR.")] = "en",
+    language: Annotated[str, typer.Option(help="The site's language: en, pt-BR.")] = "en",
 ) -> None:
-    """Create a site: the first thing that an empty installation needs. Queues and points follow over the API."""
+    """Create a site. An empty installation needs one first; the API then adds queues and points."""
     if time_zone not in available_timezones():
         raise typer.BadParameter(f"{time_zone} is no time zone", param_hint="--time-zone")
     settings = _settings()
 
-    async def create() -> int:
-        async with _setup(settings) as setup:
-            return (await setup.site(organisation, name, time_zone, language)).id
+    async def create(database: Database) -> int:
+        return (await create_site(database, organisation, name, time_zone=time_zone, language=language)).id
 
-    console.print(f"{name} is site {_run(create())}.", highlight=False)
+    console.print(f"{name} is site {_run(_with_database(settings, create))}.", highlight=False)
 
 
 @app.command()
 def user(
-    username: Annotated[str, typer.Argument(help="The name to sign in with.")],
+    username: Annotated[str, typer.Argument(help="The user name for sign-in.")],
     role: Annotated[str, typer.Option(help=f"One of {', '.join(roles.ROLES)}.")],
-    organisation: Annotated[str, typer.Option(help="Name of the organisation; it must have a site.")],
+    organisation: Annotated[str, typer.Option(help="Name of the organisation, which must have a site.")],
     password: Annotated[
         str, typer.Option(prompt=True, confirmation_prompt=True, hide_input=True, envvar="NOWSERVING_NEW_PASSWORD")
     ],
 ) -> None:
-    """Add a member of staff. The password is asked for, or taken from NOWSERVING_NEW_PASSWORD."""
+    """Add a member of staff. The command asks for the password, unless NOWSERVING_NEW_PASSWORD has it."""
     if role not in roles.ROLES:
         raise typer.BadParameter(f"one of {', '.join(roles.ROLES)}", param_hint="--role")
     if len(password) < 8:
         raise typer.BadParameter("at least 8 characters", param_hint="--password")
     settings = _settings()
 
-    async def add() -> None:
-        async with _setup(settings) as setup:
-            await setup.member(await setup.organisation(organisation), username, password, role)
+    async def add(database: Database) -> None:
+        organisation_id = await organisation_named(database, organisation)
+        await StaffAccounts(database).add(organisation_id, username, password, role)
 
-    _run(add())
+    _run(_with_database(settings, add))
     console.print(f"{username} may sign in as {role}.")
 
 
 @audit_commands.command("verify")
 def verify_audit(
-    site: Annotated[int | None, typer.Option(help="Verify this site's log alone; else all logs and processes.")] = None,
+    site: Annotated[int | None, typer.Option(help="Verify only this site's log. The default is every chain.")] = None,
     through: Annotated[
-        str | None, typer.Option(help="With --site: a head, as it was printed once, that the log must still pass through.")
+        str | None, typer.Option(help="With --site: a head from an earlier run, which must still be part of the log.")
     ] = None,
 ) -> None:
-    """Follow every hash chain from its beginning to its head; status 1 if one is broken. Servers may go on meanwhile."""
+    """Verify every hash chain from its beginning to its head. Servers may run. Status 1 if a chain is broken."""
     number, _, link = (through or "").partition(":")
     if through is not None and (site is None or not number.isdecimal() or len(link) != len(START)):
-        raise typer.BadParameter("it takes --site, and a head as 812:3fa9...", param_hint="--through")
+        raise typer.BadParameter("needs --site, and a head like 812:3fa9...", param_hint="--through")
     settings = _settings()
 
-    async def follow() -> tuple[int, int]:
+    async def follow(database: Database) -> tuple[int, int]:
         whole = broken = 0
-        async with _setup(settings) as setup:
-            async for each in verify(setup.database, site, (int(number), link) if number else None):
-                if each.broken is None:
-                    whole += 1
-                    print(f"{each.chain}: {each.links} links are whole, the head is {each.links}:{each.head}")
-                else:
-                    broken += 1
-                    print(f"{each.chain}: BROKEN after {each.links} links: {each.broken}")
+        async for each in verify(database, site, (int(number), link) if number else None):
+            if each.broken is None:
+                whole += 1
+                print(f"{each.chain}: {each.links} links are whole, the head is {each.links}:{each.head}")
+            else:
+                broken += 1
+                print(f"{each.chain}: BROKEN after {each.links} links: {each.broken}")
         return whole, broken
 
-    whole, broken = _run(follow())
+    whole, broken = _run(_with_database(settings, follow))
     print(f"{whole} chains are whole, {broken} are broken.")
     if broken:
         raise typer.Exit(1)
@@ -257,13 +258,13 @@ def verify_audit(
 
 @key_commands.command("new")
 def new_key() -> None:
-    """Print a fresh key for NOWSERVING_ENCRYPTION_KEYS."""
+    """Print a new key for NOWSERVING_ENCRYPTION_KEYS."""
     print(base64.b64encode(secrets.token_bytes(32)).decode())
 
 
 @key_commands.command("check")
 def check_keys() -> None:
-    """Say how many rows each key seals; status 1 if there are some that no configured key opens."""
+    """Print the number of rows that each key encrypts. Status 1 if no configured key decrypts some of them."""
     settings = _settings()
     vault = _vault(settings)
 
@@ -282,7 +283,7 @@ def check_keys() -> None:
 
 @key_commands.command("rotate")
 def rotate_keys() -> None:
-    """Seal everything anew under the first key. Servers go on meanwhile; stopped, it can be begun again."""
+    """Encrypt all personal data again with the first key. Servers may run. A stopped run can start again."""
     settings = _settings()
 
     async def rotate() -> bool:
@@ -290,8 +291,8 @@ def rotate_keys() -> None:
         async with _maintenance(settings, "rotate-keys") as (database, vault):
             for each in sealed.SEALED:
                 result = await sealed.reseal(database, vault, each)
-                left = f"; {result.closed} that no configured key opens" if result.closed else ""
-                print(f"{each.name}: {result.done} rows are sealed anew{left}")
+                left = f"; no configured key opens {result.closed}" if result.closed else ""
+                print(f"{each.name}: {result.done} rows resealed{left}")
                 opened = opened and not result.closed
         return opened
 
@@ -302,10 +303,10 @@ def rotate_keys() -> None:
 @app.command()
 def retention(
     days: Annotated[
-        int | None, typer.Option(help="Forget what is older; NOWSERVING_RETENTION_DAYS unless given.", min=1, max=36_500)
+        int | None, typer.Option(help="Age in days; the default is NOWSERVING_RETENTION_DAYS.", min=1, max=36_500)
     ] = None,
 ) -> None:
-    """Forget who patients were: what is sealed, names for displays, search, old answers and sessions. The log stays."""
+    """Delete personal data that is older: encrypted data, display names, search hashes, answers, sessions. The log stays."""
     settings = _settings()
     kept_days = settings.retention_days if days is None else days
     if kept_days is None:
@@ -317,13 +318,13 @@ def retention(
             return await forget(database, kept_days)
 
     done = _run(work())
-    print(f"Forgotten, of more than {kept_days} days ago: {done.visits} visits, {done.events} events of the log,")
-    print(f"{done.searches} hashes to search by, {done.answers} answers, {done.sessions} sessions.")
+    print(f"Deleted, of more than {kept_days} days ago: {done.visits} visits, {done.events} events of the log,")
+    print(f"{done.searches} search hashes, {done.answers} answers, {done.sessions} sessions.")
 
 
 @app.command()
 def check() -> None:
-    """Print the effective settings, secrets masked, and try every connection."""
+    """Print the effective settings with masked secrets, and try every connection."""
     settings = _settings()
     table = Table(box=None, show_header=False)
     for name, value in settings.masked().items():
@@ -333,17 +334,17 @@ def check() -> None:
     for problem in problems:
         error_console.print(f"[red]{problem}[/]", highlight=False)
     if settings.env == "production" and settings.public_url.scheme != "https":
-        error_console.print("[yellow]NOWSERVING_PUBLIC_URL is not https: patients' links would be sent in clear.[/]")
+        error_console.print("[yellow]NOWSERVING_PUBLIC_URL is not https: patients' links are not encrypted.[/]")
     if settings.env == "production" and settings.rate_limits == "off":
-        error_console.print("[yellow]NOWSERVING_RATE_LIMITS is off: anybody may ask, and guess, as often as they like.[/]")
+        error_console.print("[yellow]NOWSERVING_RATE_LIMITS is off: requests and guesses at passwords have no limit.[/]")
     if problems:
         raise typer.Exit(1)
-    console.print("[green]Everything that is configured answers.[/]")
+    console.print("[green]Every configured connection works.[/]")
 
 
 @app.command()
 def openapi() -> None:
-    """Print the API's description, as OpenAPI 3.1."""
+    """Print the description of the API, as OpenAPI 3.1."""
     from server.transport.spec.openapi import document
 
     print(json.dumps(document(), indent=2))
@@ -353,15 +354,15 @@ def openapi() -> None:
 def worker(
     concurrency: Annotated[int, typer.Option(help="Tasks at the same time.", min=1, max=64)] = 2,
 ) -> None:
-    """Run a worker: it sends what is due. Needs NOWSERVING_REDIS_URL."""
+    """Run a worker, which sends notifications. Needs NOWSERVING_REDIS_URL."""
     _celery("worker", "--concurrency", str(concurrency), "--without-gossip", "--without-mingle")
 
 
 @app.command()
 def beat(
-    schedule: Annotated[Path, typer.Option(help="File in which beat remembers when it ran what.")] = Path("var/beat"),
+    schedule: Annotated[Path, typer.Option(help="File with the time of each task's last run.")] = Path("var/beat"),
 ) -> None:
-    """Run the clock of the workers. Exactly one is needed; needs NOWSERVING_REDIS_URL."""
+    """Run the clock of the workers, exactly one in an installation. Needs NOWSERVING_REDIS_URL."""
     schedule.parent.mkdir(parents=True, exist_ok=True)
     _celery("beat", "--schedule", str(schedule))
 
@@ -390,7 +391,7 @@ def _embedded(settings: Settings) -> Path | None:
 
 
 def _fit_for_processes(settings: Settings, workers: int) -> None:
-    """Refuse in production, and say in development, what more than one process cannot share."""
+    """Refuse in production, and warn in development, when several processes cannot share the database or the bus."""
     if workers == 1:
         return
     lacking = []
@@ -409,27 +410,33 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
 
 
 @contextlib.asynccontextmanager
-async def _setup(settings: Settings) -> AsyncIterator[Setup]:
-    """Open the database for filling it. Running servers see what is done here within a second, from the log."""
-    database, vault = Database(settings.database_url.get_secret_value()), _vault(settings)
+async def _opened(settings: Settings) -> AsyncIterator[Database]:
+    database = Database(settings.database_url.get_secret_value())
     try:
-        yield Setup(database, Executor(database, vault, publish=lambda *_: None))
+        yield database
     finally:
         await database.close()
 
 
 @contextlib.asynccontextmanager
+async def _seeder(settings: Settings) -> AsyncIterator[Seeder]:
+    """Open the database for seeding. Running servers read the new events from the log within a second."""
+    async with _opened(settings) as database:
+        yield Seeder(database, Executor(database, _vault(settings), publish=lambda *_: None))
+
+
+@contextlib.asynccontextmanager
 async def _maintenance(settings: Settings, action: str) -> AsyncIterator[tuple[Database, Vault]]:
-    """Open the database for work on what is kept. The audit says that the operator did ``action``."""
-    database, vault = Database(settings.database_url.get_secret_value()), _vault(settings)
-    audit = Audit(database, vault, process_name())
-    audit.start()
-    audit.note(action, OPERATOR)
-    try:
-        yield database, vault
-    finally:
-        await audit.stop()
-        await database.close()
+    """Open the database for maintenance, and note in the audit that the operator did ``action``."""
+    vault = _vault(settings)
+    async with _opened(settings) as database:
+        audit = Audit(database, vault, process_name())
+        audit.start()
+        audit.note(action, OPERATOR)
+        try:
+            yield database, vault
+        finally:
+            await audit.stop()
 
 
 def _vault(settings: Settings) -> Vault:
@@ -437,12 +444,12 @@ def _vault(settings: Settings) -> Vault:
 
 
 async def _with_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
-    async with _setup(settings) as setup:
-        return await work(setup.database)
+    async with _opened(settings) as database:
+        return await work(database)
 
 
 async def _connections(settings: Settings) -> list[str]:
-    """Try every configured connection; return what is wrong, in words."""
+    """Try every configured connection; return a sentence for each one that fails."""
     problems = []
     try:
         lacking = await _with_database(settings, pending)

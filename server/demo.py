@@ -1,8 +1,7 @@
 """The demo: a small clinic with a simulated day, on an embedded database and the in-memory bus, in one process.
 
-Its index leads into every screen, so it tells whoever can reach the demo the token of its display and of one patient, and
-how its staff sign in. Nobody real is in it, and only ``nowserving demo`` has these routes: no other server is put together
-with them.
+The index links to every screen. It therefore shows every visitor the tokens of a display and a patient, and the passwords
+of the staff. The demo has no real people, and only ``nowserving demo`` has these routes.
 """
 
 from __future__ import annotations
@@ -21,15 +20,16 @@ from starlette.routing import BaseRoute, Route
 from server.domain.commands import AddProvider, ChangeSite, StaffPoint
 from server.domain.errors import NowServingError, TicketNotFound
 from server.domain.model import OPEN_STATES
-from server.provisioning import DisplaySeed, Setup, StaffSeed
+from server.execute import Executor
 from server.queries.boards import Boards
+from server.seeding import DisplaySeed, Seeder, StaffSeed, issue_ticket
 from server.transport.context import Context
 from server.transport.http.errors import page
 
 logger = structlog.get_logger(__name__)
 
 PASSWORD = "demo-clinic"
-# Left to whoever tries the demo; the simulation serves all others.
+# The point for the visitor of the demo. The simulation serves all others.
 YOURS = "Room 4"
 ARRIVED = ("Ada Berg", "Bo Lind", "Cem Aydin", "Dora Klein", "Emil Roth", "Fatou Sarr")
 BEFORE_YOU = len(ARRIVED)
@@ -37,24 +37,24 @@ LOOK_SECONDS = 5.0
 
 
 class Clinic(TypedDict):
-    """The demo's clinic: what its pages are opened with."""
+    """The demo's clinic: the ids, tokens and passwords that open its pages."""
 
     site_id: int
     display: DisplaySeed
     staff: list[StaffSeed]
 
 
-async def open_clinic(setup: Setup, directory: Path) -> Clinic:
-    """Return the demo clinic kept in ``directory``; create it the first time."""
+async def open_clinic(seeder: Seeder, directory: Path) -> Clinic:
+    """Return the demo clinic in ``directory``. The first call creates it."""
     kept = directory / "clinic.json"
     if kept.exists():
         clinic: Clinic = json.loads(kept.read_text())
         return clinic
-    site = await setup.site("Riverside Health", "Riverside Clinic", language="en")
-    await setup.do(ChangeSite(site_id=site.id, names_on_display=True, target_standard=25, target_assisted=15))
-    registration = await setup.queue(site.id, "Registration", "A")
-    blood = await setup.queue(site.id, "Blood tests", "B")
-    doctor = await setup.queue(site.id, "Consultation", "C")
+    site = await seeder.site("Riverside Health", "Riverside Clinic", language="en")
+    await seeder.do(ChangeSite(site_id=site.id, names_on_display=True, target_standard=25, target_assisted=15))
+    registration = await seeder.queue(site.id, "Registration", "A")
+    blood = await seeder.queue(site.id, "Blood tests", "B")
+    doctor = await seeder.queue(site.id, "Consultation", "C")
     for name, queue_ids, provider in (
         ("Desk 1", [registration], None),
         ("Desk 2", [registration], None),
@@ -63,35 +63,35 @@ async def open_clinic(setup: Setup, directory: Path) -> Clinic:
         ("Room 3", [doctor, blood], "Dr. Tom Winter"),
         (YOURS, [registration, blood, doctor], None),
     ):
-        point_id = await setup.point(site.id, name, queue_ids)
+        point_id = await seeder.point(site.id, name, queue_ids)
         if provider is not None:
-            added = await setup.do(AddProvider(site_id=site.id, name=provider))
-            await setup.do(StaffPoint(point_id=point_id, provider_id=added["events"][-1]["provider_id"]))
+            added = await seeder.do(AddProvider(site_id=site.id, name=provider))
+            await seeder.do(StaffPoint(point_id=point_id, provider_id=added["events"][-1]["provider_id"]))
     clinic = {
         "site_id": site.id,
-        "display": await setup.display(site.id, "Waiting room"),
+        "display": await seeder.display(site.id, "Waiting room"),
         "staff": [
-            await setup.member(site.organisation_id, "admin", PASSWORD, "admin"),
-            await setup.member(site.organisation_id, "reception", PASSWORD, "receptionist"),
-            await setup.member(site.organisation_id, "doctor", PASSWORD, "clinician"),
+            await seeder.member(site.organisation_id, "admin", PASSWORD, "admin"),
+            await seeder.member(site.organisation_id, "reception", PASSWORD, "receptionist"),
+            await seeder.member(site.organisation_id, "doctor", PASSWORD, "clinician"),
         ],
     }
     kept.write_text(json.dumps(clinic))
     return clinic
 
 
-async def a_patient(setup: Setup, clinic: Clinic) -> str:
-    """Return the token of a patient who takes a ticket now, behind a few others: there is a wait to be seen."""
-    board = await Boards(setup.database).board(clinic["site_id"])
+async def a_patient(executor: Executor, boards: Boards, clinic: Clinic) -> str:
+    """Issue a ticket behind a few others, so that there is a wait to see; return its token."""
+    board = await boards.board(clinic["site_id"])
     registration = min(board.queues)
     for index in range(len(board.waiting(registration)), BEFORE_YOU):
-        await setup.ticket(registration, name=ARRIVED[index])
-    ticket = await setup.ticket(registration, name="You")
+        await issue_ticket(executor, registration, name=ARRIVED[index])
+    ticket = await issue_ticket(executor, registration, name="You")
     return ticket["token"]
 
 
 class Doors:
-    """The way into every screen of the demo, as its index shows it. There is always a patient in it."""
+    """The routes of the demo's index, which links to every screen. There is always a patient to follow."""
 
     def __init__(self, clinic: Clinic, ticket: str) -> None:
         self._clinic = clinic
@@ -99,19 +99,18 @@ class Doors:
 
     @property
     def routes(self) -> list[BaseRoute]:
-        """The demo's index, and what it asks for."""
+        """The demo's index, and the data that the index loads."""
         return [Route("/", self._index, methods=["GET"]), Route("/demo/doors", self._doors, methods=["GET"])]
 
     async def keep_a_patient(self, context: Context) -> None:
-        """Go on until cancelled: when the patient is done, let another one come."""
-        setup = Setup(context.database, context.executor)
+        """Run until cancelled: when the patient is done, issue another ticket."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             try:
                 if not await self._is_here(context):
-                    self._ticket = await a_patient(setup, self._clinic)
+                    self._ticket = await a_patient(context.executor, context.boards, self._clinic)
             except NowServingError as error:
-                logger.warning("no other patient came", error=repr(error))
+                logger.warning("demo patient not replaced", error=repr(error))
 
     async def _is_here(self, context: Context) -> bool:
         try:

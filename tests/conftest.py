@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import URL
 
 from server.execute import Executor
-from server.provisioning import Setup
+from server.seeding import Seeder
 from server.store.database import Database
 from server.vault import Vault
 from tests.support import databases, extent
@@ -75,10 +75,10 @@ def vault() -> Vault:
 
 
 @pytest.fixture
-def setup(database: Database, vault: Vault) -> Iterator[Setup]:
+def setup(database: Database, vault: Vault) -> Iterator[Seeder]:
     """Fills the database."""
     with quick_passwords():
-        yield Setup(database, Executor(database, vault, publish=lambda *_: None))
+        yield Seeder(database, Executor(database, vault, publish=lambda *_: None))
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from server.queries import keyset
 from server.queries.keyset import Key, Page
-from server.store.database import Database
+from server.queries.reader import Reader
 from server.store.tables import api_keys, sessions, staff
 
 BY_NUMBER: tuple[type, ...] = (int,)  # id
@@ -48,7 +48,7 @@ class ApiKeyListed:
     revoked_at: int | None
 
 
-async def staff_page(database: Database, organisation_id: int, size: int, after: Key | None) -> Page[StaffListed]:
+async def staff_page(database: Reader, organisation_id: int, size: int, after: Key | None) -> Page[StaffListed]:
     """Return some of an organisation's staff, by id. Raises `Unavailable`."""
     own = staff.c.organisation_id == organisation_id
     statement = select(staff.c.id, staff.c.username, staff.c.role, staff.c.active).where(own)
@@ -59,7 +59,7 @@ async def staff_page(database: Database, organisation_id: int, size: int, after:
 
 
 async def sessions_page(
-    database: Database, staff_id: int, used_since: int, current: str, size: int, after: Key | None
+    database: Reader, staff_id: int, used_since: int, current: str, size: int, after: Key | None
 ) -> Page[SessionListed]:
     """Return some of a member's sessions that have not ended and were used since an instant (microseconds), by id.
 
@@ -76,7 +76,7 @@ async def sessions_page(
     return keyset.page(listed, counted, lambda session: (session.id,), more=more)
 
 
-async def api_keys_page(database: Database, organisation_id: int, size: int, after: Key | None) -> Page[ApiKeyListed]:
+async def api_keys_page(database: Reader, organisation_id: int, size: int, after: Key | None) -> Page[ApiKeyListed]:
     """Return some of an organisation's API keys, by id, the revoked ones too. Raises `Unavailable`."""
     own = api_keys.c.organisation_id == organisation_id
     async with database.read() as connection:

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from server.queries import keyset
 from server.queries.keyset import Key, Page
-from server.store.database import Database
+from server.queries.reader import Reader
 from server.store.tables import audit, events
 
 KEY_OF_CHANGES: tuple[type, ...] = (int,)  # seq
@@ -31,7 +31,7 @@ class Audited:
     number: int
 
 
-async def changes(database: Database, site_id: int, size: int, after: Key | None) -> Page[Audited]:
+async def changes(database: Reader, site_id: int, size: int, after: Key | None) -> Page[Audited]:
     """Return some of what changed at a site, the latest first. Raises `Unavailable`."""
     names = ("seq", "at", "type", "actor", "command_id", "entry_id")
     async with database.read() as connection:
@@ -55,9 +55,7 @@ async def changes(database: Database, site_id: int, size: int, after: Key | None
     return keyset.page(told, counted, lambda each: (each.number,), more=more)
 
 
-async def access(
-    database: Database, organisation_id: int, site_id: int | None, size: int, after: Key | None
-) -> Page[Audited]:
+async def access(database: Reader, organisation_id: int, site_id: int | None, size: int, after: Key | None) -> Page[Audited]:
     """Return some of what an organisation's people did without changing anything, the latest first; at one site, if named.
 
     Raises `Unavailable`.

@@ -16,30 +16,30 @@ from server.store.sites import Head
 class Boards:
     """Reads boards and logs of one database; `server.live` is handed one and never sees the database itself."""
 
-    database: Database
+    _database: Database
 
     async def board(self, site_id: int) -> Board:
         """Return a site's board as one consistent snapshot. Raises `SiteNotFound`, `Unavailable`."""
-        async with self.database.read() as connection:
+        async with self._database.read() as connection:
             return await connection.run_sync(boards.of_site, site_id)
 
     async def since(self, site_id: int, seq: int) -> list[Recorded]:
         """Return the site's events after ``seq``, in order. Raises `Unavailable`."""
-        async with self.database.read() as connection:
+        async with self._database.read() as connection:
             return await connection.run_sync(event_log.since, site_id, seq)
 
     async def heads(self, site_ids: Iterable[int]) -> dict[int, Head]:
         """Return how far the given sites' logs have come. Raises `Unavailable`."""
-        async with self.database.read() as connection:
+        async with self._database.read() as connection:
             return await sites.heads(connection, site_ids)
 
     async def renew_epoch(self, site_id: int, epoch: str) -> None:
         """Note that a site's log is not the one that was called ``epoch``: it has lost its end. Raises `Unavailable`."""
-        async with self.database.write() as connection:
+        async with self._database.write() as connection:
             await sites.renew_epoch(connection, site_id, epoch)
 
     async def due(self) -> list[int]:
         """Return the sites for which the clock has something to do. Raises `Unavailable`."""
-        now = await self.database.now()
-        async with self.database.read() as connection:
+        now = await self._database.now()
+        async with self._database.read() as connection:
             return await sites.due(connection, now)

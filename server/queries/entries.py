@@ -15,7 +15,7 @@ from server.domain.model.ids import IDS_PER_SITE
 from server.domain.reporting.timeline import Interval, timeline
 from server.queries import keyset
 from server.queries.keyset import Key, Page
-from server.store.database import Database
+from server.queries.reader import Reader
 from server.store.tables import entries, intervals, sites, visits
 
 KEY: tuple[type, ...] = (int,)  # id: a site gives them in the order of joining
@@ -57,7 +57,7 @@ class EntryListed:
     quoted_until: int | None
 
 
-async def page(database: Database, site_id: int, filters: Filters, size: int, after: Key | None) -> Page[EntryListed]:
+async def page(database: Reader, site_id: int, filters: Filters, size: int, after: Key | None) -> Page[EntryListed]:
     """Return some of a site's entries, newest first. Raises `Unavailable`."""
     async with database.read() as connection:
         chosen = await _chosen(connection, site_id, filters)
@@ -108,13 +108,13 @@ async def _visit_labelled(connection: AsyncConnection, site_id: int, business_da
     )
 
 
-async def visit_of(database: Database, entry_id: int) -> int | None:
+async def visit_of(database: Reader, entry_id: int) -> int | None:
     """Return the visit that an entry is a stage of, or None if there is no such entry. Raises `Unavailable`."""
     async with database.read() as connection:
         return await connection.scalar(select(entries.c.visit_id).where(entries.c.id == entry_id))
 
 
-async def visit(database: Database, visit_id: int) -> tuple[Visit, Sequence[EntryListed]] | None:
+async def visit(database: Reader, visit_id: int) -> tuple[Visit, Sequence[EntryListed]] | None:
     """Return a visit with its stages in order, or None if there is no such visit. Raises `Unavailable`."""
     async with database.read() as connection:
         row = (await connection.execute(select(visits).where(visits.c.id == visit_id))).one_or_none()

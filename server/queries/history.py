@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from server.domain.events import Recorded, event_from
 from server.domain.reporting.timeline import Interval
 from server.queries.entries import EntryListed, intervals_of, stages
-from server.store.database import Database
+from server.queries.reader import Reader
 from server.store.tables import entries, event_entries, events, staff
 
 
@@ -35,7 +35,7 @@ class History:
     usernames: Mapping[str, str]
 
 
-async def of_visit(database: Database, visit_id: int, *, with_names: bool) -> History:
+async def of_visit(database: Reader, visit_id: int, *, with_names: bool) -> History:
     """Return a visit's history, with the names of who acted if asked for. Raises `Unavailable`."""
     async with database.read() as connection:
         found = await stages(connection, visit_id)

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, literal, select, union_all
 
-from server.store.database import CLOCK, Database
+from server.queries.reader import LookUp
+from server.store.database import CLOCK
 from server.store.tables import api_keys, displays, entries, kiosks, pairings, sessions, sites, staff, visits
 
 
@@ -71,7 +72,7 @@ class SiteListed:
 class Identities:
     """Looks people and devices up in one database. Each method is one query; all raise `Unavailable`."""
 
-    database: Database
+    database: LookUp
 
     async def member(self, username: str) -> StaffMember | None:
         """Return the active member of staff with this user name."""

@@ -1,4 +1,7 @@
-"""Past patients: a site's visits by what the patient told, found by keyed hashes. Nothing here opens personal data."""
+"""Search for past patients: visits by the patient's name, phone or date of birth, as keyed hashes.
+
+Nothing here decrypts personal data.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,36 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, select, union
 
+from server.domain.model import Personal
+from server.domain.errors import InvalidField
 from server.domain.model import Visit
 from server.queries import keyset
 from server.queries.keyset import Key, Page
-from server.store.database import Database
+from server.queries.reader import Reader
+from server.store import patients as found_by
 from server.store.patients import SearchKey
 from server.store.tables import visit_search, visits
+from server.vault import Vault
 
 KEY: tuple[type, ...] = (int,)  # id: a site gives them in the order of arrival
 
 
-async def page(
-    database: Database, site_id: int, ways: Sequence[Sequence[SearchKey]], size: int, after: Key | None
-) -> Page[Visit]:
-    """Return some of the visits that have all keys of one of the ``ways``, newest first. Raises `Unavailable`."""
+LEAST_OF_PHONE = 4  # digits
+
+
+def check_sought(told: Personal) -> None:
+    """Raise `InvalidField` unless a name, a phone number or a date of birth is there to search for."""
+    if told == Personal():
+        raise InvalidField(field="name", problem="a name, a phone number or a date of birth is needed")
+    if told.name is not None and not found_by.words(told.name):
+        raise InvalidField(field="name", problem="letters or digits")
+    if told.phone is not None and len(found_by.phone_digits(told.phone)) < LEAST_OF_PHONE:
+        raise InvalidField(field="phone", problem=f"at least {LEAST_OF_PHONE} digits")
+
+
+async def page(database: Reader, vault: Vault, site_id: int, told: Personal, size: int, after: Key | None) -> Page[Visit]:
+    """Return a page of the visits whose patient has told all of ``told``, newest first. Raises `Unavailable`."""
+    ways = found_by.sought(vault, site_id, told)
     async with database.read() as connection:
         found: dict[int, Visit] = {}
         for way in ways:  # each in the order of its key; an OR of them would have to be sorted
@@ -36,7 +55,7 @@ async def page(
 def _having(
     site_id: int, way: Sequence[SearchKey], *columns: ColumnElement[Any]
 ) -> tuple[Select[*tuple[Any, ...]], ColumnElement[int]]:
-    """Return the visits that have all of some keys, and the column by which they are in order."""
+    """Return a statement for the visits that have all keys of ``way``, and the column that orders them."""
     first, *others = [visit_search.alias(f"by_{number}") for number in range(len(way))]
     having = [
         and_(each.c.site_id == site_id, each.c.kind == kind, each.c.hash == digest)

@@ -7,14 +7,14 @@ from sqlalchemy import select
 from server.queries import keyset
 from server.queries.identity import SiteListed
 from server.queries.keyset import Key, Page
-from server.store.database import Database
+from server.queries.reader import Reader
 from server.store.tables import sites
 
 KEY: tuple[type, ...] = (str, int)  # name, id
 
 
 async def page(
-    database: Database, organisation_id: int, size: int, after: Key | None, *, only: int | None = None
+    database: Reader, organisation_id: int, size: int, after: Key | None, *, only: int | None = None
 ) -> Page[SiteListed]:
     """Return some of an organisation's sites, by name; with ``only``, none but that one. Raises `Unavailable`."""
     statement = select(sites.c.id, sites.c.name, sites.c.time_zone, sites.c.language)

@@ -15,8 +15,8 @@ from server.domain.model import OPEN_STATES, Site, State
 from server.domain.reporting.statistics import Report, Stage, Statistics
 from server.domain.reporting.timeline import Interval
 from server.domain.waits import Quote
+from server.queries.reader import Reader
 from server.store import sites
-from server.store.database import Database
 from server.store.tables import entries, intervals, points, queues, services, visits
 
 ROWS_AT_ONCE = 200  # between them, whatever else this process serves has its turn
@@ -45,13 +45,13 @@ class OpenEntry:
     since: int
 
 
-async def between(database: Database, site_id: int, first: str, last: str) -> Named:
+async def between(database: Reader, site_id: int, first: str, last: str) -> Named:
     """Return the figures of the business days from ``first`` to ``last``. Raises `SiteNotFound`, `Unavailable`."""
     async with database.read() as connection:
         return await _between(connection, await connection.run_sync(sites.load, site_id), first, last)
 
 
-async def of_day(database: Database, site_id: int, business_day: str | None) -> tuple[Named, str, list[OpenEntry]]:
+async def of_day(database: Reader, site_id: int, business_day: str | None) -> tuple[Named, str, list[OpenEntry]]:
     """Return a day's figures, which day it is, and what is open of it: the site's present day if none is named.
 
     Raises `SiteNotFound`, `Unavailable`.

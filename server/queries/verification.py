@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Row, Select, func, select, union
 
+from server.queries.reader import Reader
 from server.store.audit import Noted
 from server.store.chain import START, follow
-from server.store.database import Database
 from server.store.tables import audit, audit_chains, events, sites
 
 BATCH = 1000
@@ -35,7 +35,7 @@ class _Head:
 
 
 async def verify(
-    database: Database, site_id: int | None = None, through: tuple[int, str] | None = None
+    database: Reader, site_id: int | None = None, through: tuple[int, str] | None = None
 ) -> AsyncIterator[Verified]:
     """Verify the log of one site, or every log and every process's chain; safe beside running servers.
 
@@ -54,7 +54,7 @@ async def verify(
         before = each
 
 
-async def _site(database: Database, site_id: int, through: tuple[int, str] | None = None) -> Verified:
+async def _site(database: Reader, site_id: int, through: tuple[int, str] | None = None) -> Verified:
     last = select(func.max(events.c.seq)).where(events.c.site_id == site_id).scalar_subquery()
     async with database.read() as connection:
         row = (await connection.execute(select(sites.c.seq, sites.c.chain).where(sites.c.id == site_id))).one_or_none()
@@ -70,7 +70,7 @@ async def _site(database: Database, site_id: int, through: tuple[int, str] | Non
     return await _follow(database, head, "event", lambda after: rows.where(events.c.seq > after), link, through)
 
 
-async def _process(database: Database, chain_id: int) -> Verified:
+async def _process(database: Reader, chain_id: int) -> Verified:
     last = select(func.max(audit.c.n)).where(audit.c.chain_id == chain_id).scalar_subquery()
     async with database.read() as connection:
         row = (await connection.execute(select(audit_chains).where(audit_chains.c.id == chain_id))).one_or_none()
@@ -88,7 +88,7 @@ async def _process(database: Database, chain_id: int) -> Verified:
 
 
 async def _follow(
-    database: Database,
+    database: Reader,
     head: _Head,
     noun: str,
     rows_after: Callable[[int], Select[Any]],
@@ -128,7 +128,7 @@ _SITES = union(select(sites.c.id), select(events.c.site_id).distinct())
 _CHAINS = union(select(audit_chains.c.id), select(audit.c.chain_id).distinct())
 
 
-async def _ids(database: Database, among: Any) -> AsyncIterator[int]:
+async def _ids(database: Reader, among: Any) -> AsyncIterator[int]:
     found = among.subquery()
     after = 0
     while True:

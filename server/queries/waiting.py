@@ -5,17 +5,17 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from server.domain.model import Visit
-from server.store.database import Database
+from server.queries.reader import Reader
 from server.store.tables import entries, visits
 
 
-async def sites_with_waiting(database: Database) -> list[int]:
+async def sites_with_waiting(database: Reader) -> list[int]:
     """Return the ids of the sites in whose queues somebody waits. Raises `Unavailable`."""
     async with database.read() as connection:
         return list(await connection.scalars(select(entries.c.site_id).where(entries.c.state == "waiting").distinct()))
 
 
-async def visit(database: Database, visit_id: int) -> Visit | None:
+async def visit(database: Reader, visit_id: int) -> Visit | None:
     """Return a visit. Raises `Unavailable`."""
     async with database.read() as connection:
         row = (await connection.execute(select(visits).where(visits.c.id == visit_id))).one_or_none()

@@ -1,4 +1,4 @@
-"""Migrations: bringing a database to the tables of this version."""
+"""Migrations: they give a database the tables of this version."""
 
 from __future__ import annotations
 
@@ -21,24 +21,22 @@ def _config(connection: Connection | None = None) -> Config:
 
 
 async def migrate(database: Database) -> list[str]:
-    """Bring the database to this version; return the revisions that were applied. Raises `Unavailable`."""
-    lacking = await pending(database)
-    if lacking:
+    """Migrate the database to this version; return the revisions that were applied. Raises `Unavailable`."""
+    async with database.read() as connection:
+        revisions = lacking(await connection.run_sync(revision))
+    if revisions:
         with translated():
-            async with database.engine.begin() as connection:
-                await connection.run_sync(lambda sync: command.upgrade(_config(sync), "head"))
-    return lacking
+            async with database.engine.begin() as writing:
+                await writing.run_sync(lambda sync: command.upgrade(_config(sync), "head"))
+    return revisions
 
 
-async def pending(database: Database) -> list[str]:
-    """Return the revisions that the database still lacks, in order. Raises `Unavailable`."""
+def revision(connection: Connection) -> str | None:
+    """Return the revision of the database, or None if it has no tables."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def lacking(at: str | None) -> list[str]:
+    """Return the revisions from ``at``, which is applied, to this version, in order."""
     scripts = ScriptDirectory.from_config(_config())
-
-    def current(connection: Connection) -> str | None:
-        return MigrationContext.configure(connection).get_current_revision()
-
-    with translated():
-        async with database.engine.connect() as connection:
-            at = await connection.run_sync(current)
-    revisions = [script.revision for script in scripts.iterate_revisions("head", at or "base")]
-    return revisions[::-1]
+    return [script.revision for script in scripts.iterate_revisions("head", at or "base")][::-1]

@@ -12,7 +12,7 @@ from server.identity.identity import Identity
 from server.live.hub import Hub
 from server.queries.boards import Boards
 from server.queries.identity import Identities
-from server.store.database import Database
+from server.queries.reader import Reader
 from server.transport.access.gate import Gate
 from server.transport.http.assets import Assets
 from server.transport.http.metrics import Metrics
@@ -24,7 +24,7 @@ from server.vault import Vault
 class Context:
     """The parts of one process. ``public_url`` is the address of this installation for patients, if set."""
 
-    database: Database
+    database: Reader
     vault: Vault
     executor: Executor
     hub: Hub

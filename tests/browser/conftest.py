@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import APIRequestContext, Browser, ConsoleMessage, Error, Page, Request, sync_playwright
 
-from server.provisioning import Seed
+from server.seeding import Seed
 from tests.support.demo import demo
 from tests.support.processes import program
 from tests.support.server import Server, environment, seed, serving

@@ -11,7 +11,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from server.provisioning import Seed
+from server.seeding import Seed
 from tests.browser import broken
 from tests.browser.conftest import Watch, sign_in_as
 from tests.support.plain import answers

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from playwright.sync_api import Error, Page, expect
 
-from server.provisioning import Seed
+from server.seeding import Seed
 from tests.browser.conftest import AWAY, HEARTBEAT, Open
 from tests.support.plain import answers
 from tests.support.processes import end, free_port, running, wait_until

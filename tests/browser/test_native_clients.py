@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from server.provisioning import Seed
+from server.seeding import Seed
 from tests.browser.conftest import AWAY, Open
 from tests.support.processes import end
 from tests.support.screens import digest

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 from playwright.sync_api import Page, Route, expect
 
-from server.provisioning import Seed
+from server.seeding import Seed
 from tests.browser.conftest import HEARTBEAT, Open
 from tests.support.server import Server, serving
 

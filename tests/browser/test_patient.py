@@ -12,7 +12,7 @@ import httpx
 import pytest
 from playwright.sync_api import Error, Page, expect
 
-from server.provisioning import Seed
+from server.seeding import Seed
 from tests.browser.conftest import AWAY, HEARTBEAT, Open
 from tests.support.relay import Relay
 from tests.support.server import Server

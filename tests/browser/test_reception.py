@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from loadtests.bench_desk import FRAME_MILLISECONDS, measure
 from server.domain import roles
-from server.provisioning import Seed
+from server.seeding import Seed
 from tests.browser.conftest import HEARTBEAT, Open, sign_in_as
 from tests.support.server import Server, seed
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from server.provisioning import Seed
+from server.seeding import Seed
 from tests.browser.conftest import AWAY, Open, sign_in_as
 from tests.browser.test_display import KEPT, until
 from tests.support.server import Server, serving

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from server.domain import roles
-from server.provisioning import Seed, StaffSeed
+from server.seeding import Seed, StaffSeed
 from tests.browser.conftest import Open
 from tests.browser.states import SECONDS
 from tests.support.server import Server

@@ -26,8 +26,8 @@ import httpx
 
 from server.domain.commands import Command
 from server.domain.views import DeskView, DisplayView, PointView, TicketView
-from server.provisioning import Seed
 from server.queries.boards import Boards
+from server.seeding import Seed
 from server.store.database import Database
 from tests.faults.house import DRAIN_SECONDS, House, Node, house
 from tests.integration.test_everything_at_once import SENT

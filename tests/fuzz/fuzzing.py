@@ -33,7 +33,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from server.provisioning import Seed
+from server.seeding import Seed
 from tests.support.worlds import WANTED
 
 Json = dict[str, Any]

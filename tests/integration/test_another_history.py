@@ -7,14 +7,14 @@ import pytest
 from server.domain.commands import CallNext, Hold
 from server.domain.views import DisplayView
 from server.live.feed import Feed
-from server.provisioning import Setup
 from server.queries.boards import Boards
+from server.seeding import Seeder
 from server.store.database import Database
 from tests.support import history
 
 
 @pytest.mark.parametrize("renew", [True, False], ids=["restored", "by hand"])
-async def test_what_follows_an_older_state_is_another_history(setup: Setup, database: Database, renew: bool) -> None:
+async def test_what_follows_an_older_state_is_another_history(setup: Seeder, database: Database, renew: bool) -> None:
     """Feeds notice, agree on its name, and answer nobody who was told of what is no more."""
     seeded = await setup.seed(points=2, tickets=4, displays=1)
     site_id, boards = seeded["site_id"], Boards(database)

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from sqlalchemy import make_url
 
-from server.provisioning import Seed
+from server.seeding import Seed
 from server.store import tables
 from server.transport.http.bodies import MODELS
 from tests.support.server import Server, environment, seed, serving

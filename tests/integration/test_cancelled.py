@@ -9,8 +9,8 @@ from typing import Any, Generic, TypeVar
 
 from server.domain.commands import IssueTicket
 from server.execute import Executor
-from server.provisioning import Setup
 from server.queries.boards import Boards
+from server.seeding import Seeder
 from server.store import event_log
 from server.store.database import Database
 from server.vault import Vault
@@ -44,7 +44,7 @@ class CutAt(Generic[T]):
         raise AssertionError("unreachable")
 
 
-async def test_a_command_cut_anywhere(database: Database, setup: Setup, vault: Vault) -> None:
+async def test_a_command_cut_anywhere(database: Database, setup: Seeder, vault: Vault) -> None:
     """Once at each place where it waits for the database or for its turn, its connecting included."""
     site = await setup.site("House", "Clinic")
     queue_id = await setup.queue(site.id, "Blood tests", "A")

@@ -10,9 +10,9 @@ from sqlalchemy import delete, func, select, update
 
 from server.audit import BATCH, Audit
 from server.domain.commands import CallNext, ChangeSite, IssueTicket, Start
-from server.provisioning import Seed, Setup
 from server.queries import verification
 from server.queries.verification import Verified, verify
+from server.seeding import Seed, Seeder
 from server.store import audit as rows
 from server.store.audit import Chain
 from server.store.chain import START, follow
@@ -27,7 +27,7 @@ async def found(database: Database, site_id: int | None = None) -> list[Verified
     return [each async for each in verify(database, site_id)]
 
 
-async def a_morning(setup: Setup) -> Seed:
+async def a_morning(setup: Seeder) -> Seed:
     """Fill a site, and let something happen."""
     seed = await setup.seed(points=1, tickets=2, displays=1)
     await setup.do(ChangeSite(site_id=seed["site_id"], names_on_display=True))
@@ -48,7 +48,7 @@ def test_a_link_is_what_the_decision_says() -> None:
     assert follow(START, "ab", "c") != follow(START, "a", "bc")
 
 
-async def test_a_log_is_a_chain(setup: Setup, database: Database) -> None:
+async def test_a_log_is_a_chain(setup: Seeder, database: Database) -> None:
     one, other = await a_morning(setup), await a_morning(setup)
     verified = await found(database)
     assert [each.chain for each in verified] == [f"site {each['site_id']}" for each in (one, other)]
@@ -62,13 +62,13 @@ async def test_a_log_is_a_chain(setup: Setup, database: Database) -> None:
     assert sum(each.links for each in verified) == count
 
 
-async def test_a_site_of_which_nothing_is_recorded_is_whole(setup: Setup, database: Database) -> None:
+async def test_a_site_of_which_nothing_is_recorded_is_whole(setup: Seeder, database: Database) -> None:
     site = await setup.site("Org", "New")
     assert await found(database) == [Verified(f"site {site.id}", 0, START)]
     assert (await found(database, site.id + 1))[0].broken == "there is no such site"
 
 
-async def test_more_than_a_batch(setup: Setup, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_more_than_a_batch(setup: Seeder, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     seed = await a_morning(setup)
     monkeypatch.setattr(verification, "BATCH", 3)
     assert [each.broken for each in await found(database)] == [None]
@@ -92,7 +92,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("what", CHANGES)
-async def test_what_is_changed_shows(setup: Setup, database: Database, what: str) -> None:
+async def test_what_is_changed_shows(setup: Seeder, database: Database, what: str) -> None:
     seed = await a_morning(setup)
     other = await a_morning(setup)
     async with database.write() as connection:
@@ -105,7 +105,7 @@ async def test_what_is_changed_shows(setup: Setup, database: Database, what: str
     assert broken.broken.startswith("event 4 is not what was written there")
 
 
-async def test_whoever_mends_the_hash_too_breaks_the_next(setup: Setup, database: Database) -> None:
+async def test_whoever_mends_the_hash_too_breaks_the_next(setup: Seeder, database: Database) -> None:
     seed = await a_morning(setup)
     async with database.write() as connection:
         row = (await connection.execute(select(events).where(events.c.seq == 4))).one()
@@ -117,7 +117,7 @@ async def test_whoever_mends_the_hash_too_breaks_the_next(setup: Setup, database
     assert (broken.links, (broken.broken or "")[:7]) == (4, "event 5")
 
 
-async def test_what_is_taken_out_shows(setup: Setup, database: Database) -> None:
+async def test_what_is_taken_out_shows(setup: Seeder, database: Database) -> None:
     seed = await a_morning(setup)
     async with database.write() as connection:
         await connection.execute(delete(events).where(events.c.seq == 5))
@@ -125,7 +125,7 @@ async def test_what_is_taken_out_shows(setup: Setup, database: Database) -> None
     assert (broken.links, broken.broken) == (4, "event 5 is missing")
 
 
-async def test_an_end_that_is_cut_off_shows(setup: Setup, database: Database) -> None:
+async def test_an_end_that_is_cut_off_shows(setup: Seeder, database: Database) -> None:
     (whole,) = await _after(setup, database)
     async with database.write() as connection:
         await connection.execute(delete(events).where(events.c.seq == whole.links))
@@ -137,7 +137,7 @@ async def test_an_end_that_is_cut_off_shows(setup: Setup, database: Database) ->
     assert broken.broken == f"event {whole.links - 1} is not the head that was recorded"
 
 
-async def test_an_end_that_is_put_on_shows(setup: Setup, database: Database) -> None:
+async def test_an_end_that_is_put_on_shows(setup: Seeder, database: Database) -> None:
     (whole,) = await _after(setup, database)
     async with database.write() as connection:
         row = (await connection.execute(select(events).where(events.c.seq == whole.links))).one()._mapping
@@ -148,7 +148,7 @@ async def test_an_end_that_is_put_on_shows(setup: Setup, database: Database) -> 
     assert broken.broken == f"event {whole.links + 1} is beyond the head, {whole.links}"
 
 
-async def test_another_order_shows(setup: Setup, database: Database) -> None:
+async def test_another_order_shows(setup: Seeder, database: Database) -> None:
     await a_morning(setup)
     async with database.write() as connection:
         for old, new in ((4, 999), (5, 4), (999, 5)):
@@ -157,7 +157,7 @@ async def test_another_order_shows(setup: Setup, database: Database) -> None:
     assert (broken.links, (broken.broken or "")[:7]) == (3, "event 4")
 
 
-async def test_a_chain_that_was_made_anew_shows_to_who_kept_a_head(setup: Setup, database: Database) -> None:
+async def test_a_chain_that_was_made_anew_shows_to_who_kept_a_head(setup: Seeder, database: Database) -> None:
     """Rewritten from a link to its end, head and all, it is whole; but not through what was written down elsewhere."""
     seed = await a_morning(setup)
     (kept,) = await found(database)
@@ -178,14 +178,14 @@ async def test_a_chain_that_was_made_anew_shows_to_who_kept_a_head(setup: Setup,
         assert [each.broken async for each in verify(database, seed["site_id"], through)] == [problem]
 
 
-async def test_a_site_s_row_that_is_gone_shows(setup: Setup, database: Database) -> None:
+async def test_a_site_s_row_that_is_gone_shows(setup: Seeder, database: Database) -> None:
     seed = await a_morning(setup)
     async with database.write() as connection:
         await connection.execute(delete(sites))
     assert await found(database) == [Verified(f"site {seed['site_id']}", 0, START, "there is no such site")]
 
 
-async def test_what_may_be_forgotten_is_no_link(setup: Setup, database: Database) -> None:
+async def test_what_may_be_forgotten_is_no_link(setup: Seeder, database: Database) -> None:
     """What is sealed, and the name for displays: both leave no trace in what stays, and the chain holds without them."""
     await a_morning(setup)
     async with database.read() as connection:
@@ -204,7 +204,7 @@ async def test_what_may_be_forgotten_is_no_link(setup: Setup, database: Database
     assert [each.broken for each in await found(database)] == [None]
 
 
-async def _after(setup: Setup, database: Database) -> list[Verified]:
+async def _after(setup: Seeder, database: Database) -> list[Verified]:
     await a_morning(setup)
     whole = await found(database)
     assert [each.broken for each in whole] == [None]

@@ -12,8 +12,8 @@ from sqlalchemy import literal, make_url, select, update
 from server.domain.board import Changes
 from server.domain.errors import Unavailable
 from server.domain.model import Entry
-from server.provisioning import Setup
 from server.queries.boards import Boards
+from server.seeding import Seeder
 from server.store import boards, bulk_update, database
 from server.store.database import Conflict, Database, Transaction
 from server.store.tables import entries
@@ -67,7 +67,7 @@ async def test_one_that_was_of_use_just_now_is_not_asked_and_its_death_is_said(
     assert [await mysql.look_up(_ONE) for _ in range(5)], "the others, no younger, were let go with it"
 
 
-async def test_no_transaction_is_left_open(setup: Setup, database: Database, database_url: str) -> None:
+async def test_no_transaction_is_left_open(setup: Seeder, database: Database, database_url: str) -> None:
     """However a piece of work ends, its connection goes back clean: an open one would keep migrations waiting."""
 
     def fail(connection: Transaction) -> None:
@@ -116,7 +116,7 @@ async def test_a_cancelled_transaction_is_rolled_back(mysql: Database, mysql_url
     assert _ask(mysql_url, "SELECT COUNT(*) FROM t") == [0]
 
 
-async def test_many_rows_change_as_one_does(setup: Setup, database: Database) -> None:
+async def test_many_rows_change_as_one_does(setup: Seeder, database: Database) -> None:
     """Numbers, truths and nothing at all arrive as they were sent; a row that is not as it was is left alone."""
     seeded = await setup.seed(points=1, tickets=6, displays=0)
     before = sorted((await Boards(database).board(seeded["site_id"])).entries.values(), key=lambda entry: entry.id)
@@ -140,7 +140,7 @@ async def test_many_rows_change_as_one_does(setup: Setup, database: Database) ->
     assert [row.seq for row in found] == [before[0].seq, 99, 99, 99, 99, 99]
 
 
-async def test_of_many_rows_each_must_be_as_it_was(setup: Setup, database: Database) -> None:
+async def test_of_many_rows_each_must_be_as_it_was(setup: Seeder, database: Database) -> None:
     seeded = await setup.seed(points=1, tickets=6, displays=0)
     board = await Boards(database).board(seeded["site_id"])
     changes, before = Changes(), board.site

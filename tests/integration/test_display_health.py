@@ -14,7 +14,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from server.provisioning import Seed
+from server.seeding import Seed
 from tests.support.screens import Screen, sse
 from tests.support.server import Server, environment, seed, serving
 

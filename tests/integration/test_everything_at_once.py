@@ -17,8 +17,8 @@ from sqlalchemy import Executable, delete, func, insert, select, update
 
 from server.domain.board import Board
 from server.domain.commands import COMMANDS, CallNext, Command
-from server.provisioning import Setup
 from server.queries.boards import Boards
+from server.seeding import Seeder
 from server.store.database import Database
 from server.store.tables import entries, events
 from tests.support.crowd import Answered, Asked, ask_at_once
@@ -186,7 +186,7 @@ TAMPERED: dict[str, Executable] = {
 
 
 @pytest.mark.parametrize("said", TAMPERED)
-async def test_what_is_not_in_order_is_noticed(said: str, database: Database, database_url: str, setup: Setup) -> None:
+async def test_what_is_not_in_order_is_noticed(said: str, database: Database, database_url: str, setup: Seeder) -> None:
     seeded = await setup.seed(points=1, tickets=3, displays=0)
     await setup.do(CallNext(point_id=seeded["point_ids"][0]))
     await truth_of(database_url, seeded["site_id"])

@@ -14,15 +14,15 @@ from server.domain.errors import CommandIdReused, NobodyWaiting, NothingDue, Poi
 from server.domain.events import DayTurned, EntryExpired, Recorded
 from server.domain.model import OPEN_STATES
 from server.execute import Executor
-from server.provisioning import Setup
 from server.queries.boards import Boards
+from server.seeding import Seeder
 from server.store import event_log
 from server.store.database import Database
 from server.store.tables import commands, counters, entries, intervals, sites, visits
 from server.vault import Vault
 
 
-async def test_a_day_in_the_log_equals_the_rows(setup: Setup, database: Database) -> None:
+async def test_a_day_in_the_log_equals_the_rows(setup: Seeder, database: Database) -> None:
     """Whatever is done, a board kept by applying events equals the one loaded from the rows."""
     seed = await setup.seed(points=2, tickets=5, displays=1)
     point, other = seed["point_ids"]
@@ -42,7 +42,7 @@ async def test_a_day_in_the_log_equals_the_rows(setup: Setup, database: Database
     assert sorted(kept.records(), key=repr) == sorted(loaded.records(), key=repr)
 
 
-async def test_numbers_have_no_gap_and_a_refusal_takes_none(setup: Setup, database: Database) -> None:
+async def test_numbers_have_no_gap_and_a_refusal_takes_none(setup: Seeder, database: Database) -> None:
     seed = await setup.seed(points=1, tickets=1, displays=0)
     await setup.do(CallNext(point_id=seed["point_ids"][0]))
     with pytest.raises(PointBusy):
@@ -53,7 +53,7 @@ async def test_numbers_have_no_gap_and_a_refusal_takes_none(setup: Setup, databa
     assert recorded[-1].event.name_on_wire() == "ticket-called"
 
 
-async def test_a_repeat_gets_the_same_answer_and_does_nothing(setup: Setup, database: Database) -> None:
+async def test_a_repeat_gets_the_same_answer_and_does_nothing(setup: Seeder, database: Database) -> None:
     seed = await setup.seed(points=1, tickets=3, displays=0)
     command = CallNext(point_id=seed["point_ids"][0])
     first = await setup.executor.execute(command, actor="staff:1", command_id="once")
@@ -66,7 +66,7 @@ async def test_a_repeat_gets_the_same_answer_and_does_nothing(setup: Setup, data
         await setup.executor.execute(command, actor="staff:2", command_id="once")
 
 
-async def test_a_preview_tells_what_would_be_and_does_nothing(setup: Setup, database: Database) -> None:
+async def test_a_preview_tells_what_would_be_and_does_nothing(setup: Seeder, database: Database) -> None:
     seed = await setup.seed(points=1, tickets=3, displays=0)
     site_id, queue_id = seed["site_id"], seed["queue_ids"][0]
     before = await Boards(database).board(site_id)
@@ -94,7 +94,7 @@ async def test_a_preview_tells_what_would_be_and_does_nothing(setup: Setup, data
     assert seen.records() == after.records()
 
 
-async def test_the_recorded_answer_is_ciphertext(setup: Setup, database: Database) -> None:
+async def test_the_recorded_answer_is_ciphertext(setup: Seeder, database: Database) -> None:
     seed = await setup.seed(points=1, tickets=1, displays=0)
     token = seed["tickets"][0]["token"]
     async with database.read() as connection:
@@ -103,7 +103,7 @@ async def test_the_recorded_answer_is_ciphertext(setup: Setup, database: Databas
     assert not any(token in answer for answer in answers)
 
 
-async def test_each_step_closes_an_interval(setup: Setup, database: Database) -> None:
+async def test_each_step_closes_an_interval(setup: Seeder, database: Database) -> None:
     seed = await setup.seed(points=1, tickets=1, displays=0)
     entry_id = (await setup.do(CallNext(point_id=seed["point_ids"][0])))["entry"]["id"]
     await setup.do(Start(entry_id=entry_id))
@@ -118,7 +118,7 @@ async def test_each_step_closes_an_interval(setup: Setup, database: Database) ->
     assert [row.ended_at for row in rows[:-1]] == [row.started_at for row in rows[1:]]
 
 
-async def test_executors_of_several_processes_follow_each_other(setup: Setup, database: Database, vault: Vault) -> None:
+async def test_executors_of_several_processes_follow_each_other(setup: Seeder, database: Database, vault: Vault) -> None:
     """Two executors with boards of their own take turns: each catches up from the log under the lock."""
     seed = await setup.seed(points=2, tickets=10, displays=0)
     other = Executor(database, vault, publish=lambda *_: None)
@@ -136,7 +136,7 @@ async def test_executors_of_several_processes_follow_each_other(setup: Setup, da
         await other.execute(CallNext(point_id=seed["point_ids"][0]), actor="staff:1", command_id="one more")
 
 
-async def test_a_board_that_was_wrong_is_thrown_away(setup: Setup, database: Database) -> None:
+async def test_a_board_that_was_wrong_is_thrown_away(setup: Seeder, database: Database) -> None:
     """A row changed behind the log's back is not overwritten: the command begins anew from what is there."""
     seed = await setup.seed(points=1, tickets=2, displays=0)
     async with database.write() as connection:
@@ -146,7 +146,7 @@ async def test_a_board_that_was_wrong_is_thrown_away(setup: Setup, database: Dat
     assert answer["entry"]["id"] != first
 
 
-async def test_only_what_is_committed_is_published(database: Database, vault: Vault, setup: Setup) -> None:
+async def test_only_what_is_committed_is_published(database: Database, vault: Vault, setup: Seeder) -> None:
     seen: list[Recorded] = []
     open_transactions: list[int] = []
 
@@ -168,12 +168,12 @@ async def test_only_what_is_committed_is_published(database: Database, vault: Va
     assert open_transactions == [0, 0]
 
 
-async def test_an_unknown_site_is_not_found(setup: Setup) -> None:
+async def test_an_unknown_site_is_not_found(setup: Seeder) -> None:
     with pytest.raises(SiteNotFound):
         await setup.do(CallNext(point_id=999_000_000_001))
 
 
-async def test_many_at_once_in_one_process(setup: Setup) -> None:
+async def test_many_at_once_in_one_process(setup: Seeder) -> None:
     seed = await setup.seed(points=5, tickets=30, displays=0)
     calls = [setup.do(CallNext(point_id=point)) for point in seed["point_ids"] for _ in range(8)]
     outcomes = await asyncio.gather(*calls, return_exceptions=True)
@@ -182,7 +182,7 @@ async def test_many_at_once_in_one_process(setup: Setup) -> None:
     assert all(isinstance(outcome, dict | PointBusy) for outcome in outcomes)
 
 
-async def test_the_day_turns_once_and_ends_what_is_open(setup: Setup, database: Database) -> None:
+async def test_the_day_turns_once_and_ends_what_is_open(setup: Seeder, database: Database) -> None:
     """A site whose day is long over: the first command turns the day before it does anything else."""
     seed = await setup.seed(points=1, tickets=2, displays=0)
     site_id = seed["site_id"]
@@ -206,7 +206,7 @@ async def test_the_day_turns_once_and_ends_what_is_open(setup: Setup, database: 
         await setup.do(Tick(site_id=site_id))
 
 
-async def test_a_tick_turns_the_day(setup: Setup, database: Database) -> None:
+async def test_a_tick_turns_the_day(setup: Seeder, database: Database) -> None:
     seed = await setup.seed(points=1, tickets=1, displays=0)
     await _age(database, seed["site_id"])
     setup.executor._boards.clear()
@@ -230,7 +230,7 @@ async def _age(database: Database, site_id: int) -> None:
         await connection.execute(update(counters).where(counters.c.site_id == site_id).values(business_day=old))
 
 
-async def test_answers_are_kept_for_a_day(setup: Setup, database: Database) -> None:
+async def test_answers_are_kept_for_a_day(setup: Seeder, database: Database) -> None:
     """A repeat after that is a new command: its answer, and the token in it, are gone."""
     seed = await setup.seed(points=1, tickets=1, displays=0)
     command = IssueTicket(queue_id=seed["queue_ids"][0])

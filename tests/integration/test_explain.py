@@ -24,12 +24,12 @@ from server.domain.model.ids import IDS_PER_SITE
 from server.execute import Executor
 from server.identity.lockout import after_failure
 from server.identity.staff import StaffAccounts
-from server.provisioning import Seed, Setup
 from server.queries import administration, audit, entries, history, patients, sites, statistics, waiting
 from server.queries.boards import Boards
 from server.queries.entries import Filters
 from server.queries.identity import Identities
 from server.queries.verification import verify
+from server.seeding import Seed, Seeder
 from server.store import answers, api_keys, event_log, lockouts, notifications, pairings, processes, tables
 from server.store import audit as audit_store
 from server.store import patients as found_by
@@ -84,7 +84,7 @@ async def _filled(database: Database) -> World:
     async with database.write() as connection:
         await _crowd(connection)
     for _ in range(2):  # a site is never all that there is
-        seed = await Setup(database, Executor(database, vault, publish=lambda *_: None)).seed(
+        seed = await Seeder(database, Executor(database, vault, publish=lambda *_: None)).seed(
             points=4, tickets=0, displays=1
         )
         async with database.write() as connection:
@@ -93,7 +93,7 @@ async def _filled(database: Database) -> World:
             filled = await past.fill(connection, site.id, seed["queue_ids"], seed["point_ids"][0], days, PER_DAY)
         executor = Executor(database, vault, publish=lambda *_: None)  # the first one's board knows nothing of that past
         for index in range(9):
-            await Setup(database, executor).ticket(seed["queue_ids"][index % 3])
+            await Seeder(database, executor).ticket(seed["queue_ids"][index % 3])
         known = Personal(name="Grace Hopper", phone="+49 30 901820", date_of_birth="1906-12-09")
         async with database.write() as connection:
             for each in filled[:30]:
@@ -268,9 +268,8 @@ async def a_visit_and_its_history(world: World) -> object:
 async def past_patients(world: World) -> object:
     vault, site_id = world.executor._vault, world.site.id
     for about in ({"name": "Grace Hopper"}, {"phone": "+49 30 901820"}, {"name": "Hopper", "date_of_birth": "1906-12-09"}):
-        ways = found_by.sought(vault, site_id, Personal(**about))
         for after in (None, (2 * site_id * IDS_PER_SITE,)):
-            page = await patients.page(world.database, site_id, ways, 50, after)
+            page = await patients.page(world.database, vault, site_id, Personal(**about), 50, after)
     assert page.total == 30
     return page
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from server.provisioning import Seed
+from server.seeding import Seed
 from tests.fuzz.fuzzing import LEFT_OUT, ROLES, Fuzzer, House, served
 from tests.support.server import Server, environment, seed, serving
 

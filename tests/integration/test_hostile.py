@@ -19,7 +19,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from server.provisioning import Seed
+from server.seeding import Seed
 from server.store import event_log
 from server.store.database import Database
 from server.transport.http.bodies import MODELS

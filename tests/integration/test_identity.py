@@ -12,7 +12,7 @@ import httpx
 import pytest
 from sqlalchemy import URL
 
-from server.provisioning import Seed, StaffSeed
+from server.seeding import Seed, StaffSeed
 from tests.support import databases
 from tests.support.rows import change, rows
 from tests.support.screens import sse

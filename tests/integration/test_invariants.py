@@ -8,14 +8,14 @@ import pytest
 from sqlalchemy import insert, update
 
 from server.domain.model import Entry, Visit
-from server.provisioning import Seed, Setup
 from server.queries.boards import Boards
+from server.seeding import Seed, Seeder
 from server.store.database import Conflict, Database
 from server.store.tables import entries, visits
 
 
 @pytest.fixture
-async def seeded(setup: Setup) -> Seed:
+async def seeded(setup: Seeder) -> Seed:
     return await setup.seed(points=2, tickets=3, displays=0)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from server.provisioning import Seed
+from server.seeding import Seed
 from tests.support.screens import Screen, websocket
 from tests.support.server import Server, environment, seed, serving
 from tests.support.streams import head

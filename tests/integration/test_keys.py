@@ -29,9 +29,9 @@ from server.domain.commands import (
 from server.domain.errors import Unavailable
 from server.domain.views import DeskView, draw
 from server.execute import Executor
-from server.provisioning import Seed, Setup
 from server.queries.boards import Boards
 from server.queries.verification import verify
+from server.seeding import Seed, Seeder
 from server.store import event_log, pairings, sealed
 from server.store.database import Database
 from server.store.sealed import SEALED, Resealed, count, reseal
@@ -58,7 +58,7 @@ def both() -> Vault:
     return Vault([NEW, OLD], SECRET)
 
 
-async def a_morning(setup: Setup, tickets: int = 5) -> Seed:
+async def a_morning(setup: Seeder, tickets: int = 5) -> Seed:
     """Fill a site with whatever is sealed: patients, a service's true name, recorded answers, a token not yet fetched."""
     made = await setup.seed(points=2, tickets=0, displays=1)
     service = await setup.do(AddService(site_id=made["site_id"], name="HIV test", public_name="Laboratory"))
@@ -82,7 +82,7 @@ async def rotate(database: Database, vault: Vault) -> dict[str, Resealed]:
     return {each.name: await reseal(database, vault, each) for each in SEALED}
 
 
-async def test_there_is_no_other_sealed_column(setup: Setup, database: Database, vault: Vault) -> None:
+async def test_there_is_no_other_sealed_column(setup: Seeder, database: Database, vault: Vault) -> None:
     """Ciphertext is found wherever it is, and only the registry's columns have any."""
     await a_morning(setup)
     known = {each.name for each in SEALED}
@@ -100,7 +100,7 @@ async def test_there_is_no_other_sealed_column(setup: Setup, database: Database,
 
 
 async def test_everything_moves_and_the_older_key_can_go(
-    setup: Setup, database: Database, vault: Vault, both: Vault
+    setup: Seeder, database: Database, vault: Vault, both: Vault
 ) -> None:
     made = await a_morning(setup)
     site_id = made["site_id"]
@@ -133,12 +133,12 @@ def _sealed_in(recorded: Any) -> list[tuple[str, str]]:
 
 
 async def test_a_kept_board_goes_on(
-    setup: Setup, database: Database, vault: Vault, both: Vault, monkeypatch: pytest.MonkeyPatch
+    setup: Seeder, database: Database, vault: Vault, both: Vault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process that keeps a board from before the rotation does every step on it at the first attempt."""
     monkeypatch.setattr(execute, "ATTEMPTS", 1)
     made = await a_morning(setup)
-    process = Setup(database, Executor(database, both, lambda *_: None))
+    process = Seeder(database, Executor(database, both, lambda *_: None))
     ticket = IssueTicket(queue_id=made["queue_ids"][0], name="Kept")
     entry = (await process.do(ticket))["entry"]["id"]
     kept = process.executor._boards[made["site_id"]]
@@ -161,7 +161,7 @@ async def test_a_kept_board_goes_on(
 
 
 async def test_it_can_be_stopped_and_begun_again(
-    setup: Setup, database: Database, both: Vault, monkeypatch: pytest.MonkeyPatch
+    setup: Seeder, database: Database, both: Vault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await a_morning(setup)
     monkeypatch.setattr(sealed, "BATCH", 2)
@@ -182,7 +182,7 @@ async def test_it_can_be_stopped_and_begun_again(
     assert await count(database, SEALED[0]) == {both.first_key: 5}
 
 
-async def test_what_changed_meanwhile_is_left_alone(setup: Setup, database: Database, both: Vault) -> None:
+async def test_what_changed_meanwhile_is_left_alone(setup: Seeder, database: Database, both: Vault) -> None:
     """A row that is not as it was read keeps what it has now."""
     await a_morning(setup, tickets=1)
     async with database.read() as connection:
@@ -193,7 +193,7 @@ async def test_what_changed_meanwhile_is_left_alone(setup: Setup, database: Data
         assert await connection.scalar(select(visits.c.sealed)) == row.sealed
 
 
-async def test_what_no_key_opens_is_counted_and_stays(setup: Setup, database: Database, vault: Vault) -> None:
+async def test_what_no_key_opens_is_counted_and_stays(setup: Seeder, database: Database, vault: Vault) -> None:
     await a_morning(setup, tickets=3)
     stranger = Vault([FOREIGN], SECRET)
     assert await reseal(database, stranger, SEALED[0]) == Resealed(0, closed=3)
@@ -201,12 +201,12 @@ async def test_what_no_key_opens_is_counted_and_stays(setup: Setup, database: Da
 
 
 async def test_beside_commands_of_other_processes(
-    setup: Setup, database: Database, both: Vault, monkeypatch: pytest.MonkeyPatch
+    setup: Seeder, database: Database, both: Vault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Commands of two processes and the rotation at the same time: all of them get through, nothing is lost."""
     monkeypatch.setattr(sealed, "BATCH", 3)
     made = await a_morning(setup, tickets=40)
-    processes = [Setup(database, Executor(database, both, lambda *_: None)) for _ in range(2)]
+    processes = [Seeder(database, Executor(database, both, lambda *_: None)) for _ in range(2)]
     turning = asyncio.create_task(rotate(database, both))
     served = 0
     while not turning.done():
@@ -245,8 +245,8 @@ def test_a_rotation_from_beginning_to_end(database_url: str, tmp_path: Path) -> 
     during = before | {"NOWSERVING_ENCRYPTION_KEYS": f"{newer},{older}"}
     with serving(during, tmp_path) as server, server.client(server.sign_in(made, "receptionist")) as reception:
         said = _rotated_beside(during, tmp_path, reception, made)
-        assert re.search(r"^visits\.sealed: \d+ rows are sealed anew$", said, re.M)
-        assert re.search(r"^commands\.answer: \d+ rows are sealed anew$", said, re.M)
+        assert re.search(r"^visits\.sealed: \d+ rows resealed$", said, re.M)
+        assert re.search(r"^commands\.answer: \d+ rows resealed$", said, re.M)
         assert "command failed" not in server.log.read_text()
         board = reception.get(f"/api/v1/sites/{made['site_id']}/board").json()
     checked = command_line(during, "keys", "check")

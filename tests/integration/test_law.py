@@ -26,8 +26,8 @@ from hypothesis import given
 from server.domain.board import Board
 from server.domain.commands import CloseDay, Command
 from server.domain.views import DeskView, DisplayView, PointView, TicketView
-from server.provisioning import Seed
 from server.queries.boards import Boards
+from server.seeding import Seed
 from server.store.database import Database
 from tests.integration.test_everything_at_once import SENT
 from tests.support.extent import scaled

@@ -24,7 +24,7 @@ import pytest
 from sqlalchemy import URL
 from websockets.exceptions import InvalidStatus
 
-from server.provisioning import Seed
+from server.seeding import Seed
 from server.store.tables import metadata
 from tests.support import databases
 from tests.support.canaries import leaks

@@ -16,7 +16,7 @@ import jwt
 import pytest
 from redis import Redis
 
-from server.provisioning import Seed
+from server.seeding import Seed
 from server.transport.access import limits
 from tests.support.processes import free_port
 from tests.support.redis import redis

@@ -17,7 +17,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from server.domain.views import DeskView
-from server.provisioning import Seed
+from server.seeding import Seed
 from tests.support.processes import end, free_port
 from tests.support.redis import redis
 from tests.support.screens import Screen, digest, sse, websocket

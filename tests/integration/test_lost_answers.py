@@ -22,8 +22,8 @@ from server.domain.errors import NotAllowed, NotFound, Refused, Unavailable
 from server.domain.model.ids import site_of
 from server.domain.rules import decide
 from server.execute import Executor
-from server.provisioning import Seed, Setup
 from server.queries.boards import Boards
+from server.seeding import Seed, Seeder
 from server.store import answers
 from server.store.database import Database
 from server.store.migrate import migrate
@@ -210,7 +210,7 @@ async def test_it_is_the_look_up_that_prevents_it(
     try:
         await migrate(database)
         executor = Executor(database, vault, publish=lambda *_: None)
-        queue_id = (await Setup(database, executor).seed(points=1, tickets=0, displays=0))["queue_ids"][0]
+        queue_id = (await Seeder(database, executor).seed(points=1, tickets=0, displays=0))["queue_ids"][0]
         for name in forgotten:
             monkeypatch.setattr(answers, name, lambda *_: None)
         proxy.lose(loss, "only-once")

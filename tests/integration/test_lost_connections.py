@@ -19,8 +19,8 @@ from server.domain.board import Board
 from server.domain.commands import BroadcastMessage, Command
 from server.domain.errors import NotFound, Refused, Unavailable
 from server.execute import Executor
-from server.provisioning import Setup
 from server.queries.boards import Boards
+from server.seeding import Seeder
 from server.store.database import Database
 from server.store.migrate import migrate
 from server.store.tables import events
@@ -41,7 +41,7 @@ async def test_kill_in_the_middle(mysql_url: str, vault: Vault) -> None:
     databases = [Database(mysql_url), Database(mysql_url)]
     await migrate(databases[0])
     executors = [Executor(each, vault, publish=lambda *_: None) for each in databases]
-    seeded = await Setup(databases[0], executors[0]).seed(points=4, tickets=20, displays=0)
+    seeded = await Seeder(databases[0], executors[0]).seed(points=4, tickets=20, displays=0)
     site_id = seeded["site_id"]
     answered: dict[str, dict[str, Any]] = {}
     stumbles = 0

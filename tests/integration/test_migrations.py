@@ -23,10 +23,11 @@ from server.domain.commands import (
     StaffPoint,
     Transfer,
 )
-from server.provisioning import Setup
+from server.queries.migrations import pending
 from server.queries.verification import verify
+from server.seeding import Seeder
 from server.store.database import Database
-from server.store.migrate import _config, migrate, pending
+from server.store.migrate import _config, migrate
 from server.store.tables import entries, event_entries, events, metadata
 from tests.support import databases
 from tests.support.migrated import bring_up, made
@@ -91,7 +92,7 @@ async def test_the_tables_are_those_of_the_code(database: Database) -> None:
         assert await connection.run_sync(generated) == {"busy_point_id", "open_visit_id"}
 
 
-async def test_the_events_of_an_older_log_get_their_entries(setup: Setup, database: Database) -> None:
+async def test_the_events_of_an_older_log_get_their_entries(setup: Seeder, database: Database) -> None:
     """Back to before the columns and up again: each event has the entries that it had, and an entry its first call."""
     seed = await setup.seed(points=1, tickets=2, displays=1)
     site_id, point_id = seed["site_id"], seed["point_ids"][0]
@@ -129,7 +130,7 @@ async def test_the_events_of_an_older_log_get_their_entries(setup: Setup, databa
     assert sum(bool(at) for _, at in after[2]) == 1
 
 
-async def test_what_was_recorded_before_there_were_chains_is_chained(setup: Setup, database: Database) -> None:
+async def test_what_was_recorded_before_there_were_chains_is_chained(setup: Seeder, database: Database) -> None:
     """The migration makes of an older log the very chain that the commands would have made."""
     seed = await setup.seed(points=1, tickets=2, displays=1)
     await setup.do(ChangeSite(site_id=seed["site_id"], names_on_display=True))

@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import select
 
 from server.domain.model import BUSY_STATES
-from server.provisioning import Seed
 from server.queries.boards import Boards
+from server.seeding import Seed
 from server.store import event_log
 from server.store.database import Database
 from server.store.tables import entries

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from server.provisioning import Seed
+from server.seeding import Seed
 from tests.support.nginx import Proxy, nginx
 from tests.support.screens import sse, websocket
 from tests.support.server import Server, environment, seed, serving

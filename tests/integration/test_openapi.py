@@ -20,7 +20,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from server.domain.model.ids import IDS_PER_SITE, MAX_ID
-from server.provisioning import Seed
+from server.seeding import Seed
 from tests.support.server import Server, command_line, environment, seed, serving
 from tests.support.worlds import WANTED
 from tests.unit.transport.spec.test_openapi import Checker

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from sqlalchemy import URL
 
-from server.provisioning import Seed
+from server.seeding import Seed
 from tests.support import databases
 from tests.support.rows import change, rows
 from tests.support.screens import sse

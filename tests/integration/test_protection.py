@@ -15,7 +15,7 @@ import httpx
 import pytest
 from sqlalchemy import URL, make_url
 
-from server.provisioning import Seed
+from server.seeding import Seed
 from tests.support import databases
 from tests.support.rows import rows
 from tests.support.server import Server, environment, seed, serving

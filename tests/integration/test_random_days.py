@@ -13,8 +13,8 @@ from sqlalchemy import select
 from server.domain.board import Board
 from server.domain.commands import COMMANDS, Command, Hold, IssueTicket, Undo
 from server.domain.errors import NotFound, Refused
-from server.provisioning import Setup
 from server.queries.boards import Boards
+from server.seeding import Seeder
 from server.store import event_log
 from server.store.database import Database
 from server.store.tables import intervals
@@ -29,7 +29,7 @@ def _command(board: Board, action: str, about: int) -> Command:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_the_rows_equal_the_log_whatever_is_done(setup: Setup, database: Database, seed: int) -> None:
+async def test_the_rows_equal_the_log_whatever_is_done(setup: Seeder, database: Database, seed: int) -> None:
     """After every few commands: the board that followed the log, the board of the rows, and the numbers without a gap."""
     chance = random.Random(seed)
     seeded = await setup.seed(points=3, tickets=6, displays=0)
@@ -50,7 +50,7 @@ async def test_the_rows_equal_the_log_whatever_is_done(setup: Setup, database: D
     assert len(done) > len(COMMANDS) * 0.7, done
 
 
-async def test_an_undone_step_ends_no_interval(setup: Setup, database: Database) -> None:
+async def test_an_undone_step_ends_no_interval(setup: Seeder, database: Database) -> None:
     """Held and taken back: the wait goes on as if nothing had been, and its interval is counted once, whole."""
     seeded = await setup.seed(points=1, tickets=0, displays=0)
     entry_id = (await setup.do(IssueTicket(queue_id=seeded["queue_ids"][0])))["entry"]["id"]

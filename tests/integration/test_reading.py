@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from server.domain.model import State
-from server.provisioning import Seed
+from server.seeding import Seed
 from server.store import sites
 from server.store.database import Database
 from tests.integration.test_openapi import promised

@@ -18,7 +18,7 @@ from server.domain.commands import IssueTicket, RevokeToken
 from server.domain.errors import NotAllowed, NotSignedIn, TicketNotFound
 from server.domain.views import DisplayView
 from server.execute import Executor
-from server.provisioning import Seed, Setup
+from server.seeding import Seed, Seeder
 from server.settings import Settings
 from server.store.database import Database
 from server.transport.context import Context
@@ -37,7 +37,13 @@ async def running(database: Database) -> AsyncIterator[tuple[Context, httpx.Asyn
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client:
             yield context, client
     finally:
-        await context.database.close()
+        await opened(context).close()
+
+
+def opened(context: Context) -> Database:
+    """Return the database of an application, which endpoints see as a `Reader`."""
+    assert isinstance(context.database, Database)
+    return context.database
 
 
 @contextmanager
@@ -48,7 +54,7 @@ def counted(context: Context) -> Iterator[list[str]]:
     def note(_: Any, __: Any, statement: str, *___: Any) -> None:
         statements.append(statement)
 
-    engine = context.database.engine.sync_engine
+    engine = opened(context).engine.sync_engine
     event.listen(engine, "before_cursor_execute", note)
     try:
         yield statements
@@ -58,7 +64,7 @@ def counted(context: Context) -> Iterator[list[str]]:
 
 @pytest.fixture
 async def seeded(database: Database) -> Seed:
-    return await Setup(database, Executor(database, vault(), publish=lambda *_: None)).seed(points=1, tickets=2, displays=1)
+    return await Seeder(database, Executor(database, vault(), publish=lambda *_: None)).seed(points=1, tickets=2, displays=1)
 
 
 async def sign_in(client: httpx.AsyncClient, seeded: Seed, role: str) -> dict[str, str]:

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import String, Text, func, select, update
 
 from server.domain.commands import AddService, CallNext, ChangeSite, IssueTicket, Tick
-from server.provisioning import Seed, Setup
 from server.queries.boards import Boards
 from server.queries.verification import verify
+from server.seeding import Seed, Seeder
 from server.store import retention, staff
 from server.store.chain import START, follow
 from server.store.database import Database
@@ -33,7 +33,7 @@ CIPHERTEXT = re.compile(r"^[0-9a-f]{8}\.[A-Za-z0-9+/]{36,}={0,2}$")
 TRACES = re.compile(r"Zoë|Ångström|49 30 901820|1987-06-05|zoe@example|sister")
 
 
-async def three_patients(setup: Setup) -> Seed:
+async def three_patients(setup: Seeder) -> Seed:
     """Fill a site with three patients, and a service with a sealed name."""
     made = await setup.seed(points=1, tickets=0, displays=0)
     await setup.do(ChangeSite(site_id=made["site_id"], names_on_display=True))
@@ -73,7 +73,7 @@ async def everything(database: Database) -> list[tuple[str, str]]:
     return texts
 
 
-async def test_what_is_old_is_forgotten_everywhere(setup: Setup, database: Database) -> None:
+async def test_what_is_old_is_forgotten_everywhere(setup: Seeder, database: Database) -> None:
     made = await three_patients(setup)
     async with database.write() as connection:
         for number in range(2):
@@ -102,7 +102,7 @@ async def test_what_is_old_is_forgotten_everywhere(setup: Setup, database: Datab
     await setup.do(CallNext(point_id=made["point_ids"][0]))
 
 
-async def test_a_day_that_has_not_turned_keeps_its_patients(setup: Setup, database: Database) -> None:
+async def test_a_day_that_has_not_turned_keeps_its_patients(setup: Seeder, database: Database) -> None:
     """A site that slept: its screens still show those patients, so their rows stay until the day turns."""
     made = await three_patients(setup)
     await sleep_for(database, 40, made["site_id"])
@@ -116,7 +116,7 @@ async def test_a_day_that_has_not_turned_keeps_its_patients(setup: Setup, databa
     assert (await forget(database, 30)).visits == 3
 
 
-async def test_what_is_young_stays(setup: Setup, database: Database) -> None:
+async def test_what_is_young_stays(setup: Seeder, database: Database) -> None:
     await three_patients(setup)
     before = await everything(database)
     assert await forget(database, 1) == Forgotten(0, 0, 0, 0, 0)
@@ -125,7 +125,7 @@ async def test_what_is_young_stays(setup: Setup, database: Database) -> None:
         await forget(database, 0)
 
 
-async def test_many_batches(setup: Setup, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_many_batches(setup: Seeder, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     made = await three_patients(setup)
     other = await three_patients(setup)
     monkeypatch.setattr(retention, "BATCH", 2)

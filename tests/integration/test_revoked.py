@@ -17,7 +17,7 @@ from sqlalchemy import URL, update
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from server.provisioning import Seed
+from server.seeding import Seed
 from server.store.database import Database
 from server.store.tables import sessions
 from tests.support.databases import fresh_database

@@ -21,7 +21,7 @@ from websockets.sync.client import connect
 
 from server.app import build_app
 from server.domain.commands import COMMANDS
-from server.provisioning import Seed, StaffSeed
+from server.seeding import Seed, StaffSeed
 from server.settings import Settings
 from tests.support.server import Server, environment, seed, serving
 

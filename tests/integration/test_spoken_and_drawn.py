@@ -12,7 +12,7 @@ import httpx
 import pytest
 import segno
 
-from server.provisioning import Seed
+from server.seeding import Seed
 from tests.support.screens import sse
 from tests.support.server import Server, environment, seed, serving
 

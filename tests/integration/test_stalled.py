@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from server.provisioning import Seed
+from server.seeding import Seed
 from server.transport.streams.handoff import SEND_BUFFER_BYTES
 from tests.support.processes import end
 from tests.support.screens import digest, sse

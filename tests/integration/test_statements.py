@@ -21,11 +21,12 @@ from starlette.routing import Route
 from server.app import build_app
 from server.domain.model import Personal, Site
 from server.domain.model.ids import IDS_PER_SITE
-from server.provisioning import Seed, Setup
+from server.seeding import Seed, Seeder
 from server.settings import Settings
 from server.store import audit, patients, tables
 from server.store import sites as site_store
 from server.store.chain import START
+from server.store.database import Database
 from server.store.migrate import migrate
 from server.transport.context import Context
 from server.transport.http import paths
@@ -108,25 +109,27 @@ async def counting(request: pytest.FixtureRequest, tmp_path_factory: pytest.Temp
 async def _counting(url: str) -> AsyncIterator[Counting]:
     app = build_app(Settings(database_url=SecretStr(url)))
     context: Context = app.state.context
-    await migrate(context.database)
+    database = context.database
+    assert isinstance(database, Database)
+    await migrate(database)
     statements: Counter[str] = Counter()
 
     def count(*_: object) -> None:
         if (name := asking.get()) is not None:
             statements[name] += 1
 
-    event.listen(context.database.engine.sync_engine, "before_cursor_execute", count)
+    event.listen(database.engine.sync_engine, "before_cursor_execute", count)
     async with app.router.lifespan_context(app):
-        worlds = [await _world(app, context, size) for size in (FEW, MANY)]
+        worlds = [await _world(app, context, database, size) for size in (FEW, MANY)]
         yield Counting(app, worlds, statements)
         for world in worlds:
             await world.client.aclose()
 
 
-async def _world(app: Starlette, context: Context, size: int) -> World:
-    setup = Setup(context.database, context.executor)
+async def _world(app: Starlette, context: Context, database: Database, size: int) -> World:
+    setup = Seeder(database, context.executor)
     seed = await setup.seed(points=3, tickets=0, displays=1)
-    async with context.database.write() as connection:
+    async with database.write() as connection:
         site = await connection.run_sync(site_store.load, seed["site_id"])
         await _fill(connection, context, site, seed, size)
         for each in range(size):
@@ -143,8 +146,8 @@ async def _world(app: Starlette, context: Context, size: int) -> World:
     (await client.get(f"/api/v1/sites/{site.id}")).raise_for_status()  # whose a site is, a process asks but once
     secret = (await client.post("/api/v1/pairings")).json()["secret"]
     own = (await client.get("/api/v1/session")).json()["user"]["id"]
-    async with context.database.write() as connection:
-        await _employ(connection, site.organisation_id, own, size, await context.database.now())
+    async with database.write() as connection:
+        await _employ(connection, site.organisation_id, own, size, await database.now())
     return World(size, seed, site.business_day, client, secret)
 
 

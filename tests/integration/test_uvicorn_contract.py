@@ -30,7 +30,7 @@ from websockets.protocol import CLIENT, OPEN, Protocol
 
 from server.app import build_app
 from server.live.hub import Hub
-from server.provisioning import Seed
+from server.seeding import Seed
 from server.settings import load_settings
 from server.transport.streams.handoff import WebSocketLine
 from server.uvicorn_server import DrainingServer, StrictProtocol

@@ -19,8 +19,8 @@ from server.notifying import sending
 from server.notifying.channels.channel import Channel, ChannelRefused, Message
 from server.notifying.channels.recording import RecordingChannel
 from server.notifying.context import Context
-from server.provisioning import Seed, Setup
 from server.queries.boards import Boards
+from server.seeding import Seed, Seeder
 from server.store import notifications as rows
 from server.store.database import Database
 from server.store.tables import notifications
@@ -38,11 +38,11 @@ def record(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def parts(database: Database, vault: Vault, record: Path) -> Context:
-    return _parts(database, vault, RecordingChannel(record))
+def context(database: Database, vault: Vault, record: Path) -> Context:
+    return _context(database, vault, RecordingChannel(record))
 
 
-def _parts(database: Database, vault: Vault, channel: Channel) -> Context:
+def _context(database: Database, vault: Vault, channel: Channel) -> Context:
     return Context(database, Boards(database), vault, {channel.name: channel}, "https://clinic.example")
 
 
@@ -55,7 +55,7 @@ async def _states(database: Database) -> list[str]:
         return list(await connection.scalars(select(notifications.c.state).order_by(notifications.c.id)))
 
 
-async def _waiting(setup: Setup, count: int) -> Seed:
+async def _waiting(setup: Seeder, count: int) -> Seed:
     """A site with one point and ``count`` patients who left a phone number, in the order of their numbers."""
     seeded = await setup.seed(points=1, tickets=0, displays=0)
     for index in range(count):
@@ -64,7 +64,7 @@ async def _waiting(setup: Setup, count: int) -> Seed:
 
 
 async def test_those_with_two_before_them_are_told_once(
-    setup: Setup, context: Context, database: Database, record: Path
+    setup: Seeder, context: Context, database: Database, record: Path
 ) -> None:
     await _waiting(setup, 5)
     await setup.ticket((await setup.seed(1, 0, 0))["queue_ids"][0])  # nobody to tell: no phone
@@ -81,7 +81,7 @@ async def test_those_with_two_before_them_are_told_once(
     assert await _states(database) == ["sent"] * 3
 
 
-async def test_the_next_is_told_as_the_queue_moves(setup: Setup, context: Context, record: Path) -> None:
+async def test_the_next_is_told_as_the_queue_moves(setup: Seeder, context: Context, record: Path) -> None:
     seeded = await _waiting(setup, 4)
     for each in await sending.plan(context):
         await sending.send(context, each)
@@ -92,7 +92,7 @@ async def test_the_next_is_told_as_the_queue_moves(setup: Setup, context: Contex
 
 
 async def test_who_was_called_meanwhile_is_not_told(
-    setup: Setup, context: Context, database: Database, record: Path
+    setup: Seeder, context: Context, database: Database, record: Path
 ) -> None:
     seeded = await _waiting(setup, 1)
     (due,) = await sending.plan(context)
@@ -102,7 +102,7 @@ async def test_who_was_called_meanwhile_is_not_told(
     assert _sent(record) == []
 
 
-async def test_one_claim_at_a_time_and_a_stale_one_is_taken_over(setup: Setup, context: Context, database: Database) -> None:
+async def test_one_claim_at_a_time_and_stale_one_is_taken_over(setup: Seeder, context: Context, database: Database) -> None:
     await _waiting(setup, 1)
     (due,) = await sending.plan(context)
     now = await database.now()
@@ -117,7 +117,7 @@ async def test_one_claim_at_a_time_and_a_stale_one_is_taken_over(setup: Setup, c
 
 
 async def test_a_worker_that_died_while_sending_leaves_unknown(
-    setup: Setup, context: Context, database: Database, record: Path
+    setup: Seeder, context: Context, database: Database, record: Path
 ) -> None:
     """Nobody can know whether the provider took it: it is shown, and never sent again."""
     await _waiting(setup, 1)
@@ -148,16 +148,16 @@ class _Breaking:
 
 
 @pytest.mark.parametrize(("channel", "state"), [(_Refusing(), "failed"), (_Breaking(), "unknown")])
-async def test_how_a_sending_can_end(setup: Setup, database: Database, vault: Vault, channel: Channel, state: str) -> None:
+async def test_how_a_sending_can_end(setup: Seeder, database: Database, vault: Vault, channel: Channel, state: str) -> None:
     await _waiting(setup, 1)
-    context = _parts(database, vault, channel)
+    context = _context(database, vault, channel)
     (due,) = await sending.plan(context)
     assert await sending.send(context, due) == state
     assert await _states(database) == [state]
     assert await sending.plan(context) == []
 
 
-async def test_the_rule_is_the_ticket_s_own_ahead(setup: Setup, database: Database) -> None:
+async def test_the_rule_is_the_ticket_s_own_ahead(setup: Seeder, database: Database) -> None:
     seeded = await _waiting(setup, 6)
     board = await Boards(database).board(seeded["site_id"])
     assert [board.visits[notice.visit_id].label for notice in almost_your_turn(board)] == ["A001", "A002", "A003"]
@@ -170,7 +170,7 @@ def test_worker_and_beat(mysql_url: str, redis_url: str, tmp_path: Path, record:
 
     async def arrive() -> None:
         database = Database(mysql_url)
-        setup = Setup(database, Executor(database, server.vault(), publish=lambda *_: None))
+        setup = Seeder(database, Executor(database, server.vault(), publish=lambda *_: None))
         for index in range(3):
             await setup.ticket(seeded["queue_ids"][0], name="Nora Canary", phone=f"+49 170 {index:07d}")
         await database.close()

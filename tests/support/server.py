@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 
 from server.execute import Executor
-from server.provisioning import Seed, Setup
+from server.seeding import Seed, Seeder
 from server.store.database import Database
 from server.vault import Vault
 from tests.support.migrated import bring_up
@@ -76,7 +76,7 @@ def seed(env: Mapping[str, str], points: int = 4, tickets: int = 12, displays: i
             await bring_up(database)
             executor = Executor(database, vault(), publish=lambda *_: None)
             with quick_passwords():
-                return await Setup(database, executor).seed(points, tickets, displays)
+                return await Seeder(database, executor).seed(points, tickets, displays)
         finally:
             await database.close()
 

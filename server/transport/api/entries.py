@@ -11,20 +11,20 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from server.domain import roles
-from server.domain.errors import EntryUnknown, InvalidField, VisitUnknown
-from server.domain.model import Personal, State, Visit
+from server.domain.model import Personal
+from server.domain.errors import EntryUnknown, VisitUnknown
+from server.domain.model import State, Visit
 from server.domain.model.ids import site_of
 from server.domain.ranking import ahead
 from server.identity.callers import Integration, Staff
 from server.queries import entries, history, keyset, patients
 from server.queries.entries import EntryListed, Filters
 from server.queries.history import History, Step
-from server.store import patients as found_by
 from server.transport.api.sites import as_json
 from server.transport.context import Context
 from server.transport.http import paging, parameters, paths
 
-MOST_OF_NAME, MOST_OF_PHONE, LEAST_OF_PHONE = 80, 24, 4
+MOST_OF_NAME, MOST_OF_PHONE = 80, 24
 # What a step tells of its event, where the event has it.
 TOLD = (
     *("queue_id", "new_entry_id", "point_id", "provider_id", "to_provider_id", "priority", "reason"),
@@ -130,18 +130,18 @@ async def get_patients(request: Request) -> Response:
     context = Context.of(request)
     site_id = request.path_params["site_id"]
     staff = await context.gate.staff_for(request, "find-patients", site_id)
-    ways = found_by.sought(context.vault, site_id, _told_of_patient(request))
+    told = _told_of_patient(request)
     cursors = paging.Cursors(context.vault, f"patients:{site_id}", patients.KEY)
     size, after = paging.asked(request, cursors)
-    found = await patients.page(context.database, site_id, ways, size, after)
+    found = await patients.page(context.database, context.vault, site_id, told, size, after)
     for visit in found.rows:  # who saw whom
         subject = f"visit:{visit.id}"
         context.audit.note(
             "find-patients", staff.actor, subject=subject, site_id=site_id, organisation_id=staff.organisation_id
         )
     shown = [_visit(context, staff, visit) for visit in found.rows]
-    told = keyset.Page(shown, found.last, found.total, found.total_is_capped)
-    return as_json(paging.answer(told, size, cursors))
+    page = keyset.Page(shown, found.last, found.total, found.total_is_capped)
+    return as_json(paging.answer(page, size, cursors))
 
 
 def _told_of_patient(request: Request) -> Personal:
@@ -150,12 +150,7 @@ def _told_of_patient(request: Request) -> Personal:
         phone=parameters.text(request, "phone", MOST_OF_PHONE),
         date_of_birth=parameters.day(request, "date_of_birth"),
     )
-    if told == Personal():
-        raise InvalidField(field="name", problem="a name, a phone number or a date of birth is needed")
-    if told.name is not None and not found_by.words(told.name):
-        raise InvalidField(field="name", problem="letters or digits")
-    if told.phone is not None and len(found_by.phone_digits(told.phone)) < LEAST_OF_PHONE:
-        raise InvalidField(field="phone", problem=f"at least {LEAST_OF_PHONE} digits")
+    patients.check_sought(told)
     return told
 
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from server.store.migrate import pending
+from server.queries.migrations import pending
 from server.transport.context import Context
 
 

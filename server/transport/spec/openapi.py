@@ -66,6 +66,7 @@ from server.queries.audit import Audited
 from server.queries.entries import EntryListed
 from server.queries.identity import SiteListed
 from server.queries.keyset import COUNTED_AT_MOST
+from server.queries.patients import LEAST_OF_PHONE
 from server.transport.access import limits
 from server.transport.access.browsers import COOKIE as BROWSER_COOKIE
 from server.transport.access.gate import ACCESS_COOKIE, REFRESH_COOKIE
@@ -1216,7 +1217,7 @@ class _Document:
             ),
             _query(
                 "phone",
-                f"With or without the country; at least {entries.LEAST_OF_PHONE} digits.",
+                f"With or without the country; at least {LEAST_OF_PHONE} digits.",
                 text(minLength=1, maxLength=entries.MOST_OF_PHONE),
             ),
             _query("date_of_birth", "Of birth.", text(format="date", pattern=f"^{parameters.DAY}$")),

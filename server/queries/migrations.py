@@ -1,0 +1,13 @@
+"""Whether the database has the tables of this version."""
+
+from __future__ import annotations
+
+from server.queries.reader import Reader
+from server.store import migrate
+
+
+async def pending(database: Reader) -> list[str]:
+    """Return the revisions that the database still lacks, in order. Raises `Unavailable`."""
+    async with database.read() as connection:
+        at = await connection.run_sync(migrate.revision)
+    return migrate.lacking(at)
