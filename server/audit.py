@@ -1,6 +1,7 @@
-"""Takes down what is audited without being a change, and writes it in batches. Nobody ever waits for it.
+"""The audit of access: notes sign-ins, reads and refusals, and writes them in batches. No request waits for it.
 
-What cannot be written for a while stays in a bounded queue; what that cannot take is counted, logged, and said in the chain.
+While the database is away, rows stay in a bounded queue. Rows beyond its bound are counted, logged, and reported in the
+chain.
 """
 
 from __future__ import annotations
@@ -29,36 +30,36 @@ BATCH = 100
 WRITE_SECONDS = 1.0
 STOP_SECONDS = 5.0
 CAPACITY = 10_000
-NOBODY = "nobody"  # who has not signed in
+NOBODY = "nobody"  # a client without a sign-in
 PROCESS = "process"
-OPERATOR = "operator"  # whoever has the command line
+OPERATOR = "operator"  # the user of the command line
 
-# The scope of the request that is being answered: where what is noted came from.
+# The scope of the present request: the source of each note.
 _request: ContextVar[Mapping[str, Any] | None] = ContextVar("request", default=None)
 
 
 def process_name() -> str:
-    """Return the name of this process, as its operator would look for it: ``host:812``."""
+    """Return the name of this process for its operator: ``host:812``."""
     return f"{socket.gethostname()[:100]}:{os.getpid()}"
 
 
 def arrived(scope: Mapping[str, Any]) -> None:
-    """From here on, what this task notes came by the request of an ASGI scope, which has a ``request_id``."""
+    """Attribute the later notes of this task to the request of an ASGI scope, which has a ``request_id``."""
     _request.set(scope)
 
 
 class Audit:
-    """One process's chain. ``process`` names it."""
+    """The audit chain of one process, named ``process``. ``capacity`` bounds the rows in memory."""
 
     def __init__(self, database: Database, vault: Vault, process: str, capacity: int = CAPACITY) -> None:
-        self.lost = 0  # rows that the queue could not take
-        self._said = 0  # of those, how many the chain has been told of
+        self.lost = 0  # rows beyond the capacity
+        self._said = 0  # lost rows that the chain reports
         self._database = database
         self._vault = vault
         self._process = process
         self._capacity = capacity
         self._queue: deque[Noted] = deque()
-        self._batch: list[Noted] = []  # out of the queue, and not known to be written
+        self._batch: list[Noted] = []  # taken from the queue, and perhaps not yet written
         self._chain: Chain | None = None
         self._wake = asyncio.Event()
         self._stopping = False
@@ -66,7 +67,7 @@ class Audit:
 
     @property
     def waiting(self) -> int:
-        """How many rows are not written yet."""
+        """The number of unwritten rows."""
         return len(self._queue) + len(self._batch)
 
     def note(
@@ -79,9 +80,9 @@ class Audit:
         organisation_id: int | None = None,
         allowed: bool = True,
     ) -> None:
-        """Take down that ``actor`` did ``action``, or was not ``allowed`` to. Never blocks, never raises.
+        """Note that ``actor`` did ``action``, or with ``allowed`` False was refused. Never blocks, never raises.
 
-        Without a ``subject`` it is the record that the request's path names.
+        The default ``subject`` is the record in the path of the request.
         """
         if self.waiting >= self._capacity:
             if self.lost == self._said:
@@ -96,7 +97,7 @@ class Audit:
                 actor=actor,
                 action=action,
                 subject=_named(scope) if subject is None else subject,
-                site_id=site_id if site_id and site_id <= MAX_ID else None,  # what is asked for may be no site's id at all
+                site_id=site_id if site_id and site_id <= MAX_ID else None,  # a requested id may be no site's
                 organisation_id=organisation_id,
                 address=self._vault.keyed_hash(f"address:{client[0]}") if client else None,
                 allowed=allowed,
@@ -107,13 +108,13 @@ class Audit:
             self._wake.set()
 
     def start(self) -> None:
-        """Begin a new chain, whose first row names the process, and write from now on."""
+        """Start writing, with a new chain whose first row names the process."""
         self.note("process-began", PROCESS, subject=self._process)
         self._writer = asyncio.create_task(self._write_on())
 
     async def stop(self) -> None:
-        """Write what is left, if the database takes it within a few seconds; what it does not take is logged."""
-        assert self._writer is not None, "it was started"
+        """Write the remaining rows, for at most `STOP_SECONDS`. Logs the number of unwritten ones."""
+        assert self._writer is not None, "start comes before stop"
         self.note("process-ended", PROCESS, subject=self._process)
         self._stopping = True
         self._wake.set()
@@ -135,13 +136,13 @@ class Audit:
                 await self._write()
             except Unavailable:
                 logger.warning("audit rows wait for the database", waiting=self.waiting)
-            except Exception:  # whatever it is, the next second tries again; nothing else would ever say so
+            except Exception:  # any error: log it, and try again in a second
                 logger.exception("audit rows could not be written", waiting=self.waiting)
             if self._stopping:
                 return
 
     async def _write(self) -> None:
-        """Write what is in the queue, a batch in each transaction. Raises `Unavailable`, and keeps the rest."""
+        """Write the queue, one batch in each transaction. Raises `Unavailable`, and keeps the unwritten rows."""
         while self.waiting or self.lost > self._said:
             if self.lost > self._said and self.waiting < self._capacity:
                 lost = self.lost
@@ -154,7 +155,7 @@ class Audit:
                     self._chain = self._chain or await audit.begin(connection, self._process)
                     after = await audit.append(connection, self._chain, self._batch)
             except Conflict:
-                # A commit of ours whose answer was lost; or else somebody moved its head, and we begin another.
+                # Either our commit succeeded and the answer was lost, or a writer moved the head: then a new chain begins.
                 self._chain = await self._written()
                 if self._chain is None:
                     continue
@@ -163,7 +164,7 @@ class Audit:
             self._batch = []
 
     async def _written(self) -> Chain | None:
-        """Return the chain as it is if the batch that could not be written is what was written to it last."""
+        """Return the chain after the present batch if the database has it already, else None."""
         if self._chain is None:
             return None
         _, after = audit.chained(self._chain, self._batch)
@@ -172,9 +173,9 @@ class Audit:
 
 
 def _named(scope: Mapping[str, Any]) -> str:
-    """Return the record that a request's path names, beside its site: ``entry:812``.
+    """Return the record in the path of a request, other than its site: ``entry:812``.
 
-    Only an id is a record's name. What else a path may hold, a token or a code, or a patient's name by mistake, is not kept.
+    Only ids are used. A path can also hold a token, a code, or by mistake a patient's name; the audit stores none of these.
     """
     ids = ((name.removesuffix("_id"), value) for name, value in scope.get("path_params", {}).items())
     return next((f"{kind}:{value}" for kind, value in ids if isinstance(value, int) and kind != "site"), "")

@@ -1,6 +1,6 @@
 """The one write path: load, decide, save and append to the log in one commit, then publish.
 
-Every change of every site goes through `Executor.execute`, whoever asks for it: the API, the demo, a worker, the clock.
+Every change of every site goes through `Executor.execute`: from the API, the demo, a worker or the clock.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ BOARDS_KEPT = 256
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a command was answered. ``repeated`` is true when it had been done before and nothing was done now."""
+    """The answer of a command. ``repeated`` is true for a repeat: the command had been done, and nothing was done now."""
 
     body: dict[str, Any]
     repeated: bool = False
@@ -42,7 +42,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    """What a transaction did, to be kept and published once it is committed."""
+    """The results of a transaction, to keep and publish after its commit."""
 
     board: Board
     recorded: list[Recorded]
@@ -52,7 +52,7 @@ class _Done:
 class Executor:
     """Does commands on the sites of one database.
 
-    ``publish(site_id, epoch, events)`` is called after each commit and never before; it must not block or raise.
+    Calls ``publish(site_id, epoch, events)`` after each commit and never before. It must not block or raise.
     """
 
     def __init__(self, database: Database, vault: Vault, publish: Publish) -> None:
@@ -67,10 +67,9 @@ class Executor:
     ) -> Answer:
         """Do ``command`` for ``actor`` (``staff:3``), at most once for each ``command_id`` of its site.
 
-        ``may`` says whether the actor may do a command of that name, for those that act on another's step.
-        A repeat with the same body gets the recorded answer. Raises `CommandIdReused` for another body, `NotFound` or
-        `Refused` when it cannot be done (nothing is changed then), `Unavailable` when the database could not be
-        reached; only after that may the command have been done, and a repeat tells.
+        ``may`` returns whether the actor may do a command of that name; undo needs this. A repeat with the same body
+        gets the recorded answer. Raises `CommandIdReused` for another body, and `NotFound` or `Refused` when the command
+        cannot be done; then nothing has changed. After `Unavailable`, the command may have been done: a repeat tells.
         """
         fingerprint = self._fingerprint(command, actor)
         async with self._turn(command.site_id):
@@ -78,7 +77,7 @@ class Executor:
                 try:
                     return await self._attempt(command, actor, command_id, fingerprint, may)
                 except (Unavailable, Conflict) as error:
-                    # A deadlock, a lost connection, or a board that was not true. Begin anew, with the look-up.
+                    # A deadlock, a lost connection, or a stale board. Start again, with the look-up of the answer.
                     logger.warning("command failed", command=command.name_on_wire(), attempt=attempt, error=repr(error))
                     if attempt == ATTEMPTS:
                         raise Unavailable() from error
@@ -86,9 +85,9 @@ class Executor:
         raise AssertionError("unreachable")
 
     async def preview(self, command: Command, *, actor: str, may: Callable[[str], bool] = lambda _: True) -> dict[str, Any]:
-        """Return what `execute` would answer now, but for a token, marked ``preview``. Nothing is done, and nobody waits.
+        """Return the answer that `execute` would give now, without a token, marked ``preview``. Nothing changes.
 
-        Raises what `execute` does, but for what it says of command ids.
+        Takes no lock. Raises the errors of `execute`, except `CommandIdReused`.
         """
 
         async with self._database.read() as connection:
@@ -113,7 +112,7 @@ class Executor:
                 lambda connection: self._do(connection, command, actor, command_id, fingerprint, may)
             )
         except (Unavailable, Conflict):
-            self._boards.pop(command.site_id, None)  # whatever this process believed, it looks again
+            self._boards.pop(command.site_id, None)  # the kept board may be stale: load it again
             raise
         if isinstance(done, Answer):
             return done
@@ -130,7 +129,7 @@ class Executor:
         fingerprint: str,
         may: Callable[[str], bool],
     ) -> Answer | _Done:
-        """Do all that is one transaction; return the earlier answer where there is one."""
+        """Do the work of one transaction; for a repeat, return the recorded answer."""
         site_id = command.site_id
         site, now, chain = sites.lock(connection, site_id, embedded=self._database.embedded)
         earlier = answers.find(connection, site_id, command_id)
@@ -146,7 +145,7 @@ class Executor:
         amended: list[int] = []
 
         def happen(events: Sequence[Event], actor: str) -> None:
-            # From here on the board is ahead of the commit: nobody may find it until that is done.
+            # From here on the board is ahead of the commit, so no other command may use it until then.
             self._boards.pop(site_id, None)
             for event in (self._whole(each, board) for each in events):
                 if isinstance(event, TicketIssued | VisitAmended) and event.personal is not None:
@@ -170,29 +169,29 @@ class Executor:
         return _Done(board, recorded, body)
 
     def _fingerprint(self, command: Command, actor: str) -> str:
-        """Return the hash of who asks for what: the same for a repeat, another for anything else.
+        """Return the keyed hash of the command and its actor: a repeat has the same, anything else another.
 
-        It is kept, and made of what a patient told: without the key nobody can try names and numbers against it.
+        The database stores it, and the command can hold personal data: without the key, nobody can guess names from it.
         """
         body = {"command": command.name_on_wire(), "actor": actor, **asdict(command)}  # type: ignore[call-overload]
         return self._vault.keyed_hash(f"command:{orjson.dumps(body, option=orjson.OPT_SORT_KEYS).decode()}")
 
     def _whole(self, event: Event, board: Board) -> Event:
-        """Return the event with all that is known of its patient, where it tells only what has changed of it."""
+        """Return an amending event with all personal data of its visit, not only the changed fields."""
         if not isinstance(event, VisitAmended) or event.personal is None:
             return event
         known = self._vault.open_personal(board.visits[event.visit_id])
         return replace(event, personal=known.corrected(event.personal))
 
     def _sealed(self, event: Event, token: str | None) -> Event:
-        """Return the event with what is personal in it sealed: nothing in clear goes further than here."""
+        """Return the event with its personal data encrypted. No later step sees it in clear."""
         if not isinstance(event, TicketIssued | VisitAmended | ServiceAdded | ServiceChanged) or event.personal is None:
             return event
         personal = event.personal if token is None else replace(event.personal, token=token)
         return replace(event, personal=None, sealed=self._vault.seal_personal(personal, event.seals_for))
 
     def _board(self, connection: Transaction, site: Site) -> Board:
-        """Return the site's board at the locked row's number: the kept one, brought up by the log, or a fresh one."""
+        """Return the site's board at the locked row's ``seq``: the kept board, updated from the log, or a new one."""
         board = self._boards.get(site.id)
         if board is not None and board.site.epoch == site.epoch and board.site.seq <= site.seq:
             if board.site.seq < site.seq:
@@ -210,7 +209,7 @@ class Executor:
 
     @asynccontextmanager
     async def _turn(self, site_id: int) -> AsyncIterator[None]:
-        """Let one command of a site at a time to the database: the others would only hold connections in its queue."""
+        """Let one command of a site at a time use the database: the others would only hold connections while they wait."""
         turn = self._turns.setdefault(site_id, _Turn())
         turn.users += 1
         try:
@@ -240,7 +239,7 @@ def _token_for(command: Command) -> str | None:
 
 
 def _answer(board: Board, recorded: Sequence[Recorded], token: str | None) -> dict[str, Any]:
-    """Return what the caller gets: the log's number, the events, the entry they were about, a token just made."""
+    """Return the answer for the caller: the log's number, the events, their entry, and a new token, if any."""
     answer: dict[str, Any] = {"seq": board.site.seq, "events": [shown(each) for each in recorded]}
     event = recorded[-1].event
     entry_id = getattr(event, "new_entry_id", None) or getattr(event, "entry_id", None)

@@ -1,4 +1,4 @@
-"""Logging: JSON lines for machines, coloured lines for people; every line with the request's id."""
+"""Logging: JSON lines for machines, coloured lines for people. Every line has the request's id."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ OURS = ("server", "workers", "access")
 
 
 def _names_no_address(record: logging.LogRecord) -> bool:
-    """Refuse uvicorn's lines on WebSockets: they have the whole address, token and query. Ours have the route's template."""
+    """Drop uvicorn's lines on WebSockets, which contain tokens and queries. Ours have the route's template."""
     return "WebSocket %s" not in str(record.msg)
 
 
 def _is_no_fault_of_ours(record: logging.LogRecord) -> bool:
-    """Make one line of what a client's bad UTF-8 causes: no level and no traceback of an error of ours. Never refuses."""
+    """Log a client's bad UTF-8 as one line of information, not as our error with a traceback. Drops nothing."""
     if str(record.msg).startswith("Invalid UTF-8 sequence received"):
         record.levelno, record.levelname, record.exc_info = logging.INFO, "INFO", None
     return True
@@ -30,7 +30,7 @@ def _json(line: Any, default: Callable[[Any], Any], **_: object) -> str:
 
 
 def configure_logging(*, json: bool, level: str) -> None:
-    """Send everything, the libraries' lines included, to standard error in one format. Call once per process."""
+    """Send all log lines, also those of libraries, to standard error in one format. Call once per process."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -42,7 +42,7 @@ def configure_logging(*, json: bool, level: str) -> None:
         shared.append(structlog.processors.format_exc_info)
         renderer: structlog.typing.Processor = structlog.processors.JSONRenderer(_json)
     else:
-        # The renderer's own tracebacks would show every local variable.
+        # The renderer's own tracebacks would show all local variables.
         plain = structlog.dev.plain_traceback
         renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
     structlog.configure(
@@ -60,7 +60,7 @@ def configure_logging(*, json: bool, level: str) -> None:
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    # What libraries say to debug them is whole headers, statements and streams: nobody gets that by our setting.
+    # The debug lines of libraries contain headers, statements and streams: no setting of ours enables them.
     root.setLevel(max(logging.INFO, logging.getLevelNamesMapping()[level.upper()]))
     for name in OURS:
         logging.getLogger(name).setLevel(level.upper())

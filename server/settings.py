@@ -1,6 +1,6 @@
-"""Every setting: the environment (``NOWSERVING_...``) over a TOML file (``NOWSERVING_CONFIG``) over the defaults.
+"""Every setting. The environment (``NOWSERVING_...``) overrides a TOML file (``NOWSERVING_CONFIG``), then defaults apply.
 
-Read at the composition roots only (`server.app`, `server.cli`, `workers.app`) and passed down from there.
+Only the composition roots (`server.app`, `server.cli`, `workers.app`) read the settings, and pass them down.
 """
 
 from __future__ import annotations
@@ -30,69 +30,81 @@ Words = Annotated[tuple[str, ...], NoDecode]
 
 
 class BadSettings(Exception):
-    """The settings cannot be used; the message names each one that is wrong."""
+    """The settings cannot be used. The message names each wrong setting."""
 
 
 class Settings(BaseSettings):
-    """The settings of one installation, all checked at the start."""
+    """The settings of one installation, all validated at the start."""
 
     model_config = SettingsConfigDict(env_prefix="NOWSERVING_", extra="ignore", frozen=True)
 
     env: Literal["development", "production"] = Field(
-        "development", description="`production` refuses weak or missing secrets, and what one process alone may use."
+        "development",
+        description="`production` refuses weak or missing secrets, and parts that several processes cannot share.",
     )
     database_url: SecretStr = Field(
         SecretStr("sqlite+aiosqlite:///var/nowserving.db"),
         description="SQLAlchemy URL of an SQLite file, or of MySQL 8.4+ / MariaDB 10.11+ (`mysql+aiomysql://...`).",
     )
-    database_pool_size: int = Field(10, ge=1, le=200, description="Database connections of one process, at most.")
+    database_pool_size: int = Field(
+        10, ge=1, le=200, description="The maximum number of database connections of one process."
+    )
     redis_url: SecretStr | None = Field(
-        None, description="Redis for the bus between processes and for the workers; without it, one process alone."
+        None,
+        description="Redis for the bus between processes and for the workers. A single process needs none.",
     )
     secret_key: SecretStr = Field(
-        SecretStr(DEVELOPMENT_SECRET), description="Signs access tokens and keys the hashes; at least 32 characters."
+        SecretStr(DEVELOPMENT_SECRET),
+        description="The key of access tokens and keyed hashes. At least 32 characters in production.",
     )
     encryption_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (SecretStr(DEVELOPMENT_KEY),),
-        description="Base64 of 32 bytes each, comma-separated; the first seals personal data, all open it.",
+        description="Base64 keys of 32 bytes, comma-separated. The first encrypts personal data; all decrypt it.",
     )
     public_url: AnyHttpUrl = Field(
         AnyHttpUrl("http://127.0.0.1:8000"),
-        description="Where patients reach this installation: for links in messages, and QR codes.",
+        description="The address of this installation for patients, in links of messages and in QR codes.",
     )
-    allowed_hosts: Words = Field((), description="Host names answered, comma-separated; required in production.")
-    cors_origins: Words = Field((), description="Origins of other sites whose pages may call the API.")
-    heartbeat_seconds: float = Field(15.0, gt=0, le=300, description="How often a quiet stream gives a sign of life.")
+    allowed_hosts: Words = Field((), description="The host names of this server, comma-separated. Required in production.")
+    cors_origins: Words = Field((), description="Origins of other sites whose pages may call the API, comma-separated.")
+    heartbeat_seconds: float = Field(15.0, gt=0, le=300, description="The seconds between two heartbeats of a quiet stream.")
     stalled_seconds: float = Field(
-        30.0, gt=0, le=600, description="How long a screen may take nothing of its stream before it is cut off."
+        30.0, gt=0, le=600, description="The server closes a stream whose client reads nothing for so many seconds."
     )
     hand_off: Literal["on", "off"] = Field(
         "on",
-        description="`off` streams through plain ASGI: for finding out whether the hand-off is to blame; it costs tenfold.",
+        description="`off` streams through plain ASGI, to find faults of the hand-off. It costs ten times as much.",
     )
-    event_loop: Literal["auto", "asyncio", "uvloop"] = Field("auto", description="`auto` is uvloop where it is installed.")
-    max_streams: int = Field(20_000, ge=1, description="Open streams of one process, at most.")
-    max_streams_per_address: int = Field(5_000, ge=1, description="Open streams from one address, at most.")
-    max_streams_per_token: int = Field(20, ge=1, description="Open streams for one session, display or ticket, at most.")
-    rate_limits: Literal["on", "off"] = Field(
-        "on", description="`off` lets anybody ask as often as they like: for load tests, never for patients."
+    event_loop: Literal["auto", "asyncio", "uvloop"] = Field("auto", description="`auto` uses uvloop if it is installed.")
+    max_streams: int = Field(20_000, ge=1, description="The maximum number of open streams of one process.")
+    max_streams_per_address: int = Field(5_000, ge=1, description="The maximum number of open streams from one address.")
+    max_streams_per_token: int = Field(
+        20, ge=1, description="The maximum number of open streams for one session, display or ticket."
     )
-    request_seconds: float = Field(30.0, gt=0, le=300, description="After so long a request is given up with 503.")
+    rate_limits: Literal["on", "off"] = Field("on", description="`off` removes the limits on requests. For load tests only.")
+    request_seconds: float = Field(
+        30.0, gt=0, le=300, description="The server ends a request with status 503 after so many seconds."
+    )
     drain_delay_seconds: float = Field(
-        2.0, ge=0, le=60, description="How long a stopping server still accepts, so that the proxy can look away."
+        2.0,
+        ge=0,
+        le=60,
+        description="A stopping server accepts requests for so many seconds, until the proxy uses another one.",
     )
     log_format: Literal["json", "console"] | None = Field(
-        None, description="`json` in production and `console` in development unless set."
+        None, description="The default is `json` in production and `console` in development."
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The lowest level that the server logs."
+    )
     retention_days: int | None = Field(
         None,
         ge=1,
         le=36_500,
-        description="After how many days `nowserving retention` forgets who patients were; unset keeps it.",
+        description="`nowserving retention` deletes personal data after so many days. Without it, personal data stays.",
     )
     recording_path: str | None = Field(
-        None, description="File to which the recording channel writes messages instead of sending them; for trials."
+        None, description="A file for trials: the recording channel writes messages to it, and sends nothing."
     )
 
     @field_validator("allowed_hosts", "cors_origins", "encryption_keys", mode="before")
@@ -129,11 +141,11 @@ class Settings(BaseSettings):
             return self
         problems = []
         if self.secret_key.get_secret_value() == DEVELOPMENT_SECRET or len(self.secret_key.get_secret_value()) < 32:
-            problems.append("secret_key: set one of at least 32 characters")
+            problems.append("secret_key: set a key of at least 32 characters")
         if any(key.get_secret_value() == DEVELOPMENT_KEY for key in self.encryption_keys):
-            problems.append("encryption_keys: set your own")
+            problems.append("encryption_keys: set your own keys")
         if not self.allowed_hosts:
-            problems.append("allowed_hosts: name the hosts that are answered")
+            problems.append("allowed_hosts: set the host names of this server")
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -158,13 +170,13 @@ class Settings(BaseSettings):
                 raise BadSettings(f"NOWSERVING_CONFIG: {path} is not TOML: {error}") from None
             unknown = sorted(set(from_file.toml_data) - set(settings_cls.model_fields))
             if unknown:
-                raise BadSettings(f"NOWSERVING_CONFIG: {path} has no settings of ours: {', '.join(unknown)}")
+                raise BadSettings(f"NOWSERVING_CONFIG: {path} has unknown settings: {', '.join(unknown)}")
             sources.append(from_file)
         return tuple(sources)
 
     @property
     def key_bytes(self) -> list[bytes]:
-        """The encryption keys, decoded."""
+        """The decoded encryption keys."""
         return [base64.b64decode(key.get_secret_value()) for key in self.encryption_keys]
 
     @property
@@ -173,12 +185,12 @@ class Settings(BaseSettings):
         return (self.log_format or ("json" if self.env == "production" else "console")) == "json"
 
     def masked(self) -> dict[str, str]:
-        """Return the effective settings for people to read, without secrets."""
+        """Return the effective settings as text, with masked secrets."""
         return {name: str(value) for name, value in self.model_dump().items()}
 
 
 def load_settings() -> Settings:
-    """Read and check the settings. Raises `BadSettings` naming every one that is wrong."""
+    """Read and validate the settings. Raises `BadSettings`, which names every wrong one."""
     try:
         return Settings()
     except ValidationError as error:
@@ -190,7 +202,7 @@ def load_settings() -> Settings:
 
 
 def unknown_names() -> list[str]:
-    """Return the environment's ``NOWSERVING_`` names that no setting reads: most often a slip of the pen."""
+    """Return the ``NOWSERVING_`` names in the environment that no setting reads, most often typing errors."""
     known = {f"NOWSERVING_{name.upper()}" for name in Settings.model_fields} | {"NOWSERVING_CONFIG"}
     return sorted(
         name for name in os.environ if name.startswith("NOWSERVING_") and name not in known and "_TEST_" not in name

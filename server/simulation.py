@@ -1,7 +1,7 @@
-"""A clinic's day at a visible pace, for the demo: people arrive, are called, come or do not, and go on to the next stage.
+"""A clinic's day at a visible pace, for the demo: patients arrive, are called, come or stay away, and go to the next stage.
 
-It acts through the same commands as everybody else, and decides from the board alone, so it can be stopped and started, and
-people can play along.
+The simulation uses the same commands as every other client and decides from the board alone. It can stop and start at any
+time, and people can take part.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PRIORITIES: tuple[Priority, ...] = (*("standard",) * 8, "assisted", "urgent")
 
 
 class Simulation:
-    """Moves one site. ``hands_off`` names the points that are left to people."""
+    """Simulates one site. ``hands_off`` names the points that people serve themselves."""
 
     def __init__(self, executor: Executor, boards: Boards, site_id: int, hands_off: frozenset[str] = frozenset()) -> None:
         self._executor = executor
@@ -49,23 +49,23 @@ class Simulation:
         self._arrives_at = 0.0
 
     async def run(self) -> None:
-        """Go on until cancelled."""
+        """Run until cancelled."""
         while True:
             try:
                 await self.step()
             except NowServingError as error:
-                logger.warning("the simulated day stumbled", error=repr(error))
+                logger.warning("simulation step failed", error=repr(error))
             await asyncio.sleep(STEP_SECONDS)
 
     async def step(self) -> None:
-        """Do whatever is due now at every point, and let somebody arrive."""
+        """Do the next commands of every point, and let a patient arrive."""
         board = await self._boards.board(self._site_id)
         now = time.time()
         for command in self._due(board, now):
             try:
                 await self._do(command)
             except Refused as refusal:
-                logger.debug("somebody was faster", refusal=refusal.code)
+                logger.debug("command refused", refusal=refusal.code)
 
     def _due(self, board: Board, now: float) -> list[Command]:
         commands = [
@@ -86,7 +86,7 @@ class Simulation:
             rested = now - last / 1e6 > random.Random(last + point.id).uniform(*BETWEEN_SECONDS)
             waiting = ranking.next_for(board, point) is not None
             return CallNext(point_id=point.id) if rested and waiting else None
-        # The dice of an entry are its own, so that what it will do does not depend on when we look.
+        # Each entry has its own dice, so that its behaviour does not depend on the time of a step.
         dice = random.Random(entry.id)
         comes = dice.random() >= NO_SHOW
         age = now - entry.since / 1e6

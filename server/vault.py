@@ -1,7 +1,7 @@
-"""Secrets and what is kept with them: sealed personal data, keyed hashes, tokens.
+"""Encryption of personal data, keyed hashes, tokens and password hashes.
 
-Personal data is sealed with AES-256-GCM under the first of the configured keys and bound to the record it belongs to,
-so a ciphertext cannot be moved to another patient's row. The key's id travels with the ciphertext: older keys still open.
+Personal data is sealed: encrypted with AES-256-GCM under the first configured key, and bound to its record, so that a
+ciphertext cannot move to another patient's row. The ciphertext begins with the key's id, so that older keys still open it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _hasher = PasswordHasher()
 
 
 def _hash_of_nothing() -> str:
-    """Return what looks like a password's hash and took no work to make: checking against it takes as long as any other."""
+    """Return a random text in the form of a password's hash. A check against it takes as long as against a real hash."""
     sizes = (_hasher.salt_len, _hasher.hash_len)
     salt, digest = (base64.b64encode(secrets.token_bytes(size)).decode().rstrip("=") for size in sizes)
     return f"$argon2id$v=19$m={_hasher.memory_cost},t={_hasher.time_cost},p={_hasher.parallelism}${salt}${digest}"
@@ -67,7 +67,7 @@ class Vault:
         return f"{self._first}.{base64.b64encode(nonce + sealed).decode()}"
 
     def open(self, sealed: str, belongs_to: str) -> bytes:
-        """Return what was sealed. Raises `ValueError` for a foreign key, another record's ciphertext, or a damaged one."""
+        """Return the plain text. Raises `ValueError` for an unknown key, or for a damaged or moved ciphertext."""
         key_id, _, text = sealed.partition(".")
         cipher = self._ciphers.get(key_id)
         if cipher is None:
@@ -79,11 +79,11 @@ class Vault:
             raise ValueError(f"the sealed data of {belongs_to} is damaged or belongs elsewhere") from None
 
     def seal_personal(self, personal: Personal, belongs_to: str) -> str:
-        """Return the sealed form of what is known of a patient (``visit:812``), or of a service's name (``service:7``)."""
+        """Return the ciphertext of a patient's data (``visit:812``), or of a service's name (``service:7``)."""
         return self.seal(orjson.dumps(asdict(personal)), belongs_to)
 
     def open_personal(self, record: Visit | Service) -> Personal:
-        """Return what is known of a visit's patient, or a service's name; nothing known gives an empty `Personal`."""
+        """Return the personal data of a visit, or the name of a service; an empty `Personal` if nothing is known."""
         if record.sealed is None:
             return Personal()
         return Personal(**orjson.loads(self.open(record.sealed, f"{type(record).__name__.lower()}:{record.id}")))
@@ -94,7 +94,7 @@ class Vault:
 
 
 def new_token(site_id: int, kind: str = "") -> str:
-    """Return a fresh unguessable token that names its site: ``7-...`` for a ticket, ``d7-...`` for a display."""
+    """Return a new random token that names its site: ``7-...`` for a ticket, ``d7-...`` for a display."""
     return f"{kind}{site_id}-{secrets.token_urlsafe(TOKEN_BYTES)}"
 
 
@@ -104,7 +104,7 @@ def hash_password(password: str) -> str:
 
 
 def verify_password(password_hash: str | None, password: str) -> bool:
-    """Return whether the password is the hash's. None, for nobody's hash, takes as long and is never right."""
+    """Return whether the password has this hash. None, for an unknown user, takes as long and gives False."""
     try:
         return _hasher.verify(password_hash or _NOBODY, password) and password_hash is not None
     except (VerificationError, InvalidHashError):

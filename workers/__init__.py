@@ -1,1 +1,1 @@
-"""What happens by the clock and outside the request: notifications. Only this package knows Celery."""
+"""The Celery workers: tasks that run by the clock, outside requests. Only this package imports Celery."""

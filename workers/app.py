@@ -20,7 +20,7 @@ from workers.schedule import SCHEDULE
 
 
 def build_parts(settings: Settings) -> Context:
-    """Return the parts that these settings describe."""
+    """Return the parts for these settings."""
     database = Database(settings.database_url.get_secret_value(), pool_size=2)
     vault = Vault(settings.key_bytes, settings.secret_key.get_secret_value())
     channels: list[Channel] = []
@@ -31,7 +31,7 @@ def build_parts(settings: Settings) -> Context:
 
 
 def build_celery(settings: Settings) -> Celery:
-    """Return the Celery application that these settings describe."""
+    """Return the Celery application for these settings. Raises `BadSettings` without Redis."""
     if settings.redis_url is None:
         raise BadSettings("NOWSERVING_REDIS_URL: workers need Redis")
     celery = Celery("nowserving", broker=settings.redis_url.get_secret_value(), include=["workers.tasks.notifications"])

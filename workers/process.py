@@ -1,4 +1,4 @@
-"""One event loop and one set of parts for each worker process, made when its first task comes."""
+"""One event loop and one set of parts for each worker process, created by its first task."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class _Process:
 
 
 def configure(build: Callable[[], Context]) -> None:
-    """Say how the parts are built; called once by `workers.app`, before any task."""
+    """Set the function that builds the parts. `workers.app` calls this once, before any task."""
     _Process.build = build
 
 
 def run(work: Callable[[Context], Coroutine[Any, Any, T]]) -> T:
-    """Run ``work`` with this process's parts, on its loop, and return what it returns."""
+    """Run ``work`` with the parts of this process, on its event loop; return the result of ``work``."""
     if _Process.runner is None:
         _Process.runner = asyncio.Runner()
         _Process.context = _Process.build()

@@ -1,4 +1,4 @@
-"""The beat table: what runs how often, in seconds. Nothing else."""
+"""The beat table: the tasks and their intervals, in seconds."""
 
 SCHEDULE = {
     "plan notifications": {"task": "notifications.plan", "schedule": 5.0, "options": {"expires": 5}},

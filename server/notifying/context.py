@@ -1,4 +1,4 @@
-"""What the tasks of one worker process work with."""
+"""The parts that planning and sending use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from server.vault import Vault
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The parts of one worker process. ``channels`` are found by name; ``public_url`` begins patients' links."""
+    """The parts of one process. ``channels`` are by name; ``public_url`` is the beginning of patients' links."""
 
     database: Database
     boards: Boards

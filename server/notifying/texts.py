@@ -1,4 +1,4 @@
-"""The words of notifications, by kind and language. No clinical detail, ever: a ticket, a count, a link."""
+"""The texts of notifications, by kind and language. They have a ticket's label and a link, never a clinical detail."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ _TEXTS: dict[str, dict[str, str]] = {
 
 
 def text_for(kind: str, language: str, label: str, link: str) -> str:
-    """Return a notification's text in ``language`` (English where there is none)."""
+    """Return the text of a notification in ``language``, or in English if that language is missing."""
     texts = _TEXTS[kind]
     return texts.get(language.partition("-")[0], texts["en"]).format(label=label, link=link)

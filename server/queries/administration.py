@@ -1,4 +1,4 @@
-"""Who may sign in, which sessions are open, which API keys there are: an administrator's lists, page by page."""
+"""An administrator's lists, page by page: staff, open sessions, API keys."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class SessionListed:
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyListed:
-    """An API key as an administrator sees it: all but the key. Instants in milliseconds."""
+    """An API key as an administrator sees it, without the key. Instants in milliseconds."""
 
     id: int
     name: str
@@ -49,7 +49,7 @@ class ApiKeyListed:
 
 
 async def staff_page(database: Reader, organisation_id: int, size: int, after: Key | None) -> Page[StaffListed]:
-    """Return some of an organisation's staff, by id. Raises `Unavailable`."""
+    """Return a page of an organisation's staff, by id. Raises `Unavailable`."""
     own = staff.c.organisation_id == organisation_id
     statement = select(staff.c.id, staff.c.username, staff.c.role, staff.c.active).where(own)
     async with database.read() as connection:
@@ -61,9 +61,9 @@ async def staff_page(database: Reader, organisation_id: int, size: int, after: K
 async def sessions_page(
     database: Reader, staff_id: int, used_since: int, current: str, size: int, after: Key | None
 ) -> Page[SessionListed]:
-    """Return some of a member's sessions that have not ended and were used since an instant (microseconds), by id.
+    """Return a page of a member's open sessions that were used since ``used_since`` (microseconds), by id.
 
-    ``current`` is the session that asks. Raises `Unavailable`.
+    ``current`` is the session of the request. Raises `Unavailable`.
     """
     lives = (sessions.c.staff_id == staff_id, sessions.c.revoked_at.is_(None), sessions.c.used_at >= used_since)
     statement = select(sessions.c.id, sessions.c.staff_id, sessions.c.created_at, sessions.c.used_at).where(*lives)
@@ -77,7 +77,7 @@ async def sessions_page(
 
 
 async def api_keys_page(database: Reader, organisation_id: int, size: int, after: Key | None) -> Page[ApiKeyListed]:
-    """Return some of an organisation's API keys, by id, the revoked ones too. Raises `Unavailable`."""
+    """Return a page of an organisation's API keys, by id, revoked ones too. Raises `Unavailable`."""
     own = api_keys.c.organisation_id == organisation_id
     async with database.read() as connection:
         found, more = await keyset.rows(connection, select(api_keys).where(own), (api_keys.c.id,), size, after)

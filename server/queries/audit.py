@@ -1,4 +1,4 @@
-"""The audit as administrators read it: what changed at a site, from its log; and who came, was refused or read, besides."""
+"""The audit for administrators: the changes of a site, from its log, and the access that changed nothing."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from server.queries.reader import Reader
 from server.store.tables import audit, events
 
 KEY_OF_CHANGES: tuple[type, ...] = (int,)  # seq
-KEY_OF_ACCESS: tuple[type, ...] = (int, int, int)  # at, chain_id, n: microseconds, unlike what is shown
+KEY_OF_ACCESS: tuple[type, ...] = (int, int, int)  # at (microseconds), chain_id, n
 
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """One thing that somebody did, or was not allowed to. ``chain`` and ``number`` say where it is kept; ``at`` is in
-    milliseconds, and ``request_id`` of a change is its command's id."""
+    """One action, done or refused.
+
+    ``chain`` and ``number`` locate its record; ``at`` is in milliseconds. The ``request_id`` of a change is its command id.
+    """
 
     at: int
     actor: str
@@ -32,7 +34,7 @@ class Audited:
 
 
 async def changes(database: Reader, site_id: int, size: int, after: Key | None) -> Page[Audited]:
-    """Return some of what changed at a site, the latest first. Raises `Unavailable`."""
+    """Return a page of the changes of a site, the latest first. Raises `Unavailable`."""
     names = ("seq", "at", "type", "actor", "command_id", "entry_id")
     async with database.read() as connection:
         statement = select(*(events.c[name] for name in names)).where(events.c.site_id == site_id)
@@ -56,7 +58,7 @@ async def changes(database: Reader, site_id: int, size: int, after: Key | None) 
 
 
 async def access(database: Reader, organisation_id: int, site_id: int | None, size: int, after: Key | None) -> Page[Audited]:
-    """Return some of what an organisation's people did without changing anything, the latest first; at one site, if named.
+    """Return a page of an organisation's access records, the latest first; only those of ``site_id``, if given.
 
     Raises `Unavailable`.
     """

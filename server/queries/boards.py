@@ -1,4 +1,4 @@
-"""What the live stream is fed from: a site's board, the rest of its log, and the heads of many logs."""
+"""The sources of the live stream: a site's board, the rest of its log, and the heads of many logs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from server.store.sites import Head
 
 @dataclass(frozen=True, slots=True)
 class Boards:
-    """Reads boards and logs of one database; `server.live` is handed one and never sees the database itself."""
+    """Reads boards and logs of one database. `server.live` receives this object and never sees the database."""
 
     _database: Database
 
@@ -29,17 +29,17 @@ class Boards:
             return await connection.run_sync(event_log.since, site_id, seq)
 
     async def heads(self, site_ids: Iterable[int]) -> dict[int, Head]:
-        """Return how far the given sites' logs have come. Raises `Unavailable`."""
+        """Return the heads of the given sites' logs. Raises `Unavailable`."""
         async with self._database.read() as connection:
             return await sites.heads(connection, site_ids)
 
     async def renew_epoch(self, site_id: int, epoch: str) -> None:
-        """Note that a site's log is not the one that was called ``epoch``: it has lost its end. Raises `Unavailable`."""
+        """Replace a site's ``epoch``, because the end of its log is lost. Raises `Unavailable`."""
         async with self._database.write() as connection:
             await sites.renew_epoch(connection, site_id, epoch)
 
     async def due(self) -> list[int]:
-        """Return the sites for which the clock has something to do. Raises `Unavailable`."""
+        """Return the sites that the clock must tick now. Raises `Unavailable`."""
         now = await self._database.now()
         async with self._database.read() as connection:
             return await sites.due(connection, now)

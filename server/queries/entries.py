@@ -1,4 +1,4 @@
-"""The entries of a site, today's and past ones: a page of them, one, or all of a visit. Nothing here opens personal data."""
+"""The entries of a site, today's and past ones: a page of them, one, or all of a visit. Nothing here decrypts data."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from server.queries.keyset import Key, Page
 from server.queries.reader import Reader
 from server.store.tables import entries, intervals, sites, visits
 
-KEY: tuple[type, ...] = (int,)  # id: a site gives them in the order of joining
+KEY: tuple[type, ...] = (int,)  # id, in the order of joining
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which entries are asked for; None is any. A label is of a business day: the site's present one if none is named."""
+    """The wanted entries; None means any. A label belongs to a business day: by default, the site's present one."""
 
     business_day: str | None = None
     queue_id: int | None = None
@@ -33,7 +33,7 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class EntryListed:
-    """An entry as lists show it. Instants in milliseconds, sums of closed intervals in whole seconds, nothing personal."""
+    """An entry as lists show it, without personal data. Instants in milliseconds, sums of intervals in whole seconds."""
 
     id: int
     site_id: int
@@ -58,13 +58,13 @@ class EntryListed:
 
 
 async def page(database: Reader, site_id: int, filters: Filters, size: int, after: Key | None) -> Page[EntryListed]:
-    """Return some of a site's entries, newest first. Raises `Unavailable`."""
+    """Return a page of a site's entries, newest first. Raises `Unavailable`."""
     async with database.read() as connection:
         chosen = await _chosen(connection, site_id, filters)
         if chosen is None:
             return Page((), None, 0, False)
         key, conditions = chosen
-        # Where filters meet, an optimiser may intersect their keys and then sort: this is the one key in the list's order.
+        # With several filters, an optimiser may intersect keys and then sort. This key is in the order of the list.
         by_key = f"FORCE INDEX ({key})"
         wanted = _ENTRIES.where(*conditions).with_hint(entries, by_key, "mysql")
         found, more = await keyset.rows(connection, wanted, (entries.c.id,), size, after, descending=True)
@@ -77,7 +77,7 @@ async def page(database: Reader, site_id: int, filters: Filters, size: int, afte
 async def _chosen(
     connection: AsyncConnection, site_id: int, filters: Filters
 ) -> tuple[str, list[ColumnElement[bool]]] | None:
-    """Return the key to read by, and what the filters ask for; None when nothing can fulfil it."""
+    """Return the key to read by, and the conditions of the filters; None when no entry can match."""
     found: list[ColumnElement[bool]] = []
     if filters.queue_id is not None:
         found.append(entries.c.queue_id == filters.queue_id)
@@ -94,7 +94,7 @@ async def _chosen(
         return "ix_entries_queue_id_id" if filters.state is None else "ix_entries_queue_id_state_id", found
     if filters.state is not None:
         return "ix_entries_site_id_state_id", [entries.c.site_id == site_id, *found]
-    # The ids name the site, so the primary key is the list itself.
+    # The ids contain the site, so the primary key is in the order of the list.
     return "PRIMARY", [entries.c.id.between(site_id * IDS_PER_SITE, (site_id + 1) * IDS_PER_SITE - 1)]
 
 
@@ -109,7 +109,7 @@ async def _visit_labelled(connection: AsyncConnection, site_id: int, business_da
 
 
 async def visit_of(database: Reader, entry_id: int) -> int | None:
-    """Return the visit that an entry is a stage of, or None if there is no such entry. Raises `Unavailable`."""
+    """Return the id of an entry's visit, or None if there is no such entry. Raises `Unavailable`."""
     async with database.read() as connection:
         return await connection.scalar(select(entries.c.visit_id).where(entries.c.id == entry_id))
 
@@ -130,7 +130,7 @@ async def stages(connection: AsyncConnection, visit_id: int) -> list[EntryListed
 
 
 async def intervals_of(connection: AsyncConnection, entry_ids: Iterable[int]) -> dict[int, list[Interval]]:
-    """Return the closed intervals of entries, in order, by entry; in one statement, none for no entry."""
+    """Return the closed intervals of entries, in order, by entry. One statement, or none without entries."""
     wanted = list(entry_ids)
     found: dict[int, list[Interval]] = defaultdict(list)
     if wanted:
@@ -174,11 +174,11 @@ async def _listed(connection: AsyncConnection, found: Sequence[Row[*tuple[Any, .
 
 
 def milliseconds(instant: int | None) -> int | None:
-    """Return an instant as the API tells it."""
+    """Return an instant of microseconds in milliseconds, as the API shows it."""
     return None if instant is None else instant // 1000
 
 
-# The join is an outer one so that no optimiser begins with the visits: every entry has its visit.
+# An outer join, so that no optimiser begins with the visits. Every entry has a visit.
 _OF_ENTRY = (
     *("id", "site_id", "visit_id", "business_day", "queue_id", "provider_id", "point_id", "state", "since", "calls"),
     *("called_at", "first_called_at", "quoted_from", "quoted_until"),

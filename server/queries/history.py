@@ -1,4 +1,4 @@
-"""What happened in a visit, step by step: from the log, by the entries that its events name."""
+"""The history of a visit, step by step: from the log, by the entries that its events name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from server.store.tables import entries, event_entries, events, staff
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """An event of the log that an entry of the visit took, or that touched it: then others were what it was about."""
+    """An event of the log that names an entry of the visit (``own``), or that changed it while naming another entry."""
 
     recorded: Recorded
     entry_id: int
@@ -27,7 +27,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A visit's stages, steps and closed intervals, each in order, and the user names of the staff who took the steps."""
+    """A visit's stages, steps and closed intervals, each in order, and the user names of the acting staff."""
 
     stages: Sequence[EntryListed]
     steps: Sequence[Step]
@@ -36,7 +36,7 @@ class History:
 
 
 async def of_visit(database: Reader, visit_id: int, *, with_names: bool) -> History:
-    """Return a visit's history, with the names of who acted if asked for. Raises `Unavailable`."""
+    """Return a visit's history; ``with_names`` adds the user names of the acting staff. Raises `Unavailable`."""
     async with database.read() as connection:
         found = await stages(connection, visit_id)
         steps = [

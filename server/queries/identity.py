@@ -1,4 +1,4 @@
-"""Who somebody is, from what they bring: a session, an API key, a device's token, a ticket's token."""
+"""Look-ups of identity: by session, API key, device token or ticket token."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from server.store.tables import api_keys, displays, entries, kiosks, pairings, s
 
 @dataclass(frozen=True, slots=True)
 class StaffMember:
-    """A member of staff, with what a sign-in is checked against."""
+    """A member of staff with the password hash."""
 
     id: int
     organisation_id: int
@@ -27,7 +27,7 @@ class StaffMember:
 
 @dataclass(frozen=True, slots=True)
 class SessionState:
-    """A session and whose it is. Instants in microseconds."""
+    """A session and its member of staff. Instants in microseconds."""
 
     id: str
     refresh_hash: str
@@ -38,13 +38,13 @@ class SessionState:
 
     @property
     def idle(self) -> int:
-        """For how long it has not been used, in microseconds."""
+        """The time since its last use, in microseconds."""
         return self.now - self.used_at
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyState:
-    """An API key that is not revoked, and what it is good for. Instants in microseconds."""
+    """An API key that is not revoked, and the sites that it opens. Instants in microseconds."""
 
     id: int
     organisation_id: int
@@ -54,13 +54,13 @@ class ApiKeyState:
 
     @property
     def unused(self) -> int:
-        """For how long it has not been used, in microseconds."""
+        """The time since its last use, in microseconds."""
         return self.now - (self.last_used_at or 0)
 
 
 @dataclass(frozen=True, slots=True)
 class SiteListed:
-    """A site as its staff see it in a list."""
+    """A site as lists show it to its staff."""
 
     id: int
     name: str
@@ -70,18 +70,17 @@ class SiteListed:
 
 @dataclass(frozen=True, slots=True)
 class Identities:
-    """Looks people and devices up in one database. Each method is one query; all raise `Unavailable`."""
+    """Looks up people and devices in one database. Each method is one query and raises `Unavailable`."""
 
     database: LookUp
 
     async def member(self, username: str) -> StaffMember | None:
-        """Return the active member of staff with this user name."""
+        """Return the active member of staff with this user name, or None."""
         row = await self.database.look_up(_MEMBER.where(staff.c.username == username, staff.c.active))
         return StaffMember(*row) if row else None
 
     async def session(self, session_id: str) -> SessionState | None:
-        """Return a session that is not revoked, of a member who is active; whether it was idle for too long is its caller's
-        to judge."""
+        """Return a session that is not revoked, of an active member, or None. The caller checks how long it was idle."""
         if self.database.embedded:
             row = await self.database.look_up(_SESSION_BY_OUR_CLOCK, session_id=session_id, now=time.time_ns() // 1000)
         else:
@@ -92,30 +91,30 @@ class Identities:
         return SessionState(session_id, refresh_hash, used_at, rotated_at, now, StaffMember(*member))
 
     async def api_key(self, key_hash: str) -> ApiKeyState | None:
-        """Return the API key with this hash, unless it is revoked."""
+        """Return the API key with this hash, or None if it is unknown or revoked."""
         columns = (api_keys.c.id, api_keys.c.organisation_id, api_keys.c.site_id, api_keys.c.last_used_at, self._clock())
         statement = select(*columns).where(api_keys.c.key_hash == key_hash, api_keys.c.revoked_at.is_(None))
         row = await self.database.look_up(statement)
         return ApiKeyState(*row) if row else None
 
     async def pairing(self, secret_hash: str) -> int | None:
-        """Return the id of the pairing with this secret that is not over."""
+        """Return the id of the open pairing with this secret, or None."""
         here = (pairings.c.secret_hash == secret_hash, pairings.c.expires_at > self._clock(), pairings.c.told.is_(False))
         row = await self.database.look_up(select(pairings.c.id).where(*here))
         return row.id if row else None
 
     async def colleague(self, organisation_id: int, staff_id: int) -> StaffMember | None:
-        """Return a member of this organisation's staff, active or not."""
+        """Return a member of this organisation's staff, active or not, or None."""
         statement = _MEMBER.where(staff.c.id == staff_id, staff.c.organisation_id == organisation_id)
         row = await self.database.look_up(statement)
         return StaffMember(*row) if row else None
 
     def _clock(self) -> ColumnElement[int]:
-        """Return the present instant as a part of a query: asking for it costs nothing of its own."""
+        """Return the present instant as a part of a query, which saves a round trip."""
         return literal(time.time_ns() // 1000, BigInteger) if self.database.embedded else CLOCK
 
     async def living_sessions(self, session_ids: Collection[str], idle_microseconds: int) -> dict[str, str]:
-        """Return the role behind each of these sessions that is not revoked, not idle, and of an active member."""
+        """Return the role of each of these sessions that is not revoked, not idle, and of an active member."""
         statement = (
             select(sessions.c.id, staff.c.role)
             .join(staff, staff.c.id == sessions.c.staff_id)
@@ -130,12 +129,12 @@ class Identities:
             return {row.id: row.role for row in await connection.execute(statement)}
 
     async def display(self, token_hash: str) -> int | None:
-        """Return the id of the display with this token."""
+        """Return the id of the display with this token, or None."""
         row = await self.database.look_up(select(displays.c.id).where(displays.c.token_hash == token_hash))
         return row.id if row else None
 
     async def device(self, token_hash: str) -> tuple[Literal["display", "kiosk"], int] | None:
-        """Return what kind of device has this token, and its id."""
+        """Return the kind and the id of the device with this token, or None."""
         statement = union_all(
             select(literal("display"), displays.c.id).where(displays.c.token_hash == token_hash),
             select(literal("kiosk"), kiosks.c.id).where(kiosks.c.token_hash == token_hash),
@@ -144,18 +143,18 @@ class Identities:
         return (row[0], row[1]) if row else None
 
     async def ticket(self, token_hash: str, earliest: int) -> int | None:
-        """Return the id of the visit with this token, if it was opened after ``earliest`` (microseconds)."""
+        """Return the id of the visit with this token that was opened after ``earliest`` (microseconds), or None."""
         statement = select(visits.c.id).where(visits.c.token_hash == token_hash, visits.c.opened_at > earliest)
         row = await self.database.look_up(statement)
         return row.id if row else None
 
     async def visit_of(self, entry_id: int) -> int | None:
-        """Return the id of the visit that an entry is a stage of."""
+        """Return the id of an entry's visit, or None."""
         row = await self.database.look_up(select(entries.c.visit_id).where(entries.c.id == entry_id))
         return row.visit_id if row else None
 
     async def organisation_of(self, site_id: int) -> int | None:
-        """Return the organisation that a site belongs to, or None if there is no such site."""
+        """Return the id of a site's organisation, or None if there is no such site."""
         row = await self.database.look_up(select(sites.c.organisation_id).where(sites.c.id == site_id))
         return row.organisation_id if row else None
 
@@ -171,7 +170,7 @@ class Identities:
 _MEMBER = select(staff.c.id, staff.c.organisation_id, staff.c.username, staff.c.password_hash, staff.c.role)
 
 
-def _session(now: ColumnElement[int]) -> Select[*tuple[Any, ...]]:  # every request of staff asks this
+def _session(now: ColumnElement[int]) -> Select[*tuple[Any, ...]]:  # every request of staff runs this
     columns = (sessions.c.id, sessions.c.refresh_hash, sessions.c.used_at, sessions.c.rotated_at, now)
     return (
         select(*columns, *_MEMBER.selected_columns)

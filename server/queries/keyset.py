@@ -1,7 +1,7 @@
-"""Pages of a list: each goes on after the last row of the one before, by the key that the list is ordered by.
+"""Pages of a list: each page begins after the last row of the previous one, in the order of the list's key.
 
-Never an OFFSET, which reads all that it leaves out, and never a count of more than `COUNTED_AT_MOST` rows: the last page of
-a million costs what the first does.
+There is no OFFSET, which reads every skipped row, and no count beyond `COUNTED_AT_MOST` rows. The last page of a million
+rows costs as much as the first.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Key = tuple[int | str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Some rows of a list. ``last`` is the key of the last of them if more follow; ``total`` is counted up to a cap."""
+    """Some rows of a list. ``last`` is the key of the last row if more follow; ``total`` is counted up to a cap."""
 
     rows: Sequence[T]
     last: Key | None
@@ -32,8 +32,8 @@ class Page(Generic[T]):
 def beyond(columns: Sequence[ColumnElement[Any]], key: Key, *, descending: bool = False) -> ColumnElement[bool]:
     """Return the condition for rows after ``key`` in the order of ``columns``.
 
-    Written out, ``a >= x AND (a > x OR (a = x AND b > y))``: MariaDB reads a comparison of whole rows from the beginning,
-    and this one as a range of an index. The outer bound says nothing new, except to the optimiser.
+    The form is ``a >= x AND (a > x OR (a = x AND b > y))``: MariaDB reads this as a range of an index, but compares whole
+    rows from the beginning of the table. The outer bound is redundant and only helps the optimiser.
     """
     first, value = columns[0], key[0]
     past = first < value if descending else first > value
@@ -62,12 +62,12 @@ async def rows(
 
 
 async def total(connection: AsyncConnection, statement: Select[*tuple[Any, ...]]) -> tuple[int, bool]:
-    """Return how many rows ``statement`` has, at most `COUNTED_AT_MOST`, and whether there are more."""
+    """Return the number of rows of ``statement``, at most `COUNTED_AT_MOST`, and whether there are more."""
     counted = statement.limit(COUNTED_AT_MOST + 1).subquery()
     found = int(await connection.scalar(select(func.count()).select_from(counted)) or 0)
     return min(found, COUNTED_AT_MOST), found > COUNTED_AT_MOST
 
 
 def page(found: Sequence[T], counted: tuple[int, bool], key_of: Callable[[T], Key], *, more: bool) -> Page[T]:
-    """Put a page together."""
+    """Return a page of the rows ``found``; ``counted`` is the result of `total`, and ``more`` says whether rows follow."""
     return Page(found, key_of(found[-1]) if more else None, *counted)

@@ -21,7 +21,7 @@ from server.store.patients import SearchKey
 from server.store.tables import visit_search, visits
 from server.vault import Vault
 
-KEY: tuple[type, ...] = (int,)  # id: a site gives them in the order of arrival
+KEY: tuple[type, ...] = (int,)  # id, in the order of arrival
 
 
 LEAST_OF_PHONE = 4  # digits
@@ -42,7 +42,7 @@ async def page(database: Reader, vault: Vault, site_id: int, told: Personal, siz
     ways = found_by.sought(vault, site_id, told)
     async with database.read() as connection:
         found: dict[int, Visit] = {}
-        for way in ways:  # each in the order of its key; an OR of them would have to be sorted
+        for way in ways:  # each reads in the order of its key; the database would have to sort an OR of them
             statement, visit_id = _having(site_id, way, *visits.c)
             rows, _ = await keyset.rows(connection, statement, (visit_id,), size + 1, after, descending=True)
             found |= {row.id: Visit(**{**row._mapping, "needs": tuple(row.needs)}) for row in rows}

@@ -16,7 +16,7 @@ KEY: tuple[type, ...] = (str, int)  # name, id
 async def page(
     database: Reader, organisation_id: int, size: int, after: Key | None, *, only: int | None = None
 ) -> Page[SiteListed]:
-    """Return some of an organisation's sites, by name; with ``only``, none but that one. Raises `Unavailable`."""
+    """Return a page of an organisation's sites, by name; with ``only``, just that site. Raises `Unavailable`."""
     statement = select(sites.c.id, sites.c.name, sites.c.time_zone, sites.c.language)
     own = sites.c.organisation_id == organisation_id
     if only is not None:

@@ -1,4 +1,4 @@
-"""The past days of a site, read once from end to end: what `server.domain.reporting.statistics` makes its figures of."""
+"""The past days of a site, read once, for the figures of `server.domain.reporting.statistics`."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from server.queries.reader import Reader
 from server.store import sites
 from server.store.tables import entries, intervals, points, queues, services, visits
 
-ROWS_AT_ONCE = 200  # between them, whatever else this process serves has its turn
+ROWS_AT_ONCE = 200  # between two batches, this process serves other requests
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A report, the queues' services, and what services (in public), queues and points are called, those gone among them."""
+    """A report, the services of queues, and the names of services (public), queues and points, removed ones too."""
 
     site: Site
     report: Report
@@ -36,7 +36,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class OpenEntry:
-    """An entry that has not ended, of some business day. ``since`` in microseconds."""
+    """An entry of a business day that has not ended. ``since`` in microseconds."""
 
     id: int
     queue_id: int
@@ -52,7 +52,7 @@ async def between(database: Reader, site_id: int, first: str, last: str) -> Name
 
 
 async def of_day(database: Reader, site_id: int, business_day: str | None) -> tuple[Named, str, list[OpenEntry]]:
-    """Return a day's figures, which day it is, and what is open of it: the site's present day if none is named.
+    """Return a day's figures, the day, and its open entries. Without ``business_day``, it is the site's present day.
 
     Raises `SiteNotFound`, `Unavailable`.
     """
@@ -83,7 +83,7 @@ async def _between(connection: AsyncConnection, site: Site, first: str, last: st
 
 
 async def _stages(connection: AsyncConnection, site_id: int, first: str, last: str) -> AsyncGenerator[Stage, None]:
-    """Yield each entry of those days with its intervals, by day and id; no more than a batch is held at a time."""
+    """Yield each entry of these days with its intervals, by day and id. Memory holds one batch at a time."""
     statement = (
         select(
             *(entries.c[name] for name in _OF_ENTRY),
@@ -102,7 +102,7 @@ async def _stages(connection: AsyncConnection, site_id: int, first: str, last: s
     of_one: list[Row[*tuple[Any, ...]]] = []
     async with connection.stream(statement, execution_options={"yield_per": ROWS_AT_ONCE}) as result:
         async for rows in result.partitions():
-            await asyncio.sleep(0)  # a driver that has the next rows already waits for nothing
+            await asyncio.sleep(0)  # a driver with buffered rows never waits, so other tasks get no turn
             for row in rows:
                 if of_one and row.id != of_one[0].id:
                     yield _stage(of_one)

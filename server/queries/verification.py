@@ -1,4 +1,4 @@
-"""Whether the chains are whole: every site's log and every process's audit, link by link, in constant memory."""
+"""Verification of the hash chains: every site's log and every process's audit, link by link, in constant memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BATCH = 1000
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """One chain: how many links were whole, the last of them, and what is wrong with the next, if anything is."""
+    """One chain: its number of whole links, the last whole link, and the problem of the next one, if any."""
 
     chain: str
     links: int
@@ -31,15 +31,16 @@ class _Head:
     name: str
     n: int
     hash: str
-    last: int | None  # the last number that there is
+    last: int | None  # the largest number of a row
 
 
 async def verify(
     database: Reader, site_id: int | None = None, through: tuple[int, str] | None = None
 ) -> AsyncIterator[Verified]:
-    """Verify the log of one site, or every log and every process's chain; safe beside running servers.
+    """Verify the log of one site, or every log and every process's chain. Servers may run meanwhile.
 
-    The one site's log must pass ``through`` a link that was its head once, by its number and hash. Raises `Unavailable`.
+    With ``through``, the number and hash of an earlier head, the one site's log must contain that link. Raises
+    `Unavailable`.
     """
     if site_id is not None:
         yield await _site(database, site_id, through)
@@ -95,7 +96,7 @@ async def _follow(
     link: Callable[[str, Row[Any]], str],
     through: tuple[int, str] | None = None,
 ) -> Verified:
-    """Follow a chain from its beginning to the head that was read before: what is below a head never changes."""
+    """Follow a chain from its beginning to ``head``. The links below a head never change."""
     n, previous = 0, START
     while n < head.n:
         async with database.read() as connection:
@@ -108,7 +109,7 @@ async def _follow(
                 problem = f"{noun} {row.seq} is not what was written there, or does not follow the one before it"
                 return Verified(head.name, n, previous, problem)
             if through is not None and through[0] == row.seq and through[1] != made:
-                return Verified(head.name, n, previous, f"{noun} {row.seq} is not what it was: the chain was made anew")
+                return Verified(head.name, n, previous, f"{noun} {row.seq} is not what it was: the chain was rewritten")
             n, previous = row.seq, made
             if n == head.n:
                 break
@@ -123,7 +124,7 @@ async def _follow(
     return Verified(head.name, n, previous)
 
 
-# Where there is a head without rows or rows without a head, that shows too.
+# Sites and chains with a head but no rows, or with rows but no head, are included.
 _SITES = union(select(sites.c.id), select(events.c.site_id).distinct())
 _CHAINS = union(select(audit_chains.c.id), select(audit.c.chain_id).distinct())
 

@@ -1,4 +1,4 @@
-"""What each command was answered, so that its repeat gets the same answer and does nothing."""
+"""The answers of commands: the repeat of a command gets the same answer and does nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class RecordedAnswer:
 
 
 def find(connection: Connection, site_id: int, command_id: str) -> RecordedAnswer | None:
-    """Return the recorded answer of a command, or None if it was not done."""
+    """Return the recorded answer of a command, or None if the command was not done."""
     row = connection.execute(_FIND, {"site_id": site_id, "command_id": command_id}).one_or_none()
     return None if row is None else RecordedAnswer(row.body_hash, row.answer)
 
@@ -37,5 +37,5 @@ def record(connection: Connection, site_id: int, command_id: str, body_hash: str
 
 
 async def forget(connection: AsyncConnection, before: int) -> int:
-    """Delete the answers recorded before an instant (microseconds); return how many there were."""
+    """Delete the answers recorded before an instant (microseconds); return their number."""
     return (await connection.execute(delete(commands).where(commands.c.at < before))).rowcount

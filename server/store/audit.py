@@ -1,6 +1,6 @@
-"""What is audited without being a change: who signed in, was refused, or read whose data. One chain for each process.
+"""The audit of access: sign-ins, refusals, and reads of personal data. One chain for each process.
 
-A row names ids, never a person, and the address it came from by its keyed hash alone.
+A row has ids, never a name. The address is a keyed hash.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from server.store.tables import audit, audit_chains
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """One thing to be remembered: who (``staff:3``) did what, to which record (``entry:812``), from where.
+    """One access: the ``actor`` (``staff:3``), the action, the record (``subject``: ``entry:812``) and the address.
 
-    ``at`` is the process's own clock, in microseconds; ``address`` a keyed hash.
+    ``at`` is the process's own clock in microseconds; ``address`` is a keyed hash.
     """
 
     at: int
@@ -37,7 +37,7 @@ class Noted:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A process's chain, and its head: the number and the link of its last row."""
+    """A process's chain and its head: the number and the hash of its last row."""
 
     id: int
     n: int
@@ -45,7 +45,7 @@ class Chain:
 
 
 async def begin(connection: AsyncConnection, process: str) -> Chain:
-    """Begin the chain of a process. Chains are numbered without a gap; raises `Conflict` if another process took ours."""
+    """Begin the chain of a process. Chain numbers have no gap. Raises `Conflict` if another process took the number."""
     last = await connection.scalar(select(func.max(audit_chains.c.id)))
     chain = Chain((last or 0) + 1, 0, START)
     await connection.execute(insert(audit_chains).values(**asdict(chain), process=process))
@@ -53,9 +53,9 @@ async def begin(connection: AsyncConnection, process: str) -> Chain:
 
 
 def chained(chain: Chain, noted: Sequence[Noted]) -> tuple[list[dict[str, Any]], Chain]:
-    """Return the rows of what was noted after the chain's head, and the chain with its new head.
+    """Return the rows for ``noted``, which follow the chain's head, and the chain with its new head.
 
-    A link is made of the one before it, the chain's id, n, and the fields of `Noted`, in their order.
+    A link is the hash of the previous link, the chain's id, n, and the fields of `Noted`, in this order.
     """
     rows, n, head = [], chain.n, chain.hash
     for each in noted:
@@ -67,7 +67,7 @@ def chained(chain: Chain, noted: Sequence[Noted]) -> tuple[list[dict[str, Any]],
 
 
 async def append(connection: AsyncConnection, chain: Chain, noted: Sequence[Noted]) -> Chain:
-    """Append to a chain; return it with its new head. Raises `Conflict` if its head is not what the caller believes."""
+    """Append to a chain; return it with its new head. Raises `Conflict` if the database has another head."""
     rows, after = chained(chain, noted)
     moved = await connection.execute(
         update(audit_chains)
@@ -81,7 +81,7 @@ async def append(connection: AsyncConnection, chain: Chain, noted: Sequence[Note
 
 
 async def head(connection: AsyncConnection, chain_id: int) -> Chain | None:
-    """Return a chain with its head as it was committed, or None if there is no such chain."""
+    """Return a chain with its committed head, or None if there is no such chain."""
     columns = (audit_chains.c.id, audit_chains.c.n, audit_chains.c.hash)
     row = (await connection.execute(select(*columns).where(audit_chains.c.id == chain_id))).one_or_none()
     return Chain(*row) if row else None

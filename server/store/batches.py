@@ -1,4 +1,4 @@
-"""Going through a table by its key, some rows at a time: nothing is locked between, and nothing is read twice."""
+"""Read a table in batches, in the order of its key. Nothing is locked between batches, and no row is read twice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AnyColumn = ColumnElement[Any]
 async def batches(
     database: Database, statement: Select[*tuple[Any, ...]], key: Sequence[AnyColumn], size: int
 ) -> AsyncIterator[Sequence[AnyRow]]:
-    """Yield the rows of ``statement``, which begin with the columns of ``key``, in its order. Raises `Unavailable`."""
+    """Yield batches of the rows of ``statement`` in the order of ``key``, whose columns come first. Raises `Unavailable`."""
     after: Sequence[Any] | None = None
     while True:
         page = statement if after is None else statement.where(beyond(key, after))
@@ -30,6 +30,6 @@ async def batches(
 
 
 def beyond(key: Sequence[AnyColumn], after: Sequence[Any]) -> ColumnElement[bool]:
-    """Return the condition of coming after a row in the order of its key, in the form that every engine has an index for."""
+    """Return the condition for rows after ``after`` in the order of ``key``, in a form that every engine can index."""
     first, rest = key[0] > after[0], key[1:]
     return or_(first, and_(key[0] == after[0], beyond(rest, after[1:]))) if rest else first

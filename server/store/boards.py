@@ -1,4 +1,4 @@
-"""Boards from rows, and rows from what a command changed. A new kind of record needs a table, and nothing here."""
+"""Read boards from rows, and write the changes of a command to rows. A new kind of record only needs a table."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from server.store.tables import TABLES, intervals
 
 OF_THE_DAY: tuple[type[Entity], ...] = (Visit, Entry, Announcement, Counter)
 Record = type[Entity]
-TOGETHER = 4  # rows of a kind that are changed in one statement rather than in one each
+TOGETHER = 4  # from so many rows of a kind on, one statement changes them all
 _RECORDS: tuple[Record, ...] = tuple(record for record in TABLES if record is not Site)
 _FIELDS = {record: tuple(item.name for item in fields(record)) for record in TABLES}
-# Built once: every command runs them, and building a statement costs as much as running it.
+# Built once: every command runs them, and to build a statement costs as much as to run it.
 _INSERTS = {table: insert(table) for table in (*TABLES.values(), intervals)}
 _UPDATES = {
     table: update(table).where(
@@ -32,7 +32,7 @@ _UNDONE = delete(intervals).where(
 
 
 def load(connection: Connection, site: Site) -> Board:
-    """Return the board of a site whose row the caller has read (and for a command, locked) in this transaction."""
+    """Return the board of a site. The caller has read its row in this transaction and, for a command, locked it."""
     records: list[Entity] = []
     for record in _RECORDS:
         table = TABLES[record]
@@ -54,12 +54,11 @@ def of_site(connection: Connection, site_id: int) -> Board:
 
 
 def save(connection: Connection, before: Site, board: Board, changes: Changes, actor: str, chain: str) -> None:
-    """Write what a command changed: the site's row, each record, and the intervals that ended.
+    """Write the changes of a command: the site's row, each record, and the intervals that ended.
 
-    ``chain`` is the last link of the site's log after the command.
-
-    Every update names the number at which the row last changed, and must find it. Raises `Conflict` otherwise, and when a
-    unique key forbids the change. Updates come before inserts, so that a stage ends before the next one begins.
+    ``chain`` is the last link of the site's log after the command. Every update names the ``seq`` of the row's last change.
+    Raises `Conflict` if the row has another one, and when a unique key forbids the change. Updates come before inserts, so
+    that a stage ends before the next one begins.
     """
     sites.save(connection, before, board.site, chain)
     inserted: dict[Table, list[dict[str, Any]]] = {}
@@ -75,7 +74,7 @@ def save(connection: Connection, before: Site, board: Board, changes: Changes, a
             names = frozenset(name for name, value in values.items() if was[name] != value)
             updated.setdefault((table, names), []).append(values | {"was_seq": old.seq})
         if isinstance(old, Entry) and isinstance(new, Entry) and old.state != new.state:
-            if old.id in changes.undone:  # the interval that the step had ended goes on as if it never had
+            if old.id in changes.undone:  # the interval that the step had ended continues
                 connection.execute(_UNDONE, {"entry_id": old.id, "ended_by": changes.undone[old.id]})
                 continue
             inserted.setdefault(intervals, []).append(_interval(old, new, actor))
@@ -86,7 +85,7 @@ def save(connection: Connection, before: Site, board: Board, changes: Changes, a
 
 
 def _update(connection: Connection, table: Table, names: frozenset[str], rows: list[dict[str, Any]]) -> None:
-    """Set the columns ``names`` of rows that must each be as they were. Raises `Conflict`."""
+    """Set the columns ``names`` of rows. Raises `Conflict` if a row has changed since ``was_seq``."""
     if len(rows) >= TOGETHER and bulk_update.fits(table, names):
         wanted = [*names, "id", "was_seq"]
         found = bulk_update.update(connection, table, names, [{name: row[name] for name in wanted} for row in rows])
@@ -102,7 +101,7 @@ def _update(connection: Connection, table: Table, names: frozenset[str], rows: l
 
 
 def _values(record: Entity) -> dict[str, Any]:
-    """Return a record's fields by name: not a copy of what they hold."""
+    """Return a record's fields by name. The values are not copies."""
     return {name: getattr(record, name) for name in _FIELDS[type(record)]}
 
 

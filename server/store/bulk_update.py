@@ -1,6 +1,6 @@
-"""Many rows of one table changed in one statement: a new quote for everybody in a long line is one trip, not hundreds.
+"""Update many rows of one table in one statement: new quotes for a long queue cost one round trip, not hundreds.
 
-The rows travel as one JSON text, which the database reads as a table and joins to its own.
+The rows travel as one JSON text, which the database reads as a table and joins.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from sqlalchemy import update as update_of
 
 
 def fits(table: Table, names: frozenset[str]) -> bool:
-    """Return whether rows can be changed together in these columns: a column of JSON is not read from within JSON."""
+    """Return whether `update` supports these columns: a column of JSON cannot be read from within JSON."""
     return len(table.primary_key) == 1 and not any(isinstance(table.c[name].type, JSON) for name in names)
 
 
 def update(connection: Connection, table: Table, names: frozenset[str], rows: Sequence[Mapping[str, Any]]) -> int:
-    """Set the columns ``names`` of rows to their values in ``rows``, and return how many there were.
+    """Set the columns ``names`` to their values in ``rows``; return the number of updated rows.
 
-    Each row also names its ``id`` and the number at which it must last have changed, ``was_seq``.
+    Each row also has its ``id``, and in ``was_seq`` the ``seq`` of its last change. A row that has changed since is left.
     """
     statement = _statement(table, tuple(sorted(names)), connection.dialect)
     return connection.execute(statement, {"rows": orjson.dumps(rows).decode()}).rowcount
@@ -36,7 +36,7 @@ def _statement(table: Table, names: tuple[str, ...], dialect: Dialect) -> Update
 
 
 def _rows(table: Table, names: tuple[str, ...], dialect: Dialect) -> dict[str, ColumnElement[Any]]:
-    """Return the columns of the table that the database makes of the JSON text ``rows``."""
+    """Return the columns of the JSON text ``rows``, read as a table."""
     rows = bindparam("rows", type_=Text())
     if dialect.name == "sqlite":
         each = func.json_each(rows).table_valued("value", name="new")

@@ -1,8 +1,8 @@
 """The hash chain: what makes a change to what is written show.
 
 A link is the SHA-256, in hexadecimal, of the compact JSON array (UTF-8, nothing escaped that need not be) of the link
-before it, or `START`, and what is recorded, in the order in which `server.store.event_log` and `server.store.audit` name it.
-Anybody can reckon it anew: no key is needed, see ``docs/decisions/0010-what-is-chained.md``.
+before it, or `START`, and what is recorded, in the order of `server.store.event_log` and `server.store.audit`.
+Anybody can compute it again without a key, see ``docs/decisions/0010-what-is-chained.md``.
 """
 
 from __future__ import annotations
@@ -15,5 +15,5 @@ START = "0" * 64
 
 
 def follow(previous: str, *recorded: str | int | None) -> str:
-    """Return the link of what is ``recorded`` after the link ``previous``."""
+    """Return the link of the ``recorded`` values after the link ``previous``."""
     return hashlib.sha256(orjson.dumps([previous, *recorded])).hexdigest()

@@ -1,7 +1,7 @@
 """The database: one engine, two kinds of transaction, single look-ups, one clock.
 
-Work of many statements is a plain function that is handed a connection (`Database.transact`); whatever waits for the
-database waits by itself, and nothing is paid for each wait.
+Work of many statements is a plain function that receives a connection (`Database.transact`): one switch to a greenlet
+serves the whole transaction.
 
 A *write* locks first and sees what is committed (READ COMMITTED; on SQLite ``BEGIN IMMEDIATE`` behind one lock). A *read*
 is one consistent view of several statements (REPEATABLE READ; on SQLite an explicit ``BEGIN``, without which the
@@ -36,18 +36,18 @@ from sqlalchemy.util import greenlet_spawn
 
 from server.domain.errors import Unavailable
 
-# The database's present instant in microseconds. SYSDATE is read when a row is, not when the statement began: one that
-# waited for a lock gets the time after the wait. Every connection's time zone is UTC.
+# The database's present instant in microseconds. SYSDATE is the time at which the row is read, not the start of the
+# statement: a statement that waited for a lock gets the time after the wait. Every connection's time zone is UTC.
 CLOCK = literal_column("CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS SIGNED)", BigInteger)
 
 Result = TypeVar("Result")
-Transaction: TypeAlias = Connection  # what the work of a transaction is handed
+Transaction: TypeAlias = Connection  # the argument of a transaction's work
 _NOW = select(CLOCK.label("now"))
-IDLE_SECONDS = 1.0  # a connection that rested so long is asked whether it lives before it is used
+IDLE_SECONDS = 1.0  # a connection that rested so long is pinged before its next use
 
 
 class Conflict(Exception):
-    """A row was not in the state that the write expected: somebody changed it behind the site's lock."""
+    """A row was not in the state that the write expected, or a unique key forbids the change."""
 
 
 class Database:
@@ -61,13 +61,13 @@ class Database:
         self.url = database_url(url)
         self.embedded = self.url.get_backend_name() == "sqlite"
         self._write_lock = asyncio.Lock() if self.embedded else None
-        options: dict[str, Any] = {"hide_parameters": True}  # an error's text is logged, and values may be personal
+        options: dict[str, Any] = {"hide_parameters": True}  # error texts are logged, and values can be personal
         if self.embedded:
             options["connect_args"] = {"timeout": 15.0}
             options["pool_size"] = pool_size
         else:
             options |= {"pool_size": pool_size, "pool_recycle": 3600, "pool_timeout": 10}
-            options["pool_reset_on_return"] = None  # each transaction is ended where it began: no second ROLLBACK
+            options["pool_reset_on_return"] = None  # each transaction ends where it began: no second ROLLBACK
             options["isolation_level"] = "READ COMMITTED"
             options["connect_args"] = {
                 "connect_timeout": 5,
@@ -85,10 +85,10 @@ class Database:
         await self.engine.dispose()
 
     async def transact(self, work: Callable[[Transaction], Result]) -> Result:
-        """Do ``work`` in a transaction that writes, and return what it returns; any error rolls it back.
+        """Do ``work`` in a writing transaction, and return its result. Any error rolls the transaction back.
 
-        What `write` is for a few statements this is for many. Raises `Unavailable` when the database cannot be reached or
-        gave the transaction up.
+        For many statements; `write` is for a few. Raises `Unavailable` when the database cannot be reached or aborted the
+        transaction.
         """
 
         def transaction() -> Result:
@@ -104,9 +104,9 @@ class Database:
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
-        """Open a transaction that will write; it commits at the block's end, and rolls back on any error.
+        """Open a writing transaction. It commits at the end of the block, and rolls back on any error.
 
-        Raises `Unavailable` when the database cannot be reached or gave the transaction up.
+        Raises `Unavailable` when the database cannot be reached or aborted the transaction.
         """
         async with self._write_lock or nullcontext():
             with translated():
@@ -121,12 +121,12 @@ class Database:
         """Open one consistent view of the database for several statements. Raises `Unavailable`."""
         with translated():
             async with self.engine.connect() as connection, connection.begin():
-                if not self.embedded:  # for this one transaction, which begins with the first table it reads
+                if not self.embedded:  # for this transaction, which begins at its first read of a table
                     await connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
                 yield connection
 
     async def look_up(self, statement: Executable, **values: Any) -> Row[*tuple[Any, ...]] | None:
-        """Return the row that one statement finds, or None: a view of its own, for which nothing has to be begun.
+        """Return the row that one statement finds, or None. Cheaper than `read`: it opens no transaction of its own.
 
         Raises `Unavailable`.
         """
@@ -140,7 +140,7 @@ class Database:
 
     async def now(self) -> int:
         """Return the database's present instant in microseconds."""
-        if self.embedded:  # one machine: its clock is the database's, and SQLite's own has milliseconds only
+        if self.embedded:  # one machine: its clock is the database's; SQLite's has only milliseconds
             return time.time_ns() // 1000
         row = await self.look_up(_NOW)
         assert row is not None
@@ -148,9 +148,9 @@ class Database:
 
 
 def database_url(url: str) -> URL:
-    """Return the parsed URL with the drivers that this product uses.
+    """Return the parsed URL with the drivers of this product.
 
-    Raises `ValueError` for another kind of database, and for an embedded one without a file.
+    Raises `ValueError` for another kind of database, and for SQLite without a file.
     """
     parsed = make_url(url)
     drivers = {"sqlite": "sqlite+aiosqlite", "mysql": "mysql+aiomysql", "mariadb": "mysql+aiomysql"}
@@ -163,7 +163,7 @@ def database_url(url: str) -> URL:
 
 
 def new_id(result: CursorResult[Any]) -> int:
-    """Return the id that the database gave to the one row just inserted."""
+    """Return the id of the row that ``result`` inserted."""
     key = result.inserted_primary_key
     assert key is not None
     return int(key[0])
@@ -172,10 +172,10 @@ def new_id(result: CursorResult[Any]) -> int:
 def _teach_sqlite_transactions(engine: AsyncEngine) -> None:
     @event.listens_for(engine.sync_engine, "connect")
     def configure(connection: Any, _: object) -> None:
-        connection.isolation_level = None  # the driver begins nothing by itself
+        connection.isolation_level = None  # the driver begins no transactions itself
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute("PRAGMA synchronous = FULL")  # nothing answered is lost with the power
+        cursor.execute("PRAGMA synchronous = FULL")  # a power cut loses no answered command
         cursor.execute("PRAGMA busy_timeout = 15000")
         cursor.close()
 
@@ -185,20 +185,20 @@ def _teach_sqlite_transactions(engine: AsyncEngine) -> None:
 
     @event.listens_for(engine.sync_engine, "invalidate")
     def end(connection: Any, _: object, __: object) -> None:
-        """End the transaction of a connection that is given up, as when a command is cut in the middle of a statement.
+        """End the transaction of a connection that is given up, for example when a command is cancelled.
 
-        To close it does not: SQLite keeps a connection, and its lock on the whole database, for as long as a cursor is left
-        that has not been read to its end, and that is until the garbage collector comes by.
+        Closing the connection is not enough: SQLite keeps it, with its lock on the whole database, until the garbage
+        collector frees every cursor that was not read to its end.
         """
-        # What is on its way already, be it that it was cut or that the file is gone, is what is told.
+        # The caller gets the first error, a cancellation or a missing file, not an error of this rollback.
         with suppress(asyncio.CancelledError, engine.dialect.loaded_dbapi.Error):
             connection.rollback()
 
 
 def _ask_idle_connections(engine: AsyncEngine) -> None:
-    """Ask each connection that has rested whether it still lives, so that a database started anew costs no command.
+    """Ping each connection that has rested, so that a restart of the database fails no command.
 
-    One that was of use just now is not asked: that would be one trip more for every command.
+    A recently used connection is not pinged: that would cost every command one more round trip.
     """
 
     @event.listens_for(engine.sync_engine, "checkin")
@@ -213,11 +213,11 @@ def _ask_idle_connections(engine: AsyncEngine) -> None:
         try:
             connection.ping()
         except engine.dialect.loaded_dbapi.Error:
-            raise InvalidatePoolError() from None  # the others are no younger: all are opened anew
+            raise InvalidatePoolError() from None  # the other connections are as old: the pool replaces them all
 
 
 class translated:
-    """Turn a driver's "cannot reach it" into `Unavailable`; let the rest through."""
+    """Turn a driver's connection errors into `Unavailable` and integrity errors into `Conflict`; let the rest through."""
 
     def __enter__(self) -> None:
         return None

@@ -1,6 +1,6 @@
-"""A site's log: numbered events without a gap, chained by hash, written in the transaction of the command that caused them.
+"""A site's log: events with numbers without a gap, chained by hash, written in the transaction of their command.
 
-What retention forgets, ``sealed`` and the name a display may show, has columns of its own, outside the chain.
+Retention clears ``sealed`` and ``display_name``. They have columns of their own, outside the chain.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _SINCE = (
 
 
 def chained(site_id: int, head: str, command_id: str, recorded: Sequence[Recorded]) -> list[EventRow]:
-    """Return the rows of events that follow ``head``, the last link of the site's chain; each carries its ``hash``.
+    """Return the rows of events that follow ``head``, the last link of the site's chain, each with its ``hash``.
 
-    A link is made of the one before it, site_id, seq, at, type, actor, command_id and body, in this order.
+    A link is the hash of the previous link, site_id, seq, at, type, actor, command_id and body, in this order.
     """
     rows: list[EventRow] = []
     for each in recorded:
@@ -60,7 +60,7 @@ def chained(site_id: int, head: str, command_id: str, recorded: Sequence[Recorde
 
 
 def append(connection: Connection, recorded: Sequence[Recorded], rows: Sequence[EventRow]) -> None:
-    """Append events to a site's log, as the rows that `chained` made. A number that is taken is refused by the key."""
+    """Append events to a site's log, with the rows of `chained`. The key refuses a number that exists."""
     connection.execute(_APPEND, rows if len(rows) > 1 else rows[0])
     touched = [{"entry_id": entry_id, "seq": each.seq} for each in recorded for entry_id in others(each.event)]
     if touched:
@@ -68,13 +68,13 @@ def append(connection: Connection, recorded: Sequence[Recorded], rows: Sequence[
 
 
 def since(connection: Connection, site_id: int, seq: int, limit: int = 10_000) -> list[Recorded]:
-    """Return the events after number ``seq``, in order, at most ``limit`` of them."""
+    """Return at most ``limit`` events after number ``seq``, in order."""
     rows = connection.execute(_SINCE, {"site_id": site_id, "seq": seq, "limit": limit})
     return [Recorded(row.seq, row.at, row.actor, event_of(row)) for row in rows]
 
 
 def event_of(row: Row[*tuple[Any, ...]]) -> Event:
-    """Return the event of a row that has the columns of `EVENT`."""
+    """Return the event of a row with the columns of `EVENT`."""
     body = orjson.loads(row.body)
     if row.display_name is not None:
         body["display_name"] = row.display_name

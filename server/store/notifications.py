@@ -1,8 +1,8 @@
-"""Notification rows. The row decides whether something is sent, never the broker.
+"""Notification rows. The row decides whether a message is sent, never the broker.
 
-``due`` -> ``claimed`` (nothing sent; a stale claim is freely taken over) -> ``sending`` (committed just before the
-provider is called) -> ``sent``, ``failed`` or, when a worker died in between and nobody can know, ``unknown``. A row whose
-subject has moved on before it was sent becomes ``withdrawn``.
+``due`` -> ``claimed`` (nothing sent; another worker may take over a stale claim) -> ``sending`` (committed just before the
+call to the provider) -> ``sent``, ``failed`` or ``unknown``, when a worker died in between. A row whose entry has moved on
+before the sending becomes ``withdrawn``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Outcome = Literal["sent", "failed", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A row that this worker alone may send now."""
+    """A row that only this worker may send now."""
 
     id: int
     visit_id: int
@@ -34,7 +34,7 @@ class Claimed:
 
 
 async def plan(connection: AsyncConnection, notices: Iterable[Notice], channel: str, now: int) -> int:
-    """Make a row for each notice that has none yet; return how many were new."""
+    """Add a row for each notice without one; return the number of new rows."""
     rows = [
         {
             "site_id": site_of(notice.entry_id),
@@ -58,16 +58,16 @@ async def plan(connection: AsyncConnection, notices: Iterable[Notice], channel: 
 
 
 async def due(connection: AsyncConnection, now: int, limit: int = 500) -> list[int]:
-    """Return the rows to be sent at ``now``, the longest due first: those that are due, then those whose claim is stale."""
+    """Return the ids of the rows to send at ``now`` (microseconds), oldest first: ``due`` rows, then stale claims."""
     found: list[int] = []
-    for takeable in (_DUE, _stale(now)):  # apart, each is read in the order of its key
+    for takeable in (_DUE, _stale(now)):  # two statements: each reads in the order of its key
         statement = select(notifications.c.id).where(takeable, notifications.c.due_at <= now)
         found += await connection.scalars(statement.order_by(notifications.c.due_at).limit(limit - len(found)))
     return found
 
 
 async def claim(connection: AsyncConnection, notification_id: int, claimer: str, now: int) -> Claimed | None:
-    """Claim a row for ``claimer``; return None if somebody else has it or it needs nothing."""
+    """Claim a row for ``claimer``; return None if another worker has it or there is nothing to send."""
     result = await connection.execute(
         update(notifications)
         .where(notifications.c.id == notification_id, _takeable(now))
@@ -81,9 +81,9 @@ async def claim(connection: AsyncConnection, notification_id: int, claimer: str,
 
 
 async def begin_sending(connection: AsyncConnection, notification_id: int, claimer: str, now: int) -> bool:
-    """Commit to sending, if the claim still holds and its subject is still what it was; else withdraw the row.
+    """Mark a row as ``sending``, if the claim still holds and its entry still waits; else withdraw the row.
 
-    After this has been committed the message counts as perhaps accepted, until `finish` says more.
+    After the commit, the provider may have accepted the message, until `finish` records the outcome.
     """
     still = exists().where(
         entries.c.id == notifications.c.entry_id,
@@ -103,7 +103,7 @@ async def begin_sending(connection: AsyncConnection, notification_id: int, claim
 
 
 async def finish(connection: AsyncConnection, notification_id: int, claimer: str, outcome: Outcome, now: int) -> None:
-    """Record how the sending ended."""
+    """Record the outcome of the sending."""
     await connection.execute(
         update(notifications)
         .where(notifications.c.id == notification_id, notifications.c.claim == claimer, notifications.c.state == "sending")
@@ -112,7 +112,7 @@ async def finish(connection: AsyncConnection, notification_id: int, claimer: str
 
 
 async def give_up_stale(connection: AsyncConnection, now: int) -> int:
-    """Mark as ``unknown`` what a worker began to send and never finished; return how many. Nothing is sent twice."""
+    """Mark rows as ``unknown`` whose sending began and never finished; return their number. Nothing is sent twice."""
     result = await connection.execute(
         update(notifications)
         .where(notifications.c.state == "sending", notifications.c.changed_at < now - STALE_MICROSECONDS)

@@ -1,6 +1,9 @@
-"""Devices that ask for their token. The code is for people to type, the secret is the device's own; both are kept as
-keyed hashes, and the token is sealed until it has been fetched, once. What is over stays until its time is out, so that
-whoever enters a code again, for want of an answer, is told that it is done."""
+"""Devices that ask for their token.
+
+People type the code; only the device knows the secret. Both are stored as keyed hashes, and the token is encrypted until
+the device collects it, once. A finished pairing stays until its time is over: an administrator whose answer was lost can
+enter the code again, and gets the same answer.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,9 @@ _EMPTY = (pairings.c.sealed.is_(None), pairings.c.told.is_(False))  # there is n
 
 
 async def create(connection: AsyncConnection, code_hash: str, secret_hash: str, now: int) -> int:
-    """Begin a pairing at ``now`` (microseconds), and drop those that are over; return its id.
+    """Begin a pairing at ``now`` (microseconds), and delete expired ones; return its id.
 
-    Raises `Conflict` (from the transaction) when the code is in use.
+    Raises `Conflict` (from the transaction) when another pairing has the code.
     """
     await connection.execute(delete(pairings).where(pairings.c.expires_at <= now))
     result = await connection.execute(
@@ -27,10 +30,9 @@ async def create(connection: AsyncConnection, code_hash: str, secret_hash: str, 
 
 
 async def claim(connection: AsyncConnection, code_hash: str, device_id: int, now: int) -> tuple[int, str] | None:
-    """Take a code for a device; return the pairing's id and its secret's hash, or None if there is none to be had.
+    """Claim a code for a device; return the pairing's id and its secret's hash, or None if the code is not available.
 
-    A code that the same device has taken can be taken again: the first time may have failed half way, or its answer may
-    have been lost.
+    The same device can claim a code again: the first claim may have failed half way, or its answer may have been lost.
     """
     here = (pairings.c.code_hash == code_hash, pairings.c.expires_at > now)
     free = or_(pairings.c.device_id.is_(None), pairings.c.device_id == device_id)
@@ -43,19 +45,19 @@ async def claim(connection: AsyncConnection, code_hash: str, device_id: int, now
 
 
 async def release(connection: AsyncConnection, pairing_id: int) -> None:
-    """Give a code back: the device could not have it."""
+    """Release a claimed code, for another device."""
     await connection.execute(update(pairings).where(pairings.c.id == pairing_id, *_EMPTY).values(device_id=None))
 
 
 async def fill(connection: AsyncConnection, pairing_id: int, sealed: str) -> bool:
-    """Put the sealed token where the device fetches it, unless it is or was there; return False if the time is out."""
+    """Store the sealed token for the device, unless it is or was there; return False if the pairing has expired."""
     await connection.execute(update(pairings).where(pairings.c.id == pairing_id, *_EMPTY).values(sealed=sealed))
     there = await connection.execute(select(pairings.c.id).where(pairings.c.id == pairing_id))
     return there.one_or_none() is not None
 
 
 async def take(connection: AsyncConnection, secret_hash: str, now: int) -> tuple[int, str | None] | None:
-    """Return a pairing's id and its sealed token, or None if it is over. With a token it is over from now on."""
+    """Return a pairing's id and its sealed token, or None if the pairing is over. Returning a token ends the pairing."""
     here = (pairings.c.secret_hash == secret_hash, pairings.c.expires_at > now, pairings.c.told.is_(False))
     row = (await connection.execute(select(pairings.c.id, pairings.c.sealed).where(*here).with_for_update())).one_or_none()
     if row is None:

@@ -1,7 +1,7 @@
-"""Forgetting: what is personal leaves the visits and the log after so many days; what is left counts, and names nobody.
+"""Retention: deletes personal data from visits and the log after a number of days. The rest stays, for counting.
 
-Batch by batch, each in a transaction of its own, so that servers go on meanwhile; what was forgotten stays forgotten, so it
-may be stopped and begun again. The chains hold: nothing that is forgotten is a link.
+Works in batches, each in a transaction of its own: servers can run meanwhile, and a stopped run can start again. The hash
+chains stay whole, because they do not include the deleted columns.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from server.store.tables import commands, events, sessions, sites, visit_search,
 BATCH = 500
 DAY_MICROSECONDS = 86_400_000_000
 
-# The events that tell of a patient: what else is sealed, a service's true name, is not theirs.
+# The events about a patient. Other sealed data, a service's true name, is not personal.
 OF_PATIENTS = tuple(
     name
     for name, kind in EVENTS.items()
@@ -29,7 +29,7 @@ OF_PATIENTS = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """How many rows of each kind were cleared or deleted."""
+    """The numbers of rows that were cleared or deleted, by kind."""
 
     visits: int
     events: int
@@ -39,12 +39,12 @@ class Forgotten:
 
 
 async def forget(database: Database, days: int) -> Forgotten:
-    """Forget whatever is personal and older than ``days``, at least 1, from now on. Raises `Unavailable`.
+    """Delete personal data that is more than ``days`` old; at least 1. Raises `Unavailable`.
 
-    A visit of its site's present day stays as it is, however long ago that day began: screens still show it.
+    A visit of its site's present business day stays, even if that day began long ago: screens still show it.
     """
     if days < 1:
-        raise ValueError("what is of today is never forgotten")
+        raise ValueError("days must be at least 1: the data of today stays")
     before = await database.now() - days * DAY_MICROSECONDS
     past = visits.c.business_day != select(sites.c.business_day).where(sites.c.id == visits.c.site_id).scalar_subquery()
     old_visit = and_(visits.c.opened_at < before, past)

@@ -1,6 +1,6 @@
-"""Every column in which something is sealed, and moving what is in them from an older key to the first one.
+"""The columns with sealed data, and their re-encryption with the first key.
 
-A new sealed column is one line in `SEALED`; a test looks for ciphertext in every other column.
+A new sealed column is one line in `SEALED`. A test looks for ciphertext in every other column.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ ATTEMPTS = 5
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A column of ciphertext. ``bound_to`` names the record that a row's ciphertext belongs to, from the row's key and the
-    columns that it ``needs``."""
+    """A column of ciphertext.
+
+    ``bound_to`` returns the name of the record to which a row's ciphertext is bound, from the row's key and ``needs``.
+    """
 
     column: Column[Any]
     bound_to: Callable[[AnyRow], str]
@@ -34,12 +36,12 @@ class Sealed:
 
     @property
     def name(self) -> str:
-        """The column as people write it: ``visits.sealed``."""
+        """The name of the column: ``visits.sealed``."""
         return f"{self.column.table.name}.{self.column.name}"
 
     @property
     def key(self) -> list[Column[Any]]:
-        """What tells the rows of its table apart."""
+        """The primary key of the table."""
         return list(self.column.table.primary_key)
 
 
@@ -58,14 +60,14 @@ SEALED: tuple[Sealed, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Resealed:
-    """How many rows of a column are under the first key now, and how many no configured key opens."""
+    """The numbers of rows resealed with the first key (``done``), and of rows that no configured key opens (``closed``)."""
 
     done: int = 0
     closed: int = 0
 
 
 async def count(database: Database, sealed: Sealed) -> dict[str, int]:
-    """Return how many rows of a column each key seals, by the key's id. Raises `Unavailable`."""
+    """Return the number of rows that each key seals in a column, by the key's id. Raises `Unavailable`."""
     key_id = func.substr(sealed.column, 1, KEY_ID_LENGTH)
     statement = select(key_id, func.count()).where(sealed.column.is_not(None)).group_by(key_id).order_by(key_id)
     async with database.read() as connection:
@@ -73,11 +75,11 @@ async def count(database: Database, sealed: Sealed) -> dict[str, int]:
 
 
 async def reseal(database: Database, vault: Vault, sealed: Sealed) -> Resealed:
-    """Seal anew, under the first key, what an older one sealed in a column.
+    """Seal the rows of a column with the first key that an older key has sealed.
 
-    Batch by batch in transactions of their own, each row only if it is still as it was read: it may be stopped and begun
-    again, and servers go on meanwhile. No ``seq`` moves, so boards that are kept hold the older ciphertext, which the older
-    key opens until it is taken out. Raises `Unavailable` if a batch fails several times.
+    Each batch is a transaction, and changes only rows that are still as they were read: servers can run meanwhile, and a
+    stopped run can start again. No ``seq`` changes, so boards in memory keep the older ciphertext. The older key opens it
+    until that key is removed. Raises `Unavailable` if a batch fails several times.
     """
     done = closed = 0
     statement = select(*sealed.key, *sealed.needs, sealed.column.label("sealed")).where(
@@ -103,7 +105,7 @@ async def _write(database: Database, updates: Sequence[Update]) -> int:
         try:
             async with database.write() as connection:
                 return sum([(await connection.execute(each)).rowcount for each in updates])
-        except Unavailable:  # a deadlock with a command, perhaps: both try again
+        except Unavailable:  # for example a deadlock with a command: both try again
             if attempt == ATTEMPTS:
                 raise
             await asyncio.sleep(0.2 * attempt)

@@ -1,4 +1,4 @@
-"""A site's row: the lock that every command takes first, and the head of its log."""
+"""The row of a site: the lock that every command takes first, and the head of the site's log."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from server.store.tables import organisations, sites
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """How far a site's log has come. A new ``epoch`` means another history: forget what was read of the old one."""
+    """The last number of a site's log. A new ``epoch`` means another history: discard events of the old one."""
 
     seq: int
     epoch: str
@@ -34,10 +34,10 @@ _SAVE = update(sites).where(_SITE, sites.c.seq == bindparam("was_seq"), sites.c.
 
 
 def lock(connection: Connection, site_id: int, *, embedded: bool) -> tuple[Site, int, str]:
-    """Lock a site until the transaction's end; return it, the present instant (microseconds), and its log's last link.
+    """Lock a site until the end of the transaction; return it, the present instant (microseconds), and its log's last link.
 
-    The instant is the database's, read after the lock was had, and never earlier than the site's last event. Must be
-    the transaction's first statement. Raises `SiteNotFound`.
+    The instant is the database's, read under the lock, and never earlier than the site's last event. Call this as the
+    first statement of a transaction. Raises `SiteNotFound`.
     """
     row = connection.execute(_LOAD if embedded else _LOCK, {"site_id": site_id}).one_or_none()
     if row is None:
@@ -56,9 +56,9 @@ def load(connection: Connection, site_id: int) -> Site:
 
 
 def save(connection: Connection, before: Site, after: Site, chain: str) -> None:
-    """Write what commands change of a site's row, and ``chain``, the last link of its log.
+    """Write the changed fields of a site's row, and ``chain``, the last link of its log.
 
-    Raises `Conflict` if the row is not as ``before`` says.
+    Raises `Conflict` if the row differs from ``before``.
     """
     changed = {name: getattr(after, name) for name in _FIELDS if getattr(after, name) != getattr(before, name)}
     if "rules" in changed:
@@ -76,13 +76,13 @@ async def heads(connection: AsyncConnection, site_ids: Iterable[int]) -> dict[in
 
 
 async def renew_epoch(connection: AsyncConnection, site_id: int, epoch: str) -> None:
-    """Give a site's history a new name, unless it is no longer called ``epoch``: somebody was first."""
+    """Give a site's history a new epoch, unless another process has already replaced ``epoch``."""
     ours = (sites.c.id == site_id, sites.c.epoch == epoch)
     await connection.execute(update(sites).where(*ours).values(epoch=secrets.token_hex(4)))
 
 
 async def due(connection: AsyncConnection, now: int) -> list[int]:
-    """Return the sites whose next tick is due at ``now`` (microseconds)."""
+    """Return the sites that the clock must tick at ``now`` (microseconds)."""
     return list(await connection.scalars(select(sites.c.id).where(sites.c.next_tick_at <= now).limit(1000)))
 
 
@@ -104,7 +104,7 @@ async def create(
     now: int,
     day_turns_at_minutes: int = 240,
 ) -> Site:
-    """Create a site, and its organisation if there is none of that name, at ``now`` (microseconds)."""
+    """Create a site at ``now`` (microseconds), and its organisation if none has that name."""
     organisation_id = await connection.scalar(select(organisations.c.id).where(organisations.c.name == organisation))
     if organisation_id is None:
         created = await connection.execute(insert(organisations).values(name=organisation))
@@ -140,7 +140,7 @@ def _to_row(site: Site) -> dict[str, Any]:
 
 def _site(row: Row[tuple[object, ...]]) -> Site:
     values: dict[str, Any] = dict(row._mapping)
-    del values["chain"]  # the log's business: no rule reads it
+    del values["chain"]  # only the log needs it: no rule reads it
     values.pop("now", None)
     return Site(**values | {"rules": _rules(values["rules"])})
 

@@ -1,4 +1,4 @@
-"""Staff and their sessions: the rows that sign-in and an administrator write."""
+"""Accounts of staff and their sessions."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ async def change(
 
 
 async def change_password(connection: AsyncConnection, staff_id: int, password_hash: str) -> None:
-    """Give a member of staff another password."""
+    """Change the password hash of a member of staff."""
     await connection.execute(update(staff).where(staff.c.id == staff_id).values(password_hash=password_hash))
 
 
@@ -76,7 +76,7 @@ async def open_session(connection: AsyncConnection, session_id: str, staff_id: i
 
 
 async def rotate_session(connection: AsyncConnection, session_id: str, old_hash: str, new_hash: str, now: int) -> bool:
-    """Exchange a session's refresh token; return False if the old one is no longer the session's."""
+    """Replace a session's refresh hash; return False if the session has another one than ``old_hash``."""
     result = await connection.execute(
         update(sessions)
         .where(sessions.c.id == session_id, sessions.c.refresh_hash == old_hash, sessions.c.revoked_at.is_(None))
@@ -86,7 +86,7 @@ async def rotate_session(connection: AsyncConnection, session_id: str, old_hash:
 
 
 async def revoke_reused(connection: AsyncConnection, session_id: str, now: int, before: int) -> bool:
-    """End a session whose refresh token was exchanged before an instant (microseconds); return whether it was."""
+    """End a session whose last refresh was before ``before`` (microseconds); return whether it ended."""
     result = await connection.execute(
         update(sessions)
         .where(sessions.c.id == session_id, sessions.c.revoked_at.is_(None), sessions.c.rotated_at < before)
@@ -96,7 +96,7 @@ async def revoke_reused(connection: AsyncConnection, session_id: str, now: int, 
 
 
 async def touch_session(connection: AsyncConnection, session_id: str, now: int) -> None:
-    """Remember that a session is in use."""
+    """Record that a session is in use at ``now`` (microseconds)."""
     await connection.execute(
         update(sessions).where(sessions.c.id == session_id, sessions.c.used_at < now).values(used_at=now)
     )
@@ -110,7 +110,7 @@ async def revoke_session(connection: AsyncConnection, session_id: str, now: int)
 
 
 async def revoke_sessions(connection: AsyncConnection, staff_id: int, now: int, *, but: str | None = None) -> None:
-    """End every session of a member of staff, but one if it is named."""
+    """End every session of a member of staff, except the session ``but``."""
     statement = update(sessions).where(sessions.c.staff_id == staff_id, sessions.c.revoked_at.is_(None))
     if but is not None:
         statement = statement.where(sessions.c.id != but)

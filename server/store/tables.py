@@ -1,7 +1,7 @@
 """The tables. A record of `server.domain.model` has a table with the same columns, found through `TABLES`.
 
-Instants are BIGINT microseconds of UTC. What must never happen twice is forbidden by the database itself: unique keys on
-generated columns that are NULL unless the row is open or busy, which MySQL, MariaDB and SQLite all hold.
+Instants are BIGINT microseconds of UTC. The database itself forbids duplicates: unique keys on generated columns that are
+NULL unless the row is open or busy. MySQL, MariaDB and SQLite all enforce them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ metadata = MetaData(
 )
 _OPTIONS: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
 _BIG_TEXT = Text().with_variant(LONGTEXT(), "mysql", "mariadb")
-# SQLite numbers rows by itself only in an INTEGER key.
+# SQLite numbers rows only in an INTEGER key.
 _OWN_ID = BigInteger().with_variant(Integer(), "sqlite")
 
 
@@ -48,7 +48,7 @@ def _seq() -> Column[int]:
 
 
 def _removed_at() -> Column[int]:
-    """0 while the record is there: in a unique key, so that the name of what was taken away is free again."""
+    """0 until the record is removed. Part of a unique key, so that the name of a removed record is free again."""
     return Column("removed_at", BigInteger, nullable=False, server_default="0")
 
 
@@ -79,7 +79,7 @@ sites = Table(
     Column("last_event_at", BigInteger, nullable=False),
     _seq(),
     Column("rules", JSON, nullable=False),
-    Column("chain", String(64), nullable=False),  # the hash of the log's last event; no part of the record `Site`
+    Column("chain", String(64), nullable=False),  # the hash of the log's last event; not part of the record `Site`
     Index(None, "organisation_id", "name", "id"),
     Index(None, "next_tick_at"),
     **_OPTIONS,
@@ -277,7 +277,7 @@ counters = Table(
     **_OPTIONS,
 )
 
-# Each state an entry has left, with its length: wait, walk and service are sums of these.
+# Each state that an entry has left, with its length: wait, walk and service are sums of these.
 intervals = Table(
     "intervals",
     metadata,
@@ -292,8 +292,8 @@ intervals = Table(
     **_OPTIONS,
 )
 
-# The log: the truth, the outbox of the live stream, and the audit of every change. `hash` chains what is before it;
-# what retention forgets is outside the chain.
+# The log: the truth, the outbox of the live stream, and the audit of every change. `hash` chains the columns before it;
+# the columns that retention clears are outside the chain.
 events = Table(
     "events",
     metadata,
@@ -303,7 +303,7 @@ events = Table(
     Column("type", String(40), nullable=False),
     Column("actor", String(40), nullable=False),
     Column("command_id", String(80), nullable=False),
-    Column("entry_id", BigInteger),  # whose step it is, if it is one's: a visit's history is found by it
+    Column("entry_id", BigInteger),  # the entry of this step, or NULL; the history of a visit reads by it
     Column("body", _BIG_TEXT, nullable=False),
     Column("hash", String(64), nullable=False),
     Column("sealed", Text),
@@ -312,7 +312,7 @@ events = Table(
     **_OPTIONS,
 )
 
-# The entries that an event changed besides the one it names, for the few that do: see `server.domain.events.others`.
+# The entries that an event changed besides the one it names. Few events do: see `server.domain.events.others`.
 event_entries = Table(
     "event_entries",
     metadata,
@@ -321,7 +321,7 @@ event_entries = Table(
     **_OPTIONS,
 )
 
-# The answer that each command got, so that its repeat gets the same; encrypted, as it may carry a token.
+# The answer of each command, for its repeats. Encrypted, because an answer can contain a token.
 commands = Table(
     "commands",
     metadata,
@@ -361,7 +361,7 @@ sessions = Table(
     **_OPTIONS,
 )
 
-# By what past patients are found: keyed hashes, bound to their site.
+# The search for past patients: keyed hashes, bound to their site.
 visit_search = Table(
     "visit_search",
     metadata,
@@ -374,7 +374,7 @@ visit_search = Table(
     **_OPTIONS,
 )
 
-# What is audited without being a change: one chain for each process, with its head.
+# The audit of access (sign-ins, reads, refusals): one chain for each process, with its head.
 audit_chains = Table(
     "audit_chains",
     metadata,
@@ -405,7 +405,7 @@ audit = Table(
     **_OPTIONS,
 )
 
-# Failed sign-ins of one user from one address or one known browser, both as keyed hashes; nobody need have the name.
+# Failed sign-ins of one user name from one address or known browser, as keyed hashes. The user may not exist.
 lockouts = Table(
     "lockouts",
     metadata,
@@ -423,7 +423,7 @@ api_keys = Table(
     metadata,
     Column("id", _OWN_ID, primary_key=True),
     Column("organisation_id", BigInteger, nullable=False),
-    Column("site_id", BigInteger),  # the only site it is good for; NULL for all of the organisation's
+    Column("site_id", BigInteger),  # the only site that the key opens; NULL opens the organisation
     Column("name", String(80), nullable=False),
     Column("key_hash", String(64), nullable=False, unique=True),
     Column("created_at", BigInteger, nullable=False),
@@ -433,7 +433,7 @@ api_keys = Table(
     **_OPTIONS,
 )
 
-# A device that asks for its token: a row lives ten minutes at most, or until the token has been fetched.
+# A device that asks for its token. A row lives ten minutes at most.
 pairings = Table(
     "pairings",
     metadata,
@@ -448,7 +448,7 @@ pairings = Table(
     **_OPTIONS,
 )
 
-# The server processes, each with when it last said that it lives.
+# The server processes, each with the instant of its last sign of life.
 processes = Table(
     "processes",
     metadata,
@@ -458,7 +458,7 @@ processes = Table(
     **_OPTIONS,
 )
 
-# One row for each thing to tell somebody once; the row, never the broker, decides whether it is sent.
+# One row for each message. The row, never the broker, decides whether the message is sent.
 notifications = Table(
     "notifications",
     metadata,
@@ -467,7 +467,7 @@ notifications = Table(
     Column("subject", String(40), nullable=False),
     Column("subject_version", BigInteger, nullable=False),
     Column("kind", String(24), nullable=False),
-    Column("ahead", Integer, nullable=False),  # how many were before them: this kind's offset
+    Column("ahead", Integer, nullable=False),  # the number of patients ahead: the offset of this kind
     Column("channel", String(16), nullable=False),
     Column("visit_id", BigInteger, nullable=False),
     Column("entry_id", BigInteger, nullable=False),

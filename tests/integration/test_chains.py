@@ -171,7 +171,7 @@ async def test_a_chain_that_was_made_anew_shows_to_who_kept_a_head(setup: Seeder
         await connection.execute(update(sites).values(chain=head))
     assert [each.broken for each in await found(database)] == [None]
     for through, problem in (
-        ((kept.links, kept.head), f"event {kept.links} is not what it was: the chain was made anew"),
+        ((kept.links, kept.head), f"event {kept.links} is not what it was: the chain was rewritten"),
         ((kept.links + 1, kept.head), f"event {kept.links + 1} is missing: the chain was longer once"),
         ((kept.links, head), None),
     ):

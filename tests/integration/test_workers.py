@@ -15,10 +15,11 @@ from sqlalchemy import select, update
 from server.domain.commands import CallNext
 from server.domain.rules.reminders import almost_your_turn
 from server.execute import Executor
-from server.notifying import sending
 from server.notifying.channels.channel import Channel, ChannelRefused, Message
 from server.notifying.channels.recording import RecordingChannel
 from server.notifying.context import Context
+from server.notifying.plan import plan_notifications
+from server.notifying.send import send_notification
 from server.queries.boards import Boards
 from server.seeding import Seed, Seeder
 from server.store import notifications as rows
@@ -68,11 +69,11 @@ async def test_those_with_two_before_them_are_told_once(
 ) -> None:
     await _waiting(setup, 5)
     await setup.ticket((await setup.seed(1, 0, 0))["queue_ids"][0])  # nobody to tell: no phone
-    due = await sending.plan(context)
+    due = await plan_notifications(context)
     assert len(due) == 3
-    assert [await sending.send(context, each) for each in due] == ["sent"] * 3
-    assert await sending.plan(context) == []
-    assert [await sending.send(context, each) for each in due] == [None] * 3
+    assert [await send_notification(context, each) for each in due] == ["sent"] * 3
+    assert await plan_notifications(context) == []
+    assert [await send_notification(context, each) for each in due] == [None] * 3
     sent = _sent(record)
     assert [message["to"] for message in sent] == [f"+49 170 000{index:04d}" for index in range(3)]
     assert all("c'est bientôt votre tour" in message["text"] for message in sent)
@@ -83,11 +84,11 @@ async def test_those_with_two_before_them_are_told_once(
 
 async def test_the_next_is_told_as_the_queue_moves(setup: Seeder, context: Context, record: Path) -> None:
     seeded = await _waiting(setup, 4)
-    for each in await sending.plan(context):
-        await sending.send(context, each)
+    for each in await plan_notifications(context):
+        await send_notification(context, each)
     await setup.do(CallNext(point_id=seeded["point_ids"][0]))
-    for each in await sending.plan(context):
-        await sending.send(context, each)
+    for each in await plan_notifications(context):
+        await send_notification(context, each)
     assert len(_sent(record)) == 4
 
 
@@ -95,16 +96,16 @@ async def test_who_was_called_meanwhile_is_not_told(
     setup: Seeder, context: Context, database: Database, record: Path
 ) -> None:
     seeded = await _waiting(setup, 1)
-    (due,) = await sending.plan(context)
+    (due,) = await plan_notifications(context)
     await setup.do(CallNext(point_id=seeded["point_ids"][0]))
-    assert await sending.send(context, due) is None
+    assert await send_notification(context, due) is None
     assert await _states(database) == ["withdrawn"]
     assert _sent(record) == []
 
 
 async def test_one_claim_at_a_time_and_stale_one_is_taken_over(setup: Seeder, context: Context, database: Database) -> None:
     await _waiting(setup, 1)
-    (due,) = await sending.plan(context)
+    (due,) = await plan_notifications(context)
     now = await database.now()
     async with database.write() as connection:
         assert await rows.claim(connection, due, "first", now) is not None
@@ -121,15 +122,15 @@ async def test_a_worker_that_died_while_sending_leaves_unknown(
 ) -> None:
     """Nobody can know whether the provider took it: it is shown, and never sent again."""
     await _waiting(setup, 1)
-    (due,) = await sending.plan(context)
+    (due,) = await plan_notifications(context)
     now = await database.now()
     async with database.write() as connection:
         await rows.claim(connection, due, "dead", now)
         await rows.begin_sending(connection, due, "dead", now)
         await connection.execute(update(notifications).values(changed_at=now - rows.STALE_MICROSECONDS - 1))
-    assert await sending.plan(context) == []
+    assert await plan_notifications(context) == []
     assert await _states(database) == ["unknown"]
-    assert await sending.send(context, due) is None
+    assert await send_notification(context, due) is None
     assert _sent(record) == []
 
 
@@ -151,10 +152,10 @@ class _Breaking:
 async def test_how_a_sending_can_end(setup: Seeder, database: Database, vault: Vault, channel: Channel, state: str) -> None:
     await _waiting(setup, 1)
     context = _context(database, vault, channel)
-    (due,) = await sending.plan(context)
-    assert await sending.send(context, due) == state
+    (due,) = await plan_notifications(context)
+    assert await send_notification(context, due) == state
     assert await _states(database) == [state]
-    assert await sending.plan(context) == []
+    assert await plan_notifications(context) == []
 
 
 async def test_the_rule_is_the_ticket_s_own_ahead(setup: Seeder, database: Database) -> None:

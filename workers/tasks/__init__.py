@@ -1,1 +1,1 @@
-"""Celery's tasks: thin, each hands over to a module that knows nothing of Celery."""
+"""The Celery tasks. Each calls a module that knows nothing of Celery."""

@@ -1,4 +1,4 @@
-"""What every channel does."""
+"""The protocol of channels."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Protocol
 
 
 class ChannelRefused(Exception):
-    """The provider has said that it will not accept this message: it is certain that nothing was sent."""
+    """The provider refused this message. It is certain that nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is to be sent. ``key`` is the same for every attempt at the same message."""
+    """A message to a patient. ``key`` is the same for every attempt at the same message; ``to`` is a phone number."""
 
     key: str
     to: str
@@ -21,14 +21,14 @@ class Message:
 
 
 class Channel(Protocol):
-    """Sends one message. It blocks; tasks call it outside the event loop."""
+    """Sends messages."""
 
     @property
     def name(self) -> str:
-        """The channel's name in the notification rows."""
+        """The name of the channel in the notification rows."""
 
     def send(self, message: Message) -> None:
-        """Return when the provider has accepted the message.
+        """Send one message; return when the provider has accepted it. Blocks: call it outside the event loop.
 
-        Raises `ChannelRefused` when it certainly did not; any other exception means that nobody knows.
+        Raises `ChannelRefused` when the provider did not accept it. After any other exception, it may have.
         """

@@ -1,4 +1,4 @@
-"""A channel that writes messages into a file, one JSON object a line, instead of sending them: for trials and tests."""
+"""A channel for trials and tests: writes messages to a file, one JSON object a line, and sends nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from server.notifying.channels.channel import Message
 
 
 class RecordingChannel:
-    """Appends to ``path``. Accepted means: on the disk."""
+    """Appends to ``path``. A message counts as accepted once it is on the disk."""
 
     name = "recording"
 
@@ -21,7 +21,7 @@ class RecordingChannel:
 
     def send(self, message: Message) -> None:
         line = orjson.dumps(asdict(message), option=orjson.OPT_APPEND_NEWLINE)
-        # One write to a file opened for appending: lines of several processes never mix.
+        # One write in append mode: lines of several processes never mix.
         descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
             os.write(descriptor, line)

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs on the connection that `server.store.migrate` hands it."""
+"""Alembic's entry point: runs on the connection of `server.store.migrate`."""
 
 from alembic import context
 

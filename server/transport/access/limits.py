@@ -1,11 +1,10 @@
-"""Rate limits: how often somebody may ask, counted in Redis so that all processes count together, or in this process.
+"""Rate limits of the API, counted in Redis for all processes together, or in this process.
 
-A request is counted by the credential that it proves, and only if it has none by its address: guests on the clinic's
-Wi-Fi can use up nothing that reception or a display needs. An address that keeps being refused is blocked for a while;
-requests with a credential do not notice.
+A request counts for its verified credential. Only a request without one counts for its address: guests on the clinic's
+Wi-Fi take nothing from reception or a display. An address with many refused requests is blocked for a while; requests with
+a credential pass.
 
-Counted is what is asked of the API. Pages, their files, health and metrics are not, and neither are live streams, which
-have caps of their own.
+Pages, their files, health and metrics have no limit. Live streams have caps of their own.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ from server.transport.http.errors import AddressBlocked, TooManyRequests, refusa
 logger = structlog.get_logger(__name__)
 
 CALL_SECONDS = 0.2
-REST_SECONDS = 1.0  # after a failed call Redis is left alone for so long
+REST_SECONDS = 1.0  # the pause after a failed call to Redis
 SWEEP_SECONDS = 60.0
 CONNECTIONS = 32
 KEY_PREFIX = "nowserving:limits"
@@ -50,7 +49,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """So many in any so many minutes. Each name is counted apart."""
+    """At most ``amount`` in any ``minutes``. Each name has its own count."""
 
     name: str
     amount: int
@@ -58,7 +57,7 @@ class Limit:
 
     @property
     def item(self) -> RateLimitItem:
-        """The library's word for it."""
+        """This limit for the ``limits`` library."""
         return RateLimitItemPerMinute(self.amount, self.minutes, namespace=self.name)
 
 
@@ -80,7 +79,7 @@ _BY_KIND = {
     "pairing": TICKET,
     "browser": ANONYMOUS,
 }
-# What can be guessed at is counted apart, and more closely.
+# Routes that invite guessing have limits of their own.
 _BY_ROUTE = (
     ("POST", re.compile(r"/api/v1/session(/password)?"), SIGN_IN),
     ("POST", re.compile(paths.PAIRINGS), PAIRING),
@@ -90,7 +89,7 @@ _BY_ROUTE = (
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How somebody stands with a limit: how many are left, and when (seconds since 1970) there will be one more."""
+    """The state of a limit: the remaining requests, and the instant (seconds since 1970) of the next free one."""
 
     limit: Limit
     allowed: bool
@@ -99,19 +98,19 @@ class Count:
 
     @property
     def retry_after(self) -> int:
-        """Whole seconds until there will be one more, at least one."""
+        """Whole seconds until the next free request, at least one."""
         return max(1, math.ceil(self.reset_at - time.time()))
 
 
 class ProcessMemory(MemoryStorage):
-    """The library's moving windows in memory, without its sweep of every key at every hit, in a thread for each."""
+    """The library's moving windows in memory, but swept once a minute, not in a thread at every hit."""
 
     def __init__(self) -> None:
         super().__init__()
         self._sweep_at = time.time() + SWEEP_SECONDS
 
     async def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
-        """Take ``amount`` places of a window, if it has so many left. Nothing is awaited, so nothing comes between."""
+        """Take ``amount`` places of a window, if it has so many left. Nothing is awaited, so the call is atomic."""
         now = time.time()
         if now >= self._sweep_at:
             self._sweep_at = now + SWEEP_SECONDS
@@ -126,9 +125,9 @@ class ProcessMemory(MemoryStorage):
 
 
 class Limiter:
-    """Counts. Redis being away is never an error here: this process then counts by itself, until Redis is back.
+    """Counts requests. While Redis is away, this process counts alone, without an error.
 
-    ``redis_url`` may be None: one process alone. Call `close` when done.
+    ``redis_url`` may be None for a single process. Call `close` when done.
     """
 
     def __init__(self, redis_url: str | None = None) -> None:
@@ -151,7 +150,7 @@ class Limiter:
             self._shared = MovingWindowRateLimiter(storage)
 
     async def hit(self, limit: Limit, who: str) -> Count:
-        """Count one of ``who``, unless that would be one too many."""
+        """Count one request for ``who``, if the limit allows one more; return the state."""
         item = limit.item
 
         async def count(windows: MovingWindowRateLimiter) -> tuple[bool, WindowStats]:
@@ -162,18 +161,18 @@ class Limiter:
         return Count(limit, allowed, max(0, stats.remaining), stats.reset_time)
 
     async def look(self, limit: Limit, who: str) -> Count:
-        """Say how ``who`` stands, without counting; ``allowed`` tells whether one more would be."""
+        """Return the state for ``who`` without counting; ``allowed`` says whether one more request fits."""
         stats = await self._ask(lambda windows: windows.get_window_stats(limit.item, who))
         return Count(limit, stats.remaining > 0, max(0, stats.remaining), stats.reset_time)
 
     async def close(self) -> None:
-        """Let go of Redis."""
+        """Close the connections to Redis."""
         if self._pool is not None:
             await self._pool.disconnect()
 
     async def _ask(self, question: Callable[[MovingWindowRateLimiter], Awaitable[T]]) -> T:
         if self._shared is not None and time.monotonic() >= self._ask_again_at:
-            if self._away:  # one request finds out for all; the others do not wait with it
+            if self._away:  # one request tries Redis for all; the others do not wait
                 self._ask_again_at = time.monotonic() + REST_SECONDS
             try:
                 async with asyncio.timeout(CALL_SECONDS):
@@ -193,7 +192,7 @@ class Limiter:
 
 
 class RateLimits:
-    """Counts each request of the API, says so in its answer's headers, and answers 429 to one too many."""
+    """Counts each request of the API, shows the count in the headers of the answer, and refuses excess ones with 429."""
 
     def __init__(self, app: ASGIApp, gate: Gate, limiter: Limiter) -> None:
         self._app = app
@@ -241,17 +240,17 @@ class RateLimits:
             await self._refused(address)
 
     def _limit_for(self, scope: Scope, voucher: Voucher | None) -> tuple[Limit, str | None]:
-        """Return the limit that a request falls under and whom it counts for; None is its address."""
+        """Return the limit of a request, and the credential that it counts for; None means its address."""
         for method, path, limit in _BY_ROUTE:
             if scope["method"] == method and path.fullmatch(scope["path"]):
-                # Anybody can take a ticket, and another one: that is nothing to guess passwords with.
+                # Everybody can take any number of tickets: a ticket must not give more guesses at passwords.
                 return limit, None if voucher is None or voucher.kind == "ticket" else voucher.name
         if voucher is None:
             return ANONYMOUS, None
         return _BY_KIND[voucher.kind], voucher.name
 
     async def _refused(self, address: str) -> None:
-        """Remember that an address was refused; block it when that has happened too often."""
+        """Count a refused request of an address; block the address after too many."""
         if not (await self._limiter.hit(REFUSED, address)).allowed:
             blocked = await self._limiter.hit(BLOCKED, address)
             if blocked.allowed:

@@ -1,4 +1,4 @@
-"""What every step needs: absences, undo, paused queues, points that open and close, a site's message."""
+"""Columns for every step: absences, undo, paused queues, points that open and close, a site's message."""
 
 import sqlalchemy as sa
 from alembic import op

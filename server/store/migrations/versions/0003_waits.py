@@ -1,4 +1,4 @@
-"""What waits are quoted from, and what patients were told."""
+"""The inputs of quoted waits, and the quotes that patients received."""
 
 import sqlalchemy as sa
 from alembic import op

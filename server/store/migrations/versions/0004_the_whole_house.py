@@ -1,4 +1,4 @@
-"""Services, providers, kiosks, needs, rules; what is taken away stays as a row; the inputs of quotes."""
+"""Services, providers, kiosks, needs, rules, the inputs of quotes. Removed records stay as rows."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What reading needs: the entries that each event of the log changed, and keys in the order in which lists are read."""
+"""For reading: the entries that each event of the log changed, and keys in the order of the lists."""
 
 import json
 from typing import Any
@@ -42,7 +42,7 @@ def upgrade() -> None:
 
 
 def _fill() -> None:
-    """Name the entries of every event there is, from its body: some at a time, so that no statement locks a whole log."""
+    """Name the entries of every event, from its body, in batches: no statement locks a whole log."""
     connection = op.get_bind()
     heads = connection.execute(sa.text("SELECT site_id, MAX(seq) FROM events GROUP BY site_id")).all()
     some = "site_id = :site AND seq > :low AND seq <= :high"

@@ -1,7 +1,7 @@
-"""The log becomes a hash chain; what is audited besides changes; keyed hashes by which past patients are found.
+"""The log becomes a hash chain. Adds the audit of access, and keyed hashes for the search of past patients.
 
-Events that are there already are chained as they stand, and the name that a display may show is taken out of their
-bodies into a column of its own, so that retention can forget it.
+Existing events are chained as they are. The display name moves from their bodies to a column of its own, so that
+retention can clear it.
 """
 
 import hashlib
@@ -88,7 +88,7 @@ def downgrade() -> None:
 
 
 def _chain(connection: sa.Connection, site_id: int) -> str:
-    """Chain a site's events, batch by batch; return the last link. What `server.store` did when this was written."""
+    """Chain a site's events in batches, as `server.store` did at the time of this migration; return the last link."""
     head, seq = "0" * 64, 0
     while True:
         batch = connection.execute(

@@ -1,4 +1,4 @@
-"""Lock-out of those who guess passwords, API keys, pairing of devices, and when a session's refresh token was exchanged."""
+"""Lock-out after wrong passwords, API keys, pairing of devices, and the last refresh of each session."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How each display is, and which server processes live."""
+"""The health of each display, and the running server processes."""
 
 from typing import Any
 

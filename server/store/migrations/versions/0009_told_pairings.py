@@ -1,4 +1,4 @@
-"""A pairing whose token has been told stays until its time is out."""
+"""A pairing stays until its time is over, also after the device has collected its token."""
 
 import sqlalchemy as sa
 from alembic import op
