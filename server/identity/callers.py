@@ -1,4 +1,4 @@
-"""Who sends a request, once a credential is verified: a member of staff, another system, a device or a ticket."""
+"""The sender of a request, after its credential is verified: a member of staff, another system, a device or a ticket."""
 
 from __future__ import annotations
 

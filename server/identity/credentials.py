@@ -1,4 +1,4 @@
-"""Credentials: who holds a token. Sessions, API keys, devices and tickets each have a kind of their own."""
+"""Credentials: find the holder of a token. Sessions, API keys, devices and tickets have tokens of their own kinds."""
 
 from __future__ import annotations
 

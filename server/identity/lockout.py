@@ -1,7 +1,7 @@
 """Lock-out: after five wrong passwords, a user is locked for one origin, each time for longer.
 
 The origin is the browser if the user has signed in with it before, else the address. A change of password counts for the
-session that asks. An attacker therefore locks out nobody who uses a known browser, and ends no session.
+session that asks. An attacker therefore cannot lock out a user with a known browser, and cannot end a session.
 """
 
 from __future__ import annotations

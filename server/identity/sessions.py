@@ -88,7 +88,7 @@ class Sessions:
             raise StaffNotFound(staff_id=staff_id)
 
     async def page(self, staff: Staff, staff_id: int, size: int, after: Key | None) -> Page[SessionListed]:
-        """Return a page of the open sessions of ``staff_id``. ``staff`` is the caller, whose session is marked current."""
+        """Return a page of the open sessions of ``staff_id``. The session of the caller, ``staff``, is marked as current."""
         used_since = await self._database.now() - IDLE_MICROSECONDS
         return await administration.sessions_page(self._database, staff_id, used_since, staff.session_id, size, after)
 
@@ -108,7 +108,7 @@ class Sessions:
 
 
 def has_expired(session: SessionState) -> bool:
-    """Return whether a session has ended for lack of use."""
+    """Return whether a session has ended because nobody used it."""
     return session.idle > IDLE_MICROSECONDS
 
 

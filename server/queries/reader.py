@@ -1,4 +1,4 @@
-"""The side of the database that reads: all that queries and endpoints see of it."""
+"""The database as queries and endpoints see it: they read, and cannot write."""
 
 from __future__ import annotations
 

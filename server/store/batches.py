@@ -16,7 +16,7 @@ AnyColumn = ColumnElement[Any]
 async def batches(
     database: Database, statement: Select[*tuple[Any, ...]], key: Sequence[AnyColumn], size: int
 ) -> AsyncIterator[Sequence[AnyRow]]:
-    """Yield batches of the rows of ``statement`` in the order of ``key``, whose columns come first. Raises `Unavailable`."""
+    """Yield batches of the rows of ``statement`` in the order of its first columns, ``key``. Raises `Unavailable`."""
     after: Sequence[Any] | None = None
     while True:
         page = statement if after is None else statement.where(beyond(key, after))

@@ -1,8 +1,8 @@
-"""The hash chain: what makes a change to what is written show.
+"""The hash chain: it shows every change of recorded rows.
 
-A link is the SHA-256, in hexadecimal, of the compact JSON array (UTF-8, nothing escaped that need not be) of the link
-before it, or `START`, and what is recorded, in the order of `server.store.event_log` and `server.store.audit`.
-Anybody can compute it again without a key, see ``docs/decisions/0010-what-is-chained.md``.
+A link is the SHA-256, in hexadecimal, of a compact JSON array (UTF-8, with no needless escapes). The array has the previous
+link, or `START`, and the recorded values, in the order of `server.store.event_log` and `server.store.audit`. Anybody can
+compute it again without a key, see ``docs/decisions/0010-what-is-chained.md``.
 """
 
 from __future__ import annotations

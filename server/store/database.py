@@ -3,7 +3,7 @@
 Work of many statements is a plain function that receives a connection (`Database.transact`): one switch to a greenlet
 serves the whole transaction.
 
-A *write* locks first and sees what is committed (READ COMMITTED; on SQLite ``BEGIN IMMEDIATE`` behind one lock). A *read*
+A *write* locks first and sees committed rows (READ COMMITTED; on SQLite ``BEGIN IMMEDIATE`` behind one lock). A *read*
 is one consistent view of several statements (REPEATABLE READ; on SQLite an explicit ``BEGIN``, without which the
 driver gives torn snapshots).
 """
@@ -36,8 +36,8 @@ from sqlalchemy.util import greenlet_spawn
 
 from server.domain.errors import Unavailable
 
-# The database's present instant in microseconds. SYSDATE is the time at which the row is read, not the start of the
-# statement: a statement that waited for a lock gets the time after the wait. Every connection's time zone is UTC.
+# The database's present instant in microseconds. SYSDATE is the time of reading the row, not the start of the statement.
+# A statement that waited for a lock gets the time after the wait. Every connection's time zone is UTC.
 CLOCK = literal_column("CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS SIGNED)", BigInteger)
 
 Result = TypeVar("Result")
@@ -187,7 +187,7 @@ def _teach_sqlite_transactions(engine: AsyncEngine) -> None:
     def end(connection: Any, _: object, __: object) -> None:
         """End the transaction of a connection that is given up, for example when a command is cancelled.
 
-        Closing the connection is not enough: SQLite keeps it, with its lock on the whole database, until the garbage
+        Closing the connection is not enough. SQLite keeps it, with its lock on the whole database, until the garbage
         collector frees every cursor that was not read to its end.
         """
         # The caller gets the first error, a cancellation or a missing file, not an error of this rollback.

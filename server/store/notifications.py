@@ -1,8 +1,11 @@
 """Notification rows. The row decides whether a message is sent, never the broker.
 
-``due`` -> ``claimed`` (nothing sent; another worker may take over a stale claim) -> ``sending`` (committed just before the
-call to the provider) -> ``sent``, ``failed`` or ``unknown``, when a worker died in between. A row whose entry has moved on
-before the sending becomes ``withdrawn``.
+The states are ``due``, ``claimed``, ``sending`` and an outcome:
+
+- ``claimed``: nothing is sent yet; another worker may take over a stale claim.
+- ``sending``: committed just before the call to the provider.
+- ``sent``, ``failed``, or ``unknown`` when a worker died in between.
+- ``withdrawn``: the entry moved on before the sending.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ def sought(vault: Vault, site_id: int, told: Personal) -> list[list[SearchKey]]:
 
 
 def forget(connection: Connection, visit_ids: Sequence[int]) -> None:
-    """Delete the search rows of visits, whose patients' data has changed."""
+    """Delete the search rows of visits, because the data of their patients has changed."""
     if visit_ids:
         connection.execute(delete(visit_search).where(visit_search.c.visit_id.in_(visit_ids)))
 

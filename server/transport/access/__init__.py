@@ -1,1 +1,1 @@
-"""Who sends a request and what they may do: credentials, rate limits, known browsers, the audit of access."""
+"""The edge of identity: credentials and addresses of a connection, cookies of browsers, rate limits."""

@@ -20,7 +20,7 @@ from server.transport.http.bodies import Body, PlainText
 
 
 class NewStaff(Body):
-    """A new member of staff, who can sign in."""
+    """A new member of staff with a user name and a password."""
 
     username: Annotated[PlainText, Field(min_length=1, max_length=80)]
     password: NewPassword
