@@ -13,7 +13,6 @@ TESTS = sorted(UNIT.rglob("test_*.py"))
 # Tests that no single module owns, by file name, each with the reason.
 EXCEPTIONS = {
     "test_browser_view.py": "compares web/js/live with the messages of the server",
-    "test_claims.py": "claims of an access token are read in several modules of access",
     "test_docs.py": "reads the documentation",
     "test_healing.py": "feed, hub and bus together, after a fault",
     "test_mirror.py": "reads the tree",

@@ -55,7 +55,7 @@ async def add_staff(request: Request) -> Response:
 
 
 async def change_staff(request: Request) -> Response:
-    """Change the role or the password of a member of staff, or whether they may sign in. Their sessions end."""
+    """Change the role or the password of a member of staff, or whether they may sign in. The member's sessions end."""
     context = Context.of(request)
     admin = await context.gate.member_for(request, "manage-staff")
     staff_id = request.path_params["staff_id"]
