@@ -10,9 +10,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, select, union
 
-from server.domain.model import Personal
 from server.domain.errors import InvalidField
-from server.domain.model import Visit
+from server.domain.model import Personal, Visit
 from server.queries import keyset
 from server.queries.keyset import Key, Page
 from server.queries.reader import Reader

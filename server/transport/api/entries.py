@@ -11,9 +11,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from server.domain import roles
-from server.domain.model import Personal
 from server.domain.errors import EntryUnknown, VisitUnknown
-from server.domain.model import State, Visit
+from server.domain.model import Personal, State, Visit
 from server.domain.model.ids import site_of
 from server.domain.ranking import ahead
 from server.identity.callers import Integration, Staff

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from server.domain.commands import Personal
 from server.domain.errors import InvalidField
+from server.domain.model import Personal
 from server.queries.patients import check_sought
 
 
