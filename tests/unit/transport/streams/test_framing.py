@@ -29,7 +29,7 @@ SENT = [
 ]
 
 
-@pytest.mark.parametrize("message", SENT, ids=lambda each: f"{each.kind} of {len(each.payload)}")
+@pytest.mark.parametrize("message", SENT, ids=[f"{each.kind} {index}" for index, each in enumerate(SENT)])
 def test_what_is_written_is_what_the_portable_paths_write(message: Message) -> None:
     portable = sse.framed(message).encode()
     assert RAW_EVENTS.frame(message) == portable
