@@ -10,7 +10,7 @@ TEST_WORKERS ?= 3
 PYTEST = -m pytest --numprocesses=$(TEST_WORKERS) --dist=loadfile --no-loadscope-reorder
 LEAST_BRANCHES ?= 93
 VENV := .venv
-# The live stream: what every screen shows after any fault.
+# The tests of the live stream, for `make paths`.
 LIVE := another_history display_health junk_frames law live nothing_left other_clients point_live revoked stalled
 # Each lock file has a stamp of its own, so that its packages are installed once.
 RUN_STAMP := $(VENV)/.installed-run
