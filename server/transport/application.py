@@ -1,4 +1,4 @@
-"""The ASGI application: routes and middleware over the parts."""
+"""The ASGI application: the routes and the middleware over the context."""
 
 from __future__ import annotations
 
@@ -12,29 +12,13 @@ from starlette.types import Lifespan
 
 from server.transport import pages
 from server.transport.access.limits import Limiter, RateLimits
-from server.transport.api import (
-    api_keys,
-    audit,
-    commands,
-    entries,
-    health,
-    pairings,
-    sessions,
-    sites,
-    speech,
-    staff,
-    statistics,
-    tickets,
-)
 from server.transport.context import Context
-from server.transport.http import metrics
 from server.transport.http.errors import EXCEPTION_HANDLERS
 from server.transport.http.middleware import AllowedHosts, RequestContext, SoundHeaders, TimeLimit
 from server.transport.http.versions import DEPRECATED, Deprecated, Versions
-from server.transport.spec import asyncapi, openapi
-from server.transport.streams import routes
+from server.transport.spec import openapi
 
-# What a page of another origin may read of an answer.
+# The headers that a page of another origin may read.
 EXPOSED = [
     "Deprecation",
     "Retry-After",
@@ -58,9 +42,9 @@ def application(
     deprecated: Sequence[Deprecated] = DEPRECATED,
     before: Sequence[BaseRoute] = (),
 ) -> Starlette:
-    """Return the application that serves ``context``. Without a ``limiter`` anybody may ask as often as they like.
+    """Return the application that serves ``context``. Without a ``limiter`` requests are not limited.
 
-    ``before`` are routes that go before its own.
+    ``before`` are routes that take precedence over its own.
     """
     middleware: list[Middleware] = [Middleware(RequestContext, metrics=context.metrics), Middleware(SoundHeaders)]
     if allowed_hosts:
@@ -82,28 +66,13 @@ def application(
     app = Starlette(
         routes=[
             *before,
-            *routes.ROUTES,  # first: when a server comes back, everybody asks at once
-            *commands.ROUTES,
-            *sites.ROUTES,
-            *entries.ROUTES,
-            *statistics.ROUTES,
-            *audit.ROUTES,
-            *sessions.ROUTES,
-            *staff.ROUTES,
-            *api_keys.ROUTES,
-            *pairings.ROUTES,
-            *speech.ROUTES,
-            *tickets.ROUTES,
-            *health.ROUTES,
-            *metrics.ROUTES,
-            *openapi.ROUTES,
-            *asyncapi.ROUTES,
+            *(route for module in openapi.MODULES for route in module.routes()),
             *pages.routes(context),
         ],
         middleware=middleware,
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=lifespan,
     )
-    app.router.redirect_slashes = False  # an address is right or it is not found
+    app.router.redirect_slashes = False  # a path is right or it is not found
     app.state.context = context
     return app

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+import orjson
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -16,10 +20,11 @@ PAGES = {
     "/reception": "reception",
     "/room": "room",
     "/docs": "docs",
-    "/display": "display",  # of a screen that does not know yet which one it is
+    "/display": "display",  # of a screen that is not paired yet
     paths.DISPLAY_PAGE: "display",
     paths.PATIENT_PAGE: "patient",
 }
+_TOKEN = re.compile(r"[0-9]+-[A-Za-z0-9_-]{22}")
 
 
 def _page(path: str, name: str) -> Route:
@@ -30,14 +35,40 @@ def _page(path: str, name: str) -> Route:
 
 
 async def service_worker(request: Request) -> Response:
-    """Return the script by which the live screens come up without the network."""
+    """Return the script that lets the live screens start without the network."""
     return Context.of(request).assets.worker(request)
 
 
+async def ticket_app(request: Request) -> Response:
+    """Return the manifest with which a phone keeps a ticket's page as an app.
+
+    The app opens this ticket; the app of the next ticket replaces it. The answer needs no query, so it does not reveal
+    whether the ticket exists.
+    """
+    token = request.path_params["token"]
+    if _TOKEN.fullmatch(token) is None:
+        raise HTTPException(404)
+    version = Context.of(request).assets.version
+    manifest = {
+        "id": "/t/",
+        "name": "Now Serving",
+        "short_name": "Now Serving",
+        "start_url": f"/t/{token}",
+        "scope": "/t/",
+        "display": "standalone",
+        "background_color": "#faf9f7",
+        "theme_color": "#1b4bb0",
+        "icons": [{"src": f"/static/{version}/icon.svg", "sizes": "any", "type": "image/svg+xml", "purpose": "any"}],
+    }
+    # The address is the key to the ticket: no cache may keep the answer.
+    return Response(orjson.dumps(manifest), headers={"Cache-Control": "no-store"}, media_type="application/manifest+json")
+
+
 def routes(context: Context) -> list[BaseRoute]:
-    """Return the pages' routes, and that of the files they load."""
+    """Return the routes of the pages and of the files that they load."""
     return [
         *(_page(path, name) for path, name in PAGES.items()),
+        Route(paths.TICKET_APP, ticket_app, methods=["GET"]),
         Route(paths.SERVICE_WORKER, service_worker, methods=["GET"]),
         Mount("/static", context.assets),
     ]

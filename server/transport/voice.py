@@ -1,6 +1,6 @@
-"""The voice of announcements: espeak-ng, where it is installed. Texts in, WAV files out; it never stops the loop.
+"""The voice of announcements: espeak-ng, where it is installed. It turns texts into WAV files without blocking the loop.
 
-The words are those of ``web/locales`` (``speech.``), so that a display's own browser would say the same.
+The sentences come from ``web/locales`` (``speech.``): the browser of a display uses the same.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ PROGRAM = "espeak-ng"
 VOICES = {"en": "en-gb", "es": "es", "fr": "fr", "ar": "ar"}
 WORDS_A_MINUTE = 140
 RENDER_SECONDS = 10.0
-AT_ONCE = 1  # a voice is never worth more than one core
+AT_ONCE = 1  # announcements may use one core and no more
 KEPT_BYTES = 16 * 1024 * 1024
 LONGEST = 200
 
 
 class Voice:
-    """Speaks texts. Rendered ones are kept, up to `KEPT_BYTES`; whoever asks for the same meanwhile waits for it."""
+    """Speaks texts. It keeps sounds up to `KEPT_BYTES`. Concurrent requests for one text share one rendering."""
 
     def __init__(self, web: Path, program: str | None = None) -> None:
         self._program = program if program is not None else shutil.which(PROGRAM)
@@ -37,11 +37,11 @@ class Voice:
         self._turn = asyncio.Semaphore(AT_ONCE)
 
     def speaks(self, language: str) -> bool:
-        """Return whether there is a voice for a language here."""
+        """Return whether this server has a voice for a language."""
         return bool(self._program) and language in VOICES
 
     def words(self, language: str, key: str, **values: str) -> str:
-        """Return a sentence of ``web/locales``, filled in."""
+        """Return a sentence of ``web/locales`` with its placeholders filled in."""
         if language not in self._words:
             texts = orjson.loads((self._locales / f"{language}.json").read_bytes())
             self._words[language] = {key: text for key, text in texts.items() if key.startswith("speech.")}
@@ -51,7 +51,7 @@ class Voice:
         return sentence
 
     async def say(self, language: str, text: str) -> bytes | None:
-        """Return a text as a WAV file, or None if it cannot be spoken here."""
+        """Return a text as a WAV file, or None if this server cannot speak it."""
         if not self.speaks(language):
             return None
         key = (language, text[:LONGEST])
@@ -62,7 +62,7 @@ class Voice:
         if task is None:
             task = self._coming[key] = asyncio.create_task(self._render(*key))
             task.add_done_callback(lambda _: self._coming.pop(key, None))
-        return await asyncio.shield(task)  # who gives up waiting does not end it for the others
+        return await asyncio.shield(task)  # a cancelled request does not cancel the rendering for the others
 
     async def _render(self, language: str, text: str) -> bytes | None:
         async with self._turn:
@@ -103,7 +103,7 @@ class Voice:
 
 
 def sized(sound: bytes) -> bytes:
-    """Return a WAV file with its true lengths: whoever writes to a pipe cannot know them beforehand."""
+    """Return a WAV file with its true lengths: a program that writes to a pipe does not know them in advance."""
     data = sound.index(b"data") + 8
     lengths = ((len(sound) - 8, 4), (len(sound) - data, data - 4))
     fixed = bytearray(sound)

@@ -20,7 +20,6 @@ from typing import Any
 import pytest
 import typer
 import yaml
-from starlette.routing import Route
 
 from server.cli import app
 from server.live.hub import DRAIN_SECONDS
@@ -254,7 +253,7 @@ def test_the_image_asks_a_health_path_that_exists() -> None:
     compile(code, "HEALTHCHECK", "exec")
     path = re.search(r"http://127\.0\.0\.1:8000(/[\w/]+)", code)
     assert path is not None
-    assert path[1] in {route.path for route in health.ROUTES if isinstance(route, Route)}
+    assert path[1] in {endpoint.path for endpoint in health.ENDPOINTS}
 
 
 def test_every_mount_has_its_source() -> None:

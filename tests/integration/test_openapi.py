@@ -1,4 +1,4 @@
-"""The document against a running server: every answer that it gives, good or bad, is one that the document promised.
+"""The document against a running server: the document promises every answer, good or bad.
 
 The commands are driven by the document alone, so a new one is driven too: with the ids that the site has and values that
 the schemas allow, in a changing order, until each has been done once.
@@ -52,7 +52,7 @@ def seeded(env: dict[str, str]) -> Seed:
 
 @pytest.fixture(scope="module")
 def driven(env: dict[str, str], seeded: Seed) -> Seed:
-    """Another site, for the test that leaves nothing as it was."""
+    """Another site, for the test that changes everything."""
     return seed(env, points=3, tickets=6, displays=2)
 
 
@@ -172,7 +172,9 @@ class Driver:
         return whole["examples"][0].get(key, plain) if self.checker.problems(plain, schema) else plain
 
 
-def test_every_command_can_be_done_and_keeps_the_promise(checker: Checker, driving: httpx.Client, driven: Seed) -> None:
+def test_every_command_can_be_carried_out_and_answers_as_promised(
+    checker: Checker, driving: httpx.Client, driven: Seed
+) -> None:
     driver = Driver(checker, driven)
     paths = [path for path in checker.document["paths"] if path.startswith(COMMANDS)]
     schemas = {
@@ -205,7 +207,7 @@ def test_every_command_can_be_done_and_keeps_the_promise(checker: Checker, drivi
     assert len({code for _, code in refused}) >= 3
 
 
-def test_refusals_of_commands(checker: Checker, driving: httpx.Client, server: Server, driven: Seed) -> None:
+def test_commands_are_refused_as_promised(checker: Checker, driving: httpx.Client, server: Server, driven: Seed) -> None:
     paths = [path for path in checker.document["paths"] if path.startswith(COMMANDS)]
     home = driven["site_id"] * IDS_PER_SITE
     clinician = server.client(server.sign_in(driven, "clinician"))
@@ -239,7 +241,7 @@ def test_refusals_of_commands(checker: Checker, driving: httpx.Client, server: S
         )
 
 
-def test_a_preview(checker: Checker, admin: httpx.Client, seeded: Seed) -> None:
+def test_preview_answers_as_promised_and_changes_nothing(checker: Checker, admin: httpx.Client, seeded: Seed) -> None:
     issue, body = COMMANDS + "issue-ticket", {"queue_id": seeded["queue_ids"][0]}
     told = [promised(checker, "post", issue, admin.post(issue, json=body, params={"preview": "true"})) for _ in range(2)]
     assert told[0]["preview"] is True
@@ -249,7 +251,7 @@ def test_a_preview(checker: Checker, admin: httpx.Client, seeded: Seed) -> None:
     assert (wrong["error"]["code"], wrong["error"]["details"]["field"]) == ("invalid_field", "preview")
 
 
-def test_an_idempotency_key_used_again(checker: Checker, admin: httpx.Client, seeded: Seed) -> None:
+def test_repeated_idempotency_key_is_answered_as_promised(checker: Checker, admin: httpx.Client, seeded: Seed) -> None:
     issue, queue_id = COMMANDS + "issue-ticket", seeded["queue_ids"][0]
     key = {"Idempotency-Key": "once"}
     first = promised(checker, "post", issue, admin.post(issue, json={"queue_id": queue_id}, headers=key))
@@ -259,7 +261,7 @@ def test_an_idempotency_key_used_again(checker: Checker, admin: httpx.Client, se
 
 
 @pytest.mark.parametrize("key", ["!", "a b", "~" * 80, "x" + " " * 78 + "y", "", "x" * 81, "a\tb", "caf\xe9"])
-def test_the_idempotency_key_is_as_described(checker: Checker, admin: httpx.Client, seeded: Seed, key: str) -> None:
+def test_idempotency_key_matches_its_schema(checker: Checker, admin: httpx.Client, seeded: Seed, key: str) -> None:
     parameter = checker.at("components/parameters/IdempotencyKey")
     path = COMMANDS + "issue-ticket"
     answer = admin.post(path, json={"queue_id": seeded["queue_ids"][0]}, headers={b"Idempotency-Key": key.encode("latin-1")})
@@ -267,7 +269,7 @@ def test_the_idempotency_key_is_as_described(checker: Checker, admin: httpx.Clie
     assert (answer.status_code == 200) is (checker.problems(key, parameter["schema"]) == [])
 
 
-def test_sessions(checker: Checker, server: Server, seeded: Seed) -> None:
+def test_sessions_are_answered_as_promised(checker: Checker, server: Server, seeded: Seed) -> None:
     member = seeded["staff"][-1]
     path, refresh = "/api/v1/session", "/api/v1/session/refresh"
     right = {"username": member["username"], "password": member["password"]}
@@ -295,8 +297,8 @@ def test_sessions(checker: Checker, server: Server, seeded: Seed) -> None:
             assert answer.status_code == status, (method, where, answer.text)
 
 
-def test_administration(checker: Checker, server: Server, admin: httpx.Client, seeded: Seed) -> None:
-    """Each operation on staff, sessions, keys and pairings, done and refused."""
+def test_administration_is_answered_as_promised(checker: Checker, server: Server, admin: httpx.Client, seeded: Seed) -> None:
+    """Each operation on staff, sessions, keys and pairings, carried out and refused."""
     staff, keys, pairings, sessions = "/api/v1/staff", "/api/v1/api-keys", "/api/v1/pairings", "/api/v1/sessions"
     password = "/api/v1/session/password"
     evil = {"headers": {"Origin": "https://evil.example"}}
@@ -348,7 +350,9 @@ def test_administration(checker: Checker, server: Server, admin: httpx.Client, s
             assert answer.status_code == status, (method, path, answer.text)
 
 
-def test_sites_and_boards(checker: Checker, admin: httpx.Client, server: Server, seeded: Seed) -> None:
+def test_sites_and_boards_are_answered_as_promised(
+    checker: Checker, admin: httpx.Client, server: Server, seeded: Seed
+) -> None:
     path, board = "/api/v1/sites", "/api/v1/sites/{site_id}/board"
     with server.client() as nobody:
         assert promised(checker, "get", path, nobody.get(path))["error"]["code"] == "not_signed_in"
@@ -360,7 +364,7 @@ def test_sites_and_boards(checker: Checker, admin: httpx.Client, server: Server,
         promised(checker, "get", board, nobody.get(board.format(site_id=1)))
 
 
-def test_what_monitoring_reads(checker: Checker, server: Server) -> None:
+def test_health_and_metrics_are_answered_as_promised(checker: Checker, server: Server) -> None:
     with server.client() as client:
         for path in ("/health", "/health/live", "/health/ready", "/metrics", "/api/openapi.json"):
             answer = client.get(path)
@@ -370,8 +374,8 @@ def test_what_monitoring_reads(checker: Checker, server: Server) -> None:
             assert (head.status_code, head.content) == (200, b"")
 
 
-def test_what_no_operation_is(server: Server, checker: Checker, admin: httpx.Client) -> None:
-    """What the document says of every path in its description."""
+def test_unknown_paths_and_methods_are_answered_as_promised(server: Server, checker: Checker, admin: httpx.Client) -> None:
+    """The introduction of the document describes these answers."""
     listed = checker.at("components/schemas/ErrorCode")["x-codes"]
     for method, path in (
         ("GET", "/api/v1/nowhere"),
@@ -403,7 +407,7 @@ def addresses(seeded: Seed) -> dict[str, str]:
     return {path: address.format(**names) for path, address in STREAMS.items()}
 
 
-def test_streams(checker: Checker, admin: httpx.Client, server: Server, seeded: Seed) -> None:
+def test_streams_are_answered_as_promised(checker: Checker, admin: httpx.Client, server: Server, seeded: Seed) -> None:
     token = admin.headers["authorization"]
     for path, address in addresses(seeded).items():
         described = checker.document["paths"][path]["get"]
@@ -439,7 +443,7 @@ def test_streams(checker: Checker, admin: httpx.Client, server: Server, seeded: 
         promised(checker, "get", path, display.get(path.format(display_id=seeded["displays"][1]["id"])))
 
 
-def test_streams_as_websockets(checker: Checker, server: Server, seeded: Seed) -> None:
+def test_websockets_are_answered_as_promised(checker: Checker, server: Server, seeded: Seed) -> None:
     path = "/live/tickets/{token}"
     described = checker.document["paths"][path]["get"]
     assert "101" in described["responses"]
@@ -455,7 +459,7 @@ def test_streams_as_websockets(checker: Checker, server: Server, seeded: Seed) -
     assert checker.problems(frame, described["x-messages"][kind]) == []
 
 
-def test_the_command_line_prints_the_same(checker: Checker, env: dict[str, str]) -> None:
+def test_command_line_prints_the_same_document(checker: Checker, env: dict[str, str]) -> None:
     printed = command_line(env, "openapi")
     assert printed.returncode == 0, printed.stderr
     assert json.loads(printed.stdout) == checker.document

@@ -3,54 +3,100 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
+from typing import ClassVar
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
+from server.domain.errors import (
+    CommandIdReused,
+    InvalidField,
+    NotAllowed,
+    NotSignedIn,
+    NowServingError,
+    SiteNotFound,
+    Unavailable,
+)
 from server.domain.roles import may
 from server.transport.context import Context
-from server.transport.http import bodies, parameters
-from server.transport.http.errors import InvalidBody, UnknownCommand
+from server.transport.http import bodies, parameters, paths
+from server.transport.http.endpoint import BODY, Answer, Endpoints, Tag
+from server.transport.http.errors import ForeignOrigin, InvalidBody, UnknownCommand
+from server.transport.http.parameters import Json
 
 MAX_KEY = 80
 
 
-async def post_command(request: Request) -> Response:
-    """Do a command, once for each ``Idempotency-Key``; the answer names the log's number and the events.
+@dataclass(frozen=True, slots=True)
+class CommandId:
+    """The header that names a command: its id, of the caller's choice."""
 
-    With ``?preview=true`` nothing is done: the answer tells what would be.
+    refused: ClassVar[tuple[type[NowServingError], ...]] = (InvalidBody,)
+
+    def described(self) -> list[Json]:
+        """Return the header's description."""
+        key = f"^[!-~](?:[ -~]{{0,{MAX_KEY - 2}}}[!-~])?$"
+        about = (
+            f"The command's id, of your choice: 1 to {MAX_KEY} printable ASCII characters. A repeat with the same body "
+            "returns the first answer. A repeat with another body is refused."
+        )
+        schema = {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": key}
+        return [{"name": "Idempotency-Key", "in": "header", "description": about, "schema": schema}]
+
+    def read(self, request: Request) -> str:
+        """Return the command's id, a new one if the caller sends none. Raises `InvalidBody`."""
+        key = request.headers.get("idempotency-key")
+        if key is None:
+            return uuid.uuid4().hex
+        if not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
+            problem = f"Idempotency-Key: 1 to {MAX_KEY} printable ASCII characters"
+            raise InvalidBody(problem=problem, fields=[{"field": "Idempotency-Key", "message": problem}])
+        return key
+
+
+COMMAND_ID = CommandId()
+PREVIEW = parameters.Choice(
+    "preview",
+    "`true`: the command is not carried out; the answer shows the events that it would cause.",
+    ("true", "false"),
+    "false",
+)
+
+ENDPOINTS = Endpoints(Tag.COMMANDS)
+
+
+# The description has one operation for each command: with the command's own text, body, answer, roles and refusals.
+@ENDPOINTS.add(
+    "POST",
+    paths.COMMAND,
+    "command",
+    Answer("Carried out, now or before under this key."),
+    parameters=(COMMAND_ID, PREVIEW),
+    refused=(NotSignedIn, NotAllowed, ForeignOrigin, SiteNotFound, *BODY, InvalidField, CommandIdReused, Unavailable),
+)
+async def post_command(request: Request) -> Response:
+    """Carry out a command, once for each ``Idempotency-Key``. The answer has the log's number and the events.
+
+    With ``?preview=true`` nothing is changed: the answer shows the events that the command would cause.
     """
     context = Context.of(request)
     name = request.path_params["name"]
     caller = await context.gate.caller(request)
     model = bodies.MODELS.get(name)
     if model is None:
-        raise UnknownCommand()  # and not what it was called: that may be anything
-    command_id = request.scope["command_id"] = _command_id(request)
+        raise UnknownCommand()  # without the name: it may be any text
+    command_id = request.scope["command_id"] = COMMAND_ID.read(request)
     command = bodies.command_from(name, await bodies.read(request, model))
     await context.gate.permit(caller, command)
 
     def permitted(each: str) -> bool:
         return may(caller.role, each)
 
-    if parameters.choice(request, "preview", ("true", "false")) == "true":
+    if PREVIEW.read(request) == "true":
         told = await context.executor.preview(command, actor=caller.actor, may=permitted)
         return Response(orjson.dumps(told), media_type="application/json")
     answer = await context.executor.execute(command, actor=caller.actor, command_id=command_id, may=permitted)
     context.metrics.commands.labels(name, "repeated" if answer.repeated else "done").inc()
     return Response(orjson.dumps(answer.body), media_type="application/json")
-
-
-def _command_id(request: Request) -> str:
-    key = request.headers.get("idempotency-key")
-    if key is None:
-        return uuid.uuid4().hex
-    if not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
-        problem = f"Idempotency-Key: 1 to {MAX_KEY} printable ASCII characters"
-        raise InvalidBody(problem=problem, fields=[{"field": "Idempotency-Key", "message": problem}])
-    return key
-
-
-ROUTES = [Route("/api/v1/commands/{name}", post_command, methods=["POST"])]

@@ -1,26 +1,64 @@
-"""Whether this process lives, and whether it is ready to serve."""
+"""Health checks: whether this process is alive, and whether it is ready to serve."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from typing import Annotated, Literal, TypedDict
 
 import orjson
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from server.queries.migrations import pending
 from server.transport.context import Context
+from server.transport.http.endpoint import NO_STORE, PUBLIC, Answer, Endpoints, Tag
 
 
-async def get_live(_: Request) -> Response:
-    """The process turns; nothing else is asked."""
-    return _json({"status": "ok"}, 200)
+class Alive(TypedDict):
+    """The process answers."""
+
+    status: Literal["ok"]
 
 
+class _Check(TypedDict):
+    status: str
+    milliseconds: Annotated[float, Field(ge=0)]
+
+
+class Readiness(TypedDict):
+    """Whether the process is ready to serve."""
+
+    status: Literal["ok", "unavailable"]
+    checks: Annotated[dict[str, _Check], Field(description="Each dependency. A `degraded` one does not fail the check.")]
+
+
+ENDPOINTS = Endpoints(Tag.OPERATION)
+
+
+@ENDPOINTS.add("GET", "/health/live", "health-live", "The process is alive.", security=PUBLIC)
+@ENDPOINTS.add("GET", "/health", "health", "The process is alive.", security=PUBLIC)
+async def get_live(_: Request) -> Alive:
+    """Report that the process is alive. No dependency is checked."""
+    return {"status": "ok"}
+
+
+@ENDPOINTS.add(
+    "GET",
+    "/health/ready",
+    "health-ready",
+    (
+        Answer("Ready to serve.", Readiness, headers=NO_STORE),
+        Answer("Not ready, or about to stop.", Readiness, status=503, headers=NO_STORE),
+    ),
+    security=PUBLIC,
+)
 async def get_ready(request: Request) -> Response:
-    """Ask each dependency; 503 names what fails. A bus that is away is told, but fails nothing: the log heals it."""
+    """Check each dependency. A 503 names the ones that fail.
+
+    An unreachable bus is `degraded` and does not fail the check: the log makes up for it.
+    """
     context = Context.of(request)
 
     async def database() -> str:
@@ -37,28 +75,16 @@ async def get_ready(request: Request) -> Response:
     async def draining() -> str:
         return "draining" if context.hub.draining else "ok"
 
-    checks = {}
-    for check in (database, migrations, bus, draining):
-        checks[check.__name__] = await _timed(check)
+    checks = {check.__name__: await _timed(check) for check in (database, migrations, bus, draining)}
     ready = all(check["status"] in ("ok", "degraded") for check in checks.values())
-    return _json({"status": "ok" if ready else "unavailable", "checks": checks}, 200 if ready else 503)
+    body: Readiness = {"status": "ok" if ready else "unavailable", "checks": checks}
+    return Response(orjson.dumps(body), 200 if ready else 503, {"Cache-Control": "no-store"}, media_type="application/json")
 
 
-async def _timed(check: Callable[[], Awaitable[str]]) -> dict[str, object]:
+async def _timed(check: Callable[[], Awaitable[str]]) -> _Check:
     began = time.perf_counter()
     try:
         status = await check()
-    except Exception as error:  # whatever a dependency raises, the answer is that it failed
+    except Exception as error:  # a dependency may raise anything: the answer is that it failed
         status = f"failed: {type(error).__name__}"
     return {"status": status, "milliseconds": round((time.perf_counter() - began) * 1000, 1)}
-
-
-def _json(body: object, status: int) -> Response:
-    return Response(orjson.dumps(body), status, {"Cache-Control": "no-store"}, media_type="application/json")
-
-
-ROUTES = [
-    Route("/health", get_live),
-    Route("/health/live", get_live),
-    Route("/health/ready", get_ready),
-]

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal, TypedDict
 
 import orjson
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from server.domain import roles
-from server.domain.model.ids import MAX_ID
+from server.domain.errors import (
+    NotAllowed,
+    NotSignedIn,
+    SessionNotFound,
+    SignInFailed,
+    StaffNotFound,
+    Unavailable,
+    WrongPassword,
+)
 from server.identity.access_tokens import ACCESS_SECONDS
+from server.identity.errors import SignInLocked
 from server.identity.sessions import IssuedTokens
 from server.queries import administration
+from server.queries.administration import SessionListed
+from server.transport.access.browsers import COOKIE as BROWSER_COOKIE
 from server.transport.access.gate import ACCESS_COOKIE, REFRESH_COOKIE
-from server.transport.api.sites import as_json
+from server.transport.api.sites import Site
 from server.transport.context import Context
 from server.transport.http import bodies, paging, parameters, paths
 from server.transport.http.bodies import Body
+from server.transport.http.endpoint import NO_STORE, PUBLIC, Answer, Endpoints, Header, Tag, as_json
+from server.transport.http.errors import ForeignOrigin
+from server.transport.http.fields import Component
 
 NewPassword = Annotated[str, Field(min_length=8, max_length=200)]
 
@@ -44,10 +57,73 @@ class PasswordChange(Body):
     new_password: NewPassword
 
 
+class User(TypedDict):
+    """The member of staff who is signed in."""
+
+    id: int
+    username: str
+    role: Annotated[str, Field(json_schema_extra={"enum": list(roles.ROLES)})]
+    may: Annotated[list[str], Field(description="All rights of the role, by name. A page offers nothing else.")]
+
+
+class Tokens(TypedDict):
+    """The tokens of a session."""
+
+    access_token: Annotated[str, Field(description="Send it as `Authorization: Bearer ...`.")]
+    refresh_token: Annotated[str, Field(description="Exchange it once for new tokens.")]
+    token_type: Literal["Bearer"]
+    expires_in: Annotated[
+        int,
+        Field(json_schema_extra={"const": ACCESS_SECONDS}, description="How long the access token is valid, in seconds."),
+    ]
+    user: User
+
+
+class _WhoAmI(TypedDict):
+    user: User
+    sites: list[Site]
+
+
+Session = Annotated[
+    SessionListed,
+    Component(
+        "Session",
+        about="A session that has not ended.",
+        id=Field(pattern="^[0-9a-f]{32}$"),
+        created_at="An instant, in milliseconds since 1970.",
+        used_at="An instant, in milliseconds since 1970.",
+        current="Whether this request belongs to it.",
+    ),
+]
+
+STAFF_ID = parameters.Id("staff_id", "A colleague, for administrators only.", "member of staff")
+
+_COOKIES = Header(
+    "Set-Cookie",
+    {"type": "string"},
+    f"The tokens as HttpOnly cookies. On sign-in also `{BROWSER_COOKIE}`, which identifies the browser later.",
+)
+_SIGNED_IN = Answer("Signed in.", Tokens, headers=(*NO_STORE, _COOKIES))
+
+ENDPOINTS = Endpoints(Tag.SESSION)
+
+
+@ENDPOINTS.add(
+    "POST",
+    paths.SESSION,
+    "sign-in",
+    _SIGNED_IN,
+    security=PUBLIC,
+    body=SignIn,
+    example={"username": "ada", "password": "the password"},
+    refused=(SignInFailed, SignInLocked, Unavailable),
+)
 async def sign_in(request: Request) -> Response:
-    """Open a session. The answer does not reveal whether the user name or the password was wrong. After five failures in
-    a row, this user name is locked for the client's address: for a minute at first, for up to an hour later. A browser that
-    the user has signed in with before is counted apart."""
+    """Open a session. The answer does not reveal whether the user name or the password was wrong.
+
+    After five failures in a row, this user name is locked for the client's address: for a minute at first, for up to an hour
+    later. A browser in which the user has signed in before is counted separately.
+    """
     context = Context.of(request)
     body = await bodies.read(request, SignIn)
     signed_in = await context.identity.sign_in.with_password(body.username, body.password, context.gate.origin(request))
@@ -56,9 +132,23 @@ async def sign_in(request: Request) -> Response:
     return response
 
 
+@ENDPOINTS.add(
+    "POST",
+    f"{paths.SESSION}/refresh",
+    "refresh",
+    _SIGNED_IN,
+    security=("refreshCookie",),
+    anonymous=True,
+    body=Refresh,
+    example={},
+    refused=(NotSignedIn, ForeignOrigin, Unavailable),
+)
 async def refresh(request: Request) -> Response:
-    """Exchange a refresh token, which is valid once, for new tokens. A session ends after an hour without use. The second
-    use of a refresh token ends its session: somebody else may have the token."""
+    """Exchange a refresh token, which is valid once, for new tokens.
+
+    A session ends after an hour without use. The second use of a refresh token ends its session: the token may be stolen.
+    With `{}` as the body, the cookie carries the token.
+    """
     context = Context.of(request)
     body = await bodies.read(request, Refresh)
     token = body.refresh_token
@@ -68,17 +158,27 @@ async def refresh(request: Request) -> Response:
     return _issued(request, await context.identity.sessions.refresh(token))
 
 
+@ENDPOINTS.add(
+    "GET", paths.SESSION, "who-am-i", Answer("The user and the sites.", _WhoAmI), refused=(NotSignedIn, Unavailable)
+)
 async def who_am_i(request: Request) -> Response:
     """Return the signed-in member of staff and the sites of their organisation."""
     context = Context.of(request)
     staff = await context.gate.staff(request)
     sites = await context.identities.sites(staff.organisation_id)
-    body = {"user": _user(staff.id, staff.username, staff.role), "sites": sites}
+    body: _WhoAmI = {"user": _user(staff.id, staff.username, staff.role), "sites": sites}
     return Response(orjson.dumps(body), media_type="application/json")
 
 
+@ENDPOINTS.add(
+    "DELETE",
+    paths.SESSION,
+    "sign-out",
+    Answer("Signed out.", status=204),
+    refused=(NotSignedIn, ForeignOrigin, Unavailable),
+)
 async def sign_out(request: Request) -> Response:
-    """End the session."""
+    """End the session. The tokens and cookies of the session are no longer valid."""
     context = Context.of(request)
     await context.identity.sessions.sign_out(await context.gate.staff(request))
     response = Response(status_code=204)
@@ -87,6 +187,15 @@ async def sign_out(request: Request) -> Response:
     return response
 
 
+@ENDPOINTS.add(
+    "POST",
+    f"{paths.SESSION}/password",
+    "change-password",
+    Answer("Changed.", status=204),
+    body=PasswordChange,
+    example={"old_password": "the password", "new_password": "a better password"},
+    refused=(NotSignedIn, WrongPassword, ForeignOrigin, SignInLocked, Unavailable),
+)
 async def change_password(request: Request) -> Response:
     """Change the caller's own password. All other sessions of the caller end."""
     context = Context.of(request)
@@ -96,18 +205,33 @@ async def change_password(request: Request) -> Response:
     return Response(status_code=204)
 
 
-async def get_sessions(request: Request) -> Response:
+@ENDPOINTS.add(
+    "GET",
+    paths.SESSIONS,
+    "list-sessions",
+    "The sessions.",
+    parameters=(STAFF_ID, *paging.PARAMETERS),
+    refused=(NotSignedIn, NotAllowed, StaffNotFound, Unavailable),
+)
+async def get_sessions(request: Request) -> paging.Paged[Session]:
     """List the caller's own open sessions. An administrator may list a colleague's with ``?staff_id=``."""
     context = Context.of(request)
     staff = await context.gate.staff(request)
-    staff_id = parameters.whole(request, "staff_id", staff.id, 1, MAX_ID)
+    staff_id = STAFF_ID.read(request) or staff.id
     await context.identity.sessions.check_may_list(staff, staff_id)
     cursors = paging.Cursors(context.vault, f"sessions:{staff_id}", administration.BY_NAME)
     size, after = paging.asked(request, cursors)
     found = await context.identity.sessions.page(staff, staff_id, size, after)
-    return as_json(paging.answer(found, size, cursors))
+    return paging.answer(found, size, cursors)
 
 
+@ENDPOINTS.add(
+    "DELETE",
+    paths.SESSIONS + "/{session_id}",
+    "end-session",
+    Answer("Ended.", status=204),
+    refused=(NotSignedIn, ForeignOrigin, SessionNotFound, Unavailable),
+)
 async def end_session(request: Request) -> Response:
     """End a session: the caller's own or, for an administrator, any session of the organisation."""
     context = Context.of(request)
@@ -116,22 +240,21 @@ async def end_session(request: Request) -> Response:
     return Response(status_code=204)
 
 
-def _user(staff_id: int, username: str, role: str) -> dict[str, object]:
+def _user(staff_id: int, username: str, role: str) -> User:
     return {"id": staff_id, "username": username, "role": role, "may": roles.allowed(role)}
 
 
 def _issued(request: Request, tokens: IssuedTokens) -> Response:
     """Return the answer that gives a client its tokens, in the body and as cookies."""
     member = tokens.member
-    response = as_json(
-        {
-            "access_token": tokens.access_token,
-            "refresh_token": tokens.refresh_token,
-            "token_type": "Bearer",
-            "expires_in": ACCESS_SECONDS,
-            "user": _user(member.id, member.username, member.role),
-        }
-    )
+    body: Tokens = {
+        "access_token": tokens.access_token,
+        "refresh_token": tokens.refresh_token,
+        "token_type": "Bearer",
+        "expires_in": ACCESS_SECONDS,
+        "user": _user(member.id, member.username, member.role),
+    }
+    response = as_json(body)
     secure = request.url.scheme == "https"
     for name, token, seconds, path in (
         (ACCESS_COOKIE, tokens.access_token, ACCESS_SECONDS, "/"),
@@ -139,14 +262,3 @@ def _issued(request: Request, tokens: IssuedTokens) -> Response:
     ):
         response.set_cookie(name, token, seconds, path=path, secure=secure, httponly=True, samesite="strict")
     return response
-
-
-ROUTES = [
-    Route(paths.SESSION, sign_in, methods=["POST"]),
-    Route(paths.SESSION, who_am_i, methods=["GET"]),
-    Route(paths.SESSION, sign_out, methods=["DELETE"]),
-    Route(f"{paths.SESSION}/refresh", refresh, methods=["POST"]),
-    Route(f"{paths.SESSION}/password", change_password, methods=["POST"]),
-    Route(paths.SESSIONS, get_sessions, methods=["GET"]),
-    Route(paths.SESSIONS + "/{session_id}", end_session, methods=["DELETE"]),
-]

@@ -1,34 +1,55 @@
 """``/api/v1/displays/{id}/speech``: an announcement as sound, for that display.
 
-What is said is a ticket and a point, and nothing else. A display that asks for what nobody here can say is told so without
-fuss (204), and helps itself.
+The sound names a ticket and a point, and nothing else. Where the server has no voice, it answers 204 and the display uses a
+voice of its own.
 """
 
 from __future__ import annotations
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from server.domain.board import Board
+from server.domain.errors import NotAllowed, NotSignedIn, Unavailable
 from server.domain.model.ids import site_of
 from server.transport.context import Context
 from server.transport.http import parameters, paths
+from server.transport.http.endpoint import DISPLAY, NO_STORE, Answer, Endpoints, Tag
 from server.transport.voice import VOICES
+
+ENTRY = parameters.IdOfSite("entry", "The called entry. Without it, the answer is a sentence to test the sound.")
+LANGUAGE = parameters.Choice("language", "The language of the announcement.", list(VOICES))
+
+ENDPOINTS = Endpoints(Tag.LIVE)
 
 
 def spelled(label: str) -> str:
-    """Return a ticket letter by letter and figure by figure: "A012" as "A 0 1 2"."""
+    """Return a label as single letters and digits: "A012" as "A 0 1 2"."""
     return " ".join(label)
 
 
+@ENDPOINTS.add(
+    "GET",
+    paths.SPEECH,
+    "speak",
+    (
+        Answer("The sound.", headers=NO_STORE, schema={"type": "string", "format": "binary"}, media_type="audio/wav"),
+        Answer("The call is over, or this server has no voice for the language.", status=204),
+    ),
+    security=DISPLAY,
+    parameters=(ENTRY, LANGUAGE),
+    refused=(NotSignedIn, NotAllowed, Unavailable),
+)
 async def speak(request: Request) -> Response:
-    """Speak an open call, or, without one, a sentence to try the sound with. 204 if it is over, or nobody here can."""
+    """Speak the announcement of an open call, or a sentence to test the sound.
+
+    204 if the call is over or the server has no voice for the language. By the display's own token.
+    """
     context = Context.of(request)
     display = await context.gate.display(request, request.path_params["display_id"])
     site_id = site_of(display.id)
-    language = parameters.choice(request, "language", VOICES) or "en"
-    entry_id = parameters.of_site(request, "entry", site_id)
+    language = LANGUAGE.read(request) or "en"
+    entry_id = ENTRY.read(request, site_id)
     if not context.voice.speaks(language):
         return Response(status_code=204)
     if entry_id is None:
@@ -45,9 +66,9 @@ async def speak(request: Request) -> Response:
 
 
 async def _call_of(context: Context, site_id: int, entry_id: int) -> tuple[str, str] | None:
-    """Return the ticket and the point of an open call, or None if it is none (any more).
+    """Return the ticket's label and the point's name of an open call, or None if the entry is not called.
 
-    The site's feed here knows it, unless it is behind the process that told the display: then the database does.
+    The feed of this process may be behind the process that told the display: then the database has the call.
     """
     board = context.hub.board(site_id)
     found = None if board is None else _called(board, entry_id)
@@ -59,6 +80,3 @@ def _called(board: Board, entry_id: int) -> tuple[str, str] | None:
     if entry is None or entry.state != "called" or entry.point_id is None:
         return None
     return board.visits[entry.visit_id].label, board.points[entry.point_id].name
-
-
-ROUTES = [Route(paths.SPEECH, speak, methods=["GET"])]

@@ -8,15 +8,18 @@ import orjson
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
-from server.domain.roles import Role
+from server.domain.errors import LastAdmin, NameTaken, StaffNotFound, Unavailable
+from server.domain.roles import ROLES, Role
 from server.queries import administration
+from server.queries.administration import StaffListed
 from server.transport.api.sessions import NewPassword
-from server.transport.api.sites import as_json
 from server.transport.context import Context
 from server.transport.http import bodies, paging, paths
 from server.transport.http.bodies import Body, PlainText
+from server.transport.http.endpoint import Answer, Endpoints, Tag
+from server.transport.http.errors import ForeignOrigin
+from server.transport.http.fields import Component
 
 
 class NewStaff(Body):
@@ -35,16 +38,42 @@ class StaffChange(Body):
     password: NewPassword | None = None
 
 
-async def get_staff(request: Request) -> Response:
+Staff = Annotated[
+    StaffListed,
+    Component(
+        "Staff",
+        about="A member of staff.",
+        role=Field(json_schema_extra={"enum": list(ROLES)}),
+        active="Whether the member may sign in.",
+    ),
+]
+
+ENDPOINTS = Endpoints(Tag.ADMINISTRATION)
+
+
+@ENDPOINTS.add(
+    "GET", paths.STAFF, "list-staff", "The staff.", may="manage-staff", parameters=paging.PARAMETERS, refused=(Unavailable,)
+)
+async def get_staff(request: Request) -> paging.Paged[Staff]:
     """List the staff of the caller's organisation."""
     context = Context.of(request)
     admin = await context.gate.member_for(request, "manage-staff")
     cursors = paging.Cursors(context.vault, f"staff:{admin.organisation_id}", administration.BY_NUMBER)
     size, after = paging.asked(request, cursors)
     found = await administration.staff_page(context.database, admin.organisation_id, size, after)
-    return as_json(paging.answer(found, size, cursors))
+    return paging.answer(found, size, cursors)
 
 
+@ENDPOINTS.add(
+    "POST",
+    paths.STAFF,
+    "add-staff",
+    Answer("Added.", Staff, status=201),
+    may="manage-staff",
+    body=NewStaff,
+    example={"username": "ada", "password": "the password", "role": "clinician"},
+    refused=(ForeignOrigin, NameTaken, Unavailable),
+)
 async def add_staff(request: Request) -> Response:
     """Add a member of staff to the caller's organisation. User names are unique in the whole installation."""
     context = Context.of(request)
@@ -54,6 +83,16 @@ async def add_staff(request: Request) -> Response:
     return _member(201, staff_id, body.username, body.role, active=True)
 
 
+@ENDPOINTS.add(
+    "PATCH",
+    paths.STAFF + "/{staff_id:id}",
+    "change-staff",
+    Answer("The member of staff after the change.", Staff),
+    may="manage-staff",
+    body=StaffChange,
+    example={"active": False},
+    refused=(ForeignOrigin, StaffNotFound, LastAdmin, Unavailable),
+)
 async def change_staff(request: Request) -> Response:
     """Change the role or the password of a member of staff, or whether they may sign in. The member's sessions end."""
     context = Context.of(request)
@@ -67,12 +106,5 @@ async def change_staff(request: Request) -> Response:
 
 
 def _member(status: int, staff_id: int, username: str, role: str, active: bool) -> Response:
-    body = {"id": staff_id, "username": username, "role": role, "active": active}
+    body = StaffListed(staff_id, username, role, active)
     return Response(orjson.dumps(body), status, media_type="application/json")
-
-
-ROUTES = [
-    Route(paths.STAFF, get_staff, methods=["GET"]),
-    Route(paths.STAFF, add_staff, methods=["POST"]),
-    Route(paths.STAFF + "/{staff_id:id}", change_staff, methods=["PATCH"]),
-]

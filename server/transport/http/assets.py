@@ -1,12 +1,12 @@
-"""The pages and the files that they load, kept in memory: compressed, and under an address that changes when they do.
+"""The pages and the files that they load, kept in memory, compressed, at an address that changes with their content.
 
-A page names its files as ``/static/...``; it is served with ``/static/{version}/...`` instead, and the version is made of
-everything that is in the folder. Files import one another by relative addresses, so they stay within their version: a
-browser may keep them for a year, and never mixes two versions in one page. A page's answer says its version in
-``X-Web-Version``, so that a screen that nobody stands by can find out that there is another.
+A page names its files as ``/static/...``. The server replaces this with ``/static/{version}/...``, where the version depends
+on the content of the whole folder. Files import one another by relative addresses and stay within their version: a browser
+may keep them for a year, and never mixes two versions in one page. ``X-Web-Version`` has the version of a page, so that an
+unattended screen can notice a new one.
 
-Modules are sent without the comments that have lines of their own, a quarter of what they weigh. The lines stay, so that
-what a browser says of one is true of the file.
+Modules are sent without the comments that have lines of their own, a quarter of their size. The empty lines stay: the line
+numbers in a browser are those of the file.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _ASK_AGAIN = "no-cache"
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One file as it is sent: as it is, and compressed if that is shorter."""
+    """One file as it is sent: plain, and compressed if that is shorter."""
 
     body: bytes
     compressed: bytes | None
@@ -51,7 +51,7 @@ class File:
         return File(body, compressed if len(compressed) < len(body) else None, media_type, tag)
 
     def answer(self, request: Request, status: int, cache_control: str) -> Response:
-        """Return this file as an answer, or that the browser has it already."""
+        """Return this file as a response, or 304 if the browser has it."""
         headers = {"Cache-Control": cache_control, "ETag": self.etag}
         if self.compressed is not None:
             headers["Vary"] = "Accept-Encoding"
@@ -66,14 +66,14 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class _Edition:
-    """Everything in the folder at one time."""
+    """The content of the folder at one time."""
 
     version: str
     files: dict[str, File]
 
 
 class Assets:
-    """The folder ``web``. What changes in it is seen a second later, so that whoever works on it need not restart."""
+    """The folder ``web``. A change in it is served a second later, without a restart."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -83,7 +83,7 @@ class Assets:
 
     @property
     def version(self) -> str:
-        """Twelve letters that change with the content of any file."""
+        """Twelve hexadecimal digits that change with the content of any file."""
         return self._now().version
 
     def page(self, request: Request, name: str, status: int = 200) -> Response:
@@ -94,7 +94,7 @@ class Assets:
         return response
 
     def worker(self, request: Request) -> Response:
-        """Return the service worker, which must come from the root to see to all pages."""
+        """Return the service worker. It must come from the root to control all pages."""
         return self._now().files["js/service-worker.js"].answer(request, 200, _ASK_AGAIN)
 
     def file(self, request: Request, path: str) -> Response:
@@ -102,7 +102,7 @@ class Assets:
         edition, cache_control = self._now(), _ASK_AGAIN
         versioned = _VERSION.fullmatch(path)
         if versioned is not None:
-            # Of a version that has gone, whoever still runs it gets what there is now; but it is not to be kept.
+            # A page of an older version gets the present file, which the browser must not keep under that address.
             cache_control = _FOR_EVER if versioned[1] == edition.version else _ASK_AGAIN
             path = versioned[2]
         found = edition.files.get(path)
@@ -111,7 +111,7 @@ class Assets:
         return found.answer(request, 200, cache_control)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer for everything below ``/static/``."""
+        """Serve the paths below ``/static/``."""
         if scope["type"] != "http":
             raise HTTPException(404)
         request = Request(scope)
@@ -148,8 +148,10 @@ def _read(paths: dict[str, Path]) -> _Edition:
 
 
 def without_comments(module: bytes) -> bytes:
-    """Return a module with nothing in the lines that are comments and nothing else. A type that is said of an expression
-    stands before it in its line, and stays."""
+    """Return a module with empty lines in place of the lines that hold only comments.
+
+    A type annotation before an expression is on the line of the expression, and stays.
+    """
     return _COMMENTS.sub(lambda found: b"\n" * found[0].count(b"\n"), module)
 
 

@@ -1,4 +1,4 @@
-"""Request bodies: JSON in, checked against a model that the domain's own dataclass gives. Nothing is guessed or mended."""
+"""Request bodies: JSON, checked against a model made from the command's dataclass. No value is guessed or corrected."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic.fields import FieldInfo
 from starlette.requests import Request
 
 from server.domain.commands import COMMANDS, Command
@@ -20,38 +21,38 @@ from server.domain.model.ids import MAX_ID
 from server.transport.http.errors import BodyTooLarge, InvalidBody, MalformedBody
 
 MAX_BODY_BYTES = 64 * 1024
-MOST_PROBLEMS = 20  # told of one body: a small one can have thousands
-# Control, formatting (overrides of direction among them), line and paragraph separators. Two joiners are letters of names.
+MOST_PROBLEMS = 20  # in the answer to one body: a small body can have thousands
+# Control, formatting (with overrides of direction), line and paragraph separators. Two joiners are parts of names.
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs"})
-# What an unknown field must look like to be named in the answer; anything else may be a value in the wrong place.
+# The answer names an unknown field only if it looks like a field: any other text may be a value in the wrong place.
 _LIKE_A_FIELD = re.compile("[a-z][a-z0-9_]{0,39}")
 _JOINERS = frozenset("\u200c\u200d")
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
 class Body(BaseModel):
-    """A body in which every field is known and has its own type already."""
+    """A body without unknown fields, and without conversion between types."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
 def _plain_text(value: str) -> str:
-    # Nearly all text has none, and is through without a look at each character by itself.
+    # Nearly all texts have none: they pass without a look at each character.
     if not _UNPRINTABLE.isdisjoint(map(unicodedata.category, value)) and any(
         unicodedata.category(each) in _UNPRINTABLE and each not in _JOINERS for each in value
     ):
         raise ValueError("control characters are not allowed")
     if value != value.strip():
-        raise ValueError("it must not begin or end with a space")
+        raise ValueError("the text must not begin or end with a space")
     return value
 
 
 def refused_characters() -> tuple[list[str], list[str]]:
-    """Return what `PlainText` refuses anywhere, and what it refuses at an end alone, both in order.
+    """Return the characters that `PlainText` refuses anywhere, and the characters that it refuses only at an end, in order.
 
-    Surrogates are left out: no text that arrives has any. It looks at all of Unicode: keep the answer.
+    Surrogates are left out: no text that arrives has one. The function reads all of Unicode: keep the answer.
     """
-    suspects = (_UNPRINTABLE | {"Zs"}).__contains__  # a space that is not of these there is not
+    suspects = (_UNPRINTABLE | {"Zs"}).__contains__  # every space is in one of these categories
     code_points = chain(range(0xD800), range(0xE000, sys.maxunicode + 1))
     ours, theirs = tee(map(chr, code_points))
     found = [each for each in compress(ours, map(suspects, map(unicodedata.category, theirs))) if each not in _JOINERS]
@@ -63,18 +64,25 @@ def _real_day(value: str) -> str:
     try:
         date.fromisoformat(value)
     except ValueError:
-        raise ValueError("there is no such day") from None
+        raise ValueError("this day does not exist") from None
     return value
 
 
 PlainText = Annotated[str, AfterValidator(_plain_text)]
+
+
+def is_plain(field: FieldInfo) -> bool:
+    """Return whether a model's field is a `PlainText`."""
+    return any(isinstance(each, AfterValidator) and each.func is _plain_text for each in field.metadata)
+
+
 Day = Annotated[str, AfterValidator(_real_day)]
 _Minutes = Annotated[int, Field(ge=0, le=DAY_MINUTES)]
-Hours = tuple[tuple[_Minutes, _Minutes, _Minutes], ...]  # the first is the weekday; that it is one the domain looks after
+Hours = tuple[tuple[_Minutes, _Minutes, _Minutes], ...]  # weekday, from, until; the domain checks the weekday
 
 
 def _model_of(command: type[Command]) -> type[Body]:
-    """Return the body's model of a command: its fields with their bounds, and ``site_id``, which may always be named."""
+    """Return the model of a command's body: its fields with their bounds, and an optional ``site_id``."""
     hints = get_type_hints(command)
     found: dict[str, Any] = {}
     for item in fields(command):  # type: ignore[arg-type]
@@ -103,7 +111,7 @@ MODELS: dict[str, type[Body]] = {name: _model_of(command) for name, command in C
 async def read(request: Request, model: type[_Model]) -> _Model:
     """Return the request's body as ``model``.
 
-    Raises `MalformedBody` for what is not JSON, `BodyTooLarge`, and `InvalidBody` naming every field that is wrong.
+    Raises `MalformedBody` if it is not JSON, `BodyTooLarge`, and `InvalidBody` with the name of every wrong field.
     """
     raw = await _bytes(request)
     try:
@@ -127,7 +135,7 @@ def _named(location: tuple[int | str, ...]) -> str:
 
 
 def command_from(name: str, body: Body) -> Command:
-    """Return the command that a checked body asks for. Raises `InvalidBody` if it names another site than its ids do."""
+    """Return the command of a checked body. Raises `InvalidBody` if ``site_id`` is not the site of the other ids."""
     values = {key: getattr(body, key) for key in type(body).model_fields}
     kind = COMMANDS[name]
     site_id = values["site_id"]

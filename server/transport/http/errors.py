@@ -1,4 +1,4 @@
-"""Errors on the wire: one shape for all of them, and the only place where a kind of error becomes a status.
+"""Errors on the wire: one shape for all, and the only place that maps a class of error to a status.
 
 ``{"error": {"code", "message", "details", "request_id", "timestamp"}}``
 """
@@ -29,6 +29,10 @@ from server.identity.errors import SignInLocked
 
 logger = structlog.get_logger(__name__)
 
+# The messages of refusals that have no class, because no code of the server's catches them.
+UNKNOWN_HOST = "This server does not serve this host name."
+INTERNAL_ERROR = "Internal error. The server has logged it under the request's id."
+
 STATUS_OF: dict[type[NowServingError], int] = {
     NotSignedIn: 401,
     NotAllowed: 403,
@@ -57,7 +61,7 @@ class BadHeader(NowServingError):
 
 
 class UnknownVersion(NowServingError):
-    """There is no such version of this API."""
+    """This API has no such version."""
 
 
 class HeadersTooLarge(NowServingError):
@@ -65,15 +69,15 @@ class HeadersTooLarge(NowServingError):
 
 
 class TooManyRequests(NowServingError):
-    """Too many requests: try again in {retry_after} s."""
+    """Too many requests. Try again in {retry_after} s."""
 
 
 class AddressBlocked(TooManyRequests):
-    """Too many requests from this address had to be refused: try again in {retry_after} s."""
+    """Too many requests from this address were refused. Try again in {retry_after} s."""
 
 
 class TookTooLong(NowServingError):
-    """This was given up after {seconds} s. A command's repeat with its Idempotency-Key tells its outcome."""
+    """The server cut this request after {seconds} s. Repeat a command with its Idempotency-Key to learn its outcome."""
 
 
 class UnknownCommand(NotFound):
@@ -81,7 +85,7 @@ class UnknownCommand(NotFound):
 
 
 class ForeignOrigin(NotAllowed):
-    """This request was sent by a page of another site."""
+    """A page of another site sent this request."""
 
 
 STATUS_OF |= {
@@ -98,7 +102,7 @@ STATUS_OF |= {
 
 
 def status_of(error: NowServingError) -> int:
-    """Return the status of an error: that of the nearest kind in the tree."""
+    """Return the status of an error: the status of the nearest class above it in the tree."""
     for kind in type(error).__mro__:
         if kind in STATUS_OF:
             return STATUS_OF[kind]
@@ -106,7 +110,7 @@ def status_of(error: NowServingError) -> int:
 
 
 def error_body(code: str, message: str, details: Any, request_id: str) -> bytes:
-    """Return the error shape."""
+    """Return the body of an error, as JSON."""
     body = {
         "error": {
             "code": code,
@@ -122,13 +126,13 @@ def error_body(code: str, message: str, details: Any, request_id: str) -> bytes:
 def error_response(
     connection: HTTPConnection, status: int, code: str, message: str, details: Any = None, headers: Any = None
 ) -> Response:
-    """Return an answer in the error shape."""
+    """Return an error as a response."""
     body = error_body(code, message, details if details is not None else {}, connection.scope.get("request_id", ""))
     return Response(body, status, headers, media_type="application/json")
 
 
 def refusal(connection: HTTPConnection, error: NowServingError) -> Response:
-    """Return the answer to one of the tree's errors, with the headers that a client needs to go on."""
+    """Return the response to an error of the tree, with the headers that tell a client how to go on."""
     headers: dict[str, str] = {}
     match error:
         case NotSignedIn():
@@ -141,7 +145,7 @@ def refusal(connection: HTTPConnection, error: NowServingError) -> Response:
 
 
 def wants_page(request: Request) -> bool:
-    """Return whether a person's browser asks for a page, and not a script for data."""
+    """Return whether a browser asks for a page, rather than a script for data."""
     for_programs = request.url.path.startswith(("/api/", "/live/", "/static/", "/health", "/metrics"))
     return not for_programs and "text/html" in request.headers.get("accept", "")
 
@@ -153,13 +157,13 @@ def page(request: Request, name: str, status: int = 200) -> Response:
 
 
 async def on_known(request: Request, error: Exception) -> Response:
-    """Answer one of the tree's errors."""
+    """Answer an error of the tree."""
     assert isinstance(error, NowServingError)
     return refusal(request, error)
 
 
 async def on_http(request: Request, error: Exception) -> Response:
-    """Answer what Starlette itself refuses: no such path, no such method. A person's browser gets a page."""
+    """Answer an error of Starlette: an unknown path, another method. A browser that asks for a page gets a page."""
     assert isinstance(error, HTTPException)
     if error.status_code == HTTPStatus.NOT_FOUND and wants_page(request):
         return page(request, "not-found", error.status_code)
@@ -168,11 +172,11 @@ async def on_http(request: Request, error: Exception) -> Response:
 
 
 async def on_unknown(request: Request, error: Exception) -> Response:
-    """Answer what nobody expected, saying nothing of its inside; the log has it, under the request's id."""
+    """Answer an unexpected error without its details. The log has them under the request's id."""
     logger.error("unexpected error", exc_info=error, request_id=request.scope.get("request_id"))
     if wants_page(request):
         return page(request, "error", 500)
-    return error_response(request, 500, "internal_error", "Something went wrong. It has been recorded.")
+    return error_response(request, 500, "internal_error", INTERNAL_ERROR)
 
 
 EXCEPTION_HANDLERS: dict[Any, Any] = {NowServingError: on_known, HTTPException: on_http, Exception: on_unknown}

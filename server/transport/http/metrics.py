@@ -1,4 +1,4 @@
-"""What Prometheus reads at ``/metrics``."""
+"""The metrics of one process, for Prometheus at ``/metrics``."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from server.audit import Audit
 from server.live.hub import Hub
 from server.live.redis_bus import RedisBus
+from server.transport.http.endpoint import PUBLIC, Answer, Endpoints, Tag
+
+ENDPOINTS = Endpoints(Tag.OPERATION)
 
 
 class Metrics:
-    """The figures of one process."""
+    """The metrics of one process."""
 
     def __init__(self, hub: Hub, audit: Audit) -> None:
         self.registry = CollectorRegistry()
@@ -38,12 +40,12 @@ class Metrics:
         self.registry.register(_AuditFigures(audit))
 
     def text(self) -> bytes:
-        """Return all figures in Prometheus's text format."""
+        """Return all metrics in Prometheus's text format."""
         return generate_latest(self.registry)
 
 
 class _LiveFigures(Collector):
-    """Reads the hub when asked, so that the hot path counts nothing twice."""
+    """Reads the hub at collection, so that the hot path does not count twice."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -87,9 +89,13 @@ def _by(name: str, about: str, labels: list[str], counts: Mapping[Any, float]) -
     return family
 
 
+@ENDPOINTS.add(
+    "GET",
+    "/metrics",
+    "metrics",
+    Answer("All metrics, in Prometheus's text format.", schema={"type": "string"}, media_type="text/plain", counted=False),
+    security=PUBLIC,
+)
 async def get_metrics(request: Request) -> Response:
-    """Answer Prometheus."""
+    """Return the metrics of this process, for Prometheus."""
     return Response(request.app.state.context.metrics.text(), media_type=CONTENT_TYPE_LATEST)
-
-
-ROUTES = [Route("/metrics", get_metrics)]

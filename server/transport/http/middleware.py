@@ -1,4 +1,4 @@
-"""What happens to every request: an id, protecting headers, a line in the log, a figure. Plain ASGI: it costs no task."""
+"""The middleware of every request: id, protecting headers, access log, metric. Plain ASGI: no task per request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.audit import arrived
 from server.domain.errors import NowServingError
-from server.transport.http.errors import BadHeader, HeadersTooLarge, TookTooLong, error_response, refusal
+from server.transport.http.errors import UNKNOWN_HOST, BadHeader, HeadersTooLarge, TookTooLong, error_response, refusal
 from server.transport.http.metrics import Metrics
 
 access_log = structlog.get_logger("access")
@@ -34,8 +34,8 @@ PROTECTION = {
     "X-API-Version": "1",
 }
 _OF_ALL = [(name.lower().encode(), value.encode()) for name, value in PROTECTION.items()]
-# A page loads dozens of scripts, styles and texts. What says how a document may behave does nothing for one of those, and
-# would be a third of all that the page costs.
+# A page loads dozens of scripts, styles and texts. Headers about the behaviour of documents have no effect on these files,
+# and would be a third of the bytes of the page.
 _OF_FILES = [each for each in _OF_ALL if each[0] in (b"x-content-type-options", b"referrer-policy")]
 _FILES = "/static/"
 _NO_DOCUMENTS = (b"text/javascript", b"text/css", b"application/json", b"font/")
@@ -52,7 +52,7 @@ QUIET = frozenset({"/health", "/health/live", "/health/ready", "/metrics"})
 class RequestContext:
     """Outermost: binds the request's id, adds the protecting headers, and logs and counts by the route's template.
 
-    The path itself is never logged: a ticket's path is the key to it.
+    The path itself is never logged: the path of a ticket is the key to the ticket.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
@@ -86,7 +86,7 @@ class RequestContext:
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         if FOLLOWED in scope:
-            return  # the hub says that the stream was opened, and when it is closed
+            return  # the hub logs the begin and the end of a stream
         route = getattr(scope.get("route"), "path", None) or "(none)"
         method = scope.get("method", "WEBSOCKET")
         self._metrics.requests.labels(route, method, str(status)).observe(seconds)
@@ -96,7 +96,7 @@ class RequestContext:
 
 
 class SoundHeaders:
-    """Refuses headers that could mean two things, or that are there to get past somebody else's checks."""
+    """Refuses ambiguous headers, and headers that evade the checks of a proxy."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -111,8 +111,11 @@ class SoundHeaders:
 
 
 class TimeLimit:
-    """Gives a request up when its answer has not begun in time. What it was doing is cancelled: a transaction is rolled
-    back, and a command's repeat, by its id, tells whether it had been committed. Streams are for as long as they like."""
+    """Cuts a request whose answer has not begun in time.
+
+    The handler is cancelled and its transaction rolled back. A repeat of the command by its id tells whether it was
+    committed. Streams have no limit.
+    """
 
     def __init__(self, app: ASGIApp, seconds: float) -> None:
         self._app = app
@@ -128,7 +131,7 @@ class TimeLimit:
             nonlocal begun
             if not begun:
                 begun = True
-                limit.reschedule(None)  # how fast the reader reads is not our doing
+                limit.reschedule(None)  # the client decides how fast it reads
             await send(message)
 
         try:
@@ -144,9 +147,9 @@ class TimeLimit:
 
 
 class AllowedHosts:
-    """Answers only requests for the installation's own host names; ``*.example.org`` is any name below that.
+    """Refuses requests for other host names than the installation's own; ``*.example.org`` is any name below that.
 
-    Health and metrics answer to any: whoever asks a process directly, an orchestrator or Prometheus, knows it by another.
+    Health and metrics accept any name: an orchestrator or Prometheus reaches a process directly, under another name.
     """
 
     def __init__(self, app: ASGIApp, hosts: Sequence[str]) -> None:
@@ -159,16 +162,16 @@ class AllowedHosts:
             connection = HTTPConnection(scope)
             name = _PORT.sub("", connection.headers.get("host", "").lower())
             if name not in self._hosts and not name.endswith(self._suffixes):
-                response = error_response(connection, 400, "unknown_host", "This host name is not served here.")
+                response = error_response(connection, 400, "unknown_host", UNKNOWN_HOST)
                 await response(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
 
 def _protect(scope: Scope, message: Message, request_id: str) -> None:
-    """Add to an answer's head its request's id, and what protects it that it does not say by itself.
+    """Add the request's id to an answer, and the protecting headers that it does not have.
 
-    All of that, but for a file that no browser makes a document of.
+    A file that no browser opens as a document gets only the headers that have an effect on it.
     """
     headers = dict(message["headers"])
     is_file = message["status"] == 200 and scope["path"].startswith(_FILES)
@@ -184,12 +187,12 @@ def _unsound(headers: Iterable[tuple[bytes, bytes]]) -> NowServingError | None:
         size += len(name) + len(value)
         if name in _ONCE:
             if name in seen:
-                return BadHeader(header=_shown(name), problem="it may be there once only")
+                return BadHeader(header=_shown(name), problem="only one is allowed")
             seen.add(name)
             if name in _ASCII and not value.isascii():
-                return BadHeader(header=_shown(name), problem="ASCII only")
+                return BadHeader(header=_shown(name), problem="only ASCII is allowed")
         elif name in _OVERRIDES:
-            return BadHeader(header=_shown(name), problem="the method is the request's own")
+            return BadHeader(header=_shown(name), problem="the method cannot be overridden")
     return HeadersTooLarge(limit=MAX_HEADER_BYTES) if size > MAX_HEADER_BYTES else None
 
 

@@ -1,99 +1,225 @@
-"""Query parameters, checked: what is wrong is refused with the parameter's name, and nothing is guessed or mended.
+"""Query parameters: each is one object that reads its value from a request and describes itself.
 
-A parameter that is not known is ignored; of one given twice the last counts.
+A wrong value is refused with the name of the parameter. Unknown parameters are ignored. Of a parameter that is given twice,
+the last value counts.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import date
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from starlette.requests import Request
 
-from server.domain.errors import InvalidField
+from server.domain.errors import InvalidField, NowServingError
 from server.domain.model.ids import MAX_ID, site_of
 
+Json = dict[str, Any]
 DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 LABEL = r"[A-Za-z0-9-]{1,12}"
 _WHOLE = re.compile("[0-9]{1,16}")
+_ID: Json = {"type": "integer", "minimum": 1, "maximum": MAX_ID}
+_DAY: Json = {"type": "string", "format": "date", "pattern": f"^{DAY}$"}
+_Word = TypeVar("_Word", bound=str)
 
 
-def whole(request: Request, name: str, default: int, least: int, most: int) -> int:
-    """Return a whole number between bounds. Raises `InvalidField`."""
-    text = request.query_params.get(name)
-    if text is None:
-        return default
-    if not _WHOLE.fullmatch(text) or not least <= int(text) <= most:
-        raise InvalidField(field=name, problem=f"a whole number from {least} to {most}")
-    return int(text)
+class Described(Protocol):
+    """An object that reads one or more parameters and describes them. ``refused`` are the errors for wrong values."""
+
+    refused: ClassVar[tuple[type[NowServingError], ...]]
+
+    def described(self) -> list[Json]:
+        """Return the OpenAPI parameters that this object reads."""
 
 
-def day(request: Request, name: str) -> str | None:
-    """Return a business day as an ISO date. Raises `InvalidField`."""
-    text = request.query_params.get(name)
-    if text is None:
-        return None
-    try:
-        if not re.fullmatch(DAY, text):
-            raise ValueError(text)
-        date.fromisoformat(text)
-    except ValueError:
-        raise InvalidField(field=name, problem="a day as YYYY-MM-DD") from None
-    return text
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of the query whose value is any text."""
+
+    refused: ClassVar[tuple[type[NowServingError], ...]] = (InvalidField,)
+
+    name: str
+    about: str
+
+    def described(self) -> list[Json]:
+        """Return the OpenAPI parameters that this object reads."""
+        return [{"name": self.name, "in": "query", "description": self.about, "schema": self.schema()}]
+
+    def schema(self) -> Json:
+        """Return the JSON Schema of the value."""
+        return {"type": "string"}
+
+    def given(self, request: Request) -> str | None:
+        """Return the value as the caller wrote it, or None."""
+        return request.query_params.get(self.name)
+
+    def wrong(self, problem: str) -> InvalidField:
+        """Return the error for a wrong value. ``problem`` describes a right value."""
+        return InvalidField(field=self.name, problem=problem)
 
 
-def days(request: Request, first: str, last: str, most: int) -> tuple[str, str]:
-    """Return two business days that must be given: in order, and no more than ``most`` with both. Raises `InvalidField`."""
-    found = []
-    for name in (first, last):
-        given = day(request, name)
-        if given is None:
-            raise InvalidField(field=name, problem="a day as YYYY-MM-DD is needed")
-        found.append(given)
-    length = (date.fromisoformat(found[1]) - date.fromisoformat(found[0])).days + 1
-    if not 1 <= length <= most:
-        raise InvalidField(field=last, problem=f"from 1 to {most} days, not {length}")
-    return found[0], found[1]
+@dataclass(frozen=True, slots=True)
+class Whole(Parameter):
+    """A whole number between bounds."""
+
+    least: int
+    most: int
+    default: int
+
+    def schema(self) -> Json:
+        """Return the JSON Schema of the value."""
+        return {"type": "integer", "minimum": self.least, "maximum": self.most, "default": self.default}
+
+    def read(self, request: Request) -> int:
+        """Return the number, or the default. Raises `InvalidField`."""
+        text = self.given(request)
+        if text is None:
+            return self.default
+        if not _WHOLE.fullmatch(text) or not self.least <= int(text) <= self.most:
+            raise self.wrong(f"a whole number from {self.least} to {self.most}")
+        return int(text)
 
 
-def site(request: Request, name: str) -> int | None:
-    """Return a site's id. Raises `InvalidField`."""
-    text = request.query_params.get(name)
-    if text is not None and (not _WHOLE.fullmatch(text) or not 1 <= int(text) <= MAX_ID):
-        raise InvalidField(field=name, problem="a site's id")
-    return None if text is None else int(text)
+@dataclass(frozen=True, slots=True)
+class Id(Parameter):
+    """The id of a record: ``of`` names its kind in the error."""
+
+    of: str
+
+    def schema(self) -> Json:
+        """Return the JSON Schema of the value."""
+        return dict(_ID)
+
+    def read(self, request: Request) -> int | None:
+        """Return the id, or None if it is absent. Raises `InvalidField`."""
+        text = self.given(request)
+        if text is not None and (not _WHOLE.fullmatch(text) or not 1 <= int(text) <= MAX_ID):
+            raise self.wrong(f"the id of a {self.of}")
+        return None if text is None else int(text)
 
 
-def text(request: Request, name: str, most: int) -> str | None:
-    """Return a text of at most so many characters. Raises `InvalidField`."""
-    found = request.query_params.get(name)
-    if found is not None and not 1 <= len(found) <= most:
-        raise InvalidField(field=name, problem=f"from 1 to {most} characters")
-    return found
+@dataclass(frozen=True, slots=True)
+class IdOfSite(Parameter):
+    """The id of a record that belongs to the site that the request is about."""
+
+    def schema(self) -> Json:
+        """Return the JSON Schema of the value."""
+        return dict(_ID)
+
+    def read(self, request: Request, site_id: int) -> int | None:
+        """Return the id, or None if it is absent. Raises `InvalidField`."""
+        text = self.given(request)
+        if text is None:
+            return None
+        if not _WHOLE.fullmatch(text) or int(text) > MAX_ID or site_of(int(text)) != site_id:
+            raise self.wrong(f"an id of the site {site_id}")
+        return int(text)
 
 
-def of_site(request: Request, name: str, site_id: int) -> int | None:
-    """Return the id of something that belongs to a site. Raises `InvalidField`."""
-    text = request.query_params.get(name)
-    if text is None:
-        return None
-    if not _WHOLE.fullmatch(text) or int(text) > MAX_ID or site_of(int(text)) != site_id:
-        raise InvalidField(field=name, problem=f"an id of the site {site_id}")
-    return int(text)
+@dataclass(frozen=True, slots=True)
+class Day(Parameter):
+    """A day as an ISO date."""
+
+    def schema(self) -> Json:
+        """Return the JSON Schema of the value."""
+        return dict(_DAY)
+
+    def read(self, request: Request) -> str | None:
+        """Return the day, or None if it is absent. Raises `InvalidField`."""
+        text = self.given(request)
+        if text is None:
+            return None
+        try:
+            if not re.fullmatch(DAY, text):
+                raise ValueError(text)
+            date.fromisoformat(text)
+        except ValueError:
+            raise self.wrong("a day as YYYY-MM-DD") from None
+        return text
 
 
-def choice(request: Request, name: str, choices: Collection[str]) -> str | None:
-    """Return one of some words. Raises `InvalidField`."""
-    text = request.query_params.get(name)
-    if text is not None and text not in choices:
-        raise InvalidField(field=name, problem=f"one of {', '.join(choices)}")
-    return text
+@dataclass(frozen=True, slots=True)
+class Days:
+    """Two days that must both be given, in order: the first and the last of at most ``most`` days."""
+
+    refused: ClassVar[tuple[type[NowServingError], ...]] = (InvalidField,)
+
+    first: Day
+    last: Day
+    most: int
+
+    def described(self) -> list[Json]:
+        """Return the OpenAPI parameters that this object reads."""
+        return [made | {"required": True} for each in (self.first, self.last) for made in each.described()]
+
+    def read(self, request: Request) -> tuple[str, str]:
+        """Return both days. Raises `InvalidField`."""
+        found = []
+        for each in (self.first, self.last):
+            given = each.read(request)
+            if given is None:
+                raise each.wrong("required: a day as YYYY-MM-DD")
+            found.append(given)
+        length = (date.fromisoformat(found[1]) - date.fromisoformat(found[0])).days + 1
+        if not 1 <= length <= self.most:
+            raise self.last.wrong(f"from 1 to {self.most} days, not {length}")
+        return found[0], found[1]
 
 
-def label(request: Request, name: str) -> str | None:
-    """Return a ticket's label. Raises `InvalidField`."""
-    text = request.query_params.get(name)
-    if text is not None and not re.fullmatch(LABEL, text):
-        raise InvalidField(field=name, problem="a ticket's label, as A012")
-    return text
+@dataclass(frozen=True, slots=True)
+class Text(Parameter):
+    """A text of at most ``most`` characters."""
+
+    most: int
+
+    def schema(self) -> Json:
+        """Return the JSON Schema of the value."""
+        return {"type": "string", "minLength": 1, "maxLength": self.most}
+
+    def read(self, request: Request) -> str | None:
+        """Return the text, or None if it is absent. Raises `InvalidField`."""
+        found = self.given(request)
+        if found is not None and not 1 <= len(found) <= self.most:
+            raise self.wrong(f"from 1 to {self.most} characters")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(Parameter, Generic[_Word]):
+    """One of some words."""
+
+    words: Collection[_Word]
+    default: _Word | None = None
+
+    def schema(self) -> Json:
+        """Return the JSON Schema of the value."""
+        return {"type": "string", "enum": list(self.words)} | ({"default": self.default} if self.default else {})
+
+    def read(self, request: Request) -> _Word | None:
+        """Return the word, or the default. Raises `InvalidField`."""
+        text = self.given(request)
+        if text is None:
+            return self.default
+        for word in self.words:
+            if word == text:
+                return word
+        raise self.wrong(f"one of {', '.join(self.words)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Label(Parameter):
+    """The label of a ticket."""
+
+    def schema(self) -> Json:
+        """Return the JSON Schema of the value."""
+        return {"type": "string", "pattern": f"^{LABEL}$"}
+
+    def read(self, request: Request) -> str | None:
+        """Return the label, or None if it is absent. Raises `InvalidField`."""
+        text = self.given(request)
+        if text is not None and not re.fullmatch(LABEL, text):
+            raise self.wrong("a ticket's label, for example A012")
+        return text

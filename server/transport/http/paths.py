@@ -1,4 +1,4 @@
-"""Ids in paths: ``{site_id:id}`` takes digits that a column can hold; anything longer is no address of ours."""
+"""The paths of the application. ``{site_id:id}`` takes only as many digits as a column can hold."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ DISPLAY = "/live/displays/{display_id:id}"
 ACK = f"{DISPLAY}/ack"
 TICKET = "/live/tickets/{token}"
 DISAGREEMENT = "/disagreement"  # below the address of each stream
+COMMAND = "/api/v1/commands/{name}"
 SITES = "/api/v1/sites"
 SITE = "/api/v1/sites/{site_id:id}"
 BOARD = "/api/v1/sites/{site_id:id}/board"

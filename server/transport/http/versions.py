@@ -1,6 +1,6 @@
-"""The API's version: named by the path, by ``X-API-Version`` or by ``?api_version=``; and what of it will go away.
+"""The API's version, in the path, in ``X-API-Version`` or in ``?api_version=``, and the announcement of removals.
 
-``/api/sites`` with a version named beside it is ``/api/v1/sites``. What is named in two ways must agree.
+``/api/sites`` with a version in one of the other places is ``/api/v1/sites``. Two versions of one request must agree.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _UNVERSIONED = frozenset({"/api/openapi.json"})
 
 @dataclass(frozen=True, slots=True)
 class Deprecated:
-    """What will go away: a route by its method and template, since when that is said (RFC 9745), when it goes (RFC 8594)."""
+    """A route that will be removed: method, template, start of the announcement (RFC 9745) and removal (RFC 8594)."""
 
     method: str
     route: str
@@ -32,7 +32,7 @@ class Deprecated:
     sunset: datetime | None = None
 
     def headers(self) -> dict[str, str]:
-        """Return what its answers say."""
+        """Return the headers that announce the removal."""
         said = {"Deprecation": f"@{int(self.since.timestamp())}"}
         if self.sunset is not None:
             said["Sunset"] = format_datetime(self.sunset.astimezone(UTC), usegmt=True)
@@ -43,7 +43,7 @@ DEPRECATED: tuple[Deprecated, ...] = ()
 
 
 class Versions:
-    """Refuses a version that there is not, completes a path that names none, and says on answers what will go away."""
+    """Refuses an unknown version, completes a path without a version, and announces removals in answers."""
 
     def __init__(self, app: ASGIApp, deprecated: Sequence[Deprecated] = DEPRECATED) -> None:
         self._app = app

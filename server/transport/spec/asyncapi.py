@@ -1,52 +1,59 @@
-"""The live streams in their own words: an AsyncAPI 3 document, made of what the code sends and takes.
+"""The AsyncAPI 3 document of the live streams, made from the messages that the code sends and accepts.
 
-Messages and cells are the same schemas as in the OpenAPI document; close codes and reasons are the constants that are sent.
+Messages and cells have the same schemas as in the OpenAPI document. Close codes and reasons are the constants of the code.
 """
 
 from __future__ import annotations
 
 import re
 
-from starlette.routing import Route
+from starlette.requests import Request
+from starlette.responses import Response
 
 from server import __version__
 from server.domain.views import DeskView, DisplayView, PointView, TicketView, View
 from server.live.messages import FINAL, REASONS
 from server.transport.http import paths
-from server.transport.spec import openapi
+from server.transport.http.endpoint import NO_CACHE, PUBLIC, UNCHANGED, Answer, Endpoints, Tag
 from server.transport.spec.cells import cells_of_views, cells_schema, live_messages
+from server.transport.spec.records import schema_of_model
 from server.transport.spec.schema import Json
+from server.transport.spec.served import Served
 from server.transport.streams import feedback, framing
 
 VIEWS: tuple[tuple[str, type[View], str], ...] = (
-    (paths.DESK, DeskView, "Reception: every queue, point, display and open entry of a site, with names. By a session."),
-    (paths.POINT, PointView, "A room's console: who is in, who is next for this room, its counts of the day. By a session."),
-    (paths.DISPLAY, DisplayView, "A waiting-room display: tickets and points. By the display's own token."),
-    (paths.TICKET, TicketView, "One patient's ticket. Whoever has its token may: it is in the address."),
+    (paths.DESK, DeskView, "Reception: every queue, point, display and open entry of a site, with names. Needs a session."),
+    (
+        paths.POINT,
+        PointView,
+        "A room's console: the patient in the room, the next ones for it, its counts of the day. Needs a session.",
+    ),
+    (paths.DISPLAY, DisplayView, "A waiting-room display: tickets and points. Needs the display's own token."),
+    (paths.TICKET, TicketView, "One patient's ticket. Needs the ticket's token, which is in the address."),
 )
 CLOSE_CODES = {
-    framing.CLOSE_BYE: "Come back after `retry_ms`, with the last id. The reason is that of the `bye`.",
-    framing.CLOSE_UNAVAILABLE: "Come back: the database could not be reached.",
-    framing.CLOSE_NOT_ALLOWED: "Do not come back as you are. The reason is an error's code: `not_signed_in`, ...",
-    framing.CLOSE_BAD_REQUEST: "Do not come back: a frame of yours was not understood, or there were too many.",
-    framing.CLOSE_REVOKED: "Do not come back: the session has ended, or the token was taken back.",
-    framing.CLOSE_ENDED: "Do not come back: what it showed is over, and you were told the last of it.",
+    framing.CLOSE_BYE: "Reconnect after `retry_ms`, with the last id. The reason is the reason of the `bye`.",
+    framing.CLOSE_UNAVAILABLE: "Reconnect: the database could not be reached.",
+    framing.CLOSE_NOT_ALLOWED: "Do not reconnect with this credential. The reason is an error's code: `not_signed_in`, ...",
+    framing.CLOSE_BAD_REQUEST: "Do not reconnect: a frame of the client was malformed, or the client sent too many.",
+    framing.CLOSE_REVOKED: "Do not reconnect: the session has ended, or the token was revoked.",
+    framing.CLOSE_ENDED: "Do not reconnect: the view has ended, and its last state was sent.",
 }
 REASONS_SAID = {
-    "age": "It has lived for long enough; come back with the last id.",
-    "drain": "The server stops; another is there, or soon will be.",
-    "ended": "What it showed is over, and the last of it was told: a ticket's day, a point that was taken away.",
-    "over-cap": "One stream too many.",
-    "revoked": "The session has ended, or the device's token was taken back.",
-    "role": "The member of staff has another role now: come back, and be judged anew.",
-    "slow": "Nothing was taken for too long. It is not said, for nothing can be: the connection is cut.",
+    "age": "The stream has reached its maximum age. Reconnect with the last id.",
+    "drain": "The server stops. Another one serves now or soon.",
+    "ended": "The view has ended, and its last state was sent: the day of a ticket is over, a point was removed.",
+    "over-cap": "The client has too many streams.",
+    "revoked": "The session has ended, or the device's token was revoked.",
+    "role": "The role of the member of staff has changed. Reconnect, and the server checks the rights again.",
+    "slow": "The client read nothing for too long. The connection is cut without this message, which it could not read.",
 }
 
 
 def document() -> Json:
     """Return the AsyncAPI document of this version, as JSON-ready values that belong to the caller."""
     sent = live_messages()
-    taken = {kind: openapi.schema_of(model) for kind, model in feedback.FRAMES.items()}
+    taken = {kind: schema_of_model(model) for kind, model in feedback.FRAMES.items()}
     schemas: Json = {}
     for view, cells in cells_of_views().items():
         schemas[f"{view.title()}Cells"] = cells_schema(view, cells)
@@ -90,8 +97,14 @@ def _channel(path: str, view: type[View], about: str, kinds: list[str]) -> Json:
                 "query": {
                     "type": "object",
                     "properties": {
-                        "last_event_id": {"type": "string", "description": "The id of the last message that was applied."},
-                        "token": {"type": "string", "description": "A display's token, where no header can be set."},
+                        "last_event_id": {
+                            "type": "string",
+                            "description": "The id of the last message that the client applied.",
+                        },
+                        "token": {
+                            "type": "string",
+                            "description": "A display's token, for a client that cannot set a header.",
+                        },
                     },
                 },
             }
@@ -123,18 +136,33 @@ def _message(kind: str, schemas: Json) -> Json:
     }
 
 
-get_document = openapi.Served(document).answer
-ROUTES = [Route(openapi.STREAMS_ADDRESS, get_document, methods=["GET"])]
+ADDRESS = "/api/asyncapi.json"
+ENDPOINTS = Endpoints(Tag.OPERATION)
+_DOCUMENT = Served(document)
+
+
+@ENDPOINTS.add(
+    "GET",
+    ADDRESS,
+    "asyncapi",
+    (Answer("The document.", headers=NO_CACHE, schema={"type": "object", "required": ["asyncapi", "channels"]}), UNCHANGED),
+    security=PUBLIC,
+)
+async def get_document(request: Request) -> Response:
+    """Return the AsyncAPI 3 document that describes the live streams."""
+    return await _DOCUMENT.answer(request)
+
 
 _ABOUT = """\
-A stream carries a *view*: a flat map of small JSON cells, each with a key. A `snapshot` has all of them, a `change` those
-that are new or other, whole, and the keys of those that are gone. Apply them in order; a repeat is harmless.
+A stream carries a *view*: a flat map of small JSON cells, each with a key. A `snapshot` has all cells. A `change` has the
+cells that are new or different, whole, and the keys of the removed ones. Apply messages in order; a repeat has no effect.
 
-Every address answers **server-sent events** (the message's name as `event`, its position as `id`, the payload as `data`), or
-**WebSocket** when asked to upgrade: the same payload as one JSON text frame, with `type` and `id` among its fields.
+Every address serves **server-sent events**: the message's name as `event`, its position as `id`, the payload as `data`. To a
+client that asks to upgrade it serves **WebSocket**: the same payload as one JSON text frame, with `type` and `id` in it.
 
-The `id` is `{epoch}.{shape}.{seq}` and says: *all changes to this view up to here were sent before this*. Come back with it,
-in `Last-Event-ID` or `?last_event_id=`. A `heartbeat` carries the XOR, over all cells, of the CRC-32 of the key followed by
-the cell's compact JSON: who comes to another number shows what is not so, reports it, and comes back without an id.
+The `id` is `{epoch}.{shape}.{seq}`. It means: *all changes to this view up to here were sent before this message*. Reconnect
+with it, in `Last-Event-ID` or `?last_event_id=`. A `heartbeat` carries the XOR, over all cells, of the CRC-32 of the key
+followed by the cell's compact JSON. A client with another number shows wrong cells: it reports this, and reconnects without
+an id.
 
 A connection that is silent for two and a half times `heartbeat_ms` is dead."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, get_args
 
-from server.domain import roles
 from server.domain.model import State
 from server.domain.model.ids import MAX_ID
 
@@ -39,19 +38,18 @@ def count_of(description: str, least: int = 0) -> Json:
 
 
 INSTANT = count_of("An instant, in milliseconds since 1970.")
-NULLABLE_TEXT: Json = {"type": ["string", "null"]}
 STATES = list(get_args(State))
 
 
 def tidy(schema: Any) -> Any:
-    """Return a schema of pydantic's without its titles, and with ``null`` as one of the types."""
+    """Return a schema of pydantic's without titles, with ``null`` as one of the types."""
     if isinstance(schema, list):
         return [tidy(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
     made = {key: tidy(value) for key, value in schema.items() if not (key == "title" and isinstance(value, str))}
     first, *others = made.get("prefixItems", [None])
-    if first is not None and all(each == first for each in others):  # a tuple of like things is a list of so many
+    if first is not None and all(each == first for each in others):  # a tuple of equal types is a list of that length
         del made["prefixItems"]
         made["items"] = first
     choices = made.get("anyOf", [])
@@ -63,7 +61,3 @@ def tidy(schema: Any) -> Any:
             if "enum" in made:
                 made["enum"] = [*made["enum"], None]
     return made
-
-
-def who(action: str) -> str:
-    return ", ".join(role for role in (*roles.ROLES, roles.INTEGRATION) if roles.may(role, action)) or "none"

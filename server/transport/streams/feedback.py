@@ -13,7 +13,6 @@ import orjson
 from pydantic import Field, ValidationError
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 
 from server.live.hub import Hub
 from server.live.stream import Stream
@@ -29,7 +28,7 @@ _Seq = Annotated[int, Field(ge=0, le=2**53)]
 
 
 class Ack(Body):
-    """A display has painted everything up to ``seq``. It may say whether its sound is off, and which page it runs."""
+    """A display has painted all changes up to `seq`. It may report that its sound is off, and the version of its page."""
 
     seq: _Seq
     muted: bool | None = None
@@ -37,19 +36,19 @@ class Ack(Body):
 
 
 class Disagreement(Body):
-    """What a screen shows at ``seq`` has another digest than the heartbeat of that number."""
+    """A screen's cells at `seq` have another digest than the heartbeat of this number."""
 
     seq: _Seq
 
 
 class AckMessage(Ack):
-    """The same as a frame."""
+    """The acknowledgement as a WebSocket frame."""
 
     type: Literal["ack"]
 
 
 class DisagreementMessage(Disagreement):
-    """The same as a frame."""
+    """The report of a different digest as a WebSocket frame."""
 
     type: Literal["disagreement"]
 
@@ -98,8 +97,10 @@ def take(hub: Hub, view_kind: str, subject: str | None, site_id: int, told: Body
             hub.disagreed(view_kind, site_id, told.seq)
 
 
-def route(path: str, model: type[Body], admit: Callable[[HTTPConnection, Context], Awaitable[Admission]]) -> BaseRoute:
-    """Return the route that takes ``model`` from whoever may follow the view."""
+def taking(
+    model: type[Body], admit: Callable[[HTTPConnection, Context], Awaitable[Admission]]
+) -> Callable[[Request], Awaitable[Response]]:
+    """Return a handler that takes ``model`` from a client that may follow the view."""
 
     async def endpoint(request: Request) -> Response:
         context = Context.of(request)
@@ -108,4 +109,4 @@ def route(path: str, model: type[Body], admit: Callable[[HTTPConnection, Context
         take(context.hub, admission.view.kind, admission.subject, admission.site_id, told)
         return Response(status_code=204)
 
-    return Route(path, endpoint, methods=["POST"])
+    return endpoint

@@ -1,25 +1,39 @@
-"""``/live/...``: who may follow which view. Each address answers server-sent events, or WebSocket when asked to upgrade."""
+"""``/live/...``: the streams of the views. Each path serves server-sent events, or WebSocket when asked to upgrade."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import ClassVar
 
 from starlette.requests import HTTPConnection, Request
-from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from server.domain import roles
+from server.domain.errors import (
+    NotAllowed,
+    NotSignedIn,
+    NowServingError,
+    PointNotFound,
+    SiteNotFound,
+    TicketNotFound,
+    Unavailable,
+)
+from server.domain.events import DisplayReported
 from server.domain.model.ids import site_of
-from server.domain.views import DeskView, DisplayView, PointView, TicketView
+from server.domain.views import DeskView, DisplayView, PointView, TicketView, View
 from server.live.stream import SESSION
 from server.transport.context import Context
 from server.transport.http import paths
+from server.transport.http.endpoint import DISPLAY, PUBLIC, STAFF, Answer, Endpoints, Errors, Tag
+from server.transport.http.errors import ForeignOrigin
+from server.transport.http.parameters import Json
 from server.transport.streams import feedback
 from server.transport.streams.admission import Admission
 from server.transport.streams.sse import EventStream
 from server.transport.streams.websocket import follow
 
-Admit = Callable[[HTTPConnection, Context], Awaitable[Admission]]  # raises when the view may not be followed
+Admit = Callable[[HTTPConnection, Context], Awaitable[Admission]]  # raises if the client may not follow the view
 
 
 async def admit_desk(connection: HTTPConnection, context: Context) -> Admission:
@@ -46,12 +60,51 @@ async def admit_display(connection: HTTPConnection, context: Context) -> Admissi
 
 
 async def admit_ticket(connection: HTTPConnection, context: Context) -> Admission:
-    """Admit whoever has a ticket's token to that ticket."""
+    """Admit a client with a ticket's token to that ticket."""
     ticket = await context.gate.ticket(connection.path_params["token"], context.hub.board)
     return Admission(site_of(ticket.id), TicketView(ticket.id), f"ticket:{ticket.id}", subject=f"visit:{ticket.id}")
 
 
-def _both(path: str, admit: Admit) -> list[BaseRoute]:
+@dataclass(frozen=True, slots=True)
+class LastPosition:
+    """The position that a reconnecting client sends: see `server.transport.streams.admission.last_position`."""
+
+    refused: ClassVar[tuple[type[NowServingError], ...]] = ()
+
+    def described(self) -> list[Json]:
+        """Return the header and the query parameter."""
+        about = "The position of the last message that the screen has applied. A text that is no position is ignored."
+        text = {"type": "string"}
+        return [
+            {"name": "Last-Event-ID", "in": "header", "description": about, "schema": text},
+            {
+                "name": "last_event_id",
+                "in": "query",
+                "description": "The same, for a client that cannot set a header.",
+                "schema": text,
+            },
+        ]
+
+
+ENDPOINTS = Endpoints(Tag.LIVE)
+_NOTED = Answer("Noted.", status=204, counted=False)
+_BY_DISPLAY = "By the display's own token."
+_BY_TICKET = "The ticket's token, which is in the address, is the only key."
+
+
+def _add(
+    path: str,
+    what: str,
+    view: type[View],
+    admit: Admit,
+    about: str,
+    *,
+    may: str | None = None,
+    security: tuple[str, ...] = STAFF,
+    refused: Errors = (),
+) -> None:
+    """Add the stream of a view, over both transports, and the report that a screen's cells differ from the server's."""
+
     async def events(request: Request) -> EventStream:
         context = Context.of(request)
         return EventStream(request, context.hub, await admit(request, context))
@@ -60,17 +113,84 @@ def _both(path: str, admit: Admit) -> list[BaseRoute]:
         context = Context.of(socket)
         await follow(socket, context.hub, lambda: admit(socket, context))
 
-    return [
-        Route(path, events, methods=["GET"]),
-        WebSocketRoute(path, frames),
-        feedback.route(path + paths.DISAGREEMENT, feedback.Disagreement, admit),
-    ]
+    example = f'retry: 5120\n\nid: 3f9c2a1b.{view.shape}.41\nevent: change\ndata: {{"seq":41,{_EXAMPLES[view.kind]}}}\n\n'
+    ENDPOINTS.add(
+        "GET",
+        path,
+        f"follow-{what}",
+        Answer(
+            "The stream as server-sent events.",
+            schema={"type": "string"},
+            example=example,
+            media_type="text/event-stream",
+            counted=False,
+        ),
+        about=about,
+        may=may,
+        security=security,
+        parameters=(LastPosition(),),
+        refused=refused,
+        stream=view,
+        socket=frames,
+    )(events)
+    ENDPOINTS.add(
+        "POST",
+        path + paths.DISAGREEMENT,
+        f"report-{what}-disagreement",
+        _NOTED,
+        about="Report that a screen's cells have another digest than the heartbeat. Then reconnect without a position. Over "
+        "WebSocket, send a frame instead.",
+        may=may,
+        security=security,
+        body=feedback.Disagreement,
+        example={"seq": 41},
+        refused=(*(each for each in refused if each is not PointNotFound), ForeignOrigin, Unavailable),
+    )(feedback.taking(feedback.Disagreement, admit))
 
 
-ROUTES: list[BaseRoute] = [
-    *_both(paths.DESK, admit_desk),
-    *_both(paths.POINT, admit_point),
-    *_both(paths.DISPLAY, admit_display),
-    feedback.route(paths.ACK, feedback.Ack, admit_display),
-    *_both(paths.TICKET, admit_ticket),
-]
+_EXAMPLES = {
+    DeskView.kind: '"set":{"queue:7000000001":{"name":"Blood test","prefix":"A","position":0}},"del":[]',
+    PointView.kind: '"set":{"day":{"served":12,"no_shows":1}},"del":["guest"]',
+    DisplayView.kind: '"set":{"point:7000000004":{"name":"Room 1"}},"del":["entry:7000000012"]',
+    TicketView.kind: '"set":{"ahead":{"count":2}},"del":[]',
+}
+_add(paths.DESK, "desk", DeskView, admit_desk, "Follow the desk of a site.", may="follow-desk", refused=(SiteNotFound,))
+_add(
+    paths.POINT,
+    "point",
+    PointView,
+    admit_point,
+    "Follow the console of a service point.",
+    may="follow-point",
+    refused=(SiteNotFound, PointNotFound),
+)
+_add(
+    paths.DISPLAY,
+    "display",
+    DisplayView,
+    admit_display,
+    f"Follow a waiting-room display. {_BY_DISPLAY}",
+    security=DISPLAY,
+    refused=(NotSignedIn, NotAllowed),
+)
+_add(
+    paths.TICKET,
+    "ticket",
+    TicketView,
+    admit_ticket,
+    f"Follow one patient's ticket. {_BY_TICKET}",
+    security=PUBLIC,
+    refused=(TicketNotFound,),
+)
+ENDPOINTS.add(
+    "POST",
+    paths.ACK,
+    "acknowledge",
+    _NOTED,
+    about=f"Report how far a display has painted. Over WebSocket, send a frame instead. {_BY_DISPLAY}",
+    security=DISPLAY,
+    body=feedback.Ack,
+    example={"seq": 41, "muted": False, "version": "1.0"},
+    refused=(NotSignedIn, NotAllowed, ForeignOrigin, Unavailable),
+    details={"x-event": {"$ref": f"#/components/schemas/{DisplayReported.__name__}"}},  # the event that it may cause
+)(feedback.taking(feedback.Ack, admit_display))

@@ -1,4 +1,4 @@
-"""The voice of announcements. The program is real where one is asked to speak; a voice that is not there is not."""
+"""The voice of announcements. Tests that speak use the real program; tests of failures replace it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def length_of(sound: bytes) -> float:
 
 
 @pytest.mark.parametrize("language", VOICES)
-async def test_a_call_in_every_language(speaking: Voice, language: str) -> None:
+async def test_call_is_spoken_in_every_language(speaking: Voice, language: str) -> None:
     text = speaking.words(language, "speech.call", label="A 0 1 2", point="Room 3")
     assert "A 0 1 2" in text
     assert "Room 3" in text
@@ -43,13 +43,13 @@ async def test_every_language_of_the_pages_has_a_voice() -> None:
     assert {path.stem for path in (WEB / "locales").iterdir()} == set(VOICES)
 
 
-async def test_the_same_is_rendered_once_however_many_ask(speaking: Voice) -> None:
+async def test_concurrent_requests_for_one_text_render_it_once(speaking: Voice) -> None:
     first, second = await asyncio.gather(speaking.say("en", "Once."), speaking.say("en", "Once."))
     assert first is second is not None
     assert await speaking.say("en", "Once.") is first
 
 
-async def test_who_gives_up_waiting_does_not_end_it_for_the_others(speaking: Voice) -> None:
+async def test_cancelled_request_does_not_cancel_the_rendering_for_others(speaking: Voice) -> None:
     impatient = asyncio.create_task(speaking.say("en", "Patience."))
     patient = asyncio.create_task(speaking.say("en", "Patience."))
     await asyncio.sleep(0)
@@ -57,7 +57,7 @@ async def test_who_gives_up_waiting_does_not_end_it_for_the_others(speaking: Voi
     assert await patient is not None
 
 
-async def test_what_is_kept_is_bounded(speaking: Voice, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_kept_sounds_have_a_bounded_size(speaking: Voice, monkeypatch: pytest.MonkeyPatch) -> None:
     first = await speaking.say("en", "One.")
     assert first is not None
     monkeypatch.setattr(voice, "KEPT_BYTES", len(first) * 2)
@@ -66,7 +66,7 @@ async def test_what_is_kept_is_bounded(speaking: Voice, monkeypatch: pytest.Monk
     assert await speaking.say("en", "One.") is not first
 
 
-async def test_the_loop_turns_while_it_speaks(speaking: Voice) -> None:
+async def test_speaking_does_not_block_the_loop(speaking: Voice) -> None:
     rendering = asyncio.create_task(speaking.say("en", "A long sentence, " * 10))
     turns = 0
     while not rendering.done():
@@ -75,7 +75,7 @@ async def test_the_loop_turns_while_it_speaks(speaking: Voice) -> None:
     assert turns > 3
 
 
-async def test_nobody_here_can_say_it(tmp_path: Path) -> None:
+async def test_server_without_a_voice_returns_no_sound(tmp_path: Path) -> None:
     assert await Voice(WEB, "").say("en", "Hello.") is None
     assert not Voice(WEB, "").speaks("en")
     assert await Voice(WEB, "espeak-ng").say("tlh", "nuqneH") is None
@@ -85,14 +85,14 @@ async def test_nobody_here_can_say_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("script", ["exit 3", "echo nonsense"])
-async def test_a_program_that_fails_is_silence(tmp_path: Path, script: str) -> None:
+async def test_failing_program_returns_no_sound(tmp_path: Path, script: str) -> None:
     broken = tmp_path / "broken"
     broken.write_text(f"#!/bin/sh\n{script}\n")
     broken.chmod(0o755)
     assert await Voice(WEB, str(broken)).say("en", "Hello.") is None
 
 
-async def test_a_program_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_hanging_program_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(voice, "RENDER_SECONDS", 0.2)
     hanging = tmp_path / "hanging"
     hanging.write_text("#!/bin/sh\nexec sleep 60\n")
@@ -103,7 +103,7 @@ async def test_a_program_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest
 
 
 async def test_text_is_never_a_command(speaking: Voice) -> None:
-    """It goes in by a pipe: nothing in the name of a point is an option, markup or a shell's word."""
+    """The text goes through a pipe: no part of a point's name is an option, markup or a word of a shell."""
     sound = await speaking.say("en", "-f /etc/passwd; $(reboot) <break time='9000ms'/> Room 3")
     assert sound is not None
     assert length_of(sound) < 20

@@ -1,4 +1,4 @@
-"""The pages' files: their version, their compression, and what a browser may keep."""
+"""The files of the pages: version, compression and browser caching."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def web(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_page_names_its_files_by_their_version(web: Path) -> None:
+def test_page_names_its_files_with_the_version(web: Path) -> None:
     kept = Assets(web)
     answer = kept.page(request(), "x")
     assert f'href="/static/{kept.version}/css/x.css"'.encode() in bytes(answer.body)
@@ -39,7 +39,7 @@ def test_a_page_names_its_files_by_their_version(web: Path) -> None:
     assert kept.page(request(), "x", 404).status_code == 404
 
 
-def test_a_file_of_this_version_is_kept_for_ever_and_of_another_not(web: Path) -> None:
+def test_only_a_file_of_this_version_may_be_kept_for_ever(web: Path) -> None:
     kept = Assets(web)
     assert "immutable" in kept.file(request(), f"{kept.version}/css/x.css").headers["cache-control"]
     for path in ("css/x.css", "0123456789ab/css/x.css"):
@@ -48,7 +48,7 @@ def test_a_file_of_this_version_is_kept_for_ever_and_of_another_not(web: Path) -
         assert bytes(answer.body).startswith(b"a {")
 
 
-def test_text_is_compressed_for_whoever_takes_it(web: Path) -> None:
+def test_text_is_compressed_for_a_client_that_accepts_gzip(web: Path) -> None:
     plain = Assets(web).file(request(), "css/x.css")
     packed = Assets(web).file(request(accept_encoding="gzip, br"), "css/x.css")
     assert gzip.decompress(bytes(packed.body)) == bytes(plain.body)
@@ -56,7 +56,7 @@ def test_text_is_compressed_for_whoever_takes_it(web: Path) -> None:
     assert plain.headers["vary"] == packed.headers["vary"] == "Accept-Encoding"
 
 
-def test_what_a_browser_has_is_not_sent_again(web: Path) -> None:
+def test_unchanged_file_is_not_sent_again(web: Path) -> None:
     kept = Assets(web)
     etag = kept.file(request(), "css/x.css").headers["etag"]
     again = kept.file(request(if_none_match=f"W/{etag}"), "css/x.css")
@@ -67,9 +67,7 @@ def test_what_a_browser_has_is_not_sent_again(web: Path) -> None:
     assert kept.page(request(if_none_match=page.headers["etag"]), "x", 404).status_code == 404
 
 
-def test_what_changes_is_seen_and_what_is_only_touched_is_the_same_version(
-    web: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_version_follows_the_content_and_not_the_time_of_change(web: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(assets, "CHECKED_SECONDS", 0)
     kept = Assets(web)
     first = kept.version
@@ -82,13 +80,13 @@ def test_what_changes_is_seen_and_what_is_only_touched_is_the_same_version(
 
 
 @pytest.mark.parametrize("path", ["", "css", "css/y.css", "../secret", "0123456789ab/", "/css/x.css", "css/../css/x.css"])
-def test_nothing_else_is_there(web: Path, path: str) -> None:
+def test_other_paths_are_not_found(web: Path, path: str) -> None:
     with pytest.raises(HTTPException) as caught:
         Assets(web).file(request(), path)
     assert caught.value.status_code == 404
 
 
-def test_the_worker_comes_from_the_root_and_is_asked_for_anew(web: Path) -> None:
+def test_worker_is_served_from_the_root_and_revalidated(web: Path) -> None:
     answer = Assets(web).worker(request())
     assert answer.headers["cache-control"] == "no-cache"
     assert answer.media_type == "text/javascript"
@@ -109,7 +107,7 @@ export function b(url) {
 """
 
 
-def test_a_module_is_sent_without_comments_and_its_lines_stay() -> None:
+def test_module_is_sent_without_comments_and_keeps_its_line_numbers() -> None:
     sent = without_comments(MODULE.encode()).decode().split("\n")
     kept = {2: 'import { a } from "./a.js";', 9: "  const c = /** @type {HTMLElement} */ (a(url)); // as it is"}
     kept |= dict.fromkeys((1, 4, 5, 6, 8), "")

@@ -1,4 +1,4 @@
-"""Request bodies: what is taken, and by which name everything else is refused."""
+"""Request bodies: the accepted ones, and the name of the wrong field in each refusal."""
 
 from __future__ import annotations
 
@@ -251,7 +251,7 @@ def test_every_command_of_the_api_has_a_model_and_an_example_here() -> None:
 
 
 @pytest.mark.parametrize("name", FULL)
-async def test_a_full_body_is_the_command(name: str) -> None:
+async def test_full_body_becomes_the_command(name: str) -> None:
     command = await parse(name, FULL[name])
     assert type(command) is COMMANDS[name]
     for item in fields(command):  # type: ignore[arg-type]
@@ -259,7 +259,7 @@ async def test_a_full_body_is_the_command(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FULL)
-async def test_the_least_body_is_enough(name: str) -> None:
+async def test_required_fields_are_enough(name: str) -> None:
     least = {field: value for field, value in FULL[name].items() if not is_optional(name, field)}
     command = await parse(name, least)
     assert command.site_id == SITE_ID
@@ -268,7 +268,7 @@ async def test_the_least_body_is_enough(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "field"), FIELDS)
-async def test_what_is_missing_is_named(name: str, field: str) -> None:
+async def test_missing_field_is_named(name: str, field: str) -> None:
     body = {key: value for key, value in FULL[name].items() if key != field}
     if is_optional(name, field):
         assert (await parse(name, body)).site_id == SITE_ID
@@ -278,14 +278,14 @@ async def test_what_is_missing_is_named(name: str, field: str) -> None:
 
 @pytest.mark.parametrize("name", FULL)
 @pytest.mark.parametrize("extra", ["x", "Site_id", "site_id ", "__proto__", "internal", "", "\x00", "id", "token"])
-async def test_a_field_that_is_not_known_is_named(name: str, extra: str) -> None:
-    """Unless it has not the form of a field's name: it may be a value in the wrong place, which no answer repeats."""
+async def test_unknown_field_is_named(name: str, extra: str) -> None:
+    """A name without the form of a field is not repeated: it may be a value in the wrong place."""
     expected = {"x": "x", "internal": "internal", "id": "id", "token": "token"}.get(extra, "(unknown)")
     assert named(await refusal(name, {**FULL[name], extra: 1})) == {expected}
 
 
 @pytest.mark.parametrize(("name", "field"), FIELDS)
-async def test_every_field_has_its_own_type_and_nothing_is_converted(name: str, field: str) -> None:
+async def test_value_of_another_type_is_refused_and_not_converted(name: str, field: str) -> None:
     right = FULL[name][field]
     wrong: list[Any] = [{}, [[]], {"a": 1}, 1.5, [right], {"value": right}]
     if not (isinstance(right, list) and (name, field) not in FILLED):
@@ -308,7 +308,7 @@ async def test_every_field_has_its_own_type_and_nothing_is_converted(name: str, 
 
 
 @pytest.mark.parametrize(("name", "field"), [each for each in FIELDS if each[1].endswith("_id")])
-async def test_ids_are_positive_and_fit_a_browsers_numbers(name: str, field: str) -> None:
+async def test_ids_are_positive_and_fit_the_numbers_of_a_browser(name: str, field: str) -> None:
     body = {key: value for key, value in FULL[name].items() if key != "site_id" or name in OF_SITES or field == key}
     for value in (0, -1, MAX_ID + 1, 2**63, 2**64, 10**30, -(2**63), -(10**30)):
         assert named(await refusal(name, {**body, field: value})) == {field}
@@ -404,7 +404,9 @@ BOUNDS: list[tuple[str, str, list[Any], list[Any]]] = [
 
 
 @pytest.mark.parametrize(("name", "field", "good", "bad"), BOUNDS, ids=[f"{each[0]}-{each[1]}" for each in BOUNDS])
-async def test_bounds(name: str, field: str, good: list[Any], bad: list[Any]) -> None:
+async def test_values_within_the_bounds_are_accepted_and_others_refused(
+    name: str, field: str, good: list[Any], bad: list[Any]
+) -> None:
     for value in good:
         command = await parse(name, {**FULL[name], field: value})
         assert getattr(command, field) == tupled(value)
@@ -413,7 +415,7 @@ async def test_bounds(name: str, field: str, good: list[Any], bad: list[Any]) ->
         assert {each.split(".")[0] for each in named(error)} == {field}, value
 
 
-def test_every_bound_of_a_command_is_tried_above() -> None:
+def test_every_bound_of_a_command_is_tested_above() -> None:
     bounded = {(name, item.name) for name in FULL for item in fields(COMMANDS[name]) if item.metadata}  # type: ignore[arg-type]
     assert bounded <= {(name, field) for name, field, _, _ in BOUNDS}
 
@@ -435,8 +437,8 @@ async def test_several_wrong_fields_are_all_named() -> None:
     assert named(error) == {"queue_id", "party_size", "name", "colour"}
 
 
-async def test_what_is_wrong_is_not_echoed() -> None:
-    """A mistyped name or number is somebody's name or number still: an answer, and so a log, does not repeat it."""
+async def test_wrong_value_is_not_repeated_in_the_answer() -> None:
+    """A mistyped name or number is still personal data: an answer, and so a log, does not repeat it."""
     for field, value in (("name", "Xanthopoulou\x07"), ("phone", "call Xanthopoulou"), ("language", "Xanthopoulou")):
         error = await refusal("issue-ticket", {"queue_id": an_id(1), field: value})
         assert "Xanthopoulou" not in error.message + json.dumps(error.details)
@@ -473,7 +475,7 @@ MALFORMED: list[bytes] = [
 
 
 @pytest.mark.parametrize("raw", MALFORMED, ids=lambda raw: repr(raw[:40]))
-async def test_what_is_not_json_is_malformed(raw: bytes) -> None:
+async def test_body_that_is_not_json_is_malformed(raw: bytes) -> None:
     with pytest.raises(MalformedBody) as caught:
         await parse("issue-ticket", raw)
     assert caught.value.code == "malformed_body"
@@ -481,11 +483,11 @@ async def test_what_is_not_json_is_malformed(raw: bytes) -> None:
 
 
 @pytest.mark.parametrize("raw", [b"null", b"1", b"true", b'"x"', b"[]", b"[{}]", b'[["queue_id",1]]'])
-async def test_a_body_that_is_no_object_is_invalid(raw: bytes) -> None:
+async def test_body_that_is_not_an_object_is_invalid(raw: bytes) -> None:
     assert named(await refusal("issue-ticket", raw)) == {"body"}
 
 
-async def test_deep_nesting_is_refused_and_costs_no_stack() -> None:
+async def test_deep_nesting_is_refused_without_recursion() -> None:
     for depth in (50, 300, 900):
         raw = b'{"queue_id":' + b"[" * depth + b"]" * depth + b"}"
         with pytest.raises((InvalidBody, MalformedBody)):
@@ -495,14 +497,14 @@ async def test_deep_nesting_is_refused_and_costs_no_stack() -> None:
             await parse("issue-ticket", raw)
 
 
-async def test_of_a_key_given_twice_the_last_counts() -> None:
+async def test_last_value_of_a_repeated_key_counts() -> None:
     """As in a browser's JSON.parse."""
     raw = b'{"queue_id":%d,"queue_id":%d}' % (an_id(1), an_id(2))
     assert await parse("issue-ticket", raw) == IssueTicket(queue_id=an_id(2))
     assert named(await refusal("issue-ticket", b'{"queue_id":%d,"queue_id":"x"}' % an_id(1))) == {"queue_id"}
 
 
-async def test_escapes_and_spaces_of_json_are_only_that() -> None:
+async def test_escapes_and_spaces_of_json_do_not_change_the_value() -> None:
     raw = b'\n\t{ "queue_id" : %d , "name" : "\\u0041da \\ud83d\\ude00" }\r\n' % an_id(1)
     assert await parse("issue-ticket", raw) == IssueTicket(queue_id=an_id(1), name="Ada \N{GRINNING FACE}")
 
@@ -520,8 +522,8 @@ junk: st.SearchStrategy[Any] = st.recursive(
 
 @examples(500)
 @given(st.sampled_from(list(FULL)), st.booleans(), st.data())
-async def test_any_junk_is_refused_by_name_or_is_a_command(name: str, on_top: bool, data: st.DataObject) -> None:
-    """Nothing but the tree's own errors ever comes out, and what comes out as a command has the types it says."""
+async def test_any_json_is_refused_by_name_or_becomes_a_command(name: str, on_top: bool, data: st.DataObject) -> None:
+    """Only errors of the tree are raised, and each field of a command has its declared type."""
     mess = data.draw(st.dictionaries(st.sampled_from([*FULL[name], "x"]), junk, max_size=3 if on_top else 9))
     body = {**FULL[name], **mess} if on_top else mess
     refused: InvalidBody | None = None
@@ -547,14 +549,14 @@ async def test_any_bytes_are_refused(raw: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in FULL if name not in OF_SITES])
-async def test_a_site_that_is_not_the_ids_own_is_refused(name: str) -> None:
+async def test_site_that_differs_from_the_site_of_the_ids_is_refused(name: str) -> None:
     error = await refusal(name, {**FULL[name], "site_id": SITE_ID + 1})
     assert named(error) == {"site_id"}
     assert "another site" in error.message
     assert error.code == "invalid_body"
 
 
-async def test_the_site_may_be_left_to_the_ids() -> None:
+async def test_site_is_optional_next_to_ids() -> None:
     assert (await parse("call-next", {"point_id": an_id(2), "site_id": None})) == CallNext(point_id=an_id(2))
     assert (await parse("transfer", {"entry_id": an_id(3), "queue_id": an_id(1)})) == Transfer(
         entry_id=an_id(3), queue_id=an_id(1)
@@ -564,7 +566,7 @@ async def test_the_site_may_be_left_to_the_ids() -> None:
     )
 
 
-async def test_a_list_becomes_a_tuple() -> None:
+async def test_list_becomes_a_tuple() -> None:
     command = await parse("add-point", FULL["add-point"])
     assert isinstance(command, AddPoint)
     assert command.queue_ids == (an_id(1), an_id(5))
@@ -579,7 +581,7 @@ def padded(size: int) -> bytes:
     return body + b" " * (size - len(body))
 
 
-async def test_a_body_of_just_the_limit_is_read() -> None:
+async def test_body_at_the_limit_is_read() -> None:
     model = MODELS["call-next"]
     raw = padded(MAX_BODY_BYTES)
     assert await read(request([raw]), model)
@@ -587,7 +589,7 @@ async def test_a_body_of_just_the_limit_is_read() -> None:
     assert await read(request([raw[at : at + 1000] for at in range(0, len(raw), 1000)]), model)
 
 
-async def test_one_byte_more_is_too_large() -> None:
+async def test_body_of_one_byte_more_is_too_large() -> None:
     model = MODELS["call-next"]
     raw = padded(MAX_BODY_BYTES + 1)
     for sent in (request([raw]), request([raw[:-1], raw[-1:]]), request([raw], {"content-length": "5"})):
@@ -596,7 +598,7 @@ async def test_one_byte_more_is_too_large() -> None:
         assert caught.value.details == {"limit": MAX_BODY_BYTES}
 
 
-async def test_a_declared_size_is_refused_before_anything_is_read() -> None:
+async def test_declared_size_is_refused_before_the_body_is_read() -> None:
     async def receive() -> Message:
         raise AssertionError("nothing is to be read")
 
@@ -606,7 +608,7 @@ async def test_a_declared_size_is_refused_before_anything_is_read() -> None:
         await read(sent, MODELS["call-next"])
 
 
-async def test_an_endless_body_is_cut_off() -> None:
+async def test_endless_body_is_cut() -> None:
     received = 0
 
     async def receive() -> Message:
@@ -620,7 +622,7 @@ async def test_an_endless_body_is_cut_off() -> None:
 
 
 @pytest.mark.parametrize("length", ["-1", "x", "1e9", "", "0x10", "٩" * 3])
-async def test_a_nonsensical_length_is_no_reason_to_fail(length: str) -> None:
+async def test_malformed_length_is_ignored(length: str) -> None:
     headers = [(b"content-length", length.encode("utf-8"))]
     messages = iter([{"type": "http.request", "body": json.dumps(FULL["call-next"]).encode(), "more_body": False}])
 
@@ -634,7 +636,7 @@ async def test_a_nonsensical_length_is_no_reason_to_fail(length: str) -> None:
 # Any model
 
 
-async def test_read_takes_any_model() -> None:
+async def test_read_accepts_any_model() -> None:
     class Login(Body):
         username: str
 
@@ -654,19 +656,19 @@ def test_models_are_documented_by_their_commands() -> None:
 
 
 @pytest.mark.parametrize("value", [10**30, 2**64, 2**53, 0, -5])
-async def test_ids_in_a_list_are_bounded_as_ids_are(value: int) -> None:
+async def test_ids_in_a_list_have_the_bounds_of_ids(value: int) -> None:
     with pytest.raises(InvalidBody):
         await read_json("add-point", {"site_id": SITE_ID, "name": "Room", "queue_ids": [value]})
 
 
 @pytest.mark.parametrize("character", ["\u0085", "\u009b", "\u202e", "\u2028", "\u200b", "\ufeff"])
 async def test_invisible_characters_are_refused(character: str) -> None:
-    """A name that turns the text around, or looks like another, is on a screen for all to see."""
+    """A name that reverses the text, or looks like another name, would be visible on a public screen."""
     with pytest.raises(InvalidBody):
         await read_json("issue-ticket", {"queue_id": an_id(1), "name": f"A{character}b"})
 
 
-async def test_joiners_are_letters_of_names() -> None:
+async def test_joiners_are_accepted_in_names() -> None:
     await read_json("issue-ticket", {"queue_id": an_id(1), "name": "\u0646\u0627\u0632\u200c\u0646\u06cc\u0646"})
 
 
@@ -679,8 +681,8 @@ async def read_json(name: str, body: dict[str, object]) -> Body:
     return await read(Request({"type": "http", "headers": []}, receive), MODELS[name])
 
 
-def test_the_characters_that_are_refused_are_those_that_a_text_is_refused_for() -> None:
-    """All of Unicode is asked, in blocks: what refuses a text that has all of a block is looked for in it."""
+def test_refused_characters_are_exactly_the_characters_that_make_a_text_invalid() -> None:
+    """Test all of Unicode in blocks, and search each refused block for its refused characters."""
     text = TypeAdapter(bodies.PlainText)
 
     def taken(value: str) -> bool:

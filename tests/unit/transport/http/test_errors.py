@@ -83,24 +83,24 @@ def below(kind: type[NowServingError]) -> list[type[NowServingError]]:
         (NowServingError, 500),
     ],
 )
-def test_statuses(kind: type[NowServingError], status: int) -> None:
+def test_class_of_error_has_its_status(kind: type[NowServingError], status: int) -> None:
     assert status_of(kind()) == status
 
 
-def test_every_error_but_the_root_has_a_status_of_its_own_branch() -> None:
+def test_every_error_except_the_root_has_the_status_of_its_branch() -> None:
     for kind in below(NowServingError)[1:]:
         if kind.__module__.startswith("server."):
             assert status_of(kind()) != 500, kind
 
 
-def test_a_new_kind_has_the_status_of_its_branch() -> None:
+def test_new_class_has_the_status_of_its_branch() -> None:
     class KeyLost(Refused):
         """The key is lost."""
 
     assert status_of(KeyLost()) == 409
 
 
-async def test_a_known_error_in_its_shape() -> None:
+async def test_known_error_is_answered_in_the_common_shape() -> None:
     before = datetime.now(UTC)
     response = await on_known(a_request(), EntryNotCalled(entry_id=7_000_000_005, label="A012", state="held"))
     assert response.status_code == 409
@@ -115,7 +115,7 @@ async def test_a_known_error_in_its_shape() -> None:
     assert "www-authenticate" not in response.headers
 
 
-async def test_headers_that_a_client_needs() -> None:
+async def test_refusal_has_the_headers_that_a_client_needs() -> None:
     away = await on_known(a_request(), Unavailable())
     assert (away.status_code, away.headers["retry-after"]) == (503, "2")
     for kind in (NotSignedIn, SignInFailed):
@@ -124,7 +124,7 @@ async def test_headers_that_a_client_needs() -> None:
     assert "retry-after" not in (await on_known(a_request(), NotAllowed())).headers
 
 
-async def test_an_invalid_body_names_its_fields() -> None:
+async def test_invalid_body_names_its_fields() -> None:
     fields = [{"field": "name", "message": "too long"}]
     error = body_of(await on_known(a_request(), InvalidBody(problem="name: too long", fields=fields)))
     assert (error["code"], error["message"]) == ("invalid_body", "name: too long")
@@ -132,7 +132,7 @@ async def test_an_invalid_body_names_its_fields() -> None:
 
 
 @pytest.mark.parametrize(("status", "code"), [(404, "not_found"), (405, "method_not_allowed"), (400, "bad_request")])
-async def test_what_starlette_refuses_has_the_same_shape(status: int, code: str) -> None:
+async def test_refusal_of_starlette_has_the_same_shape(status: int, code: str) -> None:
     response = await on_http(a_request(), HTTPException(status, headers={"Allow": "GET"}))
     assert response.status_code == status
     assert response.headers["allow"] == "GET"
@@ -141,7 +141,7 @@ async def test_what_starlette_refuses_has_the_same_shape(status: int, code: str)
     assert error["message"]
 
 
-async def test_nothing_internal_leaks() -> None:
+async def test_internal_details_do_not_leak() -> None:
     try:
         raise RuntimeError("SELECT password FROM staff at /srv/app.py")
     except RuntimeError as error:
@@ -159,7 +159,7 @@ class _Parts:
 
 
 def from_a_browser(path: str, web: Path, accept: str = "text/html,application/xhtml+xml,*/*;q=0.8") -> Request:
-    """Return the request of a person's browser, at an application whose pages are in ``web``."""
+    """Return a browser's request to an application with the pages of ``web``."""
     (web / "pages").mkdir(exist_ok=True)
     for name in ("not-found", "error"):
         (web / "pages" / f"{name}.html").write_text(name)
@@ -170,7 +170,7 @@ def from_a_browser(path: str, web: Path, accept: str = "text/html,application/xh
 
 
 @pytest.mark.parametrize("path", ["/", "/reception", "/t/7-secret", "/apix"])
-async def test_a_lost_person_gets_a_page(path: str, tmp_path: Path) -> None:
+async def test_browser_at_an_unknown_path_gets_a_page(path: str, tmp_path: Path) -> None:
     request = from_a_browser(path, tmp_path)
     lost = await on_http(request, HTTPException(404))
     broken = await on_unknown(request, RuntimeError("inside"))
@@ -193,18 +193,18 @@ async def test_a_lost_person_gets_a_page(path: str, tmp_path: Path) -> None:
         ("/reception", ""),
     ],
 )
-async def test_a_program_gets_the_shape(path: str, accept: str, tmp_path: Path) -> None:
+async def test_program_at_an_unknown_path_gets_the_common_shape(path: str, accept: str, tmp_path: Path) -> None:
     request = from_a_browser(path, tmp_path, accept)
     assert body_of(await on_http(request, HTTPException(404)))["code"] == "not_found"
     assert body_of(await on_unknown(request, RuntimeError("inside")))["code"] == "internal_error"
 
 
-async def test_only_what_is_not_found_is_a_page(tmp_path: Path) -> None:
+async def test_only_not_found_is_answered_with_a_page(tmp_path: Path) -> None:
     response = await on_http(from_a_browser("/reception", tmp_path), HTTPException(405))
     assert body_of(response)["code"] == "method_not_allowed"
 
 
-def test_the_shape_without_a_request_id() -> None:
+def test_error_without_a_request_id_has_the_common_shape() -> None:
     request = Request({"type": "http", "method": "GET", "path": "/", "headers": []})
     response = error_response(request, 418, "teapot", "Short and stout.", details=[1], headers={"X-Tea": "yes"})
     assert response.status_code == 418
@@ -213,5 +213,5 @@ def test_the_shape_without_a_request_id() -> None:
     assert body_of(response)["details"] == [1]
 
 
-def test_the_handlers_cover_every_kind() -> None:
+def test_handlers_cover_every_class_of_error() -> None:
     assert {NowServingError: on_known, HTTPException: on_http, Exception: on_unknown} == EXCEPTION_HANDLERS

@@ -1,4 +1,4 @@
-"""Giving requests up, and headers that are refused before anything else looks at them."""
+"""The time limit of requests, and the headers that are refused first."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SECONDS = 0.05
 
 
 async def asked(app: ASGIApp, path: str = "/api/x", kind: str = "http", headers: Any = (), **more: Any) -> list[Message]:
-    """Return what an application sends."""
+    """Return the messages that an application sends."""
     sent: list[Message] = []
 
     async def receive() -> Message:
@@ -30,7 +30,7 @@ async def asked(app: ASGIApp, path: str = "/api/x", kind: str = "http", headers:
 
 
 def answering(before: float = 0, after: float = 0) -> ASGIApp:
-    """Return an application that takes so long before and after its answer begins."""
+    """Return an application that waits before and after the begin of its answer."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await asyncio.sleep(before)
@@ -41,12 +41,12 @@ def answering(before: float = 0, after: float = 0) -> ASGIApp:
     return app
 
 
-async def test_in_time() -> None:
+async def test_answer_in_time_is_sent() -> None:
     sent = await asked(TimeLimit(answering(), SECONDS))
     assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
 
 
-async def test_too_late() -> None:
+async def test_late_answer_is_cut() -> None:
     sent = await asked(TimeLimit(answering(before=5), SECONDS), command_id="k-1")
     assert sent[0]["status"] == 503
     error = json.loads(sent[1]["body"])["error"]
@@ -55,7 +55,7 @@ async def test_too_late() -> None:
     assert (b"retry-after", b"2") in sent[0]["headers"]
 
 
-async def test_what_has_begun_may_take_its_time() -> None:
+async def test_answer_that_has_begun_is_not_cut() -> None:
     sent = await asked(TimeLimit(answering(after=SECONDS * 3), SECONDS))
     assert sent[-1]["body"] == b"done"
 
@@ -65,7 +65,7 @@ async def test_streams_are_not_cut() -> None:
     assert sent[-1]["body"] == b"done"
 
 
-async def test_another_s_timeout_is_not_ours() -> None:
+async def test_timeout_of_the_application_is_not_answered_as_a_cut() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         raise TimeoutError("of something else")
 
@@ -90,12 +90,12 @@ async def test_another_s_timeout_is_not_ours() -> None:
     ],
 )
 @pytest.mark.parametrize("kind", ["http"])
-async def test_headers(kind: str, headers: list[tuple[bytes, bytes]], status: int) -> None:
+async def test_ambiguous_headers_are_refused(kind: str, headers: list[tuple[bytes, bytes]], status: int) -> None:
     sent = await asked(SoundHeaders(answering()), kind=kind, headers=headers)
     assert sent[0]["status"] == status
 
 
-async def test_a_bad_header_is_named_and_its_value_is_not() -> None:
+async def test_refusal_names_the_header_and_not_its_value() -> None:
     sent = await asked(SoundHeaders(answering()), headers=[(b"authorization", b"Bearer s\xe9cret")] * 2)
     error = json.loads(sent[1]["body"])["error"]
     assert (error["code"], error["details"]["header"]) == ("bad_header", "Authorization")

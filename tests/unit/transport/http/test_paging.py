@@ -1,4 +1,4 @@
-"""Cursors: only what a list has made itself goes on anywhere."""
+"""Cursors: a list accepts only its own."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def asking(query: str) -> Request:
 
 @given(KEYS)
 @examples(100)
-def test_a_cursor_is_read_as_it_was_written(key: Key) -> None:
+def test_cursor_is_read_as_it_was_written(key: Key) -> None:
     cursor = CURSORS.write(key)
     assert CURSORS.read(cursor) == key
     assert set(cursor) <= set(string.ascii_letters + string.digits + "-_."), "it goes into an address as it is"
@@ -36,7 +36,7 @@ def test_a_cursor_is_read_as_it_was_written(key: Key) -> None:
 
 @given(KEYS, st.integers(0, 200), st.characters())
 @examples(300)
-def test_a_changed_cursor_is_refused(key: Key, place: int, other: str) -> None:
+def test_changed_cursor_is_refused(key: Key, place: int, other: str) -> None:
     cursor = CURSORS.write(key)
     place %= len(cursor)
     changed = cursor[:place] + other + cursor[place + 1 :]
@@ -50,12 +50,12 @@ def test_a_changed_cursor_is_refused(key: Key, place: int, other: str) -> None:
 @pytest.mark.parametrize(
     "cursor", ["", ".", "nonsense", "W10.", "a" * 10_000, "\N{SNOWMAN}.\N{SNOWMAN}", "WzFd.é", "." * 50]
 )
-def test_nonsense_is_refused(cursor: str) -> None:
+def test_text_that_is_not_a_cursor_is_refused(cursor: str) -> None:
     with pytest.raises(InvalidField):
         CURSORS.read(cursor)
 
 
-def test_a_cursor_is_good_for_its_own_list_and_installation_alone() -> None:
+def test_cursor_is_valid_for_its_own_list_and_installation_only() -> None:
     cursor = CURSORS.write(("Clinic", 7))
     for other in (Cursors(VAULT, "sites:2", (str, int)), Cursors(Vault([b"k" * 32], "another"), "sites:1", (str, int))):
         with pytest.raises(InvalidField):
@@ -63,32 +63,32 @@ def test_a_cursor_is_good_for_its_own_list_and_installation_alone() -> None:
 
 
 @pytest.mark.parametrize("key", [(), (1,), (1, 2), ("a", "b"), ("a", True), ("a", 1, 1)])
-def test_a_key_of_another_shape_is_refused_though_we_signed_it(key: Any) -> None:
+def test_signed_key_of_another_shape_is_refused(key: Any) -> None:
     with pytest.raises(InvalidField):
         CURSORS.read(CURSORS.write(key))
 
 
-def test_what_we_signed_and_cannot_read_is_refused() -> None:
+def test_signed_text_that_is_not_json_is_refused() -> None:
     text = "bm90IEpTT04"  # it says "not JSON"
     with pytest.raises(InvalidField):
         CURSORS.read(f"{text}.{CURSORS._signature(text)}")
 
 
-def test_how_many_rows_are_asked_for() -> None:
+def test_request_names_the_size_and_the_cursor() -> None:
     assert paging.asked(asking(""), CURSORS) == (50, None)
     assert paging.asked(asking("page_size=200"), CURSORS) == (200, None)
     assert paging.asked(asking(f"page_size=1&after={CURSORS.write(('x', 1))}"), CURSORS) == (1, ("x", 1))
 
 
 @pytest.mark.parametrize("size", ["0", "201", "-1", "1.0", "", "x", "٣", "1e2", " 5", "9" * 40])
-def test_a_page_is_of_one_to_two_hundred_rows(size: str) -> None:
+def test_page_size_out_of_bounds_is_refused(size: str) -> None:
     with pytest.raises(InvalidField) as refused:
         paging.asked(asking(f"page_size={size}"), CURSORS)
     assert refused.value.details["field"] == "page_size"
 
 
-def test_a_page_says_where_the_next_one_begins() -> None:
-    more = paging.answer(Page(["row"], ("x", 1), 10_000, True), 1, CURSORS)
+def test_page_has_the_cursor_of_the_next_one() -> None:
+    more: Any = paging.answer(Page(["row"], ("x", 1), 10_000, True), 1, CURSORS)
     assert more["data"] == ["row"]
     assert CURSORS.read(more["pagination"].pop("next")) == ("x", 1)
     assert more["pagination"] == {"page_size": 1, "total": 10_000, "total_is_capped": True}

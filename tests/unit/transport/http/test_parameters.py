@@ -1,4 +1,4 @@
-"""Query parameters: taken as they are, or refused by name."""
+"""Query parameters: right values are read, wrong values are refused by name."""
 
 from __future__ import annotations
 
@@ -11,55 +11,60 @@ from server.domain.errors import InvalidField
 from server.transport.http import parameters
 
 ID = 7_000_000_001
+DAY = parameters.Day("day", "A day.")
+QUEUE = parameters.IdOfSite("queue_id", "A queue.")
+STATE = parameters.Choice("state", "A state.", ("waiting", "called"))
+LABEL = parameters.Label("label", "A label.")
+PERIOD = parameters.Days(parameters.Day("from", "The first day."), parameters.Day("to", "The last day."), 400)
 
 
 def asking(query: str) -> Request:
     return Request({"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": query.encode()})
 
 
-def test_what_is_not_given_is_not_there() -> None:
+def test_absent_parameter_is_none() -> None:
     request = asking("other=1")
-    assert parameters.day(request, "day") is None
-    assert parameters.of_site(request, "queue_id", 7) is None
-    assert parameters.choice(request, "state", ("waiting",)) is None
-    assert parameters.label(request, "label") is None
+    assert DAY.read(request) is None
+    assert QUEUE.read(request, 7) is None
+    assert STATE.read(request) is None
+    assert LABEL.read(request) is None
 
 
-def test_what_is_right_is_taken() -> None:
+def test_right_value_is_read() -> None:
     request = asking(f"day=2024-02-29&queue_id={ID}&state=waiting&label=A012&from=2024-01-01&to=2025-02-03")
-    assert parameters.day(request, "day") == "2024-02-29"
-    assert parameters.of_site(request, "queue_id", 7) == ID
-    assert parameters.choice(request, "state", ("waiting",)) == "waiting"
-    assert parameters.label(request, "label") == "A012"
-    assert parameters.days(request, "from", "to", 400) == ("2024-01-01", "2025-02-03")
+    assert DAY.read(request) == "2024-02-29"
+    assert QUEUE.read(request, 7) == ID
+    assert STATE.read(request) == "waiting"
+    assert LABEL.read(request) == "A012"
+    assert PERIOD.read(request) == ("2024-01-01", "2025-02-03")
 
 
 @pytest.mark.parametrize(
     "text", ["2023-02-29", "2024-2-9", "20240229", "2024-W09-4", "0000-01-01", "", "today", "2024-02-29T00:00", "٢٠٢٤-٠٢-٢٩"]
 )
-def test_no_day(text: str) -> None:
+def test_text_that_is_not_a_day_is_refused(text: str) -> None:
     with pytest.raises(InvalidField) as refused:
-        parameters.day(asking(f"day={quote(text)}"), "day")
+        DAY.read(asking(f"day={quote(text)}"))
     assert refused.value.details["field"] == "day"
 
 
 @pytest.mark.parametrize("text", ["0", "7", "8000000001", "-1", "x", "", "7000000001.0", "9" * 30, "1" * 5_000])
-def test_no_id_of_the_site(text: str) -> None:
+def test_id_of_another_site_is_refused(text: str) -> None:
     with pytest.raises(InvalidField) as refused:
-        parameters.of_site(asking(f"queue_id={text}"), "queue_id", 7)
+        QUEUE.read(asking(f"queue_id={text}"), 7)
     assert refused.value.details["field"] == "queue_id"
 
 
 @pytest.mark.parametrize("text", ["", "Waiting", "waiting ", "nonsense"])
-def test_none_of_the_words(text: str) -> None:
+def test_unknown_word_is_refused(text: str) -> None:
     with pytest.raises(InvalidField):
-        parameters.choice(asking(f"state={quote(text)}"), "state", ("waiting", "called"))
+        STATE.read(asking(f"state={quote(text)}"))
 
 
 @pytest.mark.parametrize("text", ["", "A 12", "A012'--", "a" * 13, "Ä012", "A012\n"])
-def test_no_label(text: str) -> None:
+def test_text_that_is_not_a_label_is_refused(text: str) -> None:
     with pytest.raises(InvalidField):
-        parameters.label(asking(f"label={quote(text)}"), "label")
+        LABEL.read(asking(f"label={quote(text)}"))
 
 
 @pytest.mark.parametrize(
@@ -73,7 +78,7 @@ def test_no_label(text: str) -> None:
         ("from=nonsense&to=2024-01-01", "from"),
     ],
 )
-def test_days_are_both_given_in_order_and_not_too_many(query: str, field: str) -> None:
+def test_period_that_is_incomplete_reversed_or_too_long_is_refused(query: str, field: str) -> None:
     with pytest.raises(InvalidField) as refused:
-        parameters.days(asking(query), "from", "to", 400)
+        PERIOD.read(asking(query))
     assert refused.value.details["field"] == field

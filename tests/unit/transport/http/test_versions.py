@@ -1,4 +1,4 @@
-"""What is said of things that will go away. (Which version is asked for: `tests/integration/test_protection.py`.)"""
+"""Announcements of removals. (`tests/integration/test_protection.py` tests the requested version.)"""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def an_app(*deprecated: Deprecated) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x")
 
 
-def test_nothing_goes_away_yet() -> None:
+def test_no_route_is_deprecated_yet() -> None:
     assert DEPRECATED == ()
 
 
-async def test_what_goes_away_says_so() -> None:
+async def test_deprecated_route_announces_its_removal() -> None:
     async with an_app(Deprecated("GET", "/api/v1/things/{name}", SINCE, SUNSET)) as client:
         for path in ("/api/v1/things/a", "/api/things/b?api_version=1"):
             answer = await client.get(path)
@@ -53,7 +53,7 @@ async def test_what_goes_away_says_so() -> None:
             assert "sunset" not in answer.headers
 
 
-async def test_a_sunset_may_not_be_known_yet() -> None:
+async def test_deprecated_route_may_have_no_sunset() -> None:
     async with an_app(Deprecated("GET", "/api/v1/others", SINCE)) as client:
         answer = await client.get("/api/v1/others")
     assert "deprecation" in answer.headers

@@ -1,4 +1,4 @@
-"""The description of the live streams against the code that sends and takes, and against the page for people."""
+"""The AsyncAPI document against the code that sends and receives, and against the page for people."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def payload(kind: str) -> Any:
     return CHECKER.at(CHECKER.at(f"components/messages/{kind}")["payload"]["$ref"])
 
 
-def test_it_is_sound() -> None:
+def test_document_is_sound() -> None:
     assert re.fullmatch(r"3\.0\.\d", DOCUMENT["asyncapi"])
     assert json.loads(json.dumps(DOCUMENT)) == DOCUMENT
     used = set(references(DOCUMENT))
@@ -56,14 +56,14 @@ def test_it_is_sound() -> None:
 
 
 def test_every_live_address_is_a_channel() -> None:
-    served = {getattr(route, "path", "") for route in routes.ROUTES if type(route).__name__ == "WebSocketRoute"}
+    served = {getattr(route, "path", "") for route in routes.ENDPOINTS.routes() if type(route).__name__ == "WebSocketRoute"}
     assert {re.sub(r":\w+\}", "}", path) for path in served} == {each["address"] for each in DOCUMENT["channels"].values()}
     for channel in DOCUMENT["channels"].values():
         assert set(channel["parameters"]) == set(re.findall(r"\{(\w+)\}", channel["address"]))
 
 
 @pytest.mark.parametrize("kind", SENT)
-def test_what_is_sent_is_what_is_described(kind: str) -> None:
+def test_sent_message_matches_its_schema(kind: str) -> None:
     body = json.loads(SENT[kind].payload)
     assert CHECKER.problems(body, payload(kind)) == []
     assert set(body) == set(payload(kind)["properties"]) == set(payload(kind)["required"])
@@ -79,7 +79,7 @@ def test_what_is_sent_is_what_is_described(kind: str) -> None:
     "change",
     [{}, {"seq": -1}, {"seq": "1"}, {"seq": None}, {"type": "other"}, {"more": 1}, {"muted": "no"}, {"version": "<"}],
 )
-def test_what_is_taken_is_what_is_described(kind: str, change: dict[str, Any]) -> None:
+def test_accepted_frame_matches_its_schema(kind: str, change: dict[str, Any]) -> None:
     body: dict[str, Any] = {"type": kind, "seq": 3} | change
     try:
         feedback.FRAMES[kind].model_validate(body)
@@ -90,7 +90,7 @@ def test_what_is_taken_is_what_is_described(kind: str, change: dict[str, Any]) -
     assert f'"type":"{kind}"' in PAGE
 
 
-def test_codes_and_reasons() -> None:
+def test_document_and_page_have_every_close_code_and_reason() -> None:
     assert {int(code) for code in DOCUMENT["x-close-codes"]} == CODES
     assert all(3000 <= code <= 3999 for code in CODES)
     assert tuple(DOCUMENT["x-bye-reasons"]) == REASONS
@@ -101,12 +101,12 @@ def test_codes_and_reasons() -> None:
     assert {int(code) for code in re.findall(r"^\| (3\d{3}) \|", PAGE, re.MULTILINE)} == CODES
 
 
-def test_the_page_names_every_address() -> None:
+def test_page_names_every_address() -> None:
     for channel in DOCUMENT["channels"].values():
         assert f"| `{channel['address']}` |" in PAGE
 
 
-def test_cells_are_as_described() -> None:
+def test_cells_match_their_schemas() -> None:
     seen: set[str] = set()
     for seed in range(3):
         world: World = small_clinic()

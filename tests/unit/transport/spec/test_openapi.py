@@ -1,14 +1,11 @@
-"""The document against itself, against the code that it describes, and against what the code takes."""
+"""The OpenAPI document: sound, complete, and equal to the code's own checks."""
 
 from __future__ import annotations
 
-import asyncio
 import copy
-import gzip
 import inspect
 import json
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -19,7 +16,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
-from starlette.requests import Request
 from starlette.routing import Route, WebSocketRoute
 
 from server.app import build_app
@@ -29,9 +25,9 @@ from server.domain.events import EVENTS, Event, Recorded, shown
 from server.domain.model.ids import MAX_ID
 from server.domain.views import DeskView, DisplayView, TicketView, View, draw
 from server.settings import Settings
-from server.transport.http import bodies
+from server.transport.http import bodies, paths
 from server.transport.http.errors import status_of
-from server.transport.spec import openapi
+from server.transport.spec import openapi, refusals, requests
 from tests.support.worlds import SITE_ID, World, examples, open_sealed, small_clinic
 
 Json = dict[str, Any]
@@ -251,7 +247,7 @@ def codes(made: Json, status: int, checker: Checker = CHECKER) -> set[str]:
     return set(schema["properties"]["error"]["properties"]["code"]["enum"])
 
 
-def test_the_document_is_sound() -> None:
+def test_document_is_sound() -> None:
     assert CHECKER.faults() == []
     assert json.loads(json.dumps(DOCUMENT)) == DOCUMENT
 
@@ -276,7 +272,7 @@ CALL_NEXT = ("paths", "/api/v1/commands/call-next", "post")
         (("components", "links", "recall", "operationId"), "nonsense"),
     ],
 )
-def test_an_unsound_document_would_be_found(where: tuple[str, ...], value: object) -> None:
+def test_checker_finds_an_unsound_document(where: tuple[str, ...], value: object) -> None:
     broken = copy.deepcopy(DOCUMENT)
     target = broken
     for part in where[:-1]:
@@ -285,14 +281,14 @@ def test_an_unsound_document_would_be_found(where: tuple[str, ...], value: objec
     assert Checker(broken).faults() != []
 
 
-def test_every_route_is_there_and_nothing_else(tmp_path: Path) -> None:
+def test_document_has_every_route_and_no_other(tmp_path: Path) -> None:
     app = build_app(Settings(database_url=SecretStr(f"sqlite+aiosqlite:///{tmp_path / 'x.db'}")))
     served, upgraded = set(), set()
     for route in app.routes:
         path = re.sub(r":\w+\}", "}", getattr(route, "path", ""))
         if not path.startswith(DOCUMENTED):
             continue
-        every = [path.replace("{name}", name) for name in bodies.MODELS] if path == openapi.COMMAND else [path]
+        every = [path.replace("{name}", name) for name in bodies.MODELS] if path == paths.COMMAND else [path]
         if isinstance(route, Route):
             served |= {(method.lower(), each) for method in (route.methods or {"GET"}) - {"HEAD"} for each in every}
         elif isinstance(route, WebSocketRoute):
@@ -304,10 +300,10 @@ def test_every_route_is_there_and_nothing_else(tmp_path: Path) -> None:
     assert {path for _, path, each in described if "101" in each["responses"]} == upgraded
 
 
-def test_every_error_of_the_tree_is_there() -> None:
+def test_document_has_every_error_of_the_tree() -> None:
     listed = CHECKER.at("components/schemas/ErrorCode")
     assert listed["enum"] == list(listed["x-codes"])
-    for kind in openapi.errors():
+    for kind in refusals.errors():
         error = kind()
         assert listed["x-codes"][error.code] == {
             "status": status_of(error),
@@ -316,7 +312,7 @@ def test_every_error_of_the_tree_is_there() -> None:
     assert {"point_busy", "body_too_large", "foreign_origin", "unknown_host", "method_not_allowed"} <= set(listed["enum"])
 
 
-def test_every_answered_code_has_its_own_status() -> None:
+def test_every_code_is_listed_under_its_own_status() -> None:
     listed = CHECKER.at("components/schemas/ErrorCode")["x-codes"]
     for _, path, made in CHECKER.operations():
         for status, response in made["responses"].items():
@@ -340,7 +336,7 @@ class LampLit(Event):
     token_hash: str
 
 
-def test_a_new_command_and_a_new_event_are_there_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_command_and_new_event_need_no_description_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(COMMANDS, "wave-goodbye", WaveGoodbye)
     monkeypatch.setitem(bodies.MODELS, "wave-goodbye", bodies._model_of(WaveGoodbye))
     monkeypatch.setitem(EVENTS, "lamp-lit", LampLit)
@@ -361,7 +357,7 @@ def test_a_new_command_and_a_new_event_are_there_by_themselves(monkeypatch: pyte
     assert checker.at("components/schemas/WaveGoodbyeAnswer")["required"] == ["seq", "events"]
 
 
-def test_what_a_command_can_be_answered_is_read_from_its_rule() -> None:
+def test_answers_of_a_command_are_read_from_its_rule() -> None:
     assert codes(operation("call-next"), 409) >= {"point_busy", "nobody_waiting"}
     assert codes(operation("call-next"), 409).isdisjoint({"same_queue", "name_taken", "entry_not_called"})
     assert codes(operation("call-next"), 404) == {"site_not_found", "point_not_found"}
@@ -379,7 +375,7 @@ def test_what_a_command_can_be_answered_is_read_from_its_rule() -> None:
     assert set(answers["add-queue"]["properties"]) == {"seq", "events", "preview"}
 
 
-def test_without_its_source_it_says_less_and_nothing_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_document_without_the_source_of_rules_is_less_precise_and_not_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_source(_: object) -> str:
         raise OSError("compiled only")
 
@@ -392,7 +388,7 @@ def test_without_its_source_it_says_less_and_nothing_wrong(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("name", bodies.MODELS)
-def test_a_command_says_who_may_and_shows_a_body(name: str) -> None:
+def test_command_lists_its_roles_and_has_an_example(name: str) -> None:
     made = operation(name)
     assert set(made["x-roles"]) == set(roles.MAY.get(name, ()))
     assert made["summary"]
@@ -410,7 +406,7 @@ VALUES: tuple[Any, ...] = (
 
 
 def taken(name: str, body: object) -> bool:
-    """Return whether the server's own model takes a body."""
+    """Return whether the server's own model accepts a body."""
     try:
         bodies.MODELS[name].model_validate_json(json.dumps(body))
     except ValidationError:
@@ -419,7 +415,7 @@ def taken(name: str, body: object) -> bool:
 
 
 @pytest.mark.parametrize("name", bodies.MODELS)
-def test_the_schema_allows_what_the_server_takes(name: str) -> None:
+def test_schema_allows_exactly_the_bodies_that_the_server_accepts(name: str) -> None:
     schema = BODIES[name]
     full = {**schema["examples"][0], "site_id": SITE_ID}
     assert taken(name, full)
@@ -431,7 +427,7 @@ def test_the_schema_allows_what_the_server_takes(name: str) -> None:
 
 @examples(300)
 @given(st.text(max_size=90) | st.text(" \u00a0\u2003\x1f\x7f\x85\u200b\u200d\u2028ab", max_size=5))
-def test_text_is_what_the_server_takes_for_text(text: str) -> None:
+def test_schema_allows_exactly_the_texts_that_the_server_accepts(text: str) -> None:
     for name, field_name in (("add-display", "name"), ("issue-ticket", "name"), ("issue-ticket", "phone")):
         body: Json = BODIES[name]["examples"][0] | {field_name: text}
         assert (CHECKER.problems(body, BODIES[name]) == []) is taken(name, body)
@@ -455,8 +451,8 @@ def busy_clinic() -> World:
 
 
 @pytest.mark.parametrize("view", [DeskView(open_sealed), DisplayView()])
-def test_a_view_s_cells_are_as_described(view: View) -> None:
-    """Whoever gives a cell another field describes it in `server.transport.spec.openapi`."""
+def test_cells_of_a_view_match_their_schemas(view: View) -> None:
+    """The schemas come from the types of the cells: see `server.transport.spec.cells`."""
     cells = draw(view, busy_clinic().board)
     schema = CHECKER.at(f"components/schemas/{view.kind.title()}Cells")
     assert CHECKER.problems(cells, schema) == []
@@ -470,14 +466,14 @@ def test_a_view_s_cells_are_as_described(view: View) -> None:
     assert [made["x-shape"] for made in live] == [view.shape]
 
 
-def test_a_ticket_s_cell_is_as_described() -> None:
+def test_cell_of_a_ticket_matches_its_schema() -> None:
     board = busy_clinic().board
     for visit_id in (*board.visits, 1):
         cells = draw(TicketView(visit_id), board)
         assert CHECKER.problems(cells, CHECKER.at("components/schemas/TicketCells")) == []
 
 
-def test_events_are_as_described() -> None:
+def test_events_match_their_schemas() -> None:
     world = busy_clinic()
     entry = next(each for each in world.board.entries.values() if each.state == "called")
     made = EVENTS["ticket-called"](  # type: ignore[call-arg]
@@ -491,58 +487,12 @@ def test_events_are_as_described() -> None:
         assert Event.kept_inside.isdisjoint(described["properties"])
 
 
-def test_every_answer_is_the_caller_s_own() -> None:
+def test_each_call_returns_a_document_of_its_own() -> None:
     openapi.document()["paths"].clear()
     assert openapi.document() == DOCUMENT
 
 
-async def test_a_document_is_made_once_however_many_ask_at_once() -> None:
-    made = []
-
-    def make() -> Json:
-        made.append(1)
-        time.sleep(0.05)  # in which all the others ask
-        return {"openapi": "3.1.0"}
-
-    served = openapi.Served(make)
-    request = Request({"type": "http", "headers": []})
-    answers = await asyncio.gather(*(served.answer(request) for _ in range(20)))
-    answers.append(await served.answer(request))
-    assert len(made) == 1
-    assert {bytes(each.body) for each in answers} == {b'{"openapi":"3.1.0"}'}
-
-
-async def test_a_document_is_compressed_for_whoever_takes_it_so_and_not_sent_twice() -> None:
-    served = openapi.Served(lambda: DOCUMENT)
-    plain = await served.answer(Request({"type": "http", "headers": []}))
-    asked = Request({"type": "http", "headers": [(b"accept-encoding", b"br, gzip")]})
-    compressed = await served.answer(asked)
-    assert "content-encoding" not in plain.headers
-    assert compressed.headers["content-encoding"] == "gzip"
-    assert plain.headers["vary"] == compressed.headers["vary"] == "Accept-Encoding"
-    assert gzip.decompress(bytes(compressed.body)) == plain.body
-    assert len(compressed.body) * 8 < len(plain.body)
-    known = Request({"type": "http", "headers": [(b"if-none-match", plain.headers["etag"].encode())]})
-    again = await served.answer(known)
-    assert (again.status_code, again.body) == (304, b"")
-
-
-async def test_what_could_not_be_made_is_tried_again() -> None:
-    def make() -> Json:
-        made.append(1)
-        if len(made) == 1:
-            raise OSError("not now")
-        return {}
-
-    made: list[int] = []
-    served = openapi.Served(make)
-    request = Request({"type": "http", "headers": []})
-    with pytest.raises(OSError, match="not now"):
-        await served.answer(request)
-    assert (await served.answer(request)).body == b"{}"
-
-
-def test_the_documents_look_at_all_of_unicode_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_of_unicode_is_read_once_for_all_documents(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     really = bodies.refused_characters
 
@@ -551,6 +501,6 @@ def test_the_documents_look_at_all_of_unicode_once(monkeypatch: pytest.MonkeyPat
         return really()
 
     monkeypatch.setattr(bodies, "refused_characters", noted)
-    openapi._characters.cache_clear()
+    requests._characters.cache_clear()
     assert openapi.document() == openapi.document() == DOCUMENT
     assert len(asked) == 1

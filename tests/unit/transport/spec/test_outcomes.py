@@ -1,4 +1,4 @@
-"""What a command can come to, read from its rule, and how often that rule is read."""
+"""The outcomes of commands, read from the rules, and how often a rule is read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from server.domain.events import TicketCalled, TicketTransferred
 from server.transport.spec.outcomes import Outcomes
 
 
-def test_a_rule_names_what_its_branch_and_what_that_calls_name() -> None:
+def test_outcome_has_the_classes_of_the_branch_and_of_the_functions_that_it_calls() -> None:
     outcomes = Outcomes()
     found = outcomes.of(CallNext)
     assert found is not None
@@ -26,17 +26,17 @@ def test_a_rule_names_what_its_branch_and_what_that_calls_name() -> None:
     assert SameQueue in other.errors
 
 
-def test_a_command_without_a_branch_has_no_outcome() -> None:
+def test_command_without_a_branch_has_no_outcome() -> None:
     assert Outcomes().of(Command) is None
 
 
-def test_what_only_the_server_causes_is_told_in_no_answer() -> None:
+def test_events_of_internal_commands_are_in_no_answer() -> None:
     outcomes = Outcomes()
     assert outcomes.untold
     assert outcomes.untold.isdisjoint(outcomes.clock)
 
 
-def test_each_module_is_read_once_whatever_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_module_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     read: Counter[object] = Counter()
     really = inspect.getsource
 
