@@ -1,7 +1,7 @@
 """Running the application under uvicorn, and stopping it without losing a screen.
 
-uvicorn itself stops listening at once and waits for connections that never end. Ours says goodbye to every stream
-first, so that each screen knows when to come back, and exits with status 0.
+uvicorn stops listening at once, and waits for connections that never end. This server first ends every stream with a
+``bye``, so that each screen knows when to come back, and exits with status 0.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from uvicorn.supervisors import multiprocess
 
 from server.transport.http.errors import error_body
 from server.transport.http.middleware import MAX_HEADER_BYTES, PROTECTION
-from server.transport.streams.handoff import HttpLine, WebSocketLine
+from server.transport.streams.handoff import HandOffHttpProtocol, HandOffWebSocketProtocol
 
 logger = structlog.get_logger(__name__)
 
@@ -30,8 +30,8 @@ class DrainingServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        # What is here now stays for good: no collection needs to look through it. And none should come in the middle of a
-        # fan-out because many connections have been made: what they leave behind is freed by counting.
+        # The objects of the start stay for good: no garbage collection needs to traverse them. And none should run in the
+        # middle of a fan-out because of many new connections: reference counting frees their objects.
         gc.collect()
         gc.freeze()
         gc.set_threshold(10_000, 10, 10)
@@ -39,7 +39,7 @@ class DrainingServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         hub = self.lifespan.state.get("hub")
         if hub is not None:
-            hub.draining = True  # readiness says so from now on
+            hub.draining = True  # readiness is 503 from now on
             await asyncio.sleep(self.config.drain_delay_seconds)  # type: ignore[attr-defined]
             for server in self.servers:
                 server.close()
@@ -49,11 +49,11 @@ class DrainingServer(uvicorn.Server):
     def handle_exit(self, sig: int, frame: Any) -> None:
         super().handle_exit(sig, frame)
         if sig == signal.SIGTERM:
-            self._captured_signals.clear()  # asked to stop and stopped: that is success, not a death by signal
+            self._captured_signals.clear()  # a stop on request is a success: uvicorn must not re-raise the signal
 
 
-class StrictProtocol(HttpLine):
-    """Refuses what is no HTTP in the API's error shape, and headers without end before they fill the memory."""
+class StrictProtocol(HandOffHttpProtocol):
+    """Refuses invalid HTTP in the API's error format, and endless headers before they fill the memory."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -113,7 +113,7 @@ def run(
     event_loop: Literal["auto", "asyncio", "uvloop"] = "auto",
     factory: bool = False,
 ) -> int:
-    """Serve ``app`` until a signal; return the exit status. With more than one worker ``app`` is an import string."""
+    """Serve ``app`` until a signal, and return the exit status. With more than one worker, ``app`` is an import string."""
     config = uvicorn.Config(
         app,
         host=host,
@@ -122,11 +122,11 @@ def run(
         loop=event_loop,
         factory=factory,
         log_config=None,
-        access_log=False,  # ours knows the route's template; a path may hold a ticket's token
+        access_log=False,  # ours logs the route's template; a path may hold a ticket's token
         server_header=False,
         http=StrictProtocol,
-        ws=WebSocketLine,
-        ws_per_message_deflate=False,  # 64 KiB of window for each connection, to save 200 bytes
+        ws=HandOffWebSocketProtocol,
+        ws_per_message_deflate=False,  # it costs a window of 64 KiB for each connection, to save 200 bytes
         ws_max_size=64 * 1024,
         timeout_graceful_shutdown=5,
         timeout_keep_alive=75,
@@ -136,7 +136,7 @@ def run(
     config.silent_seconds = 2 * heartbeat_seconds  # type: ignore[attr-defined]
     config.hand_off = hand_off  # type: ignore[attr-defined]
     if workers > 1:
-        multiprocess.Process = _DrainingProcess  # type: ignore[misc]  # uvicorn has no other way to name the server
+        multiprocess.Process = _DrainingProcess  # type: ignore[misc]  # uvicorn has no other way to set the server class
         listener = config.bind_socket()
         multiprocess.Multiprocess(config, sockets=[listener]).run()
         return 0

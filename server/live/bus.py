@@ -1,6 +1,6 @@
-"""The bus: how processes hint to each other that a site's log has grown. The log is the truth; a lost hint costs a second.
+"""The bus: processes hint to each other that a site's log has grown. The log is the truth; a lost hint costs a second.
 
-Channel names and payloads are made here and nowhere else.
+Channel names and payloads are built here and nowhere else.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ class Bus(Protocol):
 
     @property
     def healthy(self) -> bool:
-        """Whether messages were lately seen to come through."""
+        """Whether a message has come through lately."""
 
     async def start(self, listener: Listener, on_gap: GapListener) -> None:
-        """Begin to deliver to ``listener``; call ``on_gap`` whenever messages may have been lost."""
+        """Start to deliver to ``listener``. Call ``on_gap`` whenever messages may be lost."""
 
     async def stop(self) -> None:
-        """Stop delivering, and let go of every connection."""
+        """Stop delivering, and close every connection."""
 
     def publish(self, site_id: int, epoch: str, events: Sequence[Recorded]) -> None:
-        """Send events to every process that listens to the site. Never blocks, never raises: a full or broken bus drops."""
+        """Send events to every process that is subscribed to the site. Never block or raise: a full or broken bus drops."""
 
     async def subscribe(self, site_id: int) -> None:
-        """Listen to a site. Returns within a moment even if the bus is away."""
+        """Receive the events of a site. Returns within a moment, even if the bus is away."""
 
     async def unsubscribe(self, site_id: int) -> None:
-        """Listen to a site no longer."""
+        """Stop receiving the events of a site."""
 
 
 def channel(site_id: int) -> str:
@@ -46,12 +46,12 @@ def channel(site_id: int) -> str:
 
 
 def site_of_channel(name: str) -> int:
-    """Return the site whose channel has this name."""
+    """Return the id of the site whose channel has this name. Raises `ValueError` for any other name."""
     return int(name.removeprefix(_CHANNEL))
 
 
 def encode(epoch: str, events: Sequence[Recorded]) -> bytes:
-    """Return what goes over the bus: no personal data but its ciphertext."""
+    """Return the payload of events. Of personal data it holds only the ciphertext."""
     return orjson.dumps(
         [
             epoch,

@@ -1,7 +1,7 @@
-"""How the displays are that follow their streams in this process, and who is told of it.
+"""The health of the displays that follow their streams in this process, and its reports to their sites' logs.
 
-A site's log is told only of transitions, and only of those that last: a screen that drops out and is back within two
-seconds changes nothing.
+Only transitions are reported, and only those that last: a screen that drops out and is back within two seconds changes
+nothing.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import structlog
 
 from server.domain.model import LAGS, Display
 from server.live.stream import Stream
+from server.live.streams import StreamObserver
 
 logger = structlog.get_logger(__name__)
 
@@ -24,7 +26,7 @@ STEADY_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How a display is. ``connected`` is None in a process that it does not follow its stream in."""
+    """The health of one display. ``connected`` is None in a process that has never had a stream of it."""
 
     display_id: int
     connected: bool | None
@@ -36,71 +38,85 @@ class Health:
 Report = Callable[[Health], Awaitable[None]]
 
 
+class Observable(Protocol):
+    """Lets an observer see the streams of a process: `server.live.hub.Hub` is one."""
+
+    def observe(self, observer: StreamObserver) -> None: ...
+
+
 @dataclass(slots=True)
 class _Known:
-    """What this process knows of one display."""
+    """The facts that this process has about one display."""
 
     streams: dict[Stream, None] = field(default_factory=dict)
-    followed: bool = False  # ever, here
+    followed: bool = False  # whether it has ever had a stream here
     muted: bool | None = None
     version: str | None = None
     painted: int | None = None
     behind_since: float | None = None
-    steady: tuple[Health, float] | None = None  # what is to be told, and since when it is so
-    told: Health | None = None
+    unreported: tuple[Health, float] | None = None  # a health that differs from the log, and the time since when
+    reported: Health | None = None
 
 
 class Displays:
-    """Keeps the health of this process's displays, and has ``report`` tell the log of it. `run` it."""
+    """Keeps the health of the displays that have streams in ``hub``, and calls ``report`` for the log. `run` it."""
 
-    def __init__(self, report: Report, look_seconds: float = LOOK_SECONDS, steady_seconds: float = STEADY_SECONDS) -> None:
+    def __init__(
+        self, hub: Observable, report: Report, look_seconds: float = LOOK_SECONDS, steady_seconds: float = STEADY_SECONDS
+    ) -> None:
         self._report = report
         self._look_seconds = look_seconds
         self._steady_seconds = steady_seconds
         self._known: dict[int, _Known] = {}
+        hub.observe(self)
 
-    def joined(self, display_id: int, stream: Stream) -> None:
-        """A display has opened a stream here."""
-        known = self._known.setdefault(display_id, _Known())
+    def joined(self, stream: Stream) -> None:
+        """A stream has opened; those of displays count."""
+        display = stream.display
+        if display is None:
+            return
+        known = self._known.setdefault(display.id, _Known())
         if not known.streams:
-            known.told = None  # whoever had it before: now it is ours
+            known.reported = None  # the display may come from another process: from now on this one reports
             known.painted = known.behind_since = None
         known.streams[stream] = None
         known.followed = True
 
-    def left(self, display_id: int, stream: Stream) -> None:
-        """A display's stream here has ended."""
-        self._known[display_id].streams.pop(stream, None)
+    def left(self, stream: Stream) -> None:
+        """A stream has closed; those of displays count."""
+        display = stream.display
+        if display is not None:
+            self._known[display.id].streams.pop(stream, None)
 
-    def painted(self, display_id: int, seq: int, muted: bool | None, version: str | None) -> None:
-        """A display says that it shows everything up to ``seq``; and of its sound and its page, unless None."""
+    def acknowledged(self, display_id: int, seq: int, muted: bool | None, version: str | None) -> None:
+        """A display has painted everything up to ``seq``. None: it reports nothing about its sound, or its page."""
         known = self._known.setdefault(display_id, _Known())
         known.painted = max(seq, known.painted or 0)
         known.muted = known.muted if muted is None else muted
         known.version = known.version if version is None else version
 
     async def run(self) -> None:
-        """Look after them until cancelled."""
+        """Report every health that differs from the log and lasts for the steady seconds, until cancelled."""
         while True:
             await asyncio.sleep(self._look_seconds)
             now = time.monotonic()
             for display_id, known in list(self._known.items()):
                 health = self._health(display_id, known, now)
-                if self._agrees(known, health):
-                    known.steady = None
-                    if not known.streams and known.told is not None:
+                if self._is_in_log(known, health):
+                    known.unreported = None
+                    if not known.streams and known.reported is not None:
                         del self._known[display_id]
-                elif known.steady is None or known.steady[0] != health:
-                    known.steady = (health, now)
-                elif now - known.steady[1] >= self._steady_seconds:
-                    await self._tell(known, health)
+                elif known.unreported is None or known.unreported[0] != health:
+                    known.unreported = (health, now)
+                elif now - known.unreported[1] >= self._steady_seconds:
+                    await self._report_health(known, health)
 
     def _health(self, display_id: int, known: _Known, now: float) -> Health:
         connected = bool(known.streams) if known.followed else None
         return Health(display_id, connected, known.muted, known.version, self._lag(known, now))
 
     def _lag(self, known: _Known, now: float) -> int | None:
-        """Return for how long at least the display has not painted what it was sent, coarsely."""
+        """Return for how many seconds the display has been behind, rounded down to one of `LAGS`; None if not known."""
         if known.painted is None or not known.streams:
             return None
         if all(stream.changed_at <= known.painted for stream in known.streams):
@@ -110,20 +126,20 @@ class Displays:
             known.behind_since = now
         return max(lag for lag in LAGS if lag <= now - known.behind_since)
 
-    def _agrees(self, known: _Known, health: Health) -> bool:
-        """Return whether the log has it: what it was last told, and still says."""
-        if known.told != health:
+    def _is_in_log(self, known: _Known, health: Health) -> bool:
+        """Return whether the log has this health: it is the last one reported, and no process has marked it dark since."""
+        if known.reported != health:
             return False
         for stream in known.streams:
             recorded: Display | None = stream.display
-            return recorded is None or recorded.connected  # nobody else took it for gone
+            return recorded is None or recorded.connected
         return True
 
-    async def _tell(self, known: _Known, health: Health) -> None:
+    async def _report_health(self, known: _Known, health: Health) -> None:
         try:
             await self._report(health)
         except Exception as error:  # the next look tries again
             logger.warning("display not reported", display_id=health.display_id, error=repr(error))
             return
-        known.told = health
-        known.steady = None
+        known.reported = health
+        known.unreported = None

@@ -1,13 +1,14 @@
-"""Streams that were handed off: each is a connection that belongs to the feed, with no task, no request and no queue.
+"""Handed-off streams: each is a network connection that belongs to the feed, with no task, no request and no queue.
 
-A *line* is the asyncio protocol of such a connection. The lines of one projection that are framed alike are its *crowd*: a
-change is put together and framed once, and the same bytes are written to each, straight to its descriptor. `Lines` keeps
-what belongs to time: heartbeats on a wheel, spread over the interval, and deadlines of those who stand still.
+`HandedOffConnection` is the asyncio protocol of such a connection. The connections of one projection that have the same
+framing form a `Crowd`: a change is encoded and framed once, and the same bytes are written to each member, straight to its
+descriptor. `HandedOffConnections` keeps the timers: heartbeats on a wheel, spread over the interval, and the deadlines of
+readers that take nothing.
 
-The invariant that makes the walk cheap: a line is among its crowd's ``ready`` only if nothing is buffered for it and it is
-not being closed. Only this module writes to a line's transport; its buffer limit is zero, so the transport calls
-`pause_writing` before a write that did not all go returns, and `resume_writing` when the last byte has gone. A descriptor is
-thus never used while something is buffered before it, nor after the transport may have closed it.
+One invariant makes the loop over the members cheap: a connection is in its crowd's ``ready`` only if nothing is buffered for
+it and it is not closing. Only this module writes to the transport of a handed-off connection, and the transport's buffer
+limit is zero. The transport therefore calls `pause_writing` before a short write returns, and `resume_writing` when the last
+byte is sent. No descriptor is used while bytes are buffered before it, nor after the transport may have closed it.
 """
 
 from __future__ import annotations
@@ -20,26 +21,24 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
 from typing import Any, Protocol
 
-import structlog
-
 from server.domain.views import AHEAD
 from server.live import messages
-from server.live.feed import COUNT, Projection, TicketProjection
 from server.live.messages import Message, Position, Reason
+from server.live.projection import COUNT, Projection, TicketProjection
 from server.live.stream import BYE_SECONDS, Stream, life_seconds
-
-logger = structlog.get_logger(__name__)
 
 SHORTEST_TURN_SECONDS = 0.05
 LONGEST_TURN_SECONDS = 0.25
-SPOKES = 64
+SLOTS = 64
+
+OnWritten = Callable[[str, int, int], None]  # the kind of message, how many were written, and their bytes in all
 
 
-class Wire(Protocol):
-    """How messages are framed for one kind of connection. One object for all connections of a kind; it keeps no state."""
+class Framing(Protocol):
+    """The framing of messages on one kind of connection. One object serves all connections of its kind: it has no state."""
 
     def greeting(self) -> bytes:
-        """Return what is written before the first message."""
+        """Return the bytes before the first message."""
 
     @property
     def waits_for_peer(self) -> bool:
@@ -48,64 +47,64 @@ class Wire(Protocol):
     def frame(self, message: Message) -> bytes:
         """Return a message as it is written."""
 
-    def changes(self, at: Position, key: str) -> Callable[[bytes], bytes]:
-        """Return what frames a `change` of one cell, given its content, as `frame` would: for many at one number."""
+    def change_framer(self, at: Position, key: str) -> Callable[[bytes], bytes]:
+        """Return a function that frames a `change` of one cell, given its content, as `frame` does: for many cells."""
 
     def end(self, reason: Reason) -> bytes:
-        """Return what ends the framing, after the ``bye``."""
+        """Return the bytes after the ``bye`` that end the framing."""
 
-    def take(self, line: Line, data: bytes) -> None:
-        """Take what the peer has sent."""
+    def receive(self, connection: HandedOffConnection, data: bytes) -> None:
+        """Process bytes from the peer."""
 
 
-class Line(asyncio.Protocol):
-    """The protocol of a connection whose stream was handed off. Make it, then `begin` with the transport it was given."""
+class HandedOffConnection(asyncio.Protocol):
+    """The protocol of a connection whose stream was handed off. Create it, then `begin` with the connection's transport."""
 
     __slots__ = (
+        "_connections",
         "_crowd",
-        "_lines",
         "_transport",
         "context",
         "descriptor",
         "ends_at",
         "epoch",
+        "framing",
         "inbox",
         "sent",
-        "spoke",
+        "slot",
         "stream",
-        "wire",
     )
 
-    def __init__(self, lines: Lines, stream: Stream, wire: Wire, context: object = None) -> None:
+    def __init__(self, connections: HandedOffConnections, stream: Stream, framing: Framing, context: object = None) -> None:
         self.stream = stream
-        self.context = context  # of the wire's
-        self.inbox: Any = None  # of the wire's: what of the peer's has not been understood yet
+        self.context = context  # for the framing
+        self.inbox: Any = None  # for the framing: received bytes that are no whole message yet
         self.descriptor = -1
-        self.sent = -1  # while it is not among its crowd's ready: how far it has been told
+        self.sent = -1  # the number that the screen shows, while the connection is not ready
         self.epoch = ""
         self.ends_at = time.monotonic() + life_seconds()
-        self.spoke = 0
-        self.wire = wire
-        self._lines = lines
+        self.slot = 0  # on the heartbeat wheel
+        self.framing = framing
+        self._connections = connections
         self._crowd: Crowd
         self._transport: asyncio.Transport | None = None
 
-    # What the transport calls
+    # Called by the transport
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._unready()
+        self._leave_ready()
         self.descriptor = -1
         self._transport = None
-        self._lines.gone(self)
+        self._connections.remove(self)
 
     def pause_writing(self) -> None:
-        self._unready()
-        self._lines.paused[self] = time.monotonic() + self._lines.stalled_seconds
+        self._leave_ready()
+        self._connections.paused[self] = time.monotonic() + self._connections.stalled_seconds
 
     def resume_writing(self) -> None:
-        self._lines.paused.pop(self, None)
-        if self in self._lines.ending:
-            return  # all is said
+        self._connections.paused.pop(self, None)
+        if self in self._connections.ending:
+            return  # the ``bye`` is written
         if self.stream.ending is not None:
             self.end()
         else:
@@ -113,102 +112,102 @@ class Line(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
-            self.wire.take(self, data)
+            self.framing.receive(self, data)
 
     def eof_received(self) -> None:
-        self._unready()  # the transport closes itself
+        self._leave_ready()  # the transport closes itself
 
-    # What the stream asks
+    # Called by the stream
 
     @property
     def paused(self) -> bool:
-        """Whether something is buffered, because the reader does not take it."""
-        return self in self._lines.paused
+        """Whether bytes are buffered, because the reader does not take them."""
+        return self in self._connections.paused
 
     def end(self) -> None:
-        """Say ``bye`` and close; a reader that stands still is given a moment to take what it was sent before."""
-        if self._transport is None or self in self._lines.ending:
+        """Write ``bye`` and close. A paused reader gets a moment to take the bytes written before."""
+        if self._transport is None or self in self._connections.ending:
             return
         if self.paused:
-            self._lines.paused[self] = min(self._lines.paused[self], time.monotonic() + BYE_SECONDS)
+            self._connections.paused[self] = min(self._connections.paused[self], time.monotonic() + BYE_SECONDS)
             return
         reason = self.stream.ending
-        assert reason is not None, "ended by its stream"
+        assert reason is not None, "only an ending stream calls this"
         message = messages.bye(reason)
-        self._unready()
-        self._lines.ending[self] = time.monotonic() + BYE_SECONDS
-        self._lines.count(message, 1)
-        self._write(self.wire.frame(message) + self.wire.end(reason))
-        if not self.wire.waits_for_peer:
+        self._leave_ready()
+        self._connections.ending[self] = time.monotonic() + BYE_SECONDS
+        self._connections.count(message, 1)
+        self._write(self.framing.frame(message) + self.framing.end(reason))
+        if not self.framing.waits_for_peer:
             self.close()
 
     def finish(self) -> None:
-        """End when everything up to the stream's last number has been told."""
-        self._lines.finishing[self] = None
+        """End the stream when its screen shows the stream's last number."""
+        self._connections.finishing[self] = None
 
     def abort(self) -> None:
-        """Cut the connection; what has not gone yet is lost."""
-        self._unready()
+        """Close the connection at once; buffered bytes are lost."""
+        self._leave_ready()
         if self._transport is not None:
             self._transport.abort()
 
-    def give_up(self) -> None:
-        """The peer has had its time to take the end, or to answer it."""
+    def close_overdue(self) -> None:
+        """Close the connection: the peer has not taken the end, or not answered it, in time."""
         if self.paused:
             self.stream.abort()
         elif self._transport is not None:
             self._transport.close()
 
     def close(self) -> None:
-        """Close the connection when what is buffered has gone."""
-        self._unready()
+        """Close the connection when all buffered bytes are sent."""
+        self._leave_ready()
         if self._transport is not None:
-            self._lines.ending.setdefault(self, time.monotonic() + BYE_SECONDS)
+            self._connections.ending.setdefault(self, time.monotonic() + BYE_SECONDS)
             self._transport.close()
 
-    def hang_up(self) -> None:
-        """Say nothing more; the connection is closed when the peer has closed its side too, or has had its time.
+    def half_close(self) -> None:
+        """Close our side only. The connection closes when the peer closes its side, or after a second.
 
-        Were it closed while the peer still sends, the kernel would answer that with a reset, and the peer might never read
-        what it was told last.
+        If the connection were closed while the peer still sends, the kernel would answer with a reset. The peer might then
+        never read the last bytes written to it.
         """
-        self._unready()
+        self._leave_ready()
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        self._lines.ending.setdefault(self, time.monotonic() + BYE_SECONDS)
+        self._connections.ending.setdefault(self, time.monotonic() + BYE_SECONDS)
         if transport.can_write_eof():
             transport.write_eof()
         else:
             transport.close()
 
-    # What the endpoint and the wire ask
+    # Called by the endpoint and the framing
 
     def begin(self, transport: asyncio.Transport, descriptor: int, stalled: bool = False) -> None:
-        """Take over a connection: greet, say what there is to say, and follow.
+        """Take over a connection: write the greeting and the first message, then follow the projection.
 
-        ``descriptor`` is -1 if TLS lies between; ``stalled`` says that the transport has paused whom it belonged to.
+        ``descriptor`` is -1 if the connection uses TLS. ``stalled`` says that the transport has paused its last protocol.
         """
         self._transport = transport
         self.descriptor = descriptor
         stream = self.stream
-        self._crowd = self._lines.join(self)
+        self._crowd = self._connections.join(self)
         stream.hand_off(self)
-        if stream.over_at is not None:
+        if stream.last_seq is not None:
             self.finish()
         if stalled:
-            self.pause_writing()  # its head has not gone yet; whom the transport will resume is this protocol
+            self.pause_writing()  # the response head is still buffered; the transport will resume this protocol
         since, projection = stream.since, stream.projection
         stream.since = None
-        first = self.wire.greeting()
-        if projection.answers(since):
+        first = self.framing.greeting()
+        if projection.can_resume(since):
             assert since is not None
             self.epoch, self.sent = since.epoch, since.seq
-            if projection.changed_at <= since.seq:  # nothing to catch up with: say so at once
+            if projection.changed_at <= since.seq:  # the screen is up to date: confirm it at once
                 self.sent = projection.seq
-                beat = projection.beat()
-                first += self.wire.frame(beat)
-                self._lines.count(beat, 1)
+                heartbeat = projection.heartbeat()
+                first += self.framing.frame(heartbeat)
+                self._connections.count(heartbeat, 1)
         if self.paused or stream.ending is not None:
             if first:
                 self._write(first)
@@ -217,61 +216,61 @@ class Line(asyncio.Protocol):
         else:
             self._catch_up(first)
 
-    def say(self, data: bytes) -> None:
-        """Write what answers the peer, in the wire's own framing: a pong."""
-        if self._transport is not None and self not in self._lines.ending:
+    def reply(self, data: bytes) -> None:
+        """Write an answer to the peer that is already framed: a pong, or a close."""
+        if self._transport is not None and self not in self._connections.ending:
             self._write(data)
 
-    # Its own
+    # Internal
 
     @property
     def up_to_date(self) -> bool:
-        """Whether it has been told everything that its projection shows."""
+        """Whether the screen was sent every change that its projection shows."""
         return self.ready and self._crowd.sent >= self.stream.projection.changed_at
 
     @property
     def ready(self) -> bool:
-        """Whether it is told of changes together with its crowd."""
-        return self._crowd.ready.get(self.descriptor) is self or self in self._crowd.veiled
+        """Whether the connection gets changes together with its crowd."""
+        return self._crowd.ready.get(self.descriptor) is self or self in self._crowd.ready_over_tls
 
-    def beat(self) -> None:
-        """Write a heartbeat, unless the reader stands still or is being told the end."""
+    def heartbeat(self) -> None:
+        """Write a heartbeat, unless the reader is paused or the stream is ending."""
         if self.ready:
-            self._write(self._crowd.beat())
+            self._write(self._crowd.heartbeat())
 
     def _catch_up(self, first: bytes = b"") -> None:
-        """Write ``first``, and what the projection has that this screen has not; then it is told with its crowd."""
+        """Write ``first`` and all that the screen misses. From then on its crowd writes to it."""
         projection = self.stream.projection
-        message = self._lines.due(projection, self.epoch, self.sent)
+        message = self._connections.next_message(projection, self.epoch, self.sent)
         if message is not None:
             self.epoch, self.sent = projection.epoch, projection.seq
-            self._lines.count(message, 1)
-            first += self.wire.frame(message)
+            self._connections.count(message, 1)
+            first += self.framing.frame(message)
         if first:
             self._write(first)
         if not self.paused and self._transport is not None and not self._transport.is_closing():
-            self._join()
+            self._join_ready()
 
-    def _join(self) -> None:
+    def _join_ready(self) -> None:
         crowd = self._crowd
-        if not crowd.ready and not crowd.veiled:
+        if not crowd.ready and not crowd.ready_over_tls:
             crowd.epoch, crowd.sent = self.stream.projection.epoch, self.stream.projection.seq
         if self.descriptor >= 0:
             crowd.ready[self.descriptor] = self
         else:
-            crowd.veiled[self] = None
-        crowd.settle()
+            crowd.ready_over_tls[self] = None
+        crowd.update_sole_descriptor()
 
-    def _unready(self) -> None:
-        """Be told nothing with the crowd any more; remember how far that has come."""
+    def _leave_ready(self) -> None:
+        """Leave the crowd's ready connections, and note the number that the screen shows."""
         if not self.ready:
             return
         crowd = self._crowd
         if self.descriptor >= 0:
             del crowd.ready[self.descriptor]
         else:
-            del crowd.veiled[self]
-        crowd.settle()
+            del crowd.ready_over_tls[self]
+        crowd.update_sole_descriptor()
         self.epoch, self.sent = crowd.epoch, crowd.sent
 
     def _write(self, data: bytes) -> None:
@@ -281,12 +280,12 @@ class Line(asyncio.Protocol):
             return
         if self.descriptor >= 0 and not self.paused and not transport.is_closing():
             for _, rest in _write_to(((self.descriptor, data),)):
-                self.left_over(rest)
+                self.write_rest(rest)
         else:
             transport.write(data)
 
-    def left_over(self, data: bytes | None) -> None:
-        """Have the transport write what the descriptor did not take; None: it takes nothing any more."""
+    def write_rest(self, data: bytes | None) -> None:
+        """Leave bytes that the descriptor did not take to the transport. None means that the descriptor is broken."""
         if data is None:
             self.abort()
         elif self._transport is not None:
@@ -294,101 +293,113 @@ class Line(asyncio.Protocol):
 
 
 class Crowd:
-    """The lines of one projection that are framed alike. It watches the projection, which calls it after a change.
+    """The connections of one projection that have the same framing. A watcher: the projection calls it after a change.
 
-    ``ready`` are those, by descriptor, who have been told everything so far and take what they are written; the others catch
-    up by themselves when they can. ``sent`` is how far the ready ones have been told.
+    ``ready`` holds, by descriptor, the connections that are up to date to ``sent`` and have nothing buffered. The others
+    catch up by themselves when they can.
     """
 
-    __slots__ = ("_beat", "_lines", "_projection", "epoch", "members", "only", "ready", "sent", "veiled", "wire")
+    __slots__ = (
+        "_connections",
+        "_heartbeat",
+        "_projection",
+        "epoch",
+        "framing",
+        "members",
+        "ready",
+        "ready_over_tls",
+        "sent",
+        "sole_descriptor",
+    )
 
-    def __init__(self, lines: Lines, projection: Projection, wire: Wire) -> None:
-        self.wire = wire
+    def __init__(self, connections: HandedOffConnections, projection: Projection, framing: Framing) -> None:
+        self.framing = framing
         self.members = 0
-        self.ready: dict[int, Line] = {}
-        self.only = -1  # the descriptor of the one that is ready, if it is just one
-        self.veiled: dict[Line, None] = {}  # ready, but behind TLS
+        self.ready: dict[int, HandedOffConnection] = {}
+        self.sole_descriptor = -1  # of the only ready connection; -1 if there are none, several, or it uses TLS
+        self.ready_over_tls: dict[HandedOffConnection, None] = {}
         self.epoch, self.sent = projection.epoch, projection.seq
-        self._lines = lines
+        self._connections = connections
         self._projection = projection
-        self._beat: tuple[int, int, Message, bytes] | None = None
+        self._heartbeat: tuple[int, int, Message, bytes] | None = None
 
     def __call__(self) -> None:
         projection = self._projection
-        message = self._lines.due(projection, self.epoch, self.sent)
+        message = self._connections.next_message(projection, self.epoch, self.sent)
         if message is None:
             return
         self.epoch, self.sent = projection.epoch, projection.seq
-        self._lines.count(message, len(self.ready) + len(self.veiled))
-        data = self.wire.frame(message)
+        self._connections.count(message, len(self.ready) + len(self.ready_over_tls))
+        data = self.framing.frame(message)
         for descriptor, rest in _write_to(zip(self.ready, repeat(data))):
-            self.ready[descriptor].left_over(rest)
-        for line in list(self.veiled):
-            line.left_over(data)
+            self.ready[descriptor].write_rest(rest)
+        for connection in list(self.ready_over_tls):
+            connection.write_rest(data)
 
-    def settle(self) -> None:
-        """Somebody has become ready, or is so no longer."""
-        self.only = next(iter(self.ready)) if len(self.ready) == 1 and not self.veiled else -1
+    def update_sole_descriptor(self) -> None:
+        """Set ``sole_descriptor`` after a change of the ready connections."""
+        self.sole_descriptor = next(iter(self.ready)) if len(self.ready) == 1 and not self.ready_over_tls else -1
 
-    def beat(self) -> bytes:
-        """Return a heartbeat as it is written: the same bytes for all who are due in one turn of the wheel."""
-        turn = self._lines.turn
+    def heartbeat(self) -> bytes:
+        """Return a framed heartbeat: the same bytes for every member in one turn of the wheel."""
+        turn = self._connections.turn
         projection = self._projection
-        if self._beat is None or self._beat[:2] != (turn, projection.seq):
-            message = projection.beat()
-            self._beat = (turn, projection.seq, message, self.wire.frame(message))
-        self._lines.count(self._beat[2], 1)
-        return self._beat[3]
+        if self._heartbeat is None or self._heartbeat[:2] != (turn, projection.seq):
+            message = projection.heartbeat()
+            self._heartbeat = (turn, projection.seq, message, self.framing.frame(message))
+        self._connections.count(self._heartbeat[2], 1)
+        return self._heartbeat[3]
 
 
-def write_each(projections: Sequence[TicketProjection]) -> tuple[int, int]:
-    """Write to each ticket's screens that it has moved on; all are at one number. Return how many messages, and bytes.
+def write_counts(projections: Sequence[TicketProjection]) -> tuple[int, int]:
+    """Write each ticket's new count of entries ahead to its screens. Return how many messages and how many bytes.
 
-    Nearly every ticket has one screen, which takes what it is written: that is the short way. All others are woken.
+    All tickets are at one number. Nearly every ticket has one screen, and that screen takes its bytes at once: such tickets
+    are written here. The watchers of all others are woken.
 
-    Everything is put together before anything is written: a write leaves little of ours in the processor's caches, and
-    each object that was touched in between would be waited for.
+    All messages are built before the first is written. A write leaves little of our memory in the processor's caches, and
+    each object touched between two writes would be fetched again.
     """
     at = projections[0].position
     seq = at.seq
-    framings: dict[Wire, Callable[[bytes], bytes]] = {}
-    due: list[tuple[int, bytes]] = []
+    framers: dict[Framing, Callable[[bytes], bytes]] = {}
+    writes: list[tuple[int, bytes]] = []
     crowds: list[Crowd] = []
     others: list[TicketProjection] = []
     size = 0
     for projection in projections:
         watchers = projection.watchers
         (crowd,) = watchers.values() if len(watchers) == 1 else (None,)
-        if type(crowd) is not Crowd or crowd.only < 0:
+        if type(crowd) is not Crowd or crowd.sole_descriptor < 0:
             others.append(projection)
             continue
-        wire = crowd.wire
-        framed = framings.get(wire)
-        if framed is None:
-            framed = framings[wire] = wire.changes(at, AHEAD)
-        data = framed(COUNT % projection.ahead)
+        framing = crowd.framing
+        framer = framers.get(framing)
+        if framer is None:
+            framer = framers[framing] = framing.change_framer(at, AHEAD)
+        data = framer(COUNT % projection.ahead)
         size += len(data)
-        due.append((crowd.only, data))
+        writes.append((crowd.sole_descriptor, data))
         crowd.sent = seq
         crowds.append(crowd)
-    not_taken = _write_to(due)
+    not_taken = _write_to(writes)
     if not_taken:
-        lines = {crowd.only: crowd.ready[crowd.only] for crowd in crowds}
+        connections = {crowd.sole_descriptor: crowd.ready[crowd.sole_descriptor] for crowd in crowds}
         for descriptor, rest in not_taken:
-            lines[descriptor].left_over(rest)
+            connections[descriptor].write_rest(rest)
     for projection in others:
         projection.wake()
-    return len(due), size
+    return len(writes), size
 
 
-def _write_to(due: Iterable[tuple[int, bytes]]) -> list[tuple[int, bytes | None]]:
-    """Write to each descriptor, in the order in which they come. Return what any did not take; None of one that is broken.
+def _write_to(writes: Iterable[tuple[int, bytes]]) -> list[tuple[int, bytes | None]]:
+    """Write to each descriptor in order. Return the bytes that a descriptor did not take, or None for a broken one.
 
-    Whatever is wrong with one, the others are written to. Nothing else is done in between: nobody is closed or paused by it.
+    A failure of one descriptor does not stop the others. The loop closes and pauses no connection.
     """
     write = os.write
     not_taken: list[tuple[int, bytes | None]] = []
-    for descriptor, data in due:
+    for descriptor, data in writes:
         try:
             written = write(descriptor, data)
         except BlockingIOError:
@@ -401,92 +412,95 @@ def _write_to(due: Iterable[tuple[int, bytes]]) -> list[tuple[int, bytes | None]
     return not_taken
 
 
-class Lines:
-    """All lines of one process: their crowds, the wheel that beats for them, and who is given how much time yet."""
+class HandedOffConnections:
+    """All handed-off connections of one process: their crowds, the wheel of their heartbeats, and their deadlines.
+
+    ``on_closed`` gets each stream whose connection is closed, and ``on_written`` a count of every message written.
+    """
 
     def __init__(
-        self, heartbeat_seconds: float, stalled_seconds: float, leave: Callable[[Stream], None], tally: Tally
+        self,
+        heartbeat_seconds: float,
+        stalled_seconds: float,
+        on_closed: Callable[[Stream], None],
+        on_written: OnWritten,
     ) -> None:
         self.heartbeat_seconds = heartbeat_seconds
         self.stalled_seconds = stalled_seconds
-        self.paused: dict[Line, float] = {}  # until when
-        self.ending: dict[Line, float] = {}  # they have been told the end; until when they may take to go
-        self.finishing: dict[Line, None] = {}
+        self.paused: dict[HandedOffConnection, float] = {}  # each with the time at which it is aborted
+        self.ending: dict[HandedOffConnection, float] = {}  # the ``bye`` is written; the time at which they are closed
+        self.finishing: dict[HandedOffConnection, None] = {}
         self.turn = 0
-        self._leave = leave
-        self._tally = tally
-        pace = min(LONGEST_TURN_SECONDS, max(SHORTEST_TURN_SECONDS, heartbeat_seconds / SPOKES))
-        self._spokes: list[dict[Line, None]] = [{} for _ in range(max(1, round(heartbeat_seconds / pace)))]
+        self._on_closed = on_closed
+        self._on_written = on_written
+        pace = min(LONGEST_TURN_SECONDS, max(SHORTEST_TURN_SECONDS, heartbeat_seconds / SLOTS))
+        self._slots: list[dict[HandedOffConnection, None]] = [{} for _ in range(max(1, round(heartbeat_seconds / pace)))]
 
-    def join(self, line: Line) -> Crowd:
-        """Put a line that has taken over its connection on the wheel; return the crowd that it joins."""
-        line.spoke = random.randrange(len(self._spokes))
-        self._spokes[line.spoke][line] = None
-        projection = line.stream.projection
-        crowd = projection.watchers.get(line.wire)
+    def join(self, connection: HandedOffConnection) -> Crowd:
+        """Put a connection on the wheel, and return the crowd that it belongs to."""
+        connection.slot = random.randrange(len(self._slots))
+        self._slots[connection.slot][connection] = None
+        projection = connection.stream.projection
+        crowd = projection.watchers.get(connection.framing)
         if not isinstance(crowd, Crowd):
-            crowd = projection.watchers[line.wire] = Crowd(self, projection, line.wire)
+            crowd = projection.watchers[connection.framing] = Crowd(self, projection, connection.framing)
         crowd.members += 1
         return crowd
 
-    def gone(self, line: Line) -> None:
-        """A line's connection is no more."""
-        for place in (self._spokes[line.spoke], self.paused, self.ending, self.finishing):
-            place.pop(line, None)
-        crowd = line._crowd
+    def remove(self, connection: HandedOffConnection) -> None:
+        """Forget a connection that is lost."""
+        for place in (self._slots[connection.slot], self.paused, self.ending, self.finishing):
+            place.pop(connection, None)
+        crowd = connection._crowd
         crowd.members -= 1
         if not crowd.members:
-            line.stream.projection.watchers.pop(crowd.wire, None)
-        self._leave(line.stream)
+            connection.stream.projection.watchers.pop(crowd.framing, None)
+        self._on_closed(connection.stream)
 
     def count(self, message: Message, times: int) -> None:
-        """Note that a message was written."""
-        self._tally(message.kind, times, times * len(message.payload))
+        """Count a message that was written ``times`` times."""
+        self._on_written(message.kind, times, times * len(message.payload))
 
-    def tell(self, projections: Sequence[TicketProjection]) -> None:
-        """Write to the screens of tickets that have moved on."""
-        self._tally("change", *write_each(projections))
+    def write_counts(self, projections: Sequence[TicketProjection]) -> None:
+        """Write each ticket's new count of entries ahead to its screens."""
+        self._on_written("change", *write_counts(projections))
 
-    def due(self, projection: Projection, epoch: str, seq: int) -> Message | None:
-        """Return what is to be told to who has been told everything up to ``seq``, if anything."""
-        return projection.due(Position(epoch, projection.view.shape, seq), self.heartbeat_seconds)
+    def next_message(self, projection: Projection, epoch: str, seq: int) -> Message | None:
+        """Return the next message for a screen that is up to date to ``seq``, or None."""
+        return projection.next_message(Position(epoch, projection.view.shape, seq), self.heartbeat_seconds)
 
     async def run(self) -> None:
-        """Turn the wheel, and look after deadlines, until cancelled."""
-        pace = self.heartbeat_seconds / len(self._spokes)
+        """Turn the wheel and enforce the deadlines, until cancelled."""
+        pace = self.heartbeat_seconds / len(self._slots)
         due = time.monotonic()
         while True:
             await asyncio.sleep(due - time.monotonic())
-            due = max(
-                due + pace, time.monotonic() + 0.9 * pace
-            )  # made up for slowly: never two heartbeats soon after another
+            # A late wheel makes up for it slowly: no connection gets two heartbeats in quick succession.
+            due = max(due + pace, time.monotonic() + 0.9 * pace)
             self.turn += 1
-            self._beat(self._spokes[self.turn % len(self._spokes)])
-            self._look()
+            self._send_heartbeats(self._slots[self.turn % len(self._slots)])
+            self._enforce_deadlines()
 
-    def _beat(self, lines: dict[Line, None]) -> None:
+    def _send_heartbeats(self, connections: dict[HandedOffConnection, None]) -> None:
         now = time.monotonic()
-        for line in list(lines):
-            if line.stream.ending is None:
-                if now >= line.ends_at:
-                    line.stream.end("age")
+        for connection in list(connections):
+            if connection.stream.ending is None:
+                if now >= connection.ends_at:
+                    connection.stream.end("age")
                 else:
-                    line.beat()
+                    connection.heartbeat()
 
-    def _look(self) -> None:
+    def _enforce_deadlines(self) -> None:
         now = time.monotonic()
-        for line, until in list(self.paused.items()):
+        for connection, until in list(self.paused.items()):
             if now >= until:
-                line.stream.end("slow")
-                line.stream.abort()
-        for line, until in list(self.ending.items()):
+                connection.stream.end("slow")
+                connection.stream.abort()
+        for connection, until in list(self.ending.items()):
             if now >= until:
-                line.give_up()
-        for line in list(self.finishing):
-            stream = line.stream
-            if stream.over_at is not None and stream.projection.seq >= stream.over_at and line.up_to_date:
-                del self.finishing[line]
+                connection.close_overdue()
+        for connection in list(self.finishing):
+            stream = connection.stream
+            if stream.last_seq is not None and stream.projection.seq >= stream.last_seq and connection.up_to_date:
+                del self.finishing[connection]
                 stream.end("ended")
-
-
-Tally = Callable[[str, int, int], None]  # a kind of message, how many were written, and how many bytes

@@ -1,4 +1,4 @@
-"""A bus within one process: the real thing for one server process, and for tests with several feeds in one."""
+"""A bus within one process: the production bus of a single server process, and of tests with several hubs."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from server.live.bus import GapListener, Listener, decode, encode
 
 
 class Exchange:
-    """What the memory buses of one process have in common: who listens to what."""
+    """Connects the memory buses of one process."""
 
     def __init__(self) -> None:
         self.buses: list[MemoryBus] = []
 
 
 class MemoryBus:
-    """One party on an `Exchange`. Events go through the same encoding as over Redis, and arrive at once."""
+    """One bus on an `Exchange`. Events are encoded as over Redis, and arrive at once."""
 
     healthy = True
 

@@ -1,6 +1,6 @@
-"""The four messages of the stream, as they are written. Their names and layouts are made here and nowhere else.
+"""The four messages of the stream, encoded. Their names and layouts are defined here and nowhere else.
 
-A payload is JSON in bytes, encoded once and framed by each transport (`server.transport.streams.sse`, `.websocket`).
+A payload is JSON in bytes, encoded once and framed by each transport (`server.transport.streams.framing`).
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from typing import Any, Literal, get_args
 import orjson
 
 RETRY_MILLISECONDS = 5_000
-# Why a stream ends. After the final ones there is nothing to come back for: who asks again is refused, or shown the same.
+# Why a stream ends. After a final reason a client does not come back: it would be refused, or get the same end.
 Reason = Literal["age", "drain", "ended", "over-cap", "revoked", "role", "slow"]
 REASONS: tuple[Reason, ...] = get_args(Reason)
 FINAL: frozenset[str] = frozenset({"ended", "revoked"})
-DRAIN_RETRY_MILLISECONDS = 1_000  # another process is ready, or soon will be: a screen should not stand still for long
+DRAIN_RETRY_MILLISECONDS = 1_000  # short: another process is ready, or is soon
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message: its kind, the resume id it carries (None for a ``bye``), and its JSON object."""
+    """One message: its kind, its resume id (None for a ``bye``), and its JSON object."""
 
     kind: Literal["snapshot", "change", "heartbeat", "bye"]
     id: str | None
@@ -33,7 +33,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a screen is: which history, which layout, and how far. Its text is ``{epoch}.{shape}.{seq}``."""
+    """The position of a screen: history, layout of the view, log number. Its text is ``{epoch}.{shape}.{seq}``."""
 
     epoch: str
     shape: str
@@ -44,7 +44,7 @@ class Position:
 
     @classmethod
     def parse(cls, text: str) -> Position | None:
-        """Return the position that ``text`` names, or None if it is none of ours: such a screen gets a snapshot."""
+        """Return the position in ``text``, or None if the text is not valid: such a screen gets a snapshot."""
         epoch, _, rest = text.partition(".")
         shape, _, seq = rest.partition(".")
         if not (epoch and shape and seq.isascii() and seq.isdigit() and len(seq) <= 16):
@@ -53,20 +53,20 @@ class Position:
 
 
 def encode(cell: Mapping[str, Any]) -> bytes:
-    """Return a cell's compact JSON, to be kept.
+    """Return a cell's compact JSON, for keeping.
 
-    What orjson returns keeps the kilobytes that it was written into: no harm in what is sent at once, but in what stays.
+    It is a copy: an object that orjson returns holds the kilobytes of the buffer that it was written into.
     """
     return b"%b" % orjson.dumps(cell)
 
 
 def digest_of(key: str, content: bytes) -> int:
-    """Return one cell's part of a view's digest: the CRC-32 of the key followed by the cell's compact JSON."""
+    """Return a cell's share of the view's digest: the CRC-32 of the key followed by the cell's compact JSON."""
     return zlib.crc32(content, zlib.crc32(key.encode()))
 
 
 def snapshot(at: Position, cells: Mapping[str, bytes], heartbeat_seconds: float, now_milliseconds: int) -> Message:
-    """All cells: replaces what the screen knows. It also says the server's time, and how often to expect a heartbeat."""
+    """Return a snapshot, which replaces the screen's state: all cells, the server's time, the interval of heartbeats."""
     heartbeat_milliseconds = round(heartbeat_seconds * 1000)
     body = b'{"seq":%d,"at":%d,"heartbeat_ms":%d,"cells":%b}' % (
         at.seq,
@@ -78,34 +78,34 @@ def snapshot(at: Position, cells: Mapping[str, bytes], heartbeat_seconds: float,
 
 
 def change(at: Position, changed: Iterable[tuple[str, bytes]], gone: list[str]) -> Message:
-    """The cells that are new or other than before, and the keys of those that are gone."""
+    """Return a change: the cells that are new or different, and the keys of removed cells."""
     body = b'{"seq":%d,"set":%b,"del":%b}' % (at.seq, _object(changed), orjson.dumps(gone))
     return Message("change", str(at), body)
 
 
 def change_around(at: Position, key: str) -> tuple[bytes, bytes]:
-    """What stands before and after the content of a `change` of one cell, made once where many have one of their own."""
+    """Return the bytes before and after the content of a `change` of one cell. Built once, they serve many screens."""
     return b'{"seq":%d,"set":{"%b":' % (at.seq, key.encode()), b'},"del":[]}'
 
 
 def heartbeat(at: Position, now_milliseconds: int, digest: int) -> Message:
-    """A sign of life on a quiet view, the server's time, and the digest the screen's own cells must have."""
+    """Return a heartbeat: the server's time, and the digest that the screen's cells must have."""
     return Message("heartbeat", str(at), b'{"seq":%d,"at":%d,"digest":%d}' % (at.seq, now_milliseconds, digest))
 
 
 def bye(reason: str) -> Message:
-    """The last message of a stream: come back after ``retry_ms``, spread so that not all come at once."""
+    """Return a bye, the last message of a stream. Its ``retry_ms`` is random, so that not all screens come back at once."""
     usual = DRAIN_RETRY_MILLISECONDS if reason == "drain" else RETRY_MILLISECONDS
     return Message("bye", None, orjson.dumps({"retry_ms": jittered_retry(usual), "reason": reason}))
 
 
 def jittered_retry(usual: int = RETRY_MILLISECONDS) -> int:
-    """Return a reconnection delay in milliseconds, spread over half to one and a half of the ``usual`` one."""
+    """Return a random reconnection delay between half and one and a half of ``usual``, in milliseconds."""
     return random.randint(usual // 2, usual * 3 // 2)
 
 
 def now_milliseconds() -> int:
-    """Return the server's clock as messages tell it."""
+    """Return the server's time as messages carry it: milliseconds since 1970."""
     return time.time_ns() // 1_000_000
 
 

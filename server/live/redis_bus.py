@@ -1,8 +1,8 @@
-"""The bus over Redis pub/sub: one channel per site, and a probe that this process sends to itself. Where the server says
-that it is a cluster, the channels are sharded: each lives on one node, and no node carries them all.
+"""The bus over Redis pub/sub: one channel per site, and a probe message that this process sends to itself. On a Redis
+cluster the channels are sharded: each is on one node, and no node carries them all.
 
-redis-py's pub/sub reconnects in silence and loses what came meanwhile, so nothing here trusts it: a connection that
-stays silent while probes are sent is thrown away, and every new one counts as a gap.
+redis-py's pub/sub reconnects in silence, and loses the messages in between. Nothing here relies on it: a connection that
+stays silent while probes are sent is closed, and every new connection counts as a gap.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ logger = structlog.get_logger(__name__)
 
 CALL_SECONDS = 0.2
 CONNECT_SECONDS = 1.0
-SHARD_WAIT_SECONDS = 0.02  # how long one node of a cluster is listened to before the next
+SHARD_WAIT_SECONDS = 0.02  # how long to wait for one node of a cluster before the next
 PROBE_SECONDS = 1.0
 SILENT_SECONDS = 3.0
-REST_SECONDS = 1.0  # after a failed call nothing is tried for so long: the breaker
+REST_SECONDS = 1.0  # the pause after a failed call: the breaker
 QUEUED = 1_000
 _FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError)
 
-Seal = Callable[[bytes, str], str]  # a payload and the channel that it is bound to
-Open = Callable[[str, str], bytes]  # raises `ValueError` for what was not sealed for this channel
+Seal = Callable[[bytes, str], str]  # a payload, and the channel that it is bound to
+Open = Callable[[str, str], bytes]  # raises `ValueError` for a payload that was not sealed for this channel
 
 
 class RedisBus:
-    """A bus over the Redis at ``url``. Redis being away is never an error here: messages drop, the log heals.
+    """A bus over the Redis at ``url``. An unavailable Redis is never an error here: messages drop, and the log heals.
 
-    What it carries is sealed: whoever else uses that Redis reads no name, and can put nothing on a screen.
+    Payloads are sealed: another user of that Redis can read no name, and can put nothing on a screen.
     """
 
     def __init__(self, url: str, seal: Seal, opened: Open) -> None:
@@ -54,14 +54,14 @@ class RedisBus:
         self._redis: Redis = Redis.from_url(
             url,
             socket_connect_timeout=CALL_SECONDS,
-            socket_timeout=None,  # the reader waits for as long as nothing comes; calls are bounded one by one
+            socket_timeout=None,  # the reader waits without a limit; each call has its own
             retry=Retry(NoBackoff(), 0),
         )
         self._probe = f"nowserving:probe:{secrets.token_hex(8)}"
         self._sites: set[int] = set()
         self._outgoing: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(QUEUED)
         self._pubsub: PubSub | None = None
-        self._heard_at = 0.0
+        self._received_at = 0.0
         self._tasks: list[asyncio.Task[None]] = []
         self._listener: Listener
         self._on_gap: GapListener
@@ -70,7 +70,7 @@ class RedisBus:
 
     @property
     def healthy(self) -> bool:
-        return time.monotonic() - self._heard_at < SILENT_SECONDS
+        return time.monotonic() - self._received_at < SILENT_SECONDS
 
     async def start(self, listener: Listener, on_gap: GapListener) -> None:
         self._listener, self._on_gap = listener, on_gap
@@ -87,7 +87,7 @@ class RedisBus:
                     await self._cluster.aclose()
 
     async def problem(self) -> str | None:
-        """Try the connection once, without starting; return what is wrong, or None."""
+        """Try the connection once, without starting the bus. Return the error text, or None."""
         try:
             async with asyncio.timeout(2):
                 await self._redis.ping()
@@ -108,22 +108,22 @@ class RedisBus:
 
     async def subscribe(self, site_id: int) -> None:
         self._sites.add(site_id)
-        await self._tell("subscribe", site_id)
+        await self._call("subscribe", site_id)
 
     async def unsubscribe(self, site_id: int) -> None:
         self._sites.discard(site_id)
-        await self._tell("unsubscribe", site_id)
+        await self._call("unsubscribe", site_id)
 
-    async def _tell(self, call: str, site_id: int) -> None:
+    async def _call(self, call: str, site_id: int) -> None:
         if self._pubsub is None:
-            return  # the next connection takes up every site
+            return  # the next connection subscribes to every site
         try:
             async with asyncio.timeout(CALL_SECONDS):
                 sharded = "" if self._cluster is None else "s"
                 await getattr(self._pubsub, sharded + call)(channel(site_id))
         except _FAILURES as error:
             logger.warning("bus call failed", call=call, error=repr(error))
-            await self._hang_up()
+            await self._disconnect()
 
     async def _write(self) -> None:
         while True:
@@ -139,7 +139,7 @@ class RedisBus:
                 logger.warning("bus publish failed", error=repr(error))
                 await asyncio.sleep(REST_SECONDS)
                 self.dropped += self._outgoing.qsize()
-                while not self._outgoing.empty():  # stale hints: every process has read the log by now
+                while not self._outgoing.empty():  # stale hints: by now every process has read the log
                     self._outgoing.get_nowait()
 
     async def _send_probes(self) -> None:
@@ -157,11 +157,11 @@ class RedisBus:
                 await self._listen(pubsub)
             except _FAILURES as error:
                 logger.warning("bus connection lost", error=repr(error))
-            await self._hang_up()
+            await self._disconnect()
             await asyncio.sleep(REST_SECONDS)
 
     async def _connect(self) -> PubSub:
-        """Ask the server what it is, and listen to the probe and every site."""
+        """Find out whether the server is a cluster, and subscribe to the probe and every site."""
         pubsub: PubSub
         names = [self._probe, *(channel(site_id) for site_id in self._sites)]
         if (await self._redis.info("cluster")).get("cluster_enabled"):
@@ -188,9 +188,9 @@ class RedisBus:
 
     async def _listen(self, pubsub: PubSub) -> None:
         while True:
-            async with asyncio.timeout(SILENT_SECONDS):  # our own probe comes every second, or the line is dead
+            async with asyncio.timeout(SILENT_SECONDS):  # our own probe comes every second, or the connection is dead
                 message = await self._message(pubsub)
-            self._heard_at = time.monotonic()
+            self._received_at = time.monotonic()
             name = _text(message["channel"])
             if name == self._probe:
                 continue
@@ -202,7 +202,7 @@ class RedisBus:
                 continue
             self._listener(site_id, epoch, events)
 
-    async def _hang_up(self) -> None:
+    async def _disconnect(self) -> None:
         pubsub, self._pubsub = self._pubsub, None
         if pubsub is not None:
             with suppress(*_FAILURES):

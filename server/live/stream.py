@@ -1,10 +1,10 @@
-"""One screen's stream: it remembers only how far it has written, and asks the projection for the rest.
+"""One screen's stream. It remembers only the position of its screen, and gets every message from the projection.
 
-So a slow screen owes at most one value per cell, and a repeated wake-up costs nothing. Nothing is put together for a
-reader that has not taken what was written before: while it stands still, a stream costs what it cost when idle.
+A slow screen therefore owes at most one value per cell, and a repeated wake-up costs nothing. While a reader has not taken
+the bytes written before, no message is built for it: the stream then costs as little as an idle one.
 
-A stream is either *pulled*, by whoever iterates it, or *handed off* to a line (`server.live.handoff`), which writes to its
-connection by itself. Both decide what to say by the same questions to the same projection.
+A stream is either *pulled* by the code that iterates it, or *handed off* to a connection (`server.live.handoff`) that writes
+its messages itself. Both ask the same projection the same questions.
 """
 
 from __future__ import annotations
@@ -17,31 +17,32 @@ from typing import Protocol
 
 from server.domain.model import Display
 from server.live import messages
-from server.live.feed import Feed, Projection
+from server.live.feed import Feed
 from server.live.messages import Message, Position, Reason
+from server.live.projection import Projection
 
-SESSION = "session:"
+SESSION = "session:"  # the beginning of a token that names a session
 LIFE_SECONDS = 3600.0
 STALLED_SECONDS = 30.0
 BYE_SECONDS = 1.0
-SINGLE = frozenset({"ticket", "point"})  # views of which each screen has one of its own: not kept for nobody
+UNSHARED_KINDS = frozenset({"ticket", "point"})  # one screen each: such a projection is dropped with its last stream
 
 
 class Outlet(Protocol):
-    """Where a pulled stream's messages are written: one connection."""
+    """The connection that a pulled stream's messages are written to."""
 
     def stalled(self) -> bool:
-        """Return whether something written before is still here, because the reader does not take it."""
+        """Return whether written bytes are still buffered here, because the reader does not take them."""
 
     async def drain(self) -> None:
-        """Wait until all that was written has gone, or the connection has."""
+        """Wait until all buffered bytes are sent, or the connection is lost."""
 
     def abort(self) -> None:
-        """Cut the connection; what has not gone yet is lost."""
+        """Close the connection at once; buffered bytes are lost."""
 
 
 class Open:
-    """An outlet that takes everything, or cannot say: the caller's own pace is the reader's."""
+    """An outlet that never stalls: for callers whose own pace is the reader's."""
 
     def stalled(self) -> bool:
         return False
@@ -56,30 +57,33 @@ class Open:
 OPEN = Open()
 
 
-class Handed(Protocol):
-    """What writes a stream that was handed off: a line."""
+class HandedOff(Protocol):
+    """The connection that writes a stream which was handed off."""
 
     @property
     def paused(self) -> bool:
         """Whether its reader takes nothing."""
 
     def end(self) -> None:
-        """The stream ends: say so, and close."""
+        """Write ``bye`` with the stream's reason, and close."""
 
     def finish(self) -> None:
-        """The stream ends once all up to a number has been told."""
+        """End the stream when its screen shows the stream's last number."""
 
     def abort(self) -> None:
-        """Cut the connection."""
+        """Close the connection at once; buffered bytes are lost."""
 
 
 class Stream:
-    """The messages of one projection for one screen: iterate it. It ends after a ``bye``, or without one when the reader has
-    taken nothing for ``stalled_seconds``: the outlet is cut then.
+    """The messages of one projection for one screen: iterate it.
 
-    ``since`` is where the screen says it is; None, or a place that the projection cannot answer for, gets a snapshot.
-    ``address`` and ``token`` say who it is counted for; ``proof`` is what must stay so for it to go on: a session's role,
-    a device's token hash. ``transport`` names how its messages are carried, for the figures.
+    The stream ends after a ``bye``. It ends without one, and aborts its outlet, when the reader has taken nothing for
+    ``stalled_seconds``.
+
+    ``since`` is the screen's own position; None, or a position that the projection cannot resume from, gets a snapshot.
+    The caps count the stream for ``address`` and ``token``. The stream is revoked when ``proof`` is no longer valid: a
+    session's role, or a device's token hash. ``subject`` names the record that the stream depends on (``display:812``).
+    ``transport`` is the label of the metrics.
     """
 
     __slots__ = (
@@ -88,15 +92,15 @@ class Stream:
         "_feed",
         "_heartbeat_seconds",
         "_outlet",
-        "_patience",
         "_paused",
         "_projection",
         "_stalled_seconds",
+        "_write_timeout",
         "address",
+        "connection",
         "cut",
-        "line",
+        "last_seq",
         "opened_at",
-        "over_at",
         "proof",
         "since",
         "subject",
@@ -114,6 +118,7 @@ class Stream:
         address: str,
         token: str,
         proof: str | None = None,
+        subject: str | None = None,
         outlet: Outlet = OPEN,
         transport: str = "",
         stalled_seconds: float = STALLED_SECONDS,
@@ -121,101 +126,101 @@ class Stream:
         self.address = address
         self.token = token
         self.proof = proof
-        self.subject: str | None = None
+        self.subject = subject
         self.transport = transport
         self.opened_at = time.monotonic()
-        self.cut = False  # the outlet was, because the reader took nothing
+        self.cut = False  # the connection was aborted, because the reader took nothing
         self._projection = projection
         self.since = since
-        self.line: Handed | None = None
-        self.over_at: int | None = None
+        self.connection: HandedOff | None = None
+        self.last_seq: int | None = None  # the stream ends when its screen shows this number
         self._feed = feed
         self._heartbeat_seconds = heartbeat_seconds
         self._outlet = outlet
         self._stalled_seconds = stalled_seconds
         self._paused = False
         self._awake: asyncio.Event | None = None
-        self._patience: asyncio.Timeout | None = None
+        self._write_timeout: asyncio.Timeout | None = None
         self._ending: Reason | None = None
         projection.watchers[self] = self._wake
 
     @property
     def site_id(self) -> int:
-        """The site whose view it shows."""
+        """The site whose view the stream shows."""
         return self._feed.site_id
 
     @property
     def projection(self) -> Projection:
-        """The cells that it shows."""
+        """The cells that the stream shows."""
         return self._projection
 
     @property
     def device_proof(self) -> str | None:
-        """The token hash that its subject must have, if it is a device's."""
+        """The token hash that the device must keep, or None if the stream is not a device's."""
         return None if self.token.startswith(SESSION) else self.proof
 
     @property
     def view_kind(self) -> str:
-        """The kind of view it shows."""
+        """The kind of view that the stream shows."""
         return self._projection.view.kind
 
     @property
     def changed_at(self) -> int:
-        """The number in the site's log at which anything last changed that the screen shows."""
+        """The log number at which any cell of the stream's view last changed."""
         return self._projection.changed_at
 
     @property
     def display(self) -> Display | None:
-        """What the log says of the display whose stream it is, if it is a display's."""
+        """The display's record on the feed's board, or None if the stream is not a display's."""
         if self.subject is None or not self.subject.startswith("display:") or self._feed.board is None:
             return None
         return self._feed.board.displays.get(int(self.subject.removeprefix("display:")))
 
     @property
     def paused(self) -> bool:
-        """Whether its reader takes nothing."""
-        return self._paused if self.line is None else self.line.paused
+        """Whether the reader takes nothing."""
+        return self._paused if self.connection is None else self.connection.paused
 
     @property
     def ending(self) -> Reason | None:
-        """Why it ends or has ended, if it does."""
+        """Why the stream ends or has ended; None while it goes on."""
         return self._ending
 
     def end(self, reason: Reason) -> None:
-        """Have the stream say ``bye`` and end."""
+        """End the stream with a ``bye``. A later call with another reason changes nothing."""
         if self._ending is not None:
             return
         self._ending = reason
-        if self.line is not None:
-            self.line.end()
+        if self.connection is not None:
+            self.connection.end()
             return
         self._wake()
-        if self._patience is not None and not self._patience.expired():  # to a reader that stands still nothing can be said
-            self._patience.reschedule(asyncio.get_running_loop().time() + BYE_SECONDS)
+        if self._write_timeout is not None and not self._write_timeout.expired():  # a stalled reader takes no ``bye``
+            self._write_timeout.reschedule(asyncio.get_running_loop().time() + BYE_SECONDS)
 
     def abort(self) -> None:
-        """Cut the connection."""
+        """Close the connection at once; buffered bytes are lost."""
         self.cut = True
-        (self._outlet if self.line is None else self.line).abort()
+        (self._outlet if self.connection is None else self.connection).abort()
 
     def finish(self, at: int) -> None:
-        """Have the stream end when it has told everything up to the log's number ``at``: there will be no more."""
-        self.over_at = at
-        if self.line is not None:
-            self.line.finish()
+        """End the stream when its screen shows the log number ``at``: nothing changes after that."""
+        self.last_seq = at
+        if self.connection is not None:
+            self.connection.finish()
         else:
             self._wake()
 
-    def hand_off(self, line: Handed) -> None:
-        """Have ``line`` write it from now on."""
-        self.line = line
+    def hand_off(self, connection: HandedOff) -> None:
+        """Leave the writing to ``connection`` from now on."""
+        self.connection = connection
         self._outlet = OPEN
         self._projection.watchers.pop(self, None)
 
     def close(self) -> None:
-        """Be woken no longer."""
+        """Stop watching the projection."""
         self._projection.watchers.pop(self, None)
-        if self._projection.view.kind in SINGLE:
+        if self._projection.view.kind in UNSHARED_KINDS:
             self._feed.forget(self._projection)
 
     def _wake(self) -> None:
@@ -226,43 +231,43 @@ class Stream:
         projection = self._projection
         awake = self._awake = asyncio.Event()
         life_ends = time.monotonic() + life_seconds()
-        next_beat = time.monotonic() + self._heartbeat_seconds * random.uniform(0.1, 1.0)
-        sent = self.since if projection.answers(self.since) else None
+        next_heartbeat = time.monotonic() + self._heartbeat_seconds * random.uniform(0.1, 1.0)
+        sent = self.since if projection.can_resume(self.since) else None
         if sent is not None and projection.changed_at <= sent.seq:
-            yield projection.beat()  # nothing to catch up with: say so at once
+            yield projection.heartbeat()  # the screen is up to date: confirm it at once
         while True:
             if self._outlet.stalled():
-                if not await self._taken(BYE_SECONDS if self._ending else self._stalled_seconds):
+                if not await self._drained(BYE_SECONDS if self._ending else self._stalled_seconds):
                     return
-                next_beat = max(next_beat, time.monotonic())
+                next_heartbeat = max(next_heartbeat, time.monotonic())
             awake.clear()
             if self._ending is not None:
                 yield messages.bye(self._ending)
-                await self._taken(BYE_SECONDS)
+                await self._drained(BYE_SECONDS)
                 return
-            if (message := projection.due(sent, self._heartbeat_seconds)) is not None:
+            if (message := projection.next_message(sent, self._heartbeat_seconds)) is not None:
                 sent = projection.position
                 yield message
-            elif self.over_at is not None and projection.seq >= self.over_at:
+            elif self.last_seq is not None and projection.seq >= self.last_seq:
                 self.end("ended")
             elif (now := time.monotonic()) >= life_ends:
                 self.end("age")
-            elif now >= next_beat:
-                next_beat = now + self._heartbeat_seconds
+            elif now >= next_heartbeat:
+                next_heartbeat = now + self._heartbeat_seconds
                 sent = projection.position
-                yield projection.beat()
+                yield projection.heartbeat()
             else:
                 try:
-                    async with asyncio.timeout(min(next_beat, life_ends) - now):
+                    async with asyncio.timeout(min(next_heartbeat, life_ends) - now):
                         await awake.wait()
                 except TimeoutError:
                     pass
 
-    async def _taken(self, seconds: float) -> bool:
-        """Wait until the reader has taken everything; cut it off, and return False, when it has not in time."""
+    async def _drained(self, seconds: float) -> bool:
+        """Wait until the reader has taken all written bytes. After ``seconds`` abort the connection and return False."""
         self._paused = self._outlet.stalled()
         try:
-            async with asyncio.timeout(seconds) as self._patience:
+            async with asyncio.timeout(seconds) as self._write_timeout:
                 await self._outlet.drain()
         except TimeoutError:
             self.end("slow")
@@ -270,10 +275,10 @@ class Stream:
             return False
         finally:
             self._paused = False
-            self._patience = None
+            self._write_timeout = None
         return True
 
 
 def life_seconds() -> float:
-    """Return how long a stream may live: an hour at most, not all of them equally long."""
+    """Return how long one stream may live, in seconds: 80 to 100 % of an hour, at random, so that ends are spread."""
     return LIFE_SECONDS * random.uniform(0.8, 1.0)

@@ -22,8 +22,8 @@ import typer
 import yaml
 
 from server.cli import app
-from server.live.hub import DRAIN_SECONDS
 from server.live.stream import LIFE_SECONDS
+from server.live.streams import DRAIN_SECONDS
 from server.settings import Settings, load_settings
 from server.store.database import database_url
 from server.transport.api import health

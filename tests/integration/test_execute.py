@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import QueuePool, func, select, update
 
-from server.app import forget_what_is_old
 from server.domain.commands import CallNext, CloseDay, Complete, IssueTicket, NoShow, Recall, Start, Tick, Transfer
 from server.domain.errors import CommandIdReused, NobodyWaiting, NothingDue, PointBusy, PointNotFound, SiteNotFound
 from server.domain.events import DayTurned, EntryExpired, Recorded
 from server.domain.model import OPEN_STATES
 from server.execute import Executor
+from server.housekeeping import forget_old_rows
 from server.queries.boards import Boards
 from server.seeding import Seeder
 from server.store import event_log
@@ -237,7 +237,7 @@ async def test_answers_are_kept_for_a_day(setup: Seeder, database: Database) -> 
     await setup.executor.execute(command, actor="staff:1", command_id="old")
     async with database.write() as connection:
         await connection.execute(update(commands).where(commands.c.command_id == "old").values(at=1))
-    task = asyncio.create_task(forget_what_is_old(database))
+    task = asyncio.create_task(forget_old_rows(database))
     for _ in range(200):
         await asyncio.sleep(0.02)
         async with database.read() as connection:

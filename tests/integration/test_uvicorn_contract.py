@@ -32,7 +32,7 @@ from server.app import build_app
 from server.live.hub import Hub
 from server.seeding import Seed
 from server.settings import load_settings
-from server.transport.streams.handoff import WebSocketLine
+from server.transport.streams.handoff import HandOffWebSocketProtocol
 from server.uvicorn_server import DrainingServer, StrictProtocol
 from tests.support.processes import free_port, wait_until
 from tests.support.server import environment, seed
@@ -124,7 +124,7 @@ def running(folder: Path, loop: str, *, tls: bool = False) -> Iterator[House]:
         more["ssl_certfile"], more["ssl_keyfile"] = certificate(folder)
     config = uvicorn.Config(
         app, host="127.0.0.1", port=port, loop=loop, log_config=None, access_log=False, http=StrictProtocol,
-        ws=WebSocketLine, ws_per_message_deflate=False, timeout_keep_alive=KEEP_ALIVE, ws_ping_interval=PING,
+        ws=HandOffWebSocketProtocol, ws_per_message_deflate=False, timeout_keep_alive=KEEP_ALIVE, ws_ping_interval=PING,
         ws_ping_timeout=PING, **more,
     )  # fmt: skip
     config.drain_delay_seconds, config.silent_seconds, config.hand_off = 0, 60, True  # type: ignore[attr-defined]
@@ -163,7 +163,7 @@ def frames_in(received: bytes) -> list[Frame]:
 
 
 def streams_are(house: House, count: int) -> None:
-    wait_until(lambda: len(house.hub._streams) == count, f"{count} streams")
+    wait_until(lambda: len(house.hub.streams()) == count, f"{count} streams")
 
 
 @pytest.mark.parametrize("upgrade", [False, True], ids=["sse", "websocket"])
@@ -175,13 +175,13 @@ def test_nothing_of_uvicorn_s_holds_on_to_what_was_given_away(house: House, upgr
         read_until(peer, b'"cells":{')
         streams_are(house, 1)
         (stream,) = house.hub.streams()
-        assert stream.line is not None, "handed off"
+        assert stream.connection is not None, "handed off"
         wait_until(lambda: house.known == 0 and not house.server.server_state.tasks, "the request to be over")
         until = time.monotonic() + KEEP_ALIVE + 3 * PING
         beats = 0
         while time.monotonic() < until or beats < 3:  # a peer that answers no ping, and is not asked for more
             beats += read_until(peer, b'"digest":').count(b'"digest":')
-        assert len(house.hub._streams) == 1
+        assert len(house.hub.streams()) == 1
     streams_are(house, 0)
 
 
@@ -209,7 +209,7 @@ def test_a_stream_behind_a_pipelined_request_is_its_own(house: House) -> None:
 
 
 def test_half_a_frame_before_the_switch_is_understood_after_it(house: House) -> None:
-    """What the peer began to say to uvicorn's parser is heard by the line."""
+    """The handed-off connection parses what uvicorn's parser had begun."""
     said = Frame(Opcode.TEXT, b'{"type":"disagreement","seq":1}').serialize(mask=True)
     before = house.hub.disagreements["display"]
     with house.connected() as peer:
@@ -277,7 +277,7 @@ def test_head_is_answered_and_never_given_away(house: House) -> None:
         received = read_until(peer, b"HTTP/1.1 200", 2)
         assert b"text/event-stream" in received
         assert b"\ndata:" not in received
-        assert not house.hub._streams
+        assert not house.hub.streams()
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
@@ -287,15 +287,15 @@ def test_behind_tls_no_descriptor_is_ever_written_to(loop: str, upgrade: bool, t
         received = read_until(peer, b'"digest":', 2)
         assert b'"cells":{' in received
         (stream,) = house.hub.streams()
-        line: Any = stream.line
-        assert line is not None
-        assert line.descriptor == -1
+        connection: Any = stream.connection
+        assert connection is not None
+        assert connection.descriptor == -1
         house.server.servers[0].get_loop().call_soon_threadsafe(stream.end, "age")
         assert b'"age"' in read_until(peer, b"bye")
 
 
 def test_a_transport_whose_limit_is_zero_pauses_before_a_short_write_returns() -> None:
-    """What lines rely on: the protocol is told at once, and told again when the last byte has gone. On both loops."""
+    """Handed-off connections rely on this: a pause comes at once, a resume after the last byte. On both event loops."""
     for make in (asyncio.new_event_loop, uvloop.new_event_loop):
         heard: list[str] = []
 

@@ -1,4 +1,4 @@
-"""Who may follow what, and taking a place in the hub for them."""
+"""Opening a stream in the hub for a client that may follow a view."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from server.transport.streams.handoff import connection_of
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """That somebody may follow a view. The names are those of `server.live.hub.Hub.enrol`."""
+    """The permission to follow a view. The fields are the arguments of `server.live.hub.Hub.enrol`."""
 
     site_id: int
     view: View
@@ -26,7 +26,7 @@ class Admission:
 
 
 async def enrol(request: HTTPConnection, hub: Hub, admission: Admission, transport: str) -> Stream:
-    """Give who was admitted a stream over their connection. Raises as `Hub.enrol` does."""
+    """Open a stream on the request's connection. Raises as `Hub.enrol` does."""
     stream = await hub.enrol(
         admission.site_id,
         admission.view,
@@ -43,6 +43,6 @@ async def enrol(request: HTTPConnection, hub: Hub, admission: Admission, transpo
 
 
 def last_position(request: HTTPConnection) -> Position | None:
-    """Return where the screen says it is: the header, or the query where a browser cannot set one."""
+    """Return the screen's position from the header, or from the query: a browser's first connect cannot set the header."""
     text = request.headers.get("last-event-id") or request.query_params.get("last_event_id")
     return Position.parse(text) if text else None

@@ -1,4 +1,4 @@
-"""What screens say back: how far they have painted, and that what they show is not the truth.
+"""Feedback from screens: acknowledgements of the number that they have painted, and reports of a wrong digest.
 
 Over WebSocket these are messages on the stream itself; beside server-sent events, small requests of their own.
 """
@@ -56,45 +56,45 @@ class DisagreementMessage(Disagreement):
 FRAMES: dict[str, type[AckMessage | DisagreementMessage]] = {"ack": AckMessage, "disagreement": DisagreementMessage}
 
 
-class NotUnderstood(Exception):
-    """A frame that is none of ours, or one too many."""
+class InvalidFeedback(Exception):
+    """The frame is not a feedback message, or the screen has sent too many."""
 
 
-class Ear:
-    """Takes the frames that one screen sends."""
+class Feedback:
+    """Receives the frames that one screen sends."""
 
-    __slots__ = ("_heard", "_hub", "_stream", "_window_began")
+    __slots__ = ("_hub", "_received", "_stream", "_window_began")
 
     def __init__(self, hub: Hub, stream: Stream) -> None:
         self._hub = hub
         self._stream = stream
         self._window_began = time.monotonic()
-        self._heard = 0
+        self._received = 0  # in this window
 
-    def hear(self, text: str | None) -> None:
-        """Take one text frame; None is one of another kind. Raises `NotUnderstood`."""
+    def receive(self, text: str | None) -> None:
+        """Process one text frame; None is a frame of another kind. Raises `InvalidFeedback`."""
         now = time.monotonic()
         if now - self._window_began > WINDOW_SECONDS:
-            self._window_began, self._heard = now, 0
-        self._heard += 1
-        if text is None or self._heard > MESSAGES_PER_WINDOW:
-            raise NotUnderstood
+            self._window_began, self._received = now, 0
+        self._received += 1
+        if text is None or self._received > MESSAGES_PER_WINDOW:
+            raise InvalidFeedback
         try:
             body = orjson.loads(text)
             kind = FRAMES[body["type"]]
-            told = kind.model_validate(body)
+            message = kind.model_validate(body)
         except (ValueError, KeyError, TypeError, ValidationError):
-            raise NotUnderstood from None
-        take(self._hub, self._stream.view_kind, self._stream.subject, self._stream.site_id, told)
+            raise InvalidFeedback from None
+        take(self._hub, self._stream.view_kind, self._stream.subject, self._stream.site_id, message)
 
 
-def take(hub: Hub, view_kind: str, subject: str | None, site_id: int, told: Body) -> None:
-    """Note what a screen has said: which view it follows, of what, and where."""
-    match told:
+def take(hub: Hub, view_kind: str, subject: str | None, site_id: int, message: Body) -> None:
+    """Pass a screen's message to the hub. The other arguments describe the stream that the screen follows."""
+    match message:
         case Ack() if subject is not None and view_kind == "display":
-            hub.painted(int(subject.removeprefix("display:")), told.seq, told.muted, told.version)
+            hub.acknowledged(int(subject.removeprefix("display:")), message.seq, message.muted, message.version)
         case Disagreement():
-            hub.disagreed(view_kind, site_id, told.seq)
+            hub.disagreed(view_kind, site_id, message.seq)
 
 
 def taking(

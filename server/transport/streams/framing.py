@@ -1,7 +1,6 @@
-"""How messages are framed on a connection that was handed off: as bytes, each once for all who are sent the same.
+"""The framings of handed-off connections: server-sent events, in chunks or raw, and WebSocket text frames.
 
-What is written is, byte for byte, what the portable paths write (`sse.framed`, `websocket.framed`): tests hold the two
-together.
+The bytes are the same as those of the portable paths (`sse.framed`, `websocket.framed`): tests compare the two.
 """
 
 from __future__ import annotations
@@ -14,10 +13,10 @@ from websockets.frames import Close, CloseCode, Frame, Opcode
 from websockets.protocol import OPEN, Protocol, Side
 
 from server.live import messages
-from server.live.handoff import Line
+from server.live.handoff import HandedOffConnection
 from server.live.hub import Hub
 from server.live.messages import Message, Position, Reason
-from server.transport.streams.feedback import Ear, NotUnderstood
+from server.transport.streams.feedback import Feedback, InvalidFeedback
 
 MAX_FRAME_BYTES = 64 * 1024
 CLOSE_BYE = 3000
@@ -28,7 +27,7 @@ CLOSE_REVOKED = 3502
 CLOSE_ENDED = 3503
 _CODES: dict[Reason | None, int] = {"revoked": CLOSE_REVOKED, "ended": CLOSE_ENDED}
 _PING = b"\x89\x00"
-_PONG_HEAD, _PONG_BYTES = b"\x8a\x80", 6  # of an empty one, masked: what answers our pings
+_PONG_HEAD, _PONG_BYTES = b"\x8a\x80", 6  # of an empty, masked pong: the answer to our pings
 
 
 def close_code(reason: Reason | None) -> int:
@@ -36,8 +35,8 @@ def close_code(reason: Reason | None) -> int:
     return _CODES.get(reason, CLOSE_BYE)
 
 
-class EventWire:
-    """Server-sent events: in chunks, or for HTTP/1.0 until the connection ends. What the peer says is not listened to."""
+class EventFraming:
+    """Server-sent events: in chunks, or for HTTP/1.0 until the connection ends. Bytes from the peer are ignored."""
 
     waits_for_peer = False
 
@@ -54,7 +53,7 @@ class EventWire:
             b"id: %b\nevent: %b\ndata: %b\n\n" % (message.id.encode(), message.kind.encode(), message.payload)
         )
 
-    def changes(self, at: Position, key: str) -> Callable[[bytes], bytes]:
+    def change_framer(self, at: Position, key: str) -> Callable[[bytes], bytes]:
         before, after = messages.change_around(at, key)
         head, tail = b"id: %b\nevent: change\ndata: %b" % (str(at).encode(), before), after + b"\n\n"
         if self._chunked:
@@ -64,11 +63,11 @@ class EventWire:
     def end(self, reason: Reason) -> bytes:
         return b"0\r\n\r\n" if self._chunked else b""
 
-    def take(self, line: Line, data: bytes) -> None:
-        """Count it: a peer that goes on and on is cut off."""
-        line.inbox = (line.inbox or 0) + len(data)
-        if line.inbox > MAX_FRAME_BYTES:
-            line.abort()
+    def receive(self, connection: HandedOffConnection, data: bytes) -> None:
+        """Count the bytes, and abort the connection of a peer that sends too many."""
+        connection.inbox = (connection.inbox or 0) + len(data)
+        if connection.inbox > MAX_FRAME_BYTES:
+            connection.abort()
 
     def _chunk(self, content: bytes) -> bytes:
         return b"%x\r\n%b\r\n" % (len(content), content) if self._chunked else content
@@ -76,23 +75,23 @@ class EventWire:
 
 @dataclass(slots=True)
 class _Inbox:
-    """Who hears a peer that has said something, and what of it is no whole message yet."""
+    """The received bytes of a peer that are not a whole message yet, and the receiver of its messages."""
 
-    ear: Ear
+    feedback: Feedback
     pending: bytes = b""
     parser: Protocol | None = None
     parts: list[bytes] = field(default_factory=list)
     binary: bool = False
 
 
-_DEAF = object()  # the inbox of a line that listens no more
+_IGNORED = object()  # the inbox of a connection whose peer is no longer listened to
 
 
-class FrameWire:
-    """WebSocket: one text frame for each message, neither masked nor compressed. A line's context is its hub.
+class WebSocketFraming:
+    """WebSocket: one text frame for each message, neither masked nor compressed. A connection's context is its hub.
 
-    There is no parser while nothing arrives: the library's is made for whole frames as they come, and kept only while a
-    message of several frames is not complete.
+    An idle connection has no parser. The library's parser is created when whole frames arrive, and kept only while a message
+    of several frames is incomplete.
     """
 
     waits_for_peer = True
@@ -105,7 +104,7 @@ class FrameWire:
         framed = _text(orjson.dumps(head)[:-1] + b"," + message.payload[1:])
         return _PING + framed if message.kind == "heartbeat" else framed
 
-    def changes(self, at: Position, key: str) -> Callable[[bytes], bytes]:
+    def change_framer(self, at: Position, key: str) -> Callable[[bytes], bytes]:
         before, after = messages.change_around(at, key)
         head = orjson.dumps({"type": "change", "id": str(at)})[:-1] + b"," + before[1:]
         return _around(_text_head, head, after)
@@ -113,16 +112,16 @@ class FrameWire:
     def end(self, reason: Reason) -> bytes:
         return _close(close_code(reason), reason)
 
-    def take(self, line: Line, data: bytes) -> None:
-        """Parse whole frames; answer pings and the close; have the ear hear texts; close on what is no WebSocket."""
-        if line.inbox is _DEAF:
+    def receive(self, connection: HandedOffConnection, data: bytes) -> None:
+        """Parse whole frames: answer pings and the close, pass on texts, and close on invalid frames."""
+        if connection.inbox is _IGNORED:
             return
-        inbox: _Inbox | None = line.inbox
+        inbox: _Inbox | None = connection.inbox
         if len(data) == _PONG_BYTES and data.startswith(_PONG_HEAD) and (inbox is None or not inbox.pending):
             return
         if inbox is None:
-            assert isinstance(line.context, Hub)
-            inbox = line.inbox = _Inbox(Ear(line.context, line.stream))
+            assert isinstance(connection.context, Hub)
+            inbox = connection.inbox = _Inbox(Feedback(connection.context, connection.stream))
         data = inbox.pending + data
         whole = _whole_frames(data)
         inbox.pending = data[whole:]
@@ -130,9 +129,9 @@ class FrameWire:
             parser = inbox.parser or Protocol(Side.SERVER, state=OPEN, max_size=MAX_FRAME_BYTES)
             parser.receive_data(data[:whole])
             inbox.parser = parser if parser.current_size is not None else None
-            self._hear(line, inbox, parser)
+            self._process_frames(connection, inbox, parser)
 
-    def _hear(self, line: Line, inbox: _Inbox, parser: Protocol) -> None:
+    def _process_frames(self, connection: HandedOffConnection, inbox: _Inbox, parser: Protocol) -> None:
         for frame in parser.events_received():
             assert isinstance(frame, Frame)
             if frame.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
@@ -143,32 +142,32 @@ class FrameWire:
                     message = b"".join(inbox.parts)
                     inbox.parts.clear()
                     try:
-                        inbox.ear.hear(None if inbox.binary else message.decode())
+                        inbox.feedback.receive(None if inbox.binary else message.decode())
                     except UnicodeDecodeError:
-                        return self._close(line, CloseCode.INVALID_DATA, "")
-                    except NotUnderstood:
-                        return self._close(line, CLOSE_BAD_REQUEST, "bad_request")
+                        return self._close(connection, CloseCode.INVALID_DATA, "")
+                    except InvalidFeedback:
+                        return self._close(connection, CLOSE_BAD_REQUEST, "bad_request")
             elif frame.opcode is Opcode.CLOSE:
-                line.say(b"".join(parser.data_to_send()))
-                return line.close()
-        answer = b"".join(parser.data_to_send())  # to a ping, or to what is no WebSocket
+                connection.reply(b"".join(parser.data_to_send()))
+                return connection.close()
+        answer = b"".join(parser.data_to_send())  # to a ping, or to an invalid frame
         if answer:
-            line.say(answer)
+            connection.reply(answer)
         if parser.parser_exc is not None:
-            self._hang_up(line)
+            self._stop_receiving(connection)
         return None
 
-    def _close(self, line: Line, code: int, reason: str) -> None:
-        line.say(_close(code, reason))
-        self._hang_up(line)
+    def _close(self, connection: HandedOffConnection, code: int, reason: str) -> None:
+        connection.reply(_close(code, reason))
+        self._stop_receiving(connection)
 
-    def _hang_up(self, line: Line) -> None:
-        line.inbox = _DEAF
-        line.hang_up()
+    def _stop_receiving(self, connection: HandedOffConnection) -> None:
+        connection.inbox = _IGNORED
+        connection.half_close()
 
 
 def _whole_frames(data: bytes) -> int:
-    """Return how many bytes at the beginning are whole frames, or cannot become any: the parser says what is wrong."""
+    """Return how many leading bytes are whole frames, or can never become one: the parser then reports the error."""
     at = 0
     while len(data) - at >= 2:
         length = data[at + 1] & 127
@@ -179,7 +178,7 @@ def _whole_frames(data: bytes) -> int:
                 break
             head, length = head + extra, int.from_bytes(data[at + 2 : at + 2 + extra])
         if length > MAX_FRAME_BYTES or not data[at + 1] & 128 or data[at] & 0x70:
-            return len(data)  # too long, not masked, or of an extension: nobody waits for the rest of it
+            return len(data)  # too long, not masked, or of an extension: do not wait for the rest
         if len(data) - at < head + length:
             break
         at += head + length
@@ -199,9 +198,9 @@ def _text_head(size: int) -> bytes:
 
 
 def _around(head_of: Callable[[int], bytes], before: bytes, after: bytes, end: bytes = b"") -> Callable[[bytes], bytes]:
-    """Return what frames a content between ``before`` and ``after``, then ``end``.
+    """Return a function that frames a content between ``before`` and ``after``, then adds ``end``.
 
-    ``head_of`` makes a frame's head of the size of the three. Contents of one length have a beginning in common, made once.
+    ``head_of`` returns the frame's head for the size of the three. Contents of one length share a beginning, built once.
     """
     size = len(before) + len(after)
     beginnings: dict[int, bytes] = {}
@@ -221,6 +220,6 @@ def _close(code: int, reason: str) -> bytes:
     return Frame(Opcode.CLOSE, Close(code, reason).serialize()).serialize(mask=False)
 
 
-EVENTS = EventWire(chunked=True)
-RAW_EVENTS = EventWire(chunked=False)
-FRAMES = FrameWire()
+EVENTS = EventFraming(chunked=True)
+RAW_EVENTS = EventFraming(chunked=False)
+FRAMES = WebSocketFraming()

@@ -1,11 +1,11 @@
-"""The hook into uvicorn: what an endpoint may do with the connection that its request came on.
+"""The hook into uvicorn: an ASGI extension with which an endpoint can hand over its request's connection.
 
-ASGI cannot say whether a reader takes what is written, nor cut a connection, nor give one away. Our server's protocols can:
-they put a *connection* into ``scope["extensions"]``. Under another server there is none, and a stream goes on through plain
-ASGI, at more cost: a slow reader is then held up by `send` alone, a message later, and is not cut off.
+ASGI cannot tell whether a reader takes the written bytes, abort a connection, or hand one over. Our server's protocols can:
+they put a *connection* into ``scope["extensions"]``. Another server has none, and the stream goes on through plain ASGI, at
+more cost. A slow reader then only blocks `send`, a message later, and is never aborted.
 
-Everything that leans on uvicorn's insides is in this module; `tests/integration/test_uvicorn_contract.py` fails when a new
-version changes them.
+All code that depends on uvicorn's internals is in this module. `tests/integration/test_uvicorn_contract.py` fails when a
+new version changes them.
 """
 
 from __future__ import annotations
@@ -18,43 +18,46 @@ from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from server.live.handoff import Line
+from server.live.handoff import HandedOffConnection
 from server.live.stream import Outlet
 
 EXTENSION = "nowserving.connection"
 SEND_BUFFER_BYTES = 32 * 1024
 TLS_BUFFER_BYTES = 16 * 1024
 CLOSE_SECONDS = 1.0
-EARLY_BYTES = 64 * 1024  # of what a peer sends before its connection is given away
+EARLY_BYTES = 64 * 1024  # the most that a peer may send before its connection is handed over
 
 
 class Connection(Outlet, Protocol):
     """The connection of one request."""
 
     @property
-    def gives_away(self) -> bool:
+    def can_hand_over(self) -> bool:
         """Whether `hand_over` may be called."""
 
-    def hand_over(self, line: Line) -> bool:
-        """Give the connection to ``line``, for good; the caller returns without another `send`. False if it is closing."""
+    def hand_over(self, connection: HandedOffConnection) -> bool:
+        """Give the network connection to ``connection``, for good. The caller then returns without another `send`.
+
+        Return False, and change nothing, if the network connection is closing.
+        """
 
 
 def connection_of(scope: Scope) -> Connection | None:
-    """Return the connection of a request, if our server's protocols serve it."""
+    """Return the connection of a request, or None under another server than ours."""
     found: Connection | None = (scope.get("extensions") or {}).get(EXTENSION)
     return found
 
 
 def tune(transport: Any, config: Any) -> None:
-    """Have a connection report its first unwritten byte, and its peer's vanishing.
+    """Make a connection report its first unwritten byte, and a peer that vanished.
 
-    With the kernel's own buffer, megabytes would be written to a screen that stands still before anyone notices. A peer
-    that vanished is found within three heartbeats: one until something is written, two until that has not been taken.
+    With the kernel's default buffer, megabytes would be written to a stalled screen before the pause. A vanished peer is
+    found within three heartbeats: one until the next write, two until its bytes count as not acknowledged.
     """
-    veiled = transport.get_extra_info("ssl_object") is not None
-    # Behind TLS what is buffered may be a handshake's own, which no write of ours follows: a limit of zero would never be
-    # fallen short of.
-    transport.set_write_buffer_limits(high=TLS_BUFFER_BYTES if veiled else 0)
+    over_tls = transport.get_extra_info("ssl_object") is not None
+    # With TLS the buffer may hold bytes of a handshake. No write of ours follows them, so that with a limit of zero the
+    # transport would pause, and never resume.
+    transport.set_write_buffer_limits(high=TLS_BUFFER_BYTES if over_tls else 0)
     connected = transport.get_extra_info("socket")
     if connected is None or connected.family not in (socket.AF_INET, socket.AF_INET6):
         return
@@ -64,16 +67,16 @@ def tune(transport: Any, config: Any) -> None:
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(silent_seconds * 1000))
 
 
-def _give(transport: Any, line: Line, stalled: bool) -> None:
-    """Make ``line`` the transport's protocol. Nothing else of the connection may be held on to after this."""
+def _switch_protocol(transport: Any, connection: HandedOffConnection, stalled: bool) -> None:
+    """Make ``connection`` the transport's protocol. After this the caller keeps no reference to either."""
     connected = transport.get_extra_info("socket")
-    veiled = connected is None or transport.get_extra_info("ssl_object") is not None
-    transport.set_protocol(line)
-    line.begin(transport, -1 if veiled else connected.fileno(), stalled)
+    no_descriptor = connected is None or transport.get_extra_info("ssl_object") is not None
+    transport.set_protocol(connection)
+    connection.begin(transport, -1 if no_descriptor else connected.fileno(), stalled)
 
 
 class _AnyLength(int):
-    """What is left of a body whose length nobody knows: never less than is written, and nothing is lacking at the end."""
+    """The expected length of a body of unknown length: never exceeded, and always complete at the end."""
 
     def __lt__(self, _: object) -> bool:
         return False
@@ -88,16 +91,16 @@ class _AnyLength(int):
 
 
 class HttpConnection:
-    """The connection of one HTTP request. Of that request only: a pipelined one behind it has another."""
+    """The connection of one HTTP request. A pipelined request behind it gets another object."""
 
     __slots__ = ("_cycle", "_protocol")
 
-    def __init__(self, protocol: HttpLine, cycle: RequestResponseCycle) -> None:
+    def __init__(self, protocol: HandOffHttpProtocol, cycle: RequestResponseCycle) -> None:
         self._protocol = protocol
         self._cycle = cycle
 
     @property
-    def gives_away(self) -> bool:
+    def can_hand_over(self) -> bool:
         return bool(getattr(self._protocol.config, "hand_off", False))
 
     def stalled(self) -> bool:
@@ -109,28 +112,28 @@ class HttpConnection:
     def abort(self) -> None:
         self._protocol.transport.abort()
 
-    def hand_over(self, line: Line) -> bool:
+    def hand_over(self, connection: HandedOffConnection) -> bool:
         protocol, cycle = self._protocol, self._cycle
         transport = protocol.transport
         if cycle.disconnected or transport.is_closing():
             return False
         del self._protocol, self._cycle
-        cycle.response_complete = True  # uvicorn neither waits for it nor complains that it is not
-        cycle.on_response = _nothing  # and starts nothing that was pipelined behind it: the head says that this is the last
+        cycle.response_complete = True  # uvicorn neither waits for it nor logs that it is incomplete
+        cycle.on_response = _nothing  # nor starts a pipelined request: the head says `Connection: close`
         cycle.message_event.set()
         protocol.pipeline.clear()
         protocol._unset_keepalive_if_required()
         protocol.connections.discard(protocol)
         protocol.server_state.total_requests += 1
-        protocol.flow.resume_reading()  # else the peer's close would never be seen
-        _give(transport, line, protocol.flow.write_paused)
-        # They hold one another; without this it would take a collection to free them.
+        protocol.flow.resume_reading()  # else uvicorn would never see that the peer closes
+        _switch_protocol(transport, connection, protocol.flow.write_paused)
+        # They refer to each other: without this only a garbage collection would free them.
         protocol.parser = protocol.cycle = protocol.transport = protocol.flow = None  # type: ignore[assignment]
         return True
 
 
-class HttpLine(HttpToolsProtocol):
-    """uvicorn's HTTP, whose requests know their connection."""
+class HandOffHttpProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol, with the connection in the scope of each request."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -141,15 +144,15 @@ class HttpLine(HttpToolsProtocol):
         super().on_headers_complete()
         cycle = self.cycle
         if cycle is None or cycle is before:
-            return  # an upgrade: the WebSocket's protocol takes over
+            return  # an upgrade: the WebSocket protocol takes over
         self.scope["extensions"] = {EXTENSION: HttpConnection(self, cycle)}  # type: ignore[dict-item]
         if self.scope["http_version"] == "1.0":
-            # It knows no chunks, which uvicorn would send it all the same: its answers end with the connection.
+            # HTTP/1.0 has no chunks, but uvicorn would send them: the answer ends with the connection instead.
             cycle.chunked_encoding = False
             cycle.expected_content_length = _AnyLength()
 
     def data_received(self, data: bytes) -> None:
-        """As uvicorn does, but what came right behind a WebSocket's handshake is not lost."""
+        """Parse bytes as uvicorn does, but keep the bytes that follow a WebSocket handshake in the same read."""
         self._unset_keepalive_if_required()
         try:
             self.parser.feed_data(data)
@@ -159,14 +162,14 @@ class HttpLine(HttpToolsProtocol):
             if not self._should_upgrade():
                 self._unsupported_upgrade_warning()
                 return
-            transport, behind = self.transport, data[upgrade.args[0] :]
+            transport, rest = self.transport, data[upgrade.args[0] :]
             self.handle_websocket_upgrade()
-            if behind:
-                transport.get_protocol().data_received(behind)  # type: ignore[attr-defined]
+            if rest:
+                transport.get_protocol().data_received(rest)  # type: ignore[attr-defined]
 
     def handle_websocket_upgrade(self) -> None:
         super().handle_websocket_upgrade()
-        self.parser = self.flow = None  # type: ignore[assignment]  # they hold it: without this only a collection would free it
+        self.parser = self.flow = None  # type: ignore[assignment]  # they refer back to it: else only a garbage collection frees it
 
 
 class WebSocketConnection:
@@ -174,11 +177,11 @@ class WebSocketConnection:
 
     __slots__ = ("_protocol",)
 
-    def __init__(self, protocol: WebSocketLine) -> None:
+    def __init__(self, protocol: HandOffWebSocketProtocol) -> None:
         self._protocol = protocol
 
     @property
-    def gives_away(self) -> bool:
+    def can_hand_over(self) -> bool:
         return bool(getattr(self._protocol.config, "hand_off", False))
 
     def stalled(self) -> bool:
@@ -190,32 +193,32 @@ class WebSocketConnection:
     def abort(self) -> None:
         self._protocol.transport.abort()
 
-    def hand_over(self, line: Line) -> bool:
+    def hand_over(self, connection: HandedOffConnection) -> bool:
         protocol = self._protocol
         transport = protocol.transport
         if protocol.disconnected or protocol.close_sent or not protocol.handshake_complete or transport.is_closing():
             return False
         del self._protocol
-        protocol.stop_keepalive()  # it would close the connection later: nobody hears its pongs any more
+        protocol.stop_keepalive()  # it would close the connection later, because it sees no pongs
         protocol.connections.discard(protocol)
         if protocol.read_paused:
             transport.resume_reading()
         early = bytes(protocol.early)
-        _give(transport, line, not protocol.writable.is_set())
+        _switch_protocol(transport, connection, not protocol.writable.is_set())
         protocol.transport = _GONE  # uvicorn closes it when the application returns
-        protocol.conn.parser = None  # type: ignore[assignment]  # it holds itself
+        protocol.conn.parser = None  # type: ignore[assignment]  # it refers to itself
         if early:
-            line.data_received(early)
+            connection.data_received(early)
         return True
 
 
-class WebSocketLine(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket, whose application knows its connection."""
+class HandOffWebSocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket protocol, with the connection in the scope."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.close_timeout = CLOSE_SECONDS
-        self.early = bytearray()  # what came after the handshake, in case the connection is given away
+        self.early = bytearray()  # all bytes after the handshake, for a connection that is handed over
 
     def data_received(self, data: bytes) -> None:
         if self.handshake_initiated and getattr(self.config, "hand_off", False):
@@ -227,12 +230,12 @@ class WebSocketLine(WebSocketsSansIOProtocol):
 
     def handle_connect(self, event: Any) -> None:
         super().handle_connect(event)
-        if hasattr(self, "scope"):  # else the request was no handshake, and has been refused
+        if hasattr(self, "scope"):  # else the request was not a handshake, and is refused
             self.scope["extensions"][EXTENSION] = WebSocketConnection(self)  # type: ignore[assignment]
 
 
 class _Gone:
-    """Stands where the transport was in a protocol whose connection was given away."""
+    """Replaces the transport of a protocol whose connection was handed over."""
 
     def close(self) -> None:
         return

@@ -1,5 +1,5 @@
-"""The stream over WebSocket: one JSON text frame for each message. Handed off where our server allows it, else through
-Starlette, which any ASGI server can carry.
+"""The stream over WebSocket: one JSON text frame for each message. Handed off under our own server, else through Starlette
+on any ASGI server.
 
 Close codes 3000 to 3499 mean "come back", 3500 to 3999 "do not".
 """
@@ -15,18 +15,19 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from server.domain.errors import NotAllowed, NotFound, NotSignedIn, Unavailable
-from server.live.handoff import Line
-from server.live.hub import Hub, OverCap
+from server.live.admission import OverCap
+from server.live.handoff import HandedOffConnection
+from server.live.hub import Hub
 from server.live.messages import Message
 from server.live.stream import Stream
 from server.transport.streams.admission import Admission, enrol
-from server.transport.streams.feedback import Ear, NotUnderstood
+from server.transport.streams.feedback import Feedback, InvalidFeedback
 from server.transport.streams.framing import CLOSE_BAD_REQUEST, CLOSE_NOT_ALLOWED, CLOSE_UNAVAILABLE, FRAMES, close_code
 from server.transport.streams.handoff import connection_of
 
 
 async def follow(socket: WebSocket, hub: Hub, admit: Callable[[], Awaitable[Admission]]) -> None:
-    """Serve one WebSocket: admit it, write the view's messages, take what the screen says back."""
+    """Serve one WebSocket: admit it, write the view's messages, and receive the screen's feedback."""
     try:
         admission = await admit()
         stream = await enrol(socket, hub, admission, "websocket")
@@ -45,11 +46,11 @@ async def follow(socket: WebSocket, hub: Hub, admit: Callable[[], Awaitable[Admi
     try:
         await socket.accept()
         connection = connection_of(socket.scope)
-        if connection is not None and connection.gives_away:
-            handed = connection.hand_over(Line(hub.lines, stream, FRAMES, hub))
+        if connection is not None and connection.can_hand_over:
+            handed = connection.hand_over(HandedOffConnection(hub.handed_off, stream, FRAMES, hub))
             return
         writer = asyncio.create_task(_write(socket, hub, stream))
-        reader = asyncio.create_task(_read(socket, Ear(hub, stream)))
+        reader = asyncio.create_task(_read(socket, Feedback(hub, stream)))
         try:
             await asyncio.wait((writer, reader), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -70,12 +71,12 @@ async def _write(socket: WebSocket, hub: Hub, stream: Stream) -> None:
         return  # the peer is gone
 
 
-async def _read(socket: WebSocket, ear: Ear) -> None:
-    """Read until the peer leaves, or says what is not understood."""
+async def _read(socket: WebSocket, feedback: Feedback) -> None:
+    """Read until the peer leaves, or sends an invalid frame."""
     while (message := await socket.receive())["type"] != "websocket.disconnect":
         try:
-            ear.hear(message.get("text"))
-        except NotUnderstood:
+            feedback.receive(message.get("text"))
+        except InvalidFeedback:
             with suppress(WebSocketDisconnect, RuntimeError):
                 await socket.close(CLOSE_BAD_REQUEST, "bad_request")
             return

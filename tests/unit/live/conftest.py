@@ -1,4 +1,4 @@
-"""What goes to the bottom of a transport is tested on both event loops; all else on asyncio's own."""
+"""Tests of handed-off connections run on both event loops; all others run on asyncio's own."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 import pytest
 import uvloop
 
-BOTH = frozenset({"test_lines.py"})
+BOTH = frozenset({"test_handoff.py"})
 
 
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Return the loops that a test is run on."""
+    """Return the event loops on which a test runs."""
     if item.path.name in BOTH:
         return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
     return {"asyncio": asyncio.new_event_loop}

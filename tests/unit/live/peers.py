@@ -1,4 +1,4 @@
-"""The other ends of lines: real sockets, whose peers read what is written, as a browser would."""
+"""Peers of handed-off connections: real sockets that are read as a browser reads them."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from websockets.protocol import CLIENT, OPEN, Protocol
 
 from server.domain.views import View
 from server.live.feed import Feed
-from server.live.handoff import Line, Lines, Wire
+from server.live.handoff import Framing, HandedOffConnection, HandedOffConnections
 from server.live.messages import Message, Position
 from server.live.stream import Stream
 from server.transport.streams.framing import EVENTS, FRAMES, RAW_EVENTS
 from tests.support.message_screen import Screen
 
-NEVER_HERE = 3600.0  # the first beat comes at any moment of the interval: a test of seconds is not to meet it
+NEVER_HERE = 3600.0  # the first heartbeat comes at any moment of the interval: too late for a test of seconds
 
 
 class Peer:
     """A screen at the end of a socket."""
 
-    def __init__(self, connected: socket.socket, wire: Wire) -> None:
+    def __init__(self, connected: socket.socket, framing: Framing) -> None:
         self.socket = connected
         self.screen = Screen()
-        self.wire = wire
+        self.framing = framing
         self.raw = b""
-        self.ended = False  # in the framing's own way
+        self.ended = False  # as the framing ends
         self.codes: list[int] = []
         self.byes: list[str] = []
         self._rest = self._events = b""
         self._frames = Protocol(CLIENT, state=OPEN, max_size=None)
 
     async def read(self, seconds: float = 5) -> int:
-        """Read once, and apply what came; return how many bytes that were. 0 is the end."""
+        """Read once, and apply the messages; return the number of bytes. 0 is the end."""
         until = time.monotonic() + seconds
-        while True:  # no `sock_recv`: one that is cancelled may have read something, which is lost
+        while True:  # not `sock_recv`: one that is cancelled may lose the bytes that it has read
             try:
                 chunk = self.socket.recv(65536)
                 break
@@ -58,7 +58,7 @@ class Peer:
         return len(chunk)
 
     async def settle(self, quiet: float = 0.05) -> None:
-        """Read until nothing comes for a while."""
+        """Read until nothing arrives for a while."""
         try:
             while await self.read(quiet):
                 continue
@@ -66,17 +66,17 @@ class Peer:
             return
 
     def _parse(self, chunk: bytes) -> list[tuple[str, str | None, dict[str, Any]]]:
-        if self.wire is FRAMES:
+        if self.framing is FRAMES:
             return list(self._framed(chunk))
         self._rest += chunk
-        if self.wire is EVENTS:
+        if self.framing is EVENTS:
             chunk = self._dechunked()
         self._events += chunk
         blocks = self._events.split(b"\n\n")
         self._events = blocks.pop()
         found = []
         for block in blocks:
-            fields = dict(line.split(": ", 1) for line in block.decode().split("\n"))
+            fields = dict(row.split(": ", 1) for row in block.decode().split("\n"))
             if "data" in fields:
                 found.append((fields["event"], fields.get("id"), json.loads(fields["data"])))
         return found
@@ -106,15 +106,15 @@ class Peer:
                 self.codes.append(int.from_bytes(bytes(frame.data[:2])))
 
 
-class House:
-    """A feed, and lines to peers."""
+class Peers:
+    """A feed, and handed-off connections to peers."""
 
     def __init__(self, feed: Feed, *, heartbeat: float = NEVER_HERE, stalled: float = 60.0) -> None:
         self.feed = feed
         self.left: list[Stream] = []
         self.counted: dict[str, int] = {}
-        self.lines = Lines(heartbeat, stalled, self._leave, self._count)
-        self._opened: list[tuple[socket.socket, Line]] = []
+        self.handed_off = HandedOffConnections(heartbeat, stalled, self._leave, self._count)
+        self._opened: list[tuple[socket.socket, HandedOffConnection]] = []
 
     def _leave(self, stream: Stream) -> None:
         stream.close()
@@ -124,7 +124,7 @@ class House:
         self.counted[kind] = self.counted.get(kind, 0) + messages
 
     async def __aenter__(self) -> Self:
-        self._running = asyncio.create_task(self.lines.run())
+        self._running = asyncio.create_task(self.handed_off.run())
         self._limit = asyncio.timeout(60)
         await self._limit.__aenter__()
         return self
@@ -133,35 +133,37 @@ class House:
         await self._limit.__aexit__(*error)
         self._running.cancel()
         await asyncio.gather(self._running, return_exceptions=True)
-        for theirs, line in self._opened:
-            line.abort()
+        for theirs, connection in self._opened:
+            connection.abort()
             theirs.close()
         await asyncio.sleep(0.02)
-        assert set(self.left) == {line.stream for _, line in self._opened}, "nobody stays"
+        assert set(self.left) == {connection.stream for _, connection in self._opened}, "every stream is left"
 
     async def peer(
         self,
         view: View,
-        wire: Wire = EVENTS,
+        framing: Framing = EVENTS,
         since: Position | None = None,
         *,
         buffer: int | None = None,
         context: object = None,
-    ) -> tuple[Peer, Line]:
+    ) -> tuple[Peer, HandedOffConnection]:
         """Open a connection and hand it off."""
         ours, theirs = socket.socketpair()
         for each in (ours, theirs):
             each.setblocking(False)
             if buffer is not None:
                 each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
-        stream = Stream(self.feed, self.feed.projection(view), since, self.lines.heartbeat_seconds, address="a", token="t")
-        line = Line(self.lines, stream, wire, context)
+        stream = Stream(
+            self.feed, self.feed.projection(view), since, self.handed_off.heartbeat_seconds, address="a", token="t"
+        )
+        connection = HandedOffConnection(self.handed_off, stream, framing, context)
         transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=ours)
         transport.set_write_buffer_limits(high=0)
-        transport.set_protocol(line)
-        line.begin(transport, ours.fileno())
-        self._opened.append((theirs, line))
-        return Peer(theirs, wire), line
+        transport.set_protocol(connection)
+        connection.begin(transport, ours.fileno())
+        self._opened.append((theirs, connection))
+        return Peer(theirs, framing), connection
 
 
-WIRES: dict[str, Wire] = {"chunks": EVENTS, "raw": RAW_EVENTS, "frames": FRAMES}
+FRAMINGS: dict[str, Framing] = {"chunks": EVENTS, "raw": RAW_EVENTS, "frames": FRAMES}

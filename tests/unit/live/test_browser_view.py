@@ -1,4 +1,4 @@
-"""The browser's half of the law: `web/js/live/view.js`, given what the server writes, comes to what the server shows."""
+"""The browser's half of the law: `web/js/live/view.js` applies the server's messages and shows the same cells."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 
 from server.domain.board import Changes, apply
 from server.domain.views import DeskView, DisplayView, PointView, TicketView, View, draw
-from server.live.feed import Projection
 from server.live.messages import Message, heartbeat
+from server.live.projection import Projection
 from tests.support.processes import program
 from tests.support.worlds import SECOND, World, a_day, open_sealed, perform, small_clinic
 
@@ -23,12 +23,12 @@ REPLAY = ROOT / "tests" / "web" / "replay.mjs"
 
 
 def recorded(seed: int, size: int) -> list[dict[str, Any]]:
-    """Return what screens of every kind are sent through a day, with what they then have to show."""
+    """Return the messages to screens of every kind during a day, each with the cells that the screen must then show."""
     world: World = small_clinic()
     world.ticket(min(world.board.queues), name='Łukasz "Lou" O\'Neill 診療所 😀\u2028\x7f')
     views: list[View] = [DeskView(open_sealed), DisplayView(), TicketView(min(world.board.visits))]
     views += [PointView(point_id, open_sealed) for point_id in world.board.points]
-    board = copy.deepcopy(world.board)  # as a process has it that only hears of events
+    board = copy.deepcopy(world.board)  # as in a process that follows events only
     projections = {view.name: Projection(view, board) for view in views}
     messages: dict[str, list[dict[str, Any]]] = {name: [] for name in projections}
     shown = dict.fromkeys(projections, 0)
@@ -48,7 +48,7 @@ def recorded(seed: int, size: int) -> list[dict[str, Any]]:
             apply(board, event, changes)
         for turn, (name, projection) in enumerate(projections.items()):
             projection.follow(board, changes.keys)
-            # Some screens are told late, and some come back anew.
+            # Some screens get a change late, and some resume with a snapshot.
             if (index + turn) % 3 == 0:
                 write(name, projection.change_since(shown[name]))
             if (index + turn) % 7 == 0:
@@ -70,7 +70,7 @@ def replay(folder: Path, recordings: list[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def test_a_browser_comes_to_what_the_server_shows(tmp_path: Path) -> None:
+def test_browser_shows_the_cells_of_the_server(tmp_path: Path) -> None:
     recordings = [each for seed in range(3) for each in recorded(seed, 150)]
     found = replay(tmp_path, recordings)
     assert found["problems"] == []
@@ -85,7 +85,7 @@ def test_a_browser_comes_to_what_the_server_shows(tmp_path: Path) -> None:
         ("the heartbeat's digest", lambda text: text.replace('"digest":', '"digest":1')),
     ],
 )
-def test_a_difference_is_noticed(tmp_path: Path, what: str, spoil: Any) -> None:
+def test_replay_reports_a_difference(tmp_path: Path, what: str, spoil: Any) -> None:
     recordings = recorded(1, 60)
     for each in recordings:
         for message in each["messages"]:

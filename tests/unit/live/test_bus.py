@@ -1,4 +1,4 @@
-"""What goes over the bus between processes."""
+"""The payloads that processes send over the bus."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.worlds import Step, examples, perform, scripts, small_clinic
 
 @examples(60)
 @given(scripts(30))
-def test_events_arrive_as_they_were_sent(script: list[Step]) -> None:
+def test_decoded_events_equal_the_encoded_ones(script: list[Step]) -> None:
     world = small_clinic()
     for step in script:
         perform(world, step)
@@ -23,8 +23,8 @@ def test_events_arrive_as_they_were_sent(script: list[Step]) -> None:
     assert decode(encode("e2", [])) == ("e2", [])
 
 
-def test_what_is_personal_is_left_behind() -> None:
-    """Even if an event in clear came this far by mistake."""
+def test_payload_contains_no_personal_data() -> None:
+    """Even if an unsealed event reaches the bus by mistake."""
     world = small_clinic()
     world.ticket(min(world.board.queues))
     event = world.log[-1].event
@@ -55,19 +55,19 @@ def test_what_is_personal_is_left_behind() -> None:
         b"\xff\xfe",
     ],
 )
-def test_a_foreign_payload_is_refused(payload: bytes) -> None:
+def test_foreign_payload_is_refused(payload: bytes) -> None:
     with pytest.raises((ValueError, KeyError, TypeError)):
         decode(payload)
 
 
 @examples(50)
 @given(st.integers(1, 2**40))
-def test_a_channel_names_its_site(site_id: int) -> None:
+def test_channel_names_its_site(site_id: int) -> None:
     assert site_of_channel(channel(site_id)) == site_id
     assert channel(site_id) != channel(site_id + 1)
 
 
-def test_the_payload_is_json() -> None:
+def test_payload_is_json() -> None:
     world = small_clinic()
     epoch, rows = orjson.loads(encode("e1", world.log))
     assert epoch == "e1"

@@ -1,32 +1,30 @@
-"""A site's feed: in whatever order, however often and whether at all it hears of an event, it ends up with the truth."""
+"""A site's feed: in whatever order, however often and whether at all an event arrives, the feed ends with the truth."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import random
-from typing import Any, ClassVar
+import time
+from itertools import pairwise
 
-import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from server.domain.board import Board
-from server.domain.commands import NoShow, Start
+from server.domain.commands import IssueTicket
 from server.domain.errors import Unavailable
-from server.domain.events import Recorded
-from server.domain.views import Cell, DeskView, DisplayView, TicketView, View, draw
+from server.domain.views import DeskView, DisplayView, TicketView, View
 from server.live import feed as module
-from server.live.feed import Feed, Projection
+from server.live.feed import Feed
 from server.live.messages import Position
+from server.live.projection import Projection
 from tests.support.message_screen import Screen, digest
 from tests.support.worlds import (
     SITE_ID,
     Head,
     LogLoader,
     Step,
-    World,
     examples,
     head_of,
     open_sealed,
@@ -34,37 +32,15 @@ from tests.support.worlds import (
     scripts,
     small_clinic,
 )
+from tests.unit.live.projections import a_feed, catch_up, cells_of, check_projection, some_events
 
-HEARTBEAT = 15.0
-NOW = 1_711_695_600_000
-
-
-def cells_of(projection: Projection) -> dict[str, Any]:
-    """Return the cells that a projection holds, as a screen without a position is given them."""
-    cells = json.loads(projection.snapshot(HEARTBEAT, NOW).payload)["cells"]
-    assert isinstance(cells, dict)
-    return cells
-
-
-def check_projection(projection: Projection, board: Board) -> None:
-    """A projection holds what a fresh one holds, with its digest."""
-    fresh = Projection(projection.view, board)
-    assert cells_of(projection) == cells_of(fresh) == json.loads(orjson.dumps(draw(projection.view, board)))
-    assert projection.digest == fresh.digest == digest(cells_of(projection))
-    assert projection.position == fresh.position
-
-
-def catch_up(screen: Screen, projection: Projection) -> None:
-    """Tell a screen what a stream would tell it now."""
-    if screen.position is None or not projection.answers(screen.position):
-        screen.hear(projection.snapshot(HEARTBEAT, NOW))
-    elif projection.changed_at > screen.position.seq:
-        screen.hear(projection.change_since(screen.position.seq))
+DESK = DeskView(open_sealed)
+PACE = 0.05
 
 
 @examples(150)
 @given(scripts(15), scripts(25), st.booleans(), st.data())
-async def test_any_order_any_repeat_any_loss(
+async def test_feed_ends_with_the_truth_after_any_order_repeat_or_loss(
     before: list[Step], after: list[Step], restored: bool, data: st.DataObject
 ) -> None:
     world = small_clinic()
@@ -112,7 +88,7 @@ async def test_any_order_any_repeat_any_loss(
 
 @examples(60)
 @given(scripts(40))
-async def test_in_order_nothing_is_read_again(script: list[Step]) -> None:
+async def test_events_in_order_cause_no_further_reads(script: list[Step]) -> None:
     """On the common path every change is shown at once, and neither the log nor the rows are read for it."""
     world = small_clinic()
     loader = LogLoader(world)
@@ -126,21 +102,7 @@ async def test_in_order_nothing_is_read_again(script: list[Step]) -> None:
     assert (loader.boards_read, loader.logs_read) == (1, 0)
 
 
-async def a_feed(world: World) -> tuple[Feed, LogLoader]:
-    loader = LogLoader(world)
-    feed = Feed(SITE_ID, loader)
-    await feed.load()
-    return feed, loader
-
-
-def some_events(world: World, count: int = 3) -> list[Recorded]:
-    begun = len(world.log)
-    for _ in range(count):
-        world.ticket(min(world.board.queues))
-    return world.log[begun:]
-
-
-async def test_a_gap_is_filled_from_the_log_after_a_moment() -> None:
+async def test_gap_is_filled_from_the_log_after_a_moment() -> None:
     world = small_clinic()
     feed, loader = await a_feed(world)
     first, second, third = some_events(world)
@@ -157,7 +119,7 @@ async def test_a_gap_is_filled_from_the_log_after_a_moment() -> None:
     feed.close()
 
 
-async def test_a_gap_that_fills_by_itself_costs_nothing() -> None:
+async def test_gap_that_closes_by_itself_causes_no_read() -> None:
     world = small_clinic()
     feed, loader = await a_feed(world)
     first, second, third = some_events(world)
@@ -169,7 +131,7 @@ async def test_a_gap_that_fills_by_itself_costs_nothing() -> None:
     feed.close()
 
 
-async def test_a_gap_while_the_database_is_away_waits_for_the_next_look() -> None:
+async def test_gap_waits_for_the_next_check_while_the_database_is_unavailable() -> None:
     world = small_clinic()
     feed, loader = await a_feed(world)
     events = some_events(world)
@@ -186,14 +148,24 @@ async def test_a_gap_while_the_database_is_away_waits_for_the_next_look() -> Non
     feed.close()
 
 
-async def test_a_head_that_is_level_costs_nothing() -> None:
+async def test_close_cancels_the_wait_for_a_gap() -> None:
+    world = small_clinic()
+    feed, loader = await a_feed(world)
+    feed.offer("e1", some_events(world)[1:])
+    feed.close()
+    await asyncio.sleep(module.GRACE_SECONDS * 2)
+    assert loader.logs_read == 0
+    Feed(SITE_ID, loader).close()  # nothing to end
+
+
+async def test_equal_head_causes_no_read() -> None:
     world = small_clinic()
     feed, loader = await a_feed(world)
     await feed.check(head_of(world))
     assert (loader.boards_read, loader.logs_read) == (1, 0)
 
 
-async def test_a_lost_event_is_found_by_the_head() -> None:
+async def test_check_finds_a_lost_event() -> None:
     world = small_clinic()
     feed, loader = await a_feed(world)
     projection = feed.projection(DeskView(open_sealed))
@@ -203,7 +175,7 @@ async def test_a_lost_event_is_found_by_the_head() -> None:
     assert (loader.boards_read, feed.refills) == (1, 1)
 
 
-async def test_before_it_is_loaded_a_feed_waits() -> None:
+async def test_check_and_refill_do_nothing_before_the_load() -> None:
     world = small_clinic()
     loader = LogLoader(world)
     feed = Feed(SITE_ID, loader)
@@ -212,7 +184,7 @@ async def test_before_it_is_loaded_a_feed_waits() -> None:
     assert (feed.seq, loader.boards_read, loader.logs_read) == (0, 0, 0)
 
 
-async def test_what_is_offered_before_the_first_load_is_applied_after_it() -> None:
+async def test_events_offered_during_the_first_load_are_applied_after_it() -> None:
     world = small_clinic()
     loader = LogLoader(world)
     loader.gate.clear()
@@ -228,8 +200,11 @@ async def test_what_is_offered_before_the_first_load_is_applied_after_it() -> No
     assert loader.logs_read == 0
 
 
+# Other histories
+
+
 @pytest.mark.parametrize("heard_by", ["offer", "check"])
-async def test_another_epoch_reloads_and_every_screen_gets_a_snapshot(heard_by: str) -> None:
+async def test_other_epoch_reloads_the_feed_and_every_screen_gets_a_snapshot(heard_by: str) -> None:
     world = small_clinic()
     some_events(world)
     feed, loader = await a_feed(world)
@@ -252,7 +227,7 @@ async def test_another_epoch_reloads_and_every_screen_gets_a_snapshot(heard_by: 
     assert loader.boards_read == 2
     assert woken == [other.board.site.seq]
     assert screen.position is not None
-    assert not projection.answers(screen.position)
+    assert not projection.can_resume(screen.position)
     catch_up(screen, projection)
     assert screen.kinds == ["snapshot", "snapshot"]
     assert screen.position == Position("e2", "desk5", other.board.site.seq)
@@ -260,7 +235,7 @@ async def test_another_epoch_reloads_and_every_screen_gets_a_snapshot(heard_by: 
     feed.close()
 
 
-async def test_a_head_below_the_feeds_own_is_another_history() -> None:
+async def test_head_below_the_feeds_own_is_another_history() -> None:
     world = small_clinic()
     some_events(world)
     feed, loader = await a_feed(world)
@@ -274,11 +249,11 @@ async def test_a_head_below_the_feeds_own_is_another_history() -> None:
     while feed.seq <= before.seq:
         feed.offer(shorter.board.site.epoch, [some_events(shorter)[0]])
         await feed.check(head_of(shorter))
-    assert not projection.answers(before)
+    assert not projection.can_resume(before)
     check_projection(projection, shorter.board)
 
 
-async def test_only_the_first_to_notice_renames_a_history() -> None:
+async def test_first_feed_to_notice_renames_the_history() -> None:
     world = small_clinic()
     some_events(world)
     (one, loader), other = await a_feed(world), Feed(SITE_ID, LogLoader(), flush_seconds=0)
@@ -292,7 +267,7 @@ async def test_only_the_first_to_notice_renames_a_history() -> None:
     assert one.position == other.position
 
 
-async def test_events_of_another_epoch_are_never_mixed_in() -> None:
+async def test_events_of_another_epoch_are_not_applied() -> None:
     """Those of a foreign history have the very numbers that come next: none of them is taken for one of ours."""
     world = small_clinic()
     feed, loader = await a_feed(world)
@@ -312,10 +287,35 @@ async def test_events_of_another_epoch_are_never_mixed_in() -> None:
     feed.close()
 
 
-# Canvases
+async def test_head_read_before_a_commit_is_not_another_history() -> None:
+    world = small_clinic()
+    feed, loader = await a_feed(world)
+    seen = feed.position
+    head = head_of(world)  # read from the database ...
+    feed.offer("e1", world.do(IssueTicket(queue_id=min(world.board.queues))))  # ... then a commit is shown here ...
+    await feed.check(head, seen)  # ... then they are compared
+    assert loader.boards_read == 1
 
 
-async def test_views_of_one_name_share_a_canvas() -> None:
+async def test_reload_applies_events_offered_meanwhile() -> None:
+    world = small_clinic()
+    feed, loader = await a_feed(world)
+    loader.gate.clear()
+    world.renew("e2")
+    check = asyncio.create_task(feed.check(head_of(world)))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert loader.boards_read == 2
+    feed.offer("e2", world.do(IssueTicket(queue_id=min(world.board.queues))))
+    loader.gate.set()
+    await check
+    assert feed.seq == world.board.site.seq
+
+
+# Projections of a feed
+
+
+async def test_views_of_one_name_share_a_projection() -> None:
     world = small_clinic()
     feed, _ = await a_feed(world)
     assert feed.projection(DisplayView()) is feed.projection(DisplayView())
@@ -323,7 +323,7 @@ async def test_views_of_one_name_share_a_canvas() -> None:
     assert feed.projection(TicketView(1)) is not feed.projection(TicketView(2))
 
 
-async def test_a_canvas_is_forgotten_when_nobody_watches() -> None:
+async def test_projection_is_forgotten_when_nobody_watches() -> None:
     world = small_clinic()
     feed, _ = await a_feed(world)
     projection = feed.projection(TicketView(1))
@@ -337,7 +337,7 @@ async def test_a_canvas_is_forgotten_when_nobody_watches() -> None:
     assert feed.projection(TicketView(1)) is not projection
 
 
-async def test_only_the_views_that_change_are_woken() -> None:
+async def test_only_changed_views_are_woken() -> None:
     world = small_clinic()
     queue_id, point = min(world.board.queues), min(world.board.points)
     mine = world.ticket(queue_id)
@@ -360,7 +360,7 @@ async def test_only_the_views_that_change_are_woken() -> None:
     assert (ticket.seq, ticket.changed_at) == (len(world.log), len(world.log) - 1)
 
 
-async def test_a_burst_wakes_once() -> None:
+async def test_burst_wakes_a_watcher_once() -> None:
     world = small_clinic()
     feed, _ = await a_feed(world)
     woken: list[int] = []
@@ -370,165 +370,125 @@ async def test_a_burst_wakes_once() -> None:
     assert woken == [len(world.log)]
 
 
-async def test_since_n_is_answered_from_the_floor_to_the_head_only() -> None:
-    world = small_clinic()
-    feed, _ = await a_feed(world)
-    projection = feed.projection(DeskView(open_sealed))
-    floor = world.board.site.seq
-    feed.offer("e1", some_events(world))
-    head = world.board.site.seq
-    assert not projection.answers(None)
-    assert [projection.answers(Position("e1", "desk5", seq)) for seq in (0, floor - 1, floor, head, head + 1)] == [
-        False,
-        False,
-        True,
-        True,
-        False,
-    ]
-    assert not projection.answers(Position("e2", "desk5", head))
-    assert not projection.answers(Position("e1", "display3", head))
-    assert projection.position == Position("e1", "desk5", head)
+# Pace
 
 
-async def test_what_is_gone_is_told_to_whoever_had_it() -> None:
-    world = small_clinic()
-    entry = world.ticket(min(world.board.queues))
-    world.call(min(world.board.points))
-    feed, _ = await a_feed(world)
-    projection = feed.projection(DisplayView())
-    had_it = projection.position
-    key = f"entry:{entry.id}"
-    assert key in cells_of(projection)
-    begun = len(world.log)
-    world.do(Start(entry_id=entry.id))
-    feed.offer("e1", world.log[begun:])
-    after = projection.position
-    begun = len(world.log)
-    world.ticket(min(world.board.queues))
-    feed.offer("e1", world.log[begun:])
-    assert json.loads(projection.change_since(had_it.seq).payload)["del"] == [key]
-    assert json.loads(projection.change_since(after.seq).payload)["del"] == []
+class PacedFeed:
+    """A paced feed, and when its desk was brought up to date."""
+
+    def __init__(self) -> None:
+        self.world = small_clinic()
+        self.feed = Feed(SITE_ID, LogLoader(self.world), flush_seconds=PACE)
+        self.flushed: list[float] = []
+
+    async def open(self) -> Projection:
+        await self.feed.load()
+        projection = self.feed.projection(DESK)
+        flush = self.feed.flush
+
+        def noted() -> None:
+            self.flushed.append(time.monotonic())
+            flush()
+
+        self.feed.flush = noted  # type: ignore[method-assign]  # when it begins: how long it takes is the machine's doing
+        return projection
+
+    def ticket(self) -> int:
+        """Somebody takes a ticket: return the visit."""
+        begun = len(self.world.log)
+        visit_id = self.world.ticket(min(self.world.board.queues)).visit_id
+        self.feed.offer("e1", self.world.log[begun:])
+        return visit_id
 
 
-class OddView:
-    """A view whose one cell is there while an odd number wait: cells may come back."""
-
-    kind: ClassVar[str] = "odd"
-    shape: ClassVar[str] = "odd1"
-    name = "odd"
-
-    def keys(self, board: Board) -> list[str]:
-        return ["odd"]
-
-    def cell(self, board: Board, key: str) -> Cell | None:
-        count = sum(len(board.waiting(queue_id)) for queue_id in board.queues)
-        return {"count": count} if count % 2 else None
-
-    def touched(self, board: Board, changed: set[str]) -> list[str]:
-        return ["odd"]
+async def test_quiet_site_is_flushed_at_once() -> None:
+    paced = PacedFeed()
+    projection = await paced.open()
+    for _ in range(3):
+        paced.ticket()
+        assert projection.seq == paced.feed.seq, "before anything else could run"
+        await asyncio.sleep(PACE * 1.5)
+    assert len(paced.flushed) == 3
 
 
-async def test_a_cell_that_comes_back_is_not_told_as_gone() -> None:
-    world = small_clinic()
-    feed, _ = await a_feed(world)
-    projection = feed.projection(OddView())
-    screens = []
-    for _ in range(7):
-        screens.append(Screen())
-        catch_up(screens[-1], projection)
-        feed.offer("e1", some_events(world, 1))
-    for screen in screens:
-        catch_up(screen, projection)  # it checks that no key is both set and gone
-        assert screen.cells == cells_of(projection) == {"odd": {"count": 7}}
-    feed.offer("e1", some_events(world, 1))
-    for screen in screens:
-        catch_up(screen, projection)
-        assert screen.cells == cells_of(projection) == {}
-    assert projection.digest == 0
+async def test_burst_is_flushed_together_and_loses_nothing() -> None:
+    paced = PacedFeed()
+    projection = await paced.open()
+    screen = Screen()
+    screen.hear(projection.snapshot(1, 0))
+    began = time.monotonic()
+    while time.monotonic() - began < PACE * 6:
+        paced.ticket()
+        await asyncio.sleep(0.001)
+    tickets = len(paced.world.board.visits)
+    await asyncio.sleep(module.LONGEST_FLUSH_SECONDS)
+    assert projection.seq == paced.feed.seq == paced.world.board.site.seq
+    assert len(paced.flushed) <= 8 < tickets
+    assert all(later - earlier >= PACE * 0.9 for earlier, later in pairwise(paced.flushed))
+    assert screen.position is not None
+    screen.hear(projection.change_since(screen.position.seq))
+    fresh = Projection(DESK, paced.world.loaded())
+    assert digest(screen.cells) == projection.digest == fresh.digest
+    paced.feed.close()
 
 
-@pytest.mark.parametrize("kept", [0, 1, 3])
-async def test_forgotten_tombstones_raise_the_floor(kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Below the floor a screen might keep a cell that is gone, so it gets a snapshot; at the floor it cannot."""
-    monkeypatch.setattr(module, "TOMBSTONES_KEPT", kept)
-    world = small_clinic()
-    queue_id, point = min(world.board.queues), min(world.board.points)
-    feed, _ = await a_feed(world)
-    projection = feed.projection(DisplayView())
-    screens: list[Screen] = []
-    for _ in range(6):
-        entry = world.ticket(queue_id)
-        world.call(point)
-        feed.offer("e1", world.log[-2:])
-        screens.append(Screen())
-        catch_up(screens[-1], projection)  # this one has seen the entry called
-        begun = len(world.log)
-        world.do(NoShow(entry_id=entry.id))
-        feed.offer("e1", world.log[begun:])
-    answered = [projection.answers(screen.position) for screen in screens]
-    assert answered == [False] * (6 - kept) + [True] * kept
-    gone = world.log[-1].seq - 3 * kept  # the number of the newest tombstone that was forgotten
-    assert projection.floor == gone
-    for screen in screens:
-        catch_up(screen, projection)
-        assert screen.cells == cells_of(projection)
-        assert digest(screen.cells) == projection.digest
-    assert [screen.kinds[-1] for screen in screens] == ["change" if answer else "snapshot" for answer in answered]
+async def test_costly_flushes_are_less_frequent(monkeypatch: pytest.MonkeyPatch) -> None:
+    paced = PacedFeed()
+    await paced.open()
+    follow = Projection.follow
+
+    def slowly(projection: Projection, board: Board, changed: set[str]) -> bool:
+        time.sleep(0.03)
+        return follow(projection, board, changed)
+
+    monkeypatch.setattr(Projection, "follow", slowly)
+    began = time.monotonic()
+    while time.monotonic() - began < 0.7:
+        paced.ticket()
+        await asyncio.sleep(0.002)
+    assert len(paced.flushed) >= 3
+    spaces = [later - earlier for earlier, later in pairwise(paced.flushed)]
+    assert min(spaces) >= 0.1, spaces
+    paced.feed.close()
 
 
-async def test_a_change_is_encoded_once_for_all_who_ask_the_same() -> None:
-    world = small_clinic()
-    feed, _ = await a_feed(world)
-    projection = feed.projection(DeskView(open_sealed))
-    floor = projection.seq
-    feed.offer("e1", some_events(world))
-    message = projection.change_since(floor)
-    assert all(projection.change_since(floor) is message for _ in range(5))
-    assert projection.change_since(floor + 1) is not message
-    feed.offer("e1", some_events(world))
-    newer = projection.change_since(floor)
-    assert newer is not message
-    assert newer.id == str(projection.position)
-    feed.offer("e1", some_events(world))
-    newest = projection.change_since(floor)  # the same question as the last one, but more has happened since
-    assert newest is not newer
-    assert newest.id == str(projection.position)
+async def test_view_drawn_between_two_flushes_is_true_for_its_own_number() -> None:
+    """A view drawn anew is ahead of the others for a moment; each is true for its own number."""
+    paced = PacedFeed()
+    desk = await paced.open()
+    paced.ticket()
+    paced.ticket()
+    late = paced.feed.projection(DisplayView())
+    assert desk.seq < late.seq == paced.feed.seq
+    await asyncio.sleep(module.LONGEST_FLUSH_SECONDS)
+    assert desk.seq == late.seq
+    assert late.digest == Projection(DisplayView(), paced.world.loaded()).digest
 
 
-async def test_after_a_reload_nothing_encoded_before_is_sent() -> None:
-    world = small_clinic()
-    feed, loader = await a_feed(world)
-    projection = feed.projection(DeskView(open_sealed))
-    floor = projection.seq
-    feed.offer("e1", some_events(world))
-    before = projection.change_since(floor)
-    world.renew("e2")
-    await feed.check(head_of(world))
-    assert loader.boards_read == 2
-    assert projection.change_since(floor) is not before
-    assert not projection.answers(Position("e2", "desk5", floor))
+async def test_ticket_drawn_between_two_flushes_claims_nothing_for_others() -> None:
+    """Tickets are followed together, and yet each says of itself only what it shows."""
+    paced = PacedFeed()
+    await paced.open()
+    mine, yours = paced.ticket(), paced.ticket()
+    await asyncio.sleep(module.LONGEST_FLUSH_SECONDS)
+    early = paced.feed.projection(TicketView(mine))
+    paced.ticket()
+    paced.ticket()  # not told yet
+    late = paced.feed.projection(TicketView(yours))
+    assert early.seq < late.seq == paced.feed.seq
+    await asyncio.sleep(module.LONGEST_FLUSH_SECONDS)
+    assert early.seq == late.seq == paced.feed.seq
+    for projection, visit_id in ((early, mine), (late, yours)):
+        assert projection.digest == Projection(TicketView(visit_id), paced.world.loaded()).digest
+    paced.feed.close()
 
 
-async def test_a_cell_that_is_as_before_is_not_sent() -> None:
-    world = small_clinic()
-    first = world.ticket(min(world.board.queues))
-    world.ticket(min(world.board.queues))  # so that who is next, and why, stays as it is
-    feed, _ = await a_feed(world)
-    projection = feed.projection(DeskView(open_sealed))
-    floor = projection.seq
-    begun = len(world.log)
-    second = world.ticket(min(world.board.queues))
-    feed.offer("e1", world.log[begun:])
-    body = json.loads(projection.change_since(floor).payload)
-    assert list(body["set"]) == [f"entry:{second.id}"]  # neither the queue, which looks the same, nor the others
-    assert f"entry:{first.id}" in cells_of(projection)
-
-
-async def test_closing_ends_the_wait_for_a_gap() -> None:
-    world = small_clinic()
-    feed, loader = await a_feed(world)
-    feed.offer("e1", some_events(world)[1:])
-    feed.close()
-    await asyncio.sleep(module.GRACE_SECONDS * 2)
-    assert loader.logs_read == 0
-    Feed(SITE_ID, loader).close()  # nothing to end
+async def test_flush_on_demand_brings_views_up_to_the_board() -> None:
+    paced = PacedFeed()
+    projection = await paced.open()
+    paced.ticket()
+    paced.ticket()
+    assert projection.seq < paced.feed.seq
+    paced.feed.flush()
+    assert projection.seq == paced.feed.seq
+    paced.feed.close()

@@ -1,4 +1,4 @@
-"""Lines, on real sockets and both loops: what a peer is written, who is paused or cut, and that nobody pays for another."""
+"""Handed-off connections, on real sockets and both event loops: messages, pauses, aborts, and no delay for the others."""
 
 from __future__ import annotations
 
@@ -16,43 +16,44 @@ from server.domain.commands import NoShow, Start
 from server.domain.ranking import next_for
 from server.domain.views import DeskView, DisplayView, TicketView, View
 from server.live import handoff as module
-from server.live.feed import Feed, Projection
-from server.live.handoff import Line, Wire
+from server.live.feed import Feed
+from server.live.handoff import Framing, HandedOffConnection
 from server.live.messages import Position
+from server.live.projection import Projection
 from server.transport.streams.framing import EVENTS, FRAMES
 from tests.support.message_screen import digest
 from tests.support.worlds import SITE_ID, LogLoader, World, open_sealed, small_clinic
-from tests.unit.live.peers import WIRES, House, Peer
+from tests.unit.live.peers import FRAMINGS, Peer, Peers
 
 DESK = DeskView(open_sealed)
 
 
-class Clinic(House):
-    """A small clinic with lines to screens."""
+class Clinic(Peers):
+    """A small clinic with handed-off connections to screens."""
 
     def __init__(self, **about: float) -> None:
         self.world: World = small_clinic()
         super().__init__(Feed(SITE_ID, LogLoader(self.world)), **about)
-        self.feed._tell = self.lines.tell
+        self.feed._write_counts = self.handed_off.write_counts
         self.queue_id = min(self.world.board.queues)
 
     def tickets(self, count: int = 1) -> None:
-        """Issue tickets, and let the feed hear of it."""
-        self.told(lambda: [self.world.ticket(self.queue_id) for _ in range(count)])
+        """Issue tickets, and offer the events to the feed."""
+        self.do(lambda: [self.world.ticket(self.queue_id) for _ in range(count)])
 
-    def told(self, do: Callable[[], object]) -> Any:
-        """Do something, and let the feed hear of it."""
+    def do(self, step: Callable[[], object]) -> Any:
+        """Do a step, and offer its events to the feed."""
         begun = len(self.world.log)
-        done = do()
+        done = step()
         self.feed.offer(self.world.board.site.epoch, self.world.log[begun:])
         return done
 
-    def agrees(self, peer: Peer, line: Line) -> bool:
-        """Return whether a peer shows what a fresh screen would."""
-        projection, here = line.stream.projection, peer.screen.position
-        told = here is not None and here.epoch == projection.epoch and here.seq >= projection.changed_at
+    def agrees(self, peer: Peer, connection: HandedOffConnection) -> bool:
+        """Return whether a peer shows the same as a fresh screen."""
+        projection, here = connection.stream.projection, peer.screen.position
+        up_to_date = here is not None and here.epoch == projection.epoch and here.seq >= projection.changed_at
         return (
-            told
+            up_to_date
             and digest(peer.screen.cells) == projection.digest == Projection(projection.view, self.world.loaded()).digest
         )
 
@@ -64,215 +65,215 @@ async def opened(**about: float) -> Clinic:
     return clinic
 
 
-@pytest.mark.parametrize("wire", WIRES.values(), ids=WIRES)
-async def test_a_snapshot_then_changes_for_all_alike(wire: Wire) -> None:
+@pytest.mark.parametrize("framing", FRAMINGS.values(), ids=FRAMINGS)
+async def test_every_connection_gets_a_snapshot_then_each_change(framing: Framing) -> None:
     async with await opened() as clinic:
-        pairs = [await clinic.peer(DESK, wire) for _ in range(3)]
+        pairs = [await clinic.peer(DESK, framing) for _ in range(3)]
         for _ in range(4):
             clinic.tickets(2)
-        for peer, line in pairs:
+        for peer, connection in pairs:
             await peer.settle()
-            assert clinic.agrees(peer, line)
+            assert clinic.agrees(peer, connection)
             assert peer.screen.kinds == ["snapshot", *["change"] * 4]
         assert clinic.counted == {"snapshot": 3, "change": 12}
 
 
-@pytest.mark.parametrize("wire", WIRES.values(), ids=WIRES)
-async def test_resuming(wire: Wire) -> None:
+@pytest.mark.parametrize("framing", FRAMINGS.values(), ids=FRAMINGS)
+async def test_resume_gets_a_heartbeat_a_change_or_a_snapshot(framing: Framing) -> None:
     async with await opened() as clinic:
-        keeper, _ = await clinic.peer(DESK, wire)
+        keeper, _ = await clinic.peer(DESK, framing)
         await keeper.settle()
         left_at = Position("e1", DESK.shape, clinic.feed.seq)
-        here, line = await clinic.peer(DESK, wire, left_at)
+        here, connection = await clinic.peer(DESK, framing, left_at)
         here.screen.cells = dict(keeper.screen.cells)
         await here.settle()
         assert here.screen.kinds == ["heartbeat"]
         clinic.tickets(2)
-        late, _ = await clinic.peer(DESK, wire, left_at)
-        foreign, _ = await clinic.peer(DESK, wire, Position("e0", DESK.shape, clinic.feed.seq))
+        late, _ = await clinic.peer(DESK, framing, left_at)
+        foreign, _ = await clinic.peer(DESK, framing, Position("e0", DESK.shape, clinic.feed.seq))
         for peer in (late, foreign, here, keeper):
             await peer.settle()
         assert late.screen.kinds == ["change"]
         assert foreign.screen.kinds == ["snapshot"]
         assert here.screen.kinds == ["heartbeat", "change"]
-        assert here.screen.position == line.stream.projection.position
+        assert here.screen.position == connection.stream.projection.position
 
 
-@pytest.mark.parametrize("wire", WIRES.values(), ids=WIRES)
-async def test_who_stands_still_owes_one_change_and_holds_up_nobody(wire: Wire) -> None:
-    """Its first unwritten byte pauses it; reading again, it gets what was begun and then one change with all the rest."""
+@pytest.mark.parametrize("framing", FRAMINGS.values(), ids=FRAMINGS)
+async def test_stalled_reader_gets_one_change_and_delays_no_other(framing: Framing) -> None:
+    """The first unwritten byte pauses it. When it reads again, it gets the rest of that message, then one change."""
     async with await opened(heartbeat=2) as clinic:
-        slow, slow_line = await clinic.peer(DESK, wire, buffer=4096)
-        quick, quick_line = await clinic.peer(DESK, wire)
+        slow, slow_connection = await clinic.peer(DESK, framing, buffer=4096)
+        quick, quick_connection = await clinic.peer(DESK, framing)
         for _ in range(40):
             clinic.tickets(5)
             await quick.settle(0.001)
         await quick.settle()
-        assert clinic.agrees(quick, quick_line)
-        assert slow_line.stream.paused
-        assert not quick_line.stream.paused
+        assert clinic.agrees(quick, quick_connection)
+        assert slow_connection.stream.paused
+        assert not quick_connection.stream.paused
         changes = clinic.counted["change"]
         clinic.tickets(5)
-        assert clinic.counted["change"] == changes + 1, "nothing is put together for it"
+        assert clinic.counted["change"] == changes + 1, "no message is built for it"
         await slow.settle(0.3)
-        assert clinic.agrees(slow, slow_line)
-        assert not slow_line.stream.paused
+        assert clinic.agrees(slow, slow_connection)
+        assert not slow_connection.stream.paused
         assert slow.screen.kinds.count("change") < 40
         clinic.tickets()
         await slow.settle()
         await quick.settle()
-        assert clinic.agrees(slow, slow_line)
-        assert clinic.agrees(quick, quick_line)
+        assert clinic.agrees(slow, slow_connection)
+        assert clinic.agrees(quick, quick_connection)
 
 
-async def test_a_snapshot_larger_than_the_buffer_is_finished_before_anything_else() -> None:
+async def test_snapshot_larger_than_the_buffer_is_finished_first() -> None:
     async with await opened() as clinic:
         clinic.tickets(200)
-        peer, line = await clinic.peer(DESK, EVENTS, buffer=4096)
-        assert line.stream.paused
+        peer, connection = await clinic.peer(DESK, EVENTS, buffer=4096)
+        assert connection.stream.paused
         clinic.tickets(3)
         await peer.settle()
-        assert clinic.agrees(peer, line)
+        assert clinic.agrees(peer, connection)
         assert peer.screen.kinds == ["snapshot", "change"]
 
 
-async def test_one_that_is_gone_in_the_middle_of_the_walk_costs_the_others_nothing() -> None:
+async def test_lost_connection_does_not_affect_the_others() -> None:
     async with await opened() as clinic:
         pairs = [await clinic.peer(DESK, EVENTS) for _ in range(5)]
         pairs[2][0].socket.close()
         clinic.tickets()
         clinic.tickets()
-        for index, (peer, line) in enumerate(pairs):
+        for index, (peer, connection) in enumerate(pairs):
             if index != 2:
                 await peer.settle()
-                assert clinic.agrees(peer, line)
+                assert clinic.agrees(peer, connection)
         await asyncio.sleep(0.05)
         assert clinic.left == [pairs[2][1].stream]
 
 
-async def test_a_descriptor_that_is_used_again_is_never_written_to() -> None:
-    """A line whose connection has ended holds no descriptor: the next file of that number stays empty."""
+async def test_reused_descriptor_is_never_written_to() -> None:
+    """A lost connection holds no descriptor: the next file of the same number stays empty."""
     async with await opened() as clinic:
-        stay, stay_line = await clinic.peer(DESK, EVENTS)
-        gone, gone_line = await clinic.peer(DESK, EVENTS)
-        number = gone_line.descriptor
-        gone_line.abort()
+        stay, stay_connection = await clinic.peer(DESK, EVENTS)
+        gone, gone_connection = await clinic.peer(DESK, EVENTS)
+        number = gone_connection.descriptor
+        gone_connection.abort()
         await asyncio.sleep(0.05)
-        assert gone_line.descriptor == -1
+        assert gone_connection.descriptor == -1
         with tempfile.TemporaryFile() as file:
-            again = file.fileno() == number  # whatever opens a file next may be given this number
+            again = file.fileno() == number  # the kernel may give this number to the next file
             if not again:
                 os.dup2(file.fileno(), number)
             try:
                 for _ in range(3):
                     clinic.tickets()
-                    gone_line.beat()
-                    gone_line.say(b"x")
-                gone_line.stream.end("drain")
+                    gone_connection.heartbeat()
+                    gone_connection.reply(b"x")
+                gone_connection.stream.end("drain")
                 assert os.fstat(number).st_size == 0
             finally:
                 if not again:
                     os.close(number)
         await stay.settle()
-        assert clinic.agrees(stay, stay_line)
+        assert clinic.agrees(stay, stay_connection)
         gone.socket.close()
 
 
-@pytest.mark.parametrize(("wire", "last"), [("chunks", b"0\r\n\r\n"), ("raw", b"\n\n"), ("frames", b"drain")])
-async def test_the_end_is_a_bye_in_the_framing_s_own_way(wire: str, last: bytes) -> None:
+@pytest.mark.parametrize(("framing", "last"), [("chunks", b"0\r\n\r\n"), ("raw", b"\n\n"), ("frames", b"drain")])
+async def test_stream_ends_with_a_bye_in_each_framing(framing: str, last: bytes) -> None:
     async with await opened() as clinic:
-        peer, line = await clinic.peer(DESK, WIRES[wire])
-        line.stream.end("drain")
-        line.stream.end("age")  # the first reason stands
+        peer, connection = await clinic.peer(DESK, FRAMINGS[framing])
+        connection.stream.end("drain")
+        connection.stream.end("age")  # the first reason remains
         clinic.tickets()
         while await peer.read():
             pass
         assert peer.byes == ["drain"]
         assert peer.screen.kinds == ["snapshot", "bye"]
         assert peer.raw.endswith(last)
-        assert peer.codes == ([3000] if wire == "frames" else [])
-        assert clinic.left == [line.stream]
-        assert not line.stream.cut
+        assert peer.codes == ([3000] if framing == "frames" else [])
+        assert clinic.left == [connection.stream]
+        assert not connection.stream.cut
 
 
-async def test_who_stands_still_for_too_long_is_cut() -> None:
+async def test_reader_stalled_too_long_is_aborted() -> None:
     async with await opened(stalled=0.2, heartbeat=0.4) as clinic:
         clinic.tickets(200)
-        peer, line = await clinic.peer(DESK, EVENTS, buffer=4096)
+        peer, connection = await clinic.peer(DESK, EVENTS, buffer=4096)
         async with asyncio.timeout(5):
-            while not clinic.left:  # noqa: ASYNC110 - the line has no event to wait for
+            while not clinic.left:  # noqa: ASYNC110 - the connection has no event to wait for
                 await asyncio.sleep(0.01)
-        assert line.stream.cut
-        assert line.stream.ending == "slow"
-        assert not line.stream.paused
+        assert connection.stream.cut
+        assert connection.stream.ending == "slow"
+        assert not connection.stream.paused
         peer.socket.close()
 
 
-async def test_who_stands_still_when_the_end_comes_is_cut_after_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_reader_stalled_at_the_end_is_aborted_after_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BYE_SECONDS", 0.1)
     async with await opened(heartbeat=0.4) as clinic:
         clinic.tickets(200)
-        peer, line = await clinic.peer(DESK, EVENTS, buffer=4096)
-        line.stream.end("drain")
+        peer, connection = await clinic.peer(DESK, EVENTS, buffer=4096)
+        connection.stream.end("drain")
         async with asyncio.timeout(5):
             while not clinic.left:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-        assert line.stream.ending == "drain"
+        assert connection.stream.ending == "drain"
         peer.socket.close()
 
 
-async def test_who_reads_again_in_time_is_told_the_end() -> None:
+async def test_reader_that_continues_in_time_gets_the_bye() -> None:
     async with await opened() as clinic:
         clinic.tickets(200)
-        peer, line = await clinic.peer(DESK, EVENTS, buffer=4096)
-        line.stream.end("drain")
+        peer, connection = await clinic.peer(DESK, EVENTS, buffer=4096)
+        connection.stream.end("drain")
         while await peer.read():
             pass
         assert peer.screen.kinds == ["snapshot", "bye"]
-        assert not line.stream.cut
+        assert not connection.stream.cut
 
 
-async def test_heartbeats_agree_and_are_spread() -> None:
-    """Every line beats once in each turn of the wheel, not all at one moment."""
+async def test_heartbeats_carry_the_digest_and_are_spread() -> None:
+    """Every connection gets one heartbeat in each turn of the wheel, not all at one moment."""
     async with await opened(heartbeat=0.4) as clinic:
-        pairs = [await clinic.peer(DESK, wire) for wire in WIRES.values() for _ in range(6)]
-        assert len({line.spoke for _, line in pairs}) > 1
+        pairs = [await clinic.peer(DESK, framing) for framing in FRAMINGS.values() for _ in range(6)]
+        assert len({connection.slot for _, connection in pairs}) > 1
         async with asyncio.timeout(20):
             for peer, _ in pairs:
                 while peer.screen.beats < 3:  # the screen checks each digest
                     await peer.read()
         clinic.tickets()
-        for peer, line in pairs:
+        for peer, connection in pairs:
             await peer.settle(0.01)
-            assert digest(peer.screen.cells) == line.stream.projection.digest
+            assert digest(peer.screen.cells) == connection.stream.projection.digest
 
 
-async def test_a_line_ends_of_age() -> None:
+async def test_old_connection_ends_with_reason_age() -> None:
     async with await opened(heartbeat=0.4) as clinic:
-        peer, line = await clinic.peer(DESK, EVENTS)
-        line.ends_at = time.monotonic()
+        peer, connection = await clinic.peer(DESK, EVENTS)
+        connection.ends_at = time.monotonic()
         while await peer.read():
             pass
         assert peer.byes == ["age"]
 
 
-async def test_another_epoch_is_a_snapshot_for_all() -> None:
+async def test_other_epoch_is_a_snapshot_for_all() -> None:
     async with await opened() as clinic:
-        pairs = [await clinic.peer(DESK, wire) for wire in WIRES.values()]
+        pairs = [await clinic.peer(DESK, framing) for framing in FRAMINGS.values()]
         clinic.world.renew("e2")
         await clinic.feed.load()
-        for peer, line in pairs:
+        for peer, connection in pairs:
             await peer.settle()
             assert peer.screen.kinds == ["snapshot", "snapshot"]
-            assert clinic.agrees(peer, line)
+            assert clinic.agrees(peer, connection)
 
 
-async def test_a_stream_that_is_over_tells_the_last_and_ends() -> None:
+async def test_finished_stream_sends_the_last_change_and_ends() -> None:
     async with await opened(heartbeat=0.4) as clinic:
         visit_id = min(clinic.world.board.visits)
-        peer, line = await clinic.peer(TicketView(visit_id), FRAMES)
-        line.stream.finish(clinic.feed.seq + 1)
-        clinic.told(lambda: clinic.world.call(min(clinic.world.board.points)))
+        peer, connection = await clinic.peer(TicketView(visit_id), FRAMES)
+        connection.stream.finish(clinic.feed.seq + 1)
+        clinic.do(lambda: clinic.world.call(min(clinic.world.board.points)))
         while not peer.byes and await peer.read():
             pass
         assert [kind for kind in peer.screen.kinds if kind != "heartbeat"] == ["snapshot", "change", "bye"]
@@ -281,19 +282,19 @@ async def test_a_stream_that_is_over_tells_the_last_and_ends() -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_the_law_for_everybody_at_once(seed: int) -> None:
-    """Tickets, displays and desks in every framing, some slow, come and go while the day goes on: all show the truth."""
+async def test_every_screen_shows_the_truth_during_a_random_day(seed: int) -> None:
+    """Tickets, displays and desks come and go in every framing, some of them slow: all show the truth."""
     chance = random.Random(seed)
     async with await opened() as clinic:
         board = clinic.world.board
         points = sorted(board.points)
-        pairs: list[tuple[Peer, Line]] = []
+        pairs: list[tuple[Peer, HandedOffConnection]] = []
 
         async def another() -> None:
             views: list[View] = [DESK, DisplayView(), *map(TicketView, board.visits)]
             view = chance.choice(views)
-            wire = chance.choice(list(WIRES.values()))
-            pairs.append(await clinic.peer(view, wire, buffer=chance.choice((None, 4096))))
+            framing = chance.choice(list(FRAMINGS.values()))
+            pairs.append(await clinic.peer(view, framing, buffer=chance.choice((None, 4096))))
 
         for _ in range(12):
             await another()
@@ -304,27 +305,27 @@ async def test_the_law_for_everybody_at_once(seed: int) -> None:
                 case 2:
                     point_id = chance.choice(points)
                     if board.entry_at(point_id) is None and next_for(board, board.points[point_id]) is not None:
-                        clinic.told(lambda point_id=point_id: clinic.world.call(point_id))  # type: ignore[misc]
+                        clinic.do(lambda point_id=point_id: clinic.world.call(point_id))  # type: ignore[misc]
                 case 3:
                     entry = board.entry_at(chance.choice(points))
                     if entry is not None and entry.state == "called":
                         step = chance.choice((Start, NoShow))
-                        clinic.told(lambda step=step, entry=entry: clinic.world.do(step(entry_id=entry.id)))  # type: ignore[misc]
+                        clinic.do(lambda step=step, entry=entry: clinic.world.do(step(entry_id=entry.id)))  # type: ignore[misc]
                 case 4:
                     await another()
                 case 5:
-                    peer, line = pairs.pop(chance.randrange(len(pairs)))
+                    peer, connection = pairs.pop(chance.randrange(len(pairs)))
                     peer.socket.close()
             if chance.random() < 0.3:
                 await chance.choice(pairs)[0].settle(0.002)
-        for peer, line in pairs:
+        for peer, connection in pairs:
             await peer.settle(0.1)
-            assert clinic.agrees(peer, line), (line.stream.view_kind, line.wire)
+            assert clinic.agrees(peer, connection), (connection.stream.view_kind, connection.framing)
             peer.socket.close()
 
 
-@pytest.mark.parametrize("wire", WIRES.values(), ids=WIRES)
-async def test_patients_move_on_whoever_of_them_stands_still_or_is_gone(wire: Wire) -> None:
+@pytest.mark.parametrize("framing", FRAMINGS.values(), ids=FRAMINGS)
+async def test_ticket_counts_reach_patients_while_others_stall_or_disconnect(framing: Framing) -> None:
     async with await opened(heartbeat=2) as clinic:
         clinic.tickets(40)
         point = min(clinic.world.board.points)
@@ -333,42 +334,42 @@ async def test_patients_move_on_whoever_of_them_stands_still_or_is_gone(wire: Wi
             clinic.world.do(NoShow(entry_id=clinic.world.call(point).id))
 
         last = sorted(clinic.world.board.visits)[-4:]
-        (slow, slow_line), (gone, gone_line), (quick, quick_line), (other, other_line) = [
-            await clinic.peer(TicketView(visit_id), wire, buffer=4096 if index == 0 else None)
+        (slow, slow_connection), (gone, gone_connection), (quick, quick_connection), (other, other_connection) = [
+            await clinic.peer(TicketView(visit_id), framing, buffer=4096 if index == 0 else None)
             for index, visit_id in enumerate(last)
         ]
         moves = 0
-        while not slow_line.stream.paused:
-            clinic.told(move)
+        while not slow_connection.stream.paused:
+            clinic.do(move)
             await quick.settle(0.001)
             await other.settle(0.001)
             moves += 1
-            assert moves < 30, "it takes all there is"
+            assert moves < 30, "it never stalls"
             if moves == 3:
                 gone.socket.close()
         for _ in range(3):
-            clinic.told(move)
-        for peer, line in ((quick, quick_line), (other, other_line), (slow, slow_line)):
+            clinic.do(move)
+        for peer, connection in ((quick, quick_connection), (other, other_connection), (slow, slow_connection)):
             await peer.settle(0.2)
-            assert clinic.agrees(peer, line)
-        assert slow.screen.kinds.count("change") < moves + 3, "what it missed was told together"
+            assert clinic.agrees(peer, connection)
+        assert slow.screen.kinds.count("change") < moves + 3, "its missed changes came as one"
         assert quick.screen.kinds.count("change") == moves + 3
-        assert clinic.left == [gone_line.stream]
+        assert clinic.left == [gone_connection.stream]
 
 
-async def test_a_ticket_moves_on_by_the_same_bytes_as_any_change() -> None:
-    """What is put together for thousands at once is what would have been for one."""
+async def test_ticket_count_has_the_same_bytes_as_any_change() -> None:
+    """A message built for thousands at once equals the message for one."""
     async with await opened() as clinic:
         visit_id = max(clinic.world.board.visits)
-        for wire in WIRES.values():
-            peer, line = await clinic.peer(TicketView(visit_id), wire)
+        for framing in FRAMINGS.values():
+            peer, connection = await clinic.peer(TicketView(visit_id), framing)
             await peer.settle()
             before, seq = len(peer.raw), clinic.feed.seq
-            clinic.told(lambda: clinic.world.call(min(clinic.world.board.points)))
+            clinic.do(lambda: clinic.world.call(min(clinic.world.board.points)))
             await peer.settle()
-            assert peer.raw[before:] == wire.frame(line.stream.projection.change_since(seq))
+            assert peer.raw[before:] == framing.frame(connection.stream.projection.change_since(seq))
             guest = clinic.world.board.entry_at(min(clinic.world.board.points))
             assert guest is not None
-            clinic.told(lambda guest=guest: clinic.world.do(NoShow(entry_id=guest.id)))  # type: ignore[misc]
+            clinic.do(lambda guest=guest: clinic.world.do(NoShow(entry_id=guest.id)))  # type: ignore[misc]
             peer.socket.close()
             await asyncio.sleep(0.02)

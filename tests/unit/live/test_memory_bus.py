@@ -9,60 +9,60 @@ from server.live.memory_bus import Exchange, MemoryBus
 from tests.support.worlds import small_clinic
 
 
-class Ear:
-    """Listens on a bus of its own, and keeps what it hears."""
+class Receiver:
+    """Listens on a bus of its own, and keeps the events."""
 
     def __init__(self, exchange: Exchange | None = None) -> None:
         self.bus = MemoryBus(exchange)
-        self.heard: list[tuple[int, str, list[Recorded]]] = []
+        self.received: list[tuple[int, str, list[Recorded]]] = []
 
-    def hear(self, site_id: int, epoch: str, events: Sequence[Recorded]) -> None:
-        self.heard.append((site_id, epoch, list(events)))
+    def receive(self, site_id: int, epoch: str, events: Sequence[Recorded]) -> None:
+        self.received.append((site_id, epoch, list(events)))
 
-    async def listen(self, *site_ids: int) -> Ear:
-        await self.bus.start(self.hear, lambda: None)
+    async def listen(self, *site_ids: int) -> Receiver:
+        await self.bus.start(self.receive, lambda: None)
         for site_id in site_ids:
             await self.bus.subscribe(site_id)
         return self
 
 
-async def test_others_hear_and_oneself_does_not() -> None:
+async def test_event_reaches_other_buses_and_not_the_sender() -> None:
     exchange = Exchange()
-    one, two, three = [await Ear(exchange).listen(7) for _ in range(3)]
+    one, two, three = [await Receiver(exchange).listen(7) for _ in range(3)]
     log = small_clinic().log
     one.bus.publish(7, "e1", log)
-    assert one.heard == []
-    assert two.heard == three.heard == [(7, "e1", log)]
-    assert two.heard[0][2][0] is not log[0]  # encoded and decoded, as over a wire
+    assert one.received == []
+    assert two.received == three.received == [(7, "e1", log)]
+    assert two.received[0][2][0] is not log[0]  # encoded and decoded, as over a network
 
 
-async def test_only_who_listens_to_the_site_hears() -> None:
+async def test_only_subscribed_buses_receive() -> None:
     exchange = Exchange()
-    one, two = await Ear(exchange).listen(7), await Ear(exchange).listen(8)
+    one, two = await Receiver(exchange).listen(7), await Receiver(exchange).listen(8)
     log = small_clinic().log
     one.bus.publish(7, "e1", log)
-    assert two.heard == []
+    assert two.received == []
     one.bus.publish(8, "e1", log)
-    assert len(two.heard) == 1
+    assert len(two.received) == 1
     await two.bus.unsubscribe(8)
     await two.bus.unsubscribe(8)
     one.bus.publish(8, "e1", log)
-    assert len(two.heard) == 1
+    assert len(two.received) == 1
     await two.bus.subscribe(7)
     one.bus.publish(7, "e1", log)
-    assert len(two.heard) == 2
+    assert len(two.received) == 2
 
 
-async def test_who_has_stopped_hears_no_more() -> None:
+async def test_stopped_bus_receives_nothing() -> None:
     exchange = Exchange()
-    one, two = await Ear(exchange).listen(7), await Ear(exchange).listen(7)
+    one, two = await Receiver(exchange).listen(7), await Receiver(exchange).listen(7)
     await two.bus.stop()
     one.bus.publish(7, "e1", small_clinic().log)
-    assert two.heard == []
+    assert two.received == []
 
 
-async def test_a_bus_alone_is_healthy_and_silent() -> None:
-    one, two = await Ear().listen(7), await Ear().listen(7)
+async def test_single_bus_is_healthy_and_silent() -> None:
+    one, two = await Receiver().listen(7), await Receiver().listen(7)
     one.bus.publish(7, "e1", small_clinic().log)
-    assert two.heard == []
+    assert two.received == []
     assert one.bus.healthy

@@ -1,4 +1,4 @@
-"""The four messages as they are written, and the position that a screen resumes from."""
+"""The four messages, encoded, and the position from which a screen resumes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def written(content: dict[str, Any]) -> dict[str, bytes]:
 
 @examples(100)
 @given(cells)
-def test_the_digest_is_the_crc_of_key_and_compact_json(content: dict[str, Any]) -> None:
+def test_digest_is_the_crc_of_key_and_compact_json(content: dict[str, Any]) -> None:
     for key, cell in content.items():
         assert digest_of(key, orjson.dumps(cell)) == zlib.crc32(key.encode() + compact(cell))
     total = 0
@@ -42,14 +42,14 @@ def test_the_digest_is_the_crc_of_key_and_compact_json(content: dict[str, Any]) 
     assert 0 <= total < 2**32
 
 
-def test_the_digest_is_the_crc_32_of_other_languages_too() -> None:
+def test_digest_is_the_crc_32_of_other_languages() -> None:
     """The check value of CRC-32/ISO-HDLC, as in zip and in browsers' libraries."""
     assert digest_of("1234", b"56789") == 0xCBF43926
 
 
 @examples(100)
 @given(cells, st.floats(0.001, 300), st.integers(0, 2**53))
-def test_a_snapshot_is_compact_json(content: dict[str, Any], heartbeat: float, now: int) -> None:
+def test_snapshot_is_compact_json(content: dict[str, Any], heartbeat: float, now: int) -> None:
     message = messages.snapshot(AT, written(content), heartbeat, now)
     assert (message.kind, message.id) == ("snapshot", "e1.desk1.42")
     body = json.loads(message.payload)
@@ -59,7 +59,7 @@ def test_a_snapshot_is_compact_json(content: dict[str, Any], heartbeat: float, n
 
 @examples(100)
 @given(cells, st.lists(keys, unique=True, max_size=4))
-def test_a_change_is_compact_json(content: dict[str, Any], gone: list[str]) -> None:
+def test_change_is_compact_json(content: dict[str, Any], gone: list[str]) -> None:
     message = messages.change(AT, written(content).items(), gone)
     assert (message.kind, message.id) == ("change", "e1.desk1.42")
     body = json.loads(message.payload)
@@ -67,14 +67,14 @@ def test_a_change_is_compact_json(content: dict[str, Any], gone: list[str]) -> N
     assert compact(body) == message.payload
 
 
-def test_a_change_of_one_cell() -> None:
+def test_change_of_one_cell_is_compact_json() -> None:
     message = messages.change(AT, [("point:3", b'{"name":"Room 1"}')], ["entry:4"])
     assert message.payload == b'{"seq":42,"set":{"point:3":{"name":"Room 1"}},"del":["entry:4"]}'
 
 
 @examples(50)
 @given(st.integers(0, 2**53), st.integers(0, 2**32 - 1))
-def test_a_heartbeat_is_compact_json(now: int, total: int) -> None:
+def test_heartbeat_is_compact_json(now: int, total: int) -> None:
     message = messages.heartbeat(AT, now, total)
     assert (message.kind, message.id) == ("heartbeat", "e1.desk1.42")
     body = json.loads(message.payload)
@@ -83,7 +83,7 @@ def test_a_heartbeat_is_compact_json(now: int, total: int) -> None:
 
 
 @pytest.mark.parametrize(("reason", "usual"), [("drain", DRAIN_RETRY_MILLISECONDS), ("age", RETRY_MILLISECONDS)])
-def test_a_bye_says_when_to_come_back_and_carries_no_id(reason: str, usual: int) -> None:
+def test_bye_has_a_random_retry_and_no_id(reason: str, usual: int) -> None:
     byes = [messages.bye(reason) for _ in range(200)]
     assert all((bye.kind, bye.id) == ("bye", None) for bye in byes)
     bodies = [json.loads(bye.payload) for bye in byes]
@@ -93,7 +93,7 @@ def test_a_bye_says_when_to_come_back_and_carries_no_id(reason: str, usual: int)
     assert max(waits) - min(waits) > usual / 2  # spread, so that not all come back at once
 
 
-def test_a_drain_is_shorter_than_the_usual_wait() -> None:
+def test_retry_after_a_drain_is_shorter_than_usual() -> None:
     assert 0 < DRAIN_RETRY_MILLISECONDS < RETRY_MILLISECONDS == 5_000
 
 
@@ -102,7 +102,7 @@ words = st.from_regex(r"\A[A-Za-z0-9_-]{1,16}\Z")
 
 @examples(200)
 @given(words, words, st.integers(0, 10**16 - 1))
-def test_a_position_is_read_as_it_was_written(epoch: str, shape: str, seq: int) -> None:
+def test_position_survives_its_text(epoch: str, shape: str, seq: int) -> None:
     position = Position(epoch, shape, seq)
     assert Position.parse(str(position)) == position
 
@@ -136,13 +136,13 @@ def test_a_position_is_read_as_it_was_written(epoch: str, shape: str, seq: int) 
         "\x00.\x00.\x00",
     ],
 )
-def test_junk_is_no_position(text: str) -> None:
+def test_invalid_text_is_no_position(text: str) -> None:
     assert Position.parse(text) is None
 
 
 @examples(400)
 @given(st.text(max_size=30) | st.text(".019abc \n-+²", max_size=12))
-def test_any_text_is_a_position_or_nothing(text: str) -> None:
+def test_any_text_is_a_position_or_none(text: str) -> None:
     position = Position.parse(text)
     if position is not None:
         assert position.epoch

@@ -1,4 +1,4 @@
-"""Who may no longer follow: sessions that have ended, tokens that were taken back, things that are not there any more."""
+"""Revocation: ended sessions, revoked tokens and removed records end their streams."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from server.domain.commands import Command, IssueTicket, Remove, RenewToken, Rev
 from server.domain.errors import Unavailable
 from server.domain.model import Display
 from server.domain.views import DeskView, DisplayView, TicketView, View
-from server.live import hub as module
-from server.live.hub import Hub, Limits
+from server.live import revocation as module
+from server.live.admission import Limits
+from server.live.hub import Hub
 from server.live.memory_bus import MemoryBus
 from server.live.messages import Message
 from server.live.stream import Stream
@@ -23,8 +24,8 @@ from tests.support.worlds import HOUR, SITE_ID, LogLoader, open_sealed, small_cl
 DESK = DeskView(open_sealed)
 
 
-class House:
-    """A hub of one process, and who is signed in."""
+class SignedIn:
+    """A hub of one process, and the sessions that have not ended."""
 
     def __init__(self) -> None:
         self.world = small_clinic()
@@ -61,16 +62,16 @@ class House:
 
 
 @pytest.fixture
-async def house(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
+async def signed_in(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SignedIn]:
     monkeypatch.setattr(module, "SESSION_CHECK_SECONDS", 0.02)
-    house = House()
-    await house.hub.start()
-    yield house
-    await house.hub.stop()
+    signed_in = SignedIn()
+    await signed_in.hub.start()
+    yield signed_in
+    await signed_in.hub.stop()
 
 
 async def rest(stream: Stream, within: float = 2.0) -> list[Message]:
-    """Return all that a stream says until it ends."""
+    """Return every message of a stream until it ends."""
     async with asyncio.timeout(within):
         return [message async for message in stream]
 
@@ -88,29 +89,29 @@ def reason(messages: list[Message]) -> str:
     return str(json.loads(messages[-1].payload)["reason"])
 
 
-async def test_a_session_that_ends_takes_its_streams_with_it_and_no_others(house: House) -> None:
-    ended, again, other = await house.desk("s1", "receptionist"), await house.desk("s1", "receptionist"), None
-    other = await house.desk("s2", "admin")
+async def test_ended_session_ends_its_own_streams_only(signed_in: SignedIn) -> None:
+    ended, again, other = await signed_in.desk("s1", "receptionist"), await signed_in.desk("s1", "receptionist"), None
+    other = await signed_in.desk("s2", "admin")
     await asyncio.sleep(0.1)
     assert ended.ending is None
-    assert house.asked[-1] == {"s1", "s2"}, "one question for all of them"
-    del house.roles["s1"]
+    assert signed_in.asked[-1] == {"s1", "s2"}, "one query for all of them"
+    del signed_in.roles["s1"]
     assert reason(await rest(ended)) == reason(await rest(again)) == "revoked"
     assert await lasts(other)
 
 
-async def test_another_role_is_judged_anew(house: House) -> None:
-    stream = await house.desk("s1", "admin")
-    house.roles["s1"] = "clinician"
+async def test_changed_role_ends_the_stream(signed_in: SignedIn) -> None:
+    stream = await signed_in.desk("s1", "admin")
+    signed_in.roles["s1"] = "clinician"
     assert reason(await rest(stream)) == "role"
 
 
-async def test_a_database_that_is_away_ends_nobody(house: House) -> None:
-    stream = await house.desk("s1", "admin")
-    house.error = Unavailable()
+async def test_unavailable_database_ends_no_stream(signed_in: SignedIn) -> None:
+    stream = await signed_in.desk("s1", "admin")
+    signed_in.error = Unavailable()
     assert await lasts(stream)
-    house.error = None
-    del house.roles["s1"]
+    signed_in.error = None
+    del signed_in.roles["s1"]
     for _ in range(100):
         if stream.ending:
             break
@@ -118,83 +119,83 @@ async def test_a_database_that_is_away_ends_nobody(house: House) -> None:
     assert stream.ending == "revoked"
 
 
-async def test_nobody_is_asked_about_when_no_session_follows(house: House) -> None:
-    await house.hall()
+async def test_sessions_are_not_queried_without_session_streams(signed_in: SignedIn) -> None:
+    await signed_in.hall()
     await asyncio.sleep(0.1)
-    assert house.asked == []
+    assert signed_in.asked == []
 
 
 @pytest.mark.parametrize("kind", [RevokeToken, RenewToken, Remove])
-async def test_a_devices_token_that_is_taken_back_ends_its_streams_at_once(house: House, kind: type[Command]) -> None:
-    stream = await house.hall()
-    display_id, _ = house.display
-    house.do(kind(**{"record_id" if kind is Remove else "device_id": display_id}))
+async def test_revoked_device_token_ends_its_streams_at_once(signed_in: SignedIn, kind: type[Command]) -> None:
+    stream = await signed_in.hall()
+    display_id, _ = signed_in.display
+    signed_in.do(kind(**{"record_id" if kind is Remove else "device_id": display_id}))
     assert stream.ending == "revoked"
     assert reason(await rest(stream)) == "revoked"
 
 
-async def test_other_changes_end_no_display(house: House) -> None:
-    stream = await house.hall()
-    house.do(IssueTicket(queue_id=min(house.world.board.queues)))
+async def test_other_changes_end_no_display(signed_in: SignedIn) -> None:
+    stream = await signed_in.hall()
+    signed_in.do(IssueTicket(queue_id=min(signed_in.world.board.queues)))
     assert await lasts(stream)
 
 
-async def test_a_token_given_just_now_is_good_although_this_process_has_not_heard_of_it(house: House) -> None:
-    old = await house.hall()
-    display_id, _ = house.display
-    house.world.do(RenewToken(device_id=display_id))  # nobody told us
-    fresh = await house.hall()
+async def test_new_token_is_valid_before_its_event_reaches_this_process(signed_in: SignedIn) -> None:
+    old = await signed_in.hall()
+    display_id, _ = signed_in.display
+    signed_in.world.do(RenewToken(device_id=display_id))  # this process has no event of it
+    fresh = await signed_in.hall()
     assert fresh.ending is None
     assert old.ending == "revoked"
-    assert house.hub.refills == 1
+    assert signed_in.hub.refills == 1
 
 
-async def test_a_token_taken_back_between_the_door_and_the_stream_is_noticed(house: House) -> None:
-    display_id, old = house.display
-    house.do(RevokeToken(device_id=display_id))
-    stream = await house.follow(DisplayView(), f"display:{display_id}", old, f"display:{display_id}")
+async def test_token_revoked_between_admission_and_stream_is_noticed(signed_in: SignedIn) -> None:
+    display_id, old = signed_in.display
+    signed_in.do(RevokeToken(device_id=display_id))
+    stream = await signed_in.follow(DisplayView(), f"display:{display_id}", old, f"display:{display_id}")
     assert reason(await rest(stream)) == "revoked"
 
 
-async def test_another_history_without_the_device_ends_it(house: House) -> None:
-    stream = await house.hall()
-    display_id, _ = house.display
+async def test_other_history_without_the_token_ends_the_stream(signed_in: SignedIn) -> None:
+    stream = await signed_in.hall()
+    display_id, _ = signed_in.display
     restored = small_clinic()
     restored.renew("e2")
     row = restored.rows[Display, display_id]
     assert isinstance(row, Display)
     restored.rows[Display, display_id] = replace(row, token_hash="another")
-    house.loader.worlds[SITE_ID] = restored
+    signed_in.loader.worlds[SITE_ID] = restored
     async with asyncio.timeout(3):
         while stream.ending is None:  # noqa: ASYNC110 - a stream has no event to wait for
             await asyncio.sleep(0.02)
     assert stream.ending == "revoked"
 
 
-async def test_a_ticket_whose_day_is_over_says_so_and_ends(house: House) -> None:
-    house.do(IssueTicket(queue_id=min(house.world.board.queues)))
-    visit_id = min(house.world.board.visits)
-    stream = await house.follow(TicketView(visit_id), f"ticket:{visit_id}", None, f"visit:{visit_id}")
+async def test_ticket_of_a_past_day_gets_the_last_change_and_ends(signed_in: SignedIn) -> None:
+    signed_in.do(IssueTicket(queue_id=min(signed_in.world.board.queues)))
+    visit_id = min(signed_in.world.board.visits)
+    stream = await signed_in.follow(TicketView(visit_id), f"ticket:{visit_id}", None, f"visit:{visit_id}")
     said = asyncio.create_task(rest(stream))
     await asyncio.sleep(0.05)
-    house.do(Tick(site_id=SITE_ID), 24 * HOUR)
+    signed_in.do(Tick(site_id=SITE_ID), 24 * HOUR)
     heard = await said
     assert [each.kind for each in heard] == ["snapshot", "change", "bye"]
     assert json.loads(heard[1].payload)["set"] == {"ticket": {"state": "expired"}}
     assert reason(heard) == "ended"
 
 
-async def test_leaving_forgets_what_it_hung_on(house: House) -> None:
-    one, two = await house.hall(), await house.hall()
-    house.hub.leave(one)
-    display_id, _ = house.display
-    house.do(RevokeToken(device_id=display_id))
+async def test_leave_forgets_the_subject(signed_in: SignedIn) -> None:
+    one, two = await signed_in.hall(), await signed_in.hall()
+    signed_in.hub.leave(one)
+    display_id, _ = signed_in.display
+    signed_in.do(RevokeToken(device_id=display_id))
     assert (one.ending, two.ending) == (None, "revoked")
-    house.hub.leave(two)
-    assert house.hub._by_subject == {}
+    signed_in.hub.leave(two)
+    assert signed_in.hub._streams._by_subject == {}
 
 
-async def test_streams_under_a_name_are_ended_together(house: House) -> None:
-    one, two = await house.desk("s1", "admin"), await house.desk("s2", "admin")
-    house.hub.end("session:s1", "revoked")
+async def test_end_ends_the_streams_of_one_token_only(signed_in: SignedIn) -> None:
+    one, two = await signed_in.desk("s1", "admin"), await signed_in.desk("s2", "admin")
+    signed_in.hub.end("session:s1", "revoked")
     assert (one.ending, two.ending) == ("revoked", None)

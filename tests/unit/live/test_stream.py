@@ -1,4 +1,4 @@
-"""One screen's stream: what comes first, what comes then, and how it ends."""
+"""One screen's stream: its first message, the changes that follow, its end, and a reader that takes nothing."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import pytest
 
 from server.domain.commands import Start
 from server.domain.views import DeskView, DisplayView, TicketView, View
-from server.live import feed as feeds
+from server.live import projection as projections
 from server.live import stream as module
 from server.live.feed import Feed
 from server.live.messages import Message, Position
+from server.live.projection import Projection
 from server.live.stream import Stream
 from tests.support.message_screen import Screen, digest
 from tests.support.worlds import SITE_ID, LogLoader, World, head_of, open_sealed, small_clinic
@@ -23,7 +24,7 @@ HEARTBEAT = 0.05
 DESK = DeskView(open_sealed)
 
 
-class Line:
+class Clinic:
     """A feed of a small clinic, and streams of it."""
 
     def __init__(self) -> None:
@@ -47,11 +48,11 @@ class Line:
 
 
 @pytest.fixture
-async def line() -> Line:
-    line = Line()
-    line.ticket(2)
-    await line.feed.load()
-    return line
+async def clinic() -> Clinic:
+    clinic = Clinic()
+    clinic.ticket(2)
+    await clinic.feed.load()
+    return clinic
 
 
 async def read(messages: AsyncIterator[Message], within: float = 2.0) -> Message:
@@ -68,96 +69,96 @@ async def quiet(messages: AsyncIterator[Message], for_seconds: float = 0.05) -> 
     return False
 
 
-async def test_first_a_snapshot(line: Line) -> None:
-    messages = aiter(line.stream(heartbeat=15))
+async def test_first_message_is_a_snapshot(clinic: Clinic) -> None:
+    messages = aiter(clinic.stream(heartbeat=15))
     first = await read(messages)
     assert first.kind == "snapshot"
-    assert first.id == str(line.here())
+    assert first.id == str(clinic.here())
     body = json.loads(first.payload)
-    assert body["seq"] == line.feed.seq
+    assert body["seq"] == clinic.feed.seq
     assert body["heartbeat_ms"] == 15_000
     assert abs(body["at"] - time.time() * 1000) < 5_000  # a screen can set its clock at once
-    assert set(body["cells"]) == set(DESK.keys(line.world.board))
+    assert set(body["cells"]) == set(DESK.keys(clinic.world.board))
     assert await quiet(messages)
 
 
-async def test_then_changes_as_they_happen(line: Line) -> None:
-    messages = aiter(line.stream())
+async def test_changes_follow_as_they_happen(clinic: Clinic) -> None:
+    messages = aiter(clinic.stream())
     screen = Screen()
     screen.hear(await read(messages))
     for _ in range(3):
-        line.ticket()
+        clinic.ticket()
         screen.hear(await read(messages))
         fresh = Screen()
-        fresh.hear(line.feed.projection(DESK).snapshot(1, 0))
+        fresh.hear(clinic.feed.projection(DESK).snapshot(1, 0))
         assert screen.cells == fresh.cells
         assert screen.position == fresh.position
     assert screen.kinds == ["snapshot", "change", "change", "change"]
 
 
-async def test_a_slow_reader_gets_one_change_for_many(line: Line) -> None:
-    messages = aiter(line.stream())
+async def test_slow_reader_gets_one_change_for_many(clinic: Clinic) -> None:
+    messages = aiter(clinic.stream())
     screen = Screen()
     screen.hear(await read(messages))
     for _ in range(20):
-        line.ticket()
+        clinic.ticket()
     screen.hear(await read(messages))
     assert screen.kinds == ["snapshot", "change"]
-    assert screen.position == line.here()
-    assert digest(screen.cells) == line.feed.projection(DESK).digest
+    assert screen.position == clinic.here()
+    assert digest(screen.cells) == clinic.feed.projection(DESK).digest
     assert await quiet(messages)
 
 
-async def test_a_change_right_after_the_snapshot_is_not_missed(line: Line) -> None:
+async def test_change_right_after_the_snapshot_is_not_missed(clinic: Clinic) -> None:
     """The stream enrolled; events come before its first message, and between that and the next look."""
-    stream = line.stream()
-    line.ticket()
+    stream = clinic.stream()
+    clinic.ticket()
     messages = aiter(stream)
     screen = Screen()
     screen.hear(await read(messages))
-    line.ticket()  # nobody waits on the stream just now
+    clinic.ticket()  # nobody waits on the stream just now
     screen.hear(await read(messages))
     assert screen.kinds == ["snapshot", "change"]
-    assert digest(screen.cells) == line.feed.projection(DESK).digest
+    assert digest(screen.cells) == clinic.feed.projection(DESK).digest
 
 
-async def test_resuming_where_one_left_off_gets_a_heartbeat_at_once(line: Line) -> None:
-    messages = aiter(line.stream(line.here()))
+async def test_resume_of_an_up_to_date_screen_gets_a_heartbeat_at_once(clinic: Clinic) -> None:
+    messages = aiter(clinic.stream(clinic.here()))
     first = await read(messages, 0.5)
     assert first.kind == "heartbeat"
-    assert first.id == str(line.here())
+    assert first.id == str(clinic.here())
     assert await quiet(messages)
 
 
-async def test_resuming_behind_gets_the_change_only(line: Line) -> None:
-    left_at = line.here()
-    line.ticket(3)
-    first = await read(aiter(line.stream(left_at)))
-    line.feed.projection(DESK)
+async def test_resume_behind_gets_only_the_change(clinic: Clinic) -> None:
+    left_at = clinic.here()
+    clinic.ticket(3)
+    first = await read(aiter(clinic.stream(left_at)))
+    clinic.feed.projection(DESK)
     assert first.kind == "snapshot"  # the view was drawn after that: it cannot tell
-    left_at = line.here()
-    line.ticket(3)
-    messages = aiter(line.stream(left_at))
+    left_at = clinic.here()
+    clinic.ticket(3)
+    messages = aiter(clinic.stream(left_at))
     first = await read(messages)
     assert first.kind == "change"
-    assert first.id == str(line.here())
+    assert first.id == str(clinic.here())
     assert len([key for key in json.loads(first.payload)["set"] if key.startswith("entry:")]) == 3
 
 
-async def test_resuming_a_view_that_did_not_change_gets_a_heartbeat_with_the_present_number(line: Line) -> None:
+async def test_resume_of_an_unchanged_view_gets_a_heartbeat_with_the_present_number(clinic: Clinic) -> None:
     """The log went on, but not in this view: there is nothing to catch up with."""
-    visit_id = min(line.world.board.visits)
+    visit_id = min(clinic.world.board.visits)
     view = TicketView(visit_id)
-    line.feed.projection(view).watchers["other"] = lambda: None
-    left_at = Position("e1", TicketView.shape, line.feed.seq)
-    line.ticket()  # behind me in the queue
-    messages = aiter(line.stream(left_at, view))
+    clinic.feed.projection(view).watchers["other"] = lambda: None
+    left_at = Position("e1", TicketView.shape, clinic.feed.seq)
+    clinic.ticket()  # behind me in the queue
+    messages = aiter(clinic.stream(left_at, view))
     first = await read(messages)
     assert first.kind == "heartbeat"
-    assert first.id == str(Position("e1", TicketView.shape, line.feed.seq))
-    begun = len(line.world.log)
-    line.world.call(min(line.world.board.points))
-    line.feed.offer("e1", line.world.log[begun:])
+    assert first.id == str(Position("e1", TicketView.shape, clinic.feed.seq))
+    begun = len(clinic.world.log)
+    clinic.world.call(min(clinic.world.board.points))
+    clinic.feed.offer("e1", clinic.world.log[begun:])
     body = json.loads((await read(messages)).payload)
     assert body["set"]["ticket"]["state"] == "called"
 
@@ -174,47 +175,45 @@ async def test_resuming_a_view_that_did_not_change_gets_a_heartbeat_with_the_pre
     ],
     ids=["epoch", "shape", "another view's shape", "below the floor", "long ago", "above the head"],
 )
-async def test_resuming_from_where_nothing_can_be_told_gets_a_snapshot(
-    line: Line, epoch: str, shape: str, shift: int
-) -> None:
-    position = Position(epoch, shape, line.feed.projection(DESK).floor + shift)
-    messages = aiter(line.stream(position))
+async def test_resume_from_an_unknown_position_gets_a_snapshot(clinic: Clinic, epoch: str, shape: str, shift: int) -> None:
+    position = Position(epoch, shape, clinic.feed.projection(DESK).floor + shift)
+    messages = aiter(clinic.stream(position))
     first = await read(messages)
     assert first.kind == "snapshot"
     assert await quiet(messages)
 
 
-async def test_a_screen_that_fell_below_the_floor_gets_a_snapshot(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feeds, "TOMBSTONES_KEPT", 0)
-    messages = aiter(line.stream(view=DisplayView()))
+async def test_screen_below_the_floor_gets_a_snapshot(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projections, "TOMBSTONES_KEPT", 0)
+    messages = aiter(clinic.stream(view=DisplayView()))
     screen = Screen()
     screen.hear(await read(messages))
-    begun = len(line.world.log)
-    entry = line.world.call(min(line.world.board.points))
-    line.feed.offer("e1", line.world.log[begun:])
+    begun = len(clinic.world.log)
+    entry = clinic.world.call(min(clinic.world.board.points))
+    clinic.feed.offer("e1", clinic.world.log[begun:])
     screen.hear(await read(messages))
-    line.world.do(Start(entry_id=entry.id))
-    line.feed.offer("e1", line.world.log[-1:])
+    clinic.world.do(Start(entry_id=entry.id))
+    clinic.feed.offer("e1", clinic.world.log[-1:])
     screen.hear(await read(messages))
     assert screen.kinds == ["snapshot", "change", "snapshot"]
-    assert digest(screen.cells) == line.feed.projection(DisplayView()).digest
+    assert digest(screen.cells) == clinic.feed.projection(DisplayView()).digest
 
 
-async def test_another_epoch_in_mid_stream_is_a_snapshot(line: Line) -> None:
-    messages = aiter(line.stream())
+async def test_other_epoch_during_a_stream_is_a_snapshot(clinic: Clinic) -> None:
+    messages = aiter(clinic.stream())
     screen = Screen()
     screen.hear(await read(messages))
-    line.world.renew("e2")
-    line.world.ticket(line.queue_id)
-    await line.feed.check(head_of(line.world))
+    clinic.world.renew("e2")
+    clinic.world.ticket(clinic.queue_id)
+    await clinic.feed.check(head_of(clinic.world))
     screen.hear(await read(messages))
     assert screen.kinds == ["snapshot", "snapshot"]
     assert screen.position is not None
     assert screen.position.epoch == "e2"
 
 
-async def test_heartbeats_come_in_time_with_the_right_digest(line: Line) -> None:
-    messages = aiter(line.stream(heartbeat=HEARTBEAT))
+async def test_heartbeats_come_in_time_with_the_right_digest(clinic: Clinic) -> None:
+    messages = aiter(clinic.stream(heartbeat=HEARTBEAT))
     screen = Screen()
     screen.hear(await read(messages))
     begun = time.monotonic()
@@ -225,16 +224,16 @@ async def test_heartbeats_come_in_time_with_the_right_digest(line: Line) -> None
         screen.hear(message)  # it checks the digest
         at = json.loads(message.payload)["at"]
         assert abs(at - time.time() * 1000) < 5_000
-    line.ticket()
+    clinic.ticket()
     while screen.beats < 6:
         screen.hear(await read(messages))
     assert screen.kinds.count("change") == 1
     assert time.monotonic() - begun > 2 * HEARTBEAT  # an interval between them, not a flood
 
 
-async def test_first_heartbeats_are_spread_over_the_interval(line: Line) -> None:
+async def test_first_heartbeats_are_spread_over_the_interval(clinic: Clinic) -> None:
     """So that a thousand screens that came at once do not beat at once."""
-    streams = [aiter(line.stream(heartbeat=0.3)) for _ in range(12)]
+    streams = [aiter(clinic.stream(heartbeat=0.3)) for _ in range(12)]
     for each in streams:
         await read(each)
     begun = time.monotonic()
@@ -248,20 +247,20 @@ async def test_first_heartbeats_are_spread_over_the_interval(line: Line) -> None
     assert max(waits) < 0.3 + 0.5
 
 
-async def test_a_heartbeat_never_overtakes_a_change(line: Line) -> None:
+async def test_heartbeat_never_overtakes_a_change(clinic: Clinic) -> None:
     """Its id says that all changes up to there were written before it."""
-    messages = aiter(line.stream(heartbeat=0.001))
+    messages = aiter(clinic.stream(heartbeat=0.001))
     screen = Screen()
     for _ in range(30):
-        line.ticket()
+        clinic.ticket()
         await asyncio.sleep(0.002)
         screen.hear(await read(messages))
-        assert digest(screen.cells) == line.feed.projection(DESK).digest
-        assert screen.position == line.here()
+        assert digest(screen.cells) == clinic.feed.projection(DESK).digest
+        assert screen.position == clinic.here()
 
 
-async def test_the_end_is_a_bye(line: Line) -> None:
-    stream = line.stream()
+async def test_ended_stream_sends_a_bye(clinic: Clinic) -> None:
+    stream = clinic.stream()
     messages = aiter(stream)
     await read(messages)
     waiting = asyncio.create_task(read(messages))
@@ -275,18 +274,18 @@ async def test_the_end_is_a_bye(line: Line) -> None:
         await read(messages)
 
 
-async def test_an_end_goes_before_what_is_still_to_tell(line: Line) -> None:
-    stream = line.stream()
+async def test_bye_goes_before_pending_changes(clinic: Clinic) -> None:
+    stream = clinic.stream()
     messages = aiter(stream)
     await read(messages)
-    line.ticket()
+    clinic.ticket()
     stream.end("drain")
     assert (await read(messages)).kind == "bye"
 
 
-async def test_a_stream_ends_of_age(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_old_stream_ends_with_reason_age(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LIFE_SECONDS", 0.1)
-    messages = aiter(line.stream(heartbeat=0.03))
+    messages = aiter(clinic.stream(heartbeat=0.03))
     begun = time.monotonic()
     kinds = []
     last = None
@@ -301,30 +300,30 @@ async def test_a_stream_ends_of_age(line: Line, monkeypatch: pytest.MonkeyPatch)
     assert json.loads(last.payload)["reason"] == "age"
 
 
-async def test_a_closed_stream_is_woken_no_longer(line: Line) -> None:
-    stream = line.stream()
-    projection = line.feed.projection(DESK)
+async def test_closed_stream_is_no_longer_woken(clinic: Clinic) -> None:
+    stream = clinic.stream()
+    projection = clinic.feed.projection(DESK)
     assert stream in projection.watchers
     stream.close()
     stream.close()
     assert projection.watchers == {}
-    assert line.feed.projection(DESK) is projection  # the desk's cells stay for the next
+    assert clinic.feed.projection(DESK) is projection  # the desk's cells stay for the next
 
 
-async def test_a_patients_cells_go_with_the_last_to_look() -> None:
-    line = Line()
-    line.ticket()
-    await line.feed.load()
-    view = TicketView(min(line.world.board.visits))
-    one, two = line.stream(view=view), line.stream(view=view)
-    projection = line.feed.projection(view)
+async def test_ticket_projection_is_dropped_with_its_last_stream() -> None:
+    clinic = Clinic()
+    clinic.ticket()
+    await clinic.feed.load()
+    view = TicketView(min(clinic.world.board.visits))
+    one, two = clinic.stream(view=view), clinic.stream(view=view)
+    projection = clinic.feed.projection(view)
     one.close()
-    assert line.feed.projection(view) is projection
+    assert clinic.feed.projection(view) is projection
     two.close()
-    assert line.feed.projection(view) is not projection
+    assert clinic.feed.projection(view) is not projection
 
 
-async def test_what_a_stream_shows() -> None:
+async def test_view_kind_names_the_view() -> None:
     world: World = small_clinic()
     feed = Feed(SITE_ID, LogLoader(world))
     await feed.load()
@@ -333,3 +332,135 @@ async def test_what_a_stream_shows() -> None:
         for view in (DESK, DisplayView(), TicketView(1))
     ]
     assert kinds == ["desk", "display", "ticket"]
+
+
+# Slow readers
+
+
+class Tap:
+    """An outlet that is turned off and on."""
+
+    def __init__(self) -> None:
+        self.running = asyncio.Event()
+        self.running.set()
+        self.aborted = False
+
+    def stalled(self) -> bool:
+        return not self.running.is_set()
+
+    async def drain(self) -> None:
+        await self.running.wait()
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+class TappedStream:
+    """A feed, and one screen behind a tap."""
+
+    def __init__(self, *, heartbeat: float = 60.0, stalled_seconds: float = 5.0) -> None:
+        self.world = small_clinic()
+        self.feed = Feed(SITE_ID, LogLoader(self.world))
+        self.tap = Tap()
+        self.heartbeat, self.stalled_seconds = heartbeat, stalled_seconds
+
+    async def open(self) -> AsyncIterator[Message]:
+        await self.feed.load()
+        self.stream = Stream(
+            self.feed, self.feed.projection(DESK), None, self.heartbeat, address="a", token="t", outlet=self.tap,
+            stalled_seconds=self.stalled_seconds,
+        )  # fmt: skip
+        return aiter(self.stream)
+
+    def tickets(self, count: int) -> None:
+        begun = len(self.world.log)
+        for _ in range(count):
+            self.world.ticket(min(self.world.board.queues))
+        self.feed.offer("e1", self.world.log[begun:])
+
+
+async def test_no_message_is_built_for_a_paused_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    tapped = TappedStream(heartbeat=0.02)
+    messages = await tapped.open()
+    screen = Screen()
+    screen.hear(await read(messages))
+    tapped.tap.running.clear()
+    made: list[int] = []
+    change_since = Projection.change_since
+
+    def counted(projection: Projection, seq: int) -> Message:
+        made.append(seq)
+        return change_since(projection, seq)
+
+    monkeypatch.setattr(Projection, "change_since", counted)
+    waiting = asyncio.ensure_future(anext(messages))
+    for _ in range(20):
+        tapped.tickets(5)
+        await asyncio.sleep(0.005)
+    assert not waiting.done(), "not even a heartbeat"
+    assert tapped.stream.paused
+    assert made == []
+    tapped.tap.running.set()
+    screen.hear(await asyncio.wait_for(waiting, 2))
+    assert not tapped.stream.paused
+    assert screen.kinds == ["snapshot", "change"]
+    assert screen.position is not None
+    assert screen.position.seq == tapped.feed.seq
+    assert digest(screen.cells) == tapped.feed.projection(DESK).digest
+    screen.hear(await read(messages))
+    assert screen.kinds[-1] == "heartbeat"
+
+
+async def test_reader_paused_too_long_is_aborted() -> None:
+    tapped = TappedStream(stalled_seconds=0.1)
+    messages = await tapped.open()
+    await read(messages)
+    tapped.tap.running.clear()
+    began = time.monotonic()
+    with pytest.raises(StopAsyncIteration):
+        await read(messages)
+    assert 0.1 <= time.monotonic() - began < 1
+    assert tapped.tap.aborted
+    assert tapped.stream.cut
+    assert tapped.stream.ending == "slow"
+
+
+async def test_bye_that_is_not_taken_is_followed_by_an_abort(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BYE_SECONDS", 0.1)
+    tapped = TappedStream()
+    messages = await tapped.open()
+    await read(messages)
+    tapped.stream.end("drain")
+    assert (await read(messages)).kind == "bye"
+    tapped.tap.running.clear()  # it was written, and stays in the buffer
+    with pytest.raises(StopAsyncIteration):
+        await read(messages)
+    assert tapped.tap.aborted
+    assert tapped.stream.ending == "drain"
+
+
+async def test_reader_paused_at_the_end_is_aborted_without_a_bye(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BYE_SECONDS", 0.1)
+    tapped = TappedStream(stalled_seconds=60)
+    messages = await tapped.open()
+    await read(messages)
+    tapped.tap.running.clear()
+    waiting = asyncio.ensure_future(anext(messages))
+    await asyncio.sleep(0.05)
+    began = time.monotonic()
+    tapped.stream.end("drain")
+    with pytest.raises(StopAsyncIteration):
+        await asyncio.wait_for(waiting, 2)
+    assert time.monotonic() - began < 1
+    assert tapped.tap.aborted
+
+
+async def test_bye_that_is_taken_aborts_nothing() -> None:
+    tapped = TappedStream()
+    messages = await tapped.open()
+    await read(messages)
+    tapped.stream.end("revoked")
+    assert json.loads((await read(messages)).payload)["reason"] == "revoked"
+    with pytest.raises(StopAsyncIteration):
+        await read(messages)
+    assert not tapped.tap.aborted

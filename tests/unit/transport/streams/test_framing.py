@@ -1,4 +1,4 @@
-"""Framings: byte for byte what the portable paths write; and what a WebSocket's peer says, cut anywhere."""
+"""Framings: the same bytes as the portable paths; and frames from a WebSocket peer, split anywhere."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from websockets.protocol import CLIENT, OPEN, Protocol
 
 from server.domain.views import TICKET
 from server.live import messages
+from server.live.admission import Limits
 from server.live.bus import Bus
-from server.live.hub import Hub, Limits
+from server.live.hub import Hub
 from server.live.memory_bus import MemoryBus
 from server.live.messages import Message, Position
 from server.transport.streams import sse, websocket
@@ -30,7 +31,7 @@ SENT = [
 
 
 @pytest.mark.parametrize("message", SENT, ids=[f"{each.kind} {index}" for index, each in enumerate(SENT)])
-def test_what_is_written_is_what_the_portable_paths_write(message: Message) -> None:
+def test_frames_equal_those_of_the_portable_paths(message: Message) -> None:
     portable = sse.framed(message).encode()
     assert RAW_EVENTS.frame(message) == portable
     assert EVENTS.frame(message) == b"%x\r\n%b\r\n" % (len(portable), portable)
@@ -42,7 +43,7 @@ def test_what_is_written_is_what_the_portable_paths_write(message: Message) -> N
     assert bytes(frame.data).decode() == websocket.framed(message)
 
 
-def test_a_heartbeat_brings_a_ping() -> None:
+def test_heartbeat_frame_includes_a_ping() -> None:
     message = messages.heartbeat(AT, 1_700_000_000_000, 12)
     peer = Protocol(CLIENT, state=OPEN)
     peer.receive_data(FRAMES.frame(message))
@@ -53,15 +54,15 @@ def test_a_heartbeat_brings_a_ping() -> None:
     assert bytes(text.data).decode() == websocket.framed(message)
 
 
-@pytest.mark.parametrize("wire", [EVENTS, RAW_EVENTS, FRAMES])
+@pytest.mark.parametrize("framing", [EVENTS, RAW_EVENTS, FRAMES])
 @pytest.mark.parametrize("size", [0, 60, 125, 126, 400, 70_000])
-def test_a_change_of_one_cell_is_framed_the_same_for_many(wire: Any, size: int) -> None:
+def test_change_framer_equals_frame(framing: Any, size: int) -> None:
     content = b'{"label":"%b"}' % (b"x" * size)
-    assert wire.changes(AT, TICKET)(content) == wire.frame(messages.change(AT, [(TICKET, content)], []))
+    assert framing.change_framer(AT, TICKET)(content) == framing.frame(messages.change(AT, [(TICKET, content)], []))
 
 
-class Mouth:
-    """What a wire does with a line: what it says, and whether it closes or cuts it."""
+class NotingConnection:
+    """Notes the calls of a framing: replies, and whether it closes or aborts."""
 
     def __init__(self) -> None:
         world = small_clinic()
@@ -70,25 +71,25 @@ class Mouth:
         self.stream = self
         self.view_kind, self.subject, self.site_id = "display", None, 7
         self.inbox: Any = None
-        self.said = b""
-        self.closed = self.hung_up = self.cut = False
+        self.replied = b""
+        self.closed = self.half_closed = self.aborted = False
 
-    def say(self, data: bytes) -> None:
-        self.said += data
+    def reply(self, data: bytes) -> None:
+        self.replied += data
 
     def close(self) -> None:
         self.closed = True
 
-    def hang_up(self) -> None:
-        self.hung_up = True
+    def half_close(self) -> None:
+        self.half_closed = True
 
     def abort(self) -> None:
-        self.cut = True
+        self.aborted = True
 
     @property
     def frames(self) -> list[Frame]:
         peer = Protocol(CLIENT, state=OPEN)
-        peer.receive_data(self.said)
+        peer.receive_data(self.replied)
         return [each for each in peer.events_received() if isinstance(each, Frame)]
 
 
@@ -97,8 +98,8 @@ def masked(opcode: Opcode, data: bytes = b"", *, fin: bool = True) -> bytes:
 
 
 DISAGREEMENT = b'{"type":"disagreement","seq":3}'
-# What is said, how many disagreements that is, and what is to be answered.
-SAID: dict[str, tuple[bytes, int, list[bytes]]] = {
+# The bytes from the peer, the number of disagreements in them, and the expected pongs.
+RECEIVED: dict[str, tuple[bytes, int, list[bytes]]] = {
     "one": (masked(Opcode.TEXT, DISAGREEMENT), 1, []),
     "several at once": (
         masked(Opcode.TEXT, DISAGREEMENT) + masked(Opcode.PING, b"p") + masked(Opcode.TEXT, DISAGREEMENT),
@@ -115,29 +116,29 @@ SAID: dict[str, tuple[bytes, int, list[bytes]]] = {
 }
 
 
-@pytest.mark.parametrize(("said", "disagreements", "pongs"), SAID.values(), ids=SAID)
+@pytest.mark.parametrize(("sent", "disagreements", "pongs"), RECEIVED.values(), ids=RECEIVED)
 @examples(60)
 @given(st.data())
-def test_what_a_peer_says_is_heard_wherever_it_is_cut(
-    said: bytes, disagreements: int, pongs: list[bytes], data: st.DataObject
+def test_messages_of_a_peer_are_received_wherever_they_are_split(
+    sent: bytes, disagreements: int, pongs: list[bytes], data: st.DataObject
 ) -> None:
-    line: Any = Mouth()
-    cuts = sorted(data.draw(st.sets(st.integers(1, len(said) - 1), max_size=6)))
-    for start, end in zip([0, *cuts], [*cuts, len(said)], strict=True):
-        FRAMES.take(line, said[start:end])
-    assert line.context.disagreements["display"] == disagreements
-    assert not line.closed
-    assert not line.hung_up
-    assert [(frame.opcode, bytes(frame.data)) for frame in line.frames] == [(Opcode.PONG, each) for each in pongs]
-    assert line.inbox.parser is None
-    assert line.inbox.pending == b""
+    connection: Any = NotingConnection()
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(sent) - 1), max_size=6)))
+    for start, end in zip([0, *cuts], [*cuts, len(sent)], strict=True):
+        FRAMES.receive(connection, sent[start:end])
+    assert connection.context.disagreements["display"] == disagreements
+    assert not connection.closed
+    assert not connection.half_closed
+    assert [(frame.opcode, bytes(frame.data)) for frame in connection.frames] == [(Opcode.PONG, each) for each in pongs]
+    assert connection.inbox.parser is None
+    assert connection.inbox.pending == b""
 
 
-def test_the_peer_closes() -> None:
-    line: Any = Mouth()
-    FRAMES.take(line, masked(Opcode.CLOSE, Close(1001, "gone").serialize()))
-    assert line.closed
-    assert [frame.opcode for frame in line.frames] == [Opcode.CLOSE]
+def test_close_of_the_peer_closes_the_connection() -> None:
+    connection: Any = NotingConnection()
+    FRAMES.receive(connection, masked(Opcode.CLOSE, Close(1001, "gone").serialize()))
+    assert connection.closed
+    assert [frame.opcode for frame in connection.frames] == [Opcode.CLOSE]
 
 
 @pytest.mark.parametrize(
@@ -154,19 +155,19 @@ def test_the_peer_closes() -> None:
     ],
     ids=["not ours", "no UTF-8", "binary", "nothing to go on with", "not masked", "no opcode", "an extension's", "too long"],
 )
-def test_junk_is_answered_with_a_close(junk: bytes, code: int) -> None:
-    line: Any = Mouth()
-    FRAMES.take(line, junk)
-    assert line.hung_up
-    last = line.frames[-1]
+def test_invalid_frame_is_answered_with_a_close(junk: bytes, code: int) -> None:
+    connection: Any = NotingConnection()
+    FRAMES.receive(connection, junk)
+    assert connection.half_closed
+    last = connection.frames[-1]
     assert last.opcode is Opcode.CLOSE
     assert int.from_bytes(bytes(last.data[:2])) == code
 
 
-def test_who_talks_on_and_on_beside_an_event_stream_is_cut() -> None:
-    line: Any = Mouth()
+def test_peer_that_sends_too_much_beside_an_event_stream_is_aborted() -> None:
+    connection: Any = NotingConnection()
     for _ in range(MAX_FRAME_BYTES // 4096):
-        EVENTS.take(line, b"x" * 4096)
-    assert not line.cut
-    EVENTS.take(line, b"x")
-    assert line.cut
+        EVENTS.receive(connection, b"x" * 4096)
+    assert not connection.aborted
+    EVENTS.receive(connection, b"x")
+    assert connection.aborted

@@ -1,4 +1,4 @@
-"""What a connection is told when it is accepted, as the kernel tells it."""
+"""The socket options of an accepted connection, read back from the kernel."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from server.transport.streams.handoff import SEND_BUFFER_BYTES, tune
 
 
 class Accepting(asyncio.Protocol):
-    """Tunes what it accepts, and notes what became of it."""
+    """Tunes an accepted connection, and notes its socket options."""
 
     def __init__(self, found: dict[str, int], config: object) -> None:
         self.found, self.config = found, config
@@ -36,7 +36,7 @@ class Accepting(asyncio.Protocol):
 
 @pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
 @pytest.mark.parametrize(("config", "timeout"), [(SimpleNamespace(silent_seconds=14.0), 14_000), (SimpleNamespace(), 0)])
-def test_a_reader_that_takes_nothing_is_noticed_early(loop: Any, config: object, timeout: int) -> None:
+def test_stalled_reader_is_noticed_early(loop: Any, config: object, timeout: int) -> None:
     found: dict[str, int] = {}
 
     async def accept() -> None:
@@ -53,6 +53,6 @@ def test_a_reader_that_takes_nothing_is_noticed_early(loop: Any, config: object,
 
     with asyncio.Runner(loop_factory=loop) as runner:
         runner.run(accept())
-    assert found["buffer"] == 2 * SEND_BUFFER_BYTES  # Linux doubles what it is told
+    assert found["buffer"] == 2 * SEND_BUFFER_BYTES  # Linux doubles the requested size
     assert found["timeout"] == timeout
     assert found["written"] < 200_000

@@ -1,0 +1,92 @@
+"""The periodic loops of a server process. Every process runs them all; each runs until it is cancelled.
+
+A database that is unavailable ends none of them: the loop logs it, and the next pass tries again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from contextlib import suppress
+
+import structlog
+
+from server.domain.commands import ReportDisplay, Tick
+from server.domain.errors import DeviceNotFound, NothingChanged, NothingDue, NowServingError
+from server.execute import Executor
+from server.live.displays import Health
+from server.queries.boards import Boards
+from server.store import answers, lockouts, processes
+from server.store.database import Database
+
+logger = structlog.get_logger(__name__)
+
+TICK_SECONDS = 1.0
+FORGET_SECONDS = 3600.0
+ANSWERS_KEPT_MICROSECONDS = 24 * 3_600_000_000
+
+
+async def tick_sites(boards: Boards, executor: Executor) -> None:
+    """Once a second, send `Tick` for every site whose next tick is due. Of all processes, one succeeds."""
+    while True:
+        try:
+            for site_id in await boards.due():
+                try:
+                    await executor.execute(Tick(site_id=site_id), actor="clock", command_id=uuid.uuid4().hex)
+                except NothingDue:
+                    pass  # another process was first
+        except NowServingError as error:
+            logger.warning("sites not ticked", error=repr(error))
+        await asyncio.sleep(TICK_SECONDS)
+
+
+async def report_display(executor: Executor, process_id: str, health: Health) -> None:
+    """Record a display's health in its site's log. Raises `Unavailable`."""
+    command = ReportDisplay(
+        display_id=health.display_id,
+        heard_by=process_id,
+        connected=health.connected,
+        muted=health.muted,
+        version=health.version,
+        lag=health.lag,
+    )
+    with suppress(NothingChanged, DeviceNotFound):
+        await executor.execute(command, actor=f"display:{health.display_id}", command_id=uuid.uuid4().hex)
+
+
+async def find_dark_displays(database: Database, executor: Executor, process_id: str, heartbeat_seconds: float) -> None:
+    """At every heartbeat, record that this process is alive, and mark dark the displays that only a dead process served.
+
+    A process is dead when it has recorded nothing for three heartbeats.
+    """
+    while True:
+        try:
+            now = await database.now()
+            async with database.write() as connection:
+                await processes.live(connection, process_id, now)
+            async with database.read() as connection:
+                dead = await processes.dead(connection, now - round(3 * heartbeat_seconds * 1_000_000))
+                lost = {each: await processes.displays_of(connection, each) for each in dead}
+            for dead_id, display_ids in lost.items():
+                for display_id in display_ids:
+                    await report_display(executor, dead_id, Health(display_id, False, None, None, None))
+                async with database.write() as connection:
+                    await processes.forget(connection, dead_id)
+        except NowServingError as error:
+            logger.warning("dark displays not looked for", error=repr(error))
+        await asyncio.sleep(heartbeat_seconds)
+
+
+async def forget_old_rows(database: Database) -> None:
+    """Once an hour, delete the answers of commands that are too old to be repeated, and old failed sign-ins."""
+    while True:
+        try:
+            now = await database.now()
+            async with database.write() as connection:
+                forgotten = await answers.forget(connection, now - ANSWERS_KEPT_MICROSECONDS)
+            async with database.write() as connection:
+                forgotten += await lockouts.forget(connection, now - lockouts.FORGOTTEN_MICROSECONDS)
+            logger.debug("old rows forgotten", count=forgotten)
+        except NowServingError as error:
+            logger.warning("old rows not forgotten", error=repr(error))
+        await asyncio.sleep(FORGET_SECONDS)

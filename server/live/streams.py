@@ -1,0 +1,104 @@
+"""The open streams of one process: by the record that each depends on, their observers, and the drain."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator, KeysView
+from typing import Protocol
+
+from server.live.messages import Reason
+from server.live.stream import SESSION, Stream
+
+DRAIN_SECONDS = 8.0
+_NONE: dict[Stream, None] = {}
+
+
+class StreamObserver(Protocol):
+    """Is told of the streams of a process as they open and close, and of what displays report on them."""
+
+    def joined(self, stream: Stream) -> None:
+        """A stream has opened."""
+
+    def left(self, stream: Stream) -> None:
+        """A stream has closed."""
+
+    def acknowledged(self, display_id: int, seq: int, muted: bool | None, version: str | None) -> None:
+        """A display has painted everything up to ``seq``. None: it reports nothing about its sound, or its page."""
+
+
+class Streams:
+    """The open streams, in the order in which they opened."""
+
+    def __init__(self) -> None:
+        self._open: dict[Stream, None] = {}
+        self._by_subject: dict[str, dict[Stream, None]] = {}
+
+    def __iter__(self) -> Iterator[Stream]:
+        return iter(self._open)
+
+    def __contains__(self, stream: object) -> bool:
+        return stream in self._open
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def add(self, stream: Stream) -> None:
+        """Add a stream that has opened."""
+        self._open[stream] = None
+        if stream.subject is not None:
+            self._by_subject.setdefault(stream.subject, {})[stream] = None
+
+    def remove(self, stream: Stream) -> bool:
+        """Remove a stream. Return False if it was removed before."""
+        if stream not in self._open:
+            return False
+        del self._open[stream]
+        if stream.subject is not None:
+            others = self._by_subject[stream.subject]
+            del others[stream]
+            if not others:
+                del self._by_subject[stream.subject]
+        return True
+
+    @property
+    def subjects(self) -> KeysView[str]:
+        """The records that open streams depend on. Do not keep the result."""
+        return self._by_subject.keys()
+
+    def of_subject(self, subject: str) -> Iterable[Stream]:
+        """Return the streams that depend on a record. Do not keep the result."""
+        return self._by_subject.get(subject, _NONE)
+
+    def subjects_of_site(self, site_id: int) -> set[str]:
+        """Return the records of one site that open streams depend on."""
+        return {subject for subject, streams in self._by_subject.items() if next(iter(streams)).site_id == site_id}
+
+    def by_session(self) -> dict[str, list[Stream]]:
+        """Return the streams of every session, by its id."""
+        sessions: dict[str, list[Stream]] = {}
+        for stream in self._open:
+            if stream.token.startswith(SESSION):
+                sessions.setdefault(stream.token.removeprefix(SESSION), []).append(stream)
+        return sessions
+
+    def end(self, token: str, reason: Reason) -> None:
+        """End every stream that is counted for a token."""
+        for stream in [each for each in self._open if each.token == token]:
+            stream.end(reason)
+
+    def abort(self) -> None:
+        """Close every connection at once."""
+        for stream in list(self._open):
+            stream.abort()
+
+    async def drain(self) -> None:
+        """Send ``bye`` on every stream, in paced batches, and wait until all are closed. After 8 s abort the rest."""
+        until = time.monotonic() + DRAIN_SECONDS
+        for index, stream in enumerate(list(self._open)):
+            stream.end("drain")
+            if index % 100 == 99:
+                await asyncio.sleep(0.01)
+        while self._open and time.monotonic() < until:
+            await asyncio.sleep(0.02)
+        self.abort()
