@@ -27,7 +27,7 @@ ANSWERS_KEPT_MICROSECONDS = 24 * 3_600_000_000
 
 
 async def tick_sites(boards: Boards, executor: Executor) -> None:
-    """Once a second, send `Tick` for every site whose next tick is due. Of all processes, one succeeds."""
+    """Once a second, send `Tick` for every site whose time of the next tick has come. Of all processes, one succeeds."""
     while True:
         try:
             for site_id in await boards.due():

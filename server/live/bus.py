@@ -51,7 +51,7 @@ def site_of_channel(name: str) -> int:
 
 
 def encode(epoch: str, events: Sequence[Recorded]) -> bytes:
-    """Return the payload of events. Of personal data it holds only the ciphertext."""
+    """Return the payload of events. It holds personal data only as ciphertext."""
     return orjson.dumps(
         [
             epoch,

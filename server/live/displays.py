@@ -1,7 +1,6 @@
 """The health of the displays that follow their streams in this process, and its reports to their sites' logs.
 
-Only transitions are reported, and only those that last: a screen that drops out and is back within two seconds changes
-nothing.
+Only lasting transitions are reported: a screen that drops out and is back within two seconds changes nothing.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from server.live.projection import Projection, TicketProjection, TicketProjectio
 logger = structlog.get_logger(__name__)
 
 GRACE_SECONDS = 0.05  # how long a feed waits for missing events before it reads them from the log
-FLUSH_COSTS = 4  # the pause between two flushes, in durations of the first: flushing takes at most a fifth of the process
+FLUSH_COSTS = 4  # the pause between two flushes, in durations of the first: they use at most a fifth of the process
 LONGEST_FLUSH_SECONDS = 0.25
 _TURNS_TO_WRITE = 4  # turns of the event loop until the streams that a flush woke have written
 
@@ -150,7 +150,7 @@ class Feed:
         return chain(self._projections.values(), self._tickets.all())
 
     def offer(self, epoch: str, events: Iterable[Recorded]) -> None:
-        """Take events from any source: apply the next ones, drop old ones, and keep those after a gap for a moment."""
+        """Accept events from any source: apply the next ones, drop old ones, and keep the ones after a gap for a moment."""
         if epoch != self._pending_epoch:
             self._pending.clear()
             self._pending_epoch = epoch
@@ -212,7 +212,7 @@ class Feed:
             self._flush_in_time()
 
     def flush(self) -> None:
-        """Bring every projection up to the board, and wake the watchers of those that changed."""
+        """Bring every projection up to the board, and wake the watchers of the changed ones."""
         board = self._board
         if board is None or not self._stale:
             return

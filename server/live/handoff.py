@@ -1,7 +1,7 @@
 """Handed-off streams: each is a network connection that belongs to the feed, with no task, no request and no queue.
 
 `HandedOffConnection` is the asyncio protocol of such a connection. The connections of one projection that have the same
-framing form a `Crowd`: a change is encoded and framed once, and the same bytes are written to each member, straight to its
+framing are its `Crowd`. A change is encoded and framed once, and the same bytes are written to each member, straight to its
 descriptor. `HandedOffConnections` keeps the timers: heartbeats on a wheel, spread over the interval, and the deadlines of
 readers that take nothing.
 
@@ -186,7 +186,7 @@ class HandedOffConnection(asyncio.Protocol):
     def begin(self, transport: asyncio.Transport, descriptor: int, stalled: bool = False) -> None:
         """Take over a connection: write the greeting and the first message, then follow the projection.
 
-        ``descriptor`` is -1 if the connection uses TLS. ``stalled`` says that the transport has paused its last protocol.
+        ``descriptor`` is -1 if the connection uses TLS. ``stalled``: the transport has paused its last protocol.
         """
         self._transport = transport
         self.descriptor = descriptor
@@ -239,7 +239,7 @@ class HandedOffConnection(asyncio.Protocol):
             self._write(self._crowd.heartbeat())
 
     def _catch_up(self, first: bytes = b"") -> None:
-        """Write ``first`` and all that the screen misses. From then on its crowd writes to it."""
+        """Write ``first`` and the message that the screen lacks. From then on the crowd writes to it."""
         projection = self.stream.projection
         message = self._connections.next_message(projection, self.epoch, self.sent)
         if message is not None:

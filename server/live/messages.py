@@ -55,7 +55,7 @@ class Position:
 def encode(cell: Mapping[str, Any]) -> bytes:
     """Return a cell's compact JSON, for keeping.
 
-    It is a copy: an object that orjson returns holds the kilobytes of the buffer that it was written into.
+    The bytes are a copy, because an object that orjson returns holds the kilobytes of its write buffer.
     """
     return b"%b" % orjson.dumps(cell)
 

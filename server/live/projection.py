@@ -1,6 +1,6 @@
 """Projections: the cells of one view of one site, encoded, each with the log number at which it last changed.
 
-A projection follows a board. It keeps no list of changes: "what changed since n" is answered from the cells themselves.
+A projection follows a board. It keeps no list of changes: the cells themselves answer "changes since n".
 """
 
 from __future__ import annotations
@@ -257,7 +257,7 @@ class TicketProjections:
         return self._projections.values()
 
     def follow(self, board: Board, changed: set[str]) -> tuple[list[TicketProjection], list[TicketProjection]]:
-        """Update every ticket. Return two lists: the tickets that were drawn again and changed, and those that only moved.
+        """Update every ticket. Return two lists: the tickets that changed when drawn again, and the tickets that only moved.
 
         A ticket that only moved differs in nothing but its count of entries ahead.
         """

@@ -15,7 +15,7 @@ _NONE: dict[Stream, None] = {}
 
 
 class StreamObserver(Protocol):
-    """Is told of the streams of a process as they open and close, and of what displays report on them."""
+    """Gets a call when a stream of the process opens or closes, and when a display acknowledges."""
 
     def joined(self, stream: Stream) -> None:
         """A stream has opened."""

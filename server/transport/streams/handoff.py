@@ -2,7 +2,7 @@
 
 ASGI cannot tell whether a reader takes the written bytes, abort a connection, or hand one over. Our server's protocols can:
 they put a *connection* into ``scope["extensions"]``. Another server has none, and the stream goes on through plain ASGI, at
-more cost. A slow reader then only blocks `send`, a message later, and is never aborted.
+more cost. A slow reader then only blocks `send`, one message later, and is never aborted.
 
 All code that depends on uvicorn's internals is in this module. `tests/integration/test_uvicorn_contract.py` fails when a
 new version changes them.

@@ -1,4 +1,4 @@
-"""What tests of feeds and of projections share: a loaded feed, and screens that follow a projection."""
+"""Shared by the tests of feeds and of projections: a loaded feed, and screens that follow a projection."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ NOW = 1_711_695_600_000
 
 
 def cells_of(projection: Projection) -> dict[str, Any]:
-    """Return the cells that a projection holds, as a screen without a position is given them."""
+    """Return the cells of a projection, as in the snapshot for a new screen."""
     cells = json.loads(projection.snapshot(HEARTBEAT, NOW).payload)["cells"]
     assert isinstance(cells, dict)
     return cells
 
 
 def check_projection(projection: Projection, board: Board) -> None:
-    """A projection holds what a fresh one holds, with its digest."""
+    """Assert that a projection holds the same cells and digest as a fresh one."""
     fresh = Projection(projection.view, board)
     assert cells_of(projection) == cells_of(fresh) == json.loads(orjson.dumps(draw(projection.view, board)))
     assert projection.digest == fresh.digest == digest(cells_of(projection))
@@ -35,7 +35,7 @@ def check_projection(projection: Projection, board: Board) -> None:
 
 
 def catch_up(screen: Screen, projection: Projection) -> None:
-    """Tell a screen what a stream would tell it now."""
+    """Give a screen the message that a stream would send now."""
     if screen.position is None or not projection.can_resume(screen.position):
         screen.hear(projection.snapshot(HEARTBEAT, NOW))
     elif projection.changed_at > screen.position.seq:

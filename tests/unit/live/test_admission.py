@@ -1,4 +1,4 @@
-"""Caps: which streams are refused, and when a place is free again."""
+"""Caps: streams that are refused, and places that become free again."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def test_stream_over_a_cap_is_refused_until_another_leaves(
         with pytest.raises(OverCap):
             await enrol(hub, address=address, token=token)
     hub.leave(streams[0])
-    hub.leave(streams[0])  # leaving twice gives one place, not two
+    hub.leave(streams[0])  # a second `leave` frees no second place
     streams[0] = await enrol(hub, address=address, token=token)
     with pytest.raises(OverCap):
         await enrol(hub, address=address, token=token)

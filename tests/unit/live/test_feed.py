@@ -1,4 +1,4 @@
-"""A site's feed: in whatever order, however often and whether at all an event arrives, the feed ends with the truth."""
+"""A site's feed: it ends with the truth, whether events arrive in order, repeatedly or not at all; and its pace."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def test_feed_ends_with_the_truth_after_any_order_repeat_or_loss(
     views: list[View] = [DeskView(open_sealed), DisplayView(), *map(TicketView, list(world.board.visits)[:2]), TicketView(5)]
     projections = [feed.projection(view) for view in views]
     screens = [Screen() for _ in views]
-    lazy = [Screen() for _ in views]  # these look only at the start and at the end
+    lazy = [Screen() for _ in views]  # these catch up only at the start and at the end
     for screen, projection in zip([*screens, *lazy], projections * 2, strict=True):
         catch_up(screen, projection)
     begun = len(world.log)
@@ -89,7 +89,7 @@ async def test_feed_ends_with_the_truth_after_any_order_repeat_or_loss(
 @examples(60)
 @given(scripts(40))
 async def test_events_in_order_cause_no_further_reads(script: list[Step]) -> None:
-    """On the common path every change is shown at once, and neither the log nor the rows are read for it."""
+    """On the common path every change is shown at once, and no row of the database is read for it."""
     world = small_clinic()
     loader = LogLoader(world)
     feed = Feed(SITE_ID, loader)
@@ -245,7 +245,7 @@ async def test_head_below_the_feeds_own_is_another_history() -> None:
     await feed.check(head_of(shorter))
     assert loader.boards_read == 2
     check_projection(projection, shorter.board)
-    # Its numbers come again, and mean something else now: who was at one of them is told everything.
+    # The same numbers now name other events: a screen at one of them needs a snapshot.
     while feed.seq <= before.seq:
         feed.offer(shorter.board.site.epoch, [some_events(shorter)[0]])
         await feed.check(head_of(shorter))
@@ -268,7 +268,7 @@ async def test_first_feed_to_notice_renames_the_history() -> None:
 
 
 async def test_events_of_another_epoch_are_not_applied() -> None:
-    """Those of a foreign history have the very numbers that come next: none of them is taken for one of ours."""
+    """The events of a foreign history have the next numbers, and must not be applied."""
     world = small_clinic()
     feed, loader = await a_feed(world)
     projection = feed.projection(DeskView(open_sealed))
@@ -374,7 +374,7 @@ async def test_burst_wakes_a_watcher_once() -> None:
 
 
 class PacedFeed:
-    """A paced feed, and when its desk was brought up to date."""
+    """A paced feed, and the times of its flushes."""
 
     def __init__(self) -> None:
         self.world = small_clinic()
@@ -390,11 +390,11 @@ class PacedFeed:
             self.flushed.append(time.monotonic())
             flush()
 
-        self.feed.flush = noted  # type: ignore[method-assign]  # when it begins: how long it takes is the machine's doing
+        self.feed.flush = noted  # type: ignore[method-assign]  # the begin of a flush: its duration depends on the machine
         return projection
 
     def ticket(self) -> int:
-        """Somebody takes a ticket: return the visit."""
+        """Issue a ticket, and return its visit."""
         begun = len(self.world.log)
         visit_id = self.world.ticket(min(self.world.board.queues)).visit_id
         self.feed.offer("e1", self.world.log[begun:])
@@ -453,7 +453,7 @@ async def test_costly_flushes_are_less_frequent(monkeypatch: pytest.MonkeyPatch)
 
 
 async def test_view_drawn_between_two_flushes_is_true_for_its_own_number() -> None:
-    """A view drawn anew is ahead of the others for a moment; each is true for its own number."""
+    """A view that is drawn between two flushes is ahead of the others for a moment."""
     paced = PacedFeed()
     desk = await paced.open()
     paced.ticket()
@@ -466,14 +466,14 @@ async def test_view_drawn_between_two_flushes_is_true_for_its_own_number() -> No
 
 
 async def test_ticket_drawn_between_two_flushes_claims_nothing_for_others() -> None:
-    """Tickets are followed together, and yet each says of itself only what it shows."""
+    """Tickets share one number, but a ticket that was drawn later has a number of its own."""
     paced = PacedFeed()
     await paced.open()
     mine, yours = paced.ticket(), paced.ticket()
     await asyncio.sleep(module.LONGEST_FLUSH_SECONDS)
     early = paced.feed.projection(TicketView(mine))
     paced.ticket()
-    paced.ticket()  # not told yet
+    paced.ticket()  # not flushed yet
     late = paced.feed.projection(TicketView(yours))
     assert early.seq < late.seq == paced.feed.seq
     await asyncio.sleep(module.LONGEST_FLUSH_SECONDS)

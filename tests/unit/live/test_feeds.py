@@ -87,7 +87,7 @@ async def test_failed_load_leaves_nothing_behind(processes: Processes) -> None:
     assert processes.buses[0].subscribed == [f"+{SITE_ID}", f"-{SITE_ID}"] * 3
     processes.ticket(hub)
     processes.loader.error = None
-    streams = [await enrol(hub) for _ in range(3)]  # the caps were given back
+    streams = [await enrol(hub) for _ in range(3)]  # the failed loads have released their places
     first = await read(aiter(streams[0]))
     assert json.loads(first.payload)["seq"] == processes.world.board.site.seq
     processes.ticket(hub)
@@ -114,7 +114,7 @@ async def test_cancelled_stream_does_not_cancel_the_shared_load(processes: Proce
     processes.loader.gate.set()
     stream = await two
     assert (await read(aiter(stream))).kind == "snapshot"
-    await enrol(hub)  # the place of the one who left is free
+    await enrol(hub)  # the place of the cancelled stream is free
     assert processes.loader.boards_read == 1
 
 
@@ -223,7 +223,7 @@ async def test_unwatched_feed_is_closed_after_a_while(processes: Processes, monk
 
 
 async def test_screens_never_go_back_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both together, by the hub's own look at the heads, while commits go on as usual."""
+    """The hub checks the heads while commits continue."""
     monkeypatch.setattr(module, "HEAD_CHECK_SECONDS", 0.01)
     world = small_clinic()
 
@@ -267,7 +267,7 @@ async def test_broken_site_does_not_stop_the_checks_of_others(monkeypatch: pytes
     class Newer(LogLoader):
         async def since(self, site_id: int, seq: int) -> list[Recorded]:
             if site_id == SITE_ID:
-                raise KeyError("clock-stopped")  # what log.since raises for an event of a newer version
+                raise KeyError("clock-stopped")  # as `event_log.since` for an event of a newer version
             return await super().since(site_id, seq)
 
     hub = Hub(Newer(bad, good), MemoryBus(), 60, Limits(9, 9, 9))

@@ -358,7 +358,7 @@ async def test_ticket_counts_reach_patients_while_others_stall_or_disconnect(fra
 
 
 async def test_ticket_count_has_the_same_bytes_as_any_change() -> None:
-    """A message built for thousands at once equals the message for one."""
+    """A message that is built for thousands at once equals the message for one."""
     async with await opened() as clinic:
         visit_id = max(clinic.world.board.visits)
         for framing in FRAMINGS.values():

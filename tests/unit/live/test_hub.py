@@ -81,14 +81,14 @@ async def test_resume_gets_a_heartbeat_a_change_or_a_snapshot(processes: Process
 
 
 async def test_position_beyond_the_feed_makes_it_read_the_log_first(processes: Processes) -> None:
-    """Another process told it; this one has not heard yet."""
+    """Another process has shown it more; this one lacks the events."""
     hub = await processes.hub(heartbeat=60)
     await enrol(hub)
     processes.ticket()
     processes.ticket()
     ahead = Position("e1", "desk5", processes.world.board.site.seq)
     first = await read(aiter(await enrol(hub, since=ahead)))
-    assert first.kind == "heartbeat"  # it has everything, and is told so rather than sent back
+    assert first.kind == "heartbeat"  # it is up to date, and stays where it is
     assert first.id == str(ahead)
     assert hub.refills == 1
 

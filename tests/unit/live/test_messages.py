@@ -128,7 +128,7 @@ def test_position_survives_its_text(epoch: str, shape: str, seq: int) -> None:
         "e1.desk1.1e3",
         "e1.desk1.1_000",
         "e1.desk1.0x10",
-        "e1.desk1.٤",  # a digit, but not one of ours
+        "e1.desk1.٤",  # a digit, but not an ASCII one
         "e1.desk1.²",
         "e1.desk1.12345678901234567",  # longer than any number we give
         "e1.desk1." + "9" * 5000,

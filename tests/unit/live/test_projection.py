@@ -1,4 +1,4 @@
-"""The cells of a view: what changed since n, for which n that can be listed, and what is encoded once."""
+"""A projection: the changes since n, the range of n, and messages that are encoded once."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def test_removed_cell_is_listed_for_screens_that_had_it() -> None:
 
 
 class OddView:
-    """A view whose one cell is there while an odd number wait: cells may come back."""
+    """A view whose one cell exists while an odd number of patients wait: the cell comes back."""
 
     kind: ClassVar[str] = "odd"
     shape: ClassVar[str] = "odd1"
@@ -114,7 +114,7 @@ async def test_dropped_tombstones_raise_the_floor(kept: int, monkeypatch: pytest
         feed.offer("e1", world.log[begun:])
     answered = [projection.can_resume(screen.position) for screen in screens]
     assert answered == [False] * (6 - kept) + [True] * kept
-    gone = world.log[-1].seq - 3 * kept  # the number of the newest tombstone that was forgotten
+    gone = world.log[-1].seq - 3 * kept  # the number of the newest tombstone that was dropped
     assert projection.floor == gone
     for screen in screens:
         catch_up(screen, projection)
@@ -159,7 +159,7 @@ async def test_reload_discards_encoded_changes() -> None:
 async def test_unchanged_cell_is_not_sent() -> None:
     world = small_clinic()
     first = world.ticket(min(world.board.queues))
-    world.ticket(min(world.board.queues))  # so that who is next, and why, stays as it is
+    world.ticket(min(world.board.queues))  # keeps the next patient, and the reason, as they are
     feed, _ = await a_feed(world)
     projection = feed.projection(DeskView(open_sealed))
     floor = projection.seq

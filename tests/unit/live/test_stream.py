@@ -37,7 +37,7 @@ class Clinic:
         return Stream(self.feed, self.feed.projection(view), since, heartbeat, address="a", token="t")
 
     def ticket(self, count: int = 1) -> None:
-        """Issue tickets, and let the feed hear of it."""
+        """Issue tickets, and offer the events to the feed."""
         begun = len(self.world.log)
         for _ in range(count):
             self.world.ticket(self.queue_id)
@@ -61,7 +61,7 @@ async def read(messages: AsyncIterator[Message], within: float = 2.0) -> Message
 
 
 async def quiet(messages: AsyncIterator[Message], for_seconds: float = 0.05) -> bool:
-    """Return whether nothing comes for a while. Ends the iteration if so."""
+    """Return whether no message comes for a while. The iteration then ends."""
     try:
         await read(messages, for_seconds)
     except TimeoutError:
@@ -110,13 +110,13 @@ async def test_slow_reader_gets_one_change_for_many(clinic: Clinic) -> None:
 
 
 async def test_change_right_after_the_snapshot_is_not_missed(clinic: Clinic) -> None:
-    """The stream enrolled; events come before its first message, and between that and the next look."""
+    """Events arrive between the opening of a stream and its first message, and between two messages."""
     stream = clinic.stream()
     clinic.ticket()
     messages = aiter(stream)
     screen = Screen()
     screen.hear(await read(messages))
-    clinic.ticket()  # nobody waits on the stream just now
+    clinic.ticket()  # at this moment nobody iterates the stream
     screen.hear(await read(messages))
     assert screen.kinds == ["snapshot", "change"]
     assert digest(screen.cells) == clinic.feed.projection(DESK).digest
@@ -135,7 +135,7 @@ async def test_resume_behind_gets_only_the_change(clinic: Clinic) -> None:
     clinic.ticket(3)
     first = await read(aiter(clinic.stream(left_at)))
     clinic.feed.projection(DESK)
-    assert first.kind == "snapshot"  # the view was drawn after that: it cannot tell
+    assert first.kind == "snapshot"  # the view was drawn after that: earlier changes are not known
     left_at = clinic.here()
     clinic.ticket(3)
     messages = aiter(clinic.stream(left_at))
@@ -146,7 +146,7 @@ async def test_resume_behind_gets_only_the_change(clinic: Clinic) -> None:
 
 
 async def test_resume_of_an_unchanged_view_gets_a_heartbeat_with_the_present_number(clinic: Clinic) -> None:
-    """The log went on, but not in this view: there is nothing to catch up with."""
+    """The log has new events, but none changes this view."""
     visit_id = min(clinic.world.board.visits)
     view = TicketView(visit_id)
     clinic.feed.projection(view).watchers["other"] = lambda: None
@@ -232,7 +232,7 @@ async def test_heartbeats_come_in_time_with_the_right_digest(clinic: Clinic) -> 
 
 
 async def test_first_heartbeats_are_spread_over_the_interval(clinic: Clinic) -> None:
-    """So that a thousand screens that came at once do not beat at once."""
+    """A thousand screens that connect at once do not get their heartbeats at once."""
     streams = [aiter(clinic.stream(heartbeat=0.3)) for _ in range(12)]
     for each in streams:
         await read(each)
@@ -248,7 +248,7 @@ async def test_first_heartbeats_are_spread_over_the_interval(clinic: Clinic) -> 
 
 
 async def test_heartbeat_never_overtakes_a_change(clinic: Clinic) -> None:
-    """Its id says that all changes up to there were written before it."""
+    """The id of a heartbeat promises that all changes up to it were written before."""
     messages = aiter(clinic.stream(heartbeat=0.001))
     screen = Screen()
     for _ in range(30):
@@ -266,7 +266,7 @@ async def test_ended_stream_sends_a_bye(clinic: Clinic) -> None:
     waiting = asyncio.create_task(read(messages))
     await asyncio.sleep(0)
     stream.end("drain")
-    stream.end("age")  # the first reason stands
+    stream.end("age")  # the first reason remains
     bye = await waiting
     assert bye.kind == "bye"
     assert json.loads(bye.payload)["reason"] == "drain"
@@ -307,7 +307,7 @@ async def test_closed_stream_is_no_longer_woken(clinic: Clinic) -> None:
     stream.close()
     stream.close()
     assert projection.watchers == {}
-    assert clinic.feed.projection(DESK) is projection  # the desk's cells stay for the next
+    assert clinic.feed.projection(DESK) is projection  # the desk's projection stays for the next stream
 
 
 async def test_ticket_projection_is_dropped_with_its_last_stream() -> None:

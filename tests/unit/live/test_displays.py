@@ -1,0 +1,104 @@
+"""The health of displays: lasting transitions are reported once, short ones not at all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from server.domain.errors import Unavailable
+from server.domain.views import DisplayView
+from server.live.displays import Displays, Health
+from server.live.hub import Hub
+from server.live.stream import Stream
+from tests.support.worlds import SITE_ID
+from tests.unit.live.hubs import Processes, enrol, until
+
+LOOK, STEADY = 0.01, 0.3
+
+
+class Hall:
+    """The hub of one process, and the reports on its one display."""
+
+    def __init__(self, processes: Processes, hub: Hub) -> None:
+        self.processes = processes
+        self.hub = hub
+        self.error: Exception | None = None
+        self.attempts = 0
+        self.reports: list[Health] = []
+        self.displays = Displays(hub, self._report, LOOK, STEADY)
+        (display,) = processes.world.board.displays.values()
+        self.display_id, self._token_hash = display.id, display.token_hash
+
+    async def _report(self, health: Health) -> None:
+        self.attempts += 1
+        if self.error is not None:
+            raise self.error
+        self.reports.append(health)
+        records = self.hub.board(SITE_ID)
+        assert records is not None
+        display = records.displays[health.display_id]
+        records.displays[health.display_id] = replace(display, connected=bool(health.connected))
+
+    async def open(self) -> Stream:
+        name = f"display:{self.display_id}"
+        return await self.hub.enrol(
+            SITE_ID, DisplayView(), None, address="a", token=name, proof=self._token_hash, subject=name
+        )
+
+    def health(self, connected: bool | None, muted: bool | None = None, lag: int | None = None) -> Health:
+        return Health(self.display_id, connected, muted, None, lag)
+
+
+@pytest.fixture
+async def hall() -> AsyncIterator[Hall]:
+    processes = Processes()
+    hall = Hall(processes, await processes.hub(heartbeat=60))
+    running = asyncio.create_task(hall.displays.run())
+    yield hall
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await processes.stop()
+
+
+async def test_connection_and_loss_are_reported_once_each(hall: Hall) -> None:
+    stream = await hall.open()
+    await until(lambda: hall.reports == [hall.health(True)])
+    await asyncio.sleep(2 * STEADY)
+    hall.hub.leave(stream)
+    await until(lambda: hall.reports == [hall.health(True), hall.health(False)])
+    await asyncio.sleep(2 * STEADY)
+    assert hall.attempts == 2
+
+
+async def test_short_loss_is_not_reported(hall: Hall) -> None:
+    stream = await hall.open()
+    await until(lambda: len(hall.reports) == 1)
+    hall.hub.leave(stream)
+    await asyncio.sleep(STEADY / 4)
+    await hall.open()
+    await asyncio.sleep(3 * STEADY)
+    assert False not in [report.connected for report in hall.reports]
+
+
+async def test_acknowledgement_reports_lag_and_sound(hall: Hall) -> None:
+    stream = await hall.open()
+    hall.hub.acknowledged(hall.display_id, stream.changed_at, True, None)
+    await until(lambda: hall.reports == [hall.health(True, muted=True, lag=0)])
+
+
+async def test_failed_report_is_repeated(hall: Hall) -> None:
+    hall.error = Unavailable()
+    await hall.open()
+    await until(lambda: hall.attempts > 1)
+    assert hall.reports == []
+    hall.error = None
+    await until(lambda: hall.reports == [hall.health(True)])
+
+
+async def test_streams_of_other_views_are_ignored(hall: Hall) -> None:
+    await enrol(hall.hub)
+    await asyncio.sleep(2 * STEADY)
+    assert hall.attempts == 0
