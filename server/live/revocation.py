@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 import structlog
 
 from server.domain.board import Board
-from server.domain.model.entities import Display, Point, Visit
+from server.domain.model import Display, Point, Visit
 from server.live.streams import Streams
 
 logger = structlog.get_logger(__name__)
