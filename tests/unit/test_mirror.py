@@ -14,14 +14,10 @@ TESTS = sorted(UNIT.rglob("test_*.py"))
 EXCEPTIONS = {
     "test_browser_view.py": "compares web/js/live with the messages of the server",
     "test_docs.py": "reads the documentation",
-    "test_healing.py": "feed, hub and bus together, after a fault",
     "test_mirror.py": "reads the tree",
     "test_mysql_accounts.py": "a property of the installed driver",
-    "test_pacing.py": "feed and streams together, under load",
     "test_page_facts.py": "compares facts in web/ with the domain",
     "test_plain_words.py": "reads all public texts",
-    "test_revocation.py": "hub, feed and streams together, when a right ends",
-    "test_slow_readers.py": "feed, stream and socket together, when a reader stalls",
     "test_words.py": "compares the page texts with the refusals of the API",
 }
 
