@@ -30,12 +30,12 @@ from server.queries.boards import Boards
 from server.seeding import Seed
 from server.store.database import Database
 from tests.integration.test_everything_at_once import SENT
-from tests.support.extent import scaled
+from tests.support.extent import examples, scaled
 from tests.support.fresh import Fresh
 from tests.support.plain import PLAIN
 from tests.support.server import Server, environment, seed, serving, vault
 from tests.support.viewer import Place, Transport, Viewer
-from tests.support.worlds import Step, command_of, examples, scripts
+from tests.support.worlds import Step, command_of, scripts
 
 pytestmark = pytest.mark.long
 

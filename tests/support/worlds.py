@@ -87,7 +87,6 @@ from server.domain.model.ids import IDS_PER_SITE
 from server.domain.model.tickets import next_turn
 from server.domain.rules import decide, overdue
 from server.domain.views import Cell, DeskView, DisplayView, PointView, TicketView, View, draw
-from tests.support.extent import examples as examples  # noqa: PLC0414
 
 SITE_ID = 7
 SECOND = 1_000_000

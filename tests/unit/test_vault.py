@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from server.domain.model import Personal
 from server.vault import TOKEN_BYTES, Vault, hash_password, new_token, verify_password
-from tests.support.worlds import a_visit, an_id, examples
+from tests.support.extent import examples
+from tests.support.worlds import a_visit, an_id
 
 OLD, NEW, FOREIGN = b"o" * 32, b"n" * 32, b"f" * 32
 VAULT = Vault([NEW, OLD], "secret")

@@ -18,6 +18,7 @@ from server.domain.events import TicketCalled
 from server.domain.model import Entry, Personal, Point, Priority, Queue
 from server.domain.ranking import Rank, ahead, band, head_start, lane, next_for, place, rank, reason, serves
 from server.domain.views import NEXT_UP, DeskView, DisplayView, TicketView
+from tests.support.extent import examples
 from tests.support.worlds import (
     MINUTE,
     PRIORITIES,
@@ -30,7 +31,6 @@ from tests.support.worlds import (
     a_visit,
     an_entry,
     an_id,
-    examples,
     perform,
     scripts,
     small_clinic,

@@ -36,7 +36,8 @@ from server.domain.waits import (
     quotes,
     remaining_durations,
 )
-from tests.support.worlds import HOUR, MINUTE, SECOND, START, examples
+from tests.support.extent import examples
+from tests.support.worlds import HOUR, MINUTE, SECOND, START
 
 Law = Callable[[random.Random], int]
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from server.domain.events import Recorded, TicketIssued
 from server.domain.model import Personal
 from server.live.bus import channel, decode, encode, site_of_channel
-from tests.support.worlds import Step, examples, perform, scripts, small_clinic
+from tests.support.extent import examples
+from tests.support.worlds import Step, perform, scripts, small_clinic
 
 
 @examples(60)

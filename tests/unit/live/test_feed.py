@@ -19,19 +19,9 @@ from server.live import feed as module
 from server.live.feed import Feed
 from server.live.messages import Position
 from server.live.projection import Projection
+from tests.support.extent import examples
 from tests.support.message_screen import Screen, digest
-from tests.support.worlds import (
-    SITE_ID,
-    Head,
-    LogLoader,
-    Step,
-    examples,
-    head_of,
-    open_sealed,
-    perform,
-    scripts,
-    small_clinic,
-)
+from tests.support.worlds import SITE_ID, Head, LogLoader, Step, head_of, open_sealed, perform, scripts, small_clinic
 from tests.unit.live.projections import a_feed, catch_up, cells_of, check_projection, some_events
 
 DESK = DeskView(open_sealed)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from server.live import messages
 from server.live.messages import DRAIN_RETRY_MILLISECONDS, RETRY_MILLISECONDS, Position, digest_of
+from tests.support.extent import examples
 from tests.support.message_screen import compact, digest
-from tests.support.worlds import examples
 
 AT = Position("e1", "desk1", 42)
 values: st.SearchStrategy[Any] = st.recursive(

@@ -14,7 +14,8 @@ from server.domain.model import Personal
 from server.store import patients
 from server.store.patients import phone_digits, rows, whole, words
 from server.vault import Vault
-from tests.support.worlds import a_site, examples
+from tests.support.extent import examples
+from tests.support.worlds import a_site
 
 VAULT = Vault([b"k" * 32], "secret")
 

@@ -13,6 +13,7 @@ from server.domain.board import Board, Changes, apply, open_entries
 from server.domain.commands import NoShow, Recall, Start, Tick, Transfer
 from server.domain.events import EVENTS, DayClosed, Event, NoShowRecorded, QueueAdded, Recorded
 from server.domain.model import Entry
+from tests.support.extent import examples
 from tests.support.worlds import (
     DAY,
     HOUR,
@@ -27,7 +28,6 @@ from tests.support.worlds import (
     a_site,
     an_id,
     drawn,
-    examples,
     facts,
     follow,
     perform,

@@ -8,7 +8,8 @@ from hypothesis import given
 from server.domain.board import ANNOUNCEMENTS_KEPT, Board, key_of
 from server.domain.commands import CallNext, Recall
 from server.domain.model import Counter, Visit
-from tests.support.worlds import MINUTE, SECOND, Step, examples, facts, perform, scripts, small_clinic
+from tests.support.extent import examples
+from tests.support.worlds import MINUTE, SECOND, Step, facts, perform, scripts, small_clinic
 
 
 @examples(60)

@@ -22,7 +22,7 @@ from server.domain.events import (
     shown,
 )
 from tests.support.any_event import PERSONAL, any_event, any_of
-from tests.support.worlds import examples
+from tests.support.extent import examples
 
 SEALING = (TicketIssued, VisitAmended, ServiceAdded, ServiceChanged)
 

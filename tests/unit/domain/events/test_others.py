@@ -8,7 +8,8 @@ from server.domain.board import Board, Changes, apply
 from server.domain.commands import AddProvider, ChangeSite, Move, ReassignProvider, Tick
 from server.domain.events import Recorded, WaitsQuoted, others
 from server.domain.model import Entry
-from tests.support.worlds import HOUR, SITE_ID, Step, examples, perform, scripts, small_clinic
+from tests.support.extent import examples
+from tests.support.worlds import HOUR, SITE_ID, Step, perform, scripts, small_clinic
 
 
 def apply_and_check(follower: Board, recorded: Recorded) -> None:

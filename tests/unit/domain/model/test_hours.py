@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from server.domain.model import Rules
 from server.domain.model.hours import is_open
-from tests.support.worlds import HOUR, SECOND, START, examples
+from tests.support.extent import examples
+from tests.support.worlds import HOUR, SECOND, START
 
 OPEN_ON_FRIDAY = Rules(hours=((4, 540, 720), (4, 780, 1020)), closed_on=("2024-04-05",))
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.domain.model.tickets import business_day, label, next_turn
-from tests.support.worlds import HOUR, World, a_site, examples
+from tests.support.extent import examples
+from tests.support.worlds import HOUR, World, a_site
 
 ZONES = (
     "Europe/Berlin",

@@ -26,7 +26,8 @@ from server.domain.reporting.statistics import (
 )
 from server.domain.reporting.timeline import Interval
 from server.domain.waits import Outcome, Quote, coverage
-from tests.support.worlds import DAY, HOUR, MINUTE, START, examples
+from tests.support.extent import examples
+from tests.support.worlds import DAY, HOUR, MINUTE, START
 
 BERLIN = "Europe/Berlin"
 NEXT_DAY = "2024-03-30"

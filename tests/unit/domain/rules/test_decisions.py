@@ -57,8 +57,9 @@ from server.domain.commands import (
 from server.domain.errors import NotFound, Refused
 from server.domain.model import OPEN_STATES, State
 from server.domain.rules import decide
+from tests.support.extent import examples
 from tests.support.one_entry import ENTRY, NOBODY, POINT, QUEUE, STATES, VISIT, board_with, on_entry, unchanged_by
-from tests.support.worlds import SITE_ID, START, Step, command_of, examples, scripts, small_clinic
+from tests.support.worlds import SITE_ID, START, Step, command_of, scripts, small_clinic
 
 SITE_CONFIGURATION = {
     ReportDisplay,

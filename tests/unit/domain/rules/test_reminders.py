@@ -7,7 +7,8 @@ from hypothesis import given
 from server.domain.commands import Transfer
 from server.domain.ranking import ahead
 from server.domain.rules.reminders import ALMOST_AHEAD, ALMOST_YOUR_TURN, Notice, almost_your_turn
-from tests.support.worlds import Step, World, examples, perform, scripts, small_clinic
+from tests.support.extent import examples
+from tests.support.worlds import Step, World, perform, scripts, small_clinic
 
 
 @examples(150)

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from server.domain.commands import ChangeSite, Move
 from server.domain.errors import EntryNotFound, NoNeighbour
+from tests.support.extent import examples
 from tests.support.one_entry import NOBODY, three_waiting
 from tests.support.whole_clinic import BLOOD, whole_clinic
-from tests.support.worlds import MINUTE, SECOND, SITE_ID, World, examples, facts
+from tests.support.worlds import MINUTE, SECOND, SITE_ID, World, facts
 
 
 @examples(200)

@@ -10,8 +10,9 @@ from server.domain.board import Board
 from server.domain.commands import CallNext, NoShow, Tick, Transfer
 from server.domain.model import Visit
 from server.domain.views import TicketView, draw
+from tests.support.extent import examples
 from tests.support.mornings import a_morning
-from tests.support.worlds import HOUR, SITE_ID, Step, examples, perform, scripts, small_clinic
+from tests.support.worlds import HOUR, SITE_ID, Step, perform, scripts, small_clinic
 
 
 @examples(60)

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from server.domain.commands import IssueTicket
 from server.domain.roles import Onlooker
 from server.domain.views import DeskView, TicketView, View, draw
+from tests.support.extent import examples
 from tests.support.mornings import DESK, DISPLAY, FAMILY, GIVEN, MIDDLE, PHONE, at_every_stage, text_of, views_of
-from tests.support.worlds import Step, World, examples, open_sealed, perform, scripts, small_clinic
+from tests.support.worlds import Step, World, open_sealed, perform, scripts, small_clinic
 
 
 @pytest.mark.parametrize(("stage", "world"), at_every_stage(consent=False))

@@ -28,7 +28,8 @@ from server.domain.model.ids import MAX_ID
 from server.transport.http import bodies
 from server.transport.http.bodies import MAX_BODY_BYTES, MODELS, Body, command_from, read
 from server.transport.http.errors import BodyTooLarge, InvalidBody, MalformedBody
-from tests.support.worlds import SITE_ID, an_id, examples
+from tests.support.extent import examples
+from tests.support.worlds import SITE_ID, an_id
 
 # A body of each command with every field set, and which of them may be left out.
 FULL: dict[str, dict[str, Any]] = {

@@ -15,7 +15,7 @@ from server.queries.keyset import Key, Page
 from server.transport.http import paging
 from server.transport.http.paging import Cursors
 from server.vault import Vault
-from tests.support.worlds import examples
+from tests.support.extent import examples
 
 VAULT = Vault([b"k" * 32], "the tests' secret key")
 CURSORS = Cursors(VAULT, "sites:1", (str, int))

@@ -28,7 +28,8 @@ from server.settings import Settings
 from server.transport.http import bodies, paths
 from server.transport.http.errors import status_of
 from server.transport.spec import openapi, refusals, requests
-from tests.support.worlds import SITE_ID, World, examples, open_sealed, small_clinic
+from tests.support.extent import examples
+from tests.support.worlds import SITE_ID, World, open_sealed, small_clinic
 
 Json = dict[str, Any]
 DOCUMENTED = ("/api", "/live", "/health", "/metrics")

@@ -19,7 +19,8 @@ from server.live.memory_bus import MemoryBus
 from server.live.messages import Message, Position
 from server.transport.streams import sse, websocket
 from server.transport.streams.framing import EVENTS, FRAMES, MAX_FRAME_BYTES, RAW_EVENTS
-from tests.support.worlds import LogLoader, examples, small_clinic
+from tests.support.extent import examples
+from tests.support.worlds import LogLoader, small_clinic
 
 AT = Position("e1", "ticket5", 41)
 SENT = [
