@@ -83,7 +83,7 @@ class Feed:
         self._grace: asyncio.Task[None] | None = None
         self._filling = asyncio.Lock()
         self._loading = False
-        self.refills = 0
+        self.backfills = 0
 
     @property
     def board(self) -> Board | None:
@@ -172,7 +172,7 @@ class Feed:
             for seq in [seq for seq in self._pending if seq <= board.site.seq]:
                 del self._pending[seq]
         if self._pending and (self._grace is None or self._grace.done()):
-            self._grace = asyncio.create_task(self._refill_after_grace())
+            self._grace = asyncio.create_task(self._backfill_after_grace())
 
     def _apply(self, board: Board, events: Sequence[Recorded]) -> None:
         if not events:
@@ -226,16 +226,16 @@ class Feed:
         if moved:
             self._write_counts(moved)
 
-    async def _refill_after_grace(self) -> None:
+    async def _backfill_after_grace(self) -> None:
         await asyncio.sleep(GRACE_SECONDS)
         try:
             if self._pending:
-                await self.refill()
+                await self.backfill()
         except Exception as error:  # of any kind: the next check of the heads tries again
             logger.warning("not refilled", site_id=self.site_id, error=repr(error))
 
     async def check(self, head: Head, seen: Position | None = None) -> None:
-        """Compare the feed with the log's head. Refill it if it is behind, reload it if the history is another one.
+        """Compare the feed with the log's head. Backfill it if it is behind, reload it if the history is another one.
 
         ``seen`` is the feed's position from before the head was read: a feed that applied events since then is not beyond
         the end of its log. None means the present position.
@@ -251,17 +251,17 @@ class Feed:
                     await self._loader.renew_epoch(self.site_id, head.epoch)
                 await self.load()
         elif head.seq > self.seq:
-            await self.refill()
+            await self.backfill()
 
     @property
     def position(self) -> Position | None:
         """The feed's position in its site's history; None before it is loaded."""
         return Position(self._board.site.epoch, "feed", self.seq) if self._board else None
 
-    async def refill(self) -> None:
+    async def backfill(self) -> None:
         """Read the missing events from the log. Raises `Unavailable`, with the feed as it was: the next check retries."""
         async with self._filling:
-            self.refills += 1
+            self.backfills += 1
             board = self._board
             if board is None:
                 return

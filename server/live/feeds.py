@@ -40,7 +40,7 @@ class Feeds:
         self._early: dict[int, list[tuple[str, Sequence[Recorded]]]] = {}  # offered while a feed was loading
         self._watched_at: dict[int, float] = {}
         self._checks: set[asyncio.Task[None]] = set()
-        self._refills_of_closed = 0
+        self._backfills_of_closed = 0
         self.lag_seconds = 0.0
 
     def offer(self, site_id: int, epoch: str, events: Sequence[Recorded]) -> None:
@@ -92,9 +92,9 @@ class Feeds:
         ]
 
     @property
-    def refills(self) -> int:
+    def backfills(self) -> int:
         """How many times feeds of this process have read missing events from the log."""
-        return self._refills_of_closed + sum(feed.refills for feed in self._loaded())
+        return self._backfills_of_closed + sum(feed.backfills for feed in self._loaded())
 
     def check_soon(self) -> None:
         """Check every feed at once: the bus may have lost messages."""
@@ -147,5 +147,5 @@ class Feeds:
             elif now - self._watched_at[feed.site_id] > LINGER_SECONDS:
                 del self._feeds[feed.site_id], self._watched_at[feed.site_id]
                 feed.close()
-                self._refills_of_closed += feed.refills
+                self._backfills_of_closed += feed.backfills
                 await self._bus.unsubscribe(feed.site_id)

@@ -144,7 +144,7 @@ class Hub:
             if _beyond(feed, since) or (subject is not None and not is_valid(feed.board, subject, device_proof)):
                 # Another process was first to show the screen its position, or to give the device its token.
                 with suppress(Unavailable):
-                    await feed.refill()
+                    await feed.backfill()
                 feed.flush()
             if subject is not None and subject.startswith("point:") and not is_valid(feed.board, subject, None):
                 raise PointNotFound(point_id=int(subject.removeprefix("point:")))
@@ -230,9 +230,9 @@ class Hub:
         return self._feeds.lag_seconds
 
     @property
-    def refills(self) -> int:
+    def backfills(self) -> int:
         """How many times feeds of this process have read missing events from the log."""
-        return self._feeds.refills
+        return self._feeds.backfills
 
 
 def _beyond(feed: Feed, since: Position | None) -> bool:

@@ -65,7 +65,7 @@ class _LiveFigures(Collector):
         yield _by("nowserving_disagreements", about, ["view"], hub.disagreements)
         lag = "Seconds since the heads of the logs were last read."
         yield GaugeMetricFamily("nowserving_feed_lag_seconds", lag, self._hub.lag_seconds)
-        yield GaugeMetricFamily("nowserving_refills", "Times a feed caught up from the log.", self._hub.refills)
+        yield GaugeMetricFamily("nowserving_refills", "Times a feed caught up from the log.", self._hub.backfills)
         bus = self._hub.bus
         yield GaugeMetricFamily("nowserving_bus_healthy", "1 while the bus answers its probe.", int(bus.healthy))
         if isinstance(bus, RedisBus):

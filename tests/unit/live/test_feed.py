@@ -104,7 +104,7 @@ async def test_gap_is_filled_from_the_log_after_a_moment() -> None:
     async with asyncio.timeout(2):
         while feed.seq < third.seq:  # noqa: ASYNC110 - a feed has no event to wait for
             await asyncio.sleep(0.01)
-    assert (loader.boards_read, feed.refills) == (1, 1)
+    assert (loader.boards_read, feed.backfills) == (1, 1)
     assert second.seq < feed.seq
     feed.close()
 
@@ -162,15 +162,15 @@ async def test_check_finds_a_lost_event() -> None:
     some_events(world)
     await feed.check(head_of(world))
     check_projection(projection, world.board)
-    assert (loader.boards_read, feed.refills) == (1, 1)
+    assert (loader.boards_read, feed.backfills) == (1, 1)
 
 
-async def test_check_and_refill_do_nothing_before_the_load() -> None:
+async def test_check_and_backfill_do_nothing_before_the_load() -> None:
     world = small_clinic()
     loader = LogLoader(world)
     feed = Feed(SITE_ID, loader)
     await feed.check(Head(99, "e9"))
-    await feed.refill()
+    await feed.backfill()
     assert (feed.seq, loader.boards_read, loader.logs_read) == (0, 0, 0)
 
 
@@ -213,7 +213,7 @@ async def test_other_epoch_reloads_the_feed_and_every_screen_gets_a_snapshot(hea
         for _ in range(6):
             other.ticket(min(other.board.queues))
         feed.offer("e2", other.log[-1:])
-        await feed.refill()
+        await feed.backfill()
     assert loader.boards_read == 2
     assert woken == [other.board.site.seq]
     assert screen.position is not None

@@ -143,7 +143,7 @@ async def test_lost_commit_is_shown_at_the_next_check(processes: Processes, monk
     screen.hear(await read(messages))
     processes.ticket()
     await read_until(screen, messages, processes.world.board.site.seq, 1.0)
-    assert hub.refills == 1
+    assert hub.backfills == 1
     assert processes.loader.boards_read == 1
 
 

@@ -39,7 +39,7 @@ async def test_follow_yields_a_snapshot_then_every_published_change(processes: P
     fresh = Screen()
     fresh.hear(await read(aiter(await enrol(hub))))
     assert screen.cells == fresh.cells
-    assert (processes.loader.boards_read, hub.refills) == (1, 0)
+    assert (processes.loader.boards_read, hub.backfills) == (1, 0)
     assert hub.delivered["snapshot"] == 1
     assert hub.delivered["change"] == 3
     assert hub.streams_by_view() == {"desk": 2}
@@ -90,7 +90,7 @@ async def test_position_beyond_the_feed_makes_it_read_the_log_first(processes: P
     first = await read(aiter(await enrol(hub, since=ahead)))
     assert first.kind == "heartbeat"  # it is up to date, and stays where it is
     assert first.id == str(ahead)
-    assert hub.refills == 1
+    assert hub.backfills == 1
 
 
 async def test_position_beyond_the_log_gets_a_snapshot(processes: Processes) -> None:

@@ -147,7 +147,7 @@ async def test_new_token_is_valid_before_its_event_reaches_this_process(signed_i
     fresh = await signed_in.hall()
     assert fresh.ending is None
     assert old.ending == "revoked"
-    assert signed_in.hub.refills == 1
+    assert signed_in.hub.backfills == 1
 
 
 async def test_token_revoked_between_admission_and_stream_is_noticed(signed_in: SignedIn) -> None:
