@@ -52,9 +52,9 @@ def server(env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def demo_base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where the demo is: one for all tests."""
+    """Yield the address of a demo that runs as long as the module."""
     with demo(tmp_path_factory.mktemp("demo")) as base:
         yield base
 
