@@ -14,7 +14,7 @@ PERSONAL = Personal(name="Wilhelmina Xanthopoulou", phone="+49 171 5550199", tok
 
 
 def values_of(hint: Any) -> st.SearchStrategy[Any]:
-    """Return a strategy for the values of a field."""
+    """Return a strategy for values of a field with this type."""
     if hint is int:
         return st.integers(0, 2**53 - 1)
     if hint is str:

@@ -1,6 +1,6 @@
-"""A proxy that can swallow everything without a word: what `lan.py` does with packets, for who may not make a network.
+"""A proxy that can drop all data silently: the replacement of `lan.py` for users without the right to create a network.
 
-It is the lesser test: the server's own socket sees a peer that takes nothing, not one that has vanished.
+This test is weaker: the server's socket sees a peer that stops reading, not a peer that has vanished.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from contextlib import suppress
 
 
 class BlackHole:
-    """Passes connections on to one port, until it is cut; those that it had then are lost for good, and hear nothing."""
+    """Forwards connections to one port. A cut loses the present connections for good, without closing them."""
 
     def __init__(self, port: int) -> None:
         self._behind = port
@@ -21,24 +21,24 @@ class BlackHole:
         self.port = 0
 
     async def start(self) -> None:
-        """Begin to listen."""
+        """Start to listen."""
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Cut everything, audibly."""
+        """Reset all connections, and stop listening."""
         self._server.close()
         for session in self._sessions:
             session.abort()
 
     def cut(self) -> None:
-        """From now on nothing that is sent arrives."""
+        """Drop all data from now on."""
         self._open.clear()
         for session in self._sessions:
             session.lost = True
 
     def mend(self) -> None:
-        """Who connects from now on, or has tried meanwhile, is passed on again."""
+        """Forward new connections again, also those attempted since the cut."""
         self._open.set()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -70,7 +70,7 @@ class _Session:
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             if self.lost:
-                await asyncio.wait(ways)  # the other end hears nothing of it, until it leaves by itself
+                await asyncio.wait(ways)  # the client does not notice, until it disconnects by itself
         finally:
             for way in ways:
                 way.cancel()

@@ -1,4 +1,4 @@
-"""Client processes that press "next" all at once, as receptionists in several rooms would."""
+"""Client processes that send ``call-next`` concurrently, as the staff of several rooms would."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.plain import PLAIN
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one ``call-next`` was answered."""
+    """The answer to one ``call-next``."""
 
     status: int
     point_id: int
@@ -23,7 +23,7 @@ class Outcome:
 
 
 def burst(urls: list[str], token: str, point_ids: list[int], count: int) -> list[Outcome]:
-    """Send ``count`` concurrent ``call-next`` from this process, spread over the servers and the points."""
+    """Send ``count`` concurrent ``call-next`` from this process, spread over servers and points; return their outcomes."""
     return asyncio.run(_burst(urls, token, point_ids, count))
 
 

@@ -1,4 +1,4 @@
-"""Values that must stay where they belong, and the search that finds them wherever and however they were written."""
+"""The search for canaries: personal values that may appear in named places alone, in any encoding."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from functools import cache
 from urllib.parse import quote, quote_plus
 
 _REDIS_ESCAPE = re.compile(rb"\\x([0-9a-f]{2})")
-LEAST_WORD = 5  # what is shorter is found in anything
+LEAST_WORD = 5  # shorter words occur by chance
 
 
 def written(value: str, *, by_word: bool) -> Iterator[bytes]:
-    """Return the ways in which a value, and each word of it, may be written."""
+    """Yield the forms in which a value may be written; ``by_word``, also the forms of each of its words."""
     for text in dict.fromkeys((value, *(value.split() if by_word else ()))):
         if len(text) < LEAST_WORD:
             continue
@@ -35,7 +35,7 @@ def written(value: str, *, by_word: bool) -> Iterator[bytes]:
 
 
 def _in_base64(value: str) -> Iterator[bytes]:
-    """Return the part of a value's base64 that is the same whatever stands before and after it."""
+    """Yield the parts of a value's base64 that do not depend on the bytes before and after the value."""
     raw = value.encode()
     for shift in range(3):
         inner = raw[-shift % 3 :]
@@ -51,14 +51,14 @@ def _needles(value: str, *, by_word: bool) -> tuple[frozenset[bytes], frozenset[
 
 
 def leaks(canaries: Mapping[str, str], places: Mapping[str, bytes], allowed: Iterable[tuple[str, str]]) -> list[str]:
-    """Return ``canary in place`` for each that is found where no line of ``allowed`` (canary and place, as globs) says.
+    """Return a ``canary in place`` for each find that no line of ``allowed`` (canary and place, as globs) permits.
 
-    Of a canary that is called a name or notes, each word is one too.
+    Each word of a canary counts, if the canary's own name ends in "name" or "notes".
     """
     lines = list(allowed)
     found = []
     for place, content in places.items():
-        # As Redis's MONITOR shows bytes, and in any case of letters.
+        # MONITOR of Redis shows bytes as escapes. The search ignores case.
         plain = _REDIS_ESCAPE.sub(lambda each: bytes([int(each[1], 16)]), content)
         folded = plain.decode("utf-8", "surrogateescape").lower().encode("utf-8", "surrogateescape")
         for name, value in canaries.items():

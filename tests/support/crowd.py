@@ -1,4 +1,4 @@
-"""Client processes that do everything at once: whatever the staff of a busy house may send in one moment."""
+"""Client processes that send many different commands concurrently, as the staff of a busy site may do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.plain import PLAIN
 
 @dataclass(frozen=True)
 class Asked:
-    """A command to be sent, to one server or, with the same key, to several at once."""
+    """A command to send to one server, or with the same idempotency key to several servers."""
 
     name: str
     body: dict[str, Any]
@@ -23,7 +23,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answered:
-    """What one sending of a command was answered."""
+    """The answer of one server to a command."""
 
     asked: Asked
     status: int
@@ -31,7 +31,7 @@ class Answered:
 
 
 def ask_at_once(token: str, asked: list[Asked]) -> list[Answered]:
-    """Send everything concurrently from this process."""
+    """Send all commands concurrently from this process; return their answers."""
     return asyncio.run(_ask_at_once(token, asked))
 
 

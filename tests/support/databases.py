@@ -17,7 +17,7 @@ from tests.support.processes import free_port, listens, program, running, wait_u
 
 @contextmanager
 def mariadb(folder: Path, *options: str, buffer_pool: str = "64M") -> Iterator[URL]:
-    """Run a private MariaDB in ``folder``, with more ``options``; yield the URL of its root account, no database named."""
+    """Run a private MariaDB in ``folder`` with extra ``options``; yield the URL of its root account, without a database."""
     data, log, port = folder / "data", folder / "mariadb.log", free_port()
     as_root = ["--user=root"] if os.geteuid() == 0 else []
     subprocess.run(
@@ -42,7 +42,7 @@ def mariadb(folder: Path, *options: str, buffer_pool: str = "64M") -> Iterator[U
         f"--port={port}",
         "--bind-address=127.0.0.1",
         "--skip-name-resolve",
-        "--innodb-flush-log-at-trx-commit=2",  # the machine itself is not going to fail in a test
+        "--innodb-flush-log-at-trx-commit=2",  # a crash of the machine is not part of any test
         f"--innodb-buffer-pool-size={buffer_pool}",
         "--max-connections=300",
         *options,
@@ -54,7 +54,7 @@ def mariadb(folder: Path, *options: str, buffer_pool: str = "64M") -> Iterator[U
 
 
 def connect(url: URL) -> pymysql.Connection:
-    """Return a plain connection to a server of the MySQL family."""
+    """Return a blocking connection with autocommit to a server of the MySQL family."""
     return pymysql.connect(
         host=url.host or "127.0.0.1",
         port=url.port or 3306,
@@ -69,7 +69,7 @@ def connect(url: URL) -> pymysql.Connection:
 def fresh_database(server: URL) -> Iterator[str]:
     """Yield the URL of an empty database on ``server``, dropped afterwards.
 
-    An account that may not create databases gives the one it names instead: its tables are dropped first.
+    If the account has no right to create databases, its own database is used, after its tables are dropped.
     """
     name = f"nowserving_test_{secrets.token_hex(6)}"
     connection = connect(server)
@@ -99,6 +99,6 @@ def _empty(connection: pymysql.Connection, database: str) -> None:
 
 
 def named_server() -> URL | None:
-    """Return the server that the environment names, if it does."""
+    """Return the server that the environment names, or None."""
     url = os.environ.get("NOWSERVING_TEST_DATABASE_URL")
     return make_url(url) if url else None

@@ -14,7 +14,7 @@ from tests.support.server import environment
 
 @contextmanager
 def demo(folder: Path) -> Iterator[str]:
-    """Run the demo; yield where it is."""
+    """Run the demo; yield its address."""
     port = free_port()
     log = folder / "demo.log"
     command = [sys.executable, "-m", "server.cli", "demo", "--port", str(port), "--directory", str(folder / "demo")]

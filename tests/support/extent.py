@@ -1,4 +1,4 @@
-"""How much of each matrix and of each random property a run tries.
+"""The extent of a run: the share of each matrix and of each random property that it tries.
 
 ``make test`` tries a sample that changes every day; ``make test-all`` sets ``NOWSERVING_TEST_WHOLE=1`` and tries everything.
 The sample depends on one seed alone: the date, or ``NOWSERVING_TEST_SEED`` to repeat a run. The first lines of pytest's
@@ -20,7 +20,7 @@ Test = TypeVar("Test", bound=Callable[..., Any])
 
 WHOLE = os.environ.get("NOWSERVING_TEST_WHOLE") == "1"
 SEED = int(os.environ.get("NOWSERVING_TEST_SEED") or f"{datetime.now(UTC):%Y%m%d}")
-# A sample of a property tries a quarter of the examples, but no fewer than these.
+# A sample of a property tries a quarter of the examples, but at least this number.
 LEAST_EXAMPLES = 10
 
 
@@ -30,7 +30,7 @@ def scaled(whole: int, sample: int) -> int:
 
 
 def sample(items: Sequence[Item], size: int, name: str) -> list[Item]:
-    """Return all ``items`` in a run of everything, else ``size`` of them in their order, chosen by the seed and ``name``."""
+    """Return all ``items`` in a run of everything, else ``size`` of them in order, selected by the seed and ``name``."""
     if WHOLE or size >= len(items):
         return list(items)
     chosen = sorted(random.Random(f"{SEED}:{name}").sample(range(len(items)), size))
@@ -38,7 +38,7 @@ def sample(items: Sequence[Item], size: int, name: str) -> list[Item]:
 
 
 def examples(count: int) -> Callable[[Test], Test]:
-    """Let Hypothesis try ``count`` examples, the same ones on every run; in a sample, fewer that change every day."""
+    """Make Hypothesis try ``count`` examples, the same on every run. A sample tries fewer, which change every day."""
     tried = settings(
         max_examples=count if WHOLE else max(count // 4, min(count, LEAST_EXAMPLES)),
         deadline=None,

@@ -1,4 +1,4 @@
-"""What a fresh look at the database's rows shows, to hold screens against: it knows of no feed and no stream."""
+"""The views drawn fresh from the database's rows, as the reference for screens. No feed or stream takes part."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ CLOCK_SECONDS = 1.0
 
 
 class Fresh:
-    """What the rows say at one number of the log."""
+    """The views of a board that was read from the rows at one number of the log."""
 
     def __init__(self, board: Board) -> None:
         self.board = board
         self._drawn: dict[str, dict[str, Cell]] = {}
 
     def cells(self, view: View) -> dict[str, Cell]:
-        """Return what a fresh look would show."""
+        """Return the cells of a view, drawn fresh."""
         if view.name not in self._drawn:
             self._drawn[view.name] = orjson.loads(orjson.dumps(draw(view, self.board)))
         return self._drawn[view.name]
 
     def allows(self, place: Place) -> bool:
-        """Return whether one may look from there."""
+        """Return whether the place still exists and its token still opens it."""
         match place.view:
             case PointView(point_id=point_id):
                 return point_id in self.board.points and not self.board.points[point_id].removed_at
@@ -41,21 +41,21 @@ class Fresh:
         return True
 
     def wrong_with(self, viewer: Viewer, slack_seconds: float) -> str | None:
-        """Return what a screen shows that is not so, or None. Its clock may be off by a second, and ``slack_seconds``."""
+        """Return the first error of a screen, or None. Its clock may be off by a second plus ``slack_seconds``."""
         if not self.allows(viewer.place):
-            return None if viewer.over else "it should have been ended"
+            return None if viewer.over else "the server should have ended its stream"
         if viewer.over:
-            return f"it was ended: {viewer.over}"
+            return f"its stream was ended: {viewer.over}"
         if not viewer.live:
             return "not connected"
         if viewer.shown.epoch != self.board.site.epoch:
-            return "another history"
+            return "it shows another epoch"
         cells = self.cells(viewer.place.view)
         if viewer.shown.cells != cells:
             keys = sorted(key for key in cells.keys() | viewer.shown.cells if cells.get(key) != viewer.shown.cells.get(key))
-            return f"other cells at {viewer.shown.seq} than at {self.board.site.seq}: {keys[:5]}"
+            return f"its cells at {viewer.shown.seq} differ from the rows at {self.board.site.seq}: {keys[:5]}"
         if abs(viewer.now() - time.time()) > CLOCK_SECONDS + slack_seconds:
-            return f"a clock {viewer.now() - time.time():.1f} s off"
+            return f"its clock is {viewer.now() - time.time():.1f} s off"
         return None
 
 

@@ -1,4 +1,4 @@
-"""A site's rows as they are, to be put back later: what restoring a backup does to whoever follows the site."""
+"""Dumps and loads all rows of a site, to simulate a restored backup while clients follow the site."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from server.domain.model.ids import IDS_PER_SITE
 from server.store.database import Database
 from server.store.tables import event_entries, metadata, sites
 
-# What belongs to no site's history: who may come in, and what was noted of them.
+# Credentials, audit and notifications: they have a site but are not part of its history.
 _BESIDE = {"audit", "audit_chains", "api_keys", "pairings", "notifications"}
 
 
@@ -48,7 +48,7 @@ async def dump(database: Database, site_id: int) -> History:
 
 
 async def load(database: Database, history: History, *, renew: bool = True) -> None:
-    """Put a site's rows back as they were. ``renew`` its epoch, as `restore` must; without, as a careless hand would."""
+    """Replace a site's rows with a dump. With ``renew``, the site gets a new epoch, as a proper restore requires."""
     site_id = history.site_id
     (site,) = history.rows[sites.name]
     async with database.write() as connection:

@@ -1,6 +1,6 @@
-"""A network of the test's own: screens at the far end of a cable, which can be cut so that neither end hears of it.
+"""A private network with screens at the far end of a cable. A cut of the cable is silent: neither end gets a packet.
 
-The far end is a network namespace. Where this user may not make one, `black_hole.py` does what can be done without.
+The far end is a network namespace. `black_hole.py` replaces it for users without the right to create one.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from pathlib import Path
 from tests.support.processes import NotInstalled, program
 
 CLONE_NEWNET = 0x40000000
-NOBODY = "02:00:00:00:00:99"  # a hardware address that nothing has: what is sent there is lost without a word
+NOBODY = "02:00:00:00:00:99"  # a hardware address without a device: packets to it are lost silently
 
 
 class NoNamespace(Exception):
-    """This user may not make network namespaces, or the machine knows none."""
+    """This user has no right to create network namespaces, or the machine does not support them."""
 
 
 class Lan:
-    """A cable between here, where servers listen on ``host``, and a far end."""
+    """A cable between the near end, where servers listen on ``host``, and the far end."""
 
     def __init__(self, name: str, host: str, guest: str) -> None:
         self.host = host
         self._name = name
         self._guest = guest
-        self._far = ThreadPoolExecutor(1, initializer=self._go_there)
+        self._far = ThreadPoolExecutor(1, initializer=self._enter_far_end)
 
-    def _go_there(self) -> None:
-        """Move this thread to the far end: its sockets belong there, whoever uses them."""
+    def _enter_far_end(self) -> None:
+        """Move this thread to the far end. Sockets that it creates belong to that end, in every thread."""
         libc = ctypes.CDLL(None, use_errno=True)
         with Path(f"/var/run/netns/{self._name}").open() as namespace:
             if libc.setns(namespace.fileno(), CLONE_NEWNET) != 0:
@@ -46,26 +46,26 @@ class Lan:
         return self._far.submit(socket.socket, socket.AF_INET, socket.SOCK_STREAM).result(10)
 
     def cut(self) -> None:
-        """From now on everything that is sent over the cable is lost."""
+        """Drop all packets on the cable from now on."""
         _ip("neigh", "replace", self._guest, "lladdr", NOBODY, "dev", f"{self._name}a", "nud", "permanent")
-        self._there("neigh", "replace", self.host, "lladdr", NOBODY, "dev", f"{self._name}b", "nud", "permanent")
+        self._at_far_end("neigh", "replace", self.host, "lladdr", NOBODY, "dev", f"{self._name}b", "nud", "permanent")
 
     def mend(self) -> None:
-        """What is sent arrives again."""
+        """Deliver packets again."""
         _ip("neigh", "del", self._guest, "dev", f"{self._name}a")
-        self._there("neigh", "del", self.host, "dev", f"{self._name}b")
+        self._at_far_end("neigh", "del", self.host, "dev", f"{self._name}b")
 
-    def _there(self, *arguments: str) -> None:
+    def _at_far_end(self, *arguments: str) -> None:
         _ip("-n", self._name, *arguments)
 
     def close(self) -> None:
-        """Let go of the far end."""
+        """End the thread of the far end."""
         self._far.shutdown()
 
 
 @contextmanager
 def lan() -> Iterator[Lan]:
-    """Make a network; raise `NoNamespace` where that cannot be done."""
+    """Yield a new network. Raises `NoNamespace` if this user cannot create one."""
     name = f"ns{os.getpid()}x{random.SystemRandom().randrange(1000)}"[:13]
     block, place = random.SystemRandom().randrange(200, 250), random.SystemRandom().randrange(1, 250)
     host, guest = f"10.{block}.{place}.1", f"10.{block}.{place}.2"
@@ -88,7 +88,7 @@ def lan() -> Iterator[Lan]:
         finally:
             made.close()
     finally:
-        _ip("netns", "del", name)  # and with it the cable
+        _ip("netns", "del", name)  # this also deletes the cable
 
 
 def _ip(*arguments: str) -> None:

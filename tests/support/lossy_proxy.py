@@ -1,6 +1,6 @@
 """A proxy in front of a database of the MySQL family that loses commits: the COMMIT itself, or the answer to it.
 
-It knows of the protocol only how it is cut into packets, and what a query looks like.
+The proxy understands only two parts of the protocol: the packet header, and the query command.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from sqlalchemy import URL, make_url
 
-# The answer is lost: the database did commit, and nobody hears of it. The commit is lost: the database never heard of it.
+# "answer": the database commits, and the client gets no answer. "commit": the database never gets the COMMIT.
 Loss = Literal["answer", "commit"]
 _QUERY = 0x03
 _DONE = 0x00
@@ -22,7 +22,7 @@ _WRITES = (b"INSERT", b"UPDATE", b"DELETE")
 
 
 class LossyProxy:
-    """Passes everything on, but for what it is told to lose; each loss cuts the connection."""
+    """Forwards all packets except the ordered losses. Each loss cuts the connection."""
 
     def __init__(self, url: str) -> None:
         self._behind = make_url(url)
@@ -35,24 +35,24 @@ class LossyProxy:
 
     @property
     def url(self) -> str:
-        """The database's address through this proxy."""
+        """The database URL through this proxy."""
         through: URL = self._behind.set(host="127.0.0.1", port=self.port)
         return through.render_as_string(hide_password=False)
 
     def lose(self, what: Loss, word: str, then: Callable[[], None] = lambda: None) -> None:
-        """Lose once: at the next commit of a transaction in one of whose statements ``word`` occurs.
+        """Lose one commit: the next of a transaction that wrote a statement containing ``word``.
 
-        ``then`` is called, in the proxy's thread, once the database has committed, before the client can hear of it.
+        The proxy's thread calls ``then`` after the database has committed and before the client can know.
         """
         self._then[word.encode()] = then
         self._orders.append((what, word.encode()))
 
     def lose_at_random(self, share: float, seed: int = 0) -> None:
-        """From now on lose at this share of all commits of what was written, one or the other; 0 ends it."""
+        """Lose a share of all commits of writing transactions from now on, each kind of loss at random; 0 ends this."""
         self._share, self._chance = share, random.Random(seed)
 
     def _loss_of(self, written: bytes) -> Loss | None:
-        """Return what is to be lost of a transaction that has written this."""
+        """Return the loss for a transaction that has written these statements, or None."""
         for order in self._orders:
             if order[1] in written:
                 self._orders.remove(order)
@@ -74,7 +74,7 @@ class LossyProxy:
         server.close()
 
     def stop(self) -> None:
-        """Stop serving, from whichever thread."""
+        """Stop serving. Any thread may call this."""
         self._loop.call_soon_threadsafe(self._stopped.set)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -87,7 +87,7 @@ class LossyProxy:
 
 
 class _Session:
-    """One client's connection, and the one to the database that belongs to it."""
+    """One client connection, and its connection to the database."""
 
     def __init__(
         self,
@@ -96,11 +96,11 @@ class _Session:
         behind: tuple[asyncio.StreamReader, asyncio.StreamWriter],
     ) -> None:
         self._proxy, self._client, self._behind = proxy, client, behind
-        self._written = b""  # what this transaction's statements were, if they write
+        self._written = b""  # the writing statements of this transaction
         self._swallowing = False
 
     async def run(self) -> None:
-        """Pass on in both ways until one side is gone, or something was lost: then both are cut."""
+        """Forward both directions until one side disconnects or a loss happens. Then cut both connections."""
         ways: list[Coroutine[Any, Any, None]] = [self._from_client(), self._from_behind()]
         tasks = [asyncio.create_task(way) for way in ways]
         try:
@@ -117,15 +117,15 @@ class _Session:
             while True:
                 header = await self._client[0].readexactly(4)
                 payload = await self._client[0].readexactly(int.from_bytes(header[:3], "little"))
-                loss = self._heard(payload) if header[3] == 0 else None
+                loss = self._loss_at(payload) if header[3] == 0 else None
                 if loss == "commit":
                     return
                 self._swallowing = loss == "answer"
                 self._behind[1].write(header + payload)
                 await self._behind[1].drain()
 
-    def _heard(self, payload: bytes) -> Loss | None:
-        """Follow what a command of the client's does; return what is to be lost of it."""
+    def _loss_at(self, payload: bytes) -> Loss | None:
+        """Follow the transactions of the client's commands; return the loss for this command, or None."""
         if not payload or payload[0] != _QUERY:
             return None
         text = payload[1:]
@@ -141,7 +141,7 @@ class _Session:
                 header = await self._behind[0].readexactly(4)
                 payload = await self._behind[0].readexactly(int.from_bytes(header[:3], "little"))
                 if self._swallowing:
-                    assert payload[0] == _DONE, "the database has committed"
+                    assert payload[0] == _DONE, "the database did not commit"
                     self._proxy._then.pop(self._proxy.lost[-1][1], lambda: None)()
                     return
                 self._client[1].write(header + payload)
@@ -150,7 +150,7 @@ class _Session:
 
 @contextmanager
 def lossy_proxy(url: str) -> Iterator[LossyProxy]:
-    """Run a proxy in front of a database, in a thread of its own."""
+    """Run a proxy in front of a database, in its own thread."""
     proxy, ready = LossyProxy(url), threading.Event()
     thread = threading.Thread(target=lambda: asyncio.run(proxy.serve(ready)))
     thread.start()

@@ -1,6 +1,6 @@
-"""What coverage is measured on: what each test does first.
+"""Limits the measurement of coverage to the first moments of each test.
 
-Measured, it takes three times as long, and what comes later, a property's hundredth example, reaches nothing more.
+Measured code takes three times as long, and a property's hundredth example reaches no new code.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ from contextlib import contextmanager
 
 from coverage import Coverage
 
-MEASURED_SECONDS = 0.2  # of this process's own work
+MEASURED_SECONDS = 0.2  # of CPU time of this process
 
 
 @contextmanager
-def measured_for_a_while() -> Iterator[None]:
-    """Leave off measuring once this process has worked for a while; go on at the end."""
+def measured_at_first() -> Iterator[None]:
+    """Stop measuring after `MEASURED_SECONDS` of CPU time; resume at the end of the context."""
     coverage = Coverage.current()
     if coverage is None:
         yield
         return
     measuring = True
 
-    def leave_off(*_: object) -> None:
+    def stop_measuring(*_: object) -> None:
         nonlocal measuring
         measuring = False
         coverage.stop()
 
-    before = signal.signal(signal.SIGVTALRM, leave_off)
+    before = signal.signal(signal.SIGVTALRM, stop_measuring)
     signal.setitimer(signal.ITIMER_VIRTUAL, MEASURED_SECONDS)
     try:
         yield

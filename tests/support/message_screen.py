@@ -1,4 +1,4 @@
-"""A screen as a browser is one: it keeps what it was told, and believes nothing else."""
+"""A screen without a network: it applies messages to its cells, and uses no other source."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from server.live.messages import Message, Position
 
 
 def compact(value: object) -> bytes:
-    """Return what ``JSON.stringify`` gives."""
+    """Return compact JSON, as ``JSON.stringify`` writes it."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def digest(cells: dict[str, Any]) -> int:
-    """Return the digest of cells, as live.md words it: the XOR of the CRC-32 of each key and compact JSON."""
+    """Return the digest of cells, as live-protocol.md defines it: the XOR of the CRC-32 of each key and compact JSON."""
     total = 0
     for key, content in cells.items():
         total ^= zlib.crc32(key.encode() + compact(content))
@@ -23,7 +23,7 @@ def digest(cells: dict[str, Any]) -> int:
 
 
 class Screen:
-    """Applies messages, and checks every heartbeat."""
+    """Applies messages to cells, and checks every heartbeat's digest."""
 
     def __init__(self) -> None:
         self.cells: dict[str, Any] = {}
@@ -32,7 +32,7 @@ class Screen:
         self.beats = 0
 
     def hear(self, message: Message) -> None:
-        """Take one message."""
+        """Apply one message."""
         body = json.loads(message.payload)
         self.kinds.append(message.kind)
         match message.kind:

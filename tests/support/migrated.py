@@ -1,4 +1,7 @@
-"""Databases with the tables of this version: migrated once on each engine, then copied, which is several times faster."""
+"""Databases with the tables of this version. One database of each engine is migrated, and copied for all others.
+
+A copy is several times faster than the migrations.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,13 @@ from sqlalchemy import Connection, inspect
 from server.store.database import Database
 from server.store.migrate import migrate
 
-# What the migrations left in an empty database, by engine: the tables and indexes as that engine words them, and all rows.
+# The result of the migrations, by engine: statements for tables and indexes in the engine's own words, and all rows.
 _Made = tuple[list[str], dict[str, list[tuple[object, ...]]]]
 _made: dict[str, _Made] = {}
 
 
 async def bring_up(database: Database) -> None:
-    """Give an empty database its tables, from what the first one of its engine got by the migrations; migrate any other."""
+    """Give an empty database a copy of the tables that the first one of its engine got; migrate any other database."""
     engine = database.engine.dialect.name
     async with database.engine.begin() as connection:
         empty = await connection.run_sync(lambda sync: not inspect(sync).get_table_names())
@@ -38,11 +41,11 @@ def made(connection: Connection) -> _Made:
     return statements, {table: each for table, each in rows.items() if each}
 
 
-def _copy(connection: Connection, what: _Made) -> None:
-    statements, rows = what
+def _copy(connection: Connection, content: _Made) -> None:
+    statements, rows = content
     embedded = connection.dialect.name == "sqlite"
     if not embedded:
-        connection.exec_driver_sql("SET foreign_key_checks = 0")  # the tables come in the order of their names
+        connection.exec_driver_sql("SET foreign_key_checks = 0")  # tables are created in the order of their names
     for statement in statements:
         connection.exec_driver_sql(statement.replace("%", "%%"))
     for table, each in rows.items():

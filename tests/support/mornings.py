@@ -1,4 +1,4 @@
-"""Clinics in the course of a morning, and their views, for the tests of views."""
+"""Clinics at several stages of a morning, for the tests of views."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def text_of(view: View, world: World) -> str:
 
 
 def at_every_stage(consent: bool) -> list[tuple[str, World]]:
-    """Return worlds in which a patient with an unmistakable name is in each state, among others."""
+    """Return a world for each state, in which a patient with a unique name is in that state beside other patients."""
     found = []
     for stage in ("waiting", "called", "recalled", "serving", "completed", "no-show", "transferred"):
         world = small_clinic()
@@ -51,7 +51,7 @@ def at_every_stage(consent: bool) -> list[tuple[str, World]]:
 
 
 def a_morning() -> tuple[World, Entry, Entry, int]:
-    """Return a world with two waiting entries of one queue, the second one assisted, and a point that serves them."""
+    """Return a world, its two waiting entries of one queue (the second is assisted), and a point that serves the queue."""
     world = small_clinic()
     queue_id, point = min(world.board.queues), min(world.board.points)
     first = world.ticket(queue_id, name="Ada Lovelace", name_on_display=True, party_size=2, language="en")

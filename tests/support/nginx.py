@@ -1,4 +1,4 @@
-"""A private nginx with the project's own configuration: only the three snippets that differ by deployment are rewritten."""
+"""A private nginx with the project's own configuration. The test rewrites only snippets that differ by deployment."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Proxy:
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """The address of the proxy."""
         return f"http://127.0.0.1:{self.port}"
 
 
 @contextmanager
 def nginx(folder: Path, upstream_ports: Sequence[int]) -> Iterator[Proxy]:
-    """Run nginx in ``folder`` before servers on the given ports."""
+    """Run nginx in ``folder`` in front of servers on the given ports; yield it when it is ready."""
     configuration, state = folder / "conf", folder / "state"
     shutil.copytree(CONFIGURATION, configuration)
     state.mkdir()

@@ -19,7 +19,7 @@ STATES: tuple[State, ...] = get_args(State)
 
 
 def board_with(state: State) -> Board:
-    """Return a board with one entry, in ``state``."""
+    """Return a board with one entry in ``state``."""
     point_id = None if state in ("waiting", "left", "cancelled") else POINT
     calls = 0 if point_id is None else 1
     records: list[Entity] = [
@@ -46,12 +46,12 @@ ALSO: dict[type[Command], dict[str, Any]] = {
 
 
 def on_entry(kind: type[Command], entry_id: int = ENTRY) -> Command:
-    """Return a command of a kind on an entry."""
+    """Return a valid command of one kind for an entry."""
     return kind(entry_id=entry_id, **ALSO.get(kind, {}))  # type: ignore[call-arg]
 
 
 def unchanged_by(board: Board, command: Command, now: int = START + SECOND) -> list[Any] | NowServingError:
-    """Return the events or the refusal of a command, and assert that the board stays as it was."""
+    """Return the events or the refusal of a command. Assert that deciding it does not change the board."""
     before, records, site = facts(board), deepcopy(board.records()), deepcopy(board.site)
     outcome: list[Any] | NowServingError
     try:
@@ -65,7 +65,7 @@ def unchanged_by(board: Board, command: Command, now: int = START + SECOND) -> l
 
 
 def three_waiting() -> tuple[World, Entry]:
-    """Return a clinic with three patients who wait for a blood test, and the second of them."""
+    """Return a clinic with three waiting patients in one queue, and the second patient's entry."""
     world = World()
     blood, x_ray = world.queue("A"), world.queue("B")
     world.point(blood)
@@ -75,7 +75,7 @@ def three_waiting() -> tuple[World, Entry]:
 
 
 def do_step(world: World, entry: Entry, name: str) -> None:
-    """Do a command on an entry, by its name on the wire."""
+    """Do the command with this wire name on an entry."""
     kind = COMMANDS[name]
     also = ALSO.get(kind, {}) | {
         key: value

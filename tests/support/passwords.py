@@ -1,4 +1,4 @@
-"""Passwords of seeded staff whose hashes take little work: the tests sign in hundreds of times."""
+"""Cheap password hashes for seeded staff: the tests sign in hundreds of times."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _QUICK = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1)
 
 @contextmanager
 def quick_passwords() -> Iterator[None]:
-    """What is hashed here and now is Argon2id with the least work; a hash says itself how much it takes to check it."""
+    """Hash passwords with the least work of Argon2id inside this context. Each hash states its own parameters for checks."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(vault, "_hasher", _QUICK)
         yield

@@ -1,4 +1,4 @@
-"""Days that are over, written straight into the tables: more of them than commands could live through in a test."""
+"""Past visits, inserted directly into the tables: commands would take too long to create that many."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from server.domain.model.ids import IDS_PER_SITE
 from server.store.tables import entries, events, intervals, sites, visits
 
 SECOND = 1_000_000
-FIRST_ID = 100_000  # of a site's own ids; what was seeded is below
+FIRST_ID = 100_000  # of the site's own ids; seeded records have lower ones
 ROWS_AT_ONCE = 2_000
 _UNCALLED: dict[State, tuple[str, dict[str, Any]]] = {
     "left": ("entry-left", {}),
@@ -29,7 +29,7 @@ _ENDS: tuple[State, ...] = (*("completed",) * 16, "no_show", "left", "cancelled"
 
 @dataclass(frozen=True)
 class PastEntry:
-    """An entry of a day that is over, as the tests expect to be told of it. Instants and lengths in microseconds."""
+    """An entry of a past day, as queries should return it. Instants and durations are in microseconds."""
 
     id: int
     visit_id: int
@@ -47,16 +47,16 @@ class PastEntry:
 
 
 def days_before(day: str, count: int) -> list[str]:
-    """Return the ``count`` days before one, in order."""
+    """Return the ``count`` days before ``day``, in order."""
     return [(date.fromisoformat(day) - timedelta(days=back)).isoformat() for back in range(count, 0, -1)]
 
 
 async def fill(
     connection: AsyncConnection, site_id: int, queue_ids: Sequence[int], point_id: int, days: Sequence[str], per_day: int
 ) -> list[PastEntry]:
-    """Give a site its past: ``per_day`` visits of one stage on each of ``days``, with their intervals and their log.
+    """Insert ``per_day`` past visits of one stage on each of ``days``, with intervals and events; return their entries.
 
-    The site's own numbers go on behind them, so this is for a site that no server keeps a board of yet.
+    The site's ids and event numbers continue after them. So no server may hold a board of this site yet.
     """
     made: list[PastEntry] = []
     rows: dict[Any, list[dict[str, Any]]] = {visits: [], entries: [], intervals: [], events: []}
@@ -105,7 +105,7 @@ def _past(site_id: int, queue_ids: Sequence[int], days: Sequence[str], per_day: 
 
 
 def _steps(past: PastEntry) -> Iterator[tuple[str, State, int, dict[str, Any]]]:
-    """Yield what happened: the event's name, the state that it ended, for how long that was, the event's own values."""
+    """Yield each step: the event's name, the state that it ended, that state's duration, the event's values."""
     named = {"entry_id": past.id, "label": past.label}
     called = past.called_at is not None
     if called:
@@ -138,7 +138,7 @@ def _rows(
         }  # fmt: skip
         at += length
         yield events, {
-            "hash": "",  # a past that nobody verifies
+            "hash": "",  # no test verifies this chain
             "site_id": site_id, "seq": seq, "at": at, "type": name, "actor": "staff:1", "command_id": "past",
             "entry_id": past.id, "body": orjson.dumps(body).decode(), "sealed": None,
         }  # fmt: skip

@@ -1,4 +1,4 @@
-"""HTTP as it is spoken to the tests' own servers: nothing is encrypted, so nothing is read that encryption would need."""
+"""Plain HTTP to the tests' own servers, without loading certificates."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import ssl
 
 import httpx
 
-# Given to a client as `verify`. Else each reads the certificates of the world, and that is nearly all that making it costs.
+# The `verify` argument of clients. Without it each client loads all root certificates: nearly the whole cost of a client.
 PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def answers(url: str) -> bool:
-    """Return whether there is a server at ``url`` that answers with 200."""
+    """Return whether a server answers a request for ``url`` with 200."""
     try:
         return httpx.get(url, timeout=2, verify=PLAIN).status_code == 200
     except httpx.HTTPError:

@@ -1,4 +1,4 @@
-"""Real servers for tests: private ones, on free ports, in temporary folders, stopped by their own process id."""
+"""Private server processes for tests: on free ports, in temporary folders, stopped by their process id."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class NotInstalled(Exception):
 
 
 def program(name: str, package: str) -> str:
-    """Return the path of a program; raise `NotInstalled` naming the Debian package that has it."""
+    """Return the path of a program. Raises `NotInstalled` with the Debian package to install."""
     found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
     if found is None:
         raise NotInstalled(f"{name} is not installed (Debian package {package}); `make packages` installs it")
@@ -28,14 +28,14 @@ def program(name: str, package: str) -> str:
 
 
 def free_port() -> int:
-    """Return a port of the loopback that nothing listens on."""
+    """Return a free port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def wait_until(ready: Callable[[], bool], what: str, process: subprocess.Popen[bytes] | None = None) -> None:
-    """Wait until ``ready()``; fail when the time is up or the process has ended."""
+    """Wait until ``ready()``. Raises AssertionError after `STARTUP_SECONDS`, or if the process has ended."""
     until = time.monotonic() + STARTUP_SECONDS
     while time.monotonic() < until:
         if process is not None and process.poll() is not None:
@@ -47,7 +47,7 @@ def wait_until(ready: Callable[[], bool], what: str, process: subprocess.Popen[b
 
 
 def listens(port: int) -> bool:
-    """Return whether something accepts connections on a loopback port."""
+    """Return whether a process accepts connections on a loopback port."""
     with socket.socket() as probe:
         probe.settimeout(0.5)
         return probe.connect_ex(("127.0.0.1", port)) == 0
@@ -57,7 +57,7 @@ def listens(port: int) -> bool:
 def running(
     command: list[str], log: Path, env: dict[str, str] | None = None, stop: signal.Signals = signal.SIGTERM
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command, its output in ``log``; stop it (then kill it) at the end."""
+    """Run a command with its output in ``log``. At the end send it ``stop``, and kill it if it does not end."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, env=env, start_new_session=True
@@ -69,7 +69,7 @@ def running(
 
 
 def end(process: subprocess.Popen[bytes], with_signal: signal.Signals = signal.SIGTERM, seconds: float = 15) -> int:
-    """Stop a process and return its status; kill its whole session if it does not stop in time."""
+    """Stop a process and return its exit status. Kill its whole session if it does not end within ``seconds``."""
     if process.poll() is None:
         process.send_signal(with_signal)
         try:

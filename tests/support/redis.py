@@ -14,7 +14,7 @@ from tests.support.processes import free_port, listens, program, running, wait_u
 def redis_process(
     folder: Path, port: int, *, cluster: bool = False, password: str | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a private Redis that keeps nothing; yield its process when it answers."""
+    """Run a private Redis without persistence; yield its process when it answers."""
     command = [
         program("redis-server", "redis-server"),
         "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder),
@@ -29,7 +29,7 @@ def redis_process(
 
 @contextmanager
 def redis(folder: Path, port: int | None = None, *, cluster: bool = False, password: str | None = None) -> Iterator[str]:
-    """Run a private Redis that keeps nothing; yield its URL. A ``cluster`` is one of a single node that has every slot."""
+    """Run a private Redis without persistence; yield its URL. A ``cluster`` has a single node with all slots."""
     port = port or free_port()
     with redis_process(folder, port, cluster=cluster, password=password):
         if cluster:

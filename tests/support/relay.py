@@ -1,4 +1,4 @@
-"""A piece of network that a test can take away: what is sent through it then goes nowhere, as with Wi-Fi out of reach."""
+"""A TCP relay that a test can interrupt: it then drops data silently, like Wi-Fi out of range."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ CHUNK = 65536
 
 
 class Relay:
-    """Passes TCP connections on to a port of the loopback, while it is up."""
+    """Forwards TCP connections to a loopback port while it is up."""
 
     def __init__(self, to_port: int) -> None:
         self._to_port = to_port
@@ -23,20 +23,20 @@ class Relay:
 
     @property
     def url(self) -> str:
-        """Where to reach what is behind it."""
+        """The address of the server through this relay."""
         return f"http://127.0.0.1:{self.port}"
 
     def take_away(self) -> None:
-        """From now on nothing comes through, and nobody is told."""
+        """Drop all data from now on, without closing connections."""
         self._up = False
 
     def bring_back(self) -> None:
-        """Connections from before are dead: part of what was sent on them is lost."""
+        """Forward again. Close the earlier connections, since part of their data is lost."""
         self._drop()
         self._up = True
 
     def close(self) -> None:
-        """End it."""
+        """Stop listening, and close all connections."""
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -59,7 +59,7 @@ class Relay:
             with self._lock:
                 self._open.add(near)
             if not self._up:
-                continue  # it hangs, as it would
+                continue  # the connection hangs, as it would without a network
             try:
                 far = socket.create_connection(("127.0.0.1", self._to_port))
             except OSError:

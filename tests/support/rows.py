@@ -1,4 +1,4 @@
-"""Rows of a running server's database, read and changed behind its back: how tests let an hour pass."""
+"""Direct access to the rows of a running server's database, for example to make an hour pass."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from server.store.database import Database
 
 
 def change(env: Mapping[str, str], statement: str, **values: object) -> int:
-    """Run one statement that changes rows; return how many it changed."""
+    """Run one statement that changes rows; return the number of changed rows."""
 
     async def run(database: Database) -> int:
         async with database.write() as connection:
@@ -41,6 +41,6 @@ def _run(env: Mapping[str, str], work: Any) -> Any:
         finally:
             await database.close()
 
-    # In a thread of its own: the test may have a loop running already.
+    # In its own thread, since the test may already run an event loop.
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(lambda: asyncio.run(opened())).result()

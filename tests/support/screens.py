@@ -1,4 +1,4 @@
-"""Screens for tests: they follow a live address as a browser would, and know what they show."""
+"""Screens for tests: each follows a live address as a browser does, and records its messages and cells."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Message = tuple[str, str | None, dict[str, Any]]
 
 
 def digest(cells: dict[str, Any]) -> int:
-    """Return the digest of cells as the specification words it, written apart from the server's own."""
+    """Return the digest of cells by the specification. This code is independent of the server's."""
     total = 0
     for key, cell in cells.items():
         text = key + json.dumps(cell, separators=(",", ":"), ensure_ascii=False)
@@ -33,7 +33,7 @@ def digest(cells: dict[str, Any]) -> int:
 
 @dataclass
 class Screen:
-    """What a screen was sent and what it shows. Every heartbeat's digest is compared with its own cells."""
+    """The messages and cells of one screen. It compares every heartbeat's digest with its own cells."""
 
     messages: list[Message] = field(default_factory=list)
     cells: dict[str, Any] = field(default_factory=dict)
@@ -50,27 +50,27 @@ class Screen:
             if kind == "snapshot":
                 self.cells = dict(body["cells"])
             elif kind == "change":
-                assert self.cells, "a change before any snapshot"
+                assert self.cells, "a change came before any snapshot"
                 self.cells |= body["set"]
                 for key in body["del"]:
                     self.cells.pop(key, None)
             elif kind == "heartbeat" and self.cells and body["digest"] != digest(self.cells):
                 self.disagreed.append(body)
             if kind != "bye":
-                assert body["seq"] >= self.seq, "the stream went back"
+                assert body["seq"] >= self.seq, "the number of the stream decreased"
                 self.seq = body["seq"]
             if identifier:
                 self.last_id = identifier
             self._changed.notify_all()
 
     def end(self) -> None:
-        """The stream has ended."""
+        """Note that the stream has ended."""
         with self._changed:
             self.ended = True
             self._changed.notify_all()
 
     def wait(self, reached: Callable[[Screen], object], seconds: float = 10, what: str = "it") -> float:
-        """Wait until ``reached(self)`` is true; return how many seconds it took."""
+        """Wait until ``reached(self)`` is true; return the seconds that it took."""
         began = time.monotonic()
         with self._changed:
             if not self._changed.wait_for(lambda: reached(self), seconds):
@@ -87,7 +87,7 @@ class Screen:
 def sse(
     url: str, token: str | None = None, *, last_id: str | None = None, resume: Screen | None = None, query: str = ""
 ) -> Iterator[Screen]:
-    """Follow ``url`` over server-sent events. ``resume`` continues a screen whose connection was lost."""
+    """Follow ``url`` over server-sent events; yield the screen. ``resume`` continues a screen that lost its connection."""
     screen = _continued(resume)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     if last_id or screen.last_id:
@@ -112,15 +112,15 @@ def sse(
         yield screen
     finally:
         for each in sockets:
-            with suppress(OSError):  # it may have been closed by the server
-                each.shutdown(socket.SHUT_RDWR)  # wakes the reader, which closes it
+            with suppress(OSError):  # the server may have closed it
+                each.shutdown(socket.SHUT_RDWR)  # wakes the reader, which closes the socket
         thread.join(15)
         client.close()
 
 
 @contextmanager
 def websocket(url: str, token: str | None = None, *, resume: Screen | None = None) -> Iterator[Screen]:
-    """Follow ``url`` over WebSocket."""
+    """Follow ``url`` over WebSocket; yield the screen. ``resume`` continues a screen that lost its connection."""
     screen = _continued(resume)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     address = url.replace("http://", "ws://") + (f"?last_event_id={screen.last_id}" if screen.last_id else "")

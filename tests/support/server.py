@@ -1,4 +1,4 @@
-"""Real server processes, started through the command line as people start them."""
+"""Server processes, started by the command line as an operator does."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ SECRETS = {
 
 
 def environment(database_url: str, redis_url: str | None = None, **more: str) -> dict[str, str]:
-    """Return the environment of one installation: nothing of this process's own settings."""
+    """Return the environment of one installation, without the settings of this process."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("NOWSERVING_")}
     env |= SECRETS | {
         "NOWSERVING_DATABASE_URL": database_url,
         "NOWSERVING_DRAIN_DELAY_SECONDS": "0",
         "NOWSERVING_LOG_FORMAT": "json",
-        "NOWSERVING_RATE_LIMITS": "off",  # a test asks more often than anybody; those of limits turn them on
+        "NOWSERVING_RATE_LIMITS": "off",  # tests send more requests than any user; tests of limits switch them on
         "PYTHONUNBUFFERED": "1",
     }
     if redis_url is not None:
         env["NOWSERVING_REDIS_URL"] = redis_url
-    # How streams are written, and on which loop: `make paths` runs the tests of what is live by each of them.
+    # `make paths` runs the tests of streams with each event loop, and with and without the handoff.
     for name in ("HAND_OFF", "EVENT_LOOP"):
         if (value := os.environ.get(f"NOWSERVING_TEST_{name}")) is not None:
             env[f"NOWSERVING_{name}"] = value
@@ -50,7 +50,7 @@ def environment(database_url: str, redis_url: str | None = None, **more: str) ->
 
 
 def command_line(env: Mapping[str, str], *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run ``nowserving`` with arguments; return how it ended and what it said."""
+    """Run ``nowserving`` with arguments; return its exit status and its output."""
     return subprocess.run(
         [sys.executable, "-m", "server.cli", *arguments],
         env=dict(env),
@@ -68,7 +68,7 @@ def vault() -> Vault:
 
 
 def seed(env: Mapping[str, str], points: int = 4, tickets: int = 12, displays: int = 1) -> Seed:
-    """Bring up the installation's database and fill a site of it, as ``nowserving seed`` does."""
+    """Create the tables and a filled site in the installation's database, as ``nowserving seed`` does; return the seed."""
 
     async def fill() -> Seed:
         database = Database(env["NOWSERVING_DATABASE_URL"])
@@ -80,7 +80,7 @@ def seed(env: Mapping[str, str], points: int = 4, tickets: int = 12, displays: i
         finally:
             await database.close()
 
-    # In a thread of its own: a browser that runs in this one has a loop running already.
+    # In its own thread: the browser driver already runs an event loop in this one.
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(lambda: asyncio.run(fill())).result()
 
@@ -95,16 +95,16 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """The address of the server."""
         return f"http://127.0.0.1:{self.port}"
 
     def client(self, token: str | None = None) -> httpx.Client:
-        """Return a client, signed in by ``token``. Close it."""
+        """Return a client, signed in by ``token``. The caller closes it."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return httpx.Client(base_url=self.url, headers=headers, timeout=30, verify=PLAIN)
 
     def sign_in(self, seeded: Seed, role: str) -> str:
-        """Return an access token of the seed's member with this role."""
+        """Return an access token of the seed's staff member with this role."""
         member = next(each for each in seeded["staff"] if each["role"] == role)
         with self.client() as client:
             answer = client.post("/api/v1/session", json={"username": member["username"], "password": member["password"]})
@@ -117,7 +117,7 @@ class Server:
 def serving(
     env: Mapping[str, str], folder: Path, *arguments: str, name: str = "server", port: int | None = None
 ) -> Iterator[Server]:
-    """Run a server, at ``port`` if it matters; yield it when it is ready."""
+    """Run a server at ``port``, or at a free one; yield it when it is ready."""
     port = port or free_port()
     log = folder / f"{name}-{port}.log"
     command = [sys.executable, "-m", "server.cli", "serve", "--port", str(port), *arguments]

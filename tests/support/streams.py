@@ -1,4 +1,4 @@
-"""Thousands of streams in one thread, at little cost: of what comes only the kinds and the ids are looked at."""
+"""Thousands of streams in one thread, at low cost: the reader looks only at the kind, id and reason of messages."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from contextlib import suppress
 _EVENT = re.compile(rb'event: (\w+)\n|"type":"(\w+)"')
 _ID = re.compile(rb'id: ([^\s"]+)\n|"id":"([^"]+)"')
 _REASON = re.compile(rb'"reason":"([a-z-]+)"')
-_TAIL = 512  # no name, id or reason is longer
-AT_ONCE = 200  # connecting at the same time
+_TAIL = 512  # longer than any name, id or reason
+AT_ONCE = 200  # connections that are opened concurrently
 UPGRADE = (
     "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
     "Sec-WebSocket-Key: c2l4dGVlbiBieXRlcyEhIQ==\r\n"
@@ -31,7 +31,7 @@ def head(path: str, token: str = "", *, websocket: bool = False, last_id: str | 
 
 
 class OneStream:
-    """One of them."""
+    """One stream, and the kinds, last id and reason of its messages."""
 
     __slots__ = ("_tail", "ended", "kinds", "last_id", "reason", "request", "socket")
 
@@ -46,11 +46,11 @@ class OneStream:
 
     @property
     def seq(self) -> int:
-        """How far it has been told."""
+        """The number of the last message with an id."""
         return int(self.last_id.rpartition(".")[2] or 0)
 
     def take(self, data: bytes) -> int:
-        """Take what came; return how many messages were in it."""
+        """Read received data; return the number of messages that begin in it."""
         text = self._tail + data
         end, before = 0, len(self.kinds)
         for found in _EVENT.finditer(text):
@@ -66,7 +66,7 @@ class OneStream:
 
 
 class Streams:
-    """Streams to one server, closed with the context. ``heard`` is called with each that was told something, and when."""
+    """Streams to one server, closed with the context. ``heard`` gets each stream that received messages, and the time."""
 
     def __init__(self, port: int, heard: Callable[[OneStream, float], None] | None = None) -> None:
         self.streams: list[OneStream] = []
@@ -84,7 +84,7 @@ class Streams:
         self.close()
 
     def join(self, requests: Iterable[bytes], seconds: float = 120) -> list[OneStream]:
-        """Open a stream for each request; return them when each has been told something."""
+        """Open a stream for each request; return the streams when each has received a message."""
         until = time.monotonic() + seconds
         joined: list[OneStream] = []
         waiting: list[OneStream] = []
@@ -98,7 +98,7 @@ class Streams:
             joined.append(one)
             waiting.append(one)
             while len(waiting) >= AT_ONCE:
-                assert time.monotonic() < until, f"{len(joined)} have joined"
+                assert time.monotonic() < until, f"only {len(joined)} streams have opened"
                 self.pump(0.05)
                 waiting = [each for each in waiting if not each.kinds and not each.ended]
         self.streams += joined
@@ -106,7 +106,7 @@ class Streams:
         return joined
 
     def pump(self, seconds: float) -> None:
-        """Read what there is, waiting at most so long for it."""
+        """Read the available data, waiting for it at most ``seconds``."""
         for number, _ in self._poll.poll(seconds):
             one = self._by_number[number]
             try:
@@ -123,20 +123,20 @@ class Streams:
                     self._heard(one, time.monotonic())
 
     def wait(self, reached: Callable[[], bool], seconds: float, what: str) -> None:
-        """Read until ``reached``."""
+        """Read until ``reached()``. Raises AssertionError after ``seconds``."""
         until = time.monotonic() + seconds
         while not reached():
             assert time.monotonic() < until, f"{what}: not within {seconds:.1f} s; {self.count()}"
             self.pump(0.05)
 
     def count(self) -> str:
-        """Return how they are, for people."""
+        """Return the number of streams, ended streams and messages, as text."""
         ended = sum(each.ended for each in self.streams)
-        told = Counter(kind for each in self.streams for kind in each.kinds)
-        return f"{len(self.streams)} streams, {ended} ended, told {dict(told)}"
+        received = Counter(kind for each in self.streams for kind in each.kinds)
+        return f"{len(self.streams)} streams, {ended} ended, received {dict(received)}"
 
     def leave(self, one: OneStream) -> None:
-        """Close one."""
+        """Close one stream."""
         if not one.ended:
             one.ended = True
             with suppress(OSError):
@@ -145,14 +145,14 @@ class Streams:
             one.socket.close()
 
     def close(self) -> None:
-        """Close all."""
+        """Close all streams."""
         for one in list(self._by_number.values()):
             self.leave(one)
         self._poll.close()
 
 
 def allow_files() -> None:
-    """Let this process, and those that it starts, have as many open files as they may."""
+    """Raise the limit of open files of this process and its children to the maximum."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,4 +1,4 @@
-"""What must be true of a site whatever was done to it, by whom, and whatever broke meanwhile."""
+"""The invariants of a site, which hold after any sequence of commands and failures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.worlds import facts
 
 @dataclass(frozen=True)
 class Truth:
-    """A site's log: its events in order, and the numbers of those that each command caused."""
+    """A site's log: its events in order, and the numbers of the events of each command."""
 
     recorded: list[Recorded]
     done: dict[str, list[int]]
@@ -34,7 +34,7 @@ async def log_of(url: str, site_id: int) -> list[Recorded]:
 
 
 async def truth_of(url: str, site_id: int) -> Truth:
-    """Return a site's log, having held it against the rows and against every invariant, event by event."""
+    """Return a site's log. Assert first that it gives the site's rows, and that every invariant holds after each event."""
     database = Database(url)
     try:
         recorded = await Boards(database).since(site_id, 0)
@@ -44,8 +44,8 @@ async def truth_of(url: str, site_id: int) -> Truth:
             caused = (await connection.execute(statement.order_by(events.c.seq))).all()
     finally:
         await database.close()
-    assert [each.seq for each in recorded] == list(range(1, len(recorded) + 1)), "no number is missing or taken twice"
-    assert facts(_followed(rows.site, recorded)) == facts(rows), "the rows are what the log makes of them"
+    assert [each.seq for each in recorded] == list(range(1, len(recorded) + 1)), "a number is missing or used twice"
+    assert facts(_followed(rows.site, recorded)) == facts(rows), "the rows differ from the board that the log gives"
     done: dict[str, list[int]] = defaultdict(list)
     for row in caused:
         done[row.command_id].append(row.seq)
@@ -53,13 +53,13 @@ async def truth_of(url: str, site_id: int) -> Truth:
 
 
 def _followed(site: Site, recorded: list[Recorded]) -> Board:
-    """Return the board that the log alone makes, having checked the invariants after each event."""
+    """Return the board that the log alone gives. Assert the invariants after each event."""
     first = replace(site, message=None, quoted_at=0, next_tick_at=site.turns_at, last_id=0, last_event_at=0, seq=0)
     board = Board(first)
     for each in recorded:
         if isinstance(each.event, TicketCalled):
-            assert board.entries[each.event.entry_id].state == "waiting", "nobody is called who has been called"
-            assert board.entry_at(each.event.point_id) is None, "nobody is called to a point that has somebody"
+            assert board.entries[each.event.entry_id].state == "waiting", "a patient was called who was not waiting"
+            assert board.entry_at(each.event.point_id) is None, "a patient was called to a busy point"
         apply(board, each, Changes())
         _check(board)
     return board
@@ -69,5 +69,5 @@ def _check(board: Board) -> None:
     busy = Counter(entry.point_id for entry in board.entries.values() if entry.state in BUSY_STATES)
     open_ = Counter(entry.visit_id for entry in board.entries.values() if entry.state in OPEN_STATES)
     labels = Counter(visit.label for visit in board.visits.values())
-    for what, count in (("a guest at a point", busy), ("an open entry of a visit", open_), ("a label", labels)):
-        assert max(count.values(), default=1) == 1, f"there is at most one of {what}: {count.most_common(1)}"
+    for what, count in (("guest of a point", busy), ("open entry of a visit", open_), ("visit with a label", labels)):
+        assert max(count.values(), default=1) == 1, f"more than one {what}: {count.most_common(1)}"

@@ -43,7 +43,7 @@ def generated() -> str:
 
 
 def _define(cell: type, definitions: dict[str, str]) -> str:
-    """Add the definition of a cell, or of an object in one, after those that it needs. Return its name."""
+    """Add the definition of a cell or of an object in a cell, after the definitions that it needs. Return its name."""
     name, fields = cell.__name__.removesuffix("Cell"), fields_of(cell)
     if name not in definitions:
         extended = ""
@@ -102,7 +102,7 @@ def _wrapped(name: str, definition: str) -> str:
 
 
 def with_generated(source: str) -> str:
-    """Return the source of the module with the definitions as they should be."""
+    """Return the source of the module with the generated definitions."""
     return re.sub(f"(?<={re.escape(BEGIN)}).*(?={re.escape(END)})", lambda _: f" *\n{generated()} *\n", source, flags=re.S)
 
 

@@ -1,6 +1,6 @@
-"""A proxy in front of Redis through which messages get lost, come twice, or come late and so out of order.
+"""A proxy in front of Redis that loses, duplicates, delays and so reorders messages.
 
-It knows of the protocol only where a reply begins and ends, and what a message of a channel looks like.
+The proxy understands only two parts of the protocol: the length of a reply, and the form of a channel's message.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from collections import Counter
 from contextlib import suppress
 
 _LINES = b"+-:_#,("  # replies of one line
-_BLOBS = b"$=!"  # with a length, and as many bytes
-_LISTS = {b"*": 1, b"~": 1, b">": 1, b"%": 2}  # with a length, and as many replies (twice as many)
+_BLOBS = b"$=!"  # a length, then that number of bytes
+_LISTS = {b"*": 1, b"~": 1, b">": 1, b"%": 2}  # a length, then that number of replies (for a map twice the number)
 LONGEST_DELAY_SECONDS = 0.4
 
 
 async def reply(reader: asyncio.StreamReader) -> bytes:
-    """Return the next whole reply, as it came."""
+    """Return the bytes of the next whole reply."""
     line = await reader.readline()
     if not line.endswith(b"\r\n"):
         raise asyncio.IncompleteReadError(line, None)
@@ -33,7 +33,7 @@ async def reply(reader: asyncio.StreamReader) -> bytes:
 
 
 class UnrulyRedis:
-    """Passes everything on to the Redis at a port; of its messages, while ``share`` is above 0, not all as they are."""
+    """Forwards all data to and from the Redis at a port, but disturbs a ``share`` of its messages."""
 
     def __init__(self, port: int, chance: random.Random) -> None:
         self._behind = port
@@ -45,12 +45,12 @@ class UnrulyRedis:
         self.port = 0
 
     async def start(self) -> None:
-        """Begin to listen."""
+        """Start to listen."""
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Cut everything."""
+        """Stop listening, and reset all connections."""
         self._server.close()
         for writer in list(self._writers):
             writer.transport.abort()
@@ -62,8 +62,8 @@ class UnrulyRedis:
             behind = await asyncio.open_connection("127.0.0.1", self._behind)
             self._writers.add(behind[1])
             ways = [
-                asyncio.create_task(self._there(reader, behind[1])),
-                asyncio.create_task(self._back(behind[0], writer)),
+                asyncio.create_task(self._to_redis(reader, behind[1])),
+                asyncio.create_task(self._to_client(behind[0], writer)),
             ]
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             for way in ways:
@@ -76,13 +76,13 @@ class UnrulyRedis:
                 each.transport.abort()
                 self._writers.discard(each)
 
-    async def _there(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _to_redis(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             while chunk := await reader.read(65536):
                 writer.write(chunk)
                 await writer.drain()
 
-    async def _back(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _to_client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         loop = asyncio.get_running_loop()
         with suppress(OSError, asyncio.IncompleteReadError):
             while True:
@@ -90,7 +90,7 @@ class UnrulyRedis:
                 match self._fate(whole):
                     case "dropped":
                         continue
-                    case "late":  # what comes next overtakes it
+                    case "late":  # the next replies overtake this one
                         loop.call_later(self._chance.uniform(0.0, LONGEST_DELAY_SECONDS), writer.write, whole)
                     case "twice":
                         writer.write(whole + whole)

@@ -1,7 +1,7 @@
-"""A screen of the tests' own, written from `docs/live-protocol.md`: it follows as long as it is open, as web/js/live does.
+"""A screen written from `docs/live-protocol.md` alone. It follows its stream while it is open, as `web/js/live` does.
 
-It keeps no connection alive by hand and asks nobody: what it knows is what the stream has told it. What it may not be told
-(a change before any snapshot, a number that goes back) it notes in ``wrongs``.
+The messages of the stream are its only source. A screen notes each violation of the protocol (a change before any snapshot,
+a decreasing number) in ``wrongs``.
 """
 
 from __future__ import annotations
@@ -26,33 +26,33 @@ from server.domain.views import View
 MISSED_HEARTBEATS = 2.5
 FIRST_DELAY_SECONDS = 1.0
 LONGEST_DELAY_SECONDS = 30.0
-JUDGED_ANEW_SECONDS = 0.5
+REVOKED_DELAY_SECONDS = 0.5
 ACK_SECONDS = 2.0
-SMALL_BUFFER = 4096  # so that a reader that stands still is soon felt
+SMALL_BUFFER = 4096  # small, so that the server soon notices a stalled reader
 REFUSALS = (401, 403, 404)
 FINAL_CODES = range(3500, 4000)
 
 Transport = Literal["events", "websocket"]
 Message = tuple[str, str | None, dict[str, Any]]
-Connect = Callable[[], Awaitable[tuple[socket.socket, str]]]  # a connection to some server, and the server's address
+Connect = Callable[[], Awaitable[tuple[socket.socket, str]]]  # returns a connection to a server, and its address
 
 
 class Refused(Exception):
-    """The server says that we may not, or that there is nothing."""
+    """The server refuses the stream: it is forbidden or does not exist."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Somewhere to look at: the address, the right to, and what a fresh look at the rows would show."""
+    """A live address, its token, and the view that it serves."""
 
     path: str
     view: View
     token: Callable[[], str | None]
-    subject: int | None = None  # the display, point or visit that it ends with
+    subject: int | None = None  # the display, point or visit; its end ends the stream
 
 
 def digest(cells: dict[str, Any]) -> int:
-    """Return the digest of cells as the protocol words it."""
+    """Return the digest of cells, as the protocol defines it."""
     total = 0
     for key, cell in cells.items():
         total ^= zlib.crc32((key + json.dumps(cell, separators=(",", ":"), ensure_ascii=False)).encode())
@@ -60,7 +60,7 @@ def digest(cells: dict[str, Any]) -> int:
 
 
 class Shown:
-    """What a screen knows. `take` applies one message."""
+    """The cells and position of a screen. `take` applies one message."""
 
     def __init__(self) -> None:
         self.cells: dict[str, Any] = {}
@@ -72,15 +72,15 @@ class Shown:
         self.kinds: Counter[str] = Counter()
         self.wrongs: list[str] = []
         self._known: set[tuple[str, int]] | None = None
-        self.heard: Counter[tuple[int, str, int]] = Counter()  # what was announced: whose call, which kind, when
+        self.heard: Counter[tuple[int, str, int]] = Counter()  # announcements: entry, kind, time
 
     @property
     def epoch(self) -> str | None:
-        """Of which history it is."""
+        """The epoch of the last message."""
         return self.last_id.partition(".")[0] if self.last_id else None
 
     def take(self, kind: str, identifier: str | None, body: dict[str, Any]) -> bool:
-        """Apply one message; return False when the digest says that what is shown is not so."""
+        """Apply one message; return False if the digest does not match the cells."""
         self.kinds[kind] += 1
         if kind == "bye":
             return True
@@ -104,19 +104,19 @@ class Shown:
 
     def _check(self, kind: str, identifier: str | None, body: dict[str, Any]) -> None:
         if identifier is None or identifier.rpartition(".")[2] != str(body["seq"]):
-            self.wrongs.append(f"a {kind} with the id {identifier} at {body['seq']}")
+            self.wrongs.append(f"a {kind} with the id {identifier} has the number {body['seq']}")
         elif kind != "snapshot":
             if not self.loaded:
                 self.wrongs.append(f"a {kind} before any snapshot")
             if self.last_id is not None and identifier.rpartition(".")[0] != self.last_id.rpartition(".")[0]:
-                self.wrongs.append(f"a {kind} of another history: {identifier} after {self.last_id}")
+                self.wrongs.append(f"a {kind} of another epoch: {identifier} after {self.last_id}")
             if body["seq"] < self.seq:
-                self.wrongs.append(f"a {kind} that goes back: {body['seq']} after {self.seq}")
+                self.wrongs.append(f"a {kind} with a decreasing number: {body['seq']} after {self.seq}")
         if kind == "change" and set(body["set"]) & set(body["del"]):
-            self.wrongs.append("a cell that is set and deleted")
+            self.wrongs.append("a change sets and deletes the same cell")
 
     def _announce(self) -> None:
-        """Announce what is new, as `web/js/display/announcer.js` does: none of what was there when the page came."""
+        """Announce new announcements, as `web/js/display/announcer.js` does. Those of the first snapshot are not new."""
         present = {(key, cell["at"]): cell for key, cell in self.cells.items() if key.startswith("announcement:")}
         if self._known is None:
             self._known = set(present)
@@ -129,7 +129,7 @@ class Shown:
 
 
 class Viewer:
-    """One screen at one place. `run` it; `cancel` that to close it."""
+    """One screen at one place. `run` follows the stream; cancel its task to close the screen."""
 
     def __init__(
         self, place: Place, transport: Transport, connect: Connect, chance: random.Random, clock_ahead_seconds: float = 0.0
@@ -137,13 +137,13 @@ class Viewer:
         self.place = place
         self.transport = transport
         self.shown = Shown()
-        self.opened_at = self.attempt_at = self.told_at = time.monotonic()
-        self.clock_ahead_seconds = clock_ahead_seconds  # of the truth: a screen's clock is often wrong
-        self.over: str | None = None  # why it follows no more, if it does not
-        self.live = False  # it has been told something on this connection
+        self.opened_at = self.attempt_at = self.message_at = time.monotonic()
+        self.clock_ahead_seconds = clock_ahead_seconds  # the error of the screen's own clock
+        self.over: str | None = None  # the reason why it stopped following, or None
+        self.live = False  # a message has arrived on this connection
         self.attempts = 0
-        self.rests: list[tuple[float, float]] = []  # when it began to wait before trying again, and for how long
-        self.silences: list[float] = []  # when it took a connection for dead
+        self.rests: list[tuple[float, float]] = []  # each wait before a new attempt: its start and length
+        self.silences: list[float] = []  # the times when it considered a connection dead
         self.byes: Counter[str] = Counter()
         self.server: str | None = None
         self._connect = connect
@@ -157,10 +157,10 @@ class Viewer:
         self._say: Callable[[dict[str, Any]], Awaitable[None]] | None = None
         self._acked_at = 0.0
 
-    # What befalls it
+    # Failures
 
     def stall(self) -> None:
-        """Read nothing any more, as a screen that hangs; its own timers hang with it."""
+        """Stop reading, like a screen that hangs. Its timers stop too."""
         self._reads.clear()
         if self._line is not None:
             self._line.pause_reading()
@@ -175,27 +175,27 @@ class Viewer:
         self._watch()
 
     def cut(self) -> None:
-        """Lose the connection: the server is told by a reset."""
+        """Reset the connection."""
         if self._line is not None:
             self._line.abort()
 
     @property
     def stalls(self) -> bool:
-        """Whether it reads nothing."""
+        """Whether the screen has stopped reading."""
         return not self._reads.is_set()
 
     def clock(self) -> float:
-        """Return what its own clock says, in seconds."""
+        """Return the time of its own clock, in seconds."""
         return time.time() + self.clock_ahead_seconds
 
     def now(self) -> float:
-        """Return what time it takes it to be, in seconds: its clock, put right by the server's."""
+        """Return its own clock corrected by the server's, in seconds."""
         return self.clock() + self._ahead_ms / 1000
 
-    # How it follows
+    # Following
 
     async def run(self) -> None:
-        """Follow, through whatever happens, until what it shows is over or it is refused."""
+        """Follow the stream and reconnect after failures, until the stream ends for good or is refused."""
         while self.over is None:
             self.attempt_at = time.monotonic()
             self.attempts += 1
@@ -206,7 +206,7 @@ class Viewer:
                 await asyncio.sleep(delay)
 
     async def _attempt(self) -> float:
-        """Follow one connection to its end; return after how many seconds to come back."""
+        """Follow one connection to its end; return the delay before the next attempt, in seconds."""
         began, heard = time.monotonic(), False
         try:
             async with asyncio.timeout(None) as self._watchdog:
@@ -220,7 +220,7 @@ class Viewer:
                             heard = True
                             if (delay := self._take(kind, identifier, body)) is not None:
                                 return delay
-                            self._watch()  # not before: the first message says how often to expect one
+                            self._watch()  # after the message: the first one gives the heartbeat interval
                             await self._acknowledge()
         except TimeoutError:
             self.silences.append(time.monotonic())
@@ -238,39 +238,39 @@ class Viewer:
         return self._chance.uniform(0, longest)
 
     def _take(self, kind: str, identifier: str | None, body: dict[str, Any]) -> float | None:
-        """Take a message; return after how many seconds to come back, if the connection is of no more use."""
+        """Apply a message; return the delay before a new connection in seconds, or None to keep this one."""
         self.live = True
-        self.told_at = time.monotonic()
+        self.message_at = time.monotonic()
         agrees = self.shown.take(kind, identifier, body)
         if kind == "bye":
             self.byes[body["reason"]] += 1
             if body["reason"] == "ended":
                 self.over = "ended"
-            return JUDGED_ANEW_SECONDS if body["reason"] == "revoked" else body["retry_ms"] / 1000
+            return REVOKED_DELAY_SECONDS if body["reason"] == "revoked" else body["retry_ms"] / 1000
         if "at" in body:
             self._ahead_ms = body["at"] - self.clock() * 1000
         return None if agrees else self._chance.uniform(0, FIRST_DELAY_SECONDS)
 
     def _watch(self) -> None:
-        """A connection that is silent for too long is dead, whatever the operating system thinks of it."""
+        """Restart the timer after which a silent connection counts as dead."""
         if self._watchdog is not None and not self._watchdog.expired() and self._reads.is_set():
             silent = MISSED_HEARTBEATS * self.shown.heartbeat_seconds
             self._watchdog.reschedule(asyncio.get_running_loop().time() + silent)
 
     async def _acknowledge(self) -> None:
-        """A display says how far it has painted, on the line where the line takes it."""
+        """Acknowledge the shown number, if this is a display on a WebSocket."""
         if self._say is None or self.place.view.kind != "display" or time.monotonic() - self._acked_at < ACK_SECONDS:
             return
         self._acked_at = time.monotonic()
         await self._say({"type": "ack", "seq": self.shown.seq, "muted": False, "version": "1"})
 
-    # Its two kinds of line
+    # The two transports
 
-    def _take_up(self, line: asyncio.WriteTransport) -> None:
-        assert isinstance(line, asyncio.Transport)
-        self._line = line
+    def _use_transport(self, transport: asyncio.WriteTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._line = transport
         if self.stalls:
-            line.pause_reading()
+            transport.pause_reading()
 
     def _head(self) -> dict[str, str]:
         head = {}
@@ -283,7 +283,7 @@ class Viewer:
     @asynccontextmanager
     async def _events(self, sock: socket.socket) -> AsyncIterator[AsyncGenerator[Message, None]]:
         reader, writer = await asyncio.open_connection(sock=sock, limit=SMALL_BUFFER)
-        self._take_up(writer.transport)
+        self._use_transport(writer.transport)
         try:
             head = {"Host": self.server or "", "Accept": "text/event-stream"} | self._head()
             lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
@@ -295,7 +295,7 @@ class Viewer:
     @asynccontextmanager
     async def _frames(self, sock: socket.socket) -> AsyncIterator[AsyncGenerator[Message, None]]:
         async with self._socket(sock) as line:
-            self._take_up(line.transport)
+            self._use_transport(line.transport)
 
             async def say(body: dict[str, Any]) -> None:
                 with suppress(ConnectionClosed):
@@ -315,14 +315,14 @@ class Viewer:
             compression=None,
             open_timeout=None,
             ping_interval=None,
-            max_queue=None,  # standing still is done below it: a full queue and a close in it would wait for one another
+            max_queue=None,  # the transport pauses reading: a full queue would block the close inside it
             max_size=None,
             proxy=None,
         )
 
 
 async def _sent_events(reader: asyncio.StreamReader) -> AsyncGenerator[Message, None]:
-    """Yield the messages of an answer in server-sent events, in chunks or until the end."""
+    """Yield the messages of a response in server-sent events, either chunked or raw until the end."""
     status = (await reader.readline()).split(b" ", 2)
     if len(status) < 2:
         raise EOFError

@@ -15,7 +15,7 @@ NOBODY = an_id(999)
 
 
 def whole_clinic() -> World:
-    """Return a clinic with one record of each kind, and two of the kinds that tests compare."""
+    """Return a clinic with one record of each kind, and two queues, points and providers to compare."""
     world = World()
     for command in (
         AddService(site_id=SITE_ID, name="HIV test", public_name="Blood"),
@@ -33,7 +33,7 @@ def whole_clinic() -> World:
 
 
 def refusal(world: World, command: Command) -> NowServingError:
-    """Return the refusal of a command, and assert that the board stays as it was."""
+    """Return the refusal of a command. Assert that the board does not change."""
     before = facts(world.board)
     with pytest.raises(NowServingError) as caught:
         decide(world.board, command, world.now, "hash")

@@ -1,7 +1,7 @@
-"""A clinic in memory, for tests without a database: a site whose commands are decided, applied, logged and kept as rows.
+"""A clinic in memory, for tests without a database. It decides and applies commands, and keeps a log and rows.
 
-`World` does what `server.execute` does, without I/O. Its rows are what `server.store.boards` would have saved, so a board
-made of them is the truth that every follower of the log is measured against. `LogLoader` hands that truth to feeds.
+`World` does the work of `server.execute` without I/O. Its rows equal the rows that `server.store.boards` saves. A board of
+these rows is the reference for every follower of the log. `LogLoader` loads such boards for feeds.
 """
 
 from __future__ import annotations
@@ -93,18 +93,18 @@ SECOND = 1_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = "2024-03-29"
-START = 1_711_695_600_000_000  # 2024-03-29 08:00 in Berlin, two days before the clocks change there
+START = 1_711_695_600_000_000  # 2024-03-29 08:00 in Berlin, two days before summer time begins
 PRIORITIES: tuple[Priority, ...] = ("standard", "assisted", "urgent", "emergency")
 Apply = Callable[[Board, Recorded, Changes], None]
 
 
 def an_id(number: int) -> int:
-    """Return the id that the site gives as its ``number``-th."""
+    """Return the ``number``-th id of the site."""
     return SITE_ID * IDS_PER_SITE + number
 
 
 def a_site(**changes: Any) -> Site:
-    """Return a site in Berlin, at the start of `DAY`."""
+    """Return a site in Berlin at the start of `DAY`, with ``changes``."""
     site = Site(
         id=SITE_ID,
         organisation_id=1,
@@ -127,7 +127,7 @@ def a_site(**changes: Any) -> Site:
 
 
 def a_visit(identifier: int, **changes: Any) -> Visit:
-    """Return a visit of today, labelled by its id."""
+    """Return a visit of `DAY` with a label made from its id, and with ``changes``."""
     visit = Visit(
         id=identifier,
         site_id=SITE_ID,
@@ -146,7 +146,7 @@ def a_visit(identifier: int, **changes: Any) -> Visit:
 
 
 def an_entry(identifier: int, visit_id: int, queue_id: int, state: State = "waiting", **changes: Any) -> Entry:
-    """Return an entry of today, of standard priority, that joined at the start."""
+    """Return an entry of `DAY` with standard priority that joined at `START`, with ``changes``."""
     entry = Entry(
         id=identifier,
         site_id=SITE_ID,
@@ -174,12 +174,12 @@ def an_entry(identifier: int, visit_id: int, queue_id: int, state: State = "wait
 
 
 def seal(personal: Personal, belongs_to: str) -> str:
-    """Return what stands for ciphertext here: bound to the record, and without any word of it in clear."""
+    """Return a stand-in for ciphertext: bound to the record, and without readable text."""
     return base64.b64encode(json.dumps([belongs_to, asdict(personal)]).encode()).decode()
 
 
 def open_sealed(record: Visit | Service) -> Personal:
-    """Return what `seal` was given."""
+    """Return the personal data that `seal` got. Assert that it was sealed for this record."""
     if record.sealed is None:
         return Personal()
     bound_to, personal = json.loads(base64.b64decode(record.sealed))
@@ -203,7 +203,10 @@ class World:
         self.rows: dict[tuple[type[Entity], object], Entity] = {}
 
     def do(self, command: Command, after: int = SECOND, actor: str = "staff:1") -> list[Recorded]:
-        """Do a command ``after`` so many microseconds; the day turns first when it is time. Raises what `decide` does."""
+        """Do a command ``after`` this number of microseconds; return its events.
+
+        If the business day has to turn by then, it turns first. Raises the refusals of `decide`.
+        """
         self.now = max(self.now + after, self.board.site.last_event_at)
         begun, changes = len(self.log), Changes()
         try:
@@ -225,22 +228,22 @@ class World:
             apply(self.board, self.log[-1], changes)
 
     def _save(self, changes: Changes) -> None:
-        """Keep the changed rows, which must have been as the changes say they were: each update is conditional on that."""
+        """Save the changed rows. Assert each row's earlier state, on which the real update is conditional."""
         for before, after in changes.records.values():
             assert self.rows.get(row_key(after)) == before
             self.rows[row_key(after)] = after
 
     def loaded(self) -> Board:
-        """Return the board that today's rows give."""
+        """Return the board that the rows of the business day give."""
         site = self.board.site
         rows = [row for row in self.rows.values() if getattr(row, "business_day", site.business_day) == site.business_day]
         return Board(site, rows)
 
     def renew(self, epoch: str) -> None:
-        """Begin another history, as a restored backup does."""
+        """Set another epoch, as the restore of a backup does."""
         self.board.site = replace(self.board.site, epoch=epoch)
 
-    # What tests often do
+    # Shortcuts for common commands
 
     def queue(self, prefix: str = "A", name: str | None = None) -> int:
         """Add a queue; return its id."""
@@ -259,18 +262,18 @@ class World:
         return self.board.entries[max(self.board.entries)]
 
     def call(self, point_id: int) -> Entry:
-        """Call the next to a point; return the entry called."""
+        """Call the next patient to a point; return the called entry."""
         self.do(CallNext(point_id=point_id))
         called = self.board.entry_at(point_id)
         assert called is not None
         return called
 
     def entry(self, entry: Entry) -> Entry:
-        """Return an entry as it is now."""
+        """Return the present state of an entry."""
         return self.board.entries[entry.id]
 
     def label(self, entry: Entry) -> str:
-        """Return an entry's ticket."""
+        """Return the ticket label of an entry."""
         return self.board.visits[entry.visit_id].label
 
 
@@ -284,7 +287,7 @@ def small_clinic() -> World:
     return world
 
 
-# Random days. A script is a list of steps; each is an action, who or what it is about, and how long after the last it is.
+# Random days. A script is a list of steps. Each step is an action, a number that selects its object, and a pause before it.
 
 Step = tuple[str, int, int]
 ACTIONS = (
@@ -308,13 +311,13 @@ steps = st.tuples(st.sampled_from(ACTIONS), st.integers(0, 999), st.sampled_from
 
 
 def a_day(seed: int, size: int) -> list[Step]:
-    """Return a script of ``size`` steps, the same for the same seed."""
+    """Return a script of ``size`` steps. The same seed gives the same script."""
     chance = random.Random(seed)
     return [(chance.choice(ACTIONS), chance.randrange(1000), chance.choice(PAUSES)) for _ in range(size)]
 
 
 def scripts(size: int = 40) -> st.SearchStrategy[list[Step]]:
-    """Return a strategy for days: mostly full ones of ``size`` steps, and short ones that Hypothesis puts together."""
+    """Return a strategy for scripts: mostly of ``size`` random steps, else shorter ones that Hypothesis composes."""
     full = st.integers(0, 2**32).map(lambda seed: a_day(seed, size))
     return st.one_of(st.lists(steps, max_size=size), full, full, full)
 
@@ -340,7 +343,7 @@ NEEDS: tuple[Need, ...] = get_args(Need)
 
 
 def command_of(world: World, action: str, about: int) -> Command:
-    """Return the command that a step means in this world; it may be one that is refused."""
+    """Return the command of a step in this world. The world may refuse it."""
     board = world.board
     queues, points, entries = list(board.queues) or [an_id(1)], list(board.points) or [an_id(2)], list(board.entries)
     queue_id, point_id = queues[about % len(queues)], points[about % len(points)]
@@ -490,7 +493,7 @@ def command_of(world: World, action: str, about: int) -> Command:
 
 
 def perform(world: World, step: Step) -> list[Recorded]:
-    """Do one step; return what happened, nothing if it was refused."""
+    """Do one step; return its events, none if it was refused."""
     action, about, pause = step
     begun = len(world.log)
     if action == "night":
@@ -504,7 +507,7 @@ def perform(world: World, step: Step) -> list[Recorded]:
 
 
 def facts(board: Board) -> dict[str, Any]:
-    """Return all that can be asked of a board, so that two boards can be compared."""
+    """Return all facts of a board, to compare two boards."""
     return {
         "site": board.site,
         "records": {row_key(record): record for record in board.records()},
@@ -519,7 +522,7 @@ def facts(board: Board) -> dict[str, Any]:
 
 
 class Follower:
-    """A process that only hears of events: it keeps a board, and the cells of views, by what touches them."""
+    """A process that follows the log alone: it keeps a board, and updates the touched cells of its views."""
 
     def __init__(self, site: Site, apply: Apply = apply) -> None:
         self.board = Board(site)
@@ -529,11 +532,11 @@ class Follower:
             self.watch(view)
 
     def watch(self, view: View) -> None:
-        """Begin to show a view."""
+        """Start to keep the cells of a view."""
         self.views.setdefault(view.name, (view, draw(view, self.board)))
 
     def hear(self, events: Iterable[Recorded]) -> None:
-        """Apply events, then bring every touched cell up to the board."""
+        """Apply events to the board, then update every touched cell."""
         changes = Changes()
         for event in events:
             self._apply(self.board, event, changes)
@@ -551,7 +554,7 @@ class Follower:
 
 
 def drawn(follower: Follower, board: Board) -> dict[str, dict[str, Cell]]:
-    """Return what the follower's views show when they are drawn afresh."""
+    """Return the cells of the follower's views, drawn fresh from a board."""
     return {name: draw(view, board) for name, (view, _) in follower.views.items()}
 
 
@@ -559,7 +562,7 @@ TICKETS_WATCHED = 5
 
 
 def follow(world: World, follower: Follower, events: Sequence[Recorded]) -> None:
-    """Let a follower hear events; it then also shows the pages of the first few visits it knows of."""
+    """Give events to a follower. Afterwards it also watches the first point and the tickets of the first few visits."""
     follower.hear(events)
     if not any(name.startswith("point:") for name in follower.views) and world.board.points:
         follower.watch(PointView(min(world.board.points), open_sealed))
@@ -573,21 +576,21 @@ def queue_of(world: World, index: int) -> Queue:
     return world.board.queues[sorted(world.board.queues)[index]]
 
 
-# The truth for feeds
+# The loader for feeds
 
 
 @dataclass(frozen=True)
 class Head:
-    """How far a log has come."""
+    """The last number of a log, and its epoch."""
 
     seq: int
     epoch: str
 
 
 class LogLoader:
-    """What `server.queries.boards.Boards` is to a feed, over worlds in memory; it counts what it is asked.
+    """A replacement of `server.queries.boards.Boards` that reads worlds in memory, and counts its calls.
 
-    While ``gate`` is not set, a board that was read does not arrive. ``error``, if any, is raised instead of an answer.
+    While ``gate`` is not set, `board` does not return. If ``error`` is set, every call raises it.
     """
 
     def __init__(self, *worlds: World) -> None:
@@ -600,12 +603,12 @@ class LogLoader:
         self.gate.set()
 
     async def board(self, site_id: int) -> Board:
-        """Read a board: it is as of now, and arrives when the gate opens."""
+        """Read the present board, and return it when the gate is open."""
         self.boards_read += 1
         board = self.worlds[site_id].loaded() if self.error is None else None
         await self.gate.wait()
         if self.error is not None or board is None:
-            raise self.error or AssertionError("an error came and went")
+            raise self.error or AssertionError("the error was reset while the board was read")
         return board
 
     async def since(self, site_id: int, seq: int) -> list[Recorded]:
@@ -616,7 +619,7 @@ class LogLoader:
         return self.worlds[site_id].log[seq:]
 
     async def renew_epoch(self, site_id: int, epoch: str) -> None:
-        """Call a history by another name, unless it has one already."""
+        """Give a site another epoch if its present one is ``epoch``."""
         if self.error is not None:
             raise self.error
         world = self.worlds[site_id]
@@ -624,7 +627,7 @@ class LogLoader:
             world.renew(f"{epoch}+")
 
     async def heads(self, site_ids: Iterable[int]) -> dict[int, Head]:
-        """Read how far logs have come."""
+        """Read the heads of logs."""
         self.heads_read += 1
         if self.error is not None:
             raise self.error
@@ -632,5 +635,5 @@ class LogLoader:
 
 
 def head_of(world: World) -> Head:
-    """Return how far a world's log has come."""
+    """Return the head of a world's log."""
     return Head(world.board.site.seq, world.board.site.epoch)
