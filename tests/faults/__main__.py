@@ -1,4 +1,4 @@
-"""``python -m tests.faults``: the stress run as long as you like, against servers of its own. It fails at what is wrong."""
+"""``python -m tests.faults``: the stress run of any length, against its own servers. It stops at the first problem."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from pathlib import Path
 from tests.faults.stress import Figures, stress
 from tests.support import databases
 
-CHAPTER_MINUTES = 6.0  # then another house, another site and another database: a day only grows
+CHAPTER_MINUTES = 6.0  # then a new installation, site and database: the data of one day only grows
 
 
 def main() -> int:
-    """Run; print the figures and the seed; return 1 if anything was wrong."""
+    """Run; print the figures and the seed; return 1 if there was any problem."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--servers", type=int, default=3)
     parser.add_argument("--screens", type=int, default=48)
-    parser.add_argument("--only", action="append", default=[], help="a kind of fault; may be given several times")
+    parser.add_argument("--only", action="append", default=[], help="a kind of fault; repeatable")
     arguments = parser.parse_args()
     until = time.monotonic() + 60 * arguments.minutes
     figures, wrongs, chapter, cable = Figures(), list[str](), 0, ""
@@ -33,7 +33,7 @@ def main() -> int:
     def say(line: str) -> None:
         print(f"{60 * arguments.minutes - (until - time.monotonic()):7.1f} s  {line}", file=sys.stderr, flush=True)
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything it started is stopped
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves all contexts, which stops the started processes
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         named = databases.named_server()

@@ -1,4 +1,4 @@
-"""The house under stress: some server processes, a Redis, the proxies between them; each can be broken alone."""
+"""The installation under stress: server processes, a Redis, and proxies between them. Each part can fail alone."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from tests.support.unruly_redis import UnrulyRedis
 from tests.support.viewer import SMALL_BUFFER
 
 HEARTBEAT_SECONDS = 1.0
-STALLED_SECONDS = 1.5  # less than the two heartbeats after which the kernel takes a peer that takes nothing for gone
+STALLED_SECONDS = 1.5  # less than two heartbeats, after which the kernel gives up a peer that reads nothing
 START_SECONDS = 60.0
 DRAIN_SECONDS = 10.0
 
 
 class Node:
-    """A server process that always has the same port, whichever process it is."""
+    """A server with a fixed port. Its process can be replaced."""
 
     def __init__(self, index: int, env: dict[str, str], host: str, folder: Path) -> None:
         self.index = index
@@ -43,16 +43,16 @@ class Node:
 
     @property
     def address(self) -> str:
-        """Host and port."""
+        """The host and port of the server."""
         return f"{self.host}:{self.port}"
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """The address of the server."""
         return f"http://{self.address}"
 
     def start(self) -> None:
-        """Start a process; it is not ready yet."""
+        """Start a process, without waiting until it is ready."""
         arguments = ["serve", "--host", self.host, "--port", str(self.port)]
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
@@ -65,7 +65,7 @@ class Node:
             )
 
     async def until_ready(self) -> None:
-        """Wait until it answers that it is ready."""
+        """Wait until the server reports that it is ready."""
         async with httpx.AsyncClient(verify=PLAIN) as client, asyncio.timeout(START_SECONDS):
             while True:
                 assert self.process is not None
@@ -77,7 +77,7 @@ class Node:
                 await asyncio.sleep(0.1)
 
     async def paused(self) -> int:
-        """Return how many readers it has noticed to take nothing: those it waits for, and those it has cut off for that."""
+        """Return the number of stalled readers: the paused streams, and the streams that the server has cut as slow."""
         async with httpx.AsyncClient(verify=PLAIN) as client:
             lines = (await client.get(f"{self.url}/metrics", timeout=30)).text.splitlines()
         slow = [line for line in lines if line.startswith("nowserving_streams_closed") and 'reason="slow"' in line]
@@ -85,23 +85,23 @@ class Node:
         return round(sum(float(line.rpartition(" ")[2]) for line in (*slow, *paused)))
 
     def kill(self) -> None:
-        """End it without a word."""
+        """Kill the process."""
         assert self.process is not None
         self.process.kill()
 
     async def gone(self, seconds: float = DRAIN_SECONDS) -> int:
-        """Wait until its process has ended; return the status."""
+        """Wait until the process has ended; return its exit status."""
         assert self.process is not None
         return await asyncio.to_thread(self.process.wait, seconds)
 
     def stop(self) -> None:
-        """Have no process any more."""
+        """End the process, if there is one."""
         if self.process is not None:
             end(self.process)
 
 
 class Redis:
-    """A Redis that always has the same port."""
+    """A Redis with a fixed port."""
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
@@ -110,32 +110,32 @@ class Redis:
         self._process: subprocess.Popen[bytes]
 
     def start(self) -> None:
-        """Start it."""
+        """Start the Redis."""
         self._process = self._stack.enter_context(redis_process(self._folder, self.port))
 
     def stop(self) -> None:
-        """Stop it; what it was told is forgotten."""
+        """Stop the Redis. It loses its data."""
         with suppress(ProcessLookupError):
             self.go_on()
         self._stack.close()
 
     def freeze(self) -> None:
-        """Have it stand still: its connections stay, nothing comes."""
+        """Freeze the Redis: its connections stay open, and it answers nothing."""
         self._process.send_signal(signal.SIGSTOP)
 
     def go_on(self) -> None:
-        """Have it run again."""
+        """Let the frozen Redis continue."""
         self._process.send_signal(signal.SIGCONT)
 
     def kill_clients(self) -> None:
-        """Close every connection to it."""
+        """Close every connection to the Redis."""
         for kind in ("pubsub", "normal"):
-            asked = [program("redis-cli", "redis-tools"), "-p", str(self.port), "client", "kill", "type", kind]
-            subprocess.run(asked, check=True, capture_output=True, timeout=10)
+            command = [program("redis-cli", "redis-tools"), "-p", str(self.port), "client", "kill", "type", kind]
+            subprocess.run(command, check=True, capture_output=True, timeout=10)
 
 
-class House:
-    """Everything that runs."""
+class Installation:
+    """The servers, the Redis, and the proxies between them."""
 
     def __init__(self, nodes: list[Node], redis: Redis, hints: UnrulyRedis, commits: LossyProxy, cable: Lan | None) -> None:
         self.nodes = nodes
@@ -161,10 +161,10 @@ class House:
         for hole in self.holes:
             await hole.stop()
 
-    # How screens get there
+    # Connections of screens
 
     async def connect(self, node: Node, *, far: bool = False) -> tuple[socket.socket, str]:
-        """Return a connection to a server, and the server's address; ``far`` ones can be cut off."""
+        """Return a connection to a server, and the server's address. ``far`` connections can be cut."""
         port = node.port
         if far and self.cable is not None:
             made = self.cable.socket()
@@ -181,14 +181,14 @@ class House:
         return made, node.address
 
     def cut(self) -> None:
-        """Cut the far screens off: no packet arrives, no connection ends."""
+        """Cut the far screens off silently: packets get lost, and no connection ends."""
         if self.cable is not None:
             self.cable.cut()
         for hole in self.holes:
             hole.cut()
 
     def mend(self) -> None:
-        """Packets arrive again."""
+        """Deliver the packets of far screens again."""
         if self.cable is not None:
             self.cable.mend()
         for hole in self.holes:
@@ -196,8 +196,8 @@ class House:
 
 
 @asynccontextmanager
-async def house(database_url: str, folder: Path, servers: int, chance: random.Random) -> AsyncIterator[House]:
-    """Run a house on a migrated database of the MySQL family."""
+async def installation(database_url: str, folder: Path, servers: int, chance: random.Random) -> AsyncIterator[Installation]:
+    """Run an installation on a migrated database of the MySQL family; yield it when its servers are ready."""
     with ExitStack() as stack:
         cable: Lan | None = None
         with suppress(NoNamespace):
@@ -220,7 +220,7 @@ async def house(database_url: str, folder: Path, servers: int, chance: random.Ra
                 NOWSERVING_LOG_LEVEL="warning",
             )
             nodes.append(Node(index, env, cable.host if cable else "127.0.0.1", folder))
-        made = House(nodes, redis, hints, commits, cable)
+        made = Installation(nodes, redis, hints, commits, cable)
         try:
             await made.start()
             yield made

@@ -1,9 +1,11 @@
-"""The stress run: commands of every kind, screens of every kind that come and go, and one fault after another.
+"""The stress run: commands of every kind, screens of every kind that open and close, and one fault after another.
 
-After each fault's end the flow of commands stops, and every screen has to come to show what the database's rows say: within
-two seconds, besides its own back-off. A screen that lost its connection comes back when its back-off lets it, not when
-the fault is over; that wait is its own, and is left out. Where nothing told a screen that its connection was dead, it
-needs its two and a half heartbeats to find out. And what this very machine holds everybody up, a probe measures.
+After each fault the commands pause, and every screen must equal the database's rows within two seconds. Three delays do not
+count:
+
+- the back-off of a screen that lost its connection: it reconnects when its back-off ends, not when the fault ends
+- the two and a half heartbeats that a screen needs to notice a silently cut connection
+- the delays of this machine, which a probe measures
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from server.domain.views import DeskView, DisplayView, PointView, TicketView
 from server.queries.boards import Boards
 from server.seeding import Seed
 from server.store.database import Database
-from tests.faults.house import DRAIN_SECONDS, House, Node, house
+from tests.faults.installation import DRAIN_SECONDS, Installation, Node, installation
 from tests.integration.test_everything_at_once import SENT
 from tests.support import history
 from tests.support.fresh import Fresh
@@ -40,10 +42,10 @@ from tests.support.viewer import MISSED_HEARTBEATS, Place, Transport, Viewer
 from tests.support.worlds import command_of
 
 WITHIN_SECONDS = 2.0
-HOPS = 4  # what it takes at most until a screen is told: a look at the log, the board, the flush, the screen's own turn
-COMMANDERS = 3
-PAUSE_SECONDS = 0.15  # between one's commands, on average
-LOOK_SECONDS = 0.02
+HOPS = 4  # the steps from a command to a screen, each as late as the probe: the log, the board, the flush, the screen
+SENDERS = 3
+PAUSE_SECONDS = 0.15  # between the commands of one sender, on average
+POLL_SECONDS = 0.02
 GIVE_UP_SECONDS = 60.0
 FAR_SHARE = 0.35
 CUT = "connections cut without a FIN"
@@ -55,7 +57,7 @@ Say = Callable[[str], None]
 
 @dataclass
 class Figures:
-    """What a run did, and how soon all was well again."""
+    """The counts of a run, and the seconds until every screen was right after each fault."""
 
     commands: Counter[str] = field(default_factory=Counter)
     refused: int = 0
@@ -65,28 +67,28 @@ class Figures:
     messages: Counter[str] = field(default_factory=Counter)
     byes: Counter[str] = field(default_factory=Counter)
     silences: int = 0
-    paused: int = 0  # screens whose servers had noticed that they take nothing
+    paused: int = 0  # screens that a server noticed as stalled
     announced: int = 0
     faults: Counter[str] = field(default_factory=Counter)
-    checks: int = 0  # views held against the rows
-    calls: int = 0  # open calls that a screen had to show then
+    checks: int = 0  # views compared with the rows
+    calls: int = 0  # open calls that these views had to show
     own: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     total: list[float] = field(default_factory=list)
-    held_up: float = 0.0
+    probe_delay: float = 0.0
 
     def lines(self) -> list[str]:
-        """Return it for people."""
+        """Return the figures as lines of text."""
         own = [seconds for each in self.own.values() for seconds in each]
         found = [
-            f"commands: {self.commands.total()} of {len(self.commands)} kinds; refused {self.refused}, again {self.retried}",
+            f"commands: {self.commands.total()} of {len(self.commands)} kinds; {self.refused} refused, {self.retried} again",
             f"screens: {self.viewers.total()} ({_counted(self.viewers)}), {self.attempts} connections",
-            f"messages: {_counted(self.messages)}; byes: {_counted(self.byes)}; taken for dead: {self.silences}",
-            f"announcements heard: {self.announced}, none twice on one display; standing still, noticed: {self.paused}",
+            f"messages: {_counted(self.messages)}; byes: {_counted(self.byes)}; connections found dead: {self.silences}",
+            f"announcements: {self.announced}, none twice on one display; stalled readers noticed: {self.paused}",
             f"faults: {self.faults.total()} ({_counted(self.faults)})",
             f"checks: {self.checks} views equal to the rows, {self.calls} open calls shown on them",
-            f"true again after (s, besides back-off): {_spread(own)}",
-            f"true again after (s, back-off and all): {_spread(self.total)}",
-            f"this machine held a probe up for at most {self.held_up:.3f} s",
+            f"right again after (s, without back-off): {_spread(own)}",
+            f"right again after (s, with back-off): {_spread(self.total)}",
+            f"largest delay of the probe by this machine: {self.probe_delay:.3f} s",
         ]
         return found + [f"    {name}: {_spread(seconds)}" for name, seconds in sorted(self.own.items())]
 
@@ -107,11 +109,11 @@ def _spread(seconds: list[float]) -> str:
 
 
 class Stress:
-    """One run at one site."""
+    """One run against one site."""
 
     def __init__(
         self,
-        house: House,
+        installation: Installation,
         database: Database,
         seeded: Seed,
         chance: random.Random,
@@ -122,7 +124,7 @@ class Stress:
     ) -> None:
         self.figures = figures
         self.wrongs: list[str] = []
-        self._house = house
+        self._installation = installation
         self._database = database
         self._boards = Boards(database)
         self._seeded = seeded
@@ -140,30 +142,34 @@ class Stress:
         self._busy = 0
         self._answered_at = 0.0
         self._sent = 0
-        self._held_up = 0.0
+        self._probe_delay = 0.0
         self._kinds = [name for name in FAULTS if not only or name in only]
 
     # The run
 
     async def run(self, seconds: float | None) -> None:
-        """Break one thing after another for so long, or each once if that is None; stop at the first that is wrong."""
+        """Cause faults for ``seconds``, or each fault once if None. Stop at the first problem."""
         until = time.monotonic() + (seconds or 0)
         async with httpx.AsyncClient(timeout=10, verify=PLAIN, limits=httpx.Limits(max_connections=None)) as client:
             await self._sign_in(client)
-            await self._look()
-            others = [self._probe(client), self._come_and_go(), *(self._command(client) for _ in range(COMMANDERS))]
-            tasks = [asyncio.create_task(each) for each in others]
+            await self._read_rows()
+            background = [
+                self._probe(client),
+                self._replace_screens(),
+                *(self._command(client) for _ in range(SENDERS)),
+            ]
+            tasks = [asyncio.create_task(each) for each in background]
             try:
                 self._flowing.set()
                 await self._until(lambda: len(self._visits) >= 4)
                 while len(self._viewers) < self._population:
-                    self._open(self._somewhere())
+                    self._open(self._random_place())
                 await self._settle("the start", time.monotonic())
                 order: list[str] = []
                 while not self.wrongs and (time.monotonic() < until if seconds else not self.figures.faults or order):
                     if not order:
                         order = self._chance.sample(self._kinds, len(self._kinds))
-                    await self._break(order.pop())
+                    await self._cause(order.pop())
                     for task in tasks:
                         if task.done():
                             task.result()
@@ -174,11 +180,11 @@ class Stress:
                 await asyncio.gather(*tasks, *self._viewers.values(), return_exceptions=True)
                 for viewer in list(self._viewers):
                     self._count(viewer)
-        for node in self._house.nodes:
+        for node in self._installation.nodes:
             if "Traceback" in node.log.read_text():
                 self.wrongs.append(f"{node.log} has a traceback")
 
-    async def _break(self, name: str) -> None:
+    async def _cause(self, name: str) -> None:
         self._flowing.set()
         await asyncio.sleep(self._chance.uniform(0.5, 1.5))
         self.figures.faults[name] += 1
@@ -187,34 +193,34 @@ class Stress:
 
     async def _until(self, reached: Callable[[], bool]) -> None:
         async with asyncio.timeout(GIVE_UP_SECONDS):
-            while not reached():  # noqa: ASYNC110 - whatever it is, no one thing happens then
-                await asyncio.sleep(LOOK_SECONDS)
+            while not reached():  # noqa: ASYNC110 - no single event signals this condition
+                await asyncio.sleep(POLL_SECONDS)
 
     async def _sign_in(self, client: httpx.AsyncClient) -> None:
         for role in ("admin", "receptionist", "manager"):
             member = next(each for each in self._seeded["staff"] if each["role"] == role)
             body = {"username": member["username"], "password": member["password"]}
-            answer = await client.post(f"{self._house.nodes[-1].url}/api/v1/session", json=body)
+            answer = await client.post(f"{self._installation.nodes[-1].url}/api/v1/session", json=body)
             self._tokens[role] = answer.json()["access_token"]
 
     async def _probe(self, client: httpx.AsyncClient) -> None:
-        """Measure for how long this machine holds up what has nothing to wait for."""
+        """Measure the delays of this machine, with a sleep and a request that need no waiting."""
         while True:
             began = time.monotonic()
             await asyncio.sleep(0.05)
             late = time.monotonic() - began - 0.05
-            node = self._chance.choice(self._house.nodes)
+            node = self._chance.choice(self._installation.nodes)
             began = time.monotonic()
             with suppress(httpx.HTTPError):
                 await client.get(f"{node.url}/health", timeout=5)
                 late = max(late, time.monotonic() - began)
-            self._held_up = max(self._held_up, late)
-            self.figures.held_up = max(self.figures.held_up, late)
+            self._probe_delay = max(self._probe_delay, late)
+            self.figures.probe_delay = max(self.figures.probe_delay, late)
 
     # Commands
 
-    async def _look(self) -> Fresh:
-        """Return what the rows say now."""
+    async def _read_rows(self) -> Fresh:
+        """Return the views of the present rows."""
         heads = await self._boards.heads([self._site_id])
         head = heads[self._site_id]
         if not hasattr(self, "_truth") or (head.seq, head.epoch) != (
@@ -230,18 +236,18 @@ class Stress:
             await self._flowing.wait()
             self._busy += 1
             try:
-                await self._send(client, await self._made_up())
+                await self._send(client, await self._random_command())
             finally:
                 self._busy -= 1
                 self._answered_at = time.monotonic()
 
     async def _pause(self) -> None:
-        """Stop the flow, and wait until what was sent has been answered."""
+        """Pause the commands, and wait until all sent commands are answered."""
         self._flowing.clear()
         await self._until(lambda: self._busy == 0)
 
-    async def _made_up(self) -> Command:
-        board = (await self._look()).board
+    async def _random_command(self) -> Command:
+        board = (await self._read_rows()).board
         name = self._chance.choices(list(SENT), [weight for _, weight in SENT.values()])[0]
         command = command_of(SimpleNamespace(board=board), SENT[name][0], self._chance.randrange(1000))  # type: ignore[arg-type]
         if any(item.name == "site_id" for item in fields(command)):  # type: ignore[arg-type]
@@ -249,12 +255,12 @@ class Stress:
         return command
 
     async def _send(self, client: httpx.AsyncClient, command: Command) -> None:
-        """Send a command to whichever server, and again, as the same, until one answers."""
+        """Send a command to a random server; retry it with the same key until a server answers."""
         self._sent += 1
         headers = {"Authorization": f"Bearer {self._tokens['admin']}", "Idempotency-Key": f"stress-{self._sent}"}
         name, body = command.name_on_wire(), asdict(command)  # type: ignore[call-overload]
         while True:
-            node = self._chance.choice(self._house.nodes)
+            node = self._chance.choice(self._installation.nodes)
             with suppress(httpx.HTTPError):
                 answer = await client.post(f"{node.url}/api/v1/commands/{name}", json=body, headers=headers)
                 if answer.status_code != 503:
@@ -270,7 +276,7 @@ class Stress:
             self.wrongs.append(f"{name} was answered {answer.status_code}: {answer.text[:300]}")
 
     def _learn(self, body: dict[str, Any]) -> None:
-        """Keep the keys to tickets and displays that an answer gives."""
+        """Keep the tokens of tickets and displays in an answer."""
         if "token" not in body:
             return
         event = body["events"][-1]
@@ -281,17 +287,17 @@ class Stress:
 
     # Screens
 
-    async def _come_and_go(self) -> None:
+    async def _replace_screens(self) -> None:
         while True:
             await asyncio.sleep(self._chance.uniform(0.2, 0.8))
             await self._flowing.wait()
             staying = [each for each in self._viewers if each.over is None]
             if len(staying) >= self._population:
                 self._close(self._chance.choice(staying))
-            self._open(self._somewhere())
+            self._open(self._random_place())
 
-    def _somewhere(self) -> Place:
-        """Return a place to look at, of any kind that there is now."""
+    def _random_place(self) -> Place:
+        """Return a random place that exists now."""
         site = self._truth.board
         while True:
             match self._chance.choice(("desk", "point", "display", "display", "ticket")):
@@ -305,8 +311,8 @@ class Stress:
                         return Place(f"/live/points/{point_id}", view, lambda: self._tokens["receptionist"], point_id)
                 case "display":
                     display_id = self._chance.choice(list(self._displays))
-                    of_now = partial(str, self._displays[display_id])
-                    place = Place(f"/live/displays/{display_id}", DisplayView(), of_now, display_id)
+                    token = partial(str, self._displays[display_id])
+                    place = Place(f"/live/displays/{display_id}", DisplayView(), token, display_id)
                     if self._truth.allows(place):
                         return place
                 case "ticket":
@@ -325,7 +331,7 @@ class Stress:
         far = node is None and self._chance.random() < FAR_SHARE
 
         async def connect() -> Any:
-            return await self._house.connect(node or self._chance.choice(self._house.nodes), far=far)
+            return await self._installation.connect(node or self._chance.choice(self._installation.nodes), far=far)
 
         viewer = Viewer(place, transport, connect, self._chance, self._chance.choice(CLOCKS))
         self.figures.viewers[f"{place.view.kind} by {transport}"] += 1
@@ -339,7 +345,7 @@ class Stress:
         self._count(viewer)
 
     def _count(self, viewer: Viewer) -> None:
-        """Let go of a screen, and note what it went through."""
+        """Forget a screen, and add its counts to the figures."""
         del self._viewers[viewer]
         self._far.discard(viewer)
         shown = viewer.shown
@@ -351,36 +357,36 @@ class Stress:
         self._judge(viewer)
 
     def _judge(self, viewer: Viewer) -> None:
-        """Note what must not happen to a screen, ever."""
+        """Note the violations that are wrong at any time."""
         name = f"{viewer.place.path.rpartition('/')[0]} by {viewer.transport}"
         shown = viewer.shown
         self.wrongs += [f"{name}: {wrong}" for wrong in shown.wrongs]
         if shown.disagreements:
-            self.wrongs.append(f"{name}: {shown.disagreements} digests that do not agree")
+            self.wrongs.append(f"{name}: {shown.disagreements} digests do not match")
         twice = [heard for heard, times in shown.heard.items() if times > 1]
         if twice and viewer.place.view.kind == "display":
-            self.wrongs.append(f"{name}: announced twice: {twice}")
+            self.wrongs.append(f"{name}: these were announced twice: {twice}")
         shown.wrongs.clear()
 
-    # Whether all is well
+    # Comparing the screens with the rows
 
     async def _settle(self, name: str, ended: float) -> None:
-        """Stop the flow; wait until every screen shows what the rows say; note how long each took since ``ended``.
+        """Pause the commands; wait until every screen equals the rows; note the seconds of each since ``ended``.
 
-        Or since the last command was answered, if one that was under way took longer: until then there was more to tell.
+        If the last command is answered after ``ended``, the seconds count from that answer, since it changes the rows.
         """
-        self._held_up = 0.0
+        self._probe_delay = 0.0
         await self._pause()
         ended = max(ended, self._answered_at)
         before = len(self.figures.own[name])
-        fresh = [self._open(self._desk(), node) for node in self._house.nodes]
+        fresh = [self._open(self._desk(), node) for node in self._installation.nodes]
         pending = set(self._viewers)
         while pending and not self.wrongs:
-            truth = await self._look()
+            truth = await self._read_rows()
             now = time.monotonic()
             for viewer in list(pending):
-                took = now - ended - _rested(viewer, ended, now)
-                found = truth.wrong_with(viewer, HOPS * self._held_up)
+                took = now - ended - _waited(viewer, ended, now)
+                found = truth.wrong_with(viewer, HOPS * self._probe_delay)
                 if found is None:
                     pending.discard(viewer)
                     self.figures.own[name].append(max(0.0, took))
@@ -390,76 +396,76 @@ class Stress:
                         self.figures.calls += sum(each.state == "called" for each in truth.board.entries.values())
                 elif took > self._allowed(name, viewer) or now - ended > GIVE_UP_SECONDS:
                     where = f"{viewer.place.view.name} by {viewer.transport} from {viewer.server}"
-                    self.wrongs.append(f"after {name}: {where}: {found} for {took:.2f} s; {_diary(viewer, ended)}")
-            await asyncio.sleep(LOOK_SECONDS)
+                    self.wrongs.append(f"after {name}: {where}: {found} for {took:.2f} s; {_timeline(viewer, ended)}")
+            await asyncio.sleep(POLL_SECONDS)
         for viewer in list(self._viewers):
             self._judge(viewer)
             if viewer in fresh or viewer.over:
                 self._close(viewer)
         worst = max(self.figures.own[name][before:], default=0.0)
-        self._say(f"{name}: true again after {worst:.2f} s at most, besides back-off")
+        self._say(f"{name}: every screen is right again after {worst:.2f} s, without back-off")
 
     def _allowed(self, name: str, viewer: Viewer) -> float:
-        """Return for how long a screen may show what is not so. One that was told nothing yet expects no heartbeat soon."""
+        """Return the seconds for which a screen may differ. Before its first message it assumes slow heartbeats."""
         silent = name == CUT and viewer in self._far
         patience = MISSED_HEARTBEATS * viewer.shown.heartbeat_seconds if silent else 0.0
-        return WITHIN_SECONDS + HOPS * self._held_up + patience
+        return WITHIN_SECONDS + HOPS * self._probe_delay + patience
 
-    # The faults. Each returns at its end
+    # The faults. Each method returns at the end of its fault
 
     async def _redis_clients_killed(self) -> None:
         for _ in range(3):
-            await asyncio.to_thread(self._house.redis.kill_clients)
+            await asyncio.to_thread(self._installation.redis.kill_clients)
             await asyncio.sleep(0.3)
 
     async def _redis_frozen(self) -> None:
-        self._house.redis.freeze()
+        self._installation.redis.freeze()
         await asyncio.sleep(self._chance.uniform(1.5, 4.0))
-        self._house.redis.go_on()
+        self._installation.redis.go_on()
 
     async def _redis_restarted(self) -> None:
-        await asyncio.to_thread(self._house.redis.stop)
+        await asyncio.to_thread(self._installation.redis.stop)
         await asyncio.sleep(self._chance.uniform(0.5, 2.0))
-        await asyncio.to_thread(self._house.redis.start)
+        await asyncio.to_thread(self._installation.redis.start)
 
     async def _messages_unruly(self) -> None:
-        self._house.hints.share = 0.7
+        self._installation.hints.share = 0.7
         await asyncio.sleep(self._chance.uniform(3.0, 5.0))
-        self._house.hints.share = 0.0
+        self._installation.hints.share = 0.0
 
     async def _server_killed(self) -> None:
-        node = self._chance.choice(self._house.nodes)
+        node = self._chance.choice(self._installation.nodes)
         node.kill()
         await node.gone()
-        await self._again(node)
+        await self._restart(node)
 
     async def _server_killed_between(self) -> None:
-        """The database has committed a command; the server that sent it is killed before it can hear of that."""
-        node = self._house.nodes[0]
-        self._house.commits.lose("answer", "INSERT INTO events", node.kill)
+        """Kill a server after the database has committed its command and before the server gets the answer."""
+        node = self._installation.nodes[0]
+        self._installation.commits.lose("answer", "INSERT INTO events", node.kill)
         status = await node.gone(GIVE_UP_SECONDS)
         if status != -signal.SIGKILL:
-            self.wrongs.append(f"a server that was killed ended with {status}")
-        await self._again(node)
+            self.wrongs.append(f"a killed server ended with {status}")
+        await self._restart(node)
 
     async def _server_drained(self) -> None:
-        node = self._chance.choice(self._house.nodes)
+        node = self._chance.choice(self._installation.nodes)
         assert node.process is not None
         began = time.monotonic()
         node.process.send_signal(signal.SIGTERM)
-        status = await node.gone(DRAIN_SECONDS + HOPS * self._held_up)
+        status = await node.gone(DRAIN_SECONDS + HOPS * self._probe_delay)
         self._say(f"a server drained in {time.monotonic() - began:.2f} s, with status {status}")
         if status != 0:
             self.wrongs.append(f"a drained server ended with {status}")
-        await self._again(node)
+        await self._restart(node)
 
-    async def _again(self, node: Node) -> None:
+    async def _restart(self, node: Node) -> None:
         node.start()
         await node.until_ready()
 
     async def _readers_stalled(self) -> None:
-        """Some stand still in the middle; some take nothing from the start. It goes on until a server has felt one."""
-        # A desk is among them: what the other views are told may all fit into the kernel's buffers.
+        """Stall some readers during a stream and some from its start, until a server notices one."""
+        # One of them is a desk: the messages of other views may fit into the kernel's buffers.
         stalled = [*self._some(0.6), self._open(self._desk())]
         for viewer in stalled:
             viewer.stall()
@@ -468,7 +474,7 @@ class Stress:
             viewer.cut()
         await asyncio.sleep(self._chance.uniform(4.0, 7.0))
         async with asyncio.timeout(GIVE_UP_SECONDS):
-            while not (paused := sum([await node.paused() for node in self._house.nodes])):  # noqa: ASYNC110 - elsewhere
+            while not (paused := sum([await node.paused() for node in self._installation.nodes])):  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.5)
         self.figures.paused += paused
         for viewer in stalled:
@@ -479,25 +485,25 @@ class Stress:
             viewer.cut()
 
     async def _connections_cut(self) -> None:
-        await asyncio.to_thread(self._house.cut)
+        await asyncio.to_thread(self._installation.cut)
         await asyncio.sleep(self._chance.uniform(1.0, 6.0))
-        await asyncio.to_thread(self._house.mend)
+        await asyncio.to_thread(self._installation.mend)
 
     async def _clocks_wrong(self) -> None:
         for viewer in self._some(0.5):
             viewer.clock_ahead_seconds += self._chance.choice((-1, 1)) * self._chance.uniform(60, 1e6)
 
     async def _restored(self, *, renew: bool = True) -> None:
-        """The rows are put back to what they were some seconds ago."""
+        """Restore the rows of some seconds ago."""
         then = await history.dump(self._database, self._site_id)
         await asyncio.sleep(self._chance.uniform(3.0, 5.0))
         await self._pause()
-        before = await self._look()
-        for viewer in list(self._viewers):  # who was just taken away may be there again: whoever left for that is not asked
+        before = await self._read_rows()
+        for viewer in list(self._viewers):  # the restore may bring back removed places: drop their screens
             if not before.allows(viewer.place):
                 self._close(viewer)
             elif viewer.over:
-                self.wrongs.append(f"{viewer.place.view.name} was ended: {viewer.over}")
+                self.wrongs.append(f"the stream of {viewer.place.view.name} was ended: {viewer.over}")
         await history.load(self._database, then, renew=renew)
 
     async def _restored_by_hand(self) -> None:
@@ -525,16 +531,16 @@ FAULTS: dict[str, Callable[[Stress], Awaitable[None]]] = {
 }
 
 
-def _diary(viewer: Viewer, ended: float) -> str:
-    """Return what a screen went through, in seconds after the fault's end."""
+def _timeline(viewer: Viewer, ended: float) -> str:
+    """Return the recent events of a screen, in seconds after the fault's end."""
     rests = [f"{at - ended:.2f} for {delay:.2f}" for at, delay in viewer.rests[-4:]]
     silences = [f"{at - ended:.2f}" for at in viewer.silences[-4:]]
-    attempt = f"attempt {viewer.attempts} at {viewer.attempt_at - ended:.2f}, told at {viewer.told_at - ended:.2f}"
-    return f"opened at {viewer.opened_at - ended:.2f}, {attempt}, rested at {rests}, silent at {silences}"
+    attempt = f"attempt {viewer.attempts} at {viewer.attempt_at - ended:.2f}, message at {viewer.message_at - ended:.2f}"
+    return f"opened at {viewer.opened_at - ended:.2f}, {attempt}, back-off at {rests}, silent at {silences}"
 
 
-def _rested(viewer: Viewer, since: float, now: float) -> float:
-    """Return how many of the seconds since then a screen has waited before it tried again."""
+def _waited(viewer: Viewer, since: float, now: float) -> float:
+    """Return the seconds between two times in which a screen waited for a new attempt."""
     return sum(max(0.0, min(at + delay, now) - max(at, since)) for at, delay in viewer.rests)
 
 
@@ -550,16 +556,19 @@ async def stress(
     only: Collection[str] = (),
     say: Say,
 ) -> tuple[list[str], str]:
-    """Put a house on an empty database of the MySQL family under stress; return what was wrong, and how wires were cut."""
+    """Put an installation on an empty database of the MySQL family under stress.
+
+    Return the problems, and the way in which connections were cut.
+    """
     seeded = await asyncio.to_thread(seed, environment(database_url), points=5, tickets=150, displays=4)
     database = Database(database_url)
     try:
-        async with house(database_url, folder, servers, chance) as built:
+        async with installation(database_url, folder, servers, chance) as built:
             run = Stress(built, database, seeded, chance, figures, screens, only, say)
             await run.run(seconds)
             if not run.wrongs:
                 await truth_of(database_url, seeded["site_id"])
-            cable = "packets dropped in a network namespace" if built.cable else "no namespace may be made: a proxy swallows"
+            cable = "a network namespace dropped packets" if built.cable else "without a namespace, a proxy dropped data"
             return run.wrongs, cable
     finally:
         await database.close()

@@ -1,4 +1,4 @@
-"""The stress run's short form: each kind of fault once, in an order of the seed's. ``make stress`` is the long one."""
+"""The short form of the stress run: each kind of fault once, in the order of the seed. ``make stress`` is the long form."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ async def test_every_screen_shows_the_truth_again_after_each_fault(mysql_url: st
     wrongs, cable = await stress(mysql_url, tmp_path, chance, figures, seconds=None, servers=2, screens=SCREENS, say=print)
     print(f"seed {SEED}; {cable}", *figures.lines(), sep="\n")
     assert wrongs == []
-    assert set(figures.faults) == set(FAULTS), "each kind was seen"
+    assert set(figures.faults) == set(FAULTS), "a kind of fault did not happen"
     assert figures.checks > SCREENS * len(FAULTS)
-    assert len({name.partition(" ")[0] for name in figures.viewers}) == 4, "screens of every view"
+    assert len({name.partition(" ")[0] for name in figures.viewers}) == 4, "a view had no screen"
     assert len(figures.commands) > 25
     assert figures.announced > 20
     assert figures.calls > 20
-    assert figures.paused > 0, "some server noticed that somebody stood still"
+    assert figures.paused > 0, "no server noticed a stalled reader"

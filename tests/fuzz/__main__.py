@@ -1,4 +1,4 @@
-"""``python -m tests.fuzz``: the whole run, against a server of its own. It fails on any finding."""
+"""``python -m tests.fuzz``: the whole run, against its own server. It fails on any finding."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tests.support.server import environment, seed, serving
 
 
 def main() -> int:
-    """Run; return 1 for a finding, for an operation that nobody could do, and when the time was over before the end."""
+    """Run; return 1 for a finding, for an operation that never succeeded, or if the time was not enough."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--examples", type=int, default=200, help="requests for each operation")
-    parser.add_argument("--rounds", type=int, default=8, help="into how many rounds they are spread")
-    parser.add_argument("--seconds", type=float, default=1500, help="when to stop in any case")
+    parser.add_argument("--rounds", type=int, default=8, help="number of rounds that share these requests")
+    parser.add_argument("--seconds", type=float, default=1500, help="time limit of the run")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", default="", help="part of the names of the operations to ask, as `commands/move`")
+    parser.add_argument("--only", default="", help="part of the names of the operations to call, as `commands/move`")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -41,7 +41,7 @@ def main() -> int:
     if failed:
         print("FINDING: the server's log has a traceback")
     if report.out_of_time:
-        print("The time was over before the end.")
+        print("The time limit ended the run early.")
     return int(bool(report.findings) or bool(report.never_done()) or report.out_of_time or failed)
 
 

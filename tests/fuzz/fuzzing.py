@@ -1,8 +1,8 @@
-"""Schemathesis against a running server: what the document allows, and what it does not, asked by everybody.
+"""Schemathesis against a running server: valid and invalid requests from every role.
 
-The values are Schemathesis's, made from the server's own document. Most ids, tokens and passwords in them are exchanged
-for real ones (`Feed`), for without that nearly everything would be answered with 404. Between the rounds an administrator
-tidies up (`House.tend`): what was taken away, closed or ended by the round before would be in the way of the next one.
+Schemathesis makes the values from the server's own document. `RealValues` replaces most ids, tokens and passwords by real
+ones, since the answer would nearly always be 404 otherwise. Between rounds an administrator repairs the site
+(`House.prepare`): records that one round removed, closed or ended are missing in the next.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ from server.seeding import Seed
 from tests.support.worlds import WANTED
 
 Json = dict[str, Any]
-Operation = Any  # schemathesis's own, generic in four things of its inside
+Operation = Any  # a class of schemathesis, generic in four of its internal types
 ROLES = ("admin", "manager", "receptionist", "clinician", "kiosk", "patient", "key", "nobody")
 STAFF = ROLES[:4]
 COMMAND = "/api/v1/commands/"
 SESSION = "/api/v1/session"
-# What is not asked, and why.
+# The operations that the run leaves out, and the reasons.
 LEFT_OUT = {
     "GET /live/sites/{site_id}/desk": "its answer never ends",
     "GET /live/displays/{display_id}": "its answer never ends",
     "GET /live/points/{point_id}": "its answer never ends",
     "GET /live/tickets/{token}": "its answer never ends",
-    "GET /api/v1/displays/{display_id}/speech": "for the display's own token alone: test_spoken_and_drawn.py",
-    "POST /live/displays/{display_id}/ack": "for the display's own token alone: test_display_health.py",
-    "POST /live/displays/{display_id}/disagreement": "for the display's own token alone: test_display_health.py",
-    "POST /live/tickets/{token}/disagreement": "its address is a token, which nobody guesses: test_live.py",
+    "GET /api/v1/displays/{display_id}/speech": "needs the display's own token: test_spoken_and_drawn.py",
+    "POST /live/displays/{display_id}/ack": "needs the display's own token: test_display_health.py",
+    "POST /live/displays/{display_id}/disagreement": "needs the display's own token: test_display_health.py",
+    "POST /live/tickets/{token}/disagreement": "its address contains a token, which cannot be guessed: test_live.py",
 }
 CHECKS = [
     status_code_conformance,
@@ -60,20 +60,20 @@ CHECKS = [
     response_schema_conformance,
 ]
 WANTS = WANTED | {"call": ("waiting",), "transfer": ("waiting", "called", "serving"), "amend-visit": ("waiting", "called")}
-REAL = 0.85  # how often an id is exchanged for a real one
+REAL = 0.85  # the share of ids that are replaced by real ones
 NEGATIVE = 0.25  # the share of examples that the document does not allow
 WAITING = 12
 
 
 @dataclass
 class House:
-    """A site with all that there can be, the tokens of every role, and the ids of what is there now."""
+    """A site with every kind of record, the tokens of every role, and the ids of the present records."""
 
     url: str
     seeded: Seed
     tokens: dict[str, str] = field(default_factory=dict)
     known: dict[str, list[Any]] = field(default_factory=dict)
-    protected: set[int] = field(default_factory=set)  # staff and keys that the run itself signs in with
+    protected: set[int] = field(default_factory=set)  # the staff that the run itself signs in with
     made: int = 0
 
     def __post_init__(self) -> None:
@@ -87,11 +87,11 @@ class House:
         self.own_key = key["id"]
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close the client."""
         self.client.close()
 
     def open_session(self, role: str) -> Json:
-        """Open a session of a role's member; of a role that is no staff's, the clinician's."""
+        """Open a session for the staff member with a role, or for the clinician if the role is not a staff role."""
         who = self.staff.get(role, self.staff["clinician"])
         headers = {"X-Forwarded-For": some_address(random.Random(time.monotonic_ns()))}
         answer = self.client.post(SESSION, json={key: who[key] for key in ("username", "password")}, headers=headers)
@@ -101,35 +101,35 @@ class House:
         return opened
 
     def sign_in(self, role: str) -> None:
-        """Give a role another session."""
+        """Open a new session for a role."""
         self.tokens[role] = self.open_session(role)["access_token"]
 
     def ask(self, method: str, path: str, body: Json | None = None, *, sure: bool = True) -> Json:
-        """Ask as the administrator; what is refused is an error if it had to be ``sure``."""
+        """Send a request as the administrator; return the answer's body. A refusal is an error if ``sure``."""
 
-        def asked() -> httpx.Response:
+        def send() -> httpx.Response:
             headers = {"Authorization": f"Bearer {self.tokens['admin']}"}
             return self.client.request(method, path, json=body, headers=headers)
 
-        answer = asked()
-        if answer.status_code == 401:  # some request of the run has ended this session: they are allowed to
+        answer = send()
+        if answer.status_code == 401:  # a request of the run has ended this session, as the API allows
             self.sign_in("admin")
-            answer = asked()
+            answer = send()
         assert answer.status_code < 300 or not sure, f"{method} {path}: {answer.text}"
-        told: Json = answer.json() if answer.content else {}
-        return told
+        answered: Json = answer.json() if answer.content else {}
+        return answered
 
     def do(self, name: str, /, *, sure: bool = True, **body: Any) -> Json:
         """Do a command as the administrator."""
         return self.ask("POST", COMMAND + name, body, sure=sure)
 
     def name(self) -> str:
-        """Return a name that nobody has yet."""
+        """Return an unused name."""
         self.made += 1
         return f"made-{self.site_id}-{self.made}"
 
-    def tend(self) -> None:
-        """Put the site into a state in which everything can be done to something."""
+    def prepare(self) -> None:
+        """Put the site into a state in which every operation has a valid object."""
         for role in STAFF:
             headers = {"Authorization": f"Bearer {self.tokens.get(role, '-')}"}
             if self.client.get(SESSION, headers=headers).status_code != 200:
@@ -155,11 +155,11 @@ class House:
             self.do("add-point", site_id=site_id, name=self.name(), queue_ids=queue_ids)
         self._fill_the_day(queue_ids)
         self.tokens["kiosk"] = self.do("renew-token", device_id=site["kiosks"][0]["id"] if site["kiosks"] else 0)["token"]
-        self._let_others_in()
+        self._add_spare_credentials()
         self.learn()
 
     def _fill_the_day(self, queue_ids: list[int]) -> None:
-        """See to it that there is somebody in each state."""
+        """Ensure that the site has an entry in each state."""
         about = {"overrule": True, "name": "Ada Lovelace", "phone": "+49 30 901820", "date_of_birth": "1985-12-10"}
         patient = self.do("issue-ticket", queue_id=queue_ids[0], sure=False, **about)
         for queue_id in [*queue_ids, *queue_ids]:
@@ -181,21 +181,21 @@ class House:
         for entry_id in self.known.get("entry serving", []):
             self.do("complete", sure=False, entry_id=entry_id)
         self.known["entry completed"] = self.known.get("entry serving", [])
-        for point_id in self.known["point"][:-3]:  # some stay free, to be called to and to change rooms
+        for point_id in self.known["point"][:-3]:  # the last ones stay free for calls and swaps of rooms
             self.do("call-next", sure=False, point_id=point_id)
         self.learn()
         called = self.known.get("entry called", [])
         for entry_id, step in zip(called, ("start", "no-show", "start"), strict=False):
             self.do(step, sure=False, entry_id=entry_id)
 
-    def _let_others_in(self) -> None:
-        """Make colleagues, keys and sessions that may be lost."""
+    def _add_spare_credentials(self) -> None:
+        """Create staff and API keys that requests may remove."""
         self.known["staff"] = [self.ask("POST", "/api/v1/staff", {"username": self.name(), "password": "long enough",
                                                                   "role": "clinician"})["id"] for _ in range(2)]  # fmt: skip
         self.known["api_key"] = [self.ask("POST", "/api/v1/api-keys", {"name": "spare"})["id"] for _ in range(8)]
 
     def learn(self) -> None:
-        """Remember what there is now."""
+        """Read the ids of the present records."""
         board = self.ask("GET", f"/api/v1/sites/{self.site_id}/board")["cells"]
         now: dict[str, list[Any]] = {"site": [self.site_id]}
         for key, cell in board.items():
@@ -217,26 +217,26 @@ class House:
 
 
 def some_address(chance: random.Random) -> str:
-    """Return an address of somebody, so that the wrong passwords of a run do not lock anybody out."""
+    """Return a random client address, so that wrong passwords of a run lock no user out."""
     return f"198.{chance.randrange(256)}.{chance.randrange(256)}.{chance.randrange(1, 255)}"
 
 
 def served(url: str) -> Json:
-    """Return the document as a server serves it."""
+    """Return the OpenAPI document of a server."""
     document: Json = httpx.get(f"{url}/api/openapi.json", timeout=60).raise_for_status().json()
     return document
 
 
 @dataclass
-class Feed:
-    """Exchanges what Schemathesis made up for what is there, most of the time."""
+class RealValues:
+    """Replaces most generated ids, tokens and passwords by real ones."""
 
     house: House
     chance: random.Random
     cursors: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, case: Case[Any], role: str, *, allowed: bool) -> None:
-        """Exchange ids, tokens and passwords in a case; what identifies the caller comes from the role alone."""
+        """Replace ids, tokens and passwords in a case. The caller's credential comes from the role alone."""
         label = case.operation.label
         for name in [name for name in case.headers if name.lower() in ("authorization", "cookie")]:
             del case.headers[name]
@@ -244,7 +244,7 @@ class Feed:
         if self.chance.random() < 0.8:
             case.headers.pop("Idempotency-Key", None)
         if not allowed:
-            self._spare(case)
+            self._protect(case)
             return
         self._path(case, label)
         if isinstance(case.body, dict):
@@ -253,8 +253,8 @@ class Feed:
         if isinstance(case.query, dict):
             self._query(case.query, label, role)
 
-    def _spare(self, case: Case[Any]) -> None:
-        """Keep those out of it whom the run itself signs in with: wrong elsewhere, a request may name them by chance."""
+    def _protect(self, case: Case[Any]) -> None:
+        """Replace the ids of the run's own staff and key: an invalid request may contain them by chance."""
         own = {str(each) for each in (*self.house.protected, self.house.own_key)}
         for name in ("staff_id", "api_key_id"):
             if str(case.path_parameters.get(name)) in own:
@@ -282,7 +282,7 @@ class Feed:
         several = self.house.known.get(kind) or self.house.known.get(kind.rpartition("_")[2], [])
         if kind in ("staff", "api_key") and (value in self.house.protected or value == self.house.own_key):
             value = None if value is None else (several or [10**9])[0]
-        if key == "behind_entry_id":  # of one queue and band there may be nobody else
+        if key == "behind_entry_id":  # the queue and band may have no other entry
             return None if self.chance.random() < 0.5 else self.chance.choice(self.house.known.get("entry waiting", [value]))
         if label.endswith("/reassign-provider") and key == "provider_id":
             several = self.house.known.get("provider waited for", several)
@@ -297,7 +297,7 @@ class Feed:
         return self.chance.choice(several)
 
     def _whole(self, body: Json, label: str, role: str) -> None:
-        """Put right what is only right together."""
+        """Set fields that are valid only together."""
         house, often = self.house, self.chance.random() < REAL
         who = house.staff.get(role, house.staff["clinician"])
         if label == f"POST {SESSION}" and often:
@@ -331,14 +331,14 @@ class Feed:
             query["site_id"] = house.site_id
 
     def learn(self, label: str, answer: Any) -> None:
-        """Remember where a list goes on, for its next page."""
+        """Remember the cursor of a list's next page."""
         if isinstance(answer, dict) and answer.get("pagination", {}).get("next"):
             self.cursors[label] = answer["pagination"]["next"]
 
 
 @dataclass
 class Report:
-    """What was asked and answered."""
+    """The counts of requests and answers, and the findings."""
 
     answers: dict[str, Counter[tuple[str, int]]] = field(default_factory=dict)
     findings: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -347,15 +347,15 @@ class Report:
 
     @property
     def asked(self) -> int:
-        """How many requests there were."""
+        """The number of requests."""
         return sum(counter.total() for counter in self.answers.values())
 
     def never_done(self) -> list[str]:
-        """Return the operations that nobody has been let do."""
+        """Return the operations that succeeded for no role."""
         return [label for label, counter in self.answers.items() if not any(200 <= status < 300 for _, status in counter)]
 
     def lines(self) -> Iterable[str]:
-        """Yield the counts for people: of each operation and role, how many were answered with 2xx and with 4xx."""
+        """Yield the counts as text: for each operation and role, the numbers of 2xx and 4xx answers."""
         yield f"{'operation':58}" + "".join(f"{role:>14}" for role in ROLES) + "    2xx/4xx"
         for label, counter in self.answers.items():
             good, bad = Counter[str](), Counter[str]()
@@ -368,46 +368,46 @@ class Report:
             yield f"left out: {label}: {why}"
         for label in self.never_done():
             codes = sorted({status for _, status in self.answers[label]})
-            yield f"never done by anybody: {label}: {codes}"
+            yield f"never succeeded: {label}: {codes}"
         for (label, title), text in self.findings.items():
             yield f"FINDING: {label}: {title}\n{text}"
 
 
 class Fuzzer:
-    """Asks every operation of a server's document, in rounds."""
+    """Calls every operation of a server's document, in rounds."""
 
     def __init__(self, house: House, seed: int, document: Json | None = None) -> None:
         self.house, self.seed = house, seed
         self.chance = random.Random(seed)
-        self.feed = Feed(house, self.chance)
+        self.real_values = RealValues(house, self.chance)
         self.schema = schemathesis.openapi.from_dict(document or served(house.url))
         results = list(self.schema.get_all_operations())
         found = [each.ok() for each in results if isinstance(each, Ok)]
-        assert len(found) == len(results), "the document describes something in a way that is not understood"
-        assert set(LEFT_OUT) <= {each.label for each in found}, "something is left out that is not there"
+        assert len(found) == len(results), "Schemathesis does not understand a part of the document"
+        assert set(LEFT_OUT) <= {each.label for each in found}, "an operation is left out that the document does not contain"
         self.operations: list[Operation] = [each for each in found if each.label not in LEFT_OUT]
         self.strategies: dict[tuple[str, bool], SearchStrategy[Case[Any]]] = {}
         self.report = Report({each.label: Counter() for each in self.operations})
         self.session = requests.Session()
-        self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # nobody is signed in by the last answer
+        self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # no answer signs the next request in
 
     def only(self, part: str) -> None:
-        """Ask nothing but the operations with ``part`` in their names."""
+        """Call only the operations with ``part`` in their names."""
         self.operations = [each for each in self.operations if part in each.label]
         self.report.answers = {each.label: Counter() for each in self.operations}
 
-    def run(self, examples: int, rounds: int, seconds: float, told: Callable[[str], None] = lambda _: None) -> Report:
-        """Ask each operation ``examples`` times, in so many rounds; stop when the time is over."""
+    def run(self, examples: int, rounds: int, seconds: float, say: Callable[[str], None] = lambda _: None) -> Report:
+        """Call each operation ``examples`` times, spread over ``rounds``; stop after ``seconds``. ``say`` gets progress."""
         began = time.monotonic()
         for number in range(rounds):
-            self.house.tend()
+            self.house.prepare()
             self.chance.shuffle(self.operations)
             for operation in self.operations:
                 if time.monotonic() - began > seconds:
                     self.report.out_of_time = True
                     break
                 self._ask(operation, examples // rounds, self.seed * 1000 + number)
-            told(f"round {number + 1} of {rounds}: {self.report.asked} requests, {time.monotonic() - began:.0f} s")
+            say(f"round {number + 1} of {rounds}: {self.report.asked} requests, {time.monotonic() - began:.0f} s")
         self.report.seconds = time.monotonic() - began
         self.session.close()
         return self.report
@@ -420,14 +420,14 @@ class Fuzzer:
         return self.strategies[key]
 
     def _ask(self, operation: Operation, examples: int, seed: int) -> None:
-        needy = operation.label.startswith("POST " + COMMAND)
+        is_command = operation.label.startswith("POST " + COMMAND)
         parts = bool(operation.body) or bool(operation.query)
         wrong = round(examples * NEGATIVE) if parts else 0
         for allowed, count in ((True, examples - wrong), (False, wrong)):
             if not count:
                 continue
             self._examples(self._strategy(operation, allowed), count, seed, allowed=allowed)
-        if needy:
+        if is_command:
             self.house.learn()
 
     def _examples(self, strategy: SearchStrategy[Case[Any]], count: int, seed: int, *, allowed: bool) -> None:
@@ -444,12 +444,12 @@ class Fuzzer:
 
     def _send(self, case: Case[Any], *, allowed: bool) -> None:
         role = "admin" if self.chance.random() < 0.4 else self.chance.choice(ROLES)
-        self.feed(case, role, allowed=allowed)
+        self.real_values(case, role, allowed=allowed)
         label = case.operation.label
         headers = {"X-Forwarded-For": some_address(self.chance)}
         token = self.house.tokens.get(role)
         if label == f"DELETE {SESSION}" and role in STAFF:
-            token = self.house.open_session(role)["access_token"]  # to be thrown away: the role's own is still needed
+            token = self.house.open_session(role)["access_token"]  # a spare session: the run still needs the role's own
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         response = case.call(base_url=self.house.url, session=self.session, headers=headers, timeout=30)
@@ -466,9 +466,9 @@ class Fuzzer:
         if response.status_code >= 400:
             error = json_body.get("error") if isinstance(json_body, dict) else None
             if not isinstance(error, dict) or set(error) != {"code", "message", "details", "request_id", "timestamp"}:
-                problems.append(("not the error's shape", response.text[:400]))
+                problems.append(("an error without the documented shape", response.text[:400]))
         elif allowed:
-            self.feed.learn(label, json_body)
+            self.real_values.learn(label, json_body)
         try:
             case.validate_response(response, checks=[*CHECKS] if allowed else [*CHECKS, negative_data_rejection])
         except FailureGroup as failures:
