@@ -1,5 +1,4 @@
-"""The server with one address more, behind which it fails: ``python -m tests.browser.broken PORT``. So the page that it
-shows then is the real one, got the real way."""
+"""The server with one extra address that fails: ``python -m tests.browser.broken PORT``. It serves the real error page."""
 
 from __future__ import annotations
 
@@ -17,8 +16,8 @@ PATH = "/broken"
 
 
 async def fail(_: Request) -> Response:
-    """Fail as nobody expected."""
-    raise RuntimeError("this is what the test asked for")
+    """Raise an unexpected error."""
+    raise RuntimeError("the test requested this error")
 
 
 if __name__ == "__main__":

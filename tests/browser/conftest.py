@@ -1,4 +1,4 @@
-"""A real browser: Debian's Chromium, driven by Playwright, against a running server."""
+"""Fixtures for a real browser: Debian's Chromium, driven by Playwright, and a running server."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tests.support.demo import demo
 from tests.support.processes import program
 from tests.support.server import Server, environment, seed, serving
 
-# Debian's Chromium looks things up at every start unless it is told not to.
+# Without these options, Debian's Chromium sends requests of its own at every start.
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-background-networking",
-    # A page may make sound when it was touched, and not because other pages were heard at this address before.
+    # A page may play sound only after a touch, not because other pages of this address played sound before.
     "--disable-features=MediaEngagementBypassAutoplayPolicies",
     "--disable-component-update",
     "--disable-gpu",
@@ -27,7 +27,7 @@ ARGUMENTS = [
     "--no-first-run",
 ]
 HEARTBEAT = 1.0
-# What the browser itself writes into the console while there is no network, or no server.
+# Parts of console messages from the browser itself while the network or the server is away.
 AWAY = ("net::ERR", "503 (Service Unavailable)", "when fetching the script", "Failed to fetch")
 
 
@@ -61,19 +61,19 @@ def demo_base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def seeded(env: dict[str, str], server: Server) -> Seed:
-    """A site of its own for each test."""
+    """Return a new site for each test."""
     return seed(env, points=2, tickets=6, displays=1)
 
 
 @dataclass
 class Watch:
-    """What a page did that no page may do."""
+    """Collects the violations of pages: console messages, errors and requests to other hosts."""
 
     complaints: list[str] = field(default_factory=list)
     allowed: tuple[str, ...] = ()
 
     def over(self, page: Page, own: str) -> None:
-        """Watch a page of the server at ``own``."""
+        """Watch a page. Requests to other origins than ``own`` are violations."""
         page.on("console", self.console)
         page.on("pageerror", self.error)
         page.on("request", lambda each: self.request(each, own))
@@ -96,10 +96,10 @@ OPENED = pytest.StashKey[list[tuple[Page, Watch]]]()
 
 @pytest.fixture
 def open_page(browser: Browser, server: Server, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
-    """Open pages, each in a browser of its own; afterwards nothing may have been complained about.
+    """Yield a function that opens a page in its own browser context. At the end no page may have a violation.
 
-    ``allowed`` names parts of console lines that the browser itself writes and the test expects; ``script`` is run before
-    any of the page's own.
+    ``allowed`` names parts of console messages that the test expects from the browser itself. ``script`` runs before the
+    scripts of the page.
     """
     opened = request.node.stash.setdefault(OPENED, [])
 
@@ -123,7 +123,7 @@ def open_page(browser: Browser, server: Server, request: pytest.FixtureRequest, 
 
 
 def sign_in_as(request: APIRequestContext, seeded: Seed, role: str, base: str = "") -> None:
-    """Sign a browser in as the member of staff who has a role: at ``base``, else at its own server."""
+    """Sign a browser in as the seeded staff member with a role: at ``base``, else at its own server."""
     member = next(each for each in seeded["staff"] if each["role"] == role)
     credentials = {"username": member["username"], "password": member["password"]}
     answer = request.post(f"{base}/api/v1/session", data=credentials)
@@ -134,7 +134,7 @@ def sign_in_as(request: APIRequestContext, seeded: Seed, role: str, base: str = 
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Tell with a failure what each page showed: what failed on a busy machine may not come again."""
+    """Add the text of each open page to a failure's report: a failure of a busy machine may be hard to repeat."""
     report = yield
     if call.when == "call" and report.failed:
         for page, watch in item.stash.get(OPENED, []):

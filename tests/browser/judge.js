@@ -1,4 +1,4 @@
-/** What the tests measure inside of a page. Evaluated there by the debugger, so no page has to let it in. */
+/** Measurements of the tests inside a page. The debugger evaluates this file, so the page's policy does not block it. */
 window.judge = (() => {
   const PARTS = ["", "::before", "::after"];
   const LOOKS = ["outlineStyle", "outlineWidth", "outlineColor", "boxShadow", "borderColor", "backgroundColor", "textDecoration", "clipPath"];
@@ -10,7 +10,7 @@ window.judge = (() => {
   const root = () => document.querySelector("dialog[open]") ?? document.body;
   const before = new WeakMap();
 
-  /** Words that lie outside of the screen, where only scrolling sideways would bring them in. */
+  /** Return the texts outside the screen that only horizontal scrolling can reach. */
   function outside() {
     const width = document.documentElement.clientWidth;
     const whole = document.scrollingElement.scrollWidth;
@@ -18,7 +18,7 @@ window.judge = (() => {
     for (const each of root().querySelectorAll("*")) {
       if (!each.checkVisibility({ visibilityProperty: true, opacityProperty: true })) continue;
       if (![...each.childNodes].some((node) => node.nodeType === 3 && node.data.trim())) continue;
-      let apart = false; // it scrolls by itself, or is for those who listen
+      let apart = false; // in a part that scrolls by itself, or a text for screen readers
       for (let within = each; within && within !== document.body; within = within.parentElement) {
         const style = getComputedStyle(within);
         if (/auto|scroll/.test(style.overflowX) && within.scrollWidth > within.clientWidth) apart = true;
@@ -30,7 +30,7 @@ window.judge = (() => {
     return found;
   }
 
-  /** What Tab should come to, by a key of each; of radio buttons with one name it is one. */
+  /** Return the elements that Tab must reach, by a key. Radio buttons with one name count as one element. */
   function reachable() {
     const wanted = {};
     let n = 0;
@@ -45,7 +45,7 @@ window.judge = (() => {
     return wanted;
   }
 
-  /** What has the focus, and whether it, or what it stands in, looks different for it. */
+  /** Return the focused element, and whether it or its container looks different with the focus. */
   function focused() {
     const found = document.activeElement;
     if (found === null || found === document.body) return null;
@@ -54,7 +54,7 @@ window.judge = (() => {
     return { key: found.dataset.reached ?? "", seen, name: named(found) };
   }
 
-  /** Where the words of a call's ticket stand. */
+  /** Return the box around the ticket label of a call. */
   function ticketBox(label) {
     const all = [...document.querySelectorAll(`[data-call="${label}"], [data-call="${label}"] *`)];
     const { x, y, width, height } = all.filter((each) => each.textContent.trim() === label).pop().getBoundingClientRect();
@@ -73,8 +73,8 @@ window.judge = (() => {
   };
 
   /**
-   * How high the letters in a picture are, and how they stand out. Its commonest colour is the ground; of the next few,
-   * which fill strokes and are no edge's, the one furthest from the ground is the ink.
+   * Return the height and the contrast of the letters in a picture. The most common colour is the ground. The next three
+   * fill strokes, not edges: of these the colour with the highest contrast to the ground is the ink.
    */
   async function letters(png) {
     const image = new Image();

@@ -1,4 +1,4 @@
-"""What a page costs: bytes on the wire by Chromium's own count, and how soon there is something to see."""
+"""The cost of a page: bytes on the wire as Chromium counts them, and the time until the page is useful."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Page
 
-# By when the page shows what it is for; what has no selector of its own here shows it with its heading.
+# A page is useful when an element with its selector is visible. Without a selector here, the heading counts.
 USEFUL = {
     "display": "[data-call], [data-queue]",
     "patient": "[data-state]",
@@ -31,7 +31,7 @@ _NOTE_IT = """selector => {
 
 @dataclass
 class Scales:
-    """Weighs what one page loads. Make it before the page goes anywhere."""
+    """Counts the bytes that one page loads. Create it before the page loads its first address."""
 
     page: Page
     kinds: dict[str, str] = field(default_factory=dict)
@@ -48,11 +48,11 @@ class Scales:
 
     @property
     def requests(self) -> int:
-        """How many requests there were."""
+        """The number of requests."""
         return len(self.sizes)
 
     def bytes(self, *without: str) -> int:
-        """What came over the wire, headers too; without the kinds that Chromium calls so."""
+        """Return the received bytes with headers, ``without`` some of Chromium's resource types."""
         return round(sum(size for key, size in self.sizes.items() if self.kinds.get(key) not in without))
 
     def _sent(self, event: Any) -> None:
@@ -68,12 +68,12 @@ class Scales:
 
 
 def note_paints(context: BrowserContext, name: str) -> None:
-    """Let the pages that a context opens note when they are of use."""
+    """Make the pages of a context record the time at which they become useful."""
     context.add_init_script(f"({_NOTE_IT})({USEFUL.get(name, 'h1')!r})")
 
 
 def useful_at(page: Page) -> tuple[float, float]:
-    """Return the milliseconds from the start until the first paint of anything, and until the page is of use."""
+    """Return the milliseconds from the start to the first paint, and to the moment when the page is useful."""
     while not page.evaluate("window.usefulAt !== undefined && window.paints !== undefined"):
         page.wait_for_timeout(20)
     first: float = page.evaluate("Math.min(...window.paints.map(each => each.startTime))")
@@ -82,7 +82,7 @@ def useful_at(page: Page) -> tuple[float, float]:
 
 
 def largest_at(page: Page) -> float:
-    """Return the milliseconds until the largest thing that the page has painted so far (its LCP)."""
+    """Return the milliseconds from the start to the largest contentful paint so far (LCP)."""
     while not page.evaluate("window.largest !== undefined"):
         page.wait_for_timeout(20)
     largest: float = page.evaluate("window.largest")

@@ -1,4 +1,4 @@
-"""Every page in every state worth judging, each reached the way a person reaches it. A new page is a row in `STATES`."""
+"""Every page in each of its states, reached by the actions of a user. A new page is a row in `ALL`."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ LAPTOP = (1280, 800)
 TELEVISION = (1920, 1080)
 WAITING = '[data-entry][data-state="waiting"]'
 PHONE = (390, 844)
-# The browser's own words for an answer that the state is about.
+# Parts of the browser's own console messages for answers that a state needs.
 EXPECTED = ("401 (Unauthorized)", "404 (Not Found)", "429 (Too Many Requests)", "500 (Internal Server Error)")
 
 
 @dataclass
 class Stage:
-    """What the states are played on: a site in the middle of its day, an empty one, the demo, and a server that fails."""
+    """The servers and sites of the states: a busy site, an empty site, the demo, and an address that fails."""
 
     browser: Browser
     server: Server
@@ -43,34 +43,34 @@ class Stage:
     failing: str
     labels: dict[str, str] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
-    watch: Watch = field(default_factory=lambda: Watch(allowed=EXPECTED))  # over all its pages
+    watch: Watch = field(default_factory=lambda: Watch(allowed=EXPECTED))  # of all its pages
     _contexts: dict[tuple[int, str], BrowserContext] = field(default_factory=dict)
-    _free: dict[tuple[BrowserContext, str], list[Page]] = field(default_factory=dict)  # tabs, by whose pages they show
+    _free: dict[tuple[BrowserContext, str], list[Page]] = field(default_factory=dict)  # unused tabs, by context and origin
 
     def context(self, seeded: Seed | None = None, role: str = "") -> BrowserContext:
-        """Return the browser of somebody: of a member of staff, signed in, or of anybody."""
+        """Return the browser context of a staff member with a role, signed in, or of an anonymous visitor."""
         key = (seeded["site_id"] if seeded else 0, role)
         if key not in self._contexts:
             context = self._contexts[key] = self.browser.new_context(base_url=self.server.url)
             context.set_default_timeout(30 * SECONDS)
-            context.add_init_script(path=AXE)  # half a megabyte: the browser is given it once, not with every page
+            context.add_init_script(path=AXE)  # half a megabyte: sent to the browser once, not for every page
             if seeded is not None and role:
                 sign_in_as(context.request, seeded, role)
         return self._contexts[key]
 
     def open(self, path: str, language: str, *, size: tuple[int, int], seeded: Seed | None = None, role: str = "") -> Page:
-        """Open an address in a language; when it has been looked at, it is `done`."""
+        """Open an address in a language. Call `done` after its checks."""
         context = self.context(seeded, role)
         own = origin(self.server.url if path.startswith("/") else path)
         free = self._free.setdefault((context, own), [])
         page = free.pop() if free else self._tab(context, own)
         page.set_viewport_size({"width": size[0], "height": size[1]})
         page.goto(with_language(path, language))
-        expect(page.locator("html")).to_have_attribute("lang", language)  # its texts are fetched when it has come
+        expect(page.locator("html")).to_have_attribute("lang", language)  # the page then has its texts
         return page
 
     def done(self, page: Page) -> None:
-        """Leave a page: its tab is used again, for a new one costs two thirds of all that a page does."""
+        """Reset a page and keep its tab: a new tab takes two thirds of the time of a page."""
         own = origin(page.url)
         page.evaluate("sessionStorage.clear()")
         page.goto("about:blank")
@@ -99,7 +99,7 @@ class State:
     name: str
     arrange: Arrange
     languages: Sequence[str] = LANGUAGES
-    part: str = ""  # of the page's HTML, that it is about
+    part: str = ""  # a part of the page's HTML that the state needs
 
     def __str__(self) -> str:
         return f"{self.page}-{self.name}"
@@ -117,7 +117,7 @@ def with_language(path: str, language: str) -> str:
 
 @contextmanager
 def failing(env: dict[str, str], folder: Path) -> Iterator[str]:
-    """Run a server that fails at one address; yield that."""
+    """Run a server that fails at one address; yield the address."""
     port = free_port()
     command = [sys.executable, "-m", "tests.browser.broken", str(port)]
     with running(command, folder / "broken.log", env) as process:
@@ -127,7 +127,7 @@ def failing(env: dict[str, str], folder: Path) -> Iterator[str]:
 
 
 def furnish(env: dict[str, str], server: Server) -> tuple[Seed, dict[str, str], dict[str, str]]:
-    """Return a site in the middle of its day, and the labels and page tokens of its patients by their state."""
+    """Return a busy site, and the labels and ticket tokens of its patients by state."""
     seeded = seed(env, points=3, tickets=9, displays=1)
     labels: dict[str, str] = {}
     tokens = {each["label"]: each["token"] for each in seeded["tickets"]}
@@ -164,17 +164,17 @@ def furnish(env: dict[str, str], server: Server) -> tuple[Seed, dict[str, str], 
     return seeded, labels, {state: tokens[label] for state, label in labels.items()}
 
 
-# How each page is reached.
+# The actions that reach each state.
 
 
 def live(page: Page) -> Page:
-    """Wait until a page shows the truth."""
+    """Wait until a page is live."""
     expect(page.locator("body")).to_have_attribute("data-live", "live", timeout=30 * SECONDS)
     return page
 
 
 def sign_in_wrongly(page: Page, name: str, password: str) -> None:
-    """Fill the form and send it; wait for what is said."""
+    """Fill the form and send it; wait for an error message."""
     page.fill("[name=username]", name)
     page.fill("[name=password]", password)
     page.click("[type=submit]")
@@ -292,7 +292,7 @@ def reception_with_guest(stage: Stage, language: str) -> Page:
 
 
 def dialog(before: Arrange, name: str, *steps: str) -> Arrange:
-    """Return how a dialog is opened: by pressing what the selectors name, one after the other."""
+    """Return an arrangement that opens a dialog by clicking the ``steps`` one after the other."""
 
     def arrange(stage: Stage, language: str) -> Page:
         page = before(stage, language)
@@ -332,7 +332,7 @@ def cancel_refused(stage: Stage, language: str) -> Page:
 
 
 def pair_refused(stage: Stage, language: str) -> Page:
-    """An administrator at a display's row, with a code that no screen shows."""
+    """Open the pairing dialog as an administrator, and enter a code that no screen shows."""
     page = dialog(staff_page("/reception", "admin", "busy"), "pair", ".display-button")(stage, language)
     page.fill("#pair [name=code]", "ACD EFG")
     page.locator("#pair [type=submit]").click()
@@ -341,7 +341,7 @@ def pair_refused(stage: Stage, language: str) -> Page:
 
 
 def room_at(index: int, name: str = "busy", size: tuple[int, int] = PHONE) -> Arrange:
-    """Return how a room's console is reached: one says once which room it is."""
+    """Return an arrangement that opens a room's console by choosing its room."""
 
     def arrange(stage: Stage, language: str) -> Page:
         page = room_choice(stage, language, name)
@@ -355,14 +355,14 @@ def room_at(index: int, name: str = "busy", size: tuple[int, int] = PHONE) -> Ar
 def room_choice(stage: Stage, language: str, name: str = "busy") -> Page:
     seeded: Seed = getattr(stage, name)
     page = stage.open("/room", language, size=PHONE, seeded=seeded, role="clinician")
-    page.evaluate("localStorage.clear()")  # it remembers the room
+    page.evaluate("localStorage.clear()")  # the browser remembers the room
     page.reload()
     expect(page.locator("[data-choose]").first).to_be_visible(timeout=30 * SECONDS)
     return page
 
 
 def pairing(stage: Stage, language: str) -> Page:
-    page = stage.open("/display", language, size=TELEVISION, role="a screen that is nobody's yet")
+    page = stage.open("/display", language, size=TELEVISION, role="an unpaired screen")
     expect(page.locator("main[data-pairing]")).to_be_visible()
     expect(page.locator("[data-code]")).not_to_be_empty(timeout=30 * SECONDS)
     return page
@@ -377,7 +377,7 @@ ALL = [
     State("sign-in", "locked", sign_in_locked),
     State("not-found", "shown", not_found),
     State("error", "shown", error),
-    # Its reference is long, and English: what is around it stands for the other languages the other way round.
+    # The API reference is long and English. Arabic covers the other direction of its frame.
     State("docs", "read", docs, languages=("en", "ar")),
     State("display", "busy", display_of("busy")),
     State("display", "empty", display_of("empty")),
@@ -424,7 +424,7 @@ ALL = [
 
 
 def html_of(page: str) -> str:
-    """Return a page as it is served."""
+    """Return the HTML of a page, or an empty text."""
     path = WEB / "pages" / f"{page}.html"
     return path.read_text() if path.exists() else ""
 

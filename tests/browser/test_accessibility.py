@@ -1,4 +1,4 @@
-"""WCAG 2.2 AA on every page in every state: by axe-core, in both themes and every language, at 320 pixels, by keyboard."""
+"""WCAG 2.2 AA on every page in every state: axe-core in both themes and every language, 320 pixels, and the keyboard."""
 
 from __future__ import annotations
 
@@ -36,8 +36,7 @@ pytestmark = pytest.mark.long
 
 JUDGE = (Path(__file__).parent / "judge.js").read_text()
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-# What a theme may spoil: all other rules are about the same document. And the other way round: of what a language may
-# spoil, colours depend only on which way it is written.
+# Themes affect only these rules, since the document stays the same. Languages affect these rules only by their direction.
 OF_COLOURS = ["color-contrast", "link-in-text-block"]
 BOTH_WAYS = {"en", "ar"}
 NARROW = {"width": 320, "height": 640}
@@ -57,38 +56,40 @@ def stage(
         stage.close()
 
 
-def test_every_page_and_every_dialog_is_judged() -> None:
+def test_every_page_and_dialog_has_a_state() -> None:
     assert {state.page for state in STATES} == PAGES
     for page in PAGES:
         for each in re.findall(r'<dialog (id="[a-z-]+")', html_of(page)):
-            assert any(state.page == page and state.part == each for state in STATES), f"{page}: the dialog {each}"
+            assert any(state.page == page and state.part == each for state in STATES), (
+                f"{page}: the dialog {each} has no state"
+            )
 
 
 @pytest.mark.parametrize("state", STATES, ids=str)
-def test_a_page_has_no_violation(stage: Stage, state: State) -> None:
-    """No violation, nothing lost at 320 pixels, all of it by keyboard, and nothing that no page may do.
+def test_page_has_no_violation(stage: Stage, state: State) -> None:
+    """Check axe-core, 320 pixels, the keyboard, and the watch of the page, in every language of the state.
 
-    In every language of the state; in a sample, in one that changes every day.
+    A sample checks one language, which changes every day.
     """
     found: list[str] = []
     for language in sample(state.languages, 1, str(state)):
         stage.watch.complaints.clear()
         page = state.arrange(stage, language)
-        said = page.evaluate("document.documentElement.lang")
-        assert said == language, f"asked for {language}, the page speaks {said}"
-        wrong = judged(page, with_colours=language in BOTH_WAYS) + too_wide(page)
-        if language == "en" and state.page != "display":  # nobody stands at a display with a keyboard
-            wrong += not_by_keyboard(page)
+        spoken = page.evaluate("document.documentElement.lang")
+        assert spoken == language, f"the page speaks {spoken} instead of {language}"
+        wrong = axe_violations(page, with_colours=language in BOTH_WAYS) + overflowing_texts(page)
+        if language == "en" and state.page != "display":  # a display has no keyboard
+            wrong += keyboard_problems(page)
         stage.done(page)
         found += [f"{language}: {each}" for each in (*wrong, *stage.watch.complaints)]
     assert not found, "\n".join(["", *found])
 
 
-def test_screens_whose_server_is_away(stage: Stage, env: dict[str, str], tmp_path: Path) -> None:
-    """The server freezes: what each page says then, and how, is judged like all else."""
+def test_stale_page_has_no_violation(stage: Stage, env: dict[str, str], tmp_path: Path) -> None:
+    """The pages are checked while their server is frozen."""
     found: list[str] = []
     with serving(env, tmp_path, name="away") as other:
-        # A browser of its own for each language: it keeps six connections to a server, and each page holds one.
+        # Each language has its own browser contexts: a browser allows six connections to a server, and each page holds one.
         stages = {
             language: Stage(
                 stage.browser, other, stage.busy, stage.empty, stage.demo, stage.failing, stage.labels, stage.tokens
@@ -106,7 +107,10 @@ def test_screens_whose_server_is_away(stage: Stage, env: dict[str, str], tmp_pat
         try:
             for row, language, page in pages:
                 expect(page.locator("body")).to_have_attribute("data-live", "stale", timeout=HEARTBEAT * 20 * SECONDS)
-                found += [f"{row}, {language}: {each}" for each in judged(page, language in BOTH_WAYS) + too_wide(page)]
+                found += [
+                    f"{row}, {language}: {each}"
+                    for each in axe_violations(page, language in BOTH_WAYS) + overflowing_texts(page)
+                ]
         finally:
             for _, _, page in pages:
                 page.close()
@@ -117,8 +121,8 @@ def test_screens_whose_server_is_away(stage: Stage, env: dict[str, str], tmp_pat
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_a_call_is_read_from_eight_metres(stage: Stage, theme: Any) -> None:
-    """The ink of the newest call's ticket is 7.5 % of the screen's height and stands out 7:1, as do all words there."""
+def test_call_is_legible_from_eight_metres(stage: Stage, theme: Any) -> None:
+    """The letters of the newest call's ticket have 7.5 % of the screen's height. All texts have a contrast of 7:1."""
     page = display_of("busy")(stage, "en")
     page.emulate_media(color_scheme=theme, reduced_motion="reduce")
     page.evaluate("document.fonts.ready")
@@ -133,11 +137,11 @@ def test_a_call_is_read_from_eight_metres(stage: Stage, theme: Any) -> None:
     assert not described(enhanced["violations"])
 
 
-def judged(page: Page, with_colours: bool) -> list[str]:
-    """Return what axe-core finds; with colours, in the light and in the dark."""
+def axe_violations(page: Page, with_colours: bool) -> list[str]:
+    """Return the violations that axe-core finds. With colours, check the light and the dark theme."""
     page.emulate_media(color_scheme="light", reduced_motion="reduce")
     page.evaluate("document.fonts.ready")
-    # Behind a dialog nothing can be reached: the page itself is a state of its own.
+    # An open dialog makes the page behind it inert. That page has its own state.
     run = "options => axe.run(document.querySelector('dialog[open]') ?? document, {...options, resultTypes: ['violations']})"
     left_out = {} if with_colours else {"rules": {each: {"enabled": False} for each in OF_COLOURS}}
     light = page.evaluate(run, {"runOnly": {"type": "tag", "values": TAGS}} | left_out)
@@ -149,8 +153,8 @@ def judged(page: Page, with_colours: bool) -> list[str]:
     return found
 
 
-def not_by_keyboard(page: Page) -> list[str]:
-    """Go through the page by Tab; return what it does not come to, and what does not look focused when it has the focus."""
+def keyboard_problems(page: Page) -> list[str]:
+    """Press Tab through the page; return the elements without a visible focus, and the elements that Tab misses."""
     page.evaluate(JUDGE)
     wanted = page.evaluate("judge.reachable()")
     reached: set[str] = set()
@@ -164,12 +168,12 @@ def not_by_keyboard(page: Page) -> list[str]:
             break
         reached.add(at["key"])
         if not at["seen"]:
-            found.add(f"nobody sees the focus on {at['name']}")
-    return [*found, *(f"Tab does not come to {name}" for key, name in wanted.items() if key not in reached)]
+            found.add(f"the focus is invisible on {at['name']}")
+    return [*found, *(f"Tab does not reach {name}" for key, name in wanted.items() if key not in reached)]
 
 
 def described(violations: list[dict[str, Any]]) -> list[str]:
-    """Return violations in words."""
+    """Return violations as text."""
     return [
         f"{each['id']}: {node['target']} {node['failureSummary'].splitlines()[-1].strip()}"
         for each in violations
@@ -177,8 +181,8 @@ def described(violations: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def too_wide(page: Page) -> list[str]:
-    """Return what lies outside of a screen of 320 pixels, out of reach of any scrolling but up and down."""
+def overflowing_texts(page: Page) -> list[str]:
+    """Return the texts that vertical scrolling cannot reach on a screen of 320 pixels."""
     before = page.viewport_size
     page.set_viewport_size({"width": NARROW["width"], "height": NARROW["height"]})
     page.evaluate(JUDGE)

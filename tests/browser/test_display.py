@@ -1,4 +1,4 @@
-"""The waiting-room display in a real browser: what is seen, what is heard, and what becomes of it when nobody is there."""
+"""The waiting-room display in a real browser: its board, its sound, outages, updates and pairing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.long
 
 SECONDS = 1000
 ROOT = Path(__file__).parents[2]
-# Each sound that a page makes, written down where the test can read it: a ring is two tones, words are a buffer.
+# Records each sound of a page for the test. A ring consists of two tones, speech is a buffer.
 EARS = """
 window.heard = [];
 for (const kind of [AudioScheduledSourceNode, AudioBufferSourceNode]) {
@@ -56,9 +56,9 @@ SILENCED = "document.querySelector('[data-sound-hint]')?.hidden === false"
 
 
 def until_silenced(page: Page) -> None:
-    """Wait until the page has found that nobody has touched it.
+    """Wait until the page has found that it may not play sound before a touch.
 
-    All that Playwright itself asks of a page counts as a touch, and lets it sound; this does not.
+    Each evaluation by Playwright counts as a touch and allows sound. The debugger's own evaluation does not.
     """
     session = page.context.new_cdp_session(page)
     wait_until(lambda: session.send("Runtime.evaluate", {"expression": SILENCED})["result"].get("value") is True, "the hint")
@@ -73,7 +73,7 @@ def floor(server: Server, seeded: Seed) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def relay(server: Server) -> Iterator[Relay]:
-    """The network between a screen and the server."""
+    """Yield the network between a screen and the server."""
     relay = Relay(server.port)
     yield relay
     relay.close()
@@ -85,8 +85,8 @@ def do(client: httpx.Client, name: str, **body: Any) -> Any:
     return answer.json()
 
 
-def spoken(page: Page) -> list[str]:
-    """Return what the page asked the server to say: each announcement's language."""
+def spoken_languages(page: Page) -> list[str]:
+    """Return the languages of the announcements that the page requested from the server."""
     return [re.findall(r"language=(\w+)", url)[0] for url in page.evaluate(ASKED)]
 
 
@@ -95,7 +95,7 @@ ASKED = """() => performance.getEntriesByType("resource").map(({ name }) => name
 
 
 def until(page: Page, holds: str, argument: Any = None, seconds: float = 60) -> None:
-    """Wait until a function holds in the page, also one that has to wait itself, also while the page is loaded anew."""
+    """Wait until a function, which may be asynchronous, returns true in the page. The page may reload meanwhile."""
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         with suppress(Error):
@@ -105,16 +105,16 @@ def until(page: Page, holds: str, argument: Any = None, seconds: float = 60) -> 
     raise AssertionError(f"{holds} never held; heard: {page.evaluate('() => window.heard')}")
 
 
-def settle(page: Page) -> None:
-    """Wait for longer than anything that is being said takes to begin."""
+def wait_for_further_sounds(page: Page) -> None:
+    """Wait longer than any pending sound needs to begin."""
     page.wait_for_timeout(1500)
 
 
-# Seen
+# The board
 
 
-def test_the_board(open_page: Open, seeded: Seed, floor: httpx.Client) -> None:
-    """A call is shown, the newest largest; over, it is among the last; who is next and how long it takes stand beside it."""
+def test_board_shows_calls_last_calls_and_next_patients(open_page: Open, seeded: Seed, floor: httpx.Client) -> None:
+    """Open calls are shown, the newest first. Ended calls become last calls. Queues show next patients and the wait."""
     first, second = (each["label"] for each in seeded["tickets"][:2])
     page = open_display(open_page, seeded)
     queue = page.locator(f'[data-queue="{seeded["queue_ids"][0]}"]')
@@ -137,7 +137,7 @@ def test_the_board(open_page: Open, seeded: Seed, floor: httpx.Client) -> None:
     expect(page.locator(".clock")).to_have_text(re.compile(r"^\d\d:\d\d$"))
 
 
-def test_a_call_that_was_taken_back_is_no_last_call(open_page: Open, seeded: Seed, floor: httpx.Client) -> None:
+def test_undone_call_is_not_a_last_call(open_page: Open, seeded: Seed, floor: httpx.Client) -> None:
     page = open_display(open_page, seeded)
     called = do(floor, "call-next", point_id=seeded["point_ids"][0])["entry"]
     expect(page.locator("[data-call]")).to_have_count(1)
@@ -183,8 +183,8 @@ CAPITALS = """() => {
 SIZES = ((1366, 768), (1920, 1080), (3840, 2160), (1080, 1920))
 
 
-def test_it_is_legible_from_eight_metres(open_page: Open, seeded: Seed, floor: httpx.Client, relay: Relay) -> None:
-    """The newest call's capitals have 7.5 % of the screen's height (of its width, hung upright), and all text has 7:1."""
+def test_display_is_legible_from_eight_metres(open_page: Open, seeded: Seed, floor: httpx.Client, relay: Relay) -> None:
+    """The newest call's capitals have 7.5 % of the screen's shorter side, and all texts a contrast of 7:1."""
     page = open_display(open_page, seeded, at=relay.url)
     do(floor, "broadcast-message", site_id=seeded["site_id"], message="Please mind the step.")
     for point_id in seeded["point_ids"]:
@@ -195,7 +195,9 @@ def test_it_is_legible_from_eight_metres(open_page: Open, seeded: Seed, floor: h
         page.set_viewport_size({"width": width, "height": height})
         assert page.evaluate(CAPITALS) >= 0.075 * min(width, height)
         html = page.locator("html")
-        assert html.evaluate("each => [each.scrollWidth, each.scrollHeight]") == [width, height], "nothing sticks out"
+        assert html.evaluate("each => [each.scrollWidth, each.scrollHeight]") == [width, height], (
+            "a part overflows the screen"
+        )
     for state in ("live", "stale"):
         if state == "stale":
             relay.take_away()
@@ -208,7 +210,7 @@ def test_it_is_legible_from_eight_metres(open_page: Open, seeded: Seed, floor: h
 
 
 @pytest.mark.parametrize(("language", "words", "direction"), [("ar", "النداء الآن", "rtl"), ("fr", "Appel en cours", "ltr")])
-def test_it_speaks_the_site_s_language(
+def test_display_uses_the_language_of_the_site(
     open_page: Open, server: Server, seeded: Seed, language: str, words: str, direction: str
 ) -> None:
     with server.client(server.sign_in(seeded, "admin")) as admin:
@@ -220,14 +222,16 @@ def test_it_speaks_the_site_s_language(
     fonts = page.evaluate(
         "() => [...document.fonts].filter(({ status }) => status === 'loaded').map(({ family }) => family)"
     )
-    assert ("Noto Sans Arabic" in {each.strip('"') for each in fonts}) is (language == "ar"), "loaded for Arabic alone"
+    assert ("Noto Sans Arabic" in {each.strip('"') for each in fonts}) is (language == "ar"), (
+        "the Arabic font is for Arabic alone"
+    )
 
 
-# Heard
+# Sound
 
 
-def test_each_call_is_heard_once(open_page: Open, seeded: Seed, floor: httpx.Client) -> None:
-    """What was called before is not news; a call is, and a recall, in the patient's own language too; a reload is not."""
+def test_each_call_is_announced_once(open_page: Open, seeded: Seed, floor: httpx.Client) -> None:
+    """A call and a recall are announced, also in the patient's language. A reload and earlier calls are not."""
     before = do(floor, "call-next", point_id=seeded["point_ids"][0])["entry"]
     page = open_display(open_page, seeded, ears=True)
     expect(page.locator(f'[data-call="{before["label"]}"]')).to_be_visible()
@@ -237,25 +241,25 @@ def test_each_call_is_heard_once(open_page: Open, seeded: Seed, floor: httpx.Cli
     entry = do(floor, "issue-ticket", queue_id=seeded["queue_ids"][0], priority="emergency", language="es")["entry"]
     do(floor, "call", entry_id=entry["id"], point_id=seeded["point_ids"][1])
     until(page, "() => heard.length >= 3")
-    settle(page)
+    wait_for_further_sounds(page)
     assert page.evaluate("() => heard") == ["ring", "words", "words"]
-    assert spoken(page) == ["en", "es"]
+    assert spoken_languages(page) == ["en", "es"]
     do(floor, "recall", entry_id=before["id"])
     until(page, "() => heard.length >= 5")
-    settle(page)
+    wait_for_further_sounds(page)
     assert page.evaluate("() => heard") == ["ring", "words", "words", "ring", "words"]
     page.reload()
     expect(page.locator("body")).to_have_attribute("data-live", "live")
     page.click("h1")
     expect(page.locator("[data-sound-hint]")).to_be_hidden()
-    settle(page)
+    wait_for_further_sounds(page)
     assert page.evaluate("() => heard") == []
 
 
-def test_calls_that_an_outage_hid_are_heard_when_it_is_over(
+def test_calls_during_an_outage_are_announced_after_it(
     open_page: Open, server: Server, seeded: Seed, floor: httpx.Client, relay: Relay
 ) -> None:
-    """Those that are still open, in the order of their last announcements, each once: also who was called and recalled."""
+    """Each call that is still open is announced once, in the order of last announcements, also after a recall."""
     page = open_display(open_page, seeded, ears=True, at=relay.url)
     page.click("h1")
     expect(page.locator("[data-sound-hint]")).to_be_hidden()
@@ -266,21 +270,21 @@ def test_calls_that_an_outage_hid_are_heard_when_it_is_over(
     do(floor, "no-show", entry_id=over["id"])
     second, first = (do(floor, "call-next", point_id=each)["entry"] for each in reversed(seeded["point_ids"]))
     do(floor, "recall", entry_id=second["id"])
-    # What a view is told is put together for a moment. A screen that got through within that would rightly hear the call
-    # and then the recall: so wait until whoever asks is told of both.
+    # The server collects changes for a moment. A screen that connected within it would correctly announce the call and then
+    # the recall. So wait until a new stream shows both.
     display = seeded["displays"][0]
     with sse(f"{server.url}/live/displays/{display['id']}", display["token"]) as other:
         other.wait(lambda each: each.cells.get(f"entry:{second['id']}", {}).get("calls") == 2)
     relay.bring_back()
     expect(page.locator("body")).to_have_attribute("data-live", "live", timeout=60 * SECONDS)
     until(page, "() => heard.length >= 4")
-    settle(page)
+    wait_for_further_sounds(page)
     assert page.evaluate("() => heard") == ["ring", "words"] * 2
     asked = [int(re.findall(r"entry=(\d+)", each)[0]) for each in page.evaluate(ASKED)]
     assert asked == [first["id"], second["id"]]
 
 
-def test_the_sound_can_be_tried_and_the_desk_knows_whether_it_is_off(open_page: Open, server: Server, seeded: Seed) -> None:
+def test_sound_can_be_tested_and_desk_shows_muted(open_page: Open, server: Server, seeded: Seed) -> None:
     display = seeded["displays"][0]["id"]
     token = server.sign_in(seeded, "receptionist")
     with sse(f"{server.url}/live/sites/{seeded['site_id']}/desk", token) as desk:
@@ -295,19 +299,27 @@ def test_the_sound_can_be_tried_and_the_desk_knows_whether_it_is_off(open_page: 
         desk.wait(lambda each: each.cells[f"display:{display}"]["muted"] is False)
 
 
-# Alone
+# Without staff
 
 
 @contextmanager
 def own_server(env: dict[str, str], folder: Path, root: Path = ROOT) -> Iterator[Any]:
-    """Yield how to start a server, always on the same port; it is stopped at the end."""
+    """Yield a function that starts a server on a fixed port. Its processes end with this context."""
     port = free_port()
     started: list[Any] = []
 
     @contextmanager
     def start() -> Iterator[Server]:
         log = folder / f"own-{port}.log"
-        command = [sys.executable, "-P", "-m", "server.cli", "serve", "--port", str(port)]  # from PYTHONPATH, not from here
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "server.cli",
+            "serve",
+            "--port",
+            str(port),
+        ]  # -P: from PYTHONPATH, not from this folder
         with running(command, log, env | {"PYTHONPATH": str(root)}) as process:
             server = Server(port, process, log)
             started.append(process)
@@ -328,8 +340,10 @@ def open_at(open_page: Open, server: Server, seeded: Seed) -> Page:
     return page
 
 
-def test_a_server_that_dies_and_comes_back(env: dict[str, str], open_page: Open, seeded: Seed, tmp_path: Path) -> None:
-    """The last board stays, grey, and says since when; once the server is there again, so is the truth."""
+def test_board_turns_stale_and_recovers_after_a_server_crash(
+    env: dict[str, str], open_page: Open, seeded: Seed, tmp_path: Path
+) -> None:
+    """The stale board stays visible with the time of its last message. After a restart it is live again."""
     with own_server(env, tmp_path) as start:
         with start() as server:
             page = open_at(open_page, server, seeded)
@@ -348,7 +362,7 @@ def test_a_server_that_dies_and_comes_back(env: dict[str, str], open_page: Open,
             page.close()
 
 
-def test_the_last_board_survives_a_reload_without_the_server(
+def test_last_board_survives_a_reload_without_the_server(
     env: dict[str, str], open_page: Open, seeded: Seed, tmp_path: Path
 ) -> None:
     with own_server(env, tmp_path) as start:
@@ -362,15 +376,15 @@ def test_the_last_board_survives_a_reload_without_the_server(
         expect(page.locator(f'[data-call="{called["label"]}"]')).to_be_visible()
         expect(page.locator("body")).to_have_attribute("data-live", "stale", timeout=30 * SECONDS)
         expect(page.locator(".notice")).to_have_text(re.compile(r"Not live since \d\d:\d\d\."))
-        assert page.evaluate(TOLD_BY_CACHE, seeded["displays"][0]["token"]) == []
+        assert page.evaluate(CACHED_WITH_TEXT, seeded["displays"][0]["token"]) == []
         with start():
             expect(page.locator("body")).to_have_attribute("data-live", "live", timeout=60 * SECONDS)
             page.close()
 
 
 KEPT = "async kind => (await caches.match(kind)) !== undefined && navigator.serviceWorker.controller !== null"
-# The addresses and the contents in the cache that have a text in them.
-TOLD_BY_CACHE = """async (text) => {
+# Returns the cached addresses with a text in the address or in the content.
+CACHED_WITH_TEXT = """async (text) => {
   const cache = await caches.open("now-serving");
   const found = [];
   for (const request of await cache.keys()) {
@@ -381,8 +395,8 @@ TOLD_BY_CACHE = """async (text) => {
 }"""
 
 
-def test_it_updates_itself(env: dict[str, str], open_page: Open, seeded: Seed, tmp_path: Path) -> None:
-    """Another version is installed while the screen hangs on its wall."""
+def test_display_updates_itself_to_a_new_version(env: dict[str, str], open_page: Open, seeded: Seed, tmp_path: Path) -> None:
+    """A new version is installed while the display is open."""
     installed = tmp_path / "installed"
     for folder in ("server", "web"):
         shutil.copytree(ROOT / folder, installed / folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -405,7 +419,7 @@ def test_it_updates_itself(env: dict[str, str], open_page: Open, seeded: Seed, t
 VERSION = """() => document.querySelector("script[src*='pages/display.js']").src.split("/").at(-4)"""
 
 
-def test_pairing_by_the_code_on_the_screen(open_page: Open, server: Server, seeded: Seed) -> None:
+def test_display_is_paired_by_its_code(open_page: Open, server: Server, seeded: Seed) -> None:
     display = seeded["displays"][0]["id"]
     page = open_page("/display", width=1920, height=1080)
     code = page.locator("[data-code]")
@@ -422,7 +436,7 @@ def test_pairing_by_the_code_on_the_screen(open_page: Open, server: Server, seed
     expect(page.locator("body")).to_have_attribute("data-live", "live")
 
 
-def test_a_screen_whose_token_was_taken_back_can_be_paired_anew(open_page: Open, server: Server, seeded: Seed) -> None:
+def test_display_with_revoked_token_can_be_paired_again(open_page: Open, server: Server, seeded: Seed) -> None:
     display = seeded["displays"][0]["id"]
     page = open_page("about:blank", width=1920, height=1080, allowed=("401 (Unauthorized)", *AWAY))
     page.goto(f"/display/{display}?token={seeded['displays'][0]['token']}")
@@ -437,7 +451,7 @@ def test_a_screen_whose_token_was_taken_back_can_be_paired_anew(open_page: Open,
     expect(page.locator("main.display")).to_be_visible()
 
 
-# For weeks
+# Long operation
 
 CHANGES = """async (changes) => {
   const base = document.querySelector("script[src*='pages/display.js']").src.replace("pages/display.js", "");
@@ -458,8 +472,8 @@ CHANGES = """async (changes) => {
     const id = next++;
     const label = `A${String(id % 1000).padStart(3, "0")}`;
     const call = { label, point: 1 + (id % 4), at: id, calls: 1, name: null, language: "en" };
-    const told = { entry: id, label, point: call.point, kind: "call", at: id };
-    const set = { [`entry:${id}`]: call, [`announcement:${id}`]: told };
+    const announcement = { entry: id, label, point: call.point, kind: "call", at: id };
+    const set = { [`entry:${id}`]: call, [`announcement:${id}`]: announcement };
     const labels = [1, 2, 3, 4, 5].map((each) => `B${String((id + each) % 1000).padStart(3, "0")}`);
     set[`queue:${1 + (id % 4)}`] = { ...cells["queue:1"], position: id % 4, waiting: id % 40, next: labels,
       expect_from: id * 1000, expect_until: id * 2000 };
@@ -474,7 +488,7 @@ CHANGES = """async (changes) => {
 }"""
 
 
-def test_ten_thousand_changes_leave_the_heap_where_it_was(open_page: Open, server: Server) -> None:
+def test_ten_thousand_changes_do_not_grow_the_heap(open_page: Open, server: Server) -> None:
     page = open_page("/display")
     expect(page.locator("[data-code]")).not_to_be_empty()
     session = page.context.new_cdp_session(page)
@@ -489,4 +503,4 @@ def test_ten_thousand_changes_leave_the_heap_where_it_was(open_page: Open, serve
     before = heap()
     assert page.evaluate(CHANGES, 10_000) == elements
     after = heap()
-    assert after - before < 300_000, f"{before} bytes before, {after} after"
+    assert after - before < 300_000, f"{before} bytes before, {after} bytes after"

@@ -1,4 +1,4 @@
-"""Every page is light: on the wire, in requests, and in what it asks of anybody else."""
+"""Every page keeps to a budget of bytes, and sends no request to other hosts."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tests.browser.states import LANGUAGES, PAGES, SECONDS, with_language
 pytestmark = pytest.mark.long
 
 BUDGET_BYTES = 100 * 1024
-# The budget is for the page itself: before media and typefaces, and without what its stream tells from then on.
+# The budget covers the page itself, without media, fonts and the messages of its stream.
 APART = ("Media", "Image", "Font", "EventSource")
 
 
 @pytest.fixture(scope="module")
 def addresses(demo_base: str) -> dict[str, str]:
-    """Where each page is, on the demo: it has the fullest."""
+    """Return the address of each page on the demo, which has the fullest pages."""
     doors = httpx.get(f"{demo_base}/demo/doors").json()
     display = doors["display"]
     return {
@@ -31,18 +31,18 @@ def addresses(demo_base: str) -> dict[str, str]:
     } | {name: f"{demo_base}/{name}" for name in ("sign-in", "reception", "room", "docs")}
 
 
-# Not served by the demo, or only when something fails: they load less than the others, of the same files.
+# The demo does not serve these pages, or only after an error. They load fewer of the same files.
 SAME_AS_OTHERS = {"index", "error"}
 
 
-def test_every_page_is_weighed(addresses: dict[str, str]) -> None:
+def test_every_page_has_a_weight_test(addresses: dict[str, str]) -> None:
     assert {*addresses, *SAME_AS_OTHERS} >= PAGES
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", sorted(PAGES - SAME_AS_OTHERS))
-def test_a_page_is_light(browser: Browser, addresses: dict[str, str], name: str, language: str) -> None:
-    """Nothing is in the browser's cache; headers count too."""
+def test_page_is_within_its_budget(browser: Browser, addresses: dict[str, str], name: str, language: str) -> None:
+    """The browser's cache is empty, and headers count."""
     context = browser.new_context(base_url=addresses["base"])
     if name in ("reception", "room"):
         context.request.post("/api/v1/session", data={"username": "reception", "password": "demo-clinic"})
@@ -53,7 +53,7 @@ def test_a_page_is_light(browser: Browser, addresses: dict[str, str], name: str,
     page.goto(with_language(addresses[name], language))
     page.locator(USEFUL.get(name, "h1")).filter(visible=True).first.wait_for(timeout=30 * SECONDS)
     page.evaluate("document.fonts.ready")
-    page.wait_for_timeout(300)  # what else it may load by itself
+    page.wait_for_timeout(300)  # for later requests of the page
     weight = scales.bytes(*APART)
     heaviest = sorted(((size, scales.addresses.get(key, "")) for key, size in scales.sizes.items()), reverse=True)[:8]
     context.close()

@@ -1,4 +1,4 @@
-"""The pages in a real browser, each doing its main job."""
+"""The main job of each page in a real browser."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from server.seeding import Seed
 from tests.browser.conftest import HEARTBEAT, Open
 from tests.support.server import Server, serving
 
-# The browser itself writes this line when nobody is signed in yet.
+# Part of the browser's own console message before the sign-in.
 UNAUTHORISED = ("401 (Unauthorized)",)
-# ... and this one when a command is refused.
+# The same, and the message for a refused command.
 REFUSED = ("401 (Unauthorized)", "409 (Conflict)")
 SECONDS = 1000
 
 
 def sign_in(open_page: Open, seeded: Seed, role: str = "receptionist") -> Page:
-    """Open the reception, which sends one to the sign-in, and come back signed in."""
+    """Open the reception, sign in at the page that it redirects to, and return the reception."""
     page = open_page("/reception", width=1440, height=900, allowed=REFUSED)
     member = next(each for each in seeded["staff"] if each["role"] == role)
     page.wait_for_url("**/sign-in**")
@@ -46,8 +46,8 @@ def open_ticket(open_page: Open, seeded: Seed, index: int) -> Page:
     return page
 
 
-def test_pressing_next_changes_the_display_and_the_patient_s_page(open_page: Open, seeded: Seed, server: Server) -> None:
-    """The one line through the whole product: a key at reception, and three screens have changed."""
+def test_call_next_changes_the_display_and_the_ticket_page(open_page: Open, seeded: Seed, server: Server) -> None:
+    """A step at reception changes the desk, the display and the tickets."""
     first, second = seeded["tickets"][0]["label"], seeded["tickets"][1]["label"]
     display = open_display(open_page, seeded)
     expect(display.locator(f'[data-queue="{seeded["queue_ids"][0]}"]')).to_contain_text(first)
@@ -77,8 +77,8 @@ def test_pressing_next_changes_the_display_and_the_patient_s_page(open_page: Ope
     expect(patient.locator("[data-state]").first).to_have_attribute("data-state", "completed")
 
 
-def test_reception_with_the_keyboard_alone(open_page: Open, seeded: Seed) -> None:
-    """Next, recall, start, complete, no-show by their keys; a ticket issued without the mouse."""
+def test_reception_works_by_keyboard_alone(open_page: Open, seeded: Seed) -> None:
+    """Next, recall, start, complete and no-show have keys. A ticket is issued without the mouse."""
     desk = sign_in(open_page, seeded)
     desk.select_option("[data-point-select]", str(seeded["point_ids"][1]))
     desk.locator("h1").first.click()
@@ -106,13 +106,13 @@ def test_reception_with_the_keyboard_alone(open_page: Open, seeded: Seed) -> Non
     expect(desk.locator(f'[data-label="{label}"]')).to_contain_text("Nils Holm")
 
 
-def test_two_receptionists_race(open_page: Open, seeded: Seed) -> None:
-    """Both press "next" for the same room: one patient is called, and the one who lost is told so."""
+def test_concurrent_calls_to_a_room_call_one_patient(open_page: Open, seeded: Seed) -> None:
+    """Two receptionists press "next" for the same room. One patient is called, and both desks show the call."""
     desks = [sign_in(open_page, seeded) for _ in range(2)]
     for desk in desks:
         desk.context.set_default_timeout(5 * SECONDS)
         desk.select_option("[data-point-select]", str(seeded["point_ids"][0]))
-        # The button is off as soon as the other's call arrives, so both press before either can hear of it.
+        # The button is disabled when the other desk's call arrives, so both clicks come first.
     for desk in desks:
         desk.evaluate("() => document.querySelector('[data-action=\"call-next\"]').click()")
     for desk in desks:
@@ -121,8 +121,8 @@ def test_two_receptionists_race(open_page: Open, seeded: Seed) -> None:
     assert labels == {seeded["tickets"][0]["label"]}
 
 
-def test_a_refused_command_is_said_plainly(open_page: Open, seeded: Seed, server: Server) -> None:
-    """The call was made elsewhere and this screen has not heard of it yet: the refusal is in words, and nothing moved."""
+def test_refused_command_shows_a_message(open_page: Open, seeded: Seed, server: Server) -> None:
+    """A refused call shows a text, and no entry changes."""
     desk = sign_in(open_page, seeded)
     desk.select_option("[data-point-select]", str(seeded["point_ids"][0]))
     desk.route(
@@ -137,7 +137,7 @@ def test_a_refused_command_is_said_plainly(open_page: Open, seeded: Seed, server
     expect(desk.locator('[data-entry][data-state="called"]')).to_have_count(0)
 
 
-def test_signing_in_wrongly(open_page: Open, server: Server) -> None:
+def test_wrong_password_shows_an_error(open_page: Open, server: Server) -> None:
     page = open_page("/sign-in", allowed=UNAUTHORISED)
     page.fill("[name=username]", "nobody")
     page.fill("[name=password]", "nothing")
@@ -146,8 +146,8 @@ def test_signing_in_wrongly(open_page: Open, server: Server) -> None:
     assert "/sign-in" in page.url
 
 
-def test_signing_in_before_the_page_is_ready(open_page: Open, server: Server) -> None:
-    """The texts are slow to come: nothing is sent until the page can answer, then what was typed is still there."""
+def test_sign_in_form_waits_until_the_page_is_ready(open_page: Open, server: Server) -> None:
+    """While the texts load, the form sends nothing. Afterwards it still contains the typed values."""
     page = open_page("/", allowed=UNAUTHORISED)
     held: list[Route] = []
 
@@ -160,15 +160,15 @@ def test_signing_in_before_the_page_is_ready(open_page: Open, server: Server) ->
     page.fill("[name=password]", "nothing")
     page.press("[name=password]", "Enter")
     expect(page.locator("[type=submit]")).to_be_disabled()
-    assert held, "the page is waiting for its texts"
+    assert held, "the page did not request its texts"
     for each in held:
         each.continue_()
     page.click("[type=submit]")
     expect(page.get_by_text(re.compile("wrong|not right|incorrect", re.IGNORECASE)).first).to_be_visible()
 
 
-def test_a_server_restart(env: dict[str, str], open_page: Open, seeded: Seed, tmp_path: Path) -> None:
-    """The server freezes: the display greys with the time since when. It goes on: the display is live, and has it all."""
+def test_display_recovers_from_a_frozen_server(env: dict[str, str], open_page: Open, seeded: Seed, tmp_path: Path) -> None:
+    """While the server is frozen, the display is stale and shows the time. Then it is live again."""
     with serving(env, tmp_path, name="restarted") as other:
         display = seeded["displays"][0]
         page = open_page(f"{other.url}/display/{display['id']}?token={display['token']}")
@@ -180,11 +180,11 @@ def test_a_server_restart(env: dict[str, str], open_page: Open, seeded: Seed, tm
         finally:
             other.process.send_signal(signal.SIGCONT)
         expect(page.locator("body")).to_have_attribute("data-live", "live", timeout=30 * SECONDS)
-        page.close()  # before its server goes: what it still says back would find nobody
+        page.close()  # before its server stops: the page would report to a closed port
 
 
-def test_the_ticket_is_legible_from_eight_metres(open_page: Open, seeded: Seed, server: Server) -> None:
-    """The newest call's capitals are at least 7.5 % of the screen's height."""
+def test_ticket_is_legible_from_eight_metres(open_page: Open, seeded: Seed, server: Server) -> None:
+    """The newest call's capitals have at least 7.5 % of the screen's height."""
     display = open_display(open_page, seeded)
     token = server.sign_in(seeded, "receptionist")
     with server.client(token) as client:
@@ -196,10 +196,10 @@ def test_the_ticket_is_legible_from_eight_metres(open_page: Open, seeded: Seed, 
             .filter(each => [...each.childNodes].some(node => node.nodeType === 3 && node.data.trim()))
             .map(each => parseFloat(getComputedStyle(each).fontSize)))"""
     )
-    assert size * 0.727 >= 0.075 * 1080, "Inter's capitals are 0.727 of its size"
+    assert size * 0.727 >= 0.075 * 1080, "Inter's capitals have 0.727 of the font size"
 
 
-def test_an_unknown_ticket_and_an_unknown_page(open_page: Open, server: Server) -> None:
+def test_unknown_ticket_and_unknown_page_are_refused(open_page: Open, server: Server) -> None:
     page = open_page("/t/1-nonsense", allowed=("404",))
     expect(page.locator("body")).to_have_attribute("data-live", "refused", timeout=20 * SECONDS)
     for path in ("/nowhere", "/display/x"):
@@ -209,12 +209,12 @@ def test_an_unknown_ticket_and_an_unknown_page(open_page: Open, server: Server) 
     assert httpx.get(f"{server.url}/nowhere").json()["error"]["code"] == "not_found"
 
 
-def test_index_leads_to_the_screens(open_page: Open, seeded: Seed) -> None:
+def test_index_links_to_the_screens(open_page: Open, seeded: Seed) -> None:
     page = open_page("/")
     expect(page.locator("a[href*='reception'], a[href*='sign-in']").first).to_be_visible()
 
 
-def test_the_server_s_own_headers(server: Server) -> None:
+def test_security_headers_of_pages_and_files(server: Server) -> None:
     answer = httpx.get(f"{server.url}/")
     assert answer.headers["content-security-policy"].startswith("default-src 'self'; script-src 'self'")
     assert answer.headers["x-content-type-options"] == "nosniff"
@@ -226,5 +226,5 @@ def test_the_server_s_own_headers(server: Server) -> None:
     ):
         file = httpx.get(f"{server.url}/static/{path}")
         assert file.headers["x-content-type-options"] == "nosniff"
-        # A picture of this kind may be opened as a document, and holds scripts then; the others cost every page once each.
+        # An SVG opened as a document could run scripts. On all other files the header would only cost bytes.
         assert ("content-security-policy" in file.headers) == content, path

@@ -1,4 +1,4 @@
-"""The patient's page in a real browser: what they see, what they can do, and what they are told without the network."""
+"""The patient's page in a real browser: its states, its actions, and its notice without the network."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def floor(server: Server, seeded: Seed) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def relay(server: Server) -> Iterator[Relay]:
-    """The network between a phone and the server."""
+    """Yield the network between a phone and the server."""
     relay = Relay(server.port)
     yield relay
     relay.close()
@@ -55,12 +55,12 @@ def open_ticket(open_page: Open, token: str, *, at: str = "", query: str = "", *
     return page
 
 
-def state(page: Page, expected: str) -> None:
+def expect_state(page: Page, expected: str) -> None:
     expect(page.locator(".ticket")).to_have_attribute("data-state", expected)
 
 
 def until(page: Page, holds: str, argument: Any = None, seconds: float = 60) -> None:
-    """Wait until a function holds in the page, also one that has to wait itself."""
+    """Wait until a function, which may be asynchronous, returns true in the page."""
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         with suppress(Error):
@@ -70,8 +70,8 @@ def until(page: Page, holds: str, argument: Any = None, seconds: float = 60) -> 
     raise AssertionError(f"{holds} never held")
 
 
-def test_ahead_falls_until_it_is_their_turn(open_page: Open, seeded: Seed, floor: httpx.Client) -> None:
-    """Number, ahead, range and line; then the whole screen, a sound, the title and a notification, until they have heard."""
+def test_ahead_falls_until_the_call(open_page: Open, seeded: Seed, floor: httpx.Client) -> None:
+    """The page shows label, ahead, range and progress. A call shows an alarm, which ends when the patient confirms it."""
     tickets = seeded["tickets"]
     page = open_ticket(open_page, tickets[2]["token"])
     page.context.grant_permissions(["notifications"])
@@ -92,7 +92,7 @@ def test_ahead_falls_until_it_is_their_turn(open_page: Open, seeded: Seed, floor
     expect(page.locator(".ticket-headline")).to_have_text("You are next")
     rings = page.evaluate("() => rings")
     mine = do(floor, "call-next", point_id=seeded["point_ids"][0])["entry"]
-    state(page, "called")
+    expect_state(page, "called")
     expect(page.locator(".ticket-headline")).to_contain_text("Room 1")
     until(page, "before => rings > before", rings)
     until(page, "() => document.title.includes('Room 1')")
@@ -105,10 +105,10 @@ def test_ahead_falls_until_it_is_their_turn(open_page: Open, seeded: Seed, floor
     do(floor, "recall", entry_id=mine["id"])
     expect(page.locator("[data-coming]")).to_be_visible()
     do(floor, "start", entry_id=mine["id"])
-    state(page, "serving")
+    expect_state(page, "serving")
     expect(page.locator("[data-coming]")).to_be_hidden()
     do(floor, "complete", entry_id=mine["id"])
-    state(page, "completed")
+    expect_state(page, "completed")
 
 
 NOTIFIED = """async () => {
@@ -117,8 +117,8 @@ NOTIFIED = """async () => {
 }"""
 
 
-def test_late_here_and_leave(open_page: Open, seeded: Seed, floor: httpx.Client) -> None:
-    """Each by its button; leaving asks first; and what has become impossible is said plainly."""
+def test_patient_can_be_late_return_and_leave(open_page: Open, seeded: Seed, floor: httpx.Client) -> None:
+    """Each action has a button. Leaving needs a confirmation, and ends all actions."""
     page = open_ticket(open_page, seeded["tickets"][0]["token"])
     page.click("[data-late]")
     expect(page.locator("#late")).to_be_visible()
@@ -126,35 +126,37 @@ def test_late_here_and_leave(open_page: Open, seeded: Seed, floor: httpx.Client)
     expect(page.locator(".ticket-headline")).to_have_text(re.compile(r"We expect you back at \d\d:\d\d"))
     expect(page.locator("[data-told]")).to_have_text(re.compile(r"Thank you"))
     called = do(floor, "call-next", point_id=seeded["point_ids"][0])["entry"]
-    assert called["label"] != seeded["tickets"][0]["label"], "who is late is passed over"
+    assert called["label"] != seeded["tickets"][0]["label"], "a late patient was called"
     page.click("[data-here]")
     expect(page.locator("[data-here]")).to_be_hidden()
     expect(page.locator("[data-told]")).to_contain_text("Welcome back")
     page.click("[data-leave]")
     page.click("#leave [data-close]")
-    state(page, "waiting")
+    expect_state(page, "waiting")
     page.click("[data-leave]")
     page.keyboard.press("Escape")
     expect(page.locator("#leave")).to_be_hidden()
     expect(page.locator("[data-leave]")).to_be_focused()
     page.click("[data-leave]")
     page.click("[data-leave-now]")
-    state(page, "left")
+    expect_state(page, "left")
     expect(page.locator(".ticket-actions .button:visible")).to_have_count(0)
 
 
-def test_what_is_not_possible_any_more_is_said(open_page: Open, seeded: Seed, floor: httpx.Client) -> None:
-    """They leave in the moment in which they are called."""
+def test_outdated_action_shows_a_message(open_page: Open, seeded: Seed, floor: httpx.Client) -> None:
+    """The patient leaves at the moment of the call."""
     page = open_page(f"/t/{seeded['tickets'][0]['token']}", allowed=("409 (Conflict)", *AWAY), width=390, height=844)
     expect(page.locator("body")).to_have_attribute("data-live", "live")
     page.click("[data-leave]")
     do(floor, "call-next", point_id=seeded["point_ids"][0])
-    state(page, "called")
+    expect_state(page, "called")
     page.click("[data-leave-now]")
     expect(page.locator("[data-told]")).to_have_text("That is not possible any more.")
 
 
-def test_the_visit_s_language_follows_unless_they_choose(open_page: Open, seeded: Seed, floor: httpx.Client) -> None:
+def test_page_uses_the_visit_s_language_until_the_patient_chooses(
+    open_page: Open, seeded: Seed, floor: httpx.Client
+) -> None:
     token = do(floor, "issue-ticket", queue_id=seeded["queue_ids"][0], language="ar")["token"]
     page = open_ticket(open_page, token)
     expect(page.locator("html")).to_have_attribute("dir", "rtl")
@@ -169,8 +171,8 @@ def test_the_visit_s_language_follows_unless_they_choose(open_page: Open, seeded
     expect(page.locator(".ticket-yours")).to_have_text("Su número")
 
 
-def test_without_the_network(open_page: Open, seeded: Seed, floor: httpx.Client, relay: Relay) -> None:
-    """It says since when, keeps what it knew through a reload, and goes on by itself. No cache has the key to the ticket."""
+def test_page_survives_a_network_outage(open_page: Open, seeded: Seed, floor: httpx.Client, relay: Relay) -> None:
+    """The page shows the time of its data, survives a reload and recovers by itself. No cache contains the token."""
     ticket = seeded["tickets"][2]
     page = open_ticket(open_page, ticket["token"], at=relay.url)
     until(page, "async () => (await caches.match('/t')) !== undefined && navigator.serviceWorker.controller !== null")
@@ -182,15 +184,15 @@ def test_without_the_network(open_page: Open, seeded: Seed, floor: httpx.Client,
     page.reload()
     expect(page.locator("[data-ticket]")).to_have_text(ticket["label"], timeout=30 * SECONDS)
     expect(page.locator("body")).to_have_attribute("data-live", "stale", timeout=30 * SECONDS)
-    assert page.evaluate(WHERE_IS, ticket["token"]) == []
+    assert page.evaluate(STORED_WITH_TEXT, ticket["token"]) == []
     called = do(floor, "call", entry_id=entry_of(floor, seeded, ticket["label"]), point_id=seeded["point_ids"][0])["entry"]
     relay.bring_back()
     expect(page.locator("body")).to_have_attribute("data-live", "live", timeout=60 * SECONDS)
     assert called["label"] == ticket["label"]
-    state(page, "called")
+    expect_state(page, "called")
 
 
-WHERE_IS = """async (text) => {
+STORED_WITH_TEXT = """async (text) => {
   const found = Object.entries(localStorage).filter((pair) => pair.join().includes(text)).map(([key]) => key);
   for (const name of await caches.keys()) {
     const cache = await caches.open(name);
@@ -209,7 +211,7 @@ def entry_of(floor: httpx.Client, seeded: Seed, label: str) -> int:
     return entry_id
 
 
-def test_it_is_an_app_and_a_slip(open_page: Open, seeded: Seed, server: Server) -> None:
+def test_ticket_page_is_installable_and_prints_a_slip(open_page: Open, seeded: Seed, server: Server) -> None:
     token = seeded["tickets"][1]["token"]
     page = open_ticket(open_page, token)
     address = page.locator("link[rel=manifest]").get_attribute("href")
@@ -233,7 +235,7 @@ def test_it_is_an_app_and_a_slip(open_page: Open, seeded: Seed, server: Server) 
 
 
 @pytest.mark.parametrize("language", ["en", "es", "fr", "ar"])
-def test_it_reflows_on_the_smallest_phone(open_page: Open, seeded: Seed, language: str) -> None:
+def test_ticket_page_reflows_on_the_smallest_phone(open_page: Open, seeded: Seed, language: str) -> None:
     page = open_ticket(open_page, seeded["tickets"][3]["token"], query=f"?lang={language}", width=320, height=568)
     expect(page.locator("html")).to_have_attribute("lang", language)
     assert page.evaluate("() => document.documentElement.scrollWidth") == 320
@@ -245,8 +247,8 @@ def test_it_reflows_on_the_smallest_phone(open_page: Open, seeded: Seed, languag
         assert min(box["width"], box["height"]) >= 44
 
 
-def test_light_and_dark(open_page: Open, seeded: Seed) -> None:
-    """By a switch that is remembered, whatever the device says."""
+def test_theme_button_is_remembered(open_page: Open, seeded: Seed) -> None:
+    """The chosen theme outlasts a reload and wins over the device's setting."""
     page = open_ticket(open_page, seeded["tickets"][1]["token"])
     light = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
     page.click(".theme-button")

@@ -1,4 +1,4 @@
-"""Reception in a real browser: its jobs by the keyboard alone, by dragging, by two at once, with the server gone."""
+"""Reception in a real browser: all jobs by keyboard, dragging, two receptionists at once, and outages."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from tests.support.server import Server, seed
 
 pytestmark = pytest.mark.long
 
-# The browser itself writes these lines: for a refused command, and for what cannot be reached.
+# Parts of the browser's own console messages: for a refused command, and for an address that it cannot reach.
 REFUSED = ("409 (Conflict)",)
 GONE = ("ERR_FAILED", "ERR_CONNECTION")
 SECONDS = 1000
-# All that a running server answers, but for the files of its pages.
+# All addresses of the server except the files of its pages.
 AWAY = (re.compile(r"/api/"), re.compile(r"/live/sites/"))
 
-# The actions that the page has a button for, in its order.
+# The actions with a button on the page, in its order.
 OFFERED = "[...document.querySelectorAll('[data-action]:not([hidden])')].map(({ dataset }) => dataset.action)"
 
-# Whether a file is where the page finds it without the network.
+# Whether a file is in the cache that the page uses without the network.
 KEPT = """async name => {
     const cache = await caches.open((await caches.keys())[0] ?? "none");
     return (await cache.keys()).some(({ url }) => url.endsWith(`/${name}`));
@@ -40,7 +40,7 @@ OpenDesk = Callable[..., Page]
 
 @pytest.fixture
 def open_desk(open_page: Open, seeded: Seed) -> OpenDesk:
-    """Open the reception, signed in, at the seed's first room unless another or none is said."""
+    """Return a function that opens the reception, signed in, at the seed's first room or at ``point`` (None: no room)."""
 
     def open_desk(
         point: int | None = 0,
@@ -64,15 +64,15 @@ def open_desk(open_page: Open, seeded: Seed) -> OpenDesk:
 
 @pytest.fixture
 def do(server: Server, seeded: Seed) -> Do:
-    """Do a command as a receptionist, somewhere else."""
+    """Return a function that does a command as a receptionist at another screen."""
     token = server.sign_in(seeded, "receptionist")
 
     def do(command: str, **body: Any) -> dict[str, Any]:
         with server.client(token) as client:
             answer = client.post(f"/api/v1/commands/{command}", json=body)
         assert answer.status_code == 200, answer.text
-        told: dict[str, Any] = answer.json()
-        return told
+        answered: dict[str, Any] = answer.json()
+        return answered
 
     return do
 
@@ -81,11 +81,11 @@ def row(desk: Page, label: str) -> Locator:
     return desk.locator(f'[data-label="{label}"]')
 
 
-def state_of(desk: Page, label: str, state: str) -> None:
+def expect_state(desk: Page, label: str, state: str) -> None:
     expect(row(desk, label)).to_have_attribute("data-state", state)
 
 
-def said(desk: Page, text: str) -> None:
+def expect_message(desk: Page, text: str) -> None:
     expect(desk.locator("[data-message]")).to_have_text(text)
 
 
@@ -94,47 +94,47 @@ def labels(desk: Page, queue_id: int) -> list[str]:
     return [each.get_attribute("data-label") or "" for each in found.all()]
 
 
-def test_every_step_has_its_key(open_desk: OpenDesk) -> None:
-    """A patient through all that can happen to one, without the mouse. Each step is said, and each can be seen."""
+def test_every_step_has_a_key(open_desk: OpenDesk) -> None:
+    """A patient goes through all steps without the mouse. Each step shows a message and the new state."""
     desk = open_desk()
     press = desk.keyboard.press
     press("n")
-    said(desk, "A001 is called to Room 1.")
-    state_of(desk, "A001", "called")
+    expect_message(desk, "A001 is called to Room 1.")
+    expect_state(desk, "A001", "called")
     expect(desk.locator(".guest-ticket")).to_have_text("A001")
     press("r")
-    said(desk, "A001 is called to Room 1 once more.")
+    expect_message(desk, "A001 is called to Room 1 once more.")
     press("h")
-    said(desk, "A001 is on hold.")
-    state_of(desk, "A001", "held")
-    press("ArrowDown")  # to the first row, which is this one
+    expect_message(desk, "A001 is on hold.")
+    expect_state(desk, "A001", "held")
+    press("ArrowDown")  # to the first row, which is A001
     expect(row(desk, "A001")).to_have_attribute("aria-selected", "true")
     press("b")
-    said(desk, "A001 waits again.")
+    expect_message(desk, "A001 waits again.")
     press("a")
-    said(desk, "A001 is called to Room 1.")
+    expect_message(desk, "A001 is called to Room 1.")
     press("s")
-    said(desk, "A001 has come to Room 1.")
+    expect_message(desk, "A001 has come to Room 1.")
     press("t")
     expect(desk.locator("#transfer[open]")).to_be_visible()
     press("1")
-    said(desk, "A001 now waits for Service B.")
-    state_of(desk, "A001", "waiting")
+    expect_message(desk, "A001 now waits for Service B.")
+    expect_state(desk, "A001", "waiting")
     press("u")
-    said(desk, "The last step of A001 is taken back.")
-    state_of(desk, "A001", "serving")
+    expect_message(desk, "The last step of A001 is taken back.")
+    expect_state(desk, "A001", "serving")
     press("c")
-    said(desk, "A001 is done.")
+    expect_message(desk, "A001 is done.")
     expect(row(desk, "A001")).to_have_count(0)
     press("u")
-    state_of(desk, "A001", "serving")
+    expect_state(desk, "A001", "serving")
     press("c")
     expect(row(desk, "A001")).to_have_count(0)
     press("n")
-    said(desk, "B001 is called to Room 1.")
+    expect_message(desk, "B001 is called to Room 1.")
     press("x")
-    said(desk, "B001 did not come.")
-    state_of(desk, "B001", "no_show")
+    expect_message(desk, "B001 did not come.")
+    expect_state(desk, "B001", "no_show")
     press("/")
     expect(desk.locator("[data-search]")).to_be_focused()
     press("Escape")
@@ -144,8 +144,8 @@ def test_every_step_has_its_key(open_desk: OpenDesk) -> None:
     expect(desk.locator("dialog[open]")).to_have_count(0)
 
 
-def test_what_is_seldom_needed_has_its_key_too(open_desk: OpenDesk, server: Server, seeded: Seed) -> None:
-    """Details, priority, late, leave and cancel, without the mouse and without opening what they are behind."""
+def test_rare_actions_have_keys(open_desk: OpenDesk, server: Server, seeded: Seed) -> None:
+    """Details, priority, late, leave and cancel work by keys, without the mouse and without opening their menu."""
     desk = open_desk()
     press = desk.keyboard.press
     press("ArrowDown")
@@ -160,7 +160,7 @@ def test_what_is_seldom_needed_has_its_key_too(open_desk: OpenDesk, server: Serv
     expect(amend.locator('[data-error="phone"]')).to_contain_text("Enter a phone number")
     amend.locator("[name=phone]").fill("+44 20 7946 0018")
     press("Enter")
-    said(desk, "The details of A001 are changed.")
+    expect_message(desk, "The details of A001 are changed.")
     for text in ("Ada Lovelace", "Step-free", "\u00d72"):
         expect(row(desk, "A001")).to_contain_text(text)
     press("e")
@@ -173,7 +173,7 @@ def test_what_is_seldom_needed_has_its_key_too(open_desk: OpenDesk, server: Serv
     expect(desk.locator("#priority .field-error")).to_contain_text("Choose a reason")
     press("Space")
     press("Enter")
-    said(desk, "The priority of A001 is now: urgent.")
+    expect_message(desk, "The priority of A001 is now: urgent.")
     expect(row(desk, "A001")).to_contain_text("Urgent")
     press("l")
     expect(desk.locator("#late[open]")).to_be_visible()
@@ -183,12 +183,12 @@ def test_what_is_seldom_needed_has_its_key_too(open_desk: OpenDesk, server: Serv
     press("l")
     expect(desk.locator("#late[open]")).to_be_visible()
     press("1")
-    said(desk, "A001 is here again.")
+    expect_message(desk, "A001 is here again.")
     press("v")
-    said(desk, "A001 has left the queue.")
+    expect_message(desk, "A001 has left the queue.")
     expect(row(desk, "A001")).to_have_count(0)
     press("u")
-    state_of(desk, "A001", "waiting")
+    expect_state(desk, "A001", "waiting")
     row(desk, "A001").click()
     press("o")
     expect(desk.locator("[data-more] [data-action=amend-visit]")).to_be_focused()
@@ -198,7 +198,7 @@ def test_what_is_seldom_needed_has_its_key_too(open_desk: OpenDesk, server: Serv
     expect(desk.locator("[data-more]")).to_be_hidden()
     press("Space")
     press("Enter")
-    said(desk, "The ticket A001 is cancelled.")
+    expect_message(desk, "The ticket A001 is cancelled.")
     expect(row(desk, "A001")).to_have_count(0)
     with server.client(server.sign_in(seeded, "receptionist")) as client:
         listed = client.get(f"/api/v1/sites/{seeded['site_id']}/entries", params={"label": "A001"}).json()["data"]
@@ -207,8 +207,8 @@ def test_what_is_seldom_needed_has_its_key_too(open_desk: OpenDesk, server: Serv
     assert reasons == {"entry-reprioritised": "Feels worse", "entry-cancelled": "Given by mistake"}
 
 
-def test_an_administrator_pairs_a_screen(open_desk: OpenDesk, open_page: Open, seeded: Seed) -> None:
-    """By the code that it shows: a new display, and the same one anew after it was signed out. Nobody else is offered it."""
+def test_administrator_pairs_a_screen(open_desk: OpenDesk, open_page: Open, seeded: Seed) -> None:
+    """An administrator pairs a new display by its code and signs it out again. Other roles have no such button."""
     expect(open_desk(None).locator("[data-open-pair]")).to_be_hidden()
     desk = open_desk(None, role="admin", allowed=("404 (Not Found)",))
     screen = open_page("/display", width=1920, height=1080, allowed=("401 (Unauthorized)",))
@@ -226,20 +226,20 @@ def test_an_administrator_pairs_a_screen(open_desk: OpenDesk, open_page: Open, s
     expect(pair.locator('[data-error="code"]')).to_contain_text("No screen shows this code")
     pair.locator("[name=code]").fill(shown.inner_text().lower())
     desk.keyboard.press("Enter")
-    said(desk, "Corridor is paired. The screen comes up by itself.")
+    expect_message(desk, "Corridor is paired. The screen comes up by itself.")
     expect(screen.locator("body")).to_have_attribute("data-live", "live", timeout=30 * SECONDS)
     line = desk.locator(".display-row", has_text="Corridor")
     expect(line).to_contain_text(re.compile("Live|Sound is off"), timeout=30 * SECONDS)
     line.get_by_role("button").click()
     pair.get_by_role("button", name="Sign the screen out").click()
     pair.get_by_role("button", name="Yes, sign it out").click()
-    said(desk, "Corridor is signed out, and shows a code to pair it by.")
+    expect_message(desk, "Corridor is signed out, and shows a code to pair it by.")
     expect(line).to_contain_text("Not set up yet")
 
 
 @pytest.mark.parametrize("role", ["clinician", "manager"])
-def test_what_a_role_may_not_do_is_not_offered(open_desk: OpenDesk, role: str) -> None:
-    """Neither as a button nor by its key: nobody is sent into a refusal. The receptionist's desk has all but pairing."""
+def test_forbidden_actions_of_a_role_are_not_offered(open_desk: OpenDesk, role: str) -> None:
+    """Forbidden actions have no button and no key. The receptionist's desk offers every action except pairing."""
     desk = open_desk(None, role="receptionist")
     steps = desk.evaluate(OFFERED)
     assert {"issue-ticket", "call-next", "cancel", "move", "print"} <= set(steps)
@@ -266,19 +266,19 @@ def test_what_a_role_may_not_do_is_not_offered(open_desk: OpenDesk, role: str) -
     assert sent == []
 
 
-def test_keys_pressed_in_a_hurry(open_desk: OpenDesk) -> None:
-    """The second comes before the first is done, and before its button can be pressed: it waits its turn."""
+def test_fast_keys_are_done_in_order(open_desk: OpenDesk) -> None:
+    """The second key comes before the first command is done and before its button is enabled. It waits."""
     desk = open_desk()
     for keys, label in (("ns", "A001"), ("cn", "B001"), ("sc", "B001")):
         desk.keyboard.type(keys)
         expect(desk.locator(".action-bar")).not_to_have_attribute("aria-busy", "true")
         expect(desk.locator("[data-message]")).to_contain_text(label)
-    said(desk, "B001 is done.")
+    expect_message(desk, "B001 is done.")
     expect(row(desk, "A001")).to_have_count(0)
     expect(row(desk, "B001")).to_have_count(0)
 
 
-def test_keys_may_be_switched_off_and_given_to_other_actions(open_desk: OpenDesk) -> None:
+def test_keys_can_be_switched_off_and_reassigned(open_desk: OpenDesk) -> None:
     desk = open_desk()
     press = desk.keyboard.press
     press("?")
@@ -304,20 +304,20 @@ def test_keys_may_be_switched_off_and_given_to_other_actions(open_desk: OpenDesk
     expect(desk.locator('[data-action="call-next"]')).to_be_enabled()
     press("n")
     press("g")
-    said(desk, "A001 is called to Room 1.")
+    expect_message(desk, "A001 is called to Room 1.")
     expect(desk.locator('[data-action="call-next"] kbd')).to_have_text("g")
 
 
-def test_a_ticket_in_three_keystrokes(open_desk: OpenDesk) -> None:
+def test_ticket_takes_three_keystrokes(open_desk: OpenDesk) -> None:
     desk = open_desk(None)
     for key in ("i", "2", "Enter"):
         desk.keyboard.press(key)
     expect(desk.locator("[data-issued]")).to_have_attribute("data-issued", "B004")
     desk.keyboard.press("Escape")
-    state_of(desk, "B004", "waiting")
+    expect_state(desk, "B004", "waiting")
 
 
-def test_a_ticket_with_all_that_can_be_told(open_desk: OpenDesk, server: Server, seeded: Seed) -> None:
+def test_ticket_keeps_all_details(open_desk: OpenDesk, server: Server, seeded: Seed) -> None:
     with server.client(server.sign_in(seeded, "admin")) as admin:
         rules = {"site_id": seeded["site_id"], "names_on_display": True}
         assert admin.post("/api/v1/commands/change-site", json=rules).status_code == 200
@@ -343,7 +343,7 @@ def test_a_ticket_with_all_that_can_be_told(open_desk: OpenDesk, server: Server,
         expect(row(desk, "A004")).to_contain_text(text)
 
 
-def test_a_full_queue_can_be_overruled(open_desk: OpenDesk, server: Server, seeded: Seed) -> None:
+def test_full_queue_can_be_overruled(open_desk: OpenDesk, server: Server, seeded: Seed) -> None:
     with server.client(server.sign_in(seeded, "admin")) as admin:
         full = {"queue_id": seeded["queue_ids"][0], "capacity": 1}
         assert admin.post("/api/v1/commands/change-queue", json=full).status_code == 200
@@ -351,13 +351,13 @@ def test_a_full_queue_can_be_overruled(open_desk: OpenDesk, server: Server, seed
     desk.keyboard.press("i")
     desk.keyboard.press("Enter")
     expect(desk.locator('#issue [data-error="form"]')).to_have_text("Service A is full: 1 are waiting already.")
-    desk.keyboard.press("Space")  # it has the focus
+    desk.keyboard.press("Space")  # the check box has the focus
     desk.keyboard.press("Enter")
     expect(desk.locator("[data-issued]")).to_have_attribute("data-issued", "A004")
 
 
-def test_two_receptionists_call_the_same_patient(open_desk: OpenDesk) -> None:
-    """Both calls are on their way before either is done: one gets the patient, the other is told plainly."""
+def test_second_receptionist_cannot_call_the_same_patient(open_desk: OpenDesk) -> None:
+    """Both calls are sent before either is done. One succeeds, and the other desk shows a clear message."""
     desks = [open_desk(0), open_desk(1)]
     held: list[Route] = []
     for desk in desks:
@@ -370,17 +370,17 @@ def test_two_receptionists_call_the_same_patient(open_desk: OpenDesk) -> None:
     for each in held:
         each.continue_()
     for desk in desks:
-        state_of(desk, "A002", "called")
+        expect_state(desk, "A002", "called")
         expect(desk.locator("[data-message]")).not_to_be_empty()
     texts = sorted(desk.locator("[data-message]").inner_text() for desk in desks)
     assert re.fullmatch(r"A002 is called to Room [12]\.", texts[0])
     assert texts[1] == "Someone else was faster: A002 is called already."
 
 
-def test_what_another_does_is_seen_and_not_undone_from_here(open_desk: OpenDesk, do: Do) -> None:
+def test_steps_of_other_screens_appear_on_the_desk(open_desk: OpenDesk, do: Do) -> None:
     desk = open_desk()
     desk.keyboard.press("n")
-    said(desk, "A001 is called to Room 1.")
+    expect_message(desk, "A001 is called to Room 1.")
     undo = desk.locator('[data-action="undo"]')
     expect(undo).to_be_enabled()
     expect(desk.locator("[data-undo-seconds]")).to_have_text(re.compile(r"^\d\d s$"))
@@ -388,13 +388,13 @@ def test_what_another_does_is_seen_and_not_undone_from_here(open_desk: OpenDesk,
     expect(desk.locator("[data-undo-seconds]")).not_to_have_text(before)
     entry_id = int(row(desk, "A001").get_attribute("data-entry") or 0)
     do("start", entry_id=entry_id)
-    state_of(desk, "A001", "serving")
+    expect_state(desk, "A001", "serving")
     desk.locator(".guest-ticket").click()
     do("complete", entry_id=entry_id)
     expect(row(desk, "A001")).to_have_count(0)
 
 
-def test_dragging_moves_and_sends_on(open_desk: OpenDesk, seeded: Seed) -> None:
+def test_dragging_moves_and_transfers_entries(open_desk: OpenDesk, seeded: Seed) -> None:
     first, second = seeded["queue_ids"]
     desk = open_desk(None)
     assert labels(desk, first) == ["A001", "A002", "A003"]
@@ -405,17 +405,17 @@ def test_dragging_moves_and_sends_on(open_desk: OpenDesk, seeded: Seed) -> None:
     expect(move.locator(".field-error")).to_contain_text("Choose a reason")
     move.get_by_text("Clinical reasons").click()
     move.locator("[type=submit]").click()
-    said(desk, "A003 has another place.")
+    expect_message(desk, "A003 has another place.")
     expect(desk.locator(f'[data-queue="{first}"] [data-label]').nth(1)).to_have_attribute("data-label", "A003")
     assert labels(desk, first) == ["A001", "A003", "A002"]
     row(desk, "A002").drag_to(row(desk, "B002"))
-    said(desk, "A002 now waits for Service B.")
+    expect_message(desk, "A002 now waits for Service B.")
     expect(desk.locator(f'[data-queue="{second}"] [data-label="A002"]')).to_be_visible()
     desk.keyboard.press("u")
     expect(desk.locator(f'[data-queue="{first}"] [data-label="A002"]')).to_be_visible()
 
 
-def test_moving_without_the_mouse(open_desk: OpenDesk, seeded: Seed) -> None:
+def test_entry_is_moved_without_the_mouse(open_desk: OpenDesk, seeded: Seed) -> None:
     first = seeded["queue_ids"][0]
     desk = open_desk(None)
     press = desk.keyboard.press
@@ -427,13 +427,13 @@ def test_moving_without_the_mouse(open_desk: OpenDesk, seeded: Seed) -> None:
     desk.keyboard.press("Tab")
     desk.keyboard.type("Has been here since seven")
     press("Enter")
-    said(desk, "A003 has another place.")
+    expect_message(desk, "A003 has another place.")
     expect(desk.locator(f'[data-queue="{first}"] [data-label]').first).to_have_attribute("data-label", "A003")
     press("ArrowRight")
     expect(row(desk, "B001")).to_be_focused()
 
 
-def test_why_this_one_is_next(open_desk: OpenDesk, do: Do, seeded: Seed) -> None:
+def test_desk_explains_the_next_patient(open_desk: OpenDesk, do: Do, seeded: Seed) -> None:
     desk = open_desk()
     expect(desk.locator(".guest-state")).to_have_text("Next: waits longer than B001")
     expect(desk.locator(".entry-row.is-next")).to_contain_text("Next: waits longer than B001")
@@ -442,7 +442,7 @@ def test_why_this_one_is_next(open_desk: OpenDesk, do: Do, seeded: Seed) -> None
     expect(desk.locator(".guest-state")).to_have_text("Next: urgent, 45 min head start on A001")
 
 
-def test_searching_what_is_here_and_what_was_here(open_desk: OpenDesk, do: Do, seeded: Seed) -> None:
+def test_search_finds_open_and_ended_entries(open_desk: OpenDesk, do: Do, seeded: Seed) -> None:
     ada = do("issue-ticket", queue_id=seeded["queue_ids"][1], name="Ádá Löwe")["entry"]
     done = do("issue-ticket", queue_id=seeded["queue_ids"][0], name="Bo Lind")["entry"]
     do("call", entry_id=done["id"], point_id=seeded["point_ids"][0])
@@ -459,23 +459,23 @@ def test_searching_what_is_here_and_what_was_here(open_desk: OpenDesk, do: Do, s
     desk.keyboard.type(done["label"].lower())
     expect(desk.locator("[data-earlier]")).to_contain_text(f"{done['label']} was here today and is done.")
     desk.get_by_role("button", name="Bring back").click()
-    said(desk, f"{done['label']} waits again, in the old place.")
-    state_of(desk, done["label"], "waiting")
+    expect_message(desk, f"{done['label']} waits again, in the old place.")
+    expect_state(desk, done["label"], "waiting")
     desk.locator("[data-search]").focus()
     desk.keyboard.press("Escape")
     expect(desk.locator("[data-entry]:visible")).to_have_count(8)
 
 
-def test_the_last_view_survives_a_reload_while_the_server_is_gone_and_ends_with_the_session(open_desk: OpenDesk) -> None:
+def test_last_view_survives_a_reload_without_the_server_and_ends_with_the_session(open_desk: OpenDesk) -> None:
     desk = open_desk(allowed=GONE)
     desk.keyboard.press("n")
-    state_of(desk, "A001", "called")
-    for name in ("amend-dialog.js", "keys-dialog.js", "print-slip.js"):  # what nobody has opened yet is kept, too
+    expect_state(desk, "A001", "called")
+    for name in ("amend-dialog.js", "keys-dialog.js", "print-slip.js"):  # dialogs that were never opened are cached, too
         desk.wait_for_function(KEPT, arg=name)
     for pattern in AWAY:
         desk.route(pattern, lambda route: route.abort())
     desk.reload()
-    state_of(desk, "A001", "called")
+    expect_state(desk, "A001", "called")
     expect(desk.locator("[data-entry]")).to_have_count(6)
     expect(desk.locator("body")).to_have_attribute("data-live", "stale", timeout=HEARTBEAT * 40 * SECONDS)
     expect(desk.locator(".notice")).to_contain_text("Not live since")
@@ -488,7 +488,7 @@ def test_the_last_view_survives_a_reload_while_the_server_is_gone_and_ends_with_
     assert desk.evaluate("() => sessionStorage.length") == 0
 
 
-def test_a_session_that_has_ended_leaves_no_names(open_desk: OpenDesk, server: Server) -> None:
+def test_ended_session_leaves_no_names(open_desk: OpenDesk, server: Server) -> None:
     desk = open_desk(allowed=("401 (Unauthorized)",))
     desk.reload()
     expect(desk.locator("body")).to_have_attribute("data-live", "live")
@@ -498,7 +498,7 @@ def test_a_session_that_has_ended_leaves_no_names(open_desk: OpenDesk, server: S
     assert desk.evaluate("() => sessionStorage.length") == 0
 
 
-def test_a_dark_display_is_plain_to_see(open_desk: OpenDesk, open_page: Open, seeded: Seed) -> None:
+def test_desk_warns_of_a_dark_display(open_desk: OpenDesk, open_page: Open, seeded: Seed) -> None:
     desk = open_desk(None)
     expect(desk.locator("[data-display-alarm]")).to_have_text("1 display is dark")
     display = seeded["displays"][0]
@@ -508,27 +508,27 @@ def test_a_dark_display_is_plain_to_see(open_desk: OpenDesk, open_page: Open, se
     expect(desk.locator("[data-display]")).to_have_attribute("data-trouble", re.compile("none|muted"))
 
 
-def test_queues_points_and_the_message_of_the_site(open_desk: OpenDesk, seeded: Seed) -> None:
+def test_desk_controls_queues_points_and_the_message(open_desk: OpenDesk, seeded: Seed) -> None:
     desk = open_desk()
     pause = desk.locator(f'[data-pause="{seeded["queue_ids"][0]}"]')
     pause.click()
-    said(desk, "Service A gives no more tickets. Those who wait are still called.")
+    expect_message(desk, "Service A gives no more tickets. Those who wait are still called.")
     expect(pause).to_have_text("Paused: open again")
     desk.keyboard.press("i")
     desk.keyboard.press("Enter")
     expect(desk.locator('#issue [data-error="form"]')).to_contain_text("is paused and gives no tickets")
     desk.keyboard.press("Escape")
     pause.click()
-    said(desk, "Service A gives tickets again.")
+    expect_message(desk, "Service A gives tickets again.")
     point = desk.locator(f'[data-point="{seeded["point_ids"][0]}"] button')
     point.click()
     desk.get_by_role("button", name="Take a break").click()
-    said(desk, "Room 1 is on a break.")
+    expect_message(desk, "Room 1 is on a break.")
     expect(desk.locator(".guest-state")).to_have_text("Your point is on a break")
     expect(desk.locator('[data-action="call-next"]')).to_be_disabled()
     point.click()
     desk.get_by_role("button", name="Open", exact=True).click()
-    said(desk, "Room 1 is open.")
+    expect_message(desk, "Room 1 is open.")
     desk.get_by_role("button", name="Message").click()
     desk.locator("#message textarea").fill("The lift is out of order")
     desk.get_by_role("button", name="Show it").click()
@@ -538,8 +538,8 @@ def test_queues_points_and_the_message_of_the_site(open_desk: OpenDesk, seeded: 
     expect(desk.locator("[data-site-message]")).to_be_hidden()
 
 
-def test_a_slip_is_printed_and_printed_again(open_desk: OpenDesk) -> None:
-    """On paper there is the slip alone, with the code that the server draws."""
+def test_slip_is_printed_and_reprinted(open_desk: OpenDesk) -> None:
+    """The printed page contains the slip alone, with the QR code from the server."""
     desk = open_desk(None)
     desk.evaluate("() => { window.printed = 0; window.print = () => { window.printed += 1; }; }")
     desk.keyboard.press("i")
@@ -565,7 +565,7 @@ def test_a_slip_is_printed_and_printed_again(open_desk: OpenDesk) -> None:
     expect(desk.locator(".desk-head")).to_be_hidden()
 
 
-def test_everything_fits_into_320_pixels(open_desk: OpenDesk) -> None:
+def test_reception_fits_into_320_pixels(open_desk: OpenDesk) -> None:
     desk = open_desk(width=320, height=640)
     fits = "() => document.documentElement.scrollWidth <= 320 && document.querySelector('dialog[open]')?.scrollWidth < 321"
     assert desk.evaluate("() => document.documentElement.scrollWidth") <= 320
@@ -584,8 +584,8 @@ def test_everything_fits_into_320_pixels(open_desk: OpenDesk) -> None:
         expect(desk.locator("dialog[open]")).to_have_count(0)
 
 
-def test_a_very_full_desk_draws_a_change_within_a_frame(browser: Browser, env: dict[str, str], server: Server) -> None:
-    """500 entries. The median, since whatever else this machine does is none of the desk's."""
+def test_desk_with_500_entries_draws_a_change_within_a_frame(browser: Browser, env: dict[str, str], server: Server) -> None:
+    """The median counts, since other work of this machine delays single changes."""
     full = seed(env, points=3, tickets=500)
     page = browser.new_page(viewport={"width": 1920, "height": 1080})
     taken = measure(page, server, full, rounds=3)

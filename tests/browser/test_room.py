@@ -1,4 +1,4 @@
-"""A room's console in a real browser: from the call to the end of the visit with one button, and by the keys."""
+"""The console of a room in a real browser: all steps of a visit by one button, and by keys."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OpenRoom = Callable[..., Page]
 
 @pytest.fixture
 def open_room(open_page: Open, seeded: Seed) -> OpenRoom:
-    """Open the console of the seed's first room, as its clinician, who is asked once which room it is."""
+    """Return a function that signs in as a clinician, and opens the console of the seed's first room."""
 
     def open_room(*, width: int = 390, height: int = 844) -> Page:
         page = open_page("/", width=width, height=height, allowed=REFUSED)
@@ -36,56 +36,56 @@ def open_room(open_page: Open, seeded: Seed) -> OpenRoom:
     return open_room
 
 
-def said(room: Page, text: str) -> None:
+def expect_message(room: Page, text: str) -> None:
     expect(room.locator("[data-message]")).to_have_text(text)
 
 
-def test_a_patient_from_the_call_to_the_end_with_one_button(open_room: OpenRoom) -> None:
+def test_one_button_leads_from_the_call_to_the_end(open_room: OpenRoom) -> None:
     room = open_room()
     primary, ticket = room.locator(".room-primary:visible"), room.locator(".room-ticket")
     expect(primary).to_contain_text("Call A001")
     expect(room.locator("[data-next]").first).to_have_attribute("data-next", "A001")
     expect(room.locator(".room-waiting")).to_have_text("6 waiting for this room")
     primary.click()
-    said(room, "A001 is called to Room 1.")
+    expect_message(room, "A001 is called to Room 1.")
     expect(ticket).to_have_text("A001")
     expect(primary).to_contain_text("Start")
     primary.click()
-    said(room, "A001 has come to Room 1.")
+    expect_message(room, "A001 has come to Room 1.")
     expect(primary).to_contain_text("Finish")
     primary.click()
-    said(room, "A001 is done.")
+    expect_message(room, "A001 is done.")
     expect(room.locator(".room-guest")).to_have_attribute("data-state", "free")
     expect(room.locator("[data-day]")).to_have_text("1 seen today")
     expect(primary).to_contain_text("Call B001")
     room.get_by_role("button", name="Undo").click()
-    said(room, "The last step of A001 is taken back.")
+    expect_message(room, "The last step of A001 is taken back.")
     expect(ticket).to_have_text("A001")
     expect(room.locator("[data-day]")).to_have_text("0 seen today")
 
 
-def test_the_other_steps_by_their_keys(open_room: OpenRoom) -> None:
-    """Recall, no-show, send on, undo; and the room remembers which it is."""
+def test_other_steps_have_keys(open_room: OpenRoom) -> None:
+    """Recall, no-show, transfer and undo have keys. The browser remembers the room."""
     room = open_room(width=1280, height=800)
     press = room.keyboard.press
     press("n")
-    said(room, "A001 is called to Room 1.")
+    expect_message(room, "A001 is called to Room 1.")
     press("r")
-    said(room, "A001 is called to Room 1 once more.")
+    expect_message(room, "A001 is called to Room 1 once more.")
     press("x")
-    said(room, "A001 did not come.")
+    expect_message(room, "A001 did not come.")
     expect(room.locator("[data-day]")).to_have_text("0 seen today · 1 no-show")
     press("n")
-    said(room, "B001 is called to Room 1.")
+    expect_message(room, "B001 is called to Room 1.")
     press("s")
-    said(room, "B001 has come to Room 1.")
+    expect_message(room, "B001 has come to Room 1.")
     press("t")
     expect(room.locator("#transfer[open]")).to_be_visible()
     press("1")
-    said(room, "B001 now waits for Service A.")
+    expect_message(room, "B001 now waits for Service A.")
     expect(room.locator("[data-day]")).to_have_text("1 seen today · 1 no-show")
     press("u")
-    said(room, "The last step of B001 is taken back.")
+    expect_message(room, "The last step of B001 is taken back.")
     expect(room.locator(".room-ticket")).to_have_text("B001")
     room.reload()
     expect(room.locator("[data-room]")).to_have_text("Room 1")
@@ -94,14 +94,14 @@ def test_the_other_steps_by_their_keys(open_room: OpenRoom) -> None:
     expect(room.locator("#keys[open] [data-change]")).to_have_count(8)
 
 
-def test_a_room_that_takes_a_break_and_a_call_that_came_too_late(open_room: OpenRoom, server: Server, seeded: Seed) -> None:
+def test_room_on_a_break_refuses_a_late_call(open_room: OpenRoom, server: Server, seeded: Seed) -> None:
     room = open_room(width=1280, height=800)
     room.get_by_role("button", name="Take a break").click()
-    said(room, "Room 1 is on a break.")
+    expect_message(room, "Room 1 is on a break.")
     expect(room.locator(".room-state")).to_have_text("On a break")
     room.get_by_role("button", name="Open the room").click()
-    said(room, "Room 1 is open.")
-    # Reception has paused the room meanwhile, and the console has not heard of it yet.
+    expect_message(room, "Room 1 is open.")
+    # Reception pauses the room before the console receives that change.
     token = server.sign_in(seeded, "receptionist")
 
     def pause_first(route: object) -> None:
@@ -112,10 +112,10 @@ def test_a_room_that_takes_a_break_and_a_call_that_came_too_late(open_room: Open
 
     room.route("**/api/v1/commands/call-next", pause_first)
     room.keyboard.press("n")
-    said(room, "Room 1 is on a break. Open it first.")
+    expect_message(room, "Room 1 is on a break. Open it first.")
 
 
-def test_needs_are_seen_before_the_call(open_room: OpenRoom, server: Server, seeded: Seed) -> None:
+def test_needs_are_visible_before_the_call(open_room: OpenRoom, server: Server, seeded: Seed) -> None:
     with server.client(server.sign_in(seeded, "receptionist")) as reception:
         body = {
             "queue_id": seeded["queue_ids"][0],
@@ -135,7 +135,7 @@ def test_needs_are_seen_before_the_call(open_room: OpenRoom, server: Server, see
 
 
 @pytest.mark.parametrize(("width", "height"), [(320, 640), (390, 844), (1024, 768)])
-def test_it_fits_and_every_target_is_for_a_thumb(open_room: OpenRoom, width: int, height: int) -> None:
+def test_console_fits_and_has_large_buttons(open_room: OpenRoom, width: int, height: int) -> None:
     room = open_room(width=width, height=height)
     room.locator(".room-primary:visible").click()
     expect(room.locator(".room-ticket")).to_have_text(re.compile("A001"))
@@ -148,12 +148,12 @@ def test_it_fits_and_every_target_is_for_a_thumb(open_room: OpenRoom, width: int
     assert [each for each in sizes if each[1] < 64] == []
     action = room.locator(".room-primary:visible").bounding_box()
     assert action is not None
-    assert action["y"] + action["height"] <= height, "it is reached without scrolling"
+    assert action["y"] + action["height"] <= height, "the main button is visible only after scrolling"
 
 
 @pytest.mark.parametrize("lost", ["/api/v1/session", "/api/v1/sites/*"])
-def test_a_room_is_asked_for_until_the_server_answers(open_page: Open, seeded: Seed, lost: str) -> None:
-    """Whoever opens the page while the server is away waits, and need not know how to reload."""
+def test_choice_of_rooms_appears_when_the_server_answers(open_page: Open, seeded: Seed, lost: str) -> None:
+    """A page opened during an outage recovers by itself, without a reload."""
     page = open_page("/", allowed=AWAY)
     sign_in_as(page.request, seeded, "clinician")
     page.route(f"**{lost}", lambda route: route.abort())
@@ -165,7 +165,7 @@ def test_a_room_is_asked_for_until_the_server_answers(open_page: Open, seeded: S
     expect(page.locator("[data-trouble]")).to_have_text("")
 
 
-def test_reception_comes_when_the_server_does(open_page: Open, seeded: Seed) -> None:
+def test_reception_appears_when_the_server_answers(open_page: Open, seeded: Seed) -> None:
     page = open_page("/", allowed=AWAY)
     sign_in_as(page.request, seeded, "receptionist")
     page.route("**/api/v1/session", lambda route: route.abort())
@@ -177,10 +177,10 @@ def test_reception_comes_when_the_server_does(open_page: Open, seeded: Seed) -> 
 
 
 @pytest.mark.parametrize(("path", "role"), [("/room", "clinician"), ("/reception", "receptionist")])
-def test_a_reload_without_the_server_shows_the_last_view(
+def test_last_view_survives_a_reload_without_the_server(
     env: dict[str, str], open_page: Open, seeded: Seed, tmp_path: Path, path: str, role: str
 ) -> None:
-    """The service worker has the page, the tab has the view; nobody's name is in what the worker keeps."""
+    """The service worker caches the page, and the tab keeps the view. The cache contains no patient data."""
     with serving(env, tmp_path, name="own") as own:
         page = open_page(f"{own.url}/", allowed=AWAY)
         sign_in_as(page.request, seeded, role, own.url)

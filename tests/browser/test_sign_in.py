@@ -1,4 +1,4 @@
-"""Signing in: what is wrong is said where it is wrong, and one gets to where one wanted to go, and nowhere else."""
+"""Signing in: errors appear beside their field, and the user returns to the requested page of this server alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.browser.conftest import Open
 from tests.browser.states import SECONDS
 from tests.support.server import Server
 
-# The browser itself writes these lines, for answers that the tests ask for.
+# Parts of the browser's own console messages, for answers that the tests cause.
 UNAUTHORISED = ("401 (Unauthorized)",)
 LOCKED = (*UNAUTHORISED, "429 (Too Many Requests)")
 HOMES = {"admin": "/reception", "manager": "/reception", "receptionist": "/reception", "clinician": "/room"}
@@ -29,20 +29,20 @@ def fill(page: Page, username: str, password: str) -> None:
     page.click("[type=submit]")
 
 
-def at_work(page: Page) -> None:
-    """Wait until a screen is live. A room's is not before it has been said which room it is."""
+def expect_live(page: Page) -> None:
+    """Wait until a screen is live. The room page first needs a choice of its room."""
     if page.url.endswith("/room"):
         page.locator("[data-choose]").first.click()
     expect(page.locator("body")).to_have_attribute("data-live", "live", timeout=20 * SECONDS)
 
 
 @pytest.mark.parametrize("role", roles.ROLES)
-def test_each_role_is_led_to_its_screen(open_page: Open, seeded: Seed, server: Server, role: str) -> None:
+def test_each_role_gets_its_home_page(open_page: Open, seeded: Seed, server: Server, role: str) -> None:
     page = open_page("/sign-in", allowed=UNAUTHORISED)
     who = member(seeded, role)
     fill(page, who["username"], who["password"])
     page.wait_for_url(f"{server.url}{HOMES[role]}")
-    at_work(page)
+    expect_live(page)
     page.goto("/")
     expect(page.locator("[data-who]")).to_contain_text(who["username"])
     expect(page.locator("[data-home]")).to_have_attribute("href", HOMES[role])
@@ -50,8 +50,8 @@ def test_each_role_is_led_to_its_screen(open_page: Open, seeded: Seed, server: S
     expect(page.get_by_role("link", name="Sign in")).to_be_visible()
 
 
-def test_one_comes_back_to_where_one_wanted_to_go(open_page: Open, seeded: Seed, server: Server) -> None:
-    """A page that needs a session sends one here, and gets one back with all of its address."""
+def test_sign_in_returns_to_the_requested_page(open_page: Open, seeded: Seed, server: Server) -> None:
+    """A page that needs a session redirects to the sign-in, which returns to the full address."""
     page = open_page("/reception?from=bookmark", allowed=UNAUTHORISED)
     page.wait_for_url("**/sign-in?next=%2Freception%3Ffrom%3Dbookmark")
     who = member(seeded, "clinician")
@@ -60,14 +60,14 @@ def test_one_comes_back_to_where_one_wanted_to_go(open_page: Open, seeded: Seed,
 
 
 @pytest.mark.parametrize("wanted", ["https://evil.example/", "//evil.example", "/%5Cevil.example", "javascript:alert(1)"])
-def test_no_address_leads_away(open_page: Open, seeded: Seed, server: Server, wanted: str) -> None:
+def test_sign_in_never_redirects_to_another_host(open_page: Open, seeded: Seed, server: Server, wanted: str) -> None:
     page = open_page(f"/sign-in?next={wanted}", allowed=UNAUTHORISED)
     who = member(seeded, "receptionist")
     fill(page, who["username"], who["password"])
     page.wait_for_url(f"{server.url}/reception")
 
 
-def test_what_is_missing_is_said_beside_its_field(open_page: Open) -> None:
+def test_missing_value_shows_an_error_beside_its_field(open_page: Open) -> None:
     page = open_page("/sign-in")
     page.press("[name=username]", "Enter")
     expect(page.locator("#username-error")).to_have_text("Enter your user name.")
@@ -81,8 +81,8 @@ def test_what_is_missing_is_said_beside_its_field(open_page: Open) -> None:
     expect(page.locator("[name=password]")).to_be_focused()
 
 
-def test_a_lock_out_is_explained(open_page: Open, seeded: Seed) -> None:
-    """After five wrong passwords one is told for how long, and it is nobody's field that is wrong."""
+def test_lock_out_shows_its_duration(open_page: Open, seeded: Seed) -> None:
+    """After five wrong passwords the form shows the minutes of the lock-out, and no field has an error."""
     page = open_page("/sign-in", allowed=LOCKED)
     who = member(seeded, "manager")
     wrong = page.locator("#password-error")
@@ -96,7 +96,7 @@ def test_a_lock_out_is_explained(open_page: Open, seeded: Seed) -> None:
     expect(page.locator("[name=password]")).to_be_focused()
 
 
-def test_a_server_that_cannot_be_reached_is_no_wrong_password(open_page: Open, seeded: Seed) -> None:
+def test_unreachable_server_is_not_a_wrong_password(open_page: Open, seeded: Seed) -> None:
     page = open_page("/sign-in", allowed=("net::ERR_INTERNET_DISCONNECTED",))
     expect(page.locator("[type=submit]")).to_be_enabled()
     page.context.set_offline(True)
@@ -107,8 +107,8 @@ def test_a_server_that_cannot_be_reached_is_no_wrong_password(open_page: Open, s
     page.context.set_offline(False)
 
 
-def test_the_password_can_be_looked_at(open_page: Open) -> None:
-    """By keyboard too; before it is sent it is covered again."""
+def test_password_can_be_shown(open_page: Open) -> None:
+    """The button works by keyboard. The password is hidden again before the form is sent."""
     page = open_page("/sign-in", allowed=UNAUTHORISED)
     password = page.locator("[name=password]")
     page.fill("[name=username]", "nobody")
@@ -124,7 +124,7 @@ def test_the_password_can_be_looked_at(open_page: Open) -> None:
     expect(page.get_by_role("button", name="Show the password")).to_have_text("Show")
 
 
-def test_whoever_is_signed_in_already_can_go_on(open_page: Open, seeded: Seed, server: Server) -> None:
+def test_signed_in_user_can_continue(open_page: Open, seeded: Seed, server: Server) -> None:
     page = open_page("/sign-in", allowed=UNAUTHORISED)
     who = member(seeded, "receptionist")
     fill(page, who["username"], who["password"])
@@ -135,7 +135,7 @@ def test_whoever_is_signed_in_already_can_go_on(open_page: Open, seeded: Seed, s
     page.wait_for_url(f"{server.url}/docs")
 
 
-def test_the_index_leads_to_pages_that_are_there(open_page: Open) -> None:
+def test_index_links_to_existing_pages(open_page: Open) -> None:
     page = open_page("/")
     links = page.locator("main a")
     addresses = [links.nth(each).get_attribute("href") or "" for each in range(links.count())]
@@ -144,8 +144,8 @@ def test_the_index_leads_to_pages_that_are_there(open_page: Open) -> None:
         assert page.request.get(address).status == 200, address
 
 
-def test_the_demo_opens_all_its_doors(open_page: Open, demo_base: str) -> None:
-    """From its index, one touch leads into each screen, and each of them shows the same living clinic."""
+def test_demo_index_opens_every_screen(open_page: Open, demo_base: str) -> None:
+    """Each link of the demo's index opens a live screen of the same clinic."""
     page = open_page(f"{demo_base}/", allowed=UNAUTHORISED)
     for name, there in {
         "Waiting-room display": "/display/",
@@ -157,10 +157,10 @@ def test_the_demo_opens_all_its_doors(open_page: Open, demo_base: str) -> None:
         expect(page.locator("body.is-loaded")).to_have_count(1)
         page.get_by_role("link", name=name, exact=True).click()
         page.wait_for_url(re.compile(re.escape(demo_base + there)))
-        at_work(page)
+        expect_live(page)
 
 
-def test_only_the_demo_tells_its_doors(server: Server) -> None:
+def test_only_the_demo_publishes_its_credentials(server: Server) -> None:
     with server.client() as client:
         assert client.get("/demo/doors").status_code == 404
         assert 'data-as="receptionist"' not in client.get("/").text
