@@ -38,7 +38,7 @@ from sqlalchemy import URL, make_url
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from loadtests.past import FAR_AHEAD, fill
+from loadtests.past_visits import FAR_AHEAD, fill
 from loadtests.processes import cpu_seconds
 from server.domain.commands import BroadcastMessage, IssueTicket, Tick
 from server.domain.model.ids import IDS_PER_SITE

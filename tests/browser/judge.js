@@ -1,4 +1,4 @@
-/** Measurements of the tests inside a page. The debugger evaluates this file, so the page's policy does not block it. */
+/** Measurements inside a page. The debugger evaluates this file, so that the policy of the page does not block it. */
 window.judge = (() => {
   const PARTS = ["", "::before", "::after"];
   const LOOKS = ["outlineStyle", "outlineWidth", "outlineColor", "boxShadow", "borderColor", "backgroundColor", "textDecoration", "clipPath"];

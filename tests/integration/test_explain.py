@@ -39,9 +39,9 @@ from server.store.audit import Noted
 from server.store.database import Database
 from server.store.migrate import migrate
 from server.vault import Vault
-from tests.support import databases, past
+from tests.support import databases, past_visits
 from tests.support.passwords import quick_passwords
-from tests.support.past import PastEntry
+from tests.support.past_visits import PastEntry
 
 DAYS, PER_DAY = 24, 150
 OTHERS = 2_000  # rows of everything else
@@ -89,8 +89,8 @@ async def _filled(database: Database) -> World:
         )
         async with database.write() as connection:
             site = await connection.run_sync(site_store.load, seed["site_id"])
-            days = past.days_before(site.business_day, DAYS)
-            filled = await past.fill(connection, site.id, seed["queue_ids"], seed["point_ids"][0], days, PER_DAY)
+            days = past_visits.days_before(site.business_day, DAYS)
+            filled = await past_visits.fill(connection, site.id, seed["queue_ids"], seed["point_ids"][0], days, PER_DAY)
         executor = Executor(database, vault, publish=lambda *_: None)  # the first one's board knows nothing of that past
         for index in range(9):
             await Seeder(database, executor).ticket(seed["queue_ids"][index % 3])
@@ -193,7 +193,7 @@ async def sites_due(world: World) -> object:
 
 @question
 async def the_log_since(world: World) -> object:
-    return await Boards(world.database).since(world.site.id, past.FIRST_ID + 5_000)
+    return await Boards(world.database).since(world.site.id, past_visits.FIRST_ID + 5_000)
 
 
 @question
@@ -276,7 +276,7 @@ async def past_patients(world: World) -> object:
 
 @question
 async def the_audit_of_a_site_and_of_an_organisation(world: World) -> object:
-    found = [await audit.changes(world.database, world.site.id, 50, after) for after in (None, (past.FIRST_ID + 99,))]
+    found = [await audit.changes(world.database, world.site.id, 50, after) for after in (None, (past_visits.FIRST_ID + 99,))]
     for site_id in (None, 12):
         first = await audit.access(world.database, 12, site_id, 3, None)
         assert first.rows
@@ -444,7 +444,7 @@ async def commands(world: World) -> object:
     with pytest.raises(NothingDue):
         await do(first, Tick(site_id=world.site.id))
     async with world.database.read() as connection:
-        return await connection.run_sync(event_log.since, world.site.id, past.FIRST_ID + 10_000)
+        return await connection.run_sync(event_log.since, world.site.id, past_visits.FIRST_ID + 10_000)
 
 
 @contextmanager

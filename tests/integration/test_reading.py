@@ -21,8 +21,8 @@ from server.seeding import Seed
 from server.store import sites
 from server.store.database import Database
 from tests.integration.test_openapi import promised
-from tests.support import databases, past
-from tests.support.past import PastEntry
+from tests.support import databases, past_visits
+from tests.support.past_visits import PastEntry
 from tests.support.server import Server, environment, seed, serving
 from tests.unit.transport.spec.test_openapi import Checker
 
@@ -69,9 +69,9 @@ def history(env: dict[str, str], seeded: Seed) -> list[PastEntry]:
         try:
             async with database.write() as connection:
                 today = (await connection.run_sync(sites.load, seeded["site_id"])).business_day
-                days = past.days_before(today, DAYS)
+                days = past_visits.days_before(today, DAYS)
                 queue_ids, point_id = seeded["queue_ids"], seeded["point_ids"][0]
-                return await past.fill(connection, seeded["site_id"], queue_ids, point_id, days, PER_DAY)
+                return await past_visits.fill(connection, seeded["site_id"], queue_ids, point_id, days, PER_DAY)
         finally:
             await database.close()
 

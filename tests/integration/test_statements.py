@@ -30,7 +30,7 @@ from server.store.database import Database
 from server.store.migrate import migrate
 from server.transport.context import Context
 from server.transport.http import paths
-from tests.support import databases, past
+from tests.support import databases, past_visits
 
 FEW, MANY = 10, 1_000
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -51,7 +51,7 @@ class World:
 
     def address(self, path: str) -> str:
         """Return an address of this site for the path of a route."""
-        entry_id = self.seed["site_id"] * IDS_PER_SITE + past.FIRST_ID + 1
+        entry_id = self.seed["site_id"] * IDS_PER_SITE + past_visits.FIRST_ID + 1
         ids = {"site_id": self.seed["site_id"], "entry_id": entry_id, "visit_id": entry_id - 1}
         ids["display_id"] = self.seed["displays"][0]["id"]
         filled = re.sub(r"\{(\w+):id\}", lambda found: str(ids[found[1]]), path)
@@ -168,7 +168,7 @@ async def _fill(connection: AsyncConnection, context: Context, site: Site, seed:
     """Give the site so many of everything that a list is made of, all of today."""
     site_id, numbers = seed["site_id"], range(size)
     base = site_id * IDS_PER_SITE + 10_000_000
-    made = await past.fill(connection, site_id, seed["queue_ids"], seed["point_ids"][0], [site.business_day], size)
+    made = await past_visits.fill(connection, site_id, seed["queue_ids"], seed["point_ids"][0], [site.business_day], size)
     for each in made:
         found_by = patients.rows(context.vault, site, each.visit_id, Personal(name="Grace Hopper"))
         await connection.run_sync(patients.remember, found_by)

@@ -1,4 +1,4 @@
-"""A site's past: visits, entries, intervals, announcements and events of many business days, written inside the database.
+"""Past visits of a site with entries, intervals, announcements and events, created inside the database.
 
 The rows equal the rows of real visits, except for the hashes of the chain, which no bench verifies. MariaDB's sequence
 engine generates them, a million visits in a minute.
