@@ -44,7 +44,7 @@ COMMENTED = [
     ),
     *sorted((ROOT / "nginx").rglob("*.conf")),
 ]
-DOCUMENTED = ("server", "workers", "loadtests", "docs")
+DOCUMENTED = ("server", "workers", "loadtests", "docs", "tests")
 
 
 @dataclass(frozen=True, slots=True)
