@@ -1,4 +1,4 @@
-"""A site whose rows were put back to an older state: by a restore, which renews the epoch, or by a careless hand."""
+"""A site whose rows return to an older state: by a restore, which renews the epoch, or by a manual change."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from tests.support import history
 
 
 @pytest.mark.parametrize("renew", [True, False], ids=["restored", "by hand"])
-async def test_what_follows_an_older_state_is_another_history(setup: Seeder, database: Database, renew: bool) -> None:
-    """Feeds notice, agree on its name, and answer nobody who was told of what is no more."""
+async def test_feeds_resume_no_client_after_rows_return_to_an_older_state(
+    setup: Seeder, database: Database, renew: bool
+) -> None:
+    """All feeds notice the older state, take the same new epoch, and resume no client from the lost history."""
     seeded = await setup.seed(points=2, tickets=4, displays=1)
     site_id, boards = seeded["site_id"], Boards(database)
     then = await history.dump(database, site_id)
@@ -32,7 +34,7 @@ async def test_what_follows_an_older_state_is_another_history(setup: Seeder, dat
     assert feeds[0].board is not None
     assert feeds[0].board.entries[lost].state == "waiting"
     assert feeds[0].board.site.epoch != before.epoch
-    # Its numbers come again, and mean something else.
+    # The next events reuse the lost numbers with other contents.
     called = (await setup.do(CallNext(point_id=second)))["entry"]["id"]
     await setup.do(Hold(entry_id=called))
     for feed in feeds:

@@ -1,4 +1,4 @@
-"""What a running server takes down of sign-ins, refusals and reads, and the command that verifies it."""
+"""The audit of a running server (sign-ins, refusals, reads), and the command that verifies its chains."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from tests.support.server import Server, command_line, environment, seed, servin
 pytestmark = pytest.mark.measured
 
 
-def of(url: str, work: Callable[[AsyncConnection], Any]) -> Any:
-    """Do something on a database, with no loop of our own running."""
+def in_transaction(url: str, work: Callable[[AsyncConnection], Any]) -> Any:
+    """Do work in one transaction of a database, in an event loop of its own."""
 
     async def do() -> Any:
         database = Database(url)
@@ -37,28 +37,30 @@ def of(url: str, work: Callable[[AsyncConnection], Any]) -> Any:
     return asyncio.run(do())
 
 
-def noted(url: str) -> list[Any]:
+def audit_rows(url: str) -> list[Any]:
     async def read(connection: AsyncConnection) -> Any:
         return (await connection.execute(select(audit).order_by(audit.c.chain_id, audit.c.n))).all()
 
-    rows: list[Any] = of(url, read)
+    rows: list[Any] = in_transaction(url, read)
     return rows
 
 
-def test_who_came_was_refused_and_read(database_url: str, tmp_path: Path) -> None:
+def test_audit_records_sign_ins_refusals_and_reads(database_url: str, tmp_path: Path) -> None:
     env = environment(database_url)
     mine, foreign = seed(env, points=1, tickets=1), seed(env, points=1, tickets=1)
     names = [each["username"] for each in mine["staff"]]
     with serving(env, tmp_path) as server:
-        _a_day(server, mine, foreign)
+        _make_audited_requests(server, mine, foreign)
         patient = mine["tickets"][0]["token"]
         with server.client(patient) as phone:
             entry = {"entry_id": foreign["point_ids"][0] + 3}
             assert phone.post("/api/v1/commands/leave", json=entry).status_code == 404
             assert phone.post("/api/v1/commands/cancel", json=entry | {"reason": "no"}).status_code in (403, 422)
-        wait_until(lambda: any(row.action == "leave" for row in noted(database_url)), "the rows of the last second")
+        wait_until(
+            lambda: any(row.action == "leave" for row in audit_rows(database_url)), "the audit rows of the last second"
+        )
         assert end(server.process) == 0, server.log.read_text()
-    rows = noted(database_url)
+    rows = audit_rows(database_url)
     known = {(row.action, row.actor.partition(":")[0], row.allowed, row.site_id) for row in rows}
     site, other = mine["site_id"], foreign["site_id"]
     assert known >= {
@@ -76,7 +78,9 @@ def test_who_came_was_refused_and_read(database_url: str, tmp_path: Path) -> Non
         ("sign-out", "staff", True, None),
         ("process-ended", "process", True, None),
     }
-    assert not any(row.action == "call-next" and row.allowed for row in rows), "what was done is in the site's log"
+    assert not any(row.action == "call-next" and row.allowed for row in rows), (
+        "the site's log records each accepted command, the audit does not"
+    )
     failed = [row for row in rows if row.action == "sign-in" and not row.allowed]
     assert sorted(row.subject.partition(":")[0] for row in failed) == ["", "staff"]
     requests = [row for row in rows if row.actor != "process"]
@@ -91,7 +95,7 @@ def test_who_came_was_refused_and_read(database_url: str, tmp_path: Path) -> Non
     assert "3 chains are whole, 0 are broken." in verified.stdout
 
 
-def _a_day(server: Server, mine: Any, foreign: Any) -> None:
+def _make_audited_requests(server: Server, mine: Any, foreign: Any) -> None:
     with server.client() as guest:
         for username in (mine["staff"][0]["username"], "nobody-of-that-name"):
             body = {"username": username, "password": "wrong password"}
@@ -115,8 +119,8 @@ def _a_day(server: Server, mine: Any, foreign: Any) -> None:
         assert desk.delete("/api/v1/session").status_code == 204
 
 
-def test_a_name_that_is_locked(sqlite_url: str, tmp_path: Path) -> None:
-    """Five wrong passwords, then the right one, which is not even tried: the audit says so, and of nobody let in."""
+def test_audit_records_a_locked_sign_in(sqlite_url: str, tmp_path: Path) -> None:
+    """After five wrong passwords the server does not check even the right one. The audit records all six as refused."""
     env = environment(sqlite_url)
     member = seed(env, points=1, tickets=0)["staff"][0]
     with serving(env, tmp_path) as server, server.client() as guesser:
@@ -127,15 +131,15 @@ def test_a_name_that_is_locked(sqlite_url: str, tmp_path: Path) -> None:
 
         assert [signs_in("a wrong password") for _ in range(5)] == [401] * 5
         assert signs_in(member["password"]) == 429
-        wait_until(lambda: any(row.action == "sign-in-locked" for row in noted(sqlite_url)), "the rows")
-        tried = [row for row in noted(sqlite_url) if row.actor != "process"]
+        wait_until(lambda: any(row.action == "sign-in-locked" for row in audit_rows(sqlite_url)), "the audit rows")
+        tried = [row for row in audit_rows(sqlite_url) if row.actor != "process"]
     assert [row.action for row in tried] == ["sign-in"] * 5 + ["sign-in-locked"]
     assert {(row.actor, row.allowed) for row in tried} == {("nobody", False)}
     assert len({(row.subject, row.organisation_id) for row in tried}) == 1
     assert tried[0].subject.startswith("staff:")
 
 
-def test_a_changed_password(sqlite_url: str, tmp_path: Path) -> None:
+def test_audit_records_password_changes(sqlite_url: str, tmp_path: Path) -> None:
     env = environment(sqlite_url)
     made = seed(env, points=1, tickets=0)
     member = next(each for each in made["staff"] if each["role"] == "receptionist")
@@ -143,13 +147,13 @@ def test_a_changed_password(sqlite_url: str, tmp_path: Path) -> None:
         for old, status in (("not the old one", 403), (member["password"], 204)):
             body = {"old_password": old, "new_password": "entirely another one"}
             assert own.post("/api/v1/session/password", json=body).status_code == status
-        wait_until(lambda: sum(row.action == "change-password" for row in noted(sqlite_url)) == 2, "the rows")
-        changed = [row for row in noted(sqlite_url) if row.action == "change-password"]
+        wait_until(lambda: sum(row.action == "change-password" for row in audit_rows(sqlite_url)) == 2, "the audit rows")
+        changed = [row for row in audit_rows(sqlite_url) if row.action == "change-password"]
     assert [row.allowed for row in changed] == [False, True]
     assert {(row.actor.partition(":")[0], row.organisation_id is None) for row in changed} == {("staff", False)}
 
 
-def test_the_command_line_names_what_is_broken(database_url: str) -> None:
+def test_audit_verify_names_the_broken_chain(database_url: str) -> None:
     env = environment(database_url)
     one, other = seed(env, points=2, tickets=3), seed(env, points=1, tickets=1)
     assert command_line(env, "audit", "verify").returncode == 0
@@ -159,7 +163,7 @@ def test_the_command_line_names_what_is_broken(database_url: str) -> None:
             update(events).where(events.c.site_id == one["site_id"], events.c.seq == 5).values(actor="staff:9")
         )
 
-    of(database_url, tamper)
+    in_transaction(database_url, tamper)
     broken = command_line(env, "audit", "verify")
     assert broken.returncode == 1
     assert f"site {one['site_id']}: BROKEN after 4 links: event 5 is not what was written" in broken.stdout
@@ -169,7 +173,7 @@ def test_the_command_line_names_what_is_broken(database_url: str) -> None:
     assert command_line(env, "audit", "verify", "--site", str(other["site_id"])).returncode == 0
 
 
-def test_the_command_line_verifies_one_site_through_what_was_kept(sqlite_url: str) -> None:
+def test_audit_verify_checks_one_site_against_a_kept_head(sqlite_url: str) -> None:
     env = environment(sqlite_url)
     site_id = str(seed(env, points=1, tickets=1)["site_id"])
     whole = command_line(env, "audit", "verify", "--site", site_id)
@@ -184,8 +188,8 @@ def test_the_command_line_verifies_one_site_through_what_was_kept(sqlite_url: st
     assert (unknown.returncode, "there is no such site" in unknown.stdout) == (1, True)
 
 
-def test_verifying_beside_a_running_day(database_url: str, tmp_path: Path) -> None:
-    """Commands go on while their log is verified: what is being written is never taken for a breach."""
+def test_audit_verify_passes_while_commands_run(database_url: str, tmp_path: Path) -> None:
+    """The verification of a growing log does not report a new event as a breach."""
     env = environment(database_url)
     seeded = seed(env, points=2, tickets=60)
     with serving(env, tmp_path) as server, server.client(server.sign_in(seeded, "receptionist")) as desk:
@@ -204,33 +208,33 @@ def test_verifying_beside_a_running_day(database_url: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("number", [1, 2])
-def test_a_server_that_was_killed_leaves_a_chain_that_is_whole(sqlite_url: str, tmp_path: Path, number: int) -> None:
-    """Whatever had been written stays verifiable; of a row that is taken out afterwards the number is named."""
+def test_killed_server_leaves_a_whole_chain(sqlite_url: str, tmp_path: Path, number: int) -> None:
+    """The rows written before the kill verify. The command names the number of a row that is deleted later."""
     env = environment(sqlite_url)
     seeded = seed(env, points=1, tickets=1)
     with serving(env, tmp_path) as server:
         server.sign_in(seeded, "admin")
-        wait_until(lambda: len(noted(sqlite_url)) == 2, "the rows")
+        wait_until(lambda: len(audit_rows(sqlite_url)) == 2, "the audit rows")
         end(server.process, signal.SIGKILL)
     assert command_line(env, "audit", "verify").returncode == 0
 
     async def take_out(connection: AsyncConnection) -> None:
         await connection.execute(delete(audit).where(audit.c.n == number))
 
-    of(sqlite_url, take_out)
+    in_transaction(sqlite_url, take_out)
     broken = command_line(env, "audit", "verify")
     assert broken.returncode == 1
     assert f"row {number} is missing" in broken.stdout
 
 
-def test_what_is_no_site_is_noted_as_none(sqlite_url: str, tmp_path: Path) -> None:
-    """An id in an address may be of no site that there could ever be: the refusal is noted, and the list can be told."""
+def test_refusal_for_an_impossible_site_id_is_recorded_without_site(sqlite_url: str, tmp_path: Path) -> None:
+    """A path can contain an id that no site can have: the audit records the refusal, and its list can still be read."""
     env = environment(sqlite_url)
     seeded = seed(env, points=1, tickets=0)
     with serving(env, tmp_path) as server, server.client(server.sign_in(seeded, "admin")) as admin:
         for path in ("/api/v1/entries/1", "/api/v1/sites/9999999999999999/board", "/api/v1/sites/77/board"):
             assert admin.get(path).status_code == 404
-        wait_until(lambda: len([row for row in noted(sqlite_url) if not row.allowed]) == 3, "the rows")
+        wait_until(lambda: len([row for row in audit_rows(sqlite_url) if not row.allowed]) == 3, "the audit rows")
         told = admin.get("/api/v1/audit").json()["data"]
     refused = {(row["subject"], row["site_id"]) for row in told if not row["allowed"]}
     assert refused == {("entry:1", None), ("", None), ("", 77)}

@@ -1,4 +1,4 @@
-"""Bad input gets the error shape and a 4xx that names the field, and changes nothing."""
+"""The server refuses bad input with a 4xx in the error shape that names the field, and changes nothing."""
 
 from __future__ import annotations
 
@@ -91,36 +91,36 @@ def assert_refused(answer: httpx.Response, status: int, code: str) -> dict[str, 
 
 @pytest.fixture(scope="module")
 def records(env: dict[str, str], server: Server, seeded: Seed) -> Iterator[Records]:
-    """Read what the site consists of."""
+    """A function that reads all records of the site."""
     with closing(sqlite3.connect(make_url(env["NOWSERVING_DATABASE_URL"]).database or "")) as connection:
         yield lambda: _records(connection, seeded["site_id"])
 
 
 @pytest.fixture
 def nothing_changed(records: Records, entries: dict[str, int]) -> Iterator[None]:
-    """Whatever a test sends, every record of the site is afterwards as it was before."""
+    """Assert that a test leaves every record of the site unchanged."""
     before = records()
     yield
     assert records() == before
 
 
-# The clock goes on, and quotes waits anew: that is no change of anybody's.
+# The clock runs on and renews the quotes. The comparison leaves out the columns and events that this changes.
 QUOTED = {"expect_from", "expect_until", "estimating", "next_tick_at", "quoted_at", "last_event_at", "chain", "seq"}
-BUT_THE_CLOCKS = {
+EXCEPT_CLOCK = {
     "events": "AND actor != 'clock'",
     "commands": "AND command_id NOT IN (SELECT command_id FROM events WHERE actor = 'clock')",
 }
 
 
 def _records(connection: sqlite3.Connection, site_id: int) -> list[tuple[Any, ...]]:
-    """Return every row of a site but its audit's, which notes what is refused; quickly: hundreds of tests ask twice."""
+    """Return every row of a site except its audit, which records refusals. Fast, because hundreds of tests call it twice."""
     found: list[tuple[Any, ...]] = []
     for table in tables.metadata.sorted_tables:
         own = "id" if table is tables.sites else "site_id"
         if own not in table.columns or table is tables.audit:
             continue
         columns = ", ".join(column.name for column in table.columns if table is tables.events or column.name not in QUOTED)
-        query = f"SELECT '{table.name}', {columns} FROM {table.name} WHERE {own} = ? {BUT_THE_CLOCKS.get(table.name, '')}"
+        query = f"SELECT '{table.name}', {columns} FROM {table.name} WHERE {own} = ? {EXCEPT_CLOCK.get(table.name, '')}"
         found += connection.execute(query, (site_id,)).fetchall()
     return sorted(found, key=repr)
 
@@ -136,20 +136,20 @@ pytestmark = pytest.mark.usefixtures("nothing_changed")
         b'{"a":1}{"b":2}', b"'x'",
     ],
 )  # fmt: skip
-def test_malformed_json(admin: httpx.Client, name: str, body: bytes) -> None:
+def test_malformed_json_is_refused(admin: httpx.Client, name: str, body: bytes) -> None:
     assert_refused(admin.post(f"/api/v1/commands/{name}", content=body), 400, "malformed_body")
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))
 @pytest.mark.parametrize("body", ["[]", "null", "1", '"x"', "{}", "true"])
-def test_json_that_is_no_body(admin: httpx.Client, name: str, body: str) -> None:
+def test_json_that_is_not_a_command_body_is_refused(admin: httpx.Client, name: str, body: str) -> None:
     error = assert_refused(admin.post(f"/api/v1/commands/{name}", content=body), 422, "invalid_body")
     assert error["details"]["fields"]
 
 
 WRONG: tuple[Any, ...] = ("1", 1.5, True, None, {}, [[]], -1, 0, 2**60, 2**80, "\x00", " x", "x" * 201)
-# What is wrong elsewhere and right here.
-GOOD_TOO: dict[str, tuple[Any, ...]] = {
+# Values of WRONG that are valid in these fields.
+VALID_VALUES: dict[str, tuple[Any, ...]] = {
     "minutes": (0,),
     "behind_entry_id": (None,),
     "message": (None, "1"),
@@ -200,14 +200,14 @@ def _good_body(name: str, seeded: Seed, entries: dict[str, int]) -> dict[str, An
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))
-def test_every_field_is_checked(admin: httpx.Client, name: str, seeded: Seed, entries: dict[str, int]) -> None:
-    """A wrong type in each field, each required field missing, and a field too many are named."""
+def test_error_names_each_invalid_field(admin: httpx.Client, name: str, seeded: Seed, entries: dict[str, int]) -> None:
+    """The error names a field with a wrong value, a missing field and an unknown field."""
     good = _good_body(name, seeded, entries)
     for field in good:
         for wrong in WRONG:
             if isinstance(good[field], str) and wrong == "1" and field != "prefix":
-                continue  # a good name
-            if wrong in GOOD_TOO.get(field, ()) and not isinstance(wrong, bool):
+                continue  # a valid name
+            if wrong in VALID_VALUES.get(field, ()) and not isinstance(wrong, bool):
                 continue
             answer = admin.post(f"/api/v1/commands/{name}", json=good | {field: wrong})
             error = assert_refused(answer, 422, "invalid_body")
@@ -226,7 +226,7 @@ def test_every_field_is_checked(admin: httpx.Client, name: str, seeded: Seed, en
         {"name": "x" * 81}, {"phone": "call me"}, {"language": "english"}, {"name_on_display": 1}, {"label": "A001"},
     ],
 )  # fmt: skip
-def test_the_ticket_s_own_fields(admin: httpx.Client, seeded: Seed, extra: dict[str, Any]) -> None:
+def test_error_names_the_invalid_ticket_field(admin: httpx.Client, seeded: Seed, extra: dict[str, Any]) -> None:
     answer = admin.post("/api/v1/commands/issue-ticket", json={"queue_id": seeded["queue_ids"][0]} | extra)
     error = assert_refused(answer, 422, "invalid_body")
     assert [each["field"] for each in error["details"]["fields"]] == list(extra)
@@ -241,7 +241,7 @@ def test_the_ticket_s_own_fields(admin: httpx.Client, seeded: Seed, extra: dict[
         ("transfer", "entry_id", "entry_not_found"), ("transfer", "queue_id", "queue_not_found"),
     ],
 )  # fmt: skip
-def test_unknown_ids(
+def test_unknown_id_is_not_found(
     admin: httpx.Client,
     name: str,
     field: str,
@@ -250,7 +250,7 @@ def test_unknown_ids(
     foreign: Seed,
     entries: dict[str, int],
 ) -> None:
-    """An id that was never given, one of another kind, one of no site, and one of another organisation."""
+    """The id is unused, of another kind, of no site, or of another organisation."""
     good = _good_body(name, seeded, entries)
     site_id = seeded["site_id"]
     for unknown in (site_id * 10**9 + 999_999, seeded["displays"][0]["id"]):
@@ -263,7 +263,7 @@ def test_unknown_ids(
             assert_refused(answer, 404, "site_not_found")
 
 
-def test_a_site_id_that_contradicts(admin: httpx.Client, seeded: Seed, foreign: Seed) -> None:
+def test_site_id_of_another_site_is_refused(admin: httpx.Client, seeded: Seed, foreign: Seed) -> None:
     body = {"queue_id": seeded["queue_ids"][0], "site_id": foreign["site_id"]}
     error = assert_refused(admin.post("/api/v1/commands/issue-ticket", json=body), 422, "invalid_body")
     assert error["details"]["fields"][0]["field"] == "site_id"
@@ -278,7 +278,7 @@ def test_a_site_id_that_contradicts(admin: httpx.Client, seeded: Seed, foreign: 
         ("complete", ("waiting", "called", "completed", "no_show"), "entry_not_serving"),
     ],
 )
-def test_a_step_that_the_state_does_not_allow(
+def test_step_is_refused_in_a_wrong_state(
     admin: httpx.Client, entries: dict[str, int], name: str, states: tuple[str, ...], code: str
 ) -> None:
     for state in states:
@@ -286,27 +286,27 @@ def test_a_step_that_the_state_does_not_allow(
         assert error["details"]["state"] == state
 
 
-def test_a_transfer_that_the_state_does_not_allow(admin: httpx.Client, entries: dict[str, int], seeded: Seed) -> None:
+def test_transfer_of_an_ended_entry_is_refused(admin: httpx.Client, entries: dict[str, int], seeded: Seed) -> None:
     for state in ("completed", "no_show"):
         body = {"entry_id": entries[state], "queue_id": seeded["queue_ids"][2]}
         assert_refused(admin.post("/api/v1/commands/transfer", json=body), 409, "entry_not_open")
 
 
-def test_a_busy_point(admin: httpx.Client, entries: dict[str, int], seeded: Seed) -> None:
+def test_call_next_is_refused_at_a_busy_point(admin: httpx.Client, entries: dict[str, int], seeded: Seed) -> None:
     answer = admin.post("/api/v1/commands/call-next", json={"point_id": seeded["point_ids"][0]})
     assert_refused(answer, 409, "point_busy")
 
 
 @pytest.mark.parametrize("name", ["nonsense", "tick", "IssueTicket", "..%2f", "x" * 500])
-def test_commands_that_do_not_exist(admin: httpx.Client, name: str) -> None:
+def test_unknown_command_is_not_found(admin: httpx.Client, name: str) -> None:
     assert admin.post(f"/api/v1/commands/{name}", json={}).status_code == 404
 
 
-def test_commands_are_posted(admin: httpx.Client) -> None:
+def test_get_of_a_command_is_refused(admin: httpx.Client) -> None:
     assert_refused(admin.get("/api/v1/commands/call-next"), 405, "method_not_allowed")
 
 
-def test_a_body_that_is_too_large(admin: httpx.Client, seeded: Seed) -> None:
+def test_too_large_body_is_refused(admin: httpx.Client, seeded: Seed) -> None:
     answer = admin.post("/api/v1/commands/issue-ticket", content=b"x" * 10_000_000)
     assert_refused(answer, 413, "body_too_large")
     answer = admin.post("/api/v1/commands/issue-ticket", content=(b"x" * 1000 for _ in range(100)))
@@ -314,7 +314,7 @@ def test_a_body_that_is_too_large(admin: httpx.Client, seeded: Seed) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "x" * 81, "a\tb", "caf\xe9"])
-def test_bad_idempotency_keys(admin: httpx.Client, seeded: Seed, key: str) -> None:
+def test_invalid_idempotency_key_is_refused(admin: httpx.Client, seeded: Seed, key: str) -> None:
     answer = admin.post(
         "/api/v1/commands/issue-ticket",
         json={"queue_id": seeded["queue_ids"][0]},
@@ -323,8 +323,8 @@ def test_bad_idempotency_keys(admin: httpx.Client, seeded: Seed, key: str) -> No
     assert_refused(answer, 422, "invalid_body")
 
 
-def test_who_may(server: Server, seeded: Seed, entries: dict[str, int]) -> None:
-    """Nobody signed in, a token that is none, a role that may not."""
+def test_command_needs_a_credential_and_a_permitted_role(server: Server, seeded: Seed, entries: dict[str, int]) -> None:
+    """The server refuses a client without a token, with an invalid token, and with a role that lacks the right."""
     body = {"queue_id": seeded["queue_ids"][0]}
     with server.client() as nobody:
         assert_refused(nobody.post("/api/v1/commands/issue-ticket", json=body), 401, "not_signed_in")
@@ -338,7 +338,7 @@ def test_who_may(server: Server, seeded: Seed, entries: dict[str, int]) -> None:
         assert_refused(clinician.post("/api/v1/commands/add-queue", json=queue), 403, "not_allowed")
 
 
-def test_a_cookie_sent_by_another_site_s_page(server: Server, seeded: Seed) -> None:
+def test_cookie_from_a_foreign_origin_is_refused(server: Server, seeded: Seed) -> None:
     token = server.sign_in(seeded, "receptionist")
     with httpx.Client(base_url=server.url, cookies={"nowserving_access": token}) as browser:
         body = {"point_id": seeded["point_ids"][0]}
@@ -349,7 +349,7 @@ def test_a_cookie_sent_by_another_site_s_page(server: Server, seeded: Seed) -> N
         assert_refused(answer, 409, "point_busy")
 
 
-def test_sign_in_tells_nothing(server: Server, seeded: Seed) -> None:
+def test_sign_in_does_not_reveal_whether_the_user_exists(server: Server, seeded: Seed) -> None:
     username = seeded["staff"][0]["username"]
     with server.client() as client:
         for body in ({"username": username, "password": "wrong"}, {"username": "nobody", "password": "wrong"}):
@@ -369,18 +369,18 @@ def test_sign_in_tells_nothing(server: Server, seeded: Seed) -> None:
         ("/api/v1/sites/1/board", 401, "not_signed_in"),
     ],
 )
-def test_streams_and_queries_refuse(server: Server, path: str, status: int, code: str) -> None:
+def test_streams_and_queries_refuse_with_the_error_shape(server: Server, path: str, status: int, code: str) -> None:
     with server.client() as client:
         assert_refused(client.get(path), status, code)
 
 
-def test_a_display_follows_only_itself(server: Server, seeded: Seed) -> None:
+def test_display_cannot_follow_another_display(server: Server, seeded: Seed) -> None:
     first, second = seeded["displays"]
     with server.client(first["token"]) as client:
         assert_refused(client.get(f"/live/displays/{second['id']}"), 403, "not_allowed")
 
 
-def test_another_organisation_s_site_does_not_exist(admin: httpx.Client, foreign: Seed) -> None:
+def test_site_of_another_organisation_is_not_found(admin: httpx.Client, foreign: Seed) -> None:
     for site_id in (foreign["site_id"], 10**6, 9_999_999_999_999_999):
         assert_refused(admin.get(f"/api/v1/sites/{site_id}/board"), 404, "site_not_found")
         assert_refused(admin.get(f"/live/sites/{site_id}/desk"), 404, "site_not_found")
@@ -388,8 +388,10 @@ def test_another_organisation_s_site_does_not_exist(admin: httpx.Client, foreign
     assert foreign["site_id"] not in [site["id"] for site in admin.get("/api/v1/sites").json()["data"]]
 
 
-def test_a_patient_acts_for_their_own_ticket_alone(server: Server, admin: httpx.Client, seeded: Seed) -> None:
-    """A ticket's token is no key to another's ticket, nor to anything that only staff may do."""
+def test_ticket_token_is_refused_for_other_tickets_and_staff_commands(
+    server: Server, admin: httpx.Client, seeded: Seed
+) -> None:
+    """The token of a ticket gives access neither to other tickets nor to the commands of staff."""
     queue = {"queue_id": seeded["queue_ids"][0]}
     with server.client("1-" + "x" * 22) as nobody:
         assert_refused(nobody.post("/api/v1/commands/leave", json={"entry_id": 1}), 401, "not_signed_in")

@@ -1,4 +1,4 @@
-"""The benches run. That of commands: its replay does what the server did, and a command sends no more than it needs."""
+"""The benches run. In the bench of commands, the replay equals the server and a command sends no extra statements."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BENCH = Path(__file__).parents[2] / "loadtests" / "bench_commands.py"
 STATEMENTS = 2 + 8 + 2 / 3
 
 
-def test_a_small_run() -> None:
+def test_bench_of_commands_needs_few_statements() -> None:
     done = subprocess.run(
         [sys.executable, str(BENCH), "--past", "3000", "--waiting", "30", "--rounds", "2", "--patients", "8"],
         capture_output=True, text=True, timeout=180, check=False,
@@ -30,8 +30,8 @@ def test_a_small_run() -> None:
     assert float(ratio[1]) > 1
 
 
-def test_a_small_run_beside_one_that_never_reads(tmp_path: Path) -> None:
-    """It is the bench itself that asserts that the one stood still, and that all the others were told of everything."""
+def test_bench_of_isolation_completes_beside_a_stalled_client(tmp_path: Path) -> None:
+    """The bench itself asserts that one client stalled and that all others received every change."""
     without, beside = bench_isolation.measure(tmp_path, count=40, commands=4, pairs=1)
     assert len(without) == len(beside) == 1
     assert min(without + beside) > 0
