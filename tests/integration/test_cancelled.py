@@ -1,4 +1,4 @@
-"""Commands that are given up: wherever one is cut, all of it was done or nothing, and its repeat tells which."""
+"""Cancelled commands: each is done completely or not at all, and a repeat with the same id gets the one answer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class CutAt(Generic[T]):
-    """Does ``work`` in the task that awaits this, and cancels that task as ``work`` waits for the ``number``-th time."""
+    """Awaitable that does ``work`` in the awaiting task, and cancels this task at wait ``number`` of ``work``, from 0."""
 
     def __init__(self, work: Coroutine[Any, Any, T], number: int) -> None:
         self.work, self.number = work, number
@@ -35,7 +35,7 @@ class CutAt(Generic[T]):
             except StopIteration as done:
                 return done.value  # type: ignore[no-any-return]
             if waits == self.number:
-                task.cancel()  # which reaches it as soon as it waits
+                task.cancel()  # takes effect at the next wait
             thrown = None
             try:
                 yield waited
@@ -44,8 +44,10 @@ class CutAt(Generic[T]):
         raise AssertionError("unreachable")
 
 
-async def test_a_command_cut_anywhere(database: Database, setup: Seeder, vault: Vault) -> None:
-    """Once at each place where it waits for the database or for its turn, its connecting included."""
+async def test_command_cancelled_at_any_wait_is_done_completely_or_not_at_all(
+    database: Database, setup: Seeder, vault: Vault
+) -> None:
+    """The test cancels the command once at each wait for the database or for the lock, connecting included."""
     site = await setup.site("House", "Clinic")
     queue_id = await setup.queue(site.id, "Blood tests", "A")
     executor = Executor(database, vault, publish=lambda *_: None)
@@ -61,8 +63,8 @@ async def test_a_command_cut_anywhere(database: Database, setup: Seeder, vault: 
     cuts = 0
     while await asyncio.create_task(cut(cuts)):
         cuts += 1
-    assert cuts > LEAST_WAITS, "it waits for each of its statements"
-    done = cuts + 1  # the last of them was longer than it waits, and so was not cut
+    assert cuts > LEAST_WAITS, "the command waits for each of its statements"
+    done = cuts + 1  # the last cut was beyond the last wait, so its command was completed
     answers = [await executor.execute(command, actor="staff:1", command_id=f"cut-{number}") for number in range(done)]
     assert len({answer.body["entry"]["id"] for answer in answers}) == done
     assert len({answer.body["token"] for answer in answers}) == done
@@ -73,7 +75,7 @@ async def test_a_command_cut_anywhere(database: Database, setup: Seeder, vault: 
     async with database.read() as connection:
         recorded = await connection.run_sync(event_log.since, site.id, 0)
     assert [each.seq for each in recorded] == list(range(1, board.site.seq + 1))
-    # Every connection is whole, and none is lost: as many as there are can be had at once.
+    # No connection is broken or lost: the pool can hand out all of them at once.
     await asyncio.gather(*(database.now() for _ in range(20)))
     pool = database.engine.pool
     assert pool.status().count("Current Checked out connections: 0") == 1, pool.status()

@@ -1,4 +1,4 @@
-"""The hash chains: whole on their own, broken by whatever is changed behind them, on each engine."""
+"""The hash chains on each database engine: whole without tampering, broken after any change behind the server."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from server.vault import Vault
 PERSON: dict[str, Any] = {"name": "Zoë Ångström", "phone": "+49 30 901820", "name_on_display": True}
 
 
-async def found(database: Database, site_id: int | None = None) -> list[Verified]:
+async def verified_chains(database: Database, site_id: int | None = None) -> list[Verified]:
     return [each async for each in verify(database, site_id)]
 
 
-async def a_morning(setup: Seeder) -> Seed:
-    """Fill a site, and let something happen."""
+async def seed_with_events(setup: Seeder) -> Seed:
+    """Seed a site with one called patient, so that its log has events."""
     seed = await setup.seed(points=1, tickets=2, displays=1)
     await setup.do(ChangeSite(site_id=seed["site_id"], names_on_display=True))
     await setup.do(IssueTicket(queue_id=seed["queue_ids"][0], **PERSON))
@@ -37,8 +37,8 @@ async def a_morning(setup: Seeder) -> Seed:
     return seed
 
 
-def test_a_link_is_what_the_decision_says() -> None:
-    """Written with other tools than the server's: a reader of the decision gets the same."""
+def test_link_is_the_documented_hash() -> None:
+    """The test computes the hash as the decision record describes, without code of the server."""
     import hashlib
     import json
 
@@ -48,9 +48,9 @@ def test_a_link_is_what_the_decision_says() -> None:
     assert follow(START, "ab", "c") != follow(START, "a", "bc")
 
 
-async def test_a_log_is_a_chain(setup: Seeder, database: Database) -> None:
-    one, other = await a_morning(setup), await a_morning(setup)
-    verified = await found(database)
+async def test_log_is_a_whole_chain(setup: Seeder, database: Database) -> None:
+    one, other = await seed_with_events(setup), await seed_with_events(setup)
+    verified = await verified_chains(database)
     assert [each.chain for each in verified] == [f"site {each['site_id']}" for each in (one, other)]
     assert [each.broken for each in verified] == [None, None]
     async with database.read() as connection:
@@ -62,19 +62,21 @@ async def test_a_log_is_a_chain(setup: Seeder, database: Database) -> None:
     assert sum(each.links for each in verified) == count
 
 
-async def test_a_site_of_which_nothing_is_recorded_is_whole(setup: Seeder, database: Database) -> None:
+async def test_chain_of_a_site_without_events_is_whole(setup: Seeder, database: Database) -> None:
     site = await setup.site("Org", "New")
-    assert await found(database) == [Verified(f"site {site.id}", 0, START)]
-    assert (await found(database, site.id + 1))[0].broken == "there is no such site"
+    assert await verified_chains(database) == [Verified(f"site {site.id}", 0, START)]
+    assert (await verified_chains(database, site.id + 1))[0].broken == "there is no such site"
 
 
-async def test_more_than_a_batch(setup: Seeder, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    seed = await a_morning(setup)
+async def test_verification_reads_a_log_in_batches(
+    setup: Seeder, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed = await seed_with_events(setup)
     monkeypatch.setattr(verification, "BATCH", 3)
-    assert [each.broken for each in await found(database)] == [None]
+    assert [each.broken for each in await verified_chains(database)] == [None]
     async with database.write() as connection:
         await connection.execute(update(events).where(events.c.seq == 8).values(actor="staff:666"))
-    (broken,) = await found(database, seed["site_id"])
+    (broken,) = await verified_chains(database, seed["site_id"])
     assert (broken.links, broken.broken) == (
         7,
         "event 8 is not what was written there, or does not follow the one before it",
@@ -92,75 +94,75 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("what", CHANGES)
-async def test_what_is_changed_shows(setup: Seeder, database: Database, what: str) -> None:
-    seed = await a_morning(setup)
-    other = await a_morning(setup)
+async def test_changed_event_breaks_the_chain(setup: Seeder, database: Database, what: str) -> None:
+    seed = await seed_with_events(setup)
+    other = await seed_with_events(setup)
     async with database.write() as connection:
         mine = (events.c.site_id == seed["site_id"], events.c.seq == 4)
         await connection.execute(update(events).where(*mine).values(CHANGES[what]))
-    broken, whole = await found(database)
+    broken, whole = await verified_chains(database)
     assert whole == Verified(f"site {other['site_id']}", whole.links, whole.head)
     assert (broken.chain, broken.links) == (f"site {seed['site_id']}", 3)
     assert broken.broken is not None
     assert broken.broken.startswith("event 4 is not what was written there")
 
 
-async def test_whoever_mends_the_hash_too_breaks_the_next(setup: Seeder, database: Database) -> None:
-    seed = await a_morning(setup)
+async def test_event_changed_with_its_hash_breaks_the_next_link(setup: Seeder, database: Database) -> None:
+    seed = await seed_with_events(setup)
     async with database.write() as connection:
         row = (await connection.execute(select(events).where(events.c.seq == 4))).one()
         before = await connection.scalar(select(events.c.hash).where(events.c.seq == 3))
         assert before is not None
         forged = follow(before, seed["site_id"], 4, row.at, row.type, "staff:666", row.command_id, row.body)
         await connection.execute(update(events).where(events.c.seq == 4).values(actor="staff:666", hash=forged))
-    (broken,) = await found(database)
+    (broken,) = await verified_chains(database)
     assert (broken.links, (broken.broken or "")[:7]) == (4, "event 5")
 
 
-async def test_what_is_taken_out_shows(setup: Seeder, database: Database) -> None:
-    seed = await a_morning(setup)
+async def test_deleted_event_breaks_the_chain(setup: Seeder, database: Database) -> None:
+    seed = await seed_with_events(setup)
     async with database.write() as connection:
         await connection.execute(delete(events).where(events.c.seq == 5))
-    (broken,) = await found(database, seed["site_id"])
+    (broken,) = await verified_chains(database, seed["site_id"])
     assert (broken.links, broken.broken) == (4, "event 5 is missing")
 
 
-async def test_an_end_that_is_cut_off_shows(setup: Seeder, database: Database) -> None:
-    (whole,) = await _after(setup, database)
+async def test_deleted_last_event_breaks_the_chain(setup: Seeder, database: Database) -> None:
+    (whole,) = await _seed_and_verify(setup, database)
     async with database.write() as connection:
         await connection.execute(delete(events).where(events.c.seq == whole.links))
-    (broken,) = await found(database)
+    (broken,) = await verified_chains(database)
     assert (broken.links, broken.broken) == (whole.links - 1, f"event {whole.links} is missing")
-    async with database.write() as connection:  # and the number of the site's row turned back with it
+    async with database.write() as connection:  # and set the number in the site's row back to match
         await connection.execute(update(sites).values(seq=whole.links - 1))
-    (broken,) = await found(database)
+    (broken,) = await verified_chains(database)
     assert broken.broken == f"event {whole.links - 1} is not the head that was recorded"
 
 
-async def test_an_end_that_is_put_on_shows(setup: Seeder, database: Database) -> None:
-    (whole,) = await _after(setup, database)
+async def test_appended_event_breaks_the_chain(setup: Seeder, database: Database) -> None:
+    (whole,) = await _seed_and_verify(setup, database)
     async with database.write() as connection:
         row = (await connection.execute(select(events).where(events.c.seq == whole.links))).one()._mapping
         values = {**row, "seq": whole.links + 1}
         link = [values[name] for name in ("site_id", "seq", "at", "type", "actor", "command_id", "body")]
         await connection.execute(events.insert().values({**values, "hash": follow(whole.head, *link)}))
-    (broken,) = await found(database)
+    (broken,) = await verified_chains(database)
     assert broken.broken == f"event {whole.links + 1} is beyond the head, {whole.links}"
 
 
-async def test_another_order_shows(setup: Seeder, database: Database) -> None:
-    await a_morning(setup)
+async def test_swapped_events_break_the_chain(setup: Seeder, database: Database) -> None:
+    await seed_with_events(setup)
     async with database.write() as connection:
         for old, new in ((4, 999), (5, 4), (999, 5)):
             await connection.execute(update(events).where(events.c.seq == old).values(seq=new))
-    (broken,) = await found(database)
+    (broken,) = await verified_chains(database)
     assert (broken.links, (broken.broken or "")[:7]) == (3, "event 4")
 
 
-async def test_a_chain_that_was_made_anew_shows_to_who_kept_a_head(setup: Seeder, database: Database) -> None:
-    """Rewritten from a link to its end, head and all, it is whole; but not through what was written down elsewhere."""
-    seed = await a_morning(setup)
-    (kept,) = await found(database)
+async def test_rewritten_chain_does_not_match_a_kept_head(setup: Seeder, database: Database) -> None:
+    """A chain rewritten from one link to its head is whole in itself, and does not match a head kept elsewhere."""
+    seed = await seed_with_events(setup)
+    (kept,) = await verified_chains(database)
     async with database.write() as connection:
         head = START
         for row in (await connection.execute(select(events).order_by(events.c.seq))).all():
@@ -169,7 +171,7 @@ async def test_a_chain_that_was_made_anew_shows_to_who_kept_a_head(setup: Seeder
             head = follow(head, *link)
             await connection.execute(update(events).where(events.c.seq == row.seq).values(actor=actor, hash=head))
         await connection.execute(update(sites).values(chain=head))
-    assert [each.broken for each in await found(database)] == [None]
+    assert [each.broken for each in await verified_chains(database)] == [None]
     for through, problem in (
         ((kept.links, kept.head), f"event {kept.links} is not what it was: the chain was rewritten"),
         ((kept.links + 1, kept.head), f"event {kept.links + 1} is missing: the chain was longer once"),
@@ -178,16 +180,16 @@ async def test_a_chain_that_was_made_anew_shows_to_who_kept_a_head(setup: Seeder
         assert [each.broken async for each in verify(database, seed["site_id"], through)] == [problem]
 
 
-async def test_a_site_s_row_that_is_gone_shows(setup: Seeder, database: Database) -> None:
-    seed = await a_morning(setup)
+async def test_deleted_site_row_is_reported(setup: Seeder, database: Database) -> None:
+    seed = await seed_with_events(setup)
     async with database.write() as connection:
         await connection.execute(delete(sites))
-    assert await found(database) == [Verified(f"site {seed['site_id']}", 0, START, "there is no such site")]
+    assert await verified_chains(database) == [Verified(f"site {seed['site_id']}", 0, START, "there is no such site")]
 
 
-async def test_what_may_be_forgotten_is_no_link(setup: Seeder, database: Database) -> None:
-    """What is sealed, and the name for displays: both leave no trace in what stays, and the chain holds without them."""
-    await a_morning(setup)
+async def test_erasing_personal_data_keeps_the_chain_whole(setup: Seeder, database: Database) -> None:
+    """Links cover neither sealed data nor display names. The chain stays whole after their deletion."""
+    await seed_with_events(setup)
     async with database.read() as connection:
         bodies = list(await connection.scalars(select(events.c.body)))
         shown = list(await connection.scalars(select(events.c.display_name).where(events.c.display_name.is_not(None))))
@@ -201,17 +203,17 @@ async def test_what_may_be_forgotten_is_no_link(setup: Seeder, database: Databas
             update(events).where(events.c.sealed.is_not(None)).values(sealed=None, display_name=None)
         )
     assert cleared.rowcount == 3
-    assert [each.broken for each in await found(database)] == [None]
+    assert [each.broken for each in await verified_chains(database)] == [None]
 
 
-async def _after(setup: Seeder, database: Database) -> list[Verified]:
-    await a_morning(setup)
-    whole = await found(database)
+async def _seed_and_verify(setup: Seeder, database: Database) -> list[Verified]:
+    await seed_with_events(setup)
+    whole = await verified_chains(database)
     assert [each.broken for each in whole] == [None]
     return whole
 
 
-# What is audited besides: a chain for each process
+# The audit: one chain for each process
 
 
 @pytest.fixture
@@ -219,7 +221,7 @@ def process(database: Database, vault: Vault) -> Audit:
     return Audit(database, vault, "clinic:1")
 
 
-async def test_a_process_s_chain(process: Audit, database: Database) -> None:
+async def test_process_writes_its_audit_as_one_chain(process: Audit, database: Database) -> None:
     process.start()
     for number in range(BATCH + 5):
         process.note("read-board", f"staff:{number}", site_id=7, organisation_id=3)
@@ -232,15 +234,15 @@ async def test_a_process_s_chain(process: Audit, database: Database) -> None:
     assert (noted[0].action, noted[0].subject, noted[0].actor) == ("process-began", "clinic:1", "process")
     assert noted[-1].action == "process-ended"
     assert [(row.actor, row.allowed, row.site_id) for row in noted[-3:-1]] == [("staff:104", True, 7), ("staff:1", False, 8)]
-    assert await found(database) == [Verified("process chain 1 (clinic:1)", BATCH + 8, noted[-1].hash)]
+    assert await verified_chains(database) == [Verified("process chain 1 (clinic:1)", BATCH + 8, noted[-1].hash)]
 
 
-async def test_each_process_begins_a_chain(process: Audit, database: Database, vault: Vault) -> None:
+async def test_each_process_begins_its_own_chain(process: Audit, database: Database, vault: Vault) -> None:
     other = Audit(database, vault, "clinic:2")
     for each in (process, other):
         each.start()
     await asyncio.gather(process.stop(), other.stop())
-    verified = await found(database)
+    verified = await verified_chains(database)
     assert {each.chain.partition(" (")[0] for each in verified} == {"process chain 1", "process chain 2"}
     assert {each.chain.partition(" (")[2] for each in verified} == {"clinic:1)", "clinic:2)"}
     assert all(each.broken is None and each.links == 2 for each in verified)
@@ -257,7 +259,7 @@ TAMPERED = {
 
 
 @pytest.mark.parametrize("how", TAMPERED)
-async def test_what_is_done_to_a_process_s_chain_shows(process: Audit, database: Database, how: str) -> None:
+async def test_tampered_process_chain_is_broken(process: Audit, database: Database, how: str) -> None:
     process.start()
     for number in range(3):
         process.note("read-board", f"staff:{number}", site_id=7)
@@ -265,12 +267,12 @@ async def test_what_is_done_to_a_process_s_chain_shows(process: Audit, database:
     statement, links, problem = TAMPERED[how]
     async with database.write() as connection:
         await connection.execute(statement)
-    (broken,) = await found(database)
+    (broken,) = await verified_chains(database)
     assert broken.links == links
     assert (broken.broken or "").startswith(problem)
 
 
-async def test_a_chain_that_is_gone_shows(database: Database, vault: Vault) -> None:
+async def test_deleted_process_chain_is_missing(database: Database, vault: Vault) -> None:
     for number in range(3):
         process = Audit(database, vault, f"clinic:{number}")
         process.start()
@@ -278,52 +280,52 @@ async def test_a_chain_that_is_gone_shows(database: Database, vault: Vault) -> N
     async with database.write() as connection:
         await connection.execute(delete(audit).where(audit.c.chain_id == 2))
         await connection.execute(delete(audit_chains).where(audit_chains.c.id == 2))
-    assert [each.broken for each in await found(database)] == [None, "it is missing", None]
+    assert [each.broken for each in await verified_chains(database)] == [None, "it is missing", None]
 
 
-async def test_a_full_queue_blocks_nothing_and_is_told(database: Database, vault: Vault) -> None:
+async def test_full_audit_queue_does_not_block_and_records_the_loss(database: Database, vault: Vault) -> None:
     process = Audit(database, vault, "clinic:1", capacity=10)
     process.start()
     for _ in range(15):
         process.note("read-board", "staff:1")
     assert (process.waiting, process.lost) == (10, 6)
-    await process.stop()  # even its own last word was too much
+    await process.stop()  # the queue has no room for the final row either
     async with database.read() as connection:
         noted = (await connection.execute(select(audit.c.action, audit.c.subject).order_by(audit.c.n))).all()
     assert [tuple(row) for row in noted[-2:]] == [("read-board", ""), ("rows-lost", "rows:7")]
-    assert [each.broken for each in await found(database)] == [None]
+    assert [each.broken for each in await verified_chains(database)] == [None]
 
 
-async def test_a_commit_whose_answer_was_lost_is_not_written_twice(process: Audit, database: Database) -> None:
+async def test_commit_with_a_lost_answer_is_not_written_twice(process: Audit, database: Database) -> None:
     process.start()
     process.note("read-board", "staff:1")
-    await _written(process)
+    await _wait_until_written(process)
     chain = process._chain
     assert chain == Chain(1, 2, chain.hash if chain else "")
     process.note("read-board", "staff:2")
     process._batch = [process._queue.pop()]
-    async with database.write() as connection:  # done, but the process never heard of it
+    async with database.write() as connection:  # committed, but the process does not learn of it
         await rows.append(connection, chain, process._batch)
     await process.stop()
     async with database.read() as connection:
         actors = list(await connection.scalars(select(audit.c.actor).order_by(audit.c.n)))
     assert actors == ["process", "staff:1", "staff:2", "process"]
-    assert [each.broken for each in await found(database)] == [None]
+    assert [each.broken for each in await verified_chains(database)] == [None]
 
 
-async def test_a_chain_that_somebody_else_wrote_to_is_left_to_them(process: Audit, database: Database) -> None:
+async def test_process_leaves_a_chain_that_another_process_wrote(process: Audit, database: Database) -> None:
     process.start()
-    await _written(process)
+    await _wait_until_written(process)
     async with database.write() as connection:
         await connection.execute(update(audit_chains).values(n=7))
     process.note("read-board", "staff:1")
     await process.stop()
-    broken, whole = await found(database)
+    broken, whole = await verified_chains(database)
     assert broken.broken == "row 2 is missing"
     assert (whole.broken, whole.links) == (None, 2)
 
 
-async def _written(process: Audit) -> None:
+async def _wait_until_written(process: Audit) -> None:
     for _ in range(300):
         if not process.waiting:
             return

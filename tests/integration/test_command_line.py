@@ -1,4 +1,4 @@
-"""The command line, run as people run it."""
+"""The command line, run in processes of its own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.server import command_line, environment, serving
 pytestmark = [pytest.mark.long, pytest.mark.measured]
 
 
-def test_migrate_seed_serve(database_url: str, tmp_path: Path) -> None:
+def test_seeded_database_can_be_served(database_url: str, tmp_path: Path) -> None:
     env = environment(database_url)
     assert "0001" in command_line(env, "migrate").stdout
     assert "up to date" in command_line(env, "migrate").stdout
@@ -44,8 +44,8 @@ def test_migrate_seed_serve(database_url: str, tmp_path: Path) -> None:
                 assert [site["id"] for site in who["sites"]] == [seeded["site_id"]]
 
 
-def test_two_worker_processes(mysql_url: str, redis_url: str, tmp_path: Path) -> None:
-    """``--workers 2``: both answer behind one port, a screen at either sees every command, and SIGTERM ends in order."""
+def test_two_worker_processes_share_one_port(mysql_url: str, redis_url: str, tmp_path: Path) -> None:
+    """With ``--workers 2``, screens at either process receive every command, and SIGTERM ends both in order."""
     env = environment(mysql_url, redis_url)
     command_line(env, "migrate")
     seeded = json.loads(command_line(env, "seed", "--points", "2", "--tickets", "4", "--displays", "1", "--json").stdout)
@@ -69,7 +69,7 @@ def test_two_worker_processes(mysql_url: str, redis_url: str, tmp_path: Path) ->
                 assert screen.kinds()[-1] == "bye"
 
 
-def test_add_a_user(sqlite_url: str, tmp_path: Path) -> None:
+def test_added_user_can_sign_in(sqlite_url: str, tmp_path: Path) -> None:
     env = environment(sqlite_url) | {"NOWSERVING_NEW_PASSWORD": "a long password"}
     seeded = json.loads(command_line(env, "seed", "--points", "1", "--tickets", "0", "--json").stdout)
     refused = command_line(env, "user", "eva", "--role", "receptionist", "--organisation", "No such")
@@ -87,7 +87,7 @@ def test_add_a_user(sqlite_url: str, tmp_path: Path) -> None:
         assert answer.json()["user"]["role"] == "receptionist"
 
 
-def test_check_names_what_is_wrong(sqlite_url: str, redis_url: str) -> None:
+def test_check_names_each_problem(sqlite_url: str, redis_url: str) -> None:
     env = environment(sqlite_url, redis_url)
     lacking = command_line(env, "check")
     assert lacking.returncode == 1
@@ -123,33 +123,33 @@ def test_check_warns_of_limits_that_are_off_in_production(sqlite_url: str, limit
         ("NOWSERVING_CONFIG", "/does/not/exist.toml"),
     ],
 )
-def test_a_bad_setting_stops_the_start_with_its_name(sqlite_url: str, name: str, value: str) -> None:
+def test_invalid_setting_stops_the_start_with_its_name(sqlite_url: str, name: str, value: str) -> None:
     done = command_line(environment(sqlite_url) | {name: value}, "serve", "--port", str(free_port()))
     assert done.returncode == 2
     assert name in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_slip_of_the_pen_is_said(sqlite_url: str) -> None:
+def test_misspelt_setting_is_reported(sqlite_url: str) -> None:
     done = command_line(environment(sqlite_url) | {"NOWSERVING_DATABSE_URL": "x"}, "migrate")
     assert "NOWSERVING_DATABSE_URL is not a setting" in done.stderr
 
 
-def test_serve_wants_migrations(mysql_url: str) -> None:
+def test_serve_requires_migrations(mysql_url: str) -> None:
     done = command_line(environment(mysql_url), "serve", "--port", str(free_port()))
     assert done.returncode == 1
     assert "nowserving migrate" in done.stderr
 
 
-def test_workers_need_redis(sqlite_url: str) -> None:
+def test_workers_require_redis(sqlite_url: str) -> None:
     for command in ("worker", "beat"):
         done = command_line(environment(sqlite_url), command)
         assert done.returncode == 2
         assert "NOWSERVING_REDIS_URL" in done.stderr
 
 
-def test_the_demo_moves(tmp_path: Path) -> None:
-    """The demo prints addresses and sign-ins, and within seconds its screens move by themselves."""
+def test_screens_of_the_demo_change_by_themselves(tmp_path: Path) -> None:
+    """The demo prints addresses and sign-ins, and its screens change within seconds."""
     port = free_port()
     log = tmp_path / "demo.log"
     command = [sys.executable, "-m", "server.cli", "demo", "--port", str(port), "--directory", str(tmp_path / "demo")]
@@ -171,18 +171,18 @@ def test_the_demo_moves(tmp_path: Path) -> None:
         ):
             screen.wait(lambda each: len([key for key in each.cells if key.startswith("announcement:")]) >= 2, 30)
             phone.wait(lambda each: each.cells, 30)
-            phone.wait(_came_nearer, 60, "a patient who comes nearer")
-            screen.wait(lambda each: each.kinds().count("change") >= 10, 60, "a moving display")
+            phone.wait(_moved_up, 60, "a patient moves up")
+            screen.wait(lambda each: each.kinds().count("change") >= 10, 60, "a display that changes")
         assert time.monotonic() - began < 120
         assert end(process) == 0, log.read_text()
-    with running(command, log, environment("sqlite+aiosqlite:///unused.db")) as process:  # again, on what it kept
+    with running(command, log, environment("sqlite+aiosqlite:///unused.db")) as process:  # again, with the kept database
         wait_until(lambda: answers(f"{base}/health/live"), "the demo's server", process)
         with sse(f"{base}/live/displays/{number}?token={display[2]}") as screen:
             screen.wait(lambda each: each.cells)
 
 
-def _came_nearer(phone: Screen) -> bool:
-    """Return whether the patient ever moved up. The day is a random one: others, more urgent, may have come between."""
+def _moved_up(phone: Screen) -> bool:
+    """Return whether the patient ever moved up. In the random day, more urgent patients may have moved ahead meanwhile."""
     cells = [(body.get("cells") or body.get("set") or {}).get("ahead") for _, _, body in phone.messages]
     places = [cell["count"] for cell in cells if cell is not None]
     return any(later < earlier for earlier, later in pairwise(places)) or phone.cells["ticket"]["state"] != "waiting"

@@ -1,7 +1,7 @@
 """The production files agree with each other and with the program: compose file, image, proxy, and the `.env` template.
 
-They are read, not run: there may be no container engine where the tests run. What nginx thinks of its files is asked of a
-real nginx.
+The tests read these files and start no container, because the machine may have no container engine. A real nginx checks
+the configuration of nginx.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ SECRET_NAME = re.compile(r"PASSWORD|SECRET|KEY|TOKEN|_URL$")
 
 
 def dockerfile() -> list[tuple[str, str]]:
-    """Return the Dockerfile's instructions, each as its word and the rest."""
+    """Return the instructions of the Dockerfile, each as its keyword and its arguments."""
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     joined = re.sub(r"\\\n", "", "\n".join(lines))
     return [(word.upper(), rest) for word, _, rest in (line.partition(" ") for line in joined.splitlines() if line.strip())]
 
 
-def last(word: str) -> str:
-    """Return the last instruction of a kind: the one that holds in the final stage."""
+def last_instruction(word: str) -> str:
+    """Return the arguments of the last instruction with a keyword: the one in force in the final stage."""
     return [rest for each, rest in dockerfile() if each == word][-1]
 
 
@@ -56,7 +56,7 @@ def seconds(duration: str) -> int:
     return number * {"s": 1, "m": 60, "h": 3600}[unit]
 
 
-def template() -> dict[str, str]:
+def env_template() -> dict[str, str]:
     """Return the names and values of `.env.example`."""
     lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
     pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
@@ -72,7 +72,7 @@ def strings(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
-def test_every_part_is_there() -> None:
+def test_compose_file_has_every_service() -> None:
     assert set(SERVICES) == {"nginx", "server", "worker", "beat", "migrate", "mysql", "redis"}
     assert set(OURS) == {"server", "worker", "beat", "migrate"}
     assert SERVICES["server"]["deploy"]["replicas"] == 2
@@ -81,7 +81,7 @@ def test_every_part_is_there() -> None:
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_commands_exist(name: str) -> None:
+def test_command_of_each_service_exists(name: str) -> None:
     word, *arguments = OURS[name]["command"]
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     assert word in commands
@@ -89,18 +89,18 @@ def test_commands_exist(name: str) -> None:
     assert {each for each in arguments if each.startswith("--")} <= known
 
 
-def test_the_server_listens_where_the_proxy_and_the_health_check_ask() -> None:
+def test_server_listens_on_the_port_of_proxy_and_health_check() -> None:
     command = SERVICES["server"]["command"]
-    assert command == json.loads(last("CMD"))
+    assert command == json.loads(last_instruction("CMD"))
     assert command[command.index("--host") + 1] == "0.0.0.0"
     port = command[command.index("--port") + 1]
     assert re.search(rf"^server server:{port}\b", (ROOT / "nginx/compose/upstream.conf").read_text(), re.MULTILINE)
-    assert f"http://127.0.0.1:{port}/" in last("HEALTHCHECK")
-    assert last("EXPOSE") == port
+    assert f"http://127.0.0.1:{port}/" in last_instruction("HEALTHCHECK")
+    assert last_instruction("EXPOSE") == port
 
 
-def test_every_setting_that_is_named_exists() -> None:
-    named = {key for service in SERVICES.values() for key in service.get("environment", {})} | set(template())
+def test_every_named_setting_exists() -> None:
+    named = {key for service in SERVICES.values() for key in service.get("environment", {})} | set(env_template())
     named |= {found["name"] for text in strings(COMPOSE) for found in INTERPOLATED.finditer(text)}
     settings = {f"NOWSERVING_{field.upper()}" for field in Settings.model_fields}
     ours = {name for name in named if name.startswith("NOWSERVING_")}
@@ -108,12 +108,12 @@ def test_every_setting_that_is_named_exists() -> None:
     assert {"NOWSERVING_SECRET_KEY", "NOWSERVING_ENCRYPTION_KEYS", "NOWSERVING_DATABASE_URL"} <= ours
 
 
-def test_what_the_compose_file_takes_and_what_the_template_gives_are_the_same() -> None:
+def test_compose_file_uses_exactly_the_variables_of_the_template() -> None:
     taken = {found["name"] for text in strings(COMPOSE) for found in INTERPOLATED.finditer(text)}
-    assert taken == set(template())
+    assert taken == set(env_template())
 
 
-def test_what_has_no_default_is_required_by_name() -> None:
+def test_compose_file_requires_settings_and_secrets() -> None:
     for text in strings(COMPOSE):
         for found in INTERPOLATED.finditer(text):
             assert found["rest"].startswith((":?", ":-")), found[0]
@@ -121,7 +121,7 @@ def test_what_has_no_default_is_required_by_name() -> None:
                 assert found["rest"].startswith(":?"), found[0]
 
 
-def test_production_settings_are_accepted_once_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_server_accepts_the_completed_template(monkeypatch: pytest.MonkeyPatch) -> None:
     filled = {
         "MYSQL_PASSWORD": secrets.token_hex(24),
         "REDIS_PASSWORD": secrets.token_hex(24),
@@ -130,7 +130,7 @@ def test_production_settings_are_accepted_once_filled_in(monkeypatch: pytest.Mon
         "NOWSERVING_SECRET_KEY": secrets.token_hex(32),
         "NOWSERVING_ENCRYPTION_KEYS": b64encode(secrets.token_bytes(32)).decode(),
     }
-    values = {name: filled.get(name) or value for name, value in template().items()}
+    values = {name: filled.get(name) or value for name, value in env_template().items()}
     for name in [name for name in os.environ if name.startswith("NOWSERVING_")]:
         monkeypatch.delenv(name)
     for key, text in SERVICES["server"]["environment"].items():
@@ -149,10 +149,10 @@ def test_production_settings_are_accepted_once_filled_in(monkeypatch: pytest.Mon
 
 
 def test_no_secret_is_committed() -> None:
-    for name, value in template().items():
+    for name, value in env_template().items():
         if SECRET_NAME.search(name):
             assert "=" not in value
-            # Empty, or an address that takes its password from elsewhere.
+            # Empty, or an address with a variable as its password.
             assert value == "" or re.search(r":\$\{\w+\}@", value), name
     for service in SERVICES.values():
         for key, value in service.get("environment", {}).items():
@@ -162,7 +162,7 @@ def test_no_secret_is_committed() -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_every_service_is_watched_bounded_and_restarted(name: str) -> None:
+def test_service_has_health_check_limits_and_restart_policy(name: str) -> None:
     service = SERVICES[name]
     limits = service["deploy"]["resources"]["limits"]
     assert float(limits["cpus"]) > 0
@@ -178,11 +178,11 @@ def test_every_service_is_watched_bounded_and_restarted(name: str) -> None:
         assert service["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
         assert {"interval", "timeout", "retries", "start_period"} <= set(service["healthcheck"])
     else:
-        assert service["command"][0] == "serve"  # watched by the image's own health check, which asks the server
+        assert service["command"][0] == "serve"  # the health check of the image itself requests the server
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_nothing_waits_for_what_cannot_happen(name: str) -> None:
+def test_service_waits_for_healthy_or_completed_services(name: str) -> None:
     for other, wanted in SERVICES[name].get("depends_on", {}).items():
         assert other in SERVICES
         assert wanted["condition"] == ("service_completed_successfully" if other in ONE_SHOT else "service_healthy")
@@ -190,7 +190,7 @@ def test_nothing_waits_for_what_cannot_happen(name: str) -> None:
         assert {"migrate", "mysql", "redis"} <= set(SERVICES[name]["depends_on"])
 
 
-def test_only_the_proxy_is_reachable_and_data_has_no_way_out() -> None:
+def test_only_the_proxy_has_ports_and_the_data_network_is_internal() -> None:
     assert [name for name, service in SERVICES.items() if "ports" in service] == ["nginx"]
     assert COMPOSE["networks"]["back"] == {"internal": True}
     for name in ("mysql", "redis"):
@@ -199,7 +199,7 @@ def test_only_the_proxy_is_reachable_and_data_has_no_way_out() -> None:
     assert {each for service in SERVICES.values() for each in service["networks"]} == set(COMPOSE["networks"])
 
 
-def test_the_database_keeps_what_was_answered_and_has_room_for_everybody() -> None:
+def test_database_flushes_each_commit_and_allows_all_connections() -> None:
     flags = dict(each.removeprefix("--").partition("=")[::2] for each in SERVICES["mysql"]["command"])
     assert flags["innodb-flush-log-at-trx-commit"] == "1"
     assert (flags["slow-query-log"], flags["long-query-time"]) == ("ON", "2")
@@ -208,12 +208,12 @@ def test_the_database_keeps_what_was_answered_and_has_room_for_everybody() -> No
     assert int(flags["max-connections"]) >= 2 * servers * int(Settings.model_fields["database_pool_size"].default)
 
 
-def test_a_stop_leaves_time_for_the_drain() -> None:
+def test_stop_grace_period_is_longer_than_the_drain() -> None:
     drain = Settings.model_fields["drain_delay_seconds"].default + DRAIN_SECONDS
     assert seconds(SERVICES["server"]["stop_grace_period"]) > drain + 5  # uvicorn's own wait for the last requests
 
 
-def test_the_image_is_built_from_what_is_there() -> None:
+def test_image_copies_existing_files() -> None:
     stages: list[str] = []
     ignored = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
     assert ignored[0] == "*"
@@ -236,19 +236,19 @@ def test_the_image_is_built_from_what_is_there() -> None:
         assert service["image"] == OURS["server"]["image"], name
 
 
-def test_the_image_runs_the_locked_libraries_as_nobody_in_particular() -> None:
+def test_image_installs_locked_libraries_and_runs_unprivileged() -> None:
     instructions = dockerfile()
     assert ("RUN", "pip install --require-hashes -r requirements.lock") in instructions
     assert ("RUN", "pip install --no-deps .") in instructions
-    user = last("USER").partition(":")[0]
+    user = last_instruction("USER").partition(":")[0]
     assert user.isdigit()
     assert int(user) > 0
-    assert json.loads(last("ENTRYPOINT")) == ["nowserving"]
+    assert json.loads(last_instruction("ENTRYPOINT")) == ["nowserving"]
     assert all(service["read_only"] for service in OURS.values())
 
 
-def test_the_image_asks_a_health_path_that_exists() -> None:
-    python, flag, code = json.loads(last("HEALTHCHECK").partition("CMD ")[2])
+def test_health_check_of_the_image_requests_an_existing_path() -> None:
+    python, flag, code = json.loads(last_instruction("HEALTHCHECK").partition("CMD ")[2])
     assert (python, flag) == ("python", "-c")
     compile(code, "HEALTHCHECK", "exec")
     path = re.search(r"http://127\.0\.0\.1:8000(/[\w/]+)", code)
@@ -256,7 +256,7 @@ def test_the_image_asks_a_health_path_that_exists() -> None:
     assert path[1] in {endpoint.path for endpoint in health.ENDPOINTS}
 
 
-def test_every_mount_has_its_source() -> None:
+def test_every_mount_has_a_source() -> None:
     for name, service in SERVICES.items():
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]
@@ -266,7 +266,7 @@ def test_every_mount_has_its_source() -> None:
                 assert source in COMPOSE["volumes"], f"{name}: {source}"
 
 
-def test_the_proxy_gets_every_file_that_it_includes() -> None:
+def test_every_file_that_nginx_includes_is_mounted() -> None:
     mounts = {volume.split(":")[1]: ROOT / volume.split(":")[0] for volume in SERVICES["nginx"]["volumes"]}
     entrypoint = SERVICES["nginx"]["entrypoint"]
     main = entrypoint[entrypoint.index("-c") + 1]
@@ -279,7 +279,7 @@ def test_the_proxy_gets_every_file_that_it_includes() -> None:
     assert included | {main} == set(mounts)
 
 
-def test_the_proxy_and_the_server_agree() -> None:
+def test_limits_of_the_proxy_match_the_server() -> None:
     text = (ROOT / "nginx/nginx.conf").read_text(encoding="utf-8")
     live = text[text.index("location ^~ /live/") :]
     timeout = re.search(r"proxy_read_timeout (\d+)s;", live)
@@ -295,7 +295,7 @@ def test_the_proxy_and_the_server_agree() -> None:
     assert f"http://127.0.0.1:{listens[1]}/health/proxy" in SERVICES["nginx"]["healthcheck"]["test"]
 
 
-def test_nginx_accepts_its_files(tmp_path: Path) -> None:
+def test_nginx_accepts_its_configuration(tmp_path: Path) -> None:
     conf = shutil.copytree(ROOT / "nginx", tmp_path / "conf")
     state = tmp_path / "state"
     state.mkdir()
