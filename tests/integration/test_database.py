@@ -1,4 +1,4 @@
-"""Connections and transactions: none is left open, a dead one costs nobody anything, and many rows change as one does."""
+"""Connections and transactions: each transaction ends, dead connections are replaced, bulk updates check each row."""
 
 from __future__ import annotations
 
@@ -35,40 +35,40 @@ _CONNECTIONS = "SELECT id FROM information_schema.processlist WHERE db = %s AND 
 _IN_TRANSACTION = f"{_CONNECTIONS} AND id IN (SELECT trx_mysql_thread_id FROM information_schema.innodb_trx)"
 
 
-def _ask(url: str, statement: str, *values: object) -> list[int]:
+def _first_column(url: str, statement: str, *values: object) -> list[int]:
     with connect(make_url(url)) as connection, connection.cursor() as cursor:
         cursor.execute(statement, values)
         return [row[0] for row in cursor.fetchall()]
 
 
-def _kill(url: str) -> None:
-    for identifier in _ask(url, _CONNECTIONS, make_url(url).database):
-        _ask(url, f"KILL {identifier}")
+def _kill_connections(url: str) -> None:
+    for identifier in _first_column(url, _CONNECTIONS, make_url(url).database):
+        _first_column(url, f"KILL {identifier}")
 
 
-async def test_a_connection_that_died_at_rest_costs_nobody_anything(
+async def test_dead_idle_connections_are_replaced_without_an_error(
     mysql: Database, mysql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "IDLE_SECONDS", 0.0)
     await asyncio.gather(*(mysql.look_up(_ONE) for _ in range(5)))
-    _kill(mysql_url)
+    _kill_connections(mysql_url)
     found = [await mysql.look_up(_ONE) for _ in range(5)]
     assert all(row is not None and row.one == 1 for row in found)
 
 
-async def test_one_that_was_of_use_just_now_is_not_asked_and_its_death_is_said(
+async def test_recently_used_connection_is_not_pinged_and_raises_unavailable_if_dead(
     mysql: Database, mysql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "IDLE_SECONDS", 3600.0)
     await asyncio.gather(*(mysql.look_up(_ONE) for _ in range(5)))
-    _kill(mysql_url)
+    _kill_connections(mysql_url)
     with pytest.raises(Unavailable):
         await mysql.look_up(_ONE)
-    assert [await mysql.look_up(_ONE) for _ in range(5)], "the others, no younger, were let go with it"
+    assert [await mysql.look_up(_ONE) for _ in range(5)], "the pool drops the other connections of the same age with it"
 
 
 async def test_no_transaction_is_left_open(setup: Seeder, database: Database, database_url: str) -> None:
-    """However a piece of work ends, its connection goes back clean: an open one would keep migrations waiting."""
+    """Each transaction ends with its work, also after an error: an open transaction would block migrations."""
 
     def fail(connection: Transaction) -> None:
         connection.execute(update(entries).values(calls=9))
@@ -88,13 +88,13 @@ async def test_no_transaction_is_left_open(setup: Seeder, database: Database, da
     await database.now()
     if not database.embedded:
         name = make_url(database_url).database
-        assert _ask(database_url, _CONNECTIONS, name), "they rest in the pool"
-        assert _ask(database_url, _IN_TRANSACTION, name) == []
+        assert _first_column(database_url, _CONNECTIONS, name), "the connections stay in the pool"
+        assert _first_column(database_url, _IN_TRANSACTION, name) == []
     board = await Boards(database).board(seeded["site_id"])
-    assert [entry.calls for entry in board.entries.values()] == [0], "what failed was rolled back"
+    assert [entry.calls for entry in board.entries.values()] == [0], "the failed transactions are rolled back"
 
 
-async def test_a_cancelled_transaction_is_rolled_back(mysql: Database, mysql_url: str) -> None:
+async def test_cancelled_transaction_is_rolled_back(mysql: Database, mysql_url: str) -> None:
     def wait(connection: Transaction) -> None:
         connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS t (n INT) ENGINE=InnoDB")
         connection.exec_driver_sql("INSERT INTO t VALUES (1)")
@@ -102,22 +102,22 @@ async def test_a_cancelled_transaction_is_rolled_back(mysql: Database, mysql_url
 
     task = asyncio.create_task(mysql.transact(wait))
     for _ in range(50):
-        await asyncio.sleep(0.2)  # asked more often than each 0.1 s, the server goes on telling what it told before
-        if _ask(mysql_url, _IN_TRANSACTION, make_url(mysql_url).database):
+        await asyncio.sleep(0.2)  # innodb_trx is a cache, which stays old while queries follow each other within 0.1 s
+        if _first_column(mysql_url, _IN_TRANSACTION, make_url(mysql_url).database):
             break
     else:
-        pytest.fail("it never began")
+        pytest.fail("the transaction did not begin")
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    _kill(mysql_url)  # it sleeps on at the server, where nobody waits for it any more
+    _kill_connections(mysql_url)  # the statement sleeps on at the server, without a client
     row = await mysql.look_up(select(literal(1).label("one")))
     assert row is not None
-    assert _ask(mysql_url, "SELECT COUNT(*) FROM t") == [0]
+    assert _first_column(mysql_url, "SELECT COUNT(*) FROM t") == [0]
 
 
-async def test_many_rows_change_as_one_does(setup: Seeder, database: Database) -> None:
-    """Numbers, truths and nothing at all arrive as they were sent; a row that is not as it was is left alone."""
+async def test_bulk_update_writes_values_unchanged_and_skips_changed_rows(setup: Seeder, database: Database) -> None:
+    """Numbers, booleans and NULL arrive as sent. A row with another ``seq`` than expected stays as it is."""
     seeded = await setup.seed(points=1, tickets=6, displays=0)
     before = sorted((await Boards(database).board(seeded["site_id"])).entries.values(), key=lambda entry: entry.id)
     wanted = [
@@ -140,7 +140,7 @@ async def test_many_rows_change_as_one_does(setup: Seeder, database: Database) -
     assert [row.seq for row in found] == [before[0].seq, 99, 99, 99, 99, 99]
 
 
-async def test_of_many_rows_each_must_be_as_it_was(setup: Seeder, database: Database) -> None:
+async def test_bulk_update_of_a_changed_row_is_a_conflict(setup: Seeder, database: Database) -> None:
     seeded = await setup.seed(points=1, tickets=6, displays=0)
     board = await Boards(database).board(seeded["site_id"])
     changes, before = Changes(), board.site
@@ -153,4 +153,4 @@ async def test_of_many_rows_each_must_be_as_it_was(setup: Seeder, database: Data
         await database.transact(lambda connection: boards.save(connection, before, board, changes, "x", ""))
     after = await Boards(database).board(seeded["site_id"])
     assert after.site == before
-    assert not any(entry.expect_until == 5 for entry in after.entries.values()), "none was changed"
+    assert not any(entry.expect_until == 5 for entry in after.entries.values()), "no entry was changed"

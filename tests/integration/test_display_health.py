@@ -1,4 +1,4 @@
-"""How displays are, on the desk: connected, muted, behind; and dark when their server died."""
+"""The health of displays on the desk: connected, muted, lag, and dark after the death of their server."""
 
 from __future__ import annotations
 
@@ -55,42 +55,42 @@ def health(desk: Screen, seeded: Seed) -> dict[str, Any]:
     return cell
 
 
-def address(server: Server, seeded: Seed) -> tuple[str, str]:
+def url_and_token(server: Server, seeded: Seed) -> tuple[str, str]:
     return f"{server.url}/live/displays/{seeded['displays'][0]['id']}", seeded["displays"][0]["token"]
 
 
-def shows(desk: Screen, seeded: Seed, **wanted: Any) -> float:
+def wait_for_health(desk: Screen, seeded: Seed, **wanted: Any) -> float:
     def reached(each: Screen) -> bool:
         return {name: health(each, seeded)[name] for name in wanted} == wanted
 
     return desk.wait(reached, 8, f"{wanted}")
 
 
-def framed(url: str, token: str) -> ClientConnection:
+def connect_websocket(url: str, token: str) -> ClientConnection:
     return connect(url.replace("http", "ws"), additional_headers={"Authorization": f"Bearer {token}"}, compression=None)
 
 
-def test_a_display_comes_tells_how_it_is_and_goes(server: Server, seeded: Seed, desk: Screen) -> None:
-    url, token = address(server, seeded)
+def test_desk_shows_when_a_display_connects_reports_and_disconnects(server: Server, seeded: Seed, desk: Screen) -> None:
+    url, token = url_and_token(server, seeded)
     assert health(desk, seeded) == {
         "name": "Display 1", "paired": True, "connected": False, "since": None, "muted": False, "version": None, "lag": None,
     }  # fmt: skip
-    with framed(url, token) as socket:
+    with connect_websocket(url, token) as socket:
         body = json.loads(socket.recv(timeout=5))
-        took = shows(desk, seeded, connected=True)
-        assert took > 1.5, "not before it has lasted"
+        took = wait_for_health(desk, seeded, connected=True)
+        assert took > 1.5, "the desk wait_for_health a connection only after it has lasted"
         assert abs(health(desk, seeded)["since"] / 1000 - time.time()) < 10
         socket.send(json.dumps({"type": "ack", "seq": body["seq"], "muted": True, "version": "1.2.3"}))
-        shows(desk, seeded, connected=True, muted=True, version="1.2.3", lag=0)
-    shows(desk, seeded, connected=False, lag=None, muted=True)
+        wait_for_health(desk, seeded, connected=True, muted=True, version="1.2.3", lag=0)
+    wait_for_health(desk, seeded, connected=False, lag=None, muted=True)
 
 
-def test_beside_server_sent_events_it_tells_by_requests(server: Server, seeded: Seed, desk: Screen) -> None:
-    url, token = address(server, seeded)
+def test_display_on_server_sent_events_reports_by_requests(server: Server, seeded: Seed, desk: Screen) -> None:
+    url, token = url_and_token(server, seeded)
     with sse(url, token) as display, server.client(token) as client:
         display.wait(lambda each: each.cells)
         assert client.post(f"{url}/ack", json={"seq": display.seq, "muted": False, "version": "7"}).status_code == 204
-        shows(desk, seeded, connected=True, muted=False, version="7", lag=0)
+        wait_for_health(desk, seeded, connected=True, muted=False, version="7", lag=0)
         for body, status in (({}, 422), ({"seq": -1}, 422), ({"seq": 1, "version": "<b>"}, 422), ({"seq": "1"}, 422)):
             assert client.post(f"{url}/ack", json=body).status_code == status
     assert httpx.post(f"{url}/ack", json={"seq": 1}).status_code == 401
@@ -98,11 +98,11 @@ def test_beside_server_sent_events_it_tells_by_requests(server: Server, seeded: 
     assert httpx.post(other, json={"seq": 1}, headers={"Authorization": f"Bearer {token}"}).status_code == 403
 
 
-def test_dropping_out_for_a_moment_is_not_told(server: Server, seeded: Seed, desk: Screen) -> None:
-    url, token = address(server, seeded)
+def test_short_disconnection_is_not_shown(server: Server, seeded: Seed, desk: Screen) -> None:
+    url, token = url_and_token(server, seeded)
     with sse(url, token) as display:
         display.wait(lambda each: each.cells)
-        shows(desk, seeded, connected=True)
+        wait_for_health(desk, seeded, connected=True)
     since, seq = health(desk, seeded)["since"], desk.seq
     time.sleep(0.5)
     with sse(url, token) as display:
@@ -111,12 +111,12 @@ def test_dropping_out_for_a_moment_is_not_told(server: Server, seeded: Seed, des
         assert health(desk, seeded)["connected"]
         assert health(desk, seeded)["since"] == since
         events = desk.seq - seq
-    assert events <= 31, events  # nothing but what the clock says of those who wait
+    assert events <= 31, events  # the only changes are the clock's new quotes for waiting entries
 
 
 @pytest.mark.parametrize("way", ["frame", "request"])
-def test_a_screen_that_disagrees_is_counted(server: Server, seeded: Seed, way: str) -> None:
-    url, token = address(server, seeded)
+def test_disagreement_is_counted(server: Server, seeded: Seed, way: str) -> None:
+    url, token = url_and_token(server, seeded)
 
     def counted() -> float:
         lines = [
@@ -130,7 +130,7 @@ def test_a_screen_that_disagrees_is_counted(server: Server, seeded: Seed, way: s
         headers = {"Authorization": f"Bearer {token}"}
         assert httpx.post(f"{url}/disagreement", json={"seq": 3}, headers=headers).status_code == 204
     else:
-        with framed(url, token) as socket:
+        with connect_websocket(url, token) as socket:
             socket.recv(timeout=5)
             socket.send('{"type":"disagreement","seq":3}')
             until = time.monotonic() + 5
@@ -139,7 +139,7 @@ def test_a_screen_that_disagrees_is_counted(server: Server, seeded: Seed, way: s
     assert counted() == before + 1
 
 
-def chatter(socket: ClientConnection) -> None:
+def send_many_acks(socket: ClientConnection) -> None:
     for _ in range(150):
         socket.send('{"type":"ack","seq":1}')
 
@@ -149,21 +149,21 @@ JUNK: list[tuple[str, Callable[[ClientConnection], None], int]] = [
     ("another type", lambda socket: socket.send('{"type":"hello"}'), 3501),
     ("a list", lambda socket: socket.send("[]"), 3501),
     ("more fields", lambda socket: socket.send('{"type":"ack","seq":1,"x":1}'), 3501),
-    ("a number of text", lambda socket: socket.send('{"type":"ack","seq":"1"}'), 3501),
+    ("a number as text", lambda socket: socket.send('{"type":"ack","seq":"1"}'), 3501),
     ("bytes", lambda socket: socket.send(b'{"type":"ack","seq":1}'), 3501),
     ("bad text", lambda socket: socket.send(b"\xff\xfe", text=True), 1007),
     ("huge", lambda socket: socket.send("x" * 70_000), 1009),
     ("huge in fragments", lambda socket: socket.send(["x" * 30_000] * 4), 1009),
-    ("too often", chatter, 3501),
+    ("too often", send_many_acks, 3501),
 ]
 
 
 @pytest.mark.parametrize(("send", "code"), [(send, code) for _, send, code in JUNK], ids=[name for name, _, _ in JUNK])
-def test_junk_is_closed_and_touches_nothing_else(
+def test_junk_closes_only_its_own_connection(
     server: Server, seeded: Seed, send: Callable[[ClientConnection], None], code: int
 ) -> None:
-    url, token = address(server, seeded)
-    with sse(url, token) as beside, framed(url, token) as socket:
+    url, token = url_and_token(server, seeded)
+    with sse(url, token) as beside, connect_websocket(url, token) as socket:
         beside.wait(lambda each: each.cells)
         socket.recv(timeout=5)
         try:
@@ -174,20 +174,20 @@ def test_junk_is_closed_and_touches_nothing_else(
             pass
         assert socket.close_code == code
         beats = beside.kinds().count("heartbeat")
-        beside.wait(lambda each: each.kinds().count("heartbeat") > beats, 3, "life beside")
+        beside.wait(lambda each: each.kinds().count("heartbeat") > beats, 3, "a heartbeat on the other connection")
         assert not beside.ended
 
 
-def test_fragments_of_a_good_frame_are_good(server: Server, seeded: Seed, desk: Screen) -> None:
-    url, token = address(server, seeded)
-    with framed(url, token) as socket:
+def test_fragmented_message_is_accepted(server: Server, seeded: Seed, desk: Screen) -> None:
+    url, token = url_and_token(server, seeded)
+    with connect_websocket(url, token) as socket:
         body = json.loads(socket.recv(timeout=5))
         socket.send(['{"type":"ack",', f'"seq":{body["seq"]}', "}"])
-        shows(desk, seeded, connected=True, lag=0)
+        wait_for_health(desk, seeded, connected=True, lag=0)
 
 
-def test_a_display_goes_dark_when_its_server_died(mysql_url: str, tmp_path: Path) -> None:
-    """kill -9: another process notices within a few heartbeats; a display that came to it meanwhile stays lit."""
+def test_display_goes_dark_after_its_server_is_killed(mysql_url: str, tmp_path: Path) -> None:
+    """After kill -9 another process notices within a few heartbeats. A display that moved there stays connected."""
     env = environment(mysql_url, NOWSERVING_HEARTBEAT_SECONDS="1")
     seeded = seed(env, points=1, tickets=0, displays=2)
     first, second = seeded["displays"]
@@ -200,12 +200,12 @@ def test_a_display_goes_dark_when_its_server_died(mysql_url: str, tmp_path: Path
             stack.enter_context(sse(f"{one.url}/live/displays/{each['id']}", each["token"])) for each in (first, second)
         ]
         lit = [f"display:{each['id']}" for each in (first, second)]
-        desk.wait(lambda each: each.cells and all(each.cells[key]["connected"] for key in lit), 8, "both lit")
+        desk.wait(lambda each: each.cells and all(each.cells[key]["connected"] for key in lit), 8, "both displays connected")
         one.process.kill()
         for screen in screens:
             screen.wait(lambda each: each.ended)
         stack.enter_context(sse(f"{two.url}/live/displays/{second['id']}", second["token"]))
-        desk.wait(lambda each: not each.cells[lit[0]]["connected"], 9, "the dark one")
+        desk.wait(lambda each: not each.cells[lit[0]]["connected"], 9, "one display dark")
         time.sleep(2.5)
         assert desk.cells[lit[1]]["connected"]
         assert not desk.cells[lit[0]]["connected"]

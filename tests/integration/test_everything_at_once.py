@@ -1,4 +1,4 @@
-"""Every kind of command at once, from four client processes at running servers: the house stays in order."""
+"""Four client processes send commands of every kind at the same time: the log and the rows stay consistent."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from tests.support.worlds import command_of
 pytestmark = pytest.mark.long
 
 ROUNDS = scaled(10, 3)
-MOST_ROUNDS = 30  # which state a request meets is chance: the rounds go on until each kind was done
+MOST_ROUNDS = 30  # the state that a request meets is random: the rounds go on until each command was accepted once
 CALLERS = 4
 REQUESTS = 200
-TWICE = 0.15  # the share of keys that are sent twice at once, each time to another server if there is one
+TWICE = 0.15  # the share of keys that are sent twice at once, to two servers if there are two
 
-# How a command is made up (an action of `command_of`), and how often beside the others. A new command must be named here.
+# The action of `command_of` that makes each command, and the weight of the command. Add every new command here.
 SENT: dict[str, tuple[str, int]] = {
     "issue-ticket": ("issue", 14),
     "call-next": ("call", 14),
@@ -81,22 +81,22 @@ SENT: dict[str, tuple[str, int]] = {
     "remove": ("remove", 2),
 }
 NOT_SENT = {
-    "tick": "nobody can send it; the servers' own clocks do, all the while",
-    "report-display": "nobody can send it; servers do when a display comes or goes, as in test_display_health.py",
-    "close-day": "ends every entry there is, and the rest of a round would only be refused; see test_lost_answers",
+    "tick": "no client can send it; the clocks of the servers send it all the time",
+    "report-display": "no client can send it; servers do when a display connects or disconnects, see test_display_health.py",
+    "close-day": "ends every entry, so that the rest of a round would be refused; see test_lost_answers.py",
 }
 
 
-def test_every_command_is_sent_or_there_is_a_reason() -> None:
+def test_every_command_is_sent_or_has_a_reason() -> None:
     assert set(SENT) | set(NOT_SENT) == set(COMMANDS)
     assert not set(SENT) & set(NOT_SENT)
 
 
 @pytest.mark.parametrize(("engine", "servers"), [("mysql", 2), ("sqlite", 1)])
-def test_two_hundred_requests_of_every_kind_at_once(
+def test_concurrent_commands_of_every_kind_keep_log_and_rows_consistent(
     engine: str, servers: int, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    """Ten rounds at one site, or more. A request may be refused by name; nothing else may go wrong."""
+    """Ten rounds or more at one site. The servers may refuse a request with 404 or 409; no other failure is allowed."""
     url = request.getfixturevalue(f"{engine}_url")
     redis_url = request.getfixturevalue("redis_url") if servers > 1 else None
     env = environment(url, redis_url, NOWSERVING_LOG_LEVEL="warning")
@@ -113,15 +113,15 @@ def test_two_hundred_requests_of_every_kind_at_once(
             if number >= ROUNDS and done == set(SENT):
                 break
             board = asyncio.run(_board(url, seeded["site_id"]))
-            asked = [_asked(board, chance, urls, f"{number}-{index}") for index in range(REQUESTS)]
+            asked = [_choose_request(board, chance, urls, f"{number}-{index}") for index in range(REQUESTS)]
             jobs = [pool.submit(ask_at_once, token, asked[caller::CALLERS]) for caller in range(CALLERS)]
             answers = [each for job in jobs for each in job.result()]
             _check_answers(answers)
             answered += answers
             asyncio.run(_check_log(url, seeded["site_id"], answered))
             done |= {each.asked.name for each in answers if each.status == 200}
-    assert done == set(SENT), f"never done: {set(SENT) - done}"
-    assert _twice_done(answered) > ROUNDS, "keys that came twice at once, and were done"
+    assert done == set(SENT), f"commands that were never accepted: {set(SENT) - done}"
+    assert _count_keys_done_twice(answered) > ROUNDS, "too few keys were sent twice at once and accepted"
 
 
 async def _board(url: str, site_id: int) -> Board:
@@ -132,8 +132,8 @@ async def _board(url: str, site_id: int) -> Board:
         await database.close()
 
 
-def _asked(board: Board, chance: random.Random, urls: list[str], key: str) -> Asked:
-    """Return a command about what the board shows now: by the time it arrives, others may have been quicker."""
+def _choose_request(board: Board, chance: random.Random, urls: list[str], key: str) -> Asked:
+    """Return a request that fits the present board. Other requests may change the board before it arrives."""
     name = chance.choices(list(SENT), [weight for _, weight in SENT.values()])[0]
     command = _of_this_site(board, command_of(SimpleNamespace(board=board), SENT[name][0], chance.randrange(1000)))  # type: ignore[arg-type]
     assert command.name_on_wire() == name
@@ -156,7 +156,7 @@ def _check_answers(answers: list[Answered]) -> None:
     assert len(by_key) == REQUESTS
     for several in by_key.values():
         bodies = [each.body for each in several if each.status == 200]
-        assert all(body == bodies[0] for body in bodies), "who asks twice gets one answer"
+        assert all(body == bodies[0] for body in bodies), "a repeated request got another answer"
 
 
 async def _check_log(url: str, site_id: int, answered: list[Answered]) -> None:
@@ -164,33 +164,33 @@ async def _check_log(url: str, site_id: int, answered: list[Answered]) -> None:
     numbers = {each.asked.key: [event["seq"] for event in each.body["events"]] for each in answered if each.status == 200}
     asked = {each.asked.key for each in answered}
     for key in asked:
-        # What overtook a command, an absence that had ended, is told in its answer too: all of it, and once.
-        assert truth.done.get(key, []) == numbers.get(key, []), f"{key} is in the log as it was answered, and once"
+        # A command may first record an overdue event, such as the end of an absence. Its answer lists that event too, once.
+        assert truth.done.get(key, []) == numbers.get(key, []), f"the log does not contain the events of {key} exactly once"
 
 
-def _twice_done(answered: list[Answered]) -> int:
+def _count_keys_done_twice(answered: list[Answered]) -> int:
     done = Counter(each.asked.key for each in answered if each.status == 200)
     return sum(count == 2 for count in done.values())
 
 
-# That it can fail
+# The checks themselves
 
 _LAST = select(func.max(events.c.seq)).scalar_subquery()
-# Events as they are, but for their numbers: behind all others, as if they had happened once more.
-_AGAIN = select(*(_LAST + 1 if column is events.c.seq else column for column in events.c))
+# The same events with numbers after all others, as if they had happened a second time.
+_REPEATED = select(*(_LAST + 1 if column is events.c.seq else column for column in events.c))
 TAMPERED: dict[str, Executable] = {
     "the rows are what": update(entries).values(calls=7),
     "no number is missing": delete(events).where(events.c.seq == 3),
-    "nobody is called who": insert(events).from_select(list(events.c), _AGAIN.where(events.c.type == "ticket-called")),
+    "nobody is called who": insert(events).from_select(list(events.c), _REPEATED.where(events.c.type == "ticket-called")),
 }
 
 
-@pytest.mark.parametrize("said", TAMPERED)
-async def test_what_is_not_in_order_is_noticed(said: str, database: Database, database_url: str, setup: Seeder) -> None:
+@pytest.mark.parametrize("problem", TAMPERED)
+async def test_inconsistency_is_noticed(problem: str, database: Database, database_url: str, setup: Seeder) -> None:
     seeded = await setup.seed(points=1, tickets=3, displays=0)
     await setup.do(CallNext(point_id=seeded["point_ids"][0]))
     await truth_of(database_url, seeded["site_id"])
     async with database.write() as connection:
-        await connection.execute(TAMPERED[said])
-    with pytest.raises(AssertionError, match=said):
+        await connection.execute(TAMPERED[problem])
+    with pytest.raises(AssertionError, match=problem):
         await truth_of(database_url, seeded["site_id"])

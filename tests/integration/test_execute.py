@@ -1,4 +1,4 @@
-"""The one write path, on each engine."""
+"""The executor, the only write path, on each database engine."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from server.store.tables import commands, counters, entries, intervals, sites, v
 from server.vault import Vault
 
 
-async def test_a_day_in_the_log_equals_the_rows(setup: Seeder, database: Database) -> None:
-    """Whatever is done, a board kept by applying events equals the one loaded from the rows."""
+async def test_board_kept_by_events_equals_board_loaded_from_rows(setup: Seeder, database: Database) -> None:
+    """After each kind of step, a board kept by applying events equals the board loaded from the rows."""
     seed = await setup.seed(points=2, tickets=5, displays=1)
     point, other = seed["point_ids"]
     called = (await setup.do(CallNext(point_id=point)))["entry"]["id"]
@@ -42,7 +42,7 @@ async def test_a_day_in_the_log_equals_the_rows(setup: Seeder, database: Databas
     assert sorted(kept.records(), key=repr) == sorted(loaded.records(), key=repr)
 
 
-async def test_numbers_have_no_gap_and_a_refusal_takes_none(setup: Seeder, database: Database) -> None:
+async def test_refusal_leaves_no_gap_in_the_log(setup: Seeder, database: Database) -> None:
     seed = await setup.seed(points=1, tickets=1, displays=0)
     await setup.do(CallNext(point_id=seed["point_ids"][0]))
     with pytest.raises(PointBusy):
@@ -53,7 +53,7 @@ async def test_numbers_have_no_gap_and_a_refusal_takes_none(setup: Seeder, datab
     assert recorded[-1].event.name_on_wire() == "ticket-called"
 
 
-async def test_a_repeat_gets_the_same_answer_and_does_nothing(setup: Seeder, database: Database) -> None:
+async def test_repeated_command_gets_the_same_answer_and_changes_nothing(setup: Seeder, database: Database) -> None:
     seed = await setup.seed(points=1, tickets=3, displays=0)
     command = CallNext(point_id=seed["point_ids"][0])
     first = await setup.executor.execute(command, actor="staff:1", command_id="once")
@@ -62,11 +62,11 @@ async def test_a_repeat_gets_the_same_answer_and_does_nothing(setup: Seeder, dat
     assert (first.repeated, again.repeated) == (False, True)
     with pytest.raises(CommandIdReused):
         await setup.executor.execute(Start(entry_id=first.body["entry"]["id"]), actor="staff:1", command_id="once")
-    with pytest.raises(CommandIdReused):  # another person's key of the same name is not theirs to read
+    with pytest.raises(CommandIdReused):  # a user cannot read the answer of another user with the same key
         await setup.executor.execute(command, actor="staff:2", command_id="once")
 
 
-async def test_a_preview_tells_what_would_be_and_does_nothing(setup: Seeder, database: Database) -> None:
+async def test_preview_answers_like_the_command_and_changes_nothing(setup: Seeder, database: Database) -> None:
     seed = await setup.seed(points=1, tickets=3, displays=0)
     site_id, queue_id = seed["site_id"], seed["queue_ids"][0]
     before = await Boards(database).board(site_id)
@@ -94,7 +94,7 @@ async def test_a_preview_tells_what_would_be_and_does_nothing(setup: Seeder, dat
     assert seen.records() == after.records()
 
 
-async def test_the_recorded_answer_is_ciphertext(setup: Seeder, database: Database) -> None:
+async def test_recorded_answer_is_encrypted(setup: Seeder, database: Database) -> None:
     seed = await setup.seed(points=1, tickets=1, displays=0)
     token = seed["tickets"][0]["token"]
     async with database.read() as connection:
@@ -118,8 +118,8 @@ async def test_each_step_closes_an_interval(setup: Seeder, database: Database) -
     assert [row.ended_at for row in rows[:-1]] == [row.started_at for row in rows[1:]]
 
 
-async def test_executors_of_several_processes_follow_each_other(setup: Seeder, database: Database, vault: Vault) -> None:
-    """Two executors with boards of their own take turns: each catches up from the log under the lock."""
+async def test_executors_of_two_processes_take_turns(setup: Seeder, database: Database, vault: Vault) -> None:
+    """Two executors with their own boards take turns. Each reads the missing events from the log while it holds the lock."""
     seed = await setup.seed(points=2, tickets=10, displays=0)
     other = Executor(database, vault, publish=lambda *_: None)
     called = []
@@ -136,8 +136,8 @@ async def test_executors_of_several_processes_follow_each_other(setup: Seeder, d
         await other.execute(CallNext(point_id=seed["point_ids"][0]), actor="staff:1", command_id="one more")
 
 
-async def test_a_board_that_was_wrong_is_thrown_away(setup: Seeder, database: Database) -> None:
-    """A row changed behind the log's back is not overwritten: the command begins anew from what is there."""
+async def test_board_that_differs_from_the_rows_is_reloaded(setup: Seeder, database: Database) -> None:
+    """A row changed without an event is not overwritten: the command starts again from the rows."""
     seed = await setup.seed(points=1, tickets=2, displays=0)
     async with database.write() as connection:
         first = await connection.scalar(select(func.min(entries.c.id)))
@@ -146,7 +146,7 @@ async def test_a_board_that_was_wrong_is_thrown_away(setup: Seeder, database: Da
     assert answer["entry"]["id"] != first
 
 
-async def test_only_what_is_committed_is_published(database: Database, vault: Vault, setup: Seeder) -> None:
+async def test_executor_publishes_events_after_their_commit(database: Database, vault: Vault, setup: Seeder) -> None:
     seen: list[Recorded] = []
     open_transactions: list[int] = []
 
@@ -168,12 +168,12 @@ async def test_only_what_is_committed_is_published(database: Database, vault: Va
     assert open_transactions == [0, 0]
 
 
-async def test_an_unknown_site_is_not_found(setup: Seeder) -> None:
+async def test_unknown_site_is_not_found(setup: Seeder) -> None:
     with pytest.raises(SiteNotFound):
         await setup.do(CallNext(point_id=999_000_000_001))
 
 
-async def test_many_at_once_in_one_process(setup: Seeder) -> None:
+async def test_concurrent_calls_give_each_point_one_entry(setup: Seeder) -> None:
     seed = await setup.seed(points=5, tickets=30, displays=0)
     calls = [setup.do(CallNext(point_id=point)) for point in seed["point_ids"] for _ in range(8)]
     outcomes = await asyncio.gather(*calls, return_exceptions=True)
@@ -182,11 +182,11 @@ async def test_many_at_once_in_one_process(setup: Seeder) -> None:
     assert all(isinstance(outcome, dict | PointBusy) for outcome in outcomes)
 
 
-async def test_the_day_turns_once_and_ends_what_is_open(setup: Seeder, database: Database) -> None:
-    """A site whose day is long over: the first command turns the day before it does anything else."""
+async def test_day_turns_once_and_expires_open_entries(setup: Seeder, database: Database) -> None:
+    """The first command after the end of the day turns the day before its own step."""
     seed = await setup.seed(points=1, tickets=2, displays=0)
     site_id = seed["site_id"]
-    await _age(database, site_id)
+    await _move_to_past_day(database, site_id)
     setup.executor._boards.clear()
     answer = await setup.do(IssueTicket(queue_id=seed["queue_ids"][0]))
     assert [event["type"] for event in answer["events"]] == [
@@ -206,9 +206,9 @@ async def test_the_day_turns_once_and_ends_what_is_open(setup: Seeder, database:
         await setup.do(Tick(site_id=site_id))
 
 
-async def test_a_tick_turns_the_day(setup: Seeder, database: Database) -> None:
+async def test_tick_turns_the_day(setup: Seeder, database: Database) -> None:
     seed = await setup.seed(points=1, tickets=1, displays=0)
-    await _age(database, seed["site_id"])
+    await _move_to_past_day(database, seed["site_id"])
     setup.executor._boards.clear()
     assert await Boards(database).due() == [seed["site_id"]]
     answer = await setup.do(Tick(site_id=seed["site_id"]))
@@ -219,8 +219,8 @@ async def test_a_tick_turns_the_day(setup: Seeder, database: Database) -> None:
     assert not board.visits
 
 
-async def _age(database: Database, site_id: int) -> None:
-    """Make today yesterday: as if the site had slept since."""
+async def _move_to_past_day(database: Database, site_id: int) -> None:
+    """Move the present day of a site into the past, as if the site had been idle since."""
     async with database.write() as connection:
         old = "2020-02-02"
         for table in (sites, visits, entries):
@@ -230,8 +230,8 @@ async def _age(database: Database, site_id: int) -> None:
         await connection.execute(update(counters).where(counters.c.site_id == site_id).values(business_day=old))
 
 
-async def test_answers_are_kept_for_a_day(setup: Seeder, database: Database) -> None:
-    """A repeat after that is a new command: its answer, and the token in it, are gone."""
+async def test_answers_are_deleted_after_a_day(setup: Seeder, database: Database) -> None:
+    """A later repeat is a new command, because the first answer and its token are deleted."""
     seed = await setup.seed(points=1, tickets=1, displays=0)
     command = IssueTicket(queue_id=seed["queue_ids"][0])
     await setup.executor.execute(command, actor="staff:1", command_id="old")
@@ -247,6 +247,6 @@ async def test_answers_are_kept_for_a_day(setup: Seeder, database: Database) -> 
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert "old" not in kept
-    assert kept, "what is younger stays"
+    assert kept, "younger answers stay"
     again = await setup.executor.execute(command, actor="staff:1", command_id="old")
     assert not again.repeated
