@@ -1,7 +1,7 @@
-"""How the database finds what the product asks of it: by a key, never by reading a table through, never by sorting.
+"""The plans of the statements that the product sends: each uses a key, without full table scans and sorts.
 
-Every statement of every question is captured as it is sent, and explained by the server of the MySQL family, over tables
-large enough that its optimiser has a reason to choose.
+The tests capture every statement of every query below and let the MySQL-family server explain it. The tables are so large
+that the optimiser prefers a key to a scan.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ from tests.support.passwords import quick_passwords
 from tests.support.past_visits import PastEntry
 
 DAYS, PER_DAY = 24, 150
-OTHERS = 2_000  # rows of everything else
+OTHERS = 2_000  # rows in each other table
 NOW = 1_700_000_000_000_000
-STATES = (*("due",) * 12, *("claimed",) * 3, *("sending",) * 3)  # of the first notifications; the others have been sent
+STATES = (*("due",) * 12, *("claimed",) * 3, *("sending",) * 3)  # of the first notifications; the others are sent
 BY_KEY = {"system", "const", "eq_ref", "ref", "ref_or_null", "range", "index_merge", "unique_subquery", "index_subquery"}
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @dataclass
-class World:
-    """A filled installation, and what its questions are about."""
+class Installation:
+    """A filled database, its first site, and the past entries of that site."""
 
     database: Database
     executor: Executor
@@ -68,22 +68,22 @@ class World:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(database_server: URL) -> AsyncIterator[World]:
+async def installation(database_server: URL) -> AsyncIterator[Installation]:
     with databases.fresh_database(database_server) as url:
         database = Database(url)
         try:
             await migrate(database)
-            yield await _filled(database)
+            yield await _fill(database)
         finally:
             await database.close()
 
 
-async def _filled(database: Database) -> World:
+async def _fill(database: Database) -> Installation:
     vault = Vault([b"k" * 32], "the tests' secret key")
     found = []
     async with database.write() as connection:
-        await _crowd(connection)
-    for _ in range(2):  # a site is never all that there is
+        await _fill_other_rows(connection)
+    for _ in range(2):  # each query must find the rows of one site among others
         seed = await Seeder(database, Executor(database, vault, publish=lambda *_: None)).seed(
             points=4, tickets=0, displays=1
         )
@@ -91,22 +91,23 @@ async def _filled(database: Database) -> World:
             site = await connection.run_sync(site_store.load, seed["site_id"])
             days = past_visits.days_before(site.business_day, DAYS)
             filled = await past_visits.fill(connection, site.id, seed["queue_ids"], seed["point_ids"][0], days, PER_DAY)
-        executor = Executor(database, vault, publish=lambda *_: None)  # the first one's board knows nothing of that past
+        # A new executor, because the board of the first one does not have the past entries.
+        executor = Executor(database, vault, publish=lambda *_: None)
         for index in range(9):
             await Seeder(database, executor).ticket(seed["queue_ids"][index % 3])
         known = Personal(name="Grace Hopper", phone="+49 30 901820", date_of_birth="1906-12-09")
         async with database.write() as connection:
             for each in filled[:30]:
                 await connection.run_sync(found_by.remember, found_by.rows(vault, site, each.visit_id, known))
-        found.append(World(database, executor, seed, site, filled))
+        found.append(Installation(database, executor, seed, site, filled))
     async with database.engine.connect() as connection:
         for table in tables.metadata.sorted_tables:
             await connection.execute(text(f"ANALYZE TABLE {table.name}"))
     return found[0]
 
 
-async def _crowd(connection: AsyncConnection) -> None:
-    """Fill the tables that the past of two sites leaves small: other organisations and sites, staff, messages, answers."""
+async def _fill_other_rows(connection: AsyncConnection) -> None:
+    """Fill the tables that the past of two sites leaves small, such as organisations, sites, staff, messages, answers."""
     base = 500 * IDS_PER_SITE
     site = {
         "time_zone": "UTC", "language": "en", "day_turns_at_minutes": 240, "business_day": "2024-01-01", "message": None,
@@ -166,153 +167,156 @@ async def _crowd(connection: AsyncConnection) -> None:
         await connection.execute(insert(table), several)
 
 
-Question = Callable[[World], Awaitable[object]]
-QUESTIONS: dict[str, Question] = {}
+Query = Callable[[Installation], Awaitable[object]]
+QUERIES: dict[str, Query] = {}
 
 
-def question(asked: Question) -> Question:
-    """Add a question under its function's name."""
-    QUESTIONS[asked.__name__.replace("_", " ")] = asked
-    return asked
+def query(function: Query) -> Query:
+    """Register a function as a query, under its name."""
+    QUERIES[function.__name__.replace("_", " ")] = function
+    return function
 
 
-@question
-async def the_board(world: World) -> object:
-    return await Boards(world.database).board(world.site.id)
+@query
+async def the_board(installation: Installation) -> object:
+    return await Boards(installation.database).board(installation.site.id)
 
 
-@question
-async def the_heads_of_many_logs(world: World) -> object:
-    return await Boards(world.database).heads([world.site.id, 3, 7, 12])
+@query
+async def the_heads_of_many_logs(installation: Installation) -> object:
+    return await Boards(installation.database).heads([installation.site.id, 3, 7, 12])
 
 
-@question
-async def sites_due(world: World) -> object:
-    return await Boards(world.database).due()
+@query
+async def sites_due(installation: Installation) -> object:
+    return await Boards(installation.database).due()
 
 
-@question
-async def the_log_since(world: World) -> object:
-    return await Boards(world.database).since(world.site.id, past_visits.FIRST_ID + 5_000)
+@query
+async def the_log_since(installation: Installation) -> object:
+    return await Boards(installation.database).since(installation.site.id, past.FIRST_ID + 5_000)
 
 
-@question
-async def a_session_and_its_member(world: World) -> object:
-    return await Identities(world.database).session("session-12")
+@query
+async def a_session_and_its_member(installation: Installation) -> object:
+    return await Identities(installation.database).session("session-12")
 
 
-@question
-async def a_member_by_name(world: World) -> object:
-    return await Identities(world.database).member("user-12")
+@query
+async def a_member_by_name(installation: Installation) -> object:
+    return await Identities(installation.database).member("user-12")
 
 
-@question
-async def a_display_a_kiosk_a_ticket_a_visit_an_organisation(world: World) -> object:
-    identities = Identities(world.database)
+@query
+async def a_display_a_kiosk_a_ticket_a_visit_an_organisation(installation: Installation) -> object:
+    identities = Identities(installation.database)
     return [
         await identities.display("12"),
         await identities.device("12"),
         await identities.device("kiosk-12"),
-        await identities.ticket(f"past {world.past[7].visit_id}", 0),
-        await identities.visit_of(world.past[7].id),
+        await identities.ticket(f"past {installation.past[7].visit_id}", 0),
+        await identities.visit_of(installation.past[7].id),
         await identities.organisation_of(12),
-        await waiting.visit(world.database, world.past[7].visit_id),
+        await waiting.visit(installation.database, installation.past[7].visit_id),
     ]
 
 
-@question
-async def the_sites_of_an_organisation(world: World) -> object:
-    return await Identities(world.database).sites(12)
+@query
+async def the_sites_of_an_organisation(installation: Installation) -> object:
+    return await Identities(installation.database).sites(12)
 
 
-@question
-async def sites_with_anybody_waiting(world: World) -> object:
-    found = await waiting.sites_with_waiting(world.database)
-    assert world.site.id in found
+@query
+async def sites_with_waiting_patients(installation: Installation) -> object:
+    found = await waiting.sites_with_waiting(installation.database)
+    assert installation.site.id in found
     return found
 
 
-@question
-async def a_page_of_sites(world: World) -> object:
-    first = await sites.page(world.database, 12, 20, None)
-    return await sites.page(world.database, 12, 20, first.last)
+@query
+async def a_page_of_sites(installation: Installation) -> object:
+    first = await sites.page(installation.database, 12, 20, None)
+    return await sites.page(installation.database, 12, 20, first.last)
 
 
-def _filters(world: World) -> Iterator[Filters]:
+def _filters(installation: Installation) -> Iterator[Filters]:
     states: tuple[State | None, ...] = (None, "completed", "expired")
-    queue_ids = (None, world.seed["queue_ids"][0])
-    for day, queue_id, state, label in product((None, world.days[11]), queue_ids, states, (None, "A012")):
+    queue_ids = (None, installation.seed["queue_ids"][0])
+    for day, queue_id, state, label in product((None, installation.days[11]), queue_ids, states, (None, "A012")):
         yield Filters(day, queue_id, state, label)
 
 
-@question
-async def a_page_of_entries_by_any_filters(world: World) -> object:
+@query
+async def a_page_of_entries_by_any_filters(installation: Installation) -> object:
     found = 0
-    for filters in _filters(world):
-        for after in (None, (world.past[len(world.past) // 2].id,), (world.past[20].id,)):
-            page = await entries.page(world.database, world.site.id, filters, 50, after)
+    for filters in _filters(installation):
+        for after in (None, (installation.past[len(installation.past) // 2].id,), (installation.past[20].id,)):
+            page = await entries.page(installation.database, installation.site.id, filters, 50, after)
             found += len(page.rows)
     return found
 
 
-@question
-async def a_visit_and_its_history(world: World) -> object:
-    visit_id = await entries.visit_of(world.database, world.past[900].id)
+@query
+async def a_visit_and_its_history(installation: Installation) -> object:
+    visit_id = await entries.visit_of(installation.database, installation.past[900].id)
     assert visit_id is not None
-    found = await history.of_visit(world.database, visit_id, with_names=True)
+    found = await history.of_visit(installation.database, visit_id, with_names=True)
     assert len(found.steps) >= 1
-    return [found, await entries.visit(world.database, visit_id)]
+    return [found, await entries.visit(installation.database, visit_id)]
 
 
-@question
-async def past_patients(world: World) -> object:
-    vault, site_id = world.executor._vault, world.site.id
+@query
+async def past_patients(installation: Installation) -> object:
+    vault, site_id = installation.executor._vault, installation.site.id
     for about in ({"name": "Grace Hopper"}, {"phone": "+49 30 901820"}, {"name": "Hopper", "date_of_birth": "1906-12-09"}):
         for after in (None, (2 * site_id * IDS_PER_SITE,)):
-            page = await patients.page(world.database, vault, site_id, Personal(**about), 50, after)
+            page = await patients.page(installation.database, vault, site_id, Personal(**about), 50, after)
     assert page.total == 30
     return page
 
 
-@question
-async def the_audit_of_a_site_and_of_an_organisation(world: World) -> object:
-    found = [await audit.changes(world.database, world.site.id, 50, after) for after in (None, (past_visits.FIRST_ID + 99,))]
+@query
+async def the_audit_of_a_site_and_of_an_organisation(installation: Installation) -> object:
+    found = [
+        await audit.changes(installation.database, installation.site.id, 50, after)
+        for after in (None, (past.FIRST_ID + 99,))
+    ]
     for site_id in (None, 12):
-        first = await audit.access(world.database, 12, site_id, 3, None)
+        first = await audit.access(installation.database, 12, site_id, 3, None)
         assert first.rows
-        found.append(await audit.access(world.database, 12, site_id, 3, first.last))
+        found.append(await audit.access(installation.database, 12, site_id, 3, first.last))
     return found
 
 
-@question
-async def the_links_of_a_chain_and_the_heads(world: World) -> object:
-    chains = [each async for each in verify(world.database, world.site.id)]
-    async with world.database.write() as connection:
+@query
+async def the_links_of_a_chain_and_the_heads(installation: Installation) -> object:
+    chains = [each async for each in verify(installation.database, installation.site.id)]
+    async with installation.database.write() as connection:
         chain = await audit_store.begin(connection, "clinic:9")
         noted = Noted(NOW, "staff:1", "x", "", None, None, None, True, "x")
         await audit_store.append(connection, chain, [noted])
         return [chains, await audit_store.head(connection, chain.id)]
 
 
-@question
-async def statistics_of_a_day_of_a_week_of_all(world: World) -> object:
-    for first in (world.days[-1], world.days[-7], world.days[0]):
-        found = await statistics.between(world.database, world.site.id, first, world.days[-1])
+@query
+async def statistics_of_a_day_a_week_and_all_days(installation: Installation) -> object:
+    for first in (installation.days[-1], installation.days[-7], installation.days[0]):
+        found = await statistics.between(installation.database, installation.site.id, first, installation.days[-1])
         assert found.report.whole.total.entries >= PER_DAY
-    return await statistics.between(world.database, world.site.id, world.days[9], world.days[10])
+    return await statistics.between(installation.database, installation.site.id, installation.days[9], installation.days[10])
 
 
-@question
-async def the_report_of_a_day(world: World) -> object:
-    await statistics.of_day(world.database, world.site.id, world.days[9])
-    found = await statistics.of_day(world.database, world.site.id, None)
+@query
+async def the_report_of_a_day(installation: Installation) -> object:
+    await statistics.of_day(installation.database, installation.site.id, installation.days[9])
+    found = await statistics.of_day(installation.database, installation.site.id, None)
     assert found[2]
     return found
 
 
-@question
-async def notifications_from_due_to_sent(world: World) -> object:
-    async with world.database.write() as connection:
+@query
+async def notifications_from_due_to_sent(installation: Installation) -> object:
+    async with installation.database.write() as connection:
         due = await notifications.due(connection, 2 * NOW)
         assert due
         await notifications.claim(connection, due[0], "worker", NOW)
@@ -321,28 +325,28 @@ async def notifications_from_due_to_sent(world: World) -> object:
         return await notifications.give_up_stale(connection, 2 * NOW)
 
 
-@question
-async def answers_found_and_forgotten(world: World) -> object:
-    async with world.database.write() as connection:
+@query
+async def answers_found_and_deleted(installation: Installation) -> object:
+    async with installation.database.write() as connection:
         assert await connection.run_sync(answers.find, 6, "command-60") is not None
         return await answers.forget(connection, NOW + 40)
 
 
-@question
-async def a_session_from_its_beginning_to_its_end(world: World) -> object:
-    async with world.database.write() as connection:
+@query
+async def a_session_from_start_to_end(installation: Installation) -> object:
+    async with installation.database.write() as connection:
         await staff_store.open_session(connection, "session-x", 7, "x", NOW)
         await staff_store.rotate_session(connection, "session-x", "x", "y", NOW)
         await staff_store.touch_session(connection, "session-x", NOW + 1)
         await staff_store.revoke_reused(connection, "session-x", NOW, NOW)
         await staff_store.revoke_session(connection, "session-x", NOW)
         await staff_store.revoke_sessions(connection, 7, NOW, but="session-7")
-    return await Identities(world.database).living_sessions({"session-7", "session-12", "session-x"}, NOW)
+    return await Identities(installation.database).living_sessions({"session-7", "session-12", "session-x"}, NOW)
 
 
-@question
-async def displays_of_processes_that_died(world: World) -> object:
-    async with world.database.write() as connection:
+@query
+async def displays_of_dead_processes(installation: Installation) -> object:
+    async with installation.database.write() as connection:
         await processes.live(connection, "process-new", NOW + 10**6)
         await processes.live(connection, "process-7", NOW)
         dead = await processes.dead(connection, NOW + 3)
@@ -352,42 +356,42 @@ async def displays_of_processes_that_died(world: World) -> object:
     return dead
 
 
-@question
-async def staff_added_changed_and_listed(world: World) -> object:
-    async with world.database.write() as connection:
+@query
+async def staff_added_changed_and_listed(installation: Installation) -> object:
+    async with installation.database.write() as connection:
         made = await staff_store.create(connection, organisation_id=12, username="somebody", password_hash="x", role="admin")
         second = await staff_store.create(connection, organisation_id=12, username="other", password_hash="x", role="admin")
         await staff_store.change_password(connection, second, "z")
     with quick_passwords():
-        await StaffAccounts(world.database).change(12, made, role="manager", password="y")
-    assert await Identities(world.database).colleague(12, made) is not None
-    first = await administration.staff_page(world.database, 12, 20, None)
-    return await administration.staff_page(world.database, 12, 20, first.last)
+        await StaffAccounts(installation.database).change(12, made, role="manager", password="y")
+    assert await Identities(installation.database).colleague(12, made) is not None
+    first = await administration.staff_page(installation.database, 12, 20, None)
+    return await administration.staff_page(installation.database, 12, 20, first.last)
 
 
-@question
-async def open_sessions(world: World) -> object:
-    found = await administration.sessions_page(world.database, 12, 0, "session-12", 20, None)
+@query
+async def open_sessions(installation: Installation) -> object:
+    found = await administration.sessions_page(installation.database, 12, 0, "session-12", 20, None)
     assert [each.current for each in found.rows] == [True]
-    return await administration.sessions_page(world.database, 12, 0, "session-12", 20, ("a",))
+    return await administration.sessions_page(installation.database, 12, 0, "session-12", 20, ("a",))
 
 
-@question
-async def api_keys_from_their_beginning_to_their_end(world: World) -> object:
-    async with world.database.write() as connection:
+@query
+async def api_keys_from_creation_to_revocation(installation: Installation) -> object:
+    async with installation.database.write() as connection:
         made = await api_keys.create(connection, organisation_id=12, site_id=None, name="x", key_hash="new", now=NOW)
         await api_keys.touch(connection, made, NOW)
-    found = await Identities(world.database).api_key("new")
+    found = await Identities(installation.database).api_key("new")
     assert found is not None
-    async with world.database.write() as connection:
+    async with installation.database.write() as connection:
         assert await api_keys.revoke(connection, 12, made, NOW)
-    first = await administration.api_keys_page(world.database, 12, 20, None)
-    return await administration.api_keys_page(world.database, 12, 20, first.last)
+    first = await administration.api_keys_page(installation.database, 12, 20, None)
+    return await administration.api_keys_page(installation.database, 12, 20, first.last)
 
 
-@question
-async def wrong_passwords(world: World) -> object:
-    async with world.database.write() as connection:
+@query
+async def wrong_passwords(installation: Installation) -> object:
+    async with installation.database.write() as connection:
         for _ in range(2):
             before = await lockouts.find(connection, "subject-new", "origin-12")
             write = lockouts.add if before is None else lockouts.change
@@ -398,24 +402,24 @@ async def wrong_passwords(world: World) -> object:
         return await lockouts.locked_until(connection, "subject-12", "origin-12")
 
 
-@question
-async def a_pairing_from_its_beginning_to_its_end(world: World) -> object:
-    async with world.database.write() as connection:
+@query
+async def a_pairing_from_start_to_end(installation: Installation) -> object:
+    async with installation.database.write() as connection:
         made = await pairings.create(connection, "code-new", "secret-new", NOW + 40)
         claimed = await pairings.claim(connection, "code-new", 12, NOW)
         assert claimed == (made, "secret-new")
         await pairings.release(connection, made)
         await pairings.fill(connection, made, "sealed")
-    assert await Identities(world.database).pairing("secret-12") is None  # over, by today's clock
-    async with world.database.write() as connection:
+    assert await Identities(installation.database).pairing("secret-12") is None  # expired by the real clock
+    async with installation.database.write() as connection:
         return await pairings.take(connection, "secret-new", NOW)
 
 
-@question
-async def commands(world: World) -> object:
-    """From a board that has to be loaded, from one that is kept, and from one that follows the log."""
-    queue, other = world.seed["queue_ids"][:2]
-    point = world.seed["point_ids"][0]
+@query
+async def commands(installation: Installation) -> object:
+    """Execute commands on a board loaded from the rows, on a kept board, and on a board that reads new events."""
+    queue, other = installation.seed["queue_ids"][:2]
+    point = installation.seed["point_ids"][0]
     made = 0
 
     async def do(executor: Executor, command: Any) -> Any:
@@ -423,7 +427,7 @@ async def commands(world: World) -> object:
         made += 1
         return (await executor.execute(command, actor="staff:1", command_id=f"explained {made}")).body.get("entry")
 
-    first, second = world.executor, Executor(world.database, Vault([b"k" * 32], "x"), publish=lambda *_: None)
+    first, second = installation.executor, Executor(installation.database, Vault([b"k" * 32], "x"), publish=lambda *_: None)
     for executor in (first, second, first):
         entry = await do(executor, IssueTicket(queue_id=queue))
         last = await do(executor, IssueTicket(queue_id=queue))
@@ -439,17 +443,17 @@ async def commands(world: World) -> object:
             await do(executor, Complete(entry_id=called["id"]))
         else:
             await do(executor, Transfer(entry_id=called["id"], queue_id=other))
-    with suppress(NothingDue):  # on a slow machine those who wait are to be quoted anew by now
-        await do(first, Tick(site_id=world.site.id))
+    with suppress(NothingDue):  # on a slow machine the waiting entries may need new quotes by now
+        await do(first, Tick(site_id=installation.site.id))
     with pytest.raises(NothingDue):
-        await do(first, Tick(site_id=world.site.id))
-    async with world.database.read() as connection:
-        return await connection.run_sync(event_log.since, world.site.id, past_visits.FIRST_ID + 10_000)
+        await do(first, Tick(site_id=installation.site.id))
+    async with installation.database.read() as connection:
+        return await connection.run_sync(event_log.since, installation.site.id, past.FIRST_ID + 10_000)
 
 
 @contextmanager
 def captured(database: Database) -> Iterator[list[tuple[str, Any]]]:
-    """Collect the statements that are sent, with their parameters."""
+    """Collect the SELECT, UPDATE and DELETE statements sent meanwhile, with their parameters."""
     found: list[tuple[str, Any]] = []
 
     def take(_: Connection, __: object, statement: str, parameters: Any, ___: object, many: bool) -> None:
@@ -465,16 +469,16 @@ def captured(database: Database) -> Iterator[list[tuple[str, Any]]]:
 
 
 async def explained(database: Database, statement: str, parameters: Any) -> list[dict[str, Any]]:
-    """Return how the server would do a statement, one row for each table."""
+    """Return the plan of a statement, one row for each table."""
     async with database.engine.connect() as connection:
         return [dict(row._mapping) for row in await connection.exec_driver_sql(f"EXPLAIN {statement}", parameters)]
 
 
 def faults(plan: list[dict[str, Any]]) -> list[str]:
-    """Return what is wrong with a plan: tables read through, and rows sorted."""
+    """Return the faults of a plan: tables read without a key, and sorted rows."""
     found = []
     for row in plan:
-        made_here = str(row["table"]).startswith("<")  # the rows of a part of the statement, which has a row of its own
+        made_here = str(row["table"]).startswith("<")  # a derived table: its own tables have their own rows in the plan
         if row["table"] and not made_here and row["type"] not in BY_KEY:
             found.append(f"{row['table']} is read by {row['type']} over {row['key']}, some {row['rows']} rows")
         if "filesort" in str(row["Extra"]):
@@ -482,14 +486,14 @@ def faults(plan: list[dict[str, Any]]) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("name", QUESTIONS)
-async def test_every_statement_goes_by_a_key_and_sorts_nothing(world: World, name: str) -> None:
-    with captured(world.database) as statements:
-        await QUESTIONS[name](world)
+@pytest.mark.parametrize("name", QUERIES)
+async def test_every_statement_uses_a_key_and_sorts_no_rows(installation: Installation, name: str) -> None:
+    with captured(installation.database) as statements:
+        await QUERIES[name](installation)
     assert statements
     wrong = []
     for statement, parameters in {(each, str(values)): (each, values) for each, values in statements}.values():
-        for fault in faults(await explained(world.database, statement, parameters)):
+        for fault in faults(await explained(installation.database, statement, parameters)):
             wrong.append(f"{fault}\n    {' '.join(statement.split())}\n    {parameters}")
     assert wrong == [], "\n".join(wrong)
 
@@ -503,13 +507,13 @@ async def test_every_statement_goes_by_a_key_and_sorts_nothing(world: World, nam
         ("SELECT DISTINCT business_day FROM entries WHERE state = 'waiting'", "read by"),
     ],
 )
-async def test_a_slow_statement_would_be_found(world: World, statement: str, fault: str) -> None:
-    assert fault in " ".join(faults(await explained(world.database, statement, ())))
+async def test_slow_statement_is_found(installation: Installation, statement: str, fault: str) -> None:
+    assert fault in " ".join(faults(await explained(installation.database, statement, ())))
 
 
-async def test_the_optimiser_has_a_reason_to_choose(world: World) -> None:
-    """Every table has rows enough that reading it through costs more than a key."""
-    async with world.database.engine.connect() as connection:
+async def test_every_table_is_large_enough_for_the_optimiser(installation: Installation) -> None:
+    """Every table has enough rows that a full scan costs more than a key."""
+    async with installation.database.engine.connect() as connection:
         for table in tables.metadata.sorted_tables:
             count = await connection.scalar(text(f"SELECT COUNT(*) FROM {table.name}"))
             assert count >= OTHERS - 50, table.name

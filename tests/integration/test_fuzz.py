@@ -1,4 +1,4 @@
-"""The short form of ``python -m tests.fuzz``: a few examples of each operation, always the same ones."""
+"""The short form of ``python -m tests.fuzz``: the same few examples of each operation in every run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from server.seeding import Seed
 from tests.fuzz.fuzzing import LEFT_OUT, ROLES, Fuzzer, House, served
 from tests.support.server import Server, environment, seed, serving
 
-SECONDS = 240  # far more than it takes: it ends by itself
+SECONDS = 240  # an upper bound: the run ends much earlier
 
 
 @pytest.fixture(scope="module")
@@ -42,22 +42,22 @@ def house(server: Server, seeded: Seed) -> Iterator[House]:
     house.close()
 
 
-def test_nothing_is_answered_that_the_document_does_not_promise(server: Server, house: House) -> None:
+def test_document_describes_every_answer(server: Server, house: House) -> None:
     fuzzer = Fuzzer(house, seed=7)
     report = fuzzer.run(examples=10, rounds=1, seconds=SECONDS)
     text = "\n".join(report.lines())
     assert not report.findings, text
     assert not report.out_of_time, text
     assert "Traceback" not in server.log.read_text()
-    # A few examples do not do everything; but if they did little, they would prove little.
+    # A few examples do not reach every operation, but a run that reaches few of them proves little.
     assert len(report.never_done()) < len(report.answers) / 4, text
     assert {role for counter in report.answers.values() for role, _ in counter} == set(ROLES)
     assert set(report.answers).isdisjoint(LEFT_OUT)
 
 
 @pytest.mark.parametrize("change", ["status", "content type", "body", "body refused"])
-def test_an_answer_that_is_not_promised_is_found(house: House, change: str) -> None:
-    """The same with a document that promises something else."""
+def test_undocumented_answer_is_found(house: House, change: str) -> None:
+    """The fuzzer reports an answer that differs from a changed document."""
     document = served(house.url)
     sites = document["paths"]["/api/v1/sites"]["get"]["responses"]
     good, refused = sites["200"]["content"], {"properties": {"error": {"required": ["nonsense"]}}}
@@ -70,6 +70,8 @@ def test_an_answer_that_is_not_promised_is_found(house: House, change: str) -> N
     else:
         sites["401"] = {"description": "No.", "content": {"application/json": {"schema": refused}}}
     fuzzer = Fuzzer(house, seed=7, document=document)
-    fuzzer.operations = [each for each in fuzzer.operations if each.label == "GET /api/v1/sites"]  # and no address below it
+    fuzzer.operations = [
+        each for each in fuzzer.operations if each.label == "GET /api/v1/sites"
+    ]  # without the addresses below it
     report = fuzzer.run(examples=20, rounds=1, seconds=SECONDS)
     assert {label for label, _ in report.findings} == {"GET /api/v1/sites"}

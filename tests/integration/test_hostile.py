@@ -1,4 +1,4 @@
-"""What is sent to do harm is refused in the error shape, tells nothing of the inside, changes nothing, and is survived."""
+"""The server refuses hostile input in the error shape, reveals no internals, changes nothing, and keeps running."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ def theirs(server: Server, foreign: Seed) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(autouse=True)
-def survived(env: dict[str, str], seeded: Seed, foreign: Seed, server: Server, admin: httpx.Client) -> Iterator[None]:
-    """Whatever a test sends: both sites are as they were, nothing unexpected is in the log, and the server goes on."""
+def nothing_changed(env: dict[str, str], seeded: Seed, foreign: Seed, server: Server, admin: httpx.Client) -> Iterator[None]:
+    """Assert that a test leaves both sites unchanged, logs no unexpected error, and leaves the server running."""
     before = [_log(env, each["site_id"]) for each in (seeded, foreign)]
     yield
     assert [_log(env, each["site_id"]) for each in (seeded, foreign)] == before
@@ -86,7 +86,7 @@ def _log(env: dict[str, str], site_id: int) -> list[str]:
         try:
             async with database.read() as connection:
                 recorded = await connection.run_sync(event_log.since, site_id, 0)
-            return [repr(each) for each in recorded if each.actor != "clock"]  # the clock quotes waits anew
+            return [repr(each) for each in recorded if each.actor != "clock"]  # the clock renews the quotes
         finally:
             await database.close()
 
@@ -94,7 +94,7 @@ def _log(env: dict[str, str], site_id: int) -> list[str]:
 
 
 def refused(answer: httpx.Response, *statuses: int) -> dict[str, Any]:
-    """Assert that an answer is a refusal in the error shape that tells nothing of the inside; return the error."""
+    """Assert that an answer is a refusal in the error shape without internals; return the error."""
     assert 400 <= answer.status_code < 500, (answer.status_code, answer.text[:500])
     assert not statuses or answer.status_code in statuses, (answer.status_code, answer.text[:500])
     error: dict[str, Any] = answer.json()["error"]
@@ -105,16 +105,16 @@ def refused(answer: httpx.Response, *statuses: int) -> dict[str, Any]:
 
 
 def raw(server: Server, *pieces: bytes, pause: float = 0) -> list[tuple[int, bytes]]:
-    """Send bytes as they are; return the status and the body of each answer until the line is closed or silent."""
+    """Send bytes, and return the status and body of each answer until the connection is closed or silent for 1.5 s."""
     data = b""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as line:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
         with suppress(BrokenPipeError, ConnectionResetError):
             for piece in pieces:
-                line.sendall(piece)
+                connection.sendall(piece)
                 time.sleep(pause)
-        line.settimeout(1.5)
+        connection.settimeout(1.5)
         with suppress(TimeoutError, ConnectionResetError):
-            while chunk := line.recv(65_536):
+            while chunk := connection.recv(65_536):
                 data += chunk
     found = []
     while data:
@@ -128,7 +128,7 @@ def raw(server: Server, *pieces: bytes, pause: float = 0) -> list[tuple[int, byt
 
 
 def all_refused(answers: list[tuple[int, bytes]]) -> None:
-    assert answers, "it was answered"
+    assert answers, "the server did not answer"
     for status, body in answers:
         assert 400 <= status < 500, (status, body)
         assert set(json.loads(body)) == {"error"}
@@ -170,18 +170,18 @@ BODIES = {
 
 @pytest.mark.parametrize("what", BODIES)
 @pytest.mark.parametrize("path", [ISSUE, COMMANDS + "add-service", "/api/v1/session", "/api/v1/staff"])
-def test_bodies(admin: httpx.Client, path: str, what: str) -> None:
+def test_hostile_body_is_refused(admin: httpx.Client, path: str, what: str) -> None:
     refused(admin.post(path, content=BODIES[what]), 400, 413, 422)
 
 
-def test_the_last_of_a_key_counts_for_all(admin: httpx.Client, seeded: Seed, foreign: Seed) -> None:
-    """What is checked is what is done: no second reading of the body can be told another id."""
+def test_repeated_json_key_counts_as_its_last_value(admin: httpx.Client, seeded: Seed, foreign: Seed) -> None:
+    """The server authorises and executes the same value of the repeated key."""
     own, other = seeded["queue_ids"][0], foreign["queue_ids"][0]
     refused(admin.post(ISSUE, content=f'{{"queue_id": {own}, "queue_id": {other}}}'), 404)
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "gzip, gzip", "zstd"])
-def test_bombs_are_not_unpacked(admin: httpx.Client, encoding: str) -> None:
+def test_compression_bomb_is_refused_quickly(admin: httpx.Client, encoding: str) -> None:
     bomb = gzip.compress(b" " * 40_000_000)
     began = time.monotonic()
     refused(admin.post(ISSUE, content=bomb, headers={"Content-Encoding": encoding}), 400, 413, 415)
@@ -191,7 +191,7 @@ def test_bombs_are_not_unpacked(admin: httpx.Client, encoding: str) -> None:
 @pytest.mark.parametrize(
     "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "x" * 500, "\x7f", ""]
 )
-def test_other_content_types_are_no_way_in(admin: httpx.Client, kind: str) -> None:
+def test_other_content_type_is_refused(admin: httpx.Client, kind: str) -> None:
     refused(admin.post(ISSUE, content=b"queue_id=1", headers={"Content-Type": kind}), 400, 415, 422)
 
 
@@ -199,25 +199,25 @@ def _head(token: str, *lines: str) -> bytes:
     return "\r\n".join([f"POST {ISSUE} HTTP/1.1", "Host: x", f"Authorization: Bearer {token}", *lines, "", ""]).encode()
 
 
-def test_ten_megabytes(server: Server, admin: httpx.Client) -> None:
+def test_body_of_ten_megabytes_is_refused(server: Server, admin: httpx.Client) -> None:
     token = admin.headers["Authorization"][7:]
     large = b"x" * 10_000_000
     all_refused(raw(server, _head(token, "Content-Length: 10000000"), large)[:1])
     all_refused(raw(server, _head(token, "Transfer-Encoding: chunked"), b"989680\r\n" + large + b"\r\n0\r\n\r\n")[:1])
-    all_refused(raw(server, _head(token, "Content-Length: 10000000"), pause=0.1))  # only said
+    all_refused(raw(server, _head(token, "Content-Length: 10000000"), pause=0.1))  # only announced
     slow = raw(server, _head(token, "Content-Length: 1000000"), *[b"x" * 1000] * 20, pause=0.02)
     all_refused(slow[:1])
 
 
-def test_a_body_that_trickles_is_given_up(server: Server, admin: httpx.Client) -> None:
+def test_trickling_body_times_out(server: Server, admin: httpx.Client) -> None:
     began = time.monotonic()
     answers = raw(server, _head(admin.headers["Authorization"][7:], "Content-Length: 50"), *[b" "] * 34, pause=0.1)
-    assert [status for status, _ in answers] == [503]  # as is any request that takes too long
+    assert [status for status, _ in answers] == [503]  # like any request that takes too long
     assert json.loads(answers[0][1])["error"]["code"] == "took_too_long"
     assert time.monotonic() - began < 8
 
 
-# What is no HTTP, or two kinds of it at once
+# Malformed and ambiguous HTTP
 
 
 @pytest.mark.parametrize(
@@ -245,8 +245,8 @@ def test_a_body_that_trickles_is_given_up(server: Server, admin: httpx.Client) -
         (b"no colon",),
     ],
 )
-def test_smuggling(server: Server, lines: tuple[bytes, ...]) -> None:
-    """Nothing that follows such a head is ever taken for a request of its own and answered well."""
+def test_smuggled_request_is_not_answered(server: Server, lines: tuple[bytes, ...]) -> None:
+    """The server answers once, with a refusal, and does not read the bytes after the head as a second request."""
     inner = b"GET /api/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
     body = b"0\r\n\r\n" + inner
     head = b"\r\n".join([b"POST " + ISSUE.encode() + b" HTTP/1.1", b"Host: x", *lines, b"", b""])
@@ -271,9 +271,9 @@ def test_smuggling(server: Server, lines: tuple[bytes, ...]) -> None:
         b"GET /live/tickets/%00 HTTP/1.1", b"GET /live/tickets/1-%ff HTTP/1.1", b"GET /api/v1/sites?after=%00%ff HTTP/1.1",
     ],
 )  # fmt: skip
-def test_first_lines(server: Server, line: bytes) -> None:
+def test_hostile_request_line_is_refused(server: Server, line: bytes) -> None:
     answers = raw(server, line + b"\r\nHost: x\r\nConnection: close\r\n\r\n")
-    if line.startswith(b"GET /t/"):  # the page is the same for any token; what it then asks for is refused
+    if line.startswith(b"GET /t/"):  # the page is the same for any token; the requests of the page are refused
         assert [status for status, _ in answers] == [200]
     else:
         assert len(answers) == 1
@@ -284,7 +284,7 @@ def test_first_lines(server: Server, line: bytes) -> None:
 
 # Files
 
-WALKS = [
+TRAVERSALS = [
     "../pyproject.toml", "..%2fpyproject.toml", "%2e%2e/pyproject.toml", "%2e%2e%2fpyproject.toml",
     "%252e%252e%252fpyproject.toml",
     "..%5cpyproject.toml", "..\\pyproject.toml", "js/../../pyproject.toml", "js/%2e%2e/%2e%2e/pyproject.toml",
@@ -294,19 +294,19 @@ WALKS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("walk", WALKS)
-def test_only_what_is_below_is_a_file(server: Server, walk: str) -> None:
+@pytest.mark.parametrize("walk", TRAVERSALS)
+def test_file_outside_the_static_folder_is_refused(server: Server, walk: str) -> None:
     ((status, body),) = raw(server, f"GET /static/{walk} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
     assert b"[project]" not in body
     assert b"root:" not in body
     all_refused([(status, body)])
 
 
-# What is another's
+# Ids and tokens of another organisation
 
 
-def test_another_organisation_s_ids_in_every_command(admin: httpx.Client, seeded: Seed, foreign: Seed) -> None:
-    """In each field that takes an id, alone and beside the own site's: never done, and never more said than "not found"."""
+def test_commands_refuse_ids_of_another_organisation(admin: httpx.Client, seeded: Seed, foreign: Seed) -> None:
+    """The test tries each field that takes an id. The server refuses the command and reveals only "not found"."""
     tried = 0
     others = _ids(foreign)
     for name, model in sorted(MODELS.items()):
@@ -320,9 +320,9 @@ def test_another_organisation_s_ids_in_every_command(admin: httpx.Client, seeded
                 each: own.get(each.removesuffix("_id").rpartition("_")[2], own["entry"]) for each in fields
             }
             good = {each: [value] if each.endswith("_ids") else value for each, value in good.items()}
-            if field != "site_id" and name not in _OF_SITE:
+            if field != "site_id" and name not in _SITE_COMMANDS:
                 good.pop("site_id", None)
-            wrong = good | {field: [other] if field.endswith("_ids") else other} | _REST.get(name, {})
+            wrong = good | {field: [other] if field.endswith("_ids") else other} | _OTHER_FIELDS.get(name, {})
             error = refused(admin.post(COMMANDS + name, json=wrong), 404, 409, 422)
             assert error["code"].endswith("_not_found") or error["code"] == "invalid_body", (name, field, error)
             assert "Seeded" not in str(error)
@@ -330,13 +330,13 @@ def test_another_organisation_s_ids_in_every_command(admin: httpx.Client, seeded
     assert tried > 60
 
 
-_OF_SITE = {
+_SITE_COMMANDS = {
     *("add-queue", "add-point", "add-display", "add-kiosk", "add-service", "add-provider", "broadcast-message"),
     *("close-day", "change-site"),
 }
 _REASON = {"reason": "a reason"}
 _NAME = {"name": "New"}
-_REST: dict[str, dict[str, Any]] = {
+_OTHER_FIELDS: dict[str, dict[str, Any]] = {
     "cancel": _REASON, "move": _REASON, "reassign-provider": _REASON, "close-day": _REASON,
     "reprioritise": {"priority": "urgent"}, "running-late": {"minutes": 5}, "broadcast-message": {"message": "x"},
     "add-queue": _NAME | {"prefix": "Z"}, "add-point": _NAME, "add-display": _NAME, "add-kiosk": _NAME,
@@ -346,7 +346,7 @@ _REST: dict[str, dict[str, Any]] = {
 
 
 def _ids(seeded: Seed) -> dict[str, int]:
-    """Return one id of each kind; the first visit and entry follow the seed's furniture."""
+    """Return one id of each kind. The ids of the first visit and entry follow the highest id of queue, point and display."""
     highest = max(*seeded["queue_ids"], *seeded["point_ids"], *(each["id"] for each in seeded["displays"]))
     return {
         "site": seeded["site_id"], "queue": seeded["queue_ids"][1], "point": seeded["point_ids"][0],
@@ -355,13 +355,13 @@ def _ids(seeded: Seed) -> dict[str, int]:
     }  # fmt: skip
 
 
-def test_another_organisation_s_ids_in_every_address(
+def test_addresses_refuse_ids_of_another_organisation(
     server: Server, admin: httpx.Client, theirs: httpx.Client, foreign: Seed
 ) -> None:
     ids = _ids(foreign)
     with server.client() as client:
         document = client.get("/api/openapi.json").json()["paths"]
-    assert theirs.get(f"/api/v1/entries/{ids['entry']}").status_code == 200, "the ids are real"
+    assert theirs.get(f"/api/v1/entries/{ids['entry']}").status_code == 200, "the ids exist"
     tried = []
     for path, operations in document.items():
         named = re.findall(r"{(\w+)}", path)
@@ -376,13 +376,13 @@ def test_another_organisation_s_ids_in_every_address(
                 content = b"{}" if method == "patch" else None
                 answer = admin.request(method.upper(), filled + query, content=content)
                 if filled.startswith(("/display/", "/t/")):
-                    continue  # pages, the same for everybody
+                    continue  # pages, the same for every client
                 refused(answer, 401, 404, 403)
                 tried.append(path)
     assert len(tried) > 8, tried
 
 
-def test_cursors_are_good_for_their_own_list(admin: httpx.Client, theirs: httpx.Client, seeded: Seed, foreign: Seed) -> None:
+def test_cursor_of_another_list_is_refused(admin: httpx.Client, theirs: httpx.Client, seeded: Seed, foreign: Seed) -> None:
     entries = "/api/v1/sites/{}/entries"
     cursor = theirs.get(entries.format(foreign["site_id"]) + "?page_size=1").json()["pagination"]["next"]
     staff = admin.get("/api/v1/staff?page_size=1").json()["pagination"]["next"]
@@ -400,7 +400,9 @@ def test_cursors_are_good_for_their_own_list(admin: httpx.Client, theirs: httpx.
         assert refused(answer, 422)["details"]["field"] == "after"
 
 
-def test_tokens_are_good_for_what_they_are(env: dict[str, str], server: Server, seeded: Seed, foreign: Seed) -> None:
+def test_token_of_another_kind_or_organisation_is_refused(
+    env: dict[str, str], server: Server, seeded: Seed, foreign: Seed
+) -> None:
     display, ticket = foreign["displays"][0]["token"], foreign["tickets"][0]["token"]
     session = server.sign_in(foreign, "receptionist")
     (kept,) = rows(env, "SELECT token_hash FROM displays WHERE id = :id", id=foreign["displays"][0]["id"])
@@ -420,7 +422,7 @@ def test_tokens_are_good_for_what_they_are(env: dict[str, str], server: Server, 
             refused(client.get(f"/live/tickets/{quote(token, safe='')}x"), 404)
 
 
-def test_ids_that_are_none(admin: httpx.Client) -> None:
+def test_malformed_id_is_refused(admin: httpx.Client) -> None:
     for wrong in (
         "0",
         "-1",
@@ -456,36 +458,36 @@ def test_ids_that_are_none(admin: httpx.Client) -> None:
 @pytest.mark.parametrize(
     "origin", ["https://evil.example", "null", "http://127.0.0.1", "file://", "http://127.0.0.1.evil.example:1"]
 )
-def test_a_websocket_that_another_page_opens(server: Server, seeded: Seed, origin: str) -> None:
-    """With the browser's own cookie: it is closed before anything is said."""
+def test_websocket_from_a_foreign_origin_receives_no_message(server: Server, seeded: Seed, origin: str) -> None:
+    """The server closes the WebSocket before the first message, although the cookie is valid."""
     address = f"ws://127.0.0.1:{server.port}/live/sites/{seeded['site_id']}/desk"
     cookie = {"Cookie": f"nowserving_access={server.sign_in(seeded, 'receptionist')}", "Origin": origin}
-    said: list[str | bytes] = []
+    received: list[str | bytes] = []
     with suppress(InvalidStatus, ConnectionClosed), connect(address, additional_headers=cookie) as socket_:
-        said.extend(socket_)
-    assert said == []
+        received.extend(socket_)
+    assert received == []
 
 
 @pytest.mark.parametrize(
     "path", ["/live/nowhere", "/api/v1/sites", "/live/tickets/x", "/", "/static/css/base.css", "/live/displays/1"]
 )
-def test_upgrades_where_there_is_no_stream(server: Server, path: str) -> None:
-    said: list[str | bytes] = []
+def test_upgrade_of_an_address_without_stream_receives_no_message(server: Server, path: str) -> None:
+    received: list[str | bytes] = []
     with suppress(InvalidStatus, ConnectionClosed), connect(f"ws://127.0.0.1:{server.port}{path}") as socket_:
-        said.extend(socket_)
-    assert said == []
+        received.extend(socket_)
+    assert received == []
 
 
-@pytest.mark.parametrize("said", ["{" * 1000, b"\xff\xfe\x00", "x" * 200_000], ids=["no JSON", "no text", "too long"])
-def test_what_a_websocket_may_not_send(server: Server, seeded: Seed, said: str | bytes) -> None:
-    """The line is ended with a code that says why; it may be ended while we still send."""
+@pytest.mark.parametrize("message", ["{" * 1000, b"\xff\xfe\x00", "x" * 200_000], ids=["no JSON", "no text", "too long"])
+def test_invalid_websocket_message_closes_the_connection(server: Server, seeded: Seed, message: str | bytes) -> None:
+    """The close code gives the reason. The server may close the connection while the client still sends."""
     display = seeded["displays"][0]
     address = f"ws://127.0.0.1:{server.port}/live/displays/{display['id']}?token={display['token']}"
-    with connect(address, compression=None) as line:
-        line.recv(timeout=5)
+    with connect(address, compression=None) as connection:
+        connection.recv(timeout=5)
         with suppress(ConnectionClosed):
-            line.send(said)
+            connection.send(message)
         with pytest.raises(ConnectionClosed) as ended:
-            deque((line.recv(timeout=5) for _ in range(50)), maxlen=0)
+            deque((connection.recv(timeout=5) for _ in range(50)), maxlen=0)
     assert ended.value.rcvd is not None
     assert ended.value.rcvd.code in {1009, 3501}

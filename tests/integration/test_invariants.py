@@ -1,4 +1,4 @@
-"""What must never happen twice is refused by the database itself, whatever the code believes."""
+"""Unique keys in the database refuse a second guest, open entry or label, independent of the code."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def _entries(database: Database, seeded: Seed) -> list[Entry]:
     return [board.entries[key] for key in sorted(board.entries)]
 
 
-async def test_a_point_has_one_guest(database: Database, seeded: Seed) -> None:
+async def test_point_has_one_guest(database: Database, seeded: Seed) -> None:
     first, second, _ = await _entries(database, seeded)
     point = seeded["point_ids"][0]
     async with database.write() as connection:
@@ -37,7 +37,7 @@ async def test_a_point_has_one_guest(database: Database, seeded: Seed) -> None:
         await connection.execute(update(entries).where(entries.c.id == second.id).values(state="called", point_id=point))
 
 
-async def test_a_visit_has_one_open_entry(database: Database, seeded: Seed) -> None:
+async def test_visit_has_one_open_entry(database: Database, seeded: Seed) -> None:
     first, *_ = await _entries(database, seeded)
     twin = replace(first, id=first.id + 1000)
     with pytest.raises(Conflict):
@@ -48,7 +48,7 @@ async def test_a_visit_has_one_open_entry(database: Database, seeded: Seed) -> N
         await connection.execute(insert(entries).values(**asdict(twin)))
 
 
-async def test_a_label_is_given_once_a_day(database: Database, seeded: Seed) -> None:
+async def test_label_is_unique_in_a_day(database: Database, seeded: Seed) -> None:
     board = await Boards(database).board(seeded["site_id"])
     visit: Visit = board.visits[min(board.visits)]
     twin = replace(visit, id=visit.id + 1000, token_hash="another")
