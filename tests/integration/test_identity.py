@@ -1,4 +1,4 @@
-"""Passwords, sessions, staff and API keys, against a real server on each engine."""
+"""Passwords, sessions, staff and API keys, with a real server on each database engine."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def admin(server: Server, seeded: Seed) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def client(server: Server) -> Iterator[httpx.Client]:
-    """A browser that nobody has used, at an address that nobody has asked from."""
+    """A browser without cookies, at an address that has sent no request before."""
     number = next(_addresses)
     with server.client() as client:
         client.headers["X-Forwarded-For"] = f"198.51.{number // 250}.{number % 250 + 1}"
@@ -88,10 +88,10 @@ def bearer(answer: httpx.Response) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("exists", [True, False])
-def test_five_failures_lock_for_a_growing_time(
+def test_five_failures_lock_sign_in_for_a_growing_time(
     env: dict[str, str], seeded: Seed, client: httpx.Client, *, exists: bool
 ) -> None:
-    """And nothing in it tells whether there is such a user."""
+    """The answers do not reveal whether the user exists."""
     who = member_of(seeded, "receptionist") if exists else {"username": f"nobody-{seeded['site_id']}", "password": "x"}
     for expected in (1, 2, 4, 8, 16, 32, 60, 60):
         first = expected == 1
@@ -109,12 +109,12 @@ def test_five_failures_lock_for_a_growing_time(
         return
     assert sign_in(client, who["username"], who["password"]).status_code == 200
     client.cookies.clear()
-    for _ in range(5):  # it has begun anew
+    for _ in range(5):  # the count starts again at zero
         refused(sign_in(client, who["username"], "wrong"), 401, "sign_in_failed")
     refused(sign_in(client, who["username"], who["password"]), 429, "sign_in_locked")
 
 
-def test_a_lock_is_for_one_user_at_one_address(server: Server, seeded: Seed, client: httpx.Client) -> None:
+def test_lock_out_is_for_one_user_at_one_address(server: Server, seeded: Seed, client: httpx.Client) -> None:
     locked, other = member_of(seeded, "receptionist"), member_of(seeded, "clinician")
     for _ in range(6):
         sign_in(client, locked["username"], "wrong")
@@ -125,7 +125,7 @@ def test_a_lock_is_for_one_user_at_one_address(server: Server, seeded: Seed, cli
         assert sign_in(elsewhere, locked["username"], locked["password"]).status_code == 200
 
 
-def test_a_lock_spares_known_browsers_and_live_sessions(server: Server, seeded: Seed, client: httpx.Client) -> None:
+def test_lock_out_spares_known_browsers_and_open_sessions(server: Server, seeded: Seed, client: httpx.Client) -> None:
     who, colleague = member_of(seeded, "receptionist"), member_of(seeded, "clinician")
     address = {"X-Forwarded-For": client.headers["X-Forwarded-For"]}
     with server.client() as known, server.client() as colleagues:
@@ -137,18 +137,18 @@ def test_a_lock_spares_known_browsers_and_live_sessions(server: Server, seeded: 
         for _ in range(6):
             sign_in(client, who["username"], "wrong")
         refused(sign_in(client, who["username"], who["password"]), 429, "sign_in_locked")
-        # A browser that only a colleague is known by is no exception.
+        # A browser that is known for a colleague only is locked out too.
         refused(sign_in(colleagues, who["username"], who["password"]), 429, "sign_in_locked")
         assert known.get(SESSION, headers=headers | address).status_code == 200
         assert known.post(f"{SESSION}/refresh", json={}).status_code == 200
         assert sign_in(known, who["username"], who["password"]).status_code == 200
-        # It has a counter of its own.
+        # The known browser has its own counter.
         for _ in range(5):
             refused(sign_in(known, who["username"], "wrong"), 401, "sign_in_failed")
         refused(sign_in(known, who["username"], who["password"]), 429, "sign_in_locked")
 
 
-def test_a_forged_browser_cookie_is_no_known_browser(seeded: Seed, server: Server, client: httpx.Client) -> None:
+def test_forged_browser_cookie_is_not_a_known_browser(seeded: Seed, server: Server, client: httpx.Client) -> None:
     who = member_of(seeded, "receptionist")
     token = bearer(sign_in(client, who["username"], who["password"]))["Authorization"].removeprefix("Bearer ")
     for forged in ("nonsense", "e30.e30.e30", token):
@@ -161,7 +161,7 @@ def test_a_forged_browser_cookie_is_no_known_browser(seeded: Seed, server: Serve
     refused(sign_in(client, who["username"], who["password"]), 429, "sign_in_locked")
 
 
-def test_many_guesses_at_once_are_worth_no_more(server: Server, seeded: Seed, client: httpx.Client) -> None:
+def test_concurrent_wrong_passwords_get_five_attempts(server: Server, seeded: Seed, client: httpx.Client) -> None:
     who = member_of(seeded, "receptionist")
     with ThreadPoolExecutor(12) as threads:
         answers = list(threads.map(lambda _: sign_in(client, who["username"], "wrong"), range(12)))
@@ -169,14 +169,14 @@ def test_many_guesses_at_once_are_worth_no_more(server: Server, seeded: Seed, cl
     refused(sign_in(client, who["username"], who["password"]), 429, "sign_in_locked")
 
 
-def test_many_who_are_right_at_once_get_in(server: Server, seeded: Seed, client: httpx.Client) -> None:
+def test_concurrent_right_passwords_all_succeed(server: Server, seeded: Seed, client: httpx.Client) -> None:
     who = member_of(seeded, "receptionist")
     with ThreadPoolExecutor(12) as threads:
         answers = list(threads.map(lambda _: sign_in(client, who["username"], who["password"]), range(12)))
     assert {answer.status_code for answer in answers} == {200}
 
 
-def test_no_name_and_no_address_is_kept_in_clear(env: dict[str, str], seeded: Seed, client: httpx.Client) -> None:
+def test_lock_outs_store_no_plain_name_or_address(env: dict[str, str], seeded: Seed, client: httpx.Client) -> None:
     sign_in(client, "somebody-in-particular", "wrong")
     kept = str(rows(env, "SELECT * FROM lockouts"))
     assert "somebody" not in kept
@@ -186,7 +186,7 @@ def test_no_name_and_no_address_is_kept_in_clear(env: dict[str, str], seeded: Se
 # Sessions
 
 
-def test_the_browser_s_cookies(seeded: Seed, client: httpx.Client) -> None:
+def test_sign_in_sets_strict_http_only_cookies(seeded: Seed, client: httpx.Client) -> None:
     who = member_of(seeded, "receptionist")
     answer = sign_in(client, who["username"], who["password"])
     cookies = {each.partition("=")[0]: each for each in answer.headers.get_list("set-cookie")}
@@ -198,7 +198,7 @@ def test_the_browser_s_cookies(seeded: Seed, client: httpx.Client) -> None:
     assert who["username"] not in cookies["nowserving_browser"]
 
 
-def test_a_session_ends_after_an_hour_without_use(env: dict[str, str], seeded: Seed, client: httpx.Client) -> None:
+def test_session_ends_after_an_hour_without_use(env: dict[str, str], seeded: Seed, client: httpx.Client) -> None:
     who = member_of(seeded, "receptionist")
     headers = bearer(signed_in := sign_in(client, who["username"], who["password"]))
     idle = "UPDATE sessions SET used_at = used_at - :idle WHERE id = :id"
@@ -206,13 +206,13 @@ def test_a_session_ends_after_an_hour_without_use(env: dict[str, str], seeded: S
     assert change(env, idle, idle=59 * MINUTE, id=session_id) == 1
     assert client.get(SESSION, headers=headers).status_code == 200
     change(env, idle, idle=59 * MINUTE, id=session_id)
-    assert client.get(SESSION, headers=headers).status_code == 200, "its use was not written down"
+    assert client.get(SESSION, headers=headers).status_code == 200, "the last use was not recorded"
     change(env, idle, idle=61 * MINUTE, id=session_id)
     refused(client.get(SESSION, headers=headers), 401, "not_signed_in")
     refused(client.post(f"{SESSION}/refresh", json={}), 401, "not_signed_in")
 
 
-def test_use_is_written_down_once_a_minute(env: dict[str, str], seeded: Seed, admin: httpx.Client) -> None:
+def test_session_use_is_recorded_once_a_minute(env: dict[str, str], seeded: Seed, admin: httpx.Client) -> None:
     used = "SELECT used_at FROM sessions ORDER BY created_at DESC LIMIT 1"
     (before,) = rows(env, used)
     for _ in range(3):
@@ -220,23 +220,23 @@ def test_use_is_written_down_once_a_minute(env: dict[str, str], seeded: Seed, ad
     assert rows(env, used) == [before]
 
 
-def test_an_old_refresh_token_ends_the_session(env: dict[str, str], seeded: Seed, client: httpx.Client) -> None:
+def test_reused_refresh_token_ends_the_session(env: dict[str, str], seeded: Seed, client: httpx.Client) -> None:
     who = member_of(seeded, "receptionist")
     refresh = f"{SESSION}/refresh"
     first = sign_in(client, who["username"], who["password"]).json()["refresh_token"]
     second = client.post(refresh, json={"refresh_token": first}).json()
-    # Within moments of the exchange, it is another page of the same browser that lost a race.
+    # Shortly after the exchange, the old token comes from another page of the same browser that lost a race.
     refused(client.post(refresh, json={"refresh_token": first}), 401, "not_signed_in")
     headers = {"Authorization": f"Bearer {second['access_token']}"}
     assert client.get(SESSION, headers=headers).status_code == 200
-    # What was never ours ends nothing.
+    # An invented token does not end the session.
     session_id = first.partition(".")[0]
     change(env, "UPDATE sessions SET rotated_at = rotated_at - :past WHERE id = :id", past=MINUTE, id=session_id)
     another = first[:40] + ("B" if first[40] == "A" else "A") + first[41:]
     for invented in (f"{session_id}.", f"{session_id}.x.y", first[:-1] + "~", another):
         refused(client.post(refresh, json={"refresh_token": invented}), 401, "not_signed_in")
     assert client.get(SESSION, headers=headers).status_code == 200
-    # Later it is somebody who has stolen it, or from whom it was stolen.
+    # Later, either this client or the other one has stolen the token.
     refused(client.post(refresh, json={"refresh_token": first}), 401, "not_signed_in")
     refused(client.get(SESSION, headers=headers), 401, "not_signed_in")
     refused(client.post(refresh, json={"refresh_token": second["refresh_token"]}), 401, "not_signed_in")
@@ -256,11 +256,11 @@ def test_sessions_are_listed_and_ended(seeded: Seed, server: Server, admin: http
         two = first.get(SESSIONS, params={"page_size": 2, "after": one["pagination"]["next"]}).json()
         assert [*one["data"], *two["data"]] == page["data"]
         assert two["pagination"]["next"] is None
-        # Another session of one's own
+        # Another session of the same user
         assert second.delete(f"{SESSIONS}/{current}").status_code == 204
         refused(first.get(SESSION), 401, "not_signed_in")
         refused(second.delete(f"{SESSIONS}/{current}"), 404, "session_not_found")
-        # A colleague's
+        # A session of a colleague
         refused(second.get(SESSIONS, params={"staff_id": who + 1_000_000}), 403, "not_allowed")
         (own,) = (each["id"] for each in admin.get(SESSIONS).json()["data"])
         refused(second.delete(f"{SESSIONS}/{own}"), 404, "session_not_found")
@@ -276,7 +276,7 @@ def test_sessions_are_listed_and_ended(seeded: Seed, server: Server, admin: http
     refused(admin.get(SESSIONS, params={"page_size": "201"}), 422, "invalid_field")
 
 
-def test_an_ended_session_s_stream_ends(env: dict[str, str], seeded: Seed, server: Server, admin: httpx.Client) -> None:
+def test_stream_of_an_ended_session_ends(env: dict[str, str], seeded: Seed, server: Server, admin: httpx.Client) -> None:
     token = server.sign_in(seeded, "receptionist")
     with server.client(token) as desk, sse(f"{server.url}/live/sites/{seeded['site_id']}/desk", token) as screen:
         screen.wait(lambda screen: bool(screen.cells), what="a snapshot")
@@ -286,7 +286,9 @@ def test_an_ended_session_s_stream_ends(env: dict[str, str], seeded: Seed, serve
     assert next(body for kind, _, body in screen.messages if kind == "bye")["reason"] == "revoked"
 
 
-def test_changing_one_s_password(env: dict[str, str], seeded: Seed, server: Server, client: httpx.Client) -> None:
+def test_password_change_ends_the_other_sessions(
+    env: dict[str, str], seeded: Seed, server: Server, client: httpx.Client
+) -> None:
     who = member_of(seeded, "receptionist")
     path = f"{SESSION}/password"
     other = bearer(sign_in(client, who["username"], who["password"]))
@@ -300,7 +302,7 @@ def test_changing_one_s_password(env: dict[str, str], seeded: Seed, server: Serv
     refused(client.get(SESSION, headers=other), 401, "not_signed_in")
     refused(sign_in(client, who["username"], who["password"]), 401, "sign_in_failed")
     assert sign_in(client, who["username"], "quite another one").status_code == 200
-    # Guessing at it with somebody's session is as slow as signing in.
+    # Guessing the password in an open session counts like failed sign-ins.
     for _ in range(5):
         refused(client.post(path, json=change_to, headers=headers), 403, "wrong_password")
     refused(
@@ -337,7 +339,7 @@ def test_staff_are_added_changed_and_listed(seeded: Seed, server: Server, admin:
         refused(client.get(SESSION, headers=headers), 401, "not_signed_in")
         assert sign_in(client, name, password).json()["user"]["role"] == "manager"
     headers = bearer(sign_in(client, name, "a new password"))
-    assert admin.patch(f"{STAFF}/{ada['id']}", json={}).json() == ada | {"role": "manager"}  # nothing, and nothing ends
+    assert admin.patch(f"{STAFF}/{ada['id']}", json={}).json() == ada | {"role": "manager"}  # no change, so no session ends
     assert client.get(SESSION, headers=headers).status_code == 200
     assert admin.patch(f"{STAFF}/{ada['id']}", json={"active": False}).json()["active"] is False
     refused(client.get(SESSION, headers=headers), 401, "not_signed_in")
@@ -346,7 +348,7 @@ def test_staff_are_added_changed_and_listed(seeded: Seed, server: Server, admin:
     assert sign_in(client, name, "a new password").status_code == 200
 
 
-def test_bad_staff(admin: httpx.Client) -> None:
+def test_invalid_staff_field_is_named(admin: httpx.Client) -> None:
     good = {"username": "good", "password": "good enough", "role": "manager"}
     wrong: tuple[dict[str, Any], ...] = (
         {"role": "emperor"}, {"role": "integration"}, {"username": ""}, {"username": "a\nb"}, {"username": "x" * 81},
@@ -357,7 +359,9 @@ def test_bad_staff(admin: httpx.Client) -> None:
         assert [each["field"] for each in error["details"]["fields"]] == list(body)
 
 
-def test_staff_are_an_administrator_s_own(env: dict[str, str], seeded: Seed, server: Server, admin: httpx.Client) -> None:
+def test_only_administrators_manage_staff_of_their_organisation(
+    env: dict[str, str], seeded: Seed, server: Server, admin: httpx.Client
+) -> None:
     foreign = seed(env, points=1, tickets=0)
     with server.client(server.sign_in(foreign, "admin")) as stranger:
         (stranger_id, *_) = (each["id"] for each in stranger.get(STAFF).json()["data"])
@@ -381,7 +385,9 @@ def test_staff_are_an_administrator_s_own(env: dict[str, str], seeded: Seed, ser
 
 
 @pytest.mark.parametrize("body", [{"role": "manager"}, {"active": False}])
-def test_the_last_administrator_stays(seeded: Seed, server: Server, admin: httpx.Client, body: dict[str, Any]) -> None:
+def test_last_administrator_cannot_be_removed(
+    seeded: Seed, server: Server, admin: httpx.Client, body: dict[str, Any]
+) -> None:
     own = admin.get(SESSION).json()["user"]["id"]
     refused(admin.patch(f"{STAFF}/{own}", json=body), 409, "last_admin")
     assert admin.get(SESSION).status_code == 200
@@ -390,16 +396,16 @@ def test_the_last_administrator_stays(seeded: Seed, server: Server, admin: httpx
     with server.client() as client:
         client.headers.update(bearer(sign_in(client, second["username"], second["password"])))
         client.cookies.clear()
-        # Both try to put the other away at once: one of them succeeds.
+        # Both administrators try to remove each other at the same time: one of them succeeds.
         with ThreadPoolExecutor(2) as threads:
             one = threads.submit(lambda: admin.patch(f"{STAFF}/{second_id}", json=body).status_code)
             two = threads.submit(lambda: client.patch(f"{STAFF}/{own}", json=body).status_code)
         assert sorted((one.result(), two.result())) in ([200, 401], [200, 403], [200, 409])
-    survivors = [admin.get(STAFF), client_get(server, second)]
+    survivors = [admin.get(STAFF), sign_in_and_list_staff(server, second)]
     assert sum(answer.status_code == 200 for answer in survivors) == 1
 
 
-def client_get(server: Server, who: dict[str, str]) -> httpx.Response:
+def sign_in_and_list_staff(server: Server, who: dict[str, str]) -> httpx.Response:
     with server.client() as client:
         answer = sign_in(client, who["username"], who["password"])
         return answer if answer.status_code != 200 else client.get(STAFF)
@@ -408,7 +414,9 @@ def client_get(server: Server, who: dict[str, str]) -> httpx.Response:
 # API keys
 
 
-def test_another_system_by_its_key(env: dict[str, str], seeded: Seed, server: Server, admin: httpx.Client) -> None:
+def test_api_key_gives_the_rights_of_an_integration_until_revoked(
+    env: dict[str, str], seeded: Seed, server: Server, admin: httpx.Client
+) -> None:
     made = admin.post(KEYS, json={"name": "Practice software"})
     assert made.status_code == 201
     assert made.headers["cache-control"] == "no-store"
@@ -450,7 +458,9 @@ def test_another_system_by_its_key(env: dict[str, str], seeded: Seed, server: Se
     assert admin.get(KEYS).json()["data"][0]["revoked_at"] is not None
 
 
-def test_a_key_for_one_site(env: dict[str, str], seeded: Seed, server: Server, admin: httpx.Client) -> None:
+def test_api_key_of_one_site_is_refused_at_other_sites(
+    env: dict[str, str], seeded: Seed, server: Server, admin: httpx.Client
+) -> None:
     foreign = seed(env, points=1, tickets=0)
     (organisation,) = rows(env, "SELECT organisation_id FROM sites WHERE id = :id", id=seeded["site_id"])
     (foreign_organisation,) = rows(env, "SELECT organisation_id FROM sites WHERE id = :id", id=foreign["site_id"])
@@ -465,7 +475,7 @@ def test_a_key_for_one_site(env: dict[str, str], seeded: Seed, server: Server, a
             refused(key.get(board), 404, "site_not_found")
             refused(key.post("/api/v1/commands/issue-ticket", json=issue), 404, "site_not_found")
         assert one_site.get(f"/api/v1/sites/{seeded['site_id']}/board").status_code == 200
-    # As if the second site were one of the same organisation: only the wide key is good for it.
+    # A third site moves into the same organisation: only the key without a site gives access to it.
     move = "UPDATE sites SET organisation_id = :organisation WHERE id = :id"
     third = seed(env, points=1, tickets=0)
     change(env, move, organisation=organisation[0], id=third["site_id"])
@@ -479,7 +489,9 @@ def test_a_key_for_one_site(env: dict[str, str], seeded: Seed, server: Server, a
     assert organisation != foreign_organisation
 
 
-def test_keys_are_an_administrator_s_own(env: dict[str, str], seeded: Seed, server: Server, admin: httpx.Client) -> None:
+def test_administrator_cannot_see_keys_of_another_organisation(
+    env: dict[str, str], seeded: Seed, server: Server, admin: httpx.Client
+) -> None:
     key_id = admin.post(KEYS, json={"name": "Ours"}).json()["id"]
     foreign = seed(env, points=1, tickets=0)
     with server.client(server.sign_in(foreign, "admin")) as stranger:
@@ -493,8 +505,10 @@ def test_keys_are_an_administrator_s_own(env: dict[str, str], seeded: Seed, serv
 # The audit
 
 
-def test_what_is_taken_down(env: dict[str, str], seeded: Seed, admin: httpx.Client, client: httpx.Client) -> None:
-    """Who was locked out, changed a password, ended a session, used a token again: nobody's name and no address."""
+def test_audit_records_identity_actions_without_names(
+    env: dict[str, str], seeded: Seed, admin: httpx.Client, client: httpx.Client
+) -> None:
+    """The audit records lock-outs, password changes, ended sessions and reused tokens without user names and addresses."""
     who = member_of(seeded, "receptionist")
     first = sign_in(client, who["username"], who["password"])
     staff_id, headers = first.json()["user"]["id"], bearer(first)

@@ -1,4 +1,4 @@
-"""WebSockets that send what is no WebSocket, or no message: each is closed, and touches nothing else."""
+"""WebSocket clients that send invalid frames or messages: the server closes each one and disturbs no other client."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.support.server import Server, environment, seed, serving
 from tests.support.streams import head
 
 TEXT, BINARY, CONTINUED, CLOSE, PING = 0x1, 0x2, 0x0, 0x8, 0x9
-# uvicorn's own way to close may take from a peer that still sends what it was told.
+# When uvicorn closes a connection, a peer that still sends may lose the bytes that it has not read.
 PORTABLE = os.environ.get("NOWSERVING_TEST_HAND_OFF") == "off"
 MASK = b"\x01\x02\x03\x04"
 
 
 def frame(opcode: int, payload: bytes = b"", *, final: bool = True, masked: bool = True, reserved: int = 0) -> bytes:
-    """Return a frame as a client sends it, or as none may."""
+    """Return a frame, also one that a client may not send."""
     first = (0x80 if final else 0) | reserved << 4 | opcode
     bit = 0x80 if masked else 0
     if len(payload) < 126:
@@ -45,25 +45,25 @@ JUNK = {
     "huge, in fragments": b"".join(
         [frame(TEXT, b"x" * 30_000, final=False), *[frame(CONTINUED, b"x" * 30_000, final=False)] * 9]
     ),
-    "a length that nobody has": struct.pack("!BBQ", 0x81, 0xFF, 1 << 62) + MASK,
+    "an impossible length": struct.pack("!BBQ", 0x81, 0xFF, 1 << 62) + MASK,
     "a negative length": struct.pack("!BBQ", 0x81, 0xFF, (1 << 64) - 1) + MASK,
-    "continued before it began": frame(CONTINUED, b"x"),
-    "begun twice": frame(TEXT, b"x", final=False) + frame(TEXT, b"y"),
-    "an opcode that there is not": frame(0x3, b"x"),
-    "a control opcode that there is not": frame(0xB, b"x"),
+    "a continuation without a beginning": frame(CONTINUED, b"x"),
+    "a second beginning": frame(TEXT, b"x", final=False) + frame(TEXT, b"y"),
+    "an unknown opcode": frame(0x3, b"x"),
+    "an unknown control opcode": frame(0xB, b"x"),
     "reserved bits": frame(TEXT, b'{"type":"ack","seq":1}', reserved=4),
     "unmasked": frame(TEXT, b'{"type":"ack","seq":1}', masked=False),
     "a ping in fragments": frame(PING, b"x", final=False),
     "a ping too long": frame(PING, b"x" * 200),
     "a close of one byte": frame(CLOSE, b"\x03"),
-    "a close with a code that there is not": frame(CLOSE, struct.pack("!H", 1005)),
+    "a close with an invalid code": frame(CLOSE, struct.pack("!H", 1005)),
     "no frames at all": b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 20,
-    "the same word a thousand times": frame(TEXT, b'{"type":"disagreement","seq":1}') * 1000,
+    "a thousand equal messages": frame(TEXT, b'{"type":"disagreement","seq":1}') * 1000,
 }
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Seed]]:
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Seed]]:
     folder = tmp_path_factory.mktemp("junk")
     env = environment(f"sqlite+aiosqlite:///{folder / 'x.db'}", NOWSERVING_HEARTBEAT_SECONDS="0.3")
     seeded = seed(env, points=1, tickets=2, displays=1)
@@ -72,9 +72,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Se
 
 
 @pytest.fixture(scope="module")
-def bystander(house: tuple[Server, Seed]) -> Iterator[Screen]:
-    """A screen that follows the same display all the while."""
-    server, seeded = house
+def bystander(installation: tuple[Server, Seed]) -> Iterator[Screen]:
+    """A screen that follows the same display during all tests."""
+    server, seeded = installation
     display = seeded["displays"][0]
     with websocket(f"{server.url}/live/displays/{display['id']}", display["token"]) as screen:
         screen.wait(lambda each: each.cells)
@@ -82,23 +82,23 @@ def bystander(house: tuple[Server, Seed]) -> Iterator[Screen]:
 
 
 @pytest.mark.parametrize("junk", JUNK)
-def test_junk_is_closed_and_touches_nothing_else(house: tuple[Server, Seed], bystander: Screen, junk: str) -> None:
-    server, seeded = house
+def test_junk_closes_only_its_own_connection(installation: tuple[Server, Seed], bystander: Screen, junk: str) -> None:
+    server, seeded = installation
     display = seeded["displays"][0]
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as peer:
         peer.sendall(head(f"/live/displays/{display['id']}", display["token"], websocket=True))
         received = b""
         while b'"type":"snapshot"' not in received:
             received += peer.recv(65536)
-        told = b""
+        answer = b""
         try:
             peer.sendall(JUNK[junk])
-            while chunk := peer.recv(65536):  # to the end, which must come: the socket's limit is ten seconds of silence
-                told += chunk
+            while chunk := peer.recv(65536):  # until the server closes; the socket raises after 10 s without data
+                answer += chunk
         except (BrokenPipeError, ConnectionResetError):
-            assert PORTABLE, "a line hangs up so that the peer can read why"
+            assert PORTABLE, "the server reset the connection, so that the peer cannot read the close code"
         else:
-            assert 0x88 in told[-125:], "it is told why"
+            assert 0x88 in answer[-125:], "the answer contains no close frame"
     beats = bystander.kinds().count("heartbeat")
     bystander.wait(lambda each: each.kinds().count("heartbeat") > beats, 10, "a heartbeat")
     assert not bystander.ended
@@ -106,9 +106,9 @@ def test_junk_is_closed_and_touches_nothing_else(house: tuple[Server, Seed], bys
     assert "Traceback" not in server.log.read_text()
 
 
-def test_what_is_in_order_is_not_closed(house: tuple[Server, Seed], bystander: Screen) -> None:
-    """A message in fragments with a ping in between, and a goodbye that is answered."""
-    server, seeded = house
+def test_valid_fragments_ping_and_close_are_accepted(installation: tuple[Server, Seed], bystander: Screen) -> None:
+    """The client sends a message in fragments with a ping in between, then a close frame, and the server answers both."""
+    server, seeded = installation
     display = seeded["displays"][0]
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as peer:
         peer.sendall(head(f"/live/displays/{display['id']}", display["token"], websocket=True))

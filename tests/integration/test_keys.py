@@ -1,4 +1,4 @@
-"""Keys rotate: what an older key sealed moves to the first one, beside commands, and the older one can go."""
+"""Key rotation: all data sealed with an older key moves to the first key while commands run."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ CIPHERTEXT = re.compile(r"^[0-9a-f]{8}\.[A-Za-z0-9+/]{36,}={0,2}$")
 
 @pytest.fixture
 def vault() -> Vault:
-    """What everything is sealed with before the rotation: the older key."""
+    """The vault before the rotation, with the older key."""
     return Vault([OLD], SECRET)
 
 
@@ -58,8 +58,8 @@ def both() -> Vault:
     return Vault([NEW, OLD], SECRET)
 
 
-async def a_morning(setup: Seeder, tickets: int = 5) -> Seed:
-    """Fill a site with whatever is sealed: patients, a service's true name, recorded answers, a token not yet fetched."""
+async def seed_sealed_data(setup: Seeder, tickets: int = 5) -> Seed:
+    """Fill a site with all sealed data: patients, a service's true name, recorded answers, a pairing's token."""
     made = await setup.seed(points=2, tickets=0, displays=1)
     service = await setup.do(AddService(site_id=made["site_id"], name="HIV test", public_name="Laboratory"))
     await setup.do(ChangeService(service_id=service["events"][-1]["service_id"], name="HIV rapid test"))
@@ -74,7 +74,7 @@ async def a_morning(setup: Seeder, tickets: int = 5) -> Seed:
 
 
 async def desk(database: Database, vault: Vault, site_id: int) -> Any:
-    """Return what the desk shows to somebody who comes new, with these keys."""
+    """Return the cells of a fresh desk, opened with the keys of ``vault``."""
     return draw(DeskView(vault.open_personal), await Boards(database).board(site_id))
 
 
@@ -82,9 +82,9 @@ async def rotate(database: Database, vault: Vault) -> dict[str, Resealed]:
     return {each.name: await reseal(database, vault, each) for each in SEALED}
 
 
-async def test_there_is_no_other_sealed_column(setup: Seeder, database: Database, vault: Vault) -> None:
-    """Ciphertext is found wherever it is, and only the registry's columns have any."""
-    await a_morning(setup)
+async def test_registry_names_every_sealed_column(setup: Seeder, database: Database, vault: Vault) -> None:
+    """The test searches all text columns for ciphertext. Exactly the columns of the registry contain some."""
+    await seed_sealed_data(setup)
     known = {each.name for each in SEALED}
     holding = set()
     async with database.read() as connection:
@@ -99,10 +99,10 @@ async def test_there_is_no_other_sealed_column(setup: Seeder, database: Database
     assert {name for name in named if "sealed" in name} <= known
 
 
-async def test_everything_moves_and_the_older_key_can_go(
+async def test_rotation_makes_the_older_key_unnecessary(
     setup: Seeder, database: Database, vault: Vault, both: Vault
 ) -> None:
-    made = await a_morning(setup)
+    made = await seed_sealed_data(setup)
     site_id = made["site_id"]
     command = IssueTicket(queue_id=made["queue_ids"][0], name="Grace")
     first = await setup.executor.execute(command, actor="staff:1", command_id="once")
@@ -120,24 +120,24 @@ async def test_everything_moves_and_the_older_key_can_go(
     assert await desk(database, alone, site_id) == shown
     async with database.read() as connection:
         recorded = await connection.run_sync(event_log.since, site_id, 0)
-    opened = [json.loads(alone.open(text, bound)) for text, bound in _sealed_in(recorded)]
+    opened = [json.loads(alone.open(text, bound)) for text, bound in _sealed_texts(recorded)]
     assert [each["name"] for each in opened] == ["HIV test", "HIV rapid test", *(f"Ada {n}" for n in range(5)), "Grace"]
     again = await Executor(database, alone, lambda *_: None).execute(command, actor="staff:1", command_id="once")
     assert (again.repeated, again.body) == (True, first.body)
     assert [each.broken async for each in verify(database)] == [None]
-    assert await rotate(database, both) == {each.name: Resealed() for each in SEALED}, "there is nothing left to do"
+    assert await rotate(database, both) == {each.name: Resealed() for each in SEALED}, "a second rotation finds no rows"
 
 
-def _sealed_in(recorded: Any) -> list[tuple[str, str]]:
+def _sealed_texts(recorded: Any) -> list[tuple[str, str]]:
     return [(each.event.sealed, each.event.seals_for) for each in recorded if getattr(each.event, "sealed", None)]
 
 
-async def test_a_kept_board_goes_on(
+async def test_kept_board_works_after_a_rotation(
     setup: Seeder, database: Database, vault: Vault, both: Vault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process that keeps a board from before the rotation does every step on it at the first attempt."""
+    """A process with a board from before the rotation executes every step at the first attempt."""
     monkeypatch.setattr(execute, "ATTEMPTS", 1)
-    made = await a_morning(setup)
+    made = await seed_sealed_data(setup)
     process = Seeder(database, Executor(database, both, lambda *_: None))
     ticket = IssueTicket(queue_id=made["queue_ids"][0], name="Kept")
     entry = (await process.do(ticket))["entry"]["id"]
@@ -151,19 +151,19 @@ async def test_a_kept_board_goes_on(
     await process.do(Start(entry_id=called))
     await process.do(Transfer(entry_id=called, queue_id=made["queue_ids"][1]))
     await process.do(ticket)
-    assert process.executor._boards[made["site_id"]] is kept, "it was never thrown away"
+    assert process.executor._boards[made["site_id"]] is kept, "the process did not reload its board"
     assert all(kept.visits[visit_id].sealed == text for visit_id, text in texts.items())
     async with database.read() as connection:
         rows = {row.id: row.sealed for row in await connection.execute(select(visits.c.id, visits.c.sealed))}
-    assert all(text.startswith(f"{both.first_key}.") for text in rows.values()), "no older text was written back"
+    assert all(text.startswith(f"{both.first_key}.") for text in rows.values()), "a row was sealed with the older key again"
     mine = draw(DeskView(both.open_personal), kept)
-    assert mine == await desk(database, both, made["site_id"]), "and both show the same"
+    assert mine == await desk(database, both, made["site_id"]), "the kept board and the rows show the same"
 
 
-async def test_it_can_be_stopped_and_begun_again(
+async def test_interrupted_rotation_can_be_repeated(
     setup: Seeder, database: Database, both: Vault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await a_morning(setup)
+    await seed_sealed_data(setup)
     monkeypatch.setattr(sealed, "BATCH", 2)
     write, written = sealed._write, 0
 
@@ -182,9 +182,9 @@ async def test_it_can_be_stopped_and_begun_again(
     assert await count(database, SEALED[0]) == {both.first_key: 5}
 
 
-async def test_what_changed_meanwhile_is_left_alone(setup: Seeder, database: Database, both: Vault) -> None:
-    """A row that is not as it was read keeps what it has now."""
-    await a_morning(setup, tickets=1)
+async def test_rotation_skips_rows_that_changed_meanwhile(setup: Seeder, database: Database, both: Vault) -> None:
+    """A row that has changed since it was read keeps its present value."""
+    await seed_sealed_data(setup, tickets=1)
     async with database.read() as connection:
         row = (await connection.execute(select(visits.c.id, visits.c.sealed))).one()
     stale = visits.update().where(visits.c.id == row.id, visits.c.sealed == "as it was before").values(sealed="overwritten")
@@ -193,19 +193,19 @@ async def test_what_changed_meanwhile_is_left_alone(setup: Seeder, database: Dat
         assert await connection.scalar(select(visits.c.sealed)) == row.sealed
 
 
-async def test_what_no_key_opens_is_counted_and_stays(setup: Seeder, database: Database, vault: Vault) -> None:
-    await a_morning(setup, tickets=3)
+async def test_rotation_counts_and_keeps_rows_that_no_key_opens(setup: Seeder, database: Database, vault: Vault) -> None:
+    await seed_sealed_data(setup, tickets=3)
     stranger = Vault([FOREIGN], SECRET)
     assert await reseal(database, stranger, SEALED[0]) == Resealed(0, closed=3)
     assert await count(database, SEALED[0]) == {vault.first_key: 3}
 
 
-async def test_beside_commands_of_other_processes(
+async def test_rotation_and_commands_of_other_processes_run_together(
     setup: Seeder, database: Database, both: Vault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Commands of two processes and the rotation at the same time: all of them get through, nothing is lost."""
+    """Two processes execute commands during the rotation: every command succeeds, and no data is lost."""
     monkeypatch.setattr(sealed, "BATCH", 3)
-    made = await a_morning(setup, tickets=40)
+    made = await seed_sealed_data(setup, tickets=40)
     processes = [Seeder(database, Executor(database, both, lambda *_: None)) for _ in range(2)]
     turning = asyncio.create_task(rotate(database, both))
     served = 0
@@ -228,14 +228,14 @@ async def test_beside_commands_of_other_processes(
     assert [each.broken async for each in verify(database)] == [None]
 
 
-# As an operator does it
+# The command line
 
 
 def key(raw: bytes) -> str:
     return base64.b64encode(raw).decode()
 
 
-def test_a_rotation_from_beginning_to_end(database_url: str, tmp_path: Path) -> None:
+def test_operator_can_rotate_keys_on_a_running_server(database_url: str, tmp_path: Path) -> None:
     before = environment(database_url)
     older = before["NOWSERVING_ENCRYPTION_KEYS"]
     made = seed(before, points=2, tickets=150)
@@ -244,7 +244,7 @@ def test_a_rotation_from_beginning_to_end(database_url: str, tmp_path: Path) -> 
     assert newer != command_line(before, "keys", "new").stdout.strip()
     during = before | {"NOWSERVING_ENCRYPTION_KEYS": f"{newer},{older}"}
     with serving(during, tmp_path) as server, server.client(server.sign_in(made, "receptionist")) as reception:
-        said = _rotated_beside(during, tmp_path, reception, made)
+        said = _rotate_beside_commands(during, tmp_path, reception, made)
         assert re.search(r"^visits\.sealed: \d+ rows resealed$", said, re.M)
         assert re.search(r"^commands\.answer: \d+ rows resealed$", said, re.M)
         assert "command failed" not in server.log.read_text()
@@ -267,8 +267,8 @@ def test_a_rotation_from_beginning_to_end(database_url: str, tmp_path: Path) -> 
     assert re.search(r"\(unknown\): visits\.sealed \d+", lost.stdout)
 
 
-def _rotated_beside(env: dict[str, str], folder: Path, reception: Any, made: Seed) -> str:
-    """Rotate while the server does commands; return what the rotation said."""
+def _rotate_beside_commands(env: dict[str, str], folder: Path, reception: Any, made: Seed) -> str:
+    """Rotate the keys while the server executes commands; return the output of the rotation."""
 
     def do(command: str, **body: Any) -> Any:
         answer = reception.post(f"/api/v1/commands/{command}", json=body)
