@@ -1,8 +1,8 @@
-"""The law through running servers: what a screen holds after what it was sent is what a fresh look at the rows shows.
+"""The law of the stream through running servers: after its messages, each screen equals a fresh view of the rows.
 
-Hypothesis makes up the days; every command that anybody can send, every view, both transports, both engines.
-`tests/unit/domain/board/test_applying.py` has the same law without servers, over many more days, and that it fails without
-any one branch of `apply`.
+Hypothesis generates the days: every command that a client can send, every view, both transports, both engines.
+`tests/unit/domain/board/test_applying.py` tests the same law without servers, over many more days. It also shows that the
+law fails if any one branch of `apply` is missing.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ SETTLED_SECONDS = 20.0
 CHECKED_EVERY = 12  # commands
 DAYS = scaled(8, 2)
 TRANSPORTS: tuple[Transport, ...] = ("events", "websocket")
-# What others need to have been done before: an open site, a room with somebody called to it, a provider, a paused queue.
+# Other commands need these first: an open site, a room with a called patient, a provider, a paused queue.
 ENABLING = ("change-site", "open-point", "add-provider", "staff", "pause-queue", "open-queue", "issue", "call")
 SENDABLE = {action for action, _ in SENT.values()} | {"here-again"}
 
 
-class House:
-    """A server, and all that follows it."""
+class Installation:
+    """A running server, and the screens that follow one of its sites."""
 
     def __init__(self, server: Server, database_url: str, seeded: Seed) -> None:
         self.done: Counter[str] = Counter()
@@ -70,11 +70,11 @@ class House:
         return await Boards(self._database).board(self._site_id)
 
     def missing(self) -> list[str]:
-        """Return the steps whose commands were not done yet."""
+        """Return the steps whose commands have not succeeded yet."""
         return [SENT[name][0] for name in SENT if name not in self.done]
 
-    async def live_through(self, steps: Iterable[Callable[[Board], Command] | Step]) -> None:
-        """Open screens of every view, do what the steps say, and hold the screens against the rows again and again."""
+    async def run_day(self, steps: Iterable[Callable[[Board], Command] | Step]) -> None:
+        """Open screens of every view, run the steps, and compare the screens with the rows after every few commands."""
         chance = random.Random(1)
         async with httpx.AsyncClient(base_url=self._server.url, timeout=30, verify=PLAIN) as client:
             await self._do(client, command_of(SimpleNamespace(board=await self.board()), "issue", 0))  # type: ignore[arg-type]
@@ -92,7 +92,7 @@ class House:
                     if index % CHECKED_EVERY == 0:
                         await self._settle(viewers)
                 await self._settle(viewers)
-                await self._proved(viewers)
+                await self._check_digests(viewers)
             finally:
                 for task in tasks:
                     task.cancel()
@@ -144,7 +144,7 @@ class House:
             self._displays[event.get("display_id") or event["device_id"]] = body["token"]
 
     async def _settle(self, viewers: list[Viewer]) -> None:
-        """Wait until every screen shows what the rows say, or has ended because it may look no more."""
+        """Wait until every screen equals the rows, or has ended because it has lost its access."""
         until = time.monotonic() + SETTLED_SECONDS
         wrong = dict.fromkeys(viewers, "")
         while wrong:
@@ -158,8 +158,8 @@ class House:
             assert time.monotonic() < until, wrong.values()
             await asyncio.sleep(0.01)
 
-    async def _proved(self, viewers: list[Viewer]) -> None:
-        """Wait for a heartbeat, whose digest has to agree; nothing was ever said that must not be."""
+    async def _check_digests(self, viewers: list[Viewer]) -> None:
+        """Wait for a heartbeat, whose digest must agree. Assert that no screen has received a wrong message."""
         following = [viewer for viewer in viewers if viewer.over is None]
         beats = {viewer: viewer.shown.kinds["heartbeat"] for viewer in following}
         async with asyncio.timeout(SETTLED_SECONDS):
@@ -168,28 +168,30 @@ class House:
         for viewer in viewers:
             assert viewer.shown.wrongs == []
             assert viewer.shown.disagreements == 0
-            assert viewer.over or viewer.attempts == 1, "a screen that had no reason to come back"
+            assert viewer.over or viewer.attempts == 1, "a screen reconnected without a reason"
 
 
-def test_the_law_for_every_command_over_both_transports(database_url: str, tmp_path: Path) -> None:
+def test_law_holds_for_every_command_over_both_transports(database_url: str, tmp_path: Path) -> None:
     env = environment(database_url, NOWSERVING_HEARTBEAT_SECONDS=str(HEARTBEAT_SECONDS), NOWSERVING_LOG_LEVEL="warning")
     seeded = seed(env, points=3, tickets=6, displays=2)
     with serving(env, tmp_path) as server, asyncio.Runner() as runner:
-        house = House(server, database_url, seeded)
+        installation = Installation(server, database_url, seeded)
 
         @examples(DAYS)
         @given(scripts(60))
-        def a_day_is_lived(script: list[Step]) -> None:
-            runner.run(house.live_through(script))
+        def day_keeps_the_law(script: list[Step]) -> None:
+            runner.run(installation.run_day(script))
 
         try:
-            a_day_is_lived()
-            # What no day has come to: tried as it is, and then with all that it may need done before it; and the end of all.
-            runner.run(house.live_through([(action, about, 0) for action in house.missing() for about in range(40)]))
-            for action in house.missing():
+            day_keeps_the_law()
+            # Commands that no day has reached: alone, then after the commands that they may need. Last, the day closes.
+            runner.run(
+                installation.run_day([(action, about, 0) for action in installation.missing() for about in range(40)])
+            )
+            for action in installation.missing():
                 steps = [(each, about, 0) for about in range(8) for each in (*ENABLING, action)]
-                runner.run(house.live_through(steps))
-            runner.run(house.live_through([lambda board: CloseDay(site_id=board.site.id, reason="evening")]))
+                runner.run(installation.run_day(steps))
+            runner.run(installation.run_day([lambda board: CloseDay(site_id=board.site.id, reason="evening")]))
         finally:
-            runner.run(house.close())
-    assert set(house.done) == {*SENT, "close-day"}, f"never done: {set(SENT) - set(house.done)}"
+            runner.run(installation.close())
+    assert set(installation.done) == {*SENT, "close-day"}, f"never succeeded: {set(SENT) - set(installation.done)}"

@@ -1,4 +1,4 @@
-"""Who may ask how often, against real servers: each test comes from addresses of its own, as through the proxy."""
+"""Rate limits of real servers. Each test sends from addresses of its own, as a proxy forwards them."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ def server(env: dict[str, str], seeded: Seed, folder: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def address() -> str:
-    """An address that nobody has asked from."""
+    """An address that no other test has used."""
     number = next(_addresses)
     return f"198.51.{number // 250}.{number % 250 + 1}"
 
 
 def at(server: Server, address: str, token: str | None = None) -> httpx.Client:
-    """Return a client whose requests come from ``address``: uvicorn believes the proxy on this machine."""
+    """Return a client whose requests come from ``address``: uvicorn trusts the proxy on this machine."""
     client = server.client(token)
     client.headers["X-Forwarded-For"] = address
     return client
@@ -68,8 +68,8 @@ def sign_in(client: httpx.Client, seeded: Seed, role: str = "receptionist", pass
     return client.post("/api/v1/session", json={"username": member["username"], "password": password or member["password"]})
 
 
-def refused(answer: httpx.Response, code: str) -> dict[str, Any]:
-    """Assert that one too many was asked; return the error."""
+def assert_limited(answer: httpx.Response, code: str) -> dict[str, Any]:
+    """Assert that the request exceeded a limit; return the error."""
     assert answer.status_code == 429, answer.text
     error: dict[str, Any] = answer.json()["error"]
     assert set(error) == {"code", "message", "details", "request_id", "timestamp"}
@@ -79,25 +79,25 @@ def refused(answer: httpx.Response, code: str) -> dict[str, Any]:
     return error
 
 
-def standing(answer: httpx.Response) -> tuple[int, int]:
-    """Return what an answer says of its limit: how many there are, how many are left."""
+def limit_and_rest(answer: httpx.Response) -> tuple[int, int]:
+    """Return the limit that an answer states, and the number of requests that are left."""
     reset_in = int(answer.headers["x-ratelimit-reset"]) - time.time()
     assert -1 <= reset_in <= 3_602
     return int(answer.headers["x-ratelimit-limit"]), int(answer.headers["x-ratelimit-remaining"])
 
 
-def test_an_address_has_sixty_a_minute(server: Server, address: str) -> None:
+def test_address_has_sixty_requests_a_minute(server: Server, address: str) -> None:
     with at(server, address) as guest, at(server, "203.0.113.9") as other:
         for left in range(59, -1, -1):
             answer = guest.get(SITES)
             assert answer.status_code == 401
-            assert standing(answer) == (60, left)
+            assert limit_and_rest(answer) == (60, left)
         answer = guest.get("/api/v1/whatever")
-        refused(answer, "too_many_requests")
-        assert standing(answer) == (60, 0)
+        assert_limited(answer, "too_many_requests")
+        assert limit_and_rest(answer) == (60, 0)
         assert 55 <= int(answer.headers["retry-after"]) <= 60
         assert other.get(SITES).status_code == 401
-        # What is not asked of the API is not counted, and goes on.
+        # Requests outside of the API are not counted, and still succeed.
         for path, status in (
             ("/", 200), ("/sign-in", 200), ("/static/js/shared/session.js", 200), ("/health", 200), ("/health/ready", 200),
             ("/metrics", 200), ("/live/tickets/7-nonsense", 404),
@@ -107,17 +107,17 @@ def test_an_address_has_sixty_a_minute(server: Server, address: str) -> None:
             assert "x-ratelimit-limit" not in answer.headers
 
 
-def test_a_network_of_ipv6_is_one_address(server: Server) -> None:
+def test_ipv6_network_counts_as_one_address(server: Server) -> None:
     for host in range(60):
         with at(server, f"2001:db8:1:2::{host:x}") as guest:
             assert guest.get(SITES).status_code == 401
     with at(server, "2001:db8:1:2:ffff::1") as guest, at(server, "2001:db8:1:3::1") as neighbour:
-        refused(guest.get(SITES), "too_many_requests")
+        assert_limited(guest.get(SITES), "too_many_requests")
         assert neighbour.get(SITES).status_code == 401
 
 
-def test_guests_lock_nobody_out(server: Server, seeded: Seed, address: str) -> None:
-    """The clinic's Wi-Fi is one address: what guests do there, staff, displays and patients do not notice."""
+def test_blocked_address_does_not_block_credentials(server: Server, seeded: Seed, address: str) -> None:
+    """The clinic's Wi-Fi is one address: its guests do not affect staff, displays and patients."""
     with at(server, address) as desk:
         answer = sign_in(desk, seeded)
         assert answer.status_code == 200
@@ -128,68 +128,68 @@ def test_guests_lock_nobody_out(server: Server, seeded: Seed, address: str) -> N
             pass
         for _ in range(limits.REFUSED.amount + 5):
             answer = guest.get(SITES)
-        refused(answer, "address_blocked")
+        assert_limited(answer, "address_blocked")
         assert 800 < int(answer.headers["retry-after"]) <= 900
-        refused(sign_in(guest, seeded), "address_blocked")
-        # With a credential nothing of this is felt.
+        assert_limited(sign_in(guest, seeded), "address_blocked")
+        # A client with a credential is not affected.
         with at(server, address, token) as desk:
             answer = desk.get(SITES)
             assert answer.status_code == 200
-            assert standing(answer) == (6_000, 5_999)
+            assert limit_and_rest(answer) == (6_000, 5_999)
         with httpx.Client(base_url=server.url, cookies={"nowserving_access": token}) as browser:
             browser.headers["X-Forwarded-For"] = address
-            assert standing(browser.get(SITES)) == (6_000, 5_998)
+            assert limit_and_rest(browser.get(SITES)) == (6_000, 5_998)
         with at(server, address, ticket) as patient:
             answer = patient.post("/api/v1/commands/leave", json={"entry_id": 1})
-            assert answer.status_code == 404  # not theirs; but they were heard
-            assert standing(answer) == (60, 59)
+            assert answer.status_code == 404  # another patient's entry; the request itself was accepted
+            assert limit_and_rest(answer) == (60, 59)
         with at(server, address, seeded["displays"][0]["token"]) as display:
             answer = display.get(SITES)
-            assert answer.status_code == 401  # nothing for displays there; but counted as one
-            assert standing(answer) == (6_000, 5_999)
+            assert answer.status_code == 401  # displays have no right to this, but the request counts for the display
+            assert limit_and_rest(answer) == (6_000, 5_999)
             display_id = seeded["displays"][0]["id"]
             with display.stream("GET", f"/live/displays/{display_id}") as stream:
                 assert stream.status_code == 200
-        # Neither is any of it counted for the address, nor does an invented credential count as one.
+        # These requests do not count for the address, and an invented credential does not count as one.
         for invented in ("e30.e30.e30", "nk_" + "x" * 43, "d7-" + "x" * 22, "7-" + "x" * 22):
             with at(server, address, invented) as liar:
-                refused(liar.get(SITES), "address_blocked")
+                assert_limited(liar.get(SITES), "address_blocked")
     assert _logged(server, "address blocked") == 1
 
 
-def test_a_ticket_has_sixty_a_minute(server: Server, seeded: Seed, address: str) -> None:
+def test_ticket_has_sixty_requests_a_minute(server: Server, seeded: Seed, address: str) -> None:
     with at(server, address, seeded["tickets"][1]["token"]) as patient:
         for left in range(59, -1, -1):
-            assert standing(patient.post("/api/v1/commands/leave", json={})) == (60, left)
-        refused(patient.post("/api/v1/commands/leave", json={}), "too_many_requests")
+            assert limit_and_rest(patient.post("/api/v1/commands/leave", json={})) == (60, left)
+        assert_limited(patient.post("/api/v1/commands/leave", json={}), "too_many_requests")
     with at(server, address, seeded["tickets"][2]["token"]) as neighbour, at(server, address) as guest:
-        assert standing(neighbour.post("/api/v1/commands/leave", json={})) == (60, 59)
-        assert standing(guest.get(SITES)) == (60, 59)
+        assert limit_and_rest(neighbour.post("/api/v1/commands/leave", json={})) == (60, 59)
+        assert limit_and_rest(guest.get(SITES)) == (60, 59)
 
 
-def test_signing_in_is_counted_apart(server: Server, seeded: Seed, address: str) -> None:
+def test_sign_ins_are_counted_separately(server: Server, seeded: Seed, address: str) -> None:
     with at(server, address) as known:
-        assert standing(sign_in(known, seeded, "clinician")) == (10, 9)
+        assert limit_and_rest(sign_in(known, seeded, "clinician")) == (10, 9)
         with at(server, address) as guest:
             for left in range(8, -1, -1):
                 answer = guest.post("/api/v1/session", json={"username": f"nobody-{left}", "password": "wrong"})
-                assert standing(answer) == (10, left)
+                assert limit_and_rest(answer) == (10, left)
             answer = sign_in(guest, seeded, "clinician")
-            refused(answer, "too_many_requests")
-            assert standing(guest.get(SITES)) == (60, 59)
-            # A ticket is for the taking: it is nothing to guess passwords with.
+            assert_limited(answer, "too_many_requests")
+            assert limit_and_rest(guest.get(SITES)) == (60, 59)
+            # Anyone can take a ticket, so a ticket gives no additional attempts.
             with at(server, address, seeded["tickets"][3]["token"]) as patient:
-                refused(sign_in(patient, seeded, "clinician"), "too_many_requests")
-        # The browser that had signed in is counted by itself.
+                assert_limited(sign_in(patient, seeded, "clinician"), "too_many_requests")
+        # A known browser has a count of its own.
         assert known.cookies.get("nowserving_browser")
         known.cookies.delete("nowserving_access")
         answer = sign_in(known, seeded, "clinician")
         assert answer.status_code == 200
-        assert standing(answer) == (10, 9)
+        assert limit_and_rest(answer) == (10, 9)
 
 
-def test_a_session_s_token_that_has_run_out_still_says_whose_it_is(server: Server, seeded: Seed, address: str) -> None:
-    """A page that is about to refresh is not counted with the guests."""
+def test_expired_access_token_still_counts_for_its_session(server: Server, seeded: Seed, address: str) -> None:
+    """A page that is about to refresh its session does not count with the guests."""
     with at(server, address) as desk:
         token = sign_in(desk, seeded).json()["access_token"]
     secret = SECRETS["NOWSERVING_SECRET_KEY"]
@@ -198,26 +198,26 @@ def test_a_session_s_token_that_has_run_out_still_says_whose_it_is(server: Serve
     with at(server, address, old) as late:
         answer = late.get(SITES)
         assert answer.status_code == 401
-        assert standing(answer)[0] == 6_000
+        assert limit_and_rest(answer)[0] == 6_000
 
 
-def test_an_api_key_is_counted_by_itself(server: Server, seeded: Seed, address: str) -> None:
+def test_api_key_is_counted_separately(server: Server, seeded: Seed, address: str) -> None:
     with at(server, address) as desk:
         token = sign_in(desk, seeded, "admin").json()["access_token"]
     with at(server, address, token) as admin:
         key = admin.post("/api/v1/api-keys", json={"name": "Practice software"}).json()["key"]
     with at(server, address, key) as other_system:
-        assert standing(other_system.get(SITES)) == (6_000, 5_999)
+        assert limit_and_rest(other_system.get(SITES)) == (6_000, 5_999)
 
 
-def test_off_is_off(env: dict[str, str], seeded: Seed, folder: Path) -> None:
+def test_limits_can_be_switched_off(env: dict[str, str], seeded: Seed, folder: Path) -> None:
     with serving(env | {"NOWSERVING_RATE_LIMITS": "off"}, folder) as server, server.client() as guest:
         answers = [guest.get(SITES) for _ in range(70)]
     assert {answer.status_code for answer in answers} == {401}
     assert not any("x-ratelimit-limit" in answer.headers for answer in answers)
 
 
-def test_processes_count_together_in_redis(mysql_url: str, redis_url: str, tmp_path: Path, address: str) -> None:
+def test_processes_share_their_counts_in_redis(mysql_url: str, redis_url: str, tmp_path: Path, address: str) -> None:
     env = environment(mysql_url, redis_url, NOWSERVING_RATE_LIMITS="on")
     seed(env, points=1, tickets=0)
     with (
@@ -227,35 +227,37 @@ def test_processes_count_together_in_redis(mysql_url: str, redis_url: str, tmp_p
         at(two, address) as second,
     ):
         for each in range(30):
-            assert standing(first.get(SITES)) == (60, 59 - 2 * each)
-            assert standing(second.get(SITES)) == (60, 58 - 2 * each)
-        refused(first.get(SITES), "too_many_requests")
-        refused(second.get(SITES), "too_many_requests")
+            assert limit_and_rest(first.get(SITES)) == (60, 59 - 2 * each)
+            assert limit_and_rest(second.get(SITES)) == (60, 58 - 2 * each)
+        assert_limited(first.get(SITES), "too_many_requests")
+        assert_limited(second.get(SITES), "too_many_requests")
 
 
-def test_redis_goes_and_comes_back(folder: Path, seeded: Seed, env: dict[str, str], tmp_path: Path, address: str) -> None:
-    """Away, it is counted in the process, and said once; back, Redis is used again without anybody's help."""
+def test_limits_continue_without_redis(
+    folder: Path, seeded: Seed, env: dict[str, str], tmp_path: Path, address: str
+) -> None:
+    """Without Redis, the process counts alone and logs this once. It uses Redis again as soon as Redis is back."""
     here, again = "limits are counted in this process", "limits are counted in Redis again"
     port = free_port()
     with redis(tmp_path, port) as url, serving(env | {"NOWSERVING_REDIS_URL": url}, tmp_path) as server:
         with at(server, address) as guest:
-            assert standing(guest.get(SITES)) == (60, 59)
-            _end_redis(url, guest)
+            assert limit_and_rest(guest.get(SITES)) == (60, 59)
+            _freeze_and_kill_redis(url, guest)
             assert _logged(server, here) == 1
         with redis(tmp_path, port), at(server, address) as guest:
             until = time.monotonic() + 15
             while not _logged(server, again):
-                assert time.monotonic() < until, "never came back to Redis"
+                assert time.monotonic() < until, "the server never returned to Redis"
                 assert guest.get("/api/v1/session").status_code in (401, 429)
                 time.sleep(0.2)
             assert guest.get(SITES).status_code == 401
-    # On a busy machine one that is back may take too long once more: that is said once, too, and so is its end.
+    # On a busy machine, Redis may be too slow once more after its return. The server logs this once, and its end once.
     said = [line for line in _lines(server) if line.startswith((here, again))]
     assert [line.startswith(here) for line in said] == [index % 2 == 0 for index in range(len(said))], said
 
 
-def _end_redis(url: str, guest: httpx.Client) -> None:
-    """Have Redis fall silent, then die, while the guest goes on asking."""
+def _freeze_and_kill_redis(url: str, guest: httpx.Client) -> None:
+    """Freeze Redis, then kill it, while the guest continues to send requests."""
     with Redis.from_url(url) as client:
         process_id = client.info("server")["process_id"]
     os.kill(process_id, signal.SIGSTOP)
@@ -263,23 +265,23 @@ def _end_redis(url: str, guest: httpx.Client) -> None:
     answer = guest.get(SITES)
     took = time.monotonic() - began
     assert answer.status_code == 401
-    assert standing(answer) == (60, 59)  # of this process's own
+    assert limit_and_rest(answer) == (60, 59)  # counted in this process
     assert took < 0.6  # 200 ms for Redis, once
     quick = []
     for _ in range(20):
         began = time.monotonic()
         assert guest.get(SITES).status_code == 401
         quick.append(time.monotonic() - began)
-    assert sorted(quick)[len(quick) // 2] < 0.1, quick  # the others do not wait for Redis
+    assert sorted(quick)[len(quick) // 2] < 0.1, quick  # later requests do not wait for Redis
     os.kill(process_id, signal.SIGKILL)
 
 
 def _logged(server: Server, what: str) -> int:
-    """Return how many lines of a server's log begin with these words."""
+    """Return the number of events in a server's log that begin with ``what``."""
     return sum(line.startswith(what) for line in _lines(server))
 
 
 def _lines(server: Server) -> list[str]:
-    """Return what a server's log says, line by line."""
+    """Return the events of a server's log, line by line."""
     lines = server.log.read_text().splitlines()
     return [json.loads(line)["event"] for line in lines if line.startswith("{")]

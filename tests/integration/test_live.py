@@ -1,4 +1,4 @@
-"""The live line through running servers: what a screen is sent, and what it shows after something went wrong."""
+"""The live stream through running servers: the messages of a screen, and its view after a failure."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ def display_address(server: Server, seeded: Seed) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("follow", [sse, websocket])
-def test_a_call_is_seen_everywhere(server: Server, seeded: Seed, desk: httpx.Client, follow: Follow) -> None:
-    """One press of "next": the display, the desk and the patient's phone change."""
+def test_call_appears_on_every_screen(server: Server, seeded: Seed, desk: httpx.Client, follow: Follow) -> None:
+    """One press of "next" changes the display, the desk and the patient's phone."""
     with ExitStack() as stack:
         display = stack.enter_context(follow(*display_address(server, seeded)))
         reception = stack.enter_context(follow(f"{server.url}/live/sites/{seeded['site_id']}/desk", token_of(desk)))
@@ -105,8 +105,8 @@ def test_a_call_is_seen_everywhere(server: Server, seeded: Seed, desk: httpx.Cli
 
 
 @pytest.mark.parametrize("follow", [sse, websocket])
-def test_the_law_through_a_running_server(server: Server, seeded: Seed, desk: httpx.Client, follow: Follow) -> None:
-    """After a sequence of commands every screen shows what a fresh snapshot shows, and its digests agreed throughout."""
+def test_law_holds_through_a_running_server(server: Server, seeded: Seed, desk: httpx.Client, follow: Follow) -> None:
+    """After a sequence of commands every screen equals a fresh snapshot, and all its digests have agreed."""
     first, second = seeded["point_ids"]
     addresses = [
         display_address(server, seeded),
@@ -134,7 +134,7 @@ def test_the_law_through_a_running_server(server: Server, seeded: Seed, desk: ht
             with follow(*address) as fresh:
                 fresh.wait(lambda each: each.cells, what="a snapshot")
                 until = time.monotonic() + 20
-                while True:  # the clock may quote waits anew, or a display be told of, between the two
+                while True:  # between the two, the clock may renew quotes, or a display may be reported
                     at = max(fresh.seq, screen.seq)
                     for each in (fresh, screen):
                         each.wait(lambda one, to=at: one.seq >= to, what="the same number")  # type: ignore[misc]
@@ -145,7 +145,7 @@ def test_the_law_through_a_running_server(server: Server, seeded: Seed, desk: ht
             screen.wait(lambda each, seen=beats: each.kinds().count("heartbeat") > seen, what="a heartbeat")  # type: ignore[misc]
             assert screen.disagreed == []
         until = time.monotonic() + 20
-        while True:  # and between these two
+        while True:  # the same may happen between these two
             board = desk.get(f"/api/v1/sites/{seeded['site_id']}/board").json()
             screens[1].wait(lambda each, to=board["seq"]: each.seq >= to, what="the board's number")  # type: ignore[misc]
             if board["seq"] == screens[1].seq or time.monotonic() > until:
@@ -159,8 +159,8 @@ def _other_queue(desk: httpx.Client, seeded: Seed, entry_id: int) -> int:
     return next(int(queue_id) for queue_id in seeded["queue_ids"] if queue_id != present)
 
 
-def test_a_patient_is_late_comes_back_and_leaves(server: Server, seeded: Seed, desk: httpx.Client) -> None:
-    """From the patient's own page, by the ticket's token: the desk sees it at once, and call-next passes over."""
+def test_patient_reports_lateness_returns_and_leaves(server: Server, seeded: Seed, desk: httpx.Client) -> None:
+    """The patient uses their own page, by the ticket's token. The desk sees each step at once, and call-next skips them."""
     first, second = seeded["tickets"][0], seeded["tickets"][1]
     with (
         sse(f"{server.url}/live/sites/{seeded['site_id']}/desk", token_of(desk)) as reception,
@@ -178,13 +178,13 @@ def test_a_patient_is_late_comes_back_and_leaves(server: Server, seeded: Seed, d
         do(patient, "running-late", entry_id=entry_id, minutes=0)
         phone.wait(lambda each: each.cells["ticket"]["absent_until"] is None, what="here again")
         do(patient, "leave", entry_id=entry_id)
-        phone.wait(lambda each: each.cells["ticket"]["state"] == "left", what="the leaving")
-        reception.wait(lambda each: key not in each.cells, what="the leaving")
+        phone.wait(lambda each: each.cells["ticket"]["state"] == "left", what="the departure")
+        reception.wait(lambda each: key not in each.cells, what="the departure")
 
 
 @pytest.mark.parametrize("follow", [sse, websocket])
-def test_resume(server: Server, seeded: Seed, desk: httpx.Client, follow: Follow) -> None:
-    """A screen that comes back with its last id gets only what has changed; with nothing new, a heartbeat at once."""
+def test_resumed_screen_gets_only_the_changes(server: Server, seeded: Seed, desk: httpx.Client, follow: Follow) -> None:
+    """A screen that resumes with its last id gets only the changes. Without any, it gets a heartbeat at once."""
     address = display_address(server, seeded)
     with follow(*address) as before:
         before.wait(lambda each: each.cells, what="a snapshot")
@@ -199,13 +199,13 @@ def test_resume(server: Server, seeded: Seed, desk: httpx.Client, follow: Follow
         }
         assert after.messages[0][2]["seq"] >= done["seq"]
     with follow(*address, resume=after) as again:
-        took = again.wait(lambda each: each.messages, what="a sign of life")
+        took = again.wait(lambda each: each.messages, what="a heartbeat")
         assert again.kinds()[0] == "heartbeat"
         assert took < HEARTBEAT * 10
         assert again.disagreed == []
 
 
-def test_the_header_beats_the_query_and_foreign_ids_get_a_snapshot(server: Server, seeded: Seed, desk: httpx.Client) -> None:
+def test_header_overrides_query_and_foreign_ids_get_a_snapshot(server: Server, seeded: Seed, desk: httpx.Client) -> None:
     url, token = display_address(server, seeded)
     with sse(url, token) as first:
         first.wait(lambda each: each.cells)
@@ -226,7 +226,7 @@ def test_the_header_beats_the_query_and_foreign_ids_get_a_snapshot(server: Serve
             assert screen.kinds()[0] == "snapshot", foreign
 
 
-def test_heartbeats_come_in_time_and_prove_the_view(server: Server, seeded: Seed) -> None:
+def test_heartbeats_are_on_time_with_the_digest_of_the_view(server: Server, seeded: Seed) -> None:
     with sse(*display_address(server, seeded)) as screen:
         screen.wait(lambda each: each.kinds().count("heartbeat") >= 5, HEARTBEAT * 20, "five heartbeats")
         beats = [body for kind, _, body in screen.messages if kind == "heartbeat"]
@@ -238,7 +238,7 @@ def test_heartbeats_come_in_time_and_prove_the_view(server: Server, seeded: Seed
         assert snapshot["heartbeat_ms"] == HEARTBEAT * 1000
 
 
-def test_the_wire_of_server_sent_events(server: Server, seeded: Seed) -> None:
+def test_event_stream_has_standard_headers_and_framing(server: Server, seeded: Seed) -> None:
     url, token = display_address(server, seeded)
     with server.client(token) as client, client.stream("GET", url) as answer:
         assert answer.status_code == 200
@@ -256,8 +256,8 @@ def test_the_wire_of_server_sent_events(server: Server, seeded: Seed) -> None:
         assert head.headers["content-type"].startswith("text/event-stream")
 
 
-def test_one_stream_too_many(env: dict[str, str], folder: Path, server: Server, seeded: Seed) -> None:
-    """Over the cap an event stream says goodbye in 200, which a browser's EventSource survives; a WebSocket gets 503."""
+def test_stream_over_the_cap_is_refused(env: dict[str, str], folder: Path, server: Server, seeded: Seed) -> None:
+    """Over the cap, an event stream gets status 200 and a bye, which an EventSource survives. A WebSocket gets 503."""
     capped = env | {"NOWSERVING_MAX_STREAMS_PER_TOKEN": "1"}
     with serving(capped, folder, name="capped") as other:
         url, token = display_address(other, seeded)
@@ -272,10 +272,10 @@ def test_one_stream_too_many(env: dict[str, str], folder: Path, server: Server, 
             assert refusal.value.response.status_code == 503
         time.sleep(0.3)
         with sse(url, token) as third:
-            third.wait(lambda each: each.cells, what="a place that was free again")
+            third.wait(lambda each: each.cells, what="a snapshot in the free place")
 
 
-def test_a_websocket_refusal_is_a_close_code(server: Server, seeded: Seed) -> None:
+def test_refused_websocket_gets_a_close_code(server: Server, seeded: Seed) -> None:
     url, _ = display_address(server, seeded)
     with connect(url.replace("http", "ws"), additional_headers={"Authorization": "Bearer d1-nonsense"}) as socket:
         with pytest.raises(Exception, match="not_signed_in"):
@@ -283,8 +283,10 @@ def test_a_websocket_refusal_is_a_close_code(server: Server, seeded: Seed) -> No
         assert socket.close_code == 3500
 
 
-def test_drain(env: dict[str, str], folder: Path, server: Server, seeded: Seed) -> None:
-    """SIGTERM: every stream is told when to come back, the server exits with status 0, and screens resume elsewhere."""
+def test_drain_sends_byes_and_screens_resume_elsewhere(
+    env: dict[str, str], folder: Path, server: Server, seeded: Seed
+) -> None:
+    """At SIGTERM every bye says when to reconnect, the server exits with status 0, and screens resume elsewhere."""
     with serving(env, folder, name="drained") as other, ExitStack() as stack:
         screens = [stack.enter_context(sse(*display_address(other, seeded))) for _ in range(10)]
         screens += [stack.enter_context(websocket(*display_address(other, seeded))) for _ in range(5)]
@@ -305,7 +307,7 @@ def test_drain(env: dict[str, str], folder: Path, server: Server, seeded: Seed) 
 
 @pytest.fixture
 def pair(mysql_url: str, tmp_path: Path) -> Iterator[Callable[..., tuple[Server, Server, Seed]]]:
-    """Start two server processes on one MariaDB, with the bus that is asked for."""
+    """Start two server processes on one MariaDB, with or without a bus."""
     with ExitStack() as stack:
 
         def start(redis_url: str | None) -> tuple[Server, Server, Seed]:
@@ -319,7 +321,7 @@ def pair(mysql_url: str, tmp_path: Path) -> Iterator[Callable[..., tuple[Server,
 
 
 def _seconds_to_see(first: Server, second: Server, seeded: Seed, calls: int) -> list[float]:
-    """Do commands at the first server; return how long the second's display took to show each."""
+    """Send commands to the first server; return the seconds until the second server's display shows each."""
     took = []
     with (
         first.client(first.sign_in(seeded, "receptionist")) as desk,
@@ -335,21 +337,21 @@ def _seconds_to_see(first: Server, second: Server, seeded: Seed, calls: int) -> 
     return took
 
 
-def test_two_processes_over_redis(pair: Any, redis_url: str) -> None:
-    """A command at one process is on the screens of another long before the once-a-second look at the log."""
+def test_redis_carries_changes_between_processes(pair: Any, redis_url: str) -> None:
+    """The screens of another process show a command long before the next check of the log, once a second."""
     first, second, seeded = pair(redis_url)
     took = _seconds_to_see(first, second, seeded, 5)
     assert sorted(took)[2] < 0.5, took
 
 
-def test_two_processes_without_a_bus(pair: Any) -> None:
-    """No bus at all costs a second, never an update."""
+def test_changes_reach_other_processes_without_a_bus(pair: Any) -> None:
+    """Without a bus, an update comes up to a second later, but always comes."""
     first, second, seeded = pair(None)
     assert max(_seconds_to_see(first, second, seeded, 4)) < 2.5
 
 
-def test_redis_freezes_dies_and_returns(pair: Any, tmp_path: Path) -> None:
-    """Redis stopped dead, killed, started again: commands and screens go on; afterwards the bus is fast again."""
+def test_screens_survive_a_frozen_and_a_killed_redis(pair: Any, tmp_path: Path) -> None:
+    """Redis freezes, is killed and starts again: commands and screens continue. Afterwards the bus is fast again."""
     port = free_port()
     with ExitStack() as stack:
         url = stack.enter_context(redis(tmp_path, port))
@@ -365,7 +367,7 @@ def test_redis_freezes_dies_and_returns(pair: Any, tmp_path: Path) -> None:
             os.kill(pid, signal.SIGCONT)
         os.kill(pid, signal.SIGKILL)
         assert max(_seconds_to_see(first, second, seeded, 2)) < 2.5
-        assert httpx.get(f"{second.url}/health/ready").status_code == 200, "a bus that is away is no reason to go"
+        assert httpx.get(f"{second.url}/health/ready").status_code == 200, "a server without its bus is still ready"
         stack.enter_context(redis(tmp_path, port))
         _until_healthy(first, second)
         assert sorted(_seconds_to_see(first, second, seeded, 3))[1] < 0.5
@@ -380,7 +382,7 @@ def _redis_pid(port: int) -> int:
                 continue
             if b"redis-server" in command and f":{port}".encode() in command:
                 return int(entry.name)
-    raise AssertionError("no such Redis")
+    raise AssertionError("no Redis listens on this port")
 
 
 def _until_healthy(*servers: Server) -> None:
@@ -391,8 +393,8 @@ def _until_healthy(*servers: Server) -> None:
             time.sleep(0.1)
 
 
-def test_a_server_killed_between_commit_and_publish(pair: Any, redis_url: str) -> None:
-    """kill -9 right after the answer: whatever was published or not, the other server's screens show it."""
+def test_call_survives_a_kill_between_commit_and_publish(pair: Any, redis_url: str) -> None:
+    """kill -9 right after the answer: the other server's screens show the call, published or not."""
     first, second, seeded = pair(redis_url)
     with sse(*display_address(second, seeded)) as display, first.client(first.sign_in(seeded, "receptionist")) as desk:
         display.wait(lambda each: each.cells)
