@@ -1,4 +1,4 @@
-"""The load test itself runs: receptionists, rooms, displays and patients against a running server, and it can fail."""
+"""The load test passes on a running server, with receptionists, rooms, displays and patients. It can also fail."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _locust(server: Server, folder: Path, seed_file: Path, seconds: int) -> subp
     )  # fmt: skip
 
 
-def test_twenty_seconds_of_load(sqlite_url: str, tmp_path: Path) -> None:
+def test_load_test_passes_on_a_healthy_server(sqlite_url: str, tmp_path: Path) -> None:
     env = environment(sqlite_url, NOWSERVING_HEARTBEAT_SECONDS="2")
     seed_file = tmp_path / "seed.json"
     seed_file.write_text(json.dumps(seed(env, points=4, tickets=30, displays=2)))
@@ -49,8 +49,8 @@ def test_twenty_seconds_of_load(sqlite_url: str, tmp_path: Path) -> None:
     assert any("call-next" in name and int(row["Request Count"]) > 0 for (_, name), row in rows.items())
 
 
-def test_a_frozen_server_is_a_failed_load(sqlite_url: str, tmp_path: Path) -> None:
-    """A display that hears nothing for two and a half heartbeats is counted as a failure."""
+def test_load_test_fails_on_a_frozen_server(sqlite_url: str, tmp_path: Path) -> None:
+    """A display without a message for two and a half heartbeats counts as a failure."""
     env = environment(sqlite_url, NOWSERVING_HEARTBEAT_SECONDS="0.5")
     seed_file = tmp_path / "seed.json"
     seed_file.write_text(json.dumps(seed(env, points=4, tickets=5, displays=1)))

@@ -1,4 +1,4 @@
-"""A commit whose answer is lost is not done twice, and a commit that is lost is done once: for every kind of command."""
+"""Every kind of command takes effect exactly once, whether its commit or the database's answer to it is lost."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ pytestmark = pytest.mark.long
 TURNS = 1500
 LOSSES: tuple[Loss, ...] = ("answer", "commit")
 CALLERS = 4
-EACH = 60
+COMMANDS_PER_CALLER = 60
 
 
 @pytest.fixture
@@ -77,10 +77,10 @@ def _post(client: httpx.Client, command: Command, key: str) -> httpx.Response:
     return client.post(f"/api/v1/commands/{command.name_on_wire()}", json=body, headers={"Idempotency-Key": key})
 
 
-def test_every_command_is_done_once_whatever_is_lost_of_its_commit(
+def test_every_command_survives_a_lost_commit_or_answer(
     mysql_url: str, proxy: LossyProxy, seeded: Seed, tmp_path: Path
 ) -> None:
-    """Each command is sent once and answered 200: the server's own retry finds out what had been done."""
+    """Each command is sent once and gets 200: the server's own retry finds out whether the commit took effect."""
     lacking = {(name, loss) for name, command in COMMANDS.items() if not command.internal for loss in LOSSES}
     wanted = len(lacking)
     chance = random.Random(7)
@@ -90,7 +90,7 @@ def test_every_command_is_done_once_whatever_is_lost_of_its_commit(
             if not lacking:
                 break
             board = _read(mysql_url, seeded["site_id"])
-            command = _one_that_can_be_done(board, chance, {name for name, _ in lacking})
+            command = _possible_command(board, chance, {name for name, _ in lacking})
             name, key = command.name_on_wire(), f"turn-{turn}-"
             loss = next((each for each in LOSSES if (name, each) in lacking), None)
             if loss is not None:
@@ -105,11 +105,11 @@ def test_every_command_is_done_once_whatever_is_lost_of_its_commit(
         assert len(proxy.lost) == wanted
     truth = asyncio.run(truth_of(mysql_url, seeded["site_id"]))
     for key, body in answered.items():
-        assert truth.done[key] == [event["seq"] for event in body["events"]], "done once, as it was answered"
+        assert truth.done[key] == [event["seq"] for event in body["events"]], "done once, with the events of the answer"
 
 
-def _one_that_can_be_done(board: Board, chance: random.Random, wanted: set[str]) -> Command:
-    """Return a command that this board allows: one that is wanted, or now and then another, so that life goes on."""
+def _possible_command(board: Board, chance: random.Random, wanted: set[str]) -> Command:
+    """Return a command that this board allows: a wanted one, or sometimes another, so that the day continues."""
     choosy = chance.random() < 0.7
     while True:
         for _ in range(200):
@@ -123,10 +123,10 @@ def _one_that_can_be_done(board: Board, chance: random.Random, wanted: set[str])
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_what_the_clock_does_is_done_once(
+def test_tick_survives_a_lost_commit_or_answer(
     loss: Loss, mysql_url: str, proxy: LossyProxy, seeded: Seed, tmp_path: Path
 ) -> None:
-    """The server's own tick, which nobody sends and nobody repeats."""
+    """The tick is the server's own command: no client sends or repeats it."""
     proxy.lose(loss, "waits-quoted")
     asyncio.run(_make_quotes_old(mysql_url, seeded["site_id"]))
     with serving(environment(proxy.url), tmp_path):
@@ -147,14 +147,16 @@ def _ticks(url: str, site_id: int) -> list[str]:
     return [each.event.name_on_wire() for each in asyncio.run(log_of(url, site_id)) if each.actor == "clock"]
 
 
-def test_commits_lost_at_random_under_many_callers(mysql_url: str, proxy: LossyProxy, seeded: Seed, tmp_path: Path) -> None:
-    """A third of all commits is lost, one way or the other. Who hears "unavailable" repeats, as a client does."""
+def test_concurrent_commands_survive_randomly_lost_commits(
+    mysql_url: str, proxy: LossyProxy, seeded: Seed, tmp_path: Path
+) -> None:
+    """A third of all commits, or of their answers, is lost. Each caller repeats after "unavailable", as a client does."""
     answered: dict[str, dict[str, Any]] = {}
     with serving(environment(proxy.url), tmp_path) as server:
         token = server.sign_in(seeded, "admin")
         proxy.lose_at_random(0.33)
         with ThreadPoolExecutor(CALLERS) as pool:
-            jobs = [pool.submit(_call_again_and_again, server, token, mysql_url, seeded, each) for each in range(CALLERS)]
+            jobs = [pool.submit(_send_commands, server, token, mysql_url, seeded, each) for each in range(CALLERS)]
             for job in jobs:
                 answered |= job.result()
         proxy.lose_at_random(0)
@@ -162,16 +164,16 @@ def test_commits_lost_at_random_under_many_callers(mysql_url: str, proxy: LossyP
     truth = asyncio.run(truth_of(mysql_url, seeded["site_id"]))
     assert len(answered) > 50
     for key, body in answered.items():
-        assert truth.done[key] == [event["seq"] for event in body["events"]], "done once, as it was answered"
-    assert {key for key in truth.done if key.startswith("caller-")} == set(answered), "what was done was answered"
+        assert truth.done[key] == [event["seq"] for event in body["events"]], "done once, with the events of the answer"
+    assert {key for key in truth.done if key.startswith("caller-")} == set(answered), "every recorded command was answered"
 
 
-def _call_again_and_again(server: Server, token: str, url: str, seeded: Seed, number: int) -> dict[str, dict[str, Any]]:
+def _send_commands(server: Server, token: str, url: str, seeded: Seed, number: int) -> dict[str, dict[str, Any]]:
     chance = random.Random(number)
     actions = [each for each in ACTIONS if each not in ("night", "tick", "close-day", "close-point")]
     answered: dict[str, dict[str, Any]] = {}
     with server.client(token) as client:
-        for turn in range(EACH):
+        for turn in range(COMMANDS_PER_CALLER):
             key = f"caller-{number}-{turn}-"
             command = _command(_read(url, seeded["site_id"]), chance.choice(actions), chance.randrange(1000))
             for _ in range(30):
@@ -184,7 +186,7 @@ def _call_again_and_again(server: Server, token: str, url: str, seeded: Seed, nu
     return answered
 
 
-# That it can fail
+# The tests above can fail
 
 
 @pytest.mark.parametrize(
@@ -192,11 +194,11 @@ def _call_again_and_again(server: Server, token: str, url: str, seeded: Seed, nu
     [
         ("answer", [], 1),
         ("commit", [], 1),
-        ("answer", ["find"], 1),  # then the key of the recorded answers still refuses a second time, and says so
+        ("answer", ["find"], 1),  # the key of the recorded answers still refuses the second attempt, with an error
         ("answer", ["find", "record"], 2),
     ],
 )
-async def test_it_is_the_look_up_that_prevents_it(
+async def test_look_up_of_answers_prevents_a_second_ticket(
     loss: Loss,
     forgotten: list[str],
     times: int,
@@ -205,7 +207,7 @@ async def test_it_is_the_look_up_that_prevents_it(
     vault: Vault,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A server that forgets what it has answered gives two tickets, and this test sees both."""
+    """A server that forgets its answers issues two tickets, and the test detects both."""
     database = Database(proxy.url)
     try:
         await migrate(database)

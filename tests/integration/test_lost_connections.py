@@ -1,4 +1,4 @@
-"""The database's connections are killed in the middle of commands: nothing is half done, nothing is done twice."""
+"""Database connections are killed during commands: no command takes effect in part or twice."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ SECONDS = 8.0
 CALLERS = 6
 
 
-async def test_kill_in_the_middle(mysql_url: str, vault: Vault) -> None:
-    """Two executors, six callers, every kind of command; every connection is killed again and again.
+async def test_killed_connections_neither_lose_nor_repeat_commands(mysql_url: str, vault: Vault) -> None:
+    """Two executors and six callers use every kind of command, while their connections are killed repeatedly.
 
-    Whoever hears "unavailable" repeats with the same id, as a client does, and gets an answer or a refusal in the end.
+    A caller repeats after "unavailable" with the same id, as a client does, and finally gets an answer or a refusal.
     """
     databases = [Database(mysql_url), Database(mysql_url)]
     await migrate(databases[0])
@@ -75,13 +75,13 @@ async def test_kill_in_the_middle(mysql_url: str, vault: Vault) -> None:
             else:
                 pytest.fail("no answer after fifty repeats")
 
-    killer = asyncio.create_task(asyncio.to_thread(_kill_again_and_again, mysql_url, stop))
+    killer = asyncio.create_task(asyncio.to_thread(_kill_connections, mysql_url, stop))
     callers = [asyncio.create_task(caller(number)) for number in range(CALLERS)]
     await asyncio.sleep(SECONDS)
     stop.set()
     await asyncio.gather(*callers)
     killed = await killer
-    assert killed > 20, "the connections were killed"
+    assert killed > 20, "too few connections were killed"
 
     done: dict[str, list[int]] = defaultdict(list)
     async with databases[0].read() as connection:
@@ -95,11 +95,11 @@ async def test_kill_in_the_middle(mysql_url: str, vault: Vault) -> None:
     assert [row.seq for row in rows] == list(range(1, len(rows) + 1))
     assert len(answered) > 50
     for command_id, answer in answered.items():
-        assert done[command_id] == [event["seq"] for event in answer["events"]], "done once, as it was answered"
+        assert done[command_id] == [event["seq"] for event in answer["events"]], "done once, with the events of the answer"
     callers_ids = {command_id for command_id in done if command_id.partition("-")[0] in map(str, range(CALLERS))}
-    assert callers_ids <= set(answered), "whatever was done was answered in the end"
+    assert callers_ids <= set(answered), "every recorded command was answered"
     for executor in executors:
-        await executor.execute(_nothing(site_id), actor="staff:0", command_id=f"last-{id(executor)}")
+        await executor.execute(_harmless_command(site_id), actor="staff:0", command_id=f"last-{id(executor)}")
     fresh = await Boards(databases[0]).board(site_id)
     assert facts(executors[1]._boards[site_id]) == facts(fresh)
     for database in databases:
@@ -114,12 +114,12 @@ def _command(board: Board, chance: random.Random) -> Command:
     return command
 
 
-def _nothing(site_id: int) -> Command:
+def _harmless_command(site_id: int) -> Command:
     return BroadcastMessage(site_id=site_id, message=None)
 
 
-def _kill_again_and_again(url: str, stop: asyncio.Event) -> int:
-    """Kill every other connection to the database, a few at a time, until told to stop; return how many died."""
+def _kill_connections(url: str, stop: asyncio.Event) -> int:
+    """Kill other connections to the database at random until ``stop`` is set; return the number of kills."""
     killed = 0
     chance = random.Random(7)
     name = make_url(url).database
@@ -130,7 +130,7 @@ def _kill_again_and_again(url: str, stop: asyncio.Event) -> int:
                 cursor.execute(_OTHERS, (name,))
                 for (identifier,) in cursor.fetchall():
                     if chance.random() < 0.5:
-                        with suppress(pymysql.err.OperationalError):  # it had gone by itself
+                        with suppress(pymysql.err.OperationalError):  # already closed
                             cursor.execute(f"KILL {int(identifier)}")
                             killed += 1
                 time.sleep(chance.uniform(0.02, 0.3))

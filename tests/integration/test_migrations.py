@@ -1,4 +1,4 @@
-"""The migrations make the tables that the code describes, on each engine."""
+"""The migrations create the tables that the code describes, on each engine."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.support.migrated import bring_up, made
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    """A database that the migrations themselves have brought up."""
+    """A database that the migrations have created."""
     database = Database(database_url)
     await migrate(database)
     yield database
@@ -43,10 +43,8 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "mysql"])
-async def test_the_copies_that_other_tests_use_are_what_the_migrations_make(
-    engine: str, database_server: URL, tmp_path: Path
-) -> None:
-    """The first that is brought up may be migrated, the second is copied; the third only migrates."""
+async def test_copied_test_databases_equal_migrated_ones(engine: str, database_server: URL, tmp_path: Path) -> None:
+    """The first database may be migrated, the second is a copy. The third is always migrated."""
     found = []
     for number, bring in enumerate((bring_up, bring_up, migrate)):
         with ExitStack() as stack:
@@ -65,7 +63,7 @@ async def test_the_copies_that_other_tests_use_are_what_the_migrations_make(
     assert "alembic_version" in migrated[1]
 
 
-async def test_from_nothing_to_head(database_url: str) -> None:
+async def test_migrate_brings_an_empty_database_to_head(database_url: str) -> None:
     database = Database(database_url)
     try:
         lacking = await pending(database)
@@ -77,8 +75,8 @@ async def test_from_nothing_to_head(database_url: str) -> None:
         await database.close()
 
 
-async def test_the_tables_are_those_of_the_code(database: Database) -> None:
-    """No difference in tables, columns, types or keys; and every generated column is generated."""
+async def test_migrated_tables_match_the_code(database: Database) -> None:
+    """No table, column, type or key differs, and every generated column is generated."""
 
     def differences(connection: Connection) -> list[Any]:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "target_metadata": metadata})
@@ -92,8 +90,8 @@ async def test_the_tables_are_those_of_the_code(database: Database) -> None:
         assert await connection.run_sync(generated) == {"busy_point_id", "open_visit_id"}
 
 
-async def test_the_events_of_an_older_log_get_their_entries(setup: Seeder, database: Database) -> None:
-    """Back to before the columns and up again: each event has the entries that it had, and an entry its first call."""
+async def test_migration_fills_the_entries_of_older_events(setup: Seeder, database: Database) -> None:
+    """After a downgrade and an upgrade, each event has its entries again, and the called entry its first call."""
     seed = await setup.seed(points=1, tickets=2, displays=1)
     site_id, point_id = seed["site_id"], seed["point_ids"][0]
     one, other = [
@@ -130,8 +128,8 @@ async def test_the_events_of_an_older_log_get_their_entries(setup: Seeder, datab
     assert sum(bool(at) for _, at in after[2]) == 1
 
 
-async def test_what_was_recorded_before_there_were_chains_is_chained(setup: Seeder, database: Database) -> None:
-    """The migration makes of an older log the very chain that the commands would have made."""
+async def test_migration_chains_an_older_log(setup: Seeder, database: Database) -> None:
+    """The migration computes the same chain for an older log that the commands compute."""
     seed = await setup.seed(points=1, tickets=2, displays=1)
     await setup.do(ChangeSite(site_id=seed["site_id"], names_on_display=True))
     await setup.do(IssueTicket(queue_id=seed["queue_ids"][0], name="Ada Lovelace", name_on_display=True))

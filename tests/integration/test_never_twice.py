@@ -1,4 +1,4 @@
-"""Two receptionists never call the same patient: four client processes against running servers, many times over."""
+"""Two receptionists never call the same patient: four client processes call at running servers, in many repeats."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ WAITING = 100
 def test_each_entry_is_called_at_most_once(
     engine: str, servers: int, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    """200 concurrent calls at 20 points over 100 waiting entries, `REPEATS` times, each time at a new site."""
+    """200 concurrent calls at 20 points for 100 waiting entries, `REPEATS` times, each time at a new site."""
     url = request.getfixturevalue(f"{engine}_url")
     redis_url = request.getfixturevalue("redis_url") if servers > 1 else None
     env = environment(url, redis_url, NOWSERVING_LOG_LEVEL="warning")
@@ -43,28 +43,28 @@ def test_each_entry_is_called_at_most_once(
     with ExitStack() as stack:
         running = [stack.enter_context(serving(env, tmp_path, name=f"server{index}")) for index in range(servers)]
         pool = stack.enter_context(ProcessPoolExecutor(CALLERS, multiprocessing.get_context("spawn")))
-        # Filling the sites costs more than calling in them: the callers' processes do it side by side.
+        # It takes longer to fill a site than to call there: the callers' processes fill the sites in parallel.
         filling = [pool.submit(seed, env, POINTS, WAITING, 0) for _ in range(REPEATS)]
         for seeded in [site.result() for site in filling]:
-            outcomes = _press_all(running, pool, seeded)
-            _check(outcomes, seeded)
+            outcomes = _call_at_every_point(running, pool, seeded)
+            _check_outcomes(outcomes, seeded)
             asyncio.run(_check_store(url, seeded, outcomes))
 
 
-def _press_all(running: list[Server], pool: ProcessPoolExecutor, seeded: Seed) -> list[Outcome]:
+def _call_at_every_point(running: list[Server], pool: ProcessPoolExecutor, seeded: Seed) -> list[Outcome]:
     token = running[0].sign_in(seeded, "receptionist")
     urls = [server.url for server in running]
-    # Each process calls at every point: every point is fought for by all of them.
+    # Each process calls at every point, so that all processes compete for it.
     jobs = [pool.submit(burst, urls, token, seeded["point_ids"], CALLS // CALLERS) for _ in range(CALLERS)]
     return [outcome for job in jobs for outcome in job.result()]
 
 
-def _check(outcomes: list[Outcome], seeded: Seed) -> None:
+def _check_outcomes(outcomes: list[Outcome], seeded: Seed) -> None:
     assert len(outcomes) == CALLS
     called = [outcome for outcome in outcomes if outcome.status == 200]
     assert max(Counter(outcome.entry_id for outcome in called).values()) == 1
     assert max(Counter(outcome.point_id for outcome in called).values()) == 1
-    assert {outcome.point_id for outcome in called} == set(seeded["point_ids"]), "every point got somebody"
+    assert {outcome.point_id for outcome in called} == set(seeded["point_ids"]), "every point has a patient"
     refused = {outcome.code for outcome in outcomes if outcome.status != 200}
     assert refused == {"point_busy"}
 

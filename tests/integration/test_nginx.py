@@ -1,4 +1,4 @@
-"""Through a real nginx, with two server processes behind it."""
+"""A real nginx, with two server processes behind it."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def desk(servers: tuple[Server, Server], proxy: Proxy, seeded: Seed) -> Iterator
         yield client
 
 
-def test_a_call_is_on_every_screen_at_once(proxy: Proxy, seeded: Seed, desk: httpx.Client) -> None:
-    """Streams through nginx are not held back: each call is seen on both transports long before a heartbeat's worth."""
+def test_nginx_does_not_delay_streams(proxy: Proxy, seeded: Seed, desk: httpx.Client) -> None:
+    """Both transports show each call long before the next heartbeat."""
     display = seeded["displays"][0]
     url = f"{proxy.url}/live/displays/{display['id']}"
     with sse(url, display["token"]) as screen, websocket(url, display["token"]) as other:
@@ -66,8 +66,10 @@ def test_a_call_is_on_every_screen_at_once(proxy: Proxy, seeded: Seed, desk: htt
         assert screen.disagreed == other.disagreed == []
 
 
-def test_one_server_dies(proxy: Proxy, servers: tuple[Server, Server], seeded: Seed, desk: httpx.Client) -> None:
-    """kill -9 one of two: its screens come back through the other by their last id, and the desk goes on."""
+def test_screens_and_desk_survive_the_kill_of_one_server(
+    proxy: Proxy, servers: tuple[Server, Server], seeded: Seed, desk: httpx.Client
+) -> None:
+    """kill -9 for one of two servers: its screens resume at the other by their last id, and the desk continues."""
     display = seeded["displays"][0]
     url = f"{proxy.url}/live/displays/{display['id']}"
     with sse(url, display["token"]) as first, sse(url, display["token"]) as second:
@@ -92,14 +94,14 @@ def test_one_server_dies(proxy: Proxy, servers: tuple[Server, Server], seeded: S
             assert f"entry:{done[0]['entry']['id']}" in resumed.cells
 
 
-def test_refusals_have_the_shape(proxy: Proxy, desk: httpx.Client) -> None:
+def test_refusals_have_the_shape_of_errors(proxy: Proxy, desk: httpx.Client) -> None:
     too_large = desk.post("/api/v1/commands/call-next", content=b"x" * 200_000)
     assert too_large.status_code == 413
     assert too_large.json()["error"]["code"] == "body_too_large"
     assert desk.get("/api/v1/nowhere").json()["error"]["code"] == "not_found"
 
 
-def test_the_log_keeps_no_token(proxy: Proxy, seeded: Seed, desk: httpx.Client) -> None:
+def test_logs_contain_no_token(proxy: Proxy, seeded: Seed, desk: httpx.Client) -> None:
     ticket, display = seeded["tickets"][0]["token"], seeded["displays"][0]
     assert desk.get(f"/t/{ticket}").status_code == 200
     with (
@@ -118,7 +120,7 @@ def test_the_log_keeps_no_token(proxy: Proxy, seeded: Seed, desk: httpx.Client) 
         assert secret not in logs
 
 
-def test_pages_come_compressed_and_streams_do_not(proxy: Proxy, seeded: Seed, desk: httpx.Client) -> None:
+def test_pages_are_compressed_and_streams_are_not(proxy: Proxy, seeded: Seed, desk: httpx.Client) -> None:
     file = desk.get("/static/css/base.css", headers={"Accept-Encoding": "gzip"})
     assert file.headers["content-encoding"] == "gzip"
     assert file.headers["x-content-type-options"] == "nosniff"

@@ -1,4 +1,4 @@
-"""Streams that come and go leave nothing behind; `loadtests/bench_leaks.py` is the whole measurement."""
+"""Closed streams leave nothing behind in the server. `loadtests/bench_leaks.py` is the full measurement."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from pathlib import Path
 
 from loadtests.bench_leaks import AT_MOST_BYTES, measure
 
-WARM = 2_000  # until the memory's own reserves have come to rest
+WARM = 2_000  # streams, until the reserves of the memory allocator are stable
 ROUND = 500
-# Where each stream has tasks of its own, the reserves take longer to come to rest.
+# If each stream has tasks of its own, the reserves take longer to become stable.
 ROUNDS = 14 if os.environ.get("NOWSERVING_TEST_HAND_OFF") == "off" else 4
-OF_ALL = 20_000  # streams, over which no more than `AT_MOST_BYTES` may be added
+BENCH_STREAMS = 20_000  # streams, which may add `AT_MOST_BYTES` in total
 
 
-def test_streams_that_come_and_go_leave_nothing_behind(tmp_path: Path) -> None:
-    """What is kept for each stream adds to every round; what the memory's own reserves take, to some."""
+def test_closed_streams_leave_nothing_behind(tmp_path: Path) -> None:
+    """Memory that is kept for each stream grows in every round; the reserves of the allocator grow in some."""
     grown = measure(tmp_path, [WARM, *[ROUND] * ROUNDS])[1:]
     assert min(files for _, files in grown) <= 0, grown
-    assert min(bytes_ for bytes_, _ in grown) <= AT_MOST_BYTES * ROUND / OF_ALL, grown
+    assert min(bytes_ for bytes_, _ in grown) <= AT_MOST_BYTES * ROUND / BENCH_STREAMS, grown

@@ -1,4 +1,4 @@
-"""What a running server says of itself: health, metrics, logs; and what none of them ever says."""
+"""Health, metrics and logs of a running server, and the data that none of them contains."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CANARIES = ("Wilhelmina Canary", "Wilhelmina", "+49 170 5550123", "5550123")
 
 
 def _figures(url: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-    """Return every sample that Prometheus would read, by its name and labels."""
+    """Return every sample that Prometheus would read, by name and labels."""
     text = httpx.get(f"{url}/metrics").text
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
@@ -26,7 +26,7 @@ def _figures(url: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     }
 
 
-def test_the_figures_move_and_the_log_is_json_without_anything_personal(sqlite_url: str, tmp_path: Path) -> None:
+def test_metrics_move_and_logs_are_json_without_personal_data(sqlite_url: str, tmp_path: Path) -> None:
     env = environment(sqlite_url, NOWSERVING_LOG_LEVEL="debug")
     seeded = seed(env, points=1, tickets=1, displays=1)
     display = seeded["displays"][0]
@@ -87,8 +87,8 @@ def test_the_figures_move_and_the_log_is_json_without_anything_personal(sqlite_u
         assert secret not in figures
 
 
-def test_ready_names_what_fails(sqlite_url: str, tmp_path: Path) -> None:
-    """A database that is not of this version is named by readiness; liveness asks nobody."""
+def test_readiness_names_the_failed_check(sqlite_url: str, tmp_path: Path) -> None:
+    """Readiness names a database of another version. Liveness checks nothing."""
     env = environment(sqlite_url)
     seed(env, points=1, tickets=0, displays=0)
     with serving(env, tmp_path) as server, server.client() as client:
@@ -104,8 +104,8 @@ def test_ready_names_what_fails(sqlite_url: str, tmp_path: Path) -> None:
         assert client.get("/health/live").status_code == 200
 
 
-def test_only_its_own_host_names_are_answered(sqlite_url: str, tmp_path: Path) -> None:
-    """Health and metrics answer to any name: whoever asks a process directly knows it by another."""
+def test_unknown_host_names_are_refused(sqlite_url: str, tmp_path: Path) -> None:
+    """Health and metrics accept any host name: a monitor addresses a process directly, by another name."""
     env = environment(sqlite_url, NOWSERVING_ALLOWED_HOSTS="clinic.example,*.clinic.example")
     with serving(env, tmp_path) as server, server.client() as client:
         for name in ("clinic.example", "CLINIC.example:8443", "a.clinic.example", "b.a.clinic.example:80"):
