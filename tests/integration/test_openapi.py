@@ -1,7 +1,7 @@
-"""The document against a running server: the document promises every answer, good or bad.
+"""The OpenAPI document against a running server: the document describes every answer, success or error.
 
-The commands are driven by the document alone, so a new one is driven too: with the ids that the site has and values that
-the schemas allow, in a changing order, until each has been done once.
+The document alone drives the commands, so a new command is driven too: with the ids of the site and with values that the
+schemas allow, in a changing order, until each command has succeeded once.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from tests.unit.transport.spec.test_openapi import Checker
 Json = dict[str, Any]
 COMMANDS = "/api/v1/commands/"
 ROUNDS = 60
-TRIES = 20  # of one command in a round, until it has been done
-# What every round begins with: else it is chance whether anybody is there to whom the rest can happen.
-DAYS_WORK = [f"{COMMANDS}{name}" for name in ("open-queue", "open-point", "issue-ticket", "call-next")]
-DAYS_TRIES = 4
-AGAIN = 0.4  # how often it is done once more in a later one: what was undone, closed or paused must go on
+TRIES = 20  # of one command in a round, until it has succeeded
+# Every round begins with these commands. Otherwise only chance would give the other commands a patient.
+FIRST = [f"{COMMANDS}{name}" for name in ("open-queue", "open-point", "issue-ticket", "call-next")]
+FIRST_TRIES = 4
+REPEAT_CHANCE = 0.4  # that a later round repeats a command: undone, closed or paused records must be usable again
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def seeded(env: dict[str, str]) -> Seed:
 
 @pytest.fixture(scope="module")
 def driven(env: dict[str, str], seeded: Seed) -> Seed:
-    """Another site, for the test that changes everything."""
+    """Another site, for the test that changes all records."""
     return seed(env, points=3, tickets=6, displays=2)
 
 
@@ -64,11 +64,11 @@ def server(env: dict[str, str], driven: Seed, folder: Path) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def checker(server: Server) -> Checker:
-    """The document as this server serves it."""
+    """A checker of the document that this server serves."""
     answer = httpx.get(f"{server.url}/api/openapi.json")
     assert answer.headers["cache-control"] == "no-cache"
     checker = Checker(answer.json())
-    promised(checker, "get", "/api/openapi.json", answer)
+    documented(checker, "get", "/api/openapi.json", answer)
     return checker
 
 
@@ -84,8 +84,8 @@ def driving(server: Server, driven: Seed) -> Iterator[httpx.Client]:
         yield client
 
 
-def promised(checker: Checker, method: str, path: str, answer: httpx.Response) -> Json:
-    """Assert that the document promised this answer for the operation; return its body."""
+def documented(checker: Checker, method: str, path: str, answer: httpx.Response) -> Json:
+    """Assert that the document describes this answer of the operation; return its body."""
     responses = checker.document["paths"][path][method]["responses"]
     said = f"{method} {path}: {answer.status_code} {answer.text[:300]}"
     assert str(answer.status_code) in responses, said
@@ -106,7 +106,7 @@ def promised(checker: Checker, method: str, path: str, answer: httpx.Response) -
 
 
 class Driver:
-    """Makes up bodies for commands, from their schemas and from what the site has."""
+    """Builds bodies for commands, from their schemas and from the records of the site."""
 
     def __init__(self, checker: Checker, seeded: Seed) -> None:
         self.checker = checker
@@ -121,7 +121,7 @@ class Driver:
         }
 
     def learn(self, cells: Json) -> None:
-        """Remember the ids on a board, and a few of the entries that have left it."""
+        """Remember the ids on a board, and some entries that have left it."""
         now: dict[str, list[int]] = {}
         for key, cell in cells.items():
             kind, _, identifier = key.partition(":")
@@ -131,12 +131,12 @@ class Driver:
                 now.setdefault(f"entry {cell['state']}", []).append(int(identifier))
         gone = [each for each in self.known["entry"] if each not in now.get("entry", [])]
         now["device"] = [*now.get("display", []), *now.get("kiosk", [])]
-        now["record"] = now.get("kiosk", [])  # taking away what the others work with would end the day early
+        now["record"] = now.get("kiosk", [])  # the removal of records that other commands need would end the day early
         self.known = {kind: known for kind, known in self.known.items() if not kind.startswith("entry ")}
         self.known |= now | {"entry": [*now.get("entry", []), *gone[-3:]]}
 
     def body(self, schema: Json, path: str) -> Json:
-        """Return a body that the schema allows, with the optional fields now and then."""
+        """Return a body that the schema allows, with some of the optional fields."""
         fitting = [f"entry {state}" for state in WANTED.get(path.removeprefix(COMMANDS), ())]
         self.known["fitting"] = [each for kind in fitting for each in self.known.get(kind, [])]
         return {
@@ -148,13 +148,12 @@ class Driver:
     def _value(self, key: str, schema: Json, whole: Json) -> Any:
         self.made += 1
         if key in ("hours", "closed_on", "unmet_needs", "needs"):
-            return []  # always open, to whom nothing is in the way
+            return []  # always open, for every patient
         if key == "time_zone":
-            return self.random.choice(
-                ["UTC", "Africa/Abidjan"]
-            )  # of one clock: another would turn the day, and end all there is
+            # Zones of equal time: another one would turn the day, and end all entries.
+            return self.random.choice(["UTC", "Africa/Abidjan"])
         if key == "day_turns_at_minutes":
-            return 240  # for the same reason: what is earlier has passed already, in the small hours
+            return 240  # for the same reason: in the small hours, an earlier time has already passed
         noun = key.removesuffix("s").removesuffix("_id").rpartition("_")[2]
         if key == "entry_id" and self.known["fitting"] and self.random.random() < 0.8:
             return self.random.choice(self.known["fitting"])
@@ -172,9 +171,7 @@ class Driver:
         return whole["examples"][0].get(key, plain) if self.checker.problems(plain, schema) else plain
 
 
-def test_every_command_can_be_carried_out_and_answers_as_promised(
-    checker: Checker, driving: httpx.Client, driven: Seed
-) -> None:
+def test_every_command_succeeds_and_answers_as_documented(checker: Checker, driving: httpx.Client, driven: Seed) -> None:
     driver = Driver(checker, driven)
     paths = [path for path in checker.document["paths"] if path.startswith(COMMANDS)]
     schemas = {
@@ -184,30 +181,32 @@ def test_every_command_can_be_carried_out_and_answers_as_promised(
     board = f"/api/v1/sites/{driven['site_id']}/board"
     lacking, refused = set(paths), set()
 
-    def look() -> None:
-        driver.learn(promised(checker, "get", "/api/v1/sites/{site_id}/board", driving.get(board))["cells"])
+    def read_board() -> None:
+        driver.learn(documented(checker, "get", "/api/v1/sites/{site_id}/board", driving.get(board))["cells"])
 
-    look()
+    read_board()
     for _ in range(ROUNDS):
         driver.random.shuffle(paths)
-        for path in [*DAYS_WORK, *paths]:
-            tries = TRIES if path in lacking else DAYS_TRIES if path in DAYS_WORK else int(driver.random.random() < AGAIN)
+        for path in [*FIRST, *paths]:
+            tries = (
+                TRIES if path in lacking else FIRST_TRIES if path in FIRST else int(driver.random.random() < REPEAT_CHANCE)
+            )
             for _ in range(tries):
                 body = driver.body(checker.resolved(schemas[path]), path)
                 assert checker.problems(body, schemas[path], path) == []
-                answer = promised(checker, "post", path, sent := driving.post(path, json=body))
+                answer = documented(checker, "post", path, sent := driving.post(path, json=body))
                 if sent.status_code == 200:
                     lacking.discard(path)
-                    look()
+                    read_board()
                     break
                 refused.add((path, answer["error"]["code"]))
         if not lacking:
             break
-    assert lacking == set(), f"never done; refused as {sorted(each for each in refused if each[0] in lacking)}"
+    assert lacking == set(), f"never succeeded; refused as {sorted(each for each in refused if each[0] in lacking)}"
     assert len({code for _, code in refused}) >= 3
 
 
-def test_commands_are_refused_as_promised(checker: Checker, driving: httpx.Client, server: Server, driven: Seed) -> None:
+def test_commands_are_refused_as_documented(checker: Checker, driving: httpx.Client, server: Server, driven: Seed) -> None:
     paths = [path for path in checker.document["paths"] if path.startswith(COMMANDS)]
     home = driven["site_id"] * IDS_PER_SITE
     clinician = server.client(server.sign_in(driven, "clinician"))
@@ -215,7 +214,7 @@ def test_commands_are_refused_as_promised(checker: Checker, driving: httpx.Clien
     with clinician, cookie, server.client() as nobody:
         for path in paths:
             reference = checker.document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
-            body = checker.resolved(reference)["examples"][0]  # of a site that is not there
+            body = checker.resolved(reference)["examples"][0]  # of an unknown site
             ours = {key: value % IDS_PER_SITE + home if key.endswith("_id") else value for key, value in body.items()}
             if "site_id" in body:
                 ours["site_id"] = driven["site_id"]
@@ -230,34 +229,36 @@ def test_commands_are_refused_as_promised(checker: Checker, driving: httpx.Clien
                 (None, None, clinician.post(path, json=ours)),
                 (None, None, driving.post(path, json=ours, headers={"Content-Type": "text/plain"})),
             ):
-                error = promised(checker, "post", path, answer).get("error", {})
+                error = documented(checker, "post", path, answer).get("error", {})
                 assert code is None or (answer.status_code, error["code"]) == (status, code), (path, answer.text)
         issue = COMMANDS + "issue-ticket"
         assert (
-            promised(checker, "post", issue, clinician.post(issue, json={"queue_id": driven["queue_ids"][0]}))["error"][
+            documented(checker, "post", issue, clinician.post(issue, json={"queue_id": driven["queue_ids"][0]}))["error"][
                 "code"
             ]
             == "not_allowed"
         )
 
 
-def test_preview_answers_as_promised_and_changes_nothing(checker: Checker, admin: httpx.Client, seeded: Seed) -> None:
+def test_preview_answers_as_documented_and_changes_nothing(checker: Checker, admin: httpx.Client, seeded: Seed) -> None:
     issue, body = COMMANDS + "issue-ticket", {"queue_id": seeded["queue_ids"][0]}
-    told = [promised(checker, "post", issue, admin.post(issue, json=body, params={"preview": "true"})) for _ in range(2)]
-    assert told[0]["preview"] is True
-    assert told[0]["events"][-1]["label"] == told[1]["events"][-1]["label"]
-    assert "token" not in told[0]
-    wrong = promised(checker, "post", issue, admin.post(issue, json=body, params={"preview": "maybe"}))
+    previews = [
+        documented(checker, "post", issue, admin.post(issue, json=body, params={"preview": "true"})) for _ in range(2)
+    ]
+    assert previews[0]["preview"] is True
+    assert previews[0]["events"][-1]["label"] == previews[1]["events"][-1]["label"]
+    assert "token" not in previews[0]
+    wrong = documented(checker, "post", issue, admin.post(issue, json=body, params={"preview": "maybe"}))
     assert (wrong["error"]["code"], wrong["error"]["details"]["field"]) == ("invalid_field", "preview")
 
 
-def test_repeated_idempotency_key_is_answered_as_promised(checker: Checker, admin: httpx.Client, seeded: Seed) -> None:
+def test_repeated_idempotency_key_is_answered_as_documented(checker: Checker, admin: httpx.Client, seeded: Seed) -> None:
     issue, queue_id = COMMANDS + "issue-ticket", seeded["queue_ids"][0]
     key = {"Idempotency-Key": "once"}
-    first = promised(checker, "post", issue, admin.post(issue, json={"queue_id": queue_id}, headers=key))
-    assert promised(checker, "post", issue, admin.post(issue, json={"queue_id": queue_id}, headers=key)) == first
+    first = documented(checker, "post", issue, admin.post(issue, json={"queue_id": queue_id}, headers=key))
+    assert documented(checker, "post", issue, admin.post(issue, json={"queue_id": queue_id}, headers=key)) == first
     other = admin.post(issue, json={"queue_id": queue_id, "party_size": 2}, headers=key)
-    assert promised(checker, "post", issue, other)["error"]["code"] == "command_id_reused"
+    assert documented(checker, "post", issue, other)["error"]["code"] == "command_id_reused"
 
 
 @pytest.mark.parametrize("key", ["!", "a b", "~" * 80, "x" + " " * 78 + "y", "", "x" * 81, "a\tb", "caf\xe9"])
@@ -265,11 +266,11 @@ def test_idempotency_key_matches_its_schema(checker: Checker, admin: httpx.Clien
     parameter = checker.at("components/parameters/IdempotencyKey")
     path = COMMANDS + "issue-ticket"
     answer = admin.post(path, json={"queue_id": seeded["queue_ids"][0]}, headers={b"Idempotency-Key": key.encode("latin-1")})
-    promised(checker, "post", path, answer)
+    documented(checker, "post", path, answer)
     assert (answer.status_code == 200) is (checker.problems(key, parameter["schema"]) == [])
 
 
-def test_sessions_are_answered_as_promised(checker: Checker, server: Server, seeded: Seed) -> None:
+def test_sessions_are_answered_as_documented(checker: Checker, server: Server, seeded: Seed) -> None:
     member = seeded["staff"][-1]
     path, refresh = "/api/v1/session", "/api/v1/session/refresh"
     right = {"username": member["username"], "password": member["password"]}
@@ -293,12 +294,14 @@ def test_sessions_are_answered_as_promised(checker: Checker, server: Server, see
             ("delete", path, 204, {}),
         ):
             answer = client.request(method, where, **sending)
-            promised(checker, method, where, answer)
+            documented(checker, method, where, answer)
             assert answer.status_code == status, (method, where, answer.text)
 
 
-def test_administration_is_answered_as_promised(checker: Checker, server: Server, admin: httpx.Client, seeded: Seed) -> None:
-    """Each operation on staff, sessions, keys and pairings, carried out and refused."""
+def test_administration_is_answered_as_documented(
+    checker: Checker, server: Server, admin: httpx.Client, seeded: Seed
+) -> None:
+    """Each operation on staff, sessions, keys and pairings, with successes and refusals."""
     staff, keys, pairings, sessions = "/api/v1/staff", "/api/v1/api-keys", "/api/v1/pairings", "/api/v1/sessions"
     password = "/api/v1/session/password"
     evil = {"headers": {"Origin": "https://evil.example"}}
@@ -306,10 +309,10 @@ def test_administration_is_answered_as_promised(checker: Checker, server: Server
     token = admin.headers["authorization"].removeprefix("Bearer ")
     cookie = httpx.Client(base_url=server.url, cookies={"nowserving_access": token})
     with server.client() as nobody, server.client(server.sign_in(seeded, "clinician")) as clinician, cookie:
-        begun = promised(checker, "post", pairings, nobody.post(pairings))
-        made = promised(checker, "post", keys, admin.post(keys, json={"name": "x", "site_id": seeded["site_id"]}))
-        added = promised(checker, "post", staff, admin.post(staff, json=new))
-        session = promised(checker, "get", sessions, clinician.get(sessions))["data"][0]["id"]
+        begun = documented(checker, "post", pairings, nobody.post(pairings))
+        made = documented(checker, "post", keys, admin.post(keys, json={"name": "x", "site_id": seeded["site_id"]}))
+        added = documented(checker, "post", staff, admin.post(staff, json=new))
+        session = documented(checker, "get", sessions, clinician.get(sessions))["data"][0]["id"]
         display = {"device_id": seeded["displays"][1]["id"]}
         code, secret = f"{pairings}/{begun['code']}", f"{pairings}/{begun['secret']}"
         for client, method, template, path, status, sending in (
@@ -346,35 +349,35 @@ def test_administration_is_answered_as_promised(checker: Checker, server: Server
             (admin, "get", sessions, f"{sessions}?api_version=7", 400, {}),
         ):  # fmt: skip
             answer = client.request(method, path, **sending)
-            promised(checker, method, template, answer)
+            documented(checker, method, template, answer)
             assert answer.status_code == status, (method, path, answer.text)
 
 
-def test_sites_and_boards_are_answered_as_promised(
+def test_sites_and_boards_are_answered_as_documented(
     checker: Checker, admin: httpx.Client, server: Server, seeded: Seed
 ) -> None:
     path, board = "/api/v1/sites", "/api/v1/sites/{site_id}/board"
     with server.client() as nobody:
-        assert promised(checker, "get", path, nobody.get(path))["error"]["code"] == "not_signed_in"
-        assert promised(checker, "get", path, admin.get(path, params=[("a", "1"), ("a", "2")]))["data"]
+        assert documented(checker, "get", path, nobody.get(path))["error"]["code"] == "not_signed_in"
+        assert documented(checker, "get", path, admin.get(path, params=[("a", "1"), ("a", "2")]))["data"]
         for site_id, status in ((seeded["site_id"], 200), (0, 404), (MAX_ID, 404), ("x", 404), (-1, 404), (10**17, 404)):
             answer = admin.get(board.format(site_id=site_id))
-            promised(checker, "get", board, answer)
+            documented(checker, "get", board, answer)
             assert answer.status_code == status
-        promised(checker, "get", board, nobody.get(board.format(site_id=1)))
+        documented(checker, "get", board, nobody.get(board.format(site_id=1)))
 
 
-def test_health_and_metrics_are_answered_as_promised(checker: Checker, server: Server) -> None:
+def test_health_and_metrics_are_answered_as_documented(checker: Checker, server: Server) -> None:
     with server.client() as client:
         for path in ("/health", "/health/live", "/health/ready", "/metrics", "/api/openapi.json"):
             answer = client.get(path)
             assert answer.status_code == 200
-            promised(checker, "get", path, answer)
+            documented(checker, "get", path, answer)
             head = client.head(path)
             assert (head.status_code, head.content) == (200, b"")
 
 
-def test_unknown_paths_and_methods_are_answered_as_promised(server: Server, checker: Checker, admin: httpx.Client) -> None:
+def test_unknown_paths_and_methods_are_answered_as_documented(server: Server, checker: Checker, admin: httpx.Client) -> None:
     """The introduction of the document describes these answers."""
     listed = checker.at("components/schemas/ErrorCode")["x-codes"]
     for method, path in (
@@ -407,7 +410,7 @@ def addresses(seeded: Seed) -> dict[str, str]:
     return {path: address.format(**names) for path, address in STREAMS.items()}
 
 
-def test_streams_are_answered_as_promised(checker: Checker, admin: httpx.Client, server: Server, seeded: Seed) -> None:
+def test_streams_are_answered_as_documented(checker: Checker, admin: httpx.Client, server: Server, seeded: Seed) -> None:
     token = admin.headers["authorization"]
     for path, address in addresses(seeded).items():
         described = checker.document["paths"][path]["get"]
@@ -436,14 +439,14 @@ def test_streams_are_answered_as_promised(checker: Checker, admin: httpx.Client,
         with server.client() as nobody:
             wrong = re.sub(r"\?.*|[^/]+$", "", address) if path.endswith("{token}") else address.partition("?")[0]
             answer = nobody.get(wrong + ("7-nonsense" if path.endswith("{token}") else ""))
-            promised(checker, "get", path, answer)
+            documented(checker, "get", path, answer)
             assert answer.status_code in (401, 404)
     with server.client(seeded["displays"][0]["token"]) as display:
         path = "/live/displays/{display_id}"
-        promised(checker, "get", path, display.get(path.format(display_id=seeded["displays"][1]["id"])))
+        documented(checker, "get", path, display.get(path.format(display_id=seeded["displays"][1]["id"])))
 
 
-def test_websockets_are_answered_as_promised(checker: Checker, server: Server, seeded: Seed) -> None:
+def test_websockets_are_answered_as_documented(checker: Checker, server: Server, seeded: Seed) -> None:
     path = "/live/tickets/{token}"
     described = checker.document["paths"][path]["get"]
     assert "101" in described["responses"]

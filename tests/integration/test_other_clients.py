@@ -1,4 +1,4 @@
-"""Clients of all kinds: old HTTP, many at once, and what they are told when the server goes."""
+"""Clients of all kinds: HTTP/1.0, thousands at once, and the libraries of other projects."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support.streams import Streams, allow_files, head
 MANY = 2000
 
 
-def test_http_1_0_gets_a_stream_without_chunks_and_head_ends(sqlite_url: str, tmp_path: Path) -> None:
+def test_http_1_0_stream_has_no_chunks_and_head_request_ends(sqlite_url: str, tmp_path: Path) -> None:
     env = environment(sqlite_url, NOWSERVING_HEARTBEAT_SECONDS="0.3")
     seeded = seed(env, points=1, tickets=1, displays=1)
     display = seeded["displays"][0]
@@ -49,13 +49,13 @@ def test_http_1_0_gets_a_stream_without_chunks_and_head_ends(sqlite_url: str, tm
                 received += chunk
             assert received.endswith(b'\r\n\r\n{"status":"ok"}')
         with server.client(display["token"]) as client:
-            for _ in range(2):  # the connection is good for another
+            for _ in range(2):  # the connection accepts another request
                 answer = client.head(f"/live/displays/{display['id']}")
                 assert (answer.status_code, answer.content) == (200, b"")
 
 
 def test_thousands_of_streams_are_drained_in_time_and_resume_without_a_gap(sqlite_url: str, tmp_path: Path) -> None:
-    """SIGTERM with 2,000 screens: a bye for each, status 0, and the next server tells each only what it missed."""
+    """SIGTERM with 2,000 screens: a bye for each, exit status 0, and the next server sends each only the changes."""
     env = environment(sqlite_url, NOWSERVING_MAX_STREAMS_PER_TOKEN="3000")
     seeded = seed(env, points=1, tickets=3, displays=1)
     display = seeded["displays"][0]
@@ -70,7 +70,7 @@ def test_thousands_of_streams_are_drained_in_time_and_resume_without_a_gap(sqlit
         serving(env, tmp_path, name="second") as other,
         Streams(other.port) as again,
     ):
-        again.join(requests([None]))  # the other follows the site already: it knows what has changed since
+        again.join(requests([None]))  # the other server already follows the site, and knows the later changes
         with Streams(server.port) as crowd:
             crowd.join(requests([None] * MANY))
             assert {tuple(each.kinds[:1]) for each in crowd.streams} == {("snapshot",)}
@@ -83,16 +83,16 @@ def test_thousands_of_streams_are_drained_in_time_and_resume_without_a_gap(sqlit
         with other.client(other.sign_in(seeded, "receptionist")) as desk:
             done = desk.post("/api/v1/commands/call-next", json={"point_id": seeded["point_ids"][0]}).json()
         back = again.join(requests(each.last_id for each in crowd.streams))
-        again.wait(lambda: all(each.seq >= done["seq"] for each in again.streams), 10, "what was missed")
-        told = Counter(kind for each in back for kind in each.kinds)
-        assert told["snapshot"] == 0, told
-        assert told["change"] >= MANY
+        again.wait(lambda: all(each.seq >= done["seq"] for each in again.streams), 10, "the missed changes")
+        kinds = Counter(kind for each in back for kind in each.kinds)
+        assert kinds["snapshot"] == 0, kinds
+        assert kinds["change"] >= MANY
 
 
-# Other people's clients
+# Clients of other projects
 
 NPM = Path(__file__).parents[1] / "npm"
-# One connection's messages, from an id on, until it ends or is told to.
+# The messages of one connection after an id, until the connection ends or the event is set.
 Follow = Callable[[str, str | None, threading.Event], Generator[Message, None, None]]
 
 
@@ -113,18 +113,18 @@ def by_sseclient(url: str, last_id: str | None, _: threading.Event) -> Generator
 
 def by_websocket_client(url: str, last_id: str | None, _: threading.Event) -> Generator[Message, None, None]:
     resumed = f"{url}&last_event_id={last_id}" if last_id else url
-    line = create_connection(resumed.replace("http", "ws", 1), timeout=10)
+    connection = create_connection(resumed.replace("http", "ws", 1), timeout=10)
     try:
-        while frame := line.recv():
+        while frame := connection.recv():
             body = json.loads(frame)
             yield body.pop("type"), body.pop("id", None), body
     finally:
-        line.shutdown()  # type: ignore[no-untyped-call]
+        connection.shutdown()  # type: ignore[no-untyped-call]
 
 
 def by_node(script: str) -> Follow:
     def follow(url: str, _: str | None, stop: threading.Event) -> Generator[Message, None, None]:
-        """Follow for as long as it is asked to: it comes back by itself."""
+        """Follow until ``stop`` is set: the script reconnects by itself."""
         address = url if script == "eventsource" else url.replace("http", "ws", 1)
         command = [program("node", "nodejs"), str(NPM / f"{script}.mjs"), address]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
@@ -138,8 +138,8 @@ def by_node(script: str) -> Follow:
         assert process.stdout is not None
         with process.stdout:
             for line in process.stdout:
-                told = json.loads(line)
-                yield told["kind"], told["id"], told["body"]
+                message = json.loads(line)
+                yield message["kind"], message["id"], message["body"]
         stop.wait()
         ender.join()
         process.wait(10)
@@ -158,7 +158,7 @@ CLIENTS: dict[str, Follow] = {
 
 @contextmanager
 def following(client: Follow, url: str) -> Iterator[Screen]:
-    """Follow by somebody's client, again and again, from the last id on."""
+    """Follow a stream with a client, and reconnect after the last id, until the block ends."""
     screen, stop = Screen(), threading.Event()
 
     def follow() -> None:
@@ -168,7 +168,7 @@ def following(client: Follow, url: str) -> Iterator[Screen]:
                 closing(client(url, screen.last_id, stop)) as messages,
             ):
                 for kind, identifier, body in messages:
-                    # An EventSource repeats the last id with what has none of its own.
+                    # An EventSource repeats the last id with a message that has no id.
                     screen.take(kind, None if kind == "bye" else identifier, body)
                     if stop.is_set():
                         break
@@ -183,8 +183,8 @@ def following(client: Follow, url: str) -> Iterator[Screen]:
         thread.join(30)
 
 
-def test_other_peoples_clients_follow_and_come_back(sqlite_url: str, tmp_path: Path) -> None:
-    """Each sees a call, agrees with the digests, hears that the server goes, and goes on with the next one where it was."""
+def test_clients_of_other_projects_follow_and_resume(sqlite_url: str, tmp_path: Path) -> None:
+    """Each client sees a call, agrees with the digests, gets the server's bye, and resumes at the next server."""
     env = environment(sqlite_url, NOWSERVING_HEARTBEAT_SECONDS="0.5")
     seeded = seed(env, points=2, tickets=4, displays=1)
     display = seeded["displays"][0]
@@ -208,6 +208,6 @@ def test_other_peoples_clients_follow_and_come_back(sqlite_url: str, tmp_path: P
             if index == 0:
                 assert end(server.process) == 0
                 for name, screen in screens.items():
-                    screen.wait(lambda each: "bye" in each.kinds(), 10, f"{name}: goodbye")
+                    screen.wait(lambda each: "bye" in each.kinds(), 10, f"{name}: a bye")
                 server = stack.enter_context(serving(env, tmp_path, name="second", port=server.port))
         assert len({json.dumps(screen.cells, sort_keys=True) for screen in screens.values()}) == 1

@@ -1,4 +1,4 @@
-"""A device without a token gets one: a code on its screen, an administrator who enters it, a token told once."""
+"""Pairing: a device shows a code, an administrator enters it, and the device gets its token once."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def admin(server: Server, seeded: Seed) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def device(server: Server) -> Iterator[httpx.Client]:
-    """A screen that nobody has set up."""
+    """A screen without a token."""
     with server.client() as client:
         yield client
 
@@ -79,23 +79,23 @@ def refused(answer: httpx.Response, status: int, code: str) -> None:
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code), answer.text
 
 
-def test_a_display_is_paired(
+def test_display_gets_a_token_by_pairing(
     env: dict[str, str], seeded: Seed, server: Server, admin: httpx.Client, device: httpx.Client
 ) -> None:
     display = seeded["displays"][0]
     code, secret = begin(device)
-    asked = device.get(f"{PAIRINGS}/{secret}")
-    assert asked.json() == {"state": "pending"}
+    pending = device.get(f"{PAIRINGS}/{secret}")
+    assert pending.json() == {"state": "pending"}
     kept = str(rows(env, "SELECT * FROM pairings"))
     assert code not in kept
     assert secret not in kept
     paired = admin.post(f"{PAIRINGS}/{code[:3].lower()}-{code[3:]}", json={"device_id": display["id"]})
-    assert paired.json() == {"device_id": display["id"], "kind": "display"}, "the token is the device's alone"
-    assert device.head(f"{PAIRINGS}/{secret}").status_code == 200  # only looking does not use it up
-    told = device.get(f"{PAIRINGS}/{secret}")
-    assert told.headers["cache-control"] == "no-store"
-    token = told.json().pop("token")
-    assert told.json() == {"state": "paired", "device_id": display["id"], "kind": "display", "token": token}
+    assert paired.json() == {"device_id": display["id"], "kind": "display"}, "only the device gets the token"
+    assert device.head(f"{PAIRINGS}/{secret}").status_code == 200  # a HEAD request does not use up the token
+    collected = device.get(f"{PAIRINGS}/{secret}")
+    assert collected.headers["cache-control"] == "no-store"
+    token = collected.json().pop("token")
+    assert collected.json() == {"state": "paired", "device_id": display["id"], "kind": "display", "token": token}
     assert token not in kept
     refused(device.get(f"{PAIRINGS}/{secret}"), 404, "pairing_not_found")
     assert device.head(f"{PAIRINGS}/{secret}").status_code == 404
@@ -103,10 +103,10 @@ def test_a_display_is_paired(
     with sse(live, token) as screen:
         screen.wait(lambda screen: bool(screen.cells), what="a snapshot")
     with httpx.stream("GET", live, headers={"Authorization": f"Bearer {display['token']}"}) as before:
-        assert before.status_code == 401, "the token it had before has ended"
+        assert before.status_code == 401, "the previous token has ended"
 
 
-def test_a_kiosk_is_paired(seeded: Seed, server: Server, admin: httpx.Client, device: httpx.Client) -> None:
+def test_kiosk_gets_a_token_by_pairing(seeded: Seed, server: Server, admin: httpx.Client, device: httpx.Client) -> None:
     made = admin.post("/api/v1/commands/add-kiosk", json={"site_id": seeded["site_id"], "name": "Door"}).json()
     kiosk_id = made["events"][-1]["kiosk_id"]
     code, secret = begin(device)
@@ -117,7 +117,7 @@ def test_a_kiosk_is_paired(seeded: Seed, server: Server, admin: httpx.Client, de
         assert issued.status_code == 200, issued.text
 
 
-def test_a_token_is_told_once_however_many_ask(
+def test_one_of_many_concurrent_requests_gets_the_token(
     seeded: Seed, server: Server, admin: httpx.Client, device: httpx.Client
 ) -> None:
     code, secret = begin(device)
@@ -131,8 +131,8 @@ def test_a_token_is_told_once_however_many_ask(
     assert sorted(answer.status_code for answer in answers) == [200] + [404] * 7
 
 
-def test_a_code_is_good_for_one_device(seeded: Seed, env: dict[str, str], server: Server, admin: httpx.Client) -> None:
-    """Two administrators enter it at once for different devices: one device gets a token, the other keeps its own."""
+def test_code_pairs_only_one_device(seeded: Seed, env: dict[str, str], server: Server, admin: httpx.Client) -> None:
+    """Two administrators enter the code at once for different devices: one gets a token, the other keeps its own."""
     with server.client() as device:
         code, secret = begin(device)
         ids = [each["id"] for each in seeded["displays"]]
@@ -145,7 +145,9 @@ def test_a_code_is_good_for_one_device(seeded: Seed, env: dict[str, str], server
     assert {each for each in ids if before[each] != after[each]} == {got["device_id"]}
 
 
-def test_what_cannot_be_paired(env: dict[str, str], seeded: Seed, admin: httpx.Client, device: httpx.Client) -> None:
+def test_invalid_pairings_are_refused_and_keep_the_code(
+    env: dict[str, str], seeded: Seed, admin: httpx.Client, device: httpx.Client
+) -> None:
     code, secret = begin(device)
     foreign = seed(env, points=1, tickets=0, displays=1)
     path = f"{PAIRINGS}/{code}"
@@ -160,11 +162,13 @@ def test_what_cannot_be_paired(env: dict[str, str], seeded: Seed, admin: httpx.C
         refused(answer, 404, "pairing_not_found")
     for wrong in (code, secret[:-1], secret + "x", "x"):
         refused(device.get(f"{PAIRINGS}/{wrong}"), 404, "pairing_not_found")
-    # After all that the code is still good.
+    # The code is still valid.
     assert admin.post(path, json={"device_id": seeded["displays"][0]["id"]}).status_code == 200
 
 
-def test_ten_minutes(env: dict[str, str], seeded: Seed, admin: httpx.Client, device: httpx.Client) -> None:
+def test_pairing_expires_after_ten_minutes(
+    env: dict[str, str], seeded: Seed, admin: httpx.Client, device: httpx.Client
+) -> None:
     code, secret = begin(device)
     late, late_secret = begin(device)
     assert admin.post(f"{PAIRINGS}/{late}", json={"device_id": seeded["displays"][0]["id"]}).status_code == 200
@@ -173,13 +177,13 @@ def test_ten_minutes(env: dict[str, str], seeded: Seed, admin: httpx.Client, dev
     for each in (secret, late_secret):
         refused(device.get(f"{PAIRINGS}/{each}"), 404, "pairing_not_found")
     begin(device)
-    assert len(rows(env, "SELECT id FROM pairings")) == 1, "what is over is dropped"
+    assert len(rows(env, "SELECT id FROM pairings")) == 1, "expired pairings are deleted"
 
 
-def test_a_claim_that_failed_half_way_is_taken_up_again(
+def test_interrupted_pairing_can_be_completed(
     env: dict[str, str], seeded: Seed, admin: httpx.Client, device: httpx.Client
 ) -> None:
-    """The process died after it took the code: the same device can still be paired by it, no other."""
+    """The process died after it took the code: the code still pairs the same device, but no other."""
     code, secret = begin(device)
     first, second = (each["id"] for each in seeded["displays"])
     change(env, "UPDATE pairings SET device_id = :device", device=first)
@@ -188,10 +192,10 @@ def test_a_claim_that_failed_half_way_is_taken_up_again(
     assert device.get(f"{PAIRINGS}/{secret}").json()["device_id"] == first
 
 
-def test_a_code_entered_again_is_done_already(
+def test_code_entered_again_gets_the_same_answer(
     env: dict[str, str], seeded: Seed, server: Server, admin: httpx.Client, device: httpx.Client
 ) -> None:
-    """The answer was lost, so they press again, before or after the device has its token: one token is made, told once."""
+    """An administrator repeats after a lost answer, before or after the device gets its token: it gets only one."""
     code, secret = begin(device)
     first, second = (each["id"] for each in seeded["displays"])
 
@@ -199,14 +203,14 @@ def test_a_code_entered_again_is_done_already(
         return admin.post(f"{PAIRINGS}/{code}", json={"device_id": device_id})
 
     answers = [enter(first), enter(first)]
-    told = device.get(f"{PAIRINGS}/{secret}").json()
+    collected = device.get(f"{PAIRINGS}/{secret}").json()
     answers.append(enter(first))
     assert {(answer.status_code, answer.text) for answer in answers} == {(200, answers[0].text)}
     refused(enter(second), 404, "pairing_not_found")
     refused(device.get(f"{PAIRINGS}/{secret}"), 404, "pairing_not_found")
-    with sse(f"{server.url}/live/displays/{first}", told["token"]) as screen:
+    with sse(f"{server.url}/live/displays/{first}", collected["token"]) as screen:
         screen.wait(lambda screen: bool(screen.cells), what="a snapshot")
-    # Signed out since, it is not paired any more, and the code brings nothing back.
+    # After a revocation the device is no longer paired, and the code has no effect.
     assert admin.post("/api/v1/commands/revoke-token", json={"device_id": first}).status_code == 200
     refused(enter(first), 404, "pairing_not_found")
 
@@ -223,7 +227,7 @@ def test_guessing_is_limited(env: dict[str, str], seeded: Seed, folder: Path) ->
         answers = [device.post(PAIRINGS) for _ in range(11)]
         assert [answer.status_code for answer in answers] == [201] * 10 + [429]
         secrets = [answer.json()["secret"] for answer in answers[:2]]
-        # A device that waits is counted by itself: ten of them behind one address do not keep each other from asking.
+        # Each waiting device has a count of its own: ten devices behind one address do not block each other.
         for secret in secrets:
             asked = [device.get(f"{PAIRINGS}/{secret}") for _ in range(60)]
             assert {answer.status_code for answer in asked} == {200}

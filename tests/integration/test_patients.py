@@ -1,4 +1,4 @@
-"""Past patients, found by what they told, by those who may; and what administrators read of who did what."""
+"""The search for past patients by their personal data, and the audit that administrators read."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PEOPLE: list[dict[str, Any]] = [
 
 @dataclass
 class Clinic:
-    """A running server with two organisations, a site of each, and clients of the first one's staff."""
+    """A running server with two organisations, a site of each, and clients for the staff of the first."""
 
     server: Server
     mine: Any
@@ -40,7 +40,7 @@ class Clinic:
         return [each["personal"]["name"] for each in answer.json()["data"]]
 
     def audited(self, **query: str) -> list[dict[str, Any]]:
-        """Return the first page of what the administrator reads."""
+        """Return the first page of the audit, as the administrator."""
         answer = self.clients["admin"].get("/api/v1/audit", params=query)
         assert answer.status_code == 200, answer.text
         data: list[dict[str, Any]] = answer.json()["data"]
@@ -94,11 +94,11 @@ def _clinic(url: str, folder: Path) -> Iterator[Clinic]:
         ({"date_of_birth": "1987-06-04", "name": "zoe"}, []),
     ],
 )
-def test_they_are_found(clinic: Clinic, query: dict[str, str], names: list[str]) -> None:
+def test_patients_are_found_by_name_phone_and_date_of_birth(clinic: Clinic, query: dict[str, str], names: list[str]) -> None:
     assert clinic.found(**query) == names
 
 
-def test_what_is_shown(clinic: Clinic) -> None:
+def test_found_visit_has_personal_data_and_label(clinic: Clinic) -> None:
     answer = clinic.clients["admin"].get(f"/api/v1/sites/{clinic.mine['site_id']}/patients", params={"name": "zoe"})
     (visit,) = answer.json()["data"]
     assert visit["personal"] == {"email": None, **PEOPLE[0]}
@@ -106,7 +106,7 @@ def test_what_is_shown(clinic: Clinic) -> None:
     assert answer.headers["cache-control"] == "no-store"
 
 
-def test_page_by_page(clinic: Clinic) -> None:
+def test_patients_are_listed_page_by_page(clinic: Clinic) -> None:
     found, after = [], None
     for _ in range(4):
         query = {"name": "anne", "page_size": "1"} | ({"after": after} if after else {})
@@ -135,13 +135,13 @@ def test_page_by_page(clinic: Clinic) -> None:
         ({"name": "zoe", "page_size": "201"}, "page_size"),
     ],
 )
-def test_what_is_no_question_is_refused(clinic: Clinic, query: dict[str, str], field: str) -> None:
+def test_invalid_search_is_refused(clinic: Clinic, query: dict[str, str], field: str) -> None:
     answer = clinic.clients["receptionist"].get(f"/api/v1/sites/{clinic.mine['site_id']}/patients", params=query)
     assert answer.status_code == 422, answer.text
     assert answer.json()["error"]["details"]["field"] == field
 
 
-def test_who_may(clinic: Clinic) -> None:
+def test_roles_limit_the_search_and_the_audit(clinic: Clinic) -> None:
     mine, foreign = (f"/api/v1/sites/{each['site_id']}/patients" for each in (clinic.mine, clinic.foreign))
     for role, status in (("admin", 200), ("receptionist", 200), ("clinician", 403), ("manager", 403)):
         assert clinic.clients[role].get(mine, params={"name": "zoe"}).status_code == status
@@ -153,7 +153,7 @@ def test_who_may(clinic: Clinic) -> None:
             assert nobody.get(address).status_code == 401
 
 
-def test_each_look_is_in_the_audit(clinic: Clinic) -> None:
+def test_each_search_is_in_the_audit(clinic: Clinic) -> None:
     answer = clinic.clients["receptionist"].get(
         f"/api/v1/sites/{clinic.mine['site_id']}/patients",
         params={"name": "zoe"},
@@ -171,7 +171,7 @@ def test_each_look_is_in_the_audit(clinic: Clinic) -> None:
     assert "zoe" not in repr(clinic.audited(page_size="200")).replace("looking-for-zoe", "").lower()
 
 
-def test_the_audit_is_of_the_own_organisation(clinic: Clinic) -> None:
+def test_audit_shows_only_the_own_organisation(clinic: Clinic) -> None:
     foreign_board = f"/api/v1/sites/{clinic.foreign['site_id']}/board"
     clinic.clients["admin"].get(foreign_board, headers={"X-Request-ID": "not-my-own-site"})
     with clinic.server.client(clinic.server.sign_in(clinic.foreign, "admin")) as other:
@@ -209,7 +209,7 @@ def test_changes_are_read_from_the_log(clinic: Clinic) -> None:
         assert clinic.clients["admin"].get(f"/api/v1/audit?{wrong}").status_code == 422, wrong
 
 
-def test_the_audit_page_by_page(clinic: Clinic) -> None:
+def test_audit_is_listed_page_by_page(clinic: Clinic) -> None:
     site_id = str(clinic.mine["site_id"])
     lists: list[dict[str, str]] = [{"kind": "changes", "site_id": site_id}, {"site_id": site_id}, {}]
     for query in lists:
@@ -225,20 +225,20 @@ def test_the_audit_page_by_page(clinic: Clinic) -> None:
         assert len(seen) == len(set(seen)) >= 7
 
 
-def test_whoever_is_put_right_is_found_by_what_is_right(clinic: Clinic) -> None:
+def test_amended_patient_is_found_by_the_new_data(clinic: Clinic) -> None:
     desk, queue_id = clinic.clients["receptionist"], clinic.mine["queue_ids"][0]
     issued = desk.post(
         "/api/v1/commands/issue-ticket", json={"queue_id": queue_id, "name": "Quentin Wrong", "phone": "5550101"}
     )
     entry_id = issued.json()["entry"]["id"]
 
-    def amend(**told: str) -> None:
-        desk.post("/api/v1/commands/amend-visit", json={"entry_id": entry_id, **told}).raise_for_status()
+    def amend(**changes: str) -> None:
+        desk.post("/api/v1/commands/amend-visit", json={"entry_id": entry_id, **changes}).raise_for_status()
 
     amend(name="Quentin Right")
     assert (clinic.found(name="wrong"), clinic.found(name="quentin right", phone="5550101")) == ([], ["Quentin Right"])
     token = desk.get(f"/api/v1/entries/{entry_id}/slip").json()["token"]
-    assert token == issued.json()["token"], "the patient's page stays where it was"
+    assert token == issued.json()["token"], "the patient's page keeps its address"
     amend(phone="")
     assert (clinic.found(phone="5550101"), clinic.found(name="quentin")) == ([], ["Quentin Right"])
     amend(name="")

@@ -1,4 +1,4 @@
-"""The console of a room through a running server: who may follow it, and what it shows."""
+"""The console of a room through a running server: its rights and its view."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.screens import sse, websocket
 from tests.support.server import environment, seed, serving
 
 
-def test_a_rooms_console(sqlite_url: str, tmp_path: Path) -> None:
+def test_console_follows_its_room_and_ends_with_it(sqlite_url: str, tmp_path: Path) -> None:
     env = environment(sqlite_url)
     seeded, elsewhere = seed(env, points=2, tickets=4), seed(env, points=1, tickets=1)
     one, other = seeded["point_ids"]

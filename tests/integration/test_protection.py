@@ -1,4 +1,4 @@
-"""What the edge does with requests that are hostile, odd, for another version, or too long in coming to an end."""
+"""The edge: hostile and odd requests, versions of the API, and requests that take too long."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def desk(server: Server, seeded: Seed) -> Iterator[httpx.Client]:
 
 
 def raw(server: Server, request: bytes, *, until_closed: bool = True) -> tuple[int, dict[str, str], Any]:
-    """Send bytes as they are; return the status, the headers and the JSON of the answer."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as line:
+    """Send raw bytes; return the status, the headers and the JSON of the answer."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
         try:
-            line.sendall(request)
+            connection.sendall(request)
         except (BrokenPipeError, ConnectionResetError):
-            pass  # it was refused before its end
+            pass  # the server has refused the request before its end
         data = b""
-        while chunk := line.recv(65_536):
+        while chunk := connection.recv(65_536):
             data += chunk
             head, _, body = data.partition(b"\r\n\r\n")
             if not until_closed and body.endswith(b"}"):
@@ -97,7 +97,7 @@ def assert_shape(status: int, headers: dict[str, str], body: Any, code: str) -> 
         b"FROBNICATE / HTTP/1.1\r\nHost: x\r\n\r\n",
     ],
 )
-def test_what_is_no_http(server: Server, request_bytes: bytes) -> None:
+def test_bytes_that_are_not_http_are_refused(server: Server, request_bytes: bytes) -> None:
     assert_shape(*raw(server, request_bytes), "malformed_request")
 
 
@@ -123,26 +123,26 @@ def test_what_is_no_http(server: Server, request_bytes: bytes) -> None:
         (b"Content-Length: 99999999999999999999", 400, "malformed_request"),
     ],
 )
-def test_hostile_headers(server: Server, header: bytes, status: int, code: str) -> None:
+def test_hostile_headers_get_errors_of_the_common_shape(server: Server, header: bytes, status: int, code: str) -> None:
     request = b"GET /api/v1/sites HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + header + b"\r\n\r\n"
     answer = raw(server, request)
     assert answer[0] == status
     assert_shape(*answer, code)
 
 
-def test_headers_without_end(server: Server) -> None:
-    """They are refused before they fill the memory, although they never end."""
+def test_endless_headers_are_refused(server: Server) -> None:
+    """The refusal comes before endless headers fill the memory."""
     request = b"GET /api/v1/sites HTTP/1.1\r\nHost: x\r\nX-Endless: " + b"x" * 70_000
     assert_shape(*raw(server, request), "headers_too_large")
 
 
-def test_a_body_behind_its_headers_is_no_header(desk: httpx.Client) -> None:
+def test_body_does_not_count_as_headers(desk: httpx.Client) -> None:
     answer = desk.post(ISSUE, content=b" " * 60_000)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "malformed_body")
 
 
 @pytest.mark.parametrize("method", ["TRACE", "PUT", "PATCH", "CONNECT", "PROPFIND", "OPTIONS"])
-def test_other_methods(server: Server, method: str) -> None:
+def test_other_methods_are_refused(server: Server, method: str) -> None:
     target = "x:80" if method == "CONNECT" else "/api/v1/sites"
     request = f"{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     status, headers, body = raw(server, request.encode(), until_closed=False)
@@ -150,8 +150,8 @@ def test_other_methods(server: Server, method: str) -> None:
     assert_shape(status, headers, body, body["error"]["code"])
 
 
-def test_the_right_page_of_another_origin(server: Server, desk: httpx.Client) -> None:
-    """CORS: the named origin may ask and may read; others are told nothing that would let them."""
+def test_cors_admits_only_the_named_origin(server: Server, desk: httpx.Client) -> None:
+    """The named origin may send and read. The answers to other origins contain no permission."""
     asking = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "Authorization, X-API-Version"}
     right, wrong = {"Origin": "https://portal.example"}, {"Origin": "https://evil.example"}
     with server.client() as client:
@@ -194,7 +194,9 @@ def test_the_right_page_of_another_origin(server: Server, desk: httpx.Client) ->
         ("/api/v1x/sites", None, 404, "not_found"),
     ],
 )
-def test_versions(desk: httpx.Client, path: str, header: str | None, status: int, code: str | None) -> None:
+def test_api_version_comes_from_path_query_or_header(
+    desk: httpx.Client, path: str, header: str | None, status: int, code: str | None
+) -> None:
     answer = desk.get(path, headers={} if header is None else {"X-API-Version": header})
     assert answer.status_code == status, answer.text
     assert answer.headers["x-api-version"] == "1"
@@ -205,7 +207,7 @@ def test_versions(desk: httpx.Client, path: str, header: str | None, status: int
         assert answer.json()["error"]["details"]["versions"] == ["1"]
 
 
-def test_a_command_by_header(desk: httpx.Client, seeded: Seed) -> None:
+def test_command_takes_its_version_from_the_header(desk: httpx.Client, seeded: Seed) -> None:
     body = {"queue_id": seeded["queue_ids"][0]}
     answer = desk.post("/api/commands/issue-ticket", json=body, headers={"X-API-Version": "1"})
     assert answer.status_code == 200
@@ -216,7 +218,7 @@ def test_a_command_by_header(desk: httpx.Client, seeded: Seed) -> None:
 
 @pytest.fixture(scope="module")
 def impatient(database_server: URL, folder: Path) -> Iterator[tuple[dict[str, str], Seed, Server]]:
-    """A server on MariaDB that gives a request up after a second, with three connections to its database."""
+    """A server on MariaDB with a request timeout of one second and three connections to its database."""
     with databases.fresh_database(database_server) as url:
         env = environment(url, NOWSERVING_REQUEST_SECONDS="1", NOWSERVING_DATABASE_POOL_SIZE="3")
         seeded = seed(env, points=1, tickets=0)
@@ -224,7 +226,7 @@ def impatient(database_server: URL, folder: Path) -> Iterator[tuple[dict[str, st
             yield env, seeded, server
 
 
-def given_up(answer: httpx.Response, key: str) -> None:
+def assert_timed_out(answer: httpx.Response, key: str) -> None:
     assert answer.status_code == 503, answer.text
     error = answer.json()["error"]
     assert error["code"] == "took_too_long"
@@ -234,15 +236,15 @@ def given_up(answer: httpx.Response, key: str) -> None:
 
 
 def state(env: dict[str, str], site_id: int) -> list[Any]:
-    """Return how much there is of all that a command writes, and how far the site has come."""
+    """Return the row counts of the tables that a command writes, and the last numbers of the site."""
     tables = ("events", "visits", "entries", "counters", "commands", "intervals")
     found = [rows(env, f"SELECT COUNT(*) FROM {table} WHERE site_id = :id", id=site_id) for table in tables]
     return [*found, rows(env, "SELECT seq, last_id FROM sites WHERE id = :id", id=site_id)]
 
 
 @contextmanager
-def holding(env: dict[str, str], statement: str, *values: object) -> Iterator[None]:
-    """Keep the locks that a statement takes, in a transaction of another's."""
+def held_locks(env: dict[str, str], statement: str, *values: object) -> Iterator[None]:
+    """Hold the locks of a statement, in a transaction of another connection."""
     connection = databases.connect(make_url(env["NOWSERVING_DATABASE_URL"]))
     try:
         connection.begin()
@@ -254,7 +256,7 @@ def holding(env: dict[str, str], statement: str, *values: object) -> Iterator[No
         connection.close()
 
 
-# What stops a command before it has done anything, and when it has written all but its answer.
+# The locks that stop a command before its first write, and before it writes its answer.
 LOCKS = {
     "before": "SELECT id FROM sites WHERE id = %s FOR UPDATE",
     "after": "INSERT INTO commands (site_id, command_id, body_hash, answer, at) VALUES (%s, %s, '', '', 0)",
@@ -262,18 +264,22 @@ LOCKS = {
 
 
 @pytest.mark.parametrize("where", LOCKS)
-def test_a_command_that_takes_too_long(impatient: tuple[dict[str, str], Seed, Server], where: str) -> None:
-    """Cut while it waits for the site's lock, and cut with everything written but its answer: nothing of it is left, and
-    its repeat does it once."""
+def test_timed_out_command_leaves_nothing_and_can_be_repeated(
+    impatient: tuple[dict[str, str], Seed, Server], where: str
+) -> None:
+    """The command times out while it waits for the site's lock, or with everything written except its answer.
+
+    The timeout leaves no writes, and a repeat takes effect once.
+    """
     env, seeded, server = impatient
     site_id, body = seeded["site_id"], {"queue_id": seeded["queue_ids"][0]}
     with server.client(server.sign_in(seeded, "receptionist")) as desk:
         before = state(env, site_id)
-        for each in range(4):  # more than there are connections: none of them is lost
+        for each in range(4):  # more than the pool has connections: none of them is lost
             key = {"Idempotency-Key": f"{where}-{each}"}
-            with holding(env, LOCKS[where], site_id, *([key["Idempotency-Key"]] if where == "after" else [])):
+            with held_locks(env, LOCKS[where], site_id, *([key["Idempotency-Key"]] if where == "after" else [])):
                 began = time.monotonic()
-                given_up(desk.post(ISSUE, json=body, headers=key), key["Idempotency-Key"])
+                assert_timed_out(desk.post(ISSUE, json=body, headers=key), key["Idempotency-Key"])
                 assert 0.9 < time.monotonic() - began < 3
         assert desk.get("/api/v1/sites").status_code == 200
         assert state(env, site_id) == before
@@ -283,16 +289,16 @@ def test_a_command_that_takes_too_long(impatient: tuple[dict[str, str], Seed, Se
         assert state(env, site_id)[2] == [(before[2][0][0] + 1,)]
 
 
-def test_a_command_without_a_key_is_told_the_one_it_was_given(impatient: tuple[dict[str, str], Seed, Server]) -> None:
+def test_timeout_names_the_generated_idempotency_key(impatient: tuple[dict[str, str], Seed, Server]) -> None:
     env, seeded, server = impatient
     body = {"queue_id": seeded["queue_ids"][0]}
     with server.client(server.sign_in(seeded, "receptionist")) as desk:
-        with holding(env, LOCKS["before"], seeded["site_id"]):
+        with held_locks(env, LOCKS["before"], seeded["site_id"]):
             details = desk.post(ISSUE, json=body).json()["error"]["details"]
         assert desk.post(ISSUE, json=body, headers={"Idempotency-Key": details["command_id"]}).status_code == 200
 
 
-def test_streams_and_slow_readers_are_not_cut(impatient: tuple[dict[str, str], Seed, Server]) -> None:
+def test_request_timeout_does_not_cut_streams(impatient: tuple[dict[str, str], Seed, Server]) -> None:
     _, seeded, server = impatient
     token = server.sign_in(seeded, "receptionist")
     with server.client(token) as desk, desk.stream("GET", f"/live/sites/{seeded['site_id']}/desk") as stream:
@@ -304,7 +310,7 @@ def test_streams_and_slow_readers_are_not_cut(impatient: tuple[dict[str, str], S
         lasting.join()
 
 
-def test_a_body_that_never_comes(impatient: tuple[dict[str, str], Seed, Server]) -> None:
+def test_missing_body_times_out(impatient: tuple[dict[str, str], Seed, Server]) -> None:
     _, seeded, server = impatient
     token = server.sign_in(seeded, "receptionist")
     request = f"POST {ISSUE} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: 50\r\n\r\n{{"

@@ -1,4 +1,4 @@
-"""What the API tells of today and of all days before, on each engine, by a real server."""
+"""The API's answers about today and past days, on each engine, from a real server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from server.domain.model import State
 from server.seeding import Seed
 from server.store import sites
 from server.store.database import Database
-from tests.integration.test_openapi import promised
+from tests.integration.test_openapi import documented
 from tests.support import databases, past_visits
 from tests.support.past_visits import PastEntry
 from tests.support.server import Server, environment, seed, serving
@@ -62,7 +62,7 @@ def foreign(env: dict[str, str]) -> Seed:
 
 @pytest.fixture(scope="module")
 def history(env: dict[str, str], seeded: Seed) -> list[PastEntry]:
-    """Some days that are over, of the seeded site."""
+    """Past days of the seeded site."""
 
     async def fill() -> list[PastEntry]:
         database = Database(env["NOWSERVING_DATABASE_URL"])
@@ -100,7 +100,7 @@ def checker(server: Server) -> Checker:
 
 @dataclass
 class Story:
-    """A visit of two stages: called out of order, recalled, undone, started, transferred, served."""
+    """A visit with two stages: called out of order, recalled, undone, started, transferred, served."""
 
     visit_id: int
     first: int
@@ -138,10 +138,10 @@ def story(clients: dict[str, httpx.Client], seeded: Seed) -> Story:
 
 
 def every_page(client: httpx.Client, address: str, checker: Checker, path: str, **params: Any) -> list[Json]:
-    """Follow a list to its end; return its rows."""
+    """Return all rows of a list, read page by page."""
     rows: list[Json] = []
     while True:
-        body = promised(checker, "get", path, client.get(address, params=params))
+        body = documented(checker, "get", path, client.get(address, params=params))
         rows += body["data"]
         params["after"] = body["pagination"]["next"]
         if params["after"] is None:
@@ -153,7 +153,7 @@ def every_page(client: httpx.Client, address: str, checker: Checker, path: str, 
 ENTRIES = "/api/v1/sites/{site_id}/entries"
 
 
-def test_every_entry_once_newest_first(
+def test_entries_are_listed_once_newest_first(
     clients: dict[str, httpx.Client], checker: Checker, seeded: Seed, history: list[PastEntry], story: Story
 ) -> None:
     address = ENTRIES.format(site_id=seeded["site_id"])
@@ -165,7 +165,7 @@ def test_every_entry_once_newest_first(
     assert [row["id"] for row in clients["clinician"].get(address).json()["data"]] == ids[:50]
 
 
-def test_an_entry_of_the_past_is_told_as_it_was(
+def test_past_entry_has_its_recorded_values(
     clients: dict[str, httpx.Client], checker: Checker, seeded: Seed, history: list[PastEntry]
 ) -> None:
     rows = every_page(
@@ -190,15 +190,13 @@ def test_an_entry_of_the_past_is_told_as_it_was(
         assert (row["quoted_from"], row["quoted_until"]) == (each.quoted_from // 1000, each.quoted_until // 1000)
 
 
-def test_a_page_that_is_just_full_is_the_last(
-    clients: dict[str, httpx.Client], seeded: Seed, history: list[PastEntry]
-) -> None:
+def test_exactly_full_page_is_the_last(clients: dict[str, httpx.Client], seeded: Seed, history: list[PastEntry]) -> None:
     address, day = ENTRIES.format(site_id=seeded["site_id"]), history[0].business_day
 
     def page(size: int, **more: str) -> tuple[int, str | None]:
         query = {"business_day": day, "page_size": str(size)} | more
-        told = clients["admin"].get(address, params=query).json()
-        return len(told["data"]), told["pagination"]["next"]
+        body = clients["admin"].get(address, params=query).json()
+        return len(body["data"]), body["pagination"]["next"]
 
     assert page(PER_DAY) == (PER_DAY, None)
     count, after = page(PER_DAY - 1)
@@ -210,7 +208,7 @@ def test_a_page_that_is_just_full_is_the_last(
 @pytest.mark.parametrize("day", [False, True])
 @pytest.mark.parametrize("queue", [False, True])
 @pytest.mark.parametrize("state", [None, "completed", "expired"])
-def test_filters_alone_and_together(
+def test_filters_work_alone_and_together(
     clients: dict[str, httpx.Client],
     checker: Checker,
     seeded: Seed,
@@ -237,7 +235,7 @@ def test_filters_alone_and_together(
     assert found
 
 
-def test_a_label_is_one_of_a_day(
+def test_label_filter_selects_one_business_day(
     clients: dict[str, httpx.Client], checker: Checker, seeded: Seed, history: list[PastEntry], story: Story
 ) -> None:
     client, address = clients["receptionist"], ENTRIES.format(site_id=seeded["site_id"])
@@ -265,15 +263,15 @@ def test_a_label_is_one_of_a_day(
         ("label=%00", "label"),
     ],
 )
-def test_what_is_wrong_is_refused_by_name(
+def test_refusal_names_the_invalid_field(
     clients: dict[str, httpx.Client], checker: Checker, seeded: Seed, query: str, field: str
 ) -> None:
     answer = clients["admin"].get(ENTRIES.format(site_id=seeded["site_id"]) + "?" + query)
-    error = promised(checker, "get", ENTRIES, answer)["error"]
+    error = documented(checker, "get", ENTRIES, answer)["error"]
     assert (answer.status_code, error["code"], error["details"]["field"]) == (422, "invalid_field", field)
 
 
-def test_a_cursor_of_another_list_is_refused(
+def test_cursor_of_another_list_is_refused(
     clients: dict[str, httpx.Client], server: Server, seeded: Seed, foreign: Seed, history: list[PastEntry]
 ) -> None:
     address = ENTRIES.format(site_id=seeded["site_id"])
@@ -288,15 +286,15 @@ def test_a_cursor_of_another_list_is_refused(
 HISTORY = "/api/v1/entries/{entry_id}/history"
 
 
-def test_a_visits_whole_history_from_either_stage(
+def test_history_is_the_same_from_either_stage_of_a_visit(
     clients: dict[str, httpx.Client], checker: Checker, seeded: Seed, story: Story
 ) -> None:
-    told = promised(checker, "get", HISTORY, clients["receptionist"].get(HISTORY.format(entry_id=story.first)))
-    assert promised(checker, "get", HISTORY, clients["receptionist"].get(HISTORY.format(entry_id=story.second))) == told
-    assert told["visit_id"] == story.visit_id
+    body = documented(checker, "get", HISTORY, clients["receptionist"].get(HISTORY.format(entry_id=story.first)))
+    assert documented(checker, "get", HISTORY, clients["receptionist"].get(HISTORY.format(entry_id=story.second))) == body
+    assert body["visit_id"] == story.visit_id
     names = {each["role"]: each["username"] for each in seeded["staff"]}
     desk, doctor = names["receptionist"], names["clinician"]
-    assert [(step["type"], step["entry_id"], step["username"]) for step in told["steps"]] == [
+    assert [(step["type"], step["entry_id"], step["username"]) for step in body["steps"]] == [
         ("ticket-issued", story.first, desk),
         ("ticket-called", story.first, doctor),
         ("ticket-recalled", story.first, doctor),
@@ -308,39 +306,41 @@ def test_a_visits_whole_history_from_either_stage(
         ("service-started", story.second, desk),
         ("service-completed", story.second, desk),
     ]
-    numbers = [step["seq"] for step in told["steps"]]
+    numbers = [step["seq"] for step in body["steps"]]
     assert numbers == sorted(set(numbers))
-    called = told["steps"][1]
+    called = body["steps"][1]
     assert called["reason"] == "A002 before A001: assisted, 20 min head start"
     assert called["point_id"] == seeded["point_ids"][0]
-    assert told["steps"][4]["step"] == "service-started"
-    assert told["steps"][6]["new_entry_id"] == story.second
-    assert told["steps"][7]["reason"] == "A002: called by name"
-    first, second = told["entries"]
+    assert body["steps"][4]["step"] == "service-started"
+    assert body["steps"][6]["new_entry_id"] == story.second
+    assert body["steps"][7]["reason"] == "A002: called by name"
+    first, second = body["entries"]
     assert [first["entry"]["id"], second["entry"]["id"]] == [story.first, story.second]
     for stage, ended in ((first, "transferred"), (second, "completed")):
         assert stage["entry"]["state"] == ended
         spans = stage["intervals"]
-        assert [each["state"] for each in spans] == ["waiting", "called", "serving"], "what was undone ended nothing"
+        assert [each["state"] for each in spans] == ["waiting", "called", "serving"], "an undone step ends no interval"
         assert [each["ended_at"] for each in spans[:-1]] == [each["started_at"] for each in spans[1:]]
         assert {each["ended_by"] for each in spans} < set(numbers)
         assert all(0 <= each["seconds"] - (each["ended_at"] - each["started_at"]) // 1000 <= 1 for each in spans)
-    assert NAME not in str(told)
+    assert NAME not in str(body)
 
 
-def test_reasons_of_moves_and_cancellations(clients: dict[str, httpx.Client], checker: Checker, story: Story) -> None:
-    told = promised(checker, "get", HISTORY, clients["admin"].get(HISTORY.format(entry_id=story.cancelled)))
-    assert [(step["type"], step["reason"]) for step in told["steps"]] == [
+def test_history_has_the_reasons_of_moves_and_cancellations(
+    clients: dict[str, httpx.Client], checker: Checker, story: Story
+) -> None:
+    body = documented(checker, "get", HISTORY, clients["admin"].get(HISTORY.format(entry_id=story.cancelled)))
+    assert [(step["type"], step["reason"]) for step in body["steps"]] == [
         ("ticket-issued", None),
         ("entry-moved", "a bus to catch"),
         ("entry-cancelled", "came on the wrong day"),
     ]
 
 
-def test_what_was_done_to_a_whole_list_is_in_each_history(
+def test_reassignment_is_in_the_history_of_each_entry(
     clients: dict[str, httpx.Client], checker: Checker, server: Server, foreign: Seed
 ) -> None:
-    """A doctor falls ill: everybody who waited for them is told of in one event, and it is in each of their histories."""
+    """A doctor falls ill: one event reassigns all waiting entries of the doctor, and each of their histories has it."""
     with server.client(server.sign_in(foreign, "admin")) as admin:
 
         def do(name: str, /, **body: Any) -> Json:
@@ -357,7 +357,7 @@ def test_what_was_done_to_a_whole_list_is_in_each_history(
         nobodys = do("issue-ticket", queue_id=queue_id)["entry"]["id"]
         done = do("reassign-provider", provider_id=ill, to_provider_id=other, reason="ill today")
         for entry_id in theirs:
-            steps = promised(checker, "get", HISTORY, admin.get(HISTORY.format(entry_id=entry_id)))["steps"]
+            steps = documented(checker, "get", HISTORY, admin.get(HISTORY.format(entry_id=entry_id)))["steps"]
             assert [step["type"] for step in steps] == ["ticket-issued", "provider-reassigned"]
             step = steps[-1]
             assert (step["seq"], step["entry_id"], step["own"]) == (done["seq"], entry_id, False)
@@ -366,8 +366,8 @@ def test_what_was_done_to_a_whole_list_is_in_each_history(
         assert len(admin.get(HISTORY.format(entry_id=nobodys)).json()["steps"]) == 1
 
 
-def test_figures_by_service(checker: Checker, server: Server, foreign: Seed) -> None:
-    """Two queues of one service; the export says its public name, and neither says the true one."""
+def test_statistics_are_grouped_by_service(checker: Checker, server: Server, foreign: Seed) -> None:
+    """Two queues have one service. The export has its public name, and no answer has the true one."""
     with server.client(server.sign_in(foreign, "admin")) as admin:
 
         def do(name: str, /, **body: Any) -> Json:
@@ -385,31 +385,31 @@ def test_figures_by_service(checker: Checker, server: Server, foreign: Seed) -> 
         ]
         for queue_id in (*queue_ids, queue_ids[0]):
             do("issue-ticket", queue_id=queue_id)
-        site = promised(checker, "get", SITE, admin.get(SITE.format(site_id=site_id)))
+        site = documented(checker, "get", SITE, admin.get(SITE.format(site_id=site_id)))
         assert site["services"] == [{"id": service_id} | about]
         query = {"from": site["business_day"], "to": site["business_day"]}
-        told = promised(checker, "get", STATISTICS, admin.get(STATISTICS.format(site_id=site_id), params=query))
-        (service,) = told["services"]
+        body = documented(checker, "get", STATISTICS, admin.get(STATISTICS.format(site_id=site_id), params=query))
+        (service,) = body["services"]
         assert (service["service_id"], service["public_name"]) == (service_id, about["public_name"])
         assert (service["figures"]["tickets"], service["figures"]["open"]) == (3, 3)
         exported = admin.get(STATISTICS.format(site_id=site_id) + ".csv", params=query).text
         cells = {line["queue_id"]: line["service"] for line in csv.DictReader(io.StringIO(exported, newline=""))}
         assert [cells[str(queue_id)] for queue_id in queue_ids] == ["'@Care", "'@Care"]
-        assert about["name"] not in exported + str(told)
+        assert about["name"] not in exported + str(body)
 
 
-def test_a_history_of_the_past(clients: dict[str, httpx.Client], checker: Checker, history: list[PastEntry]) -> None:
+def test_past_entry_has_a_history(clients: dict[str, httpx.Client], checker: Checker, history: list[PastEntry]) -> None:
     served = next(each for each in history if each.state == "completed")
-    told = promised(checker, "get", HISTORY, clients["admin"].get(HISTORY.format(entry_id=served.id)))
-    assert [step["type"] for step in told["steps"]] == ["ticket-called", "service-started", "service-completed"]
-    assert [each["seconds"] for each in told["entries"][0]["intervals"]] == [
+    body = documented(checker, "get", HISTORY, clients["admin"].get(HISTORY.format(entry_id=served.id)))
+    assert [step["type"] for step in body["steps"]] == ["ticket-called", "service-started", "service-completed"]
+    assert [each["seconds"] for each in body["entries"][0]["intervals"]] == [
         served.waited // SECOND,
         (served.walked or 0) // SECOND,
         (served.served or 0) // SECOND,
     ]
 
 
-def test_who_acted_is_told_by_name_to_those_who_may_know(clients: dict[str, httpx.Client], story: Story) -> None:
+def test_history_hides_user_names_from_clinicians(clients: dict[str, httpx.Client], story: Story) -> None:
     steps = clients["clinician"].get(HISTORY.format(entry_id=story.first)).json()["steps"]
     assert {step["username"] for step in steps} == {None}
     assert {step["actor"].partition(":")[0] for step in steps} == {"staff"}
@@ -419,11 +419,13 @@ def test_who_acted_is_told_by_name_to_those_who_may_know(clients: dict[str, http
 ENTRY, VISIT = "/api/v1/entries/{entry_id}", "/api/v1/visits/{visit_id}"
 
 
-def test_an_entry_and_its_visit(clients: dict[str, httpx.Client], checker: Checker, seeded: Seed, story: Story) -> None:
+def test_entry_and_visit_show_personal_data_by_role(
+    clients: dict[str, httpx.Client], checker: Checker, seeded: Seed, story: Story
+) -> None:
     for role, sees in (("receptionist", True), ("clinician", True), ("admin", True), ("manager", False)):
         answer = clients[role].get(ENTRY.format(entry_id=story.first))
-        entry = promised(checker, "get", ENTRY, answer)
-        visit = promised(checker, "get", VISIT, clients[role].get(VISIT.format(visit_id=story.visit_id)))
+        entry = documented(checker, "get", ENTRY, answer)
+        visit = documented(checker, "get", VISIT, clients[role].get(VISIT.format(visit_id=story.visit_id)))
         assert entry["visit"] == visit["visit"]
         assert entry["entry"] == visit["entries"][0]
         assert [each["id"] for each in visit["entries"]] == [story.first, story.second]
@@ -438,21 +440,21 @@ def test_an_entry_and_its_visit(clients: dict[str, httpx.Client], checker: Check
 SLIP = "/api/v1/entries/{entry_id}/slip"
 
 
-def test_a_slip_to_print_again(
+def test_slip_can_be_printed_again(
     clients: dict[str, httpx.Client], checker: Checker, server: Server, seeded: Seed, story: Story
 ) -> None:
-    """What it says is what the patient was given: its token opens their page."""
+    """The token of the slip opens the patient's page."""
     answer = clients["receptionist"].get(SLIP.format(entry_id=story.first))
-    slip = promised(checker, "get", SLIP, answer)
+    slip = documented(checker, "get", SLIP, answer)
     assert (slip["label"], slip["entry_id"]) == ("A002", story.first)
     assert answer.headers["cache-control"] == "no-store"
     with server.client() as patient, patient.stream("GET", f"/live/tickets/{slip['token']}") as stream:
         assert stream.status_code == 200
-        said = next(line for line in stream.iter_lines() if line.startswith("data: "))
-    assert json.loads(said.removeprefix("data: "))["cells"]["ticket"]["label"] == "A002"
+        data = next(line for line in stream.iter_lines() if line.startswith("data: "))
+    assert json.loads(data.removeprefix("data: "))["cells"]["ticket"]["label"] == "A002"
 
 
-def test_what_is_not_there_and_what_is_another_organisations(
+def test_unknown_and_foreign_ids_are_not_found(
     clients: dict[str, httpx.Client], checker: Checker, server: Server, seeded: Seed, foreign: Seed, story: Story
 ) -> None:
     base = seeded["site_id"] * 10**9
@@ -471,35 +473,35 @@ def test_what_is_not_there_and_what_is_another_organisations(
                 (other, mine, "site_not_found"),
             ):
                 answer = client.get(path.format(**{name: identifier}))
-                assert (answer.status_code, promised(checker, "get", path, answer)["error"]["code"]) == (404, expected)
+                assert (answer.status_code, documented(checker, "get", path, answer)["error"]["code"]) == (404, expected)
         for path in (ENTRIES, SITE, STATISTICS, STATISTICS + ".csv", DAY):
             answer = other.get(path.format(site_id=seeded["site_id"]))
-            assert (answer.status_code, promised(checker, "get", path, answer)["error"]["code"]) == (404, "site_not_found")
+            assert (answer.status_code, documented(checker, "get", path, answer)["error"]["code"]) == (404, "site_not_found")
     with server.client() as nobody:
         for path in (ENTRY, HISTORY, SLIP, VISIT, ENTRIES, SITE, STATISTICS, STATISTICS + ".csv", DAY):
             answer = nobody.get(path.format(site_id=1, entry_id=1, visit_id=1))
-            assert promised(checker, "get", path, answer)["error"]["code"] == "not_signed_in"
+            assert documented(checker, "get", path, answer)["error"]["code"] == "not_signed_in"
 
 
 SITE = "/api/v1/sites/{site_id}"
 
 
-def test_a_site_and_what_it_is_made_of(
+def test_site_lists_its_queues_points_and_displays(
     clients: dict[str, httpx.Client], checker: Checker, seeded: Seed, story: Story
 ) -> None:
-    told = promised(checker, "get", SITE, clients["clinician"].get(SITE.format(site_id=seeded["site_id"])))
-    assert [queue["id"] for queue in told["queues"]] == seeded["queue_ids"]
-    assert told["queues"][0]["waiting"] == 1
-    assert [point["id"] for point in told["points"]] == seeded["point_ids"]
-    assert told["displays"] == [{"id": seeded["displays"][0]["id"], "name": "Display 1", "paired": True}]
-    assert seeded["displays"][0]["token"] not in str(told)
+    body = documented(checker, "get", SITE, clients["clinician"].get(SITE.format(site_id=seeded["site_id"])))
+    assert [queue["id"] for queue in body["queues"]] == seeded["queue_ids"]
+    assert body["queues"][0]["waiting"] == 1
+    assert [point["id"] for point in body["points"]] == seeded["point_ids"]
+    assert body["displays"] == [{"id": seeded["displays"][0]["id"], "name": "Display 1", "paired": True}]
+    assert seeded["displays"][0]["token"] not in str(body)
 
 
 STATISTICS, DAY = "/api/v1/sites/{site_id}/statistics", "/api/v1/sites/{site_id}/day"
 
 
-def check(figures: Json, expected: list[PastEntry]) -> None:
-    """Compare figures with what they are by the plainest reckoning."""
+def check_figures(figures: Json, expected: list[PastEntry]) -> None:
+    """Compare figures with a plain computation from the entries."""
     states = {"served": "completed", "no_shows": "no_show", "left": "left", "cancelled": "cancelled", "expired": "expired"}
     for name, state in states.items():
         assert figures[name] == sum(each.state == state for each in expected)
@@ -525,28 +527,28 @@ def check(figures: Json, expected: list[PastEntry]) -> None:
     assert promises["missed_by_most_seconds"] == max(max(0, at - each.quoted_until) for each, at in called) // SECOND
 
 
-def test_statistics_of_past_days(
+def test_statistics_match_the_past_entries(
     clients: dict[str, httpx.Client], checker: Checker, seeded: Seed, history: list[PastEntry]
 ) -> None:
     days = sorted({each.business_day for each in history})
     address = STATISTICS.format(site_id=seeded["site_id"])
     answer = clients["manager"].get(address, params={"from": days[0], "to": days[-1]})
-    told = promised(checker, "get", STATISTICS, answer)
-    assert (told["from"], told["to"], told["time_zone"]) == (days[0], days[-1], "UTC")
-    check(told["figures"], history)
-    for each in told["queues"]:
-        check(each["figures"], [entry for entry in history if entry.queue_id == each["queue_id"]])
-    assert [each["business_day"] for each in told["days"]] == days
-    for day in told["days"]:
+    body = documented(checker, "get", STATISTICS, answer)
+    assert (body["from"], body["to"], body["time_zone"]) == (days[0], days[-1], "UTC")
+    check_figures(body["figures"], history)
+    for each in body["queues"]:
+        check_figures(each["figures"], [entry for entry in history if entry.queue_id == each["queue_id"]])
+    assert [each["business_day"] for each in body["days"]] == days
+    for day in body["days"]:
         of_day = [entry for entry in history if entry.business_day == day["business_day"]]
-        check(day["figures"], of_day)
+        check_figures(day["figures"], of_day)
         assert sum(hour["arrivals"] for hour in day["hours"]) == PER_DAY
         for each in day["queues"]:
-            check(each["figures"], [entry for entry in of_day if entry.queue_id == each["queue_id"]])
-    assert sum(hour["calls"] for hour in told["hours"]) == sum(each.called_at is not None for each in history)
-    assert [hour["hour"] for hour in told["hours"]] == list(range(8, 19))
+            check_figures(each["figures"], [entry for entry in of_day if entry.queue_id == each["queue_id"]])
+    assert sum(hour["calls"] for hour in body["hours"]) == sum(each.called_at is not None for each in history)
+    assert [hour["hour"] for hour in body["hours"]] == list(range(8, 19))
     busy = sum((each.walked or 0) + (each.served or 0) for each in history)
-    assert told["points"] == [
+    assert body["points"] == [
         {
             "point_id": seeded["point_ids"][0],
             "name": "Room 1",
@@ -556,19 +558,19 @@ def test_statistics_of_past_days(
     ]
 
 
-def test_statistics_as_csv(
+def test_csv_matches_the_statistics(
     clients: dict[str, httpx.Client], checker: Checker, seeded: Seed, history: list[PastEntry]
 ) -> None:
     site_id, days = seeded["site_id"], sorted({each.business_day for each in history})
     query = {"from": days[0], "to": days[-1]}
     path = STATISTICS + ".csv"
     answer = clients["admin"].get(path.format(site_id=site_id), params=query)
-    promised(checker, "get", path, answer)
+    documented(checker, "get", path, answer)
     assert answer.headers["content-disposition"] == f'attachment; filename="statistics-{site_id}-{days[0]}-{days[-1]}.csv"'
     assert "charset=utf-8" in answer.headers["content-type"]
     lines = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8"), newline="")))
-    told = clients["admin"].get(STATISTICS.format(site_id=site_id), params=query).json()
-    pairs = [(day["business_day"], each) for day in told["days"] for each in day["queues"]]
+    body = clients["admin"].get(STATISTICS.format(site_id=site_id), params=query).json()
+    pairs = [(day["business_day"], each) for day in body["days"] for each in day["queues"]]
     assert len(lines) == len(pairs) == DAYS * len(seeded["queue_ids"])
     for line, (day, each) in zip(lines, pairs, strict=True):
         assert (line["business_day"], line["queue_id"], line["queue"]) == (day, str(each["queue_id"]), each["name"])
@@ -577,7 +579,7 @@ def test_statistics_as_csv(
         assert int(line["served"]) == each["figures"]["served"]
 
 
-def test_a_queue_whose_name_is_a_formula_is_exported_as_a_text(
+def test_csv_exports_a_formula_in_a_queue_name_as_text(
     clients: dict[str, httpx.Client], server: Server, foreign: Seed
 ) -> None:
     with server.client(server.sign_in(foreign, "admin")) as admin:
@@ -601,20 +603,20 @@ def test_a_queue_whose_name_is_a_formula_is_exported_as_a_text(
         ("from=x&to=2025-02-04", "from"),
     ],
 )
-def test_the_days_of_statistics_are_checked(
+def test_invalid_days_of_statistics_are_refused(
     clients: dict[str, httpx.Client], checker: Checker, seeded: Seed, query: str, field: str
 ) -> None:
     for path in (STATISTICS, STATISTICS + ".csv"):
         answer = clients["manager"].get(f"{path.format(site_id=seeded['site_id'])}?{query}")
-        error = promised(checker, "get", path, answer)["error"]
+        error = documented(checker, "get", path, answer)["error"]
         assert (answer.status_code, error["details"]["field"]) == (422, field)
 
 
-def test_the_report_of_today_and_of_another_day(
+def test_day_report_covers_today_and_a_past_day(
     clients: dict[str, httpx.Client], checker: Checker, seeded: Seed, history: list[PastEntry], story: Story
 ) -> None:
     address = DAY.format(site_id=seeded["site_id"])
-    today = promised(checker, "get", DAY, clients["receptionist"].get(address))
+    today = documented(checker, "get", DAY, clients["receptionist"].get(address))
     assert today["is_over"] is False
     assert today["open"] == {"waiting": 1, "called": 0, "serving": 0, "held": 0}
     first, second = today["queues"]
@@ -623,14 +625,16 @@ def test_the_report_of_today_and_of_another_day(
     assert (second["figures"]["served"], second["figures"]["tickets"], second["left"]) == (1, 0, [])
 
     last = history[-1].business_day
-    then = promised(checker, "get", DAY, clients["manager"].get(address, params={"business_day": last}))
+    then = documented(checker, "get", DAY, clients["manager"].get(address, params={"business_day": last}))
     assert (then["business_day"], then["is_over"]) == (last, True)
-    check(then["figures"], [each for each in history if each.business_day == last])
+    check_figures(then["figures"], [each for each in history if each.business_day == last])
     refused = clients["manager"].get(address, params={"business_day": "today"})
-    assert promised(checker, "get", DAY, refused)["error"]["details"]["field"] == "business_day"
+    assert documented(checker, "get", DAY, refused)["error"]["details"]["field"] == "business_day"
 
 
-def test_who_may_read_what(clients: dict[str, httpx.Client], seeded: Seed, story: Story, history: list[PastEntry]) -> None:
+def test_roles_limit_each_query(
+    clients: dict[str, httpx.Client], seeded: Seed, story: Story, history: list[PastEntry]
+) -> None:
     day = history[0].business_day
     query = f"?from={day}&to={day}"
     for path, allowed in (
@@ -650,9 +654,11 @@ def test_who_may_read_what(clients: dict[str, httpx.Client], seeded: Seed, story
             assert answer.status_code == (200 if role[0] in allowed else 403), (role, path)
 
 
-def test_the_list_of_sites_by_the_page(env: dict[str, str], clients: dict[str, httpx.Client], checker: Checker) -> None:
-    """The names of an organisation's sites, in their order, whatever the size of a page."""
-    first = promised(checker, "get", "/api/v1/sites", clients["manager"].get("/api/v1/sites"))["data"]
+def test_sites_are_listed_page_by_page_in_the_order_of_names(
+    env: dict[str, str], clients: dict[str, httpx.Client], checker: Checker
+) -> None:
+    """An organisation's sites come in the order of their names, for any page size."""
+    first = documented(checker, "get", "/api/v1/sites", clients["manager"].get("/api/v1/sites"))["data"]
 
     async def add() -> None:
         database = Database(env["NOWSERVING_DATABASE_URL"])
