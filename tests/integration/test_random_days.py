@@ -1,4 +1,4 @@
-"""Random days through the real store, on each engine: every command, in an order that nobody thought of."""
+"""Random days through the real store, on each engine: every command, in a random order."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def _command(board: Board, action: str, about: int) -> Command:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_the_rows_equal_the_log_whatever_is_done(setup: Seeder, database: Database, seed: int) -> None:
-    """After every few commands: the board that followed the log, the board of the rows, and the numbers without a gap."""
+async def test_rows_equal_the_log_after_random_commands(setup: Seeder, database: Database, seed: int) -> None:
+    """After every few commands, the board that follows the log equals the board of the rows. The numbers have no gap."""
     chance = random.Random(seed)
     seeded = await setup.seed(points=3, tickets=6, displays=0)
     site_id = seeded["site_id"]
@@ -50,8 +50,8 @@ async def test_the_rows_equal_the_log_whatever_is_done(setup: Seeder, database: 
     assert len(done) > len(COMMANDS) * 0.7, done
 
 
-async def test_an_undone_step_ends_no_interval(setup: Seeder, database: Database) -> None:
-    """Held and taken back: the wait goes on as if nothing had been, and its interval is counted once, whole."""
+async def test_undone_step_ends_no_interval(setup: Seeder, database: Database) -> None:
+    """A hold is undone: the wait continues, and its interval is counted once, as a whole."""
     seeded = await setup.seed(points=1, tickets=0, displays=0)
     entry_id = (await setup.do(IssueTicket(queue_id=seeded["queue_ids"][0])))["entry"]["id"]
     before = (await Boards(database).board(seeded["site_id"])).entries[entry_id]

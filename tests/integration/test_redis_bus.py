@@ -1,4 +1,4 @@
-"""The bus over a real Redis, alone and as a cluster: what is sent arrives, and only where it is listened for."""
+"""The bus over a real Redis, alone and as a cluster: messages reach the subscribers of their site, and no others."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         yield url, request.param
 
 
-class Party:
-    """One process on the bus, and what it heard."""
+class Process:
+    """One process on the bus, and the messages that it has received."""
 
     def __init__(self, url: str) -> None:
         self.bus = RedisBus(url, vault().seal, vault().open)
-        self.heard: list[tuple[int, str, list[int]]] = []
+        self.received: list[tuple[int, str, list[int]]] = []
         self.gaps = 0
 
     def listen(self, site_id: int, epoch: str, events: Sequence[Recorded]) -> None:
-        self.heard.append((site_id, epoch, [event.seq for event in events]))
+        self.received.append((site_id, epoch, [event.seq for event in events]))
 
     def gap(self) -> None:
         self.gaps += 1
 
     async def until(self, count: int) -> None:
         async with asyncio.timeout(3):
-            while len(self.heard) < count:  # noqa: ASYNC110 - the bus calls, it has no event to wait for
+            while len(self.received) < count:  # noqa: ASYNC110 - the bus calls back, and has no event to wait for
                 await asyncio.sleep(0.005)
 
 
 @pytest.fixture
-async def parties(server: tuple[str, bool]) -> AsyncIterator[tuple[Party, Party]]:
-    two = Party(server[0]), Party(server[0])
+async def processes(server: tuple[str, bool]) -> AsyncIterator[tuple[Process, Process]]:
+    two = Process(server[0]), Process(server[0])
     for each in two:
         await each.bus.start(each.listen, each.gap)
     async with asyncio.timeout(5):
@@ -56,33 +56,33 @@ async def parties(server: tuple[str, bool]) -> AsyncIterator[tuple[Party, Party]
         await each.bus.stop()
 
 
-async def test_what_is_sent_arrives_where_it_is_listened_for(server: tuple[str, bool], parties: tuple[Party, Party]) -> None:
-    one, two = parties
+async def test_messages_reach_only_subscribed_processes(
+    server: tuple[str, bool], processes: tuple[Process, Process]
+) -> None:
+    one, two = processes
     log = small_clinic().log
     for site_id in range(1, 9):  # in a cluster, in many slots
         await two.bus.subscribe(site_id)
     for site_id in range(1, 12):
         one.bus.publish(site_id, "e1", log)
     await two.until(8)
-    assert sorted(site_id for site_id, _, _ in two.heard) == list(range(1, 9))
-    assert all(seqs == [event.seq for event in log] for _, _, seqs in two.heard)
-    assert one.heard == []
+    assert sorted(site_id for site_id, _, _ in two.received) == list(range(1, 9))
+    assert all(seqs == [event.seq for event in log] for _, _, seqs in two.received)
+    assert one.received == []
     await two.bus.unsubscribe(3)
     await asyncio.sleep(0.2)
-    two.heard.clear()
+    two.received.clear()
     for site_id in (3, 4):
         one.bus.publish(site_id, "e1", log[:1])
     await two.until(1)
     await asyncio.sleep(0.1)
-    assert [site_id for site_id, _, _ in two.heard] == [4]
+    assert [site_id for site_id, _, _ in two.received] == [4]
     assert (one.bus.dropped, one.gaps, two.gaps) == (0, 1, 1)
 
 
-async def test_channels_are_sharded_in_a_cluster_and_only_there(
-    server: tuple[str, bool], parties: tuple[Party, Party]
-) -> None:
+async def test_channels_are_sharded_only_in_a_cluster(server: tuple[str, bool], processes: tuple[Process, Process]) -> None:
     url, cluster = server
-    await parties[0].bus.subscribe(7)
+    await processes[0].bus.subscribe(7)
     port = url.rsplit(":", 1)[1].split("/")[0]
 
     def channels(kind: str) -> bytes:
@@ -93,26 +93,26 @@ async def test_channels_are_sharded_in_a_cluster_and_only_there(
     assert (name in channels("channels")) == (not cluster)
 
 
-def cut(port: str) -> None:
+def cut_subscriptions(port: str) -> None:
     command = [program("redis-cli", "redis-tools"), "-p", port, "client", "kill", "type", "pubsub"]
     subprocess.run(command, check=True, capture_output=True, timeout=10)
 
 
-async def test_a_connection_that_was_cut_is_a_gap_and_every_site_is_heard_again(
-    server: tuple[str, bool], parties: tuple[Party, Party], monkeypatch: pytest.MonkeyPatch
+async def test_lost_connection_reports_a_gap_and_subscribes_again(
+    server: tuple[str, bool], processes: tuple[Process, Process], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "REST_SECONDS", 0.05)
     monkeypatch.setattr(module, "SILENT_SECONDS", 1.5)
-    one, two = parties
+    one, two = processes
     await two.bus.subscribe(5)
     port = server[0].rsplit(":", 1)[1].split("/")[0]
-    await asyncio.to_thread(cut, port)
+    await asyncio.to_thread(cut_subscriptions, port)
     async with asyncio.timeout(8):
         while two.gaps < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     log = small_clinic().log[:1]
     async with asyncio.timeout(8):
-        while not two.heard:
+        while not two.received:
             one.bus.publish(5, "e1", log)
             await asyncio.sleep(0.1)
-    assert two.heard[0][0] == 5
+    assert two.received[0][0] == 5

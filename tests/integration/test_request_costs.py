@@ -1,4 +1,4 @@
-"""What a request costs the database: the look-up of its session, and the command's own statements. Nothing else."""
+"""The database statements of a request: the look-up of its session and the statements of its command, nothing else."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.support.server import SECRETS, vault
 
 @asynccontextmanager
 async def running(database: Database) -> AsyncIterator[tuple[Context, httpx.AsyncClient]]:
-    """Run an application of this process on a database, with limits, and without what the clock does beside it."""
+    """Run an application in this process on a database, with rate limits, without its periodic tasks."""
     url = SecretStr(database.url.render_as_string(hide_password=False))
     keys = (SecretStr(SECRETS["NOWSERVING_ENCRYPTION_KEYS"]),)
     secret = SecretStr(SECRETS["NOWSERVING_SECRET_KEY"])
@@ -37,24 +37,24 @@ async def running(database: Database) -> AsyncIterator[tuple[Context, httpx.Asyn
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client:
             yield context, client
     finally:
-        await opened(context).close()
+        await database_of(context).close()
 
 
-def opened(context: Context) -> Database:
+def database_of(context: Context) -> Database:
     """Return the database of an application, which endpoints see as a `Reader`."""
     assert isinstance(context.database, Database)
     return context.database
 
 
 @contextmanager
-def counted(context: Context) -> Iterator[list[str]]:
+def counted_statements(context: Context) -> Iterator[list[str]]:
     """Collect the statements that are sent to the database."""
     statements: list[str] = []
 
     def note(_: Any, __: Any, statement: str, *___: Any) -> None:
         statements.append(statement)
 
-    engine = opened(context).engine.sync_engine
+    engine = database_of(context).engine.sync_engine
     event.listen(engine, "before_cursor_execute", note)
     try:
         yield statements
@@ -75,7 +75,7 @@ async def sign_in(client: httpx.AsyncClient, seeded: Seed, role: str) -> dict[st
     return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
 
-async def test_a_command_costs_one_look_up_more_than_itself(database: Database, seeded: Seed) -> None:
+async def test_request_adds_one_look_up_to_its_command(database: Database, seeded: Seed) -> None:
     body = {"queue_id": seeded["queue_ids"][0]}
     command = IssueTicket(queue_id=body["queue_id"])
     async with running(database) as (context, client):
@@ -83,32 +83,32 @@ async def test_a_command_costs_one_look_up_more_than_itself(database: Database, 
         admin = await sign_in(client, seeded, "admin")
         made = await client.post("/api/v1/api-keys", json={"name": "x"}, headers=admin)
         for number, headers in enumerate((staff, {"Authorization": f"Bearer {made.json()['key']}"})):
-            for _ in range(2):  # what is remembered afterwards: the site's organisation, that the key is in use
+            for _ in range(2):  # fills the caches: the site's organisation, and the use of the key
                 await client.post("/api/v1/commands/issue-ticket", json=body, headers=headers)
-            with counted(context) as own:
+            with counted_statements(context) as own:
                 await context.executor.execute(command, actor="staff:1", command_id=f"alone-{number}")
-            with counted(context) as all_of_it:
+            with counted_statements(context) as all_statements:
                 answer = await client.post("/api/v1/commands/issue-ticket", json=body, headers=headers)
             assert answer.status_code == 200, answer.text
             assert "x-ratelimit-remaining" in answer.headers
-            look_up = all_of_it[: len(all_of_it) - len(own)]
+            look_up = all_statements[: len(all_statements) - len(own)]
             assert len([each for each in look_up if each.startswith("SELECT")]) == 1, look_up
-            assert len(look_up) == (2 if database.embedded else 1), look_up  # how the read begins on SQLite, and the read
+            assert len(look_up) == (2 if database.embedded else 1), look_up  # SQLite's begin of the read, and the read
 
 
-async def test_a_patient_s_command_costs_two(database: Database, seeded: Seed) -> None:
-    """Whose token it is, and whether the entry is theirs."""
+async def test_command_of_a_patient_costs_two_look_ups(database: Database, seeded: Seed) -> None:
+    """The look-ups find the ticket of the token, and the entry."""
     body = {"entry_id": seeded["queue_ids"][0] + 40}
     headers = {"Authorization": f"Bearer {seeded['tickets'][0]['token']}"}
     async with running(database) as (context, client):
-        with counted(context) as statements:
+        with counted_statements(context) as statements:
             answer = await client.post("/api/v1/commands/leave", json=body, headers=headers)
     assert answer.status_code == 404
     assert len([each for each in statements if each.startswith("SELECT")]) == 2, statements
 
 
-async def test_who_follows_a_site_that_is_followed_already_costs_nothing(database: Database, seeded: Seed) -> None:
-    """Displays and tickets are known from the board. Only a yes is taken from there: a no is the database's to say."""
+async def test_access_to_a_followed_site_costs_no_statement(database: Database, seeded: Seed) -> None:
+    """The board confirms displays and tickets. Only the database may refuse one."""
     display, ticket = seeded["displays"][0], seeded["tickets"][0]["token"]
 
     def asking(token: str) -> HTTPConnection:
@@ -117,13 +117,13 @@ async def test_who_follows_a_site_that_is_followed_already_costs_nothing(databas
     async with running(database) as (context, _):
         gate, hub = context.gate, context.hub
         stream = await hub.enrol(seeded["site_id"], DisplayView(), None, address="", token="the first")
-        with counted(context) as statements:
+        with counted_statements(context) as statements:
             known = await gate.display(asking(display["token"]), display["id"], hub.board)
             visit = await gate.ticket(ticket, hub.board)
         assert statements == []
         assert known == await gate.display(asking(display["token"]), display["id"])
         assert visit == await gate.ticket(ticket)
-        with counted(context) as statements:
+        with counted_statements(context) as statements:
             with pytest.raises(TicketNotFound):
                 await gate.ticket(ticket[:-1] + "x", hub.board)
             with pytest.raises(NotAllowed):

@@ -1,4 +1,4 @@
-"""Who patients were is forgotten after so many days: nowhere is anything left in clear or sealed, and the chains hold."""
+"""Retention deletes identities of patients after some days: none is left in clear or sealed, and the chains are intact."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ async def three_patients(setup: Seeder) -> Seed:
     return made
 
 
-async def sleep_for(database: Database, days: int, site_id: int) -> None:
-    """Make the site's day, and all that happened in it, so many days older, with a log that says so."""
+async def make_older(database: Database, days: int, site_id: int) -> None:
+    """Make the site's day and all its records older by ``days``, with a log of these times."""
     earlier = days * DAY_MICROSECONDS
     async with database.write() as connection:
         for table, column in ((visits, "opened_at"), (commands, "at"), (events, "at")):
@@ -61,8 +61,8 @@ async def sleep_for(database: Database, days: int, site_id: int) -> None:
         await connection.execute(update(sites).where(sites.c.id == site_id).values(chain=head, turns_at=1, next_tick_at=1))
 
 
-async def everything(database: Database) -> list[tuple[str, str]]:
-    """Return every text of every row, by its column."""
+async def all_texts(database: Database) -> list[tuple[str, str]]:
+    """Return every text of every row, with its column."""
     texts = []
     async with database.read() as connection:
         for table in metadata.sorted_tables:
@@ -73,28 +73,28 @@ async def everything(database: Database) -> list[tuple[str, str]]:
     return texts
 
 
-async def test_what_is_old_is_forgotten_everywhere(setup: Seeder, database: Database) -> None:
+async def test_old_identities_are_deleted_everywhere(setup: Seeder, database: Database) -> None:
     made = await three_patients(setup)
     async with database.write() as connection:
         for number in range(2):
             await staff.open_session(connection, f"session-{number}", number, "hash", 1)
-    await sleep_for(database, 40, made["site_id"])
+    await make_older(database, 40, made["site_id"])
     setup.executor._boards.clear()
     await setup.do(Tick(site_id=made["site_id"]))
     await setup.do(IssueTicket(queue_id=made["queue_ids"][0], name="Grace Hopper", name_on_display=True))
-    assert any(TRACES.search(text) for _, text in await everything(database))
+    assert any(TRACES.search(text) for _, text in await all_texts(database))
 
     done = await forget(database, 30)
-    answered = len(made["queue_ids"]) + len(made["point_ids"]) + 6  # all but today's two
+    answered = len(made["queue_ids"]) + len(made["point_ids"]) + 6  # all except the two of today
     assert done == Forgotten(visits=3, events=3, searches=15, answers=answered, sessions=2)
-    left = await everything(database)
+    left = await all_texts(database)
     assert not [each for each in left if TRACES.search(each[1])]
     assert ("visits.display_name", "Grace H.") in left
     sealed = sorted(column for column, text in left if CIPHERTEXT.match(text))
     assert sealed == [*["commands.answer"] * 2, *["events.sealed"] * 2, "services.sealed", "visits.sealed"]
     assert [each.broken async for each in verify(database)] == [None]
     async with database.read() as connection:
-        assert await connection.scalar(select(func.count()).select_from(visits)) == 4, "that they came still counts"
+        assert await connection.scalar(select(func.count()).select_from(visits)) == 4, "the visits still count"
         labels = list(await connection.scalars(select(visits.c.label).order_by(visits.c.id)))
         assert await connection.scalar(select(func.count(visit_search.c.visit_id.distinct()))) == 1
     assert labels == ["A001", "A002", "A003", "A001"]
@@ -102,10 +102,10 @@ async def test_what_is_old_is_forgotten_everywhere(setup: Seeder, database: Data
     await setup.do(CallNext(point_id=made["point_ids"][0]))
 
 
-async def test_a_day_that_has_not_turned_keeps_its_patients(setup: Seeder, database: Database) -> None:
-    """A site that slept: its screens still show those patients, so their rows stay until the day turns."""
+async def test_identities_stay_until_the_day_turns(setup: Seeder, database: Database) -> None:
+    """The site had no tick: its screens still show the patients, so their rows stay until the day turns."""
     made = await three_patients(setup)
-    await sleep_for(database, 40, made["site_id"])
+    await make_older(database, 40, made["site_id"])
     done = await forget(database, 30)
     assert (done.visits, done.searches) == (0, 0)
     assert done.events == 3
@@ -116,16 +116,16 @@ async def test_a_day_that_has_not_turned_keeps_its_patients(setup: Seeder, datab
     assert (await forget(database, 30)).visits == 3
 
 
-async def test_what_is_young_stays(setup: Seeder, database: Database) -> None:
+async def test_recent_identities_stay(setup: Seeder, database: Database) -> None:
     await three_patients(setup)
-    before = await everything(database)
+    before = await all_texts(database)
     assert await forget(database, 1) == Forgotten(0, 0, 0, 0, 0)
-    assert await everything(database) == before
+    assert await all_texts(database) == before
     with pytest.raises(ValueError, match="of today"):
         await forget(database, 0)
 
 
-async def test_many_batches(setup: Seeder, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_retention_works_in_batches(setup: Seeder, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     made = await three_patients(setup)
     other = await three_patients(setup)
     monkeypatch.setattr(retention, "BATCH", 2)
@@ -140,7 +140,7 @@ async def test_many_batches(setup: Seeder, database: Database, monkeypatch: pyte
     assert {made["site_id"], other["site_id"]} == {1, 2}
 
 
-def test_the_command_line(database_url: str) -> None:
+def test_command_line_runs_retention(database_url: str) -> None:
     env = environment(database_url)
     seed(env, points=1, tickets=2)
     kept = command_line(env, "retention")
@@ -151,5 +151,5 @@ def test_the_command_line(database_url: str) -> None:
         assert done.returncode == 0, done.stderr
         assert "of more than 7 days ago: 0 visits, 0 events" in done.stdout
     verified = command_line(env, "audit", "verify")
-    assert "process chain 2" in verified.stdout, "each time the audit says that it was done"
+    assert "process chain 2" in verified.stdout, "the audit has a row for each run"
     assert verified.returncode == 0

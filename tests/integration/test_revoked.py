@@ -1,4 +1,4 @@
-"""Who may no longer follow is told so within two seconds, in every process, and the stream closed."""
+"""A stream ends within two seconds of the loss of its rights, in every process, with a bye that says so."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Two = tuple[Server, Server, Seed, str]
 
 @pytest.fixture(scope="module")
 def two(database_server: URL, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
-    """Two server processes on one database, without a bus: the slowest that they hear of each other."""
+    """Two server processes on one database without a bus, the slowest exchange between them."""
     folder = tmp_path_factory.mktemp("revoked")
     with fresh_database(database_server) as url:
         env = environment(url)
@@ -46,7 +46,7 @@ def admin(two: Two) -> Iterator[httpx.Client]:
         yield client
 
 
-def until_ended(screens: list[Screen], began: float) -> None:
+def assert_revoked(screens: list[Screen], began: float) -> None:
     for screen in screens:
         screen.wait(lambda each: each.ended, what="the end")
         kind, _, body = screen.messages[-1]
@@ -67,7 +67,7 @@ def followers(two: Two, path: str, token: str, stack: ExitStack) -> list[Screen]
 
 
 def close_code(url: str, token: str, act: Callable[[], Any]) -> tuple[int | None, str | None]:
-    """Return what a WebSocket is closed with after ``act``."""
+    """Return the code and the reason that close a WebSocket after ``act``."""
     with connect(url.replace("http", "ws"), additional_headers={"Authorization": f"Bearer {token}"}) as socket:
         socket.recv(timeout=5)
         act()
@@ -77,7 +77,7 @@ def close_code(url: str, token: str, act: Callable[[], Any]) -> tuple[int | None
         return socket.close_code, socket.close_reason
 
 
-def test_signing_out_ends_the_streams_of_the_session_everywhere(two: Two) -> None:
+def test_sign_out_ends_the_streams_of_the_session_everywhere(two: Two) -> None:
     first, second, seeded, _ = two
     token, other = first.sign_in(seeded, "receptionist"), first.sign_in(seeded, "receptionist")
     path = f"/live/sites/{seeded['site_id']}/desk"
@@ -88,13 +88,13 @@ def test_signing_out_ends_the_streams_of_the_session_everywhere(two: Two) -> Non
         began = time.monotonic()
         with first.client(token) as client:
             assert client.delete("/api/v1/session").status_code == 204
-        until_ended(screens, began)
+        assert_revoked(screens, began)
         assert httpx.get(f"{second.url}{path}", headers={"Authorization": f"Bearer {token}"}).status_code == 401
         time.sleep(0.5)
         assert not stays.ended
 
 
-def test_the_close_code_says_do_not_come_back(two: Two, admin: httpx.Client) -> None:
+def test_close_code_of_a_revocation_forbids_a_reconnect(two: Two, admin: httpx.Client) -> None:
     first, _, seeded, _ = two
     display = seeded["displays"][0]
     code = close_code(
@@ -106,7 +106,7 @@ def test_the_close_code_says_do_not_come_back(two: Two, admin: httpx.Client) -> 
 
 
 @pytest.mark.parametrize(("command", "field", "index"), [("renew-token", "device_id", 1), ("remove", "record_id", 2)])
-def test_a_devices_token_taken_back_ends_its_streams_everywhere(
+def test_revoked_device_token_ends_its_streams_everywhere(
     two: Two, admin: httpx.Client, command: str, field: str, index: int
 ) -> None:
     _, second, seeded, _ = two
@@ -116,7 +116,7 @@ def test_a_devices_token_taken_back_ends_its_streams_everywhere(
         began = time.monotonic()
         answer = admin.post(f"/api/v1/commands/{command}", json={field: display["id"]})
         assert answer.status_code == 200
-        until_ended(screens, began)
+        assert_revoked(screens, began)
     if command == "renew-token":
         with sse(f"{second.url}/live/displays/{display['id']}", answer.json()["token"]) as fresh:
             fresh.wait(lambda each: each.cells)
@@ -124,12 +124,12 @@ def test_a_devices_token_taken_back_ends_its_streams_everywhere(
             assert not fresh.ended
 
 
-def test_an_idle_session_ends_its_streams(two: Two) -> None:
-    """A stream lives no longer than the session behind it."""
+def test_idle_session_ends_its_streams(two: Two) -> None:
+    """A stream ends with its session."""
     first, _, seeded, url = two
     token = first.sign_in(seeded, "clinician")
 
-    async def grow_old() -> None:
+    async def make_sessions_idle() -> None:
         database = Database(url)
         try:
             async with database.write() as connection:
@@ -140,11 +140,11 @@ def test_an_idle_session_ends_its_streams(two: Two) -> None:
     with ExitStack() as stack:
         screens = followers(two, f"/live/sites/{seeded['site_id']}/desk", token, stack)
         began = time.monotonic()
-        asyncio.run(grow_old())
-        until_ended(screens, began)
+        asyncio.run(make_sessions_idle())
+        assert_revoked(screens, began)
 
 
-def test_a_member_who_is_deactivated_or_gets_another_role(sqlite_url: str, tmp_path: Path) -> None:
+def test_deactivation_or_a_new_role_ends_the_streams_of_a_user(sqlite_url: str, tmp_path: Path) -> None:
     env = environment(sqlite_url)
     seeded = seed(env, points=1, tickets=0, displays=0)
     with serving(env, tmp_path) as server:
@@ -167,5 +167,5 @@ def test_a_member_who_is_deactivated_or_gets_another_role(sqlite_url: str, tmp_p
             assert one.messages[-1][2]["reason"] == "revoked"
             assert two.messages[-1][2]["reason"] == "role"
         rows.close()
-        with sse(path, manager) as again:  # judged anew, and a receptionist may
+        with sse(path, manager) as again:  # with the new role, which may follow the desk
             again.wait(lambda each: each.cells)
