@@ -1,4 +1,4 @@
-"""Who may do what, over the wire: each cell of the reviewed file ``roles.md`` against a real server with two houses."""
+"""The rights of the roles: each cell of the reviewed file ``roles.md`` against a real server with two organisations."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ READERS = (*STAFF, "key")
 WORDS = {"yes", "401", "403", "404", "-"}
 CODES = {"401": "not_signed_in", "403": "not_allowed"}
 COMMAND = "/api/v1/commands/"
-NOT_OF_ONE_WHO_WAITS = ("recall", "start", "complete", "no-show", "return", "undo", "reopen", "reassign-provider")
+NOT_WHILE_WAITING = ("recall", "start", "complete", "no-show", "return", "undo", "reopen", "reassign-provider")
 PATIENT, NEED, SERVICE = "Ada Lovelace", "interpreter", "Test for what nobody shall know"
 
 
@@ -42,7 +42,7 @@ PATIENT, NEED, SERVICE = "Ada Lovelace", "interpreter", "Test for what nobody sh
 
 @dataclass(frozen=True)
 class Row:
-    """A route, the code that its 404 has, and of each role what becomes of it: at its own place, and elsewhere."""
+    """A route, the code of its 404, and the two words of each role: at its own organisation, and at the other."""
 
     route: str
     not_found: str
@@ -54,7 +54,7 @@ class Row:
 
     @property
     def target(self) -> str:
-        """The address, with its query. What follows a ``#`` only tells rows of one route apart."""
+        """The address, with its query. A suffix after ``#`` only distinguishes rows of one route."""
         where = self.route.partition(" ")[2].partition("#")[0]
         return where if where.startswith("/") else COMMAND + where
 
@@ -64,36 +64,36 @@ class Row:
 
 
 def read_file(text: str) -> tuple[list[Row], dict[str, dict[str, str]]]:
-    """Return the rows of the reviewed file, and what it says is told to whom."""
+    """Return the rows of the reviewed file, and its table of visible data."""
     rows: list[Row] = []
-    told: dict[str, dict[str, str]] = {}
+    visible: dict[str, dict[str, str]] = {}
     for line in text.splitlines():
         cells = [each.strip() for each in line.strip().strip("|").split("|")]
         if not line.startswith("|") or set(line) <= set("| -"):
             continue
         if cells[0] in ("route", "what"):
             expected = ["route", "404 is", *ROLES] if cells[0] == "route" else ["what", *READERS]
-            assert cells == expected, f"another heading: {line}"
+            assert cells == expected, f"unknown heading: {line}"
             heading = cells
         elif heading[0] == "route":
             assert len(cells) == len(heading), line
             pairs = {role: tuple(cell.split()) for role, cell in zip(ROLES, cells[2:], strict=True)}
             assert all(len(pair) == 2 and set(pair) <= WORDS for pair in pairs.values()), line
-            assert all(pair[0] != "-" and pair[1] != "yes" for pair in pairs.values()), f"that must never be: {line}"
+            assert all(pair[0] != "-" and pair[1] != "yes" for pair in pairs.values()), f"forbidden words: {line}"
             rows.append(Row(cells[0], cells[1], {role: (pair[0], pair[1]) for role, pair in pairs.items()}))
         else:
-            told[cells[0]] = dict(zip(READERS, cells[1:], strict=True))
+            visible[cells[0]] = dict(zip(READERS, cells[1:], strict=True))
     assert len({row.route for row in rows}) == len(rows), "a route has two rows"
-    return rows, told
+    return rows, visible
 
 
-ROWS, TOLD = read_file(FILE.read_text())
+ROWS, VISIBLE = read_file(FILE.read_text())
 
 Found = dict[tuple[str, str, str], str]
 
 
 def expected(rows: Iterable[Row]) -> Found:
-    """Return what the file expects, by route, role and whose it is."""
+    """Return the words of the file, by route, role and organisation (own or other)."""
     return {
         (row.route, role, whose): word
         for row in rows
@@ -104,7 +104,7 @@ def expected(rows: Iterable[Row]) -> Found:
 
 
 def differences(rows: Iterable[Row], found: Found) -> list[str]:
-    """Return each cell that is not as it was found, in words."""
+    """Return a text for each cell that differs from the behaviour found."""
     wanted = expected(rows)
     return [
         f"{route}: {role} at {whose}: expected {wanted.get(key)}, found {found.get(key)}"
@@ -124,7 +124,7 @@ def routes_of(app: Starlette) -> set[str]:
         if isinstance(route, Mount):
             found.add(f"GET {route.path}/")
             continue
-        assert isinstance(route, Route | WebSocketRoute), f"nobody knows who may use {route}"
+        assert isinstance(route, Route | WebSocketRoute), f"unknown kind of route: {route}"
         path = re.sub(r":\w+\}", "}", route.path)
         methods = {"WS"} if isinstance(route, WebSocketRoute) else (route.methods or {"ANY"}) - {"HEAD"}
         names = [name for name, kind in COMMANDS.items() if not kind.internal] if path == COMMAND + "{name}" else [None]
@@ -133,7 +133,7 @@ def routes_of(app: Starlette) -> set[str]:
 
 
 def named_by(rows: Iterable[Row]) -> set[str]:
-    """Return the routes that the rows are about; of files that are served as they are, the folder."""
+    """Return the routes of the rows; for static files, their folder."""
     plain = {re.sub(r"[?#].*", "", row.route) for row in rows}
     return {re.sub(r"^(GET /static/).*", r"\1", each) for each in plain}
 
@@ -147,7 +147,7 @@ def test_every_route_has_a_row_and_every_row_a_route(app: Starlette) -> None:
     assert named_by(ROWS) == routes_of(app)
 
 
-def test_a_route_that_is_added_or_dropped_is_noticed(app: Starlette) -> None:
+def test_added_or_dropped_route_fails_the_comparison(app: Starlette) -> None:
     async def endpoint(*_: object) -> None: ...
 
     for new in (Route("/api/v1/secrets", endpoint), WebSocketRoute("/live/secrets", endpoint), Mount("/more", endpoint)):
@@ -160,8 +160,8 @@ def test_a_route_that_is_added_or_dropped_is_noticed(app: Starlette) -> None:
         app.router.routes.insert(index, old)
 
 
-def test_every_cell_counts() -> None:
-    """Whichever cell of the file's text is flipped, the comparison names it and nothing else."""
+def test_every_changed_cell_fails_the_comparison() -> None:
+    """After a change of any cell in the file's text, the comparison names that cell and no other."""
     lines = FILE.read_text().splitlines()
     heading = next(each for each in lines if each.startswith("| route "))
     found = expected(ROWS)
@@ -188,8 +188,8 @@ def test_every_cell_counts() -> None:
 
 
 @dataclass
-class House:
-    """An organisation, all that it has, and what each role shows for itself."""
+class Organisation:
+    """An organisation, its records, and the credentials of each role."""
 
     server: Server
     seeded: Seed
@@ -199,7 +199,7 @@ class House:
     clients: dict[str, httpx.Client] = field(default_factory=dict)
 
     def furnish(self) -> None:
-        """Add what the seed lacks, as its administrator does, and let everybody sign in."""
+        """Add the records that the seed lacks, as the administrator, and sign in each role."""
         site_id = self.seeded["site_id"]
         for role in STAFF:
             self.tokens[role] = self.server.sign_in(self.seeded, role)
@@ -235,18 +235,18 @@ class House:
             self.clients.setdefault(role, self.server.client(self.tokens.get(role)))
 
     def do(self, name: str, /, **body: Any) -> Json:
-        """Do a command as the administrator."""
+        """Send a command as the administrator."""
         answer = self.clients["admin"].post(COMMAND + name, json=body)
         assert answer.status_code == 200, answer.text
         done: Json = answer.json()
         return done
 
     def member(self, role: str) -> StaffSeed:
-        """Return the member of staff with a role; of a role that is no staff's, the clinician."""
+        """Return the member of staff with a role; for a role outside of staff, the clinician."""
         return next(each for each in self.seeded["staff"] if each["role"] == (role if role in STAFF else "clinician"))
 
     def session(self, who: Any) -> Json:
-        """Open one more session."""
+        """Open another session."""
         with self.server.client() as client:
             answer = client.post("/api/v1/session", json={"username": who["username"], "password": who["password"]})
         assert answer.status_code == 200, answer.text
@@ -260,13 +260,13 @@ class House:
         return begun
 
     def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        """Return the rows of a query, asked behind the server's back."""
+        """Return the rows of a query, read directly from the file of the database."""
         file = self.env["NOWSERVING_DATABASE_URL"].removeprefix("sqlite+aiosqlite:///")
         with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
             return connection.execute(statement, values).fetchall()
 
     def state(self) -> list[list[tuple[Any, ...]]]:
-        """Return all that somebody could have changed here; what the clock does is nobody's doing."""
+        """Return all records that a request could change here, without the events of the clock."""
         organisation_id, site_id = self.ids["organisation_id"], self.ids["site_id"]
         return [
             self.rows("SELECT count(*) FROM events WHERE site_id = ? AND actor != 'clock'", site_id),
@@ -287,12 +287,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def houses(folder: Path) -> Iterator[tuple[House, House]]:
+def organisations(folder: Path) -> Iterator[tuple[Organisation, Organisation]]:
     """Two organisations on one server."""
     env = environment(f"sqlite+aiosqlite:///{folder / 'x.db'}", NOWSERVING_HEARTBEAT_SECONDS="30")
     seeds = [seed(env, points=4, tickets=6, displays=2) for _ in range(2)]
     with serving(env, folder) as server:
-        ours, theirs = (House(server, seeded, env) for seeded in seeds)
+        ours, theirs = (Organisation(server, seeded, env) for seeded in seeds)
         ours.furnish()
         theirs.furnish()
         yield ours, theirs
@@ -300,23 +300,23 @@ def houses(folder: Path) -> Iterator[tuple[House, House]]:
             client.close()
 
 
-# What is sent
+# The requests
 
 
-def entry_of(house: House, role: str) -> int:
-    """Return an entry to work on: a patient's own is their ticket."""
-    entry_id: int = house.ids["ticket"]["id"] if role == "patient" else house.ids["entries"][0]
+def entry_of(organisation: Organisation, role: str) -> int:
+    """Return an entry to work on; for a patient, the entry of their own ticket."""
+    entry_id: int = organisation.ids["ticket"]["id"] if role == "patient" else organisation.ids["entries"][0]
     return entry_id
 
 
-def body_of(row: Row, house: House, role: str) -> Json | None:
-    """Return a body that is right in every way, about what ``house`` has."""
-    ids = house.ids
+def body_of(row: Row, organisation: Organisation, role: str) -> Json | None:
+    """Return a valid body with the ids of ``organisation``."""
+    ids = organisation.ids
     site, entry, point, queue, device = (
-        {"site_id": ids["site_id"]}, {"entry_id": entry_of(house, role)}, {"point_id": ids["point_id"]},
+        {"site_id": ids["site_id"]}, {"entry_id": entry_of(organisation, role)}, {"point_id": ids["point_id"]},
         {"queue_id": ids["queue_id"]}, {"device_id": ids["device_id"]},
     )  # fmt: skip
-    quiet = {"point_id": ids["quiet_point_id"]}  # nobody is called there
+    quiet = {"point_id": ids["quiet_point_id"]}  # without a called patient
     quiet_queue = {"queue_id": ids["quiet_queue_id"]}
     reason, name = {"reason": "to be tried"}, {"name": f"Made {secrets.token_hex(4)}"}
     behind = {"behind_entry_id": ids["entries"][1]}
@@ -340,9 +340,9 @@ def body_of(row: Row, house: House, role: str) -> Json | None:
         "add-point": site | name | {"queue_ids": [ids["queue_id"]]}, "change-point": point | name,
         "add-display": site | name, "add-kiosk": site | name, "rename-device": device | name, "renew-token": device,
         "revoke-token": device, "remove": {"record_id": ids["record_id"]},
-        "POST /api/v1/session": {key: house.member(role)[key] for key in ("username", "password")},
+        "POST /api/v1/session": {key: organisation.member(role)[key] for key in ("username", "password")},
         "POST /api/v1/session/password": {
-            "old_password": house.member(role)["password"], "new_password": house.member(role)["password"],
+            "old_password": organisation.member(role)["password"], "new_password": organisation.member(role)["password"],
         },
         "POST /api/v1/staff": member, "PATCH /api/v1/staff/{staff_id}": {"role": "manager"},
         "POST /api/v1/api-keys": name | site, "POST /api/v1/pairings/{pairing}": {"device_id": ids["pair_id"]},
@@ -352,52 +352,55 @@ def body_of(row: Row, house: House, role: str) -> Json | None:
     return bodies.get(row.command or row.route)
 
 
-def address_of(row: Row, house: House, role: str, *, own: bool) -> str:
-    """Return the row's address with what ``house`` has; of what is its own key, elsewhere, a key that nobody was given."""
-    ids = house.ids
+def address_of(row: Row, organisation: Organisation, role: str, *, own: bool) -> str:
+    """Return the row's address with the ids of ``organisation``.
+
+    Some addresses contain their own key, such as a ticket's token. For the other organisation that is an invented key.
+    """
+    ids = organisation.ids
     values: Json = {
-        "site_id": ids["site_id"], "entry_id": entry_of(house, role), "visit_id": ids["ticket"]["visit_id"],
+        "site_id": ids["site_id"], "entry_id": entry_of(organisation, role), "visit_id": ids["ticket"]["visit_id"],
         "point_id": ids["point_id"],
         "display_id": ids["display_id"], "staff_id": ids["staff_id"], "colleague_id": ids["staff_id"],
         "api_key_id": ids["api_key_id"], "session_id": ids["session_id"], "day": ids["business_day"],
-        "token": house.tokens["patient"] if own else f"{ids['site_id']}-{secrets.token_urlsafe(16)}",
+        "token": organisation.tokens["patient"] if own else f"{ids['site_id']}-{secrets.token_urlsafe(16)}",
         "pairing": "",
     }  # fmt: skip
     if "{pairing}" in row.target:
-        begun = house.pairing()
+        begun = organisation.pairing()
         values["pairing"] = (begun["secret"] if own else secrets.token_urlsafe(32)) if row.method == "GET" else begun["code"]
     return row.target.format(**values)
 
 
 class Driver:
-    """Sends what a cell is about, and says what became of it."""
+    """Sends the request of a cell, and reads the word for the cell from the answer."""
 
-    def __init__(self, ours: House, theirs: House) -> None:
+    def __init__(self, ours: Organisation, theirs: Organisation) -> None:
         self.ours, self.theirs = ours, theirs
         self.server = ours.server
         self.done: dict[str, int] = {}
 
     def drive(self, row: Row, role: str, *, own: bool) -> str:
-        """Return the word that belongs into the cell, or else what was found in its stead."""
-        house = self.ours if own else self.theirs
+        """Return the word for the cell, or a description of an unexpected answer."""
+        organisation = self.ours if own else self.theirs
         client = self.ours.clients[role]
         if row.method == "WS":
-            return self.follow(row, role, address_of(row, house, role, own=own))
+            return self.follow(row, role, address_of(row, organisation, role, own=own))
         session = None
         if row.target in ("/api/v1/session", "/api/v1/sessions/{session_id}") and row.method == "DELETE":
-            # A session to throw away: the other one is still needed.
+            # A spare session: later rows need the first one.
             session = self.ours.session(self.ours.member(role)) if role in STAFF else None
         headers = {}
         if session is not None and row.target == "/api/v1/session":
             headers = {"Authorization": f"Bearer {session['access_token']}"}
-        body, address = body_of(row, house, role), address_of(row, house, role, own=own)
+        body, address = body_of(row, organisation, role), address_of(row, organisation, role, own=own)
         if row.route.endswith("#their-own") and session is not None:
             address = f"/api/v1/sessions/{session['refresh_token'].partition('.')[0]}"
         if row.target == "/api/v1/session/refresh":
-            token = house.session(house.member(role))["refresh_token"] if own else f"{'0' * 32}.nonsense"
+            token = organisation.session(organisation.member(role))["refresh_token"] if own else f"{'0' * 32}.nonsense"
             body = {"refresh_token": token}
         if own and row.route == "DELETE /api/v1/sessions/{session_id}" and row.cells[role][0] == "yes":
-            # The spare colleague's has to be there for the others still.
+            # Later rows need the session of the spare colleague.
             colleague = self.ours.session(self.ours.member("clinician"))["refresh_token"].partition(".")[0]
             address = f"/api/v1/sessions/{colleague}"
         client.cookies.clear()
@@ -436,9 +439,9 @@ class Driver:
         return "yes" if first["type"] == "snapshot" else str(first)
 
 
-def test_the_matrix(houses: tuple[House, House]) -> None:
-    """Each cell, elsewhere first: then everything is still there. What is refused elsewhere has changed nothing there."""
-    ours, theirs = houses
+def test_server_matches_every_cell(organisations: tuple[Organisation, Organisation]) -> None:
+    """The cells for the other organisation come first, while all records exist. Their requests change nothing there."""
+    ours, theirs = organisations
     driver = Driver(ours, theirs)
     found: Found = {}
     before = theirs.state()
@@ -446,17 +449,17 @@ def test_the_matrix(houses: tuple[House, House]) -> None:
         for role in ROLES:
             if row.cells[role][1] != "-":
                 found[row.route, role, "other"] = driver.drive(row, role, own=False)
-                assert theirs.state() == before, f"{row.route}: {role} has changed something of another organisation"
+                assert theirs.state() == before, f"{row.route}: {role} has changed a record of another organisation"
     for row in ROWS:
-        if row.command:  # one who waits: what became of the last one is in nobody's way
+        if row.command:  # a new waiting entry, independent of earlier requests
             ours.ids["entries"][0] = ours.do("issue-ticket", queue_id=ours.ids["queue_id"], overrule=True)["entry"]["id"]
         for role in ROLES:
             found[row.route, role, "own"] = driver.drive(row, role, own=True)
     assert differences(ROWS, found) == []
     assert theirs.state() == before
-    # Most of what is allowed was done, and not only let through to a refusal by the present state.
+    # Most allowed requests have succeeded. The present state has refused only a few of them.
     lacking = {row.route for row in ROWS if row.method != "WS"} - set(driver.done)
-    assert lacking <= {f"POST {name}" for name in NOT_OF_ONE_WHO_WAITS}, lacking
+    assert lacking <= {f"POST {name}" for name in NOT_WHILE_WAITING}, lacking
 
 
 @pytest.mark.parametrize(
@@ -475,9 +478,11 @@ def test_the_matrix(houses: tuple[House, House]) -> None:
         ("change-point", "queue_ids"),
     ],
 )
-def test_nothing_of_ours_is_tied_to_another_organisation(houses: tuple[House, House], name: str, key: str) -> None:
-    """The second id of a body is no way in: the first one alone is looked at for who may."""
-    ours, theirs = houses
+def test_record_cannot_refer_to_another_organisation(
+    organisations: tuple[Organisation, Organisation], name: str, key: str
+) -> None:
+    """Only the first id of a body decides about the right. The second id must not give access to another organisation."""
+    ours, theirs = organisations
     row = next(each for each in ROWS if each.command == name)
     body = body_of(row, ours, "admin") or {}
     foreign = (
@@ -489,29 +494,32 @@ def test_nothing_of_ours_is_tied_to_another_organisation(houses: tuple[House, Ho
     assert (theirs.state(), ours.state()) == (before, own)
 
 
-def cells_of(house: House, role: str, path: str) -> str:
-    """Return what a stream shows at first."""
+def cells_of(organisation: Organisation, role: str, path: str) -> str:
+    """Return the cells of a stream's first message, as JSON."""
     with connect(
-        house.server.url.replace("http", "ws") + path, additional_headers={"Authorization": f"Bearer {house.tokens[role]}"}
+        organisation.server.url.replace("http", "ws") + path,
+        additional_headers={"Authorization": f"Bearer {organisation.tokens[role]}"},
     ) as socket:
         return str(json.dumps(json.loads(socket.recv(timeout=10))["cells"]))
 
 
-@pytest.mark.parametrize("what", TOLD)
-def test_what_is_told(houses: tuple[House, House], what: str) -> None:
-    house, _ = houses
+@pytest.mark.parametrize("what", VISIBLE)
+def test_data_is_visible_only_to_the_roles_of_the_file(organisations: tuple[Organisation, Organisation], what: str) -> None:
+    organisation, _ = organisations
     subject, _, route = what.removeprefix("the ").partition(" in GET ")
-    ticket = house.do("issue-ticket", queue_id=house.ids["queue_id"], name=PATIENT, needs=[NEED], overrule=True)
-    ids = house.ids | {"entry_id": ticket["entry"]["id"], "visit_id": ticket["entry"]["visit_id"]}
+    ticket = organisation.do(
+        "issue-ticket", queue_id=organisation.ids["queue_id"], name=PATIENT, needs=[NEED], overrule=True
+    )
+    ids = organisation.ids | {"entry_id": ticket["entry"]["id"], "visit_id": ticket["entry"]["visit_id"]}
     path = route.format(**ids)
     sought = {
-        "patient": PATIENT, "needs": f'"{NEED}"', "service": SERVICE, "colleague": house.member("admin")["username"],
+        "patient": PATIENT, "needs": f'"{NEED}"', "service": SERVICE, "colleague": organisation.member("admin")["username"],
     }[subject]  # fmt: skip
-    for role, word in TOLD[what].items():
+    for role, word in VISIBLE[what].items():
         if path.startswith("/live/") and word != "-":
-            text = cells_of(house, role, path)
+            text = cells_of(organisation, role, path)
         else:
-            answer = house.clients[role].get(path)
+            answer = organisation.clients[role].get(path)
             assert (answer.status_code == 403) is (word == "-"), (role, answer.text)
             text = answer.text
         found = "-" if word == "-" else "shown" if sought in text else "hidden"
