@@ -213,8 +213,8 @@ def bad_requests(
                 staff.get(path)
             staff.post(f"/api/v1/commands/{inside}", json={})
             staff.delete(f"/api/v1/sessions/{inside}")
-            said = value.encode()
-            for body in (b'{"name": "' + said, said, b"[" + said + b"]"):
+            raw = value.encode()
+            for body in (b'{"name": "' + raw, raw, b"[" + raw + b"]"):
                 desk.post(COMMANDS + "issue-ticket", content=body)
             for wrong in (
                 {"name": value + "\n"}, {"phone": value + "x"}, {"email": f" {value}"}, {"date_of_birth": value + "!"},

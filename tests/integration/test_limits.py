@@ -252,8 +252,8 @@ def test_limits_continue_without_redis(
                 time.sleep(0.2)
             assert guest.get(SITES).status_code == 401
     # On a busy machine, Redis may be too slow once more after its return. The server logs this once, and its end once.
-    said = [line for line in _lines(server) if line.startswith((here, again))]
-    assert [line.startswith(here) for line in said] == [index % 2 == 0 for index in range(len(said))], said
+    logged = [line for line in _lines(server) if line.startswith((here, again))]
+    assert [line.startswith(here) for line in logged] == [index % 2 == 0 for index in range(len(logged))], logged
 
 
 def _freeze_and_kill_redis(url: str, guest: httpx.Client) -> None:

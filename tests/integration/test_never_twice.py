@@ -43,7 +43,7 @@ def test_each_entry_is_called_at_most_once(
     with ExitStack() as stack:
         running = [stack.enter_context(serving(env, tmp_path, name=f"server{index}")) for index in range(servers)]
         pool = stack.enter_context(ProcessPoolExecutor(CALLERS, multiprocessing.get_context("spawn")))
-        # It takes longer to fill a site than to call there: the callers' processes fill the sites in parallel.
+        # Filling a site takes longer than the calls there: the callers' processes fill the sites in parallel.
         filling = [pool.submit(seed, env, POINTS, WAITING, 0) for _ in range(REPEATS)]
         for seeded in [site.result() for site in filling]:
             outcomes = _call_at_every_point(running, pool, seeded)

@@ -1,7 +1,7 @@
 """The OpenAPI document against a running server: the document describes every answer, success or error.
 
-The document alone drives the commands, so a new command is driven too: with the ids of the site and with values that the
-schemas allow, in a changing order, until each command has succeeded once.
+The document alone drives the commands, so a new command is driven too. The bodies have ids of the site and values that the
+schemas allow. The order changes until each command has succeeded once.
 """
 
 from __future__ import annotations
@@ -87,21 +87,21 @@ def driving(server: Server, driven: Seed) -> Iterator[httpx.Client]:
 def documented(checker: Checker, method: str, path: str, answer: httpx.Response) -> Json:
     """Assert that the document describes this answer of the operation; return its body."""
     responses = checker.document["paths"][path][method]["responses"]
-    said = f"{method} {path}: {answer.status_code} {answer.text[:300]}"
-    assert str(answer.status_code) in responses, said
+    context = f"{method} {path}: {answer.status_code} {answer.text[:300]}"
+    assert str(answer.status_code) in responses, context
     response = checker.resolved(responses[str(answer.status_code)])
     for name, header in response.get("headers", {}).items():
         header = checker.resolved(header)
-        assert name in answer.headers or not header.get("required"), f"{said}: no {name}"
+        assert name in answer.headers or not header.get("required"), f"{context}: no {name}"
         if name in answer.headers:
-            assert checker.problems(answer.headers[name], header["schema"], name) == [], said
+            assert checker.problems(answer.headers[name], header["schema"], name) == [], context
     if "content" not in response:
-        assert answer.content == b"", said
+        assert answer.content == b"", context
         return {}
     kind = answer.headers["content-type"].partition(";")[0]
-    assert kind in response["content"], f"{said}: {kind}"
+    assert kind in response["content"], f"{context}: {kind}"
     body = answer.json() if kind == "application/json" else answer.text
-    assert checker.problems(body, response["content"][kind]["schema"], said) == []
+    assert checker.problems(body, response["content"][kind]["schema"], context) == []
     return body if isinstance(body, dict) else {}
 
 

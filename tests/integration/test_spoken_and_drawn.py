@@ -1,4 +1,4 @@
-"""What a display says aloud, and a ticket's code: made by a running server, for whoever may have it."""
+"""The speech of a display and the QR code of a ticket, from a running server, and the rights to them."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def seconds_of(answer: httpx.Response) -> float:
         return float(opened.getnframes() / opened.getframerate())
 
 
-def test_an_open_call_is_spoken_and_one_that_is_over_is_not(server: Server, seeded: Seed, display: httpx.Client) -> None:
-    """With the site's stream open in this process, and without it."""
+def test_only_an_open_call_is_spoken(server: Server, seeded: Seed, display: httpx.Client) -> None:
+    """The answer is the same with and without an open stream of the site in this process."""
     with server.client(server.sign_in(seeded, "receptionist")) as floor:
 
         def do(name: str, **body: Any) -> Any:
@@ -78,11 +78,13 @@ def test_an_open_call_is_spoken_and_one_that_is_over_is_not(server: Server, seed
         assert display.get(speech(seeded), params={"entry": called["id"]}).status_code == 204
 
 
-def test_a_sentence_to_try_the_sound_with(seeded: Seed, display: httpx.Client) -> None:
+def test_sound_check_speaks_the_chosen_language(seeded: Seed, display: httpx.Client) -> None:
     assert len({seconds_of(display.get(speech(seeded), params={"language": each})) for each in ("en", "fr", "ar")}) == 3
 
 
-def test_whom_a_display_is_spoken_to(server: Server, seeded: Seed, display: httpx.Client) -> None:
+def test_speech_is_refused_to_other_devices_and_for_invalid_queries(
+    server: Server, seeded: Seed, display: httpx.Client
+) -> None:
     assert display.get(speech(seeded, 1)).status_code == 403
     with server.client() as nobody:
         assert nobody.get(speech(seeded)).status_code == 401
@@ -92,14 +94,14 @@ def test_whom_a_display_is_spoken_to(server: Server, seeded: Seed, display: http
         assert answer.json()["error"]["code"] == "invalid_field"
 
 
-def test_where_there_is_no_voice_nobody_minds(env: dict[str, str], seeded: Seed, tmp_path: Path) -> None:
+def test_server_without_a_voice_answers_no_content(env: dict[str, str], seeded: Seed, tmp_path: Path) -> None:
     quiet = env | {"PATH": str(tmp_path)}
     with serving(quiet, tmp_path) as server, server.client(seeded["displays"][0]["token"]) as display:
         answer = display.get(speech(seeded))
     assert (answer.status_code, answer.content) == (204, b"")
 
 
-def drawn(address: str) -> bytes:
+def qr_code(address: str) -> bytes:
     found = io.BytesIO()
     segno.make(address, error="m", micro=False).save(
         found, kind="svg", border=4, light="#fff", xmldecl=False, nl=False, omitsize=True
@@ -107,11 +109,11 @@ def drawn(address: str) -> bytes:
     return found.getvalue()
 
 
-def test_a_ticket_s_code_is_the_address_of_its_page(server: Server, seeded: Seed) -> None:
-    """As a phone reaches it: where this was asked, unless the installation has a public address."""
+def test_qr_code_contains_the_address_of_the_ticket_page(server: Server, seeded: Seed) -> None:
+    """Without a public address of the installation, the code has the host of the request."""
     token = seeded["tickets"][0]["token"]
     answer = httpx.get(f"{server.url}/api/v1/tickets/{token}/qr.svg")
-    assert answer.content == drawn(f"{server.url}/t/{token}")
+    assert answer.content == qr_code(f"{server.url}/t/{token}")
     assert answer.headers["content-type"] == "image/svg+xml"
     assert answer.headers["cache-control"] == "no-store"
     unknown = httpx.get(f"{server.url}/api/v1/tickets/{token[:-1]}_/qr.svg")
@@ -119,8 +121,8 @@ def test_a_ticket_s_code_is_the_address_of_its_page(server: Server, seeded: Seed
     assert token not in server.log.read_text()
 
 
-def test_a_ticket_s_code_at_a_public_address(env: dict[str, str], seeded: Seed, tmp_path: Path) -> None:
+def test_qr_code_uses_the_public_address(env: dict[str, str], seeded: Seed, tmp_path: Path) -> None:
     token = seeded["tickets"][0]["token"]
     with serving(env | {"NOWSERVING_PUBLIC_URL": PUBLIC}, tmp_path) as server:
         answer = httpx.get(f"{server.url}/api/v1/tickets/{token}/qr.svg")
-    assert answer.content == drawn(f"{PUBLIC}t/{token}")
+    assert answer.content == qr_code(f"{PUBLIC}t/{token}")

@@ -1,4 +1,4 @@
-"""Screens that stand still: they cost nothing to any other, owe one value per cell, and are cut off in the end."""
+"""Stalled screens: they do not delay other screens, later get one value per cell, and are finally cut."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ UPGRADE = (
 
 @contextmanager
 def reader(server: Server, path: str, token: str, *, upgrade: bool) -> Iterator[socket.socket]:
-    """Open a stream by hand, with a receive buffer that is soon full; nothing is read yet."""
+    """Open a stream on a socket with a small receive buffer; read no data."""
     with socket.socket() as peer:
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         peer.settimeout(10)
@@ -52,7 +52,7 @@ def read_to_end(peer: socket.socket) -> bytes:
 
 
 def bodies(received: bytes, kind: str) -> list[dict[str, Any]]:
-    """Return the messages of a kind among what was received, whatever the framing around them."""
+    """Return the messages of a kind in received bytes, in either framing."""
     text = received.decode(errors="replace")
     marker = f'"type":"{kind}"' if "101 Switching" in text else f"event: {kind}\ndata: "
     found = []
@@ -64,17 +64,17 @@ def bodies(received: bytes, kind: str) -> list[dict[str, Any]]:
             else:
                 found.append(json.JSONDecoder().raw_decode(piece[start:])[0])
         except json.JSONDecodeError:
-            continue  # cut in the middle
+            continue  # an incomplete message
     return found
 
 
-def figure(server: Server, name: str) -> float:
+def metric(server: Server, name: str) -> float:
     lines = [line for line in httpx.get(f"{server.url}/metrics").text.splitlines() if line.startswith(name)]
     return sum(float(line.rpartition(" ")[2]) for line in lines)
 
 
 def resident(server: Server) -> int:
-    """Return the bytes of memory that a server has."""
+    """Return the resident memory of a server, in bytes."""
     return int(Path(f"/proc/{server.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
@@ -90,7 +90,7 @@ def issue(desk: httpx.Client, seeded: Seed, count: int) -> int:
 
 
 @pytest.mark.parametrize("upgrade", [False, True], ids=["sse", "websocket"])
-def test_a_stalled_reader_owes_one_change_and_holds_up_nobody(sqlite_url: str, tmp_path: Path, upgrade: bool) -> None:
+def test_stalled_reader_gets_one_change_and_delays_no_other(sqlite_url: str, tmp_path: Path, upgrade: bool) -> None:
     env = environment(sqlite_url)
     seeded = seed(env, points=1, tickets=150, displays=0)
     path = f"/live/sites/{seeded['site_id']}/desk"
@@ -102,19 +102,19 @@ def test_a_stalled_reader_owes_one_change_and_holds_up_nobody(sqlite_url: str, t
         peer = stack.enter_context(reader(server, path, token, upgrade=upgrade))
         issue(desk, seeded, 40)
         until = time.monotonic() + 10
-        while figure(server, "nowserving_streams_paused") < 1:
+        while metric(server, "nowserving_streams_paused") < 1:
             assert time.monotonic() < until, "the stall was never noticed"
             time.sleep(0.05)
         stalled_at = time.time_ns() // 1_000_000
         before = resident(server)
-        delivered = figure(server, 'nowserving_delivered{kind="change"}')
+        delivered = metric(server, 'nowserving_delivered{kind="change"}')
         seq = issue(desk, seeded, 100)
         took = live.wait(lambda each: each.seq >= seq, 2, "the last ticket")
         assert took < 1
-        seen = figure(server, 'nowserving_delivered{kind="change"}') - delivered
-        assert seen <= 110, "only the screen that reads was written to"
+        seen = metric(server, 'nowserving_delivered{kind="change"}') - delivered
+        assert seen <= 110, "only the reading screen gets messages"
         assert resident(server) - before < 8_000_000
-        # It reads again: what had been written, then one change with all the rest.
+        # The reader reads again: first the messages already written, then one change with all the rest.
         reads_at = time.time_ns() // 1_000_000
         received = b""
         while seq not in [each["seq"] for each in bodies(received, "change")]:
@@ -128,12 +128,12 @@ def test_a_stalled_reader_owes_one_change_and_holds_up_nobody(sqlite_url: str, t
                 cells.pop(key, None)
         assert digest(cells) == digest(live.cells)
         assert len(changes[-1]["set"]) >= 100
-        # Before it stalled and after it read again there may have been heartbeats; while it stood still there was none.
+        # There may be heartbeats before and after the stall, but none during the stall.
         assert not [each for each in bodies(received, "heartbeat") if stalled_at < each["at"] < reads_at]
 
 
 @pytest.mark.parametrize("upgrade", [False, True], ids=["sse", "websocket"])
-def test_who_takes_nothing_is_cut_off_and_the_drain_waits_for_nobody(sqlite_url: str, tmp_path: Path, upgrade: bool) -> None:
+def test_stalled_reader_is_cut_and_does_not_delay_the_drain(sqlite_url: str, tmp_path: Path, upgrade: bool) -> None:
     env = environment(sqlite_url, NOWSERVING_STALLED_SECONDS="1.5")
     seeded = seed(env, points=1, tickets=200, displays=0)
     path = f"/live/sites/{seeded['site_id']}/desk"
@@ -143,15 +143,15 @@ def test_who_takes_nothing_is_cut_off_and_the_drain_waits_for_nobody(sqlite_url:
         peer = stack.enter_context(reader(server, path, token, upgrade=upgrade))
         issue(desk, seeded, 40)
         until = time.monotonic() + 10
-        while figure(server, 'nowserving_streams_closed{reason="slow",view="desk"}') < 1:
-            assert time.monotonic() < until, "it was never cut off"
+        while metric(server, 'nowserving_streams_closed{reason="slow",view="desk"}') < 1:
+            assert time.monotonic() < until, "the reader was never cut"
             time.sleep(0.05)
-        assert figure(server, "nowserving_streams{") == 0
+        assert metric(server, "nowserving_streams{") == 0
         assert bodies(read_to_end(peer), "bye") == []
         with reader(server, path, token, upgrade=upgrade):
             issue(desk, seeded, 40)
             until = time.monotonic() + 5
-            while figure(server, "nowserving_streams_paused") < 1 and time.monotonic() < until:
+            while metric(server, "nowserving_streams_paused") < 1 and time.monotonic() < until:
                 time.sleep(0.05)
             began = time.monotonic()
             assert end(server.process) == 0, server.log.read_text()[-2000:]
@@ -162,11 +162,11 @@ READERS = 150
 COPIES = 5
 
 
-def test_a_stalled_reader_costs_no_more_than_its_view_and_its_socket(sqlite_url: str, tmp_path: Path) -> None:
-    """Many stand still while everything changes many times: what each costs is bounded, however long it lasts.
+def test_stalled_reader_costs_no_more_than_its_view_and_its_socket(sqlite_url: str, tmp_path: Path) -> None:
+    """Many readers stall while all entries change many times: the memory for each is bounded, for a stall of any length.
 
-    On its way through ASGI a snapshot is copied: as the message, as text, as an event, as a chunk, and what the socket has
-    not taken of it.
+    ASGI copies a snapshot several times: as the message, as text, as an event, as a chunk, and as bytes that wait for the
+    socket.
     """
     env = environment(sqlite_url, NOWSERVING_MAX_STREAMS_PER_TOKEN=str(READERS + 10))
     seeded = seed(env, points=1, tickets=200, displays=0)
@@ -180,11 +180,11 @@ def test_a_stalled_reader_costs_no_more_than_its_view_and_its_socket(sqlite_url:
         for _ in range(READERS):
             stack.enter_context(reader(server, path, token, upgrade=False))
         until = time.monotonic() + 30
-        while figure(server, "nowserving_streams_paused") < READERS:
-            assert time.monotonic() < until, "not all were noticed"
+        while metric(server, "nowserving_streams_paused") < READERS:
+            assert time.monotonic() < until, "not all stalls were noticed"
             time.sleep(0.05)
         standing = resident(server)
         view = len(json.dumps(live.cells, ensure_ascii=False))
         issue(desk, seeded, 150)
-        assert standing - before < READERS * (COPIES * view + SEND_BUFFER_BYTES), "its view"
-        assert resident(server) - standing < READERS * 2_000 + 8_000_000, "and nothing more, whatever happens"
+        assert standing - before < READERS * (COPIES * view + SEND_BUFFER_BYTES), "a reader costs its view and its socket"
+        assert resident(server) - standing < READERS * 2_000 + 8_000_000, "later changes cost no more memory"

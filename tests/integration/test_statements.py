@@ -1,4 +1,4 @@
-"""No question asks the database more often because there is more to answer: as many statements for 1,000 rows as for 10."""
+"""A query sends as many statements to the database for 1,000 rows as for 10."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ from tests.support import databases, past_visits
 FEW, MANY = 10, 1_000
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-# Which request a statement is sent for; the clock and the feeds of the same process ask for nobody.
-asking: ContextVar[str | None] = ContextVar("asking", default=None)
+# The request that sends a statement; None for the clock and the feeds of the same process.
+current_request: ContextVar[str | None] = ContextVar("current_request", default=None)
 
 
 @dataclass
 class World:
-    """A site that has so many of everything, and a client of its administrator."""
+    """A site with ``size`` records of each kind, and a client of its administrator."""
 
     size: int
     seed: Seed
     day: str
     client: httpx.AsyncClient
-    secret: str  # of a device that waits to be paired
+    secret: str  # of a pending pairing
 
     def address(self, path: str) -> str:
-        """Return an address of this site for the path of a route."""
-        entry_id = self.seed["site_id"] * IDS_PER_SITE + past_visits.FIRST_ID + 1
+        """Return the address of a route, with the ids of this site."""
+        entry_id = self.seed["site_id"] * IDS_PER_SITE + past.FIRST_ID + 1
         ids = {"site_id": self.seed["site_id"], "entry_id": entry_id, "visit_id": entry_id - 1}
         ids["display_id"] = self.seed["displays"][0]["id"]
         filled = re.sub(r"\{(\w+):id\}", lambda found: str(ids[found[1]]), path)
@@ -59,7 +59,7 @@ class World:
         return filled + QUERIES.get(path, "").format(day=self.day)
 
 
-# What the addresses need beyond their path.
+# The query parameters that the addresses need.
 QUERIES = {
     "/api/v1/sites": "?page_size=200",
     "/api/v1/staff": "?page_size=200",
@@ -76,22 +76,22 @@ QUERIES = {
 
 @dataclass
 class Counting:
-    """An application, the sites it serves, and the statements that each request has sent."""
+    """An application, its sites, and the number of statements of each request."""
 
     app: Starlette
     worlds: list[World]
     statements: Counter[str]
 
     async def sent(self, world: World, path: str, more: str = "") -> tuple[int, httpx.Response]:
-        """Return how many statements a request sends, and its answer."""
-        token = asking.set(f"{world.size} {path} {more}")
+        """Return the number of statements that a request sends, and its answer."""
+        token = current_request.set(f"{world.size} {path} {more}")
         try:
             before = self.statements[f"{world.size} {path} {more}"]
             own = {"Authorization": f"Bearer {world.seed['displays'][0]['token']}"} if path == paths.SPEECH else {}
             answer = await world.client.get(world.address(path) + more, headers=own)
             return self.statements[f"{world.size} {path} {more}"] - before, answer
         finally:
-            asking.reset(token)
+            current_request.reset(token)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["sqlite", "mysql"])
@@ -115,7 +115,7 @@ async def _counting(url: str) -> AsyncIterator[Counting]:
     statements: Counter[str] = Counter()
 
     def count(*_: object) -> None:
-        if (name := asking.get()) is not None:
+        if (name := current_request.get()) is not None:
             statements[name] += 1
 
     event.listen(database.engine.sync_engine, "before_cursor_execute", count)
@@ -143,16 +143,16 @@ async def _world(app: Starlette, context: Context, database: Database, size: int
     answer = await client.post("/api/v1/session", json={"username": admin["username"], "password": admin["password"]})
     client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
     client.cookies.clear()
-    (await client.get(f"/api/v1/sites/{site.id}")).raise_for_status()  # whose a site is, a process asks but once
+    (await client.get(f"/api/v1/sites/{site.id}")).raise_for_status()  # fills the cache of the site's organisation
     secret = (await client.post("/api/v1/pairings")).json()["secret"]
     own = (await client.get("/api/v1/session")).json()["user"]["id"]
     async with database.write() as connection:
-        await _employ(connection, site.organisation_id, own, size, await database.now())
+        await _add_staff(connection, site.organisation_id, own, size, await database.now())
     return World(size, seed, site.business_day, client, secret)
 
 
-async def _employ(connection: AsyncConnection, organisation_id: int, staff_id: int, size: int, now: int) -> None:
-    """Give the organisation so many staff and API keys, and its administrator so many sessions."""
+async def _add_staff(connection: AsyncConnection, organisation_id: int, staff_id: int, size: int, now: int) -> None:
+    """Add ``size`` members of staff and API keys to the organisation, and ``size`` sessions to its administrator."""
     member = {"organisation_id": organisation_id, "password_hash": "x", "role": "clinician", "active": True}
     session = {"staff_id": staff_id, "refresh_hash": "x", "created_at": now, "used_at": now}
     key = {"organisation_id": organisation_id, "name": "Key", "created_at": now}
@@ -165,14 +165,14 @@ async def _employ(connection: AsyncConnection, organisation_id: int, staff_id: i
 
 
 async def _fill(connection: AsyncConnection, context: Context, site: Site, seed: Seed, size: int) -> None:
-    """Give the site so many of everything that a list is made of, all of today."""
+    """Add ``size`` records of each listed kind to the site, all of today."""
     site_id, numbers = seed["site_id"], range(size)
     base = site_id * IDS_PER_SITE + 10_000_000
     made = await past_visits.fill(connection, site_id, seed["queue_ids"], seed["point_ids"][0], [site.business_day], size)
     for each in made:
         found_by = patients.rows(context.vault, site, each.visit_id, Personal(name="Grace Hopper"))
         await connection.run_sync(patients.remember, found_by)
-    first = made[0].visit_id  # a slip is printed again with its token
+    first = made[0].visit_id  # the endpoint of slips needs the token
     sealed = context.vault.seal_personal(Personal(token=f"{site_id}-token"), f"visit:{first}")
     await connection.execute(update(tables.visits).where(tables.visits.c.id == first).values(sealed=sealed))
     chain = audit.Chain(size, 0, START)
@@ -201,7 +201,7 @@ async def _fill(connection: AsyncConnection, context: Context, site: Site, seed:
     await connection.execute(
         insert(tables.providers), [common | {"id": base + 50_000 + n, "name": f"P{n}", "position": n} for n in numbers]
     )
-    # Of one entry, so many recalls by so many members of staff.
+    # Recalls of one entry, each by another member of staff.
     await connection.execute(
         insert(tables.events),
         [{"site_id": site_id, "seq": 10_000_000 + n, "at": 10**15, "type": "ticket-recalled", "actor": f"staff:{n + 1}",
@@ -215,10 +215,10 @@ async def _fill(connection: AsyncConnection, context: Context, site: Site, seed:
     )  # fmt: skip
 
 
-def questions() -> list[str]:
-    """Return the path of every route that answers a question over the API.
+def query_paths() -> list[str]:
+    """Return the path of every query of the API.
 
-    But for a ticket's code: that asks for one row by its token's hash, and there is no list in it.
+    The QR code of a ticket is left out: it reads one row by the hash of the token, and has no list.
     """
     app = build_app(Settings(database_url=SecretStr("sqlite+aiosqlite:////nowhere/x.db")))
     found = []
@@ -233,12 +233,12 @@ def questions() -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("path", questions())
-async def test_as_many_statements_for_many_rows_as_for_few(counting: Counting, path: str) -> None:
+@pytest.mark.parametrize("path", query_paths())
+async def test_number_of_statements_is_independent_of_the_number_of_rows(counting: Counting, path: str) -> None:
     few, many = counting.worlds
     sent, answer = await counting.sent(few, path)
     assert answer.status_code == 200, answer.text
-    assert sent, "nothing was counted"
+    assert sent, "no statement was counted"
     more, longer = await counting.sent(many, path)
     assert longer.status_code == 200, longer.text
     assert (more, path) == (sent, path)
@@ -257,7 +257,7 @@ LISTS = (
 
 
 @pytest.mark.parametrize("path", LISTS)
-async def test_the_many_are_really_there(counting: Counting, path: str) -> None:
+async def test_lists_contain_the_added_rows(counting: Counting, path: str) -> None:
     few, many = [(await counting.sent(world, path))[1].json() for world in counting.worlds]
     name = "steps" if path.endswith("history") else "data"
     assert len(few[name]) in range(FEW, FEW + 5)
@@ -265,7 +265,7 @@ async def test_the_many_are_really_there(counting: Counting, path: str) -> None:
     assert "pagination" not in many or many["pagination"]["total"] in range(MANY, MANY + 5)
 
 
-async def test_pages_further_on_and_filters_cost_no_more_with_more_rows(counting: Counting) -> None:
+async def test_later_pages_and_filters_send_no_more_statements_for_more_rows(counting: Counting) -> None:
     path = "/api/v1/sites/{site_id:id}/entries"
     for more in ("&state=completed", "&label=A002", "&business_day={day}", "&queue_id={queue}", "&after={after}"):
         found: list[int] = []

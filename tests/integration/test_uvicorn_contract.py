@@ -1,7 +1,7 @@
-"""What the hand-off leans on in uvicorn, held against the installed version; and each danger of giving a connection away.
+"""The behaviour of the installed uvicorn that the handoff relies on, and each risk of the handoff.
 
-A real server runs in a thread of this process, with timers so short that a test sees what they would do later. Everything is
-tried on uvloop and on asyncio's own loop.
+A real server runs in a thread of this process, with timers so short that a test sees their later effects. The tests run on
+uvloop and on asyncio's own loop.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ UPGRADE = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 1
 UPGRADE += "Sec-WebSocket-Key: c2l4dGVlbiBieXRlcyEhIQ==\r\n"
 
 
-class House:
-    """A server in a thread, and what it was filled with."""
+class LiveServer:
+    """A server in a thread, and its seeded data."""
 
     def __init__(self, port: int, seeded: Seed, server: DrainingServer, tls: bool) -> None:
         self.port, self.seeded, self.server, self.tls = port, seeded, server, tls
@@ -59,7 +59,7 @@ class House:
 
     @property
     def known(self) -> int:
-        """How many connections uvicorn knows of."""
+        """The number of connections that uvicorn knows."""
         return len(self.server.server_state.connections)
 
     def request(self, *, upgrade: bool = False, method: str = "GET", version: str = "1.1") -> bytes:
@@ -82,13 +82,13 @@ class House:
             context = ssl.create_default_context()
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
-            with context.wrap_socket(plain) as veiled:
-                veiled.sendall(first)
-                yield veiled
+            with context.wrap_socket(plain) as encrypted:
+                encrypted.sendall(first)
+                yield encrypted
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:
-    """Make a certificate for the loopback; return its file and its key's."""
+    """Make a certificate for the loopback address; return its file and the file of its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)
@@ -110,7 +110,7 @@ def certificate(folder: Path) -> tuple[Path, Path]:
 
 
 @contextmanager
-def running(folder: Path, loop: str, *, tls: bool = False) -> Iterator[House]:
+def running(folder: Path, loop: str, *, tls: bool = False) -> Iterator[LiveServer]:
     env = environment(f"sqlite+aiosqlite:///{folder / 'x.db'}", NOWSERVING_HEARTBEAT_SECONDS=str(HEARTBEAT))
     seeded = seed(env, points=1, tickets=120, displays=1)
     with pytest.MonkeyPatch.context() as patch:
@@ -133,7 +133,7 @@ def running(folder: Path, loop: str, *, tls: bool = False) -> Iterator[House]:
     thread.start()
     try:
         wait_until(lambda: server.started, "the server")
-        yield House(port, seeded, server, tls)
+        yield LiveServer(port, seeded, server, tls)
     finally:
         server.should_exit = True
         thread.join(20)
@@ -141,9 +141,9 @@ def running(folder: Path, loop: str, *, tls: bool = False) -> Iterator[House]:
 
 
 @pytest.fixture(scope="module", params=["asyncio", "uvloop"])
-def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with running(tmp_path_factory.mktemp("contract"), request.param) as house:
-        yield house
+def live_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    with running(tmp_path_factory.mktemp("contract"), request.param) as live_server:
+        yield live_server
 
 
 def read_until(peer: socket.socket, marker: bytes, count: int = 1) -> bytes:
@@ -162,32 +162,32 @@ def frames_in(received: bytes) -> list[Frame]:
     return [each for each in peer.events_received() if isinstance(each, Frame)]
 
 
-def streams_are(house: House, count: int) -> None:
-    wait_until(lambda: len(house.hub.streams()) == count, f"{count} streams")
+def wait_for_streams(live_server: LiveServer, count: int) -> None:
+    wait_until(lambda: len(live_server.hub.streams()) == count, f"{count} streams")
 
 
 @pytest.mark.parametrize("upgrade", [False, True], ids=["sse", "websocket"])
-def test_nothing_of_uvicorn_s_holds_on_to_what_was_given_away(house: House, upgrade: bool) -> None:
-    """It counts no connection, runs no task, and none of its timers closes the stream."""
-    streams_are(house, 0)
-    wait_until(lambda: house.known == 0, "uvicorn to forget earlier connections")
-    with house.connected(house.request(upgrade=upgrade)) as peer:
+def test_uvicorn_forgets_a_handed_off_connection(live_server: LiveServer, upgrade: bool) -> None:
+    """Uvicorn counts no connection, runs no task, and none of its timers closes the stream."""
+    wait_for_streams(live_server, 0)
+    wait_until(lambda: live_server.known == 0, "uvicorn to forget earlier connections")
+    with live_server.connected(live_server.request(upgrade=upgrade)) as peer:
         read_until(peer, b'"cells":{')
-        streams_are(house, 1)
-        (stream,) = house.hub.streams()
+        wait_for_streams(live_server, 1)
+        (stream,) = live_server.hub.streams()
         assert stream.connection is not None, "handed off"
-        wait_until(lambda: house.known == 0 and not house.server.server_state.tasks, "the request to be over")
+        wait_until(lambda: live_server.known == 0 and not live_server.server.server_state.tasks, "the request to be over")
         until = time.monotonic() + KEEP_ALIVE + 3 * PING
         beats = 0
-        while time.monotonic() < until or beats < 3:  # a peer that answers no ping, and is not asked for more
+        while time.monotonic() < until or beats < 3:  # a peer that answers no ping stays connected
             beats += read_until(peer, b'"digest":').count(b'"digest":')
-        assert len(house.hub.streams()) == 1
-    streams_are(house, 0)
+        assert len(live_server.hub.streams()) == 1
+    wait_for_streams(live_server, 0)
 
 
-def test_a_pipelined_request_is_dropped_and_the_head_says_so(house: House) -> None:
+def test_request_behind_a_stream_is_dropped_and_the_head_says_close(live_server: LiveServer) -> None:
     second = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-    with house.connected(house.request() + second) as peer:
+    with live_server.connected(live_server.request() + second) as peer:
         received = read_until(peer, b'"digest":', 2)
         assert b"connection: close" in received.partition(b"\r\n\r\n")[0].lower()
         assert received.count(b"HTTP/1.1") == 1
@@ -197,10 +197,10 @@ def test_a_pipelined_request_is_dropped_and_the_head_says_so(house: House) -> No
         assert b'"status":"ok"' not in received
 
 
-def test_a_stream_behind_a_pipelined_request_is_its_own(house: House) -> None:
-    """The connection that is given away is that of the request that asks, after the answer to the one before."""
+def test_stream_behind_a_pipelined_request_is_handed_off(live_server: LiveServer) -> None:
+    """The handoff takes the connection at the stream's own request, after the answer to the earlier request."""
     first = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-    with house.connected(first + house.request()) as peer:
+    with live_server.connected(first + live_server.request()) as peer:
         received = read_until(peer, b'"digest":', 2)
         health, _, rest = received.partition(b'{"status":"ok"}')
         assert health.startswith(b"HTTP/1.1 200")
@@ -208,48 +208,48 @@ def test_a_stream_behind_a_pipelined_request_is_its_own(house: House) -> None:
         assert b"event: snapshot" in rest
 
 
-def test_half_a_frame_before_the_switch_is_understood_after_it(house: House) -> None:
-    """The handed-off connection parses what uvicorn's parser had begun."""
-    said = Frame(Opcode.TEXT, b'{"type":"disagreement","seq":1}').serialize(mask=True)
-    before = house.hub.disagreements["display"]
-    with house.connected() as peer:
-        head = house.request(upgrade=True)
-        # The database is asked who this is: time enough for the first half to come before the connection is given away.
+def test_frame_that_the_handoff_splits_is_parsed(live_server: LiveServer) -> None:
+    """The handed-off connection parses the rest of a frame that uvicorn's parser has begun."""
+    frame = Frame(Opcode.TEXT, b'{"type":"disagreement","seq":1}').serialize(mask=True)
+    before = live_server.hub.disagreements["display"]
+    with live_server.connected() as peer:
+        head = live_server.request(upgrade=True)
+        # The look-up of the display takes long enough for the first half to arrive before the handoff.
         peer.sendall(head)
-        peer.sendall(said[:7])
+        peer.sendall(frame[:7])
         read_until(peer, b'"cells":{')
-        peer.sendall(said[7:])
-        wait_until(lambda: house.hub.disagreements["display"] == before + 1, "the message")
-        peer.sendall(said)
-        wait_until(lambda: house.hub.disagreements["display"] == before + 2, "another message")
+        peer.sendall(frame[7:])
+        wait_until(lambda: live_server.hub.disagreements["display"] == before + 1, "the message")
+        peer.sendall(frame)
+        wait_until(lambda: live_server.hub.disagreements["display"] == before + 2, "another message")
 
 
 @pytest.mark.parametrize("upgrade", [False, True], ids=["sse", "websocket"])
 @pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
-def test_a_peer_that_goes_without_a_word_is_noticed(house: House, upgrade: bool, reset: bool) -> None:
-    with house.connected(house.request(upgrade=upgrade)) as peer:
+def test_disconnected_peer_is_noticed(live_server: LiveServer, upgrade: bool, reset: bool) -> None:
+    with live_server.connected(live_server.request(upgrade=upgrade)) as peer:
         read_until(peer, b'"cells":{')
-        streams_are(house, 1)
+        wait_for_streams(live_server, 1)
         if reset:
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
-    streams_are(house, 0)
+    wait_for_streams(live_server, 0)
 
 
 @pytest.mark.parametrize("upgrade", [False, True], ids=["sse", "websocket"])
-def test_a_large_snapshot_still_buffered_at_the_switch_comes_whole(house: House, upgrade: bool) -> None:
-    member = next(each for each in house.seeded["staff"] if each["role"] == "receptionist")
+def test_large_snapshot_buffered_at_the_handoff_arrives_whole(live_server: LiveServer, upgrade: bool) -> None:
+    member = next(each for each in live_server.seeded["staff"] if each["role"] == "receptionist")
     body = json.dumps({"username": member["username"], "password": member["password"]}).encode()
     head = (
         f"POST /api/v1/session HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
     )
-    with house.connected(f"{head}\r\nConnection: close\r\n\r\n".encode() + body) as peer:
+    with live_server.connected(f"{head}\r\nConnection: close\r\n\r\n".encode() + body) as peer:
         answer = json.loads(read_until(peer, b"refresh_token").partition(b"\r\n\r\n")[2])
-    path, bearer = f"/live/sites/{house.seeded['site_id']}/desk", answer["access_token"]
+    path, bearer = f"/live/sites/{live_server.seeded['site_id']}/desk", answer["access_token"]
     more = UPGRADE if upgrade else ""
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {bearer}\r\n{more}\r\n".encode()
-    with house.connected(request, receive_buffer=4096) as peer:
-        streams_are(house, 1)
-        (stream,) = house.hub.streams()
+    with live_server.connected(request, receive_buffer=4096) as peer:
+        wait_for_streams(live_server, 1)
+        (stream,) = live_server.hub.streams()
         wait_until(lambda: stream.paused, "the first unwritten byte")
         received = read_until(peer, b'"digest":', 2)
         text = bytes(frames_in(received)[0].data) if upgrade else received.partition(b"event: snapshot\ndata: ")[2]
@@ -257,14 +257,14 @@ def test_a_large_snapshot_still_buffered_at_the_switch_comes_whole(house: House,
         assert sum(key.startswith("entry:") for key in cells) == 120
 
 
-def test_http_1_0_is_raw_and_ends_with_the_connection(house: House) -> None:
-    with house.connected(house.request(version="1.0")) as peer:
+def test_http_1_0_stream_is_raw_and_ends_with_the_connection(live_server: LiveServer) -> None:
+    with live_server.connected(live_server.request(version="1.0")) as peer:
         received = read_until(peer, b'"digest":', 2)
         head, _, body = received.partition(b"\r\n\r\n")
         assert b"transfer-encoding" not in head.lower()
         assert body.startswith(b"retry: ")
-        (stream,) = house.hub.streams()
-        house.server.servers[0].get_loop().call_soon_threadsafe(stream.end, "age")
+        (stream,) = live_server.hub.streams()
+        live_server.server.servers[0].get_loop().call_soon_threadsafe(stream.end, "age")
         rest = b""
         while chunk := peer.recv(65536):
             rest += chunk
@@ -272,39 +272,42 @@ def test_http_1_0_is_raw_and_ends_with_the_connection(house: House) -> None:
         assert b"event: bye" in rest
 
 
-def test_head_is_answered_and_never_given_away(house: House) -> None:
-    with house.connected(house.request(method="HEAD") * 2) as peer:
+def test_head_request_is_answered_and_not_handed_off(live_server: LiveServer) -> None:
+    with live_server.connected(live_server.request(method="HEAD") * 2) as peer:
         received = read_until(peer, b"HTTP/1.1 200", 2)
         assert b"text/event-stream" in received
         assert b"\ndata:" not in received
-        assert not house.hub.streams()
+        assert not live_server.hub.streams()
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 @pytest.mark.parametrize("upgrade", [False, True], ids=["sse", "websocket"])
-def test_behind_tls_no_descriptor_is_ever_written_to(loop: str, upgrade: bool, tmp_path: Path) -> None:
-    with running(tmp_path, loop, tls=True) as house, house.connected(house.request(upgrade=upgrade)) as peer:
+def test_descriptor_is_not_used_behind_tls(loop: str, upgrade: bool, tmp_path: Path) -> None:
+    with (
+        running(tmp_path, loop, tls=True) as live_server,
+        live_server.connected(live_server.request(upgrade=upgrade)) as peer,
+    ):
         received = read_until(peer, b'"digest":', 2)
         assert b'"cells":{' in received
-        (stream,) = house.hub.streams()
+        (stream,) = live_server.hub.streams()
         connection: Any = stream.connection
         assert connection is not None
         assert connection.descriptor == -1
-        house.server.servers[0].get_loop().call_soon_threadsafe(stream.end, "age")
+        live_server.server.servers[0].get_loop().call_soon_threadsafe(stream.end, "age")
         assert b'"age"' in read_until(peer, b"bye")
 
 
-def test_a_transport_whose_limit_is_zero_pauses_before_a_short_write_returns() -> None:
-    """Handed-off connections rely on this: a pause comes at once, a resume after the last byte. On both event loops."""
+def test_transport_with_zero_limit_pauses_before_a_short_write_returns() -> None:
+    """Handed-off connections rely on this, on both event loops: a pause at once, a resume after the last byte."""
     for make in (asyncio.new_event_loop, uvloop.new_event_loop):
-        heard: list[str] = []
+        calls: list[str] = []
 
-        class Noting(asyncio.Protocol):
+        class Recorder(asyncio.Protocol):
             def pause_writing(self) -> None:
-                heard.append("paused")  # noqa: B023
+                calls.append("paused")  # noqa: B023
 
             def resume_writing(self) -> None:
-                heard.append("resumed")  # noqa: B023
+                calls.append("resumed")  # noqa: B023
 
         async def check() -> None:
             ours, theirs = socket.socketpair()
@@ -313,12 +316,12 @@ def test_a_transport_whose_limit_is_zero_pauses_before_a_short_write_returns() -
             loop = asyncio.get_running_loop()
             transport, _ = await loop.create_connection(asyncio.Protocol, sock=ours)
             transport.set_write_buffer_limits(high=0)
-            transport.set_protocol(Noting())
+            transport.set_protocol(Recorder())
             transport.write(b"x")
-            assert heard == []  # noqa: B023
+            assert calls == []  # noqa: B023
             assert transport.get_write_buffer_size() == 0
             transport.write(b"x" * 5_000_000)
-            assert heard == ["paused"]  # noqa: B023
+            assert calls == ["paused"]  # noqa: B023
             left = 5_000_001
             async with asyncio.timeout(10):
                 while left:
@@ -327,7 +330,7 @@ def test_a_transport_whose_limit_is_zero_pauses_before_a_short_write_returns() -
                     except BlockingIOError:
                         await asyncio.sleep(0.001)
                 await asyncio.sleep(0.01)
-            assert heard == ["paused", "resumed"]  # noqa: B023
+            assert calls == ["paused", "resumed"]  # noqa: B023
             transport.close()
             theirs.close()
             await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Notifications: through a real broker, worker and beat; and row by row, on each engine."""
+"""Notifications: through a real broker, worker and beat, and as single rows on each engine."""
 
 from __future__ import annotations
 
@@ -56,19 +56,19 @@ async def _states(database: Database) -> list[str]:
         return list(await connection.scalars(select(notifications.c.state).order_by(notifications.c.id)))
 
 
-async def _waiting(setup: Seeder, count: int) -> Seed:
-    """A site with one point and ``count`` patients who left a phone number, in the order of their numbers."""
+async def _seed_waiting_patients(setup: Seeder, count: int) -> Seed:
+    """Seed a site with one point and ``count`` patients with phone numbers, which are in the order of the queue."""
     seeded = await setup.seed(points=1, tickets=0, displays=0)
     for index in range(count):
         await setup.ticket(seeded["queue_ids"][0], name="Nora Canary", phone=f"+49 170 000{index:04d}", language="fr")
     return seeded
 
 
-async def test_those_with_two_before_them_are_told_once(
+async def test_patients_with_up_to_two_ahead_are_notified_once(
     setup: Seeder, context: Context, database: Database, record: Path
 ) -> None:
-    await _waiting(setup, 5)
-    await setup.ticket((await setup.seed(1, 0, 0))["queue_ids"][0])  # nobody to tell: no phone
+    await _seed_waiting_patients(setup, 5)
+    await setup.ticket((await setup.seed(1, 0, 0))["queue_ids"][0])  # no phone, so no notification
     due = await plan_notifications(context)
     assert len(due) == 3
     assert [await send_notification(context, each) for each in due] == ["sent"] * 3
@@ -82,8 +82,8 @@ async def test_those_with_two_before_them_are_told_once(
     assert await _states(database) == ["sent"] * 3
 
 
-async def test_the_next_is_told_as_the_queue_moves(setup: Seeder, context: Context, record: Path) -> None:
-    seeded = await _waiting(setup, 4)
+async def test_next_patient_is_notified_when_the_queue_moves(setup: Seeder, context: Context, record: Path) -> None:
+    seeded = await _seed_waiting_patients(setup, 4)
     for each in await plan_notifications(context):
         await send_notification(context, each)
     await setup.do(CallNext(point_id=seeded["point_ids"][0]))
@@ -92,10 +92,8 @@ async def test_the_next_is_told_as_the_queue_moves(setup: Seeder, context: Conte
     assert len(_sent(record)) == 4
 
 
-async def test_who_was_called_meanwhile_is_not_told(
-    setup: Seeder, context: Context, database: Database, record: Path
-) -> None:
-    seeded = await _waiting(setup, 1)
+async def test_called_patient_is_not_notified(setup: Seeder, context: Context, database: Database, record: Path) -> None:
+    seeded = await _seed_waiting_patients(setup, 1)
     (due,) = await plan_notifications(context)
     await setup.do(CallNext(point_id=seeded["point_ids"][0]))
     assert await send_notification(context, due) is None
@@ -103,25 +101,27 @@ async def test_who_was_called_meanwhile_is_not_told(
     assert _sent(record) == []
 
 
-async def test_one_claim_at_a_time_and_stale_one_is_taken_over(setup: Seeder, context: Context, database: Database) -> None:
-    await _waiting(setup, 1)
+async def test_notification_has_one_claim_and_a_stale_claim_is_replaced(
+    setup: Seeder, context: Context, database: Database
+) -> None:
+    await _seed_waiting_patients(setup, 1)
     (due,) = await plan_notifications(context)
     now = await database.now()
     async with database.write() as connection:
         assert await rows.claim(connection, due, "first", now) is not None
         assert await rows.claim(connection, due, "second", now + rows.STALE_MICROSECONDS) is None
         assert await rows.claim(connection, due, "second", now + rows.STALE_MICROSECONDS + 1) is not None
-        assert not await rows.begin_sending(connection, due, "first", now), "the first has lost its claim"
+        assert not await rows.begin_sending(connection, due, "first", now), "the first worker has lost its claim"
         assert await rows.begin_sending(connection, due, "second", now)
         await rows.finish(connection, due, "first", "sent", now)
-    assert await _states(database) == ["sending"], "only who began may finish"
+    assert await _states(database) == ["sending"], "only the worker that began can finish"
 
 
-async def test_a_worker_that_died_while_sending_leaves_unknown(
+async def test_notification_of_a_dead_worker_becomes_unknown(
     setup: Seeder, context: Context, database: Database, record: Path
 ) -> None:
-    """Nobody can know whether the provider took it: it is shown, and never sent again."""
-    await _waiting(setup, 1)
+    """The provider may have accepted the message: the row shows this state, and the message is never sent again."""
+    await _seed_waiting_patients(setup, 1)
     (due,) = await plan_notifications(context)
     now = await database.now()
     async with database.write() as connection:
@@ -149,8 +149,10 @@ class _Breaking:
 
 
 @pytest.mark.parametrize(("channel", "state"), [(_Refusing(), "failed"), (_Breaking(), "unknown")])
-async def test_how_a_sending_can_end(setup: Seeder, database: Database, vault: Vault, channel: Channel, state: str) -> None:
-    await _waiting(setup, 1)
+async def test_error_of_the_channel_decides_the_state(
+    setup: Seeder, database: Database, vault: Vault, channel: Channel, state: str
+) -> None:
+    await _seed_waiting_patients(setup, 1)
     context = _context(database, vault, channel)
     (due,) = await plan_notifications(context)
     assert await send_notification(context, due) == state
@@ -158,14 +160,14 @@ async def test_how_a_sending_can_end(setup: Seeder, database: Database, vault: V
     assert await plan_notifications(context) == []
 
 
-async def test_the_rule_is_the_ticket_s_own_ahead(setup: Seeder, database: Database) -> None:
-    seeded = await _waiting(setup, 6)
+async def test_rule_uses_the_number_ahead_of_the_ticket(setup: Seeder, database: Database) -> None:
+    seeded = await _seed_waiting_patients(setup, 6)
     board = await Boards(database).board(seeded["site_id"])
     assert [board.visits[notice.visit_id].label for notice in almost_your_turn(board)] == ["A001", "A002", "A003"]
 
 
-def test_worker_and_beat(mysql_url: str, redis_url: str, tmp_path: Path, record: Path) -> None:
-    """Beat ticks, the worker plans and sends: each patient once."""
+def test_worker_and_beat_notify_each_patient_once(mysql_url: str, redis_url: str, tmp_path: Path, record: Path) -> None:
+    """Beat ticks, and the worker plans and sends."""
     env = environment(mysql_url, redis_url, NOWSERVING_RECORDING_PATH=str(record))
     seeded = seed(env, points=1, tickets=0, displays=0)
 
@@ -186,7 +188,7 @@ def test_worker_and_beat(mysql_url: str, redis_url: str, tmp_path: Path, record:
         until = time.monotonic() + 45
         while len(_sent(record)) < 3 and time.monotonic() < until:
             time.sleep(0.2)
-        time.sleep(6)  # one more beat: nothing is sent again
+        time.sleep(6)  # one more tick: no message is sent again
         assert len(_sent(record)) == 3, worker_log.read_text()[-3000:] + beat_log.read_text()[-1000:]
         assert len({message["to"] for message in _sent(record)}) == 3
         assert end(beat) == 0
