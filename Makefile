@@ -4,8 +4,8 @@ PORT ?= 8000
 HOST ?= 127.0.0.1
 PYTHON ?= python3
 PYTEST_ARGS ?= --durations=15
-# Three workers for two cores: tests spend much of their time waiting for servers and browsers.
-TEST_WORKERS ?= 3
+# Four workers for two cores: tests spend much of their time waiting for servers and browsers.
+TEST_WORKERS ?= 4
 # One worker runs a whole module, with the servers that the module starts. tests/conftest.py gives the order of the modules.
 PYTEST = -m pytest --numprocesses=$(TEST_WORKERS) --dist=loadfile --no-loadscope-reorder
 LEAST_BRANCHES ?= 93
@@ -28,11 +28,11 @@ run: $(RUN_STAMP) ## run a small clinic with a simulated day: PORT=9000, HOST=0.
 
 test: packages $(DEV_STAMP) $(NPM_STAMP) check ## install the packages of the tests, then test every behaviour, with a daily sample of each matrix
 	node --test tests/web
-	$(VENV)/bin/python $(PYTEST) $(PYTEST_ARGS) tests
+	NOWSERVING_TEST_SAMPLE=1 $(VENV)/bin/python $(PYTEST) $(PYTEST_ARGS) tests
 
 test-all: packages $(DEV_STAMP) $(NPM_STAMP) ## the same tests with every matrix and property whole, and coverage
 	$(VENV)/bin/python -m coverage erase
-	NOWSERVING_TEST_WHOLE=1 $(VENV)/bin/python -m coverage run $(PYTEST) $(PYTEST_ARGS) tests
+	$(VENV)/bin/python -m coverage run $(PYTEST) $(PYTEST_ARGS) tests
 	$(VENV)/bin/python -m coverage combine --quiet
 	$(VENV)/bin/python -m coverage report --skip-covered --skip-empty --sort=cover
 	@mkdir -p .make

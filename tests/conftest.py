@@ -101,14 +101,29 @@ def pytest_runtest_call() -> Generator[None, None, None]:
 FOLDERS = ("faults", "browser", "integration", "fuzz", "unit")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the modules marked ``long`` first, so that no worker begins a long one when the others are about to end."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the other engine in a sample, and put the modules marked ``long`` first.
+
+    The run would last longer if a worker began a long module when the others are about to end.
+    """
 
     def turn(item: pytest.Item) -> tuple[bool, int]:
         folder = item.path.relative_to(TESTS).parts[0]
         return item.get_closest_marker("long") is None, FOLDERS.index(folder)
 
+    left_out = [] if extent.WHOLE else [item for item in items if _on_the_other_engine(item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
     items.sort(key=turn)
+
+
+def _on_the_other_engine(item: pytest.Item) -> bool:
+    """Return whether a test runs on the engine that the sample does not try in its module today."""
+    if not isinstance(item, pytest.Function) or not hasattr(item, "callspec"):
+        return False
+    engines = {each for each in item.callspec.params.values() if isinstance(each, str) and each in extent.ENGINES}
+    return bool(engines) and extent.engine_of(item.path.name) not in engines
 
 
 def pytest_report_header() -> str:

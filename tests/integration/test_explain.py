@@ -194,7 +194,7 @@ async def sites_due(installation: Installation) -> object:
 
 @query
 async def the_log_since(installation: Installation) -> object:
-    return await Boards(installation.database).since(installation.site.id, past.FIRST_ID + 5_000)
+    return await Boards(installation.database).since(installation.site.id, past_visits.FIRST_ID + 5_000)
 
 
 @query
@@ -279,7 +279,7 @@ async def past_patients(installation: Installation) -> object:
 async def the_audit_of_a_site_and_of_an_organisation(installation: Installation) -> object:
     found = [
         await audit.changes(installation.database, installation.site.id, 50, after)
-        for after in (None, (past.FIRST_ID + 99,))
+        for after in (None, (past_visits.FIRST_ID + 99,))
     ]
     for site_id in (None, 12):
         first = await audit.access(installation.database, 12, site_id, 3, None)
@@ -448,7 +448,7 @@ async def commands(installation: Installation) -> object:
     with pytest.raises(NothingDue):
         await do(first, Tick(site_id=installation.site.id))
     async with installation.database.read() as connection:
-        return await connection.run_sync(event_log.since, installation.site.id, past.FIRST_ID + 10_000)
+        return await connection.run_sync(event_log.since, installation.site.id, past_visits.FIRST_ID + 10_000)
 
 
 @contextmanager

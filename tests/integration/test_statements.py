@@ -51,7 +51,7 @@ class World:
 
     def address(self, path: str) -> str:
         """Return the address of a route, with the ids of this site."""
-        entry_id = self.seed["site_id"] * IDS_PER_SITE + past.FIRST_ID + 1
+        entry_id = self.seed["site_id"] * IDS_PER_SITE + past_visits.FIRST_ID + 1
         ids = {"site_id": self.seed["site_id"], "entry_id": entry_id, "visit_id": entry_id - 1}
         ids["display_id"] = self.seed["displays"][0]["id"]
         filled = re.sub(r"\{(\w+):id\}", lambda found: str(ids[found[1]]), path)

@@ -1,8 +1,7 @@
 """The extent of a run: the share of each matrix and of each random property that it tries.
 
-``make test`` tries a sample that changes every day; ``make test-all`` sets ``NOWSERVING_TEST_WHOLE=1`` and tries everything.
-The sample depends on one seed alone: the date, or ``NOWSERVING_TEST_SEED`` to repeat a run. The first lines of pytest's
-output name the seed.
+pytest tries everything. ``make test`` sets ``NOWSERVING_TEST_SAMPLE=1`` and tries a sample that changes every day. One seed
+decides the sample: the date, or ``NOWSERVING_TEST_SEED`` to repeat a run. The first lines of pytest's output name the seed.
 """
 
 from __future__ import annotations
@@ -18,8 +17,9 @@ from hypothesis import HealthCheck, seed, settings
 Item = TypeVar("Item")
 Test = TypeVar("Test", bound=Callable[..., Any])
 
-WHOLE = os.environ.get("NOWSERVING_TEST_WHOLE") == "1"
+WHOLE = os.environ.get("NOWSERVING_TEST_SAMPLE") != "1"
 SEED = int(os.environ.get("NOWSERVING_TEST_SEED") or f"{datetime.now(UTC):%Y%m%d}")
+ENGINES = ("sqlite", "mysql")
 # A sample of a property tries a quarter of the examples, but at least this number.
 LEAST_EXAMPLES = 10
 
@@ -35,6 +35,13 @@ def sample(items: Sequence[Item], size: int, name: str) -> list[Item]:
         return list(items)
     chosen = sorted(random.Random(f"{SEED}:{name}").sample(range(len(items)), size))
     return [items[index] for index in chosen]
+
+
+def engine_of(module: str) -> str:
+    """Return the database engine on which a sample runs the tests of ``module`` that know both engines."""
+    if os.environ.get("NOWSERVING_TEST_DATABASE_URL"):
+        return "mysql"  # the run is about the server that the variable names
+    return random.Random(f"{SEED}:{module}").choice(ENGINES)
 
 
 def examples(count: int) -> Callable[[Test], Test]:
@@ -58,4 +65,4 @@ def header() -> str:
     """Return the line that names the extent of this run."""
     if WHOLE:
         return "extent: everything"
-    return f"extent: a sample by the seed {SEED}. NOWSERVING_TEST_SEED={SEED} repeats it."
+    return f"extent: a sample by the seed {SEED}. NOWSERVING_TEST_SAMPLE=1 NOWSERVING_TEST_SEED={SEED} repeats it."
