@@ -179,9 +179,11 @@ _LAST = select(func.max(events.c.seq)).scalar_subquery()
 # The same events with numbers after all others, as if they had happened a second time.
 _REPEATED = select(*(_LAST + 1 if column is events.c.seq else column for column in events.c))
 TAMPERED: dict[str, Executable] = {
-    "the rows are what": update(entries).values(calls=7),
-    "no number is missing": delete(events).where(events.c.seq == 3),
-    "nobody is called who": insert(events).from_select(list(events.c), _REPEATED.where(events.c.type == "ticket-called")),
+    "the rows differ from the board": update(entries).values(calls=7),
+    "a number is missing": delete(events).where(events.c.seq == 3),
+    "a patient was called who was not waiting": insert(events).from_select(
+        list(events.c), _REPEATED.where(events.c.type == "ticket-called")
+    ),
 }
 
 

@@ -167,7 +167,7 @@ def overtakings(script: list[Step]) -> list[int]:
     """Play a day. Return, for each time that `call-next` overtook an entry, how much later the called visit had joined.
 
     Only overtaken standard walk-ins count that are present and whose place comes from their arrival alone: no move, no queue
-    that joins anew, no absence. Emergencies may overtake every entry, and do not count.
+    at whose end a transferred patient joins, no absence. Emergencies may overtake every entry, and do not count.
     """
     world, found = small_clinic(), []
     for step in script:

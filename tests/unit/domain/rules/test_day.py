@@ -31,9 +31,9 @@ from tests.support.worlds import DAY, HOUR, MINUTE, SECOND, SITE_ID, START, fact
 
 @pytest.mark.parametrize("state", STATES)
 def test_turn_of_the_day_expires_open_entries_only(state: State) -> None:
-    """What is open expires, by name; what has ended stays as it was; before the turn nothing is due."""
+    """Open entries expire, each by an event of its own; ended entries stay; before the turn the clock has no work."""
     board = board_with(state)
-    board.site = replace(board.site, quoted_at=board.site.turns_at - 1)  # all who wait have just been told when
+    board.site = replace(board.site, quoted_at=board.site.turns_at - 1)  # the quotes of all waiting entries are fresh
     refused = unchanged_by(board, Tick(site_id=SITE_ID), board.site.turns_at - 1)
     assert isinstance(refused, Refused)
     assert refused.code == "nothing_due"

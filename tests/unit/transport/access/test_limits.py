@@ -1,4 +1,4 @@
-"""Moving windows in this process, and whom a request is counted for."""
+"""Moving windows in this process, and the credential or address that a request counts for."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def test_a_window_moves(clock: Clock) -> None:
 
 
 async def test_a_refusal_is_not_counted(clock: Clock) -> None:
-    """Whoever goes on asking is let in as soon as whoever waits."""
+    """A client that keeps sending requests is served again as soon as a client that waits."""
     limiter = Limiter()
     for _ in range(100):
         await limiter.hit(THREE, "a")
