@@ -4,10 +4,12 @@ PORT ?= 8000
 HOST ?= 127.0.0.1
 PYTHON ?= python3
 PYTEST_ARGS ?= --durations=15
-# Four workers for two cores: tests spend much of their time waiting for servers and browsers.
+# Four workers for two cores: tests spend much of their time waiting for servers and browsers. The whole matrices take three,
+# which leaves some time of the cores to the tests with deadlines.
 TEST_WORKERS ?= 4
+TEST_ALL_WORKERS ?= 3
 # One worker runs a whole module, with the servers that the module starts. tests/conftest.py gives the order of the modules.
-PYTEST = -m pytest --numprocesses=$(TEST_WORKERS) --dist=loadfile --no-loadscope-reorder
+PYTEST = -m pytest --dist=loadfile --no-loadscope-reorder
 LEAST_BRANCHES ?= 93
 VENV := .venv
 # The tests of the live stream, for `make paths`.
@@ -28,11 +30,11 @@ run: $(RUN_STAMP) ## run a small clinic with a simulated day: PORT=9000, HOST=0.
 
 test: packages $(DEV_STAMP) $(NPM_STAMP) check ## install the packages of the tests, then test every behaviour, with a daily sample of each matrix
 	node --test tests/web
-	NOWSERVING_TEST_SAMPLE=1 $(VENV)/bin/python $(PYTEST) $(PYTEST_ARGS) tests
+	NOWSERVING_TEST_SAMPLE=1 $(VENV)/bin/python $(PYTEST) --numprocesses=$(TEST_WORKERS) $(PYTEST_ARGS) tests
 
 test-all: packages $(DEV_STAMP) $(NPM_STAMP) ## the same tests with every matrix and property whole, and coverage
 	$(VENV)/bin/python -m coverage erase
-	$(VENV)/bin/python -m coverage run $(PYTEST) $(PYTEST_ARGS) tests
+	$(VENV)/bin/python -m coverage run $(PYTEST) --numprocesses=$(TEST_ALL_WORKERS) $(PYTEST_ARGS) tests
 	$(VENV)/bin/python -m coverage combine --quiet
 	$(VENV)/bin/python -m coverage report --skip-covered --skip-empty --sort=cover
 	@mkdir -p .make

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Error
 
 from tests.browser.conftest import Watch
 from tests.browser.scales import USEFUL, Scales
@@ -51,7 +51,10 @@ def test_page_is_within_its_budget(browser: Browser, addresses: dict[str, str], 
     watch.over(page, addresses["base"])
     scales = Scales(page)
     page.goto(with_language(addresses[name], language))
-    page.locator(USEFUL.get(name, "h1")).filter(visible=True).first.wait_for(timeout=30 * SECONDS)
+    try:
+        page.locator(USEFUL.get(name, "h1")).filter(visible=True).first.wait_for(timeout=30 * SECONDS)
+    except Error as error:
+        raise AssertionError(f"{error.message}\n{page.locator('body').inner_text()}\n{watch.complaints}") from error
     page.evaluate("document.fonts.ready")
     page.wait_for_timeout(300)  # for later requests of the page
     weight = scales.bytes(*APART)
