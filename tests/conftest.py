@@ -111,10 +111,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         folder = item.path.relative_to(TESTS).parts[0]
         return item.get_closest_marker("long") is None, FOLDERS.index(folder)
 
-    left_out = [] if extent.WHOLE else [item for item in items if _on_the_other_engine(item)]
+    left_out = set() if extent.WHOLE else {item for item in items if _on_the_other_engine(item)}
     if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in set(left_out)]
+        config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+        items[:] = [item for item in items if item not in left_out]
     items.sort(key=turn)
 
 

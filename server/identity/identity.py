@@ -35,9 +35,10 @@ class Identity:
     pairings: Pairings
 
 
-def build_identity(database: Database, vault: Vault, executor: Executor, audit: Audit, secret_key: str) -> Identity:
+def build_identity(
+    database: Database, identities: Identities, vault: Vault, executor: Executor, audit: Audit, secret_key: str
+) -> Identity:
     """Return the use cases of one process. ``secret_key`` signs the access tokens."""
-    identities = Identities(database)
     tokens = AccessTokens(secret_key)
     lockout = Lockout(database, vault)
     credentials = Credentials(database, identities, vault, tokens)
