@@ -32,12 +32,20 @@ async def tick_sites(boards: Boards, executor: Executor) -> None:
         try:
             for site_id in await boards.due():
                 try:
-                    await executor.execute(Tick(site_id=site_id), actor="clock", command_id=uuid.uuid4().hex)
+                    more = True
+                    while more:
+                        more = await _tick(executor, site_id)
                 except NothingDue:
                     pass  # another process was first
         except NowServingError as error:
             logger.warning("sites not ticked", error=repr(error))
         await asyncio.sleep(TICK_SECONDS)
+
+
+async def _tick(executor: Executor, site_id: int) -> bool:
+    """Tick a site; return whether the next tick is due at once."""
+    answer = await executor.execute(Tick(site_id=site_id), actor="clock", command_id=uuid.uuid4().hex)
+    return any(event.get("more", False) for event in answer.body["events"])
 
 
 async def report_display(executor: Executor, process_id: str, health: Health) -> None:

@@ -123,16 +123,10 @@ def quotes(
     took 1 and 10 minutes, a patient of 4 minutes has 6 left; if they took 5 and 10, probably 1.)
     """
     found: list[Quote | None] = [None] * len(line)
-    for queue_ids in _rooms(points):
-        places = [place for place, queue_id in enumerate(line) if queue_id in queue_ids]
-        if not places:
-            continue
-        present, serving = [line[place] for place in places], _serving(queue_ids, points)
-        estimating = _guests_estimating(serving, histories)
-        futures = _futures(now, present, serving, histories, queue_of)
-        for place, waits in zip(places, zip(*futures, strict=True), strict=True):
-            estimating = estimating or _of(histories, queue_of.get(line[place], line[place])).estimating
-            found[place] = _quote(now, sorted(waits), estimating)
+    for futures in Futures.of_rooms(now, points, histories, queue_of):
+        places = [place for place, kind in enumerate(line) if kind in futures.kinds]
+        for place, each in zip(places, futures.quotes([line[place] for place in places]), strict=True):
+            found[place] = each
     return found
 
 
@@ -144,14 +138,109 @@ def quote_of_last(
     queue_of: Mapping[int, int] = MappingProxyType({}),
 ) -> Quote | None:
     """Return the last quote of `quotes`, at about half the cost: it sorts the futures of the last patient only."""
-    queue_ids = next((room for room in _rooms(points) if line[-1] in room), None)
-    if queue_ids is None:
-        return None
-    present, serving = [each for each in line if each in queue_ids], _serving(queue_ids, points)
-    unknown = (_of(histories, queue_of.get(each, each)).estimating for each in set(present))
-    estimating = _guests_estimating(serving, histories) or any(unknown)
-    futures = _futures(now, present, serving, histories, queue_of)
-    return _quote(now, sorted(called[-1] for called in futures), estimating)
+    *before, last = line
+    for futures in Futures.of_rooms(now, points, histories, queue_of, last):
+        futures.take([kind for kind in before if kind in futures.kinds])
+        return futures.quote_of_next(last)
+    return None
+
+
+class Futures:
+    """The possible futures of one line, played forward patient by patient.
+
+    The line is that of a room: queues that share points. ``kinds`` are the numbers of its queues. Every patient that joins
+    at the end continues from the futures of the patients before, and costs `FUTURES` steps.
+    """
+
+    def __init__(
+        self,
+        now: int,
+        kinds: Set[int],
+        points: Sequence[OpenPoint],
+        histories: Mapping[int, History],
+        queue_of: Mapping[int, int] = MappingProxyType({}),
+    ) -> None:
+        serving = [point for point in points if not kinds.isdisjoint(point.queue_ids)]
+        of_kind = {kind: queue_of.get(kind, kind) for kind in sorted(kinds)}
+        streams = {queue_id: stream for stream, queue_id in enumerate(sorted(set(of_kind.values())))}
+        samples = {queue_id: _of(histories, queue_id).sample() for queue_id in streams}
+        weights = {queue_id: _reweighted(stream, len(samples[queue_id])) for queue_id, stream in streams.items()}
+        firsts = [_first_free(now, stream, point, histories) for stream, point in enumerate(serving)]
+        # Points with the same queues are interchangeable: one heap has the instants at which they are free.
+        groups = {group: at for at, group in enumerate(dict.fromkeys(frozenset(point.queue_ids) for point in serving))}
+        group_of = [groups[frozenset(point.queue_ids)] for point in serving]
+        self.now = now
+        self.kinds = kinds
+        self._taken = 0
+        self._unknown = {kind for kind, queue_id in of_kind.items() if _of(histories, queue_id).estimating}
+        self._estimating = any(_of(histories, each.serving).estimating for each in serving if each.serving is not None)
+        self._samples = {kind: samples[queue_id] for kind, queue_id in of_kind.items()}
+        self._weights = {kind: weights[queue_id] for kind, queue_id in of_kind.items()}
+        self._able = {kind: [at for group, at in groups.items() if kind in group] for kind in of_kind}
+        self._heaps: list[list[list[int]]] = []  # for each future, the heap of each group
+        for future in range(FUTURES):
+            heaps: list[list[int]] = [[] for _ in groups]
+            for at, first in zip(group_of, firsts, strict=True):
+                heaps[at].append(first[future])
+            for heap in heaps:
+                heapify(heap)
+            self._heaps.append(heaps)
+
+    @classmethod
+    def of_rooms(
+        cls,
+        now: int,
+        points: Sequence[OpenPoint],
+        histories: Mapping[int, History],
+        queue_of: Mapping[int, int] = MappingProxyType({}),
+        kind: int | None = None,
+    ) -> Iterator[Futures]:
+        """Yield the futures of each room; with ``kind``, of its room alone."""
+        for room in _rooms(points):
+            if kind is None or kind in room:
+                yield cls(now, room, points, histories, queue_of)
+
+    def take(self, line: Sequence[int]) -> list[tuple[int, ...]]:
+        """Add patients to the end of the line; return for each the times until the call, one per future."""
+        if not line:
+            return []
+        orders = zip(
+            *(_order("line", place % _STREAMS) for place in range(self._taken, self._taken + len(line))), strict=True
+        )
+        self._taken += len(line)
+        self._estimating = self._estimating or not self._unknown.isdisjoint(line)
+        samples = [self._samples[kind] for kind in line]
+        present = dict.fromkeys(line)
+        called: list[list[int]] = []
+        for future, (heaps, order) in enumerate(zip(self._heaps, orders, strict=True)):
+            # The duration of a service of each kind in this future, by the drawn level.
+            drawn = {kind: self._weights[kind][future] for kind in present}
+            durations = [sample[drawn[kind][level]] for sample, kind, level in zip(samples, line, order, strict=True)]
+            if len(heaps) == 1:
+                heap = heaps[0]
+                called.append([heapreplace(heap, heap[0] + duration) for duration in durations])
+            else:
+                open_to = {kind: [heaps[at] for at in self._able[kind]] for kind in present}
+                choices = map(open_to.__getitem__, line)  # lists compare by their first item, which is the earliest instant
+                called.append(
+                    [heapreplace(heap := min(each), heap[0] + lasts) for each, lasts in zip(choices, durations, strict=True)]
+                )
+        return list(zip(*called, strict=True))
+
+    def quotes(self, line: Sequence[int]) -> list[Quote]:
+        """Add patients to the end of the line; return their quotes."""
+        known = self._estimating
+        found = []
+        for kind, waits in zip(line, self.take(line), strict=True):
+            known = known or kind in self._unknown
+            found.append(_quote(self.now, sorted(waits), known))
+        return found
+
+    def quote_of_next(self, kind: int) -> Quote:
+        """Return the quote of a patient who would join the end of the line. The line stays as it is."""
+        able = self._able[kind]
+        waits = sorted(min(heaps[at][0] for at in able) for heaps in self._heaps)
+        return _quote(self.now, waits, self._estimating or kind in self._unknown)
 
 
 def quote(now: int, ahead: int, elapsed_at_points: Sequence[int | None], history: History) -> Quote | None:
@@ -165,14 +254,6 @@ def quote(now: int, ahead: int, elapsed_at_points: Sequence[int | None], history
 
 def _of(histories: Mapping[int, History], queue_id: int) -> History:
     return histories.get(queue_id, NO_HISTORY)
-
-
-def _serving(queue_ids: Set[int], points: Sequence[OpenPoint]) -> list[OpenPoint]:
-    return [point for point in points if not queue_ids.isdisjoint(point.queue_ids)]
-
-
-def _guests_estimating(points: Sequence[OpenPoint], histories: Mapping[int, History]) -> bool:
-    return any(_of(histories, point.serving).estimating for point in points if point.serving is not None)
 
 
 def _quote(now: int, waits: Sequence[int], estimating: bool) -> Quote:
@@ -189,42 +270,6 @@ def _rooms(points: Sequence[OpenPoint]) -> list[set[int]]:
         joined = set(point.queue_ids).union(*(room for room in rooms if not room.isdisjoint(point.queue_ids)))
         rooms = [room for room in rooms if room.isdisjoint(joined)] + [joined]
     return rooms
-
-
-def _futures(
-    now: int,
-    line: Sequence[int],
-    points: Sequence[OpenPoint],
-    histories: Mapping[int, History],
-    queue_of: Mapping[int, int],
-) -> Iterator[list[int]]:
-    """Yield for each future the times until each patient in the line is called."""
-    queue_ids = sorted({queue_id for point in points for queue_id in point.queue_ids})
-    of_queue = {key: queue_of.get(key, key) for key in queue_ids}
-    streams = {queue_id: stream for stream, queue_id in enumerate(sorted(set(of_queue.values())))}
-    samples = {key: _of(histories, queue_id).sample() for key, queue_id in of_queue.items()}
-    weights = {key: _reweighted(streams[queue_id], len(samples[key])) for key, queue_id in of_queue.items()}
-    firsts = [_first_free(now, stream, point, histories) for stream, point in enumerate(points)]
-    orders = zip(*(_order("line", place % _STREAMS) for place in range(len(line))), strict=True)
-    # Points with the same queues are interchangeable: one heap has the instants at which they are free.
-    kinds = {kind: at for at, kind in enumerate(dict.fromkeys(frozenset(point.queue_ids) for point in points))}
-    kind_of = [kinds[frozenset(point.queue_ids)] for point in points]
-    able = {queue_id: [at for kind, at in kinds.items() if queue_id in kind] for queue_id in queue_ids}
-    for future, order in enumerate(orders):
-        heaps: list[list[int]] = [[] for _ in kinds]
-        for at, first in zip(kind_of, firsts, strict=True):
-            heaps[at].append(first[future])
-        for heap in heaps:
-            heapify(heap)
-        # The duration of a service of each queue in this future, by the drawn level.
-        lasting = {key: [samples[key][each] for each in weights[key][future]] for key in queue_ids}
-        durations = [lasting[queue_id][level] for queue_id, level in zip(line, order, strict=True)]
-        if len(heaps) == 1:
-            yield [heapreplace(heap, heap[0] + duration) for duration in durations]
-        else:
-            open_to = {queue_id: [heaps[at] for at in able[queue_id]] for queue_id in queue_ids}
-            choices = map(open_to.__getitem__, line)  # lists compare by their first item, which is the earliest instant
-            yield [heapreplace(heap := min(each), heap[0] + lasts) for each, lasts in zip(choices, durations, strict=True)]
 
 
 def _first_free(now: int, stream: int, point: OpenPoint, histories: Mapping[int, History]) -> list[int]:

@@ -1,6 +1,7 @@
 """The state of one site as a function of its log, and the application of events to it."""
 
-from server.domain.board.applying import REQUOTE_MICROSECONDS, apply
+from server.domain.board.applying import apply
 from server.domain.board.board import ANNOUNCEMENTS_KEPT, Board, Changes, key_of, open_entries
+from server.domain.board.quotes import REQUOTE_MICROSECONDS
 
 __all__ = ["ANNOUNCEMENTS_KEPT", "REQUOTE_MICROSECONDS", "Board", "Changes", "apply", "key_of", "open_entries"]

@@ -20,6 +20,7 @@ from server.domain.board import (
     undo,
 )
 from server.domain.board.board import Board, Changes
+from server.domain.board.quotes import REQUOTE_MICROSECONDS
 from server.domain.events import (
     AbsenceEnded,
     DayClosed,
@@ -71,8 +72,6 @@ from server.domain.events import (
     VisitAmended,
     WaitsQuoted,
 )
-
-REQUOTE_MICROSECONDS = 30_000_000  # the least time between two quotes of the waiting patients
 
 _APPLY: dict[type[Event], Callable[[Board, Any, Recorded, Changes], None]] = {
     TicketIssued: tickets.ticket_issued,

@@ -70,9 +70,11 @@ class Board:
         "entries",
         "kiosks",
         "moves",
+        "outlook",
         "points",
         "providers",
         "queues",
+        "requoting",
         "services",
         "site",
         "visits",
@@ -109,6 +111,9 @@ class Board:
         self._busy: dict[int, int] = {}  # point -> the entry called to it or served at it
         self._stages: dict[int, list[int]] = {}  # visit -> its entries
         self._ticket: dict[str, int] = {}  # hash of a ticket's token -> its visit
+        # The futures of the line, kept between decisions for speed. They are no part of the state.
+        self.outlook: object | None = None  # of the whole line, for newcomers
+        self.requoting: object | None = None  # of a line that the clock has quoted in part
         self.moves = 0  # how often an entry joined or left a lane; while it stays the same, so does every place
         changes = Changes()
         # Visits before entries: the needs of a visit decide the lane of its entries.

@@ -8,11 +8,16 @@ from server.domain.board.board import Board, Changes
 from server.domain.events import Recorded, WaitsQuoted
 from server.domain.model import Entry
 
+REQUOTE_MICROSECONDS = 30_000_000  # the least time between two quotes of the waiting patients
+CONTINUED_MICROSECONDS = 5_000_000  # how long the other processes leave a line to the process that has begun to quote it
+
 
 def waits_quoted(board: Board, event: WaitsQuoted, recorded: Recorded, changes: Changes) -> None:
     for entry_id, expect_from, expect_until, estimating in event.quotes:
         board.put(_quoted(board.entries[entry_id], expect_from, expect_until, estimating, recorded.seq), changes)
-    board.site = replace(board.site, quoted_at=recorded.at)
+    # The process that quoted a part of a line goes on at once. If it does not, another process soon begins again.
+    quoted_at = recorded.at - REQUOTE_MICROSECONDS + CONTINUED_MICROSECONDS if event.more else recorded.at
+    board.site = replace(board.site, quoted_at=quoted_at)
 
 
 def _quoted(entry: Entry, expect_from: int | None, expect_until: int | None, estimating: bool, seq: int) -> Entry:

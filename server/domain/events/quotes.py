@@ -9,6 +9,10 @@ from server.domain.events.event import Event
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitsQuoted(Event):
-    """New quotes for the entries whose quote has changed: (entry, from, until, estimating)."""
+    """New quotes for the entries whose quote has changed: (entry, from, until, estimating).
+
+    ``more`` is set if the line goes on behind the quoted entries.
+    """
 
     quotes: tuple[tuple[int, int | None, int | None, bool], ...]
+    more: bool = False

@@ -14,10 +14,13 @@ from server.domain.rules.lookups import label_of
 def tick(board: Board, now: int) -> list[Event]:
     """Return the events of the clock at ``now``: the day turns, absences end, or waiting patients get new quotes.
 
+    A long line gets its quotes in several ticks. While the event `WaitsQuoted` says that there is ``more``, the next tick is
+    due at once.
     Raises `NothingDue` if the clock has no work yet.
     """
     events = overdue(board, now)
-    if not events and board.anybody_waiting and now >= board.site.quoted_at + REQUOTE_MICROSECONDS:
+    due = board.requoting is not None or now >= board.site.quoted_at + REQUOTE_MICROSECONDS
+    if not events and board.anybody_waiting and due:
         events = [quoting.requote(board, now)]
     if not events:
         raise NothingDue(site_id=board.site.id)

@@ -1,17 +1,28 @@
-"""The quotes of a site: from its board to the input of `server.domain.waits`, and from the result to entries."""
+"""The quotes of a site: from its board to the input of `server.domain.waits`, and from the result to entries.
+
+A short line is computed exactly for each new patient. A long one is played forward once in half a minute, by the clock. The
+clock quotes a part of it at each tick, so that no tick holds the server for long. The board keeps the futures of the line's
+end, as its `Outlook`: a newcomer continues from there.
+"""
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from heapq import merge
+from itertools import islice
 
-from server.domain import ranking, waits
-from server.domain.board import Board
+from server.domain import ranking
+from server.domain.board import REQUOTE_MICROSECONDS, Board
 from server.domain.events import WaitsQuoted
 from server.domain.model import Entry
 from server.domain.ranking import Lane, Rank, rank
-from server.domain.waits import History, OpenPoint, Quote
+from server.domain.waits import MINUTE, Futures, History, OpenPoint, Quote
+
+EXACT = 32  # up to so many waiting patients, every newcomer's quote is computed from the present state
+AT_ONCE = 64  # the most patients that one tick quotes
+OUTLOOK_MICROSECONDS = 2 * REQUOTE_MICROSECONDS  # how long newcomers continue from an outlook
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,72 +42,166 @@ def first_quote(board: Board, mine: Rank, lane: Lane, now: int) -> FirstQuote:
     before = ranking.ahead_of(board, lane, mine)
     if not able:
         return FirstQuote(None, None, True, before, 0)
-    line = _Line(board, [each for each in _ranks(board) if each < mine], lane)
-    expect_from, expect_until, estimating = _values(line.quote_of_last(now, line.kinds))
-    return FirstQuote(expect_from, expect_until, estimating, before, able)
+    quote = _quote_in_long_line(board, mine, lane, now) or _exact_quote(board, mine, lane, now)
+    return FirstQuote(*_values(quote), before, able)
 
 
 def requote(board: Board, now: int) -> WaitsQuoted:
-    """Return the changed quotes of waiting entries.
+    """Return the changed quotes of the next `AT_ONCE` waiting entries, in the order of their ranks.
 
-    An absent entry is quoted by its place, but not before its absence ends.
+    ``more`` is set if the line goes on behind them: the next call continues there. An absent entry is quoted by its place,
+    but not before its absence ends.
     """
-    ranks = _ranks(board)
-    line = _Line(board, ranks)
-    absent = {entry_id: bisect_left(ranks, rank(board.entries[entry_id])) for entry_id in board.absent()}
-    found = dict(zip((each.entry_id for each in ranks), line.quotes(now, line.kinds), strict=True))
-    for entry_id, place in absent.items():
-        entry = board.entries[entry_id]
-        kind = line.kind_of(ranking.lane(entry, board.visits[entry.visit_id]))
-        found[entry_id] = _not_before(line.quote_of_last(now, [*line.kinds[:place], kind]), entry.absent_until or 0)
-    changed = [
-        (entry_id, *_values(quote)) for entry_id, quote in found.items() if _values(quote) != _known(board.entries[entry_id])
-    ]
-    return WaitsQuoted(quotes=tuple(changed))
+    outlook = board.requoting
+    if not isinstance(outlook, Outlook) or now - outlook.now > OUTLOOK_MICROSECONDS:
+        outlook = board.requoting = Outlook(board, now)
+    found = outlook.quote(board, AT_ONCE)
+    if outlook.complete:
+        board.outlook, board.requoting = outlook, None
+    changed = [(entry_id, *_values(quote)) for entry_id, quote in found if _values(quote) != _known(board.entries[entry_id])]
+    return WaitsQuoted(quotes=tuple(changed), more=not outlook.complete)
 
 
-class _Line:
-    """A site's line as the input of `server.domain.waits`, which knows lanes as numbers.
+class Outlook:
+    """The possible futures of a site's line at ``now``, kept while the line goes on.
+
+    It is a memory of work that was done, not a part of the board's state: without it, a quote is computed again.
+    """
+
+    def __init__(self, board: Board, now: int) -> None:
+        self.now = now
+        self.complete = False
+        self._numbers = _Numbers(board)
+        self._rooms = list(self._numbers.rooms(board, now))
+        self._behind: Rank | None = None  # the last rank that has been quoted
+        self._taken: set[int] = set()
+
+    def quote(self, board: Board, count: int) -> list[tuple[int, Quote | None]]:
+        """Return the quotes of the next ``count`` entries in the line, by entry, and take them."""
+        coming = list(islice(self._coming(board), count))
+        self.complete = len(coming) < count
+        found: dict[int, Quote | None] = {each.entry_id: None for each in coming}
+        absent = board.absent()
+        kinds = {each.entry_id: self._numbers.of_entry(board, board.entries[each.entry_id]) for each in coming}
+        for futures in self._rooms:
+            present: list[int] = []
+
+            def take(futures: Futures = futures, present: list[int] = present) -> None:
+                found.update(zip(present, futures.quotes([kinds[each] for each in present]), strict=True))
+                present.clear()
+
+            for entry_id in (each.entry_id for each in coming if kinds[each.entry_id] in futures.kinds):
+                if entry_id in absent:  # this patient takes nobody's turn
+                    take()
+                    found[entry_id] = _not_before(futures.quote_of_next(kinds[entry_id]), absent[entry_id])
+                else:
+                    present.append(entry_id)
+            take()
+        if coming:
+            self._behind = coming[-1]
+        self._taken.update(each.entry_id for each in coming if each.entry_id not in absent)
+        return list(found.items())
+
+    def play(self, board: Board) -> None:
+        """Take the whole line, without quotes."""
+        for each in self._coming(board):
+            self._take(board, each.entry_id)
+        self.complete = True
+
+    def quote_of_newcomer(self, board: Board, lane: Lane) -> Quote | None:
+        """Return the quote of a patient who joins the end of the line. None for a lane that was not there at ``now``."""
+        kind = self._numbers.of_lane(lane)
+        futures = next((each for each in self._rooms if kind in each.kinds), None)
+        if futures is None or kind is None:
+            return None
+        joined = [each.entry_id for ranks in board.lanes().values() for each in ranks if each.entry_id not in self._taken]
+        for entry_id in joined:
+            self._take(board, entry_id)
+        return futures.quote_of_next(kind)
+
+    def _take(self, board: Board, entry_id: int) -> None:
+        kind = self._numbers.of_entry(board, board.entries[entry_id])
+        self._taken.add(entry_id)
+        for futures in self._rooms:
+            if kind in futures.kinds:
+                futures.take([kind])
+
+    def _coming(self, board: Board) -> Iterator[Rank]:
+        """Yield the ranks of waiting entries, present or absent, behind those that have been quoted."""
+        lines: list[Sequence[Rank]] = [board.waiting(queue_id) for queue_id in board.queues]
+        lines.append(sorted(rank(board.entries[entry_id]) for entry_id in board.absent()))
+        begins = [0 if self._behind is None else bisect_right(line, self._behind) for line in lines]
+        return merge(*(islice(line, begin, None) for line, begin in zip(lines, begins, strict=True)))
+
+
+class _Numbers:
+    """The lanes of a site as the numbers that `server.domain.waits` knows.
 
     A lane that every point of its queue may serve has the number of the queue. A lane for one provider, or with a need, has
     a negative number of its own and uses the history of its queue.
     """
 
-    def __init__(self, board: Board, ranks: Sequence[Rank], last: Lane | None = None) -> None:
-        self._board = board
-        special = {each for each in board.lanes() if not _plain(each)} | {
-            ranking.lane(entry, board.visits[entry.visit_id]) for entry in map(board.entries.__getitem__, board.absent())
-        }
-        lanes = special | ({last} if last else set())
-        ordered = sorted((each for each in lanes if not _plain(each)), key=lambda each: (each[0], each[1] or 0, each[2]))
-        self._numbers = {each: -1 - index for index, each in enumerate(ordered)}
-        lane_of = {each.entry_id: lane for lane, waiting in board.lanes().items() for each in waiting}
-        self.kinds = [self.kind_of(lane_of[each.entry_id]) for each in ranks]
-        if last is not None:
-            self.kinds.append(self.kind_of(last))
-        self._queue_of = {number: lane.queue_id for lane, number in self._numbers.items()}
-        self._points = self._open_points()
-        self._histories = {queue.id: History(queue.durations) for queue in board.queues.values()}
+    def __init__(self, board: Board, newcomer: Lane | None = None) -> None:
+        lanes = {*board.lanes(), *(_lane_of(board, board.entries[entry_id]) for entry_id in board.absent())}
+        if newcomer is not None:
+            lanes.add(newcomer)
+        special = sorted((each for each in lanes if not _plain(each)), key=lambda each: (each[0], each[1] or 0, each[2]))
+        self._numbers = {each: -1 - index for index, each in enumerate(special)}
 
-    def kind_of(self, lane: Lane) -> int:
-        return lane.queue_id if _plain(lane) else self._numbers[lane]
+    def of_lane(self, lane: Lane) -> int | None:
+        """Return the number of a lane. None for a special lane that has no number."""
+        return lane.queue_id if _plain(lane) else self._numbers.get(lane)
 
-    def quotes(self, now: int, kinds: Sequence[int]) -> list[Quote | None]:
-        return waits.quotes(now, kinds, self._points, self._histories, self._queue_of)
+    def of_entry(self, board: Board, entry: Entry) -> int:
+        """Return the number of an entry's lane; that of the queue, if the lane has none."""
+        number = self.of_lane(_lane_of(board, entry))
+        return entry.queue_id if number is None else number
 
-    def quote_of_last(self, now: int, kinds: Sequence[int]) -> Quote | None:
-        return waits.quote_of_last(now, kinds, self._points, self._histories, self._queue_of)
+    def rooms(self, board: Board, now: int, kind: int | None = None) -> Iterator[Futures]:
+        """Return the futures of each room; with ``kind``, of its room alone."""
+        queue_of = {number: lane.queue_id for lane, number in self._numbers.items()}
+        histories = {queue.id: History(queue.durations) for queue in board.queues.values()}
+        return Futures.of_rooms(now, list(self._open_points(board)), histories, queue_of, kind)
 
-    def _open_points(self) -> list[OpenPoint]:
-        found = []
-        for point in self._board.points.values():
+    def _open_points(self, board: Board) -> Iterator[OpenPoint]:
+        for point in board.points.values():
             if point.state != "open":
                 continue
-            guest = self._board.entry_at(point.id)
+            guest = board.entry_at(point.id)
             special = (number for lane, number in self._numbers.items() if ranking.serves(point, lane))
             since = guest.called_at if guest and guest.called_at is not None else 0
-            found.append(OpenPoint((*point.queue_ids, *special), guest.queue_id if guest else None, since))
-        return found
+            yield OpenPoint((*point.queue_ids, *special), guest.queue_id if guest else None, since)
+
+
+def _quote_in_long_line(board: Board, mine: Rank, lane: Lane, now: int) -> Quote | None:
+    """Return the quote of a newcomer without playing a long line forward again. None if the line is short, or unknown."""
+    if sum(map(len, board.lanes().values())) <= EXACT:
+        return None
+    ranks = board.lanes().get(lane, ())
+    behind = bisect_left(ranks, mine)
+    if behind < len(ranks):  # the newcomer takes the turn of the patient who is now directly behind
+        return _not_past(_quote_of(board.entries[ranks[behind].entry_id]), now)
+    outlook = board.outlook
+    if not isinstance(outlook, Outlook) or now - outlook.now > OUTLOOK_MICROSECONDS:
+        outlook = board.outlook = Outlook(board, now)
+        outlook.play(board)
+    return _not_past(outlook.quote_of_newcomer(board, lane), now)
+
+
+def _exact_quote(board: Board, mine: Rank, lane: Lane, now: int) -> Quote | None:
+    numbers = _Numbers(board, lane)
+    kind = numbers.of_lane(lane)
+    assert kind is not None, "the lane of the newcomer has a number"
+    for futures in numbers.rooms(board, now, kind):
+        before = merge(*(islice(ranks, bisect_left(ranks, mine)) for ranks in map(board.waiting, board.queues)))
+        kinds = (numbers.of_entry(board, board.entries[each.entry_id]) for each in before)
+        futures.take([each for each in kinds if each in futures.kinds])
+        return futures.quote_of_next(kind)
+    return None
+
+
+def _lane_of(board: Board, entry: Entry) -> Lane:
+    return ranking.lane(entry, board.visits[entry.visit_id])
 
 
 def _plain(lane: Lane) -> bool:
@@ -110,13 +215,23 @@ def _not_before(quote: Quote | None, instant: int) -> Quote | None:
     return replace(quote, expect_from=quote.expect_from + later, expect_until=quote.expect_until + later)
 
 
+def _not_past(quote: Quote | None, now: int) -> Quote | None:
+    """Return an older quote with a range that does not begin in the past."""
+    if quote is None:
+        return None
+    begin = max(quote.expect_from, -(-now // MINUTE) * MINUTE)
+    return replace(quote, expect_from=begin, expect_until=max(quote.expect_until, begin + MINUTE))
+
+
+def _quote_of(entry: Entry) -> Quote | None:
+    if entry.expect_from is None or entry.expect_until is None:
+        return None
+    return Quote(entry.expect_from, entry.expect_until, entry.estimating)
+
+
 def _values(quote: Quote | None) -> tuple[int | None, int | None, bool]:
     return (None, None, True) if quote is None else (quote.expect_from, quote.expect_until, quote.estimating)
 
 
 def _known(entry: Entry) -> tuple[int | None, int | None, bool]:
     return entry.expect_from, entry.expect_until, entry.estimating
-
-
-def _ranks(board: Board) -> list[Rank]:
-    return sorted(each for queue_id in board.queues for each in board.waiting(queue_id))

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
 import pytest
 
-from server.domain.commands import BreakPoint, Complete, RunningLate, Start, Tick, Undo
+from server.domain.board import Board
+from server.domain.commands import BreakPoint, Complete, IssueTicket, RunningLate, Start, Tick, Undo
 from server.domain.errors import NothingDue
+from server.domain.events import WaitsQuoted
+from server.domain.model import Entry
+from server.domain.ranking import Lane, Rank
+from server.domain.rules import decide, quoting
+from server.domain.rules.quoting import AT_ONCE, requote
+from server.domain.waits import Quote
 from tests.support.whole_clinic import BLOOD, ONE, whole_clinic
 from tests.support.worlds import MINUTE, SECOND, SITE_ID, World, a_site, facts
 
@@ -73,3 +84,133 @@ def test_first_quote_is_kept_with_its_inputs_and_the_first_call() -> None:
     world.do(Undo(entry_id=first.id))
     assert world.entry(first).first_called_at is None
     assert a_site().rules.names_on_display
+
+
+# Long lines
+
+
+def long_line(count: int) -> tuple[World, list[Entry]]:
+    """Return a clinic whose five points serve two queues, with ``count`` patients who joined in turn."""
+    world = World()
+    blood, x_ray = world.queue("A"), world.queue("B")
+    for queue_ids in ((blood,), (blood,), (blood, x_ray), (x_ray,), (x_ray,)):
+        world.point(*queue_ids)
+    return world, [world.ticket((blood, x_ray)[index % 2]) for index in range(count)]
+
+
+def quotes_by_clock(world: World) -> list[WaitsQuoted]:
+    """Tick until the whole line is quoted; return the events."""
+    events: list[WaitsQuoted] = []
+    while not events or events[-1].more:
+        (recorded,) = world.do(Tick(site_id=SITE_ID), after=0 if events else 30 * SECOND)
+        assert isinstance(recorded.event, WaitsQuoted)
+        events.append(recorded.event)
+    return events
+
+
+def ranges(world: World, entries: Sequence[Entry]) -> list[tuple[int | None, int | None]]:
+    return [(each.expect_from, each.expect_until) for each in map(world.entry, entries)]
+
+
+def test_clock_quotes_a_long_line_in_parts_as_it_would_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parts are short, cover everybody, and give the same quotes as one pass: also for an absent patient."""
+    world, entries = long_line(250)
+    world.do(RunningLate(entry_id=entries[120].id, minutes=20))
+    parts = quotes_by_clock(world)
+    assert len(parts) == 250 // AT_ONCE + 1
+    assert all(len(each.quotes) <= AT_ONCE for each in parts)
+    in_parts = ranges(world, entries)
+    assert all(begin is not None for begin, _ in in_parts)
+    monkeypatch.setattr(quoting, "AT_ONCE", 1000)
+    again = Board(world.board.site, world.board.records())
+    assert requote(again, world.now).quotes == (), "one pass finds the same quotes"
+    assert facts(world.loaded()) == facts(world.board)
+
+
+def test_other_processes_leave_a_line_to_the_process_that_quotes_it() -> None:
+    """The next tick is due after five seconds for the others, and at once for the process that has begun."""
+    world, _ = long_line(100)
+    (first,) = world.do(Tick(site_id=SITE_ID), after=30 * SECOND)
+    assert isinstance(first.event, WaitsQuoted)
+    assert first.event.more
+    other = world.loaded()
+    assert other.site.next_tick_at == world.now + 5 * SECOND
+    with pytest.raises(NothingDue):
+        decide(other, Tick(site_id=SITE_ID), world.now)
+    assert decide(other, Tick(site_id=SITE_ID), world.now + 5 * SECOND)
+    (last,) = world.do(Tick(site_id=SITE_ID), after=0)
+    assert isinstance(last.event, WaitsQuoted)
+    assert not last.event.more
+    assert world.board.site.next_tick_at == world.now + 30 * SECOND
+
+
+@pytest.mark.parametrize("quoted", [True, False], ids=["after a tick", "before any tick"])
+def test_newcomer_in_a_long_line_gets_nearly_the_exact_quote(quoted: bool) -> None:
+    """It differs by a twentieth of the wait at most, also after calls that the last tick did not know."""
+    world, _ = long_line(120)
+    if quoted:
+        quotes_by_clock(world)
+    queues = sorted(world.board.queues)
+    for each in range(12):
+        queue_id = queues[each % 2]
+        if each < 5:
+            world.call(sorted(world.board.points)[each])
+        exact = exact_quote(world, queue_id)
+        newcomer = world.ticket(queue_id)
+        assert newcomer.expect_from is not None
+        assert newcomer.expect_until is not None
+        assert 20 * abs(newcomer.expect_from - exact.expect_from) <= exact.expect_from - world.now
+        assert 20 * abs(newcomer.expect_until - exact.expect_until) <= exact.expect_until - world.now
+
+
+def exact_quote(world: World, queue_id: int) -> Quote:
+    """Return the quote of a newcomer by the present state."""
+    rank = Rank(1, world.now, 10**12)
+    quote = quoting._exact_quote(world.board, rank, Lane(queue_id), world.now)
+    assert quote is not None
+    return quote
+
+
+def test_newcomers_in_a_long_line_are_quoted_in_their_order() -> None:
+    world, _ = long_line(40)
+    quotes_by_clock(world)
+    queue_id = min(world.board.queues)
+    joined = [world.ticket(queue_id) for _ in range(30)]
+    quotes = [(each.expect_from or 0, each.expect_until or 0) for each in joined]
+    assert quotes == sorted(quotes)
+    assert quotes[-1][0] - quotes[0][0] >= 30 * MINUTE, "thirty patients take three points more than half an hour"
+
+
+def test_newcomer_with_a_head_start_gets_the_quote_of_the_patient_behind() -> None:
+    world, entries = long_line(60)
+    quotes_by_clock(world)
+    behind = world.entry(entries[0])
+    urgent = world.ticket(behind.queue_id, "urgent")
+    assert urgent.expect_from is not None
+    assert behind.expect_from is not None
+    assert abs(urgent.expect_from - behind.expect_from) <= MINUTE
+
+
+def calls_for_a_quote(world: World) -> int:
+    """Return the number of calls of Python and C functions that decide one more ticket."""
+    command = IssueTicket(queue_id=min(world.board.queues))
+    decide(world.board, command, world.now, "hash")  # the first one may play the line forward
+    counted = 0
+
+    def count(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal counted
+        counted += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        decide(world.board, command, world.now, "hash")
+    finally:
+        sys.setprofile(before)
+    return counted
+
+
+def test_newcomer_costs_no_more_in_a_long_line_than_in_a_short_one() -> None:
+    """Twice the cost at 40 is allowed. `loadtests/bench_tickets.py` measures the whole command, at 1,000 waiting."""
+    short, long = long_line(40)[0], long_line(400)[0]
+    assert calls_for_a_quote(long) <= 2 * calls_for_a_quote(short)
