@@ -43,7 +43,7 @@ async def tick_sites(boards: Boards, executor: Executor) -> None:
 
 
 async def _tick(executor: Executor, site_id: int) -> bool:
-    """Tick a site; return whether the next tick is due at once."""
+    """Tick a site; return whether the line goes on, so that the next tick must come at once."""
     answer = await executor.execute(Tick(site_id=site_id), actor="clock", command_id=uuid.uuid4().hex)
     return any(event.get("more", False) for event in answer.body["events"])
 

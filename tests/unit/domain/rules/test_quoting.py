@@ -128,7 +128,7 @@ def test_clock_quotes_a_long_line_in_parts_as_it_would_at_once(monkeypatch: pyte
 
 
 def test_other_processes_leave_a_line_to_the_process_that_quotes_it() -> None:
-    """The next tick is due after five seconds for the others, and at once for the process that has begun."""
+    """The others wait five seconds. The process that has begun goes on at once."""
     world, _ = long_line(100)
     (first,) = world.do(Tick(site_id=SITE_ID), after=30 * SECOND)
     assert isinstance(first.event, WaitsQuoted)
