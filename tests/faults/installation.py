@@ -14,11 +14,12 @@ from pathlib import Path
 
 import httpx
 
+from tests.support import template
 from tests.support.black_hole import BlackHole
 from tests.support.lan import Lan, NoNamespace, lan
 from tests.support.lossy_proxy import LossyProxy, lossy_proxy
 from tests.support.plain import PLAIN
-from tests.support.processes import end, free_port, program
+from tests.support.processes import Process, end, free_port, program
 from tests.support.redis import redis_process
 from tests.support.server import environment
 from tests.support.unruly_redis import UnrulyRedis
@@ -39,7 +40,7 @@ class Node:
         self.port = free_port()
         self.log = folder / f"node{index}.log"
         self._env = env
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Process | None = None
 
     @property
     def address(self) -> str:
@@ -54,6 +55,9 @@ class Node:
     def start(self) -> None:
         """Start a process, without waiting until it is ready."""
         arguments = ["serve", "--host", self.host, "--port", str(self.port)]
+        if template.usable(arguments, self._env):
+            self.process = template.start(arguments, self.log, self._env)
+            return
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "server.cli", *arguments],

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.plain import answers
-from tests.support.processes import free_port, running, wait_until
-from tests.support.server import environment
+from tests.support.processes import free_port, wait_until
+from tests.support.server import environment, nowserving
 
 
 @contextmanager
@@ -17,8 +16,8 @@ def demo(folder: Path) -> Iterator[str]:
     """Run the demo; yield its address."""
     port = free_port()
     log = folder / "demo.log"
-    command = [sys.executable, "-m", "server.cli", "demo", "--port", str(port), "--directory", str(folder / "demo")]
-    with running(command, log, environment("sqlite+aiosqlite:///unused.db")) as process:
+    arguments = ["demo", "--port", str(port), "--directory", str(folder / "demo")]
+    with nowserving(arguments, log, environment("sqlite+aiosqlite:///unused.db")) as process:
         base = f"http://127.0.0.1:{port}"
         wait_until(lambda: answers(f"{base}/health/live"), "the demo", process)
         yield base

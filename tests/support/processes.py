@@ -12,9 +12,22 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Protocol
 
 STARTUP_SECONDS = 40.0
 PORTS = range(15_000, 32_000)  # below the ports that the kernel gives to outgoing connections (32768 on Linux)
+
+
+class Process(Protocol):
+    """A child process: `subprocess.Popen`, or a fork of the template."""
+
+    pid: int
+    returncode: Any
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, number: int, /) -> None: ...
+    def kill(self) -> None: ...
 
 
 class NotInstalled(Exception):
@@ -42,7 +55,7 @@ def free_port() -> int:
             return port
 
 
-def wait_until(ready: Callable[[], bool], what: str, process: subprocess.Popen[bytes] | None = None) -> None:
+def wait_until(ready: Callable[[], bool], what: str, process: Process | None = None) -> None:
     """Wait until ``ready()``. Raises AssertionError after `STARTUP_SECONDS`, or if the process has ended."""
     until = time.monotonic() + STARTUP_SECONDS
     while time.monotonic() < until:
@@ -76,7 +89,7 @@ def running(
         end(process, stop)
 
 
-def end(process: subprocess.Popen[bytes], with_signal: signal.Signals = signal.SIGTERM, seconds: float = 15) -> int:
+def end(process: Process, with_signal: signal.Signals = signal.SIGTERM, seconds: float = 15) -> int:
     """Stop a process and return its exit status. Kill its whole session if it does not end within ``seconds``."""
     if process.poll() is None:
         process.send_signal(with_signal)
@@ -85,4 +98,5 @@ def end(process: subprocess.Popen[bytes], with_signal: signal.Signals = signal.S
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait(5)
-    return process.returncode
+    status: int = process.returncode
+    return status

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +19,11 @@ from server.execute import Executor
 from server.seeding import Seed, Seeder
 from server.store.database import Database
 from server.vault import Vault
+from tests.support import template
 from tests.support.migrated import bring_up
 from tests.support.passwords import quick_passwords
 from tests.support.plain import PLAIN, answers
-from tests.support.processes import free_port, running, wait_until
+from tests.support.processes import Process, free_port, running, wait_until
 
 SECRETS = {
     "NOWSERVING_SECRET_KEY": "a secret key that only the tests use, and long enough",
@@ -51,6 +52,8 @@ def environment(database_url: str, redis_url: str | None = None, **more: str) ->
 
 def command_line(env: Mapping[str, str], *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run ``nowserving`` with arguments; return its exit status and its output."""
+    if template.usable(arguments, env):
+        return template.run(arguments, env, stdin, timeout=120)
     return subprocess.run(
         [sys.executable, "-m", "server.cli", *arguments],
         env=dict(env),
@@ -90,7 +93,7 @@ class Server:
     """A running server."""
 
     port: int
-    process: subprocess.Popen[bytes]
+    process: Process
     log: Path
 
     @property
@@ -113,6 +116,13 @@ class Server:
         return token
 
 
+def nowserving(arguments: list[str], log: Path, env: Mapping[str, str]) -> AbstractContextManager[Process]:
+    """Run ``nowserving``: in a test as a fork of the template where this is possible, else in a fresh interpreter."""
+    if template.usable(arguments, env):
+        return template.running(arguments, log, env)
+    return running([sys.executable, "-m", "server.cli", *arguments], log, dict(env))
+
+
 @contextmanager
 def serving(
     env: Mapping[str, str], folder: Path, *arguments: str, name: str = "server", port: int | None = None
@@ -120,8 +130,7 @@ def serving(
     """Run a server at ``port``, or at a free one; yield it when it is ready."""
     port = port or free_port()
     log = folder / f"{name}-{port}.log"
-    command = [sys.executable, "-m", "server.cli", "serve", "--port", str(port), *arguments]
-    with running(command, log, dict(env)) as process:
+    with nowserving(["serve", "--port", str(port), *arguments], log, env) as process:
         server = Server(port, process, log)
         try:
             wait_until(lambda: answers(f"{server.url}/health/ready"), f"the server ({log.name})", process)

@@ -14,8 +14,8 @@ from server.domain.rules.lookups import label_of
 def tick(board: Board, now: int) -> list[Event]:
     """Return the events of the clock at ``now``: the day turns, absences end, or waiting patients get new quotes.
 
-    A long line gets its quotes in several ticks. While the event `WaitsQuoted` says that there is ``more``, the next tick comes
-    at once.
+    A long line gets its quotes in several ticks. While the event `WaitsQuoted` says that there is ``more``, the next tick
+    comes at once.
     Raises `NothingDue` if the clock has no work yet.
     """
     events = overdue(board, now)
