@@ -129,6 +129,7 @@ def run(
         ws_per_message_deflate=False,  # it costs a window of 64 KiB for each connection, to save 200 bytes
         ws_max_size=64 * 1024,
         timeout_graceful_shutdown=5,
+        timeout_worker_healthcheck=60,  # with the default 5 s, a busy machine would kill every worker at its start
         timeout_keep_alive=75,
         backlog=4096,
     )

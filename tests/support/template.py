@@ -114,7 +114,7 @@ class Template:
         request = {"arguments": list(arguments), "env": dict(env), "folder": str(Path.cwd())}
         report, theirs = socket.socketpair()
         with theirs:
-            descriptors = [each.fileno() for each in (*streams, theirs)]
+            descriptors = [*(each.fileno() for each in streams), theirs.fileno()]
             socket.send_fds(self._control, [json.dumps(request).encode()], descriptors)
         return Forked(["nowserving", *arguments], report)
 
