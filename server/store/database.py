@@ -61,12 +61,15 @@ class Database:
         self.url = database_url(url)
         self.embedded = self.url.get_backend_name() == "sqlite"
         self._write_lock = asyncio.Lock() if self.embedded else None
-        options: dict[str, Any] = {"hide_parameters": True}  # error texts are logged, and values can be personal
+        options: dict[str, Any] = {
+            "hide_parameters": True,  # error texts are logged, and values can be personal
+            "pool_size": pool_size,
+            "max_overflow": 0,  # SQLAlchemy would open ten more connections
+        }
         if self.embedded:
             options["connect_args"] = {"timeout": 15.0}
-            options["pool_size"] = pool_size
         else:
-            options |= {"pool_size": pool_size, "pool_recycle": 3600, "pool_timeout": 10}
+            options |= {"pool_recycle": 3600, "pool_timeout": 10}
             options["pool_reset_on_return"] = None  # each transaction ends where it began: no second ROLLBACK
             options["isolation_level"] = "READ COMMITTED"
             options["connect_args"] = {

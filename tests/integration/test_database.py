@@ -67,6 +67,30 @@ async def test_recently_used_connection_is_not_pinged_and_raises_unavailable_if_
     assert [await mysql.look_up(_ONE) for _ in range(5)], "the pool drops the other connections of the same age with it"
 
 
+async def test_pool_never_opens_more_connections_than_its_size(database_url: str) -> None:
+    pool = Database(database_url, pool_size=3)
+    inside = 0
+    done = asyncio.Event()
+
+    async def hold() -> None:
+        nonlocal inside
+        async with pool.read():
+            inside += 1
+            await done.wait()
+
+    held = [asyncio.create_task(hold()) for _ in range(8)]
+    try:
+        async with asyncio.timeout(5):
+            while inside < 3:  # noqa: ASYNC110 - the pool has no event to wait for
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.2)
+        assert inside == 3
+        done.set()
+        await asyncio.gather(*held)  # each waiting one gets a connection in turn
+    finally:
+        await pool.close()
+
+
 async def test_no_transaction_is_left_open(setup: Seeder, database: Database, database_url: str) -> None:
     """Each transaction ends with its work, also after an error: an open transaction would block migrations."""
 
