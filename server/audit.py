@@ -19,6 +19,7 @@ import structlog
 
 from server.domain.errors import Unavailable
 from server.domain.model.ids import MAX_ID
+from server.outage import Outage
 from server.store import audit
 from server.store.audit import Chain, Noted
 from server.store.database import Conflict, Database
@@ -63,6 +64,7 @@ class Audit:
         self._chain: Chain | None = None
         self._wake = asyncio.Event()
         self._stopping = False
+        self._outage = Outage(logger, "audit rows wait for the database")
         self._writer: asyncio.Task[None] | None = None
 
     @property
@@ -134,8 +136,9 @@ class Audit:
             self._wake.clear()
             try:
                 await self._write()
+                self._outage.ended()
             except Unavailable:
-                logger.warning("audit rows wait for the database", waiting=self.waiting)
+                self._outage.failed(waiting=self.waiting)
             except Exception:  # any error: log it, and try again in a second
                 logger.exception("audit rows could not be written", waiting=self.waiting)
             if self._stopping:

@@ -15,6 +15,7 @@ from server.domain.commands import ReportDisplay, Tick
 from server.domain.errors import DeviceNotFound, NothingChanged, NothingDue, NowServingError
 from server.execute import Executor
 from server.live.displays import Health
+from server.outage import Outage
 from server.queries.boards import Boards
 from server.store import answers, lockouts, processes
 from server.store.database import Database
@@ -28,6 +29,7 @@ ANSWERS_KEPT_MICROSECONDS = 24 * 3_600_000_000
 
 async def tick_sites(boards: Boards, executor: Executor) -> None:
     """Once a second, send `Tick` for every site whose time of the next tick has come. Of all processes, one succeeds."""
+    outage = Outage(logger, "sites not ticked")
     while True:
         try:
             for site_id in await boards.due():
@@ -37,8 +39,9 @@ async def tick_sites(boards: Boards, executor: Executor) -> None:
                         more = await _tick(executor, site_id)
                 except NothingDue:
                     pass  # another process was first
+            outage.ended()
         except NowServingError as error:
-            logger.warning("sites not ticked", error=repr(error))
+            outage.failed(error)
         await asyncio.sleep(TICK_SECONDS)
 
 
@@ -67,6 +70,7 @@ async def find_dark_displays(database: Database, executor: Executor, process_id:
 
     A process is dead when it has recorded nothing for three heartbeats.
     """
+    outage = Outage(logger, "dark displays not looked for")
     while True:
         try:
             now = await database.now()
@@ -80,8 +84,9 @@ async def find_dark_displays(database: Database, executor: Executor, process_id:
                     await report_display(executor, dead_id, Health(display_id, False, None, None, None))
                 async with database.write() as connection:
                     await processes.forget(connection, dead_id)
+            outage.ended()
         except NowServingError as error:
-            logger.warning("dark displays not looked for", error=repr(error))
+            outage.failed(error)
         await asyncio.sleep(heartbeat_seconds)
 
 

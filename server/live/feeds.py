@@ -14,6 +14,7 @@ from server.domain.board import Board
 from server.domain.events import Recorded
 from server.live.bus import Bus
 from server.live.feed import Feed, Head, Loader, OnChange, WriteCounts
+from server.outage import Outage
 
 logger = structlog.get_logger(__name__)
 
@@ -41,7 +42,8 @@ class Feeds:
         self._watched_at: dict[int, float] = {}
         self._checks: set[asyncio.Task[None]] = set()
         self._backfills_of_closed = 0
-        self.lag_seconds = 0.0
+        self._outage = Outage(logger, "feeds not checked")
+        self._checked_at = time.monotonic()  # the begin of the last check that succeeded for every feed
 
     def offer(self, site_id: int, epoch: str, events: Sequence[Recorded]) -> None:
         """Give events to a site's feed. Without a feed for the site nothing happens."""
@@ -96,6 +98,11 @@ class Feeds:
         """How many times feeds of this process have read missing events from the log."""
         return self._backfills_of_closed + sum(feed.backfills for feed in self._loaded())
 
+    @property
+    def lag_seconds(self) -> float:
+        """For how many seconds the check of the feeds is overdue, because it failed or hangs; 0 while all is well."""
+        return max(0.0, time.monotonic() - self._checked_at - HEAD_CHECK_SECONDS)
+
     def check_soon(self) -> None:
         """Check every feed at once: the bus may have lost messages."""
         task = asyncio.create_task(self._check_all())
@@ -120,24 +127,25 @@ class Feeds:
 
     async def _check_all(self) -> None:
         """Compare every feed with its log. An error of one is logged, and does not stop the others."""
+        began = time.monotonic()
         feeds = self._loaded()
-        if not feeds:
-            return
         seen = {feed.site_id: feed.position for feed in feeds}  # before the heads are read
         try:
-            heads = await self._loader.heads(seen)
+            heads = await self._loader.heads(seen) if seen else {}
         except Exception as error:  # mostly an unavailable database: the next check tries again
-            self.lag_seconds += HEAD_CHECK_SECONDS
-            logger.warning("heads not read", error=repr(error))
+            self._outage.failed(error)
             return
-        self.lag_seconds = 0.0
+        checked_at = began
         for feed in feeds:
             if feed.site_id in heads:
                 try:
                     await feed.check(heads[feed.site_id], seen[feed.site_id])
                 except Exception as error:
-                    self.lag_seconds = HEAD_CHECK_SECONDS
-                    logger.warning("feed not checked", site_id=feed.site_id, error=repr(error))
+                    checked_at = self._checked_at
+                    self._outage.failed(error, site_id=feed.site_id)
+        self._checked_at = checked_at
+        if checked_at == began:
+            self._outage.ended()
 
     async def _close_idle_feeds(self) -> None:
         now = time.monotonic()

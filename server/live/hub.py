@@ -226,7 +226,7 @@ class Hub:
 
     @property
     def lag_seconds(self) -> float:
-        """For how many seconds the heads of the logs could not be read."""
+        """For how many seconds the check of the feeds against their logs is overdue."""
         return self._feeds.lag_seconds
 
     @property

@@ -24,6 +24,7 @@ from redis.exceptions import RedisClusterException, RedisError
 
 from server.domain.events import Recorded
 from server.live.bus import GapListener, Listener, channel, decode, encode, site_of_channel
+from server.outage import Outage
 
 logger = structlog.get_logger(__name__)
 
@@ -65,6 +66,7 @@ class RedisBus:
         self._tasks: list[asyncio.Task[None]] = []
         self._listener: Listener
         self._on_gap: GapListener
+        self._outage = Outage(logger, "the bus has no Redis: screens follow the log once a second")
         self.dropped = 0
         self.gaps = 0
 
@@ -122,7 +124,7 @@ class RedisBus:
                 sharded = "" if self._cluster is None else "s"
                 await getattr(self._pubsub, sharded + call)(channel(site_id))
         except _FAILURES as error:
-            logger.warning("bus call failed", call=call, error=repr(error))
+            self._outage.failed(error, call=call)
             await self._disconnect()
 
     async def _write(self) -> None:
@@ -136,7 +138,7 @@ class RedisBus:
                         await self._cluster.spublish(name, payload)
             except _FAILURES as error:
                 self.dropped += 1
-                logger.warning("bus publish failed", error=repr(error))
+                self._outage.failed(error, call="publish")
                 await asyncio.sleep(REST_SECONDS)
                 self.dropped += self._outgoing.qsize()
                 while not self._outgoing.empty():  # stale hints: by now every process has read the log
@@ -156,7 +158,7 @@ class RedisBus:
                 self._on_gap()
                 await self._listen(pubsub)
             except _FAILURES as error:
-                logger.warning("bus connection lost", error=repr(error))
+                self._outage.failed(error, call="listen")
             await self._disconnect()
             await asyncio.sleep(REST_SECONDS)
 
@@ -193,6 +195,8 @@ class RedisBus:
             self._received_at = time.monotonic()
             name = _text(message["channel"])
             if name == self._probe:
+                if self._outage.quiet_seconds > SILENT_SECONDS:
+                    self._outage.ended()
                 continue
             try:
                 epoch, events = decode(self._open(_text(message["data"]), name))

@@ -11,6 +11,7 @@ import structlog
 from server.domain.board import Board
 from server.domain.model import Display, Point, Visit
 from server.live.streams import Streams
+from server.outage import Outage
 
 logger = structlog.get_logger(__name__)
 
@@ -30,6 +31,7 @@ class Revocation:
     def __init__(self, streams: Streams, living: LivingSessions) -> None:
         self._streams = streams
         self._living = living
+        self._outage = Outage(logger, "sessions not checked")
 
     def check_board(self, board: Board, changed: set[str] | None) -> None:
         """End the streams whose record is removed or has another token. ``changed`` None means that any key may differ."""
@@ -56,8 +58,9 @@ class Revocation:
             try:
                 roles = await self._living(sessions)
             except Exception as error:  # mostly an unavailable database, which can revoke nothing either
-                logger.warning("sessions not checked", error=repr(error))
+                self._outage.failed(error)
                 continue
+            self._outage.ended()
             for session_id, streams in sessions.items():
                 role = roles.get(session_id)
                 for stream in streams:

@@ -254,6 +254,10 @@ def test_limits_continue_without_redis(
     # On a busy machine, Redis may be too slow once more after its return. The server logs this once, and its end once.
     logged = [line for line in _lines(server) if line.startswith((here, again))]
     assert [line.startswith(here) for line in logged] == [index % 2 == 0 for index in range(len(logged))], logged
+    # The bus logs the begin and the end of the outage, not each failure.
+    logged = [line for line in _lines(server) if line.startswith(("bus ", "the bus has no Redis"))]
+    assert logged
+    assert [line.endswith(": over") for line in logged] == [index % 2 == 1 for index in range(len(logged))], logged
 
 
 def _freeze_and_kill_redis(url: str, guest: httpx.Client) -> None:

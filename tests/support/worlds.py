@@ -590,7 +590,7 @@ class Head:
 class LogLoader:
     """A replacement of `server.queries.boards.Boards` that reads worlds in memory, and counts its calls.
 
-    While ``gate`` is not set, `board` does not return. If ``error`` is set, every call raises it.
+    While ``gate`` is not set, `board` and `heads` do not return. If ``error`` is set, every call raises it.
     """
 
     def __init__(self, *worlds: World) -> None:
@@ -629,6 +629,7 @@ class LogLoader:
     async def heads(self, site_ids: Iterable[int]) -> dict[int, Head]:
         """Read the heads of logs."""
         self.heads_read += 1
+        await self.gate.wait()
         if self.error is not None:
             raise self.error
         return {site_id: head_of(self.worlds[site_id]) for site_id in site_ids if site_id in self.worlds}

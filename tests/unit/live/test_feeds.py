@@ -181,10 +181,25 @@ async def test_unavailable_database_delays_the_checks_and_does_not_end_them(
     processes.loader.error = Unavailable()
     processes.ticket()
     looked = processes.loader.heads_read
+    began = time.monotonic()
+    assert hub.lag_seconds < 0.1
     await until(lambda: processes.loader.heads_read > looked + 2)
-    assert hub.lag_seconds > 0
+    before = hub.lag_seconds
+    await asyncio.sleep(0.3)
+    assert hub.lag_seconds - before == pytest.approx(0.3, abs=0.05)  # seconds, not checks
+    assert hub.lag_seconds < time.monotonic() - began + 0.1
     processes.loader.error = None
     await read_until(screen, messages, processes.world.board.site.seq)
+    await until(lambda: hub.lag_seconds == 0)
+
+
+async def test_check_that_hangs_counts_as_lag(processes: Processes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HEAD_CHECK_SECONDS", 0.02)
+    hub = await processes.hub()
+    await enrol(hub)
+    processes.loader.gate.clear()
+    await until(lambda: hub.lag_seconds > 0.2)
+    processes.loader.gate.set()
     await until(lambda: hub.lag_seconds == 0)
 
 

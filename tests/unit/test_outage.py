@@ -1,0 +1,42 @@
+"""The log of an outage: one line at the begin, a summary a minute, one line at the end."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import structlog
+from structlog.testing import capture_logs
+
+from server.outage import SUMMARY_SECONDS, Outage
+
+
+def test_outage_is_logged_once_then_summed_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    outage = Outage(structlog.get_logger(), "heads not read")
+    with capture_logs() as lines:
+        outage.ended()
+        for _ in range(150):
+            outage.failed(OSError("away"), call="heads")
+            now += 1
+        outage.ended()
+        outage.ended()
+        outage.failed()
+    about = {"call": "heads", "error": "OSError('away')"}
+    assert lines == [
+        {"event": "heads not read", "log_level": "warning"} | about,
+        {"event": "heads not read, still", "log_level": "warning", "failures": 61, "seconds": SUMMARY_SECONDS} | about,
+        {"event": "heads not read, still", "log_level": "warning", "failures": 121, "seconds": 2 * SUMMARY_SECONDS} | about,
+        {"event": "heads not read: over", "log_level": "info", "failures": 150, "seconds": 150.0},
+        {"event": "heads not read", "log_level": "warning"},
+    ]
+
+
+def test_quiet_seconds_count_from_the_last_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    outage = Outage(structlog.get_logger(), "bus")
+    outage.failed()
+    now += 2.5
+    assert outage.quiet_seconds == 2.5
