@@ -84,7 +84,7 @@ class Node:
         """Return the number of stalled readers: the paused streams, and the streams that the server has cut as slow."""
         async with httpx.AsyncClient(verify=PLAIN) as client:
             lines = (await client.get(f"{self.url}/metrics", timeout=30)).text.splitlines()
-        slow = [line for line in lines if line.startswith("nowserving_streams_closed") and 'reason="slow"' in line]
+        slow = [line for line in lines if line.startswith("nowserving_streams_closed_total") and 'reason="slow"' in line]
         paused = [line for line in lines if line.startswith("nowserving_streams_paused")]
         return round(sum(float(line.rpartition(" ")[2]) for line in (*slow, *paused)))
 

@@ -120,7 +120,9 @@ def test_disagreement_is_counted(server: Server, seeded: Seed, way: str) -> None
 
     def counted() -> float:
         lines = [
-            line for line in httpx.get(f"{server.url}/metrics").text.splitlines() if "nowserving_disagreements{" in line
+            line
+            for line in httpx.get(f"{server.url}/metrics").text.splitlines()
+            if "nowserving_disagreements_total{" in line
         ]
         return sum(float(line.rpartition(" ")[2]) for line in lines if 'view="display"' in line)
 

@@ -59,9 +59,9 @@ def test_metrics_move_and_logs_are_json_without_personal_data(sqlite_url: str, t
     assert (before.get(command, 0), during[command]) == (0, 1)
     assert during["nowserving_streams", (("transport", "events"), ("view", "display"))] == 1
     assert during["nowserving_streams_paused", ()] == 0
-    assert during["nowserving_delivered_bytes", (("kind", "snapshot"),)] > 100
-    assert during["nowserving_delivered", (("kind", "snapshot"),)] == 1
-    assert during["nowserving_delivered", (("kind", "change"),)] >= 1
+    assert during["nowserving_delivered_bytes_total", (("kind", "snapshot"),)] > 100
+    assert during["nowserving_delivered_total", (("kind", "snapshot"),)] == 1
+    assert during["nowserving_delivered_total", (("kind", "change"),)] >= 1
     route = (
         "nowserving_request_seconds_count",
         (("method", "POST"), ("route", "/api/v1/commands/{name}"), ("status", "200")),

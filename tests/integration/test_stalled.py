@@ -107,11 +107,11 @@ def test_stalled_reader_gets_one_change_and_delays_no_other(sqlite_url: str, tmp
             time.sleep(0.05)
         stalled_at = time.time_ns() // 1_000_000
         before = resident(server)
-        delivered = metric(server, 'nowserving_delivered{kind="change"}')
+        delivered = metric(server, 'nowserving_delivered_total{kind="change"}')
         seq = issue(desk, seeded, 100)
         took = live.wait(lambda each: each.seq >= seq, 2, "the last ticket")
         assert took < 1
-        seen = metric(server, 'nowserving_delivered{kind="change"}') - delivered
+        seen = metric(server, 'nowserving_delivered_total{kind="change"}') - delivered
         assert seen <= 110, "only the reading screen gets messages"
         assert resident(server) - before < 8_000_000
         # The reader reads again: first the messages already written, then one change with all the rest.
@@ -143,7 +143,7 @@ def test_stalled_reader_is_cut_and_does_not_delay_the_drain(sqlite_url: str, tmp
         peer = stack.enter_context(reader(server, path, token, upgrade=upgrade))
         issue(desk, seeded, 40)
         until = time.monotonic() + 10
-        while metric(server, 'nowserving_streams_closed{reason="slow",view="desk"}') < 1:
+        while metric(server, 'nowserving_streams_closed_total{reason="slow",view="desk"}') < 1:
             assert time.monotonic() < until, "the reader was never cut"
             time.sleep(0.05)
         assert metric(server, "nowserving_streams{") == 0

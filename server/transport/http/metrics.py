@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 from starlette.requests import Request
@@ -52,25 +52,29 @@ class _LiveFigures(Collector):
 
     def collect(self) -> Iterator[Metric]:
         hub = self._hub
-        open_streams = [(stream.view_kind, stream.transport) for stream in hub.streams()]
-        yield _by("nowserving_streams", "Open streams by view and transport.", ["view", "transport"], Tally(open_streams))
+        streams = GaugeMetricFamily(
+            "nowserving_streams", "Open streams by view and transport.", labels=["view", "transport"]
+        )
+        for (view, transport), count in Tally((each.view_kind, each.transport) for each in hub.streams()).items():
+            streams.add_metric([view, transport], count)
+        yield streams
         paused = sum(stream.paused for stream in hub.streams())
         yield GaugeMetricFamily("nowserving_streams_paused", "Open streams whose reader takes nothing.", paused)
         about = "Streams that ended, by view and reason; `slow` ones were cut off."
-        yield _by("nowserving_streams_closed", about, ["view", "reason"], hub.closed)
-        yield _by("nowserving_delivered", "Messages written, by kind.", ["kind"], hub.delivered)
+        yield _total("nowserving_streams_closed", about, ["view", "reason"], hub.closed)
+        yield _total("nowserving_delivered", "Messages written, by kind.", ["kind"], hub.delivered)
         about = "Bytes of the messages written, without framing, by kind."
-        yield _by("nowserving_delivered_bytes", about, ["kind"], hub.bytes_delivered)
+        yield _total("nowserving_delivered_bytes", about, ["kind"], hub.bytes_delivered)
         about = "Screens that said that what they show is not the truth, by view. It should stay 0."
-        yield _by("nowserving_disagreements", about, ["view"], hub.disagreements)
-        lag = "Seconds since the heads of the logs were last read."
-        yield GaugeMetricFamily("nowserving_feed_lag_seconds", lag, self._hub.lag_seconds)
-        yield GaugeMetricFamily("nowserving_refills", "Times a feed caught up from the log.", self._hub.backfills)
-        bus = self._hub.bus
+        yield _total("nowserving_disagreements", about, ["view"], hub.disagreements)
+        lag = "Seconds by which the check of the feeds against their logs is overdue. It should stay 0."
+        yield GaugeMetricFamily("nowserving_feed_lag_seconds", lag, hub.lag_seconds)
+        yield CounterMetricFamily("nowserving_refills", "Times a feed caught up from the log.", hub.backfills)
+        bus = hub.bus
         yield GaugeMetricFamily("nowserving_bus_healthy", "1 while the bus answers its probe.", int(bus.healthy))
         if isinstance(bus, RedisBus):
-            yield GaugeMetricFamily("nowserving_bus_dropped", "Messages the bus did not take.", bus.dropped)
-            yield GaugeMetricFamily("nowserving_bus_gaps", "Times the bus was connected anew.", bus.gaps)
+            yield CounterMetricFamily("nowserving_bus_dropped", "Messages the bus did not take.", bus.dropped)
+            yield CounterMetricFamily("nowserving_bus_gaps", "Times the bus connected again.", bus.gaps)
 
 
 class _AuditFigures(Collector):
@@ -79,11 +83,11 @@ class _AuditFigures(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield GaugeMetricFamily("nowserving_audit_waiting", "Audit rows that are not written yet.", self._audit.waiting)
-        yield GaugeMetricFamily("nowserving_audit_lost", "Audit rows that the queue could not take.", self._audit.lost)
+        yield CounterMetricFamily("nowserving_audit_lost", "Audit rows that the queue could not take.", self._audit.lost)
 
 
-def _by(name: str, about: str, labels: list[str], counts: Mapping[Any, float]) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(name, about, labels=labels)
+def _total(name: str, about: str, labels: list[str], counts: Mapping[Any, float]) -> CounterMetricFamily:
+    family = CounterMetricFamily(name, about, labels=labels)
     for values, count in counts.items():
         family.add_metric([values] if isinstance(values, str) else values, count)
     return family
