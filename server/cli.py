@@ -84,6 +84,9 @@ def serve(
         workers=workers,
         drain_delay_seconds=settings.drain_delay_seconds,
         heartbeat_seconds=settings.heartbeat_seconds,
+        head_seconds=settings.head_seconds,
+        body_seconds=settings.body_seconds,
+        stalled_seconds=settings.stalled_seconds,
         hand_off=settings.hand_off == "on",
         event_loop=settings.event_loop,
     )
@@ -146,6 +149,9 @@ def demo(
         port=port,
         drain_delay_seconds=settings.drain_delay_seconds,
         heartbeat_seconds=settings.heartbeat_seconds,
+        head_seconds=settings.head_seconds,
+        body_seconds=settings.body_seconds,
+        stalled_seconds=settings.stalled_seconds,
         hand_off=settings.hand_off == "on",
         event_loop=settings.event_loop,
     )

@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     cors_origins: Words = Field((), description="Origins of other sites whose pages may call the API, comma-separated.")
     heartbeat_seconds: float = Field(15.0, gt=0, le=300, description="The seconds between two heartbeats of a quiet stream.")
     stalled_seconds: float = Field(
-        30.0, gt=0, le=600, description="The server closes a stream whose client reads nothing for so many seconds."
+        30.0, gt=0, le=600, description="The server closes a connection whose client reads nothing for so many seconds."
     )
     hand_off: Literal["on", "off"] = Field(
         "on",
@@ -84,6 +84,18 @@ class Settings(BaseSettings):
     rate_limits: Literal["on", "off"] = Field("on", description="`off` removes the limits on requests. For load tests only.")
     request_seconds: float = Field(
         30.0, gt=0, le=300, description="The server ends a request with status 503 after so many seconds."
+    )
+    head_seconds: float = Field(
+        10.0,
+        gt=0,
+        le=300,
+        description="The server closes a connection whose request has no complete head after so many seconds.",
+    )
+    body_seconds: float = Field(
+        20.0,
+        gt=0,
+        le=300,
+        description="The server closes a connection whose request body is not complete after so many seconds.",
     )
     drain_delay_seconds: float = Field(
         2.0,

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import signal
 import socket
+import time
 import uuid
 from typing import Any, Literal
 
@@ -23,6 +25,9 @@ from server.transport.http.middleware import MAX_HEADER_BYTES, PROTECTION
 from server.transport.streams.handoff import HandOffHttpProtocol, HandOffWebSocketProtocol
 
 logger = structlog.get_logger(__name__)
+
+SWEEP_TICKS = 10  # of uvicorn, a second together
+CHUNK_OVERHEAD = 8  # bytes of framing for one byte of a body: a chunk of one byte needs 5
 
 
 class DrainingServer(uvicorn.Server):
@@ -46,6 +51,13 @@ class DrainingServer(uvicorn.Server):
             await hub.drain()
         await super().shutdown(sockets)
 
+    async def on_tick(self, counter: int) -> bool:
+        if counter % SWEEP_TICKS == 0:
+            now = time.monotonic()
+            for each in list(self.server_state.connections):
+                each.close_if_overdue(now)  # type: ignore[union-attr]  # both protocols are ours
+        return await super().on_tick(counter)
+
     def handle_exit(self, sig: int, frame: Any) -> None:
         super().handle_exit(sig, frame)
         if sig == signal.SIGTERM:
@@ -53,28 +65,77 @@ class DrainingServer(uvicorn.Server):
 
 
 class StrictProtocol(HandOffHttpProtocol):
-    """Refuses invalid HTTP in the API's error format, and endless headers before they fill the memory."""
+    """Refuses invalid HTTP in the API's error format, bounds the bytes and the time of a request, and drops trailers.
+
+    The server sweeps the deadlines once a second. A deadline costs no timer.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._heading = False
-        self._head_bytes = 0
+        self._within = False  # a request has begun, and is not complete
+        self._framing_bytes = 0  # of the head; then of the body, without its content
+        self._due_at = math.inf  # the request must be complete, or the head
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._due_at = time.monotonic() + self.config.head_seconds
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._heading = True
-        self._head_bytes = 0
+        self._heading = self._within = True
+        self._framing_bytes = 0
+        self._due_at = time.monotonic() + self.config.head_seconds
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._heading:  # else it is a trailer: no proxy has checked it, and the application has read the headers
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._heading = False
+        self._framing_bytes = 0
+        self._due_at = time.monotonic() + self.config.body_seconds
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._framing_bytes -= CHUNK_OVERHEAD * len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._within = False
+        self._due_at = math.inf
+        super().on_message_complete()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self._heading and not self.transport.is_closing():
-            self._head_bytes += len(data)
-            if self._head_bytes > 4 * MAX_HEADER_BYTES:
-                self._refuse(431, "headers_too_large", f"The headers are larger than {MAX_HEADER_BYTES} bytes.")
+        if self.parser is None or self.transport.is_closing():
+            return  # handed over, upgraded, or closed
+        if self._within:
+            self._framing_bytes += len(data)
+            if self._framing_bytes > 4 * MAX_HEADER_BYTES:
+                self._cut(431, "headers_too_large", f"The headers are larger than {MAX_HEADER_BYTES} bytes.")
+        elif self._due_at == math.inf and (self.cycle is None or self.cycle.response_complete):
+            # Empty lines between requests stop the timer of uvicorn for idle connections.
+            self._due_at = time.monotonic() + self.config.head_seconds
+
+    def close_if_overdue(self, now: float) -> None:
+        """Close a connection whose request is not complete in time, or whose client reads nothing."""
+        if self.flow.read_paused or (self._heading and self._answering):
+            self._due_at = max(self._due_at, now + 1)  # the client waits for us: for its body to be read, or an answer
+        if now >= self._due_at and not self.transport.is_closing():
+            self._cut(408, "request_too_slow", "The request was not complete in time.")
+        self.abort_if_stalled(now)
+
+    def _cut(self, status: int, code: str, message: str) -> None:
+        """Refuse the present request if it has begun and has no answer yet, and close the connection."""
+        if self._within and not (self._answering if self._heading else self.cycle.response_started):
+            self._refuse(status, code, message)
+        else:
+            self.transport.close()
+
+    @property
+    def _answering(self) -> bool:
+        return self.active is not None and not self.active.response_complete
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(400, "malformed_request", "The request is malformed.")
@@ -109,6 +170,9 @@ def run(
     workers: int = 1,
     drain_delay_seconds: float,
     heartbeat_seconds: float = 15.0,
+    head_seconds: float = 10.0,
+    body_seconds: float = 20.0,
+    stalled_seconds: float = 30.0,
     hand_off: bool = True,
     event_loop: Literal["auto", "asyncio", "uvloop"] = "auto",
     factory: bool = False,
@@ -135,6 +199,9 @@ def run(
     )
     config.drain_delay_seconds = drain_delay_seconds  # type: ignore[attr-defined]
     config.silent_seconds = 2 * heartbeat_seconds  # type: ignore[attr-defined]
+    config.head_seconds = head_seconds  # type: ignore[attr-defined]
+    config.body_seconds = body_seconds  # type: ignore[attr-defined]
+    config.stalled_seconds = stalled_seconds  # type: ignore[attr-defined]
     config.hand_off = hand_off  # type: ignore[attr-defined]
     if workers > 1:
         multiprocess.Process = _DrainingProcess  # type: ignore[misc]  # uvicorn has no other way to set the server class

@@ -70,6 +70,7 @@ class HandedOffConnection(asyncio.Protocol):
         "epoch",
         "framing",
         "inbox",
+        "pinged",
         "sent",
         "slot",
         "stream",
@@ -79,6 +80,7 @@ class HandedOffConnection(asyncio.Protocol):
         self.stream = stream
         self.context = context  # for the framing
         self.inbox: Any = None  # for the framing: received bytes that are no whole message yet
+        self.pinged = True  # for the framing: since the last pong. The first message may contain a ping
         self.descriptor = -1
         self.sent = -1  # the number that the screen shows, while the connection is not ready
         self.epoch = ""
@@ -236,6 +238,7 @@ class HandedOffConnection(asyncio.Protocol):
     def heartbeat(self) -> None:
         """Write a heartbeat, unless the reader is paused or the stream is ending."""
         if self.ready:
+            self.pinged = True
             self._write(self._crowd.heartbeat())
 
     def _catch_up(self, first: bytes = b"") -> None:

@@ -10,7 +10,8 @@ import socket
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -37,7 +38,13 @@ INSIDE = re.compile(
 
 @pytest.fixture(scope="module")
 def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return environment(f"sqlite+aiosqlite:///{tmp_path_factory.mktemp('hostile') / 'x.db'}", NOWSERVING_REQUEST_SECONDS="3")
+    return environment(
+        f"sqlite+aiosqlite:///{tmp_path_factory.mktemp('hostile') / 'x.db'}",
+        NOWSERVING_REQUEST_SECONDS="3",
+        NOWSERVING_HEAD_SECONDS="2",
+        NOWSERVING_BODY_SECONDS="4",
+        NOWSERVING_STALLED_SECONDS="3",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -215,6 +222,97 @@ def test_trickling_body_times_out(server: Server, admin: httpx.Client) -> None:
     assert [status for status, _ in answers] == [503]  # like any request that takes too long
     assert json.loads(answers[0][1])["error"]["code"] == "took_too_long"
     assert time.monotonic() - began < 8
+
+
+# Slow and silent clients
+
+HEAD = b"GET /health/live HTTP/1.1\r\nHost: x\r\n"
+POST = b"POST " + ISSUE.encode() + b" HTTP/1.1\r\nHost: x\r\n"
+# The bytes that a client sends at once, and the bytes that it repeats for ever.
+SLOW = {
+    "nothing": (b"", b""),
+    "an empty line": (b"\r\n", b"\r\n"),
+    "half a head": (HEAD, b""),
+    "a head without end": (HEAD, b"X: y\r\n"),
+    "half an upgrade": (HEAD + b"Connection: Upgrade\r\nUpgrade: websocket\r\n", b""),
+    "half a head after an answer": (HEAD + b"\r\n" + HEAD, b""),
+    "empty lines after an answer": (HEAD + b"\r\n", b"\r\n"),
+    "a body that never comes": (POST + b"Content-Length: 50\r\n\r\n", b""),
+    "a body that is refused": (POST + b"Content-Length: 9000000\r\n\r\n", b"x"),
+    "chunks without end": (POST + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+    "trailers without end": (POST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"X: y\r\n"),
+    "another upgrade": (HEAD + b"Connection: Upgrade\r\nUpgrade: other\r\n\r\n", b"\r\n"),
+}
+
+
+def _established(server: Server, peer: socket.socket) -> bool:
+    """Return whether the server's side of a connection is open, as the kernel says."""
+    wanted = f":{server.port:04X} ", f":{peer.getsockname()[1]:04X} 01 "
+    return any(all(each in line for each in wanted) for line in Path("/proc/net/tcp").read_text().splitlines())
+
+
+def test_slow_clients_are_disconnected(server: Server) -> None:
+    """The server closes each connection by itself, and those that sent a part of a request get an answer first.
+
+    A client that reads nothing of its answers is disconnected too, in the same time.
+    """
+    with ExitStack() as stack:
+        reads_nothing = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=5))
+        reads_nothing.sendall(b"GET /api/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 20)
+        assert _established(server, reads_nothing)
+        peers = {what: stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=5)) for what in SLOW}
+        answers = dict.fromkeys(SLOW, b"")
+        for what, peer in peers.items():
+            peer.sendall(SLOW[what][0])
+            peer.settimeout(0.01)
+        until = time.monotonic() + 15
+        while peers or _established(server, reads_nothing):
+            assert time.monotonic() < until, f"still open: {list(peers)}, or the connection of the client that reads nothing"
+            for what, peer in list(peers.items()):
+                try:
+                    if SLOW[what][1]:
+                        peer.sendall(SLOW[what][1])
+                    data = peer.recv(65536)
+                except TimeoutError:
+                    continue
+                except OSError:
+                    data = b""
+                answers[what] += data
+                if not data:
+                    del peers[what]
+            time.sleep(0.05)
+    for what in ("half a head", "half an upgrade", "a head without end"):
+        assert answers[what].startswith(b"HTTP/1.1 408 "), (what, answers[what])
+        assert b'"request_too_slow"' in answers[what]
+    assert answers["nothing"] == b""
+
+
+def test_trailers_are_no_headers(server: Server, admin: httpx.Client) -> None:
+    """A proxy checks the headers only, and an endpoint may read them before the trailers come."""
+    token = admin.headers["Authorization"]
+    trailers = f"Authorization: {token}\r\nX-Request-ID: from-the-trailer\r\nOrigin: http://evil.example\r\n"
+    request = "GET /api/v1/sites HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as peer:
+        peer.sendall(f"{request}{trailers}\r\n".encode())
+        answer = b""
+        while chunk := peer.recv(65536):
+            answer += chunk
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert b"from-the-trailer" not in answer
+
+
+def _send_slowly(peer: socket.socket, pieces: list[bytes]) -> None:
+    for piece in pieces:
+        peer.sendall(piece)
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("endless", [b"0\r\nX: ", b"1;"], ids=["trailer", "extension of a chunk"])
+def test_endless_framing_of_a_body_is_cut(server: Server, endless: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as peer:
+        peer.sendall(POST + b"Transfer-Encoding: chunked\r\n\r\n" + endless)
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            _send_slowly(peer, 50 * [b"y" * 100_000])
 
 
 # Malformed and ambiguous HTTP

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -14,7 +15,7 @@ from tests.support.screens import Screen, websocket
 from tests.support.server import Server, environment, seed, serving
 from tests.support.streams import head
 
-TEXT, BINARY, CONTINUED, CLOSE, PING = 0x1, 0x2, 0x0, 0x8, 0x9
+TEXT, BINARY, CONTINUED, CLOSE, PING, PONG = 0x1, 0x2, 0x0, 0x8, 0x9, 0xA
 # When uvicorn closes a connection, a peer that still sends may lose the bytes that it has not read.
 PORTABLE = os.environ.get("NOWSERVING_TEST_HAND_OFF") == "off"
 MASK = b"\x01\x02\x03\x04"
@@ -59,6 +60,11 @@ JUNK = {
     "a close with an invalid code": frame(CLOSE, struct.pack("!H", 1005)),
     "no frames at all": b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 20,
     "a thousand equal messages": frame(TEXT, b'{"type":"disagreement","seq":1}') * 1000,
+    "300,000 empty fragments": frame(TEXT, b"{", final=False) + frame(CONTINUED, final=False) * 300_000,
+    "a thousand pings": frame(PING, b"x" * 125) * 1000,
+    "a thousand pongs": frame(PONG) * 1000,
+    "fragments, pings and pongs in turn": frame(TEXT, b"{", final=False)
+    + (frame(CONTINUED, final=False) + frame(PING) + frame(PONG)) * 40,
 }
 
 
@@ -124,3 +130,44 @@ def test_valid_fragments_ping_and_close_are_accepted(installation: tuple[Server,
             received += chunk
         assert b"\x88\x02\x03\xe8" in received
     assert not bystander.ended
+
+
+def test_unsolicited_pongs_count_also_one_by_one(installation: tuple[Server, Seed], bystander: Screen) -> None:
+    server, seeded = installation
+    display = seeded["displays"][0]
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as peer:
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        peer.sendall(head(f"/live/displays/{display['id']}", display["token"], websocket=True))
+        received = b""
+        while b'"type":"snapshot"' not in received:
+            received += peer.recv(65536)
+        closed = False
+        for _ in range(3_000):
+            try:
+                peer.sendall(frame(PONG))
+            except (BrokenPipeError, ConnectionResetError):
+                closed = True
+                break
+            time.sleep(0.001)
+        assert closed, "3,000 pongs were accepted"
+    assert not bystander.ended
+
+
+def test_answered_pings_cost_none_of_the_budget(installation: tuple[Server, Seed]) -> None:
+    """The screen answers each ping of the server, and also sends as many frames as it may."""
+    server, seeded = installation
+    display = seeded["displays"][0]
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as peer:
+        peer.sendall(head(f"/live/displays/{display['id']}", display["token"], websocket=True))
+        received = b""
+        while b'"type":"snapshot"' not in received:
+            received += peer.recv(65536)
+        peer.sendall(frame(TEXT, b'{"type":"ack","seq":1}') * 95)
+        answered = 0
+        while answered < 12:
+            data = peer.recv(65536)
+            assert data, "the server closed the connection"
+            assert b"bad_request" not in data
+            for _ in range(data.count(b"\x89\x00")):
+                peer.sendall(frame(PONG))
+                answered += 1

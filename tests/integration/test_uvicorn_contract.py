@@ -128,6 +128,7 @@ def running(folder: Path, loop: str, *, tls: bool = False) -> Iterator[LiveServe
         ws_ping_timeout=PING, **more,
     )  # fmt: skip
     config.drain_delay_seconds, config.silent_seconds, config.hand_off = 0, 60, True  # type: ignore[attr-defined]
+    config.head_seconds, config.body_seconds, config.stalled_seconds = 10, 20, 30  # type: ignore[attr-defined]
     server = DrainingServer(config)
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -36,8 +36,9 @@ stable; messages are for people. An unknown path is 404 `not_found`. Another met
 `Allow`. A fault of the server is 500 `internal_error`. `HEAD` is answered wherever `GET` is. A request that is not valid
 HTTP is `malformed_request`. Headers of more than {MAX_HEADER_BYTES // 1024} KiB are `headers_too_large`.
 
-**Time.** A request whose answer has not begun after 30 seconds is cut: 503 `took_too_long`. Repeat a command with the
-same `Idempotency-Key` (the error's `details` have it) to learn whether it was carried out.
+**Time.** A head that is not complete after 10 seconds, or a body after 20 more, is 408 `request_too_slow`, and the server
+closes the connection. A request whose answer has not begun after 30 seconds is cut: 503 `took_too_long`. Repeat a
+command with the same `Idempotency-Key` (the error's `details` have it) to learn whether it was carried out.
 
 **Limits.** Requests to `/api/` are counted in a moving window. A session, an API key or a device has
 {limits.STAFF.amount:,} requests an hour; a ticket has {limits.TICKET.amount} a minute. An address without any of these

@@ -38,6 +38,7 @@ _OUTSIDE_THE_TREE = (
     HOST,
     MALFORMED,
     Code("method_not_allowed", 405, "Method Not Allowed"),
+    Code("request_too_slow", 408, "The request was not complete in time."),
     Code("internal_error", 500, INTERNAL_ERROR),
 )
 _ANYWHERE = (BadHeader, HeadersTooLarge)

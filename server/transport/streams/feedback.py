@@ -5,7 +5,6 @@ Over WebSocket these are messages on the stream itself; beside server-sent event
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Literal
 
@@ -20,10 +19,9 @@ from server.transport.context import Context
 from server.transport.http import bodies
 from server.transport.http.bodies import Body
 from server.transport.streams.admission import Admission
+from server.transport.streams.budget import Budget
 
 MAX_VERSION = 40
-MESSAGES_PER_WINDOW = 100
-WINDOW_SECONDS = 10.0
 _Seq = Annotated[int, Field(ge=0, le=2**53)]
 
 
@@ -57,27 +55,25 @@ FRAMES: dict[str, type[AckMessage | DisagreementMessage]] = {"ack": AckMessage, 
 
 
 class InvalidFeedback(Exception):
-    """The frame is not a feedback message, or the screen has sent too many."""
+    """The frame is not a feedback message."""
 
 
 class Feedback:
     """Receives the frames that one screen sends."""
 
-    __slots__ = ("_hub", "_received", "_stream", "_window_began")
+    __slots__ = ("_hub", "_stream", "budget")
 
     def __init__(self, hub: Hub, stream: Stream) -> None:
         self._hub = hub
         self._stream = stream
-        self._window_began = time.monotonic()
-        self._received = 0  # in this window
+        self.budget = Budget()
 
     def receive(self, text: str | None) -> None:
-        """Process one text frame; None is a frame of another kind. Raises `InvalidFeedback`."""
-        now = time.monotonic()
-        if now - self._window_began > WINDOW_SECONDS:
-            self._window_began, self._received = now, 0
-        self._received += 1
-        if text is None or self._received > MESSAGES_PER_WINDOW:
+        """Process one text frame; None is a frame of another kind. Raises `InvalidFeedback`.
+
+        The caller counts the frame in `budget`.
+        """
+        if text is None:
             raise InvalidFeedback
         try:
             body = orjson.loads(text)

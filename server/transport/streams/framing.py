@@ -16,6 +16,7 @@ from server.live import messages
 from server.live.handoff import HandedOffConnection
 from server.live.hub import Hub
 from server.live.messages import Message, Position, Reason
+from server.transport.streams.budget import FRAMES_PER_WINDOW
 from server.transport.streams.feedback import Feedback, InvalidFeedback
 
 MAX_FRAME_BYTES = 64 * 1024
@@ -117,15 +118,23 @@ class WebSocketFraming:
         if connection.inbox is _IGNORED:
             return
         inbox: _Inbox | None = connection.inbox
-        if len(data) == _PONG_BYTES and data.startswith(_PONG_HEAD) and (inbox is None or not inbox.pending):
+        if (
+            connection.pinged
+            and len(data) == _PONG_BYTES
+            and data.startswith(_PONG_HEAD)
+            and (inbox is None or not inbox.pending)
+        ):
+            connection.pinged = False  # a pong that answers no ping counts like any other frame
             return
         if inbox is None:
             assert isinstance(connection.context, Hub)
             inbox = connection.inbox = _Inbox(Feedback(connection.context, connection.stream))
         data = inbox.pending + data
-        whole = _whole_frames(data)
+        whole, frames = _whole_frames(data)
         inbox.pending = data[whole:]
-        if whole:
+        if not inbox.feedback.budget.spend(frames):
+            self._close(connection, CLOSE_BAD_REQUEST, "bad_request")
+        elif whole:
             parser = inbox.parser or Protocol(Side.SERVER, state=OPEN, max_size=MAX_FRAME_BYTES)
             parser.receive_data(data[:whole])
             inbox.parser = parser if parser.current_size is not None else None
@@ -137,7 +146,8 @@ class WebSocketFraming:
             if frame.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
                 if frame.opcode is not Opcode.CONT:
                     inbox.binary = frame.opcode is Opcode.BINARY
-                inbox.parts.append(bytes(frame.data))
+                if frame.data:
+                    inbox.parts.append(bytes(frame.data))
                 if frame.fin:
                     message = b"".join(inbox.parts)
                     inbox.parts.clear()
@@ -151,7 +161,7 @@ class WebSocketFraming:
                 connection.reply(b"".join(parser.data_to_send()))
                 return connection.close()
         answer = b"".join(parser.data_to_send())  # to a ping, or to an invalid frame
-        if answer:
+        if answer and (parser.parser_exc is not None or not connection.paused):  # no pongs pile up for a stalled reader
             connection.reply(answer)
         if parser.parser_exc is not None:
             self._stop_receiving(connection)
@@ -166,10 +176,13 @@ class WebSocketFraming:
         connection.half_close()
 
 
-def _whole_frames(data: bytes) -> int:
-    """Return how many leading bytes are whole frames, or can never become one: the parser then reports the error."""
-    at = 0
-    while len(data) - at >= 2:
+def _whole_frames(data: bytes) -> tuple[int, int]:
+    """Return how many leading bytes are whole frames, and the number of these frames, counted up to the budget's end.
+
+    Bytes that can never become a whole frame count as one: the parser then reports the error.
+    """
+    at = frames = 0
+    while len(data) - at >= 2 and frames <= FRAMES_PER_WINDOW:
         length = data[at + 1] & 127
         head = 2 + (4 if data[at + 1] & 128 else 0)
         if length > 125:
@@ -178,11 +191,12 @@ def _whole_frames(data: bytes) -> int:
                 break
             head, length = head + extra, int.from_bytes(data[at + 2 : at + 2 + extra])
         if length > MAX_FRAME_BYTES or not data[at + 1] & 128 or data[at] & 0x70:
-            return len(data)  # too long, not masked, or of an extension: do not wait for the rest
+            return len(data), frames + 1  # too long, not masked, or of an extension: do not wait for the rest
         if len(data) - at < head + length:
             break
         at += head + length
-    return at
+        frames += 1
+    return at, frames
 
 
 def _text(content: bytes) -> bytes:

@@ -17,9 +17,11 @@ import httptools
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode
 
 from server.live.handoff import HandedOffConnection
 from server.live.stream import Outlet
+from server.transport.streams.budget import Budget
 
 EXTENSION = "nowserving.connection"
 SEND_BUFFER_BYTES = 32 * 1024
@@ -90,6 +92,23 @@ class _AnyLength(int):
     __hash__ = int.__hash__
 
 
+class Stallable:
+    """Notices a client that reads nothing of its answer."""
+
+    config: Any
+    transport: Any
+    _unsent = 0
+    _unsent_since = 0.0
+
+    def abort_if_stalled(self, now: float) -> None:
+        """Abort the connection when the client has read nothing for the stalled seconds. Call this once a second."""
+        unsent = self.transport.get_write_buffer_size()
+        if unsent != self._unsent:
+            self._unsent, self._unsent_since = unsent, now
+        elif unsent and now - self._unsent_since >= self.config.stalled_seconds:
+            self.transport.abort()
+
+
 class HttpConnection:
     """The connection of one HTTP request. A pipelined request behind it gets another object."""
 
@@ -128,16 +147,28 @@ class HttpConnection:
         protocol.flow.resume_reading()  # else uvicorn would never see that the peer closes
         _switch_protocol(transport, connection, protocol.flow.write_paused)
         # They refer to each other: without this only a garbage collection would free them.
-        protocol.parser = protocol.cycle = protocol.transport = protocol.flow = None  # type: ignore[assignment]
+        protocol.parser = protocol.cycle = protocol.active = protocol.transport = protocol.flow = None  # type: ignore[assignment]
         return True
 
 
-class HandOffHttpProtocol(HttpToolsProtocol):
+class HandOffHttpProtocol(Stallable, HttpToolsProtocol):
     """uvicorn's HTTP protocol, with the connection in the scope of each request."""
+
+    active: RequestResponseCycle | None = None  # uvicorn's own `cycle` is the last one received, perhaps a pipelined one
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         tune(transport, self.config)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.active is not None:
+            self.active.disconnected = True
+            self.active.message_event.set()
+        super().connection_lost(exc)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self.active = cycle
+        super()._start_asgi_task(cycle, app)
 
     def on_headers_complete(self) -> None:
         before = self.cycle
@@ -165,7 +196,7 @@ class HandOffHttpProtocol(HttpToolsProtocol):
             transport, rest = self.transport, data[upgrade.args[0] :]
             self.handle_websocket_upgrade()
             if rest:
-                transport.get_protocol().data_received(rest)  # type: ignore[attr-defined]
+                transport.get_protocol().data_received(rest)
 
     def handle_websocket_upgrade(self) -> None:
         super().handle_websocket_upgrade()
@@ -212,13 +243,14 @@ class WebSocketConnection:
         return True
 
 
-class HandOffWebSocketProtocol(WebSocketsSansIOProtocol):
+class HandOffWebSocketProtocol(Stallable, WebSocketsSansIOProtocol):
     """uvicorn's WebSocket protocol, with the connection in the scope."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.close_timeout = CLOSE_SECONDS
         self.early = bytearray()  # all bytes after the handshake, for a connection that is handed over
+        self._budget = Budget()
 
     def data_received(self, data: bytes) -> None:
         if self.handshake_initiated and getattr(self.config, "hand_off", False):
@@ -227,6 +259,32 @@ class HandOffWebSocketProtocol(WebSocketsSansIOProtocol):
                 self.transport.abort()
                 return
         super().data_received(data)
+
+    def handle_cont(self, event: Any) -> None:
+        if self._affords_frame():
+            super().handle_cont(event)
+
+    def handle_ping(self) -> None:
+        if self._affords_frame():
+            super().handle_ping()
+
+    def handle_pong(self, event: Any) -> None:
+        if self._affords_frame():
+            super().handle_pong(event)
+
+    def _affords_frame(self) -> bool:
+        """Return whether the peer may send one more frame without text; else close the connection."""
+        if self.close_sent or self.transport.is_closing():
+            return False
+        if self._budget.spend():
+            return True
+        self.conn.fail(CloseCode.POLICY_VIOLATION, "too many frames")
+        self.handle_parser_exception()
+        return False
+
+    def close_if_overdue(self, now: float) -> None:
+        """Close a connection whose client reads nothing. uvicorn bounds the rest: the handshake is complete."""
+        self.abort_if_stalled(now)
 
     def handle_connect(self, event: Any) -> None:
         super().handle_connect(event)

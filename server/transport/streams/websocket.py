@@ -75,6 +75,8 @@ async def _read(socket: WebSocket, feedback: Feedback) -> None:
     """Read until the peer leaves, or sends an invalid frame."""
     while (message := await socket.receive())["type"] != "websocket.disconnect":
         try:
+            if not feedback.budget.spend():
+                raise InvalidFeedback
             feedback.receive(message.get("text"))
         except InvalidFeedback:
             with suppress(WebSocketDisconnect, RuntimeError):

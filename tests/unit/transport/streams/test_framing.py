@@ -72,6 +72,7 @@ class NotingConnection:
         self.stream = self
         self.view_kind, self.subject, self.site_id = "display", None, 7
         self.inbox: Any = None
+        self.pinged = self.paused = False
         self.replied = b""
         self.closed = self.half_closed = self.aborted = False
 
@@ -172,3 +173,34 @@ def test_peer_that_sends_too_much_beside_an_event_stream_is_aborted() -> None:
     assert not connection.aborted
     EVENTS.receive(connection, b"x")
     assert connection.aborted
+
+
+def test_each_frame_counts_in_one_budget() -> None:
+    connection: Any = NotingConnection()
+    kinds = [masked(Opcode.PING, b"p"), masked(Opcode.PONG), masked(Opcode.TEXT, DISAGREEMENT)]
+    for index in range(100):
+        FRAMES.receive(connection, kinds[index % 3])
+    assert not connection.half_closed
+    FRAMES.receive(connection, masked(Opcode.PONG))
+    assert connection.half_closed
+    last = connection.frames[-1]
+    assert (last.opcode, Close.parse(bytes(last.data)).code) == (Opcode.CLOSE, 3501)
+
+
+def test_pong_to_a_ping_costs_nothing() -> None:
+    connection: Any = NotingConnection()
+    for _ in range(200):
+        connection.pinged = True
+        FRAMES.receive(connection, masked(Opcode.PONG))
+    assert connection.inbox is None  # an idle connection keeps no parser and no budget
+    FRAMES.receive(connection, masked(Opcode.PONG))
+    assert connection.inbox is not None
+
+
+def test_stalled_reader_gets_no_pongs() -> None:
+    connection: Any = NotingConnection()
+    connection.paused = True
+    FRAMES.receive(connection, masked(Opcode.PING, b"p") * 50)
+    assert connection.replied == b""
+    FRAMES.receive(connection, masked(Opcode.TEXT, b"\xff"))  # the close still reaches it
+    assert [frame.opcode for frame in connection.frames] == [Opcode.CLOSE]
