@@ -46,6 +46,7 @@ _ONCE = frozenset(
 _ASCII = frozenset({b"authorization", b"host"})
 _OVERRIDES = frozenset({b"x-http-method-override", b"x-http-method", b"x-method-override"})
 FOLLOWED = "nowserving.followed"  # the key in the scope of a request that has become a stream
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "WEBSOCKET"})
 QUIET = frozenset({"/health", "/health/live", "/health/ready", "/metrics"})
 
 
@@ -89,6 +90,8 @@ class RequestContext:
             return  # the hub logs the begin and the end of a stream
         route = getattr(scope.get("route"), "path", None) or "(none)"
         method = scope.get("method", "WEBSOCKET")
+        if method not in METHODS:
+            method = "OTHER"  # the client chooses it: each other word would be a time series for ever
         self._metrics.requests.labels(route, method, str(status)).observe(seconds)
         if route not in QUIET:
             milliseconds = round(seconds * 1000, 1)
