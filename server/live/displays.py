@@ -1,6 +1,7 @@
 """The health of the displays that follow their streams in this process, and its reports to their sites' logs.
 
-Only lasting transitions are reported: a screen that drops out and is back within two seconds changes nothing.
+Only lasting transitions are reported: a screen that drops out and is back within two seconds changes nothing. A display
+whose health keeps changing is reported less often, with its last health: each report is an event of the site's log.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ logger = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 0.5
 STEADY_SECONDS = 2.0
+REPORT_SECONDS = 30.0
+REPORTS_AT_ONCE = 3  # then one in `REPORT_SECONDS`
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +58,24 @@ class _Known:
     behind_since: float | None = None
     unreported: tuple[Health, float] | None = None  # a health that differs from the log, and the time since when
     reported: Health | None = None
+    reports_until: float = 0.0  # the time until which the reports use up the allowance
 
 
 class Displays:
     """Keeps the health of the displays that have streams in ``hub``, and calls ``report`` for the log. `run` it."""
 
     def __init__(
-        self, hub: Observable, report: Report, look_seconds: float = LOOK_SECONDS, steady_seconds: float = STEADY_SECONDS
+        self,
+        hub: Observable,
+        report: Report,
+        look_seconds: float = LOOK_SECONDS,
+        steady_seconds: float = STEADY_SECONDS,
+        report_seconds: float = REPORT_SECONDS,
     ) -> None:
         self._report = report
         self._look_seconds = look_seconds
         self._steady_seconds = steady_seconds
+        self._report_seconds = report_seconds
         self._known: dict[int, _Known] = {}
         hub.observe(self)
 
@@ -88,9 +98,14 @@ class Displays:
             self._known[display.id].streams.pop(stream, None)
 
     def acknowledged(self, display_id: int, seq: int, muted: bool | None, version: str | None) -> None:
-        """A display has painted everything up to ``seq``. None: it reports nothing about its sound, or its page."""
+        """A display has painted everything up to ``seq``. None: it reports nothing about its sound, or its page.
+
+        A number above the last one that its streams can have shown counts as that one.
+        """
         known = self._known.setdefault(display_id, _Known())
-        known.painted = max(seq, known.painted or 0)
+        if known.streams:
+            head = max(stream.projection.seq for stream in known.streams)
+            known.painted = max(min(seq, head), known.painted or 0)
         known.muted = known.muted if muted is None else muted
         known.version = known.version if version is None else version
 
@@ -103,11 +118,11 @@ class Displays:
                 health = self._health(display_id, known, now)
                 if self._is_in_log(known, health):
                     known.unreported = None
-                    if not known.streams and known.reported is not None:
+                    if not known.streams and known.reported is not None and now >= known.reports_until:
                         del self._known[display_id]
                 elif known.unreported is None or known.unreported[0] != health:
                     known.unreported = (health, now)
-                elif now - known.unreported[1] >= self._steady_seconds:
+                elif now - known.unreported[1] >= self._steady_seconds and self._may_report(known, now):
                     await self._report_health(known, health)
 
     def _health(self, display_id: int, known: _Known, now: float) -> Health:
@@ -134,6 +149,10 @@ class Displays:
             return recorded is None or recorded.connected
         return True
 
+    def _may_report(self, known: _Known, now: float) -> bool:
+        """Return whether the display has an allowance left: three reports at once, then one in `REPORT_SECONDS`."""
+        return known.reports_until <= now + (REPORTS_AT_ONCE - 1) * self._report_seconds
+
     async def _report_health(self, known: _Known, health: Health) -> None:
         try:
             await self._report(health)
@@ -142,3 +161,4 @@ class Displays:
             return
         known.reported = health
         known.unreported = None
+        known.reports_until = max(known.reports_until, time.monotonic()) + self._report_seconds

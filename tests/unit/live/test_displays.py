@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -16,7 +17,7 @@ from server.live.stream import Stream
 from tests.support.worlds import SITE_ID
 from tests.unit.live.hubs import Processes, enrol, until
 
-LOOK, STEADY = 0.01, 0.3
+LOOK, STEADY, ALLOWANCE = 0.01, 0.3, 5.0
 
 
 class Hall:
@@ -28,7 +29,7 @@ class Hall:
         self.error: Exception | None = None
         self.attempts = 0
         self.reports: list[Health] = []
-        self.displays = Displays(hub, self._report, LOOK, STEADY)
+        self.displays = Displays(hub, self._report, LOOK, STEADY, report_seconds=ALLOWANCE)
         (display,) = processes.world.board.displays.values()
         self.display_id, self._token_hash = display.id, display.token_hash
 
@@ -87,6 +88,30 @@ async def test_acknowledgement_reports_lag_and_sound(hall: Hall) -> None:
     stream = await hall.open()
     hall.hub.acknowledged(hall.display_id, stream.changed_at, True, None)
     await until(lambda: hall.reports == [hall.health(True, muted=True, lag=0)])
+
+
+async def test_number_above_the_feed_counts_as_the_last_one(hall: Hall) -> None:
+    stream = await hall.open()
+    hall.hub.acknowledged(hall.display_id, 2**53, None, None)
+    await until(lambda: hall.reports == [hall.health(True, lag=0)])
+    hall.processes.ticket(hall.hub)
+    await until(lambda: stream.changed_at == hall.processes.world.board.site.seq)
+    await until(lambda: bool(hall.displays._known[hall.display_id].behind_since))  # it is behind, whatever it claimed
+
+
+async def test_display_that_flips_its_sound_is_reported_rarely_and_with_the_last_value(hall: Hall) -> None:
+    stream = await hall.open()
+    began = time.monotonic()
+    muted = False
+    while time.monotonic() - began < 4:
+        muted = not muted
+        hall.hub.acknowledged(hall.display_id, stream.changed_at, muted, None)
+        await asyncio.sleep(STEADY + 5 * LOOK)
+    assert len(hall.reports) == 3
+    last = hall.health(True, muted=not hall.reports[-1].muted, lag=0)
+    hall.hub.acknowledged(hall.display_id, stream.changed_at, last.muted, None)
+    await until(lambda: hall.reports[3:] == [last])
+    assert time.monotonic() - began > ALLOWANCE
 
 
 async def test_failed_report_is_repeated(hall: Hall) -> None:
