@@ -26,6 +26,9 @@ from server.live.streams import StreamObserver, Streams
 
 logger = structlog.get_logger(__name__)
 
+DISAGREEMENTS_PER_WINDOW = 6  # of one session, display or ticket
+DISAGREEMENT_SECONDS = 60.0
+
 
 async def _no_sessions(session_ids: Collection[str]) -> Mapping[str, str]:
     raise AssertionError("a hub with streams of sessions needs `living`")
@@ -62,6 +65,8 @@ class Hub:
         self.bytes_delivered: Counter[str] = Counter()
         self.closed: Counter[tuple[str, str]] = Counter()  # by view and reason
         self.disagreements: Counter[str] = Counter()  # by view
+        self._disagreed: Counter[str] = Counter()  # by token, in this window
+        self._window_began = time.monotonic()
 
     async def start(self) -> None:
         """Listen to the bus, and start the checks."""
@@ -209,10 +214,19 @@ class Hub:
         for observer in self._observers:
             observer.acknowledged(display_id, seq, muted, version)
 
-    def disagreed(self, view_kind: str, site_id: int, seq: int) -> None:
-        """A screen's digest differs. The screen asks for a snapshot itself; the count and the log are for the operators."""
-        self.disagreements[view_kind] += 1
-        logger.warning("screen disagreed", view=view_kind, site_id=site_id, seq=seq)
+    def disagreed(self, view_kind: str, site_id: int, token: str, seq: int) -> None:
+        """A screen's digest differs. The screen asks for a snapshot itself; the count and the log are for the operators.
+
+        A few reports a minute count for each token: a client must not fill the log.
+        """
+        now = time.monotonic()
+        if now - self._window_began > DISAGREEMENT_SECONDS:
+            self._window_began = now
+            self._disagreed.clear()
+        self._disagreed[token] += 1
+        if self._disagreed[token] <= DISAGREEMENTS_PER_WINDOW:
+            self.disagreements[view_kind] += 1
+            logger.warning("screen disagreed", view=view_kind, site_id=site_id, seq=seq)
 
     # Figures
 

@@ -81,16 +81,17 @@ class Feedback:
             message = kind.model_validate(body)
         except (ValueError, KeyError, TypeError, ValidationError):
             raise InvalidFeedback from None
-        take(self._hub, self._stream.view_kind, self._stream.subject, self._stream.site_id, message)
+        stream = self._stream
+        take(self._hub, stream.view_kind, stream.subject, stream.site_id, stream.token, message)
 
 
-def take(hub: Hub, view_kind: str, subject: str | None, site_id: int, message: Body) -> None:
+def take(hub: Hub, view_kind: str, subject: str | None, site_id: int, token: str, message: Body) -> None:
     """Pass a screen's message to the hub. The other arguments describe the stream that the screen follows."""
     match message:
         case Ack() if subject is not None and view_kind == "display":
             hub.acknowledged(int(subject.removeprefix("display:")), message.seq, message.muted, message.version)
         case Disagreement():
-            hub.disagreed(view_kind, site_id, message.seq)
+            hub.disagreed(view_kind, site_id, token, message.seq)
 
 
 def taking(
@@ -102,7 +103,7 @@ def taking(
         context = Context.of(request)
         admission = await admit(request, context)
         told = await bodies.read(request, model)
-        take(context.hub, admission.view.kind, admission.subject, admission.site_id, told)
+        take(context.hub, admission.view.kind, admission.subject, admission.site_id, admission.token, told)
         return Response(status_code=204)
 
     return endpoint

@@ -70,7 +70,7 @@ class NotingConnection:
         bus: Bus = MemoryBus()
         self.context = Hub(LogLoader(world), bus, 15, Limits(9, 9, 9))
         self.stream = self
-        self.view_kind, self.subject, self.site_id = "display", None, 7
+        self.view_kind, self.subject, self.site_id, self.token = "display", None, 7, "t"
         self.inbox: Any = None
         self.pinged = self.paused = False
         self.replied = b""
