@@ -10,7 +10,7 @@ import asyncio
 import os
 import socket
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -31,6 +31,9 @@ BATCH = 100
 WRITE_SECONDS = 1.0
 STOP_SECONDS = 5.0
 CAPACITY = 10_000
+REFUSALS_LISTED = 10  # of one actor at one address in a minute; one row counts the others
+REFUSAL_SECONDS = 60.0
+REFUSED_KEPT = 1_000  # actors with refusals in this minute; the others share one count
 NOBODY = "nobody"  # a client without a sign-in
 PROCESS = "process"
 OPERATOR = "operator"  # the user of the command line
@@ -61,6 +64,8 @@ class Audit:
         self._capacity = capacity
         self._queue: deque[Noted] = deque()
         self._batch: list[Noted] = []  # taken from the queue, and perhaps not yet written
+        self._refusals: Counter[tuple[str, str | None]] = Counter()  # in this minute, by actor and address
+        self._minute_began = time.monotonic()
         self._chain: Chain | None = None
         self._wake = asyncio.Event()
         self._stopping = False
@@ -84,16 +89,15 @@ class Audit:
     ) -> None:
         """Note that ``actor`` did ``action``, or with ``allowed`` False was refused. Never blocks, never raises.
 
-        The default ``subject`` is the record in the path of the request.
+        Of many refusals in a minute the first ones are rows, and one more row counts the others. The default ``subject``
+        is the record in the path of the request.
         """
-        if self.waiting >= self._capacity:
-            if self.lost == self._said:
-                logger.error("the audit queue is full", waiting=self.waiting)
-            self.lost += 1
-            return
         scope = _request.get() or {}
         client = scope.get("client")
-        self._queue.append(
+        address = self._vault.keyed_hash(f"address:{client[0]}") if client else None
+        if not allowed and not self._is_listed(actor, address):
+            return
+        self._add(
             Noted(
                 at=time.time_ns() // 1000,
                 actor=actor,
@@ -101,11 +105,37 @@ class Audit:
                 subject=_named(scope) if subject is None else subject,
                 site_id=site_id if site_id and site_id <= MAX_ID else None,  # a requested id may be no site's
                 organisation_id=organisation_id,
-                address=self._vault.keyed_hash(f"address:{client[0]}") if client else None,
+                address=address,
                 allowed=allowed,
                 request_id=scope.get("request_id", ""),
             )
         )
+
+    def _is_listed(self, actor: str, address: str | None) -> bool:
+        """Count a refusal; return whether it is one of the first of its actor and address in this minute."""
+        who = (actor, address)
+        if who not in self._refusals and len(self._refusals) >= REFUSED_KEPT:
+            who = (NOBODY, None)
+        self._refusals[who] += 1
+        return self._refusals[who] <= REFUSALS_LISTED
+
+    def _sum_up_refusals(self) -> None:
+        """Begin a new minute, with a row for each actor and address that had more refusals than are listed."""
+        counted, self._refusals = self._refusals, Counter()
+        self._minute_began = time.monotonic()
+        for (actor, address), count in counted.items():
+            if count > REFUSALS_LISTED:
+                subject = f"refusals:{count - REFUSALS_LISTED}"
+                at = time.time_ns() // 1000
+                self._add(Noted(at, actor, "more-refusals", subject, None, None, address, False, ""))
+
+    def _add(self, noted: Noted) -> None:
+        if self.waiting >= self._capacity:
+            if self.lost == self._said:
+                logger.error("the audit queue is full", waiting=self.waiting)
+            self.lost += 1
+            return
+        self._queue.append(noted)
         if len(self._queue) >= BATCH:
             self._wake.set()
 
@@ -117,6 +147,7 @@ class Audit:
     async def stop(self) -> None:
         """Write the remaining rows, for at most `STOP_SECONDS`. Logs the number of unwritten ones."""
         assert self._writer is not None, "start comes before stop"
+        self._sum_up_refusals()
         self.note("process-ended", PROCESS, subject=self._process)
         self._stopping = True
         self._wake.set()
@@ -134,6 +165,8 @@ class Audit:
             except TimeoutError:
                 pass
             self._wake.clear()
+            if time.monotonic() - self._minute_began >= REFUSAL_SECONDS:
+                self._sum_up_refusals()
             try:
                 await self._write()
                 self._outage.ended()

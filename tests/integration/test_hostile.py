@@ -20,12 +20,14 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from server.audit import REFUSALS_LISTED, WRITE_SECONDS
 from server.seeding import Seed
 from server.store import event_log
 from server.store.database import Database
 from server.transport.http.bodies import MODELS
 from tests.support.rows import rows
 from tests.support.server import Server, environment, seed, serving
+from tests.support.streams import UPGRADE
 
 COMMANDS = "/api/v1/commands/"
 ISSUE = COMMANDS + "issue-ticket"
@@ -564,6 +566,18 @@ def test_websocket_from_a_foreign_origin_receives_no_message(server: Server, see
     with suppress(InvalidStatus, ConnectionClosed), connect(address, additional_headers=cookie) as socket_:
         received.extend(socket_)
     assert received == []
+
+
+def test_flood_of_foreign_upgrades_leaves_few_audit_rows(server: Server, env: dict[str, str], seeded: Seed) -> None:
+    count = "SELECT count(*) FROM audit WHERE action = 'foreign-origin'"
+    before = rows(env, count)[0][0]
+    headers = f"Host: x\r\nOrigin: http://evil.example\r\nCookie: nowserving_access=x\r\n{UPGRADE}\r\n"
+    for _ in range(300):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as peer:
+            peer.sendall(f"GET /live/sites/{seeded['site_id']}/desk HTTP/1.1\r\n{headers}".encode())
+            assert peer.recv(65536)
+    time.sleep(2 * WRITE_SECONDS)
+    assert 1 <= rows(env, count)[0][0] - before <= 2 * REFUSALS_LISTED  # the minute may turn in between
 
 
 @pytest.mark.parametrize(
