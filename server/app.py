@@ -35,6 +35,7 @@ from server.transport.access.limits import Limiter
 from server.transport.application import application
 from server.transport.context import Context
 from server.transport.http.assets import Assets
+from server.transport.http.checks import DatabaseChecks
 from server.transport.http.metrics import Metrics
 from server.transport.voice import Voice
 from server.vault import Vault
@@ -71,6 +72,7 @@ def build_app(
     public_url = str(settings.public_url) if "public_url" in settings.model_fields_set else None
     context = Context(
         database=database,
+        database_checks=DatabaseChecks(database),
         vault=vault,
         executor=executor,
         hub=hub,
@@ -79,7 +81,7 @@ def build_app(
         identity=identity,
         gate=gate,
         audit=audit,
-        metrics=Metrics(hub, audit),
+        metrics=Metrics(hub, audit, settings.metrics_token.get_secret_value() if settings.metrics_token else None),
         assets=Assets(web),
         voice=Voice(web),
         public_url=public_url,

@@ -103,6 +103,11 @@ class Settings(BaseSettings):
         le=60,
         description="A stopping server accepts requests for so many seconds, until the proxy uses another one.",
     )
+    metrics_token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="The bearer token of a Prometheus on another machine. Without it only this machine reads `/metrics`.",
+    )
     log_format: Literal["json", "console"] | None = Field(
         None, description="The default is `json` in production and `console` in development."
     )

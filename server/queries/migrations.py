@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from server.queries.reader import Reader
 from server.store import migrate
 
@@ -10,4 +12,10 @@ async def pending(database: Reader) -> list[str]:
     """Return the revisions that the database still lacks, in order. Raises `Unavailable`."""
     async with database.read() as connection:
         at = await connection.run_sync(migrate.revision)
+    return _lacking(at)
+
+
+@cache
+def _lacking(at: str | None) -> list[str]:
+    """Return the revisions after ``at``. The scripts of this version do not change while a process runs."""
     return migrate.lacking(at)

@@ -15,6 +15,7 @@ from server.queries.identity import Identities
 from server.queries.reader import Reader
 from server.transport.access.gate import Gate
 from server.transport.http.assets import Assets
+from server.transport.http.checks import DatabaseChecks
 from server.transport.http.metrics import Metrics
 from server.transport.voice import Voice
 from server.vault import Vault
@@ -25,6 +26,7 @@ class Context:
     """The parts of one process. ``public_url`` is the address of this installation for patients, if set."""
 
     database: Reader
+    database_checks: DatabaseChecks
     vault: Vault
     executor: Executor
     hub: Hub

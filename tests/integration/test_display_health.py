@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from server.seeding import Seed
+from server.transport.http.metrics import MOST_KEPT_SECONDS
 from tests.support.screens import Screen, sse
 from tests.support.server import Server, environment, seed, serving
 
@@ -135,10 +136,30 @@ def test_disagreement_is_counted(server: Server, seeded: Seed, way: str) -> None
         with connect_websocket(url, token) as socket:
             socket.recv(timeout=5)
             socket.send('{"type":"disagreement","seq":3}')
-            until = time.monotonic() + 5
-            while counted() == before and time.monotonic() < until:
-                time.sleep(0.05)
+    until = time.monotonic() + 5
+    while counted() == before and time.monotonic() < until:
+        time.sleep(0.05)
     assert counted() == before + 1
+
+
+def test_ticket_that_reports_disagreements_without_end_counts_a_few_times(server: Server, seeded: Seed) -> None:
+    """Each report would be a line of the log, and each client could raise the alarm as often as it likes."""
+
+    def counted() -> tuple[float, int]:
+        lines = httpx.get(f"{server.url}/metrics").text.splitlines()
+        metric = [line for line in lines if line.startswith('nowserving_disagreements_total{view="ticket"}')]
+        log = server.log.read_text().splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in metric), sum("screen disagreed" in line for line in log)
+
+    before = counted()
+    with server.client() as client:
+        path = f"/live/tickets/{seeded['tickets'][0]['token']}/disagreement"
+        for _ in range(150):
+            assert client.post(path, json={"seq": 3}).status_code == 204
+    time.sleep(MOST_KEPT_SECONDS)
+    after = counted()
+    assert 1 <= after[0] - before[0] <= 12  # the minute may turn in between
+    assert after[1] - before[1] <= 12
 
 
 def send_many_acks(socket: ClientConnection) -> None:

@@ -100,7 +100,7 @@ def test_address_has_sixty_requests_a_minute(server: Server, address: str) -> No
         # Requests outside of the API are not counted, and still succeed.
         for path, status in (
             ("/", 200), ("/sign-in", 200), ("/static/js/shared/session.js", 200), ("/health", 200), ("/health/ready", 200),
-            ("/metrics", 200), ("/live/tickets/7-nonsense", 404),
+            ("/metrics", 403), ("/live/tickets/7-nonsense", 404),
         ):  # fmt: skip
             answer = guest.get(path)
             assert answer.status_code == status

@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from server.transport.http.checks import KEPT_SECONDS
+from server.transport.http.metrics import MOST_KEPT_SECONDS
 from tests.support.processes import end
 from tests.support.screens import sse
-from tests.support.server import environment, seed, serving
+from tests.support.server import Server, environment, seed, serving
 
 CANARIES = ("Wilhelmina Canary", "Wilhelmina", "+49 170 5550123", "5550123")
 
 
+TOKEN = "a token of the monitoring"
+
+
+@pytest.fixture(scope="module")
+def readable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("readable")
+    env = environment(f"sqlite+aiosqlite:///{folder / 'x.db'}", NOWSERVING_METRICS_TOKEN=TOKEN)
+    seed(env, points=1, tickets=0, displays=0)
+    with serving(env, folder) as server:
+        yield server
+
+
 def _figures(url: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     """Return every sample that Prometheus would read, by name and labels."""
+    time.sleep(MOST_KEPT_SECONDS)
     text = httpx.get(f"{url}/metrics").text
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
@@ -42,6 +61,8 @@ def test_metrics_move_and_logs_are_json_without_personal_data(sqlite_url: str, t
             )
             assert issued.headers["x-request-id"] == "a-sane-request-id"
             screen.wait(lambda each: each.seq >= issued.json()["seq"])
+            for odd in ("BREW", "X" * 50, "PROPFIND", "M-SEARCH"):
+                assert desk.request(odd, "/api/v1/sites").status_code in (400, 405)
             insane = desk.get("/api/v1/sites", headers={"X-Request-ID": "x\ty"})
             assert len(insane.headers["x-request-id"]) == 32
             during = _figures(server.url)
@@ -67,6 +88,10 @@ def test_metrics_move_and_logs_are_json_without_personal_data(sqlite_url: str, t
         (("method", "POST"), ("route", "/api/v1/commands/{name}"), ("status", "200")),
     )
     assert (before.get(route, 0), during[route]) == (0, 1)
+
+    methods = {dict(labels)["method"] for name, labels in during if name == "nowserving_request_seconds_count"}
+    assert methods <= {"GET", "POST", "OTHER"}
+    assert "OTHER" in methods  # a word that the HTTP parser knows, such as PROPFIND
 
     log = server.log.read_text()
     lines = [json.loads(line) for line in log.splitlines()]
@@ -96,12 +121,41 @@ def test_readiness_names_the_failed_check(sqlite_url: str, tmp_path: Path) -> No
         with database:
             database.execute("UPDATE alembic_version SET version_num = '0001'")
         database.close()
+        time.sleep(KEPT_SECONDS)
         answer = client.get("/health/ready")
         assert answer.status_code == 503
         checks = answer.json()["checks"]
         assert checks["migrations"]["status"].startswith("behind by")
         assert checks["database"]["status"] == "ok"
         assert client.get("/health/live").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/health/ready", "/metrics"])
+def test_endless_requests_of_a_monitor_cost_little(readable: Server, path: str) -> None:
+    """Anybody may ask for readiness. The checks run once a second, and the metrics take a twentieth of the time."""
+
+    def cpu_seconds() -> float:
+        fields = Path(f"/proc/{readable.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    with readable.client() as client:
+        client.get(path)
+        before, count = cpu_seconds(), 500
+        for _ in range(count):
+            assert client.get(path).status_code == 200
+        assert (cpu_seconds() - before) / count < 0.002
+
+
+def test_metrics_need_a_token_from_elsewhere(readable: Server) -> None:
+    elsewhere = {"X-Forwarded-For": "198.51.100.7"}
+    with readable.client() as client:
+        assert client.get("/metrics").status_code == 200
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN}):
+            answer = client.get("/metrics", headers=elsewhere | headers)
+            assert answer.status_code == 403
+            assert "nowserving_" not in answer.text
+        answer = client.get("/metrics", headers=elsewhere | {"Authorization": f"Bearer {TOKEN}"})
+        assert "nowserving_streams" in answer.text
 
 
 def test_unknown_host_names_are_refused(sqlite_url: str, tmp_path: Path) -> None:

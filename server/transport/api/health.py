@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Awaitable, Callable
 from typing import Annotated, Literal, TypedDict
 
 import orjson
@@ -11,8 +9,8 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from server.queries.migrations import pending
 from server.transport.context import Context
+from server.transport.http.checks import Check, timed
 from server.transport.http.endpoint import NO_STORE, PUBLIC, Answer, Endpoints, Tag
 
 
@@ -22,16 +20,11 @@ class Alive(TypedDict):
     status: Literal["ok"]
 
 
-class _Check(TypedDict):
-    status: str
-    milliseconds: Annotated[float, Field(ge=0)]
-
-
 class Readiness(TypedDict):
     """Whether the process is ready to serve."""
 
     status: Literal["ok", "unavailable"]
-    checks: Annotated[dict[str, _Check], Field(description="Each dependency. A `degraded` one does not fail the check.")]
+    checks: Annotated[dict[str, Check], Field(description="Each dependency. A `degraded` one does not fail the check.")]
 
 
 ENDPOINTS = Endpoints(Tag.OPERATION)
@@ -55,19 +48,11 @@ async def get_live(_: Request) -> Alive:
     security=PUBLIC,
 )
 async def get_ready(request: Request) -> Response:
-    """Check each dependency. A 503 names the ones that fail.
+    """Check each dependency, the database at most once a second. A 503 names the ones that fail.
 
     An unreachable bus is `degraded` and does not fail the check: the log makes up for it.
     """
     context = Context.of(request)
-
-    async def database() -> str:
-        await context.database.now()
-        return "ok"
-
-    async def migrations() -> str:
-        lacking = await pending(context.database)
-        return f"behind by {len(lacking)}" if lacking else "ok"
 
     async def bus() -> str:
         return "ok" if context.hub.bus.healthy else "degraded"
@@ -75,16 +60,8 @@ async def get_ready(request: Request) -> Response:
     async def draining() -> str:
         return "draining" if context.hub.draining else "ok"
 
-    checks = {check.__name__: await _timed(check) for check in (database, migrations, bus, draining)}
+    checks = dict(await context.database_checks.results())
+    checks |= {check.__name__: await timed(check) for check in (bus, draining)}
     ready = all(check["status"] in ("ok", "degraded") for check in checks.values())
     body: Readiness = {"status": "ok" if ready else "unavailable", "checks": checks}
     return Response(orjson.dumps(body), 200 if ready else 503, {"Cache-Control": "no-store"}, media_type="application/json")
-
-
-async def _timed(check: Callable[[], Awaitable[str]]) -> _Check:
-    began = time.perf_counter()
-    try:
-        status = await check()
-    except Exception as error:  # a dependency may raise anything: the answer is that it failed
-        status = f"failed: {type(error).__name__}"
-    return {"status": status, "milliseconds": round((time.perf_counter() - began) * 1000, 1)}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections import Counter as Tally
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -14,17 +17,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server.audit import Audit
+from server.domain.errors import NotAllowed
 from server.live.hub import Hub
 from server.live.redis_bus import RedisBus
 from server.transport.http.endpoint import PUBLIC, Answer, Endpoints, Tag
 
 ENDPOINTS = Endpoints(Tag.OPERATION)
+MOST_KEPT_SECONDS = 1.0
 
 
 class Metrics:
     """The metrics of one process."""
 
-    def __init__(self, hub: Hub, audit: Audit) -> None:
+    def __init__(self, hub: Hub, audit: Audit, token: str | None = None) -> None:
+        self._token = token
+        self._text = b""
+        self._fresh_until = 0.0
         self.registry = CollectorRegistry()
         self.requests = Histogram(
             "nowserving_request_seconds",
@@ -40,8 +48,24 @@ class Metrics:
         self.registry.register(_AuditFigures(audit))
 
     def text(self) -> bytes:
-        """Return all metrics in Prometheus's text format."""
-        return generate_latest(self.registry)
+        """Return all metrics in Prometheus's text format. The text takes a twentieth of this process's time at most."""
+        began = time.monotonic()
+        if began >= self._fresh_until:
+            self._text = generate_latest(self.registry)
+            ended = time.monotonic()
+            self._fresh_until = ended + min(MOST_KEPT_SECONDS, 20 * (ended - began))
+        return self._text
+
+    def may_read(self, request: Request) -> bool:
+        """Return whether a client may read the metrics: from this machine, or with the token of the settings."""
+        if self._token is not None:
+            given = request.headers.get("authorization", "").encode()
+            if secrets.compare_digest(given, f"Bearer {self._token}".encode()):
+                return True
+        try:
+            return request.client is not None and ip_address(request.client.host).is_loopback
+        except ValueError:
+            return False
 
 
 class _LiveFigures(Collector):
@@ -99,7 +123,11 @@ def _total(name: str, about: str, labels: list[str], counts: Mapping[Any, float]
     "metrics",
     Answer("All metrics, in Prometheus's text format.", schema={"type": "string"}, media_type="text/plain", counted=False),
     security=PUBLIC,
+    refused=(NotAllowed,),
 )
 async def get_metrics(request: Request) -> Response:
-    """Return the metrics of this process, for Prometheus."""
-    return Response(request.app.state.context.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+    """Return the metrics of this process, for Prometheus on this machine, or with the token of the settings."""
+    metrics: Metrics = request.app.state.context.metrics
+    if not metrics.may_read(request):
+        raise NotAllowed()
+    return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
