@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from server.settings import Settings, load_settings
 from server.store.database import Database
 from server.transport.access.browsers import Browsers
 from server.transport.access.gate import Gate
-from server.transport.access.limits import Limiter
+from server.transport.access.limits import Limiter, RequestLimits
 from server.transport.application import application
 from server.transport.context import Context
 from server.transport.http.assets import Assets
@@ -57,7 +58,7 @@ def build_app(
     identities = Identities(database)
     redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
     bus: Bus = RedisBus(redis_url, vault.seal, vault.open) if redis_url else MemoryBus()
-    limiter = Limiter(redis_url) if settings.rate_limits == "on" else None
+    limiter = Limiter(redis_url, request_limits(settings)) if settings.rate_limits == "on" else None
     limits = Limits(settings.max_streams, settings.max_streams_per_address, settings.max_streams_per_token)
     living = partial(identities.living_sessions, idle_microseconds=IDLE_MICROSECONDS)
     hub = Hub(boards, bus, settings.heartbeat_seconds, limits, living, settings.stalled_seconds)
@@ -127,6 +128,22 @@ def create_app() -> Starlette:
     settings = load_settings()
     configure_logging(json=settings.logs_json, level=settings.log_level)
     return build_app(settings)
+
+
+def request_limits(settings: Settings) -> RequestLimits:
+    """Return the limits on requests of these settings."""
+    default = RequestLimits()
+    return RequestLimits(
+        anonymous=replace(default.anonymous, amount=settings.limit_anonymous),
+        sign_in=replace(default.sign_in, amount=settings.limit_sign_in),
+        pairing=replace(default.pairing, amount=settings.limit_pairing),
+        code=replace(default.code, amount=settings.limit_code),
+        staff=replace(default.staff, amount=settings.limit_staff),
+        device=replace(default.device, amount=settings.limit_device),
+        ticket=replace(default.ticket, amount=settings.limit_ticket),
+        refused=replace(default.refused, amount=settings.limit_refused),
+        blocked=replace(default.blocked, minutes=settings.blocked_minutes),
+    )
 
 
 def web_folder() -> Path:

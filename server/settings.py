@@ -82,6 +82,17 @@ class Settings(BaseSettings):
         20, ge=1, description="The maximum number of open streams for one session, display or ticket."
     )
     rate_limits: Literal["on", "off"] = Field("on", description="`off` removes the limits on requests. For load tests only.")
+    limit_anonymous: int = Field(60, ge=1, description="Requests in a minute from an address or a known browser.")
+    limit_sign_in: int = Field(10, ge=1, description="Sign-ins and changes of a password in a minute, from one address.")
+    limit_pairing: int = Field(10, ge=1, description="Pairing codes in a minute that one address requests.")
+    limit_code: int = Field(10, ge=1, description="Pairing codes in a minute that one client enters.")
+    limit_staff: int = Field(6_000, ge=1, description="Requests in an hour of a member of staff, or of an API key.")
+    limit_device: int = Field(6_000, ge=1, description="Requests in an hour of a display or a kiosk.")
+    limit_ticket: int = Field(
+        60, ge=1, description="Requests in a minute of a ticket, or of a device that waits to be paired."
+    )
+    limit_refused: int = Field(100, ge=1, description="The refusals in ten minutes after which an address is blocked.")
+    blocked_minutes: int = Field(15, ge=1, le=1_440, description="The minutes for which such an address is blocked.")
     request_seconds: float = Field(
         30.0, gt=0, le=300, description="The server ends a request with status 503 after so many seconds."
     )

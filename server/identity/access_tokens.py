@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Literal
 
 import jwt
 
@@ -38,12 +38,15 @@ class AccessTokens:
             raise NotSignedIn()
         return claims
 
-    def session_of(self, token: str, grace_seconds: int) -> str | None:
-        """Return the session id of a token that is valid, or that expired less than ``grace_seconds`` ago; else None."""
+    def owner_of(self, token: str, grace_seconds: int) -> tuple[Literal["staff", "session"], str] | None:
+        """Return the member of staff of a valid token, or the session of one that expired within the grace, else None.
+
+        An expired token may be stolen or signed out: it names no member, so that it uses up nothing of the member's.
+        """
         claims = self._signed(token)
         if claims is None or claims["exp"] + grace_seconds <= time.time():
             return None
-        return str(claims["sid"])
+        return ("staff", str(claims["sub"])) if claims["exp"] > time.time() else ("session", str(claims["sid"]))
 
     def _signed(self, token: str) -> dict[str, Any] | None:
         """Return the claims of a token with our signature, expired or not. Each process verifies a signature once."""

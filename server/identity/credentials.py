@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from server.domain.board import Board
 from server.domain.errors import NotAllowed, NotSignedIn, TicketNotFound
@@ -52,12 +53,12 @@ class Credentials:
         member = session.member
         return Staff(member.id, member.organisation_id, member.username, member.role, session.id)
 
-    def session_of(self, access_token: str) -> str | None:
-        """Return the session id of an access token, without the database, or None.
+    def owner_of(self, access_token: str) -> tuple[Literal["staff", "session"], str] | None:
+        """Return the member or the session that requests with an access token count for, without the database, or None.
 
         A token that has expired still names its session for as long as the session can live without use.
         """
-        return self._tokens.session_of(access_token, IDLE_MICROSECONDS // 1_000_000)
+        return self._tokens.owner_of(access_token, IDLE_MICROSECONDS // 1_000_000)
 
     async def holder(self, token: str | None) -> Integration | Bearer | None:
         """Return the holder of an API key, a ticket's or a device's token; None for any other token."""

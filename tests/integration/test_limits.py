@@ -201,6 +201,20 @@ def test_expired_access_token_still_counts_for_its_session(server: Server, seede
         assert limit_and_rest(answer)[0] == 6_000
 
 
+def test_sessions_of_one_member_share_a_limit(server: Server, seeded: Seed, address: str) -> None:
+    """A further sign-in gives no further requests."""
+    with at(server, address) as one, at(server, next_to(address)) as two:
+        tokens = [sign_in(each, seeded, "clinician").json()["access_token"] for each in (one, two)]
+    with at(server, address, tokens[0]) as one, at(server, next_to(address), tokens[1]) as two:
+        _, before = limit_and_rest(one.get(SITES))
+        assert limit_and_rest(two.get(SITES)) == (6_000, before - 1)
+        assert limit_and_rest(one.get(SITES)) == (6_000, before - 2)
+
+
+def next_to(address: str) -> str:
+    return f"{address.rpartition('.')[0]}.251"
+
+
 def test_api_key_is_counted_separately(server: Server, seeded: Seed, address: str) -> None:
     with at(server, address) as desk:
         token = sign_in(desk, seeded, "admin").json()["access_token"]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import os
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from server.app import request_limits
 from server.settings import DEVELOPMENT_KEY, DEVELOPMENT_SECRET, BadSettings, Settings, load_settings, unknown_names
+from server.transport.access.limits import RequestLimits
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 OTHER_KEY = base64.b64encode(bytes(range(1, 33))).decode()
@@ -78,6 +81,11 @@ BAD = [
         ["", ",", "not base64!", "c2hvcnQ=", base64.b64encode(b"x" * 31).decode(), f"{KEY},x", "ключ", KEY[:-2]],
     ),
     ("PUBLIC_URL", ["", "example.org", "ftp://example.org", "http://", "/path"]),
+    *((f"LIMIT_{each.name.upper()}", ["", "0", "-1", "many"]) for each in fields(RequestLimits) if each.name != "blocked"),
+    ("BLOCKED_MINUTES", ["", "0", "1441", "long"]),
+    ("METRICS_TOKEN", ["", "short"]),
+    ("HEAD_SECONDS", ["", "0", "-1", "300.1", "inf", "nan", "soon"]),
+    ("BODY_SECONDS", ["", "0", "-1", "300.1", "inf", "nan", "soon"]),
     ("HEARTBEAT_SECONDS", ["", "0", "-1", "300.1", "inf", "nan", "soon"]),
     ("STALLED_SECONDS", ["", "0", "-1", "600.1", "inf", "nan"]),
     ("MAX_STREAMS", ["", "0", "-5", "many", "1.5"]),
@@ -250,3 +258,13 @@ def test_a_name_in_the_file_that_no_setting_has(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("NOWSERVING_CONFIG", str(tmp_path / "x.toml"))
     with pytest.raises(BadSettings, match="databse_url"):
         load_settings()
+
+
+def test_each_request_limit_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert request_limits(load_settings()) == RequestLimits()  # the documented defaults
+    names = [each.name for each in fields(RequestLimits) if each.name != "blocked"]
+    configure(monkeypatch, **{f"LIMIT_{name.upper()}": str(7 + number) for number, name in enumerate(names)})
+    configure(monkeypatch, BLOCKED_MINUTES="3")
+    found = request_limits(load_settings())
+    assert [getattr(found, name).amount for name in names] == [7 + number for number in range(len(names))]
+    assert (found.blocked.amount, found.blocked.minutes) == (1, 3)

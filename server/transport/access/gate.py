@@ -30,9 +30,12 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 @dataclass(frozen=True, slots=True)
 class Voucher:
-    """A verified credential that rate limits count a request for. ``name`` is unique: ``session:ab12``."""
+    """A verified credential that rate limits count a request for. ``name`` is unique: ``staff:12``.
 
-    kind: Literal["session", "key", "device", "ticket", "pairing", "browser"]
+    All sessions of a member are one: a further sign-in gives no further requests.
+    """
+
+    kind: Literal["staff", "session", "key", "device", "ticket", "pairing", "browser"]
     id: str
 
     @property
@@ -59,9 +62,9 @@ class Gate:
         """
         token, _ = _access_token(connection)
         if token is not None:
-            session_id = self._credentials.session_of(token)
-            if session_id is not None:
-                return Voucher("session", session_id)
+            owner = self._credentials.owner_of(token)
+            if owner is not None:
+                return Voucher(*owner)
         match await self._holder(connection):
             case Integration(id=key_id):
                 return Voucher("key", str(key_id))

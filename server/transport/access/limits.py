@@ -71,19 +71,40 @@ TICKET = Limit("ticket", 60)
 REFUSED = Limit("refused", 100, 10)
 BLOCKED = Limit("blocked", 1, 15)
 
-_BY_KIND = {
-    "session": STAFF,
-    "key": STAFF,
-    "device": DEVICE,
-    "ticket": TICKET,
-    "pairing": TICKET,
-    "browser": ANONYMOUS,
-}
-# Routes that invite guessing have limits of their own.
+
+@dataclass(frozen=True, slots=True)
+class RequestLimits:
+    """The limits of one installation. The settings change their amounts."""
+
+    anonymous: Limit = ANONYMOUS
+    sign_in: Limit = SIGN_IN
+    pairing: Limit = PAIRING
+    code: Limit = CODE
+    staff: Limit = STAFF
+    device: Limit = DEVICE
+    ticket: Limit = TICKET
+    refused: Limit = REFUSED
+    blocked: Limit = BLOCKED
+
+    def of_kind(self, kind: str) -> Limit:
+        """Return the limit of a kind of voucher."""
+        by_kind = {
+            "staff": self.staff,
+            "session": self.staff,
+            "key": self.staff,
+            "device": self.device,
+            "ticket": self.ticket,
+            "pairing": self.ticket,
+            "browser": self.anonymous,
+        }
+        return by_kind[kind]
+
+
+# Routes that invite guessing have limits of their own: the names of fields above.
 _BY_ROUTE = (
-    ("POST", re.compile(r"/api/v1/session(/password)?"), SIGN_IN),
-    ("POST", re.compile(paths.PAIRINGS), PAIRING),
-    ("POST", re.compile(rf"{paths.PAIRINGS}/[^/]*"), CODE),
+    ("POST", re.compile(r"/api/v1/session(/password)?"), "sign_in"),
+    ("POST", re.compile(paths.PAIRINGS), "pairing"),
+    ("POST", re.compile(rf"{paths.PAIRINGS}/[^/]*"), "code"),
 )
 
 
@@ -124,13 +145,17 @@ class ProcessMemory(MemoryStorage):
         return True
 
 
+DEFAULTS = RequestLimits()
+
+
 class Limiter:
     """Counts requests. While Redis is away, this process counts alone, without an error.
 
     ``redis_url`` may be None for a single process. Call `close` when done.
     """
 
-    def __init__(self, redis_url: str | None = None) -> None:
+    def __init__(self, redis_url: str | None = None, limits: RequestLimits = DEFAULTS) -> None:
+        self.limits = limits
         self._here = MovingWindowRateLimiter(ProcessMemory())
         self._pool: BlockingConnectionPool | None = None
         self._shared: MovingWindowRateLimiter | None = None
@@ -198,6 +223,7 @@ class RateLimits:
         self._app = app
         self._gate = gate
         self._limiter = limiter
+        self._limits = limiter.limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not scope["path"].startswith("/api/"):
@@ -223,7 +249,7 @@ class RateLimits:
             limit, who = self._limit_for(scope, await self._gate.voucher(connection))
             if who is None:
                 who = address = self._gate.address_name(connection)
-                blocked = await self._limiter.look(BLOCKED, address)
+                blocked = await self._limiter.look(self._limits.blocked, address)
                 if not blocked.allowed:
                     count = blocked
                     raise AddressBlocked(retry_after=blocked.retry_after)
@@ -241,17 +267,18 @@ class RateLimits:
 
     def _limit_for(self, scope: Scope, voucher: Voucher | None) -> tuple[Limit, str | None]:
         """Return the limit of a request, and the credential that it counts for; None means its address."""
-        for method, path, limit in _BY_ROUTE:
+        for method, path, name in _BY_ROUTE:
             if scope["method"] == method and path.fullmatch(scope["path"]):
                 # Everybody can take any number of tickets: a ticket must not give more guesses at passwords.
+                limit: Limit = getattr(self._limits, name)
                 return limit, None if voucher is None or voucher.kind == "ticket" else voucher.name
         if voucher is None:
-            return ANONYMOUS, None
-        return _BY_KIND[voucher.kind], voucher.name
+            return self._limits.anonymous, None
+        return self._limits.of_kind(voucher.kind), voucher.name
 
     async def _refused(self, address: str) -> None:
         """Count a refused request of an address; block the address after too many."""
-        if not (await self._limiter.hit(REFUSED, address)).allowed:
-            blocked = await self._limiter.hit(BLOCKED, address)
+        if not (await self._limiter.hit(self._limits.refused, address)).allowed:
+            blocked = await self._limiter.hit(self._limits.blocked, address)
             if blocked.allowed:
-                logger.warning("address blocked", minutes=BLOCKED.minutes)
+                logger.warning("address blocked", minutes=self._limits.blocked.minutes)

@@ -40,9 +40,10 @@ HTTP is `malformed_request`. Headers of more than {MAX_HEADER_BYTES // 1024} KiB
 closes the connection. A request whose answer has not begun after 30 seconds is cut: 503 `took_too_long`. Repeat a
 command with the same `Idempotency-Key` (the error's `details` have it) to learn whether it was carried out.
 
-**Limits.** Requests to `/api/` are counted in a moving window. A session, an API key or a device has
-{limits.STAFF.amount:,} requests an hour; a ticket has {limits.TICKET.amount} a minute. An address without any of these
-has {limits.ANONYMOUS.amount} a minute. For passwords, pairings and codes the limit is {limits.SIGN_IN.amount} a minute.
+**Limits.** Requests to `/api/` are counted in a moving window. The settings of an installation can change each limit. A
+member of staff (with all sessions), an API key or a device has {limits.STAFF.amount:,} requests an hour; a ticket has
+{limits.TICKET.amount} a minute. An address without any of these has {limits.ANONYMOUS.amount} a minute. For passwords,
+pairings and codes the limit is {limits.SIGN_IN.amount} a minute.
 A counted answer has `X-RateLimit-Limit`, `X-RateLimit-Remaining` and `X-RateLimit-Reset` (seconds since 1970: when one
 more request is allowed). A 429 has the seconds to wait in `Retry-After`.
 

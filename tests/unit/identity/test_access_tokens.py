@@ -65,8 +65,8 @@ def test_expired_token_names_its_session_for_a_grace_period(tokens: AccessTokens
     token = tokens.issue(3, "s1")
     expires_at = tokens.claims(token)["exp"]
     monkeypatch.setattr(time, "time", lambda: expires_at + 59)
-    assert tokens.session_of(token, 60) == "s1"
-    assert tokens.session_of(token, 59) is None
+    assert tokens.owner_of(token, 60) == ("session", "s1")
+    assert tokens.owner_of(token, 59) is None
     monkeypatch.setattr(time, "time", lambda: expires_at + 60)
-    assert tokens.session_of(token, 60) is None
-    assert tokens.session_of("x.y.z", 60) is None
+    assert tokens.owner_of(token, 60) is None
+    assert tokens.owner_of("x.y.z", 60) is None
