@@ -6,8 +6,13 @@ const ORIGIN = "https://clinic.example";
 
 test("signing in leads only to a path of this origin", () => {
   assert.equal(destinationAfterSignIn("/reception?site=2#x", ORIGIN, "/room"), "/reception?site=2#x");
-  for (const wanted of [null, "", "reception", "//evil.example", "/\\evil.example", "https://evil.example/", "javascript:alert(1)", "/\t/evil.example"]) {
-    assert.equal(destinationAfterSignIn(wanted, ORIGIN, "/room"), "/room", String(wanted));
+  assert.equal(destinationAfterSignIn("/%2f/evil.example", ORIGIN, "/room"), "/%2f/evil.example", "a path of our own");
+  const others = ["//evil.example", "/.//evil.example/x", "/a/..//evil.example", "/./\\evil.example", "/%2e//evil.example", "/x/%2E%2e//evil.example"];
+  const odd = ["/\\evil.example", "\\\\evil.example", "/\t/evil.example", "/\n/evil.example", "/.\r\n//evil.example", " //evil.example", "//[", "/\u0000//evil.example/../.."];
+  for (const wanted of [null, "", "reception", ...others, ...odd, "https://evil.example/", "https:evil.example", "javascript:alert(1)", "\tjavascript:alert(1)", "data:text/html,x"]) {
+    const to = new URL(destinationAfterSignIn(wanted, ORIGIN, "/room"), ORIGIN);
+    assert.equal(to.origin, ORIGIN, String(wanted));
+    assert.equal(to.protocol, "https:", String(wanted));
   }
 });
 

@@ -99,5 +99,7 @@ export function goToSignIn() {
 export function destinationAfterSignIn(wanted, origin, home) {
   if (wanted === null || !wanted.startsWith("/")) return home;
   const url = URL.canParse(wanted, origin) ? new URL(wanted, origin) : null;
-  return url !== null && url.origin === origin ? url.pathname + url.search + url.hash : home;
+  // A browser reads a path that begins with two slashes as another host: `/.//evil.example` becomes one.
+  if (url === null || url.origin !== origin || url.pathname.startsWith("//")) return home;
+  return url.pathname + url.search + url.hash;
 }
