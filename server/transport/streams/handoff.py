@@ -198,8 +198,15 @@ class HandOffHttpProtocol(Stallable, HttpToolsProtocol):
             if rest:
                 transport.get_protocol().data_received(rest)
 
+    def _should_upgrade(self) -> bool:
+        """Return whether the request asks for a WebSocket. Any other method than GET is served as if it did not ask."""
+        return self.scope["method"] == "GET" and super()._should_upgrade()
+
     def handle_websocket_upgrade(self) -> None:
         super().handle_websocket_upgrade()
+        if not self.transport.get_protocol().handshake_initiated:  # type: ignore[attr-defined]
+            # The library cannot read the handshake, which our parser has accepted. It would wait for ever.
+            self.send_400_response("Invalid WebSocket handshake received.")
         self.parser = self.flow = None  # type: ignore[assignment]  # they refer back to it: else only a garbage collection frees it
 
 
