@@ -68,7 +68,7 @@ def build_app(
     audit = Audit(database, vault, process_name())
     secret_key = settings.secret_key.get_secret_value()
     identity = build_identity(database, identities, vault, executor, audit, secret_key)
-    gate = Gate(identity, Browsers(secret_key), vault, audit)
+    gate = Gate(identity, Browsers(secret_key), vault, audit, settings.cors_origins)
     web = web_folder()
     public_url = str(settings.public_url) if "public_url" in settings.model_fields_set else None
     context = Context(

@@ -6,29 +6,18 @@ from collections.abc import Sequence
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute
 from starlette.types import Lifespan
 
 from server.transport import pages
 from server.transport.access.limits import Limiter, RateLimits
+from server.transport.access.origins import OwnOrigin
 from server.transport.context import Context
+from server.transport.http.cors import Cors
 from server.transport.http.errors import EXCEPTION_HANDLERS
 from server.transport.http.middleware import AllowedHosts, RequestContext, SoundHeaders, TimeLimit
-from server.transport.http.versions import DEPRECATED, Deprecated, Versions
+from server.transport.http.versions import DEPRECATED, Deprecated, KnownVersions, Versions
 from server.transport.spec import openapi
-
-# The headers that a page of another origin may read.
-EXPOSED = [
-    "Deprecation",
-    "Retry-After",
-    "Sunset",
-    "X-API-Version",
-    "X-RateLimit-Limit",
-    "X-RateLimit-Remaining",
-    "X-RateLimit-Reset",
-    "X-Request-ID",
-]
 
 
 def application(
@@ -50,19 +39,13 @@ def application(
     if allowed_hosts:
         middleware.append(Middleware(AllowedHosts, hosts=list(allowed_hosts)))
     if cors_origins:
-        middleware.append(
-            Middleware(
-                CORSMiddleware,
-                allow_origins=list(cors_origins),
-                allow_methods=["GET", "POST", "PATCH", "DELETE"],
-                allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "X-API-Version"],
-                expose_headers=EXPOSED,
-            )
-        )
+        middleware.append(Middleware(Cors, origins=list(cors_origins)))
     middleware.append(Middleware(Versions, deprecated=deprecated))
     middleware.append(Middleware(TimeLimit, seconds=request_seconds))
     if limiter is not None:
         middleware.append(Middleware(RateLimits, gate=context.gate, limiter=limiter))
+    # Behind the limits, which count these refusals.
+    middleware += [Middleware(KnownVersions), Middleware(OwnOrigin, gate=context.gate)]
     app = Starlette(
         routes=[
             *before,

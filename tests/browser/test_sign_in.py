@@ -59,7 +59,9 @@ def test_sign_in_returns_to_the_requested_page(open_page: Open, seeded: Seed, se
     page.wait_for_url(f"{server.url}/reception?from=bookmark")
 
 
-@pytest.mark.parametrize("wanted", ["https://evil.example/", "//evil.example", "/%5Cevil.example", "javascript:alert(1)"])
+@pytest.mark.parametrize(
+    "wanted", ["https://evil.example/", "//evil.example", "/.//evil.example/x", "/%5Cevil.example", "javascript:alert(1)"]
+)
 def test_sign_in_never_redirects_to_another_host(open_page: Open, seeded: Seed, server: Server, wanted: str) -> None:
     page = open_page(f"/sign-in?next={wanted}", allowed=UNAUTHORISED)
     who = member(seeded, "receptionist")

@@ -18,6 +18,7 @@ from server.store import tables
 from server.transport.http.bodies import MODELS
 from tests.support.server import Server, environment, seed, serving
 
+JSON = {"Content-Type": "application/json"}
 Records = Callable[[], list[tuple[Any, ...]]]
 
 
@@ -137,13 +138,13 @@ pytestmark = pytest.mark.usefixtures("nothing_changed")
     ],
 )  # fmt: skip
 def test_malformed_json_is_refused(admin: httpx.Client, name: str, body: bytes) -> None:
-    assert_refused(admin.post(f"/api/v1/commands/{name}", content=body), 400, "malformed_body")
+    assert_refused(admin.post(f"/api/v1/commands/{name}", content=body, headers=JSON), 400, "malformed_body")
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))
 @pytest.mark.parametrize("body", ["[]", "null", "1", '"x"', "{}", "true"])
 def test_json_that_is_not_a_command_body_is_refused(admin: httpx.Client, name: str, body: str) -> None:
-    error = assert_refused(admin.post(f"/api/v1/commands/{name}", content=body), 422, "invalid_body")
+    error = assert_refused(admin.post(f"/api/v1/commands/{name}", content=body, headers=JSON), 422, "invalid_body")
     assert error["details"]["fields"]
 
 
@@ -307,9 +308,9 @@ def test_get_of_a_command_is_refused(admin: httpx.Client) -> None:
 
 
 def test_too_large_body_is_refused(admin: httpx.Client, seeded: Seed) -> None:
-    answer = admin.post("/api/v1/commands/issue-ticket", content=b"x" * 10_000_000)
+    answer = admin.post("/api/v1/commands/issue-ticket", content=b"x" * 10_000_000, headers=JSON)
     assert_refused(answer, 413, "body_too_large")
-    answer = admin.post("/api/v1/commands/issue-ticket", content=(b"x" * 1000 for _ in range(100)))
+    answer = admin.post("/api/v1/commands/issue-ticket", content=(b"x" * 1000 for _ in range(100)), headers=JSON)
     assert_refused(answer, 413, "body_too_large")
 
 
@@ -347,6 +348,41 @@ def test_cookie_from_a_foreign_origin_is_refused(server: Server, seeded: Seed) -
         assert_refused(answer, 403, "foreign_origin")
         answer = browser.post("/api/v1/commands/call-next", json=body, headers={"Origin": server.url})
         assert_refused(answer, 409, "point_busy")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"}, {"Origin": "http://["}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)  # fmt: skip
+def test_change_from_a_foreign_origin_is_refused_without_a_cookie(
+    server: Server, seeded: Seed, headers: dict[str, str]
+) -> None:
+    """A form of another site cannot sign a browser in as somebody else, nor pair its screen."""
+    member = seeded["staff"][0]
+    sign_in = {"username": member["username"], "password": member["password"]}
+    with server.client() as browser:
+        for path, body in (("/api/v1/session", sign_in), ("/api/v1/session/refresh", {}), ("/api/v1/pairings", {})):
+            answer = browser.post(path, json=body, headers=headers)
+            assert_refused(answer, 403, "foreign_origin")
+            assert "set-cookie" not in answer.headers
+        ticket = f"/live/tickets/{seeded['tickets'][0]['token']}/disagreement"
+        assert_refused(browser.post(ticket, json={"seq": 1}, headers=headers), 403, "foreign_origin")
+        own = {"Origin": server.url, "Sec-Fetch-Site": "same-origin"}
+        assert browser.post("/api/v1/session", json=sign_in, headers=own).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", None]
+)
+def test_form_of_another_site_cannot_sign_in(server: Server, seeded: Seed, kind: str | None) -> None:
+    member = seeded["staff"][0]
+    body = f'{{"username": "{member["username"]}", "password": "{member["password"]}"}}'.encode()
+    with server.client() as browser:
+        answer = browser.post("/api/v1/session", content=body, headers={"Content-Type": kind} if kind else {})
+        assert_refused(answer, 415, "unsupported_media_type")
 
 
 def test_sign_in_does_not_reveal_whether_the_user_exists(server: Server, seeded: Seed) -> None:

@@ -30,6 +30,7 @@ from tests.support.server import Server, environment, seed, serving
 from tests.support.streams import UPGRADE
 
 COMMANDS = "/api/v1/commands/"
+JSON = {"Content-Type": "application/json"}
 ISSUE = COMMANDS + "issue-ticket"
 INSIDE = re.compile(
     r"traceback|\.py\b|site-packages|sqlalchemy|sqlite|mysql|starlette|uvicorn|httptools|h11|pydantic|orjson|"
@@ -180,20 +181,20 @@ BODIES = {
 @pytest.mark.parametrize("what", BODIES)
 @pytest.mark.parametrize("path", [ISSUE, COMMANDS + "add-service", "/api/v1/session", "/api/v1/staff"])
 def test_hostile_body_is_refused(admin: httpx.Client, path: str, what: str) -> None:
-    refused(admin.post(path, content=BODIES[what]), 400, 413, 422)
+    refused(admin.post(path, content=BODIES[what], headers=JSON), 400, 413, 422)
 
 
 def test_repeated_json_key_counts_as_its_last_value(admin: httpx.Client, seeded: Seed, foreign: Seed) -> None:
     """The server authorises and executes the same value of the repeated key."""
     own, other = seeded["queue_ids"][0], foreign["queue_ids"][0]
-    refused(admin.post(ISSUE, content=f'{{"queue_id": {own}, "queue_id": {other}}}'), 404)
+    refused(admin.post(ISSUE, content=f'{{"queue_id": {own}, "queue_id": {other}}}', headers=JSON), 404)
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "gzip, gzip", "zstd"])
 def test_compression_bomb_is_refused_quickly(admin: httpx.Client, encoding: str) -> None:
     bomb = gzip.compress(b" " * 40_000_000)
     began = time.monotonic()
-    refused(admin.post(ISSUE, content=bomb, headers={"Content-Encoding": encoding}), 400, 413, 415)
+    refused(admin.post(ISSUE, content=bomb, headers=JSON | {"Content-Encoding": encoding}), 400, 413, 415)
     assert time.monotonic() - began < 2
 
 
@@ -201,11 +202,16 @@ def test_compression_bomb_is_refused_quickly(admin: httpx.Client, encoding: str)
     "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "x" * 500, "\x7f", ""]
 )
 def test_other_content_type_is_refused(admin: httpx.Client, kind: str) -> None:
-    refused(admin.post(ISSUE, content=b"queue_id=1", headers={"Content-Type": kind}), 400, 415, 422)
+    refused(admin.post(ISSUE, content=b'{"queue_id": 1}', headers={"Content-Type": kind}), 400, 415)
+
+
+JSON_LINE = "Content-Type: application/json"
 
 
 def _head(token: str, *lines: str) -> bytes:
-    return "\r\n".join([f"POST {ISSUE} HTTP/1.1", "Host: x", f"Authorization: Bearer {token}", *lines, "", ""]).encode()
+    return "\r\n".join(
+        [f"POST {ISSUE} HTTP/1.1", "Host: x", f"Authorization: Bearer {token}", JSON_LINE, *lines, "", ""]
+    ).encode()
 
 
 def test_body_of_ten_megabytes_is_refused(server: Server, admin: httpx.Client) -> None:
@@ -382,6 +388,113 @@ def test_hostile_request_line_is_refused(server: Server, line: bytes) -> None:
         assert 400 <= answers[0][0] < 500
 
 
+# Headers
+
+ODD = (
+    b"", b"[", b"http://[", b"http://[::1", b"null", b"\xff\xfe", b"\xb2", b"%ff%00", b",;=", b'"', b"x:a", b"-1",
+    b"9" * 5000, b"Bearer e.e.e", b"[::1]:x",
+)  # fmt: skip
+READ = (
+    "Host", "Origin", "Cookie", "Authorization", "Content-Type", "Content-Length", "Transfer-Encoding", "Accept", "Upgrade",
+    "Accept-Encoding", "If-None-Match", "Idempotency-Key", "Last-Event-ID", "X-API-Version", "X-Request-ID", "Expect",
+    "Range", "X-Forwarded-For", "X-Forwarded-Proto", "Forwarded", "Sec-Fetch-Site", "Sec-WebSocket-Key",
+    "Sec-WebSocket-Version", "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions", "Connection",
+    "Access-Control-Request-Method",
+)  # fmt: skip
+HANDSHAKE = {
+    "Upgrade": b"websocket", "Connection": b"Upgrade", "Sec-WebSocket-Version": b"13",
+    "Sec-WebSocket-Key": b"dGhlIHNhbXBsZSBub25jZQ==",
+}  # fmt: skip
+
+
+def first_status(server: Server, line: str, headers: dict[str, bytes], body: bytes = b"") -> int:
+    """Send a request with raw headers; return the status of the answer, or 0 if the server closes without one."""
+    head = b"".join(b"%b: %b\r\n" % (name.encode(), value) for name, value in headers.items())
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+        connection.sendall(f"{line} HTTP/1.1\r\n".encode() + head + b"\r\n" + body)
+        answer = connection.recv(4096)
+    return int(answer.split()[1]) if answer.startswith(b"HTTP/1.1 ") else 0
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "page",
+        "no page",
+        "query",
+        "sign-in",
+        "refresh",
+        "command",
+        "drawing",
+        "desk report",
+        "ticket report",
+        "stream",
+        "socket",
+    ],
+)
+def test_malformed_header_is_no_fault_of_the_server(server: Server, admin: httpx.Client, seeded: Seed, kind: str) -> None:
+    """The server answers each request, with any malformed value in any header that it reads, and never with a 500."""
+    site, ticket = seeded["site_id"], seeded["tickets"][0]["token"]
+    line = {
+        "page": "GET /",
+        "no page": "GET /nowhere",
+        "query": "GET /api/v1/sites",
+        "sign-in": "POST /api/v1/session",
+        "refresh": "POST /api/v1/session/refresh",
+        "command": f"POST {COMMANDS}recall",
+        "drawing": f"GET /api/v1/tickets/{ticket}/qr.svg",
+        "desk report": f"POST /live/sites/{site}/desk/disagreement",
+        "ticket report": f"POST /live/tickets/{ticket}/disagreement",
+        "stream": f"GET /live/tickets/{ticket}",
+        "socket": f"GET /live/sites/{site}/desk",
+    }[kind]
+    usual = {"Host": b"x", "Cookie": b"nowserving_access=" + admin.headers["Authorization"][7:].encode()}
+    body = b'{"odd": 41}' if line.startswith("POST") else b""
+    usual |= {"Content-Type": b"application/json", "Content-Length": b"%d" % len(body)} if body else {}
+    usual |= HANDSHAKE if kind == "socket" else {}
+    wrong = []
+    for name in READ:
+        for value in ODD:
+            # Without its whole body a request is not at its end: the server waits for it.
+            if name == "Content-Length" and body and not value.strip(b"9"):
+                continue
+            status = first_status(server, line, usual | {name: value}, body)
+            if not 100 <= status < 500:
+                wrong.append((name, value, status))
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {f"X-{each}": b"x" for each in range(140)}, {"X-Long": b"x" * 9000}, {"Content-Length": b"0"},
+        {"Transfer-Encoding": b"chunked"}, {"X-Odd": b"\x01"},
+    ],
+    ids=["many", "long", "a body", "chunks", "a control character"],
+)  # fmt: skip
+def test_malformed_handshake_is_answered(server: Server, seeded: Seed, extra: dict[str, bytes]) -> None:
+    """The server closes no connection without an answer: a proxy would take it for a dead server."""
+    address = f"/live/tickets/{seeded['tickets'][0]['token']}"
+    assert first_status(server, f"GET {address}", {"Host": b"x"} | HANDSHAKE | extra) in (101, 400)
+    assert first_status(server, f"POST {address}", {"Host": b"x"} | HANDSHAKE | extra) in (400, 405)
+
+
+def test_client_that_hangs_up_in_mid_body_is_no_error(server: Server, admin: httpx.Client, seeded: Seed) -> None:
+    token, ticket = admin.headers["Authorization"][7:], seeded["tickets"][0]["token"]
+    before = server.log.read_text()
+    for address in (ISSUE, "/api/v1/session", f"/live/tickets/{ticket}/disagreement"):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+            head = f"POST {address} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n{JSON_LINE}\r\n"
+            connection.sendall(f'{head}Content-Length: 50\r\n\r\n{{"'.encode())
+            time.sleep(0.1)
+    until = time.monotonic() + 5
+    while (said := server.log.read_text()[len(before) :]).count('"status":499') < 3 and time.monotonic() < until:
+        time.sleep(0.05)
+    assert said.count('"status":499') == 3, said
+    assert said.count("\n") == 3, said
+    assert not re.search(r'nowserving_request_seconds_count\{[^}]*status="5', httpx.get(f"{server.url}/metrics").text)
+
+
 # Files
 
 TRAVERSALS = [
@@ -472,9 +585,11 @@ def test_addresses_refuse_ids_of_another_organisation(
         )
         for method in operations:
             if method in ("get", "delete", "patch"):
-                query = "?from=2026-01-01&to=2026-01-02&name=anna" if method == "get" else ""
-                content = b"{}" if method == "patch" else None
-                answer = admin.request(method.upper(), filled + query, content=content)
+                known = {each.get("name") for each in operations[method].get("parameters", [])}
+                query = {"from": "2026-01-01", "to": "2026-01-02", "name": "anna"}
+                asked = {key: value for key, value in query.items() if key in known}
+                body: dict[str, Any] | None = {} if method == "patch" else None
+                answer = admin.request(method.upper(), filled, params=asked, json=body)
                 if filled.startswith(("/display/", "/t/")):
                     continue  # pages, the same for every client
                 refused(answer, 401, 404, 403)

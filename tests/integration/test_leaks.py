@@ -215,7 +215,7 @@ def bad_requests(
             staff.delete(f"/api/v1/sessions/{inside}")
             raw = value.encode()
             for body in (b'{"name": "' + raw, raw, b"[" + raw + b"]"):
-                desk.post(COMMANDS + "issue-ticket", content=body)
+                desk.post(COMMANDS + "issue-ticket", content=body, headers={"Content-Type": "application/json"})
             for wrong in (
                 {"name": value + "\n"}, {"phone": value + "x"}, {"email": f" {value}"}, {"date_of_birth": value + "!"},
                 {"priority": value}, {"needs": [value]}, {"language": value}, {"queue_id": value}, {"party_size": value},

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ import pytest
 from redis import Redis
 
 from server.seeding import Seed
-from server.transport.access import limits
+from server.transport.access import limits, places
 from tests.support.processes import free_port
 from tests.support.redis import redis
 from tests.support.server import SECRETS, Server, environment, seed, serving
@@ -165,6 +167,66 @@ def test_ticket_has_sixty_requests_a_minute(server: Server, seeded: Seed, addres
     with at(server, address, seeded["tickets"][2]["token"]) as neighbour, at(server, address) as guest:
         assert limit_and_rest(neighbour.post("/api/v1/commands/leave", json={})) == (60, 59)
         assert limit_and_rest(guest.get(SITES)) == (60, 59)
+
+
+def test_reports_of_screens_are_counted(server: Server, seeded: Seed, address: str) -> None:
+    """A report counts for the token in its address, which comes in the path, in the query or in a header."""
+    ticket, display = seeded["tickets"][3]["token"], seeded["displays"][0]
+    with at(server, address) as phone:
+        for left in range(59, -1, -1):
+            answer = phone.post(f"/live/tickets/{ticket}/disagreement", json={"seq": 1})
+            assert answer.status_code == 204
+            assert limit_and_rest(answer) == (60, left)
+        assert_limited(phone.post(f"/live/tickets/{ticket}/disagreement", json={"seq": 1}), "too_many_requests")
+        first = phone.post(f"/live/displays/{display['id']}/ack?token={display['token']}", json={"seq": 1})
+        assert first.status_code == 204
+        limit, left = limit_and_rest(first)
+        assert limit == 6_000
+        headers = {"Authorization": f"Bearer {display['token']}"}
+        for path in ("ack", "disagreement"):
+            left -= 1
+            answer = phone.post(f"/live/displays/{display['id']}/{path}", json={"seq": 1}, headers=headers)
+            assert limit_and_rest(answer) == (6_000, left)
+        # An invented token counts for the address, and so does any other path.
+        site = seeded["site_id"]
+        for left, path in enumerate(("tickets/7-nonsense/disagreement", f"sites/{site}/desk/disagreement", "nowhere"), -59):
+            answer = phone.post(f"/live/{path}", json={"seq": 1}, headers={"Cookie": f"nowserving_access={left}"})
+            assert limit_and_rest(answer) == (60, -left)
+        while (answer := phone.post("/live/nowhere", json={})).status_code == 404:
+            pass
+        assert_limited(answer, "too_many_requests")
+
+
+def test_half_sent_reports_of_one_ticket_take_no_place_of_another(server: Server, seeded: Seed, address: str) -> None:
+    tickets = [each["token"] for each in seeded["tickets"]]
+    half = "POST /live/tickets/{} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{{"
+    with ExitStack() as open_ones, at(server, address) as phone:
+        for _ in range(places.PER_CLIENT):
+            connection = open_ones.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=5))
+            connection.sendall(half.format(f"{tickets[0]}/disagreement").encode())
+        until = time.monotonic() + 10
+        while (answer := phone.post(f"/live/tickets/{tickets[0]}/disagreement", json={"seq": 1})).status_code == 204:
+            assert time.monotonic() < until
+        assert_limited(answer, "too_many_requests")
+        assert phone.post(f"/live/tickets/{tickets[2]}/disagreement", json={"seq": 1}).status_code == 204
+    until = time.monotonic() + 10
+    with at(server, address) as phone:  # the places are free again
+        while phone.post(f"/live/tickets/{tickets[0]}/disagreement", json={"seq": 1}).status_code == 429:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+
+
+def test_unknown_version_is_counted(server: Server, address: str) -> None:
+    """Another spelling of the version leads to the same limits."""
+    with at(server, address) as guest:
+        for left, (path, header) in enumerate((("/api/v9/sites", {}), ("/api/sites", {"X-API-Version": "9"})), -59):
+            answer = guest.get(path, headers=header)
+            assert answer.json()["error"]["code"] == "unknown_version"
+            assert limit_and_rest(answer) == (60, -left)
+        assert limit_and_rest(guest.post("/api/session?api_version=1", json={}))[0] == limits.SIGN_IN.amount
+        while guest.get("/api/v9/sites").status_code == 400:
+            pass
+        assert_limited(guest.get("/api/v9/sites"), "too_many_requests")
 
 
 def test_sign_ins_are_counted_separately(server: Server, seeded: Seed, address: str) -> None:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
+import socket
+import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import make_url
 
 from server.seeding import Seed
+from tests.support import databases
 from tests.support.nginx import Proxy, nginx
 from tests.support.screens import sse, websocket
 from tests.support.server import Server, environment, seed, serving
@@ -95,7 +103,7 @@ def test_screens_and_desk_survive_the_kill_of_one_server(
 
 
 def test_refusals_have_the_shape_of_errors(proxy: Proxy, desk: httpx.Client) -> None:
-    too_large = desk.post("/api/v1/commands/call-next", content=b"x" * 200_000)
+    too_large = desk.post("/api/v1/commands/call-next", content=b"x" * 200_000, headers={"Content-Type": "application/json"})
     assert too_large.status_code == 413
     assert too_large.json()["error"]["code"] == "body_too_large"
     assert desk.get("/api/v1/nowhere").json()["error"]["code"] == "not_found"
@@ -134,3 +142,91 @@ def test_pages_are_compressed_and_streams_are_not(proxy: Proxy, seeded: Seed, de
         client.stream("GET", f"/live/displays/{display['id']}") as answer,
     ):
         assert "content-encoding" not in answer.headers
+
+
+@contextmanager
+def busy_desk(desk: httpx.Client, seeded: Seed) -> Iterator[Counter[int]]:
+    """Send commands, one after the other, until the block ends; yield the count of each status."""
+    statuses: Counter[int] = Counter()
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.is_set() or statuses.total() < 20:
+            body = {"point_id": seeded["point_ids"][0]}
+            statuses[desk.post("/api/v1/commands/call-next?preview=true", json=body).status_code] += 1
+
+    with ThreadPoolExecutor(1) as thread:
+        done = thread.submit(work)
+        try:
+            yield statuses
+        finally:
+            over.set()
+        done.result()
+
+
+def report(site_id: int, cookie: str) -> bytes:
+    """Return a desk's report with a malformed origin and an invented cookie, as anybody can send it."""
+    lines = [
+        f"POST /live/sites/{site_id}/desk/disagreement HTTP/1.1", "Host: x", "Origin: http://[",
+        f"Cookie: nowserving_access={cookie}", "Content-Type: application/json", "Content-Length: 10",
+    ]  # fmt: skip
+    return "\r\n".join([*lines, "", '{"seq": 1}']).encode()
+
+
+def all_answers(proxy: Proxy, requests: list[bytes]) -> Counter[int]:
+    """Send requests on one connection, without a wait for the answers; return the count of each status."""
+    ends = requests[-1].replace(b"Host: x", b"Host: x\r\nConnection: close")
+    data = b""
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=30) as connection:
+        connection.sendall(b"".join([*requests[:-1], ends]))
+        while chunk := connection.recv(65_536):
+            data += chunk
+    return Counter(int(each) for each in re.findall(rb"HTTP/1\.1 (\d+) ", data))
+
+
+def test_malformed_requests_of_a_stranger_cost_nobody_else_a_request(proxy: Proxy, seeded: Seed, desk: httpx.Client) -> None:
+    """160 requests in a second: each gets its refusal, and every command of the desk succeeds."""
+    attack = report(seeded["site_id"], "x")
+    with busy_desk(desk, seeded) as statuses, ThreadPoolExecutor(16) as strangers:
+        answers = sum(strangers.map(lambda _: all_answers(proxy, [attack] * 10), range(16)), Counter())
+    assert answers == {403: 160}
+    assert set(statuses) == {200}, statuses
+
+
+def test_fault_of_a_server_costs_nobody_else_a_request(
+    env: dict[str, str], servers: tuple[Server, Server], proxy: Proxy, seeded: Seed, desk: httpx.Client
+) -> None:
+    """A missing table makes one query fail with a 500, on connections that carry the requests of others too."""
+    token = servers[0].sign_in(seeded, "admin")
+    faulty = f"GET /api/v1/api-keys HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+    good = faulty.replace(b"api-keys", b"sites")
+    connection = databases.connect(make_url(env["NOWSERVING_DATABASE_URL"]))
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("RENAME TABLE api_keys TO api_keys_away")
+        with busy_desk(desk, seeded) as statuses, ThreadPoolExecutor(4) as askers:
+            answers = sum(askers.map(lambda _: all_answers(proxy, [faulty] * 8), range(4)), Counter())
+        direct = Proxy(servers[0].port, servers[0].log, servers[0].log)
+        assert all_answers(direct, [faulty, good, faulty, good]) == {500: 2, 200: 2}
+    finally:
+        connection.close()
+    assert answers == {500: 32}
+    assert set(statuses) == {200}, statuses
+
+
+def test_nginx_limits_the_reports_of_screens(proxy: Proxy, seeded: Seed, desk: httpx.Client) -> None:
+    """One sender has a rate, and a number of requests at once, for all posts below /live/."""
+    answers = all_answers(proxy, [report(seeded["site_id"], "fast")] * 640)
+    assert set(answers) == {403, 429}
+    assert 600 <= answers[403] < 640
+    half = report(seeded["site_id"], "slow").replace(b"Length: 10", b"Length: 50")
+    with ExitStack() as open_ones, httpx.Client(base_url=proxy.url, cookies={"nowserving_access": "slow"}) as client:
+        for _ in range(32):
+            sender = open_ones.enter_context(socket.create_connection(("127.0.0.1", proxy.port), timeout=5))
+            sender.sendall(half)
+        until = time.monotonic() + 10
+        while (answer := client.post("/live/nowhere", json={})).status_code != 429:
+            assert time.monotonic() < until
+        assert answer.json()["error"]["code"] == "too_many_requests"
+        assert answer.headers["retry-after"] == "5"
+        assert desk.post(f"/live/sites/{seeded['site_id']}/desk/disagreement", json={"seq": 1}).status_code == 204

@@ -27,6 +27,7 @@ from tests.unit.transport.spec.test_openapi import Checker
 
 Json = dict[str, Any]
 COMMANDS = "/api/v1/commands/"
+JSON = {"Content-Type": "application/json"}
 ROUNDS = 60
 TRIES = 20  # of one command in a round, until it has succeeded
 # Every round begins with these commands. Otherwise only chance would give the other commands a patient.
@@ -219,11 +220,12 @@ def test_commands_are_refused_as_documented(checker: Checker, driving: httpx.Cli
             if "site_id" in body:
                 ours["site_id"] = driven["site_id"]
             for status, code, answer in (
-                (400, "malformed_body", driving.post(path, content=b"{")),
+                (400, "malformed_body", driving.post(path, content=b"{", headers=JSON)),
                 (401, "not_signed_in", nobody.post(path, json=body)),
                 (403, "foreign_origin", cookie.post(path, json=body, headers={"Origin": "https://evil.example"})),
                 (404, "site_not_found", driving.post(path, json=body)),
-                (413, "body_too_large", driving.post(path, content=b" " * 70_000)),
+                (413, "body_too_large", driving.post(path, content=b" " * 70_000, headers=JSON)),
+                (415, "unsupported_media_type", driving.post(path, content=b"{}")),
                 (422, "invalid_body", driving.post(path, json=body | {"nonsense": 1})),
                 (422, "invalid_body", driving.post(path, json=ours, headers={"Idempotency-Key": "x" * 81})),
                 (None, None, clinician.post(path, json=ours)),
@@ -278,11 +280,11 @@ def test_sessions_are_answered_as_documented(checker: Checker, server: Server, s
         for method, where, status, sending in (
             ("get", path, 401, {}),
             ("delete", path, 401, {}),
-            ("post", path, 400, {"content": b""}),
+            ("post", path, 400, {"content": b"", "headers": JSON}),
             ("post", path, 401, {"json": right | {"password": "wrong"}}),
-            ("post", path, 413, {"content": b" " * 70_000}),
+            ("post", path, 413, {"content": b" " * 70_000, "headers": JSON}),
             ("post", path, 422, {"json": {"username": ""}}),
-            ("post", refresh, 400, {"content": b""}),
+            ("post", refresh, 400, {"content": b"", "headers": JSON}),
             ("post", refresh, 401, {"json": {}}),
             ("post", refresh, 401, {"json": {"refresh_token": "nonsense"}}),
             ("post", refresh, 422, {"json": {"refresh_token": 1}}),
@@ -359,7 +361,9 @@ def test_sites_and_boards_are_answered_as_documented(
     path, board = "/api/v1/sites", "/api/v1/sites/{site_id}/board"
     with server.client() as nobody:
         assert documented(checker, "get", path, nobody.get(path))["error"]["code"] == "not_signed_in"
-        assert documented(checker, "get", path, admin.get(path, params=[("a", "1"), ("a", "2")]))["data"]
+        assert documented(checker, "get", path, admin.get(path, params=[("page_size", "1"), ("page_size", "2")]))["data"]
+        refused = documented(checker, "get", path, admin.get(path, params={"page": "2"}))["error"]
+        assert (refused["code"], refused["details"]["field"]) == ("invalid_field", "page")
         for site_id, status in ((seeded["site_id"], 200), (0, 404), (MAX_ID, 404), ("x", 404), (-1, 404), (10**17, 404)):
             answer = admin.get(board.format(site_id=site_id))
             documented(checker, "get", board, answer)

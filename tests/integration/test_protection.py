@@ -137,7 +137,7 @@ def test_endless_headers_are_refused(server: Server) -> None:
 
 
 def test_body_does_not_count_as_headers(desk: httpx.Client) -> None:
-    answer = desk.post(ISSUE, content=b" " * 60_000)
+    answer = desk.post(ISSUE, content=b" " * 60_000, headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "malformed_body")
 
 
@@ -150,9 +150,10 @@ def test_other_methods_are_refused(server: Server, method: str) -> None:
     assert_shape(status, headers, body, body["error"]["code"])
 
 
-def test_cors_admits_only_the_named_origin(server: Server, desk: httpx.Client) -> None:
+def test_cors_admits_only_the_named_origin(server: Server, desk: httpx.Client, seeded: Seed) -> None:
     """The named origin may send and read. The answers to other origins contain no permission."""
-    asking = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "Authorization, X-API-Version"}
+    named = "Authorization, X-API-Version, X-Request-ID"
+    asking = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": named}
     right, wrong = {"Origin": "https://portal.example"}, {"Origin": "https://evil.example"}
     with server.client() as client:
         preflight = client.options("/api/v1/staff/1", headers=asking | right)
@@ -161,7 +162,12 @@ def test_cors_admits_only_the_named_origin(server: Server, desk: httpx.Client) -
         assert "PATCH" in preflight.headers["access-control-allow-methods"]
         refused = client.options("/api/v1/staff/1", headers=asking | wrong)
         assert refused.status_code == 400
+        assert refused.json()["error"]["code"] == "preflight_refused"
         assert "access-control-allow-origin" not in refused.headers
+        member = seeded["staff"][0]
+        body = {"username": member["username"], "password": member["password"]}
+        assert client.post("/api/v1/session", json=body, headers=right).status_code == 200
+        assert client.post("/api/v1/session", json=body, headers=wrong).status_code == 403
         assert "access-control-allow-credentials" not in preflight.headers
     answer = desk.get("/api/v1/sites", headers=right)
     assert answer.headers["access-control-allow-origin"] == right["Origin"]
@@ -313,6 +319,17 @@ def test_request_timeout_does_not_cut_streams(impatient: tuple[dict[str, str], S
 def test_missing_body_times_out(impatient: tuple[dict[str, str], Seed, Server]) -> None:
     _, seeded, server = impatient
     token = server.sign_in(seeded, "receptionist")
-    request = f"POST {ISSUE} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: 50\r\n\r\n{{"
+    head = f"POST {ISSUE} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
+    request = f"{head}Content-Length: 50\r\n\r\n{{"
+    status, headers, body = raw(server, request.encode(), until_closed=False)
+    assert (status, body["error"]["code"], headers["retry-after"]) == (503, "took_too_long", "2")
+
+
+def test_missing_body_of_a_report_times_out(impatient: tuple[dict[str, str], Seed, Server]) -> None:
+    """A screen's report beside its stream has the limit of any request."""
+    _, seeded, server = impatient
+    token = server.sign_in(seeded, "receptionist")
+    head = f"POST /live/sites/{seeded['site_id']}/desk/disagreement HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+    request = f"{head}Content-Type: application/json\r\nContent-Length: 50\r\n\r\n{{"
     status, headers, body = raw(server, request.encode(), until_closed=False)
     assert (status, body["error"]["code"], headers["retry-after"]) == (503, "took_too_long", "2")

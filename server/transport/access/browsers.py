@@ -31,7 +31,7 @@ class Browsers:
             browser_text(browser, self.secret_key),
             LIFE_SECONDS,
             path="/api/",
-            secure=connection.url.scheme == "https",
+            secure=connection.scope["scheme"] == "https",
             httponly=True,
             samesite="strict",
         )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Literal
-from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 
@@ -25,7 +25,9 @@ from server.vault import Vault
 ACCESS_COOKIE = "nowserving_access"
 REFRESH_COOKIE = "nowserving_refresh"
 _PAIRING_SECRET = re.compile(rf"{paths.PAIRINGS}/([A-Za-z0-9_-]{{43}})")
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_LIVE_TICKET = re.compile(r"/live/tickets/([^/]+)/[^/]+")
+_LIVE_DISPLAY = re.compile(r"/live/displays/[^/]+/[^/]+")
+_ORIGIN = re.compile(r"https?://([^/?#@\\\s]+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +47,15 @@ class Voucher:
 
 
 class Gate:
-    """Decides who may come in. One for each process."""
+    """Decides who may come in. One for each process.
 
-    def __init__(self, identity: Identity, browsers: Browsers, vault: Vault, audit: Audit) -> None:
+    ``trusted_origins`` are the other sites whose pages may send changes, without our cookies; ``*`` is any.
+    """
+
+    def __init__(
+        self, identity: Identity, browsers: Browsers, vault: Vault, audit: Audit, trusted_origins: Sequence[str] = ()
+    ) -> None:
+        self._trusted_origins = frozenset(trusted_origins)
         self.browsers = browsers
         self._credentials = identity.credentials
         self._permissions = identity.permissions
@@ -65,7 +73,7 @@ class Gate:
             owner = self._credentials.owner_of(token)
             if owner is not None:
                 return Voucher(*owner)
-        match await self._holder(connection):
+        match await self._holder(connection) or await self._credentials.holder(_token_in_address(connection)):
             case Integration(id=key_id):
                 return Voucher("key", str(key_id))
             case Bearer(kind="ticket", id=visit_id):
@@ -83,12 +91,12 @@ class Gate:
     async def staff(self, connection: HTTPConnection) -> Staff:
         """Return the signed-in member of staff who sends a request.
 
-        Raises `NotSignedIn`, and `ForeignOrigin` when a page of another site sends a change with our cookie.
+        Raises `NotSignedIn`, and `ForeignOrigin` when a page of another site opens a WebSocket with our cookie.
         """
         token, from_cookie = _access_token(connection)
         if token is None:
             raise NotSignedIn()
-        if from_cookie:
+        if from_cookie and connection.scope["type"] == "websocket":
             self.refuse_foreign_origin(connection)
         return await self._credentials.staff(token)
 
@@ -151,12 +159,24 @@ class Gate:
         return f"address:{self._vault.keyed_hash(address_of(connection))}"
 
     def refuse_foreign_origin(self, connection: HTTPConnection) -> None:
-        """Raise `ForeignOrigin` when a browser says that a page of another site sends this change or WebSocket."""
-        changes = connection.scope["type"] == "websocket" or connection.scope["method"] not in _SAFE_METHODS
-        origin = connection.headers.get("origin")
-        if changes and origin is not None and urlsplit(origin).netloc != connection.headers.get("host"):
+        """Raise `ForeignOrigin` when a browser says that a page of another site sends this change or WebSocket.
+
+        A client that is no browser says nothing, and may pass.
+        """
+        if self._is_foreign(connection):
             self._audit.note("foreign-origin", NOBODY, allowed=False)
             raise ForeignOrigin()
+
+    def _is_foreign(self, connection: HTTPConnection) -> bool:
+        headers = connection.headers
+        origin = headers.get("origin")
+        if origin is None:
+            return headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
+        named = _ORIGIN.fullmatch(origin)
+        if named is not None and named[1].lower() == headers.get("host", "").lower():
+            return False
+        trusted = origin in self._trusted_origins or "*" in self._trusted_origins
+        return not trusted or bool({ACCESS_COOKIE, REFRESH_COOKIE} & connection.cookies.keys())
 
     async def _holder(self, connection: HTTPConnection) -> Integration | Bearer | None:
         """Return the holder of the bearer token, unless it is a session's. Each request looks it up once."""
@@ -183,6 +203,15 @@ def _access_token(connection: HTTPConnection) -> tuple[str | None, bool]:
     """Return the access token, and whether it is from the cookie. A bearer token takes precedence."""
     token = _bearer(connection)
     return (token, False) if token is not None else (connection.cookies.get(ACCESS_COOKIE), True)
+
+
+def _token_in_address(connection: HTTPConnection) -> str | None:
+    """Return the token in the address of a screen's report: that of the ticket, or of the display."""
+    path = connection.scope["path"]
+    ticket = _LIVE_TICKET.fullmatch(path)
+    if ticket is not None:
+        return ticket[1]
+    return connection.query_params.get("token") if _LIVE_DISPLAY.fullmatch(path) else None
 
 
 def _bearer(connection: HTTPConnection) -> str | None:

@@ -4,7 +4,8 @@ A request counts for its verified credential. Only a request without one counts 
 Wi-Fi take nothing from reception or a display. An address with many refused requests is blocked for a while; requests with
 a credential pass.
 
-Pages, their files, health and metrics have no limit. Live streams have caps of their own.
+Pages, their files, health and metrics have no limit. Live streams have caps of their own. The reports of screens beside
+their streams are counted like requests of the API, and have few places at once.
 """
 
 from __future__ import annotations
@@ -33,8 +34,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.domain.errors import NowServingError
 from server.transport.access.gate import Gate, Voucher
+from server.transport.access.places import Places
 from server.transport.http import paths
 from server.transport.http.errors import AddressBlocked, TooManyRequests, refusal
+from server.transport.http.middleware import SAFE_METHODS
 
 logger = structlog.get_logger(__name__)
 
@@ -217,16 +220,19 @@ class Limiter:
 
 
 class RateLimits:
-    """Counts each request of the API, shows the count in the headers of the answer, and refuses excess ones with 429."""
+    """Counts each request of the API and each report of a screen, shows the count in the headers of the answer, and refuses
+    excess ones with 429."""
 
     def __init__(self, app: ASGIApp, gate: Gate, limiter: Limiter) -> None:
         self._app = app
         self._gate = gate
         self._limiter = limiter
         self._limits = limiter.limits
+        self._places = Places()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith("/api/"):
+        reports = scope["type"] == "http" and scope["path"].startswith("/live/") and scope["method"] not in SAFE_METHODS
+        if not reports and (scope["type"] != "http" or not scope["path"].startswith("/api/")):
             await self._app(scope, receive, send)
             return
         connection = HTTPConnection(scope)
@@ -256,12 +262,18 @@ class RateLimits:
             count = await self._limiter.hit(limit, who)
             if not count.allowed:
                 raise TooManyRequests(retry_after=count.retry_after)
+            if reports and not self._places.take(who):
+                raise TooManyRequests(retry_after=1)
         except NowServingError as error:
             await refusal(connection, error)(scope, receive, sending)
             if address is not None and not isinstance(error, AddressBlocked):
                 await self._refused(address)
             return
-        await self._app(scope, receive, sending)
+        try:
+            await self._app(scope, receive, sending)
+        finally:
+            if reports:
+                self._places.give_back(who)
         if address is not None and status in (401, 429):
             await self._refused(address)
 

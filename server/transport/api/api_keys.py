@@ -19,7 +19,6 @@ from server.transport.context import Context
 from server.transport.http import bodies, paging, paths
 from server.transport.http.bodies import Body, PlainText
 from server.transport.http.endpoint import NO_STORE, Answer, Endpoints, Tag
-from server.transport.http.errors import ForeignOrigin
 from server.transport.http.fields import Component
 
 
@@ -81,7 +80,7 @@ async def get_api_keys(request: Request) -> paging.Paged[ApiKey]:
     may="manage-api-keys",
     body=NewApiKey,
     example={"name": "Practice software"},
-    refused=(ForeignOrigin, SiteNotFound, Unavailable),
+    refused=(SiteNotFound, Unavailable),
 )
 async def add_api_key(request: Request) -> Response:
     """Make an API key. Only this answer ever shows the key."""
@@ -102,7 +101,7 @@ async def add_api_key(request: Request) -> Response:
     "revoke-api-key",
     Answer("Revoked.", status=204),
     may="manage-api-keys",
-    refused=(ForeignOrigin, ApiKeyNotFound, Unavailable),
+    refused=(ApiKeyNotFound, Unavailable),
 )
 async def revoke_api_key(request: Request) -> Response:
     """Revoke an API key, effective at once."""

@@ -12,7 +12,6 @@ from starlette.responses import Response
 
 from server.domain.errors import (
     CommandIdReused,
-    InvalidField,
     NotAllowed,
     NotSignedIn,
     NowServingError,
@@ -23,7 +22,7 @@ from server.domain.roles import may
 from server.transport.context import Context
 from server.transport.http import bodies, parameters, paths
 from server.transport.http.endpoint import BODY, Answer, Endpoints, Tag
-from server.transport.http.errors import ForeignOrigin, InvalidBody, UnknownCommand
+from server.transport.http.errors import InvalidBody, UnknownCommand
 from server.transport.http.parameters import Json
 
 MAX_KEY = 80
@@ -74,7 +73,7 @@ ENDPOINTS = Endpoints(Tag.COMMANDS)
     "command",
     Answer("Carried out, now or before under this key."),
     parameters=(COMMAND_ID, PREVIEW),
-    refused=(NotSignedIn, NotAllowed, ForeignOrigin, SiteNotFound, *BODY, InvalidField, CommandIdReused, Unavailable),
+    refused=(NotSignedIn, NotAllowed, SiteNotFound, *BODY, CommandIdReused, Unavailable),
 )
 async def post_command(request: Request) -> Response:
     """Carry out a command, once for each ``Idempotency-Key``. The answer has the log's number and the events.

@@ -18,7 +18,6 @@ from server.transport.context import Context
 from server.transport.http import bodies, paths
 from server.transport.http.bodies import Body
 from server.transport.http.endpoint import NO_STORE, PUBLIC, Answer, Endpoints, Tag
-from server.transport.http.errors import ForeignOrigin
 from server.transport.http.fields import Component, Instant
 
 
@@ -92,7 +91,7 @@ async def begin(request: Request) -> Response:
     may="pair-devices",
     body=Pairing,
     example={"device_id": 7_000_000_007},
-    refused=(ForeignOrigin, SiteNotFound, PairingNotFound, Unavailable),
+    refused=(SiteNotFound, PairingNotFound, Unavailable),
     runs=RenewToken,
 )
 async def pair(request: Request) -> Response:

@@ -31,7 +31,6 @@ from server.transport.context import Context
 from server.transport.http import bodies, paging, parameters, paths
 from server.transport.http.bodies import Body
 from server.transport.http.endpoint import NO_STORE, PUBLIC, Answer, Endpoints, Header, Tag, as_json
-from server.transport.http.errors import ForeignOrigin
 from server.transport.http.fields import Component
 
 NewPassword = Annotated[str, Field(min_length=8, max_length=200)]
@@ -141,7 +140,7 @@ async def sign_in(request: Request) -> Response:
     anonymous=True,
     body=Refresh,
     example={},
-    refused=(NotSignedIn, ForeignOrigin, Unavailable),
+    refused=(NotSignedIn, Unavailable),
 )
 async def refresh(request: Request) -> Response:
     """Exchange a refresh token, which is valid once, for new tokens.
@@ -153,7 +152,6 @@ async def refresh(request: Request) -> Response:
     body = await bodies.read(request, Refresh)
     token = body.refresh_token
     if token is None:
-        context.gate.refuse_foreign_origin(request)
         token = request.cookies.get(REFRESH_COOKIE, "")
     return _issued(request, await context.identity.sessions.refresh(token))
 
@@ -175,7 +173,7 @@ async def who_am_i(request: Request) -> Response:
     paths.SESSION,
     "sign-out",
     Answer("Signed out.", status=204),
-    refused=(NotSignedIn, ForeignOrigin, Unavailable),
+    refused=(NotSignedIn, Unavailable),
 )
 async def sign_out(request: Request) -> Response:
     """End the session. The tokens and cookies of the session are no longer valid."""
@@ -194,7 +192,7 @@ async def sign_out(request: Request) -> Response:
     Answer("Changed.", status=204),
     body=PasswordChange,
     example={"old_password": "the password", "new_password": "a better password"},
-    refused=(NotSignedIn, WrongPassword, ForeignOrigin, SignInLocked, Unavailable),
+    refused=(NotSignedIn, WrongPassword, SignInLocked, Unavailable),
 )
 async def change_password(request: Request) -> Response:
     """Change the caller's own password. All other sessions of the caller end."""
@@ -230,7 +228,7 @@ async def get_sessions(request: Request) -> paging.Paged[Session]:
     paths.SESSIONS + "/{session_id}",
     "end-session",
     Answer("Ended.", status=204),
-    refused=(NotSignedIn, ForeignOrigin, SessionNotFound, Unavailable),
+    refused=(NotSignedIn, SessionNotFound, Unavailable),
 )
 async def end_session(request: Request) -> Response:
     """End a session: the caller's own or, for an administrator, any session of the organisation."""
@@ -255,7 +253,7 @@ def _issued(request: Request, tokens: IssuedTokens) -> Response:
         "user": _user(member.id, member.username, member.role),
     }
     response = as_json(body)
-    secure = request.url.scheme == "https"
+    secure = request.scope["scheme"] == "https"
     for name, token, seconds, path in (
         (ACCESS_COOKIE, tokens.access_token, ACCESS_SECONDS, "/"),
         (REFRESH_COOKIE, tokens.refresh_token, None, paths.SESSION),

@@ -18,7 +18,6 @@ from server.transport.context import Context
 from server.transport.http import bodies, paging, paths
 from server.transport.http.bodies import Body, PlainText
 from server.transport.http.endpoint import Answer, Endpoints, Tag
-from server.transport.http.errors import ForeignOrigin
 from server.transport.http.fields import Component
 
 
@@ -72,7 +71,7 @@ async def get_staff(request: Request) -> paging.Paged[Staff]:
     may="manage-staff",
     body=NewStaff,
     example={"username": "ada", "password": "the password", "role": "clinician"},
-    refused=(ForeignOrigin, NameTaken, Unavailable),
+    refused=(NameTaken, Unavailable),
 )
 async def add_staff(request: Request) -> Response:
     """Add a member of staff to the caller's organisation. User names are unique in the whole installation."""
@@ -91,7 +90,7 @@ async def add_staff(request: Request) -> Response:
     may="manage-staff",
     body=StaffChange,
     example={"active": False},
-    refused=(ForeignOrigin, StaffNotFound, LastAdmin, Unavailable),
+    refused=(StaffNotFound, LastAdmin, Unavailable),
 )
 async def change_staff(request: Request) -> Response:
     """Change the role or the password of a member of staff, or whether they may sign in. The member's sessions end."""

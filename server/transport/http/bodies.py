@@ -18,7 +18,7 @@ from starlette.requests import Request
 from server.domain.commands import COMMANDS, Command
 from server.domain.model.hours import DAY_MINUTES
 from server.domain.model.ids import MAX_ID
-from server.transport.http.errors import BodyTooLarge, InvalidBody, MalformedBody
+from server.transport.http.errors import BodyTooLarge, InvalidBody, MalformedBody, UnsupportedMediaType
 
 MAX_BODY_BYTES = 64 * 1024
 MOST_PROBLEMS = 20  # in the answer to one body: a small body can have thousands
@@ -26,6 +26,8 @@ MOST_PROBLEMS = 20  # in the answer to one body: a small body can have thousands
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs"})
 # The answer names an unknown field only if it looks like a field: any other text may be a value in the wrong place.
 _LIKE_A_FIELD = re.compile("[a-z][a-z0-9_]{0,39}")
+_JSON = re.compile(r'application/json(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?', re.IGNORECASE)
+_LENGTH = re.compile("[0-9]{1,18}")
 _JOINERS = frozenset("\u200c\u200d")
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -111,8 +113,11 @@ MODELS: dict[str, type[Body]] = {name: _model_of(command) for name, command in C
 async def read(request: Request, model: type[_Model]) -> _Model:
     """Return the request's body as ``model``.
 
-    Raises `MalformedBody` if it is not JSON, `BodyTooLarge`, and `InvalidBody` with the name of every wrong field.
+    Raises `UnsupportedMediaType` unless it is sent as JSON: a form of another site cannot send that. Raises `MalformedBody`
+    if it is not JSON, `BodyTooLarge`, and `InvalidBody` with the name of every wrong field.
     """
+    if not _JSON.fullmatch(request.headers.get("content-type", "").strip()):
+        raise UnsupportedMediaType()
     raw = await _bytes(request)
     try:
         orjson.loads(raw)  # strict: no NaN, no lone surrogates, valid UTF-8
@@ -150,7 +155,7 @@ def command_from(name: str, body: Body) -> Command:
 
 async def _bytes(request: Request) -> bytes:
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > MAX_BODY_BYTES:
+    if _LENGTH.fullmatch(declared) and int(declared) > MAX_BODY_BYTES:
         raise BodyTooLarge(limit=MAX_BODY_BYTES)
     chunks = bytearray()
     async for chunk in request.stream():

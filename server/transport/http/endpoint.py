@@ -19,10 +19,10 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from server.domain.commands import Command
-from server.domain.errors import NotAllowed, NotSignedIn, NowServingError
+from server.domain.errors import InvalidField, NotAllowed, NotSignedIn, NowServingError
 from server.domain.views import View
-from server.transport.http.errors import BodyTooLarge, InvalidBody, MalformedBody
-from server.transport.http.parameters import Described
+from server.transport.http.errors import BodyTooLarge, ForeignOrigin, InvalidBody, MalformedBody, UnsupportedMediaType
+from server.transport.http.parameters import Described, refuse_unknown
 
 Json = dict[str, Any]
 Handler = Callable[[Request], Awaitable[Any]]
@@ -34,7 +34,7 @@ STAFF: tuple[str, ...] = ("accessToken", "accessCookie")
 DISPLAY = ("displayToken", "displayTokenInQuery")
 PUBLIC: tuple[str, ...] = ()
 
-BODY: Errors = (MalformedBody, BodyTooLarge, InvalidBody)
+BODY: Errors = (UnsupportedMediaType, MalformedBody, BodyTooLarge, InvalidBody)
 
 
 class Tag(Enum):
@@ -118,17 +118,33 @@ class Endpoint:
     def routes(self) -> Iterator[BaseRoute]:
         """Yield the routes that serve this endpoint."""
         handler = _as_json(self.handler) if self.answers[0].type is RETURNED else self.handler
+        if self.in_api:
+            handler = _knowing(handler, self._query())
         yield Route(self.path, handler, methods=[self.method])
         if self.socket is not None:
             yield WebSocketRoute(self.path, self.socket)
+
+    @property
+    def in_api(self) -> bool:
+        """Whether the path is one of the API itself: neither live nor for monitoring."""
+        return self.path.startswith("/api/")
+
+    def _query(self) -> frozenset[str]:
+        """Return the names of all parameters that the query may have."""
+        described = [made for each in self.parameters for made in each.described()]
+        token = {"token"} if self.security == DISPLAY else set()
+        return frozenset({made["name"] for made in described if made["in"] == "query"} | token | {"api_version"})
 
     def returned(self) -> Any:
         """Return the type of the data that the handler returns."""
         return get_type_hints(self.handler, include_extras=True)["return"]
 
     def errors(self) -> list[type[NowServingError]]:
-        """Return the refusals that this endpoint declares, and the refusals that its right, body and parameters imply."""
+        """Return the refusals that this endpoint declares, and those that its method, path, right, body and parameters
+        imply."""
         found: list[type[NowServingError]] = [NotSignedIn, NotAllowed] if self.may else []
+        found += [ForeignOrigin] if self.method != "GET" else []
+        found += [InvalidField] if self.in_api else []
         found += BODY if self.body else ()
         found += self.refused
         return found + [error for each in self.parameters for error in each.refused]
@@ -224,5 +240,15 @@ def as_json(body: object) -> Response:
 def _as_json(handler: Handler) -> Handler:
     async def answer(request: Request) -> Response:
         return as_json(await handler(request))
+
+    return answer
+
+
+def _knowing(handler: Handler, query: frozenset[str]) -> Handler:
+    """Return a handler that refuses every other parameter of the query: else a typing error would ask something else."""
+
+    async def answer(request: Request) -> Any:
+        refuse_unknown(request, query)
+        return await handler(request)
 
     return answer

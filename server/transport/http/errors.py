@@ -52,6 +52,10 @@ class BodyTooLarge(NowServingError):
     """The body is larger than {limit} bytes."""
 
 
+class UnsupportedMediaType(NowServingError):
+    """The body is not sent as JSON. Set the header Content-Type: application/json."""
+
+
 class InvalidBody(NowServingError):
     """{problem}"""
 
@@ -88,11 +92,17 @@ class ForeignOrigin(NotAllowed):
     """A page of another site sent this request."""
 
 
+class PreflightRefused(NowServingError):
+    """Pages of another site may not send this request: {problem}."""
+
+
 STATUS_OF |= {
     MalformedBody: 400,
     BadHeader: 400,
     UnknownVersion: 400,
+    PreflightRefused: 400,
     BodyTooLarge: 413,
+    UnsupportedMediaType: 415,
     InvalidBody: 422,
     TooManyRequests: 429,
     SignInLocked: 429,
@@ -146,7 +156,7 @@ def refusal(connection: HTTPConnection, error: NowServingError) -> Response:
 
 def wants_page(request: Request) -> bool:
     """Return whether a browser asks for a page, rather than a script for data."""
-    for_programs = request.url.path.startswith(("/api/", "/live/", "/static/", "/health", "/metrics"))
+    for_programs = request.scope["path"].startswith(("/api/", "/live/", "/static/", "/health", "/metrics"))
     return not for_programs and "text/html" in request.headers.get("accept", "")
 
 
@@ -179,4 +189,4 @@ async def on_unknown(request: Request, error: Exception) -> Response:
     return error_response(request, 500, "internal_error", INTERNAL_ERROR)
 
 
-EXCEPTION_HANDLERS: dict[Any, Any] = {NowServingError: on_known, HTTPException: on_http, Exception: on_unknown}
+EXCEPTION_HANDLERS: dict[Any, Any] = {NowServingError: on_known, HTTPException: on_http}  # middleware calls `on_unknown`

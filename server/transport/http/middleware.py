@@ -9,12 +9,20 @@ import uuid
 from collections.abc import Iterable, Sequence
 
 import structlog
-from starlette.requests import HTTPConnection
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.audit import arrived
 from server.domain.errors import NowServingError
-from server.transport.http.errors import UNKNOWN_HOST, BadHeader, HeadersTooLarge, TookTooLong, error_response, refusal
+from server.transport.http.errors import (
+    UNKNOWN_HOST,
+    BadHeader,
+    HeadersTooLarge,
+    TookTooLong,
+    error_response,
+    on_unknown,
+    refusal,
+)
 from server.transport.http.metrics import Metrics
 
 access_log = structlog.get_logger("access")
@@ -44,9 +52,13 @@ _ONCE = frozenset(
     {b"authorization", b"host", b"origin", b"content-length", b"content-type", b"idempotency-key", b"x-api-version"}
 )
 _ASCII = frozenset({b"authorization", b"host"})
+# The longest host name has 253 characters, its port five.
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{0,253})(?::[0-9]{0,5})?")
 _OVERRIDES = frozenset({b"x-http-method-override", b"x-http-method", b"x-method-override"})
 FOLLOWED = "nowserving.followed"  # the key in the scope of a request that has become a stream
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "WEBSOCKET"})
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+HUNG_UP = 499  # the status in log and metrics when the client hung up before its answer, as nginx has it
 QUIET = frozenset({"/health", "/health/live", "/health/ready", "/metrics"})
 
 
@@ -54,6 +66,9 @@ class RequestContext:
     """Outermost: binds the request's id, adds the protecting headers, and logs and counts by the route's template.
 
     The path itself is never logged: the path of a ticket is the key to the ticket.
+
+    An unexpected error ends here with a whole answer. uvicorn would close the connection of an error that reached it, and a
+    proxy would lose the next request of somebody else on this connection.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
@@ -82,6 +97,12 @@ class RequestContext:
 
         try:
             await self._app(scope, receive, sending)
+        except ClientDisconnect:
+            status = HUNG_UP  # in mid-body: nobody waits for an answer
+        except Exception as error:
+            if status or scope["type"] != "http":
+                raise  # an answer that has begun cannot be completed: the server cuts it
+            await (await on_unknown(Request(scope), error))(scope, receive, sending)
         finally:
             self._record(scope, status, time.perf_counter() - began)
 
@@ -99,7 +120,7 @@ class RequestContext:
 
 
 class SoundHeaders:
-    """Refuses ambiguous headers, and headers that evade the checks of a proxy."""
+    """Refuses ambiguous headers, a malformed host, and headers that evade the checks of a proxy."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -117,7 +138,7 @@ class TimeLimit:
     """Cuts a request whose answer has not begun in time.
 
     The handler is cancelled and its transaction rolled back. A repeat of the command by its id tells whether it was
-    committed. Streams have no limit.
+    committed. Streams have no limit. Every other request below ``/live/`` has one.
     """
 
     def __init__(self, app: ASGIApp, seconds: float) -> None:
@@ -125,7 +146,7 @@ class TimeLimit:
         self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith("/live/"):
+        if scope["type"] != "http" or (scope["path"].startswith("/live/") and scope["method"] in SAFE_METHODS):
             await self._app(scope, receive, send)
             return
         begun = False
@@ -194,6 +215,8 @@ def _unsound(headers: Iterable[tuple[bytes, bytes]]) -> NowServingError | None:
             seen.add(name)
             if name in _ASCII and not value.isascii():
                 return BadHeader(header=_shown(name), problem="only ASCII is allowed")
+            if name == b"host" and not _HOST.fullmatch(value):
+                return BadHeader(header=_shown(name), problem="this is not a host name")
         elif name in _OVERRIDES:
             return BadHeader(header=_shown(name), problem="the method cannot be overridden")
     return HeadersTooLarge(limit=MAX_HEADER_BYTES) if size > MAX_HEADER_BYTES else None

@@ -1,7 +1,7 @@
 """Query parameters: each is one object that reads its value from a request and describes itself.
 
-A wrong value is refused with the name of the parameter. Unknown parameters are ignored. Of a parameter that is given twice,
-the last value counts.
+A wrong value is refused with the name of the parameter, and so is an unknown parameter of the API. Of a parameter that is
+given twice, the last value counts.
 """
 
 from __future__ import annotations
@@ -20,10 +20,20 @@ from server.domain.model.ids import MAX_ID, site_of
 Json = dict[str, Any]
 DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 LABEL = r"[A-Za-z0-9-]{1,12}"
+_LIKE_A_NAME = re.compile("[A-Za-z_-]{1,40}")
 _WHOLE = re.compile("[0-9]{1,16}")
 _ID: Json = {"type": "integer", "minimum": 1, "maximum": MAX_ID}
 _DAY: Json = {"type": "string", "format": "date", "pattern": f"^{DAY}$"}
 _Word = TypeVar("_Word", bound=str)
+
+
+def refuse_unknown(request: Request, known: Collection[str]) -> None:
+    """Raise `InvalidField` if the query has a parameter that is not among the ``known`` names."""
+    for name in request.query_params:
+        if name not in known:
+            # Any other text may be a secret in the wrong place.
+            shown = name if _LIKE_A_NAME.fullmatch(name) else "(unknown)"
+            raise InvalidField(field=shown, problem="this address has no such parameter")
 
 
 class Described(Protocol):

@@ -20,6 +20,7 @@ from server.transport.http.errors import UnknownVersion, refusal
 VERSIONS = ("1",)
 _IN_PATH = re.compile(r"/api/v([0-9]{1,9})(?=/|$)")
 _UNVERSIONED = frozenset({"/api/openapi.json"})
+_UNKNOWN = "nowserving.unknown_version"  # the key in the scope of a request that names an unknown version
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,10 @@ DEPRECATED: tuple[Deprecated, ...] = ()
 
 
 class Versions:
-    """Refuses an unknown version, completes a path without a version, and announces removals in answers."""
+    """Completes a path without a version, and announces removals in answers.
+
+    `KnownVersions` refuses an unknown version, behind the rate limits: they count by the completed path.
+    """
 
     def __init__(self, app: ASGIApp, deprecated: Sequence[Deprecated] = DEPRECATED) -> None:
         self._app = app
@@ -59,12 +63,9 @@ class Versions:
         named = [in_path[1]] if in_path else []
         named += connection.headers.getlist("x-api-version")
         named += connection.query_params.getlist("api_version")
-        for version in named:
-            if version not in VERSIONS or version != named[0]:
-                error = UnknownVersion(versions=list(VERSIONS))
-                await refusal(connection, error)(scope, receive, send)
-                return
-        if named and in_path is None and path not in _UNVERSIONED:
+        if not {*named} <= {*VERSIONS} or len({*named}) > 1:
+            scope[_UNKNOWN] = True
+        elif named and in_path is None and path not in _UNVERSIONED:
             scope["path"] = f"/api/v{named[0]}/{path.removeprefix('/api/')}"
         if not self._deprecated:
             await self._app(scope, receive, send)
@@ -79,3 +80,16 @@ class Versions:
             await send(message)
 
         await self._app(scope, receive, sending)
+
+
+class KnownVersions:
+    """Refuses a request in which `Versions` has found an unknown version, or two that differ."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if _UNKNOWN in scope:
+            await refusal(HTTPConnection(scope), UnknownVersion(versions=list(VERSIONS)))(scope, receive, send)
+            return
+        await self._app(scope, receive, send)

@@ -4,8 +4,8 @@ A new endpoint, command, event or error is in the document by itself. `server.tr
 events of a command from its rule: the classes that its branch of `server.domain.rules.decisions.decide` names, and the
 functions that this branch calls. The cells of a view are described in `server.transport.spec.cells`.
 
-The server accepts more than the document promises, for example any text in ``last_event_id`` and unknown query parameters.
-The document does not forbid these: every promise and every refusal in it must be true.
+The server accepts more than the document promises, for example any text in ``last_event_id``. The document does not forbid
+these: every promise and every refusal in it must be true.
 """
 
 from __future__ import annotations
@@ -184,7 +184,11 @@ class _Document:
         quiet = endpoint.path in QUIET
         responses = {str(each.status): self._answer(each, endpoint) for each in endpoint.answers}
         responses |= self.refusals.of(
-            kinds, in_api=endpoint.stream is None and not quiet, hosts=not quiet, in_path="{" in endpoint.path
+            kinds,
+            in_api=endpoint.in_api,
+            limited=endpoint.in_api or endpoint.method != "GET",
+            hosts=not quiet,
+            in_path="{" in endpoint.path,
         )
         about = f"{inspect.cleandoc(endpoint.about)}{f' Roles: {who(endpoint.may)}.' if endpoint.may else ''}"
         more: Json = dict(endpoint.details or {})
@@ -273,8 +277,7 @@ class _Document:
             security=_security((*STAFF, *(scheme for role, scheme in others.items() if role in may))),
             parameters=[{"$ref": f"#/components/parameters/{each}"} for each in ("IdempotencyKey", "Preview")],
             requestBody=_request(command.__name__, schema.get("examples", [None])[0]),
-            responses={"200": done}
-            | self.refusals.of([each for each in declared if each is not UnknownCommand], in_api=True),
+            responses={"200": done} | self.refusals.of([each for each in declared if each is not UnknownCommand]),
         )
 
     def _command_answer(self, happened: list[type[Event]], *, known: bool) -> Json:

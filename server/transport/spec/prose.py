@@ -14,9 +14,9 @@ has the events that happened and the number of the last one in the site's log. S
 cells.
 
 **Signing in.** `POST /api/v1/session` returns an access token, valid for {ACCESS_SECONDS // 60} minutes. Send it as
-`Authorization: Bearer ...`. The same answer sets it as a cookie for browsers. A change that comes with the cookie is
-refused when the browser reports that a page of another site sent it. Displays, kiosks and tickets have tokens of their
-own.
+`Authorization: Bearer ...`. The same answer sets it as a cookie for browsers. Displays, kiosks and tickets have tokens of
+their own. Every change, with or without a credential, is refused when the browser reports that a page of another site
+sent it (`Origin`, `Sec-Fetch-Site`).
 
 **At most once.** Send an `Idempotency-Key` with a command. When the answer is lost, repeat the command with the same
 key: the server carries it out at most once, and returns the first answer for a day.
@@ -24,9 +24,9 @@ key: the server carries it out at most once, and returns the first answer for a 
 **Ids.** Every id names its site: it is `site_id * 1000000000 + n`. All ids of one body belong to one site. A record of
 another organisation is answered like a record that does not exist.
 
-**Bodies.** UTF-8 JSON, whatever `Content-Type` says, of at most {bodies.MAX_BODY_BYTES // 1024} KiB. The server refuses
-an unknown field, a number in place of a text, and `1.0` in place of an integer. Of a key that is given twice, the last
-value counts. Unknown query parameters are ignored.
+**Bodies.** UTF-8 JSON of at most {bodies.MAX_BODY_BYTES // 1024} KiB, with `Content-Type: application/json`. The server
+refuses an unknown field, a number in place of a text, and `1.0` in place of an integer. Of a key that is given twice, the
+last value counts. Below `/api/`, an unknown query parameter is refused with its name.
 
 **Lists** are paged: send `page_size`, and as `after` the `next` of the page before. `total` is exact up to
 {COUNTED_AT_MOST:,}; beyond, `total_is_capped` is true.
@@ -40,10 +40,10 @@ HTTP is `malformed_request`. Headers of more than {MAX_HEADER_BYTES // 1024} KiB
 closes the connection. A request whose answer has not begun after 30 seconds is cut: 503 `took_too_long`. Repeat a
 command with the same `Idempotency-Key` (the error's `details` have it) to learn whether it was carried out.
 
-**Limits.** Requests to `/api/` are counted in a moving window. The settings of an installation can change each limit. A
-member of staff (with all sessions), an API key or a device has {limits.STAFF.amount:,} requests an hour; a ticket has
-{limits.TICKET.amount} a minute. An address without any of these has {limits.ANONYMOUS.amount} a minute. For passwords,
-pairings and codes the limit is {limits.SIGN_IN.amount} a minute.
+**Limits.** Requests to `/api/` and posts to `/live/` are counted in a moving window. The settings of an installation can
+change each limit. A member of staff (with all sessions), an API key or a device has {limits.STAFF.amount:,} requests an
+hour; a ticket has {limits.TICKET.amount} a minute. An address without any of these has {limits.ANONYMOUS.amount} a minute.
+For passwords, pairings and codes the limit is {limits.SIGN_IN.amount} a minute.
 A counted answer has `X-RateLimit-Limit`, `X-RateLimit-Remaining` and `X-RateLimit-Reset` (seconds since 1970: when one
 more request is allowed). A 429 has the seconds to wait in `Retry-After`.
 

@@ -42,7 +42,8 @@ _OUTSIDE_THE_TREE = (
     Code("internal_error", 500, INTERNAL_ERROR),
 )
 _ANYWHERE = (BadHeader, HeadersTooLarge)
-_IN_THE_API = (UnknownVersion, TooManyRequests, AddressBlocked, TookTooLong)
+_IN_THE_API = (UnknownVersion,)
+_LIMITED = (TooManyRequests, AddressBlocked, TookTooLong)
 _RETRY_AFTER: Json = {"description": "Seconds to wait.", "required": True, "schema": text(pattern="^[0-9]+$")}
 
 
@@ -95,13 +96,22 @@ class Refusals:
     def __init__(self) -> None:
         self.components: dict[str, Json] = {}
 
-    def of(self, kinds: Sequence[type[NowServingError]], *, in_api: bool, hosts: bool = True, in_path: bool = False) -> Json:
+    def of(
+        self,
+        kinds: Sequence[type[NowServingError]],
+        *,
+        in_api: bool = True,
+        limited: bool = True,
+        hosts: bool = True,
+        in_path: bool = False,
+    ) -> Json:
         """Return the responses of these refusals by status, with the refusals of the whole application.
 
-        ``in_api`` adds those of the whole API. ``hosts`` says whether the path is served under the installation's own host
-        names only, ``in_path`` whether a malformed parameter of the path makes it an unknown path.
+        ``in_api`` adds those of the whole API, ``limited`` those of the limits on rate and time. ``hosts`` says whether the
+        path is served under the installation's own host names only, ``in_path`` whether a malformed parameter of the path
+        makes it an unknown path.
         """
-        kinds = tuple(dict.fromkeys([*kinds, *_ANYWHERE, *(_IN_THE_API if in_api else ())]))
+        kinds = tuple(dict.fromkeys([*kinds, *_ANYWHERE, *(_IN_THE_API if in_api else ()), *(_LIMITED if limited else ())]))
         by_status: dict[int, dict[str, Code]] = {}
         outside = [*([HOST] if hosts else []), MALFORMED]
         for each in [*outside, *map(code_of, kinds), *([NO_PATH] if in_path else [])]:
@@ -109,7 +119,7 @@ class Refusals:
         names = {code_of(kind).code: kind.__name__ for kind in kinds}
         found = {}
         for status, several in sorted(by_status.items()):
-            response = response_of(status, list(several.values()), counted=in_api)
+            response = response_of(status, list(several.values()), counted=limited)
             name = "Or".join(names.get(code, code.title().replace("_", "")) for code in several)
             if len(several) > 2:
                 name = f"Several{status}"

@@ -26,7 +26,6 @@ from server.live.stream import SESSION
 from server.transport.context import Context
 from server.transport.http import paths
 from server.transport.http.endpoint import DISPLAY, PUBLIC, STAFF, Answer, Endpoints, Errors, Tag
-from server.transport.http.errors import ForeignOrigin
 from server.transport.http.parameters import Json
 from server.transport.streams import feedback
 from server.transport.streams.admission import Admission
@@ -87,7 +86,7 @@ class LastPosition:
 
 
 ENDPOINTS = Endpoints(Tag.LIVE)
-_NOTED = Answer("Noted.", status=204, counted=False)
+_NOTED = Answer("Noted.", status=204)
 _BY_DISPLAY = "By the display's own token."
 _BY_TICKET = "The ticket's token, which is in the address, is the only key."
 
@@ -144,7 +143,7 @@ def _add(
         security=security,
         body=feedback.Disagreement,
         example={"seq": 41},
-        refused=(*(each for each in refused if each is not PointNotFound), ForeignOrigin, Unavailable),
+        refused=(*(each for each in refused if each is not PointNotFound), Unavailable),
     )(feedback.taking(feedback.Disagreement, admit))
 
 
@@ -191,6 +190,6 @@ ENDPOINTS.add(
     security=DISPLAY,
     body=feedback.Ack,
     example={"seq": 41, "muted": False, "version": "1.0"},
-    refused=(NotSignedIn, NotAllowed, ForeignOrigin, Unavailable),
+    refused=(NotSignedIn, NotAllowed, Unavailable),
     details={"x-event": {"$ref": f"#/components/schemas/{DisplayReported.__name__}"}},  # the event that it may cause
 )(feedback.taking(feedback.Ack, admit_display))

@@ -27,7 +27,7 @@ from server.domain.commands import (
 from server.domain.model.ids import MAX_ID
 from server.transport.http import bodies
 from server.transport.http.bodies import MAX_BODY_BYTES, MODELS, Body, command_from, read
-from server.transport.http.errors import BodyTooLarge, InvalidBody, MalformedBody
+from server.transport.http.errors import BodyTooLarge, InvalidBody, MalformedBody, UnsupportedMediaType
 from tests.support.extent import examples
 from tests.support.worlds import SITE_ID, an_id
 
@@ -203,6 +203,9 @@ def is_optional(name: str, field: str) -> bool:
     return field in OPTIONAL.get(name, ())
 
 
+JSON = (b"content-type", b"application/json")
+
+
 def request(chunks: Iterable[bytes], headers: dict[str, str] | None = None) -> Request:
     """Return a real request whose body arrives in these pieces."""
     messages: list[Message] = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
@@ -212,7 +215,9 @@ def request(chunks: Iterable[bytes], headers: dict[str, str] | None = None) -> R
     async def receive() -> Message:
         return next(arriving)
 
-    raw = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
+    raw = [
+        (name.encode(), value.encode()) for name, value in ({"content-type": "application/json"} | (headers or {})).items()
+    ]
     return Request({"type": "http", "method": "POST", "path": "/", "headers": raw}, receive)
 
 
@@ -603,7 +608,7 @@ async def test_declared_size_is_refused_before_the_body_is_read() -> None:
     async def receive() -> Message:
         raise AssertionError("nothing is to be read")
 
-    headers = [(b"content-length", str(MAX_BODY_BYTES + 1).encode())]
+    headers = [JSON, (b"content-length", str(MAX_BODY_BYTES + 1).encode())]
     sent = Request({"type": "http", "method": "POST", "path": "/", "headers": headers}, receive)
     with pytest.raises(BodyTooLarge):
         await read(sent, MODELS["call-next"])
@@ -618,13 +623,13 @@ async def test_endless_body_is_cut() -> None:
         return {"type": "http.request", "body": b" " * 1024, "more_body": True}
 
     with pytest.raises(BodyTooLarge):
-        await read(Request({"type": "http", "method": "POST", "path": "/", "headers": []}, receive), MODELS["call-next"])
+        await read(Request({"type": "http", "method": "POST", "path": "/", "headers": [JSON]}, receive), MODELS["call-next"])
     assert received <= MAX_BODY_BYTES // 1024 + 2
 
 
 @pytest.mark.parametrize("length", ["-1", "x", "1e9", "", "0x10", "٩" * 3])
 async def test_malformed_length_is_ignored(length: str) -> None:
-    headers = [(b"content-length", length.encode("utf-8"))]
+    headers = [JSON, (b"content-length", length.encode("utf-8"))]
     messages = iter([{"type": "http.request", "body": json.dumps(FULL["call-next"]).encode(), "more_body": False}])
 
     async def receive() -> Message:
@@ -679,7 +684,7 @@ async def read_json(name: str, body: dict[str, object]) -> Body:
     async def receive() -> dict[str, object]:
         return {"type": "http.request", "body": raw, "more_body": False}
 
-    return await read(Request({"type": "http", "headers": []}, receive), MODELS[name])
+    return await read(Request({"type": "http", "headers": [JSON]}, receive), MODELS[name])
 
 
 def test_refused_characters_are_exactly_the_characters_that_make_a_text_invalid() -> None:
@@ -704,3 +709,25 @@ def test_refused_characters_are_exactly_the_characters_that_make_a_text_invalid(
     assert {"\x00", "\u202e", "\ufeff", "\U000e0001"} <= set(never)
     assert {" ", "\u00a0", "\u3000"} <= set(at_an_end)
     assert "\u200d" not in never, "a joiner is a letter of names"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["application/json", "Application/JSON", "application/json; charset=utf-8", 'application/json;charset="UTF-8"'],
+)
+async def test_json_is_read_as_json(kind: str) -> None:
+    assert await read(request([b'{"point_id": 1}'], {"content-type": kind}), MODELS["call-next"])
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=application/json", "*/*",
+        "text/plain; application/json", "application/json, text/plain", "application/json; charset=utf-16",
+        "application/jsonx",
+    ],
+)  # fmt: skip
+async def test_body_of_another_media_type_is_refused(kind: str) -> None:
+    """A form of another site can send most of these without a question to this server."""
+    with pytest.raises(UnsupportedMediaType):
+        await read(request([b'{"point_id": 1}'], {"content-type": kind}), MODELS["call-next"])

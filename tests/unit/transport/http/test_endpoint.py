@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from typing import TypedDict
 
 import httpx
@@ -16,9 +17,11 @@ from server.domain.errors import InvalidField, NotAllowed, NotSignedIn, PointNot
 from server.transport.http import parameters
 from server.transport.http.bodies import Body
 from server.transport.http.endpoint import BODY, Answer, Endpoint, Endpoints, Tag, data
+from server.transport.http.errors import EXCEPTION_HANDLERS, ForeignOrigin
 from server.transport.spec import openapi
 
 DOCUMENTED = [endpoint for module in openapi.MODULES for endpoint in module]
+IN_THE_API = [each for each in DOCUMENTED if each.in_api]
 WITH_A_RIGHT = [each for each in DOCUMENTED if each.may and each.tag is not Tag.LIVE]
 
 
@@ -57,6 +60,18 @@ async def test_a_decorated_handler_is_the_handler_itself() -> None:
     assert (endpoint.handler, endpoint.about, endpoint.tag) == (say, "Say a word.", Tag.SITES)
 
 
+@pytest.mark.parametrize("endpoint", IN_THE_API, ids=lambda each: f"{each.method} {each.path}")
+async def test_unknown_parameter_of_the_query_is_refused_by_name(endpoint: Endpoint) -> None:
+    """The refusal comes before the handler, which has no context here. The name of a parameter may be a secret."""
+    app = Starlette(routes=list(endpoint.routes()), exception_handlers=EXCEPTION_HANDLERS)
+    path = re.sub(r"\{\w+:id\}", "7", endpoint.path).replace("{name}", "recall")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client:
+        for query, field in (("page=2", "page"), ("Page_size=2", "Page_size"), ("d7-secret=1", "(unknown)"), ("x", "x")):
+            answer = await client.request(endpoint.method, f"{path}?api_version=1&{query}=")
+            assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid_field")
+            assert answer.json()["error"]["details"]["field"] == field
+
+
 def test_refusals_follow_from_the_right_the_body_and_the_parameters() -> None:
     async def say(_: Request) -> Response:
         return Response()
@@ -74,7 +89,7 @@ def test_refusals_follow_from_the_right_the_body_and_the_parameters() -> None:
         body=_Word,
         refused=(PointNotFound,),
     )
-    assert endpoint.errors() == [NotSignedIn, NotAllowed, *BODY, PointNotFound, InvalidField]
+    assert endpoint.errors() == [NotSignedIn, NotAllowed, ForeignOrigin, *BODY, PointNotFound, InvalidField]
 
 
 @pytest.mark.parametrize("endpoint", WITH_A_RIGHT, ids=lambda each: each.name)

@@ -35,7 +35,9 @@ from server.transport.http.errors import (
     ForeignOrigin,
     InvalidBody,
     MalformedBody,
+    PreflightRefused,
     UnknownCommand,
+    UnsupportedMediaType,
     error_response,
     on_http,
     on_known,
@@ -65,6 +67,7 @@ def below(kind: type[NowServingError]) -> list[type[NowServingError]]:
     ("kind", "status"),
     [
         (MalformedBody, 400),
+        (PreflightRefused, 400),
         (NotSignedIn, 401),
         (SignInFailed, 401),
         (NotAllowed, 403),
@@ -76,6 +79,7 @@ def below(kind: type[NowServingError]) -> list[type[NowServingError]]:
         (EntryNotCalled, 409),
         (PointBusy, 409),
         (BodyTooLarge, 413),
+        (UnsupportedMediaType, 415),
         (CommandIdReused, 422),
         (InvalidField, 422),
         (InvalidBody, 422),
@@ -214,4 +218,4 @@ def test_error_without_a_request_id_has_the_common_shape() -> None:
 
 
 def test_handlers_cover_every_class_of_error() -> None:
-    assert {NowServingError: on_known, HTTPException: on_http, Exception: on_unknown} == EXCEPTION_HANDLERS
+    assert {NowServingError: on_known, HTTPException: on_http} == EXCEPTION_HANDLERS

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.transport.http.middleware import MAX_HEADER_BYTES, SoundHeaders, TimeLimit
+from server.transport.http.metrics import Metrics
+from server.transport.http.middleware import MAX_HEADER_BYTES, RequestContext, SoundHeaders, TimeLimit
 
 SECONDS = 0.05
 
@@ -65,6 +67,11 @@ async def test_streams_are_not_cut() -> None:
     assert sent[-1]["body"] == b"done"
 
 
+async def test_late_answer_to_the_report_of_a_screen_is_cut() -> None:
+    sent = await asked(TimeLimit(answering(before=5), SECONDS), path="/live/tickets/x/disagreement", method="POST")
+    assert sent[0]["status"] == 503
+
+
 async def test_timeout_of_the_application_is_not_answered_as_a_cut() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         raise TimeoutError("of something else")
@@ -86,6 +93,12 @@ async def test_timeout_of_the_application_is_not_answered_as_a_cut() -> None:
         ([(b"content-type", b"a"), (b"content-type", b"b")], 400),
         ([(b"x-api-version", b"1"), (b"x-api-version", b"1")], 400),
         ([(b"host", b"caf\xe9")], 400),
+        *(
+            ([(b"host", host)], 400)
+            for host in (b"[", b"]", b"[::1", b"x:y", b"a@b", b"a b", b"a/b", b"x:123456", b"x" * 300)
+        ),
+        ([(b"host", b"x" * 254)], 400),
+        *(([(b"host", host)], 200) for host in (b"", b"x", b"a-b.example:8443", b"127.0.0.1:1", b"[::1]:80", b"a_b")),
         ([(b"x-http-method-override", b"")], 400),
     ],
 )
@@ -100,3 +113,50 @@ async def test_refusal_names_the_header_and_not_its_value() -> None:
     error = json.loads(sent[1]["body"])["error"]
     assert (error["code"], error["details"]["header"]) == ("bad_header", "Authorization")
     assert "cret" not in sent[1]["body"].decode()
+
+
+class Seen:
+    """The metrics, of which the middleware needs one."""
+
+    def __init__(self) -> None:
+        self.requests = self
+        self.statuses: list[str] = []
+
+    def labels(self, _route: str, _method: str, status: str) -> Seen:
+        self.statuses.append(status)
+        return self
+
+    def observe(self, _seconds: float) -> None:
+        return
+
+
+def failing(error: Exception, begun: bool = False) -> ASGIApp:
+    """Return an application that fails before or after the begin of its answer."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if begun:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise error
+
+    return app
+
+
+async def test_unexpected_error_is_answered_whole() -> None:
+    """The error does not reach the server, which would close the connection."""
+    seen = Seen()
+    sent = await asked(RequestContext(failing(RuntimeError("inside")), cast(Metrics, seen)))
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+    assert (sent[0]["status"], seen.statuses) == (500, ["500"])
+    assert {name for name, _ in sent[0]["headers"]} >= {b"content-length", b"x-request-id", b"x-content-type-options"}
+    assert json.loads(sent[1]["body"])["error"]["code"] == "internal_error"
+
+
+async def test_answer_that_has_begun_is_not_completed_after_an_error() -> None:
+    with pytest.raises(RuntimeError):
+        await asked(RequestContext(failing(RuntimeError("inside"), begun=True), cast(Metrics, Seen())))
+
+
+async def test_client_that_hangs_up_is_no_error() -> None:
+    seen = Seen()
+    assert await asked(RequestContext(failing(ClientDisconnect()), cast(Metrics, seen))) == []
+    assert seen.statuses == ["499"]

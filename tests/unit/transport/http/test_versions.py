@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from server.transport.http.versions import DEPRECATED, Deprecated, Versions
+from server.transport.http.versions import DEPRECATED, Deprecated, KnownVersions, Versions
 
 SINCE = datetime(2026, 3, 1, tzinfo=UTC)
 SUNSET = datetime(2026, 12, 31, 23, 59, 59, tzinfo=timezone(timedelta(hours=1)))
@@ -27,7 +27,7 @@ def an_app(*deprecated: Deprecated) -> httpx.AsyncClient:
         Route("/api/v1/others", endpoint),
         Route("/things", endpoint),
     ]
-    app = Starlette(routes=routes, middleware=[Middleware(Versions, deprecated=deprecated)])
+    app = Starlette(routes=routes, middleware=[Middleware(Versions, deprecated=deprecated), Middleware(KnownVersions)])
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x")
 
 
