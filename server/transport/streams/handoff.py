@@ -204,7 +204,7 @@ class HandOffHttpProtocol(Stallable, HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         super().handle_websocket_upgrade()
-        if not self.transport.get_protocol().handshake_initiated:  # type: ignore[attr-defined]
+        if not self.transport.get_protocol().handshake_initiated:
             # The library cannot read the handshake, which our parser has accepted. It would wait for ever.
             self.send_400_response("Invalid WebSocket handshake received.")
         self.parser = self.flow = None  # type: ignore[assignment]  # they refer back to it: else only a garbage collection frees it
