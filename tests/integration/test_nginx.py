@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import ssl
 import threading
 import time
 from collections import Counter
@@ -16,6 +17,8 @@ from pathlib import Path
 import httpx
 import pytest
 from sqlalchemy import make_url
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
 
 from server.seeding import Seed
 from tests.support import databases
@@ -230,3 +233,100 @@ def test_nginx_limits_the_reports_of_screens(proxy: Proxy, seeded: Seed, desk: h
         assert answer.json()["error"]["code"] == "too_many_requests"
         assert answer.headers["retry-after"] == "5"
         assert desk.post(f"/live/sites/{seeded['site_id']}/desk/disagreement", json={"seq": 1}).status_code == 204
+
+
+# Cookies. They depend on the route of the browser: TLS or plain HTTP.
+
+PLAIN_NAMES = {"nowserving_access", "nowserving_refresh", "nowserving_browser"}
+TLS_NAMES = {f"__Host-{name}" for name in PLAIN_NAMES}
+
+
+def unverified() -> ssl.SSLContext:
+    """Return a TLS client that accepts the test's own certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def cookies_of(answer: httpx.Response) -> dict[str, str]:
+    """Return the cookies that an answer sets or deletes, by name."""
+    return {each.partition("=")[0]: each for each in answer.headers.get_list("set-cookie")}
+
+
+def signed_in(client: httpx.Client, seeded: Seed, **headers: str) -> httpx.Response:
+    member = next(each for each in seeded["staff"] if each["role"] == "receptionist")
+    body = {"username": member["username"], "password": member["password"]}
+    answer = client.post("/api/v1/session", json=body, headers=headers)
+    assert answer.status_code == 200, answer.text
+    return answer
+
+
+def test_cookies_are_bound_to_the_host_as_soon_as_the_route_is_tls(sqlite_url: str, tmp_path: Path) -> None:
+    env = environment(sqlite_url)
+    seeded = seed(env, points=1, tickets=1, displays=1)
+    context = unverified()
+    with serving(env, tmp_path) as server, nginx(tmp_path, [server.port], trusted="127.0.0.3") as proxy:
+        over_tls = f"https://127.0.0.1:{proxy.tls_port}"
+        stream = f"127.0.0.1:{proxy.tls_port}/live/sites/{seeded['site_id']}/desk"
+
+        with httpx.Client(base_url=over_tls, verify=context) as client:
+            cookies = cookies_of(signed_in(client, seeded))
+            assert set(cookies) == TLS_NAMES
+            for cookie in cookies.values():
+                attributes = {each.strip().lower() for each in cookie.split(";")[1:]}
+                assert {"secure", "httponly", "samesite=strict", "path=/"} <= attributes
+                assert not any(each.startswith("domain") for each in attributes)
+            assert client.get("/api/v1/session").status_code == 200
+            refreshed = client.post("/api/v1/session/refresh", json={}, headers={"Origin": over_tls})
+            assert refreshed.status_code == 200
+            assert set(cookies_of(refreshed)) == {"__Host-nowserving_access", "__Host-nowserving_refresh"}
+            token = client.cookies["__Host-nowserving_access"]
+            with connect(
+                f"wss://{stream}", ssl=context, additional_headers={"Cookie": f"__Host-nowserving_access={token}"}
+            ) as screen:
+                assert json.loads(screen.recv(10))
+
+        # A plain cookie may come from anybody on the network: over TLS the server does not read it, and deletes it.
+        with httpx.Client(base_url=over_tls, verify=context) as client:
+            planted = "; ".join(f"{name}={token}" for name in sorted(PLAIN_NAMES))
+            assert client.get("/api/v1/session", headers={"Cookie": planted}).status_code == 401
+            with (
+                pytest.raises((InvalidStatus, ConnectionClosed)),
+                connect(f"wss://{stream}", ssl=context, additional_headers={"Cookie": f"nowserving_access={token}"}) as none,
+            ):
+                none.recv(10)
+            cookies = cookies_of(signed_in(client, seeded, Cookie=planted))
+            assert set(cookies) == TLS_NAMES | PLAIN_NAMES
+            paths = {"nowserving_access": "/", "nowserving_refresh": "/api/v1/session", "nowserving_browser": "/api/"}
+            for name, path in paths.items():
+                attributes = {each.strip() for each in cookies[name].split(";")}
+                assert {f'{name}=""', "Max-Age=0", f"Path={path}"} <= attributes
+            out = client.request("DELETE", "/api/v1/session", headers={"Origin": over_tls})
+            assert out.status_code == 204
+            assert set(cookies_of(out)) == {"__Host-nowserving_access", "__Host-nowserving_refresh"}
+            assert client.get("/api/v1/session").status_code == 401
+
+        # Plain HTTP in the clinic's own network. A client's own claim about its scheme counts for nothing.
+        with httpx.Client(base_url=proxy.url) as client:
+            cookies = cookies_of(signed_in(client, seeded, **{"X-Forwarded-Proto": "https"}))
+            assert set(cookies) == PLAIN_NAMES
+            assert not any("secure" in cookie.lower() for cookie in cookies.values())
+            assert client.get("/api/v1/session").status_code == 200
+
+        # A proxy in front of nginx ends the TLS. Its address is named.
+        with httpx.Client(base_url=proxy.url, transport=httpx.HTTPTransport(local_address="127.0.0.3")) as client:
+            cookies = cookies_of(signed_in(client, seeded, **{"X-Forwarded-Proto": "https"}))
+            assert set(cookies) == TLS_NAMES
+            plain = cookies_of(signed_in(client, seeded, **{"X-Forwarded-Proto": "http"}))
+            assert set(plain) == PLAIN_NAMES
+
+
+def test_server_believes_the_scheme_of_named_addresses_alone(sqlite_url: str, tmp_path: Path) -> None:
+    env = environment(sqlite_url, FORWARDED_ALLOW_IPS="127.0.0.3")
+    seeded = seed(env, points=1, tickets=1, displays=1)
+    with serving(env, tmp_path) as server:
+        for address, names in (("127.0.0.2", PLAIN_NAMES), ("127.0.0.3", TLS_NAMES)):
+            transport = httpx.HTTPTransport(local_address=address)
+            with httpx.Client(base_url=server.url, transport=transport) as client:
+                assert set(cookies_of(signed_in(client, seeded, **{"X-Forwarded-Proto": "https"}))) == names

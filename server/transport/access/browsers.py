@@ -8,8 +8,8 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from server.identity.browsers import Browser, browser_from, browser_text
+from server.transport.access.cookies import BROWSER
 
-COOKIE = "nowserving_browser"
 LIFE_SECONDS = 400 * 86_400  # the longest life that browsers allow
 
 
@@ -21,17 +21,9 @@ class Browsers:
 
     def of(self, connection: HTTPConnection) -> Browser | None:
         """Return the browser that sends a request, or None if its cookie is missing or not ours."""
-        cookie = connection.cookies.get(COOKIE)
+        cookie = BROWSER.of(connection)
         return None if cookie is None else browser_from(cookie, self.secret_key)
 
     def remember(self, connection: HTTPConnection, response: Response, browser: Browser) -> None:
         """Set the cookie of ``browser`` in ``response``, the answer to ``connection``."""
-        response.set_cookie(
-            COOKIE,
-            browser_text(browser, self.secret_key),
-            LIFE_SECONDS,
-            path="/api/",
-            secure=connection.scope["scheme"] == "https",
-            httponly=True,
-            samesite="strict",
-        )
+        BROWSER.set(connection, response, browser_text(browser, self.secret_key), LIFE_SECONDS)

@@ -18,12 +18,11 @@ from server.identity.credentials import BoardOf, no_board
 from server.identity.identity import Identity
 from server.identity.lockout import Origin
 from server.transport.access.browsers import Browsers
+from server.transport.access.cookies import ACCESS, REFRESH
 from server.transport.http import paths
 from server.transport.http.errors import ForeignOrigin
 from server.vault import Vault
 
-ACCESS_COOKIE = "nowserving_access"
-REFRESH_COOKIE = "nowserving_refresh"
 _PAIRING_SECRET = re.compile(rf"{paths.PAIRINGS}/([A-Za-z0-9_-]{{43}})")
 _LIVE_TICKET = re.compile(r"/live/tickets/([^/]+)/[^/]+")
 _LIVE_DISPLAY = re.compile(r"/live/displays/[^/]+/[^/]+")
@@ -176,7 +175,7 @@ class Gate:
         if named is not None and named[1].lower() == headers.get("host", "").lower():
             return False
         trusted = origin in self._trusted_origins or "*" in self._trusted_origins
-        return not trusted or bool({ACCESS_COOKIE, REFRESH_COOKIE} & connection.cookies.keys())
+        return not trusted or any(cookie.of(connection) is not None for cookie in (ACCESS, REFRESH))
 
     async def _holder(self, connection: HTTPConnection) -> Integration | Bearer | None:
         """Return the holder of the bearer token, unless it is a session's. Each request looks it up once."""
@@ -202,7 +201,7 @@ def address_of(connection: HTTPConnection) -> str:
 def _access_token(connection: HTTPConnection) -> tuple[str | None, bool]:
     """Return the access token, and whether it is from the cookie. A bearer token takes precedence."""
     token = _bearer(connection)
-    return (token, False) if token is not None else (connection.cookies.get(ACCESS_COOKIE), True)
+    return (token, False) if token is not None else (ACCESS.of(connection), True)
 
 
 def _token_in_address(connection: HTTPConnection) -> str | None:

@@ -24,8 +24,7 @@ from server.identity.errors import SignInLocked
 from server.identity.sessions import IssuedTokens
 from server.queries import administration
 from server.queries.administration import SessionListed
-from server.transport.access.browsers import COOKIE as BROWSER_COOKIE
-from server.transport.access.gate import ACCESS_COOKIE, REFRESH_COOKIE
+from server.transport.access.cookies import ACCESS, BROWSER, PREFIX, REFRESH
 from server.transport.api.sites import Site
 from server.transport.context import Context
 from server.transport.http import bodies, paging, parameters, paths
@@ -100,7 +99,8 @@ STAFF_ID = parameters.Id("staff_id", "A colleague, for administrators only.", "m
 _COOKIES = Header(
     "Set-Cookie",
     {"type": "string"},
-    f"The tokens as HttpOnly cookies. On sign-in also `{BROWSER_COOKIE}`, which identifies the browser later.",
+    f"The tokens as HttpOnly cookies. On sign-in also `{BROWSER.name}`, which identifies the browser later. "
+    f"Over HTTPS each name begins with `{PREFIX}`.",
 )
 _SIGNED_IN = Answer("Signed in.", Tokens, headers=(*NO_STORE, _COOKIES))
 
@@ -152,7 +152,7 @@ async def refresh(request: Request) -> Response:
     body = await bodies.read(request, Refresh)
     token = body.refresh_token
     if token is None:
-        token = request.cookies.get(REFRESH_COOKIE, "")
+        token = REFRESH.of(request) or ""
     return _issued(request, await context.identity.sessions.refresh(token))
 
 
@@ -180,8 +180,8 @@ async def sign_out(request: Request) -> Response:
     context = Context.of(request)
     await context.identity.sessions.sign_out(await context.gate.staff(request))
     response = Response(status_code=204)
-    response.delete_cookie(ACCESS_COOKIE, path="/")
-    response.delete_cookie(REFRESH_COOKIE, path=paths.SESSION)
+    ACCESS.delete(request, response)
+    REFRESH.delete(request, response)
     return response
 
 
@@ -253,10 +253,6 @@ def _issued(request: Request, tokens: IssuedTokens) -> Response:
         "user": _user(member.id, member.username, member.role),
     }
     response = as_json(body)
-    secure = request.scope["scheme"] == "https"
-    for name, token, seconds, path in (
-        (ACCESS_COOKIE, tokens.access_token, ACCESS_SECONDS, "/"),
-        (REFRESH_COOKIE, tokens.refresh_token, None, paths.SESSION),
-    ):
-        response.set_cookie(name, token, seconds, path=path, secure=secure, httponly=True, samesite="strict")
+    ACCESS.set(request, response, tokens.access_token, ACCESS_SECONDS)
+    REFRESH.set(request, response, tokens.refresh_token)
     return response

@@ -27,7 +27,7 @@ from server.domain.events import EVENTS, Event
 from server.domain.views import View
 from server.identity.api_keys import KEY_PREFIX
 from server.transport import endpoints
-from server.transport.access.gate import ACCESS_COOKIE, REFRESH_COOKIE
+from server.transport.access.cookies import ACCESS, PREFIX, REFRESH
 from server.transport.api.commands import COMMAND_ID, PREVIEW
 from server.transport.http import bodies, paths
 from server.transport.http.endpoint import NO_CACHE, PUBLIC, RETURNED, STAFF, UNCHANGED, Answer, Endpoint, Endpoints, Tag
@@ -387,6 +387,7 @@ _HEADERS: Json = {
         "schema": text(pattern="^[0-9]+$"),
     },
 }
+_OVER_TLS = f"Over HTTPS the name begins with `{PREFIX}`."
 _SECURITY_SCHEMES: Json = {
     "accessToken": {
         "type": "http",
@@ -397,14 +398,14 @@ _SECURITY_SCHEMES: Json = {
     "accessCookie": {
         "type": "apiKey",
         "in": "cookie",
-        "name": ACCESS_COOKIE,
-        "description": "The access token as browsers send it. A bearer token takes precedence.",
+        "name": ACCESS.name,
+        "description": "The access token as browsers send it. A bearer token takes precedence. " + _OVER_TLS,
     },
     "refreshCookie": {
         "type": "apiKey",
         "in": "cookie",
-        "name": REFRESH_COOKIE,
-        "description": "The refresh token as browsers send it.",
+        "name": REFRESH.name,
+        "description": "The refresh token as browsers send it. " + _OVER_TLS,
     },
     "apiKey": {
         "type": "http",

@@ -21,7 +21,8 @@ export function curl(api, { method, path, operation }) {
   const schemes = api.schemesOf(operation);
   if (schemes.includes("accessToken")) lines.push('-H "Authorization: Bearer $ACCESS_TOKEN"');
   if (schemes.includes("displayToken")) lines.push('-H "Authorization: Bearer $DISPLAY_TOKEN"');
-  if (schemes.includes("refreshCookie")) lines.push('-b "nowserving_refresh=$REFRESH_TOKEN"');
+  const prefix = location.protocol === "https:" ? "__Host-" : "";
+  if (schemes.includes("refreshCookie")) lines.push(`-b "${prefix}nowserving_refresh=$REFRESH_TOKEN"`);
   if (parameters.some(({ name }) => name === "Idempotency-Key")) lines.push('-H "Idempotency-Key: $(uuidgen)"');
   const body = operation.requestBody?.content["application/json"];
   if (body) lines.push('-H "Content-Type: application/json"', `-d '${JSON.stringify(body.example ?? {}).replace(/'/g, "'\\''")}'`);

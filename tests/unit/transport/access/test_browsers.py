@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from http.cookies import SimpleCookie
 
-import pytest
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from server.identity.browsers import Browser, used_by
-from server.transport.access.browsers import COOKIE, Browsers
+from server.transport.access.browsers import Browsers
+from server.transport.access.cookies import BROWSER
 
 SECRET = "a secret key that only the tests use, and long enough"
 BROWSERS = Browsers(SECRET)
 
 
-def a_request(cookie: str | None = None, scheme: str = "http") -> HTTPConnection:
-    headers = [] if cookie is None else [(b"cookie", f"{COOKIE}={cookie}".encode())]
+def a_request(cookie: str | None = None) -> HTTPConnection:
+    headers = [] if cookie is None else [(b"cookie", f"{BROWSER.name}={cookie}".encode())]
     return HTTPConnection(
-        {"type": "http", "scheme": scheme, "path": "/", "query_string": b"", "server": ("x", 80), "headers": headers}
+        {"type": "http", "scheme": "http", "path": "/", "query_string": b"", "server": ("x", 80), "headers": headers}
     )
 
 
@@ -26,7 +26,7 @@ def remembered(request: HTTPConnection, user: str) -> str:
     """Return the cookie that a browser is given."""
     response = Response()
     BROWSERS.remember(request, response, used_by(BROWSERS.of(request), user))
-    return SimpleCookie(response.headers["set-cookie"])[COOKIE].value
+    return SimpleCookie(response.headers["set-cookie"])[BROWSER.name].value
 
 
 def test_browser_is_recognised_with_all_its_users() -> None:
@@ -40,12 +40,3 @@ def test_browser_is_recognised_with_all_its_users() -> None:
     stranger = BROWSERS.of(a_request(remembered(a_request(), "ada")))
     assert stranger is not None
     assert stranger.id != browser.id
-
-
-@pytest.mark.parametrize(("scheme", "secure"), [("http", False), ("https", True)])
-def test_cookie_is_for_the_api_alone(scheme: str, *, secure: bool) -> None:
-    response = Response()
-    BROWSERS.remember(a_request(scheme=scheme), response, Browser("b", ("ada",)))
-    cookie = response.headers["set-cookie"].lower()
-    assert ("secure" in cookie) is secure
-    assert all(word in cookie for word in ("httponly", "samesite=strict", "path=/api/;", "max-age=34560000"))
