@@ -19,6 +19,7 @@ from server.audit import Audit, process_name
 from server.execute import Executor
 from server.identity.identity import build_identity
 from server.identity.sessions import IDLE_MICROSECONDS
+from server.keys import Keys
 from server.live.admission import Limits
 from server.live.bus import Bus
 from server.live.displays import Displays
@@ -28,7 +29,7 @@ from server.live.redis_bus import RedisBus
 from server.logs import configure_logging
 from server.queries.boards import Boards
 from server.queries.identity import Identities
-from server.settings import Settings, load_settings
+from server.settings import Settings, keys_of, load_settings
 from server.store.database import Database
 from server.transport.access.browsers import Browsers
 from server.transport.access.gate import Gate
@@ -44,16 +45,17 @@ from server.vault import Vault
 
 def build_app(
     settings: Settings,
+    keys: Keys,
     alongside: Sequence[Callable[[Context], Coroutine[Any, Any, None]]] = (),
     before: Sequence[BaseRoute] = (),
 ) -> Starlette:
-    """Return the application for these settings. It opens nothing before its lifespan begins.
+    """Return the application for these settings and keys. It opens nothing before its lifespan begins.
 
     ``alongside`` runs for as long as the application, and gets its parts: the demo's simulated day. ``before`` are routes
     that match before the application's own: the demo's index.
     """
     database = Database(settings.database_url.get_secret_value(), settings.database_pool_size)
-    vault = Vault(settings.key_bytes, settings.secret_key.get_secret_value())
+    vault = Vault(keys.encryption_keys, keys.secret_key)
     boards = Boards(database)
     identities = Identities(database)
     redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
@@ -66,9 +68,8 @@ def build_app(
     process_id = uuid.uuid4().hex
     displays = Displays(hub, partial(housekeeping.report_display, executor, process_id))
     audit = Audit(database, vault, process_name())
-    secret_key = settings.secret_key.get_secret_value()
-    identity = build_identity(database, identities, vault, executor, audit, secret_key)
-    gate = Gate(identity, Browsers(secret_key), vault, audit, settings.cors_origins)
+    identity = build_identity(database, identities, vault, executor, audit, keys.secret_key)
+    gate = Gate(identity, Browsers(keys.secret_key), vault, audit, settings.cors_origins)
     web = web_folder()
     public_url = str(settings.public_url) if "public_url" in settings.model_fields_set else None
     context = Context(
@@ -127,7 +128,7 @@ def create_app() -> Starlette:
     """Return the application for the settings in the environment: the entry point of a server process."""
     settings = load_settings()
     configure_logging(json=settings.logs_json, level=settings.log_level)
-    return build_app(settings)
+    return build_app(settings, keys_of(settings))
 
 
 def request_limits(settings: Settings) -> RequestLimits:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
+import ipaddress
 import json
 import os
-import secrets
+import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from pathlib import Path
@@ -23,16 +23,18 @@ from server.domain import roles
 from server.domain.errors import NowServingError
 from server.execute import Executor
 from server.identity.staff import StaffAccounts
+from server.keys import KEY_BYTES, PRIVATE_FOLDER, BadKeys, Keys, make, random_key
 from server.logs import configure_logging
 from server.provisioning import create_site, organisation_named
 from server.queries.boards import Boards
 from server.queries.migrations import pending
+from server.queries.sites import has_sites
 from server.queries.verification import verify
 from server.seeding import Seed, Seeder
-from server.settings import BadSettings, Settings, load_settings, unknown_names
+from server.settings import BadSettings, Settings, find_keys, load_settings, unknown_names
 from server.store import sealed
 from server.store.chain import START
-from server.store.database import Database, database_url
+from server.store.database import Database
 from server.store.migrate import migrate as bring_up
 from server.store.retention import Forgotten, forget
 from server.vault import Vault
@@ -55,6 +57,9 @@ def main() -> None:
     except BadSettings as error:
         error_console.print(f"[red]The settings cannot be used.[/]\n{error}", highlight=False)
         sys.exit(2)
+    except BadKeys as error:
+        error_console.print(f"[red]{error}[/]", highlight=False, soft_wrap=True)
+        sys.exit(2)
     except NowServingError as error:
         error_console.print(f"[red]{error.message}[/]", highlight=False)
         sys.exit(1)
@@ -71,7 +76,9 @@ def serve(
 
     settings = _settings()
     _fit_for_processes(settings, workers)
-    if _embedded(settings):
+    _fit_for_address(settings, host)
+    _keys(settings)
+    if settings.database_file:
         _run(_with_database(settings, bring_up))  # this process is the only one that uses the file
     elif _run(_with_database(settings, pending)):
         error_console.print("The database lacks migrations: run [bold]nowserving migrate[/] first.")
@@ -102,18 +109,21 @@ def demo(
     """Run a small clinic with a simulated day, for a first look."""
     from server import uvicorn_server
     from server.app import build_app
-    from server.demo import YOURS, Doors, a_patient, open_clinic
+    from server.demo import YOURS, Doors, a_patient, open_clinic, own_keys
     from server.simulation import Simulation
 
-    directory.mkdir(parents=True, exist_ok=True)
+    _refuse_demo_in(os.environ.get("NOWSERVING_ENV"))
+    directory.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     os.environ["NOWSERVING_DATABASE_URL"] = f"sqlite+aiosqlite:///{(directory / 'demo.db').resolve()}"
     os.environ["NOWSERVING_DRAIN_DELAY_SECONDS"] = "0"
     os.environ.setdefault("NOWSERVING_LOG_LEVEL", "warning")
     os.environ.pop("NOWSERVING_REDIS_URL", None)
     settings = _settings()
+    _refuse_demo_in(settings.env)
+    keys = own_keys(directory)
 
     async def prepare() -> tuple[Any, str]:
-        async with _seeder(settings) as seeder:
+        async with _seeder(settings, keys) as seeder:
             await bring_up(seeder.database)
             clinic = await open_clinic(seeder, directory)
             return clinic, await a_patient(seeder.executor, Boards(seeder.database), clinic)
@@ -137,6 +147,7 @@ def demo(
     doors = Doors(clinic, patient)
     application = build_app(
         settings,
+        keys,
         alongside=(
             lambda parts: Simulation(parts.executor, parts.boards, clinic["site_id"], hands_off=frozenset({YOURS})).run(),
             doors.keep_a_patient,
@@ -161,7 +172,9 @@ def demo(
 @app.command()
 def migrate() -> None:
     """Migrate the database to the tables of this version."""
-    applied = _run(_with_database(_settings(), bring_up))
+    settings = _settings()
+    _keys(settings)
+    applied = _run(_with_database(settings, bring_up))
     console.print(f"Applied: {', '.join(applied)}" if applied else "Nothing to do: the database is up to date.")
 
 
@@ -174,9 +187,10 @@ def seed(
 ) -> None:
     """Create a site with data for tests and load. An embedded database also gets its tables."""
     settings = _settings(quiet=as_json)
+    keys = _keys(settings)
 
     async def fill() -> Seed:
-        async with _seeder(settings) as seeder:
+        async with _seeder(settings, keys) as seeder:
             if seeder.database.embedded:
                 await bring_up(seeder.database)
             return await seeder.seed(points, tickets, displays)
@@ -201,6 +215,7 @@ def site(
     if time_zone not in available_timezones():
         raise typer.BadParameter(f"{time_zone} is no time zone", param_hint="--time-zone")
     settings = _settings()
+    _keys(settings)
 
     async def create(database: Database) -> int:
         return (await create_site(database, organisation, name, time_zone=time_zone, language=language)).id
@@ -223,6 +238,7 @@ def user(
     if len(password) < 8:
         raise typer.BadParameter("at least 8 characters", param_hint="--password")
     settings = _settings()
+    _keys(settings)
 
     async def add(database: Database) -> None:
         organisation_id = await organisation_named(database, organisation)
@@ -264,15 +280,15 @@ def verify_audit(
 
 @key_commands.command("new")
 def new_key() -> None:
-    """Print a new key for NOWSERVING_ENCRYPTION_KEYS."""
-    print(base64.b64encode(secrets.token_bytes(32)).decode())
+    """Print a new encryption key, for NOWSERVING_ENCRYPTION_KEYS or the key file."""
+    print(random_key())
 
 
 @key_commands.command("check")
 def check_keys() -> None:
     """Print the number of rows that each key encrypts. Status 1 if no configured key decrypts some of them."""
     settings = _settings()
-    vault = _vault(settings)
+    vault = _vault(_keys(settings))
 
     async def count(database: Database) -> dict[str, dict[str, int]]:
         return {each.name: await sealed.count(database, each) for each in sealed.SEALED}
@@ -291,10 +307,11 @@ def check_keys() -> None:
 def rotate_keys() -> None:
     """Encrypt all personal data again with the first key. Servers may run. A stopped run can start again."""
     settings = _settings()
+    keys = _keys(settings)
 
     async def rotate() -> bool:
         opened = True
-        async with _maintenance(settings, "rotate-keys") as (database, vault):
+        async with _maintenance(settings, keys, "rotate-keys") as (database, vault):
             for each in sealed.SEALED:
                 result = await sealed.reseal(database, vault, each)
                 left = f"; no configured key opens {result.closed}" if result.closed else ""
@@ -318,9 +335,10 @@ def retention(
     if kept_days is None:
         print("Everything is kept: neither --days nor NOWSERVING_RETENTION_DAYS is set.")
         return
+    keys = _keys(settings)
 
     async def work() -> Forgotten:
-        async with _maintenance(settings, "retention") as (database, _):
+        async with _maintenance(settings, keys, "retention") as (database, _):
             return await forget(database, kept_days)
 
     done = _run(work())
@@ -332,11 +350,15 @@ def retention(
 def check() -> None:
     """Print the effective settings with masked secrets, and try every connection."""
     settings = _settings()
+    keys = find_keys(settings)
     table = Table(box=None, show_header=False)
     for name, value in settings.masked().items():
         table.add_row(f"NOWSERVING_{name.upper()}", value)
     console.print(table)
-    problems = _run(_connections(settings))
+    if settings.named_keys is None:
+        made = "has the keys" if keys else "does not exist yet; the first start makes it"
+        console.print(f"The key file {settings.key_path} {made}.", highlight=False, soft_wrap=True)
+    problems = _run(_connections(settings, keys))
     for problem in problems:
         error_console.print(f"[red]{problem}[/]", highlight=False)
     if settings.env == "production" and settings.public_url.scheme != "https":
@@ -377,6 +399,7 @@ def _celery(*arguments: str) -> None:
     settings = _settings()
     if settings.redis_url is None:
         raise BadSettings("NOWSERVING_REDIS_URL: workers need Redis")
+    _keys(settings)
     os.execv(sys.executable, [sys.executable, "-m", "celery", "-A", "workers.app:app", *arguments, "--loglevel", "INFO"])
 
 
@@ -385,15 +408,62 @@ def _settings(*, quiet: bool = False) -> Settings:
     configure_logging(json=settings.logs_json, level="warning" if quiet else settings.log_level)
     for name in unknown_names():
         error_console.print(f"[yellow]{name} is not a setting; it is ignored.[/]", highlight=False)
-    if (file := _embedded(settings)) is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
+    if (file := settings.database_file) is not None:
+        file.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     return settings
 
 
-def _embedded(settings: Settings) -> Path | None:
-    """Return the file of the embedded database, or None where the database is a server."""
-    url = database_url(settings.database_url.get_secret_value())
-    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+def _keys(settings: Settings) -> Keys:
+    """Return the keys of the installation. The first start makes them.
+
+    A database with sites has data under the keys of an earlier start, so that new keys would lose this data.
+    """
+    found = find_keys(settings)
+    if found is None and settings.env == "production" and settings.database_file is None and settings.key_file is None:
+        raise BadSettings(
+            "NOWSERVING_SECRET_KEY, NOWSERVING_ENCRYPTION_KEYS: all processes of this database need the same keys. Set "
+            "both, or NOWSERVING_KEY_FILE to a file that all of them read."
+        )
+    if found is None and not _run(_with_database(settings, has_sites)) and make(settings.key_path):
+        error_console.print(
+            f"This installation has new keys, in {settings.key_path}. Keep a copy of this file apart from the backups: "
+            "without it, the names and phone numbers of the patients are lost.",
+            highlight=False,
+            soft_wrap=True,
+        )
+    found = found or find_keys(settings)  # another process may have been first
+    if found is None:
+        raise BadKeys(
+            f"The key file {settings.key_path} is missing, but the database has data under earlier keys. Put the copy of "
+            "the file back, or set NOWSERVING_SECRET_KEY and NOWSERVING_ENCRYPTION_KEYS to the earlier keys. "
+            "docs/operating.md explains the keys."
+        )
+    return found
+
+
+def _fit_for_address(settings: Settings, host: str) -> None:
+    """Refuse keys that a stranger could guess, unless only this machine can reach the server: then warn."""
+    weak = [f"NOWSERVING_{name.upper()}: {why}" for name, why in settings.weak_keys().items()]
+    if weak and not is_loopback(host):
+        weak.append(f"Strangers can reach a server at {host or 'every address of this machine'}.")
+        raise BadSettings("\n".join(weak))
+    for each in weak:
+        error_console.print(f"[yellow]{each}.[/]", highlight=False)
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a server at ``host`` is reachable from this machine alone."""
+    try:
+        found = socket.getaddrinfo(host or None, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError):
+        return False
+    addresses = [ipaddress.ip_address(str(each[4][0]).partition("%")[0]) for each in found]
+    return all((getattr(each, "ipv4_mapped", None) or each).is_loopback for each in addresses)
+
+
+def _refuse_demo_in(env: str | None) -> None:
+    if env == "production":
+        raise BadSettings("NOWSERVING_ENV: the demo shows its passwords to everybody and refuses `production`. Unset it.")
 
 
 def _fit_for_processes(settings: Settings, workers: int) -> None:
@@ -403,7 +473,7 @@ def _fit_for_processes(settings: Settings, workers: int) -> None:
     lacking = []
     if settings.redis_url is None:
         lacking.append("NOWSERVING_REDIS_URL: more than one process needs Redis between them")
-    if _embedded(settings):
+    if settings.database_file:
         lacking.append("NOWSERVING_DATABASE_URL: more than one process needs MySQL or MariaDB")
     if lacking and settings.env == "production":
         raise BadSettings("\n".join(lacking))
@@ -425,16 +495,16 @@ async def _opened(settings: Settings) -> AsyncIterator[Database]:
 
 
 @contextlib.asynccontextmanager
-async def _seeder(settings: Settings) -> AsyncIterator[Seeder]:
+async def _seeder(settings: Settings, keys: Keys) -> AsyncIterator[Seeder]:
     """Open the database for seeding. Running servers read the new events from the log within a second."""
     async with _opened(settings) as database:
-        yield Seeder(database, Executor(database, _vault(settings), publish=lambda *_: None))
+        yield Seeder(database, Executor(database, _vault(keys), publish=lambda *_: None))
 
 
 @contextlib.asynccontextmanager
-async def _maintenance(settings: Settings, action: str) -> AsyncIterator[tuple[Database, Vault]]:
+async def _maintenance(settings: Settings, keys: Keys, action: str) -> AsyncIterator[tuple[Database, Vault]]:
     """Open the database for maintenance, and note in the audit that the operator did ``action``."""
-    vault = _vault(settings)
+    vault = _vault(keys)
     async with _opened(settings) as database:
         audit = Audit(database, vault, process_name())
         audit.start()
@@ -445,8 +515,8 @@ async def _maintenance(settings: Settings, action: str) -> AsyncIterator[tuple[D
             await audit.stop()
 
 
-def _vault(settings: Settings) -> Vault:
-    return Vault(settings.key_bytes, settings.secret_key.get_secret_value())
+def _vault(keys: Keys) -> Vault:
+    return Vault(keys.encryption_keys, keys.secret_key)
 
 
 async def _with_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
@@ -454,7 +524,7 @@ async def _with_database(settings: Settings, work: Callable[[Database], Awaitabl
         return await work(database)
 
 
-async def _connections(settings: Settings) -> list[str]:
+async def _connections(settings: Settings, keys: Keys | None) -> list[str]:
     """Try every configured connection; return a sentence for each one that fails."""
     problems = []
     try:
@@ -468,7 +538,7 @@ async def _connections(settings: Settings) -> list[str]:
     if settings.redis_url is not None:
         from server.live.redis_bus import RedisBus
 
-        vault = _vault(settings)
+        vault = _vault(keys or Keys("", (bytes(KEY_BYTES),)))  # a look at Redis seals nothing
         bus = RedisBus(settings.redis_url.get_secret_value(), vault.seal, vault.open)
         problem = await bus.problem()
         if problem:

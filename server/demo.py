@@ -21,6 +21,7 @@ from server.domain.commands import AddProvider, ChangeSite, StaffPoint
 from server.domain.errors import NowServingError, TicketNotFound
 from server.domain.model import OPEN_STATES
 from server.execute import Executor
+from server.keys import BadKeys, Keys, make, read
 from server.queries.boards import Boards
 from server.seeding import DisplaySeed, Seeder, StaffSeed, issue_ticket
 from server.transport.context import Context
@@ -42,6 +43,19 @@ class Clinic(TypedDict):
     site_id: int
     display: DisplaySeed
     staff: list[StaffSeed]
+
+
+def own_keys(directory: Path) -> Keys:
+    """Return the keys of the demo in ``directory``. The first call makes them, and removes data of other keys."""
+    path = directory / "demo.keys"
+    if not path.exists():
+        for name in ("clinic.json", "demo.db", "demo.db-wal", "demo.db-shm"):
+            (directory / name).unlink(missing_ok=True)
+        make(path)
+    keys = read(path)
+    if keys is None:
+        raise BadKeys(f"The key file {path} has disappeared. Start the demo again.")
+    return keys
 
 
 async def open_clinic(seeder: Seeder, directory: Path) -> Clinic:

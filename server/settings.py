@@ -5,10 +5,10 @@ Only the composition roots (`server.app`, `server.cli`, `workers.app`) read the 
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
+import re
 import tomllib
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator, model_validator
@@ -21,10 +21,12 @@ from pydantic_settings import (
 )
 from sqlalchemy.exc import ArgumentError
 
+from server import keys
+from server.keys import BadKeys, Keys
 from server.store.database import database_url
 
-DEVELOPMENT_SECRET = "for development only: anybody can read this"
-DEVELOPMENT_KEY = base64.b64encode(b"for development only, not secret").decode()
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?|https?://\[[0-9a-f:]+\](:[0-9]+)?")
+_OTHER_NAMES = frozenset({"NOWSERVING_CONFIG", "NOWSERVING_NEW_PASSWORD"})  # the password of `nowserving user`
 
 Words = Annotated[tuple[str, ...], NoDecode]
 
@@ -53,13 +55,19 @@ class Settings(BaseSettings):
         None,
         description="Redis for the bus between processes and for the workers. A single process needs none.",
     )
-    secret_key: SecretStr = Field(
-        SecretStr(DEVELOPMENT_SECRET),
-        description="The key of access tokens and keyed hashes. At least 32 characters in production.",
+    secret_key: SecretStr | None = Field(
+        None,
+        description="The key of access tokens and keyed hashes: at least 32 random characters. Without it and "
+        "`encryption_keys`, the first start makes both and writes them to the key file.",
     )
-    encryption_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
-        (SecretStr(DEVELOPMENT_KEY),),
+    encryption_keys: Annotated[tuple[SecretStr, ...] | None, NoDecode] = Field(
+        None,
         description="Base64 keys of 32 bytes, comma-separated. The first encrypts personal data; all decrypt it.",
+    )
+    key_file: Path | None = Field(
+        None,
+        description="The key file. The default is beside the embedded database (`var/nowserving.keys`). All processes of "
+        "an installation need the same one.",
     )
     public_url: AnyHttpUrl = Field(
         AnyHttpUrl("http://127.0.0.1:8000"),
@@ -149,34 +157,59 @@ class Settings(BaseSettings):
             raise ValueError(str(error)) from None
         return value
 
+    @field_validator("secret_key")
+    @classmethod
+    def _is_a_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().strip():
+            raise ValueError("set a key, or remove the setting")
+        return value
+
     @field_validator("encryption_keys")
     @classmethod
-    def _are_keys(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        if not value:
+    def _are_keys(cls, value: tuple[SecretStr, ...] | None) -> tuple[SecretStr, ...] | None:
+        if value == ():
             raise ValueError("at least one key is needed")
-        for key in value:
-            try:
-                size = len(base64.b64decode(key.get_secret_value(), validate=True))
-            except binascii.Error:
-                raise ValueError("each key is base64") from None
-            if size != 32:
-                raise ValueError(f"each key is 32 bytes, not {size}")
+        for key in value or ():
+            keys.decoded(key.get_secret_value())
         return value
+
+    @field_validator("key_file", mode="before")
+    @classmethod
+    def _is_a_path(cls, value: Any) -> Any:
+        if value == "":
+            raise ValueError("set a path, or remove the setting")
+        return value
+
+    @model_validator(mode="after")
+    def _keys_come_together(self) -> Settings:
+        if (self.secret_key is None) != (self.encryption_keys is None):
+            one, other = ("secret_key", "encryption_keys")[:: 1 if self.secret_key is None else -1]
+            raise ValueError(f"{one}: set it too, or neither it nor {other}. `nowserving keys new` makes a key")
+        return self
 
     @model_validator(mode="after")
     def _fit_for_production(self) -> Settings:
         if self.env != "production":
             return self
-        problems = []
-        if self.secret_key.get_secret_value() == DEVELOPMENT_SECRET or len(self.secret_key.get_secret_value()) < 32:
-            problems.append("secret_key: set a key of at least 32 characters")
-        if any(key.get_secret_value() == DEVELOPMENT_KEY for key in self.encryption_keys):
-            problems.append("encryption_keys: set your own keys")
+        problems = [f"{name}: {why}" for name, why in self.weak_keys().items()]
         if not self.allowed_hosts:
             problems.append("allowed_hosts: set the host names of this server")
+        wrong = [each for each in self.cors_origins if not _ORIGIN.fullmatch(each)]
+        if wrong:
+            problems.append(f"cors_origins: name each origin like https://desk.example.org, not {', '.join(wrong)}")
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    def weak_keys(self) -> dict[str, str]:
+        """Return, by setting, why a stranger could guess a key that the settings name."""
+        weak = {}
+        if self.named_keys is not None:
+            if why := keys.weakness_of_secret(self.named_keys.secret_key):
+                weak["secret_key"] = f"{why} (`openssl rand -hex 32` makes a good one)"
+            if why := next(filter(None, map(keys.weakness_of_key, self.named_keys.encryption_keys)), None):
+                weak["encryption_keys"] = f"{why} (`nowserving keys new` makes a good one)"
+        return weak
 
     @classmethod
     def settings_customise_sources(
@@ -203,9 +236,25 @@ class Settings(BaseSettings):
         return tuple(sources)
 
     @property
-    def key_bytes(self) -> list[bytes]:
-        """The decoded encryption keys."""
-        return [base64.b64decode(key.get_secret_value()) for key in self.encryption_keys]
+    def named_keys(self) -> Keys | None:
+        """The keys that are settings, or None: then the key file has them."""
+        if self.secret_key is None or self.encryption_keys is None:
+            return None
+        return Keys(
+            self.secret_key.get_secret_value(), tuple(keys.decoded(each.get_secret_value()) for each in self.encryption_keys)
+        )
+
+    @property
+    def database_file(self) -> Path | None:
+        """The file of the embedded database, or None where the database is a server."""
+        url = database_url(self.database_url.get_secret_value())
+        return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+
+    @property
+    def key_path(self) -> Path:
+        """The absolute path of the key file."""
+        beside = self.database_file or Path("var/nowserving.db")
+        return (self.key_file or beside.with_suffix(".keys")).absolute()
 
     @property
     def logs_json(self) -> bool:
@@ -229,9 +278,25 @@ def load_settings() -> Settings:
         raise BadSettings("\n".join(lines)) from None
 
 
+def find_keys(settings: Settings) -> Keys | None:
+    """Return the keys of the installation: from the settings, else from the key file; None before the first start.
+
+    Raises `BadKeys` for a key file that cannot be used.
+    """
+    return settings.named_keys or keys.read(settings.key_path)
+
+
+def keys_of(settings: Settings) -> Keys:
+    """Return the keys of the installation. Raises `BadKeys` if there are none yet, or if they cannot be used."""
+    found = find_keys(settings)
+    if found is None:
+        raise BadKeys(f"There are no keys yet: {settings.key_path} is missing. Run `nowserving migrate` first.")
+    return found
+
+
 def unknown_names() -> list[str]:
     """Return the ``NOWSERVING_`` names in the environment that no setting reads, most often typing errors."""
-    known = {f"NOWSERVING_{name.upper()}" for name in Settings.model_fields} | {"NOWSERVING_CONFIG"}
+    known = {f"NOWSERVING_{name.upper()}" for name in Settings.model_fields} | _OTHER_NAMES
     return sorted(
         name for name in os.environ if name.startswith("NOWSERVING_") and name not in known and "_TEST_" not in name
     )

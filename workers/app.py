@@ -7,22 +7,23 @@ from pathlib import Path
 from celery import Celery
 from celery.signals import setup_logging
 
+from server.keys import Keys
 from server.logs import configure_logging
 from server.notifying.channels.channel import Channel
 from server.notifying.channels.recording import RecordingChannel
 from server.notifying.context import Context
 from server.queries.boards import Boards
-from server.settings import BadSettings, Settings, load_settings
+from server.settings import BadSettings, Settings, keys_of, load_settings
 from server.store.database import Database
 from server.vault import Vault
 from workers import process
 from workers.schedule import SCHEDULE
 
 
-def build_parts(settings: Settings) -> Context:
-    """Return the parts for these settings."""
+def build_parts(settings: Settings, keys: Keys) -> Context:
+    """Return the parts for these settings and keys."""
     database = Database(settings.database_url.get_secret_value(), pool_size=2)
-    vault = Vault(settings.key_bytes, settings.secret_key.get_secret_value())
+    vault = Vault(keys.encryption_keys, keys.secret_key)
     channels: list[Channel] = []
     if settings.recording_path is not None:
         channels.append(RecordingChannel(Path(settings.recording_path)))
@@ -48,8 +49,9 @@ def build_celery(settings: Settings) -> Celery:
 
 
 _settings = load_settings()
-process.configure(lambda: build_parts(_settings))
 app = build_celery(_settings)
+_keys = keys_of(_settings)
+process.configure(lambda: build_parts(_settings, _keys))
 
 
 @setup_logging.connect  # type: ignore[untyped-decorator]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 
 from server.queries import keyset
 from server.queries.identity import SiteListed
@@ -25,3 +25,11 @@ async def page(
         found, more = await keyset.rows(connection, statement.where(own), (sites.c.name, sites.c.id), size, after)
         counted = await keyset.total(connection, select(sites.c.id).where(own))
     return keyset.page([SiteListed(*row) for row in found], counted, lambda site: (site.name, site.id), more=more)
+
+
+async def has_sites(database: Reader) -> bool:
+    """Return whether the database has a site. A database without tables has none. Raises `Unavailable`."""
+    async with database.read() as connection:
+        if not await connection.run_sync(lambda sync: inspect(sync).has_table(sites.name)):
+            return False
+        return (await connection.execute(select(sites.c.id).limit(1))).first() is not None

@@ -11,9 +11,12 @@ driver gives torn snapshots).
 from __future__ import annotations
 
 import asyncio
+import os
+import stat
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext, suppress
+from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy import (
@@ -79,6 +82,7 @@ class Database:
             }
         self.engine = create_async_engine(self.url, **options)
         if self.embedded:
+            _keep_private(self.engine)
             _teach_sqlite_transactions(self.engine)
         else:
             _ask_idle_connections(self.engine)
@@ -170,6 +174,21 @@ def new_id(result: CursorResult[Any]) -> int:
     key = result.inserted_primary_key
     assert key is not None
     return int(key[0])
+
+
+def _keep_private(engine: AsyncEngine) -> None:
+    """Let only the user of this process open the database file. SQLite itself would follow the umask."""
+    file = Path(engine.url.database or "")
+
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def prepare(*_: object) -> None:
+        with suppress(FileExistsError):
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        for suffix in ("", "-wal", "-shm"):  # SQLite gives the other two the mode of the first
+            each = Path(f"{file}{suffix}")
+            with suppress(FileNotFoundError, PermissionError):  # the file of another user keeps its mode
+                if each.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+                    each.chmod(0o600)
 
 
 def _teach_sqlite_transactions(engine: AsyncEngine) -> None:

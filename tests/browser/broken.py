@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from server.app import build_app
-from server.settings import load_settings
+from server.settings import keys_of, load_settings
 
 PATH = "/broken"
 
@@ -21,5 +21,6 @@ async def fail(_: Request) -> Response:
 
 
 if __name__ == "__main__":
-    app = build_app(load_settings(), before=[Route(PATH, fail)])
+    settings = load_settings()
+    app = build_app(settings, keys_of(settings), before=[Route(PATH, fail)])
     uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+import shlex
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
 import httpx
 import pytest
 
+from server.identity.access_tokens import AccessTokens
+from server.identity.browsers import Browser, browser_text
+from server.keys import Keys, read
 from tests.support.plain import answers
 from tests.support.processes import end, free_port, running, wait_until
+from tests.support.rows import rows
 from tests.support.screens import Screen, sse
-from tests.support.server import command_line, environment, serving
+from tests.support.server import ROOT, bare_environment, command_line, environment, serving
 
 pytestmark = [pytest.mark.long, pytest.mark.measured]
 
@@ -85,6 +92,106 @@ def test_added_user_can_sign_in(sqlite_url: str, tmp_path: Path) -> None:
     with serving(env, tmp_path) as server:
         answer = httpx.post(f"{server.url}/api/v1/session", json={"username": "eva", "password": "a long password"})
         assert answer.json()["user"]["role"] == "receptionist"
+
+
+# The keys of an installation
+
+PUBLIC_SECRET = "for development only: anybody can read this"  # of version 0.1.0
+PASSWORD = "copper lantern ferry"
+
+
+def commands_of_the_readme() -> list[list[str]]:
+    """Return the commands under "Run it" in the README, each as its arguments. The last one serves."""
+    [block] = re.findall(r"^## Run it\n.*?^```sh\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    return [shlex.split(line.replace("NAME", "eva"))[1:] for line in block.splitlines()]
+
+
+def key_file_in(folder: Path) -> Keys:
+    keys = read(folder / "var/nowserving.keys")
+    assert keys is not None
+    return keys
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "mysql"])
+def test_installation_of_the_readme_has_secrets_of_its_own(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, engine: str
+) -> None:
+    """The attack: forge a known browser and a session with the public secrets of version 0.1.0."""
+    monkeypatch.chdir(tmp_path)
+    env = bare_environment(NOWSERVING_NEW_PASSWORD=PASSWORD, NOWSERVING_DRAIN_DELAY_SECONDS="0")
+    database_url = f"sqlite+aiosqlite:///{tmp_path}/var/nowserving.db"
+    if engine == "mysql":
+        database_url = env["NOWSERVING_DATABASE_URL"] = request.getfixturevalue("mysql_url")
+    *preparations, [serve, *arguments] = commands_of_the_readme()
+    assert [serve, *arguments] == ["serve", "--host", "0.0.0.0"]
+    said = []
+    for each in preparations:
+        done = command_line(env, *each)
+        assert done.returncode == 0, done.stderr
+        said.append(done.stderr)
+    keys = key_file_in(tmp_path)
+    # The first command tells where the keys are, and the others are silent; the keys stay out of the output.
+    assert f"{tmp_path}/var/nowserving.keys" in said[0]
+    assert "Keep a copy" in said[0]
+    assert said[1:] == [""] * len(said[1:])
+    with serving(env, tmp_path, *arguments) as server, server.client() as client:
+        answer = client.post("/api/v1/session", json={"username": "eva", "password": PASSWORD})
+        assert answer.status_code == 200, answer.text
+        client.cookies.clear()
+        found = {"NOWSERVING_DATABASE_URL": database_url}
+        [(session_id, staff_id)] = rows(found, "SELECT id, staff_id FROM sessions")
+        for secret, status in ((PUBLIC_SECRET, 401), (keys.secret_key, 200)):
+            token = AccessTokens(secret).issue(staff_id, session_id)
+            assert client.get("/api/v1/session", headers={"Authorization": f"Bearer {token}"}).status_code == status
+        left = []
+        for number in range(3):  # each a browser of its own, which would have a limit of its own
+            forged = browser_text(Browser(f"{number:032x}", ("eva",)), PUBLIC_SECRET)
+            guess = client.post(
+                "/api/v1/session",
+                json={"username": "eva", "password": "wrong"},
+                headers={"Cookie": f"nowserving_browser={forged}"},
+            )
+            assert guess.status_code == 401
+            left.append(int(guess.headers["X-RateLimit-Remaining"]))
+        assert left == [left[0], left[0] - 1, left[0] - 2]
+        modes = {each.name: each.stat().st_mode & 0o777 for each in (tmp_path / "var").iterdir()}
+        assert (tmp_path / "var").stat().st_mode & 0o777 == 0o700
+        files = ["", "-wal", "-shm"] if engine == "sqlite" else []
+        assert modes == {"nowserving.keys": 0o600} | {f"nowserving.db{each}": 0o600 for each in files}
+    log = server.log.read_text() + "".join(said)
+    assert not any(base64.b64encode(key).decode() in log for key in keys.encryption_keys)
+    assert keys.secret_key not in log
+
+
+def test_commands_that_start_at_once_share_one_key_file(
+    mysql_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert command_line(environment(mysql_url), "migrate").returncode == 0
+    env = bare_environment(NOWSERVING_DATABASE_URL=mysql_url)
+    with ThreadPoolExecutor(3) as threads:
+        ended = list(threads.map(lambda _: command_line(env, "keys", "check"), range(3)))
+    assert [each.returncode for each in ended] == [0, 0, 0], ended
+    assert [path.name for path in (tmp_path / "var").iterdir()] == ["nowserving.keys"]
+    assert sum("new keys" in each.stderr for each in ended) == 1, ended
+    assert len({each.stdout for each in ended}) == 1
+
+
+def test_lost_key_file_stops_the_start(sqlite_url: str, tmp_path: Path) -> None:
+    """New keys would silently make the data of a database with sites unreadable."""
+    env = bare_environment(NOWSERVING_DATABASE_URL=sqlite_url)
+    assert command_line(env, "seed", "--points", "1", "--tickets", "1", "--json").returncode == 0
+    kept = tmp_path / "nowserving.keys"
+    copy = kept.rename(tmp_path / "copy.keys")
+    lost = command_line(env, "serve", "--port", str(free_port()))
+    assert lost.returncode == 2
+    assert str(kept) in lost.stderr
+    assert "NOWSERVING_ENCRYPTION_KEYS" in lost.stderr
+    assert "Traceback" not in lost.stderr
+    assert not kept.exists()
+    named = command_line(env | {"NOWSERVING_KEY_FILE": str(copy)}, "keys", "check")
+    assert named.returncode == 0, named.stderr
+    assert "unknown" not in named.stdout
 
 
 def test_check_names_each_problem(sqlite_url: str, redis_url: str) -> None:
@@ -175,6 +282,8 @@ def test_screens_of_the_demo_change_by_themselves(tmp_path: Path) -> None:
             screen.wait(lambda each: each.kinds().count("change") >= 10, 60, "a display that changes")
         assert time.monotonic() - began < 120
         assert end(process) == 0, log.read_text()
+    keys = read(tmp_path / "demo/demo.keys")  # the demo's own, whatever the settings name
+    assert keys is not None
     with running(command, log, environment("sqlite+aiosqlite:///unused.db")) as process:  # again, with the kept database
         wait_until(lambda: answers(f"{base}/health/live"), "the demo's server", process)
         with sse(f"{base}/live/displays/{number}?token={display[2]}") as screen:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sqlalchemy import literal, make_url, select, update
@@ -29,6 +31,27 @@ async def mysql(mysql_url: str) -> AsyncIterator[Database]:
     found = Database(mysql_url)
     yield found
     await found.close()
+
+
+def _modes(folder: Path) -> dict[str, int]:
+    return {each.name: each.stat().st_mode & 0o777 for each in folder.iterdir()}
+
+
+@pytest.mark.parametrize("existing", [False, True])
+async def test_file_of_the_embedded_database_is_for_its_user_alone(tmp_path: Path, *, existing: bool) -> None:
+    """The files of an installation that an earlier version made lose the permissions of others."""
+    names = [f"x.db{suffix}" for suffix in ("", "-wal", "-shm")]
+    before = os.umask(0)
+    try:
+        if existing:
+            (tmp_path / "x.db").touch(0o666)
+        embedded = Database(f"sqlite+aiosqlite:///{tmp_path / 'x.db'}")
+        async with embedded.write() as connection:
+            await connection.exec_driver_sql("CREATE TABLE x (y INTEGER)")
+            assert _modes(tmp_path) == dict.fromkeys(names, 0o600)
+        await embedded.close()
+    finally:
+        os.umask(before)
 
 
 _CONNECTIONS = "SELECT id FROM information_schema.processlist WHERE db = %s AND id <> CONNECTION_ID()"

@@ -22,16 +22,14 @@ from server.seeding import Seed, Seeder
 from server.settings import Settings
 from server.store.database import Database
 from server.transport.context import Context
-from tests.support.server import SECRETS, vault
+from tests.support.server import KEYS, vault
 
 
 @asynccontextmanager
 async def running(database: Database) -> AsyncIterator[tuple[Context, httpx.AsyncClient]]:
     """Run an application in this process on a database, with rate limits, without its periodic tasks."""
     url = SecretStr(database.url.render_as_string(hide_password=False))
-    keys = (SecretStr(SECRETS["NOWSERVING_ENCRYPTION_KEYS"]),)
-    secret = SecretStr(SECRETS["NOWSERVING_SECRET_KEY"])
-    app: Starlette = build_app(Settings(database_url=url, secret_key=secret, encryption_keys=keys))
+    app: Starlette = build_app(Settings(database_url=url), KEYS)
     context: Context = app.state.context
     try:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client:

@@ -23,7 +23,7 @@ from server.app import build_app
 from server.domain.commands import COMMANDS
 from server.seeding import Seed, StaffSeed
 from server.settings import Settings
-from tests.support.server import Server, environment, seed, serving
+from tests.support.server import KEYS, Server, environment, seed, serving
 
 Json = dict[str, Any]
 FILE = Path(__file__).with_name("roles.md")
@@ -140,7 +140,7 @@ def named_by(rows: Iterable[Row]) -> set[str]:
 
 @pytest.fixture(scope="module")
 def app() -> Starlette:
-    return build_app(Settings())
+    return build_app(Settings(), KEYS)
 
 
 def test_every_route_has_a_row_and_every_row_a_route(app: Starlette) -> None:

@@ -31,6 +31,7 @@ from server.store.migrate import migrate
 from server.transport.context import Context
 from server.transport.http import paths
 from tests.support import databases, past_visits
+from tests.support.server import KEYS
 
 FEW, MANY = 10, 1_000
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -107,7 +108,7 @@ async def counting(request: pytest.FixtureRequest, tmp_path_factory: pytest.Temp
 
 
 async def _counting(url: str) -> AsyncIterator[Counting]:
-    app = build_app(Settings(database_url=SecretStr(url)))
+    app = build_app(Settings(database_url=SecretStr(url)), KEYS)
     context: Context = app.state.context
     database = context.database
     assert isinstance(database, Database)
@@ -220,7 +221,7 @@ def query_paths() -> list[str]:
 
     The QR code of a ticket is left out: it reads one row by the hash of the token, and has no list.
     """
-    app = build_app(Settings(database_url=SecretStr("sqlite+aiosqlite:////nowhere/x.db")))
+    app = build_app(Settings(database_url=SecretStr("sqlite+aiosqlite:////nowhere/x.db")), KEYS)
     found = []
     for route in app.routes:
         if (

@@ -14,17 +14,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
 import uvloop
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from websockets.frames import Frame, Opcode
 from websockets.protocol import CLIENT, OPEN, Protocol
 
@@ -34,8 +29,9 @@ from server.seeding import Seed
 from server.settings import load_settings
 from server.transport.streams.handoff import HandOffWebSocketProtocol
 from server.uvicorn_server import DrainingServer, StrictProtocol
+from tests.support.certificate import certificate
 from tests.support.processes import free_port, wait_until
-from tests.support.server import environment, seed
+from tests.support.server import KEYS, environment, seed
 
 pytestmark = pytest.mark.long
 
@@ -87,28 +83,6 @@ class LiveServer:
                 yield encrypted
 
 
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """Make a certificate for the loopback address; return its file and the file of its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    built = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    paths = folder / "certificate.pem", folder / "key.pem"
-    paths[0].write_bytes(built.public_bytes(serialization.Encoding.PEM))
-    form = serialization.PrivateFormat.PKCS8
-    paths[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
-    return paths
-
-
 @contextmanager
 def running(folder: Path, loop: str, *, tls: bool = False) -> Iterator[LiveServer]:
     env = environment(f"sqlite+aiosqlite:///{folder / 'x.db'}", NOWSERVING_HEARTBEAT_SECONDS=str(HEARTBEAT))
@@ -117,7 +91,7 @@ def running(folder: Path, loop: str, *, tls: bool = False) -> Iterator[LiveServe
         for name, value in env.items():
             if name.startswith("NOWSERVING_"):
                 patch.setenv(name, value)
-        app = build_app(load_settings())
+        app = build_app(load_settings(), KEYS)
     port = free_port()
     more: dict[str, Any] = {}
     if tls:

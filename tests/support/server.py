@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import os
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 import httpx
 
 from server.execute import Executor
+from server.keys import Keys, decoded
 from server.seeding import Seed, Seeder
 from server.store.database import Database
 from server.vault import Vault
@@ -27,8 +27,18 @@ from tests.support.processes import Process, free_port, running, wait_until
 
 SECRETS = {
     "NOWSERVING_SECRET_KEY": "a secret key that only the tests use, and long enough",
-    "NOWSERVING_ENCRYPTION_KEYS": "dGhlIHRlc3RzJyBvd24ga2V5LCAzMiBieXRlcyBsb24=",
+    "NOWSERVING_ENCRYPTION_KEYS": "WalEftTjRag3Nf9S1OJPqbUObrZ9QEScSVagz0h3TkU=",
 }
+KEYS = Keys(SECRETS["NOWSERVING_SECRET_KEY"], (decoded(SECRETS["NOWSERVING_ENCRYPTION_KEYS"]),))
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def bare_environment(**settings: str) -> dict[str, str]:
+    """Return the environment of an operator who has set these settings only."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("NOWSERVING_")}
+    return env | {"PYTHONUNBUFFERED": "1"} | settings
 
 
 def environment(database_url: str, redis_url: str | None = None, **more: str) -> dict[str, str]:
@@ -50,13 +60,18 @@ def environment(database_url: str, redis_url: str | None = None, **more: str) ->
     return env | more
 
 
+def _anywhere(env: Mapping[str, str]) -> dict[str, str]:
+    """Return ``env`` for an interpreter that finds the server from any working folder."""
+    return {"PYTHONPATH": str(ROOT), **env}
+
+
 def command_line(env: Mapping[str, str], *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run ``nowserving`` with arguments; return its exit status and its output."""
     if template.usable(arguments, env):
         return template.run(arguments, env, stdin, timeout=120)
     return subprocess.run(
         [sys.executable, "-m", "server.cli", *arguments],
-        env=dict(env),
+        env=_anywhere(env),
         input=stdin,
         capture_output=True,
         text=True,
@@ -67,7 +82,7 @@ def command_line(env: Mapping[str, str], *arguments: str, stdin: str | None = No
 
 def vault() -> Vault:
     """Return the vault of every installation that `environment` describes."""
-    return Vault([base64.b64decode(SECRETS["NOWSERVING_ENCRYPTION_KEYS"])], SECRETS["NOWSERVING_SECRET_KEY"])
+    return Vault(KEYS.encryption_keys, KEYS.secret_key)
 
 
 def seed(env: Mapping[str, str], points: int = 4, tickets: int = 12, displays: int = 1) -> Seed:
@@ -120,7 +135,7 @@ def nowserving(arguments: list[str], log: Path, env: Mapping[str, str]) -> Abstr
     """Run ``nowserving``: in a test as a fork of the template where this is possible, else in a fresh interpreter."""
     if template.usable(arguments, env):
         return template.running(arguments, log, env)
-    return running([sys.executable, "-m", "server.cli", *arguments], log, dict(env))
+    return running([sys.executable, "-m", "server.cli", *arguments], log, _anywhere(env))
 
 
 @contextmanager

@@ -8,16 +8,22 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import typer
 
 from server.app import request_limits
-from server.settings import DEVELOPMENT_KEY, DEVELOPMENT_SECRET, BadSettings, Settings, load_settings, unknown_names
+from server.cli import app
+from server.keys import BadKeys, Keys, decoded, make
+from server.settings import BadSettings, Settings, find_keys, keys_of, load_settings, unknown_names
 from server.transport.access.limits import RequestLimits
 
-KEY = base64.b64encode(bytes(range(32))).decode()
-OTHER_KEY = base64.b64encode(bytes(range(1, 33))).decode()
+SECRET = "8f2c6a1b9d3e4f70a5b6c7d8e9f01234acbd"
+KEY = "tvy/c0E3OgNhkMXBAjwGIJHUXP2y+KAY/GgW24mHV2Y="
+OTHER_KEY = "ows48AxW1MM+dbbeq6NZCzB5HI0oiGwjTWCR34mRCps="
+PUBLIC_SECRET = "for development only: anybody can read this"  # of version 0.1.0
+PUBLIC_KEY = base64.b64encode(b"for development only, not secret").decode()
 PRODUCTION = {
     "ENV": "production",
-    "SECRET_KEY": "s" * 32,
+    "SECRET_KEY": SECRET,
     "ENCRYPTION_KEYS": KEY,
     "ALLOWED_HOSTS": "queue.example.org",
 }
@@ -39,7 +45,8 @@ def test_development_needs_nothing() -> None:
     settings = load_settings()
     assert settings.env == "development"
     assert settings.redis_url is None
-    assert settings.key_bytes == [b"for development only, not secret"]
+    assert settings.named_keys is None
+    assert settings.key_path == Path("var/nowserving.keys").absolute()
     assert settings.heartbeat_seconds == 15
     assert not settings.logs_json
 
@@ -59,6 +66,7 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         HEARTBEAT_SECONDS="0.5",
         ALLOWED_HOSTS=" a.example , b.example,,",
         CORS_ORIGINS="",
+        SECRET_KEY=SECRET,
         ENCRYPTION_KEYS=f"{KEY}, {OTHER_KEY}",
         LOG_FORMAT="json",
     )
@@ -69,7 +77,7 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (settings.database_pool_size, settings.heartbeat_seconds) == (3, 0.5)
     assert settings.allowed_hosts == ("a.example", "b.example")
     assert settings.cors_origins == ()
-    assert settings.key_bytes == [bytes(range(32)), bytes(range(1, 33))]
+    assert settings.named_keys == Keys(SECRET, (decoded(KEY), decoded(OTHER_KEY)))
     assert settings.logs_json
 
 
@@ -80,6 +88,8 @@ BAD = [
         "ENCRYPTION_KEYS",
         ["", ",", "not base64!", "c2hvcnQ=", base64.b64encode(b"x" * 31).decode(), f"{KEY},x", "ключ", KEY[:-2]],
     ),
+    ("SECRET_KEY", ["", "   "]),
+    ("KEY_FILE", [""]),
     ("PUBLIC_URL", ["", "example.org", "ftp://example.org", "http://", "/path"]),
     *((f"LIMIT_{each.name.upper()}", ["", "0", "-1", "many"]) for each in fields(RequestLimits) if each.name != "blocked"),
     ("BLOCKED_MINUTES", ["", "0", "1441", "long"]),
@@ -113,7 +123,7 @@ def test_a_bad_value_stops_with_its_name(monkeypatch: pytest.MonkeyPatch, name: 
 
 
 def test_every_setting_with_bounds_is_tried_above() -> None:
-    free = {"database_url", "redis_url", "secret_key", "allowed_hosts", "cors_origins", "recording_path"}
+    free = {"database_url", "redis_url", "allowed_hosts", "cors_origins", "recording_path"}
     assert {name.upper() for name in set(Settings.model_fields) - free} == {name for name, _ in BAD}
 
 
@@ -145,13 +155,22 @@ def test_production_with_secrets_of_its_own_starts(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("name", "value", "word"),
     [
-        ("SECRET_KEY", None, "secret_key"),
-        ("SECRET_KEY", "s" * 31, "secret_key"),
-        ("SECRET_KEY", "", "secret_key"),
-        ("SECRET_KEY", DEVELOPMENT_SECRET, "secret_key"),
-        ("ENCRYPTION_KEYS", None, "encryption_keys"),
-        ("ENCRYPTION_KEYS", DEVELOPMENT_KEY, "encryption_keys"),
-        ("ENCRYPTION_KEYS", f"{KEY},{DEVELOPMENT_KEY}", "encryption_keys"),
+        ("SECRET_KEY", SECRET[:31], "secret_key"),
+        ("SECRET_KEY", "a" * 64, "secret_key"),
+        ("SECRET_KEY", PUBLIC_SECRET, "secret_key"),
+        ("SECRET_KEY", f"{PUBLIC_SECRET} ", "secret_key"),
+        ("SECRET_KEY", PUBLIC_KEY, "secret_key"),
+        ("ENCRYPTION_KEYS", PUBLIC_KEY, "encryption_keys"),
+        ("ENCRYPTION_KEYS", f"{PUBLIC_KEY[:-2]}T=", "encryption_keys"),  # another spelling of the same bytes
+        ("ENCRYPTION_KEYS", f"{KEY},{PUBLIC_KEY}", "encryption_keys"),
+        ("ENCRYPTION_KEYS", base64.b64encode(b"k" * 32).decode(), "encryption_keys"),
+        ("CORS_ORIGINS", "*", "cors_origins"),
+        ("CORS_ORIGINS", "https://desk.example.org, *", "cors_origins"),
+        ("CORS_ORIGINS", "null", "cors_origins"),
+        ("CORS_ORIGINS", "desk.example.org", "cors_origins"),
+        ("CORS_ORIGINS", "https://*.example.org", "cors_origins"),
+        ("CORS_ORIGINS", "https://desk.example.org/", "cors_origins"),
+        ("CORS_ORIGINS", "file://", "cors_origins"),
         ("ALLOWED_HOSTS", None, "allowed_hosts"),
         ("ALLOWED_HOSTS", " , ", "allowed_hosts"),
     ],
@@ -166,12 +185,52 @@ def test_production_refuses_what_is_weak_or_missing(
     problems = str(caught.value).split("; ")
     assert len(problems) == 1
     assert f"{word}: " in problems[0]
-    if value:
+    if value and name != "CORS_ORIGINS":
         assert value not in str(caught.value)
 
 
+def test_production_accepts_named_origins(monkeypatch: pytest.MonkeyPatch) -> None:
+    origins = ("https://desk.example.org", "https://desk.example.org:8443", "http://10.0.0.7", "https://[::1]:8443")
+    configure(monkeypatch, **PRODUCTION, CORS_ORIGINS=",".join(origins))
+    assert load_settings().cors_origins == origins
+
+
+def test_production_takes_its_keys_from_the_key_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    configure(monkeypatch, ENV="production", ALLOWED_HOSTS="queue.example.org", KEY_FILE=str(tmp_path / "x.keys"))
+    settings = load_settings()
+    assert find_keys(settings) is None
+    with pytest.raises(BadKeys, match="nowserving migrate"):
+        keys_of(settings)
+    make(tmp_path / "x.keys")
+    assert keys_of(settings) == find_keys(settings)
+
+
+@pytest.mark.parametrize(("name", "value"), [("SECRET_KEY", SECRET), ("ENCRYPTION_KEYS", KEY)])
+def test_one_kind_of_key_alone_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    configure(monkeypatch, **{name: value})
+    with pytest.raises(BadSettings, match="secret_key") as caught:
+        load_settings()
+    assert "encryption_keys" in str(caught.value)
+    assert value not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"DATABASE_URL": "sqlite:////data/queue.db"}, "/data/queue.keys"),
+        ({"DATABASE_URL": "mysql://u:p@h/d"}, str(Path("var/nowserving.keys").absolute())),
+        ({"DATABASE_URL": "sqlite:////data/queue.db", "KEY_FILE": "/etc/queue.keys"}, "/etc/queue.keys"),
+    ],
+)
+def test_key_file_is_beside_the_embedded_database(
+    monkeypatch: pytest.MonkeyPatch, values: dict[str, str], expected: str
+) -> None:
+    configure(monkeypatch, **values)
+    assert str(load_settings().key_path) == expected
+
+
 def test_production_names_all_that_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
-    configure(monkeypatch, ENV="production")
+    configure(monkeypatch, ENV="production", SECRET_KEY="a" * 40, ENCRYPTION_KEYS=PUBLIC_KEY)
     with pytest.raises(BadSettings) as caught:
         load_settings()
     assert all(f"{word}: " in str(caught.value) for word in ("secret_key", "encryption_keys", "allowed_hosts"))
@@ -189,14 +248,14 @@ def test_the_file_goes_over_the_defaults_and_the_environment_over_the_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     text = 'max_streams = 7\nheartbeat_seconds = 3.5\nallowed_hosts = ["a.example", "b.example"]\nlog_level = "debug"\n'
-    write(tmp_path / "nowserving.toml", text + f'encryption_keys = ["{KEY}"]\n', monkeypatch)
+    write(tmp_path / "nowserving.toml", text + f'secret_key = "{SECRET}"\nencryption_keys = ["{KEY}"]\n', monkeypatch)
     configure(monkeypatch, MAX_STREAMS="9")
     settings = load_settings()
     assert settings.max_streams == 9
     assert settings.heartbeat_seconds == 3.5
     assert settings.allowed_hosts == ("a.example", "b.example")
     assert settings.log_level == "debug"
-    assert settings.key_bytes == [bytes(range(32))]
+    assert settings.named_keys == Keys(SECRET, (decoded(KEY),))
     assert settings.max_streams_per_token == 20
 
 
@@ -223,7 +282,7 @@ def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = settings.masked()
     assert set(shown) == set(Settings.model_fields)
     for text in (str(shown), repr(settings), str(settings)):
-        assert not any(secret in text for secret in ("hunter2", "hunter3", "s" * 32, KEY))
+        assert not any(secret in text for secret in ("hunter2", "hunter3", SECRET, KEY))
     assert shown["allowed_hosts"] == "('queue.example.org',)"
 
 
@@ -243,6 +302,19 @@ def test_names_that_nothing_reads_are_told(monkeypatch: pytest.MonkeyPatch) -> N
 def test_every_setting_has_a_name_that_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in Settings.model_fields:
         monkeypatch.setenv(f"NOWSERVING_{name.upper()}", "x")
+    assert unknown_names() == []
+
+
+def test_no_option_of_a_command_is_reported_as_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`nowserving user` reads its password from the environment."""
+    commands = [typer.main.get_command(app)]
+    names = set[str]()
+    for each in commands:
+        commands += getattr(each, "commands", {}).values()
+        names |= {str(option.envvar) for option in each.params if option.envvar}
+    assert names == {"NOWSERVING_NEW_PASSWORD"}
+    for name in names:
+        monkeypatch.setenv(name, "x")
     assert unknown_names() == []
 
 

@@ -29,6 +29,7 @@ from server.transport.http import bodies, paths
 from server.transport.http.errors import status_of
 from server.transport.spec import openapi, refusals, requests
 from tests.support.extent import examples
+from tests.support.server import KEYS
 from tests.support.worlds import SITE_ID, World, open_sealed, small_clinic
 
 Json = dict[str, Any]
@@ -283,7 +284,7 @@ def test_checker_finds_an_unsound_document(where: tuple[str, ...], value: object
 
 
 def test_document_has_every_route_and_no_other(tmp_path: Path) -> None:
-    app = build_app(Settings(database_url=SecretStr(f"sqlite+aiosqlite:///{tmp_path / 'x.db'}")))
+    app = build_app(Settings(database_url=SecretStr(f"sqlite+aiosqlite:///{tmp_path / 'x.db'}")), KEYS)
     served, upgraded = set(), set()
     for route in app.routes:
         path = re.sub(r":\w+\}", "}", getattr(route, "path", ""))

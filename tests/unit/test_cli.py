@@ -1,0 +1,88 @@
+"""The command line, without processes: what it refuses before it starts anything."""
+
+from __future__ import annotations
+
+import base64
+import os
+import socket
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from server.cli import app, is_loopback
+from server.settings import BadSettings
+
+# The secrets for development of version 0.1.0.
+PUBLIC_SECRET = "for development only: anybody can read this"
+PUBLIC_KEY = base64.b64encode(b"for development only, not secret").decode()
+SECRET = "8f2c6a1b9d3e4f70a5b6c7d8e9f01234acbd"
+KEY = "tvy/c0E3OgNhkMXBAjwGIJHUXP2y+KAY/GgW24mHV2Y="
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name.startswith("NOWSERVING_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def refused(*arguments: str) -> str:
+    """Return why a command stops at its settings."""
+    result = CliRunner().invoke(app, arguments)
+    assert isinstance(result.exception, BadSettings), result.output
+    return str(result.exception)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "", "::", "192.0.2.7", "::ffff:192.0.2.7"])
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("SECRET_KEY", (PUBLIC_SECRET, KEY)),
+        ("SECRET_KEY", (f"  {PUBLIC_SECRET.upper()} ", KEY)),
+        ("SECRET_KEY", (base64.b64encode(PUBLIC_SECRET.encode()).decode(), KEY)),
+        ("SECRET_KEY", ("a" * 40, KEY)),
+        ("ENCRYPTION_KEYS", (SECRET, PUBLIC_KEY)),
+        ("ENCRYPTION_KEYS", (SECRET, f"{PUBLIC_KEY[:-2]}R=")),  # another spelling of the same bytes
+        ("ENCRYPTION_KEYS", (SECRET, f"{KEY},{PUBLIC_KEY}")),
+    ],
+)
+def test_guessable_keys_are_refused_beyond_loopback(
+    monkeypatch: pytest.MonkeyPatch, host: str, name: str, values: tuple[str, str]
+) -> None:
+    monkeypatch.setenv("NOWSERVING_SECRET_KEY", values[0])
+    monkeypatch.setenv("NOWSERVING_ENCRYPTION_KEYS", values[1])
+    why = refused("serve", "--host", host)
+    assert f"NOWSERVING_{name}: " in why
+    assert not any(value.strip() in why for value in values)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost", "::ffff:127.0.0.1"])
+def test_loopback_is_this_machine_alone(host: str) -> None:
+    assert is_loopback(host)
+
+
+def test_name_that_resolves_elsewhere_is_not_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def resolved(*_: object, **__: object) -> list[tuple[object, ...]]:
+        return [(2, 1, 6, "", ("127.0.0.1", 0)), (2, 1, 6, "", ("192.0.2.7", 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+    assert not is_loopback("localhost")
+
+
+def test_demo_refuses_production(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("NOWSERVING_ENV", "production")
+    assert "NOWSERVING_ENV: the demo" in refused("demo", "--directory", str(tmp_path / "demo"))
+    assert not (tmp_path / "demo").exists()
+
+
+def test_production_with_a_database_server_makes_no_keys_for_one_process(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each machine would have keys of its own."""
+    monkeypatch.setenv("NOWSERVING_ENV", "production")
+    monkeypatch.setenv("NOWSERVING_ALLOWED_HOSTS", "queue.example.org")
+    monkeypatch.setenv("NOWSERVING_DATABASE_URL", "mysql://u:p@127.0.0.1:1/x")
+    assert "NOWSERVING_KEY_FILE" in refused("migrate")
+    assert list(tmp_path.iterdir()) == []
