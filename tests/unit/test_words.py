@@ -10,9 +10,11 @@ import pytest
 
 from server.domain.model import COMMANDS_OF_STEP
 from server.domain.ranking import WhyNext
+from server.identity.errors import PASSWORD_REFUSALS, USER_NAME_REFUSALS, SignInBusy, SignInLocked
 from server.transport.spec import openapi
 
-WORDS: dict[str, Any] = json.loads((Path(__file__).parents[2] / "web" / "locales" / "en.json").read_text())
+LOCALES = Path(__file__).parents[2] / "web" / "locales"
+WORDS: dict[str, Any] = json.loads((LOCALES / "en.json").read_text())
 # What the two screens send: every step of the day, and what reception does to queues, points and providers.
 SENT = {
     *(name for names in COMMANDS_OF_STEP.values() for name in names),
@@ -59,3 +61,10 @@ def test_every_step_says_that_it_is_done() -> None:
 
 def test_every_reason_to_be_next_has_words() -> None:
     assert {why for why in WhyNext.__args__ if f"reason.{why}" not in WORDS} == set()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("language", ["en", "es", "fr", "ar"])
+def test_refusals_of_sign_in_and_of_new_staff_have_words(language: str) -> None:
+    words = json.loads((LOCALES / f"{language}.json").read_text())
+    codes = {kind().code for kind in (SignInBusy, SignInLocked, *USER_NAME_REFUSALS, *PASSWORD_REFUSALS)}
+    assert {code for code in codes if f"error.{code}" not in words} == set()
