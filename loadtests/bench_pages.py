@@ -78,7 +78,7 @@ def _load(browser: Browser, base: str, name: str, path: str) -> tuple[float, ...
     """Load a page with a cold cache; return its bytes, the bytes of typefaces, requests and paints."""
     context = browser.new_context(base_url=base, viewport={"width": 1920, "height": 1080})
     if name in ("reception", "room"):
-        context.request.post("/api/v1/session", data={"username": "reception", "password": "demo-clinic"})
+        context.request.post("/api/v1/session", data={"username": "reception", "password": "clinic-demo-day"})
     note_paints(context, name)
     page = context.new_page()
     scales = Scales(page)

@@ -29,7 +29,7 @@ from server.transport.http.errors import page
 
 logger = structlog.get_logger(__name__)
 
-PASSWORD = "demo-clinic"
+PASSWORD = "clinic-demo-day"
 # The point for the visitor of the demo. The simulation serves all others.
 YOURS = "Room 4"
 ARRIVED = ("Ada Berg", "Bo Lind", "Cem Aydin", "Dora Klein", "Emil Roth", "Fatou Sarr")

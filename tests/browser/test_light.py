@@ -45,7 +45,7 @@ def test_page_is_within_its_budget(browser: Browser, addresses: dict[str, str], 
     """The browser's cache is empty, and headers count."""
     context = browser.new_context(base_url=addresses["base"])
     if name in ("reception", "room"):
-        context.request.post("/api/v1/session", data={"username": "reception", "password": "demo-clinic"})
+        context.request.post("/api/v1/session", data={"username": "reception", "password": "clinic-demo-day"})
     page = context.new_page()
     watch = Watch(allowed=("404 (Not Found)",) if name == "not-found" else ())
     watch.over(page, addresses["base"])
