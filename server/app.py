@@ -18,7 +18,6 @@ from server import housekeeping
 from server.audit import Audit, process_name
 from server.execute import Executor
 from server.identity.identity import build_identity
-from server.identity.sessions import IDLE_MICROSECONDS
 from server.keys import Keys
 from server.live.admission import Limits
 from server.live.bus import Bus
@@ -28,7 +27,7 @@ from server.live.memory_bus import MemoryBus
 from server.live.redis_bus import RedisBus
 from server.logs import configure_logging
 from server.queries.boards import Boards
-from server.queries.identity import Identities
+from server.queries.identity import Identities, SessionTerms
 from server.settings import Settings, keys_of, load_settings
 from server.store.database import Database
 from server.transport.access.browsers import Browsers
@@ -62,13 +61,16 @@ def build_app(
     bus: Bus = RedisBus(redis_url, vault.seal, vault.open) if redis_url else MemoryBus()
     limiter = Limiter(redis_url, request_limits(settings)) if settings.rate_limits == "on" else None
     limits = Limits(settings.max_streams, settings.max_streams_per_address, settings.max_streams_per_token)
-    living = partial(identities.living_sessions, idle_microseconds=IDLE_MICROSECONDS)
+    terms = SessionTerms(
+        longest=round(settings.session_hours * 3_600_000_000), idle_of_admin=round(settings.admin_idle_minutes * 60_000_000)
+    )
+    living = partial(identities.living_sessions, terms=terms)
     hub = Hub(boards, bus, settings.heartbeat_seconds, limits, living, settings.stalled_seconds)
     executor = Executor(database, vault, hub.publish)
     process_id = uuid.uuid4().hex
     displays = Displays(hub, partial(housekeeping.report_display, executor, process_id))
     audit = Audit(database, vault, process_name())
-    identity = build_identity(database, identities, vault, executor, audit, keys.secret_key)
+    identity = build_identity(database, identities, vault, executor, audit, keys.secret_key, terms)
     gate = Gate(identity, Browsers(keys.secret_key), vault, audit, settings.cors_origins)
     web = web_folder()
     public_url = str(settings.public_url) if "public_url" in settings.model_fields_set else None

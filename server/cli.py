@@ -22,6 +22,7 @@ from server.audit import OPERATOR, Audit, process_name
 from server.domain import roles
 from server.domain.errors import NowServingError
 from server.execute import Executor
+from server.identity.hashing import Hashing
 from server.identity.staff import StaffAccounts
 from server.keys import KEY_BYTES, PRIVATE_FOLDER, BadKeys, Keys, make, random_key
 from server.logs import configure_logging
@@ -235,17 +236,15 @@ def user(
     """Add a member of staff. The command asks for the password, unless NOWSERVING_NEW_PASSWORD has it."""
     if role not in roles.ROLES:
         raise typer.BadParameter(f"one of {', '.join(roles.ROLES)}", param_hint="--role")
-    if len(password) < 8:
-        raise typer.BadParameter("at least 8 characters", param_hint="--password")
     settings = _settings()
     _keys(settings)
 
-    async def add(database: Database) -> None:
+    async def add(database: Database) -> str:
         organisation_id = await organisation_named(database, organisation)
-        await StaffAccounts(database).add(organisation_id, username, password, role)
+        _, name = await StaffAccounts(database, Hashing()).add(organisation_id, username, password, role)
+        return name
 
-    _run(_with_database(settings, add))
-    console.print(f"{username} may sign in as {role}.")
+    console.print(f"{_run(_with_database(settings, add))} may sign in as {role}.", highlight=False)
 
 
 @audit_commands.command("verify")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 from server.domain import roles
@@ -12,6 +12,7 @@ from server.domain.commands import AddDisplay, AddPoint, AddQueue, Command, Issu
 from server.domain.model import Site
 from server.domain.roles import Role
 from server.execute import Executor
+from server.identity.hashing import Hashing
 from server.identity.staff import StaffAccounts
 from server.provisioning import create_site
 from server.store.database import Database
@@ -56,15 +57,16 @@ class Seeder:
 
     database: Database
     executor: Executor
+    hashing: Hashing = field(default_factory=Hashing)
 
     async def site(self, organisation: str, name: str, time_zone: str = "UTC", language: str = "en") -> Site:
         """Create a site, and its organisation if none has that name."""
         return await create_site(self.database, organisation, name, time_zone=time_zone, language=language)
 
     async def member(self, organisation_id: int, username: str, password: str, role: Role) -> StaffSeed:
-        """Add a member of staff. Raises `NameTaken`."""
-        await StaffAccounts(self.database).add(organisation_id, username, password, role)
-        return {"username": username, "password": password, "role": role}
+        """Add a member of staff. Raises as `StaffAccounts.add` does."""
+        _, name = await StaffAccounts(self.database, self.hashing).add(organisation_id, username, password, role)
+        return {"username": name, "password": password, "role": role}
 
     async def do(self, command: Command) -> dict[str, Any]:
         """Do a command; return its answer."""

@@ -116,6 +116,15 @@ class Settings(BaseSettings):
         le=300,
         description="The server closes a connection whose request body is not complete after so many seconds.",
     )
+    session_hours: float = Field(
+        12.0,
+        gt=0,
+        le=24,
+        description="A member of staff signs in again after so many hours, also when in the middle of work.",
+    )
+    admin_idle_minutes: float = Field(
+        30.0, gt=0, le=60, description="The session of an administrator ends after so many minutes without use; others: 60."
+    )
     drain_delay_seconds: float = Field(
         2.0,
         ge=0,

@@ -229,6 +229,10 @@ class NameTaken(Refused):
     """The name {name} is already in use."""
 
 
+class UserNamesCollide(Refused):
+    """Some user names differ in case, width or spaces alone, which count no more: {names}. {remedy}"""
+
+
 class LastAdmin(Refused):
     """An organisation needs at least one administrator who can sign in."""
 

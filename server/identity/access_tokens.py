@@ -22,10 +22,10 @@ class AccessTokens:
         self._secret_key = secret_key
         self._verified: dict[str, dict[str, Any]] = {}
 
-    def issue(self, staff_id: int, session_id: str) -> str:
-        """Return a signed access token for a session, valid for `ACCESS_SECONDS`."""
+    def issue(self, staff_id: int, session_id: str, seconds: int = ACCESS_SECONDS) -> str:
+        """Return a signed access token for a session, valid for so many seconds."""
         now = int(time.time())
-        claims = {"sub": str(staff_id), "sid": session_id, "iat": now, "exp": now + ACCESS_SECONDS}
+        claims = {"sub": str(staff_id), "sid": session_id, "iat": now, "exp": now + seconds}
         return jwt.encode(claims, self._secret_key, _ALGORITHM)
 
     def claims(self, token: str) -> dict[str, Any]:

@@ -14,8 +14,7 @@ from server.domain.model.ids import site_of
 from server.identity.access_tokens import AccessTokens
 from server.identity.api_keys import KEY_PREFIX
 from server.identity.callers import Bearer, Integration, Staff
-from server.identity.sessions import IDLE_MICROSECONDS, has_expired
-from server.queries.identity import Identities
+from server.queries.identity import Identities, SessionTerms
 from server.store import api_keys
 from server.store import staff as accounts
 from server.store.database import Database
@@ -40,12 +39,13 @@ class Credentials:
     _identities: Identities
     _vault: Vault
     _tokens: AccessTokens
+    _terms: SessionTerms
 
     async def staff(self, access_token: str) -> Staff:
         """Return the signed-in member of staff. Raises `NotSignedIn`."""
         claims = self._tokens.claims(access_token)
         session = await self._identities.session(str(claims["sid"]))
-        if session is None or str(session.member.id) != claims["sub"] or has_expired(session):
+        if session is None or str(session.member.id) != claims["sub"] or self._terms.has_ended(session):
             raise NotSignedIn()
         if session.idle > TOUCH_MICROSECONDS:
             async with self._database.write() as connection:
@@ -58,7 +58,7 @@ class Credentials:
 
         A token that has expired still names its session for as long as the session can live without use.
         """
-        return self._tokens.owner_of(access_token, IDLE_MICROSECONDS // 1_000_000)
+        return self._tokens.owner_of(access_token, self._terms.idle // 1_000_000)
 
     async def holder(self, token: str | None) -> Integration | Bearer | None:
         """Return the holder of an API key, a ticket's or a device's token; None for any other token."""

@@ -9,6 +9,7 @@ from server.execute import Executor
 from server.identity.access_tokens import AccessTokens
 from server.identity.api_keys import ApiKeys
 from server.identity.credentials import Credentials
+from server.identity.hashing import Hashing
 from server.identity.lockout import Lockout
 from server.identity.pairing import Pairings
 from server.identity.passwords import Passwords
@@ -16,7 +17,7 @@ from server.identity.permissions import Permissions
 from server.identity.sessions import Sessions
 from server.identity.sign_in import SignIn
 from server.identity.staff import StaffAccounts
-from server.queries.identity import Identities
+from server.queries.identity import Identities, SessionTerms
 from server.store.database import Database
 from server.vault import Vault
 
@@ -36,19 +37,26 @@ class Identity:
 
 
 def build_identity(
-    database: Database, identities: Identities, vault: Vault, executor: Executor, audit: Audit, secret_key: str
+    database: Database,
+    identities: Identities,
+    vault: Vault,
+    executor: Executor,
+    audit: Audit,
+    secret_key: str,
+    terms: SessionTerms,
 ) -> Identity:
     """Return the use cases of one process. ``secret_key`` signs the access tokens."""
     tokens = AccessTokens(secret_key)
     lockout = Lockout(database, vault)
-    credentials = Credentials(database, identities, vault, tokens)
+    hashing = Hashing()
+    credentials = Credentials(database, identities, vault, tokens, terms)
     return Identity(
         credentials=credentials,
         permissions=Permissions(identities, audit),
-        sign_in=SignIn(database, identities, vault, audit, lockout, tokens),
-        sessions=Sessions(database, identities, vault, audit, tokens),
-        passwords=Passwords(database, identities, audit, lockout),
-        staff=StaffAccounts(database),
+        sign_in=SignIn(database, identities, vault, audit, lockout, tokens, terms, hashing),
+        sessions=Sessions(database, identities, vault, audit, tokens, terms),
+        passwords=Passwords(database, identities, audit, lockout, hashing),
+        staff=StaffAccounts(database, hashing),
         api_keys=ApiKeys(database, vault),
         pairings=Pairings(database, vault, identities, credentials, executor),
     )

@@ -51,16 +51,20 @@ class Lockout:
     _database: Database
     _vault: Vault
 
-    def sign_in(self, username: str, origin: Origin) -> Guess:
-        """Return the attempt to sign in as ``username`` from ``origin``."""
-        guess = self._guess(username, f"address:{origin.address}")
+    def sign_in(self, name: str, staff_id: int | None, origin: Origin) -> Guess:
+        """Return the attempt to sign in from ``origin``, by a name in normal form and the id of its member, if any.
+
+        The member found is counted, whatever the spelling. Only a name without a member is counted itself.
+        """
+        subject = f"user:{name}" if staff_id is None else f"staff:{staff_id}"
+        guess = self._guess(subject, f"address:{origin.address}")
         if origin.browser is not None and guess.user in origin.browser.users:
-            return self._guess(username, f"browser:{origin.browser.id}")
+            return self._guess(subject, f"browser:{origin.browser.id}")
         return guess
 
-    def own_password(self, username: str, session_id: str) -> Guess:
+    def own_password(self, staff_id: int, session_id: str) -> Guess:
         """Return the attempt of a signed-in user to confirm the own password in a session."""
-        return self._guess(username, f"session:{session_id}")
+        return self._guess(f"staff:{staff_id}", f"session:{session_id}")
 
     async def check(self, guess: Guess) -> None:
         """Raise `SignInLocked` while the user is locked for this origin."""
@@ -87,8 +91,8 @@ class Lockout:
             return
         raise Unavailable()
 
-    def _guess(self, username: str, origin: str) -> Guess:
-        return Guess(self._vault.keyed_hash(f"user:{username}"), self._vault.keyed_hash(origin))
+    def _guess(self, subject: str, origin: str) -> Guess:
+        return Guess(self._vault.keyed_hash(subject), self._vault.keyed_hash(origin))
 
 
 def refuse_while_locked(until: int, now: int) -> None:

@@ -11,21 +11,22 @@ import structlog
 from server.audit import NOBODY, Audit
 from server.domain import roles
 from server.domain.errors import NotAllowed, NotSignedIn, SessionNotFound, StaffNotFound
-from server.identity.access_tokens import AccessTokens
+from server.identity.access_tokens import ACCESS_SECONDS, AccessTokens
 from server.identity.callers import Staff
 from server.queries import administration
 from server.queries.administration import SessionListed
-from server.queries.identity import Identities, SessionState, StaffMember
+from server.queries.identity import Identities, SessionTerms, StaffMember
 from server.queries.keyset import Key, Page
 from server.store import staff as accounts
 from server.store.database import Database
+from server.store.staff import RefreshState
 from server.vault import Vault
 
 logger = structlog.get_logger(__name__)
 
-IDLE_MICROSECONDS = 60 * 60_000_000
 # Two pages of one browser may refresh at the same moment. The slower page is no thief.
 RACE_MICROSECONDS = 10_000_000
+SPENT_KEPT = 12  # exchanges in `RACE_MICROSECONDS`; they fit the column
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class IssuedTokens:
 
     member: StaffMember
     access_token: str
+    access_seconds: int
     refresh_token: str
 
 
@@ -46,32 +48,38 @@ class Sessions:
     _vault: Vault
     _audit: Audit
     _tokens: AccessTokens
+    _terms: SessionTerms
 
     async def refresh(self, refresh_token: str) -> IssuedTokens:
         """Exchange a refresh token, which is valid once, for new tokens.
 
-        Raises `NotSignedIn`, also after an hour without use. The second use of a token ends its session, because somebody
-        else may have the token.
+        Raises `NotSignedIn`, also when the session has ended. A token that comes again `RACE_MICROSECONDS` after its own
+        exchange ends its session, because somebody else may have the token. A refresh is no use of an administrator's
+        session: the page of an administrator who has left refreshes too.
         """
         session_id, _, secret = refresh_token.partition(".")
         session = await self._identities.session(session_id)
-        if session is None or has_expired(session):
+        if session is None or self._terms.has_ended(session):
             raise NotSignedIn()
-        old_hash = self._vault.keyed_hash(secret)
         fresh = refresh_secret(self._vault, session_id)
         now = session.now
+        rotated = False
         async with self._database.write() as connection:
-            fresh_hash = self._vault.keyed_hash(fresh)
-            rotated = await accounts.rotate_session(connection, session_id, old_hash, fresh_hash, now)
-            if not rotated and is_refresh_secret(self._vault, session_id, secret):
-                stolen = await accounts.revoke_reused(connection, session_id, now, now - RACE_MICROSECONDS)
-                if stolen:
-                    logger.warning("refresh token used twice: session ended", staff_id=session.member.id)
-                    note_attempt(self._audit, "refresh-again", session.member, allowed=False)
+            state = await accounts.refresh_state(connection, session_id)
+            if state is not None and state.refresh_hash == self._vault.keyed_hash(secret):
+                used_at = session.used_at if session.member.role == "admin" else now
+                after = after_exchange(state, self._vault.keyed_hash(fresh), now)
+                await accounts.rotate_session(connection, session_id, after, used_at)
+                rotated = True
+            elif state is not None and self._is_stolen(state, session_id, secret, now):
+                await accounts.revoke_session(connection, session_id, now)
+                logger.warning("refresh token used twice: session ended", staff_id=session.member.id)
+                note_attempt(self._audit, "refresh-again", session.member, allowed=False)
         if not rotated:
             raise NotSignedIn()
-        access_token = self._tokens.issue(session.member.id, session_id)
-        return IssuedTokens(session.member, access_token, f"{session_id}.{fresh}")
+        seconds = access_seconds(self._terms, session.created_at, now)
+        access_token = self._tokens.issue(session.member.id, session_id, seconds)
+        return IssuedTokens(session.member, access_token, seconds, f"{session_id}.{fresh}")
 
     async def sign_out(self, staff: Staff) -> None:
         """End the caller's own session."""
@@ -89,8 +97,8 @@ class Sessions:
 
     async def page(self, staff: Staff, staff_id: int, size: int, after: Key | None) -> Page[SessionListed]:
         """Return a page of the open sessions of ``staff_id``. The session of the caller, ``staff``, is marked as current."""
-        used_since = await self._database.now() - IDLE_MICROSECONDS
-        return await administration.sessions_page(self._database, staff_id, used_since, staff.session_id, size, after)
+        now = await self._database.now()
+        return await administration.sessions_page(self._database, staff_id, self._terms, now, staff.session_id, size, after)
 
     async def end(self, staff: Staff, session_id: str) -> None:
         """End a session of the caller or, for an administrator, of a colleague. Raises `SessionNotFound`."""
@@ -101,15 +109,36 @@ class Sessions:
         subject = f"staff:{session.member.id}"
         self._audit.note("end-session", staff.actor, subject=subject, organisation_id=staff.organisation_id)
 
+    def _is_stolen(self, state: RefreshState, session_id: str, secret: str, now: int) -> bool:
+        """Return whether a token that is not the session's present one was exchanged before, and not just now."""
+        token_hash = self._vault.keyed_hash(secret)
+        return is_refresh_secret(self._vault, session_id, secret) and not was_just_spent(state, token_hash, now)
+
     async def _revoke(self, session_id: str) -> None:
         now = await self._database.now()
         async with self._database.write() as connection:
             await accounts.revoke_session(connection, session_id, now)
 
 
-def has_expired(session: SessionState) -> bool:
-    """Return whether a session has ended because nobody used it."""
-    return session.idle > IDLE_MICROSECONDS
+def access_seconds(terms: SessionTerms, created_at: int, now: int) -> int:
+    """Return how long an access token is valid at ``now``: no longer than its session. Instants in microseconds."""
+    return min(ACCESS_SECONDS, max(0, created_at + terms.longest - now) // 1_000_000)
+
+
+def after_exchange(before: RefreshState, fresh_hash: str, now: int) -> RefreshState:
+    """Return the refresh tokens of a session after the exchange of its token at ``now`` (microseconds).
+
+    ``spent`` is a list of ``hash@instant``, separated by spaces: each exchanged token with the instant of its own exchange.
+    """
+    recent = [each for each in before.spent.split() if int(each.partition("@")[2]) >= now - RACE_MICROSECONDS]
+    recent.append(f"{before.refresh_hash}@{now}")
+    return RefreshState(fresh_hash, " ".join(recent[-SPENT_KEPT:]))
+
+
+def was_just_spent(state: RefreshState, token_hash: str, now: int) -> bool:
+    """Return whether a token's own exchange was less than `RACE_MICROSECONDS` ago."""
+    exchanges = (each.partition("@") for each in state.spent.split())
+    return any(spent == token_hash and int(at) >= now - RACE_MICROSECONDS for spent, _, at in exchanges)
 
 
 def may_end(staff: Staff, member: StaffMember) -> bool:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from server.audit import Audit
 from server.domain.errors import SignInFailed
+from server.domain.usernames import normal_username
 from server.identity.access_tokens import AccessTokens
 from server.identity.browsers import Browser, used_by
 from server.identity.errors import SignInLocked
+from server.identity.hashing import Hashing
 from server.identity.lockout import Lockout, Origin, refuse_while_locked
-from server.identity.passwords import is_right
-from server.identity.sessions import IssuedTokens, new_session_id, note_attempt, refresh_secret
-from server.queries.identity import Identities
+from server.identity.sessions import IssuedTokens, access_seconds, new_session_id, note_attempt, refresh_secret
+from server.queries.identity import Identities, SessionTerms
 from server.store import lockouts
 from server.store import staff as accounts
 from server.store.database import Database
@@ -37,20 +38,24 @@ class SignIn:
     _audit: Audit
     _lockout: Lockout
     _tokens: AccessTokens
+    _terms: SessionTerms
+    _hashing: Hashing
 
     async def with_password(self, username: str, password: str, origin: Origin) -> SignedIn:
         """Open a session for the active member of staff with this user name and password.
 
-        Raises `SignInFailed`, which does not reveal whether the name or the password was wrong, and `SignInLocked`.
+        Raises `SignInFailed`, which does not reveal whether the name or the password was wrong, `SignInLocked` and
+        `SignInBusy`.
         """
-        guess = self._lockout.sign_in(username, origin)
-        member = await self._identities.member(username)
+        name = normal_username(username)
+        member = await self._identities.member(name)
+        guess = self._lockout.sign_in(name, member.id if member else None, origin)
         try:
             await self._lockout.check(guess)
         except SignInLocked:
             note_attempt(self._audit, "sign-in-locked", member, allowed=False)
             raise
-        right = await is_right(member, password)
+        right = await self._hashing.is_right(member, password)
         if member is None or not right:
             note_attempt(self._audit, "sign-in", member, allowed=False)
             await self._lockout.failed(guess)
@@ -66,5 +71,7 @@ class SignIn:
                 await accounts.open_session(connection, session_id, member.id, self._vault.keyed_hash(secret), now)
         note_attempt(self._audit, "sign-in", member, allowed=until <= now)
         refuse_while_locked(until, now)
-        tokens = IssuedTokens(member, self._tokens.issue(member.id, session_id), f"{session_id}.{secret}")
+        seconds = access_seconds(self._terms, now, now)
+        access_token = self._tokens.issue(member.id, session_id, seconds)
+        tokens = IssuedTokens(member, access_token, seconds, f"{session_id}.{secret}")
         return SignedIn(tokens, used_by(origin.browser, guess.user))

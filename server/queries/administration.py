@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import BigInteger, literal, select
 
 from server.queries import keyset
+from server.queries.identity import SessionTerms, open_sessions
 from server.queries.keyset import Key, Page
 from server.queries.reader import Reader
 from server.store.tables import api_keys, sessions, staff
@@ -59,13 +60,17 @@ async def staff_page(database: Reader, organisation_id: int, size: int, after: K
 
 
 async def sessions_page(
-    database: Reader, staff_id: int, used_since: int, current: str, size: int, after: Key | None
+    database: Reader, staff_id: int, terms: SessionTerms, now: int, current: str, size: int, after: Key | None
 ) -> Page[SessionListed]:
-    """Return a page of a member's open sessions that were used since ``used_since`` (microseconds), by id.
+    """Return a page of a member's sessions that have not ended at ``now`` (microseconds), by id.
 
     ``current`` is the session of the request. Raises `Unavailable`.
     """
-    lives = (sessions.c.staff_id == staff_id, sessions.c.revoked_at.is_(None), sessions.c.used_at >= used_since)
+    lives = (
+        sessions.c.staff_id == staff_id,
+        staff.c.id == sessions.c.staff_id,
+        *open_sessions(terms, literal(now, BigInteger)),
+    )
     statement = select(sessions.c.id, sessions.c.staff_id, sessions.c.created_at, sessions.c.used_at).where(*lives)
     async with database.read() as connection:
         found, more = await keyset.rows(connection, statement, (sessions.c.id,), size, after)

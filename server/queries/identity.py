@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, literal, select, union_all
+from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, case, literal, select, union_all
 
 from server.queries.reader import LookUp
 from server.store.database import CLOCK
@@ -26,13 +26,26 @@ class StaffMember:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionTerms:
+    """How long a session lasts, in microseconds: in all, without use, and without use by an administrator."""
+
+    longest: int = 12 * 3_600_000_000
+    idle: int = 60 * 60_000_000
+    idle_of_admin: int = 30 * 60_000_000
+
+    def has_ended(self, session: SessionState) -> bool:
+        """Return whether a session has ended by its age, or because nobody used it."""
+        idle = self.idle_of_admin if session.member.role == "admin" else self.idle
+        return session.idle > idle or session.now >= session.created_at + self.longest
+
+
+@dataclass(frozen=True, slots=True)
 class SessionState:
     """A session and its member of staff. Instants in microseconds."""
 
     id: str
-    refresh_hash: str
+    created_at: int
     used_at: int
-    rotated_at: int | None
     now: int
     member: StaffMember
 
@@ -75,20 +88,20 @@ class Identities:
     database: LookUp
 
     async def member(self, username: str) -> StaffMember | None:
-        """Return the active member of staff with this user name, or None."""
+        """Return the active member of staff with this user name, in its normal form, or None."""
         row = await self.database.look_up(_MEMBER.where(staff.c.username == username, staff.c.active))
         return StaffMember(*row) if row else None
 
     async def session(self, session_id: str) -> SessionState | None:
-        """Return a session that is not revoked, of an active member, or None. The caller checks how long it was idle."""
+        """Return a session that is not revoked, of an active member, or None. The caller checks `SessionTerms`."""
         if self.database.embedded:
             row = await self.database.look_up(_SESSION_BY_OUR_CLOCK, session_id=session_id, now=time.time_ns() // 1000)
         else:
             row = await self.database.look_up(_SESSION_BY_ITS_CLOCK, session_id=session_id)
         if row is None:
             return None
-        session_id, refresh_hash, used_at, rotated_at, now, *member = row
-        return SessionState(session_id, refresh_hash, used_at, rotated_at, now, StaffMember(*member))
+        session_id, created_at, used_at, now, *member = row
+        return SessionState(session_id, created_at, used_at, now, StaffMember(*member))
 
     async def api_key(self, key_hash: str) -> ApiKeyState | None:
         """Return the API key with this hash, or None if it is unknown or revoked."""
@@ -113,17 +126,12 @@ class Identities:
         """Return the present instant as a part of a query, which saves a round trip."""
         return literal(time.time_ns() // 1000, BigInteger) if self.database.embedded else CLOCK
 
-    async def living_sessions(self, session_ids: Collection[str], idle_microseconds: int) -> dict[str, str]:
-        """Return the role of each of these sessions that is not revoked, not idle, and of an active member."""
+    async def living_sessions(self, session_ids: Collection[str], terms: SessionTerms) -> dict[str, str]:
+        """Return the role of each of these sessions that has not ended, and is of an active member."""
         statement = (
             select(sessions.c.id, staff.c.role)
             .join(staff, staff.c.id == sessions.c.staff_id)
-            .where(
-                sessions.c.id.in_(session_ids),
-                sessions.c.revoked_at.is_(None),
-                sessions.c.used_at >= self._clock() - idle_microseconds,
-                staff.c.active,
-            )
+            .where(sessions.c.id.in_(session_ids), *open_sessions(terms, self._clock()), staff.c.active)
         )
         async with self.database.read() as connection:
             return {row.id: row.role for row in await connection.execute(statement)}
@@ -167,11 +175,17 @@ class Identities:
             return [SiteListed(*row) for row in await connection.execute(statement.order_by(sites.c.name, sites.c.id))]
 
 
+def open_sessions(terms: SessionTerms, now: ColumnElement[int]) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions on `sessions`, joined with `staff`, that a session has not ended: `SessionTerms` as SQL."""
+    idle = case((staff.c.role == "admin", terms.idle_of_admin), else_=terms.idle)
+    return (sessions.c.revoked_at.is_(None), sessions.c.used_at >= now - idle, sessions.c.created_at > now - terms.longest)
+
+
 _MEMBER = select(staff.c.id, staff.c.organisation_id, staff.c.username, staff.c.password_hash, staff.c.role)
 
 
 def _session(now: ColumnElement[int]) -> Select[*tuple[Any, ...]]:  # every request of staff runs this
-    columns = (sessions.c.id, sessions.c.refresh_hash, sessions.c.used_at, sessions.c.rotated_at, now)
+    columns = (sessions.c.id, sessions.c.created_at, sessions.c.used_at, now)
     return (
         select(*columns, *_MEMBER.selected_columns)
         .join(staff, staff.c.id == sessions.c.staff_id)

@@ -75,24 +75,27 @@ async def open_session(connection: AsyncConnection, session_id: str, staff_id: i
     )
 
 
-async def rotate_session(connection: AsyncConnection, session_id: str, old_hash: str, new_hash: str, now: int) -> bool:
-    """Replace a session's refresh hash; return False if the session has another one than ``old_hash``."""
-    result = await connection.execute(
-        update(sessions)
-        .where(sessions.c.id == session_id, sessions.c.refresh_hash == old_hash, sessions.c.revoked_at.is_(None))
-        .values(refresh_hash=new_hash, used_at=now, rotated_at=now)
-    )
-    return result.rowcount == 1
+@dataclass(frozen=True, slots=True)
+class RefreshState:
+    """The hash of a session's refresh token, and the tokens that were exchanged lately, as `server.identity.sessions` writes
+    them."""
+
+    refresh_hash: str
+    spent: str
 
 
-async def revoke_reused(connection: AsyncConnection, session_id: str, now: int, before: int) -> bool:
-    """End a session whose last refresh was before ``before`` (microseconds); return whether it ended."""
-    result = await connection.execute(
-        update(sessions)
-        .where(sessions.c.id == session_id, sessions.c.revoked_at.is_(None), sessions.c.rotated_at < before)
-        .values(revoked_at=now)
-    )
-    return result.rowcount == 1
+async def refresh_state(connection: AsyncConnection, session_id: str) -> RefreshState | None:
+    """Return the refresh tokens of a session that is not revoked, or None. Holds the row until the transaction ends."""
+    columns = (sessions.c.refresh_hash, sessions.c.spent)
+    here = (sessions.c.id == session_id, sessions.c.revoked_at.is_(None))
+    row = (await connection.execute(select(*columns).where(*here).with_for_update())).one_or_none()
+    return RefreshState(row.refresh_hash, row.spent or "") if row else None
+
+
+async def rotate_session(connection: AsyncConnection, session_id: str, state: RefreshState, used_at: int) -> None:
+    """Write the refresh tokens of a session, and the instant (microseconds) of its last use."""
+    values = {"refresh_hash": state.refresh_hash, "spent": state.spent, "used_at": used_at}
+    await connection.execute(update(sessions).where(sessions.c.id == session_id).values(values))
 
 
 async def touch_session(connection: AsyncConnection, session_id: str, now: int) -> None:

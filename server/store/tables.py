@@ -355,7 +355,7 @@ sessions = Table(
     Column("refresh_hash", String(64), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("used_at", BigInteger, nullable=False),
-    Column("rotated_at", BigInteger),
+    Column("spent", String(1000)),  # the refresh tokens that were exchanged lately: see `server.identity.sessions`
     Column("revoked_at", BigInteger),
     Index(None, "staff_id"),
     **_OPTIONS,

@@ -50,6 +50,14 @@ def test_each_role_gets_its_home_page(open_page: Open, seeded: Seed, server: Ser
     expect(page.get_by_role("link", name="Sign in")).to_be_visible()
 
 
+def test_user_name_as_a_phone_types_it_signs_in(open_page: Open, seeded: Seed, server: Server) -> None:
+    """A phone begins a word with a capital, and its suggestions end with a space."""
+    page = open_page("/sign-in", allowed=UNAUTHORISED)
+    who = member(seeded, "receptionist")
+    fill(page, f"{who['username'].capitalize()} ", who["password"])
+    page.wait_for_url(f"{server.url}/reception")
+
+
 def test_sign_in_returns_to_the_requested_page(open_page: Open, seeded: Seed, server: Server) -> None:
     """A page that needs a session redirects to the sign-in, which returns to the full address."""
     page = open_page("/reception?from=bookmark", allowed=UNAUTHORISED)

@@ -190,7 +190,7 @@ class House:
 
     def _add_spare_credentials(self) -> None:
         """Create staff and API keys that requests may remove."""
-        self.known["staff"] = [self.ask("POST", "/api/v1/staff", {"username": self.name(), "password": "long enough",
+        self.known["staff"] = [self.ask("POST", "/api/v1/staff", {"username": self.name(), "password": "long enough for all",
                                                                   "role": "clinician"})["id"] for _ in range(2)]  # fmt: skip
         self.known["api_key"] = [self.ask("POST", "/api/v1/api-keys", {"name": "spare"})["id"] for _ in range(8)]
 

@@ -87,10 +87,18 @@ def test_added_user_can_sign_in(sqlite_url: str, tmp_path: Path) -> None:
     added = command_line(env, "user", "eva", "--role", "receptionist", "--organisation", f"Seeded {mark}")
     assert added.returncode == 0, added.stderr
     assert "name eva is already" in command_line(
-        env, "user", "eva", "--role", "receptionist", "--organisation", f"Seeded {mark}"
+        env, "user", " EVA", "--role", "receptionist", "--organisation", f"Seeded {mark}"
     ).stderr.replace("\n", " ")
+    for name, password, reason in (
+        ("other", "password1234", "easy to guess"),
+        ("e\u0432a", "a long password", "mixes letters of several scripts"),
+    ):
+        unfit = env | {"NOWSERVING_NEW_PASSWORD": password}
+        refused = command_line(unfit, "user", name, "--role", "receptionist", "--organisation", f"Seeded {mark}")
+        assert refused.returncode == 1
+        assert reason in refused.stderr.replace("\n", " ")
     with serving(env, tmp_path) as server:
-        answer = httpx.post(f"{server.url}/api/v1/session", json={"username": "eva", "password": "a long password"})
+        answer = httpx.post(f"{server.url}/api/v1/session", json={"username": "Eva ", "password": "a long password"})
         assert answer.json()["user"]["role"] == "receptionist"
 
 
@@ -268,7 +276,7 @@ def test_screens_of_the_demo_change_by_themselves(tmp_path: Path) -> None:
         patient = re.search(r"http://\S+/t/(\S+)", said)
         assert display is not None
         assert patient is not None
-        assert "reception / demo-clinic" in said
+        assert "reception / clinic-demo-day" in said
         base = f"http://127.0.0.1:{port}"
         wait_until(lambda: answers(f"{base}/health/live"), "the demo's server", process)
         number = display[1].rpartition("/")[2]

@@ -22,12 +22,13 @@ from server.domain.errors import NothingDue
 from server.domain.model import Personal, Site, State
 from server.domain.model.ids import IDS_PER_SITE
 from server.execute import Executor
+from server.identity.hashing import Hashing
 from server.identity.lockout import after_failure
 from server.identity.staff import StaffAccounts
 from server.queries import administration, audit, entries, history, patients, sites, statistics, waiting
 from server.queries.boards import Boards
 from server.queries.entries import Filters
-from server.queries.identity import Identities
+from server.queries.identity import Identities, SessionTerms
 from server.queries.verification import verify
 from server.seeding import Seed, Seeder
 from server.store import answers, api_keys, event_log, lockouts, notifications, pairings, processes, tables
@@ -336,12 +337,13 @@ async def answers_found_and_deleted(installation: Installation) -> object:
 async def a_session_from_start_to_end(installation: Installation) -> object:
     async with installation.database.write() as connection:
         await staff_store.open_session(connection, "session-x", 7, "x", NOW)
-        await staff_store.rotate_session(connection, "session-x", "x", "y", NOW)
+        state = await staff_store.refresh_state(connection, "session-x")
+        assert state is not None
+        await staff_store.rotate_session(connection, "session-x", state, NOW)
         await staff_store.touch_session(connection, "session-x", NOW + 1)
-        await staff_store.revoke_reused(connection, "session-x", NOW, NOW)
         await staff_store.revoke_session(connection, "session-x", NOW)
         await staff_store.revoke_sessions(connection, 7, NOW, but="session-7")
-    return await Identities(installation.database).living_sessions({"session-7", "session-12", "session-x"}, NOW)
+    return await Identities(installation.database).living_sessions({"session-7", "session-12", "session-x"}, SessionTerms())
 
 
 @query
@@ -363,7 +365,7 @@ async def staff_added_changed_and_listed(installation: Installation) -> object:
         second = await staff_store.create(connection, organisation_id=12, username="other", password_hash="x", role="admin")
         await staff_store.change_password(connection, second, "z")
     with quick_passwords():
-        await StaffAccounts(installation.database).change(12, made, role="manager", password="y")
+        await StaffAccounts(installation.database, Hashing()).change(12, made, role="manager", password="quite another one")
     assert await Identities(installation.database).colleague(12, made) is not None
     first = await administration.staff_page(installation.database, 12, 20, None)
     return await administration.staff_page(installation.database, 12, 20, first.last)
@@ -371,9 +373,9 @@ async def staff_added_changed_and_listed(installation: Installation) -> object:
 
 @query
 async def open_sessions(installation: Installation) -> object:
-    found = await administration.sessions_page(installation.database, 12, 0, "session-12", 20, None)
+    found = await administration.sessions_page(installation.database, 12, SessionTerms(), NOW, "session-12", 20, None)
     assert [each.current for each in found.rows] == [True]
-    return await administration.sessions_page(installation.database, 12, 0, "session-12", 20, ("a",))
+    return await administration.sessions_page(installation.database, 12, SessionTerms(), NOW, "session-12", 20, ("a",))
 
 
 @query

@@ -6,12 +6,15 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import httpx
+import jwt
 import pytest
 from sqlalchemy import URL
 
+from server.identity.hashing import at_once_here
 from server.seeding import Seed, StaffSeed
 from tests.support import databases
 from tests.support.rows import change, rows
@@ -114,6 +117,48 @@ def test_five_failures_lock_sign_in_for_a_growing_time(
     refused(sign_in(client, who["username"], who["password"]), 429, "sign_in_locked")
 
 
+def spellings(name: str) -> Iterator[str]:
+    """Yield the spellings of a user name that sign-in accepts: spaces without end, capitals, full-width letters."""
+    wide = "".join(chr(ord(each) + 0xFEE0) if each.isascii() else each for each in name)
+    for number in count(1):
+        yield name + " " * number
+        yield name.upper() + "\u00a0" * number
+        yield " " * number + wide
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_every_spelling_of_a_name_counts_for_one_lock(
+    env: dict[str, str], seeded: Seed, client: httpx.Client, *, exists: bool
+) -> None:
+    """The attack adds one more space to the name for each guess. The answers do not reveal whether the user exists."""
+    who = member_of(seeded, "receptionist")
+    name = who["username"] if exists else f"nobody-{seeded['site_id']}"
+    before = rows(env, "SELECT COUNT(*) FROM lockouts")[0][0]
+    typed = spellings(name)
+    for _ in range(5):
+        error = refused(sign_in(client, next(typed), "wrong"), 401, "sign_in_failed")
+        assert error["details"] == {}
+    for _ in range(6):
+        refused(sign_in(client, next(typed), who["password"]), 429, "sign_in_locked")
+    assert rows(env, "SELECT COUNT(*) FROM lockouts")[0][0] == before + 1
+
+
+def test_name_as_a_phone_types_it_signs_in(seeded: Seed, client: httpx.Client) -> None:
+    who = member_of(seeded, "receptionist")
+    typed = spellings(who["username"])
+    for username in (who["username"].capitalize(), f"{who['username'].title()} ", *(next(typed) for _ in range(3))):
+        client.cookies.clear()
+        answer = sign_in(client, username, who["password"])
+        assert answer.status_code == 200, username
+        assert answer.json()["user"]["username"] == who["username"]
+        assert sign_in(client, username + "\u200b", who["password"]).status_code == 401
+    # The browser is known by the member, not by the spelling.
+    for _ in range(5):
+        refused(sign_in(client, next(typed), "wrong"), 401, "sign_in_failed")
+    client.cookies.clear()
+    refused(sign_in(client, next(typed), "wrong"), 401, "sign_in_failed")
+
+
 def test_lock_out_is_for_one_user_at_one_address(server: Server, seeded: Seed, client: httpx.Client) -> None:
     locked, other = member_of(seeded, "receptionist"), member_of(seeded, "clinician")
     for _ in range(6):
@@ -176,6 +221,53 @@ def test_concurrent_right_passwords_all_succeed(server: Server, seeded: Seed, cl
     assert {answer.status_code for answer in answers} == {200}
 
 
+def peak_mib(pid: int) -> float:
+    """Return the largest memory that a process has had since `forget_peak`, in MiB."""
+    (line,) = (each for each in Path(f"/proc/{pid}/status").read_text().splitlines() if each.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
+
+
+def forget_peak(pid: int) -> None:
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def test_sixty_sign_ins_at_once_are_bounded_and_delay_no_command(seeded: Seed, server: Server) -> None:
+    """Each hash takes 64 MiB. Streams open and commands run before the last hash is done."""
+    token = server.sign_in(seeded, "receptionist")
+    pid = server.process.pid
+    ends: list[float] = []
+    with server.client() as strangers, server.client(token) as desk, ThreadPoolExecutor(60) as threads:
+        strangers.timeout = httpx.Timeout(60)
+        sign_in(strangers, "nobody", "wrong")
+        forget_peak(pid)
+        before = peak_mib(pid)
+
+        def attack(number: int) -> httpx.Response:
+            answer = sign_in(strangers, f"nobody-{seeded['site_id']}-{number}", "wrong")
+            ends.append(time.monotonic())
+            return answer
+
+        attacks = [threads.submit(attack, number) for number in range(60)]
+        while not ends:
+            time.sleep(0.01)
+        commands = [desk.post("/api/v1/commands/issue-ticket", json={"queue_id": seeded["queue_ids"][0]}) for _ in range(5)]
+        display = seeded["displays"][0]
+        with sse(f"{server.url}/live/displays/{display['id']}", display["token"]) as screen:
+            screen.wait(lambda screen: bool(screen.cells), what="a snapshot")
+        served = time.monotonic()
+        answers = [each.result() for each in attacks]
+    assert [each.status_code for each in commands] == [200] * 5
+    assert served < max(ends), "the sign-ins were done before the commands"
+    assert peak_mib(pid) - before < (at_once_here() + 1) * 64 + 32
+    for answer in answers:
+        if answer.status_code == 503:  # on a busy machine: the wait would be longer than ten seconds
+            error = refused(answer, 503, "sign_in_busy")
+            assert answer.headers["retry-after"] == str(error["details"]["retry_after"])
+        else:
+            refused(answer, 401, "sign_in_failed")
+    assert sum(answer.status_code == 401 for answer in answers) >= 5
+
+
 def test_lock_outs_store_no_plain_name_or_address(env: dict[str, str], seeded: Seed, client: httpx.Client) -> None:
     sign_in(client, "somebody-in-particular", "wrong")
     kept = str(rows(env, "SELECT * FROM lockouts"))
@@ -220,26 +312,133 @@ def test_session_use_is_recorded_once_a_minute(env: dict[str, str], seeded: Seed
     assert rows(env, used) == [before]
 
 
+def refresh(client: httpx.Client, token: str) -> httpx.Response:
+    client.cookies.clear()
+    return client.post(f"{SESSION}/refresh", json={"refresh_token": token})
+
+
+def age_exchanges(env: dict[str, str], token: str, seconds: int) -> None:
+    """Move the instants of all exchanged refresh tokens of a session into the past."""
+    session_id = token.partition(".")[0]
+    ((spent,),) = rows(env, "SELECT spent FROM sessions WHERE id = :id", id=session_id)
+    parts = (each.partition("@") for each in spent.split())
+    older = " ".join(f"{hashed}@{int(at) - seconds * 1_000_000}" for hashed, _, at in parts)
+    assert change(env, "UPDATE sessions SET spent = :spent WHERE id = :id", spent=older, id=session_id) == 1
+
+
 def test_reused_refresh_token_ends_the_session(env: dict[str, str], seeded: Seed, client: httpx.Client) -> None:
     who = member_of(seeded, "receptionist")
-    refresh = f"{SESSION}/refresh"
     first = sign_in(client, who["username"], who["password"]).json()["refresh_token"]
-    second = client.post(refresh, json={"refresh_token": first}).json()
+    second = refresh(client, first).json()
     # Shortly after the exchange, the old token comes from another page of the same browser that lost a race.
-    refused(client.post(refresh, json={"refresh_token": first}), 401, "not_signed_in")
+    refused(refresh(client, first), 401, "not_signed_in")
     headers = {"Authorization": f"Bearer {second['access_token']}"}
     assert client.get(SESSION, headers=headers).status_code == 200
     # An invented token does not end the session.
     session_id = first.partition(".")[0]
-    change(env, "UPDATE sessions SET rotated_at = rotated_at - :past WHERE id = :id", past=MINUTE, id=session_id)
+    age_exchanges(env, first, 11)
     another = first[:40] + ("B" if first[40] == "A" else "A") + first[41:]
     for invented in (f"{session_id}.", f"{session_id}.x.y", first[:-1] + "~", another):
-        refused(client.post(refresh, json={"refresh_token": invented}), 401, "not_signed_in")
+        refused(refresh(client, invented), 401, "not_signed_in")
     assert client.get(SESSION, headers=headers).status_code == 200
     # Later, either this client or the other one has stolen the token.
-    refused(client.post(refresh, json={"refresh_token": first}), 401, "not_signed_in")
+    refused(refresh(client, first), 401, "not_signed_in")
     refused(client.get(SESSION, headers=headers), 401, "not_signed_in")
-    refused(client.post(refresh, json={"refresh_token": second["refresh_token"]}), 401, "not_signed_in")
+    refused(refresh(client, second["refresh_token"]), 401, "not_signed_in")
+
+
+def test_thief_who_refreshes_every_three_seconds_is_detected(
+    env: dict[str, str], seeded: Seed, server: Server, client: httpx.Client
+) -> None:
+    """The thief's last exchange is always recent. The owner's token is nevertheless spent since its own exchange."""
+    who = member_of(seeded, "receptionist")
+    owner = sign_in(client, who["username"], who["password"]).json()
+    stolen = owner["refresh_token"]
+    with server.client() as thief:
+        thief.headers.update(client.headers)
+        for _ in range(4):
+            answer = refresh(thief, stolen)
+            assert answer.status_code == 200, answer.text
+            stolen = answer.json()["refresh_token"]
+            age_exchanges(env, stolen, 3)
+        refused(refresh(client, owner["refresh_token"]), 401, "not_signed_in")
+        refused(refresh(thief, stolen), 401, "not_signed_in")
+        refused(thief.get(SESSION, headers=bearer(answer)), 401, "not_signed_in")
+    subject = f"staff:{owner['user']['id']}"
+    until = time.monotonic() + 10
+    while not rows(env, "SELECT n FROM audit WHERE action = 'refresh-again' AND subject = :who", who=subject):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def test_pages_of_one_browser_refresh_at_the_same_moment(seeded: Seed, client: httpx.Client) -> None:
+    """Of twelve pages with one token, one gets new tokens. The session goes on, also when an old request comes late."""
+    who = member_of(seeded, "receptionist")
+    first = sign_in(client, who["username"], who["password"]).json()["refresh_token"]
+    client.cookies.clear()
+
+    def one(token: str) -> httpx.Response:
+        return client.post(f"{SESSION}/refresh", json={"refresh_token": token})
+
+    with ThreadPoolExecutor(12) as threads:
+        answers = list(threads.map(one, [first] * 12))
+    assert sorted(each.status_code for each in answers) == [200] + [401] * 11
+    (second,) = (each.json() for each in answers if each.status_code == 200)
+    third = refresh(client, second["refresh_token"])
+    for late in (first, second["refresh_token"], first):
+        refused(refresh(client, late), 401, "not_signed_in")
+    assert refresh(client, third.json()["refresh_token"]).status_code == 200
+
+
+def test_session_in_use_ends_after_twelve_hours(
+    env: dict[str, str], seeded: Seed, server: Server, client: httpx.Client
+) -> None:
+    """Its access token, its list entry and its streams end with it."""
+    who = member_of(seeded, "receptionist")
+    tokens = sign_in(client, who["username"], who["password"]).json()
+    session_id = tokens["refresh_token"].partition(".")[0]
+    older = "UPDATE sessions SET created_at = created_at - :older WHERE id = :id"
+    change(env, older, older=12 * 60 * MINUTE - 5 * MINUTE, id=session_id)
+    renewed = refresh(client, tokens["refresh_token"])
+    headers = bearer(renewed)
+    assert 240 <= renewed.json()["expires_in"] <= 300
+    cookie = next(each for each in renewed.headers.get_list("set-cookie") if each.startswith("nowserving_access"))
+    assert f"Max-Age={renewed.json()['expires_in']};" in cookie
+    claims = jwt.decode(renewed.json()["access_token"], options={"verify_signature": False})
+    assert claims["exp"] - time.time() <= 300
+    token = renewed.json()["access_token"]
+    with sse(f"{server.url}/live/sites/{seeded['site_id']}/desk", token) as screen:
+        screen.wait(lambda screen: bool(screen.cells), what="a snapshot")
+        assert client.get(SESSIONS, headers=headers).json()["pagination"]["total"] == 1
+        change(env, older, older=5 * MINUTE, id=session_id)
+        screen.wait(lambda screen: "bye" in screen.kinds(), what="the end")
+    refused(client.get(SESSION, headers=headers), 401, "not_signed_in")
+    refused(refresh(client, renewed.json()["refresh_token"]), 401, "not_signed_in")
+    headers = bearer(sign_in(client, who["username"], who["password"]))
+    assert client.get(SESSIONS, headers=headers).json()["pagination"]["total"] == 1
+
+
+def test_session_of_an_administrator_ends_after_half_an_hour(
+    env: dict[str, str], seeded: Seed, server: Server, client: httpx.Client
+) -> None:
+    """A page that refreshes by itself does not count as use."""
+    idle = "UPDATE sessions SET used_at = used_at - :idle WHERE id = :id"
+    for role, minutes in (("admin", 31), ("receptionist", 61)):
+        who = member_of(seeded, role)
+        client.cookies.clear()
+        tokens = sign_in(client, who["username"], who["password"]).json()
+        session_id = tokens["refresh_token"].partition(".")[0]
+        headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+        change(env, idle, idle=(minutes - 2) * MINUTE, id=session_id)
+        assert client.get(SESSION, headers=headers).status_code == 200
+        change(env, idle, idle=(minutes - 2) * MINUTE, id=session_id)
+        tokens = refresh(client, tokens["refresh_token"]).json()
+        change(env, idle, idle=2 * MINUTE, id=session_id)
+        expected = 401 if role == "admin" else 200
+        headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+        assert client.get(SESSION, headers=headers).status_code == expected
+        change(env, idle, idle=minutes * MINUTE, id=session_id)
+        refused(client.get(SESSION, headers=headers), 401, "not_signed_in")
 
 
 def test_sessions_are_listed_and_ended(seeded: Seed, server: Server, admin: httpx.Client) -> None:
@@ -316,7 +515,7 @@ def test_password_change_ends_the_other_sessions(
 
 def test_staff_are_added_changed_and_listed(seeded: Seed, server: Server, admin: httpx.Client, client: httpx.Client) -> None:
     name = f"ada-{seeded['site_id']}"
-    new = {"username": name, "password": "her password", "role": "clinician"}
+    new = {"username": name, "password": "her blue raincoat", "role": "clinician"}
     added = admin.post(STAFF, json=new)
     assert added.status_code == 201, added.text
     ada = added.json()
@@ -331,32 +530,66 @@ def test_staff_are_added_changed_and_listed(seeded: Seed, server: Server, admin:
     parts.append(admin.get(STAFF, params={"page_size": 3, "after": parts[0]["pagination"]["next"]}).json())
     assert [*parts[0]["data"], *parts[1]["data"]] == page["data"]
 
-    for body, password in (({"role": "manager"}, "her password"), ({"password": "a new password"}, "a new password")):
-        headers = bearer(sign_in(client, name, "her password"))
+    for body, password in (
+        ({"role": "manager"}, "her blue raincoat"),
+        ({"password": "seven quiet lamps outside"}, "seven quiet lamps outside"),
+    ):
+        headers = bearer(sign_in(client, name, "her blue raincoat"))
         changed = admin.patch(f"{STAFF}/{ada['id']}", json=body)
         assert changed.json() == ada | {"role": "manager"}, changed.text
         client.cookies.delete("nowserving_access")
         refused(client.get(SESSION, headers=headers), 401, "not_signed_in")
         assert sign_in(client, name, password).json()["user"]["role"] == "manager"
-    headers = bearer(sign_in(client, name, "a new password"))
+    headers = bearer(sign_in(client, name, "seven quiet lamps outside"))
     assert admin.patch(f"{STAFF}/{ada['id']}", json={}).json() == ada | {"role": "manager"}  # no change, so no session ends
     assert client.get(SESSION, headers=headers).status_code == 200
     assert admin.patch(f"{STAFF}/{ada['id']}", json={"active": False}).json()["active"] is False
     refused(client.get(SESSION, headers=headers), 401, "not_signed_in")
-    refused(sign_in(client, name, "a new password"), 401, "sign_in_failed")
+    refused(sign_in(client, name, "seven quiet lamps outside"), 401, "sign_in_failed")
     assert admin.patch(f"{STAFF}/{ada['id']}", json={"active": True}).json()["active"] is True
-    assert sign_in(client, name, "a new password").status_code == 200
+    assert sign_in(client, name, "seven quiet lamps outside").status_code == 200
 
 
 def test_invalid_staff_field_is_named(admin: httpx.Client) -> None:
-    good = {"username": "good", "password": "good enough", "role": "manager"}
+    good = {"username": "good", "password": "river candle ninety moss", "role": "manager"}
     wrong: tuple[dict[str, Any], ...] = (
-        {"role": "emperor"}, {"role": "integration"}, {"username": ""}, {"username": "a\nb"}, {"username": "x" * 81},
-        {"password": "1234567"}, {"password": None}, {"id": 1}, {"active": True},
+        {"role": "emperor"}, {"role": "integration"}, {"username": ""}, {"username": "x" * 81},
+        {"password": "12345678901"}, {"password": None}, {"id": 1}, {"active": True},
     )  # fmt: skip
     for body in wrong:
         error = refused(admin.post(STAFF, json=good | body), 422, "invalid_body")
         assert [each["field"] for each in error["details"]["fields"]] == list(body)
+    own = admin.get(SESSION).json()["user"]["id"]
+    unfit: tuple[tuple[dict[str, str], str], ...] = (
+        ({"username": "a\nb"}, "user_name_not_visible"), ({"username": "good\u200b"}, "user_name_not_visible"),
+        ({"username": "g\u043e\u043ed"}, "user_name_mixes_scripts"),
+        ({"password": "password1234"}, "password_too_common"), ({"username": "night-shift-2", "password": "Night-Shift-2!"},
+        "password_like_user_name"),
+    )  # fmt: skip
+    for body, code in unfit:
+        error = refused(admin.post(STAFF, json=good | body), 422, code)
+        assert error["details"] == {"field": list(body)[-1]}
+    refused(admin.patch(f"{STAFF}/{own}", json={"password": "password1234"}), 422, "password_too_common")
+    assert admin.get(STAFF).json()["pagination"]["total"] == 4
+    assert admin.get(SESSION).status_code == 200
+
+
+def test_user_name_is_stored_in_its_normal_form_and_unique_in_it(seeded: Seed, admin: httpx.Client) -> None:
+    name = f"eva-{seeded['site_id']}"
+    new = {"password": "river candle ninety moss", "role": "clinician"}
+    assert admin.post(STAFF, json=new | {"username": f" {name.upper()}  "}).json()["username"] == name
+    for spelling in (name, name.title(), f"{name} ", f"\u3000{name}"):
+        refused(admin.post(STAFF, json=new | {"username": spelling}), 409, "name_taken")
+
+
+def test_password_change_refuses_a_common_password(seeded: Seed, server: Server, client: httpx.Client) -> None:
+    who = member_of(seeded, "receptionist")
+    headers = bearer(sign_in(client, who["username"], who["password"]))
+    for password, code in (("qwertyuiop12", "password_too_common"), (f"{who['username']}!", "password_like_user_name")):
+        body = {"old_password": who["password"], "new_password": password}
+        error = refused(client.post(f"{SESSION}/password", json=body, headers=headers), 422, code)
+        assert error["details"] == {"field": "new_password"}
+    assert sign_in(client, who["username"], who["password"]).status_code == 200
 
 
 def test_only_administrators_manage_staff_of_their_organisation(
@@ -374,7 +607,7 @@ def test_only_administrators_manage_staff_of_their_organisation(
         with server.client(server.sign_in(seeded, role)) as colleague:
             for answer in (
                 colleague.get(STAFF),
-                colleague.post(STAFF, json={"username": "x", "password": "long enough", "role": "admin"}),
+                colleague.post(STAFF, json={"username": "x", "password": "long enough for all", "role": "admin"}),
                 colleague.patch(f"{STAFF}/1", json={"role": "admin"}),
                 colleague.get(KEYS),
                 colleague.post(KEYS, json={"name": "x"}),
@@ -391,7 +624,7 @@ def test_last_administrator_cannot_be_removed(
     own = admin.get(SESSION).json()["user"]["id"]
     refused(admin.patch(f"{STAFF}/{own}", json=body), 409, "last_admin")
     assert admin.get(SESSION).status_code == 200
-    second = {"username": f"second-{seeded['site_id']}", "password": "her password", "role": "admin"}
+    second = {"username": f"second-{seeded['site_id']}", "password": "her blue raincoat", "role": "admin"}
     second_id = admin.post(STAFF, json=second).json()["id"]
     with server.client() as client:
         client.headers.update(bearer(sign_in(client, second["username"], second["password"])))
@@ -514,14 +747,16 @@ def test_audit_records_identity_actions_without_names(
     staff_id, headers = first.json()["user"]["id"], bearer(first)
     old = first.json()["refresh_token"]
     client.post(f"{SESSION}/refresh", json={"refresh_token": old})
-    change(env, "UPDATE sessions SET rotated_at = rotated_at - :past", past=MINUTE)
-    client.post(f"{SESSION}/password", json={"old_password": "wrong", "new_password": "long enough"}, headers=headers)
+    age_exchanges(env, old, 11)
+    client.post(
+        f"{SESSION}/password", json={"old_password": "wrong", "new_password": "long enough for all"}, headers=headers
+    )
     client.post(f"{SESSION}/refresh", json={"refresh_token": old})
     client.cookies.clear()
     for _ in range(6):
         sign_in(client, who["username"], "wrong")
     headers = bearer(sign_in(admin, who["username"], who["password"]))
-    change_to = {"old_password": who["password"], "new_password": "long enough"}
+    change_to = {"old_password": who["password"], "new_password": "long enough for all"}
     assert client.post(f"{SESSION}/password", json=change_to, headers=headers).status_code == 204
     own = client.get(SESSIONS, headers=headers).json()["data"][0]["id"]
     assert client.delete(f"{SESSIONS}/{own}", headers=headers).status_code == 204

@@ -23,9 +23,11 @@ from server.domain.commands import (
     StaffPoint,
     Transfer,
 )
+from server.domain.errors import UserNamesCollide
 from server.queries.migrations import pending
 from server.queries.verification import verify
 from server.seeding import Seeder
+from server.store import staff, tables
 from server.store.database import Database
 from server.store.migrate import _config, migrate
 from server.store.tables import entries, event_entries, events, metadata
@@ -150,3 +152,40 @@ async def test_migration_chains_an_older_log(setup: Seeder, database: Database) 
     async with database.read() as connection:
         assert (await connection.execute(select(*columns).order_by(events.c.seq))).all() == before
     assert [each.broken async for each in verify(database)] == [None]
+
+
+async def test_migration_gives_user_names_their_normal_form(setup: Seeder, database: Database) -> None:
+    """A collision stops the migration before its first change, and names each member. It succeeds after a new name."""
+    organisation_id = (await setup.site("Clinic", "North")).organisation_id
+    added: dict[str, int] = {}
+    chains = ScriptDirectory.from_config(_config()).get_revision("0011")
+    assert chains is not None
+    async with database.engine.begin() as connection:
+        await connection.run_sync(lambda sync: command.downgrade(_config(sync), str(chains.down_revision)))
+        for name in ("Eva", "eva ", "ｅＶＡ\u3000", "Ольга", "ada"):  # noqa: RUF001
+            added[name] = await staff.create(
+                connection, organisation_id=organisation_id, username=name, password_hash="x", role="manager"
+            )
+
+    async def names() -> dict[int, str]:
+        async with database.read() as connection:
+            return {
+                row.id: row.username for row in await connection.execute(select(tables.staff.c.id, tables.staff.c.username))
+            }
+
+    before, lacking = await names(), await pending(database)
+    for _ in range(2):
+        with pytest.raises(UserNamesCollide) as refused:
+            await migrate(database)
+        for name in ("Eva", "eva ", "ｅＶＡ\u3000"):  # noqa: RUF001
+            assert f"{name!r} (id {added[name]})" in refused.value.message
+        assert "ada" not in refused.value.message
+        assert "Nothing has changed" in refused.value.message
+        assert (await names(), await pending(database)) == (before, lacking)
+    async with database.write() as connection:
+        for number, name in enumerate(("eva ", "ｅＶＡ\u3000")):  # noqa: RUF001
+            await connection.execute(
+                update(tables.staff).where(tables.staff.c.id == added[name]).values(username=f"EVA-{number}")
+            )
+    assert await migrate(database) == lacking
+    assert sorted((await names()).values()) == ["ada", "eva", "eva-0", "eva-1", "ольга"]

@@ -226,7 +226,7 @@ class Organisation:
         key = admin.post("/api/v1/api-keys", json={"name": "practice software", "site_id": site_id})
         spare_key = admin.post("/api/v1/api-keys", json={"name": "spare"})
         self.tokens["key"], self.ids["api_key_id"] = key.json()["key"], spare_key.json()["id"]
-        new = {"username": f"spare-{site_id}", "password": "long enough", "role": "clinician"}
+        new = {"username": f"spare-{site_id}", "password": "long enough for all", "role": "clinician"}
         self.ids["staff_id"] = admin.post("/api/v1/staff", json=new).json()["id"]
         self.ids["session_id"] = self.session(new)["refresh_token"].partition(".")[0]
         (self.ids["business_day"],) = self.rows("SELECT business_day FROM sites WHERE id = ?", site_id)[0]
@@ -320,7 +320,7 @@ def body_of(row: Row, organisation: Organisation, role: str) -> Json | None:
     quiet_queue = {"queue_id": ids["quiet_queue_id"]}
     reason, name = {"reason": "to be tried"}, {"name": f"Made {secrets.token_hex(4)}"}
     behind = {"behind_entry_id": ids["entries"][1]}
-    member = {"username": f"u-{secrets.token_hex(6)}", "password": "long enough", "role": "manager"}
+    member = {"username": f"u-{secrets.token_hex(6)}", "password": "long enough for all", "role": "manager"}
     bodies: dict[str, Json] = {
         "issue-ticket": queue, "amend-visit": entry | {"party_size": 2}, "call-next": point,
         "call": entry | {"point_id": ids["to_point_id"]},

@@ -83,6 +83,8 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
 BAD = [
     ("ENV", ["", "staging", "Production", "dev"]),
+    ("SESSION_HOURS", ["", "0", "-1", "24.1", "inf", "nan", "long"]),
+    ("ADMIN_IDLE_MINUTES", ["", "0", "-1", "60.1", "inf", "nan", "soon"]),
     ("DATABASE_POOL_SIZE", ["", "0", "-1", "201", "ten", "1.5", "nan", "9" * 30]),
     (
         "ENCRYPTION_KEYS",

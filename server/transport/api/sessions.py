@@ -20,7 +20,8 @@ from server.domain.errors import (
     WrongPassword,
 )
 from server.identity.access_tokens import ACCESS_SECONDS
-from server.identity.errors import SignInLocked
+from server.identity.errors import PASSWORD_REFUSALS, SignInBusy, SignInLocked
+from server.identity.new_passwords import LEAST_CHARACTERS, MOST_CHARACTERS
 from server.identity.sessions import IssuedTokens
 from server.queries import administration
 from server.queries.administration import SessionListed
@@ -32,7 +33,14 @@ from server.transport.http.bodies import Body
 from server.transport.http.endpoint import NO_STORE, PUBLIC, Answer, Endpoints, Header, Tag, as_json
 from server.transport.http.fields import Component
 
-NewPassword = Annotated[str, Field(min_length=8, max_length=200)]
+NewPassword = Annotated[
+    str,
+    Field(
+        min_length=LEAST_CHARACTERS,
+        max_length=MOST_CHARACTERS,
+        description="Not the user name, and not easy to guess: four unrelated words are a good password.",
+    ),
+]
 
 
 class SignIn(Body):
@@ -72,7 +80,10 @@ class Tokens(TypedDict):
     token_type: Literal["Bearer"]
     expires_in: Annotated[
         int,
-        Field(json_schema_extra={"const": ACCESS_SECONDS}, description="How long the access token is valid, in seconds."),
+        Field(
+            json_schema_extra={"minimum": 0, "maximum": ACCESS_SECONDS},
+            description="How long the access token is valid, in seconds. It never outlives its session.",
+        ),
     ]
     user: User
 
@@ -114,14 +125,15 @@ ENDPOINTS = Endpoints(Tag.SESSION)
     _SIGNED_IN,
     security=PUBLIC,
     body=SignIn,
-    example={"username": "ada", "password": "the password"},
-    refused=(SignInFailed, SignInLocked, Unavailable),
+    example={"username": "ada", "password": "river candle ninety moss"},
+    refused=(SignInFailed, SignInLocked, SignInBusy, Unavailable),
 )
 async def sign_in(request: Request) -> Response:
     """Open a session. The answer does not reveal whether the user name or the password was wrong.
 
     After five failures in a row, this user name is locked for the client's address: for a minute at first, for up to an hour
-    later. A browser in which the user has signed in before is counted separately.
+    later. A browser in which the user has signed in before is counted separately. The user name counts without case and
+    outer spaces. When so many people sign in that this request would wait for more than ten seconds, the answer is 503.
     """
     context = Context.of(request)
     body = await bodies.read(request, SignIn)
@@ -145,7 +157,8 @@ async def sign_in(request: Request) -> Response:
 async def refresh(request: Request) -> Response:
     """Exchange a refresh token, which is valid once, for new tokens.
 
-    A session ends after an hour without use. The second use of a refresh token ends its session: the token may be stolen.
+    A session ends after 12 hours, or after an hour without use (30 minutes for an administrator), if the settings are the
+    defaults. The second use of a refresh token ends its session: the token may be stolen.
     With `{}` as the body, the cookie carries the token.
     """
     context = Context.of(request)
@@ -191,8 +204,8 @@ async def sign_out(request: Request) -> Response:
     "change-password",
     Answer("Changed.", status=204),
     body=PasswordChange,
-    example={"old_password": "the password", "new_password": "a better password"},
-    refused=(NotSignedIn, WrongPassword, SignInLocked, Unavailable),
+    example={"old_password": "river candle ninety moss", "new_password": "seven quiet lamps outside"},
+    refused=(NotSignedIn, WrongPassword, *PASSWORD_REFUSALS, SignInLocked, SignInBusy, Unavailable),
 )
 async def change_password(request: Request) -> Response:
     """Change the caller's own password. All other sessions of the caller end."""
@@ -249,10 +262,10 @@ def _issued(request: Request, tokens: IssuedTokens) -> Response:
         "access_token": tokens.access_token,
         "refresh_token": tokens.refresh_token,
         "token_type": "Bearer",
-        "expires_in": ACCESS_SECONDS,
+        "expires_in": tokens.access_seconds,
         "user": _user(member.id, member.username, member.role),
     }
     response = as_json(body)
-    ACCESS.set(request, response, tokens.access_token, ACCESS_SECONDS)
+    ACCESS.set(request, response, tokens.access_token, tokens.access_seconds)
     REFRESH.set(request, response, tokens.refresh_token)
     return response

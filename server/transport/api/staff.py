@@ -11,12 +11,13 @@ from starlette.responses import Response
 
 from server.domain.errors import LastAdmin, NameTaken, StaffNotFound, Unavailable
 from server.domain.roles import ROLES, Role
+from server.identity.errors import PASSWORD_REFUSALS, USER_NAME_REFUSALS, SignInBusy
 from server.queries import administration
 from server.queries.administration import StaffListed
 from server.transport.api.sessions import NewPassword
 from server.transport.context import Context
 from server.transport.http import bodies, paging, paths
-from server.transport.http.bodies import Body, PlainText
+from server.transport.http.bodies import Body
 from server.transport.http.endpoint import Answer, Endpoints, Tag
 from server.transport.http.fields import Component
 
@@ -24,7 +25,14 @@ from server.transport.http.fields import Component
 class NewStaff(Body):
     """A new member of staff with a user name and a password."""
 
-    username: Annotated[PlainText, Field(min_length=1, max_length=80)]
+    username: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=80,
+            description="The server stores it in small letters and without outer spaces. Sign-in accepts each spelling.",
+        ),
+    ]
     password: NewPassword
     role: Role
 
@@ -70,16 +78,16 @@ async def get_staff(request: Request) -> paging.Paged[Staff]:
     Answer("Added.", Staff, status=201),
     may="manage-staff",
     body=NewStaff,
-    example={"username": "ada", "password": "the password", "role": "clinician"},
-    refused=(NameTaken, Unavailable),
+    example={"username": "ada", "password": "river candle ninety moss", "role": "clinician"},
+    refused=(NameTaken, *USER_NAME_REFUSALS, *PASSWORD_REFUSALS, SignInBusy, Unavailable),
 )
 async def add_staff(request: Request) -> Response:
     """Add a member of staff to the caller's organisation. User names are unique in the whole installation."""
     context = Context.of(request)
     admin = await context.gate.member_for(request, "manage-staff")
     body = await bodies.read(request, NewStaff)
-    staff_id = await context.identity.staff.add(admin.organisation_id, body.username, body.password, body.role)
-    return _member(201, staff_id, body.username, body.role, active=True)
+    staff_id, name = await context.identity.staff.add(admin.organisation_id, body.username, body.password, body.role)
+    return _member(201, staff_id, name, body.role, active=True)
 
 
 @ENDPOINTS.add(
@@ -90,7 +98,7 @@ async def add_staff(request: Request) -> Response:
     may="manage-staff",
     body=StaffChange,
     example={"active": False},
-    refused=(StaffNotFound, LastAdmin, Unavailable),
+    refused=(StaffNotFound, LastAdmin, *PASSWORD_REFUSALS, SignInBusy, Unavailable),
 )
 async def change_staff(request: Request) -> Response:
     """Change the role or the password of a member of staff, or whether they may sign in. The member's sessions end."""

@@ -147,7 +147,7 @@ def refusal(connection: HTTPConnection, error: NowServingError) -> Response:
     match error:
         case NotSignedIn():
             headers["WWW-Authenticate"] = "Bearer"
-        case TooManyRequests(details={"retry_after": seconds}) | SignInLocked(details={"retry_after": seconds}):
+        case NowServingError(details={"retry_after": seconds}):
             headers["Retry-After"] = str(seconds)
         case Unavailable() | TookTooLong():
             headers["Retry-After"] = "2"

@@ -52,12 +52,23 @@ def test_lock_ends_at_its_instant() -> None:
 
 def test_known_browser_is_counted_apart_from_its_address() -> None:
     lockout = Lockout(Database("sqlite+aiosqlite:///never-opened.db"), Vault([b"k" * 32], "secret"))
-    stranger = lockout.sign_in("ada", Origin("192.0.2.1"))
-    assert lockout.sign_in("ada", Origin("192.0.2.1", Browser("b", ("somebody else",)))) == stranger
-    known = lockout.sign_in("ada", Origin("192.0.2.1", Browser("b", (stranger.user,))))
+    stranger = lockout.sign_in("ada", 3, Origin("192.0.2.1"))
+    assert lockout.sign_in("ada", 3, Origin("192.0.2.1", Browser("b", ("somebody else",)))) == stranger
+    known = lockout.sign_in("ada", 3, Origin("192.0.2.1", Browser("b", (stranger.user,))))
     assert known.subject == stranger.subject
     assert known.origin != stranger.origin
-    assert lockout.sign_in("ada", Origin("198.51.100.7", Browser("b", (stranger.user,)))) == known
-    own = lockout.own_password("ada", "s1")
+    assert lockout.sign_in("ada", 3, Origin("198.51.100.7", Browser("b", (stranger.user,)))) == known
+    own = lockout.own_password(3, "s1")
     assert own.subject == stranger.subject
     assert len({own.origin, known.origin, stranger.origin}) == 3
+
+
+def test_lock_counts_for_the_member_found_and_only_else_for_the_name() -> None:
+    lockout = Lockout(Database("sqlite+aiosqlite:///never-opened.db"), Vault([b"k" * 32], "secret"))
+    origin = Origin("192.0.2.1")
+    assert lockout.sign_in("ada", 3, origin) == lockout.sign_in("ada by another spelling", 3, origin)
+    unknown = lockout.sign_in("ada", None, origin)
+    assert unknown == lockout.sign_in("ada", None, origin)
+    subjects = [lockout.sign_in(name, member, origin).subject for name, member in (("ada", None), ("bo", None), ("ada", 3))]
+    assert unknown.subject == subjects[0]
+    assert len(set(subjects)) == 3
