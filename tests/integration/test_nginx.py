@@ -176,7 +176,7 @@ def report(site_id: int, cookie: str) -> bytes:
     return "\r\n".join([*lines, "", '{"seq": 1}']).encode()
 
 
-def all_answers(proxy: Proxy, requests: list[bytes]) -> Counter[int]:
+def all_answers(proxy: Proxy | Server, requests: list[bytes]) -> Counter[int]:
     """Send requests on one connection, without a wait for the answers; return the count of each status."""
     ends = requests[-1].replace(b"Host: x", b"Host: x\r\nConnection: close")
     data = b""
@@ -209,8 +209,7 @@ def test_fault_of_a_server_costs_nobody_else_a_request(
             cursor.execute("RENAME TABLE api_keys TO api_keys_away")
         with busy_desk(desk, seeded) as statuses, ThreadPoolExecutor(4) as askers:
             answers = sum(askers.map(lambda _: all_answers(proxy, [faulty] * 8), range(4)), Counter())
-        direct = Proxy(servers[0].port, servers[0].log, servers[0].log)
-        assert all_answers(direct, [faulty, good, faulty, good]) == {500: 2, 200: 2}
+        assert all_answers(servers[0], [faulty, good, faulty, good]) == {500: 2, 200: 2}
     finally:
         connection.close()
     assert answers == {500: 32}
