@@ -29,7 +29,8 @@ from server.domain.model import (
 metadata = MetaData(
     naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s"}
 )
-_OPTIONS: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+# The migrations add the collation, whose name differs: see `server.store.collations`.
+_OPTIONS: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4"}
 _BIG_TEXT = Text().with_variant(LONGTEXT(), "mysql", "mariadb")
 # SQLite numbers rows only in an INTEGER key.
 _OWN_ID = BigInteger().with_variant(Integer(), "sqlite")
@@ -190,7 +191,7 @@ visits = Table(
     Column("priority", String(12), nullable=False),
     Column("party_size", Integer, nullable=False),
     Column("language", String(16), nullable=False),
-    Column("display_name", String(80)),
+    Column("display_name", String(160)),
     Column("token_hash", String(64), nullable=False, unique=True),
     Column("sealed", Text),
     Column("opened_at", BigInteger, nullable=False),
@@ -307,7 +308,7 @@ events = Table(
     Column("body", _BIG_TEXT, nullable=False),
     Column("hash", String(64), nullable=False),
     Column("sealed", Text),
-    Column("display_name", String(80)),
+    Column("display_name", String(160)),
     Index(None, "entry_id"),
     **_OPTIONS,
 )

@@ -13,6 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, func, inspect, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.domain.commands import (
     AddProvider,
@@ -27,7 +28,7 @@ from server.domain.errors import UserNamesCollide
 from server.queries.migrations import pending
 from server.queries.verification import verify
 from server.seeding import Seeder
-from server.store import staff, tables
+from server.store import boards, staff, tables
 from server.store.database import Database
 from server.store.migrate import _config, migrate
 from server.store.tables import entries, event_entries, events, metadata
@@ -189,3 +190,25 @@ async def test_migration_gives_user_names_their_normal_form(setup: Seeder, datab
             )
     assert await migrate(database) == lacking
     assert sorted((await names()).values()) == ["ada", "eva", "eva-0", "eva-1", "ольга"]
+
+
+async def test_migration_makes_padded_words_different(setup: Seeder, database: Database) -> None:
+    """Rows and JSON survive, and the database then finds "reception " only by its space."""
+    seed = await setup.seed(points=1, tickets=2, displays=1)
+
+    async def found(connection: AsyncConnection) -> tuple[object, list[str]]:
+        board = await connection.run_sync(boards.of_site, seed["site_id"])
+        name = seed["staff"][0]["username"]
+        return board.site, list(
+            await connection.scalars(select(tables.staff.c.username).where(tables.staff.c.username == f"{name} "))
+        )
+
+    async with database.engine.begin() as connection:
+        before = await found(connection)
+        await connection.run_sync(lambda sync: command.downgrade(_config(sync), "0010-1"))
+        padded = await found(connection)
+        await connection.run_sync(lambda sync: command.upgrade(_config(sync), "head"))
+        after = await found(connection)
+    assert before == after
+    assert before[1] == []
+    assert padded == before if database.embedded else padded[1] == [seed["staff"][0]["username"]]
