@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from server.audit import OPERATOR, Audit, process_name
-from server.domain import roles
+from server.domain import plain_text, roles
 from server.domain.errors import NowServingError
 from server.execute import Executor
 from server.identity.hashing import Hashing
@@ -205,10 +205,24 @@ def seed(
         console.print(f"  {member['role']}: {member['username']} / {member['password']}", highlight=False)
 
 
+def _name(most: int) -> Callable[[str], str]:
+    """Return the check of a name on the command line, with at most ``most`` characters."""
+
+    def check(name: str) -> str:
+        if not 1 <= len(name) <= most:
+            raise typer.BadParameter(f"1 to {most} characters")
+        try:
+            return plain_text.checked(name)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
+
+    return check
+
+
 @app.command()
 def site(
-    name: Annotated[str, typer.Argument(help="The site's name, as patients see it.")],
-    organisation: Annotated[str, typer.Option(help="The organisation. A new name creates one.")],
+    name: Annotated[str, typer.Argument(help="The site's name, as patients see it.", callback=_name(120))],
+    organisation: Annotated[str, typer.Option(help="The organisation. A new name creates one.", callback=_name(120))],
     time_zone: Annotated[str, typer.Option(help="IANA name of the site's time zone: Europe/Berlin.")],
     language: Annotated[str, typer.Option(help="The site's language: en, pt-BR.")] = "en",
 ) -> None:
@@ -226,7 +240,7 @@ def site(
 
 @app.command()
 def user(
-    username: Annotated[str, typer.Argument(help="The user name for sign-in.")],
+    username: Annotated[str, typer.Argument(help="The user name for sign-in.", callback=_name(80))],
     role: Annotated[str, typer.Option(help=f"One of {', '.join(roles.ROLES)}.")],
     organisation: Annotated[str, typer.Option(help="Name of the organisation, which must have a site.")],
     password: Annotated[

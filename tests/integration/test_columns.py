@@ -36,6 +36,7 @@ from server.vault import Vault
 from tests.support import databases
 from tests.support.migrated import bring_up
 from tests.support.passwords import quick_passwords
+from tests.support.server import KEYS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -69,7 +70,7 @@ class Installation:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def installation(request: pytest.FixtureRequest) -> AsyncIterator[Installation]:
     with databases.fresh_database(request.getfixturevalue("database_server")) as url:
-        app = build_app(Settings(database_url=SecretStr(url)))
+        app = build_app(Settings(database_url=SecretStr(url)), KEYS)
         database, executor = app.state.context.database, app.state.context.executor
         await bring_up(database)
         async with app.router.lifespan_context(app):

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from server.cli import app
 from server.identity.access_tokens import AccessTokens
 from server.identity.browsers import Browser, browser_text
 from server.keys import Keys, read
@@ -200,6 +202,16 @@ def test_lost_key_file_stops_the_start(sqlite_url: str, tmp_path: Path) -> None:
     named = command_line(env | {"NOWSERVING_KEY_FILE": str(copy)}, "keys", "check")
     assert named.returncode == 0, named.stderr
     assert "unknown" not in named.stdout
+
+
+@pytest.mark.parametrize("name", ["", "\u3164", "\u200d", "\u2800", "\ue000", " Main", "x" * 121])
+def test_names_without_a_visible_character_are_refused(name: str) -> None:
+    for arguments in (
+        ("site", name, "--organisation", "Org", "--time-zone", "UTC"),
+        ("site", "Main", "--organisation", name, "--time-zone", "UTC"),
+        ("user", name, "--role", "admin", "--organisation", "Org", "--password", "a long password"),
+    ):
+        assert CliRunner().invoke(app, arguments).exit_code == 2
 
 
 def test_check_names_each_problem(sqlite_url: str, redis_url: str) -> None:

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from server.domain.errors import SiteNotFound, Unavailable
 from server.domain.model import State
+from server.domain.plain_text import first_visible
 from server.domain.reporting import statistics as figures
 from server.domain.reporting.statistics import Group
 from server.queries import statistics
@@ -24,8 +25,10 @@ from server.transport.http.endpoint import NO_STORE, Answer, Endpoints, Header, 
 from server.transport.http.fields import Component, Count, Instant, IsoDay
 
 MOST_DAYS = 400
-# A spreadsheet takes a text that begins with one of these for a formula, or for the cell's end.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+# A spreadsheet takes a text that begins with one of these for a formula; some take the full-width and small forms too,
+# and skip spaces before them.
+_FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212")
+_BREAKS = ("\t", "\r", "\n")  # a cell's end
 
 Figures = Annotated[
     figures.Figures,
@@ -299,4 +302,5 @@ def _flat(values: dict[str, Any], before: str = "") -> dict[str, int | None]:
 
 def neutral(text: str) -> str:
     """Return a text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    begins = text.startswith(_BREAKS) or first_visible(text) in _FORMULA
+    return f"'{text}" if begins else text

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import re
-import sys
-import unicodedata
 from dataclasses import MISSING, fields
 from datetime import date
-from itertools import chain, compress, tee
 from typing import Annotated, Any, TypeVar, get_type_hints
 
 import orjson
@@ -15,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic.fields import FieldInfo
 from starlette.requests import Request
 
+from server.domain import plain_text
 from server.domain.commands import COMMANDS, Command
 from server.domain.model.hours import DAY_MINUTES
 from server.domain.model.ids import MAX_ID
@@ -22,13 +20,10 @@ from server.transport.http.errors import BodyTooLarge, InvalidBody, MalformedBod
 
 MAX_BODY_BYTES = 64 * 1024
 MOST_PROBLEMS = 20  # in the answer to one body: a small body can have thousands
-# Control, formatting (with overrides of direction), line and paragraph separators. Two joiners are parts of names.
-_UNPRINTABLE = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs"})
 # The answer names an unknown field only if it looks like a field: any other text may be a value in the wrong place.
 _LIKE_A_FIELD = re.compile("[a-z][a-z0-9_]{0,39}")
 _JSON = re.compile(r'application/json(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?', re.IGNORECASE)
 _LENGTH = re.compile("[0-9]{1,18}")
-_JOINERS = frozenset("\u200c\u200d")
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -36,30 +31,6 @@ class Body(BaseModel):
     """A body without unknown fields, and without conversion between types."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
-
-
-def _plain_text(value: str) -> str:
-    # Nearly all texts have none: they pass without a look at each character.
-    if not _UNPRINTABLE.isdisjoint(map(unicodedata.category, value)) and any(
-        unicodedata.category(each) in _UNPRINTABLE and each not in _JOINERS for each in value
-    ):
-        raise ValueError("control characters are not allowed")
-    if value != value.strip():
-        raise ValueError("the text must not begin or end with a space")
-    return value
-
-
-def refused_characters() -> tuple[list[str], list[str]]:
-    """Return the characters that `PlainText` refuses anywhere, and the characters that it refuses only at an end, in order.
-
-    Surrogates are left out: no text that arrives has one. The function reads all of Unicode: keep the answer.
-    """
-    suspects = (_UNPRINTABLE | {"Zs"}).__contains__  # every space is in one of these categories
-    code_points = chain(range(0xD800), range(0xE000, sys.maxunicode + 1))
-    ours, theirs = tee(map(chr, code_points))
-    found = [each for each in compress(ours, map(suspects, map(unicodedata.category, theirs))) if each not in _JOINERS]
-    never = [each for each in found if unicodedata.category(each) in _UNPRINTABLE]
-    return never, [each for each in found if each.isspace() and each not in never]
 
 
 def _real_day(value: str) -> str:
@@ -70,12 +41,12 @@ def _real_day(value: str) -> str:
     return value
 
 
-PlainText = Annotated[str, AfterValidator(_plain_text)]
+PlainText = Annotated[str, AfterValidator(plain_text.checked)]
 
 
 def is_plain(field: FieldInfo) -> bool:
     """Return whether a model's field is a `PlainText`."""
-    return any(isinstance(each, AfterValidator) and each.func is _plain_text for each in field.metadata)
+    return any(isinstance(each, AfterValidator) and each.func is plain_text.checked for each in field.metadata)
 
 
 Day = Annotated[str, AfterValidator(_real_day)]

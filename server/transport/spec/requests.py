@@ -9,6 +9,7 @@ from typing import Any, get_type_hints
 
 from pydantic import BaseModel
 
+from server.domain import plain_text
 from server.domain.commands import COMMANDS
 from server.domain.model.ids import MAX_ID
 from server.transport.http import bodies
@@ -97,10 +98,10 @@ def command_schema(name: str, model: type[BaseModel], schemas: dict[str, Json]) 
 
 
 @cache
-def _characters() -> tuple[str, str]:
-    """Return the characters that `PlainText` refuses anywhere, and only at an end, as ranges of a character class."""
-    never, at_an_end = bodies.refused_characters()
-    return _ranges(never), _ranges(at_an_end)
+def _characters() -> tuple[str, str, str]:
+    """Return the characters of `plain_text.refused_characters` as ranges of a character class."""
+    never, at_an_end, invisible = map(_ranges, plain_text.refused_characters())
+    return never, at_an_end, invisible
 
 
 def _ranges(characters: list[str]) -> str:
@@ -116,13 +117,17 @@ def _ranges(characters: list[str]) -> str:
 
 
 def _plain(made: Json) -> Json:
-    """Return the keywords that `PlainText` adds to a schema: no control characters, and no space at either end."""
+    """Return the keywords that `PlainText` adds to a schema.
+
+    They allow no control characters and no space at either end, and demand a visible character.
+    """
     pattern = made.get("pattern")
-    never, inside = _characters()
+    never, inside, invisible = _characters()
     if pattern is None:
-        plain = f"[^{never}{inside}](?:[^{never}]*[^{never}{inside}])?"
+        end, seen = f"[^{never}{inside}]", f"[^{never}{inside}{invisible}]"
+        plain = f"(?:{end}[^{never}]*)?{seen}(?:[^{never}]*{end})?"
         whole = f"^{plain}$" if made.get("minLength") else f"^(?:{plain})?$"
-        note = "No control characters, no space at either end."
+        note = "No control characters, no space at either end, and at least one visible character."
         return {"pattern": whole, "description": made.get("description", note)}
     inner = pattern.removeprefix("^").removesuffix("$")
     if re.fullmatch(r"[\w\[\]{}()?+*|,-]*", re.sub(r"\\[+.?*()-]", "", inner), re.ASCII):

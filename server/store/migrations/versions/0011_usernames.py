@@ -9,7 +9,7 @@ from server.domain.errors import UserNamesCollide
 from server.domain.usernames import normal_username
 
 revision = "0011"
-down_revision = "0009"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
