@@ -20,7 +20,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from uvicorn.supervisors import multiprocess
 
-from server.transport.http.errors import error_body
+from server.transport.http.errors import REFUSAL_HEADER, error_body
 from server.transport.http.middleware import MAX_HEADER_BYTES, PROTECTION
 from server.transport.streams.handoff import HandOffHttpProtocol, HandOffWebSocketProtocol
 
@@ -148,6 +148,7 @@ class StrictProtocol(HandOffHttpProtocol):
             "Content-Length": str(len(body)),
             "Connection": "close",
             "X-Request-ID": request_id,
+            REFUSAL_HEADER: code,
         }
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         self.transport.write(STATUS_LINE[status] + lines.encode() + b"\r\n" + body)

@@ -109,7 +109,10 @@ def test_refusals_have_the_shape_of_errors(proxy: Proxy, desk: httpx.Client) -> 
     too_large = desk.post("/api/v1/commands/call-next", content=b"x" * 200_000, headers={"Content-Type": "application/json"})
     assert too_large.status_code == 413
     assert too_large.json()["error"]["code"] == "body_too_large"
-    assert desk.get("/api/v1/nowhere").json()["error"]["code"] == "not_found"
+    unknown = desk.get("/api/v1/nowhere")
+    assert unknown.json()["error"]["code"] == "not_found"
+    for answer in (too_large, unknown):
+        assert answer.headers["x-nowserving-refusal"] == answer.json()["error"]["code"]
 
 
 def test_logs_contain_no_token(proxy: Proxy, seeded: Seed, desk: httpx.Client) -> None:

@@ -172,6 +172,7 @@ def test_cors_admits_only_the_named_origin(server: Server, desk: httpx.Client, s
     answer = desk.get("/api/v1/sites", headers=right)
     assert answer.headers["access-control-allow-origin"] == right["Origin"]
     assert "X-RateLimit-Remaining" in answer.headers["access-control-expose-headers"]
+    assert "X-NowServing-Refusal" in answer.headers["access-control-expose-headers"]
     assert "access-control-allow-origin" not in desk.get("/api/v1/sites", headers=wrong).headers
 
 

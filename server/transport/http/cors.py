@@ -9,7 +9,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from server.transport.http.errors import PreflightRefused, refusal
+from server.transport.http.errors import REFUSAL_HEADER, PreflightRefused, refusal
 
 # Every header that the API reads, except those that a page may always send.
 ACCEPTED = (
@@ -31,6 +31,7 @@ EXPOSED = (
     "X-RateLimit-Remaining",
     "X-RateLimit-Reset",
     "X-Request-ID",
+    REFUSAL_HEADER,
 )
 
 

@@ -29,6 +29,9 @@ from server.identity.errors import SignInLocked
 
 logger = structlog.get_logger(__name__)
 
+# Marks every refusal of this server with its code, so that a page can tell it from the answer of a proxy.
+REFUSAL_HEADER = "X-NowServing-Refusal"
+
 # The messages of refusals that have no class, because no code of the server's catches them.
 UNKNOWN_HOST = "This server does not serve this host name."
 INTERNAL_ERROR = "Internal error. The server has logged it under the request's id."
@@ -138,7 +141,7 @@ def error_response(
 ) -> Response:
     """Return an error as a response."""
     body = error_body(code, message, details if details is not None else {}, connection.scope.get("request_id", ""))
-    return Response(body, status, headers, media_type="application/json")
+    return Response(body, status, {**(headers or {}), REFUSAL_HEADER: code}, media_type="application/json")
 
 
 def refusal(connection: HTTPConnection, error: NowServingError) -> Response:

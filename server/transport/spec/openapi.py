@@ -374,6 +374,11 @@ _HEADERS: Json = {
         "required": True,
         "schema": {"const": VERSIONS[-1]},
     },
+    "Refusal": {
+        "description": "The code of the refusal. An answer without this header may be from a proxy.",
+        "required": True,
+        "schema": text(pattern="^[a-z_]+$"),
+    },
     "RateLimit": {
         "description": "The number of requests that are allowed. Absent where no limits are in force.",
         "schema": text(pattern="^[0-9]+$"),

@@ -32,7 +32,8 @@ last value counts. Below `/api/`, an unknown query parameter is refused with its
 {COUNTED_AT_MOST:,}; beyond, `total_is_capped` is true.
 
 **Errors.** All have one shape: `{{"error": {{"code", "message", "details", "request_id", "timestamp"}}}}`. Codes are
-stable; messages are for people. An unknown path is 404 `not_found`. Another method is 405 `method_not_allowed` with
+stable; messages are for people. `X-NowServing-Refusal` has the code too: without it, a proxy may have answered. An
+unknown path is 404 `not_found`. Another method is 405 `method_not_allowed` with
 `Allow`. A fault of the server is 500 `internal_error`. `HEAD` is answered wherever `GET` is. A request that is not valid
 HTTP is `malformed_request`. Headers of more than {MAX_HEADER_BYTES // 1024} KiB are `headers_too_large`.
 

@@ -10,6 +10,7 @@ from itertools import count
 from server.domain.errors import NowServingError
 from server.transport.http.errors import (
     INTERNAL_ERROR,
+    REFUSAL_HEADER,
     UNKNOWN_HOST,
     AddressBlocked,
     BadHeader,
@@ -134,6 +135,7 @@ def response_of(status: int, codes: Sequence[Code], *, counted: bool) -> Json:
     """Return the response of one status with these codes."""
     schema = ref("Error") | {"properties": {"error": {"properties": {"code": {"enum": [each.code for each in codes]}}}}}
     headers = counted_headers() if counted else own_headers()
+    headers[REFUSAL_HEADER] = {"$ref": "#/components/headers/Refusal"}
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = {"required": True, "schema": {"const": "Bearer"}}
     if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):

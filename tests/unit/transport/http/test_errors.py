@@ -42,6 +42,7 @@ from server.transport.http.errors import (
     on_http,
     on_known,
     on_unknown,
+    refusal,
     status_of,
 )
 
@@ -57,6 +58,13 @@ def body_of(response: Response) -> dict[str, Any]:
     assert body["error"].keys() == {"code", "message", "details", "request_id", "timestamp"}
     error: dict[str, Any] = body["error"]
     return error
+
+
+@pytest.mark.parametrize("error", [NotSignedIn(), NotAllowed(), SiteNotFound(), Unavailable(), UnknownCommand()])
+def test_every_refusal_is_marked_with_its_code(error: NowServingError) -> None:
+    """A page tells it by this header from a proxy's answer of the same status."""
+    response = refusal(a_request(), error)
+    assert response.headers["x-nowserving-refusal"] == error.code == body_of(response)["code"]
 
 
 def below(kind: type[NowServingError]) -> list[type[NowServingError]]:
