@@ -28,7 +28,7 @@ ARGUMENTS = [
 ]
 HEARTBEAT = 1.0
 # Parts of console messages from the browser itself while the network or the server is away.
-AWAY = ("net::ERR", "503 (Service Unavailable)", "when fetching the script", "Failed to fetch")
+AWAY = ("net::ERR", "WebSocket connection to", "503 (Service Unavailable)", "when fetching the script", "Failed to fetch")
 
 
 @pytest.fixture(scope="module")

@@ -451,6 +451,60 @@ def test_display_with_revoked_token_can_be_paired_again(open_page: Open, server:
     expect(page.locator("main.display")).to_be_visible()
 
 
+STORED = "id => [localStorage.getItem(`display:${id}`), localStorage.getItem(`display-given:${id}`)]"
+
+
+def test_token_in_the_address_replaces_the_own_one_only_if_it_is_accepted(
+    open_page: Open, server: Server, seeded: Seed
+) -> None:
+    display = seeded["displays"][0]["id"]
+    own = seeded["displays"][0]["token"]
+    page = open_page(f"/display/{display}?token={own}", allowed=("401 (Unauthorized)", *AWAY))
+    body, refused = page.locator("body"), page.locator("[data-token-refused]")
+    expect(body).to_have_attribute("data-live", "live")
+    wrong = f"{own[:-4]}AAAA"
+    page.goto(f"/display/{display}?token={wrong}")
+    expect(refused).to_be_visible()
+    expect(body).to_have_attribute("data-live", "live")
+    assert page.url == f"{server.url}/display/{display}"
+    assert page.evaluate(STORED, display) == [own, None]
+    page.reload()
+    expect(body).to_have_attribute("data-live", "live")
+    expect(refused).to_be_hidden()
+    # Without an answer of the server the own token stays, and the page tries the other one later.
+    page.route("**/live/displays/*", lambda route: route.fulfill(status=401, body="<html>"))
+    page.goto(f"/display/{display}?token={wrong}")
+    expect(body).to_have_attribute("data-live", "live")
+    assert page.evaluate(STORED, display) == [own, wrong]
+    page.unroute("**/live/displays/*")
+    page.reload()
+    expect(refused).to_be_visible()
+    assert page.evaluate(STORED, display) == [own, None]
+    with server.client(server.sign_in(seeded, "admin")) as admin:
+        new = do(admin, "renew-token", device_id=display)["token"]
+    page.goto(f"/display/{display}?token={new}")
+    expect(body).to_have_attribute("data-live", "live")
+    assert page.evaluate(STORED, display) == [new, None]
+
+
+LOCKS = """
+window.locks = [];
+const { request } = WakeLock.prototype;
+WakeLock.prototype.request = async function (...kind) {
+  const lock = await request.apply(this, kind);
+  window.locks.push(lock);
+  return lock;
+};
+"""
+
+
+def test_wake_lock_that_the_browser_releases_is_requested_again(open_page: Open) -> None:
+    page = open_page("/display", script=LOCKS)
+    until(page, "() => locks.length === 1")
+    page.evaluate("() => locks[0].release()")
+    until(page, "() => locks.length === 2 && !locks[1].released")
+
+
 # Long operation
 
 CHANGES = """async (changes) => {

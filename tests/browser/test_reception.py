@@ -468,10 +468,13 @@ def test_search_finds_open_and_ended_entries(open_desk: OpenDesk, do: Do, seeded
 
 def test_last_view_survives_a_reload_without_the_server_and_ends_with_the_session(open_desk: OpenDesk) -> None:
     desk = open_desk(allowed=GONE)
+    away = False
+    desk.route_web_socket(re.compile("/live/sites/"), lambda socket: socket.close() if away else socket.connect_to_server())
     desk.keyboard.press("n")
     expect_state(desk, "A001", "called")
     for name in ("amend-dialog.js", "keys-dialog.js", "print-slip.js"):  # dialogs that were never opened are cached, too
         desk.wait_for_function(KEPT, arg=name)
+    away = True
     for pattern in AWAY:
         desk.route(pattern, lambda route: route.abort())
     desk.reload()
@@ -479,6 +482,7 @@ def test_last_view_survives_a_reload_without_the_server_and_ends_with_the_sessio
     expect(desk.locator("[data-entry]")).to_have_count(6)
     expect(desk.locator("body")).to_have_attribute("data-live", "stale", timeout=HEARTBEAT * 40 * SECONDS)
     expect(desk.locator(".notice")).to_contain_text("Not live since")
+    away = False
     for pattern in AWAY:
         desk.unroute(pattern)
     desk.reload()

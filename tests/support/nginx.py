@@ -30,10 +30,13 @@ class Proxy:
 
 
 @contextmanager
-def nginx(folder: Path, upstream_ports: Sequence[int], trusted: str | None = None) -> Iterator[Proxy]:
+def nginx(
+    folder: Path, upstream_ports: Sequence[int], trusted: str | None = None, *, upgrades: bool = True
+) -> Iterator[Proxy]:
     """Run nginx in ``folder`` in front of servers on the given ports; yield it when it is ready.
 
-    It also listens with TLS. ``trusted`` is the address of a proxy in front of it.
+    It also listens with TLS. ``trusted`` is the address of a proxy in front of it. Without ``upgrades`` it blocks WebSocket,
+    as a proxy does that was never set up for it.
     """
     configuration, state = folder / "conf", folder / "state"
     shutil.copytree(CONFIGURATION, configuration)
@@ -49,6 +52,11 @@ def nginx(folder: Path, upstream_ports: Sequence[int], trusted: str | None = Non
     )
     if trusted is not None:
         (configuration / "snippets/proxies.conf").write_text(f"{trusted} 1;\n")
+    if not upgrades:
+        whole, upgrading = configuration / "nginx.conf", '"~*^GET websocket$" websocket;'
+        text = whole.read_text()
+        assert upgrading in text
+        whole.write_text(text.replace(upgrading, ""))
     command = [
         program("nginx", "nginx"), "-p", f"{state}/", "-c", str(configuration / "nginx.conf"), "-g", "daemon off;",
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""A TCP relay that a test can interrupt: it then drops data silently, like Wi-Fi out of range."""
+"""A TCP relay that a test can interrupt: it drops data silently, like Wi-Fi out of range, or answers as a proxy does."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ class Relay:
     def __init__(self, to_port: int) -> None:
         self._to_port = to_port
         self._up = True
+        self._status: int | None = None
+        self.answered = 0  # requests that the relay has answered itself
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -30,10 +32,15 @@ class Relay:
         """Drop all data from now on, without closing connections."""
         self._up = False
 
+    def answer_itself(self, status: int) -> None:
+        """Answer every request with a status and a page from now on, as a proxy without its server. Drop all connections."""
+        self._status = status
+        self._drop()
+
     def bring_back(self) -> None:
         """Forward again. Close the earlier connections, since part of their data is lost."""
         self._drop()
-        self._up = True
+        self._up, self._status = True, None
 
     def close(self) -> None:
         """Stop listening, and close all connections."""
@@ -60,6 +67,9 @@ class Relay:
                 self._open.add(near)
             if not self._up:
                 continue  # the connection hangs, as it would without a network
+            if self._status is not None:
+                threading.Thread(target=self._answer, args=(near, self._status), daemon=True).start()
+                continue
             try:
                 far = socket.create_connection(("127.0.0.1", self._to_port))
             except OSError:
@@ -69,6 +79,17 @@ class Relay:
                 self._open.add(far)
             for source, target in ((near, far), (far, near)):
                 threading.Thread(target=self._pass_on, args=(source, target), daemon=True).start()
+
+    def _answer(self, near: socket.socket, status: int) -> None:
+        page = b"<!doctype html><title>proxy</title>"
+        head = (
+            f"HTTP/1.1 {status} Proxy\r\nContent-Type: text/html\r\nContent-Length: {len(page)}\r\nConnection: close\r\n\r\n"
+        )
+        with suppress(OSError):
+            if near.recv(CHUNK):
+                self.answered += 1
+                near.sendall(head.encode() + page)
+            near.close()
 
     def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError):

@@ -14,10 +14,12 @@ beforeEach(() => {
     asked.push({ address, key: options.headers["Idempotency-Key"], body: options.body });
     const answer = answers.shift();
     if (answer === undefined) throw new TypeError("network");
-    return Response.json(answer[1], { status: answer[0] });
+    return Response.json(answer[1], { status: answer[0], headers: marked(answer[1].error?.code) });
   };
 });
 
+/** The headers of the server's own answers: see `server/transport/http`. */
+const marked = (code) => ({ "X-API-Version": "1", ...(code && { "X-NowServing-Refusal": code }) });
 const refusal = (code) => ({ error: { code, message: "Said by the server.", details: { state: "serving" } } });
 
 test("each command has its own key and returns the answer", async () => {
@@ -64,7 +66,23 @@ test("a refusal is thrown with the server's code and message, and the command is
   assert.equal(asked.length, 1);
 });
 
-test("an answer without JSON, such as a proxy's page, is an internal error", async () => {
-  globalThis.fetch = async () => new Response("<html>", { status: 502 });
-  await assert.rejects(sendCommand("start", { entry_id: 1 }), { code: "internal_error" });
+for (const status of [200, 302, 401, 403, 404, 409, 429, 500, 502, 503, 504]) {
+  test(`an answer of ${status} by a proxy is no answer: the command is sent again with the same key`, async () => {
+    const proxy = () => (status === 409 ? Response.json(refusal("entry_not_called"), { status }) : new Response("<html>", { status }));
+    const keys = [];
+    globalThis.fetch = async (_, { headers }) => {
+      keys.push(headers["Idempotency-Key"]);
+      return keys.length === 1 ? proxy() : Response.json({ seq: 4, events: [] }, { headers: marked() });
+    };
+    assert.equal((await sendCommand("start", { entry_id: 1 })).seq, 4);
+    assert.equal(new Set(keys).size, 1);
+    globalThis.fetch = async () => proxy();
+    await assert.rejects(sendCommand("start", { entry_id: 1 }), { code: "unreachable" });
+  });
+}
+
+test("a refusal that nginx marks is thrown with its code", async () => {
+  const headers = { "X-NowServing-Refusal": "too_many_requests" };
+  globalThis.fetch = async () => Response.json(refusal("too_many_requests"), { status: 429, headers });
+  await assert.rejects(sendCommand("start", { entry_id: 1 }), { code: "too_many_requests" });
 });

@@ -35,6 +35,9 @@ class FakeEventSource extends EventTarget {
   }
 }
 
+/** What the server itself answers: see `server/transport/http`. */
+const answer = (status, code) =>
+  new Response(null, { status, headers: { "X-API-Version": "1", ...(code && { "X-NowServing-Refusal": code }) } });
 const last = () => FakeEventSource.made.at(-1);
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 let connection;
@@ -43,6 +46,8 @@ beforeEach(() => {
   FakeEventSource.made = [];
   globalThis.EventSource = FakeEventSource;
   mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_000_000 });
+  // A proxy has blocked WebSocket: these tests are about events.
+  globalThis.localStorage = { getItem: () => String(Date.now()), setItem() {} };
   connection = new Connection("/live/displays/7?token=x");
   connection.open();
 });
@@ -162,7 +167,7 @@ test("a different digest is counted, reported, and repaired by a fresh snapshot"
 
 for (const status of [401, 403, 404]) {
   test(`an answer of ${status} is a final refusal`, async () => {
-    globalThis.fetch = async () => ({ status });
+    globalThis.fetch = async () => answer(status, "refused_by_the_server");
     last().readyState = FakeEventSource.CLOSED;
     last().break();
     await turn();
@@ -177,16 +182,73 @@ for (const status of [401, 403, 404]) {
   });
 }
 
-test("any other answer, or none, is a loss", async () => {
-  for (const fetching of [async () => ({ status: 503 }), async () => Promise.reject(new TypeError("network"))]) {
+test("any other answer, a proxy's 404 for example, or none, is a loss", async () => {
+  const unmarked = [200, 401, 403, 404, 429, 502, 503].map((status) => async () => new Response("<html>", { status }));
+  for (const fetching of [...unmarked, async () => answer(503, "unavailable"), async () => Promise.reject(new TypeError("network"))]) {
     globalThis.fetch = fetching;
     const made = FakeEventSource.made.length;
     last().readyState = FakeEventSource.CLOSED;
     last().break();
     await turn();
+    assert.notEqual(connection.state, "refused");
     mock.timers.tick(30_000);
     assert.equal(FakeEventSource.made.length, made + 1);
   }
+});
+
+for (const [slept, state, reopened] of [[0, "live", false], [1.4, "live", false], [1.6, "live", true], [2.5, "stale", true], [60, "stale", true]]) {
+  test(`a page that wakes after ${slept} heartbeats, whose timers stood still, is ${state}${reopened ? ", and reconnects" : ""}`, () => {
+    last().snapshot();
+    mock.timers.setTime(Date.now() + slept * HEARTBEAT_MS); // the clock goes on, no timer fires
+    const [first] = FakeEventSource.made;
+    connection.wake();
+    assert.equal(connection.state, state);
+    assert.equal(Boolean(first.closed), reopened);
+    if (!reopened) return;
+    assert.equal(last().address, "/live/displays/7?token=x&last_event_id=epoch.desk1.1");
+    connection.wake();
+    assert.equal(FakeEventSource.made.length, 2, "each event of the same wake opened one more");
+    last().heartbeat();
+    assert.equal(connection.state, "live");
+  });
+}
+
+test("a page that wakes does not wait for the rest of a delay", () => {
+  last().snapshot();
+  last().send("bye", { retry_ms: 60_000, reason: "drain" }, null);
+  mock.timers.tick(2_000);
+  connection.wake();
+  assert.equal(FakeEventSource.made.length, 2);
+});
+
+test("waking leaves a refused, an ended and a closed connection alone", async () => {
+  globalThis.fetch = async () => answer(403, "not_allowed");
+  last().readyState = FakeEventSource.CLOSED;
+  last().break();
+  await turn();
+  mock.timers.setTime(Date.now() + 600_000);
+  connection.wake();
+  assert.equal(connection.state, "refused");
+  connection.open();
+  last().snapshot();
+  last().send("bye", { retry_ms: 10, reason: "ended" }, null);
+  mock.timers.setTime(Date.now() + 600_000);
+  connection.wake();
+  assert.equal(connection.state, "live");
+  assert.equal(FakeEventSource.made.length, 2);
+});
+
+test("an answer that comes after the connection was opened again is ignored", async () => {
+  let late;
+  globalThis.fetch = () => new Promise((resolve) => (late = resolve));
+  last().readyState = FakeEventSource.CLOSED;
+  last().break();
+  connection.open();
+  last().snapshot();
+  late(answer(404, "ticket_not_found"));
+  await turn();
+  assert.equal(connection.state, "live");
+  assert.equal(FakeEventSource.made.length, 2);
 });
 
 test("a closed connection does not reconnect", () => {

@@ -9,7 +9,7 @@ const STATIC = /\bfrom "(\.[^"]+)"/g;
 const DYNAMIC = /\bimport\("(\.[^"]+)"\)/g;
 
 /** The folders that a folder may import from, besides itself. */
-const BELOW = { shared: [], live: [], components: ["shared", "live"], desk: ["components", "shared", "live"] };
+const BELOW = { shared: [], live: ["shared"], components: ["shared", "live"], desk: ["components", "shared", "live"] };
 const SCREENS = ["reception", "room", "display", "patient", "docs"];
 const ALLOWED = new Map([
   ...Object.entries(BELOW),

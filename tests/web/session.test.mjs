@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { destinationAfterSignIn, homeOf } from "../../web/js/shared/session.js";
+import { beforeEach, test } from "node:test";
+import { currentSession, destinationAfterSignIn, homeOf, refreshSession, signIn } from "../../web/js/shared/session.js";
 
 const ORIGIN = "https://clinic.example";
 
@@ -20,3 +20,33 @@ test("each role has its start page", () => {
   assert.equal(homeOf("clinician"), "/room");
   for (const role of ["admin", "manager", "receptionist"]) assert.equal(homeOf(role), "/reception", role);
 });
+
+Object.defineProperty(globalThis, "navigator", { value: {}, configurable: true });
+const SIGNED_OUT = { "X-API-Version": "1", "X-NowServing-Refusal": "not_signed_in" };
+let memory;
+
+beforeEach(() => {
+  memory = new Map([["signed-in", "1"]]);
+  globalThis.localStorage = {
+    getItem: (name) => memory.get(name) ?? null,
+    setItem: (name, value) => memory.set(name, value),
+    removeItem: (name) => memory.delete(name),
+  };
+});
+
+test("only the server itself says that nobody is signed in", async () => {
+  globalThis.fetch = async () => new Response("{}", { status: 401, headers: SIGNED_OUT });
+  assert.equal(await refreshSession(), false);
+  assert.equal(await currentSession(), null);
+  assert.equal(memory.has("signed-in"), false);
+});
+
+for (const status of [200, 401, 403, 404, 502]) {
+  test(`an answer of ${status} by a proxy signs nobody in or out`, async () => {
+    globalThis.fetch = async () => new Response("<html>", { status });
+    await assert.rejects(refreshSession());
+    await assert.rejects(currentSession());
+    await assert.rejects(signIn("reception", "a password"));
+    assert.equal(memory.get("signed-in"), "1");
+  });
+}

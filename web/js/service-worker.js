@@ -47,7 +47,8 @@ async function page(request, url) {
   if (kept === undefined) return fetch(request); // without a cached page, wait for the server without a limit
   try {
     const answer = await fetch(request, { signal: AbortSignal.timeout(PAGE_LIMIT_MS) });
-    return answer.status < 500 ? answer : kept;
+    // A proxy answers too, for example 404 while the server restarts. A redirection leads to a sign-in of the network.
+    return answer.type === "opaqueredirect" || answer.headers.has("X-Web-Version") ? answer : kept;
   } catch {
     return kept;
   }

@@ -94,11 +94,13 @@ function saveInTab(connection, name) {
 }
 
 /**
- * Refresh the session that the server refused, or sign in again.
+ * Refresh the session that the server refused, or sign in again. Without an answer, try both again later.
  *
  * @param {Connection} connection
  */
 async function reconnect(connection) {
-  if (await refreshSession().catch(() => false)) connection.open();
+  const accepted = await refreshSession().catch(() => null);
+  if (accepted === null) setTimeout(() => connection.open(), RETRY_MS);
+  else if (accepted) connection.open();
   else leaveToSignIn();
 }

@@ -5,10 +5,10 @@ import { find } from "../shared/dom.js";
 import { loadLanguage, preferredLanguages } from "../shared/i18n.js";
 import { SavedView, cachePage } from "../shared/offline.js";
 import { applyTheme } from "../shared/theme.js";
-import { keepScreenOn, onWakeUp, preventBurnIn } from "../shared/unattended.js";
+import { keepScreenOn, preventBurnIn } from "../shared/unattended.js";
 import { isOutdated, reloadNewVersion } from "../shared/version.js";
 import { showControlPanel } from "./control-panel.js";
-import { forgetIdentity, readIdentity, rememberDisplay } from "./identity.js";
+import { forgetIdentity, readIdentity, rememberDisplay, tryGivenToken } from "./identity.js";
 import { showNextUp } from "./next-up.js";
 import { PairingScreen } from "./pairing-screen.js";
 import { DisplayScreen } from "./screen.js";
@@ -18,11 +18,13 @@ const SECOND_MS = 1_000;
 const TICK_MS = 15_000;
 const VERSION_MS = 15 * 60_000;
 const CACHE_MS = 3_000;
+const TOLD_MS = 60_000;
 const QUIET_MS = 20_000; // after a call, the time that people need to read it
 
 /** Start the page: follow the display of this browser, or show a pairing code. */
 export async function startDisplay() {
   const identity = readIdentity();
+  const trial = await tryGivenToken(identity);
   const store = new SavedView(`board:${identity.id}`, BOARD_LIFE_MS);
   const saved = store.read();
   await loadLanguage(preferredLanguages(saved?.cells.site?.language)).catch(() => {});
@@ -46,8 +48,29 @@ export async function startDisplay() {
   if (identity.token === "") void pairing.show();
   else startFollowing(screen.connection);
   void screen.prepareSound();
-  runUnattended(screen, identity, versions);
+  runUnattended(screen, versions);
+  void endTrial(identity, trial);
   setTimeout(() => void cachePage("/display"), CACHE_MS);
+}
+
+/**
+ * Try the token of the address until the server answers. An accepted token reloads the page; a refused one is reported for
+ * a minute, to the person who opened the address.
+ *
+ * @param {import("./identity.js").Identity} identity
+ * @param {Awaited<ReturnType<typeof tryGivenToken>>} trial  the first result, which the page has started with
+ */
+async function endTrial(identity, trial) {
+  let result = trial;
+  while (result === "unknown") {
+    await new Promise((done) => setTimeout(done, TICK_MS));
+    result = await tryGivenToken(identity);
+    if (result === "accepted") location.reload();
+  }
+  if (result !== "refused") return;
+  const note = find("[data-token-refused]");
+  note.hidden = false;
+  setTimeout(() => (note.hidden = true), TOLD_MS);
 }
 
 /**
@@ -87,14 +110,12 @@ function prepareSound(screen) {
  * Keep the screen on and up to date as time passes.
  *
  * @param {DisplayScreen} screen
- * @param {import("./identity.js").Identity} identity
  * @param {VersionCheck} versions
  */
-function runUnattended(screen, { token }, versions) {
+function runUnattended(screen, versions) {
   const { connection } = screen;
   keepScreenOn();
   preventBurnIn();
-  onWakeUp(() => connection.state !== "refused" && token !== "" && connection.open());
   setInterval(() => {
     screen.showTime();
     versions.updateWhenQuiet();

@@ -1,3 +1,4 @@
+import { recall, remember } from "../shared/memory.js";
 import { openEvents, openFrames } from "./transports.js";
 import { EMPTY, apply, digest } from "./view.js";
 
@@ -9,14 +10,28 @@ import { EMPTY, apply, digest } from "./view.js";
  */
 
 const MISSED_HEARTBEATS = 2.5;
+const LATE_HEARTBEATS = 1.5;
 const ACK_MS = 2_000;
 const REVOKED_DELAY_MS = 500;
 const SAVED_VIEW_MS = 4_000;
 const FIRST_DELAY_MS = 1_000;
 const LONGEST_DELAY_MS = 30_000;
+const BLOCKED = "websocket-blocked"; // when this browser last found it so, in milliseconds
+const BLOCKED_MS = 30 * 60_000;
+const LOOK_MS = 5_000;
+const SLEPT_MS = 15_000;
+
+/** Whether a proxy between this browser and the server let no WebSocket through, a short time ago. */
+function isBlocked() {
+  const ageMs = Date.now() - Number(recall(BLOCKED));
+  return ageMs >= 0 && ageMs < BLOCKED_MS;
+}
 
 /**
  * Follows a live address while the page is open, through failures of the network and the server.
+ *
+ * It uses WebSocket: over HTTP/1.1 a browser opens six other connections to a server, for all its tabs. Where a proxy
+ * blocks WebSocket, it uses server-sent events, and tries WebSocket again later.
  *
  * Events: `view` after the view has changed; `state` after the state has changed; `disagreement` when the server's digest
  * differs from ours (a fresh snapshot follows). The properties hold the values.
@@ -34,13 +49,19 @@ export class Connection extends EventTarget {
   disagreements = 0;
 
   #address;
-  #websocket;
+  /** Whether a stream is wanted: from `open` until `close` or a refusal. */
+  #following = false;
+  /** Whether the next attempt uses events, because this connection's WebSocket was blocked. */
+  #eventsNext = false;
+  /** Whether messages on the present events prove that WebSocket alone is blocked. */
+  #proving = false;
   /** @type {string | null} */
   #lastId = null;
   #aheadMs = 0; // how far the server's clock is ahead of ours
   #losses = 0;
   #openedAt = 0;
-  #heard = false;
+  #heard = false; // on the present transport
+  #heardOn = Date.now(); // when the last message came, by the browser's clock
   #close = () => {};
   /** Sends a text on the transport itself, if it can send. @type {((text: string) => void) | null} */
   #send = null;
@@ -56,30 +77,30 @@ export class Connection extends EventTarget {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #staleTimer;
 
-  /**
-   * @param {string} address  same-origin, such as `/live/sites/1/desk`
-   * @param {{transport?: "events" | "websocket"}} [options]
-   */
-  constructor(address, { transport = "events" } = {}) {
+  /** @param {string} address  same-origin, such as `/live/sites/1/desk` */
+  constructor(address) {
     super();
     this.#address = address;
-    this.#websocket = transport === "websocket";
   }
 
   /** Connect, or reconnect at once: after a refusal that may be over, or when the network is back. */
   open() {
     this.#shut();
+    this.#following = true;
     this.refusal = null;
     if (this.state === "refused") this.#setState("connecting");
     if (this.#staleTimer === undefined) this.#startStaleTimer();
     this.#openedAt = Date.now();
     this.#heard = false;
     this.#restartWatch();
-    const open = this.#websocket ? openFrames : openEvents;
+    this.#proving = this.#eventsNext;
+    const open = this.#eventsNext || isBlocked() ? openEvents : openFrames;
+    this.#eventsNext = false;
     this.#close = open(this.#resumeAddress(), {
       message: (type, id, text) => this.#take(type, id, JSON.parse(text)),
       ready: (send) => (this.#send = send),
       lost: () => this.#lost(),
+      blocked: () => this.#openEvents(),
       refused: (status) => this.#refused(status),
     });
   }
@@ -98,8 +119,22 @@ export class Connection extends EventTarget {
     this.dispatchEvent(new Event("view"));
   }
 
+  /**
+   * Judge the view by its age, after the page or the device may have slept: the timers stood still meanwhile, and a dead
+   * connection gives no event. An old view is stale at once, and a connection that is late, or lost, is opened again.
+   */
+  wake() {
+    if (!this.#following) return;
+    const silentMs = Date.now() - this.#heardOn;
+    const { heartbeatMs } = this.view;
+    if (this.state === "live" && silentMs < LATE_HEARTBEATS * heartbeatMs) return;
+    if (this.state === "live" && silentMs >= MISSED_HEARTBEATS * heartbeatMs) this.#setState("stale");
+    if (Date.now() - this.#openedAt >= FIRST_DELAY_MS) this.open();
+  }
+
   /** Close the connection for good. */
   close() {
+    this.#following = false;
     this.#shut();
     clearTimeout(this.#staleTimer);
     this.#staleTimer = undefined;
@@ -162,7 +197,12 @@ export class Connection extends EventTarget {
       else this.#openLater(message.reason === "revoked" ? REVOKED_DELAY_MS : message.retry_ms);
       return;
     }
-    if (typeof message.at === "number") this.#aheadMs = message.at - Date.now();
+    if (this.#proving) {
+      this.#proving = false;
+      remember(BLOCKED, String(Date.now()));
+    }
+    this.#heardOn = Date.now();
+    if (typeof message.at === "number") this.#aheadMs = message.at - this.#heardOn;
     this.heardAt = this.now();
     const before = this.view;
     this.view = apply(before, type, message);
@@ -188,11 +228,16 @@ export class Connection extends EventTarget {
   }
 
   #lost() {
-    if (this.#websocket && !this.#heard) this.#websocket = false; // a proxy may allow plain HTTP only
     const lasted = this.#heard && Date.now() - this.#openedAt >= this.view.heartbeatMs;
     this.#losses = lasted ? 0 : this.#losses + 1;
     const longest = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(this.#losses, 10));
     this.#openLater(Math.random() * longest); // full jitter: a thousand screens may reconnect at the same moment
+  }
+
+  /** Open the stream as events, because the server answers but WebSocket does not work. */
+  #openEvents() {
+    this.#eventsNext = true;
+    this.open();
   }
 
   /** @param {number} delayMs */
@@ -212,7 +257,10 @@ export class Connection extends EventTarget {
   /** Reconnect after two and a half heartbeats of silence: the connection is dead, even if the browser does not notice. */
   #restartWatch() {
     clearTimeout(this.#watch);
-    this.#watch = setTimeout(() => this.#lost(), MISSED_HEARTBEATS * this.view.heartbeatMs);
+    this.#watch = setTimeout(() => {
+      if (this.#send !== null && !this.#heard) this.#openEvents(); // a proxy lets the handshake through, but no frames
+      else this.#lost();
+    }, MISSED_HEARTBEATS * this.view.heartbeatMs);
   }
 
   /** Become stale after the same time without a message. Attempts to reconnect do not put this off. */
@@ -239,7 +287,7 @@ export class Connection extends EventTarget {
 }
 
 /**
- * Follow an address from now on. The connection also reconnects at once when the network comes back.
+ * Follow an address from now on, as `startFollowing` does.
  *
  * @param {string} address
  * @param {{view: View, at: number} | null} [saved]  a saved view, and when the server last confirmed it (milliseconds)
@@ -253,12 +301,21 @@ export function follow(address, saved = null) {
 }
 
 /**
- * Open a connection, and reconnect at once when the network comes back.
+ * Open a connection, and wake it whenever the page may have slept or the network may be back.
  *
  * @param {Connection} connection
  */
 export function startFollowing(connection) {
-  window.addEventListener("online", () => connection.state !== "refused" && connection.state !== "live" && connection.open());
+  const wake = () => connection.wake();
+  for (const type of ["online", "pageshow", "focus"]) window.addEventListener(type, wake);
+  for (const type of ["visibilitychange", "resume"]) document.addEventListener(type, wake);
+  // A device may sleep and wake without an event. Then a timer is late.
+  let before = Date.now();
+  setInterval(() => {
+    const now = Date.now();
+    if (now - before > SLEPT_MS) wake();
+    before = now;
+  }, LOOK_MS);
   // The number is in the DOM, where a monitor of the screens can read it.
   connection.addEventListener("disagreement", () => {
     document.body.dataset.disagreements = String(connection.disagreements);

@@ -3,8 +3,8 @@
  * twice.
  */
 
-import { post } from "./request.js";
-import { refreshSession } from "./session.js";
+import { isFromServer, post, refusalOf } from "./request.js";
+import { isSignedOut, refreshSession } from "./session.js";
 
 /**
  * @typedef {{seq: number, events: {type: string, label?: string, display_id?: number}[], token?: string,
@@ -57,18 +57,19 @@ export async function enterPairingCode(code, deviceId) {
 async function ask(address, body, token) {
   const key = newKey();
   let answer = await sendTwice(address, body, key, token);
-  if (answer.status === 401 && token === undefined) {
+  if (isSignedOut(answer) && token === undefined) {
     // Send again even if the refresh failed: another page may have refreshed the session in between.
     await refreshSession().catch(() => false);
     answer = await sendTwice(address, body, key, token);
   }
   if (answer.ok) return answer.json();
-  const { error } = await answer.json().catch(() => ({ error: { code: "internal_error", message: "" } }));
+  const { error } = await answer.json();
   throw new CommandFailed(error.code, error.message, error.details);
 }
 
 /**
- * Send a second time if there is no answer. Only the answer may be lost, so both have the same key: the server executes one.
+ * Send a second time if there is no answer, or only one of a proxy. The answer alone may be lost, so both have the same key:
+ * the server executes one.
  *
  * @param {string} address
  * @param {Record<string, unknown>} body
@@ -79,7 +80,11 @@ async function sendTwice(address, body, key, token) {
   /** @type {Record<string, string>} */
   const headers = { "Idempotency-Key": key };
   if (token !== undefined) headers.Authorization = `Bearer ${token}`;
-  const attempt = () => post(address, body, headers);
+  const attempt = async () => {
+    const answer = await post(address, body, headers);
+    if (!isFromServer(answer) && refusalOf(answer) === null) throw new Error(`a proxy answered ${answer.status}`);
+    return answer;
+  };
   try {
     return await attempt();
   } catch {

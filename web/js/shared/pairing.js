@@ -1,6 +1,6 @@
 /** Pairing, on the device's side: it shows a code, and asks with its own secret whether the code has been entered. */
 
-import { post, request } from "./request.js";
+import { post, refusalOf, request } from "./request.js";
 
 const ADDRESS = "/api/v1/pairings";
 const ASK_MS = 3_000;
@@ -44,7 +44,7 @@ export async function pairDevice(screen, signal) {
 async function begin(signal) {
   signal.throwIfAborted();
   const answer = await post(ADDRESS, {}).catch(() => null);
-  return answer?.status === 201 ? answer.json() : null;
+  return answer?.status === 201 ? answer.json().catch(() => null) : null;
 }
 
 /**
@@ -59,12 +59,12 @@ async function entered({ code, secret, expires_at: until }, screen, signal) {
   while (Date.now() < until - EARLY_MS) {
     await rest(ASK_MS, signal);
     const answer = await request(`${ADDRESS}/${secret}`, { cache: "no-store" }).catch(() => null);
-    if (answer === null || answer.status >= 429) {
+    if (answer?.status === 404 && refusalOf(answer) !== null) return null;
+    const found = answer?.ok ? await answer.json().catch(() => null) : null;
+    if (found === null) {
       screen.unreachable();
       continue;
     }
-    if (answer.status !== 200) return null;
-    const found = await answer.json();
     if (found.state === "paired") return found;
     screen.code(code, until);
   }

@@ -3,6 +3,21 @@
 const LIMIT_MS = 30_000;
 
 /**
+ * Return the code of a refusal by the server itself, or null. Any other answer may be from a proxy, and says nothing about
+ * the thing that was asked for.
+ *
+ * @param {Response} answer
+ */
+export const refusalOf = (answer) => answer.headers.get("X-NowServing-Refusal");
+
+/**
+ * Return whether the server itself has sent an answer. The answer of a file is not marked.
+ *
+ * @param {Response} answer
+ */
+export const isFromServer = (answer) => answer.headers.has("X-API-Version");
+
+/**
  * Fetch with a time limit. Throws what `fetch` throws, and an `AbortError` after the limit or when the signal aborts.
  *
  * @param {string} address

@@ -1,7 +1,7 @@
 /** The session of a member of staff. Its tokens are in cookies that scripts cannot read. */
 
 import { forget, recall, remember } from "./memory.js";
-import { post, request } from "./request.js";
+import { isFromServer, post, refusalOf, request } from "./request.js";
 
 /**
  * @typedef {{id: number, username: string, role: string, may: string[]}} User  `may`: the names of the actions that the
@@ -14,6 +14,13 @@ import { post, request } from "./request.js";
 const ADDRESS = "/api/v1/session";
 const REFRESH_EVERY_MS = 10 * 60_000; // an access token lives for fifteen minutes
 const HINT = "signed-in";
+
+/**
+ * Return whether the server itself says that nobody is signed in. A proxy may answer 401 too.
+ *
+ * @param {Response} answer
+ */
+export const isSignedOut = (answer) => answer.status === 401 && refusalOf(answer) !== null;
 
 /** The start page of a role, if it is not reception. */
 const HOMES = new Map([["clinician", "/room"]]);
@@ -32,15 +39,16 @@ export const homeOf = (role) => HOMES.get(role) ?? "/reception";
  */
 export async function currentSession() {
   let answer = await request(ADDRESS);
-  if (answer.status === 401 && hasSignedInBefore()) {
+  if (isSignedOut(answer) && hasSignedInBefore()) {
     await refreshSession();
     answer = await request(ADDRESS);
   }
   if (answer.ok) {
+    const session = await answer.json();
     remember(HINT, "1");
-    return answer.json();
+    return session;
   }
-  if (answer.status === 401) {
+  if (isSignedOut(answer)) {
     forget(HINT);
     return null;
   }
@@ -51,7 +59,7 @@ export async function currentSession() {
 export const hasSignedInBefore = () => recall(HINT) !== null;
 
 /**
- * Sign in. Returns the user, or the server's refusal.
+ * Sign in. Returns the user, or the server's refusal. Throws for any other answer, or none.
  *
  * @param {string} username
  * @param {string} password
@@ -59,15 +67,25 @@ export const hasSignedInBefore = () => recall(HINT) !== null;
  */
 export async function signIn(username, password) {
   const answer = await post(ADDRESS, { username, password });
+  if (!answer.ok && refusalOf(answer) === null) throw new Error(`the sign-in answered ${answer.status}`);
   const { user, error } = await answer.json();
   if (error !== undefined) return { error };
   remember(HINT, "1");
   return { user };
 }
 
-/** Exchange the refresh token for new cookies. Returns whether the server accepted it. */
+/**
+ * Exchange the refresh token for new cookies. Returns whether the server accepted it. Throws for any other answer, or none.
+ *
+ * @returns {Promise<boolean>}
+ */
 export async function refreshSession() {
-  const exchange = async () => (await post(`${ADDRESS}/refresh`, {})).ok;
+  const exchange = async () => {
+    const answer = await post(`${ADDRESS}/refresh`, {});
+    if (answer.ok && isFromServer(answer)) return true;
+    if (isSignedOut(answer)) return false;
+    throw new Error(`the refresh answered ${answer.status}`);
+  };
   // A refresh token is valid once: of two pages that use it at the same moment, one would fail. Locks need a secure context.
   return navigator.locks ? navigator.locks.request(ADDRESS, exchange) : exchange();
 }

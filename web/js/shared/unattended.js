@@ -1,40 +1,45 @@
-/** Care for a screen that nobody operates: it stays on, reconnects after the device has slept, and does not burn in. */
+/** Care for a screen that nobody operates: it stays on, and does not burn in. */
 
-const SLEPT_MS = 15_000;
+const FIRST_DELAY_MS = 1_000;
+const LONGEST_DELAY_MS = 60_000;
 const TURN_MS = 60_000;
 // The page moves around its middle in twenty steps of one minute. REACH is in rem: a few millimetres.
 const STEPS = 20;
 const REACH = 0.25;
 
 /**
- * Keep the screen on. Browsers allow it over HTTPS and on localhost only, and the page asks again after each time it was
- * hidden.
+ * Keep the screen on while the page is visible. Browsers allow it over HTTPS and on localhost only. They end it when the
+ * page is hidden, or by themselves, for example at low battery: the page then asks again, with growing delays.
  */
 export function keepScreenOn() {
+  let delayMs = FIRST_DELAY_MS;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let next;
   const ask = async () => {
+    clearTimeout(next);
     if (document.visibilityState !== "visible") return;
     try {
-      await navigator.wakeLock?.request("screen");
+      const lock = await navigator.wakeLock.request("screen");
+      const begun = Date.now();
+      lock.addEventListener("release", () => {
+        if (Date.now() - begun > LONGEST_DELAY_MS) delayMs = FIRST_DELAY_MS;
+        askLater();
+      });
     } catch {
-      // the device refuses, for example at low battery
+      askLater(); // the device refuses, for example at low battery
     }
   };
-  document.addEventListener("visibilitychange", () => void ask());
+  const askLater = () => {
+    clearTimeout(next);
+    next = setTimeout(() => void ask(), delayMs);
+    delayMs = Math.min(2 * delayMs, LONGEST_DELAY_MS);
+  };
+  if (!("wakeLock" in navigator)) return;
+  document.addEventListener("visibilitychange", () => {
+    delayMs = FIRST_DELAY_MS;
+    void ask();
+  });
   void ask();
-}
-
-/**
- * Call a function after the device has slept: the page is then out of date, and its connection is dead without an event.
- *
- * @param {() => void} onWake
- */
-export function onWakeUp(onWake) {
-  let before = Date.now();
-  setInterval(() => {
-    const now = Date.now();
-    if (now - before > SLEPT_MS) onWake();
-    before = now;
-  }, 1_000);
 }
 
 /** Move the page a little every minute, because a display shows the same shapes in the same place for years. */
