@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from server.seeding import Seed
 from tests.browser.conftest import AWAY, Open, sign_in_as
@@ -163,6 +163,33 @@ def test_choice_of_rooms_appears_when_the_server_answers(open_page: Open, seeded
     page.unroute(f"**{lost}")
     expect(page.locator(f'[data-choose="{seeded["point_ids"][0]}"]')).to_be_visible(timeout=10_000)
     expect(page.locator("[data-trouble]")).to_have_text("")
+
+
+def test_choice_of_rooms_keeps_the_focus_while_a_site_does_not_answer(open_page: Open, seeded: Seed) -> None:
+    """The page asks the silent site again and again. The rooms of the other site stay as they are."""
+    page = open_page("/", allowed=AWAY)
+    sign_in_as(page.request, seeded, "clinician")
+    session = page.request.get("/api/v1/session").json()
+    silent = session["sites"][0] | {"id": 999_999, "name": "Annexe"}
+    page.route("**/api/v1/session", lambda route: route.fulfill(json=session | {"sites": [silent, *session["sites"]]}))
+    asked: list[str] = []
+
+    def abort(route: Route) -> None:
+        asked.append(route.request.url)
+        route.abort()
+
+    page.route("**/api/v1/sites/999999", abort)
+    page.goto("/room")
+    choice = page.locator(f'[data-choose="{seeded["point_ids"][1]}"]')
+    choice.focus()
+    choice.evaluate("each => { window.before = each; getSelection().selectAllChildren(each.firstChild); }")
+    page.wait_for_function(
+        "count => performance.getEntriesByName(location.origin + '/api/v1/sites/999999').length >= count", arg=3
+    )
+    assert len(asked) >= 3
+    expect(page.locator("[data-trouble]")).to_contain_text("cannot be reached")
+    assert page.evaluate("() => document.activeElement === window.before")
+    assert page.evaluate("() => String(getSelection())") == "Room 2"
 
 
 def test_reception_appears_when_the_server_answers(open_page: Open, seeded: Seed) -> None:

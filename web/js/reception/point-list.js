@@ -57,5 +57,6 @@ export function offerPoints(select, desk, mine) {
     const none = element("option", { value: "" }, t("desk.choose_point"));
     select.replaceChildren(none, ...desk.points.map(({ id, name }) => element("option", { value: String(id) }, name)));
   }
-  select.value = mine === null ? "" : String(mine);
+  const chosen = mine === null ? "" : String(mine);
+  if (select.value !== chosen) select.value = chosen; // an open list would lose the option that the user is at
 }

@@ -1,7 +1,7 @@
 /** The choice of the room, which the browser remembers. */
 
 import { RETRY_MS } from "../desk/staff-session.js";
-import { element, find, setText } from "../shared/dom.js";
+import { element, find, setText, updateList } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 import { LatestRequest } from "../shared/latest-request.js";
 import { forget, recall, remember } from "../shared/memory.js";
@@ -9,7 +9,8 @@ import { forget, recall, remember } from "../shared/memory.js";
 /**
  * @typedef {import("../shared/session.js").Site} Site
  * @typedef {{id: number, name: string}} Named
- * @typedef {{site: Site, point: Named & {provider_id: number | null}, providers: Named[]}} Room
+ * @typedef {{points: (Named & {provider_id: number | null})[], providers: Named[]}} Described  a site's rooms
+ * @typedef {{site: Site, point: Described["points"][number], providers: Named[]}} Room
  */
 
 const ROOM = "room";
@@ -30,20 +31,25 @@ export function chosenRoom(sites) {
 }
 
 /**
- * Show the rooms of all sites to choose from. While a site does not answer, all are asked again.
+ * Show the rooms of all sites to choose from. A site that does not answer is asked again.
  *
  * @param {Site[]} sites
  * @param {HTMLElement} trouble  shows that a site does not answer
+ * @param {Map<number, Described>} [described]  the sites that have answered, by id
  */
-export async function offerRooms(sites, trouble) {
-  const described = await Promise.all(sites.map((site) => new LatestRequest().get(`/api/v1/sites/${site.id}`).catch(() => null)));
-  const complete = !described.includes(null);
+export async function offerRooms(sites, trouble, described = new Map()) {
+  const missing = sites.filter(({ id }) => !described.has(id));
+  const answers = missing.map(({ id }) => new LatestRequest().get(`/api/v1/sites/${id}`).then((answer) => described.set(id, answer)));
+  await Promise.allSettled(answers);
+  const complete = described.size === sites.length;
   setText(trouble, complete ? "" : t("error.unreachable"));
-  if (!complete) setTimeout(() => void offerRooms(sites, trouble), RETRY_MS);
-  const rooms = sites.flatMap((site, index) =>
-    (described[index]?.points ?? []).map((/** @type {Room["point"]} */ point) => ({ site, point, providers: described[index]?.providers ?? [] })),
-  );
-  find(".room-choices").replaceChildren(...rooms.map((room) => makeChoice(room, sites.length > 1)));
+  if (!complete) setTimeout(() => void offerRooms(sites, trouble, described), RETRY_MS);
+  const rooms = sites.flatMap((site) => {
+    const { points = [], providers = [] } = described.get(site.id) ?? {};
+    return points.map((point) => ({ site, point, providers }));
+  });
+  const make = (/** @type {Room} */ room) => makeChoice(room, sites.length > 1);
+  updateList(find(".room-choices"), rooms, ({ point }) => point.id, make, () => {});
   find("[data-no-rooms]").hidden = rooms.length > 0 || !complete;
   find("[data-choice]").hidden = rooms.length === 0 && !complete;
   find(".live-mark").hidden = true;
