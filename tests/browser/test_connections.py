@@ -170,3 +170,37 @@ def test_display_acknowledges_over_websocket(open_live: OpenLive, server: Server
     with sse(f"{server.url}/live/sites/{seeded['site_id']}/desk", token) as desk:
         desk.wait(lambda each: re.fullmatch(r"[0-9a-f]{12}", each.cells.get(display, {}).get("version") or "") is not None)
     assert page.evaluate(REQUESTED, "/ack") == 0
+
+
+# Notes every change in the page, and the elements that can have the focus.
+WATCHED = """() => {
+  window.changes = 0;
+  const watched = { subtree: true, childList: true, characterData: true };
+  new MutationObserver(() => (window.changes += 1)).observe(document.body, watched);
+  const all = [...document.querySelectorAll("button, a[href], select, input, [tabindex]")];
+  window.able = all.filter((each) => each.checkVisibility() && !each.disabled && each.closest("dialog") === null);
+  return window.able.length;
+}"""
+FOCUS = "index => { window.changes = 0; window.able[index].focus(); return document.activeElement === window.able[index]; }"
+KEPT_FOCUS = """index => {
+  const { top, bottom } = window.able[index].getBoundingClientRect();
+  return [document.activeElement === window.able[index], bottom > 0 && top < innerHeight];
+}"""
+
+
+@pytest.mark.parametrize("name", ["patient", "reception", "room"])
+def test_repaints_keep_the_focus_in_view(open_live: OpenLive, server: Server, seeded: Seed, name: str) -> None:
+    """Each change of the queues draws the page again, while somebody is at one of its buttons or rows."""
+    page = open_live(name)
+    page.set_viewport_size({"width": 390, "height": 500})
+    count = page.evaluate(WATCHED)
+    assert count > 3
+    with server.client(server.sign_in(seeded, "receptionist")) as floor:
+        for index in range(0, count, max(1, count // 8)):
+            if not page.evaluate(FOCUS, index):
+                continue
+            body = {"queue_id": seeded["queue_ids"][0], "priority": "urgent"}
+            assert floor.post("/api/v1/commands/issue-ticket", json=body).status_code == 200
+            page.wait_for_function("() => window.changes > 0")
+            page.wait_for_timeout(50)
+            assert page.evaluate(KEPT_FOCUS, index) == [True, True], index
