@@ -122,7 +122,7 @@ class EntryNotOpen(Refused):
 
 
 class EntryNotHeld(Refused):
-    """{label} is {state}. Only an entry on hold or a no-show can return."""
+    """{label} is {state}. Only an entry on hold, a no-show or a late patient can return."""
 
 
 class EntryNotEnded(Refused):
@@ -130,7 +130,7 @@ class EntryNotEnded(Refused):
 
 
 class EntryNotLeaving(Refused):
-    """{label} is {state}. Only an entry that waits or is on hold can leave or be cancelled."""
+    """{label} is {state}. An entry can leave while it waits, is called or is on hold. A called entry cannot be cancelled."""
 
 
 class NothingToUndo(Refused):

@@ -22,7 +22,7 @@ from server.domain.model import Entry, Need, Point, Priority, Rules, Visit
 MINUTE = 60_000_000
 
 # The reasons for the next entry: see `why`.
-WhyNext = Literal["only", "emergency", "moved", "longer", "earlier", "head_start"]
+WhyNext = Literal["only", "emergency", "moved", "longer", "earlier", "head_start", "away"]
 
 
 class Rank(NamedTuple):
@@ -86,6 +86,25 @@ def head_start(priority: Priority, rules: Rules) -> int:
 def place(due_at: int, priority: Priority, rules: Rules) -> int:
     """Return the place of an entry: ``due_at`` minus the head start of its priority class (microseconds)."""
     return due_at - head_start(priority, rules)
+
+
+def due_after(due_at: int, away: int, now: int, rules: Rules) -> int:
+    """Return the due time of an entry that returns after an absence of ``away`` microseconds.
+
+    An absence costs its own length. It never moves a patient behind those who joined in the last ``return_lead`` minutes.
+    """
+    return min(max(due_at, now - rules.return_lead * MINUTE), due_at + away)
+
+
+def cost_of_absence(away: int, delay: int) -> str:
+    """Return what an absence cost, for staff: "returned after 1 min away: 1 min later"."""
+    later = f"{minutes_of(delay)} min later" if delay else "in the old place"
+    return f"returned after {minutes_of(away)} min away: {later}"
+
+
+def minutes_of(microseconds: int) -> int:
+    """Return a duration in minutes, rounded up: a short absence is not "0 min"."""
+    return -(-microseconds // MINUTE)
 
 
 def rank(entry: Entry) -> Rank:
@@ -171,7 +190,7 @@ class Why(NamedTuple):
     """The reason why an entry is next at a point.
 
     ``decided`` is the reason why it comes before ``before``, the following entry. ``minutes`` is the head start if that
-    decided, else 0.
+    decided, the delay of ``before`` if its absence decided, else 0.
     """
 
     decided: WhyNext
@@ -196,7 +215,8 @@ def why(board: Ranked, chosen: Entry, point: Point) -> Why:
     if chosen.moved or second.moved:
         return Why("moved", second)
     if chosen.due_at < second.due_at:
-        return Why("longer", second)
+        overtaken = chosen.place - chosen.delay > second.place - second.delay
+        return Why("away", second, minutes_of(second.delay)) if overtaken else Why("longer", second)
     if chosen.place == second.place:
         return Why("earlier", second)
     return Why("head_start", second, (chosen.due_at - chosen.place) // MINUTE)
@@ -207,11 +227,13 @@ def reason(board: Ranked, chosen: Entry, point: Point) -> str:
     visit, (decided, before, minutes) = board.visits[chosen.visit_id], why(board, chosen, point)
     if before is None:
         return f"{visit.label}: the only one waiting"
+    theirs = board.visits[before.visit_id].label
     because = {
         "emergency": "emergency",
         "moved": "moved by staff",
         "longer": "waiting longer",
         "earlier": "the earlier ticket",
         "head_start": f"{visit.priority}, {minutes} min head start",
+        "away": f"{theirs} {cost_of_absence(before.away, before.delay)}",
     }[decided]
-    return f"{visit.label} before {board.visits[before.visit_id].label}: {because}"
+    return f"{visit.label} before {theirs}: {because}"

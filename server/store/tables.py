@@ -230,6 +230,10 @@ entries = Table(
     Column("quoted_ahead", Integer),
     Column("quoted_points", Integer),
     Column("first_called_at", BigInteger),
+    Column("held_until", BigInteger),
+    Column("away_since", BigInteger),
+    Column("away", BigInteger, nullable=False, server_default="0"),
+    Column("delay", BigInteger, nullable=False, server_default="0"),
     Column(
         "busy_point_id",
         BigInteger,

@@ -151,6 +151,9 @@ def furnish(env: dict[str, str], server: Server) -> tuple[Seed, dict[str, str], 
         held = do("call-next", point_id=points[2])["entry"]
         do("hold", entry_id=held["id"])
         labels["held"] = held["label"]
+        away = do("call-next", point_id=points[2])["entry"]
+        do("running-late", entry_id=away["id"], minutes=30)
+        labels["away"] = away["label"]
         queue = seeded["queue_ids"][0]
         about: list[dict[str, Any]] = [
             {"name": "Amina Haddad", "priority": "urgent", "needs": ["interpreter"], "party_size": 3},
@@ -271,6 +274,12 @@ def patient_in(state: str) -> Arrange:
     return arrange
 
 
+def patient_away(stage: Stage, language: str) -> Page:
+    page = live(stage.open(f"/t/{stage.tokens['away']}", language, size=PHONE))
+    expect(page.locator("[data-here]")).to_be_visible()
+    return page
+
+
 def patient_refused(stage: Stage, language: str) -> Page:
     page = stage.open("/t/1-AAAAAAAAAAAAAAAAAAAAAA", language, size=PHONE)
     expect(page.locator("body")).to_have_attribute("data-live", "refused", timeout=30 * SECONDS)
@@ -384,8 +393,10 @@ ALL = [
     State("display", "refused", display_refused),
     State("display", "pairing", pairing, part="data-pairing"),
     *(State("patient", each, patient_in(each)) for each in ("waiting", "called", "serving", "held", "completed", "no_show")),
+    State("patient", "away", patient_away),
     State("patient", "refused", patient_refused),
     State("patient", "late", dialog(patient_in("waiting"), "late", "[data-late]"), part='id="late"'),
+    State("patient", "need", dialog(patient_in("called"), "late", "[data-late]"), part='id="late"'),
     State("patient", "leave", dialog(patient_in("waiting"), "leave", "[data-leave]"), part='id="leave"'),
     State("reception", "busy", reception_with_guest),
     State("reception", "empty", staff_page("/reception", "receptionist", "empty")),

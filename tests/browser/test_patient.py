@@ -123,7 +123,7 @@ def test_patient_can_be_late_return_and_leave(open_page: Open, seeded: Seed, flo
     page.click("[data-late]")
     expect(page.locator("#late")).to_be_visible()
     page.click("#late [data-minutes='15']")
-    expect(page.locator(".ticket-headline")).to_have_text(re.compile(r"We expect you back at \d\d:\d\d"))
+    expect(page.locator(".ticket-headline")).to_have_text(re.compile(r"Away until \d\d:\d\d: your place is kept"))
     expect(page.locator("[data-told]")).to_have_text(re.compile(r"Thank you"))
     called = do(floor, "call-next", point_id=seeded["point_ids"][0])["entry"]
     assert called["label"] != seeded["tickets"][0]["label"], "a late patient was called"
@@ -143,13 +143,47 @@ def test_patient_can_be_late_return_and_leave(open_page: Open, seeded: Seed, flo
     expect(page.locator(".ticket-actions .button:visible")).to_have_count(0)
 
 
+def test_called_patient_can_ask_for_minutes_or_leave(open_page: Open, seeded: Seed, floor: httpx.Client) -> None:
+    """The call is withdrawn, the room is free and says why. The patient comes back earlier, is called again, and leaves."""
+    point_id = seeded["point_ids"][0]
+    page = open_ticket(open_page, seeded["tickets"][0]["token"])
+    mine = do(floor, "call-next", point_id=point_id)["entry"]
+    label = mine["label"]
+    assert label == seeded["tickets"][0]["label"]
+    expect_state(page, "called")
+    page.get_by_role("button", name="I need a few minutes").click()
+    expect(page.locator("#late h2")).to_have_text("How many minutes do you need?")
+    page.click("#late [data-minutes='5']")
+    expect_state(page, "held")
+    expect(page.locator(".ticket-headline")).to_have_text(re.compile(r"Away until \d\d:\d\d: your place is kept"))
+    expect(page.locator(".ticket-advice")).to_contain_text("The time away is added to your wait")
+    expect(page.locator("[data-coming]")).to_be_hidden()
+    second = do(floor, "call-next", point_id=point_id)["entry"]
+    assert second["label"] != label, "the room is free for the next patient"
+    do(floor, "no-show", entry_id=second["id"])
+    page.get_by_role("button", name="I am back").click()
+    expect_state(page, "waiting")
+    expect(page.locator("[data-told]")).to_have_text("Welcome back.")
+    do(floor, "call", entry_id=mine["id"], point_id=point_id)
+    expect_state(page, "called")
+    page.get_by_role("button", name="Leave the queue").click()
+    expect(page.locator("#leave")).to_be_visible()
+    page.click("#leave [data-close]")
+    expect_state(page, "called")
+    page.click("[data-leave]")
+    page.click("[data-leave-now]")
+    expect_state(page, "left")
+    assert do(floor, "call-next", point_id=point_id)["entry"]["label"] != label
+
+
 def test_outdated_action_shows_a_message(open_page: Open, seeded: Seed, floor: httpx.Client) -> None:
-    """The patient leaves at the moment of the call."""
+    """The patient leaves at the moment when the service begins."""
     page = open_page(f"/t/{seeded['tickets'][0]['token']}", allowed=("409 (Conflict)", *AWAY), width=390, height=844)
     expect(page.locator("body")).to_have_attribute("data-live", "live")
     page.click("[data-leave]")
-    do(floor, "call-next", point_id=seeded["point_ids"][0])
-    expect_state(page, "called")
+    called = do(floor, "call-next", point_id=seeded["point_ids"][0])["entry"]
+    do(floor, "start", entry_id=called["id"])
+    expect_state(page, "serving")
     page.click("[data-leave-now]")
     expect(page.locator("[data-told]")).to_have_text("That is not possible any more.")
 

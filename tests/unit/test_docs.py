@@ -320,6 +320,15 @@ class Clinic(World):
         day = 24 * 3600 * SECOND
         return {**{name: (command, SECOND) for name, command in soon.items()}, "tick": (Tick(site_id=SITE_ID), day)}
 
+    def absences(self) -> dict[str, tuple[Command, int]]:
+        """Return the commands that end an absence of ten minutes, by name, with the time that passes before each."""
+        here = RunningLate(entry_id=self.subject, minutes=0)
+        return {
+            "return": (Return(entry_id=self.subject), SECOND),
+            "running-late": (here, SECOND),
+            "tick": (Tick(site_id=SITE_ID), 600 * SECOND),
+        }
+
 
 def tried() -> Iterator[tuple[Edge, Clinic]]:
     """Yield each step that the rules allow, from a state, by a command, to a state; and the clinic after the step."""
@@ -333,6 +342,13 @@ def tried() -> Iterator[tuple[Edge, Clinic]]:
                 continue
             if clinic.row() != before:
                 yield (state, name, clinic.state()), clinic
+    for state in ("waiting", "called"):  # the patient says "ten minutes", and the absence ends
+        for name in Clinic(state).absences():
+            clinic = Clinic(state)
+            clinic.do(RunningLate(entry_id=clinic.subject, minutes=10))
+            absent = clinic.state()
+            clinic.do(*clinic.absences()[name])
+            yield (absent, name, clinic.state()), clinic
 
 
 def edges_of_the_diagram() -> set[Edge]:

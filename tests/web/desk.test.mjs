@@ -53,7 +53,7 @@ test("only the actions that the state allows are possible, the usual one first",
   const elsewhere = desk(entry("B001", "waiting", [1, 1, 1], { queue: 2 }));
   assert.deepEqual(possibleActions(elsewhere, point(elsewhere)), [], "not a queue of this point");
   const called = desk(entry("A001", "called", [1, 1, 1], here));
-  assert.deepEqual(possibleActions(called, point(called)), ["start", "recall", "no-show", "hold", "transfer", ...TELLING]);
+  assert.deepEqual(possibleActions(called, point(called)), ["start", "recall", "no-show", "hold", "transfer", "running-late", "leave", ...TELLING]);
   assert.equal(guestOf(called, point(called)).label, "A001");
   const serving = desk(entry("A001", "serving", [1, 1, 1], here));
   assert.deepEqual(possibleActions(serving, point(serving)), ["complete", "transfer", ...TELLING]);
@@ -68,6 +68,8 @@ test("the actions are for the selected entry", () => {
   assert.deepEqual(possibleActions(shown, at, chosen("A002")), ["return", ...TELLING, "leave", "cancel", "call-next"]);
   assert.deepEqual(possibleActions(shown, at, chosen("B001")), ["hold", "transfer", "move", ...WAITS, "call-next"], "not a queue of this point");
   assert.deepEqual(allowedSteps(entry("A001", "no_show", []), true), ["return", "print"]);
+  const late = allowedSteps(entry("A001", "waiting", [], { absent_until: 9 }), true);
+  assert.deepEqual(late.slice(0, 3), ["call", "return", "hold"], "a late patient can be marked as here");
   assert.deepEqual(allowedSteps(entry("A001", "completed", []), true), []);
 });
 

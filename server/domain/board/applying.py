@@ -136,7 +136,7 @@ def apply(board: Board, recorded: Recorded, changes: Changes) -> None:
     if change is None:
         raise ValueError(f"no rule for {type(recorded.event).__name__}")
     change(board, recorded.event, recorded, changes)
-    tick_at = min([board.site.turns_at, *board.absent().values()])
+    tick_at = min([board.site.turns_at, *board.absent().values(), *board.returning().values()])
     if board.anybody_waiting:
         tick_at = min(tick_at, board.site.quoted_at + REQUOTE_MICROSECONDS)
     board.site = replace(board.site, seq=recorded.seq, last_event_at=recorded.at, next_tick_at=tick_at)

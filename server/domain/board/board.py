@@ -60,6 +60,8 @@ class Board:
         "_busy",
         "_lane_of",
         "_lanes",
+        "_last_announced",
+        "_returning",
         "_shelves",
         "_stages",
         "_ticket",
@@ -108,7 +110,9 @@ class Board:
         self._lanes: dict[Lane, list[Rank]] = {}  # the same ranks by lane; no empty lists
         self._lane_of: dict[int, Lane] = {}  # entry -> the lane it waits in
         self._absent: dict[int, int] = {}  # entry -> end of its absence
+        self._returning: dict[int, int] = {}  # entry on hold -> the time at which it returns by itself
         self._busy: dict[int, int] = {}  # point -> the entry called to it or served at it
+        self._last_announced: dict[int, int] = {}  # point -> its last announcement, while the board keeps it
         self._stages: dict[int, list[int]] = {}  # visit -> its entries
         self._ticket: dict[str, int] = {}  # hash of a ticket's token -> its visit
         # The futures of the line, kept between decisions for speed. They are no part of the state.
@@ -134,6 +138,11 @@ class Board:
         entry_id = self._busy.get(point_id)
         return None if entry_id is None else self.entries[entry_id]
 
+    def last_announced(self, point_id: int) -> Announcement | None:
+        """Return the last announcement of a point, or None if there is none, or ten points have announced since."""
+        identifier = self._last_announced.get(point_id)
+        return None if identifier is None else self.announcements[identifier]
+
     def latest_entry(self, visit_id: int) -> Entry | None:
         """Return the entry of the visit's open stage, or of the stage that ended last. None if the visit is not of this day.
 
@@ -145,6 +154,10 @@ class Board:
     def absent(self) -> dict[int, int]:
         """Return the absent entries, each with the end of its absence. Do not change the dictionary."""
         return self._absent
+
+    def returning(self) -> dict[int, int]:
+        """Return the entries on hold that return by themselves, each with the time. Do not change the dictionary."""
+        return self._returning
 
     @property
     def anybody_waiting(self) -> bool:
@@ -186,6 +199,8 @@ class Board:
             if isinstance(before, Visit):
                 self._ticket.pop(before.token_hash, None)
             self._ticket[record.token_hash] = record.id
+        elif isinstance(record, Announcement):
+            self._last_announced[record.point_id] = max(record.id, self._last_announced.get(record.point_id, 0))
         if not isinstance(record, Counter):
             changes.keys.add(key_of(record))
 
@@ -198,8 +213,11 @@ class Board:
             if not self._stages[record.visit_id]:
                 del self._stages[record.visit_id]
             self._absent.pop(record.id, None)
+            self._returning.pop(record.id, None)
         elif isinstance(record, Visit):
             self._ticket.pop(record.token_hash, None)
+        elif isinstance(record, Announcement) and self._last_announced.get(record.point_id) == record.id:
+            del self._last_announced[record.point_id]
         if not isinstance(record, Counter):
             changes.keys.add(key_of(record))
 
@@ -228,6 +246,10 @@ class Board:
             self._absent[after.id] = after.absent_until
         else:
             self._absent.pop(after.id, None)
+        if after.held_until is not None:
+            self._returning[after.id] = after.held_until
+        else:
+            self._returning.pop(after.id, None)
         if before is None:
             self._stages.setdefault(after.visit_id, []).append(after.id)
 

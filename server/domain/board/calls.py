@@ -31,4 +31,5 @@ def service_completed(board: Board, event: ServiceCompleted, recorded: Recorded,
 
 
 def no_show_recorded(board: Board, event: NoShowRecorded, recorded: Recorded, changes: Changes) -> None:
-    step(board, event.entry_id, recorded, changes, "no_show")
+    entry = board.entries[event.entry_id]
+    step(board, event.entry_id, recorded, changes, "no_show", away_since=entry.called_at)

@@ -12,19 +12,24 @@ from server.domain.waits import History
 
 # A step into one of these states frees a point and gives the duration of a service. An entry that expires when the day turns
 # was forgotten at its point, so it gives no duration.
-_FREEING: frozenset[State] = frozenset({"completed", "no_show", "transferred"})
+_FREEING: frozenset[State] = frozenset({"completed", "no_show", "transferred", "left"})
 # The fields of an entry that a step may change, and that an undo restores.
 _RESTORED = (
     *("state", "point_id", "since", "calls", "called_at", "first_called_at"),
-    *("band", "place", "due_at", "moved", "absent_until"),
+    *("band", "place", "due_at", "moved", "absent_until", "held_until", "away_since", "away", "delay"),
 )
+# A step into one of these states shows that the patient is here.
+_ANSWERED: frozenset[State] = frozenset({"serving", "transferred"})
 
 
 def step(board: Board, entry_id: int, recorded: Recorded, changes: Changes, state: State | None = None, **new: Any) -> Entry:
     """Change an entry by one step that can be undone: to ``state`` at the event's instant, and the ``new`` fields."""
     before = board.entries[entry_id]
     if state is not None:
-        new |= {"state": state, "since": recorded.at, "absent_until": None}
+        over = state in _ANSWERED or (before.absent_until or 0) <= recorded.at
+        absent_until = None if over else before.absent_until
+        new = {"absent_until": absent_until, "held_until": None, "away_since": None} | new
+        new |= {"state": state, "since": recorded.at}
     undo = {
         "step": recorded.event.name_on_wire(),
         "at": recorded.at,
@@ -66,7 +71,7 @@ def new_entry(
         calls=0,
         since=recorded.at,
         called_at=None,
-        absent_until=None,
+        absent_until=event.absent_until if isinstance(event, TicketTransferred) else None,
         expect_from=event.expect_from,
         expect_until=event.expect_until,
         estimating=event.estimating,
@@ -78,6 +83,8 @@ def new_entry(
         moved=isinstance(event, TicketTransferred) and event.moved,
         quoted_ahead=event.quoted_ahead,
         quoted_points=event.quoted_points,
+        away=event.away if isinstance(event, TicketTransferred) else 0,
+        delay=event.delay if isinstance(event, TicketTransferred) else 0,
     )
 
 

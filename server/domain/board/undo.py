@@ -13,9 +13,12 @@ def step_undone(board: Board, event: StepUndone, recorded: Recorded, changes: Ch
     entry, seq = board.entries[event.entry_id], recorded.seq
     undo = entry.undo
     assert undo is not None, "a rule has checked that the step can be undone"
+    back_to = dict(undo["back_to"])
     later = board.latest_entry(entry.visit_id)
     if later is not None and later.id != entry.id:  # the stage that a transfer began ends before this one goes on
         board.put(replace(later, state="cancelled", since=recorded.at, undo=None, seq=seq), changes)
+        if back_to["absent_until"] is not None:
+            back_to["absent_until"] = later.absent_until  # the absence may have ended meanwhile
     visit = board.visits[entry.visit_id]
     if visit.priority != undo["priority"]:
         board.put(replace(visit, priority=undo["priority"], seq=seq), changes)
@@ -27,7 +30,7 @@ def step_undone(board: Board, event: StepUndone, recorded: Recorded, changes: Ch
             durations.remove(undo["duration"])
             durations.reverse()
         board.put(replace(queue, durations=tuple(durations), seq=seq), changes)
-    board.put(replace(entry, **undo["back_to"], undo=None, seq=seq), changes)
+    board.put(replace(entry, **back_to, undo=None, seq=seq), changes)
     changes.undone[entry.id] = undo["seq"]
     if event.announcement_id is not None and event.point_id is not None:
         announce(board, recorded, event.announcement_id, entry.id, event.point_id, event.label, "withdrawn", changes)

@@ -17,14 +17,20 @@ class Hold(OnEntry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Return(OnEntry):
-    """Put a patient who was on hold or did not come back into the queue, a little behind the old place."""
+    """Put a patient who was on hold or did not come back into the queue. The absence costs its own length.
+
+    A late patient who waits is here again, and keeps the place.
+    """
 
     entry_id: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningLate(OnEntry):
-    """Pass over a patient who is late by this many minutes, and keep the place. 0 means the patient is here again."""
+    """Pass over a patient who is late by this many minutes, and keep the place. 0 means the patient is here again.
+
+    A called patient goes on hold instead, and returns by itself after these minutes. The point is free.
+    """
 
     entry_id: int
     minutes: int = field(metadata={"ge": 0, "le": 240})
@@ -32,7 +38,7 @@ class RunningLate(OnEntry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leave(OnEntry):
-    """Give up the patient's place in the queue."""
+    """Give up the patient's place in the queue, also after a call."""
 
     entry_id: int
 

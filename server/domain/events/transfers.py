@@ -23,6 +23,9 @@ class TicketTransferred(Event):
     moved: bool = False
     quoted_ahead: int | None = None
     quoted_points: int | None = None
+    absent_until: int | None = None
+    away: int = 0
+    delay: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

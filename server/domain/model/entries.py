@@ -20,8 +20,8 @@ COMMANDS_OF_STEP: dict[str, tuple[str, ...]] = {
     "service-completed": ("complete",),
     "no-show-recorded": ("no-show",),
     "ticket-transferred": ("transfer",),
-    "entry-held": ("hold",),
-    "entry-returned": ("return",),
+    "entry-held": ("hold", "running-late"),
+    "entry-returned": ("return", "running-late"),
     "entry-left": ("leave",),
     "entry-cancelled": ("cancel",),
     "entry-reprioritised": ("reprioritise",),
@@ -35,7 +35,11 @@ COMMANDS_OF_STEP: dict[str, tuple[str, ...]] = {
 class Entry:
     """One stage of a visit in one queue. ``since`` is the time at which it entered its present state.
 
-    - ``absent_until`` is set while the patient is late. The entry keeps its place, and points pass over it.
+    - ``absent_until`` is set while the patient is late. The entry keeps its place, and points pass over it. Steps keep it,
+      until its time comes, the service begins, or the patient is here.
+    - ``held_until`` is set while a called patient needs more time. The entry is on hold, and returns by itself at this time.
+    - ``away_since`` is set for an entry on hold or a no-show: the time of the call that the patient missed, or of the hold.
+      ``away`` is the length of all such absences that have ended, ``delay`` what they added to ``due_at`` (microseconds).
     - ``expect_from`` and ``expect_until`` are the present quote: the range in which the patient will be called. The quote is
       a guess while ``estimating`` is set. ``quoted_from`` and ``quoted_until`` are the first quote.
     - ``called_at`` is the time of the last call, ``first_called_at`` that of the first.
@@ -69,6 +73,15 @@ class Entry:
     quoted_ahead: int | None = None
     quoted_points: int | None = None
     first_called_at: int | None = None
+    held_until: int | None = None
+    away_since: int | None = None
+    away: int = 0
+    delay: int = 0
+
+    @property
+    def back_at(self) -> int | None:
+        """The time at which an absent patient is expected, or None: of an entry that waits or is on hold."""
+        return (self.held_until or self.absent_until) if self.state in ("waiting", "held") else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from server.domain.commands import CloseDay
 from server.domain.errors import NothingDue
 from server.domain.events import AbsenceEnded, DayClosed, DayTurned, EntryCancelled, EntryExpired, Event
 from server.domain.model import tickets
-from server.domain.rules import quoting
+from server.domain.rules import leaving, quoting
 from server.domain.rules.lookups import label_of
 
 
@@ -28,14 +28,24 @@ def tick(board: Board, now: int) -> list[Event]:
 
 
 def overdue(board: Board, now: int) -> list[Event]:
-    """Return the events that come before any other command at ``now``: the turn of the day, or the end of absences."""
-    if due := turn_of_day(board, now):
-        return due  # the turn ends the absent entries
-    return [
+    """Return the events that come before any other command at ``now``: the turn of the day, and the end of absences.
+
+    An entry returns as of the announced time, even if the clock comes later.
+    """
+    turn = turn_of_day(board, now)
+    if turn and not board.site.rules.round_the_clock:
+        return turn  # it ends the absent entries
+    ended = [
         AbsenceEnded(entry_id=entry_id, label=label_of(board, board.entries[entry_id]))
         for entry_id, until in sorted(board.absent().items())
         if until <= now
     ]
+    returns = [
+        leaving.returned(board, board.entries[entry_id], until, now)
+        for entry_id, until in sorted(board.returning().items())
+        if until <= now
+    ]
+    return [*turn, *ended, *returns]
 
 
 def turn_of_day(board: Board, now: int) -> list[Event]:

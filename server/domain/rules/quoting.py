@@ -36,14 +36,14 @@ class FirstQuote:
     points: int
 
 
-def first_quote(board: Board, mine: Rank, lane: Lane, now: int) -> FirstQuote:
-    """Return the quote of a patient who is about to join a lane with the rank ``mine``."""
+def first_quote(board: Board, mine: Rank, lane: Lane, now: int, absent_until: int = 0) -> FirstQuote:
+    """Return the quote of a patient who is about to join a lane with the rank ``mine``, at ``absent_until`` or later."""
     able = sum(point.state == "open" and ranking.serves(point, lane) for point in board.points.values())
     before = ranking.ahead_of(board, lane, mine)
     if not able:
         return FirstQuote(None, None, True, before, 0)
     quote = _quote_in_long_line(board, mine, lane, now) or _exact_quote(board, mine, lane, now)
-    return FirstQuote(*_values(quote), before, able)
+    return FirstQuote(*_values(_not_before(quote, absent_until)), before, able)
 
 
 def requote(board: Board, now: int) -> WaitsQuoted:

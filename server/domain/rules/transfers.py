@@ -23,11 +23,13 @@ def transfer(board: Board, command: Transfer, now: int) -> list[Event]:
     new_entry_id = next(new_ids(board))
     visit, rules = board.visits[entry.visit_id], board.site.rules
     provider_id = named_provider(board, command.provider_id)
-    due_at, place, moved = entry.due_at, entry.place, entry.moved
+    due_at, place, moved, away, delay = entry.due_at, entry.place, entry.moved, entry.away, entry.delay
     if queue.joins_anew:
-        due_at, place, moved = now, ranking.place(now, visit.priority, rules), False
+        due_at, place, moved, away, delay = now, ranking.place(now, visit.priority, rules), False, 0, 0
+    # A called patient who is sent on is here. A late patient who waits stays absent.
+    absent_until = entry.absent_until if entry.state == "waiting" else None
     rank, lane = Rank(entry.band, place, new_entry_id), Lane(queue.id, provider_id, visit.needs)
-    quote = quoting.first_quote(board, rank, lane, now)
+    quote = quoting.first_quote(board, rank, lane, now, absent_until or 0)
     return [
         TicketTransferred(
             entry_id=entry.id,
@@ -44,6 +46,9 @@ def transfer(board: Board, command: Transfer, now: int) -> list[Event]:
             moved=moved,
             quoted_ahead=quote.ahead,
             quoted_points=quote.points,
+            absent_until=absent_until,
+            away=away,
+            delay=delay,
         )
     ]
 

@@ -23,12 +23,14 @@ from server.domain.model import (
     Service,
     State,
 )
-from server.domain.ranking import MINUTE, WhyNext, next_for, rank, why
+from server.domain.ranking import MINUTE, WhyNext, minutes_of, next_for, rank, why
 from server.domain.roles import Onlooker, roles_that_may
 from server.domain.views.fields import (
     AbsentUntil,
+    Away,
     Calls,
     Count,
+    Delay,
     Described,
     ExpectFrom,
     ExpectUntil,
@@ -41,6 +43,7 @@ from server.domain.views.fields import (
     UndoStep,
     UndoUntil,
 )
+from server.domain.views.gone import Gone, gone_from
 from server.domain.views.site import SiteCell, site_cell
 from server.domain.views.view import Cell, OpenSealed, in_use, milliseconds
 
@@ -86,7 +89,7 @@ class NextOne(TypedDict):
     entry: Id
     why: Annotated[WhyNext, Described("The reason why this entry comes before the following one.")]
     before: Annotated[str | None, Described("The ticket label of the following entry.")]
-    minutes: Annotated[Count, Described("The head start in minutes, if it decided; else 0.")]
+    minutes: Annotated[Count, Described("The minutes of the head start, or of the absence, that decided; else 0.")]
 
 
 class DeskPointCell(TypedDict):
@@ -100,6 +103,7 @@ class DeskPointCell(TypedDict):
     provider: Annotated[Id | None, Described("The clinician at the point.")]
     unmet_needs: Annotated[list[Need], Described("Needs that the room cannot meet.")]
     next: Annotated[NextOne | None, Described("The entry that the point would call next; null for none.")]
+    gone: Annotated[Gone | None, Described("The last called patient, if they left or need more time; else null.")]
 
 
 class DeskKioskCell(TypedDict):
@@ -144,6 +148,8 @@ class DeskEntryCell(TypedDict):
     since: Instant
     calls: Calls
     absent_until: AbsentUntil
+    away: Away
+    delay: Delay
     undo: UndoStep
     undo_until: UndoUntil
     name: Annotated[
@@ -175,7 +181,7 @@ class DeskView:
     open_sealed: OpenSealed
     onlooker: Onlooker = "floor"
     kind: ClassVar[str] = "desk"
-    shape: ClassVar[str] = "desk5"
+    shape: ClassVar[str] = "desk6"
     cells: ClassVar[Mapping[str, Any]] = {
         "site": DeskSiteCell,
         "service": DeskServiceCell,
@@ -256,7 +262,9 @@ class DeskView:
             "joined": entry.due_at // 1000,
             "since": entry.since // 1000,
             "calls": entry.calls,
-            "absent_until": milliseconds(entry.absent_until),
+            "absent_until": milliseconds(entry.back_at),
+            "away": minutes_of(entry.away),
+            "delay": minutes_of(entry.delay),
             "expect_from": milliseconds(entry.expect_from) if entry.state == "waiting" else None,
             "expect_until": milliseconds(entry.expect_until) if entry.state == "waiting" else None,
             "undo": entry.undo["step"] if entry.undo else None,
@@ -314,6 +322,7 @@ def _point(board: Board, point: Point) -> DeskPointCell:
         "provider": point.provider_id,
         "unmet_needs": list(point.unmet_needs),
         "next": _next(board, point),
+        "gone": gone_from(board, point),
     }
 
 

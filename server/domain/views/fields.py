@@ -48,8 +48,14 @@ UndoUntil = Annotated[
     int | None, Described("The end of the time in which the step can be undone, in milliseconds since 1970.")
 ]
 AbsentUntil = Annotated[
-    int | None, Described("The time at which a late patient is expected, in milliseconds since 1970; null if not late.")
+    int | None,
+    Described(
+        "The time at which an absent patient is expected, in milliseconds since 1970: the patient is late, or on hold after "
+        "a call. Else null."
+    ),
 ]
+Away = Annotated[int, Described("The minutes of the patient's absences that have ended.", minimum=0)]
+Delay = Annotated[int, Described("The minutes by which these absences moved the patient back.", minimum=0)]
 ExpectFrom = Annotated[
     int | None, Described("The start of the expected time of the call, in milliseconds since 1970; null if not waiting.")
 ]

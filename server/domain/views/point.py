@@ -8,8 +8,9 @@ from typing import Annotated, Any, ClassVar, TypedDict
 
 from server.domain.board import Board
 from server.domain.model import UNDO_MICROSECONDS, Entry, Need, Point, PointState, Priority, State
-from server.domain.ranking import first_for, waiting_for
-from server.domain.views.fields import Calls, Count, Described, Id, Instant, Party, UndoStep, UndoUntil
+from server.domain.ranking import first_for, minutes_of, waiting_for
+from server.domain.views.fields import Away, Calls, Count, Delay, Described, Id, Instant, Party, UndoStep, UndoUntil
+from server.domain.views.gone import Gone, gone_from
 from server.domain.views.site import SiteCell, site_cell
 from server.domain.views.view import NEXT_UP, Cell, OpenSealed, milliseconds
 
@@ -22,6 +23,7 @@ class RoomPointCell(TypedDict):
     queues: list[str]
     provider: Annotated[str | None, Described("The clinician at the point.")]
     unmet_needs: Annotated[list[Need], Described("Needs that the room cannot meet.")]
+    gone: Annotated[Gone | None, Described("The last called patient, if they left or need more time; else null.")]
 
 
 class RoomPatient(TypedDict):
@@ -35,6 +37,8 @@ class RoomPatient(TypedDict):
     needs: list[Need]
     language: str
     party: Party
+    away: Away
+    delay: Delay
 
 
 class RoomGuestCell(RoomPatient):
@@ -74,7 +78,7 @@ class PointView:
     point_id: int
     open_sealed: OpenSealed
     kind: ClassVar[str] = "point"
-    shape: ClassVar[str] = "point1"
+    shape: ClassVar[str] = "point2"
     cells: ClassVar[Mapping[str, Any]] = {
         "site": SiteCell,
         "point": RoomPointCell,
@@ -136,6 +140,8 @@ class PointView:
             "needs": list(visit.needs),
             "language": visit.language,
             "party": visit.party_size,
+            "away": minutes_of(entry.away),
+            "delay": minutes_of(entry.delay),
         }
 
     def touched(self, board: Board, changed: set[str]) -> Iterable[str]:
@@ -158,6 +164,7 @@ def _point(board: Board, point: Point) -> RoomPointCell:
         "queues": [board.queues[queue_id].name for queue_id in point.queue_ids],
         "provider": provider.name if provider else None,
         "unmet_needs": list(point.unmet_needs),
+        "gone": gone_from(board, point),
     }
 
 

@@ -117,7 +117,7 @@ def _current(board: Board, visit: Visit, entry: Entry) -> CurrentTicketCell:
         "point": point.name if point else None,
         "since": entry.since // 1000,
         "calls": entry.calls,
-        "absent_until": milliseconds(entry.absent_until),
+        "absent_until": milliseconds(entry.back_at),
         "expect_from": milliseconds(entry.expect_from) if entry.state == "waiting" else None,
         "expect_until": milliseconds(entry.expect_until) if entry.state == "waiting" else None,
         "estimating": entry.estimating,

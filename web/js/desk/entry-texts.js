@@ -1,8 +1,11 @@
 /** The texts and times of an entry that reception and the rooms both show. */
 
-import { t } from "../shared/i18n.js";
+import { formatTime, t } from "../shared/i18n.js";
 
-/** @typedef {import("../live/cells.js").Need} Need */
+/**
+ * @typedef {import("../live/cells.js").Need} Need
+ * @typedef {import("../live/cells.js").Gone} Gone
+ */
 
 /**
  * Return a language's name, in the reader's language.
@@ -28,18 +31,30 @@ export function nextReason({ why, before, minutes }, priority) {
 }
 
 /**
- * Return the marks of a patient, in this order: priority, needs, language, party size. A usual value has no mark.
+ * Return why a point is free: its last called patient left or needs time. "" if neither.
  *
- * @param {{party: number, priority: string, needs: Need[] | null, language: string}} patient
+ * @param {{gone: Gone | null}} point
+ * @param {string | undefined} zone  the site's time zone
+ */
+export function goneText({ gone }, zone) {
+  if (gone === null) return "";
+  return t(`guest.gone.${gone.state}`, { label: gone.label, time: formatTime(gone.absent_until ?? 0, zone) });
+}
+
+/**
+ * Return the marks of a patient, in this order: priority, needs, language, party size, absence. A usual value has no mark.
+ *
+ * @param {{party: number, priority: string, needs: Need[] | null, language: string, away: number, delay: number}} patient
  * @param {string | undefined} language  the site's, which has no mark
  * @returns {{kind: string, text: string}[]}
  */
-export function patientMarks({ party, priority, needs, language: theirs }, language) {
+export function patientMarks({ party, priority, needs, language: theirs, away, delay }, language) {
   const marks = [];
   if (priority !== "standard") marks.push({ kind: priority, text: t(`priority.${priority}`) });
   for (const need of needs ?? []) marks.push({ kind: "need", text: t(`desk.need.${need}`) });
   if (language !== undefined && theirs !== language) marks.push({ kind: "language", text: languageName(theirs) });
   if (party > 1) marks.push({ kind: "party", text: t("desk.party", { n: party }) });
+  if (delay > 0) marks.push({ kind: "away", text: t("desk.away", { n: away, later: delay }) });
   return marks;
 }
 

@@ -12,27 +12,29 @@
  * @typedef {"standard" | "assisted" | "urgent" | "emergency"} Priority
  * @typedef {"fetch_in_person" | "interpreter" | "step_free" | "chaperone"} Need
  * @typedef {"open" | "on_break" | "closed"} PointState
- * @typedef {"only" | "emergency" | "moved" | "longer" | "earlier" | "head_start"} WhyNext
+ * @typedef {"only" | "emergency" | "moved" | "longer" | "earlier" | "head_start" | "away"} WhyNext
  * @typedef {{name: string, time_zone: string, language: string, business_day: string, message: string | null}} Site
  * @typedef {{entry: number, label: string, name: string | null, queue: string, priority: Priority, needs: Need[],
- *   language: string, party: number}} RoomPatient
+ *   language: string, party: number, away: number, delay: number}} RoomPatient
  * @typedef {Site & {names_on_display: boolean}} DeskSite
  * @typedef {{name: string | null, public_name: string, position: number}} DeskService
  * @typedef {{name: string, position: number}} DeskProvider
  * @typedef {{name: string, prefix: string, position: number, paused: boolean, service: number | null,
  *   capacity: number | null, joins_anew: boolean}} DeskQueue
  * @typedef {{entry: number, why: WhyNext, before: string | null, minutes: number}} NextOne
+ * @typedef {{label: string, state: "left" | "held", absent_until: number | null}} Gone
  * @typedef {{name: string, queues: number[], position: number, state: PointState, entry: number | null,
- *   provider: number | null, unmet_needs: Need[], next: NextOne | null}} DeskPoint
+ *   provider: number | null, unmet_needs: Need[], next: NextOne | null, gone: Gone | null}} DeskPoint
  * @typedef {{name: string, paired: boolean, connected: boolean, since: number | null, muted: boolean,
  *   version: string | null, lag: number | null}} DeskDisplay
  * @typedef {{name: string, paired: boolean}} DeskKiosk
  * @typedef {{label: string, state: "waiting" | "called" | "serving" | "no_show" | "held", queue: number,
  *   provider: number | null, point: number | null, rank: number[], priority: Priority, joined: number, since: number,
- *   calls: number, absent_until: number | null, undo: string | null, undo_until: number | null, name: string | null,
- *   party: number, language: string, needs: Need[] | null, moved: boolean, wait_target: number | null,
+ *   calls: number, absent_until: number | null, away: number, delay: number, undo: string | null, undo_until: number | null,
+ *   name: string | null, party: number, language: string, needs: Need[] | null, moved: boolean, wait_target: number | null,
  *   no_show_from: number | null, expect_from: number | null, expect_until: number | null}} DeskEntry
- * @typedef {{name: string, state: PointState, queues: string[], provider: string | null, unmet_needs: Need[]}} RoomPoint
+ * @typedef {{name: string, state: PointState, queues: string[], provider: string | null, unmet_needs: Need[],
+ *   gone: Gone | null}} RoomPoint
  * @typedef {RoomPatient & {state: "called" | "serving", since: number, calls: number, undo: string | null,
  *   undo_until: number | null}} RoomGuest
  * @typedef {RoomPatient & {joined: number}} NextPatient

@@ -2,23 +2,30 @@ import { CommandFailed, sendCommand } from "../shared/commands.js";
 import { element, find, setText } from "../shared/dom.js";
 import { formatDay, formatTime, t } from "../shared/i18n.js";
 import { NO_RESULT } from "./page.js";
+import { wasCalled } from "./ticket-view.js";
 
 /** @typedef {import("./page.js").TicketPage} TicketPage */
 
 const LATE_MINUTES = [5, 10, 15, 20, 30, 45];
+const NEEDED_MINUTES = [2, 5, 10, 15, 20, 30]; // of a patient who was called
 const MINUTE_MS = 60_000;
 
 /**
- * Let the patient say that they are late, here again, coming, or leaving.
+ * Let the patient say that they are late or need time, are back, are coming, or leave.
  *
  * @param {TicketPage} page
- * @returns {{showMinutes: () => void}}  `showMinutes` shows the choice of minutes in the language of now
  */
 export function connectActions(page) {
   const late = dialogOf("#late");
   const leave = dialogOf("#leave");
-  const showMinutes = () => find("[data-minutes]").replaceChildren(...LATE_MINUTES.map((minutes) => makeChoice(page, late, minutes)));
-  find("[data-late]").addEventListener("click", () => late.showModal());
+  find("[data-late]").addEventListener("click", () => {
+    const called = wasCalled(page.ticket);
+    setText(find("h2", late), t(called ? "patient.need.title" : "patient.late.title"));
+    setText(find("[data-late-lead]", late), t(called ? "patient.need.lead" : "patient.late.lead"));
+    const offered = called ? NEEDED_MINUTES : LATE_MINUTES;
+    find("[data-minutes]", late).replaceChildren(...offered.map((minutes) => makeChoice(page, late, minutes)));
+    late.showModal();
+  });
   find("[data-leave]").addEventListener("click", () => leave.showModal());
   find("[data-leave-now]").addEventListener("click", () => {
     leave.close();
@@ -26,8 +33,6 @@ export function connectActions(page) {
   });
   find("[data-here]").addEventListener("click", () => void run(page, "running-late", { minutes: 0 }, () => t("patient.here.done")));
   find("[data-coming]").addEventListener("click", () => page.stopAlert());
-  showMinutes();
-  return { showMinutes };
 }
 
 /**

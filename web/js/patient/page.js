@@ -2,9 +2,9 @@ import { showLive } from "../components/live-mark.js";
 import { ticketOf } from "../live/cells.js";
 import { Connection } from "../live/connection.js";
 import { find, setText } from "../shared/dom.js";
-import { loadLanguage, preferredLanguages } from "../shared/i18n.js";
+import { loadLanguage, preferredLanguages, t } from "../shared/i18n.js";
 import { Sound } from "../shared/sound.js";
-import { isAway, showTicket, ticketTexts } from "./ticket-view.js";
+import { isAway, showTicket, ticketTexts, wasCalled } from "./ticket-view.js";
 import { TurnAlert } from "./turn-alert.js";
 
 /**
@@ -161,9 +161,12 @@ export class TicketPage extends EventTarget {
  */
 function showButtons(ticket, now) {
   const waiting = ticket.state === "waiting";
-  find("[data-here]").hidden = !isAway(ticket, now);
-  find("[data-late]").hidden = !waiting;
-  find("[data-leave]").hidden = !waiting && ticket.state !== "held";
+  const away = isAway(ticket, now);
+  const called = ticket.state === "called";
+  find("[data-here]").hidden = !away;
+  find("[data-late]").hidden = !waiting && !called && !away;
+  setText(find("[data-late]"), t(wasCalled(ticket) ? "patient.need" : "patient.late"));
+  find("[data-leave]").hidden = !waiting && !called && ticket.state !== "held";
   find("[data-print]").hidden = !waiting;
-  find("[data-alerts]").hidden = !waiting && ticket.state !== "called";
+  find("[data-alerts]").hidden = !waiting && !called && !away;
 }

@@ -23,14 +23,13 @@ export async function startPatient() {
   const saved = store.read();
   await loadLanguage(preferredLanguages(saved?.cells.ticket?.language)).catch(() => {});
   const page = new TicketPage(token, store, saved);
-  const actions = connectActions(page);
+  connectActions(page);
   const alerts = connectAlerts(page);
   const languages = languageChoice(() => page.repaint());
   const theme = themeButton();
   page.addEventListener("language", () => {
     languages.show();
     theme.show();
-    actions.showMinutes();
     alerts.show();
   });
   find("[data-tools]").append(languages.element, theme.element);

@@ -5,14 +5,22 @@ import { showProgress } from "./progress-line.js";
 /** @typedef {import("../live/cells.js").Ticket} Ticket */
 
 const ALMOST = 2;
+const AWAY_IN = new Set(["waiting", "held"]);
 
 /**
- * Return whether the patient has said that they come later. They keep their place, and are not called before that time.
+ * Return whether the patient has said that they come later. They are not called before that time.
  *
  * @param {Pick<Ticket, "state" | "absent_until">} ticket
  * @param {number} now
  */
-export const isAway = ({ state, absent_until: back }, now) => state === "waiting" && back != null && back > now;
+export const isAway = ({ state, absent_until: back }, now) => AWAY_IN.has(state) && back != null && back > now;
+
+/**
+ * Return whether the patient was called, and now needs time: the entry is called, or on hold.
+ *
+ * @param {Pick<Ticket, "state"> | undefined} ticket
+ */
+export const wasCalled = (ticket) => ticket?.state === "called" || ticket?.state === "held";
 
 /**
  * Return the two sentences for the patient: the large headline and the advice below it.
@@ -24,7 +32,8 @@ export const isAway = ({ state, absent_until: back }, now) => state === "waiting
 export function ticketTexts({ state, ahead, point, absent_until: back, time_zone: zone }, now) {
   const place = point ?? "";
   if (isAway({ state, absent_until: back }, now)) {
-    return { headline: t("ticket.absent", { time: formatTime(back ?? now, zone) }), advice: t("ticket.absent.advice") };
+    const advice = wasCalled({ state }) ? "ticket.absent.called.advice" : "ticket.absent.advice";
+    return { headline: t("ticket.absent", { time: formatTime(back ?? now, zone) }), advice: t(advice) };
   }
   if (state === "waiting") {
     const n = ahead ?? 0;

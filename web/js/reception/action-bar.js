@@ -1,4 +1,4 @@
-import { nextReason, patientMarks, stageText } from "../desk/entry-texts.js";
+import { goneText, nextReason, patientMarks, stageText } from "../desk/entry-texts.js";
 import { element, find, setText, updateList } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 import { guestOf, possibleActions } from "./desk.js";
@@ -31,7 +31,7 @@ export function showActions(bar, desk, { mine, chosen, undo, now }) {
   bar.classList.toggle("is-chosen", chosen !== null);
   setText(find(".guest-ticket", bar), shown?.label ?? "–");
   setText(find(".guest-name", bar), shown?.name ?? "");
-  setText(find(".guest-state", bar), subject === null ? pointText(bar, point, next) : subjectText(subject, desk, point, now));
+  setText(find(".guest-state", bar), subject === null ? pointText(bar, point, next, desk.site?.time_zone) : subjectText(subject, desk, point, now));
   updateList(
     find(".guest-marks", bar),
     shown === null ? [] : patientMarks(shown, desk.site?.language),
@@ -82,17 +82,18 @@ function subjectText(subject, desk, point, now) {
 }
 
 /**
- * Return the state of the user's point while nobody is there: who is next and why, or why nobody is.
+ * Return the state of the user's point while nobody is there: who has just gone, who is next and why, or why nobody is.
  *
  * @param {HTMLElement} bar
  * @param {Point | null} point
  * @param {Entry | null} next
+ * @param {string | undefined} zone  the site's time zone
  */
-function pointText(bar, point, next) {
+function pointText(bar, point, next, zone) {
   if (point === null) return t(find(".my-point", bar).hidden ? "guest.watching" : "guest.no_point");
   if (point.state !== "open") return t(`guest.${point.state}`);
-  if (point.next && next !== null) return t("guest.next", { why: nextReason(point.next, next.priority) });
-  return t("guest.free");
+  const following = point.next && next !== null ? t("guest.next", { why: nextReason(point.next, next.priority) }) : t("guest.free");
+  return [goneText(point, zone), following].filter(Boolean).join(" · ");
 }
 
 /**

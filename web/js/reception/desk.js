@@ -70,6 +70,13 @@ export function guestOf(desk, point) {
 }
 
 /**
+ * Return the action for a late patient who is here.
+ *
+ * @param {Entry} entry
+ */
+const wayBack = ({ absent_until: until }) => (until === null ? [] : ["return"]);
+
+/**
  * Return the actions that an entry's state allows, by the command's name. The first is the usual next step.
  *
  * @param {Entry} entry
@@ -79,9 +86,9 @@ export function guestOf(desk, point) {
 export function allowedSteps(entry, canCall) {
   switch (entry.state) {
     case "waiting":
-      return [...(canCall ? ["call"] : []), "hold", "transfer", "move", ...TELLING, "reprioritise", "running-late", ...ENDING];
+      return [...(canCall ? ["call"] : []), ...wayBack(entry), "hold", "transfer", "move", ...TELLING, "reprioritise", "running-late", ...ENDING];
     case "called":
-      return ["start", "recall", "no-show", "hold", "transfer", ...TELLING];
+      return ["start", "recall", "no-show", "hold", "transfer", "running-late", "leave", ...TELLING];
     case "serving":
       return ["complete", "transfer", ...TELLING];
     case "held":

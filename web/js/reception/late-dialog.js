@@ -7,7 +7,8 @@ import { t } from "../shared/i18n.js";
 const MINUTES = [5, 10, 15, 20, 30, 45, 60, 90];
 
 /**
- * The dialog that asks how late a patient will be. A patient who is late already can also be marked as here.
+ * The dialog that asks how late a patient will be, or how much time a called patient needs. A patient who is late already
+ * can also be marked as here.
  *
  * @param {HTMLDialogElement} dialog
  * @param {(entry: Entry, minutes: number) => void} chosen  0 minutes: the patient is here
@@ -19,7 +20,9 @@ export function lateDialog(dialog, chosen) {
   chooseByDigit(dialog, (index) => /** @type {HTMLElement | null} */ (choices.children[index] ?? null));
   return {
     open(entry) {
-      setText(find("h2", dialog), t("late.title", { label: entry.label }));
+      const words = entry.state === "called" ? "late.called" : "late";
+      setText(find("h2", dialog), t(`${words}.title`, { label: entry.label }));
+      setText(find("[data-lead]", dialog), t(`${words}.lead`));
       const offered = entry.absent_until === null ? MINUTES : [0, ...MINUTES];
       choices.replaceChildren(
         ...offered.map((minutes, index) => {

@@ -1,4 +1,4 @@
-import { minutesBetween, patientMarks, stageText } from "../desk/entry-texts.js";
+import { goneText, minutesBetween, patientMarks, stageText } from "../desk/entry-texts.js";
 import { element, find, setText, updateList } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 import { othersOf, primaryOf } from "./room.js";
@@ -35,8 +35,9 @@ export function showRoom(main, room, { undo, now }) {
  * @param {Room} room
  * @param {number} now
  */
-function showGuest(box, { point, guest, language }, now) {
-  const free = point === null || point.state === "open" ? t("room.free") : t(`point.${point.state}`);
+function showGuest(box, { point, guest, language, zone }, now) {
+  const empty = (point !== null && goneText(point, zone)) || t("room.free");
+  const free = point === null || point.state === "open" ? empty : t(`point.${point.state}`);
   box.dataset.state = guest?.state ?? "free";
   setText(find(".room-ticket", box), guest?.label ?? "–");
   setText(find(".room-name", box), guest?.name ?? "");

@@ -13,6 +13,7 @@
  * @property {RoomNext} next
  * @property {RoomDay} day
  * @property {string | undefined} language  the site's
+ * @property {string | undefined} zone  the site's time zone
  */
 
 /**
@@ -28,6 +29,7 @@ export function roomOf(cells) {
     next: cells.get("next") ?? { waiting: 0, first: [] },
     day: cells.get("day") ?? { served: 0, no_shows: 0 },
     language: cells.get("site")?.language,
+    zone: cells.get("site")?.time_zone,
   };
 }
 

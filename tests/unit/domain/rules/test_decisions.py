@@ -81,12 +81,12 @@ ENTRY_COMMANDS: dict[type[Command], tuple[dict[State, str], str]] = {
     Call: ({"waiting": "ticket-called"}, "entry_not_waiting"),
     Hold: ({"waiting": "entry-held", "called": "entry-held"}, "entry_not_open"),
     Return: ({"held": "entry-returned", "no_show": "entry-returned"}, "entry_not_held"),
-    Leave: ({"waiting": "entry-left", "held": "entry-left"}, "entry_not_leaving"),
+    Leave: (dict.fromkeys(("waiting", "called", "held"), "entry-left"), "entry_not_leaving"),
     Cancel: ({"waiting": "entry-cancelled", "held": "entry-cancelled"}, "entry_not_leaving"),
     AmendVisit: (dict.fromkeys(sorted(OPEN_STATES), "visit-amended"), "entry_not_open"),
     Reprioritise: ({"waiting": "entry-reprioritised"}, "entry_not_waiting"),
     Move: ({"waiting": "entry-moved"}, "entry_not_waiting"),
-    RunningLate: ({"waiting": "patient-running-late"}, "entry_not_waiting"),
+    RunningLate: ({"waiting": "patient-running-late", "called": "entry-held"}, "entry_not_waiting"),
     Reopen: (dict.fromkeys(("completed", "left", "cancelled", "no_show"), "entry-reopened"), "entry_not_ended"),
 }
 

@@ -71,6 +71,7 @@ def test_cells_of_the_desk() -> None:
         "provider": None,
         "unmet_needs": [],
         "next": {"entry": first.id, "why": "only", "before": None, "minutes": 0},
+        "gone": None,
     }
     assert cells["site"]["names_on_display"] is True
     waiting = world.entry(first)
@@ -86,6 +87,8 @@ def test_cells_of_the_desk() -> None:
         "since": waiting.since // 1000,
         "calls": 0,
         "absent_until": None,
+        "away": 0,
+        "delay": 0,
         "expect_from": 1711695660000,
         "expect_until": 1711695720000,
         "undo": None,
