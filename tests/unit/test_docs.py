@@ -342,7 +342,8 @@ def tried() -> Iterator[tuple[Edge, Clinic]]:
                 continue
             if clinic.row() != before:
                 yield (state, name, clinic.state()), clinic
-    for state in ("waiting", "called"):  # the patient says "ten minutes", and the absence ends
+    able: tuple[State, ...] = ("waiting", "called")
+    for state in able:  # the patient says "ten minutes", and the absence ends
         for name in Clinic(state).absences():
             clinic = Clinic(state)
             clinic.do(RunningLate(entry_id=clinic.subject, minutes=10))
