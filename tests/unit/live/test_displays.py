@@ -99,19 +99,18 @@ async def test_number_above_the_feed_counts_as_the_last_one(hall: Hall) -> None:
     await until(lambda: bool(hall.displays._known[hall.display_id].behind_since))  # it is behind, whatever it claimed
 
 
-async def test_display_that_flips_its_sound_is_reported_rarely_and_with_the_last_value(hall: Hall) -> None:
+async def test_display_that_flips_its_sound_is_reported_rarely(hall: Hall) -> None:
     stream = await hall.open()
-    began = time.monotonic()
     muted = False
-    while time.monotonic() - began < 4:
-        muted = not muted
-        hall.hub.acknowledged(hall.display_id, stream.changed_at, muted, None)
-        await asyncio.sleep(STEADY + 5 * LOOK)
-    assert len(hall.reports) == 3
-    last = hall.health(True, muted=not hall.reports[-1].muted, lag=0)
-    hall.hub.acknowledged(hall.display_id, stream.changed_at, last.muted, None)
-    await until(lambda: hall.reports[3:] == [last])
-    assert time.monotonic() - began > ALLOWANCE
+    reported_at: list[float] = []
+    async with asyncio.timeout(30):
+        while len(reported_at) < 4:
+            muted = not muted
+            hall.hub.acknowledged(hall.display_id, stream.changed_at, muted, None)
+            await asyncio.sleep(STEADY + 5 * LOOK)
+            reported_at += [time.monotonic()] * (len(hall.reports) - len(reported_at))
+    assert reported_at[3] - reported_at[0] > 0.8 * ALLOWANCE  # three at once, then one by one
+    assert hall.reports[3].muted == muted  # the last value
 
 
 async def test_failed_report_is_repeated(hall: Hall) -> None:

@@ -181,13 +181,11 @@ async def test_unavailable_database_delays_the_checks_and_does_not_end_them(
     processes.loader.error = Unavailable()
     processes.ticket()
     looked = processes.loader.heads_read
-    began = time.monotonic()
-    assert hub.lag_seconds < 0.1
     await until(lambda: processes.loader.heads_read > looked + 2)
-    before = hub.lag_seconds
+    before, began = hub.lag_seconds, time.monotonic()
+    assert before > 0
     await asyncio.sleep(0.3)
-    assert hub.lag_seconds - before == pytest.approx(0.3, abs=0.05)  # seconds, not checks
-    assert hub.lag_seconds < time.monotonic() - began + 0.1
+    assert hub.lag_seconds - before == pytest.approx(time.monotonic() - began, abs=0.05)  # seconds, not checks
     processes.loader.error = None
     await read_until(screen, messages, processes.world.board.site.seq)
     await until(lambda: hub.lag_seconds == 0)
