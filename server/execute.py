@@ -15,9 +15,10 @@ from typing import Any
 import orjson
 import structlog
 
+from server import phones
 from server.domain.board import Board, Changes, apply
-from server.domain.commands import AddDisplay, AddKiosk, Command, IssueTicket, RenewToken, Tick
-from server.domain.errors import CommandIdReused, Unavailable
+from server.domain.commands import AddDisplay, AddKiosk, AmendVisit, ChangeSite, Command, IssueTicket, RenewToken, Tick
+from server.domain.errors import CommandIdReused, InvalidField, Unavailable
 from server.domain.events import Event, Recorded, ServiceAdded, ServiceChanged, TicketIssued, VisitAmended, shown
 from server.domain.model import Site
 from server.domain.rules import decide, overdue
@@ -94,14 +95,15 @@ class Executor:
             board = await connection.run_sync(boards.of_site, command.site_id)
         now = max(await self._database.now(), board.site.last_event_at)
         recorded: list[Recorded] = []
+        command = _with_known_phones(command, board.site)
 
         def happen(events: Sequence[Event], who: str) -> None:
             for event in events:
-                recorded.append(Recorded(board.site.seq + 1, now, who, self._sealed(self._whole(event, board), None)))
+                recorded.append(Recorded(board.site.seq + 1, now, who, self._sealed(event, None)))
                 apply(board, recorded[-1], Changes())
 
         happen(overdue(board, now), "clock")
-        happen(decide(board, command, now, "", may), actor)
+        happen(decide(board, command, now, "", may, self._vault.open_personal), actor)
         return _answer(board, recorded, None) | {"preview": True}
 
     async def _attempt(
@@ -138,6 +140,7 @@ class Executor:
                 raise CommandIdReused()
             return Answer(orjson.loads(self._vault.open(earlier.answer, f"answer:{site_id}")), repeated=True)
         board = self._boards[site_id] = self._board(connection, site)
+        command = _with_known_phones(command, site)
         token = _token_for(command)
         changes = Changes()
         recorded: list[Recorded] = []
@@ -147,7 +150,7 @@ class Executor:
         def happen(events: Sequence[Event], actor: str) -> None:
             # From here on the board is ahead of the commit, so no other command may use it until then.
             self._boards.pop(site_id, None)
-            for event in (self._whole(each, board) for each in events):
+            for event in events:
                 if isinstance(event, TicketIssued | VisitAmended) and event.personal is not None:
                     found_by[event.visit_id] = patients.rows(self._vault, board.site, event.visit_id, event.personal)
                     if isinstance(event, VisitAmended):
@@ -157,7 +160,8 @@ class Executor:
 
         if now >= site.next_tick_at and not isinstance(command, Tick) and (due := overdue(board, now)):
             happen(due, "clock")
-        happen(decide(board, command, now, self._vault.keyed_hash(token) if token else "", may), actor)
+        token_hash = self._vault.keyed_hash(token) if token else ""
+        happen(decide(board, command, now, token_hash, may, self._vault.open_personal), actor)
         body = _answer(board, recorded, token)
         rows = event_log.chained(site_id, chain, command_id, recorded)
         boards.save(connection, site, board, changes, actor, rows[-1]["hash"])
@@ -175,13 +179,6 @@ class Executor:
         """
         body = {"command": command.name_on_wire(), "actor": actor, **asdict(command)}  # type: ignore[call-overload]
         return self._vault.keyed_hash(f"command:{orjson.dumps(body, option=orjson.OPT_SORT_KEYS).decode()}")
-
-    def _whole(self, event: Event, board: Board) -> Event:
-        """Return an amending event with all personal data of its visit, not only the changed fields."""
-        if not isinstance(event, VisitAmended) or event.personal is None:
-            return event
-        known = self._vault.open_personal(board.visits[event.visit_id])
-        return replace(event, personal=known.corrected(event.personal))
 
     def _sealed(self, event: Event, token: str | None) -> Event:
         """Return the event with its personal data encrypted. No later step sees it in clear."""
@@ -227,6 +224,15 @@ class _Turn:
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         self.users = 0
+
+
+def _with_known_phones(command: Command, site: Site) -> Command:
+    """Return the command with its phone number as it is stored. Raises `InvalidField` for another text or region."""
+    if isinstance(command, ChangeSite) and command.region and command.region not in phones.REGIONS:
+        raise InvalidField(field="region", problem=f"no phone numbers are known of the region {command.region}")
+    if isinstance(command, IssueTicket | AmendVisit) and command.phone:
+        return replace(command, phone=phones.read(command.phone, site))
+    return command
 
 
 def _token_for(command: Command) -> str | None:

@@ -193,6 +193,10 @@ class QueueFull(Refused):
     """The queue {queue_name} is full: {capacity} patients are already waiting."""
 
 
+class NamesNotShown(Refused):
+    """The displays of {site_name} show no names. Allow names in the rules of the site first."""
+
+
 class NothingToReassign(Refused):
     """No patient waits for {provider_name}."""
 

@@ -7,6 +7,7 @@ import uuid
 
 import structlog
 
+from server import phones
 from server.notifying.channels.channel import ChannelRefused, Message
 from server.notifying.context import Context
 from server.notifying.texts import text_for
@@ -52,4 +53,6 @@ async def _message(context: Context, claimed: Claimed) -> Message:
     assert personal.phone is not None, "every planned row has a phone number"
     link = f"{context.public_url}/t/{personal.token}"
     text = text_for(claimed.kind, visit.language, visit.label, link)
-    return Message(key=f"notification:{claimed.id}", to=personal.phone, language=visit.language, text=text)
+    return Message(
+        key=f"notification:{claimed.id}", to=phones.without_extension(personal.phone), language=visit.language, text=text
+    )

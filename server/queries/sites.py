@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from sqlalchemy import inspect, select
 
+from server.domain.model import Site
 from server.queries import keyset
 from server.queries.identity import SiteListed
 from server.queries.keyset import Key, Page
 from server.queries.reader import Reader
+from server.store import sites as store
 from server.store.tables import sites
 
 KEY: tuple[type, ...] = (str, int)  # name, id
+
+
+async def find(database: Reader, site_id: int) -> Site:
+    """Return a site. Raises `SiteNotFound`, `Unavailable`."""
+    async with database.read() as connection:
+        return await connection.run_sync(store.load, site_id)
 
 
 async def page(

@@ -212,16 +212,15 @@ class World:
         try:
             if self.now >= self.board.site.next_tick_at and not isinstance(command, Tick):
                 self._happen(overdue(self.board, self.now), "clock", changes)
-            self._happen(decide(self.board, command, self.now, f"hash-{len(self.log)}"), actor, changes)
+            self._happen(
+                decide(self.board, command, self.now, f"hash-{len(self.log)}", open_sealed=open_sealed), actor, changes
+            )
         finally:
             self._save(changes)
         return self.log[begun:]
 
     def _happen(self, events: Sequence[Event], actor: str, changes: Changes) -> None:
         for event in events:
-            if isinstance(event, VisitAmended) and event.personal is not None:
-                known = open_sealed(self.board.visits[event.visit_id])
-                event = replace(event, personal=known.corrected(event.personal))
             if isinstance(event, TicketIssued | VisitAmended | ServiceAdded | ServiceChanged) and event.personal is not None:
                 event = replace(event, personal=None, sealed=seal(event.personal, event.seals_for))
             self.log.append(Recorded(self.board.site.seq + 1, self.now, actor, event))

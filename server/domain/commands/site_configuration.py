@@ -30,6 +30,7 @@ class ChangeSite(Command):
     target_assisted: int | None = field(default=None, metadata=MINUTES)
     target_urgent: int | None = field(default=None, metadata=MINUTES)
     names_on_display: bool | None = None
+    region: str | None = field(default=None, metadata={"pattern": "^([A-Z]{2})?$"})
     round_the_clock: bool | None = None
     hours: tuple[tuple[int, int, int], ...] | None = field(default=None, metadata={"max_length": 50})
     closed_on: tuple[str, ...] | None = field(default=None, metadata={"max_length": 100})

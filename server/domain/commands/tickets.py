@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from server.domain.commands.bounds import LANGUAGE, NAME, NEEDS, PARTY
+from server.domain.commands.bounds import DIGITS, LANGUAGE, NAME, NEEDS, PARTY, PHONE
 from server.domain.commands.command import OnEntry, OnQueue
 from server.domain.model import Need, Priority
+
+_DAY = "(19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssueTicket(OnQueue):
     """Issue the next ticket of a queue to a visitor. The answer contains the ticket's token.
 
+    With ``name_on_display``, the patient agrees that displays show the short name. A site that shows no names keeps none.
     With ``overrule``, the ticket is issued although the site is closed or the queue is full.
     """
 
@@ -23,9 +26,9 @@ class IssueTicket(OnQueue):
     language: str | None = field(default=None, metadata=LANGUAGE)
     needs: tuple[Need, ...] = field(default=(), metadata=NEEDS)
     name: str | None = field(default=None, metadata=NAME)
-    phone: str | None = field(default=None, metadata={"pattern": r"^\+?[0-9 ()-]{5,24}$"})
+    phone: str | None = field(default=None, metadata=PHONE)
     email: str | None = field(default=None, metadata={"pattern": r"^[^@\s]{1,64}@[^@\s]{1,180}$"})
-    date_of_birth: str | None = field(default=None, metadata={"pattern": r"^(19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}$"})
+    date_of_birth: str | None = field(default=None, metadata={"pattern": f"^{_DAY}$"})
     notes: str | None = field(default=None, metadata={"min_length": 1, "max_length": 500})
     name_on_display: bool = False
     overrule: bool = False
@@ -33,11 +36,16 @@ class IssueTicket(OnQueue):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AmendVisit(OnEntry):
-    """Correct the data of a patient's visit. Omitted fields stay; an empty name or phone removes it."""
+    """Correct the data of a patient's visit. Omitted fields stay; an empty name, phone or date of birth removes it.
+
+    ``name_on_display`` says whether the patient now agrees that displays show the short name.
+    """
 
     entry_id: int
     name: str | None = field(default=None, metadata={"max_length": 80})
-    phone: str | None = field(default=None, metadata={"pattern": r"^(\+?[0-9 ()-]{5,24})?$"})
+    phone: str | None = field(default=None, metadata=PHONE | {"pattern": f"^(.*[{DIGITS}].*)?$"})
     party_size: int | None = field(default=None, metadata=PARTY)
     language: str | None = field(default=None, metadata=LANGUAGE)
     needs: tuple[Need, ...] | None = field(default=None, metadata=NEEDS)
+    date_of_birth: str | None = field(default=None, metadata={"pattern": f"^({_DAY})?$"})
+    name_on_display: bool | None = None

@@ -46,8 +46,8 @@ class TicketIssued(Event):
 class VisitAmended(Event):
     """The visit's new values.
 
-    ``personal`` holds the corrections. Together with the earlier data they are sealed into ``sealed``. If both are None, the
-    sealed data and the name for displays stay.
+    ``personal`` holds all personal data of the visit, corrected. It is sealed into ``sealed``. If both are None, the sealed
+    data and the name for displays stay.
     """
 
     visit_id: int

@@ -16,7 +16,8 @@ class Rules:
     ``hours`` are the weekly opening hours as (weekday, from, until): 0 is Monday, the other two are minutes after local
     midnight. Without hours the site is always open. ``closed_on`` lists days (ISO dates) on which the site stays closed.
     Reception offers a no-show after ``recalls_before_no_show`` recalls and ``minutes_before_no_show`` minutes. A target of
-    0 means no target. With ``round_the_clock``, entries that are open when the day turns carry on into the new day.
+    0 means no target. Phone numbers of the country ``region`` (``DE``) may lack its code; without a region, the time zone
+    names the country. With ``round_the_clock``, entries that are open when the day turns carry on into the new day.
     """
 
     head_start_urgent: int = 45
@@ -30,6 +31,7 @@ class Rules:
     target_assisted: int = 0
     target_urgent: int = 0
     names_on_display: bool = False
+    region: str = ""
     round_the_clock: bool = False
     hours: tuple[tuple[int, int, int], ...] = ()
     closed_on: tuple[str, ...] = ()

@@ -43,6 +43,11 @@ class Personal:
     notes: str | None = None
     token: str | None = None
 
+    @property
+    def born(self) -> int | None:
+        """The year of birth, if it is known."""
+        return int(self.date_of_birth[:4]) if self.date_of_birth else None
+
     def corrected(self, correction: Personal) -> Personal:
         """Return this data with the fields of ``correction``. None keeps a field, an empty text removes it."""
         changes = {name: value or None for name, value in asdict(correction).items() if value is not None}

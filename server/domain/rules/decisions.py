@@ -44,18 +44,25 @@ from server.domain.commands import (
     Undo,
 )
 from server.domain.events import Event, MessageBroadcast
+from server.domain.model import Personal, Visit
 from server.domain.rules import calls, day, devices, leaving, queues_and_points, reordering, tickets, transfers, undo
 from server.domain.rules.site_configuration import configure_site
 
 
 def decide(
-    board: Board, command: Command, now: int, token_hash: str = "", may: Callable[[str], bool] = lambda _: True
+    board: Board,
+    command: Command,
+    now: int,
+    token_hash: str = "",
+    may: Callable[[str], bool] = lambda _: True,
+    open_sealed: Callable[[Visit], Personal] = lambda _: Personal(),
 ) -> list[Event]:
     """Return the events of ``command`` on ``board`` at ``now`` (microseconds). The board stays as it is.
 
     ``token_hash`` is the keyed hash of a new token, for the commands that issue one. ``may`` returns whether the caller may
-    send a command of this name: an undo needs the right to the step that it undoes. Raises `NotFound`, `Refused` or
-    `NotAllowed` by name if the board does not allow the command, and `ValueError` for a command without a rule.
+    send a command of this name: an undo needs the right to the step that it undoes. ``open_sealed`` opens the personal
+    data of a visit. Raises `NotFound`, `Refused` or `NotAllowed` by name if the board does not allow the command, and
+    `ValueError` for a command without a rule.
     """
     match command:
         case Tick():
@@ -63,7 +70,7 @@ def decide(
         case IssueTicket():
             return tickets.issue(board, command, now, token_hash, may)
         case AmendVisit():
-            return tickets.amend(board, command)
+            return tickets.amend(board, command, now, open_sealed)
         case CallNext():
             return calls.call_next(board, command)
         case Call():

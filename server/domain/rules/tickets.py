@@ -7,12 +7,16 @@ from collections.abc import Callable
 from server.domain import ranking
 from server.domain.board import Board
 from server.domain.commands import AmendVisit, IssueTicket
-from server.domain.errors import EntryNotOpen, NotAllowed, QueueFull, QueueIsPaused, SiteClosed
+from server.domain.errors import EntryNotOpen, InvalidField, NamesNotShown, NotAllowed, QueueFull, QueueIsPaused, SiteClosed
 from server.domain.events import Event, TicketIssued, VisitAmended
-from server.domain.model import OPEN_STATES, Personal, Queue, hours, tickets
+from server.domain.model import OPEN_STATES, Personal, Queue, Visit, hours, tickets
+from server.domain.model.short_names import short_name
 from server.domain.ranking import Lane, Rank
 from server.domain.rules import quoting
 from server.domain.rules.lookups import each_once, find_entry, find_queue, named_provider, new_ids, refuse_unchanged
+
+OLDEST_YEARS = 130
+OpenSealed = Callable[[Visit], Personal]
 
 
 def issue(board: Board, command: IssueTicket, now: int, token_hash: str, may: Callable[[str], bool]) -> list[Event]:
@@ -26,6 +30,7 @@ def issue(board: Board, command: IssueTicket, now: int, token_hash: str, may: Ca
         _refuse_no_room(board, queue, now)
     elif not may("overrule-limits"):
         raise NotAllowed(action="overrule-limits")
+    _refuse_impossible_birth(board, command.date_of_birth, now)
     provider_id = named_provider(board, command.provider_id)
     number = _next_number(board, queue.prefix)
     ids = new_ids(board)
@@ -33,6 +38,7 @@ def issue(board: Board, command: IssueTicket, now: int, token_hash: str, may: Ca
     place, band = ranking.place(now, command.priority, rules), ranking.band(command.priority)
     needs = each_once(command.needs)
     quote = quoting.first_quote(board, Rank(band, place, entry_id), Lane(queue.id, provider_id, needs), now)
+    language = command.language or board.site.language
     return [
         TicketIssued(
             visit_id=visit_id,
@@ -43,8 +49,8 @@ def issue(board: Board, command: IssueTicket, now: int, token_hash: str, may: Ca
             number=number,
             priority=command.priority,
             party_size=command.party_size,
-            language=command.language or board.site.language,
-            display_name=_display_name(command.name)
+            language=language,
+            display_name=short_name(command.name, language)
             if command.name and command.name_on_display and rules.names_on_display
             else None,
             band=band,
@@ -69,20 +75,24 @@ def issue(board: Board, command: IssueTicket, now: int, token_hash: str, may: Ca
     ]
 
 
-def amend(board: Board, command: AmendVisit) -> list[Event]:
+def amend(board: Board, command: AmendVisit, now: int, open_sealed: OpenSealed) -> list[Event]:
     entry = find_entry(board, command.entry_id)
     visit = board.visits[entry.visit_id]
     if entry.state not in OPEN_STATES:
         raise EntryNotOpen(entry_id=entry.id, label=visit.label, state=entry.state)
+    _refuse_impossible_birth(board, command.date_of_birth, now)
     party_size = visit.party_size if command.party_size is None else command.party_size
     language = visit.language if command.language is None else command.language
     needs = visit.needs if command.needs is None else each_once(command.needs)
-    correction = Personal(name=command.name, phone=command.phone)
-    if correction == Personal():  # sealed data cannot be compared here, so a correction of it always counts as a change
+    known = open_sealed(visit)
+    personal = known.corrected(Personal(name=command.name, phone=command.phone, date_of_birth=command.date_of_birth))
+    if command.name_on_display and not board.site.rules.names_on_display:
+        raise NamesNotShown(site_name=board.site.name)
+    agreed = visit.display_name is not None if command.name_on_display is None else command.name_on_display
+    display_name = short_name(personal.name, language) if agreed and personal.name else None
+    told = (personal, display_name) != (known, visit.display_name)
+    if not told:
         refuse_unchanged(visit, party_size=party_size, language=language, needs=needs)
-    display_name = visit.display_name
-    if display_name is not None and command.name is not None:  # the patient had agreed to it
-        display_name = _display_name(command.name) if command.name else None
     return [
         VisitAmended(
             visit_id=visit.id,
@@ -92,9 +102,20 @@ def amend(board: Board, command: AmendVisit) -> list[Event]:
             language=language,
             needs=needs,
             display_name=display_name,
-            personal=None if correction == Personal() else correction,
+            personal=personal if told else None,
         )
     ]
+
+
+def _refuse_impossible_birth(board: Board, date_of_birth: str | None, now: int) -> None:
+    """Raise `InvalidField` for a date of birth that is later than today at the site, or more than 130 years ago."""
+    if not date_of_birth:
+        return
+    today = tickets.wall_clock(now, board.site.time_zone).date().isoformat()
+    if date_of_birth > today:
+        raise InvalidField(field="date_of_birth", problem="a date of birth is not in the future")
+    if int(date_of_birth[:4]) < int(today[:4]) - OLDEST_YEARS:
+        raise InvalidField(field="date_of_birth", problem=f"a date of birth is at most {OLDEST_YEARS} years ago")
 
 
 def _refuse_no_room(board: Board, queue: Queue, now: int) -> None:
@@ -120,9 +141,3 @@ def _next_number(board: Board, prefix: str) -> int:
         while tickets.label(prefix, number) in taken:
             number += 1
     return number
-
-
-def _display_name(name: str) -> str:
-    """Return the given name and the initial of the last name: a display never shows more of a name."""
-    given, *rest = name.split()
-    return f"{given} {rest[-1][0]}." if rest else given

@@ -155,6 +155,10 @@ class DeskEntryCell(TypedDict):
     name: Annotated[
         str | None, Described(f"The patient's name, for the roles: {', '.join(roles_that_may('read-personal'))}.")
     ]
+    name_on_display: Annotated[
+        bool | None, Described("The patient agrees that displays show the short name. Null for roles that see no names.")
+    ]
+    born: Annotated[int | None, Described("The patient's year of birth, for the roles that see names.")]
     party: Party
     language: str
     needs: Annotated[list[Need] | None, Described("Null for another system.")]
@@ -250,6 +254,7 @@ class DeskView:
             visit.priority, rules.target_urgent
         )
         offered = entry.state == "called" and entry.called_at is not None and entry.calls > rules.recalls_before_no_show
+        personal = self.open_sealed(visit) if self.onlooker == "floor" else None
         no_show_from = (entry.called_at or 0) + rules.minutes_before_no_show * MINUTE if offered else None
         return {
             "label": visit.label,
@@ -269,7 +274,9 @@ class DeskView:
             "expect_until": milliseconds(entry.expect_until) if entry.state == "waiting" else None,
             "undo": entry.undo["step"] if entry.undo else None,
             "undo_until": milliseconds(entry.undo["at"] + UNDO_MICROSECONDS) if entry.undo else None,
-            "name": self.open_sealed(visit).name if self.onlooker == "floor" else None,
+            "name": personal.name if personal else None,
+            "name_on_display": visit.display_name is not None if personal else None,
+            "born": personal.born if personal else None,
             "party": visit.party_size,
             "language": visit.language,
             "needs": None if self.onlooker == "system" else list(visit.needs),

@@ -45,7 +45,9 @@ class OpenCallCell(TypedDict):
     point: Id
     at: Instant
     calls: Calls
-    name: Annotated[str | None, Described("The short name of a patient who agreed to it, else null.")]
+    name: Annotated[
+        str | None, Described("The short name of a patient who agreed to it, while the site shows names; else null.")
+    ]
     language: str
 
 
@@ -61,7 +63,7 @@ class AnnouncementCell(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class DisplayView:
-    """The waiting-room screen: tickets and points, never a reason. It shows a name only if the patient agreed."""
+    """The waiting-room screen: tickets and points, never a reason. Names need the consent of patient and site."""
 
     kind: ClassVar[str] = "display"
     shape: ClassVar[str] = "display3"
@@ -136,7 +138,7 @@ def _call(board: Board, entry: Entry) -> OpenCallCell:
         "point": entry.point_id,
         "at": entry.since // 1000,
         "calls": entry.calls,
-        "name": visit.display_name,
+        "name": visit.display_name if board.site.rules.names_on_display else None,
         "language": visit.language,
     }
 

@@ -32,6 +32,7 @@ class RoomPatient(TypedDict):
     entry: Id
     label: str
     name: str | None
+    born: Annotated[int | None, Described("The patient's year of birth, if it is known.")]
     queue: str
     priority: Priority
     needs: list[Need]
@@ -131,10 +132,12 @@ class PointView:
 
     def _patient(self, board: Board, entry: Entry) -> RoomPatient:
         visit = board.visits[entry.visit_id]
+        personal = self.open_sealed(visit)
         return {
             "entry": entry.id,
             "label": visit.label,
-            "name": self.open_sealed(visit).name,
+            "name": personal.name,
+            "born": personal.born,
             "queue": board.queues[entry.queue_id].name,
             "priority": visit.priority,
             "needs": list(visit.needs),

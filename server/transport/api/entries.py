@@ -8,15 +8,16 @@ from typing import Annotated, Literal, TypedDict, cast, get_args, get_type_hints
 from pydantic import Field
 from starlette.requests import Request
 
+from server import phones
 from server.domain import roles
 from server.domain.errors import EntryUnknown, SiteNotFound, Unavailable, VisitUnknown
 from server.domain.events import EVENTS, Event
-from server.domain.model import Need, Personal, Priority, State
+from server.domain.model import Need, Personal, Priority, Site, State
 from server.domain.model import Visit as Attendance
 from server.domain.model.ids import site_of
 from server.domain.ranking import ahead
 from server.identity.callers import Integration, Staff
-from server.queries import entries, history, keyset, patients
+from server.queries import entries, history, keyset, patients, sites
 from server.queries.entries import EntryListed, Filters
 from server.queries.history import History, Step
 from server.transport.context import Context
@@ -30,7 +31,7 @@ def _is_step(event: type[Event]) -> bool:
     return bool({"entry_id", "entry_ids", "carried"} & set(get_type_hints(event)))
 
 
-MOST_OF_NAME, MOST_OF_PHONE = 80, 24
+MOST_OF_NAME, MOST_OF_PHONE = 80, 40
 _PartySize = Annotated[int, Field(ge=1, description="The number of people with this ticket.")]
 
 Listed = Annotated[
@@ -54,7 +55,8 @@ Listed = Annotated[
 
 class _Personal(TypedDict):
     name: str | None
-    phone: str | None
+    phone: Annotated[str | None, Field(description="E.164, with an extension as in `+4930901820;ext=3`.")]
+    phone_shown: Annotated[str | None, Field(description="The number as people of the site write it.")]
     email: str | None
     date_of_birth: str | None
     notes: str | None
@@ -225,8 +227,9 @@ async def get_entry(request: Request) -> _EntryAndVisit:
     if found is None:
         raise EntryUnknown(entry_id=entry_id)
     visit, stages = found
+    site = await _site_of_personal(context, staff, visit.site_id)
     stage = next(each for each in stages if each.id == entry_id)
-    return {"entry": stage, "visit": _visit(context, staff, visit)}
+    return {"entry": stage, "visit": _visit(context, visit, site)}
 
 
 @ENDPOINTS.add(
@@ -246,7 +249,8 @@ async def get_visit(request: Request) -> _VisitAndEntries:
     if found is None:
         raise VisitUnknown(visit_id=visit_id)
     visit, stages = found
-    return {"visit": _visit(context, staff, visit), "entries": list(stages)}
+    site = await _site_of_personal(context, staff, visit.site_id)
+    return {"visit": _visit(context, visit, site), "entries": list(stages)}
 
 
 @ENDPOINTS.add(
@@ -339,11 +343,17 @@ async def get_patients(request: Request) -> paging.Paged[Visit]:
         context.audit.note(
             "find-patients", staff.actor, subject=subject, site_id=site_id, organisation_id=staff.organisation_id
         )
-    shown = [_visit(context, staff, visit) for visit in found.rows]
+    site = await _site_of_personal(context, staff, site_id)
+    shown = [_visit(context, visit, site) for visit in found.rows]
     return paging.answer(keyset.Page(shown, found.last, found.total, found.total_is_capped), size, cursors)
 
 
-def _visit(context: Context, staff: Staff | Integration, visit: Attendance) -> Visit:
+async def _site_of_personal(context: Context, staff: Staff | Integration, site_id: int) -> Site | None:
+    """Return the site, which decides how its phone numbers look. None for a role that may not read personal data."""
+    return await sites.find(context.database, site_id) if roles.may(staff.role, "read-personal") else None
+
+
+def _visit(context: Context, visit: Attendance, site: Site | None) -> Visit:
     return {
         "id": visit.id,
         "site_id": visit.site_id,
@@ -354,16 +364,17 @@ def _visit(context: Context, staff: Staff | Integration, visit: Attendance) -> V
         "language": visit.language,
         "needs": visit.needs,
         "opened_at": visit.opened_at // 1000,
-        "personal": _personal(context, visit) if roles.may(staff.role, "read-personal") else None,
+        "personal": _personal(context, visit, site) if site is not None else None,
     }
 
 
-def _personal(context: Context, visit: Attendance) -> _Personal:
+def _personal(context: Context, visit: Attendance, site: Site) -> _Personal:
     """Return the patient's personal data, without the token: it is the key to the patient's own page."""
     told = context.vault.open_personal(visit)
     return {
         "name": told.name,
         "phone": told.phone,
+        "phone_shown": None if told.phone is None else phones.shown(told.phone, site),
         "email": told.email,
         "date_of_birth": told.date_of_birth,
         "notes": told.notes,

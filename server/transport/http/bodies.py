@@ -34,6 +34,8 @@ class Body(BaseModel):
 
 
 def _real_day(value: str) -> str:
+    if not value:  # the pattern of the field decides whether the text may be empty
+        return value
     try:
         date.fromisoformat(value)
     except ValueError:

@@ -14,8 +14,8 @@
  * @typedef {"open" | "on_break" | "closed"} PointState
  * @typedef {"only" | "emergency" | "moved" | "longer" | "earlier" | "head_start" | "away"} WhyNext
  * @typedef {{name: string, time_zone: string, language: string, business_day: string, message: string | null}} Site
- * @typedef {{entry: number, label: string, name: string | null, queue: string, priority: Priority, needs: Need[],
- *   language: string, party: number, away: number, delay: number}} RoomPatient
+ * @typedef {{entry: number, label: string, name: string | null, born: number | null, queue: string, priority: Priority,
+ *   needs: Need[], language: string, party: number, away: number, delay: number}} RoomPatient
  * @typedef {Site & {names_on_display: boolean}} DeskSite
  * @typedef {{name: string | null, public_name: string, position: number}} DeskService
  * @typedef {{name: string, position: number}} DeskProvider
@@ -31,8 +31,9 @@
  * @typedef {{label: string, state: "waiting" | "called" | "serving" | "no_show" | "held", queue: number,
  *   provider: number | null, point: number | null, rank: number[], priority: Priority, joined: number, since: number,
  *   calls: number, absent_until: number | null, away: number, delay: number, undo: string | null, undo_until: number | null,
- *   name: string | null, party: number, language: string, needs: Need[] | null, moved: boolean, wait_target: number | null,
- *   no_show_from: number | null, expect_from: number | null, expect_until: number | null}} DeskEntry
+ *   name: string | null, name_on_display: boolean | null, born: number | null, party: number, language: string,
+ *   needs: Need[] | null, moved: boolean, wait_target: number | null, no_show_from: number | null,
+ *   expect_from: number | null, expect_until: number | null}} DeskEntry
  * @typedef {{name: string, state: PointState, queues: string[], provider: string | null, unmet_needs: Need[],
  *   gone: Gone | null}} RoomPoint
  * @typedef {RoomPatient & {state: "called" | "serving", since: number, calls: number, undo: string | null,

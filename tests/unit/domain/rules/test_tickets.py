@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from server.domain.commands import AmendVisit, ChangeQueue, ChangeSite, IssueTicket, Leave, RunningLate
-from server.domain.errors import NotAllowed, QueueFull, SiteClosed
+from server.domain.commands import AmendVisit, Call, ChangeQueue, ChangeSite, IssueTicket, Leave, Recall, RunningLate
+from server.domain.errors import InvalidField, NamesNotShown, NotAllowed, NothingChanged, QueueFull, SiteClosed
 from server.domain.events import TicketIssued
 from server.domain.model import Entry, Personal
 from server.domain.ranking import head_start
@@ -80,7 +80,8 @@ def test_issued_ticket_has_all_fields_of_the_command(priority: Any) -> None:
     ("name", "on_display", "shown"),
     [
         (None, True, None),
-        ("Ada", True, "Ada"),
+        ("Ada", True, "A."),
+        ("王小明", True, "○明"),
         ("Ada Lovelace", True, "Ada L."),
         ("Ada King  Lovelace", True, "Ada L."),
         ("Øystein Åse", True, "Øystein Å."),
@@ -193,3 +194,86 @@ def test_amend_visit_corrects_or_removes_name_and_phone() -> None:
     world.do(AmendVisit(entry_id=quiet.id, name="Bo Lindh"))
     assert personal_of(quiet) == ("Bo Lindh", None, None)
     assert facts(world.loaded()) == facts(world.board)
+
+
+def test_display_name_hides_and_returns_with_the_rule_of_the_site() -> None:
+    """The view checks the site's rule at each drawing, also for a patient who was called before the rule changed."""
+    world = whole_clinic()
+    entry = world.ticket(BLOOD, name="Nora Canari", name_on_display=True)
+    world.do(Call(entry_id=entry.id, point_id=ONE))
+
+    def shown() -> str | None:
+        name: str | None = draw(DisplayView(), world.board)[f"entry:{entry.id}"]["name"]
+        return name
+
+    assert shown() == "Nora C."
+    changed = world.do(ChangeSite(site_id=SITE_ID, names_on_display=False))
+    assert shown() is None
+    assert "Nora" not in str(draw(DisplayView(), world.board))
+    world.do(Recall(entry_id=entry.id))
+    assert shown() is None
+    world.do(ChangeSite(site_id=SITE_ID, names_on_display=True))
+    assert shown() == "Nora C."
+    assert len(changed) == 1
+
+
+def test_consent_is_withdrawn_and_given_by_amend_visit() -> None:
+    """A withdrawal deletes the short name. A later consent makes it from the sealed name."""
+    world = whole_clinic()
+    entry = world.ticket(BLOOD, name="Nora Canari", name_on_display=True)
+    world.do(Call(entry_id=entry.id, point_id=ONE))
+
+    def shown() -> tuple[str | None, str | None, str | None]:
+        visit = world.board.visits[entry.visit_id]
+        return draw(DisplayView(), world.board)[f"entry:{entry.id}"]["name"], visit.display_name, open_sealed(visit).name
+
+    world.do(AmendVisit(entry_id=entry.id, name_on_display=False))
+    assert shown() == (None, None, "Nora Canari")
+    world.do(AmendVisit(entry_id=entry.id, name="Nora Canary"))
+    assert shown() == (None, None, "Nora Canary"), "a correction gives no consent"
+    world.do(AmendVisit(entry_id=entry.id, name_on_display=True))
+    assert shown() == ("Nora C.", "Nora C.", "Nora Canary")
+    with pytest.raises(NothingChanged):
+        world.do(AmendVisit(entry_id=entry.id, name_on_display=True))
+    world.do(AmendVisit(entry_id=entry.id, language="hu"))
+    assert shown() == ("N. C.", "N. C.", "Nora Canary"), "Hungarian names begin with the family name"
+    world.do(ChangeSite(site_id=SITE_ID, names_on_display=False))
+    world.do(AmendVisit(entry_id=entry.id, name_on_display=False))
+    with pytest.raises(NamesNotShown):
+        world.do(AmendVisit(entry_id=entry.id, name_on_display=True))
+    world.do(ChangeSite(site_id=SITE_ID, names_on_display=True))
+    assert shown() == (None, None, "Nora Canary")
+    assert facts(world.loaded()) == facts(world.board)
+
+
+@pytest.mark.parametrize(
+    ("born", "problem"),
+    [("2024-03-30", "future"), ("2099-01-01", "future"), ("1893-12-31", "130 years"), ("1900-01-01", "")],
+)
+def test_impossible_dates_of_birth_are_refused(born: str, problem: str) -> None:
+    world = whole_clinic()
+    entry = world.ticket(BLOOD, date_of_birth="1985-12-10")
+    for command in (IssueTicket(queue_id=BLOOD, date_of_birth=born), AmendVisit(entry_id=entry.id, date_of_birth=born)):
+        if not problem:
+            assert decide(world.board, command, START, open_sealed=open_sealed)
+            continue
+        with pytest.raises(InvalidField, match=problem) as refused:
+            decide(world.board, command, START, open_sealed=open_sealed)
+        assert refused.value.details["field"] == "date_of_birth"
+
+
+def test_today_is_the_day_of_the_site() -> None:
+    """At eleven at night in UTC it is tomorrow in Berlin."""
+    world, command = whole_clinic(), IssueTicket(queue_id=BLOOD, date_of_birth="2024-03-30", overrule=True)
+    with pytest.raises(InvalidField):
+        decide(world.board, command, START + 14 * HOUR)
+    assert decide(world.board, command, START + 16 * HOUR)
+
+
+def test_amend_visit_corrects_and_removes_the_date_of_birth() -> None:
+    world = whole_clinic()
+    entry = world.ticket(BLOOD, name="Nora Canari", date_of_birth="1985-12-10")
+    for told, known, year in (("1958-12-10", "1958-12-10", 1958), ("", None, None)):
+        world.do(AmendVisit(entry_id=entry.id, date_of_birth=told))
+        assert open_sealed(world.board.visits[entry.visit_id]).date_of_birth == known
+        assert draw(DeskView(open_sealed), world.board)[f"entry:{entry.id}"]["born"] == year
