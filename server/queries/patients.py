@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Select, and_, select, union
 
 from server.domain.errors import InvalidField
 from server.domain.model import Personal, Visit
+from server.domain.model.folding import words
 from server.queries import keyset
 from server.queries.keyset import Key, Page
 from server.queries.reader import Reader
@@ -30,7 +31,7 @@ def check_sought(told: Personal) -> None:
     """Raise `InvalidField` unless a name, a phone number or a date of birth is there to search for."""
     if told == Personal():
         raise InvalidField(field="name", problem="a name, a phone number or a date of birth is needed")
-    if told.name is not None and not found_by.words(told.name):
+    if told.name is not None and not words(told.name):
         raise InvalidField(field="name", problem="letters or digits")
     if told.phone is not None and len(found_by.phone_digits(told.phone)) < LEAST_OF_PHONE:
         raise InvalidField(field="phone", problem=f"at least {LEAST_OF_PHONE} digits")

@@ -5,6 +5,7 @@ A hash is bound to its site and its kind. The hashes of two clinics do not revea
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert
 
 from server.domain.model import Personal, Site
+from server.domain.model.folding import whole, words
 from server.store.tables import visit_search
 from server.vault import Vault
 
@@ -19,34 +21,21 @@ SearchRow = dict[str, Any]
 _REMEMBER = insert(visit_search)
 SearchKey = tuple[str, str]  # the kind (``name``), and the keyed hash
 PHONE_DIGITS = 8
-# Marks inside a word that are no letters, and letters that do not decompose into a plain letter and a mark.
-_INSIDE = dict.fromkeys(map(ord, "'`.\u00b4\u2018\u2019\u02bc\u200c\u200d"))
-_PLAIN = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "\u0131": "i"})
-
-
-def words(name: str) -> list[str]:
-    """Return the words of a name for comparison: without case, accents or punctuation, each once, in order.
-
-    A hyphen separates words, an apostrophe does not.
-    """
-    decomposed = unicodedata.normalize("NFKD", name.casefold().translate(_INSIDE))
-    bare = "".join(each for each in decomposed if not unicodedata.combining(each)).casefold().translate(_PLAIN)
-    kept = (each if each.isalnum() or unicodedata.category(each).startswith("M") else " " for each in bare)
-    return list(dict.fromkeys("".join(kept).split()))
-
-
-def whole(name: str) -> str:
-    """Return a whole name for comparison: its words without the separators."""
-    return "".join(words(name))
+_EXTENSION = re.compile(r"(?<=\d)[\s)]*(?:[;#,]|[^\W\d_])")  # "ext 3", "x3", ";ext=3": a letter or a mark behind a digit
+# Of the folding that made the hashes of earlier versions.
+_EARLIER_INSIDE = dict.fromkeys(map(ord, "'`.\u00b4\u2018\u2019\u02bc\u200c\u200d"))
+_EARLIER_PLAIN = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "\u0131": "i"})
 
 
 def phone_digits(phone: str) -> str:
     """Return a phone number for comparison: its last eight digits.
 
     People write the same number with its country (+49 30 901820, 0049...) and without (030 901820). The digits before the
-    last eight distinguish these forms, and hardly ever two patients of a clinic.
+    last eight distinguish these forms, and hardly ever two patients of a clinic. An extension does not count.
     """
-    return "".join(each for each in phone if each.isascii() and each.isdigit())[-PHONE_DIGITS:]
+    written = unicodedata.normalize("NFKC", phone)
+    number = _EXTENSION.split(written, maxsplit=1)[0]
+    return "".join(str(unicodedata.decimal(each)) for each in number if each.isdecimal())[-PHONE_DIGITS:]
 
 
 def keyed(vault: Vault, site_id: int, kind: str, text: str) -> str:
@@ -74,14 +63,24 @@ def rows(vault: Vault, site: Site, visit_id: int, personal: Personal) -> list[Se
 def sought(vault: Vault, site_id: int, told: Personal) -> list[list[SearchKey]]:
     """Return the lists of keys to search with: a visit matches if it has all keys of one list.
 
-    A name matches by all its words in any order, or as a whole, with or without separators.
+    A name matches by all its words in any order, or as a whole, with or without separators. Hashes of earlier versions match
+    too.
     """
     beside = [("phone", phone_digits(told.phone or "")), ("date_of_birth", told.date_of_birth or "")]
-    named = words(told.name or "")
-    ways = [[("name", word) for word in named]]
-    if len(named) > 1:
-        ways.append([("name", whole(told.name or ""))])
+    ways: list[list[tuple[str, str]]] = []
+    for named in (words(told.name or ""), _earlier_words(told.name or "")):
+        for way in ([("name", word) for word in named], [("name", "".join(named))] if named else []):
+            if way not in ways:
+                ways.append(way)
     return [[(kind, keyed(vault, site_id, kind, text)) for kind, text in [*way, *beside] if text] for way in ways]
+
+
+def _earlier_words(name: str) -> list[str]:
+    """Return the words of a name as earlier versions folded them. Their hashes stay until retention deletes them."""
+    decomposed = unicodedata.normalize("NFKD", name.casefold().translate(_EARLIER_INSIDE))
+    bare = "".join(each for each in decomposed if not unicodedata.combining(each)).casefold().translate(_EARLIER_PLAIN)
+    kept = (each if each.isalnum() or unicodedata.category(each).startswith("M") else " " for each in bare)
+    return list(dict.fromkeys("".join(kept).split()))
 
 
 def forget(connection: Connection, visit_ids: Sequence[int]) -> None:

@@ -2,80 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import re
-import unicodedata
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from server.domain.model import Personal
 from server.store import patients
-from server.store.patients import phone_digits, rows, whole, words
+from server.store.patients import phone_digits, rows, sought
 from server.vault import Vault
-from tests.support.extent import examples
 from tests.support.worlds import a_site
 
 VAULT = Vault([b"k" * 32], "secret")
-
-SAME_WORDS = [
-    ("Zoë Ångström", "zoe angstrom"),
-    ("ZOË ÅNGSTRÖM", "Zoe\u0308 A\u030angstro\u0308m"),  # composed and decomposed
-    ("Straße", "STRASSE"),
-    ("Sean O'Neill", "sean oneill"),
-    ("O\u2019Neill", "O\u00b4Neill"),
-    ("Anne-Marie", "anne marie"),
-    ("  Ada   Lovelace ", "Ada,Lovelace"),
-    ("J. R. Smith", "j r smith"),
-    ("Łukasz Sørensen", "lukasz sorensen"),
-    ("I\u015f\u0131k", "isik"),
-    ("İpek", "ipek"),
-    ("Ἀθηνᾶ", "ΑΘΗΝΑ"),
-    ("\uff21da", "Ada"),
-]
-
-
-@pytest.mark.parametrize(("one", "other"), SAME_WORDS)
-def test_names_that_are_the_same(one: str, other: str) -> None:
-    assert words(one) == words(other) != []
+CASES = json.loads((Path(__file__).resolve().parents[2] / "support" / "search_cases.json").read_text())
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("Anne-Marie", "Annemarie"), ("O Neill", "O'Neill"), ("Van der Berg", "Vanderberg")]
-)
-def test_names_that_are_the_same_as_a_whole(one: str, other: str) -> None:
-    assert words(one) != words(other)
-    assert whole(one) == whole(other)
-
-
-@pytest.mark.parametrize(("one", "other"), [("Ada", "Adam"), ("Ann Lee", "Anna Lee"), ("किरण", "करण"), ("王小明", "王小红")])
-def test_names_that_are_not(one: str, other: str) -> None:
-    assert words(one) != words(other)
-
-
-def test_a_vowel_sign_parts_no_word() -> None:
-    assert len(words("किरण")) == 1
-
-
-@pytest.mark.parametrize("nothing", ["", " ", "'", "-", "...", "\u200d"])
-def test_of_nothing_there_are_no_words(nothing: str) -> None:
-    assert words(nothing) == []
-    assert whole(nothing) == ""
-
-
-@examples(200)
-@given(st.text(max_size=40))
-def test_words_are_their_own_words(name: str) -> None:
-    """However it is written, upper or lower, composed or not; and a word of a word is itself."""
-    found = words(name)
-    assert words(" ".join(found)) == found
-    assert words(unicodedata.normalize("NFD", name)) == found == words(unicodedata.normalize("NFC", name))
-    assert all(word and not re.search(r"\s", word) for word in found)
-
-
-@pytest.mark.parametrize(
-    "written", ["+49 30 901820", "004930901820", "030 901820", "030/901820".replace("/", "-"), "(030) 90 18 20"]
+    "written",
+    [
+        *("+49 30 901820", "004930901820", "030 901820", "030/901820", "(030) 90 18 20", "+4930901820;ext=3"),
+        *(
+            "030 901820 ext 3",
+            "030.901820 x3",
+            "030 901820 #3",
+            "030\u00a0901820",
+            "\u0660\u0663\u0660 \u0669\u0660\u0661\u0668\u0662\u0660",
+        ),
+    ],
 )
 def test_phones_that_are_the_same(written: str) -> None:
     assert phone_digits(written) == "30901820"
@@ -108,3 +64,25 @@ def test_hashes_are_keyed_and_bound() -> None:
     assert len({patients.keyed(VAULT, 7, kind, "1") for kind in ("name", "phone", "date_of_birth")}) == 3
     assert patients.keyed(Vault([b"k" * 32], "another"), 7, "name", "ada") != patients.keyed(VAULT, 7, "name", "ada")
     assert all(re.fullmatch("[0-9a-f]{64}", digest) for _, digest in found_by(ada))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: ascii(f"{case['name']} {case['typed']}"))
+def test_search_finds_a_name_however_it_is_typed(case: dict[str, Any]) -> None:
+    """The pages have the same cases in tests/web/folding.test.mjs."""
+    kept = found_by(Personal(name=case["name"]))
+    ways = sought(VAULT, 7, Personal(name=case["typed"]))
+    assert any(set(way) <= kept for way in ways) is case["found"]
+
+
+@pytest.mark.parametrize(
+    ("name", "hashed"),
+    [
+        ("\u0623\u062d\u0645\u062f", "\u0627\u062d\u0645\u062f"),
+        ("Ada", "ada"),
+        ("\u0641\u0627\u0637\u0645\u0629", "\u0641\u0627\u0637\u0645\u0629"),
+        ("\u092a\u094d\u0930\u093f\u092f\u093e", "\u092a\u0930\u093f\u092f\u093e"),
+    ],
+)
+def test_hashes_of_earlier_versions_are_found(name: str, hashed: str) -> None:
+    earlier = ("name", patients.keyed(VAULT, 7, "name", hashed))
+    assert [earlier] in sought(VAULT, 7, Personal(name=name))

@@ -1,6 +1,7 @@
 /** The desk, made from its cells: queues with their entries in order, and points with their guests. Pure functions. */
 
 import { minutesBetween } from "../desk/entry-texts.js";
+import { wordsOf } from "../desk/folding.js";
 import { allOf, byPosition, byRank } from "../live/cells.js";
 
 /**
@@ -144,23 +145,23 @@ export function displayTrouble({ paired, connected, lag, muted }) {
 }
 
 /**
- * Return the ids of the entries whose ticket or name contains every word, in any order. Case and accents do not count.
+ * Return the ids of the entries whose ticket or name contains every word, in any order, or all of them without separators.
+ * Case, accents and apostrophes do not count.
  *
  * @param {Iterable<Entry>} entries
  * @param {string} wanted
  * @returns {Set<number>}
  */
 export function entriesMatching(entries, wanted) {
-  const words = plain(wanted).split(/\s+/).filter(Boolean);
+  const words = wordsOf(wanted);
+  const whole = words.join("");
   const matching = [...entries].filter(({ label, name }) => {
-    const text = plain(`${label} ${name ?? ""}`);
-    return words.every((word) => text.includes(word));
+    const own = wordsOf(`${label} ${name ?? ""}`);
+    const text = own.join(" ");
+    return words.every((word) => text.includes(word)) || own.join("").includes(whole);
   });
   return new Set(matching.map(({ id }) => id));
 }
-
-/** @param {string} text */
-const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
 
 /**
  * Return the whole minutes that an entry has waited, until now or until it was served.
