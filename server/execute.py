@@ -20,8 +20,8 @@ from server.domain.board import Board, Changes, apply
 from server.domain.commands import AddDisplay, AddKiosk, AmendVisit, ChangeSite, Command, IssueTicket, RenewToken, Tick
 from server.domain.errors import CommandIdReused, InvalidField, Unavailable
 from server.domain.events import Event, Recorded, ServiceAdded, ServiceChanged, TicketIssued, VisitAmended, shown
-from server.domain.model import Site
-from server.domain.rules import decide, overdue
+from server.domain.model import Site, Visit
+from server.domain.rules import Patients, decide, overdue
 from server.store import answers, boards, event_log, patients, sites
 from server.store.database import Conflict, Database, Transaction
 from server.vault import Vault, new_token
@@ -103,7 +103,9 @@ class Executor:
                 apply(board, recorded[-1], Changes())
 
         happen(overdue(board, now), "clock")
-        happen(decide(board, command, now, "", may, self._vault.open_personal), actor)
+        happen(
+            decide(board, command, now, "", may, Patients(self._vault.open_personal, lambda _: board.visits.values())), actor
+        )
         return _answer(board, recorded, None) | {"preview": True}
 
     async def _attempt(
@@ -161,7 +163,12 @@ class Executor:
         if now >= site.next_tick_at and not isinstance(command, Tick) and (due := overdue(board, now)):
             happen(due, "clock")
         token_hash = self._vault.keyed_hash(token) if token else ""
-        happen(decide(board, command, now, token_hash, may, self._vault.open_personal), actor)
+
+        def namesakes(name: str) -> list[Visit]:
+            ids = patients.of_name(connection, self._vault, board.site, name)
+            return [board.visits[visit_id] for visit_id in ids if visit_id in board.visits]
+
+        happen(decide(board, command, now, token_hash, may, Patients(self._vault.open_personal, namesakes)), actor)
         body = _answer(board, recorded, token)
         rows = event_log.chained(site_id, chain, command_id, recorded)
         boards.save(connection, site, board, changes, actor, rows[-1]["hash"])

@@ -193,6 +193,10 @@ class QueueFull(Refused):
     """The queue {queue_name} is full: {capacity} patients are already waiting."""
 
 
+class AlreadyQueued(Refused):
+    """{label} looks like a ticket of the same patient and is {state} in {queue_name}. Confirm to issue a second ticket."""
+
+
 class NamesNotShown(Refused):
     """The displays of {site_name} show no names. Allow names in the rules of the site first."""
 

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from server.domain.model import Personal, Site
 from server.domain.model.folding import whole, words
@@ -19,6 +19,16 @@ from server.vault import Vault
 
 SearchRow = dict[str, Any]
 _REMEMBER = insert(visit_search)
+_OF_NAME = (
+    select(visit_search.c.visit_id)
+    .where(
+        visit_search.c.site_id == bindparam("site_id"),
+        visit_search.c.kind == "name",
+        visit_search.c.hash == bindparam("hash"),
+    )
+    .order_by(visit_search.c.visit_id.desc())
+    .limit(200)
+)
 SearchKey = tuple[str, str]  # the kind (``name``), and the keyed hash
 PHONE_DIGITS = 8
 _EXTENSION = re.compile(r"(?<=\d)[\s)]*(?:[;#,]|[^\W\d_])")  # "ext 3", "x3", ";ext=3": a letter or a mark behind a digit
@@ -81,6 +91,13 @@ def _earlier_words(name: str) -> list[str]:
     bare = "".join(each for each in decomposed if not unicodedata.combining(each)).casefold().translate(_EARLIER_PLAIN)
     kept = (each if each.isalnum() or unicodedata.category(each).startswith("M") else " " for each in bare)
     return list(dict.fromkeys("".join(kept).split()))
+
+
+def of_name(connection: Connection, vault: Vault, site: Site, name: str) -> list[int]:
+    """Return the newest visits of a site whose patient may have this name, by id: their names share its longest word."""
+    longest = max(words(name), key=len, default="")
+    found = connection.execute(_OF_NAME, {"site_id": site.id, "hash": keyed(vault, site.id, "name", longest)})
+    return [row.visit_id for row in found]
 
 
 def forget(connection: Connection, visit_ids: Sequence[int]) -> None:

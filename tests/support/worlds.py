@@ -85,7 +85,7 @@ from server.domain.model import (
 )
 from server.domain.model.ids import IDS_PER_SITE
 from server.domain.model.tickets import next_turn
-from server.domain.rules import decide, overdue
+from server.domain.rules import Patients, decide, overdue
 from server.domain.views import Cell, DeskView, DisplayView, PointView, TicketView, View, draw
 
 SITE_ID = 7
@@ -213,7 +213,15 @@ class World:
             if self.now >= self.board.site.next_tick_at and not isinstance(command, Tick):
                 self._happen(overdue(self.board, self.now), "clock", changes)
             self._happen(
-                decide(self.board, command, self.now, f"hash-{len(self.log)}", open_sealed=open_sealed), actor, changes
+                decide(
+                    self.board,
+                    command,
+                    self.now,
+                    f"hash-{len(self.log)}",
+                    patients=Patients(open_sealed, lambda _: self.board.visits.values()),
+                ),
+                actor,
+                changes,
             )
         finally:
             self._save(changes)

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import {
   allowedSteps, deskOf, displayTrouble, entriesMatching, entryAboveDrop, guestOf, neighboursOf, possibleActions, waitLevel, waitedMinutes,
 } from "../../web/js/reception/desk.js";
+import { namesakeMarks, sharedNames } from "../../web/js/desk/entry-texts.js";
 import { byRank } from "../../web/js/live/cells.js";
 
 const entry = (label, state, rank, more = {}) => ({
@@ -135,4 +136,17 @@ test("a wait counts whole minutes, until the patient is served", () => {
   assert.equal(waitedMinutes(entry("A001", "waiting", [], { joined: 0 }), 2.9 * minute), 2);
   assert.equal(waitedMinutes(entry("A001", "serving", [], { joined: 0, since: 5 * minute }), 60 * minute), 5);
   assert.equal(waitedMinutes(entry("A001", "waiting", [], { joined: minute }), 0), 0, "a clock that is slow");
+});
+
+test("patients of one name are marked with the year of birth, however the name is written", () => {
+  const garcia = { name: "García, Maria", born: 1951 };
+  const other = { name: "maria garcia", born: null };
+  const single = { name: "Ada Lovelace", born: 1985 };
+  const shared = sharedNames([garcia, single, other, { name: null }, { name: null }]);
+  const marks = (patient, year) => namesakeMarks(patient, shared, year).map(({ kind }) => kind);
+  assert.deepEqual(marks(garcia), ["namesake", "born"]);
+  assert.deepEqual(marks(other), ["namesake"]);
+  assert.deepEqual(marks(single), []);
+  assert.deepEqual(marks(single, { always: true }), ["born"]);
+  assert.deepEqual(marks({ name: null, born: null }), []);
 });

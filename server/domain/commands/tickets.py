@@ -16,6 +16,7 @@ class IssueTicket(OnQueue):
     """Issue the next ticket of a queue to a visitor. The answer contains the ticket's token.
 
     With ``name_on_display``, the patient agrees that displays show the short name. A site that shows no names keeps none.
+    With ``second_ticket``, the ticket is issued although a patient with the same data already has an open one.
     With ``overrule``, the ticket is issued although the site is closed or the queue is full.
     """
 
@@ -32,13 +33,15 @@ class IssueTicket(OnQueue):
     notes: str | None = field(default=None, metadata={"min_length": 1, "max_length": 500})
     name_on_display: bool = False
     overrule: bool = False
+    second_ticket: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AmendVisit(OnEntry):
     """Correct the data of a patient's visit. Omitted fields stay; an empty name, phone or date of birth removes it.
 
-    ``name_on_display`` says whether the patient now agrees that displays show the short name.
+    ``name_on_display`` says whether the patient now agrees that displays show the short name. With
+    ``second_ticket``, the data may become the same as that of another patient with an open ticket.
     """
 
     entry_id: int
@@ -49,3 +52,4 @@ class AmendVisit(OnEntry):
     needs: tuple[Need, ...] | None = field(default=None, metadata=NEEDS)
     date_of_birth: str | None = field(default=None, metadata={"pattern": f"^({_DAY})?$"})
     name_on_display: bool | None = None
+    second_ticket: bool = False

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
+from server.domain.model.folding import words
+
 Priority = Literal["standard", "assisted", "urgent", "emergency"]
 Need = Literal["fetch_in_person", "interpreter", "step_free", "chaperone"]
 
@@ -47,6 +49,17 @@ class Personal:
     def born(self) -> int | None:
         """The year of birth, if it is known."""
         return int(self.date_of_birth[:4]) if self.date_of_birth else None
+
+    def is_probably(self, other: Personal) -> bool:
+        """Return whether both are probably one person: the same name, and the same date of birth or else the same phone.
+
+        Two different dates of birth are two people: a parent and a child can share name and phone.
+        """
+        if not (self.name and other.name) or sorted(words(self.name)) != sorted(words(other.name)):
+            return False
+        if self.date_of_birth and other.date_of_birth:
+            return self.date_of_birth == other.date_of_birth
+        return self.phone is not None and self.phone == other.phone
 
     def corrected(self, correction: Personal) -> Personal:
         """Return this data with the fields of ``correction``. None keeps a field, an empty text removes it."""

@@ -5,5 +5,6 @@ A command that the present state does not allow raises one of the errors of the 
 
 from server.domain.rules.day import overdue, turn_of_day
 from server.domain.rules.decisions import decide
+from server.domain.rules.tickets import Patients
 
-__all__ = ["decide", "overdue", "turn_of_day"]
+__all__ = ["Patients", "decide", "overdue", "turn_of_day"]

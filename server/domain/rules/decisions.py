@@ -44,7 +44,6 @@ from server.domain.commands import (
     Undo,
 )
 from server.domain.events import Event, MessageBroadcast
-from server.domain.model import Personal, Visit
 from server.domain.rules import calls, day, devices, leaving, queues_and_points, reordering, tickets, transfers, undo
 from server.domain.rules.site_configuration import configure_site
 
@@ -55,22 +54,22 @@ def decide(
     now: int,
     token_hash: str = "",
     may: Callable[[str], bool] = lambda _: True,
-    open_sealed: Callable[[Visit], Personal] = lambda _: Personal(),
+    patients: tickets.Patients = tickets.NOBODY,
 ) -> list[Event]:
     """Return the events of ``command`` on ``board`` at ``now`` (microseconds). The board stays as it is.
 
     ``token_hash`` is the keyed hash of a new token, for the commands that issue one. ``may`` returns whether the caller may
-    send a command of this name: an undo needs the right to the step that it undoes. ``open_sealed`` opens the personal
-    data of a visit. Raises `NotFound`, `Refused` or `NotAllowed` by name if the board does not allow the command, and
+    send a command of this name: an undo needs the right to the step that it undoes. ``patients`` gives the personal
+    data of visits. Raises `NotFound`, `Refused` or `NotAllowed` by name if the board does not allow the command, and
     `ValueError` for a command without a rule.
     """
     match command:
         case Tick():
             return day.tick(board, now)
         case IssueTicket():
-            return tickets.issue(board, command, now, token_hash, may)
+            return tickets.issue(board, command, now, token_hash, may, patients)
         case AmendVisit():
-            return tickets.amend(board, command, now, open_sealed)
+            return tickets.amend(board, command, now, patients)
         case CallNext():
             return calls.call_next(board, command)
         case Call():

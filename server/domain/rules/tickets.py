@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from server.domain import ranking
 from server.domain.board import Board
 from server.domain.commands import AmendVisit, IssueTicket
-from server.domain.errors import EntryNotOpen, InvalidField, NamesNotShown, NotAllowed, QueueFull, QueueIsPaused, SiteClosed
+from server.domain.errors import (
+    AlreadyQueued,
+    EntryNotOpen,
+    InvalidField,
+    NamesNotShown,
+    NotAllowed,
+    QueueFull,
+    QueueIsPaused,
+    SiteClosed,
+)
 from server.domain.events import Event, TicketIssued, VisitAmended
 from server.domain.model import OPEN_STATES, Personal, Queue, Visit, hours, tickets
 from server.domain.model.short_names import short_name
@@ -16,10 +26,26 @@ from server.domain.rules import quoting
 from server.domain.rules.lookups import each_once, find_entry, find_queue, named_provider, new_ids, refuse_unchanged
 
 OLDEST_YEARS = 130
-OpenSealed = Callable[[Visit], Personal]
 
 
-def issue(board: Board, command: IssueTicket, now: int, token_hash: str, may: Callable[[str], bool]) -> list[Event]:
+@dataclass(frozen=True, slots=True)
+class Patients:
+    """The personal data that rules may ask for.
+
+    ``open_sealed`` returns the data of a visit. ``namesakes`` returns today's visits that may have the name, and perhaps
+    others.
+    """
+
+    open_sealed: Callable[[Visit], Personal]
+    namesakes: Callable[[str], Iterable[Visit]]
+
+
+NOBODY = Patients(lambda _: Personal(), lambda _: ())
+
+
+def issue(
+    board: Board, command: IssueTicket, now: int, token_hash: str, may: Callable[[str], bool], patients: Patients
+) -> list[Event]:
     queue, rules = find_queue(board, command.queue_id), board.site.rules
     if queue.paused:
         raise QueueIsPaused(queue_id=queue.id, queue_name=queue.name)
@@ -31,6 +57,16 @@ def issue(board: Board, command: IssueTicket, now: int, token_hash: str, may: Ca
     elif not may("overrule-limits"):
         raise NotAllowed(action="overrule-limits")
     _refuse_impossible_birth(board, command.date_of_birth, now)
+    personal = Personal(
+        name=command.name,
+        phone=command.phone,
+        email=command.email,
+        date_of_birth=command.date_of_birth,
+        notes=command.notes,
+    )
+    # The refusal names another ticket: only callers who may read personal data get it.
+    if not command.second_ticket and may("read-personal"):
+        _refuse_second_ticket(board, personal, None, patients)
     provider_id = named_provider(board, command.provider_id)
     number = _next_number(board, queue.prefix)
     ids = new_ids(board)
@@ -60,13 +96,7 @@ def issue(board: Board, command: IssueTicket, now: int, token_hash: str, may: Ca
             expect_until=quote.expect_until,
             estimating=quote.estimating,
             token_hash=token_hash,
-            personal=Personal(
-                name=command.name,
-                phone=command.phone,
-                email=command.email,
-                date_of_birth=command.date_of_birth,
-                notes=command.notes,
-            ),
+            personal=personal,
             needs=needs,
             provider_id=provider_id,
             quoted_ahead=quote.ahead,
@@ -75,7 +105,7 @@ def issue(board: Board, command: IssueTicket, now: int, token_hash: str, may: Ca
     ]
 
 
-def amend(board: Board, command: AmendVisit, now: int, open_sealed: OpenSealed) -> list[Event]:
+def amend(board: Board, command: AmendVisit, now: int, patients: Patients) -> list[Event]:
     entry = find_entry(board, command.entry_id)
     visit = board.visits[entry.visit_id]
     if entry.state not in OPEN_STATES:
@@ -84,8 +114,10 @@ def amend(board: Board, command: AmendVisit, now: int, open_sealed: OpenSealed) 
     party_size = visit.party_size if command.party_size is None else command.party_size
     language = visit.language if command.language is None else command.language
     needs = visit.needs if command.needs is None else each_once(command.needs)
-    known = open_sealed(visit)
+    known = patients.open_sealed(visit)
     personal = known.corrected(Personal(name=command.name, phone=command.phone, date_of_birth=command.date_of_birth))
+    if personal != known and not command.second_ticket:
+        _refuse_second_ticket(board, personal, visit, patients)
     if command.name_on_display and not board.site.rules.names_on_display:
         raise NamesNotShown(site_name=board.site.name)
     agreed = visit.display_name is not None if command.name_on_display is None else command.name_on_display
@@ -116,6 +148,23 @@ def _refuse_impossible_birth(board: Board, date_of_birth: str | None, now: int) 
         raise InvalidField(field="date_of_birth", problem="a date of birth is not in the future")
     if int(date_of_birth[:4]) < int(today[:4]) - OLDEST_YEARS:
         raise InvalidField(field="date_of_birth", problem=f"a date of birth is at most {OLDEST_YEARS} years ago")
+
+
+def _refuse_second_ticket(board: Board, personal: Personal, own: Visit | None, patients: Patients) -> None:
+    """Raise `AlreadyQueued` if another visit with an open entry probably has the same patient."""
+    if not personal.name or not (personal.phone or personal.date_of_birth):
+        return
+    for visit in patients.namesakes(personal.name):
+        entry = board.latest_entry(visit.id)
+        if entry is None or entry.state not in OPEN_STATES or visit == own:
+            continue
+        if patients.open_sealed(visit).is_probably(personal):
+            raise AlreadyQueued(
+                entry_id=entry.id,
+                label=visit.label,
+                state=entry.state,
+                queue_name=board.queues[entry.queue_id].name,
+            )
 
 
 def _refuse_no_room(board: Board, queue: Queue, now: int) -> None:

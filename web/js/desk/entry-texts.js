@@ -2,10 +2,66 @@
 
 import { formatTime, t } from "../shared/i18n.js";
 
+import { wordsOf } from "./folding.js";
+
 /**
  * @typedef {import("../live/cells.js").Need} Need
  * @typedef {import("../live/cells.js").Gone} Gone
  */
+
+/** Names that were folded before: every paint asks for all of them. @type {Map<string, string>} */
+const foldedNames = new Map();
+const MOST_FOLDED = 5_000;
+
+/**
+ * Return the names that several of the patients have, folded.
+ *
+ * @param {Iterable<{name: string | null}>} patients
+ * @returns {Set<string>}
+ */
+export function sharedNames(patients) {
+  const seen = new Set();
+  const shared = new Set();
+  for (const { name } of patients) {
+    const folded = foldedName(name);
+    if (folded !== "" && seen.has(folded)) shared.add(folded);
+    seen.add(folded);
+  }
+  return shared;
+}
+
+/**
+ * Return a name for comparison: its words in order of the alphabet, so that "Garcia, Maria" is "Maria Garcia".
+ *
+ * @param {string | null} name
+ */
+function foldedName(name) {
+  if (name === null) return "";
+  let folded = foldedNames.get(name);
+  if (folded === undefined) {
+    if (foldedNames.size >= MOST_FOLDED) foldedNames.clear();
+    folded = wordsOf(name).sort().join(" ");
+    foldedNames.set(name, folded);
+  }
+  return folded;
+}
+
+/**
+ * Return the marks that distinguish a patient from another patient of the same name: that the name is shared, and the year
+ * of birth.
+ *
+ * @param {{name: string | null, born: number | null}} patient
+ * @param {Set<string>} shared  see `sharedNames`
+ * @param {{always?: boolean}} [year]  always: the year is also shown for a name that nobody shares
+ * @returns {{kind: string, text: string}[]}
+ */
+export function namesakeMarks({ name, born }, shared, { always = false } = {}) {
+  const isShared = shared.has(foldedName(name));
+  const marks = [];
+  if (isShared) marks.push({ kind: "namesake", text: t("patient.namesake") });
+  if (born !== null && (isShared || always)) marks.push({ kind: "born", text: t("patient.born", { year: String(born) }) });
+  return marks;
+}
 
 /**
  * Return a language's name, in the reader's language.

@@ -44,7 +44,7 @@ export function receptionDialogs(state, actions, keys) {
  * @param {DeskState} state
  * @param {DeskActions} actions
  */
-function entryDialogs({ connection, site }, actions) {
+function entryDialogs({ connection, orders, site }, actions) {
   return {
     move: lazyDialog(async () => {
       const { moveDialog } = await import("./move-dialog.js");
@@ -54,8 +54,9 @@ function entryDialogs({ connection, site }, actions) {
     }, showUnreachable),
     amend: lazyDialog(async () => {
       const { amendDialog } = await import("./amend-dialog.js");
-      return amendDialog(dialog("amend"), ({ id, label }, changed) => {
-        void actions.run("amend-visit", { entry_id: id, ...changed }, { label });
+      return amendDialog(dialog("amend"), async ({ id, label }, changed) => {
+        await orders.send("amend-visit", { entry_id: id, ...changed });
+        showMessage(t("done.amend-visit", { label }), "done");
       });
     }, showUnreachable),
     priority: lazyDialog(async () => {

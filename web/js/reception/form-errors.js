@@ -1,4 +1,10 @@
+import { errorMessage } from "../desk/error-messages.js";
 import { find, setText } from "../shared/dom.js";
+import { hasText, t } from "../shared/i18n.js";
+
+/** The refusals that reception may overrule, with the field that says so. */
+const CONFIRMED_BY = new Map([["site_closed", "overrule"], ["queue_full", "overrule"], ["already_queued", "second_ticket"]]);
+const PHONE_EXAMPLE = "+44 20 7946 0018";
 
 /**
  * Remove all errors from a form.
@@ -23,3 +29,40 @@ export function showError(form, name, text) {
   input.setAttribute("aria-invalid", "true");
   input.focus();
 }
+
+/**
+ * Show the error of a field whose content the browser refuses. Returns whether there is one.
+ *
+ * @param {HTMLFormElement} form
+ */
+export function showInvalid(form) {
+  const invalid = /** @type {HTMLInputElement | null} */ (form.querySelector("input:invalid"));
+  if (invalid !== null) showError(form, invalid.name, t(`issue.error.${invalid.name}`, { example: PHONE_EXAMPLE }));
+  return invalid !== null;
+}
+
+/**
+ * Show a refusal beside its field, or else above the buttons. A refusal that reception may overrule offers that choice.
+ *
+ * @param {HTMLFormElement} form
+ * @param {unknown} error
+ */
+export function showRefusal(form, error) {
+  const { code = "", details } = /** @type {{code?: string, details?: {fields?: {field: string}[], field?: string, example?: string}}} */ (error);
+  const fields = details?.fields?.map(({ field }) => field) ?? [details?.field ?? ""];
+  const named = fields.find((field) => hasText(`issue.error.${field}`));
+  if (named) showError(form, named, t(`issue.error.${named}`, { example: details?.example ?? PHONE_EXAMPLE }));
+  else setText(find('[data-error="form"]', form), errorMessage(error));
+  const choice = CONFIRMED_BY.get(code);
+  if (choice === undefined) return;
+  const box = find(`[name=${choice}]`, form);
+  /** @type {HTMLElement} */ (box.closest("label")).hidden = false;
+  box.focus();
+}
+
+/**
+ * Return the phone number that a form has, without the invisible marks of a copied one.
+ *
+ * @param {string} text
+ */
+export const phoneIn = (text) => text.replace(/\p{Cf}/gu, "").trim();

@@ -1,18 +1,14 @@
 import { chooseByDigit } from "../components/choose-by-digit.js";
 import { queueChip } from "../components/queue-chip.js";
-import { errorMessage } from "../desk/error-messages.js";
 import { element, find, setText } from "../shared/dom.js";
-import { hasText, t } from "../shared/i18n.js";
-import { clearErrors, showError as showFieldError } from "./form-errors.js";
+import { t } from "../shared/i18n.js";
+import { clearErrors, phoneIn, showInvalid, showRefusal } from "./form-errors.js";
 import { offerLanguages } from "./language-options.js";
 
 /**
  * @typedef {import("./desk.js").Desk} Desk
  * @typedef {import("../shared/commands.js").Answer} Answer
  */
-
-/** The refusals that reception may overrule. */
-const OVERRULABLE = new Set(["site_closed", "queue_full"]);
 
 /**
  * The dialog that issues a ticket: a form, and then the ticket in large. Only the queue is required.
@@ -60,9 +56,7 @@ export function issueDialog(dialog, issue, print) {
     event.preventDefault();
     if (submit.getAttribute("aria-busy") === "true") return;
     clearErrors(form);
-    const invalid = /** @type {HTMLInputElement | null} */ (form.querySelector("input:invalid"));
-    if (invalid) showFieldError(form, invalid.name, t(`issue.error.${invalid.name}`));
-    else void send();
+    if (!showInvalid(form)) void send();
   });
   chooseByDigit(dialog, (index) => (form.hidden ? null : (queueInputs(form)[index] ?? null)));
   for (const each of dialog.querySelectorAll("[data-close]")) each.addEventListener("click", () => dialog.close());
@@ -86,7 +80,7 @@ function resetForm(form, { queues, providers, site }, lastQueue) {
   find("[name=provider_id]", form).replaceChildren(anyone, ...options);
   find("[data-provider-field]", form).hidden = providers.length === 0;
   find("[data-consent]", form).hidden = !site?.names_on_display;
-  find("[data-overrule]", form).hidden = true;
+  for (const each of ["[data-overrule]", "[data-second-ticket]"]) find(each, form).hidden = true;
   clearErrors(form);
 }
 
@@ -118,8 +112,8 @@ function bodyOf(form) {
   const values = new FormData(form);
   /** @type {Record<string, unknown>} */
   const body = { queue_id: Number(values.get("queue_id") ?? NaN), priority: values.get("priority") };
-  for (const name of ["name", "phone"]) {
-    const value = String(values.get(name)).trim();
+  for (const name of ["name", "phone", "date_of_birth"]) {
+    const value = name === "phone" ? phoneIn(String(values.get(name))) : String(values.get(name)).trim();
     if (value) body[name] = value;
   }
   body.language = values.get("language");
@@ -127,25 +121,8 @@ function bodyOf(form) {
   body.needs = values.getAll("needs");
   if (values.get("provider_id")) body.provider_id = Number(values.get("provider_id"));
   if (values.has("name_on_display") && body.name) body.name_on_display = true;
-  if (values.has("overrule")) body.overrule = true;
+  for (const name of ["overrule", "second_ticket"]) if (values.has(name)) body[name] = true;
   return body;
-}
-
-/**
- * Show a refusal beside its field, or else above the buttons. A refusal that reception may overrule offers that choice.
- *
- * @param {HTMLFormElement} form
- * @param {unknown} error
- */
-function showRefusal(form, error) {
-  const { code = "", details } = /** @type {{code?: string, details?: {fields?: {field: string}[]}}} */ (error);
-  const named = details?.fields?.find(({ field }) => hasText(`issue.error.${field}`));
-  if (named) showFieldError(form, named.field, t(`issue.error.${named.field}`));
-  else setText(find(`[data-error="form"]`, form), errorMessage(error));
-  if (OVERRULABLE.has(code)) {
-    find("[data-overrule]", form).hidden = false;
-    find("[name=overrule]", form).focus();
-  }
 }
 
 /**

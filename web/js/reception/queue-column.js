@@ -1,5 +1,5 @@
 import { queueChip } from "../components/queue-chip.js";
-import { minutesBetween, nextReason, patientMarks } from "../desk/entry-texts.js";
+import { minutesBetween, namesakeMarks, nextReason, patientMarks, sharedNames } from "../desk/entry-texts.js";
 import { element, find, setText, updateList } from "../shared/dom.js";
 import { formatTime, t } from "../shared/i18n.js";
 import { waitLevel, waitedMinutes } from "./desk.js";
@@ -16,6 +16,7 @@ import { waitLevel, waitedMinutes } from "./desk.js";
  * @property {number | null} chosen     the id of the selected entry
  * @property {Set<number> | null} found  the ids of the entries that match the search; null for all
  * @property {(action: string) => boolean} may  whether the user may do an action
+ * @property {Set<string>} shared  the names that several patients have
  *
  * @typedef {object} Column
  * @property {HTMLElement} name
@@ -52,9 +53,10 @@ const rows = new WeakMap();
  *
  * @param {HTMLElement} parent
  * @param {Desk} desk
- * @param {Look} look
+ * @param {Omit<Look, "shared">} view
  */
-export function showQueues(parent, desk, look) {
+export function showQueues(parent, desk, view) {
+  const look = { ...view, shared: sharedNames(desk.entries.values()) };
   const beside = besideOf(desk, look);
   const drawing = { until: performance.now() + DRAWING_MS, behind: false };
   updateList(parent, desk.queues, ({ id }) => id, makeColumn, (column, queue) => {
@@ -97,12 +99,12 @@ export function showQueues(parent, desk, look) {
  * @param {Look} look
  * @returns {(entry: Entry) => string}
  */
-function besideOf(desk, { point, chosen }) {
+function besideOf(desk, { point, chosen, shared }) {
   const points = new Map(desk.points.map(({ id, name }) => [id, name]));
   const providers = new Map(desk.providers.map(({ id, name }) => [id, name]));
   const next = point?.next;
-  return ({ id, point: at, provider }) =>
-    `${at === null ? "" : points.get(at)}\n${provider === null ? "" : providers.get(provider)}\n${
+  return ({ id, point: at, provider, name, born }) =>
+    `${namesakeMarks({ name, born }, shared).length}${at === null ? "" : points.get(at)}\n${provider === null ? "" : providers.get(provider)}\n${
       next?.entry === id ? `${next.why} ${next.before} ${next.minutes}` : ""
     }\n${id === chosen ? "chosen" : ""}`;
 }
@@ -229,7 +231,7 @@ function showNotes(parent, notes) {
  * @param {Look} look
  * @returns {{kind: string, text: string}[]}
  */
-function notesOf(entry, desk, { now, point }) {
+function notesOf(entry, desk, { now, point, shared }) {
   const { state, absent_until: absent, expect_from: from, expect_until: until } = entry;
   const zone = desk.site?.time_zone;
   const notes = [];
@@ -238,7 +240,7 @@ function notesOf(entry, desk, { now, point }) {
     notes.push({ kind: state, text: t(`desk.${state}`, { point: at, n: minutesBetween(entry.since, now) }) });
   }
   if (point?.next?.entry === entry.id) notes.push({ kind: "next", text: t("desk.next", { why: nextReason(point.next, entry.priority) }) });
-  notes.push(...patientMarks(entry, desk.site?.language));
+  notes.push(...namesakeMarks(entry, shared), ...patientMarks(entry, desk.site?.language));
   if (entry.provider !== null) {
     notes.push({ kind: "provider", text: desk.providers.find(({ id }) => id === entry.provider)?.name ?? "" });
   }

@@ -1,4 +1,4 @@
-import { goneText, minutesBetween, patientMarks, stageText } from "../desk/entry-texts.js";
+import { goneText, minutesBetween, namesakeMarks, patientMarks, sharedNames, stageText } from "../desk/entry-texts.js";
 import { element, find, setText, updateList } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 import { othersOf, primaryOf } from "./room.js";
@@ -17,7 +17,8 @@ import { othersOf, primaryOf } from "./room.js";
  * @param {{undo: Step | null, now: number}} look  `now`: the server's time in milliseconds
  */
 export function showRoom(main, room, { undo, now }) {
-  showGuest(find(".room-guest", main), room, now);
+  const shared = sharedNames([...(room.guest === null ? [] : [room.guest]), ...room.next.first]);
+  showGuest(find(".room-guest", main), room, shared, now);
   showButtons(main, room, undo);
   showRoomUndoSeconds(main, undo, now);
   const { next } = room;
@@ -26,23 +27,24 @@ export function showRoom(main, room, { undo, now }) {
     setText(find(".room-next-ticket", row), patient.label);
     setText(find(".room-next-name", row), patient.name ?? "");
     setText(find(".room-next-waited", row), t("room.waited", { n: minutesBetween(patient.joined, now) }));
-    showMarks(find(".notes", row), patient, room.language);
+    showMarks(find(".notes", row), patient, shared, room.language);
   });
 }
 
 /**
  * @param {HTMLElement} box
  * @param {Room} room
+ * @param {Set<string>} shared  the names that several patients have
  * @param {number} now
  */
-function showGuest(box, { point, guest, language, zone }, now) {
+function showGuest(box, { point, guest, language, zone }, shared, now) {
   const empty = (point !== null && goneText(point, zone)) || t("room.free");
   const free = point === null || point.state === "open" ? empty : t(`point.${point.state}`);
   box.dataset.state = guest?.state ?? "free";
   setText(find(".room-ticket", box), guest?.label ?? "–");
   setText(find(".room-name", box), guest?.name ?? "");
   setText(find(".room-state", box), guest === null ? free : stageText(guest, now));
-  showMarks(find(".room-marks", box), guest, language);
+  showMarks(find(".room-marks", box), guest, shared, language);
   setText(find(".room-queue", box), guest?.queue ?? "");
 }
 
@@ -90,12 +92,13 @@ export function showRoomUndoSeconds(main, undo, now) {
 /**
  * @param {HTMLElement} notes
  * @param {RoomPatient | null} patient
+ * @param {Set<string>} shared
  * @param {string | undefined} language
  */
-function showMarks(notes, patient, language) {
+function showMarks(notes, patient, shared, language) {
   updateList(
     notes,
-    patient === null ? [] : patientMarks(patient, language),
+    patient === null ? [] : [...namesakeMarks(patient, shared, { always: true }), ...patientMarks(patient, language)],
     ({ kind, text }) => `${kind} ${text}`,
     ({ kind, text }) => element("span", { className: `note is-${kind}` }, text),
     () => {},

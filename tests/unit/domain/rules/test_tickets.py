@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from server.domain.commands import AmendVisit, Call, ChangeQueue, ChangeSite, IssueTicket, Leave, Recall, RunningLate
-from server.domain.errors import InvalidField, NamesNotShown, NotAllowed, NothingChanged, QueueFull, SiteClosed
+from server.domain.errors import (
+    AlreadyQueued,
+    InvalidField,
+    NamesNotShown,
+    NotAllowed,
+    NothingChanged,
+    QueueFull,
+    SiteClosed,
+)
 from server.domain.events import TicketIssued
 from server.domain.model import Entry, Personal
 from server.domain.ranking import head_start
-from server.domain.rules import decide
+from server.domain.rules import Patients, decide
 from server.domain.views import DeskView, DisplayView, TicketView, draw
 from tests.support.one_entry import OTHER_QUEUE, QUEUE, board_with
 from tests.support.whole_clinic import BLOOD, ONE, TWO, X_RAY, refusal, whole_clinic
@@ -255,10 +264,10 @@ def test_impossible_dates_of_birth_are_refused(born: str, problem: str) -> None:
     entry = world.ticket(BLOOD, date_of_birth="1985-12-10")
     for command in (IssueTicket(queue_id=BLOOD, date_of_birth=born), AmendVisit(entry_id=entry.id, date_of_birth=born)):
         if not problem:
-            assert decide(world.board, command, START, open_sealed=open_sealed)
+            assert decide(world.board, command, START)
             continue
         with pytest.raises(InvalidField, match=problem) as refused:
-            decide(world.board, command, START, open_sealed=open_sealed)
+            decide(world.board, command, START)
         assert refused.value.details["field"] == "date_of_birth"
 
 
@@ -277,3 +286,58 @@ def test_amend_visit_corrects_and_removes_the_date_of_birth() -> None:
         world.do(AmendVisit(entry_id=entry.id, date_of_birth=told))
         assert open_sealed(world.board.visits[entry.visit_id]).date_of_birth == known
         assert draw(DeskView(open_sealed), world.board)[f"entry:{entry.id}"]["born"] == year
+
+
+ADA: dict[str, Any] = {"name": "Ada Lovelace", "phone": "+4930901820", "date_of_birth": "1985-12-10"}
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        (ADA, True),
+        (ADA | {"name": "LOVELACE, Ada"}, True),
+        (ADA | {"phone": "+4930901821"}, True),
+        (ADA | {"phone": None}, True),
+        (ADA | {"date_of_birth": None}, True),
+        (ADA | {"date_of_birth": "2015-12-10"}, False),
+        (ADA | {"phone": "+4930901821", "date_of_birth": None}, False),
+        (ADA | {"name": "Ida Lovelace"}, False),
+        ({"name": "Ada Lovelace"}, False),
+        ({}, False),
+    ],
+)
+def test_second_ticket_of_a_patient_needs_a_confirmation(other: dict[str, Any], same: bool) -> None:
+    world = whole_clinic()
+    first = world.ticket(BLOOD, **ADA)
+    command = IssueTicket(queue_id=X_RAY, **other)
+    if same:
+        with pytest.raises(AlreadyQueued) as refused:
+            world.do(command)
+        assert (refused.value.details["entry_id"], refused.value.details["label"]) == (first.id, world.label(first))
+    else:
+        world.do(command)
+    world.do(replace(command, second_ticket=True))
+
+
+def test_second_ticket_is_fine_after_the_first_ended() -> None:
+    world = whole_clinic()
+    world.do(Leave(entry_id=world.ticket(BLOOD, **ADA).id))
+    world.ticket(BLOOD, **ADA)
+
+
+def test_caller_without_the_right_to_names_learns_of_no_other_ticket() -> None:
+    """A kiosk issues the second ticket: a refusal would tell a stranger that this person is here."""
+    world = whole_clinic()
+    world.ticket(BLOOD, **ADA)
+    patients = Patients(open_sealed, lambda _: world.board.visits.values())
+    assert decide(world.board, IssueTicket(queue_id=BLOOD, **ADA), START, "hash", lambda _: False, patients)
+
+
+def test_amendment_that_makes_two_tickets_of_one_patient_needs_a_confirmation() -> None:
+    world = whole_clinic()
+    world.ticket(BLOOD, **ADA)
+    other = world.ticket(BLOOD, name="Ada", phone="+4930901820")
+    with pytest.raises(AlreadyQueued):
+        world.do(AmendVisit(entry_id=other.id, name="Ada Lovelace"))
+    world.do(AmendVisit(entry_id=other.id, name="Ada Lovelace", second_ticket=True))
+    world.do(AmendVisit(entry_id=other.id, party_size=2))

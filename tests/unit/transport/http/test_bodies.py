@@ -46,6 +46,7 @@ FULL: dict[str, dict[str, Any]] = {
         "notes": "Comes with her daughter",
         "name_on_display": True,
         "overrule": True,
+        "second_ticket": True,
         "site_id": SITE_ID,
     },
     "call-next": {"point_id": an_id(2), "site_id": SITE_ID},
@@ -80,6 +81,7 @@ FULL: dict[str, dict[str, Any]] = {
         "needs": ["interpreter"],
         "date_of_birth": "1985-12-10",
         "name_on_display": True,
+        "second_ticket": True,
         "site_id": SITE_ID,
     },
     "staff-point": {"point_id": an_id(2), "provider_id": an_id(6), "site_id": SITE_ID},
@@ -165,7 +167,7 @@ OPTIONAL = {
     "issue-ticket": set(FULL["issue-ticket"]) - {"queue_id"},
     "transfer": {"provider_id"},
     "reprioritise": {"reason"},
-    "amend-visit": {"name", "phone", "party_size", "language", "needs", "date_of_birth", "name_on_display"},
+    "amend-visit": {"name", "phone", "party_size", "language", "needs", "date_of_birth", "name_on_display", "second_ticket"},
     "change-site": set(FULL["change-site"]) - {"site_id"},
     "change-service": {"name", "public_name", "position"},
     "change-provider": {"name", "position"},
@@ -193,7 +195,11 @@ NULLABLE = {
 FILLED = {("add-point", "queue_ids"), ("change-point", "queue_ids")}
 # What may be left out and is then something of its own, so that null would say nothing.
 NEVER_NULL = {
-    *(("issue-ticket", field) for field in ("priority", "party_size", "needs", "name_on_display", "overrule")),
+    *(
+        ("issue-ticket", field)
+        for field in ("priority", "party_size", "needs", "name_on_display", "overrule", "second_ticket")
+    ),
+    ("amend-visit", "second_ticket"),
     *(("add-queue", field) for field in ("capacity", "joins_anew")),
     ("add-point", "unmet_needs"),
 }
