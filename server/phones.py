@@ -46,6 +46,14 @@ def read(text: str, site: Site) -> str:
     return phonenumbers.format_number(number, PhoneNumberFormat.E164) + extension
 
 
+def as_stored(text: str, site: Site) -> str:
+    """Return a text as `read` does, or as it is if it is no whole number."""
+    try:
+        return read(text, site)
+    except InvalidField:
+        return text
+
+
 def shown(stored: str, site: Site) -> str:
     """Return a stored number as people of a site write it: a number of their own country without its code."""
     try:

@@ -37,9 +37,13 @@ def check_sought(told: Personal) -> None:
         raise InvalidField(field="phone", problem=f"at least {LEAST_OF_PHONE} digits")
 
 
-async def page(database: Reader, vault: Vault, site_id: int, told: Personal, size: int, after: Key | None) -> Page[Visit]:
-    """Return a page of the visits whose patient has told all of ``told``, newest first. Raises `Unavailable`."""
-    ways = found_by.sought(vault, site_id, told)
+async def page(
+    database: Reader, vault: Vault, site_id: int, told: Sequence[Personal], size: int, after: Key | None
+) -> Page[Visit]:
+    """Return a page of the visits whose patient has told all of one of ``told``, newest first. Raises `Unavailable`."""
+    ways: list[list[SearchKey]] = []
+    for each in told:
+        ways.extend(way for way in found_by.sought(vault, site_id, each) if way not in ways)
     async with database.read() as connection:
         found: dict[int, Visit] = {}
         for way in ways:  # each reads in the order of its key; the database would have to sort an OR of them

@@ -322,7 +322,7 @@ def test_ticket_keeps_all_details(open_desk: OpenDesk, server: Server, seeded: S
         rules = {"site_id": seeded["site_id"], "names_on_display": True}
         assert admin.post("/api/v1/commands/change-site", json=rules).status_code == 200
     desk = open_desk(None)
-    expect(desk.locator("[data-consent]")).to_be_hidden()
+    expect(desk.locator("#issue [data-consent]")).to_be_hidden()
     desk.keyboard.press("i")
     form = desk.locator("#issue form")
     form.locator("[name=name]").fill("Nils Holm")
@@ -596,3 +596,49 @@ def test_desk_with_500_entries_draws_a_change_within_a_frame(browser: Browser, e
     page.close()
     assert len(taken) == 24
     assert statistics.median(taken) < FRAME_MILLISECONDS
+
+
+def test_consent_phone_and_birth_are_amended_and_a_second_ticket_is_confirmed(
+    open_desk: OpenDesk, server: Server, seeded: Seed
+) -> None:
+    with server.client(server.sign_in(seeded, "admin")) as admin:
+        rules = {"site_id": seeded["site_id"], "names_on_display": True, "region": "DE"}
+        admin.post("/api/v1/commands/change-site", json=rules).raise_for_status()
+        ada = {"queue_id": seeded["queue_ids"][0], "name": "Ada O'Connor", "phone": "030/901820", "name_on_display": True}
+        entry = admin.post("/api/v1/commands/issue-ticket", json=ada | {"date_of_birth": "1985-12-10"}).json()["entry"]
+    desk = open_desk(None, allowed=(*REFUSED, "422"))
+    desk.keyboard.press("/")
+    desk.keyboard.type("o\u2019connor")
+    expect(desk.locator(".entry-row:visible")).to_have_count(1)
+    desk.keyboard.press("Escape")
+    desk.keyboard.press("i")
+    issue = desk.locator("#issue form")
+    issue.locator("[name=name]").fill("Ada O\u2019Connor")
+    issue.locator("[name=phone]").fill("12")
+    desk.keyboard.press("Enter")
+    expect(issue.locator('[data-error="phone"]')).to_contain_text("such as 030 123456")
+    issue.locator("[name=phone]").fill("+49 30 901820")
+    desk.keyboard.press("Enter")
+    expect(issue.locator('[data-error="form"]')).to_contain_text(f"{entry['label']} in")
+    expect(issue.locator("[name=second_ticket]")).to_be_focused()
+    issue.locator("[name=second_ticket]").check()
+    desk.keyboard.press("Enter")
+    expect(desk.locator("[data-issued]")).to_be_visible()
+    desk.keyboard.press("Escape")
+    expect(row(desk, entry["label"])).to_contain_text("Same name")
+    expect(row(desk, entry["label"])).to_contain_text("born 1985")
+    row(desk, entry["label"]).click()
+    desk.keyboard.press("e")
+    amend = desk.locator("#amend")
+    expect(amend.locator("[name=phone]")).to_have_value("030 901820")
+    expect(amend.locator("[name=date_of_birth]")).to_have_value("1985-12-10")
+    expect(amend.locator("[name=name_on_display]")).to_be_checked()
+    amend.locator("[name=date_of_birth]").fill("2999-01-01")
+    desk.keyboard.press("Enter")
+    expect(amend.locator('[data-error="date_of_birth"]')).to_contain_text("not in the future")
+    amend.locator("[name=date_of_birth]").fill("1958-12-10")
+    amend.locator("[name=name_on_display]").uncheck()
+    desk.keyboard.press("Enter")
+    expect(row(desk, entry["label"])).to_contain_text("born 1958")
+    desk.keyboard.press("e")
+    expect(amend.locator("[name=name_on_display]")).not_to_be_checked()

@@ -271,7 +271,7 @@ async def past_patients(installation: Installation) -> object:
     vault, site_id = installation.executor._vault, installation.site.id
     for about in ({"name": "Grace Hopper"}, {"phone": "+49 30 901820"}, {"name": "Hopper", "date_of_birth": "1906-12-09"}):
         for after in (None, (2 * site_id * IDS_PER_SITE,)):
-            page = await patients.page(installation.database, vault, site_id, Personal(**about), 50, after)
+            page = await patients.page(installation.database, vault, site_id, [Personal(**about)], 50, after)
     assert page.total == 30
     return page
 

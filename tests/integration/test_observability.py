@@ -19,7 +19,7 @@ from tests.support.processes import end
 from tests.support.screens import sse
 from tests.support.server import Server, environment, seed, serving
 
-CANARIES = ("Wilhelmina Canary", "Wilhelmina", "+49 170 5550123", "5550123")
+CANARIES = ("Wilhelmina Canary", "Wilhelmina", "+491705550123", "5550123")
 
 
 TOKEN = "a token of the monitoring"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,8 @@ def _clinic(url: str, folder: Path) -> Iterator[Clinic]:
     mine, foreign = seed(env, points=1, tickets=0), seed(env, points=1, tickets=0)
     with serving(env, folder) as server:
         clients = {each["role"]: server.client(server.sign_in(mine, each["role"])) for each in mine["staff"]}
+        region = {"site_id": mine["site_id"], "region": "DE"}
+        clients["admin"].post("/api/v1/commands/change-site", json=region).raise_for_status()
         for person in PEOPLE:
             body = {"queue_id": mine["queue_ids"][0], **person}
             clients["receptionist"].post("/api/v1/commands/issue-ticket", json=body).raise_for_status()
@@ -101,7 +104,8 @@ def test_patients_are_found_by_name_phone_and_date_of_birth(clinic: Clinic, quer
 def test_found_visit_has_personal_data_and_label(clinic: Clinic) -> None:
     answer = clinic.clients["admin"].get(f"/api/v1/sites/{clinic.mine['site_id']}/patients", params={"name": "zoe"})
     (visit,) = answer.json()["data"]
-    assert visit["personal"] == {"email": None, **PEOPLE[0]}
+    told = PEOPLE[0] | {"phone": "+4930901820", "phone_shown": "030 901820", "email": None}
+    assert visit["personal"] == told
     assert (visit["label"], site_of(visit["id"])) == ("A001", clinic.mine["site_id"])
     assert answer.headers["cache-control"] == "no-store"
 
@@ -244,3 +248,53 @@ def test_amended_patient_is_found_by_the_new_data(clinic: Clinic) -> None:
     amend(name="")
     assert clinic.found(name="quentin") == []
     assert all("Quentin" not in str(each) for each in clinic.audited())
+
+
+def test_phone_is_stored_as_e164_and_found_however_it_is_written(clinic: Clinic) -> None:
+    desk, queue_id = clinic.clients["receptionist"], clinic.mine["queue_ids"][0]
+    body = {"queue_id": queue_id, "name": "Pia Ruf", "phone": "030\u00a0/\u00a0555.66.77 ext 3"}
+    entry_id = desk.post("/api/v1/commands/issue-ticket", json=body).raise_for_status().json()["entry"]["id"]
+    personal = desk.get(f"/api/v1/entries/{entry_id}").json()["visit"]["personal"]
+    assert (personal["phone"], personal["phone_shown"]) == ("+49305556677;ext=3", "030 5556677 ext. 3")
+    for written in (
+        "+49 30 5556677",
+        "030/5556677",
+        "\u0660\u0663\u0660 \u0665\u0665\u0665\u0666\u0666\u0667\u0667",
+        "5556677 x3",
+    ):
+        assert ("Pia Ruf" in clinic.found(phone=written)) is written.startswith(("+", "0", "\u0660"))
+    for body, field in (({"phone": "12"}, "phone"), ({"date_of_birth": "2099-01-01"}, "date_of_birth")):
+        for command in ("issue-ticket", "amend-visit"):
+            about = {"queue_id": queue_id} if command == "issue-ticket" else {"entry_id": entry_id}
+            refused = desk.post(f"/api/v1/commands/{command}", json=about | body)
+            assert (refused.status_code, refused.json()["error"]["details"]["field"]) == (422, field)
+    assert (
+        clinic.clients["admin"]
+        .post("/api/v1/commands/change-site", json={"site_id": clinic.mine["site_id"], "region": "XX"})
+        .json()["error"]["details"]["field"]
+        == "region"
+    )
+
+
+def test_two_receptionists_issue_one_ticket_for_one_patient(clinic: Clinic) -> None:
+    """The warning names the open ticket. The check is under the site's lock, so one of two wins. A kiosk learns nothing."""
+    desk = clinic.clients["receptionist"]
+    body = {
+        "queue_id": clinic.mine["queue_ids"][0],
+        "name": "Nils Ruf",
+        "phone": "030 5550001",
+        "date_of_birth": "1985-12-10",
+    }
+    with ThreadPoolExecutor(4) as pool:
+        others = [body, body | {"name": "Ruf, NILS", "phone": "+49 30 5550001"}] * 2
+        answers = list(pool.map(lambda each: desk.post("/api/v1/commands/issue-ticket", json=each), others))
+    assert sorted(each.status_code for each in answers) == [200, 409, 409, 409]
+    label = next(each.json()["entry"]["label"] for each in answers if each.status_code == 200)
+    errors = [each.json()["error"] for each in answers if each.status_code == 409]
+    assert {(each["code"], each["details"]["label"]) for each in errors} == {("already_queued", label)}
+    desk.post("/api/v1/commands/issue-ticket", json=body | {"second_ticket": True}).raise_for_status()
+    added = clinic.clients["admin"].post(
+        "/api/v1/commands/add-kiosk", json={"site_id": clinic.mine["site_id"], "name": "Door"}
+    )
+    with clinic.server.client(added.json()["token"]) as kiosk:
+        kiosk.post("/api/v1/commands/issue-ticket", json=body).raise_for_status()

@@ -66,7 +66,7 @@ def issue(
     )
     # The refusal names another ticket: only callers who may read personal data get it.
     if not command.second_ticket and may("read-personal"):
-        _refuse_second_ticket(board, personal, None, patients)
+        _refuse_second_ticket(board, personal, Personal(), patients)
     provider_id = named_provider(board, command.provider_id)
     number = _next_number(board, queue.prefix)
     ids = new_ids(board)
@@ -117,7 +117,7 @@ def amend(board: Board, command: AmendVisit, now: int, patients: Patients) -> li
     known = patients.open_sealed(visit)
     personal = known.corrected(Personal(name=command.name, phone=command.phone, date_of_birth=command.date_of_birth))
     if personal != known and not command.second_ticket:
-        _refuse_second_ticket(board, personal, visit, patients)
+        _refuse_second_ticket(board, personal, known, patients)
     if command.name_on_display and not board.site.rules.names_on_display:
         raise NamesNotShown(site_name=board.site.name)
     agreed = visit.display_name is not None if command.name_on_display is None else command.name_on_display
@@ -150,15 +150,16 @@ def _refuse_impossible_birth(board: Board, date_of_birth: str | None, now: int) 
         raise InvalidField(field="date_of_birth", problem=f"a date of birth is at most {OLDEST_YEARS} years ago")
 
 
-def _refuse_second_ticket(board: Board, personal: Personal, own: Visit | None, patients: Patients) -> None:
-    """Raise `AlreadyQueued` if another visit with an open entry probably has the same patient."""
+def _refuse_second_ticket(board: Board, personal: Personal, before: Personal, patients: Patients) -> None:
+    """Raise `AlreadyQueued` if another open visit probably has the same patient, and had not with the data ``before``."""
     if not personal.name or not (personal.phone or personal.date_of_birth):
         return
     for visit in patients.namesakes(personal.name):
         entry = board.latest_entry(visit.id)
-        if entry is None or entry.state not in OPEN_STATES or visit == own:
+        if entry is None or entry.state not in OPEN_STATES:
             continue
-        if patients.open_sealed(visit).is_probably(personal):
+        other = patients.open_sealed(visit)
+        if other.is_probably(personal) and not other.is_probably(before) and other != before:
             raise AlreadyQueued(
                 entry_id=entry.id,
                 label=visit.label,

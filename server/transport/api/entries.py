@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Literal, TypedDict, cast, get_args, get_type_hints
 
 from pydantic import Field
@@ -335,15 +336,16 @@ async def get_patients(request: Request) -> paging.Paged[Visit]:
     staff = await context.gate.staff_for(request, "find-patients", site_id)
     sought = Personal(name=NAME.read(request), phone=PHONE.read(request), date_of_birth=DATE_OF_BIRTH.read(request))
     patients.check_sought(sought)
+    site = await sites.find(context.database, site_id)
+    stored = replace(sought, phone=phones.as_stored(sought.phone, site)) if sought.phone else sought
     cursors = paging.Cursors(context.vault, f"patients:{site_id}", patients.KEY)
     size, after = paging.asked(request, cursors)
-    found = await patients.page(context.database, context.vault, site_id, sought, size, after)
+    found = await patients.page(context.database, context.vault, site_id, [sought, stored], size, after)
     for visit in found.rows:
         subject = f"visit:{visit.id}"
         context.audit.note(
             "find-patients", staff.actor, subject=subject, site_id=site_id, organisation_id=staff.organisation_id
         )
-    site = await _site_of_personal(context, staff, site_id)
     shown = [_visit(context, visit, site) for visit in found.rows]
     return paging.answer(keyset.Page(shown, found.last, found.total, found.total_is_capped), size, cursors)
 

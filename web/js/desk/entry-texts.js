@@ -1,7 +1,6 @@
 /** The texts and times of an entry that reception and the rooms both show. */
 
 import { formatTime, t } from "../shared/i18n.js";
-
 import { wordsOf } from "./folding.js";
 
 /**

@@ -341,3 +341,4 @@ def test_amendment_that_makes_two_tickets_of_one_patient_needs_a_confirmation() 
         world.do(AmendVisit(entry_id=other.id, name="Ada Lovelace"))
     world.do(AmendVisit(entry_id=other.id, name="Ada Lovelace", second_ticket=True))
     world.do(AmendVisit(entry_id=other.id, party_size=2))
+    world.do(AmendVisit(entry_id=other.id, date_of_birth="1985-12-10"))  # confirmed before
