@@ -16,6 +16,7 @@ USEFUL = {
     "demo": "body.is-loaded",
     "docs": "main h2",
 }
+SPEECH = "/speech?"
 _NOTE_IT = """selector => {
     const look = () => {
         const shown = [...document.querySelectorAll(selector)].some(each => each.checkVisibility());
@@ -52,8 +53,17 @@ class Scales:
         return len(self.sizes)
 
     def bytes(self, *without: str) -> int:
-        """Return the received bytes with headers, ``without`` some of Chromium's resource types."""
-        return round(sum(size for key, size in self.sizes.items() if self.kinds.get(key) not in without))
+        """Return the received bytes with headers, ``without`` some of Chromium's resource types.
+
+        The audio of an announcement never counts: it comes when somebody is called.
+        """
+        return round(
+            sum(
+                size
+                for key, size in self.sizes.items()
+                if self.kinds.get(key) not in without and SPEECH not in self.addresses.get(key, "")
+            )
+        )
 
     def _sent(self, event: Any) -> None:
         self.kinds[event["requestId"]] = event.get("type", "Other")
