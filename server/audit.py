@@ -86,11 +86,13 @@ class Audit:
         site_id: int | None = None,
         organisation_id: int | None = None,
         allowed: bool = True,
+        detail: str | None = None,
     ) -> None:
         """Note that ``actor`` did ``action``, or with ``allowed`` False was refused. Never blocks, never raises.
 
         Of many refusals in a minute the first ones are rows, and one more row counts the others. The default ``subject``
-        is the record in the path of the request.
+        is the record in the path of the request. ``detail`` says what changed, without
+        secrets.
         """
         scope = _request.get() or {}
         client = scope.get("client")
@@ -108,6 +110,7 @@ class Audit:
                 address=address,
                 allowed=allowed,
                 request_id=scope.get("request_id", ""),
+                detail=detail,
             )
         )
 
@@ -188,16 +191,23 @@ class Audit:
                 self._batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
             try:
                 async with self._database.write() as connection:
-                    self._chain = self._chain or await audit.begin(connection, self._process)
-                    after = await audit.append(connection, self._chain, self._batch)
+                    self._chain = self._chain or await audit.begin(connection, self._vault, self._process)
+                    after = await audit.append(connection, self._vault, self._chain, self._batch)
             except Conflict:
                 # Either our commit succeeded and the answer was lost, or a writer moved the head: then a new chain begins.
-                self._chain = await self._written()
+                before, self._chain = self._chain, await self._written()
                 if self._chain is None:
+                    if before is not None:
+                        self._note_cut(before)
                     continue
             else:
                 self._chain = after
             self._batch = []
+
+    def _note_cut(self, chain: Chain) -> None:
+        """Note in the next chain that somebody else changed this process's chain, and the head that it had."""
+        logger.error("the audit chain was changed behind this process", chain_id=chain.id, n=chain.n)
+        self.note(audit.CHAIN_CHANGED, PROCESS, subject=f"process:{chain.id}", detail=f"{chain.n}:{chain.hash}")
 
     async def _written(self) -> Chain | None:
         """Return the chain after the present batch if the database has it already, else None."""

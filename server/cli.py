@@ -30,13 +30,14 @@ from server.provisioning import create_site, organisation_named
 from server.queries.boards import Boards
 from server.queries.migrations import pending
 from server.queries.sites import has_sites
-from server.queries.verification import verify
+from server.queries.verification import verify, verify_rows
 from server.seeding import Seed, Seeder
 from server.settings import BadSettings, Settings, find_keys, load_settings, unknown_names
 from server.store import sealed
 from server.store.chain import START
 from server.store.database import Database
 from server.store.migrate import migrate as bring_up
+from server.store.proofs import prove_all
 from server.store.retention import Forgotten, forget
 from server.vault import Vault
 
@@ -49,6 +50,7 @@ key_commands = typer.Typer(no_args_is_help=True, help="The keys that encrypt per
 app.add_typer(key_commands, name="keys")
 error_console = Console(stderr=True)
 console = Console()
+PROOFS = "0012"  # the migration that adds proofs, for which it has no key
 
 
 def main() -> None:
@@ -78,9 +80,9 @@ def serve(
     settings = _settings()
     _fit_for_processes(settings, workers)
     _fit_for_address(settings, host)
-    _keys(settings)
+    keys = _keys(settings)
     if settings.database_file:
-        _run(_with_database(settings, bring_up))  # this process is the only one that uses the file
+        _run(_bring_up(settings, keys))  # this process is the only one that uses the file
     elif _run(_with_database(settings, pending)):
         error_console.print("The database lacks migrations: run [bold]nowserving migrate[/] first.")
         raise typer.Exit(1)
@@ -125,7 +127,7 @@ def demo(
 
     async def prepare() -> tuple[Any, str]:
         async with _seeder(settings, keys) as seeder:
-            await bring_up(seeder.database)
+            await _bring_up(settings, keys)
             clinic = await open_clinic(seeder, directory)
             return clinic, await a_patient(seeder.executor, Boards(seeder.database), clinic)
 
@@ -174,8 +176,8 @@ def demo(
 def migrate() -> None:
     """Migrate the database to the tables of this version."""
     settings = _settings()
-    _keys(settings)
-    applied = _run(_with_database(settings, bring_up))
+    keys = _keys(settings)
+    applied = _run(_bring_up(settings, keys))
     console.print(f"Applied: {', '.join(applied)}" if applied else "Nothing to do: the database is up to date.")
 
 
@@ -193,7 +195,7 @@ def seed(
     async def fill() -> Seed:
         async with _seeder(settings, keys) as seeder:
             if seeder.database.embedded:
-                await bring_up(seeder.database)
+                await _bring_up(settings, keys)
             return await seeder.seed(points, tickets, displays)
 
     made = _run(fill())
@@ -230,10 +232,10 @@ def site(
     if time_zone not in available_timezones():
         raise typer.BadParameter(f"{time_zone} is no time zone", param_hint="--time-zone")
     settings = _settings()
-    _keys(settings)
+    keys = _keys(settings)
 
     async def create(database: Database) -> int:
-        return (await create_site(database, organisation, name, time_zone=time_zone, language=language)).id
+        return (await create_site(database, _vault(keys), organisation, name, time_zone=time_zone, language=language)).id
 
     console.print(f"{name} is site {_run(_with_database(settings, create))}.", highlight=False)
 
@@ -251,14 +253,16 @@ def user(
     if role not in roles.ROLES:
         raise typer.BadParameter(f"one of {', '.join(roles.ROLES)}", param_hint="--role")
     settings = _settings()
-    _keys(settings)
+    keys = _keys(settings)
 
-    async def add(database: Database) -> str:
-        organisation_id = await organisation_named(database, organisation)
-        _, name = await StaffAccounts(database, Hashing()).add(organisation_id, username, password, role)
-        return name
+    async def add() -> str:
+        async with _audited(settings, keys) as (database, vault, audit):
+            organisation_id = await organisation_named(database, organisation)
+            accounts = StaffAccounts(database, vault, Hashing(), audit)
+            _, name = await accounts.add(organisation_id, username, password, role, actor=OPERATOR)
+            return name
 
-    console.print(f"{_run(_with_database(settings, add))} may sign in as {role}.", highlight=False)
+    console.print(f"{_run(add())} may sign in as {role}.", highlight=False)
 
 
 @audit_commands.command("verify")
@@ -267,28 +271,71 @@ def verify_audit(
     through: Annotated[
         str | None, typer.Option(help="With --site: a head from an earlier run, which must still be part of the log.")
     ] = None,
+    kept: Annotated[
+        Path | None,
+        typer.Option(help="A file outside the database. All kept heads must still be there; then it keeps the new ones."),
+    ] = None,
 ) -> None:
-    """Verify every hash chain from its beginning to its head. Servers may run. Status 1 if a chain is broken."""
+    """Verify every hash chain and every proven row. Servers may run. Status 1 if something is broken."""
     number, _, link = (through or "").partition(":")
     if through is not None and (site is None or not number.isdecimal() or len(link) != len(START)):
         raise typer.BadParameter("needs --site, and a head like 812:3fa9...", param_hint="--through")
+    if kept is not None and site is not None:
+        raise typer.BadParameter("is about every chain: leave --site out", param_hint="--kept")
     settings = _settings()
+    vault = _vault(_keys(settings))
+    earlier = _kept_heads(kept)
+    heads: dict[str, tuple[int, str]] = {}
 
     async def follow(database: Database) -> tuple[int, int]:
         whole = broken = 0
-        async for each in verify(database, site, (int(number), link) if number else None):
+        async for each in verify(database, vault, site, (int(number), link) if number else None, earlier):
             if each.broken is None:
                 whole += 1
+                heads[each.key] = (each.links, each.head)
                 print(f"{each.chain}: {each.links} links are whole, the head is {each.links}:{each.head}")
             else:
                 broken += 1
                 print(f"{each.chain}: BROKEN after {each.links} links: {each.broken}")
+        if site is None:
+            async for table in verify_rows(database, vault):
+                print(f"{table.table}: {table.rows} right")
+                for problem in table.problems:
+                    broken += 1
+                    print(f"{table.table}: BROKEN: {problem}")
         return whole, broken
 
     whole, broken = _run(_with_database(settings, follow))
     print(f"{whole} chains are whole, {broken} are broken.")
     if broken:
         raise typer.Exit(1)
+    if kept is not None:
+        fresh = kept.with_name(f"{kept.name}.new")
+        fresh.write_text(json.dumps(heads, indent=1))
+        fresh.replace(kept)
+
+
+def _kept_heads(file: Path | None) -> dict[str, tuple[int, str]]:
+    """Return the heads that an earlier verification kept in ``file``, by the key of their chain."""
+    if file is None or not file.exists():
+        return {}
+    try:
+        return {str(key): (int(number), str(link)) for key, (number, link) in json.loads(file.read_text()).items()}
+    except (ValueError, TypeError, AttributeError):
+        raise typer.BadParameter(f"{file} has no heads of an earlier verification", param_hint="--kept") from None
+
+
+@audit_commands.command("prove")
+def prove_rows() -> None:
+    """Prove the rows from the time before proofs. Changes until now stay unnoticed: run it once, after the migration."""
+    settings = _settings()
+    keys = _keys(settings)
+
+    async def work() -> int:
+        async with _maintenance(settings, keys, "prove-rows") as (database, vault):
+            return await prove_all(database, vault)
+
+    print(f"{_run(work())} rows have a proof now.")
 
 
 @key_commands.command("new")
@@ -351,8 +398,8 @@ def retention(
     keys = _keys(settings)
 
     async def work() -> Forgotten:
-        async with _maintenance(settings, keys, "retention") as (database, _):
-            return await forget(database, kept_days)
+        async with _maintenance(settings, keys, "retention") as (database, vault):
+            return await forget(database, vault, kept_days)
 
     done = _run(work())
     print(f"Deleted, of more than {kept_days} days ago: {done.visits} visits, {done.events} events of the log,")
@@ -515,17 +562,33 @@ async def _seeder(settings: Settings, keys: Keys) -> AsyncIterator[Seeder]:
 
 
 @contextlib.asynccontextmanager
-async def _maintenance(settings: Settings, keys: Keys, action: str) -> AsyncIterator[tuple[Database, Vault]]:
-    """Open the database for maintenance, and note in the audit that the operator did ``action``."""
+async def _audited(settings: Settings, keys: Keys) -> AsyncIterator[tuple[Database, Vault, Audit]]:
+    """Open the database for work of the operator that the audit notes."""
     vault = _vault(keys)
     async with _opened(settings) as database:
         audit = Audit(database, vault, process_name())
         audit.start()
-        audit.note(action, OPERATOR)
         try:
-            yield database, vault
+            yield database, vault, audit
         finally:
             await audit.stop()
+
+
+@contextlib.asynccontextmanager
+async def _maintenance(settings: Settings, keys: Keys, action: str) -> AsyncIterator[tuple[Database, Vault]]:
+    """Open the database for maintenance, and note in the audit that the operator did ``action``."""
+    async with _audited(settings, keys) as (database, vault, audit):
+        audit.note(action, OPERATOR)
+        yield database, vault
+
+
+async def _bring_up(settings: Settings, keys: Keys) -> list[str]:
+    """Migrate the database; return the applied revisions. Then prove the rows from the time before proofs, once."""
+    async with _opened(settings) as database:
+        applied = await bring_up(database)
+        if PROOFS in applied:
+            await prove_all(database, _vault(keys))
+    return applied
 
 
 def _vault(keys: Keys) -> Vault:

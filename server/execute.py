@@ -63,6 +63,11 @@ class Executor:
         self._boards: OrderedDict[int, Board] = OrderedDict()
         self._turns: dict[int, _Turn] = {}
 
+    @property
+    def vault(self) -> Vault:
+        """The keys of this installation."""
+        return self._vault
+
     async def execute(
         self, command: Command, *, actor: str, command_id: str, may: Callable[[str], bool] = lambda _: True
     ) -> Answer:
@@ -135,7 +140,7 @@ class Executor:
     ) -> Answer | _Done:
         """Do the work of one transaction; for a repeat, return the recorded answer."""
         site_id = command.site_id
-        site, now, chain = sites.lock(connection, site_id, embedded=self._database.embedded)
+        site, now, link = sites.lock(connection, site_id, embedded=self._database.embedded)
         earlier = answers.find(connection, site_id, command_id)
         if earlier is not None:
             if earlier.body_hash != fingerprint:
@@ -170,8 +175,9 @@ class Executor:
 
         happen(decide(board, command, now, token_hash, may, Patients(self._vault.open_personal, namesakes)), actor)
         body = _answer(board, recorded, token)
-        rows = event_log.chained(site_id, chain, command_id, recorded)
-        boards.save(connection, site, board, changes, actor, rows[-1]["hash"])
+        rows = event_log.chained(self._vault, site_id, link.chain, command_id, recorded)
+        after = sites.linked(self._vault, site, link, board.site, rows[-1]["hash"])
+        boards.save(connection, site, board, changes, actor, after)
         event_log.append(connection, recorded, rows)
         patients.forget(connection, amended)
         patients.remember(connection, [row for rows in found_by.values() for row in rows])

@@ -6,19 +6,22 @@ Everything below a site is made by commands. Accounts of staff are made by `serv
 from __future__ import annotations
 
 from server.domain.model import Site
-from server.store import sites
+from server.store import proofs, sites, tables
 from server.store.database import Database
+from server.vault import Vault
 
 
 async def create_site(
-    database: Database, organisation: str, name: str, *, time_zone: str = "UTC", language: str = "en"
+    database: Database, vault: Vault, organisation: str, name: str, *, time_zone: str = "UTC", language: str = "en"
 ) -> Site:
     """Create a site, and its organisation if none has that name. ``time_zone`` is an IANA name. Raises `Unavailable`."""
     now = await database.now()
     async with database.write() as connection:
-        return await sites.create(
+        site = await sites.create(
             connection, organisation=organisation, name=name, time_zone=time_zone, language=language, now=now
         )
+        await proofs.add(connection, vault, tables.sites, site.id)
+        return site
 
 
 async def organisation_named(database: Database, name: str) -> int:

@@ -61,11 +61,14 @@ class Seeder:
 
     async def site(self, organisation: str, name: str, time_zone: str = "UTC", language: str = "en") -> Site:
         """Create a site, and its organisation if none has that name."""
-        return await create_site(self.database, organisation, name, time_zone=time_zone, language=language)
+        return await create_site(
+            self.database, self.executor.vault, organisation, name, time_zone=time_zone, language=language
+        )
 
     async def member(self, organisation_id: int, username: str, password: str, role: Role) -> StaffSeed:
         """Add a member of staff. Raises as `StaffAccounts.add` does."""
-        _, name = await StaffAccounts(self.database, self.hashing).add(organisation_id, username, password, role)
+        accounts = StaffAccounts(self.database, self.executor.vault, self.hashing)
+        _, name = await accounts.add(organisation_id, username, password, role, actor="setup")
         return {"username": name, "password": password, "role": role}
 
     async def do(self, command: Command) -> dict[str, Any]:

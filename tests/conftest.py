@@ -17,6 +17,7 @@ from tests.support.measuring import measured_at_first
 from tests.support.migrated import bring_up
 from tests.support.passwords import quick_passwords
 from tests.support.redis import redis
+from tests.support.vaults import VAULT
 
 TESTS = Path(__file__).parent
 
@@ -71,7 +72,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 def vault() -> Vault:
     """Return a vault with its own keys."""
-    return Vault([b"k" * 32], "the tests' secret key")
+    return VAULT
 
 
 @pytest.fixture

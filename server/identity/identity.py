@@ -55,8 +55,8 @@ def build_identity(
         permissions=Permissions(identities, audit),
         sign_in=SignIn(database, identities, vault, audit, lockout, tokens, terms, hashing),
         sessions=Sessions(database, identities, vault, audit, tokens, terms),
-        passwords=Passwords(database, identities, audit, lockout, hashing),
-        staff=StaffAccounts(database, hashing),
-        api_keys=ApiKeys(database, vault),
+        passwords=Passwords(database, identities, vault, audit, lockout, hashing),
+        staff=StaffAccounts(database, vault, hashing, audit),
+        api_keys=ApiKeys(database, vault, audit),
         pairings=Pairings(database, vault, identities, credentials, executor),
     )

@@ -11,9 +11,10 @@ from server.identity.hashing import Hashing
 from server.identity.lockout import Lockout
 from server.identity.new_passwords import check_new_password
 from server.queries.identity import Identities
-from server.store import lockouts
+from server.store import lockouts, proofs, tables
 from server.store import staff as accounts
 from server.store.database import Database
+from server.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Passwords:
 
     _database: Database
     _identities: Identities
+    _vault: Vault
     _audit: Audit
     _lockout: Lockout
     _hashing: Hashing
@@ -44,7 +46,10 @@ class Passwords:
         now = await self._database.now()
         async with self._database.write() as connection:
             await lockouts.clear(connection, guess.subject, guess.origin)
+            whole = await proofs.holds(connection, self._vault, tables.staff, staff.id)
             await accounts.change_password(connection, staff.id, password_hash)
+            if whole:
+                await proofs.prove(connection, self._vault, tables.staff, staff.id)
             await accounts.revoke_sessions(connection, staff.id, now, but=staff.session_id)
         self._note(staff)
 

@@ -13,6 +13,8 @@ from server.domain.model.ids import MAX_ID, site_of
 from server.identity.callers import Bearer, Integration, Staff
 from server.queries.identity import Identities
 
+# The use case of such a change notes its outcome, with what changed. A refusal for the role is noted here.
+NOTED_BY_THEMSELVES = frozenset({"add-staff", "change-staff", "add-api-key", "revoke-api-key"})
 # Queries that show no patient's data. The audit notes every query that is missing here.
 IMPERSONAL = frozenset({"read-sites", "read-site", "read-statistics"})
 
@@ -25,18 +27,22 @@ class Permissions:
         self._audit = audit
         self._organisations: dict[int, int] = {}  # by site: a site never changes its organisation
 
-    async def check_action(self, staff: Staff | Integration, action: str, site_id: int | None) -> None:
+    async def check_action(
+        self, staff: Staff | Integration, action: str, site_id: int | None, doing: str | None = None
+    ) -> None:
         """Raise unless ``staff`` may do ``action`` (at ``site_id``): `NotAllowed`, `SiteNotFound`.
 
-        `SiteNotFound` also hides a site of another organisation.
+        `SiteNotFound` also hides a site of another organisation. ``doing`` is the name in the audit, where several
+        operations need one right: ``list-staff`` and ``add-staff`` need ``manage-staff``.
         """
+        noted = doing or action
         try:
             await self._check_action(staff, action, site_id)
         except (NotAllowed, NotFound):
-            self._note(staff, action, site_id, allowed=False)
+            self._note(staff, noted, site_id, allowed=False)
             raise
-        if action not in COMMANDS and action not in IMPERSONAL:
-            self._note(staff, action, site_id)
+        if action not in COMMANDS and noted not in IMPERSONAL | NOTED_BY_THEMSELVES:
+            self._note(staff, noted, site_id)
 
     async def check_command(self, caller: Staff | Integration | Bearer, command: Command) -> None:
         """Raise unless ``caller`` may do ``command``: `NotAllowed`, `SiteNotFound`.

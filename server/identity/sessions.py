@@ -90,10 +90,14 @@ class Sessions:
         """Raise unless ``staff`` may list the sessions of ``staff_id``: `NotAllowed`, `StaffNotFound`."""
         if staff_id == staff.id:
             return
+        subject = f"staff:{staff_id}"
         if not roles.may(staff.role, "manage-staff"):
+            self._note("list-sessions", staff, subject, allowed=False)
             raise NotAllowed(action="manage-staff", role=staff.role)
         if await self._identities.colleague(staff.organisation_id, staff_id) is None:
+            self._note("list-sessions", staff, subject, allowed=False)
             raise StaffNotFound(staff_id=staff_id)
+        self._note("list-sessions", staff, subject)
 
     async def page(self, staff: Staff, staff_id: int, size: int, after: Key | None) -> Page[SessionListed]:
         """Return a page of the open sessions of ``staff_id``. The session of the caller, ``staff``, is marked as current."""
@@ -103,11 +107,16 @@ class Sessions:
     async def end(self, staff: Staff, session_id: str) -> None:
         """End a session of the caller or, for an administrator, of a colleague. Raises `SessionNotFound`."""
         session = await self._identities.session(session_id)
-        if session is None or not may_end(staff, session.member):
+        allowed = session is not None and may_end(staff, session.member)
+        if session is None or not allowed:
+            self._note("end-session", staff, "", allowed=False)
             raise SessionNotFound()
         await self._revoke(session_id)
-        subject = f"staff:{session.member.id}"
-        self._audit.note("end-session", staff.actor, subject=subject, organisation_id=staff.organisation_id)
+        self._note("end-session", staff, f"staff:{session.member.id}")
+
+    def _note(self, action: str, staff: Staff, subject: str, *, allowed: bool = True) -> None:
+        organisation_id = staff.organisation_id
+        self._audit.note(action, staff.actor, subject=subject, organisation_id=organisation_id, allowed=allowed)
 
     def _is_stolen(self, state: RefreshState, session_id: str, secret: str, now: int) -> bool:
         """Return whether a token that is not the session's present one was exchanged before, and not just now."""

@@ -14,7 +14,7 @@ from server.identity.hashing import Hashing
 from server.identity.lockout import Lockout, Origin, refuse_while_locked
 from server.identity.sessions import IssuedTokens, access_seconds, new_session_id, note_attempt, refresh_secret
 from server.queries.identity import Identities, SessionTerms
-from server.store import lockouts
+from server.store import lockouts, proofs, tables
 from server.store import staff as accounts
 from server.store.database import Database
 from server.vault import Vault
@@ -69,6 +69,7 @@ class SignIn:
             if until <= now:
                 await lockouts.clear(connection, guess.subject, guess.origin)
                 await accounts.open_session(connection, session_id, member.id, self._vault.keyed_hash(secret), now)
+                await proofs.add(connection, self._vault, tables.sessions, session_id)
         note_attempt(self._audit, "sign-in", member, allowed=until <= now)
         refuse_while_locked(until, now)
         seconds = access_seconds(self._terms, now, now)

@@ -28,6 +28,7 @@ class Audited:
     subject: str
     site_id: int | None
     allowed: bool
+    detail: str | None
     request_id: str
     chain: str
     number: int
@@ -48,6 +49,7 @@ async def changes(database: Reader, site_id: int, size: int, after: Key | None) 
             subject=f"entry:{row.entry_id}" if row.entry_id else "",
             site_id=site_id,
             allowed=True,
+            detail=None,
             request_id=row.command_id,
             chain=f"site:{site_id}",
             number=row.seq,
@@ -80,6 +82,7 @@ async def access(database: Reader, organisation_id: int, site_id: int | None, si
             subject=row.subject,
             site_id=row.site_id,
             allowed=row.allowed,
+            detail=row.detail,
             request_id=row.request_id,
             chain=f"process:{row.chain_id}",
             number=row.n,

@@ -12,16 +12,22 @@ from typing import Any
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.store import proofs
 from server.store.chain import START, follow
 from server.store.database import Conflict
 from server.store.tables import audit, audit_chains
+from server.vault import Vault
+
+# A process found that somebody else had changed its chain. The row names the chain, and the head that it had before.
+CHAIN_CHANGED = "chain-changed"
 
 
 @dataclass(frozen=True, slots=True)
 class Noted:
     """One access: the ``actor`` (``staff:3``), the action, the record (``subject``: ``entry:812``) and the address.
 
-    ``at`` is the process's own clock in microseconds; ``address`` is a keyed hash.
+    ``at`` is the process's own clock in microseconds; ``address`` is a keyed hash; ``detail`` says what changed, and never
+    contains a secret: ``role: clinician -> admin``.
     """
 
     at: int
@@ -33,6 +39,7 @@ class Noted:
     address: str | None
     allowed: bool
     request_id: str
+    detail: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,35 +51,43 @@ class Chain:
     hash: str
 
 
-async def begin(connection: AsyncConnection, process: str) -> Chain:
+async def begin(connection: AsyncConnection, vault: Vault, process: str) -> Chain:
     """Begin the chain of a process. Chain numbers have no gap. Raises `Conflict` if another process took the number."""
     last = await connection.scalar(select(func.max(audit_chains.c.id)))
     chain = Chain((last or 0) + 1, 0, START)
-    await connection.execute(insert(audit_chains).values(**asdict(chain), process=process))
+    mark = proofs.proof(vault, audit_chains, asdict(chain))
+    await connection.execute(insert(audit_chains).values(**asdict(chain), process=process, proof=mark))
+    await proofs.count(connection, vault, audit_chains)
     return chain
 
 
 def chained(chain: Chain, noted: Sequence[Noted]) -> tuple[list[dict[str, Any]], Chain]:
     """Return the rows for ``noted``, which follow the chain's head, and the chain with its new head.
 
-    A link is the hash of the previous link, the chain's id, n, and the fields of `Noted`, in this order.
+    A link is the hash of the previous link, the chain's id, n, and the fields of `Noted`, in this order, without an absent
+    detail.
     """
     rows, n, head = [], chain.n, chain.hash
     for each in noted:
         n += 1
-        link = {"chain_id": chain.id, "n": n, **asdict(each)}
-        head = follow(head, *link.values())
-        rows.append(link | {"hash": head})
+        head = link(head, chain.id, n, each)
+        rows.append({"chain_id": chain.id, "n": n, **asdict(each), "hash": head})
     return rows, Chain(chain.id, n, head)
 
 
-async def append(connection: AsyncConnection, chain: Chain, noted: Sequence[Noted]) -> Chain:
+def link(previous: str, chain_id: int, n: int, noted: Noted) -> str:
+    """Return the link of row ``n`` of a chain."""
+    recorded = [getattr(noted, name) for name in Noted.__dataclass_fields__]
+    return follow(previous, chain_id, n, *(recorded if noted.detail is not None else recorded[:-1]))
+
+
+async def append(connection: AsyncConnection, vault: Vault, chain: Chain, noted: Sequence[Noted]) -> Chain:
     """Append to a chain; return it with its new head. Raises `Conflict` if the database has another head."""
     rows, after = chained(chain, noted)
     moved = await connection.execute(
         update(audit_chains)
         .where(audit_chains.c.id == chain.id, audit_chains.c.n == chain.n, audit_chains.c.hash == chain.hash)
-        .values(n=after.n, hash=after.hash)
+        .values(n=after.n, hash=after.hash, proof=proofs.proof(vault, audit_chains, asdict(after)))
     )
     if moved.rowcount != 1:
         raise Conflict(f"audit chain {chain.id} is not at {chain.n}")

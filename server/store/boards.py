@@ -53,14 +53,14 @@ def of_site(connection: Connection, site_id: int) -> Board:
     return load(connection, sites.load(connection, site_id))
 
 
-def save(connection: Connection, before: Site, board: Board, changes: Changes, actor: str, chain: str) -> None:
+def save(connection: Connection, before: Site, board: Board, changes: Changes, actor: str, link: sites.Link) -> None:
     """Write the changes of a command: the site's row, each record, and the intervals that ended.
 
-    ``chain`` is the last link of the site's log after the command. Every update names the ``seq`` of the row's last change.
+    ``link`` is the end of the site's log after the command. Every update names the ``seq`` of the row's last change.
     Raises `Conflict` if the row has another one, and when a unique key forbids the change. Updates come before inserts, so
     that a stage ends before the next one begins.
     """
-    sites.save(connection, before, board.site, chain)
+    sites.save(connection, before, board.site, link)
     inserted: dict[Table, list[dict[str, Any]]] = {}
     updated: dict[tuple[Table, frozenset[str]], list[dict[str, Any]]] = {}
     for old, new in changes.records.values():

@@ -1,6 +1,6 @@
 """A site's log: events with numbers without a gap, chained by hash, written in the transaction of their command.
 
-Retention clears ``sealed`` and ``display_name``. They have columns of their own, outside the chain.
+Retention clears ``sealed`` and ``display_name``. They have columns of their own, outside the chain: the proof covers them.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import orjson
 from sqlalchemy import Connection, Row, bindparam, insert, select
 
 from server.domain.events import Event, Recorded, body_of, event_from, others
+from server.store import proofs
 from server.store.chain import follow
 from server.store.tables import event_entries, events
+from server.vault import Vault
 
 EventRow = dict[str, Any]
 EVENT_IN_CLEAR = (events.c.type, events.c.body, events.c.display_name)
@@ -28,8 +30,8 @@ _SINCE = (
 )
 
 
-def chained(site_id: int, head: str, command_id: str, recorded: Sequence[Recorded]) -> list[EventRow]:
-    """Return the rows of events that follow ``head``, the last link of the site's chain, each with its ``hash``.
+def chained(vault: Vault, site_id: int, head: str, command_id: str, recorded: Sequence[Recorded]) -> list[EventRow]:
+    """Return the rows of events that follow ``head``, the last link of the site's chain, each with its hash and proof.
 
     A link is the hash of the previous link, site_id, seq, at, type, actor, command_id and body, in this order.
     """
@@ -55,7 +57,8 @@ def chained(site_id: int, head: str, command_id: str, recorded: Sequence[Recorde
             "display_name": display_name,
             "entry_id": body.get("entry_id"),
         }
-        rows.append(link | beside)
+        row = link | beside
+        rows.append(row | {"proof": proofs.proof(vault, events, row)})
     return rows
 
 

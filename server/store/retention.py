@@ -1,7 +1,7 @@
 """Retention: deletes personal data from visits and the log after a number of days. The rest stays, for counting.
 
 Works in batches, each in a transaction of its own: servers can run meanwhile, and a stopped run can start again. The hash
-chains stay whole, because they do not include the deleted columns.
+chains stay whole, because they do not include the deleted columns. Each cleared event gets a new proof.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Delete, Table, Update, and_, delete, or_, select, true, update
+from sqlalchemy import ColumnElement, Delete, Table, Update, and_, bindparam, delete, or_, select, true, update
 
 from server.domain.events import EVENTS
+from server.store import proofs
 from server.store.batches import batches, beyond
 from server.store.database import Database
 from server.store.tables import commands, events, sessions, sites, visit_search, visits
+from server.vault import Vault
 
 BATCH = 500
 DAY_MICROSECONDS = 86_400_000_000
@@ -38,7 +40,7 @@ class Forgotten:
     sessions: int
 
 
-async def forget(database: Database, days: int) -> Forgotten:
+async def forget(database: Database, vault: Vault, days: int) -> Forgotten:
     """Delete personal data that is more than ``days`` old; at least 1. Raises `Unavailable`.
 
     A visit of its site's present business day stays, even if that day began long ago: screens still show it.
@@ -56,15 +58,25 @@ async def forget(database: Database, days: int) -> Forgotten:
     return Forgotten(
         searches=await _each(database, visit_search, searched, delete(visit_search)),
         visits=await _each(database, visits, and_(old_visit, told), update(visits).values(nothing)),
-        events=await _each(
-            database,
-            events,
-            and_(events.c.at < before, events.c.type.in_(OF_PATIENTS), shown),
-            update(events).values(nothing),
+        events=await _clear_events(
+            database, vault, and_(events.c.at < before, events.c.type.in_(OF_PATIENTS), shown), nothing
         ),
         answers=await _each(database, commands, commands.c.at < before, delete(commands)),
         sessions=await _each(database, sessions, ended, delete(sessions)),
     )
+
+
+async def _clear_events(database: Database, vault: Vault, old: ColumnElement[bool], nothing: dict[str, Any]) -> int:
+    key, columns = list(events.primary_key), [events.c[name] for name in (*proofs.PROVEN[events], "proof")]
+    mine = and_(*(column == bindparam(f"key_{column.name}") for column in key), old)
+    cleared = 0
+    async for rows in batches(database, select(*columns).where(old), key, BATCH):
+        async with database.write() as connection:
+            for row in rows:
+                keys = {f"key_{column.name}": row._mapping[column.name] for column in key}
+                values = nothing | {"proof": proofs.renewed(vault, events, row._mapping, nothing)}
+                cleared += (await connection.execute(update(events).where(mine).values(values), keys)).rowcount
+    return cleared
 
 
 async def _each(database: Database, table: Table, old: ColumnElement[bool], forgetting: Update | Delete) -> int:

@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 from sqlalchemy import Column, Update, and_, func, select, update
 
 from server.domain.errors import Unavailable
-from server.store import event_log
+from server.store import event_log, proofs
 from server.store.batches import AnyRow, batches
 from server.store.database import Database
 from server.store.tables import commands, events, pairings, services, visits
@@ -82,7 +82,10 @@ async def reseal(database: Database, vault: Vault, sealed: Sealed) -> Resealed:
     until that key is removed. Raises `Unavailable` if a batch fails several times.
     """
     done = closed = 0
-    statement = select(*sealed.key, *sealed.needs, sealed.column.label("sealed")).where(
+    table = sealed.column.table
+    covered = [table.c[name] for name in (*proofs.PROVEN[table], "proof")] if table in proofs.PROVEN else []
+    others = [each for each in dict.fromkeys((*sealed.needs, *covered)) if each not in {*sealed.key, sealed.column}]
+    statement = select(*sealed.key, *others, sealed.column.label("sealed")).where(
         sealed.column.is_not(None), sealed.column.not_like(f"{vault.first_key}.%")
     )
     async for rows in batches(database, statement, sealed.key, BATCH):
@@ -95,7 +98,10 @@ async def reseal(database: Database, vault: Vault, sealed: Sealed) -> Resealed:
                 closed += 1
                 continue
             mine = and_(*(column == row._mapping[column.name] for column in sealed.key), sealed.column == row.sealed)
-            updates.append(update(sealed.column.table).where(mine).values({sealed.column: vault.seal(plain, belongs_to)}))
+            values: dict[str, str | None] = {sealed.column.name: vault.seal(plain, belongs_to)}
+            if covered:
+                values["proof"] = proofs.renewed(vault, table, row._mapping, values)
+            updates.append(update(table).where(mine).values(values))
         done += await _write(database, updates)
     return Resealed(done, closed)
 

@@ -13,9 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.domain.errors import OrganisationNotFound, SiteNotFound
 from server.domain.model import Rules, Site, tickets
+from server.store import proofs
 from server.store.chain import START
 from server.store.database import CLOCK, Conflict, new_id
 from server.store.tables import organisations, sites
+from server.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,16 @@ _LOCK = select(sites, CLOCK.label("now")).where(_SITE).with_for_update()
 _SAVE = update(sites).where(_SITE, sites.c.seq == bindparam("was_seq"), sites.c.epoch == bindparam("was_epoch"))
 
 
-def lock(connection: Connection, site_id: int, *, embedded: bool) -> tuple[Site, int, str]:
-    """Lock a site until the end of the transaction; return it, the present instant (microseconds), and its log's last link.
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The end of a site's log: the hash of the last event, and the proof of the site's row."""
+
+    chain: str
+    proof: str | None
+
+
+def lock(connection: Connection, site_id: int, *, embedded: bool) -> tuple[Site, int, Link]:
+    """Lock a site until the end of the transaction; return it, the present instant (microseconds), and its log's end.
 
     The instant is the database's, read under the lock, and never earlier than the site's last event. Call this as the
     first statement of a transaction. Raises `SiteNotFound`.
@@ -44,7 +54,7 @@ def lock(connection: Connection, site_id: int, *, embedded: bool) -> tuple[Site,
         raise SiteNotFound(site_id=site_id)
     site = _site(row)
     now = time.time_ns() // 1000 if embedded else int(row.now)
-    return site, max(now, site.last_event_at), row.chain
+    return site, max(now, site.last_event_at), Link(row.chain, row.proof)
 
 
 def load(connection: Connection, site_id: int) -> Site:
@@ -55,8 +65,8 @@ def load(connection: Connection, site_id: int) -> Site:
     return _site(row)
 
 
-def save(connection: Connection, before: Site, after: Site, chain: str) -> None:
-    """Write the changed fields of a site's row, and ``chain``, the last link of its log.
+def save(connection: Connection, before: Site, after: Site, link: Link) -> None:
+    """Write the changed fields of a site's row, and ``link``, the end of its log.
 
     Raises `Conflict` if the row differs from ``before``.
     """
@@ -64,9 +74,19 @@ def save(connection: Connection, before: Site, after: Site, chain: str) -> None:
     if "rules" in changed:
         changed["rules"] = asdict(after.rules)
     key = {"site_id": before.id, "was_seq": before.seq, "was_epoch": before.epoch}
-    result = connection.execute(_SAVE, changed | key | {"chain": chain})
+    result = connection.execute(_SAVE, changed | key | {"chain": link.chain, "proof": link.proof})
     if result.rowcount != 1:
         raise Conflict(f"site {before.id} is not at {before.seq}")
+
+
+def linked(vault: Vault, before: Site, link: Link, after: Site, chain: str) -> Link:
+    """Return the end of a site's log after a command, from the end before it (``link``). A wrong proof stays wrong."""
+
+    def proven(site: Site, chain: str) -> dict[str, object]:
+        return {"id": site.id, "organisation_id": site.organisation_id, "seq": site.seq, "chain": chain}
+
+    row = proven(before, link.chain) | {"proof": link.proof}
+    return Link(chain, proofs.renewed(vault, sites, row, proven(after, chain)))
 
 
 async def heads(connection: AsyncConnection, site_ids: Iterable[int]) -> dict[int, Head]:
@@ -140,7 +160,8 @@ def _to_row(site: Site) -> dict[str, Any]:
 
 def _site(row: Row[tuple[object, ...]]) -> Site:
     values: dict[str, Any] = dict(row._mapping)
-    del values["chain"]  # only the log needs it: no rule reads it
+    for name in ("chain", "proof"):  # only the log needs them: no rule reads them
+        del values[name]
     values.pop("now", None)
     return Site(**values | {"rules": _rules(values["rules"])})
 

@@ -112,9 +112,9 @@ async def revoke_session(connection: AsyncConnection, session_id: str, now: int)
     )
 
 
-async def revoke_sessions(connection: AsyncConnection, staff_id: int, now: int, *, but: str | None = None) -> None:
-    """End every session of a member of staff, except the session ``but``."""
+async def revoke_sessions(connection: AsyncConnection, staff_id: int, now: int, *, but: str | None = None) -> int:
+    """End every session of a member of staff, except the session ``but``; return the number of them."""
     statement = update(sessions).where(sessions.c.staff_id == staff_id, sessions.c.revoked_at.is_(None))
     if but is not None:
         statement = statement.where(sessions.c.id != but)
-    await connection.execute(statement.values(revoked_at=now))
+    return (await connection.execute(statement.values(revoked_at=now))).rowcount

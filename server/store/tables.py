@@ -48,6 +48,11 @@ def _seq() -> Column[int]:
     return Column("seq", BigInteger, nullable=False)
 
 
+def _proof() -> Column[str]:
+    """The keyed hash of the row, see `server.store.proofs`. NULL in a row from the time before, until it is proven."""
+    return Column("proof", String(64))
+
+
 def _removed_at() -> Column[int]:
     """0 until the record is removed. Part of a unique key, so that the name of a removed record is free again."""
     return Column("removed_at", BigInteger, nullable=False, server_default="0")
@@ -81,6 +86,7 @@ sites = Table(
     _seq(),
     Column("rules", JSON, nullable=False),
     Column("chain", String(64), nullable=False),  # the hash of the log's last event; not part of the record `Site`
+    _proof(),
     Index(None, "organisation_id", "name", "id"),
     Index(None, "next_tick_at"),
     **_OPTIONS,
@@ -297,8 +303,8 @@ intervals = Table(
     **_OPTIONS,
 )
 
-# The log: the truth, the outbox of the live stream, and the audit of every change. `hash` chains the columns before it;
-# the columns that retention clears are outside the chain.
+# The log: the truth, the outbox of the live stream, and the audit of every change. `hash` chains the columns before it
+# except `entry_id`. The columns that retention clears are outside the chain; `proof` covers them.
 events = Table(
     "events",
     metadata,
@@ -313,6 +319,7 @@ events = Table(
     Column("hash", String(64), nullable=False),
     Column("sealed", Text),
     Column("display_name", String(160)),
+    _proof(),
     Index(None, "entry_id"),
     **_OPTIONS,
 )
@@ -348,6 +355,7 @@ staff = Table(
     Column("password_hash", String(200), nullable=False),
     Column("role", String(16), nullable=False),
     Column("active", Boolean, nullable=False),
+    _proof(),
     Index(None, "organisation_id"),
     **_OPTIONS,
 )
@@ -362,6 +370,7 @@ sessions = Table(
     Column("used_at", BigInteger, nullable=False),
     Column("spent", String(1000)),  # the refresh tokens that were exchanged lately: see `server.identity.sessions`
     Column("revoked_at", BigInteger),
+    _proof(),
     Index(None, "staff_id"),
     **_OPTIONS,
 )
@@ -387,6 +396,7 @@ audit_chains = Table(
     Column("process", String(120), nullable=False),
     Column("n", BigInteger, nullable=False),
     Column("hash", String(64), nullable=False),
+    _proof(),
     **_OPTIONS,
 )
 
@@ -405,8 +415,19 @@ audit = Table(
     Column("allowed", Boolean, nullable=False),
     Column("request_id", String(64), nullable=False),
     Column("hash", String(64), nullable=False),
+    Column("detail", String(120)),
     Index(None, "organisation_id", "at", "chain_id", "n"),
     Index(None, "site_id", "at", "chain_id", "n"),
+    **_OPTIONS,
+)
+
+# The number of rows that were added to a table whose rows nobody deletes: a removed row is missed.
+census = Table(
+    "census",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("added", BigInteger, nullable=False),
+    _proof(),
     **_OPTIONS,
 )
 
@@ -434,6 +455,7 @@ api_keys = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("last_used_at", BigInteger),
     Column("revoked_at", BigInteger),
+    _proof(),
     Index(None, "organisation_id"),
     **_OPTIONS,
 )

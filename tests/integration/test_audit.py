@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
+import sqlite3
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +153,85 @@ def test_audit_records_password_changes(sqlite_url: str, tmp_path: Path) -> None
         changed = [row for row in audit_rows(sqlite_url) if row.action == "change-password"]
     assert [row.allowed for row in changed] == [False, True]
     assert {(row.actor.partition(":")[0], row.organisation_id is None) for row in changed} == {("staff", False)}
+
+
+def test_audit_distinguishes_the_changes_of_an_administrator(sqlite_url: str, tmp_path: Path) -> None:
+    """A new administrator, a new role, a password, a key, and a look at the list are different actions, with a subject."""
+    env = environment(sqlite_url, NOWSERVING_NEW_PASSWORD="a rare passphrase of mine")
+    made = seed(env, points=1, tickets=0)
+    organisation = f"Seeded {made['staff'][0]['username'].rpartition('-')[2]}"
+    assert command_line(env, "user", "eva", "--role", "admin", "--organisation", organisation).returncode == 0
+    with serving(env, tmp_path) as server, server.client(server.sign_in(made, "admin")) as admin:
+        own = admin.get("/api/v1/session").json()["user"]["id"]
+        eva = next(each["id"] for each in admin.get("/api/v1/staff").json()["data"] if each["username"] == "eva")
+        new = {"username": "beatrix", "password": "a rare passphrase of hers", "role": "clinician"}
+        bea = admin.post("/api/v1/staff", json=new).json()["id"]
+        assert admin.post("/api/v1/staff", json=new).status_code == 409
+        with server.client() as other:
+            assert other.post("/api/v1/session", json={key: new[key] for key in ("username", "password")}).is_success
+        admin.patch(f"/api/v1/staff/{bea}", json={"role": "admin"}).raise_for_status()
+        admin.patch(f"/api/v1/staff/{bea}", json={"active": False}).raise_for_status()
+        admin.patch(f"/api/v1/staff/{bea}", json={"password": "quite another passphrase"}).raise_for_status()
+        assert admin.patch("/api/v1/staff/999", json={"role": "admin"}).status_code == 404
+        key = admin.post("/api/v1/api-keys", json={"name": "Lab", "site_id": made["site_id"]}).json()
+        admin.delete(f"/api/v1/api-keys/{key['id']}").raise_for_status()
+        assert admin.delete(f"/api/v1/api-keys/{key['id']}").status_code == 404
+        admin.get("/api/v1/api-keys").raise_for_status()
+        with server.client(server.sign_in(made, "clinician")) as clinician:
+            theirs = clinician.get("/api/v1/session").json()["user"]["id"]
+            assert clinician.post("/api/v1/staff", json=new).status_code == 403
+            session_id = admin.get("/api/v1/sessions", params={"staff_id": theirs}).json()["data"][0]["id"]
+            admin.delete(f"/api/v1/sessions/{session_id}").raise_for_status()
+            assert admin.delete(f"/api/v1/sessions/{'0' * 32}").status_code == 404
+        wait_until(
+            lambda: any(row.action == "end-session" and not row.allowed for row in audit_rows(sqlite_url)), "the audit rows"
+        )
+        told = admin.get("/api/v1/audit").json()["data"]
+    by = f"staff:{own}"
+    found = {(row["action"], row["actor"], row["subject"], row["allowed"], row["detail"]) for row in told}
+    assert found >= {
+        ("add-staff", "operator", f"staff:{eva}", True, "role: admin"),
+        ("list-staff", by, "", True, None),
+        ("add-staff", by, f"staff:{bea}", True, "role: clinician"),
+        ("add-staff", by, "", False, "role: clinician"),
+        ("change-role", by, f"staff:{bea}", True, "role: clinician -> admin"),
+        ("end-sessions", by, f"staff:{bea}", True, "sessions: 1"),
+        ("change-active", by, f"staff:{bea}", True, "active: True -> False"),
+        ("set-password", by, f"staff:{bea}", True, None),
+        ("change-staff", by, "staff:999", False, "role: admin"),
+        ("add-api-key", by, f"api-key:{key['id']}", True, f"site: {made['site_id']}"),
+        ("revoke-api-key", by, f"api-key:{key['id']}", True, None),
+        ("revoke-api-key", by, f"api-key:{key['id']}", False, None),
+        ("list-api-keys", by, "", True, None),
+        ("add-staff", f"staff:{theirs}", "", False, None),
+        ("list-sessions", by, f"staff:{theirs}", True, None),
+        ("end-session", by, f"staff:{theirs}", True, None),
+        ("end-session", by, "", False, None),
+    }
+    everything = repr(audit_rows(sqlite_url))
+    assert not any(secret in everything for secret in (new["password"], "quite another", key["key"], "beatrix"))
+    assert command_line(env, "audit", "verify").returncode == 0
+
+
+def test_audit_verify_demands_the_heads_of_its_file(sqlite_url: str, tmp_path: Path) -> None:
+    """An older state of the database is whole in itself. The file outside has the later heads."""
+    env = environment(sqlite_url)
+    seed(env, points=1, tickets=1)
+    kept, database = tmp_path / "heads.json", tmp_path / "nowserving.db"
+    with closing(sqlite3.connect(database)) as connection, closing(sqlite3.connect(tmp_path / "older.db")) as older:
+        connection.backup(older)
+    seed(env, points=1, tickets=1)
+    assert command_line(env, "audit", "verify", "--kept", str(kept)).returncode == 0
+    assert command_line(env, "audit", "verify", "--kept", str(kept)).returncode == 0
+    for extra in ("-wal", "-shm"):
+        database.with_name(database.name + extra).unlink(missing_ok=True)
+    (tmp_path / "older.db").replace(database)
+    assert command_line(env, "audit", "verify").returncode == 0
+    broken = command_line(env, "audit", "verify", "--kept", str(kept))
+    assert broken.returncode == 1
+    assert "site:2: BROKEN after 0 links: it is missing: its head is known" in broken.stdout
+    kept.write_text("[1]")
+    assert command_line(env, "audit", "verify", "--kept", str(kept)).returncode == 2
 
 
 def test_audit_verify_names_the_broken_chain(database_url: str) -> None:

@@ -25,9 +25,12 @@ from server.domain.model.tickets import label
 from server.domain.model.visits import Priority
 from server.domain.roles import MAY, ROLES
 from server.identity.callers import Bearer
+from server.identity.permissions import NOTED_BY_THEMSELVES
 from server.seeding import Seed, Seeder
 from server.settings import Settings
+from server.store.audit import CHAIN_CHANGED
 from server.store.database import Database
+from server.store.proofs import COUNTED, PROVEN
 from server.store.tables import events, metadata, organisations, sites, visits
 from server.transport.api.commands import MAX_KEY
 from server.transport.http.bodies import MODELS
@@ -190,11 +193,14 @@ LONGEST: dict[str, int] = {
     "audit_chains.process": 100 + len(":4194304"),
     "audit_chains.hash": HASH,
     "audit.actor": len(LONGEST_ACTOR),
-    "audit.action": longest(*COMMANDS, *MAY),
+    "audit.action": longest(*COMMANDS, *MAY, *NOTED_BY_THEMSELVES, "refresh-again", "sign-in-locked", CHAIN_CHANGED),
     "audit.subject": max(100 + len(":4194304"), len(_named({"path_params": {"provider_id": MAX_ID}}))),
     "audit.address": HASH,
     "audit.request_id": 64,
     "audit.hash": HASH,
+    # A detail is a change of a role or a flag, or the lost head of a chain.
+    "audit.detail": max(longest(*ROLES) * 2 + len("role:  -> "), len(f"{MAX_ID}:") + HASH),
+    "census.name": longest(*(table.name for table in COUNTED)),
     "lockouts.subject": HASH,
     "lockouts.origin": HASH,
     "api_keys.name": 80,
@@ -208,6 +214,9 @@ LONGEST: dict[str, int] = {
     "notifications.state": 12,
     "notifications.claim": 32,
 }
+
+
+LONGEST |= {f"{table.name}.proof": HASH for table in PROVEN}
 
 
 async def test_every_text_column_has_a_longest_text_that_fits() -> None:

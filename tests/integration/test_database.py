@@ -18,6 +18,7 @@ from server.queries.boards import Boards
 from server.seeding import Seeder
 from server.store import boards, bulk_update, database
 from server.store.database import Conflict, Database, Transaction
+from server.store.sites import Link
 from server.store.tables import entries
 from tests.support.databases import connect
 
@@ -197,7 +198,7 @@ async def test_bulk_update_of_a_changed_row_is_a_conflict(setup: Seeder, databas
     async with database.write() as connection:
         await connection.execute(update(entries).where(entries.c.id == min(board.entries)).values(seq=7000))
     with pytest.raises(Conflict, match="1 of 6 entries"):
-        await database.transact(lambda connection: boards.save(connection, before, board, changes, "x", ""))
+        await database.transact(lambda connection: boards.save(connection, before, board, changes, "x", Link("", None)))
     after = await Boards(database).board(seeded["site_id"])
     assert after.site == before
     assert not any(entry.expect_until == 5 for entry in after.entries.values()), "no entry was changed"

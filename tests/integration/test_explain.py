@@ -43,6 +43,7 @@ from server.vault import Vault
 from tests.support import databases, past_visits
 from tests.support.passwords import quick_passwords
 from tests.support.past_visits import PastEntry
+from tests.support.vaults import VAULT
 
 DAYS, PER_DAY = 24, 150
 OTHERS = 2_000  # rows in each other table
@@ -151,6 +152,7 @@ async def _fill_other_rows(connection: AsyncConnection) -> None:
             (tables.sessions, session | {"id": f"session-{n}", "staff_id": n}),
             (tables.visit_search, {"site_id": n // 40 + 1, "kind": "name", "hash": f"{n % 9}", "visit_id": base + n,
                                    "business_day": day}),
+            (tables.census, {"name": f"table-{n}", "added": n}),
             (tables.audit_chains, {"id": n, "process": "clinic:1", "n": 1, "hash": ""}),
             (tables.audit, audited | {"chain_id": n, "n": 1, "at": NOW + n, "site_id": n % 50, "organisation_id": n % 40}),
             (tables.lockouts, {"subject": f"subject-{n}", "origin": f"origin-{n}", "failures": 5, "failed_at": NOW + n,
@@ -291,11 +293,11 @@ async def the_audit_of_a_site_and_of_an_organisation(installation: Installation)
 
 @query
 async def the_links_of_a_chain_and_the_heads(installation: Installation) -> object:
-    chains = [each async for each in verify(installation.database, installation.site.id)]
+    chains = [each async for each in verify(installation.database, VAULT, installation.site.id)]
     async with installation.database.write() as connection:
-        chain = await audit_store.begin(connection, "clinic:9")
+        chain = await audit_store.begin(connection, VAULT, "clinic:9")
         noted = Noted(NOW, "staff:1", "x", "", None, None, None, True, "x")
-        await audit_store.append(connection, chain, [noted])
+        await audit_store.append(connection, VAULT, chain, [noted])
         return [chains, await audit_store.head(connection, chain.id)]
 
 
@@ -365,7 +367,8 @@ async def staff_added_changed_and_listed(installation: Installation) -> object:
         second = await staff_store.create(connection, organisation_id=12, username="other", password_hash="x", role="admin")
         await staff_store.change_password(connection, second, "z")
     with quick_passwords():
-        await StaffAccounts(installation.database, Hashing()).change(12, made, role="manager", password="quite another one")
+        accounts = StaffAccounts(installation.database, VAULT, Hashing())
+        await accounts.change(12, made, actor="staff:1", role="manager", password="quite another one")
     assert await Identities(installation.database).colleague(12, made) is not None
     first = await administration.staff_page(installation.database, 12, 20, None)
     return await administration.staff_page(installation.database, 12, 20, first.last)

@@ -124,7 +124,7 @@ async def test_rotation_makes_the_older_key_unnecessary(
     assert [each["name"] for each in opened] == ["HIV test", "HIV rapid test", *(f"Ada {n}" for n in range(5)), "Grace"]
     again = await Executor(database, alone, lambda *_: None).execute(command, actor="staff:1", command_id="once")
     assert (again.repeated, again.body) == (True, first.body)
-    assert [each.broken async for each in verify(database)] == [None]
+    assert [each.broken async for each in verify(database, both)] == [None]
     assert await rotate(database, both) == {each.name: Resealed() for each in SEALED}, "a second rotation finds no rows"
 
 
@@ -225,7 +225,7 @@ async def test_rotation_and_commands_of_other_processes_run_together(
     assert await desk(database, Vault([NEW], SECRET), made["site_id"]) == draw(DeskView(both.open_personal), kept)
     async with database.read() as connection:
         assert await connection.scalar(select(func.count()).select_from(visits)) == 40 + served
-    assert [each.broken async for each in verify(database)] == [None]
+    assert [each.broken async for each in verify(database, both)] == [None]
 
 
 # The command line

@@ -12,12 +12,13 @@ from server.domain.commands import AddService, CallNext, ChangeSite, IssueTicket
 from server.queries.boards import Boards
 from server.queries.verification import verify
 from server.seeding import Seed, Seeder
-from server.store import retention, staff
+from server.store import proofs, retention, staff
 from server.store.chain import START, follow
 from server.store.database import Database
 from server.store.retention import DAY_MICROSECONDS, Forgotten, forget
 from server.store.tables import commands, events, metadata, sites, visit_search, visits
 from tests.support.server import command_line, environment, seed
+from tests.support.vaults import VAULT
 
 pytestmark = pytest.mark.measured
 
@@ -57,8 +58,10 @@ async def make_older(database: Database, days: int, site_id: int) -> None:
         for row in (await connection.execute(select(events).order_by(events.c.seq))).all():
             link = [row._mapping[name] for name in ("site_id", "seq", "at", "type", "actor", "command_id", "body")]
             head = follow(head, *link)
-            await connection.execute(update(events).where(events.c.seq == row.seq).values(hash=head))
+            proof = proofs.proof(VAULT, events, {**row._mapping, "hash": head})
+            await connection.execute(update(events).where(events.c.seq == row.seq).values(hash=head, proof=proof))
         await connection.execute(update(sites).where(sites.c.id == site_id).values(chain=head, turns_at=1, next_tick_at=1))
+        await proofs.prove(connection, VAULT, sites, site_id)
 
 
 async def all_texts(database: Database) -> list[tuple[str, str]]:
@@ -84,7 +87,7 @@ async def test_old_identities_are_deleted_everywhere(setup: Seeder, database: Da
     await setup.do(IssueTicket(queue_id=made["queue_ids"][0], name="Grace Hopper", name_on_display=True))
     assert any(TRACES.search(text) for _, text in await all_texts(database))
 
-    done = await forget(database, 30)
+    done = await forget(database, VAULT, 30)
     answered = len(made["queue_ids"]) + len(made["point_ids"]) + 6  # all except the two of today
     assert done == Forgotten(visits=3, events=3, searches=15, answers=answered, sessions=2)
     left = await all_texts(database)
@@ -92,13 +95,13 @@ async def test_old_identities_are_deleted_everywhere(setup: Seeder, database: Da
     assert ("visits.display_name", "Grace H.") in left
     sealed = sorted(column for column, text in left if CIPHERTEXT.match(text))
     assert sealed == [*["commands.answer"] * 2, *["events.sealed"] * 2, "services.sealed", "visits.sealed"]
-    assert [each.broken async for each in verify(database)] == [None]
+    assert [each.broken async for each in verify(database, VAULT)] == [None]
     async with database.read() as connection:
         assert await connection.scalar(select(func.count()).select_from(visits)) == 4, "the visits still count"
         labels = list(await connection.scalars(select(visits.c.label).order_by(visits.c.id)))
         assert await connection.scalar(select(func.count(visit_search.c.visit_id.distinct()))) == 1
     assert labels == ["A001", "A002", "A003", "A001"]
-    assert await forget(database, 30) == Forgotten(0, 0, 0, 0, 0)
+    assert await forget(database, VAULT, 30) == Forgotten(0, 0, 0, 0, 0)
     await setup.do(CallNext(point_id=made["point_ids"][0]))
 
 
@@ -106,23 +109,23 @@ async def test_identities_stay_until_the_day_turns(setup: Seeder, database: Data
     """The site had no tick: its screens still show the patients, so their rows stay until the day turns."""
     made = await three_patients(setup)
     await make_older(database, 40, made["site_id"])
-    done = await forget(database, 30)
+    done = await forget(database, VAULT, 30)
     assert (done.visits, done.searches) == (0, 0)
     assert done.events == 3
     board = await Boards(database).board(made["site_id"])
     assert all(visit.sealed for visit in board.visits.values())
     setup.executor._boards.clear()
     await setup.do(Tick(site_id=made["site_id"]))
-    assert (await forget(database, 30)).visits == 3
+    assert (await forget(database, VAULT, 30)).visits == 3
 
 
 async def test_recent_identities_stay(setup: Seeder, database: Database) -> None:
     await three_patients(setup)
     before = await all_texts(database)
-    assert await forget(database, 1) == Forgotten(0, 0, 0, 0, 0)
+    assert await forget(database, VAULT, 1) == Forgotten(0, 0, 0, 0, 0)
     assert await all_texts(database) == before
     with pytest.raises(ValueError, match="of today"):
-        await forget(database, 0)
+        await forget(database, VAULT, 0)
 
 
 async def test_retention_works_in_batches(setup: Seeder, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +136,7 @@ async def test_retention_works_in_batches(setup: Seeder, database: Database, mon
         for table, column in ((visits, "opened_at"), (events, "at"), (commands, "at")):
             await connection.execute(update(table).values({column: 1}))
         await connection.execute(update(sites).values(business_day="2001-01-01"))
-    done = await forget(database, 1)
+    done = await forget(database, VAULT, 1)
     assert (done.visits, done.events, done.searches) == (6, 6, 30)
     async with database.read() as connection:
         assert await connection.scalar(select(func.count()).select_from(commands)) == 0

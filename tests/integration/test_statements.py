@@ -179,7 +179,7 @@ async def _fill(connection: AsyncConnection, context: Context, site: Site, seed:
     chain = audit.Chain(size, 0, START)
     await connection.execute(insert(tables.audit_chains), {"id": size, "process": "clinic:1", "n": 0, "hash": START})
     noted = audit.Noted(10**15, "staff:1", "x", "", site_id, site.organisation_id, None, True, "x")
-    await audit.append(connection, chain, [noted] * size)
+    await audit.append(connection, context.vault, chain, [noted] * size)
     common = {"site_id": site_id, "seq": 0}
     await connection.execute(
         insert(tables.queues),

@@ -99,27 +99,33 @@ class Gate:
             self.refuse_foreign_origin(connection)
         return await self._credentials.staff(token)
 
-    async def staff_for(self, connection: HTTPConnection, action: str, site_id: int | None = None) -> Staff | Integration:
+    async def staff_for(
+        self, connection: HTTPConnection, action: str, site_id: int | None = None, *, doing: str | None = None
+    ) -> Staff | Integration:
         """Return the caller who may do ``action`` (at ``site_id``): a member of staff, or another system by its API key.
 
         Raises `NotSignedIn`, `NotAllowed`, and `SiteNotFound` for a site of another organisation: the answer does not
-        reveal that the site exists.
+        reveal that the site exists. ``doing`` is the name in the audit, if it is not ``action``.
         """
         holder = await self._holder(connection)
         staff = holder if isinstance(holder, Integration) else await self.staff(connection)
-        await self.permit_at(staff, action, site_id)
+        await self.permit_at(staff, action, site_id, doing=doing)
         return staff
 
-    async def member_for(self, connection: HTTPConnection, action: str, site_id: int | None = None) -> Staff:
+    async def member_for(
+        self, connection: HTTPConnection, action: str, site_id: int | None = None, *, doing: str | None = None
+    ) -> Staff:
         """Return the signed-in member of staff, as `staff_for` does. An API key raises `NotAllowed`."""
-        staff = await self.staff_for(connection, action, site_id)
+        staff = await self.staff_for(connection, action, site_id, doing=doing)
         if not isinstance(staff, Staff):
             raise NotAllowed(action=action, role=staff.role)
         return staff
 
-    async def permit_at(self, staff: Staff | Integration, action: str, site_id: int | None) -> None:
+    async def permit_at(
+        self, staff: Staff | Integration, action: str, site_id: int | None, *, doing: str | None = None
+    ) -> None:
         """Raise unless ``staff`` may do ``action`` at a site: `NotAllowed`, `SiteNotFound`."""
-        await self._permissions.check_action(staff, action, site_id)
+        await self._permissions.check_action(staff, action, site_id, doing)
 
     async def caller(self, connection: HTTPConnection) -> Staff | Integration | Bearer:
         """Return the sender of a command: a member of staff, another system by its API key, a kiosk, or a patient by a

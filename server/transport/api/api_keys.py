@@ -65,7 +65,7 @@ ENDPOINTS = Endpoints(Tag.ADMINISTRATION)
 async def get_api_keys(request: Request) -> paging.Paged[ApiKey]:
     """List the API keys of the caller's organisation, revoked ones too. The list does not contain the keys themselves."""
     context = Context.of(request)
-    admin = await context.gate.member_for(request, "manage-api-keys")
+    admin = await context.gate.member_for(request, "manage-api-keys", doing="list-api-keys")
     cursors = paging.Cursors(context.vault, f"api-keys:{admin.organisation_id}", administration.BY_NUMBER)
     size, after = paging.asked(request, cursors)
     found = await administration.api_keys_page(context.database, admin.organisation_id, size, after)
@@ -85,11 +85,11 @@ async def get_api_keys(request: Request) -> paging.Paged[ApiKey]:
 async def add_api_key(request: Request) -> Response:
     """Make an API key. Only this answer ever shows the key."""
     context = Context.of(request)
-    admin = await context.gate.member_for(request, "manage-api-keys")
+    admin = await context.gate.member_for(request, "manage-api-keys", doing="add-api-key")
     body = await bodies.read(request, NewApiKey)
     if body.site_id is not None:
-        await context.gate.permit_at(admin, "manage-api-keys", body.site_id)
-    made = await context.identity.api_keys.add(admin.organisation_id, body.name, body.site_id)
+        await context.gate.permit_at(admin, "manage-api-keys", body.site_id, doing="add-api-key")
+    made = await context.identity.api_keys.add(admin.organisation_id, body.name, body.site_id, actor=admin.actor)
     listed = ApiKeyListed(made.id, body.name, body.site_id, made.created_at // 1000, None, None)
     answer = asdict(listed) | {"key": made.key}
     return Response(orjson.dumps(answer), 201, {"Cache-Control": "no-store"}, media_type="application/json")
@@ -106,6 +106,6 @@ async def add_api_key(request: Request) -> Response:
 async def revoke_api_key(request: Request) -> Response:
     """Revoke an API key, effective at once."""
     context = Context.of(request)
-    admin = await context.gate.member_for(request, "manage-api-keys")
-    await context.identity.api_keys.revoke(admin.organisation_id, request.path_params["api_key_id"])
+    admin = await context.gate.member_for(request, "manage-api-keys", doing="revoke-api-key")
+    await context.identity.api_keys.revoke(admin.organisation_id, request.path_params["api_key_id"], actor=admin.actor)
     return Response(status_code=204)

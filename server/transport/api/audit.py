@@ -20,9 +20,10 @@ Audited = Annotated[
     Component(
         "Audited",
         actor="The actor: `staff:3`, `ticket:7000000011`, `clock`, `nobody`, ...",
-        action="An event's type, a query's name, `sign-in`, `sign-out`, ...",
+        action="An event's type, a query's name, `sign-in`, `add-staff`, `change-role`, ...",
         subject="The record that the action was about: `entry:7000000012`, `visit:7000000011`; empty for a whole site.",
         allowed="True: the action was carried out. False: it was refused.",
+        detail="The change by an administrator: `role: clinician -> admin`. Null where the action says it all.",
         request_id="The request's id; of a change, the command's id.",
         chain="The chain that holds the record: `site:7` or `process:12`.",
         number="The record's number in its chain.",

@@ -64,7 +64,7 @@ ENDPOINTS = Endpoints(Tag.ADMINISTRATION)
 async def get_staff(request: Request) -> paging.Paged[Staff]:
     """List the staff of the caller's organisation."""
     context = Context.of(request)
-    admin = await context.gate.member_for(request, "manage-staff")
+    admin = await context.gate.member_for(request, "manage-staff", doing="list-staff")
     cursors = paging.Cursors(context.vault, f"staff:{admin.organisation_id}", administration.BY_NUMBER)
     size, after = paging.asked(request, cursors)
     found = await administration.staff_page(context.database, admin.organisation_id, size, after)
@@ -84,9 +84,11 @@ async def get_staff(request: Request) -> paging.Paged[Staff]:
 async def add_staff(request: Request) -> Response:
     """Add a member of staff to the caller's organisation. User names are unique in the whole installation."""
     context = Context.of(request)
-    admin = await context.gate.member_for(request, "manage-staff")
+    admin = await context.gate.member_for(request, "manage-staff", doing="add-staff")
     body = await bodies.read(request, NewStaff)
-    staff_id, name = await context.identity.staff.add(admin.organisation_id, body.username, body.password, body.role)
+    staff_id, name = await context.identity.staff.add(
+        admin.organisation_id, body.username, body.password, body.role, actor=admin.actor
+    )
     return _member(201, staff_id, name, body.role, active=True)
 
 
@@ -103,11 +105,11 @@ async def add_staff(request: Request) -> Response:
 async def change_staff(request: Request) -> Response:
     """Change the role or the password of a member of staff, or whether they may sign in. The member's sessions end."""
     context = Context.of(request)
-    admin = await context.gate.member_for(request, "manage-staff")
+    admin = await context.gate.member_for(request, "manage-staff", doing="change-staff")
     staff_id = request.path_params["staff_id"]
     body = await bodies.read(request, StaffChange)
     account = await context.identity.staff.change(
-        admin.organisation_id, staff_id, role=body.role, active=body.active, password=body.password
+        admin.organisation_id, staff_id, actor=admin.actor, role=body.role, active=body.active, password=body.password
     )
     return _member(200, staff_id, account.username, account.role, account.active)
 
