@@ -11,7 +11,7 @@ from alembic import op
 from server.store.collations import no_pad
 
 revision = "0012"
-down_revision = "0013"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 
