@@ -160,7 +160,13 @@ class House:
 
     def _fill_the_day(self, queue_ids: list[int]) -> None:
         """Ensure that the site has an entry in each state."""
-        about = {"overrule": True, "name": "Ada Lovelace", "phone": "+49 30 901820", "date_of_birth": "1985-12-10"}
+        about = {
+            "overrule": True,
+            "second_ticket": True,
+            "name": "Ada Lovelace",
+            "phone": "+49 30 901820",
+            "date_of_birth": "1985-12-10",
+        }
         patient = self.do("issue-ticket", queue_id=queue_ids[0], sure=False, **about)
         for queue_id in [*queue_ids, *queue_ids]:
             if "token" in patient:

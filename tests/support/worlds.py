@@ -441,6 +441,7 @@ def command_of(world: World, action: str, about: int) -> Command:
                 name=(None, "Ada Lovelace", "Grace")[about % 3],
                 phone=(None, "+49 30 1234567")[about % 2],
                 name_on_display=about % 4 == 0,
+                second_ticket=True,
             )
         case "call":
             return CallNext(point_id=point_id)

@@ -26,7 +26,10 @@ def test_desk_shows_the_whole_name_and_no_phone_number(stage: str, world: World)
 def test_desk_shows_names_to_the_floor_and_needs_to_staff(stage: str, world: World) -> None:
     """Nothing else differs: all onlookers see the same places, states and waits."""
     floor = draw(DESK, world.board)
-    for onlooker, hidden in (("staff", {"name"}), ("system", {"name", "needs"})):
+    for onlooker, hidden in (
+        ("staff", {"name", "name_on_display", "born"}),
+        ("system", {"name", "name_on_display", "born", "needs"}),
+    ):
         view = DeskView(open_sealed, cast("Onlooker", onlooker))
         assert not any(word in text_of(view, world) for word in (GIVEN, MIDDLE, FAMILY, PHONE)), stage
         cells = draw(view, world.board)
@@ -94,6 +97,8 @@ def test_cells_of_the_desk() -> None:
         "undo": None,
         "undo_until": None,
         "name": "Ada Lovelace",
+        "name_on_display": True,
+        "born": None,
         "party": 2,
         "language": "en",
         "needs": [],

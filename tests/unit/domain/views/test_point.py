@@ -14,7 +14,7 @@ def test_console_shows_its_patient_its_next_patients_and_its_day() -> None:
     blood, x_ray, forms = sorted(world.board.queues)
     mine, other = sorted(world.board.points)  # blood and X-ray; X-ray and forms
     console = PointView(mine, open_sealed)
-    first = world.ticket(blood, name="Ada Lovelace", needs=("interpreter",), language="el")
+    first = world.ticket(blood, name="Ada Lovelace", date_of_birth="1985-12-10", needs=("interpreter",), language="el")
     shared = world.ticket(x_ray, name="Grace Hopper")
     world.ticket(forms, name="Nobody of Ours")
     cells = draw(console, world.board)
@@ -22,7 +22,7 @@ def test_console_shows_its_patient_its_next_patients_and_its_day() -> None:
     assert [each["entry"] for each in cells["next"]["first"]] == [first.id, shared.id]
     assert cells["next"]["waiting"] == 2
     assert cells["next"]["first"][0] | {"joined": 0} == {
-        "entry": first.id, "label": world.label(first), "name": "Ada Lovelace", "queue": "Service 1",
+        "entry": first.id, "label": world.label(first), "name": "Ada Lovelace", "born": 1985, "queue": "Service 1",
         "priority": "standard", "needs": ["interpreter"], "language": "el", "party": 1, "joined": 0, "away": 0, "delay": 0,
     }  # fmt: skip
     assert "Nobody of Ours" not in json.dumps(cells)
