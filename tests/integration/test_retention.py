@@ -29,6 +29,7 @@ PERSON: dict[str, Any] = {
     "email": "zoe@example.org",
     "notes": "came with her sister",
     "name_on_display": True,
+    "second_ticket": True,
 }
 CIPHERTEXT = re.compile(r"^[0-9a-f]{8}\.[A-Za-z0-9+/]{36,}={0,2}$")
 TRACES = re.compile(r"Zoë|Ångström|49 30 901820|1987-06-05|zoe@example|sister")
