@@ -62,6 +62,7 @@ MAY: dict[str, frozenset[str]] = {
     "add-display": _ADMIN,
     "add-kiosk": _ADMIN,
     "rename-device": _ADMIN,
+    "change-display": _ADMIN,
     "renew-token": _ADMIN,
     "revoke-token": _ADMIN,
     "remove": _ADMIN,

@@ -170,6 +170,8 @@ displays = Table(
     Column("version", String(40)),
     Column("lag", Integer),
     Column("heard_by", String(32), index=True),
+    Column("queue_ids", JSON, nullable=False),
+    Column("point_ids", JSON, nullable=False),
     Index(None, "site_id", "name", "removed_at", unique=True),
     **_OPTIONS,
 )

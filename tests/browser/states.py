@@ -340,6 +340,12 @@ def cancel_refused(stage: Stage, language: str) -> Page:
     return page
 
 
+def display_choice(stage: Stage, language: str) -> Page:
+    """Open the dialog of the calls that a display shows, as an administrator."""
+    of_display = dialog(staff_page("/reception", "admin", "busy"), "pair", ".display-button")
+    return dialog(of_display, "display", "[data-choose-calls]")(stage, language)
+
+
 def pair_refused(stage: Stage, language: str) -> Page:
     """Open the pairing dialog as an administrator, and enter a code that no screen shows."""
     page = dialog(staff_page("/reception", "admin", "busy"), "pair", ".display-button")(stage, language)
@@ -415,6 +421,7 @@ ALL = [
     State("reception", "late", dialog(more_menu, "late", '[data-action="running-late"]'), part='id="late"'),
     State("reception", "cancel", cancel_refused, part='id="cancel"'),
     State("reception", "pair", pair_refused, part='id="pair"'),
+    State("reception", "display", display_choice, part='id="display"'),
     State(
         "reception",
         "move",

@@ -237,6 +237,23 @@ def test_administrator_pairs_a_screen(open_desk: OpenDesk, open_page: Open, seed
     expect(line).to_contain_text("Not set up yet")
 
 
+def test_administrator_chooses_the_calls_of_a_display(open_desk: OpenDesk, open_page: Open, do: Do, seeded: Seed) -> None:
+    """Each of two waiting rooms shows the calls to its own rooms. The board changes at once, without a reload."""
+    display = seeded["displays"][0]
+    screen = open_page(f"/display/{display['id']}?token={display['token']}", width=1920, height=1080)
+    desk = open_desk(None, role="admin")
+    for point_id in seeded["point_ids"][:2]:
+        do("call-next", point_id=point_id)
+    expect(screen.locator("[data-calls] .call")).to_have_count(2)
+    desk.locator(".display-row").first.get_by_role("button").click()
+    desk.get_by_role("button", name="Its queues and points").click()
+    desk.locator("#display").get_by_label("Room 2", exact=True).check()
+    desk.keyboard.press("Enter")
+    expect_message(desk, "Display 1 now shows and speaks the calls that you chose.")
+    expect(screen.locator("[data-calls] .call")).to_have_count(1)
+    expect(screen.locator("[data-calls] .call-point")).to_have_text("Room 2")
+
+
 @pytest.mark.parametrize("role", ["clinician", "manager"])
 def test_forbidden_actions_of_a_role_are_not_offered(open_desk: OpenDesk, role: str) -> None:
     """Forbidden actions have no button and no key. The receptionist's desk offers every action except pairing."""

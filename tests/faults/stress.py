@@ -312,7 +312,7 @@ class Stress:
                 case "display":
                     display_id = self._chance.choice(list(self._displays))
                     token = partial(str, self._displays[display_id])
-                    place = Place(f"/live/displays/{display_id}", DisplayView(), token, display_id)
+                    place = Place(f"/live/displays/{display_id}", DisplayView(display_id), token, display_id)
                     if self._truth.allows(place):
                         return place
                 case "ticket":

@@ -116,7 +116,8 @@ class Installation:
             view = PointView(point.id, opened)
             found.append(Place(f"/live/points/{point.id}", view, lambda: self._tokens["receptionist"], point.id))
         displays = [
-            Place(f"/live/displays/{key}", DisplayView(), partial(str, token), key) for key, token in self._displays.items()
+            Place(f"/live/displays/{key}", DisplayView(key), partial(str, token), key)
+            for key, token in self._displays.items()
         ]
         found += [place for place in displays if fresh.allows(place)][-1:]
         visits = [key for key in self._visits if key in board.visits][-2:]

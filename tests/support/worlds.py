@@ -31,6 +31,7 @@ from server.domain.commands import (
     Call,
     CallNext,
     Cancel,
+    ChangeDisplay,
     ChangePoint,
     ChangeProvider,
     ChangeQueue,
@@ -310,7 +311,7 @@ ACTIONS = (
     "close-day",
     *("amend", "amend", "staff", "staff", "swap", "reassign", "reassign", "change-site", "add-service", "change-service"),
     *("add-provider", "change-provider", "change-queue", "change-point", "add-kiosk", "rename", "renew", "revoke"),
-    *("report", "report", "no-show", "no-show", "renew", "revoke"),
+    *("change-display", "report", "report", "no-show", "no-show", "renew", "revoke"),
     *("remove", "remove", "open-point"),
 )
 PAUSES = (0, 0, SECOND, 20 * SECOND, 3 * MINUTE, 50 * MINUTE)
@@ -419,6 +420,10 @@ def command_of(world: World, action: str, about: int) -> Command:
                 version=(None, "1")[about // 7 % 2],
                 lag=(None, 0, 10)[about % 3],
             )
+        case "change-display":
+            shown = list(board.displays) or [an_id(6)]
+            chosen_queues, chosen_points = ((), (queue_id,), None)[about % 3], ((point_id,), (), None)[about // 3 % 3]
+            return ChangeDisplay(display_id=shown[about % len(shown)], queue_ids=chosen_queues, point_ids=chosen_points)
         case "rename":
             return RenameDevice(device_id=device_id, name=f"Screen {about % 9}")
         case "renew":
@@ -567,15 +572,18 @@ def drawn(follower: Follower, board: Board) -> dict[str, dict[str, Cell]]:
 
 
 TICKETS_WATCHED = 5
+DISPLAYS_WATCHED = 2
 
 
 def follow(world: World, follower: Follower, events: Sequence[Recorded]) -> None:
-    """Give events to a follower. Afterwards it also watches the first point and the tickets of the first few visits."""
+    """Give events to a follower. Afterwards it also watches the first point and displays, and the first few tickets."""
     follower.hear(events)
     if not any(name.startswith("point:") for name in follower.views) and world.board.points:
         follower.watch(PointView(min(world.board.points), open_sealed))
+    for display_id in sorted(world.board.displays)[:DISPLAYS_WATCHED]:
+        follower.watch(DisplayView(display_id))
     for visit_id in sorted(world.board.visits)[:TICKETS_WATCHED]:
-        if len(follower.views) < 3 + 2 * TICKETS_WATCHED:
+        if len(follower.views) < 5 + 2 * TICKETS_WATCHED:
             follower.watch(TicketView(visit_id))
 
 

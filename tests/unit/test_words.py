@@ -19,7 +19,7 @@ WORDS: dict[str, Any] = json.loads((LOCALES / "en.json").read_text())
 SENT = {
     *(name for names in COMMANDS_OF_STEP.values() for name in names),
     *("issue-ticket", "recall", "undo", "open-point", "break-point", "close-point", "staff-point", "reassign-provider"),
-    *("open-queue", "pause-queue", "broadcast-message", "amend-visit", "add-display", "revoke-token"),
+    *("open-queue", "pause-queue", "broadcast-message", "amend-visit", "add-display", "change-display", "revoke-token"),
 }
 # In answer to these a dialog says so.
 SAID_BY_DIALOGS = {"issue-ticket", "add-display"}

@@ -8,6 +8,7 @@ from server.domain.board.board import Board, Changes
 from server.domain.events import (
     DeviceRenamed,
     DisplayAdded,
+    DisplayChanged,
     DisplayReported,
     KioskAdded,
     Recorded,
@@ -29,6 +30,11 @@ def kiosk_added(board: Board, event: KioskAdded, recorded: Recorded, changes: Ch
 
 def device_renamed(board: Board, event: DeviceRenamed, recorded: Recorded, changes: Changes) -> None:
     board.put(replace(board.known_device(event.device_id), name=event.name, seq=recorded.seq), changes)
+
+
+def display_changed(board: Board, event: DisplayChanged, recorded: Recorded, changes: Changes) -> None:
+    display = board.displays[event.display_id]
+    board.put(replace(display, queue_ids=event.queue_ids, point_ids=event.point_ids, seq=recorded.seq), changes)
 
 
 def token_renewed(board: Board, event: TokenRenewed, recorded: Recorded, changes: Changes) -> None:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from server.domain.commands.calls import Call, CallNext, Complete, NoShow, Recall, Start
 from server.domain.commands.command import Command
 from server.domain.commands.day import BroadcastMessage, CloseDay, Tick
-from server.domain.commands.devices import AddDisplay, AddKiosk, RenameDevice, RenewToken, ReportDisplay, RevokeToken
+from server.domain.commands.devices import (
+    AddDisplay,
+    AddKiosk,
+    ChangeDisplay,
+    RenameDevice,
+    RenewToken,
+    ReportDisplay,
+    RevokeToken,
+)
 from server.domain.commands.leaving import Cancel, Hold, Leave, Reopen, Return, RunningLate
 from server.domain.commands.queues_and_points import (
     BreakPoint,
@@ -77,6 +85,7 @@ COMMANDS: dict[str, type[Command]] = {
         AddDisplay,
         AddKiosk,
         RenameDevice,
+        ChangeDisplay,
         RenewToken,
         RevokeToken,
         Remove,
@@ -99,6 +108,7 @@ __all__ = [
     "Call",
     "CallNext",
     "Cancel",
+    "ChangeDisplay",
     "ChangePoint",
     "ChangeProvider",
     "ChangeQueue",

@@ -10,6 +10,7 @@ REASON = {"min_length": 3, "max_length": 200}
 LANGUAGE = {"pattern": r"^[a-z]{2,3}(-[A-Z]{2})?$"}
 PARTY = {"ge": 1, "le": 20}
 NEEDS = {"max_length": 4}
+SHOWN = {"max_length": 200}
 QUEUES = {"min_length": 1, "max_length": 50}
 POSITION = {"ge": 0, "le": 1000}
 CAPACITY = {"ge": 0, "le": 10_000}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from server.domain.commands.bounds import NAME
+from server.domain.commands.bounds import NAME, SHOWN
 from server.domain.commands.command import Command, OnDevice
 from server.domain.model.ids import site_of
 
@@ -32,6 +32,19 @@ class RenameDevice(OnDevice):
 
     device_id: int
     name: str = field(metadata=NAME)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeDisplay(Command):
+    """Choose the queues and points whose calls a display shows and speaks. Omitted fields stay; an empty list means all."""
+
+    display_id: int
+    queue_ids: tuple[int, ...] | None = field(default=None, metadata=SHOWN)
+    point_ids: tuple[int, ...] | None = field(default=None, metadata=SHOWN)
+
+    @property
+    def site_id(self) -> int:
+        return site_of(self.display_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,15 @@ from typing import Any
 
 from server.domain.events.calls import NoShowRecorded, ServiceCompleted, ServiceStarted, TicketCalled, TicketRecalled
 from server.domain.events.day import DayClosed, DayTurned, EntryExpired, MessageBroadcast
-from server.domain.events.devices import DeviceRenamed, DisplayAdded, DisplayReported, KioskAdded, TokenRenewed, TokenRevoked
+from server.domain.events.devices import (
+    DeviceRenamed,
+    DisplayAdded,
+    DisplayChanged,
+    DisplayReported,
+    KioskAdded,
+    TokenRenewed,
+    TokenRevoked,
+)
 from server.domain.events.encoding import body_of, decode, shown
 from server.domain.events.event import Event, Recorded
 from server.domain.events.leaving import (
@@ -66,6 +74,7 @@ EVENTS: dict[str, type[Event]] = {
         DisplayAdded,
         KioskAdded,
         DeviceRenamed,
+        DisplayChanged,
         TokenRenewed,
         TokenRevoked,
         DisplayReported,
@@ -117,6 +126,7 @@ __all__ = [
     "DayTurned",
     "DeviceRenamed",
     "DisplayAdded",
+    "DisplayChanged",
     "DisplayReported",
     "EntryCancelled",
     "EntryExpired",

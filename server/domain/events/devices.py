@@ -28,6 +28,15 @@ class DeviceRenamed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DisplayChanged(Event):
+    """The queues and the points whose calls a display shows. Empty means all."""
+
+    display_id: int
+    queue_ids: tuple[int, ...]
+    point_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRenewed(Event):
     device_id: int
     token_hash: str

@@ -15,6 +15,8 @@ class Display:
     if the display never connected), and ``heard_by`` is the server process that has the stream. The display itself reports
     whether its sound is ``muted`` and the ``version`` of its page. ``lag`` is one of `LAGS`: for at least this many seconds
     the display has not painted the last message. None means that the display does not report it.
+
+    The display shows the calls of ``queue_ids`` to ``point_ids``; either is empty for all.
     """
 
     id: int
@@ -29,6 +31,8 @@ class Display:
     version: str | None = None
     lag: int | None = None
     heard_by: str | None = None
+    queue_ids: tuple[int, ...] = ()
+    point_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from server.domain.commands import (
     Call,
     CallNext,
     Cancel,
+    ChangeDisplay,
     CloseDay,
     ClosePoint,
     Command,
@@ -122,6 +123,8 @@ def decide(
             return devices.add_kiosk(board, command, token_hash)
         case RenameDevice():
             return devices.rename(board, command)
+        case ChangeDisplay():
+            return devices.change_display(board, command)
         case RenewToken():
             return devices.renew_token(board, command, token_hash)
         case RevokeToken():

@@ -5,11 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from server.domain.board import Board
-from server.domain.commands import AddDisplay, AddKiosk, RenameDevice, RenewToken, ReportDisplay, RevokeToken
-from server.domain.errors import DeviceNotFound, TokenAlreadyRevoked
-from server.domain.events import DeviceRenamed, DisplayAdded, DisplayReported, Event, KioskAdded, TokenRenewed, TokenRevoked
+from server.domain.commands import AddDisplay, AddKiosk, ChangeDisplay, RenameDevice, RenewToken, ReportDisplay, RevokeToken
+from server.domain.errors import TokenAlreadyRevoked
+from server.domain.events import (
+    DeviceRenamed,
+    DisplayAdded,
+    DisplayChanged,
+    DisplayReported,
+    Event,
+    KioskAdded,
+    TokenRenewed,
+    TokenRevoked,
+)
 from server.domain.model import Display, Removable
-from server.domain.rules.lookups import find_device, new_ids, refuse_taken, refuse_unchanged
+from server.domain.rules.lookups import (
+    find_device,
+    find_display,
+    find_point,
+    find_queues,
+    new_ids,
+    refuse_taken,
+    refuse_unchanged,
+)
 
 _HEALTH = ("connected", "heard_by", "muted", "version", "lag")
 
@@ -32,6 +49,17 @@ def rename(board: Board, command: RenameDevice) -> list[Event]:
     return [DeviceRenamed(device_id=device.id, name=command.name)]
 
 
+def change_display(board: Board, command: ChangeDisplay) -> list[Event]:
+    display = find_display(board, command.display_id)
+    queue_ids, point_ids = display.queue_ids, display.point_ids
+    if command.queue_ids is not None:
+        queue_ids = find_queues(board, command.queue_ids)
+    if command.point_ids is not None:
+        point_ids = tuple(dict.fromkeys(find_point(board, point_id).id for point_id in command.point_ids))
+    refuse_unchanged(display, queue_ids=queue_ids, point_ids=point_ids)
+    return [DisplayChanged(display_id=display.id, queue_ids=queue_ids, point_ids=point_ids)]
+
+
 def renew_token(board: Board, command: RenewToken, token_hash: str) -> list[Event]:
     return [TokenRenewed(device_id=find_device(board, command.device_id).id, token_hash=token_hash)]
 
@@ -44,9 +72,7 @@ def revoke_token(board: Board, command: RevokeToken) -> list[Event]:
 
 
 def report(board: Board, command: ReportDisplay) -> list[Event]:
-    display = board.displays.get(command.display_id)
-    if display is None or display.removed_at:
-        raise DeviceNotFound(device_id=command.display_id)
+    display = find_display(board, command.display_id)
     connected = display.connected if command.connected is None else command.connected
     if command.connected is False and display.heard_by != command.heard_by:
         connected = display.connected  # the display has connected to another process since

@@ -72,6 +72,11 @@ def find_device(board: Board, device_id: int) -> Display | Kiosk:
     return device
 
 
+def find_display(board: Board, display_id: int) -> Display:
+    """Return a display in use. Raises `DeviceNotFound`."""
+    return _in_use(board.displays.get(display_id), DeviceNotFound, device_id=display_id)
+
+
 def find_entry(board: Board, entry_id: int, state: State | None = None, otherwise: type[Refused] = Refused) -> Entry:
     """Return an entry of today. Raises `EntryNotFound`, and ``otherwise`` if the entry is not in ``state``."""
     entry = board.entries.get(entry_id)

@@ -132,6 +132,8 @@ class DeskDisplayCell(TypedDict):
             enum=(*LAGS, None),
         ),
     ]
+    queues: Annotated[list[Id], Described("The queues whose calls it shows; empty for all.")]
+    points: Annotated[list[Id], Described("The points whose calls it shows; empty for all.")]
 
 
 class DeskEntryCell(TypedDict):
@@ -185,7 +187,7 @@ class DeskView:
     open_sealed: OpenSealed
     onlooker: Onlooker = "floor"
     kind: ClassVar[str] = "desk"
-    shape: ClassVar[str] = "desk6"
+    shape: ClassVar[str] = "desk7"
     cells: ClassVar[Mapping[str, Any]] = {
         "site": DeskSiteCell,
         "service": DeskServiceCell,
@@ -355,6 +357,8 @@ def _display(display: Display) -> DeskDisplayCell:
         "muted": display.muted,
         "version": display.version,
         "lag": display.lag,
+        "queues": list(display.queue_ids),
+        "points": list(display.point_ids),
     }
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Annotated, Any, ClassVar, Literal, TypedDict
 
 from server.domain.board import Board
-from server.domain.model import Announcement, Entry, Point, Queue
+from server.domain.model import Announcement, Display, Entry, Point, Queue
 from server.domain.views.fields import Calls, Count, Described, Estimating, Id, Instant, Place, Prefix
 from server.domain.views.site import SiteCell, site_cell
 from server.domain.views.view import NEXT_UP, Cell, in_use, milliseconds
@@ -63,8 +64,12 @@ class AnnouncementCell(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class DisplayView:
-    """The waiting-room screen: tickets and points, never a reason. Names need the consent of patient and site."""
+    """The waiting-room screen: tickets and points, never a reason. Names need the consent of patient and site.
 
+    The screen shows the calls of the display's own queues to its own points. Without a ``display_id`` it shows all.
+    """
+
+    display_id: int | None = None
     kind: ClassVar[str] = "display"
     shape: ClassVar[str] = "display3"
     cells: ClassVar[Mapping[str, Any]] = {
@@ -77,7 +82,7 @@ class DisplayView:
 
     @property
     def name(self) -> str:
-        return "display"
+        return "display" if self.display_id is None else f"display:{self.display_id}"
 
     def keys(self, board: Board) -> Iterable[str]:
         yield "site"
@@ -88,25 +93,77 @@ class DisplayView:
 
     def cell(self, board: Board, key: str) -> Cell | None:
         kind, _, identifier = key.partition(":")
+        shown = self._shown(board)
         match kind:
             case "site":
                 return site_cell(board)
             case "queue":
                 queue = in_use(board.queues, identifier)
-                return None if queue is None else _queue(board, queue)
+                if queue is not None and shown.has_queue(queue.id):
+                    return _queue(board, queue)
             case "point":
                 point = in_use(board.points, identifier)
-                return None if point is None else _point(point)
+                if point is not None and shown.has_point(point.id):
+                    return _point(point)
             case "entry":
                 entry = board.entries.get(int(identifier))
-                return None if entry is None or entry.state != "called" else _call(board, entry)
+                if entry is not None and entry.state == "called" and shown.has_call(entry):
+                    return _call(board, entry)
             case "announcement":
                 announcement = board.announcements.get(int(identifier))
-                return None if announcement is None else _announcement(announcement)
+                if announcement is not None and shown.has_announcement(announcement):
+                    return _announcement(announcement)
         return None
 
     def touched(self, board: Board, changed: set[str]) -> Iterable[str]:
-        return (key for key in changed if key.partition(":")[0] in self.cells)
+        own = (key for key in changed if key.partition(":")[0] in self.cells)
+        display = self._display(board)
+        # One record may decide about the cells of many: the display itself, or the queues of a chosen point.
+        if display is not None and (display.queue_ids or display.point_ids or f"display:{display.id}" in changed):
+            return chain(own, self.keys(board))
+        return own
+
+    def _display(self, board: Board) -> Display | None:
+        return None if self.display_id is None else board.displays.get(self.display_id)
+
+    def _shown(self, board: Board) -> _Shown:
+        display = self._display(board)
+        if display is None:
+            return _Shown(board, frozenset(), frozenset())
+        return _Shown(board, _present(board.queues, display.queue_ids), _present(board.points, display.point_ids))
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """The queues and the points that a display shows; an empty choice means all."""
+
+    board: Board
+    queue_ids: frozenset[int]
+    point_ids: frozenset[int]
+
+    def has_queue(self, queue_id: int) -> bool:
+        """Return whether to show the next patients of a queue: a chosen point must serve it."""
+        if self.queue_ids and queue_id not in self.queue_ids:
+            return False
+        points = self.board.points
+        return not self.point_ids or any(queue_id in points[point_id].queue_ids for point_id in self.point_ids)
+
+    def has_point(self, point_id: int | None) -> bool:
+        return not self.point_ids or point_id in self.point_ids
+
+    def has_call(self, entry: Entry) -> bool:
+        return self.has_point(entry.point_id) and (not self.queue_ids or entry.queue_id in self.queue_ids)
+
+    def has_announcement(self, announcement: Announcement) -> bool:
+        """Return whether to show an announcement. The queue of an entry of a past day is unknown."""
+        entry = self.board.entries.get(announcement.entry_id)
+        in_queue = entry is not None and entry.queue_id in self.queue_ids
+        return self.has_point(announcement.point_id) and (not self.queue_ids or in_queue)
+
+
+def _present(records: Mapping[int, Queue] | Mapping[int, Point], chosen: Iterable[int]) -> frozenset[int]:
+    """Return the chosen records that are in use. When none is left, the display shows all: it must not fall silent."""
+    return frozenset(each for each in chosen if each in records and not records[each].removed_at)
 
 
 def _queue(board: Board, queue: Queue) -> DisplayQueueCell:

@@ -71,6 +71,7 @@ FIELDS = {
     "queue_id": "A queue.",
     "queue_ids": "Queues of the site.",
     "point_id": "A service point.",
+    "point_ids": "Service points of the site.",
     "entry_id": "An entry: one stage of a visit in one queue.",
     "visit_id": "A visit: one attendance with all its stages.",
     "display_id": "A waiting-room display.",

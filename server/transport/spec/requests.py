@@ -34,6 +34,7 @@ SAMPLES: Json = {
     "queue_id": 7_000_000_001,
     "queue_ids": [7_000_000_001, 7_000_000_002],
     "point_id": 7_000_000_004,
+    "point_ids": [7_000_000_004, 7_000_000_005],
     "entry_id": 7_000_000_012,
     "visit_id": 7_000_000_011,
     "email": "ada@example.org",

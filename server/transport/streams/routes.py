@@ -55,7 +55,7 @@ async def admit_display(connection: HTTPConnection, context: Context) -> Admissi
     """Admit a display to its own view, by its own token."""
     display = await context.gate.display(connection, connection.path_params["display_id"], context.hub.board)
     name = f"display:{display.id}"
-    return Admission(site_of(display.id), DisplayView(), name, proof=display.token_hash, subject=name)
+    return Admission(site_of(display.id), DisplayView(display.id), name, proof=display.token_hash, subject=name)
 
 
 async def admit_ticket(connection: HTTPConnection, context: Context) -> Admission:

@@ -68,6 +68,7 @@ EXPECTED = {
     "add-display": "a",
     "add-kiosk": "a",
     "rename-device": "a",
+    "change-display": "a",
     "renew-token": "a",
     "revoke-token": "a",
     "remove": "a",

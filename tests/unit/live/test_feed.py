@@ -39,7 +39,8 @@ async def test_feed_ends_with_the_truth_after_any_order_repeat_or_loss(
     loader = LogLoader(world)
     feed = Feed(SITE_ID, loader)
     await feed.load()
-    views: list[View] = [DeskView(open_sealed), DisplayView(), *map(TicketView, list(world.board.visits)[:2]), TicketView(5)]
+    displays = map(DisplayView, world.board.displays)
+    views: list[View] = [DESK, DisplayView(), *displays, *map(TicketView, list(world.board.visits)[:2]), TicketView(5)]
     projections = [feed.projection(view) for view in views]
     screens = [Screen() for _ in views]
     lazy = [Screen() for _ in views]  # these catch up only at the start and at the end
@@ -220,7 +221,7 @@ async def test_other_epoch_reloads_the_feed_and_every_screen_gets_a_snapshot(hea
     assert not projection.can_resume(screen.position)
     catch_up(screen, projection)
     assert screen.kinds == ["snapshot", "snapshot"]
-    assert screen.position == Position("e2", "desk6", other.board.site.seq)
+    assert screen.position == Position("e2", "desk7", other.board.site.seq)
     check_projection(projection, other.board)
     feed.close()
 

@@ -91,7 +91,7 @@ async def test_failed_load_leaves_nothing_behind(processes: Processes) -> None:
     first = await read(aiter(streams[0]))
     assert json.loads(first.payload)["seq"] == processes.world.board.site.seq
     processes.ticket(hub)
-    assert (await read(aiter(streams[1]))).id == f"e1.desk6.{processes.world.board.site.seq}"
+    assert (await read(aiter(streams[1]))).id == f"e1.desk7.{processes.world.board.site.seq}"
 
 
 async def test_unknown_site_is_not_found(processes: Processes) -> None:

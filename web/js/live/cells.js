@@ -26,7 +26,7 @@
  * @typedef {{name: string, queues: number[], position: number, state: PointState, entry: number | null,
  *   provider: number | null, unmet_needs: Need[], next: NextOne | null, gone: Gone | null}} DeskPoint
  * @typedef {{name: string, paired: boolean, connected: boolean, since: number | null, muted: boolean,
- *   version: string | null, lag: number | null}} DeskDisplay
+ *   version: string | null, lag: number | null, queues: number[], points: number[]}} DeskDisplay
  * @typedef {{name: string, paired: boolean}} DeskKiosk
  * @typedef {{label: string, state: "waiting" | "called" | "serving" | "no_show" | "held", queue: number,
  *   provider: number | null, point: number | null, rank: number[], priority: Priority, joined: number, since: number,

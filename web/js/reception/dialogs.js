@@ -90,7 +90,14 @@ function entryDialogs({ connection, orders, site }, actions) {
  */
 function deskDialogs(state, actions, keys) {
   const { site, orders } = state;
+  const display = lazyDialog(async () => {
+    const { displayDialog } = await import("./display-dialog.js");
+    return displayDialog(dialog("display"), ({ id, name }, queues, points) => {
+      void actions.run("change-display", { display_id: id, queue_ids: queues, point_ids: points }, { name });
+    });
+  }, showUnreachable);
   return {
+    display,
     point: lazyDialog(async () => {
       const { pointDialog } = await import("./point-dialog.js");
       return pointDialog(dialog("point"), {
@@ -115,6 +122,7 @@ function deskDialogs(state, actions, keys) {
           return events.find(({ display_id: id }) => id !== undefined)?.display_id ?? 0;
         },
         pair: (code, deviceId) => orders.enterCode(code, deviceId),
+        chooseCalls: (desk, shown) => void display.open(desk, shown),
         signOut: ({ id, name }) => void actions.run("revoke-token", { device_id: id }, { name }),
         paired: (name) => showMessage(t("done.pair", { name }), "done"),
       });
@@ -128,8 +136,8 @@ function deskDialogs(state, actions, keys) {
  * @param {Record<string, {load: () => Promise<unknown>}>} dialogs
  * @param {boolean} maySetUpDevices
  */
-async function loadAll({ pair, ...others }, maySetUpDevices) {
-  const all = [...Object.values(others), ...(maySetUpDevices && pair !== undefined ? [pair] : [])];
+async function loadAll({ pair, display, ...others }, maySetUpDevices) {
+  const all = [...Object.values(others), ...(maySetUpDevices ? [pair, display] : [])].flatMap((each) => each ?? []);
   await Promise.allSettled([...all.map(({ load }) => load()), import("./print-slip.js")]);
   await cachePage("/reception");
 }

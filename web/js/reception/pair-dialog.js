@@ -6,11 +6,13 @@ import { clearErrors, showError } from "./form-errors.js";
 /**
  * @typedef {import("./desk.js").Desk} Desk
  * @typedef {import("./desk.js").Device} Device
+ * @typedef {import("./desk.js").Display} Display
  *
  * @typedef {object} Does
  * @property {(name: string) => Promise<number>} add  adds a display, and resolves with its id
  * @property {(code: string, deviceId: number) => Promise<void>} pair
  * @property {(device: Device) => void} signOut
+ * @property {(desk: Desk, display: Display) => void} chooseCalls  opens the dialog for the calls that a display shows
  * @property {(name: string) => void} paired          called after the pairing
  */
 
@@ -28,11 +30,18 @@ const FIELDS = new Map([["pairing_not_found", "code"], ["name_taken", "name"]]);
  * @param {Does} does
  * @returns {{open: (desk: Desk, device: Device | null) => void}}
  */
-export function pairDialog(dialog, { add, pair, signOut, paired }) {
+export function pairDialog(dialog, { add, pair, signOut, chooseCalls, paired }) {
   const form = /** @type {HTMLFormElement} */ (find("form", dialog));
   const which = /** @type {HTMLSelectElement} */ (find("[name=device]", form));
   const submit = find("[type=submit]", form);
   const out = signOutButton(dialog, signOut);
+  const calls = find("[data-choose-calls]", dialog);
+  /** @type {() => void} */
+  let openCalls = () => {};
+  calls.addEventListener("click", () => {
+    dialog.close();
+    openCalls();
+  });
   const showName = () => {
     find("[data-new-name]", form).hidden = which.value !== NEW;
   };
@@ -77,6 +86,9 @@ export function pairDialog(dialog, { add, pair, signOut, paired }) {
       offerDevices(which, desk, device);
       showName();
       out.offer(device);
+      const display = desk.displays.find(({ id }) => id === device?.id);
+      calls.hidden = display === undefined;
+      openCalls = () => display && chooseCalls(desk, display);
       dialog.showModal();
       inputOf(form, "code").focus();
     },

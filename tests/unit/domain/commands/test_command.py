@@ -78,6 +78,7 @@ def test_names_on_the_wire() -> None:
         "add-display",
         "add-kiosk",
         "rename-device",
+        "change-display",
         "renew-token",
         "revoke-token",
         "remove",

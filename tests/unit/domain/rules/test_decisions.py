@@ -19,6 +19,7 @@ from server.domain.commands import (
     Call,
     CallNext,
     Cancel,
+    ChangeDisplay,
     ChangePoint,
     ChangeProvider,
     ChangeQueue,
@@ -64,7 +65,8 @@ from tests.support.worlds import SITE_ID, START, Step, command_of, scripts, smal
 SITE_CONFIGURATION = {
     ReportDisplay,
     *(AddService, ChangeService, AddProvider, ChangeProvider, AddQueue, ChangeQueue, AddPoint, ChangePoint, ChangeSite),
-    *(AddDisplay, AddKiosk, RenameDevice, RenewToken, RevokeToken, Remove, StaffPoint, SwapPoints, ReassignProvider),
+    *(AddDisplay, AddKiosk, ChangeDisplay, RenameDevice, RenewToken, RevokeToken),
+    *(Remove, StaffPoint, SwapPoints, ReassignProvider),
 }
 
 

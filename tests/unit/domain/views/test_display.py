@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from server.domain.commands import Complete, Recall, RunningLate, Start, Tick
-from server.domain.views import NEXT_UP, draw
+from server.domain.commands import AddDisplay, ChangeDisplay, ChangePoint, Complete, Recall, Remove, RunningLate, Start, Tick
+from server.domain.views import NEXT_UP, DisplayView, draw
 from tests.support.mornings import DISPLAY, a_morning
-from tests.support.worlds import SECOND, SITE_ID, small_clinic
+from tests.support.worlds import SECOND, SITE_ID, World, small_clinic
 
 
 def test_cells_of_the_display() -> None:
@@ -84,3 +84,82 @@ def test_display_shows_the_quote_of_the_last_patient_who_is_not_late() -> None:
     assert (cell["expect_from"], cell["expect_until"]) == (last.expect_from // 1000, last.expect_until // 1000)
     assert cell["estimating"] is True
     assert cell["waiting"] == 2
+
+
+def two_rooms() -> tuple[World, list[int], list[int], DisplayView, DisplayView]:
+    """Return a clinic with a call at each of two points, its queues and points, and the views of two displays."""
+    world = World()
+    queues = [world.queue("A"), world.queue("B")]
+    points = [world.point(queue_id) for queue_id in queues]
+    for name in ("East", "West"):
+        world.do(AddDisplay(site_id=SITE_ID, name=name))
+    for queue_id, point_id in zip(queues, points, strict=True):
+        world.ticket(queue_id)
+        world.ticket(queue_id)
+        world.call(point_id)
+    east, west = map(DisplayView, world.board.displays)
+    return world, queues, points, east, west
+
+
+def kinds_of(world: World, view: DisplayView) -> dict[str, set[str]]:
+    """Return the labels of the calls and announcements of a display, and the names of its queues and points."""
+    found: dict[str, set[str]] = {"entry": set(), "announcement": set(), "queue": set(), "point": set()}
+    for key, cell in draw(view, world.board).items():
+        if key != "site":
+            found[key.partition(":")[0]].add(cell.get("label") or cell["name"])
+    return found
+
+
+EVERYTHING = {
+    "entry": {"A001", "B001"},
+    "announcement": {"A001", "B001"},
+    "queue": {"Service 1", "Service 2"},
+    "point": {"Room 1", "Room 2"},
+}
+FIRST_ROOM = {"entry": {"A001"}, "announcement": {"A001"}, "queue": {"Service 1"}, "point": {"Room 1"}}
+
+
+def test_display_shows_the_calls_of_its_own_points_and_their_queues() -> None:
+    world, _, points, east, west = two_rooms()
+    assert kinds_of(world, east) == kinds_of(world, west) == kinds_of(world, DISPLAY) == EVERYTHING
+    assert east.display_id is not None
+    world.do(ChangeDisplay(display_id=east.display_id, point_ids=(points[0],)))
+    assert kinds_of(world, east) == FIRST_ROOM
+    assert kinds_of(world, west) == EVERYTHING
+
+
+def test_display_shows_the_calls_of_its_own_queues_at_every_point() -> None:
+    world, queues, points, east, _ = two_rooms()
+    assert east.display_id is not None
+    world.do(ChangeDisplay(display_id=east.display_id, queue_ids=(queues[0],)))
+    assert kinds_of(world, east) == FIRST_ROOM | {"point": {"Room 1", "Room 2"}}
+    world.do(ChangeDisplay(display_id=east.display_id, point_ids=(points[1],)))
+    nothing = {"entry": set(), "announcement": set(), "queue": set(), "point": {"Room 2"}}
+    assert kinds_of(world, east) == nothing, "a call must be of a chosen queue and to a chosen point"
+    world.do(ChangeDisplay(display_id=east.display_id, queue_ids=(), point_ids=()))
+    assert kinds_of(world, east) == EVERYTHING
+
+
+def test_removed_point_leaves_the_choice_of_a_display() -> None:
+    """When none of its points is left, the display shows all: a waiting room must not miss its calls."""
+    world, queues, points, east, _ = two_rooms()
+    assert east.display_id is not None
+    spare = world.point(*queues)
+    world.do(ChangeDisplay(display_id=east.display_id, point_ids=(points[0], spare)))
+    assert kinds_of(world, east)["queue"] == {"Service 1", "Service 2"}
+    world.do(Remove(record_id=spare))
+    assert kinds_of(world, east) == FIRST_ROOM
+    guest = world.board.entry_at(points[0])
+    assert guest is not None
+    world.do(Start(entry_id=guest.id))
+    world.do(Complete(entry_id=guest.id))
+    world.do(Remove(record_id=points[0]))
+    assert kinds_of(world, east)["entry"] == {"B001"}
+
+
+def test_next_up_follows_the_queues_of_a_chosen_point() -> None:
+    world, queues, points, east, _ = two_rooms()
+    assert east.display_id is not None
+    world.do(ChangeDisplay(display_id=east.display_id, point_ids=(points[0],)))
+    world.do(ChangePoint(point_id=points[0], queue_ids=tuple(queues)))
+    assert kinds_of(world, east)["queue"] == {"Service 1", "Service 2"}

@@ -33,7 +33,13 @@ def test_outer_description_overrides_inner_one_and_keeps_its_bounds() -> None:
 
 def views_of(world: World) -> list[View]:
     points = [PointView(point_id, open_sealed) for point_id in world.board.points]
-    return [DeskView(open_sealed), DisplayView(), *points, *(TicketView(visit_id) for visit_id in world.board.visits)]
+    return [
+        DeskView(open_sealed),
+        DisplayView(),
+        *map(DisplayView, world.board.displays),
+        *points,
+        *(TicketView(visit_id) for visit_id in world.board.visits),
+    ]
 
 
 @pytest.mark.parametrize("script", [a_day(seed, 60) for seed in range(3)], ids=range(3))

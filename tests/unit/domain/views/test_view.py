@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from server.domain.commands import IssueTicket
 from server.domain.roles import Onlooker
-from server.domain.views import DeskView, TicketView, View, draw
+from server.domain.views import DeskView, DisplayView, TicketView, View, draw
 from tests.support.extent import examples
 from tests.support.mornings import DESK, DISPLAY, FAMILY, GIVEN, MIDDLE, PHONE, at_every_stage, text_of, views_of
 from tests.support.worlds import Step, World, open_sealed, perform, scripts, small_clinic
@@ -102,8 +102,8 @@ def test_cells_are_drawn_only_for_keys_of_the_view(script: list[Step]) -> None:
 
 def test_names_of_views_are_unique() -> None:
     onlookers = [DeskView(open_sealed, each) for each in get_args(Onlooker)]
-    views: list[View] = [*onlookers, DISPLAY, TicketView(1), TicketView(2)]
-    names = ["desk", "desk:staff", "desk:system", "display", "ticket:1", "ticket:2"]
+    views: list[View] = [*onlookers, DISPLAY, DisplayView(1), TicketView(1), TicketView(2)]
+    names = ["desk", "desk:staff", "desk:system", "display", "display:1", "ticket:1", "ticket:2"]
     assert [view.name for view in views] == names
     assert len({view.shape for view in (DESK, DISPLAY, TicketView(1))}) == 3
     assert all("." not in view.shape for view in (DESK, DISPLAY, TicketView(1)))  # the id of a message is split at dots

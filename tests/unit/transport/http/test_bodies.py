@@ -158,6 +158,7 @@ FULL: dict[str, dict[str, Any]] = {
     "add-display": {"site_id": SITE_ID, "name": "Hall"},
     "add-kiosk": {"site_id": SITE_ID, "name": "Door"},
     "rename-device": {"device_id": an_id(10), "name": "Foyer", "site_id": SITE_ID},
+    "change-display": {"display_id": an_id(10), "queue_ids": [an_id(1)], "point_ids": [an_id(2)], "site_id": SITE_ID},
     "renew-token": {"device_id": an_id(10), "site_id": SITE_ID},
     "revoke-token": {"device_id": an_id(10), "site_id": SITE_ID},
     "remove": {"record_id": an_id(10), "site_id": SITE_ID},
@@ -175,6 +176,7 @@ OPTIONAL = {
     "change-queue": {"name", "service_id", "capacity", "joins_anew", "position"},
     "add-point": {"unmet_needs"},
     "change-point": {"name", "queue_ids", "unmet_needs", "position"},
+    "change-display": {"queue_ids", "point_ids"},
 }
 OF_SITES = {
     *("add-service", "add-provider", "add-queue", "add-point", "add-display", "add-kiosk"),
@@ -411,6 +413,10 @@ BOUNDS: list[tuple[str, str, list[Any], list[Any]]] = [
     ("add-point", "unmet_needs", [[], ["step_free"]], [["step_free"] * 5, ["x"]]),
     ("change-point", "unmet_needs", [[], ["step_free"], None], [["step_free"] * 5, ["x"]]),
     ("change-point", "queue_ids", [[an_id(1)], [an_id(1)] * 50, None], [[], [an_id(1)] * 51, ["1"]]),
+    *(
+        ("change-display", field, [[], [an_id(1)] * 200, None], [[an_id(1)] * 201, ["1"]])
+        for field in ("queue_ids", "point_ids")
+    ),
     ("add-queue", "name", ["A", "x" * 80], ["", "x" * 81]),
     ("add-queue", "prefix", list("AMZ"), ["", "a", "AA", "1", "Ä", "A ", "A\n", "-"]),
     ("add-point", "queue_ids", [[an_id(1)], [an_id(1)] * 50], [[], [an_id(1)] * 51, ["1"], [None], [True], [1.0], [[1]]]),
