@@ -25,9 +25,9 @@ const settled = async (speaker) => {
   while (speaker.busy) await new Promise((resolve) => setTimeout(resolve, 5));
 };
 
-function aSpeaker({ ask = says, isOpen = () => true } = {}) {
+function aSpeaker({ ask = says, isOpen = () => true, recallPauseMs = 0 } = {}) {
   const ear = new Ear();
-  const speaker = new Speaker(ear, { ask, isOpen });
+  const speaker = new Speaker(ear, { ask, isOpen, recallPauseMs });
   return { ear, speaker };
 }
 
@@ -65,6 +65,33 @@ test("calls without sound are dropped", async () => {
   speaker.say([call(2)]);
   await settled(speaker);
   assert.deepEqual(ear.heard, ["ring", "A002 en"]);
+});
+
+test("many recalls of one ticket are spoken twice at most, and another room's call goes first", async () => {
+  const { ear, speaker } = aSpeaker({ recallPauseMs: 60 });
+  for (let recall = 0; recall < 10; recall += 1) speaker.say([call(1)]);
+  speaker.say([call(2)]);
+  const began = performance.now();
+  await settled(speaker);
+  assert.deepEqual(ear.heard, ["ring", "A001 en", "ring", "A002 en", "ring", "A001 en"]);
+  assert.ok(performance.now() - began >= 60, "a pause separates the recalls");
+});
+
+test("a recall replaces the waiting call of its entry and keeps the place", async () => {
+  const { ear, speaker } = aSpeaker();
+  speaker.say([call(1), call(2), call(3)]);
+  speaker.say([{ ...call(2), label: "A002 again" }]);
+  await settled(speaker);
+  assert.deepEqual(ear.heard, ["ring", "A001 en", "ring", "A002 again en", "ring", "A003 en"]);
+});
+
+test("a call to another point does not wait", async () => {
+  const { ear, speaker } = aSpeaker({ recallPauseMs: 60_000 });
+  speaker.say([call(1)]);
+  await settled(speaker);
+  speaker.say([{ ...call(1), point: "Room 4" }]);
+  await settled(speaker);
+  assert.deepEqual(ear.heard, ["ring", "A001 en", "ring", "A001 en"]);
 });
 
 test("without a voice there is only the chime", async () => {

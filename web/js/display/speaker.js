@@ -9,14 +9,23 @@ import { request } from "../shared/request.js";
 const ASKING_MS = 8_000;
 const SAYING_MS = 15_000;
 const PAUSE_MS = 350;
+const RECALL_PAUSE_MS = 10_000;
 
 /**
  * Announces calls one after the other: the chime, then the words in the site's language and, if it is another, in the
  * patient's. The server's voice speaks, or else the browser's. Without either there is only the chime.
+ *
+ * A recall replaces a call of the same entry that still waits. After an announcement, its recalls wait for a moment, and
+ * other calls go first: a point that recalls again and again does not delay the calls of others.
  */
 export class Speaker extends EventTarget {
   /** @type {Call[]} */
   #waiting = [];
+  /** When the announcements ended whose recalls still have to wait, by entry and point. @type {Map<string, number>} */
+  #spokenAt = new Map();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+  #recallPauseMs;
   #busy = false;
   #sound;
   #ask;
@@ -29,17 +38,19 @@ export class Speaker extends EventTarget {
    * @param {(call: Call | null, language: string) => Promise<ArrayBuffer | null>} means.ask  returns the server's voice as
    *   a sound file, or null
    * @param {(call: Call) => boolean} means.isOpen  whether the call is still open
+   * @param {number} [means.recallPauseMs]  from an announcement to the next one of the same entry and point
    */
-  constructor(sound, { ask, isOpen }) {
+  constructor(sound, { ask, isOpen, recallPauseMs = RECALL_PAUSE_MS }) {
     super();
     this.#sound = sound;
     this.#ask = ask;
     this.#isOpen = isOpen;
+    this.#recallPauseMs = recallPauseMs;
   }
 
-  /** Whether an announcement is in progress. */
+  /** Whether an announcement is in progress or waits. */
   get busy() {
-    return this.#busy;
+    return this.#busy || this.#waiting.length > 0;
   }
 
   /** The site's language. @param {string} tag */
@@ -49,7 +60,11 @@ export class Speaker extends EventTarget {
 
   /** Announce calls after those that wait already. @param {readonly Call[]} calls */
   say(calls) {
-    this.#waiting.push(...calls);
+    for (const call of calls) {
+      const at = this.#waiting.findIndex(({ entry }) => entry === call.entry);
+      if (at < 0) this.#waiting.push(call);
+      else this.#waiting[at] = call;
+    }
     void this.#announceAll();
   }
 
@@ -67,11 +82,36 @@ export class Speaker extends EventTarget {
   async #announceAll() {
     if (this.#busy) return;
     this.#busy = true;
-    for (let call = this.#waiting.shift(); call !== undefined; call = this.#waiting.shift()) {
+    clearTimeout(this.#timer);
+    for (let call = this.#next(); call !== undefined; call = this.#next()) {
       // Drop calls while there is no sound: a display whose sound comes back must not announce the whole morning.
-      if (this.#sound.ready && this.#isOpen(call)) await this.#announce(call);
+      if (!this.#sound.ready || !this.#isOpen(call)) continue;
+      await this.#announce(call);
+      this.#spokenAt.set(voiceKey(call), performance.now());
     }
     this.#busy = false;
+    if (this.#waiting.length === 0) return;
+    const pauses = this.#waiting.map((call) => this.#pauseBefore(call));
+    this.#timer = setTimeout(() => void this.#announceAll(), Math.min(...pauses));
+  }
+
+  /** Remove and return the first waiting call that need not wait longer. */
+  #next() {
+    const at = this.#waiting.findIndex((call) => this.#pauseBefore(call) <= 0);
+    return at < 0 ? undefined : this.#waiting.splice(at, 1)[0];
+  }
+
+  /**
+   * Return for how long a call still has to wait, in milliseconds.
+   *
+   * @param {Call} call
+   */
+  #pauseBefore(call) {
+    const key = voiceKey(call);
+    const spokenAt = this.#spokenAt.get(key);
+    const left = spokenAt === undefined ? 0 : spokenAt + this.#recallPauseMs - performance.now();
+    if (left <= 0) this.#spokenAt.delete(key);
+    return left;
   }
 
   /** @param {Call} call */
@@ -135,6 +175,9 @@ export function serverVoice(id, token) {
  */
 export const fillCall = (text, { label, point }) =>
   text.replace("{label}", () => [...label].join(" ")).replace("{point}", () => point);
+
+/** @param {Call} call */
+const voiceKey = ({ entry, point }) => `${entry} ${point}`;
 
 const VOICES_MS = 1_000;
 
