@@ -560,7 +560,7 @@ def test_desk_controls_queues_points_and_the_message(open_desk: OpenDesk, seeded
 
 
 def test_slip_is_printed_and_reprinted(open_desk: OpenDesk) -> None:
-    """The printed page contains the slip alone, with the QR code from the server."""
+    """The printed page contains the slip alone, with the QR code and the address from the server."""
     desk = open_desk(None)
     desk.evaluate("() => { window.printed = 0; window.print = () => { window.printed += 1; }; }")
     desk.keyboard.press("i")
@@ -572,9 +572,12 @@ def test_slip_is_printed_and_reprinted(open_desk: OpenDesk) -> None:
     address = desk.locator("[data-slip-address]").text_content()
     assert address == desk.locator(".issued-link").evaluate("link => link.href")
     desk.keyboard.press("Escape")
+    public = "https://clinic.example/t/7-abc"
+    desk.route("**/slip", lambda route: route.fulfill(json={**route.fetch().json(), "address": public}))
     row(desk, "A001").click()
     desk.keyboard.press("p")
     desk.wait_for_function("() => window.printed === 2")
+    expect(desk.locator("[data-slip-address]")).to_have_text(public)
     expect(desk.locator("[data-slip-label]")).to_have_text("A001")
     expect(desk.locator("[data-slip-range]")).to_have_text(re.compile(r"between \d\d:\d\d and \d\d:\d\d"))
     desk.emulate_media(media="print")

@@ -12,7 +12,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, func, inspect, select, text, update
+from sqlalchemy import URL, Connection, func, inspect, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.domain.commands import (

@@ -21,6 +21,7 @@ from server.identity.callers import Integration, Staff
 from server.queries import entries, history, keyset, patients, sites
 from server.queries.entries import EntryListed, Filters
 from server.queries.history import History, Step
+from server.transport.api.tickets import address_of_page
 from server.transport.context import Context
 from server.transport.http import paging, parameters, paths
 from server.transport.http.endpoint import Endpoints, Tag
@@ -154,6 +155,7 @@ class _Slip(TypedDict):
     entry_id: int
     label: str
     token: Annotated[str, Field(description="The key to the patient's page, `/t/{token}`.")]
+    address: Annotated[str, Field(description="The address of the patient's page, as in the QR code.")]
     site: str
     time_zone: str
     queue: str
@@ -304,6 +306,7 @@ async def get_slip(request: Request) -> _Slip:
         "entry_id": entry_id,
         "label": visit.label,
         "token": token,
+        "address": address_of_page(request, token),
         "site": board.site.name,
         "time_zone": board.site.time_zone,
         "queue": board.queues[entry.queue_id].name,

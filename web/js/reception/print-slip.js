@@ -2,7 +2,7 @@ import { find, setText } from "../shared/dom.js";
 import { formatTime, t } from "../shared/i18n.js";
 
 /**
- * @typedef {{label: string, token: string, site: string, time_zone: string, queue: string, party: number, opened_at: number,
+ * @typedef {{label: string, token: string, address: string, site: string, time_zone: string, queue: string, party: number, opened_at: number,
  *   ahead: number | null, expect_from: number | null, expect_until: number | null}} Slip  as the API returns it
  */
 
@@ -31,7 +31,6 @@ export function returnAdvice(expectFrom, now, zone) {
  */
 export async function printSlip(paper, slip, now) {
   const zone = slip.time_zone;
-  const address = new URL(`/t/${slip.token}`, location.href).href;
   setText(find("[data-slip-site]", paper), slip.site);
   setText(find("[data-slip-queue]", paper), slip.party > 1 ? `${slip.queue} ${t("desk.party", { n: slip.party })}` : slip.queue);
   setText(find("[data-slip-label]", paper), slip.label);
@@ -40,7 +39,7 @@ export async function printSlip(paper, slip, now) {
   setText(find("[data-slip-range]", paper), from === null || until === null ? "" : t("desk.slip.range", { from: formatTime(from, zone), until: formatTime(until, zone) }));
   setText(find("[data-slip-back]", paper), returnAdvice(from, now, zone));
   setText(find("[data-slip-at]", paper), t("desk.slip.issued", { time: formatTime(slip.opened_at, zone) }));
-  setText(find("[data-slip-address]", paper), address);
+  setText(find("[data-slip-address]", paper), slip.address);
   const code = /** @type {HTMLImageElement} */ (find("[data-slip-code]", paper));
   code.src = `/api/v1/tickets/${encodeURIComponent(slip.token)}/qr.svg`;
   // Print the slip even without the QR code: it has the address as text.
