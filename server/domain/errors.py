@@ -145,6 +145,18 @@ class VisitGoesOn(Refused):
     """The visit of {label} continues in another queue."""
 
 
+class QueueRemoved(Refused):
+    """{label} cannot go back to {queue_name}: this queue has been removed. Transfer the patient, or issue a new ticket."""
+
+
+class ProviderRemoved(Refused):
+    """{label} waits for {provider_name}, but this provider has been removed. Issue a new ticket for somebody else."""
+
+
+class PointRemoved(Refused):
+    """{label} cannot go back to {point_name}: this point has been removed. Return or reopen the ticket instead."""
+
+
 class NoNeighbour(Refused):
     """An entry can move only behind an entry that waits in the same queue with the same urgency."""
 

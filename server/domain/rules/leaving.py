@@ -19,7 +19,7 @@ from server.domain.events import (
 from server.domain.model import Entry, State
 from server.domain.ranking import Rank
 from server.domain.rules import quoting
-from server.domain.rules.lookups import find_entry, label_of, new_ids, refuse_second_stage
+from server.domain.rules.lookups import find_entry, label_of, new_ids, refuse_removed, refuse_second_stage
 
 
 def hold(board: Board, command: Hold) -> list[Event]:
@@ -36,6 +36,7 @@ def return_(board: Board, command: Return, now: int) -> list[Event]:
     if entry.state not in ("held", "no_show"):
         raise EntryNotHeld(entry_id=entry.id, label=label_of(board, entry), state=entry.state)
     refuse_second_stage(board, entry)
+    refuse_removed(board, entry)
     return [returned(board, entry, now, now)]
 
 
@@ -92,6 +93,7 @@ def reopen(board: Board, command: Reopen) -> list[Event]:
     if entry.state not in ("completed", "left", "cancelled", "no_show"):
         raise EntryNotEnded(entry_id=entry.id, label=label_of(board, entry), state=entry.state)
     refuse_second_stage(board, entry)
+    refuse_removed(board, entry)
     return [EntryReopened(entry_id=entry.id, label=label_of(board, entry))]
 
 

@@ -15,8 +15,11 @@ from server.domain.errors import (
     NothingChanged,
     PointBusy,
     PointNotFound,
+    PointRemoved,
     ProviderNotFound,
+    ProviderRemoved,
     QueueNotFound,
+    QueueRemoved,
     Refused,
     ServiceNotFound,
     VisitGoesOn,
@@ -92,6 +95,23 @@ def refuse_second_stage(board: Board, entry: Entry) -> None:
     latest = board.latest_entry(entry.visit_id)
     if latest is not None and latest.id != entry.id and latest.state in OPEN_STATES:
         raise VisitGoesOn(entry_id=entry.id, label=label_of(board, entry))
+
+
+def refuse_removed(board: Board, entry: Entry, point_id: int | None = None) -> None:
+    """Raise `QueueRemoved`, `ProviderRemoved` or `PointRemoved` if an ended entry could not wait, or be at ``point_id``.
+
+    An entry that comes back would otherwise wait in a queue that no screen shows. An open entry needs no check: its queue,
+    provider and point cannot be removed.
+    """
+    label, queue = label_of(board, entry), board.queues[entry.queue_id]
+    if queue.removed_at:
+        raise QueueRemoved(entry_id=entry.id, label=label, queue_id=queue.id, queue_name=queue.name)
+    provider = None if entry.provider_id is None else board.providers[entry.provider_id]
+    if provider is not None and provider.removed_at:
+        raise ProviderRemoved(entry_id=entry.id, label=label, provider_id=provider.id, provider_name=provider.name)
+    point = None if point_id is None else board.points[point_id]
+    if point is not None and point.removed_at:
+        raise PointRemoved(entry_id=entry.id, label=label, point_id=point.id, point_name=point.name)
 
 
 def refuse_busy(board: Board, point: Point) -> None:

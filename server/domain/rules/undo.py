@@ -8,8 +8,8 @@ from server.domain.board import Board
 from server.domain.commands import Undo
 from server.domain.errors import LaterStepDepends, NotAllowed, NothingToUndo
 from server.domain.events import Event, StepUndone, TicketCalled
-from server.domain.model import BUSY_STATES, COMMANDS_OF_STEP, UNDO_MICROSECONDS
-from server.domain.rules.lookups import find_entry, label_of, new_ids, refuse_busy
+from server.domain.model import BUSY_STATES, COMMANDS_OF_STEP, OPEN_STATES, UNDO_MICROSECONDS
+from server.domain.rules.lookups import find_entry, label_of, new_ids, refuse_busy, refuse_removed
 
 
 def undo(board: Board, command: Undo, now: int, may: Callable[[str], bool]) -> list[Event]:
@@ -24,6 +24,8 @@ def undo(board: Board, command: Undo, now: int, may: Callable[[str], bool]) -> l
     if later is not None and later.id != entry.id and (later.state != "waiting" or later.undo is not None):
         raise LaterStepDepends(entry_id=entry.id, label=label)
     back_to = step["back_to"]
+    if back_to["state"] in OPEN_STATES:
+        refuse_removed(board, entry, back_to["point_id"] if back_to["state"] in BUSY_STATES else None)
     if back_to["state"] in BUSY_STATES:
         guest = board.entry_at(back_to["point_id"])
         if guest is not None and guest.id != entry.id:
