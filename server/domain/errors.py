@@ -122,7 +122,7 @@ class EntryNotOpen(Refused):
 
 
 class EntryNotHeld(Refused):
-    """{label} is {state}. Only an entry on hold, a no-show or a late patient can return."""
+    """{label} is {state}. Only an entry on hold, a no-show, a called or a late patient can return."""
 
 
 class EntryNotEnded(Refused):

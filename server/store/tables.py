@@ -242,6 +242,7 @@ entries = Table(
     Column("away_since", BigInteger),
     Column("away", BigInteger, nullable=False, server_default="0"),
     Column("delay", BigInteger, nullable=False, server_default="0"),
+    Column("announced_at", BigInteger),
     Column(
         "busy_point_id",
         BigInteger,

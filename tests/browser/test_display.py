@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import signal
+import sqlite3
 import sys
 import time
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ import pytest
 from playwright.sync_api import Error, Page, expect
 
 from server.seeding import Seed
-from tests.browser.conftest import AWAY, HEARTBEAT, Open
+from tests.browser.conftest import AWAY, HEARTBEAT, Open, sign_in_as
 from tests.support.plain import answers
 from tests.support.processes import end, free_port, running, wait_until
 from tests.support.relay import Relay
@@ -360,6 +361,62 @@ def test_board_turns_stale_and_recovers_after_a_server_crash(
             expect(page.locator("body")).to_have_attribute("data-live", "live", timeout=60 * SECONDS)
             expect(page.locator("[data-call]")).to_have_count(0)
             page.close()
+
+
+def test_forgotten_call_is_a_past_call_and_staff_are_asked(
+    env: dict[str, str], open_page: Open, seeded: Seed, floor: httpx.Client, tmp_path: Path
+) -> None:
+    """A room called 113 minutes ago, and the server has started since. The display shows a last call, and does not speak it.
+
+    Desk and room ask whether it still stands. A recall renews it, and a return frees the room.
+    """
+    called = do(floor, "call-next", point_id=seeded["point_ids"][0])["entry"]
+    with sqlite3.connect(env["NOWSERVING_DATABASE_URL"].partition("///")[2]) as database:
+        changed = database.execute(
+            "UPDATE entries SET called_at = called_at - :ago, announced_at = announced_at - :ago, since = since - :ago"
+            " WHERE id = :id",
+            {"ago": 113 * 60 * 1_000_000, "id": called["id"]},
+        )
+        assert changed.rowcount == 1
+    database.close()
+    asked = re.compile(r"Called 113 min ago\. Does the call still stand\?")
+    with own_server(env, tmp_path) as start, start() as server:
+        page = open_page(
+            f"{server.url}/display/{seeded['displays'][0]['id']}?token={seeded['displays'][0]['token']}",
+            allowed=AWAY,
+            script=EARS,
+        )
+        until_silenced(page)
+        expect(page.locator("[data-last-calls]")).to_contain_text(f"{called['label']}Room 1")
+        expect(page.locator("[data-call]")).to_have_count(0)
+        page.click(".display-site")
+        wait_for_further_sounds(page)
+        assert page.evaluate("window.heard") == []
+        desk = open_page(f"{server.url}/", allowed=AWAY)
+        sign_in_as(desk.request, seeded, "receptionist", server.url)
+        desk.goto(f"{server.url}/reception")
+        row = desk.locator(f'.entry-row[data-entry="{called["id"]}"]')
+        expect(row.locator(".note.is-past-call")).to_have_text(asked)
+        row.click()
+        expect(desk.locator(".guest-state")).to_contain_text(asked)
+        expect(desk.locator('[data-action="no-show"]')).to_be_enabled()
+        expect(desk.locator('[data-action="return"]')).to_be_enabled()
+        room = open_page(f"{server.url}/", allowed=AWAY)
+        sign_in_as(room.request, seeded, "clinician", server.url)
+        room.goto(f"{server.url}/room")
+        room.click(f'[data-choose="{seeded["point_ids"][0]}"]')
+        expect(room.locator(".room-state")).to_have_text(asked)
+        room.click('[data-action="recall"]')
+        expect(page.locator(f'[data-call="{called["label"]}"]')).to_be_visible()
+        expect(page.locator("[data-last-calls]")).to_be_hidden()
+        expect(room.locator("[data-past-call]")).to_be_hidden()
+        expect(row.locator(".note.is-past-call")).to_have_count(0)
+        desk.click('[data-action="return"]')
+        expect(row).to_have_attribute("data-state", "waiting")
+        expect(room.locator(".room-guest")).to_have_attribute("data-state", "free")
+        expect(page.locator("[data-call]")).to_have_count(0)
+        for each in (page, desk, room):
+            each.close()
 
 
 def test_last_board_survives_a_reload_without_the_server(

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openCalls } from "../../web/js/display/call-board.js";
+import { lastCalls } from "../../web/js/display/last-calls.js";
+import { Announcer } from "../../web/js/display/announcer.js";
+import { openCalls, standingCells } from "../../web/js/display/call-board.js";
 
 const call = (label, point, at) => ({ label, point, at, calls: 1, name: null, language: "en" });
 
@@ -22,4 +24,20 @@ test("the call or recall announced last comes first", () => {
 test("calls without an announcement are ordered by their time", () => {
   const cells = new Map([["entry:1", call("A001", 3, 100)], ["entry:2", call("A002", 4, 200)]]);
   assert.deepEqual(openCalls(cells).map(({ call: { label } }) => label), ["A002", "A001"]);
+});
+
+test("a forgotten call is shown among the last calls and is not spoken, also after a restart", () => {
+  const cells = new Map([
+    ["point:3", { name: "Room 3" }],
+    ["entry:1", { ...call("A001", 3, 100), stands_until: 700 }],
+    ["announcement:10", { entry: 1, label: "A001", point: 3, kind: "call", at: 100 }],
+  ]);
+  const labels = (now) => [openCalls, lastCalls].map((calls) => calls(standingCells(cells, now)).map((each) => each.label ?? each.call.label));
+  assert.deepEqual(labels(699), [["A001"], []]);
+  assert.deepEqual(labels(700), [[], ["A001"]]);
+  const announcer = new Announcer({});
+  assert.deepEqual(announcer.take(standingCells(cells, 700)), [], "the display was off during the call");
+  cells.set("entry:1", { ...call("A001", 3, 100), calls: 2, stands_until: 1500 });
+  assert.deepEqual(labels(900), [["A001"], []], "a recall renews it");
+  assert.deepEqual(announcer.take(standingCells(cells, 900)).map(({ label }) => label), ["A001"]);
 });

@@ -54,7 +54,7 @@ test("only the actions that the state allows are possible, the usual one first",
   const elsewhere = desk(entry("B001", "waiting", [1, 1, 1], { queue: 2 }));
   assert.deepEqual(possibleActions(elsewhere, point(elsewhere)), [], "not a queue of this point");
   const called = desk(entry("A001", "called", [1, 1, 1], here));
-  assert.deepEqual(possibleActions(called, point(called)), ["start", "recall", "no-show", "hold", "transfer", "running-late", "leave", ...TELLING]);
+  assert.deepEqual(possibleActions(called, point(called)), ["start", "recall", "no-show", "return", "hold", "transfer", "running-late", "leave", ...TELLING]);
   assert.equal(guestOf(called, point(called)).label, "A001");
   const serving = desk(entry("A001", "serving", [1, 1, 1], here));
   assert.deepEqual(possibleActions(serving, point(serving)), ["complete", "transfer", ...TELLING]);

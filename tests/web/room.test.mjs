@@ -16,7 +16,7 @@ test("the state decides the usual next step", () => {
 });
 
 test("the state decides the other actions", () => {
-  assert.deepEqual(othersOf(room("open", "called")), ["recall", "no-show", "transfer"]);
+  assert.deepEqual(othersOf(room("open", "called")), ["recall", "no-show", "transfer", "return"]);
   assert.deepEqual(othersOf(room("open", "serving")), ["transfer"]);
   assert.deepEqual(othersOf(room("open")), ["break-point"]);
   assert.deepEqual(othersOf(room("closed")), []);

@@ -11,14 +11,14 @@ from server.domain.events import NoShowRecorded, Recorded, ServiceCompleted, Ser
 
 def ticket_called(board: Board, event: TicketCalled, recorded: Recorded, changes: Changes) -> None:
     entry, at = board.entries[event.entry_id], recorded.at
-    called = {"calls": entry.calls + 1, "called_at": at, "first_called_at": entry.first_called_at or at}
+    called = {"calls": entry.calls + 1, "called_at": at, "first_called_at": entry.first_called_at or at, "announced_at": at}
     step(board, event.entry_id, recorded, changes, "called", point_id=event.point_id, **called)
     announce(board, recorded, event.announcement_id, event.entry_id, event.point_id, event.label, "call", changes)
 
 
 def ticket_recalled(board: Board, event: TicketRecalled, recorded: Recorded, changes: Changes) -> None:
     entry = board.entries[event.entry_id]
-    board.put(replace(entry, calls=entry.calls + 1, seq=recorded.seq), changes)
+    board.put(replace(entry, calls=entry.calls + 1, announced_at=recorded.at, seq=recorded.seq), changes)
     announce(board, recorded, event.announcement_id, event.entry_id, event.point_id, event.label, "recall", changes)
 
 

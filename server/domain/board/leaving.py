@@ -37,6 +37,7 @@ def entry_returned(board: Board, event: EntryReturned, recorded: Recorded, chang
     if event.estimating is not None:
         new |= {"expect_from": event.expect_from, "expect_until": event.expect_until, "estimating": event.estimating}
     after = step(board, event.entry_id, recorded, changes, "waiting", **new)
+    _withdraw_call(board, before, event, recorded, changes)
     if before.held_until is not None and before.held_until <= recorded.at:  # by the clock: an undone return would come again
         board.put(replace(after, undo=None), changes)
 
@@ -72,7 +73,9 @@ def _kept_absence(before: Entry, recorded: Recorded) -> dict[str, int | None]:
     return {"absent_until": held_until} if held_until is not None and held_until > recorded.at else {}
 
 
-def _withdraw_call(board: Board, before: Entry, event: EntryHeld | EntryLeft, recorded: Recorded, changes: Changes) -> None:
+def _withdraw_call(
+    board: Board, before: Entry, event: EntryHeld | EntryReturned | EntryLeft, recorded: Recorded, changes: Changes
+) -> None:
     """Tell the displays that a call no longer stands."""
     if event.announcement_id is not None and before.point_id is not None:
         announce(board, recorded, event.announcement_id, before.id, before.point_id, event.label, "withdrawn", changes)

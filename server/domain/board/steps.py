@@ -15,7 +15,7 @@ from server.domain.waits import History
 _FREEING: frozenset[State] = frozenset({"completed", "no_show", "transferred", "left"})
 # The fields of an entry that a step may change, and that an undo restores.
 _RESTORED = (
-    *("state", "point_id", "since", "calls", "called_at", "first_called_at"),
+    *("state", "point_id", "since", "calls", "called_at", "first_called_at", "announced_at"),
     *("band", "place", "due_at", "moved", "absent_until", "held_until", "away_since", "away", "delay"),
 )
 # A step into one of these states shows that the patient is here.

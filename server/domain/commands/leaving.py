@@ -19,7 +19,7 @@ class Hold(OnEntry):
 class Return(OnEntry):
     """Put a patient who was on hold or did not come back into the queue. The absence costs its own length.
 
-    A late patient who waits is here again, and keeps the place.
+    The call of a called patient ends, and the point is free. A late patient who waits is here again, and keeps the place.
     """
 
     entry_id: int

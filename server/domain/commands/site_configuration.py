@@ -26,6 +26,7 @@ class ChangeSite(Command):
     return_lead: int | None = field(default=None, metadata=MINUTES)
     recalls_before_no_show: int | None = field(default=None, metadata={"ge": 0, "le": 10})
     minutes_before_no_show: int | None = field(default=None, metadata={"ge": 0, "le": 60})
+    minutes_call_stands: int | None = field(default=None, metadata={"ge": 1, "le": 240})
     target_standard: int | None = field(default=None, metadata=MINUTES)
     target_assisted: int | None = field(default=None, metadata=MINUTES)
     target_urgent: int | None = field(default=None, metadata=MINUTES)

@@ -19,7 +19,10 @@ class EntryHeld(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryReturned(Event):
-    """``away`` is the length of the absence (microseconds). ``reason`` tells staff what the absence cost."""
+    """``away`` is the length of the absence (microseconds). ``reason`` tells staff what the absence cost.
+
+    The announcement withdraws the call of a patient who was called.
+    """
 
     entry_id: int
     label: str
@@ -30,6 +33,7 @@ class EntryReturned(Event):
     expect_from: int | None = None
     expect_until: int | None = None
     estimating: bool | None = None  # None in old logs: the entry keeps its quote until the next one
+    announcement_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

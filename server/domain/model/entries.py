@@ -42,7 +42,8 @@ class Entry:
       ``away`` is the length of all such absences that have ended, ``delay`` what they added to ``due_at`` (microseconds).
     - ``expect_from`` and ``expect_until`` are the present quote: the range in which the patient will be called. The quote is
       a guess while ``estimating`` is set. ``quoted_from`` and ``quoted_until`` are the first quote.
-    - ``called_at`` is the time of the last call, ``first_called_at`` that of the first.
+    - ``called_at`` is the time of the last call, ``first_called_at`` that of the first, ``announced_at`` that of the last
+      call or recall.
     - ``undo`` describes the last step if it can be undone: the fields ``step`` (name of its event), ``at``, ``seq``,
       ``priority`` and ``back_to`` (the fields of the entry before it), and ``duration`` if it ended a service.
     """
@@ -77,6 +78,7 @@ class Entry:
     away_since: int | None = None
     away: int = 0
     delay: int = 0
+    announced_at: int | None = None
 
     @property
     def back_at(self) -> int | None:

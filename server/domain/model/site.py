@@ -15,8 +15,9 @@ class Rules:
 
     ``hours`` are the weekly opening hours as (weekday, from, until): 0 is Monday, the other two are minutes after local
     midnight. Without hours the site is always open. ``closed_on`` lists days (ISO dates) on which the site stays closed.
-    Reception offers a no-show after ``recalls_before_no_show`` recalls and ``minutes_before_no_show`` minutes. A target of
-    0 means no target. Phone numbers of the country ``region`` (``DE``) may lack its code; without a region, the time zone
+    Reception offers a no-show after ``recalls_before_no_show`` recalls and ``minutes_before_no_show`` minutes. A call stands
+    for ``minutes_call_stands`` after its last recall: then it is a past call on displays, and staff decide. A target of 0
+    means no target. Phone numbers of the country ``region`` (``DE``) may lack its code; without a region, the time zone
     names the country. With ``round_the_clock``, entries that are open when the day turns carry on into the new day.
     """
 
@@ -27,6 +28,7 @@ class Rules:
     return_lead: int = 15
     recalls_before_no_show: int = 1
     minutes_before_no_show: int = 3
+    minutes_call_stands: int = 10
     target_standard: int = 0
     target_assisted: int = 0
     target_urgent: int = 0

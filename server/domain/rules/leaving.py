@@ -33,7 +33,7 @@ def return_(board: Board, command: Return, now: int) -> list[Event]:
     entry = find_entry(board, command.entry_id)
     if entry.state == "waiting" and entry.absent_until is not None:  # the late patient is here
         return [AbsenceEnded(entry_id=entry.id, label=label_of(board, entry))]
-    if entry.state not in ("held", "no_show"):
+    if entry.state not in ("held", "no_show", "called"):
         raise EntryNotHeld(entry_id=entry.id, label=label_of(board, entry), state=entry.state)
     refuse_second_stage(board, entry)
     refuse_removed(board, entry)
@@ -55,6 +55,7 @@ def returned(board: Board, entry: Entry, back_at: int, now: int) -> EntryReturne
         place=place,
         due_at=due_at,
         away=away,
+        announcement_id=_withdrawal(board, entry),
         reason=f"{label} {ranking.cost_of_absence(away, due_at - entry.due_at)}",
         expect_from=quote.expect_from,
         expect_until=quote.expect_until,

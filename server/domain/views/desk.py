@@ -45,6 +45,7 @@ from server.domain.views.fields import (
 )
 from server.domain.views.gone import Gone, gone_from
 from server.domain.views.site import SiteCell, site_cell
+from server.domain.views.standing import StandsUntil, stands_until
 from server.domain.views.view import Cell, OpenSealed, in_use, milliseconds
 
 _SHOWN_STATES: tuple[State, ...] = ("waiting", "called", "serving", "no_show", "held")
@@ -172,6 +173,7 @@ class DeskEntryCell(TypedDict):
         int | None,
         Described("The time from which a no-show may be recorded, in milliseconds since 1970; null before enough recalls."),
     ]
+    stands_until: StandsUntil
     expect_from: ExpectFrom
     expect_until: ExpectUntil
 
@@ -285,6 +287,7 @@ class DeskView:
             "moved": entry.moved,
             "wait_target": milliseconds(entry.due_at + target * MINUTE) if target else None,
             "no_show_from": milliseconds(no_show_from),
+            "stands_until": stands_until(board, entry),
         }
 
     def touched(self, board: Board, changed: set[str]) -> Iterable[str]:

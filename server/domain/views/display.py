@@ -11,6 +11,7 @@ from server.domain.board import Board
 from server.domain.model import Announcement, Display, Entry, Point, Queue
 from server.domain.views.fields import Calls, Count, Described, Estimating, Id, Instant, Place, Prefix
 from server.domain.views.site import SiteCell, site_cell
+from server.domain.views.standing import StandsUntil, stands_until
 from server.domain.views.view import NEXT_UP, Cell, in_use, milliseconds
 
 
@@ -50,6 +51,7 @@ class OpenCallCell(TypedDict):
         str | None, Described("The short name of a patient who agreed to it, while the site shows names; else null.")
     ]
     language: str
+    stands_until: StandsUntil
 
 
 class AnnouncementCell(TypedDict):
@@ -71,7 +73,7 @@ class DisplayView:
 
     display_id: int | None = None
     kind: ClassVar[str] = "display"
-    shape: ClassVar[str] = "display3"
+    shape: ClassVar[str] = "display4"
     cells: ClassVar[Mapping[str, Any]] = {
         "site": SiteCell,
         "queue": DisplayQueueCell,
@@ -197,6 +199,7 @@ def _call(board: Board, entry: Entry) -> OpenCallCell:
         "calls": entry.calls,
         "name": visit.display_name if board.site.rules.names_on_display else None,
         "language": visit.language,
+        "stands_until": stands_until(board, entry),
     }
 
 

@@ -12,6 +12,7 @@ from server.domain.ranking import first_for, minutes_of, waiting_for
 from server.domain.views.fields import Away, Calls, Count, Delay, Described, Id, Instant, Party, UndoStep, UndoUntil
 from server.domain.views.gone import Gone, gone_from
 from server.domain.views.site import SiteCell, site_cell
+from server.domain.views.standing import StandsUntil, stands_until
 from server.domain.views.view import NEXT_UP, Cell, OpenSealed, milliseconds
 
 
@@ -48,6 +49,7 @@ class RoomGuestCell(RoomPatient):
     state: Annotated[State, Described(enum=("called", "serving"))]
     since: Instant
     calls: Calls
+    stands_until: StandsUntil
     undo: UndoStep
     undo_until: UndoUntil
 
@@ -79,7 +81,7 @@ class PointView:
     point_id: int
     open_sealed: OpenSealed
     kind: ClassVar[str] = "point"
-    shape: ClassVar[str] = "point2"
+    shape: ClassVar[str] = "point3"
     cells: ClassVar[Mapping[str, Any]] = {
         "site": SiteCell,
         "point": RoomPointCell,
@@ -119,6 +121,7 @@ class PointView:
             "state": guest.state,
             "since": guest.since // 1000,
             "calls": guest.calls,
+            "stands_until": stands_until(board, guest),
             "undo": guest.undo["step"] if guest.undo else None,
             "undo_until": milliseconds(guest.undo["at"] + UNDO_MICROSECONDS) if guest.undo else None,
         }

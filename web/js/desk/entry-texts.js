@@ -97,6 +97,14 @@ export function goneText({ gone }, zone) {
 }
 
 /**
+ * Return whether a room has called a patient and then forgotten the call: it no longer stands, and staff decide.
+ *
+ * @param {{stands_until?: number | null}} entry
+ * @param {number} now  the server's time in milliseconds
+ */
+export const isPastCall = ({ stands_until: until }, now) => until != null && now >= until;
+
+/**
  * Return the marks of a patient, in this order: priority, needs, language, party size, absence. A usual value has no mark.
  *
  * @param {{party: number, priority: string, needs: Need[] | null, language: string, away: number, delay: number}} patient
@@ -116,11 +124,12 @@ export function patientMarks({ party, priority, needs, language: theirs, away, d
 /**
  * Return what is happening to the patient at a point, and for how long: "called 2 min ago".
  *
- * @param {{state: string, since: number}} guest
+ * @param {{state: string, since: number, stands_until?: number | null}} guest
  * @param {number} now  the server's time in milliseconds
  */
-export function stageText({ state, since }, now) {
+export function stageText({ state, since, stands_until }, now) {
   const n = minutesBetween(since, now);
+  if (isPastCall({ stands_until }, now)) return t("point.called.past", { n });
   return t(n === 0 ? `point.${state}.now` : `point.${state}`, { n });
 }
 

@@ -12,6 +12,19 @@ import { latestAnnouncements } from "./announcer.js";
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
+ * Return the cells without the calls that no longer stand: a room has called and then forgotten the call. The display shows
+ * such a call among the last ones, and does not speak it.
+ *
+ * @param {Cells} cells
+ * @param {number} now  the server's time in milliseconds
+ * @returns {Cells}
+ */
+export function standingCells(cells, now) {
+  const stands = (/** @type {[string, any]} */ [key, cell]) => !key.startsWith("entry:") || cell.stands_until == null || now < cell.stands_until;
+  return new Map([...cells].filter(stands));
+}
+
+/**
  * Return the open calls, the one announced last first.
  *
  * @param {Cells} cells

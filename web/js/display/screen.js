@@ -5,6 +5,7 @@ import { formatTime, loadLanguage, preferredLanguages, t } from "../shared/i18n.
 import { Sound } from "../shared/sound.js";
 import { VERSION } from "../shared/version.js";
 import { Announcer } from "./announcer.js";
+import { standingCells } from "./call-board.js";
 import { showBoard } from "./display-board.js";
 import { Speaker, serverVoice } from "./speaker.js";
 
@@ -37,7 +38,7 @@ export class DisplayScreen {
     this.connection = new Connection(`/live/displays/${id}?token=${encodeURIComponent(token)}`);
     this.speaker = new Speaker(this.sound, {
       ask: serverVoice(id, () => token),
-      isOpen: ({ entry }) => this.connection.view.cells.has(`entry:${entry}`),
+      isOpen: ({ entry }) => this.#standing().has(`entry:${entry}`),
     });
     this.connection.addEventListener("view", () => void this.#paintView());
     this.connection.addEventListener("view", () => this.#announceView());
@@ -58,6 +59,15 @@ export class DisplayScreen {
     const { cells, seq, at } = this.#saved;
     document.body.dataset.kept = "";
     this.connection.showSaved({ cells: new Map(Object.entries(cells)), seq }, at);
+  }
+
+  /** Show the board as it is at this moment: with time, an open call becomes a past one. */
+  showBoard() {
+    showBoard(this.#standing(), this.connection.now());
+  }
+
+  #standing() {
+    return standingCells(this.connection.view.cells, this.connection.now());
   }
 
   paintLive() {
@@ -100,7 +110,7 @@ export class DisplayScreen {
       this.speaker.language = language;
       if (await loadLanguage(preferredLanguages(language)).catch(() => false)) this.paintLive();
     }
-    showBoard(this.connection.view.cells, this.connection.now());
+    this.showBoard();
     this.showTime();
   }
 
@@ -109,7 +119,7 @@ export class DisplayScreen {
     const { connection } = this;
     const { cells, seq } = connection.view;
     if (connection.state === "connecting" && this.#saved !== null && seq === this.#saved.seq) return; // the saved view
-    const calls = this.#announcer.take(cells);
+    const calls = this.#announcer.take(this.#standing());
     const newest = calls.at(-1);
     if (newest !== undefined) {
       this.lastCallAt = Date.now();

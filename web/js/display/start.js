@@ -9,7 +9,6 @@ import { keepScreenOn, preventBurnIn } from "../shared/unattended.js";
 import { isOutdated, reloadNewVersion } from "../shared/version.js";
 import { showControlPanel } from "./control-panel.js";
 import { forgetIdentity, readIdentity, rememberDisplay, tryGivenToken } from "./identity.js";
-import { showNextUp } from "./next-up.js";
 import { PairingScreen } from "./pairing-screen.js";
 import { DisplayScreen } from "./screen.js";
 
@@ -121,7 +120,7 @@ function runUnattended(screen, versions) {
     versions.updateWhenQuiet();
   }, SECOND_MS);
   setInterval(() => {
-    showNextUp(find("[data-next-up]"), connection.view.cells, connection.now());
+    if (connection.view.cells.size > 0) screen.showBoard();
     applyTheme(screen.hour());
   }, TICK_MS);
   setInterval(() => void versions.check(), VERSION_MS);

@@ -33,18 +33,19 @@
  *   calls: number, absent_until: number | null, away: number, delay: number, undo: string | null, undo_until: number | null,
  *   name: string | null, name_on_display: boolean | null, born: number | null, party: number, language: string,
  *   needs: Need[] | null, moved: boolean, wait_target: number | null, no_show_from: number | null,
- *   expect_from: number | null, expect_until: number | null}} DeskEntry
+ *   stands_until: number | null, expect_from: number | null, expect_until: number | null}} DeskEntry
  * @typedef {{name: string, state: PointState, queues: string[], provider: string | null, unmet_needs: Need[],
  *   gone: Gone | null}} RoomPoint
- * @typedef {RoomPatient & {state: "called" | "serving", since: number, calls: number, undo: string | null,
- *   undo_until: number | null}} RoomGuest
+ * @typedef {RoomPatient & {state: "called" | "serving", since: number, calls: number, stands_until: number | null,
+ *   undo: string | null, undo_until: number | null}} RoomGuest
  * @typedef {RoomPatient & {joined: number}} NextPatient
  * @typedef {{waiting: number, first: NextPatient[]}} RoomNext
  * @typedef {{served: number, no_shows: number}} RoomDay
  * @typedef {{name: string, prefix: string, position: number, waiting: number, next: string[], expect_from: number | null,
  *   expect_until: number | null, estimating: boolean}} DisplayQueue
  * @typedef {{name: string}} DisplayPoint
- * @typedef {{label: string, point: number, at: number, calls: number, name: string | null, language: string}} OpenCall
+ * @typedef {{label: string, point: number, at: number, calls: number, name: string | null, language: string,
+ *   stands_until: number | null}} OpenCall
  * @typedef {{entry: number, label: string, point: number, kind: "call" | "recall" | "withdrawn", at: number}} Announcement
  * @typedef {{entry?: number, label?: string, state: EntryState, queue?: string, service?: string | null,
  *   provider?: string | null, point?: string | null, since?: number, calls?: number, absent_until?: number | null,

@@ -1,4 +1,4 @@
-import { goneText, nextReason, patientMarks, stageText } from "../desk/entry-texts.js";
+import { goneText, isPastCall, nextReason, patientMarks, stageText } from "../desk/entry-texts.js";
 import { element, find, setText, updateList } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 import { guestOf, possibleActions } from "./desk.js";
@@ -77,7 +77,7 @@ function enableButtons(bar, possible, undo) {
 function subjectText(subject, desk, point, now) {
   if (subject.state !== "called" && subject.state !== "serving") return t(`guest.${subject.state}`);
   const at = desk.points.find(({ id }) => id === subject.point);
-  const happens = stageText(subject, now);
+  const happens = [stageText(subject, now), ...(isPastCall(subject, now) ? [t("guest.past_call")] : [])].join(" ");
   return at === undefined || at === point ? happens : t("guest.elsewhere", { point: at.name, happens });
 }
 

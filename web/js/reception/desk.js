@@ -89,7 +89,7 @@ export function allowedSteps(entry, canCall) {
     case "waiting":
       return [...(canCall ? ["call"] : []), ...wayBack(entry), "hold", "transfer", "move", ...TELLING, "reprioritise", "running-late", ...ENDING];
     case "called":
-      return ["start", "recall", "no-show", "hold", "transfer", "running-late", "leave", ...TELLING];
+      return ["start", "recall", "no-show", "return", "hold", "transfer", "running-late", "leave", ...TELLING];
     case "serving":
       return ["complete", "transfer", ...TELLING];
     case "held":

@@ -1,4 +1,4 @@
-import { stageText } from "../desk/entry-texts.js";
+import { isPastCall, stageText } from "../desk/entry-texts.js";
 import { element, find, setText, updateList } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 import { guestOf } from "./desk.js";
@@ -22,6 +22,7 @@ export function showPoints(list, desk, { mine, now, mayWork }) {
     const state = guest?.state ?? (point.state === "open" ? "free" : point.state);
     row.dataset.state = state;
     row.classList.toggle("is-mine", point.id === mine);
+    row.classList.toggle("is-past-call", guest !== null && isPastCall(guest, now));
     setText(find(".point-name", row), point.name);
     setText(find(".point-provider", row), provider?.name ?? "");
     setText(find(".point-ticket", row), guest?.label ?? "");

@@ -1,5 +1,5 @@
 import { queueChip } from "../components/queue-chip.js";
-import { minutesBetween, namesakeMarks, nextReason, patientMarks, sharedNames } from "../desk/entry-texts.js";
+import { isPastCall, minutesBetween, namesakeMarks, nextReason, patientMarks, sharedNames } from "../desk/entry-texts.js";
 import { element, find, setText, updateList } from "../shared/dom.js";
 import { formatTime, t } from "../shared/i18n.js";
 import { waitLevel, waitedMinutes } from "./desk.js";
@@ -239,6 +239,7 @@ function notesOf(entry, desk, { now, point, shared }) {
     const at = desk.points.find(({ id }) => id === entry.point)?.name ?? "";
     notes.push({ kind: state, text: t(`desk.${state}`, { point: at, n: minutesBetween(entry.since, now) }) });
   }
+  if (isPastCall(entry, now)) notes.push({ kind: "past-call", text: t("point.called.past", { n: minutesBetween(entry.since, now) }) });
   if (point?.next?.entry === entry.id) notes.push({ kind: "next", text: t("desk.next", { why: nextReason(point.next, entry.priority) }) });
   notes.push(...namesakeMarks(entry, shared), ...patientMarks(entry, desk.site?.language));
   if (entry.provider !== null) {

@@ -1,4 +1,12 @@
-import { goneText, minutesBetween, namesakeMarks, patientMarks, sharedNames, stageText } from "../desk/entry-texts.js";
+import {
+  goneText,
+  isPastCall,
+  minutesBetween,
+  namesakeMarks,
+  patientMarks,
+  sharedNames,
+  stageText,
+} from "../desk/entry-texts.js";
 import { element, find, setText, updateList } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 import { othersOf, primaryOf } from "./room.js";
@@ -44,6 +52,7 @@ function showGuest(box, { point, guest, language, zone }, shared, now) {
   setText(find(".room-ticket", box), guest?.label ?? "–");
   setText(find(".room-name", box), guest?.name ?? "");
   setText(find(".room-state", box), guest === null ? free : stageText(guest, now));
+  find("[data-past-call]").hidden = guest === null || !isPastCall(guest, now);
   showMarks(find(".room-marks", box), guest, shared, language);
   setText(find(".room-queue", box), guest?.queue ?? "");
 }

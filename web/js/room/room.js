@@ -54,7 +54,7 @@ export function primaryOf({ point, guest, next }) {
  * @returns {string[]}
  */
 export function othersOf({ point, guest }) {
-  if (guest?.state === "called") return ["recall", "no-show", "transfer"];
+  if (guest?.state === "called") return ["recall", "no-show", "transfer", "return"];
   if (guest?.state === "serving") return ["transfer"];
   return point?.state === "open" ? ["break-point"] : [];
 }

@@ -82,7 +82,7 @@ ENTRY_COMMANDS: dict[type[Command], tuple[dict[State, str], str]] = {
     ),
     Call: ({"waiting": "ticket-called"}, "entry_not_waiting"),
     Hold: ({"waiting": "entry-held", "called": "entry-held"}, "entry_not_open"),
-    Return: ({"held": "entry-returned", "no_show": "entry-returned"}, "entry_not_held"),
+    Return: (dict.fromkeys(("held", "no_show", "called"), "entry-returned"), "entry_not_held"),
     Leave: (dict.fromkeys(("waiting", "called", "held"), "entry-left"), "entry_not_leaving"),
     Cancel: ({"waiting": "entry-cancelled", "held": "entry-cancelled"}, "entry_not_leaving"),
     AmendVisit: (dict.fromkeys(sorted(OPEN_STATES), "visit-amended"), "entry_not_open"),

@@ -105,6 +105,7 @@ def test_cells_of_the_desk() -> None:
         "moved": False,
         "wait_target": None,
         "no_show_from": None,
+        "stands_until": None,
     }
     assert cells[f"entry:{second.id}"]["state"] == "called"
     assert cells[f"entry:{second.id}"]["undo"] == "ticket-called"

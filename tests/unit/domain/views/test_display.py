@@ -41,6 +41,7 @@ def test_cells_of_the_display() -> None:
         "calls": 1,
         "name": "Ada L.",
         "language": "en",
+        "stands_until": world.now // 1000 + 600_000,
     }
     announcements = [cell for key, cell in cells.items() if key.startswith("announcement:")]
     assert [(cell["label"], cell["kind"]) for cell in announcements] == [("A002", "call"), ("A001", "call")]
