@@ -21,6 +21,7 @@ from server.domain.commands import AddDisplay, AddKiosk, AmendVisit, ChangeSite,
 from server.domain.errors import CommandIdReused, InvalidField, Unavailable
 from server.domain.events import Event, Recorded, ServiceAdded, ServiceChanged, TicketIssued, VisitAmended, shown
 from server.domain.model import Site, Visit
+from server.domain.ranking import is_served, lane
 from server.domain.rules import Patients, decide, overdue
 from server.store import answers, boards, event_log, patients, sites
 from server.store.database import Conflict, Database, Transaction
@@ -271,6 +272,7 @@ def _answer(board: Board, recorded: Sequence[Recorded], token: str | None) -> di
             "state": entry.state,
             "queue_id": entry.queue_id,
             "point_id": entry.point_id,
+            "served": is_served(board, lane(entry, board.visits[entry.visit_id])),
         }
     if token is not None:
         answer["token"] = token

@@ -73,6 +73,11 @@ def serves(point: Point, lane: Lane) -> bool:
     )
 
 
+def is_served(board: Ranked, lane: Lane) -> bool:
+    """Return whether an open point may serve a lane now. If none may, nobody in the lane is called."""
+    return any(point.state == "open" and serves(point, lane) for point in board.points.values())
+
+
 def band(priority: Priority) -> int:
     """Return 0 for an emergency, 1 for all others."""
     return 0 if priority == "emergency" else 1

@@ -111,6 +111,17 @@ def test_ahead_falls_until_the_call(open_page: Open, seeded: Seed, floor: httpx.
     expect_state(page, "completed")
 
 
+def test_page_says_that_nobody_serves_the_queue(open_page: Open, seeded: Seed, floor: httpx.Client) -> None:
+    """The first patient in the line is not "next" while no open point may call them."""
+    page = open_ticket(open_page, seeded["tickets"][0]["token"])
+    expect(page.locator(".ticket-headline")).to_have_text("You are next")
+    for point_id in seeded["point_ids"]:
+        do(floor, "close-point", point_id=point_id)
+    expect(page.locator(".ticket-headline")).to_have_text("Nobody is serving this queue yet")
+    do(floor, "open-point", point_id=seeded["point_ids"][0])
+    expect(page.locator(".ticket-headline")).to_have_text("You are next")
+
+
 NOTIFIED = """async () => {
   const worker = await navigator.serviceWorker.getRegistration();
   return (await worker.getNotifications()).some(({ title }) => title.includes("Room 1"));

@@ -360,6 +360,29 @@ def test_ticket_keeps_all_details(open_desk: OpenDesk, server: Server, seeded: S
         expect(row(desk, "A004")).to_contain_text(text)
 
 
+def test_desk_warns_before_a_patient_waits_where_nobody_calls(open_desk: OpenDesk, do: Do, seeded: Seed) -> None:
+    """Both dialogs say it before they are confirmed, and the preview of the API too."""
+    warning = "Nobody is serving this queue now."
+    desk = open_desk(None)
+    for point_id in seeded["point_ids"]:
+        do("close-point", point_id=point_id)
+        expect(desk.locator(f'[data-point="{point_id}"]')).to_have_attribute("data-state", "closed")
+    desk.keyboard.press("i")
+    expect(desk.locator("[data-unserved]")).to_have_text(warning)
+    desk.keyboard.press("Escape")
+    row(desk, "A001").click()
+    desk.keyboard.press("t")
+    expect(desk.locator("[data-transfer-to] .choice-warning").first).to_have_text(warning)
+    desk.keyboard.press("Escape")
+    assert do("issue-ticket?preview=true", queue_id=seeded["queue_ids"][0])["entry"]["served"] is False
+    do("open-point", point_id=seeded["point_ids"][0])
+    expect(desk.locator(f'[data-point="{seeded["point_ids"][0]}"]')).to_have_attribute("data-state", "free")
+    desk.keyboard.press("i")
+    expect(desk.locator("#issue")).to_be_visible()
+    expect(desk.locator("[data-unserved]")).to_have_text("")
+    assert do("issue-ticket?preview=true", queue_id=seeded["queue_ids"][0])["entry"]["served"] is True
+
+
 def test_full_queue_can_be_overruled(open_desk: OpenDesk, server: Server, seeded: Seed) -> None:
     with server.client(server.sign_in(seeded, "admin")) as admin:
         full = {"queue_id": seeded["queue_ids"][0], "capacity": 1}

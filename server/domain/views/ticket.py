@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypedDict
 
 from server.domain.board import Board
 from server.domain.model import Entry, State, Visit
-from server.domain.ranking import ahead
+from server.domain.ranking import ahead, is_served, lane
 from server.domain.views.fields import (
     AbsentUntil,
     Calls,
@@ -46,6 +46,7 @@ class CurrentTicketCell(TypedDict):
     expect_from: ExpectFrom
     expect_until: ExpectUntil
     estimating: Estimating
+    served: Annotated[bool, Described("An open point may call this patient. While none may, nobody serves the queue.")]
 
 
 class ExpiredTicketCell(TypedDict):
@@ -69,7 +70,7 @@ class TicketView:
 
     visit_id: int
     kind: ClassVar[str] = "ticket"
-    shape: ClassVar[str] = "ticket5"
+    shape: ClassVar[str] = "ticket6"
     cells: ClassVar[Mapping[str, Any]] = {TICKET: CurrentTicketCell | ExpiredTicketCell, AHEAD: AheadCell}
 
     @property
@@ -100,7 +101,10 @@ def surroundings(board: Board) -> tuple[object, ...]:
         [(queue.id, queue.name, queue.service_id) for queue in board.queues.values()],
         [(service.id, service.public_name) for service in board.services.values()],
         [(provider.id, provider.name) for provider in board.providers.values()],
-        [(point.id, point.name) for point in board.points.values()],
+        [
+            (point.id, point.name, point.state, point.queue_ids, point.provider_id, point.unmet_needs)
+            for point in board.points.values()
+        ],
     )
 
 
@@ -121,6 +125,7 @@ def _current(board: Board, visit: Visit, entry: Entry) -> CurrentTicketCell:
         "expect_from": milliseconds(entry.expect_from) if entry.state == "waiting" else None,
         "expect_until": milliseconds(entry.expect_until) if entry.state == "waiting" else None,
         "estimating": entry.estimating,
+        "served": is_served(board, lane(entry, visit)),
         "party": visit.party_size,
         "language": visit.language,
         "site": board.site.name,

@@ -152,6 +152,10 @@ class _Document:
                 "state": text(enum=STATES),
                 "queue_id": id_of(),
                 "point_id": id_of(nullable=True),
+                "served": {
+                    "type": "boolean",
+                    "description": "An open point may call this patient now.",
+                },
             },
             description="The entry that the command changed, as it is now.",
         )

@@ -2,10 +2,13 @@ import { chooseByDigit } from "../components/choose-by-digit.js";
 import { queueChip } from "../components/queue-chip.js";
 import { element, find, setText } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
+import { isServed } from "./serving.js";
 
 /**
  * @typedef {{id: number, name: string, prefix: string, position: number}} Queue
  * @typedef {{id: number, name: string}} Provider
+ * @typedef {{id: number, label: string, needs: string[] | null}} Transferred
+ * @typedef {import("./serving.js").ServingPoint} ServingPoint
  */
 
 /**
@@ -13,15 +16,18 @@ import { t } from "../shared/i18n.js";
  *
  * @param {HTMLDialogElement} dialog
  * @param {(entryId: number, queue: Queue, providerId: number | null) => void} chosen
- * @returns {{open: (entry: {id: number, label: string}, queues: Queue[], providers: Provider[]) => void}}
+ * @returns {{open: (entry: Transferred, queues: Queue[], providers: Provider[], points: ServingPoint[]) => void}}
  */
 export function transferDialog(dialog, chosen) {
   const provider = /** @type {HTMLSelectElement} */ (find("[data-provider]", dialog));
   const choices = find("[data-choices]", dialog);
+  /** Warns of each queue that nobody serves, for the chosen provider. */
+  let warn = () => {};
+  provider.addEventListener("change", () => warn());
   find("[data-close]", dialog).addEventListener("click", () => dialog.close());
   chooseByDigit(dialog, (index) => /** @type {HTMLElement | null} */ (choices.children[index] ?? null));
   return {
-    open(entry, queues, providers) {
+    open(entry, queues, providers, points) {
       setText(find("h2", dialog), t("transfer.title", { label: entry.label }));
       const anyone = element("option", { value: "" }, t("transfer.anyone"));
       provider.replaceChildren(anyone, ...providers.map(({ id, name }) => element("option", { value: String(id) }, name)));
@@ -33,6 +39,7 @@ export function transferDialog(dialog, chosen) {
             { type: "button", className: "choice" },
             queueChip(queue),
             element("span", {}, queue.name),
+            element("span", { className: "choice-warning" }),
             ...(index < 9 ? [element("kbd", { "aria-hidden": "true" }, String(index + 1))] : []),
           );
           button.dataset.transferTo = String(queue.id);
@@ -43,6 +50,13 @@ export function transferDialog(dialog, chosen) {
           return button;
         }),
       );
+      warn = () => {
+        for (const [index, { id }] of queues.entries()) {
+          const patient = { queue: id, provider: Number(provider.value) || null, needs: entry.needs ?? [] };
+          setText(find(".choice-warning", /** @type {Element} */ (choices.children[index])), isServed(points, patient) ? "" : t("desk.unserved"));
+        }
+      };
+      warn();
       dialog.showModal();
       /** @type {HTMLElement | null} */ (choices.firstElementChild)?.focus();
     },

@@ -50,7 +50,7 @@
  * @typedef {{entry?: number, label?: string, state: EntryState, queue?: string, service?: string | null,
  *   provider?: string | null, point?: string | null, since?: number, calls?: number, absent_until?: number | null,
  *   party?: number, language?: string, site?: string, time_zone?: string, expect_from?: number | null,
- *   expect_until?: number | null, estimating?: boolean}} TicketCell
+ *   expect_until?: number | null, estimating?: boolean, served?: boolean}} TicketCell
  * @typedef {{count: number}} Ahead
  *
  * End of the generated definitions.

@@ -29,7 +29,7 @@ export const wasCalled = (ticket) => ticket?.state === "called" || ticket?.state
  * @param {number} now
  * @returns {{headline: string, advice: string}}
  */
-export function ticketTexts({ state, ahead, point, absent_until: back, time_zone: zone }, now) {
+export function ticketTexts({ state, ahead, point, served, absent_until: back, time_zone: zone }, now) {
   const place = point ?? "";
   if (isAway({ state, absent_until: back }, now)) {
     const advice = wasCalled({ state }) ? "ticket.absent.called.advice" : "ticket.absent.advice";
@@ -37,7 +37,7 @@ export function ticketTexts({ state, ahead, point, absent_until: back, time_zone
   }
   if (state === "waiting") {
     const n = ahead ?? 0;
-    const near = n === 0 ? "next" : n <= ALMOST ? "almost" : "waiting";
+    const near = served === false ? "unserved" : n === 0 ? "next" : n <= ALMOST ? "almost" : "waiting";
     return { headline: t(`ticket.${near}`, { n }), advice: t(`ticket.${near}.advice`) };
   }
   const known = hasText(`ticket.${state}`) ? state : "expired";

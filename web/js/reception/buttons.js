@@ -76,7 +76,7 @@ function press(action, parts) {
 function openDialogFor(action, entry, { state: { desk }, actions, dialogs }) {
   switch (action) {
     case "transfer":
-      dialogs.transfer.open(entry, desk.queues.filter(({ id }) => id !== entry.queue), desk.providers);
+      dialogs.transfer.open(entry, desk.queues.filter(({ id }) => id !== entry.queue), desk.providers, desk.points);
       return true;
     case "move":
       void dialogs.move.open(desk, entry);

@@ -1,5 +1,6 @@
 import { chooseByDigit } from "../components/choose-by-digit.js";
 import { queueChip } from "../components/queue-chip.js";
+import { isServed } from "../desk/serving.js";
 import { element, find, setText } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 import { clearErrors, phoneIn, showInvalid, showRefusal } from "./form-errors.js";
@@ -30,6 +31,7 @@ export function issueDialog(dialog, issue, print) {
   function open(now) {
     desk = now;
     resetForm(form, now, lastQueue);
+    warnOfUnserved(form, now);
     form.hidden = false;
     find(".issued", dialog).hidden = true;
     if (!dialog.open) dialog.showModal();
@@ -58,6 +60,7 @@ export function issueDialog(dialog, issue, print) {
     clearErrors(form);
     if (!showInvalid(form)) void send();
   });
+  form.addEventListener("change", () => desk && warnOfUnserved(form, desk));
   chooseByDigit(dialog, (index) => (form.hidden ? null : (queueInputs(form)[index] ?? null)));
   for (const each of dialog.querySelectorAll("[data-close]")) each.addEventListener("click", () => dialog.close());
   find("[data-print]", dialog).addEventListener("click", () => print(issuedId));
@@ -82,6 +85,22 @@ function resetForm(form, { queues, providers, site }, lastQueue) {
   find("[data-consent]", form).hidden = !site?.names_on_display;
   for (const each of ["[data-overrule]", "[data-second-ticket]"]) find(each, form).hidden = true;
   clearErrors(form);
+}
+
+/**
+ * Warn before the ticket is issued if nobody would call it: for the chosen queue, provider and needs.
+ *
+ * @param {HTMLFormElement} form
+ * @param {Desk} desk
+ */
+function warnOfUnserved(form, { points }) {
+  const values = new FormData(form);
+  const patient = {
+    queue: Number(values.get("queue_id")),
+    provider: Number(values.get("provider_id")) || null,
+    needs: /** @type {string[]} */ (values.getAll("needs")),
+  };
+  setText(find("[data-unserved]", form), isServed(points, patient) ? "" : t("desk.unserved"));
 }
 
 /**

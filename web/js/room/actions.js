@@ -57,7 +57,8 @@ export class RoomActions {
       if (described === null) return;
       const queues = described.queues.map((/** @type {any} */ queue, /** @type {number} */ position) => ({ ...queue, position }));
       const others = queues.filter((/** @type {Named} */ { name }) => name !== guest.queue);
-      this.#transferDialog.open({ id: guest.entry, label: guest.label }, others, described.providers);
+      const points = described.points.map((/** @type {any} */ point) => ({ ...point, queues: point.queue_ids, provider: point.provider_id }));
+      this.#transferDialog.open({ id: guest.entry, label: guest.label, needs: guest.needs }, others, described.providers, points);
     } catch {
       showMessage(t("error.unreachable"), "error");
     }

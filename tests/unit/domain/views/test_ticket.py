@@ -7,11 +7,26 @@ from dataclasses import replace
 from hypothesis import given
 
 from server.domain.board import Board
-from server.domain.commands import CallNext, NoShow, Tick, Transfer
+from server.domain.commands import (
+    AddProvider,
+    AmendVisit,
+    BreakPoint,
+    CallNext,
+    ChangePoint,
+    ClosePoint,
+    Command,
+    NoShow,
+    OpenPoint,
+    StaffPoint,
+    Tick,
+    Transfer,
+)
 from server.domain.model import Visit
 from server.domain.views import TicketView, draw
+from server.domain.views.ticket import surroundings
 from tests.support.extent import examples
 from tests.support.mornings import a_morning
+from tests.support.one_entry import three_waiting
 from tests.support.worlds import HOUR, SITE_ID, Step, perform, scripts, small_clinic
 
 
@@ -51,6 +66,7 @@ def test_cell_of_a_ticket_through_the_day() -> None:
         "expect_from": 1711695660000,
         "expect_until": 1711695720000,
         "estimating": True,
+        "served": True,
         "party": 2,
         "language": "en",
         "site": "Clinic",
@@ -78,3 +94,39 @@ def test_ticket_follows_its_visit_to_the_next_queue() -> None:
 
 def test_ticket_without_a_visit_is_expired() -> None:
     assert draw(TicketView(1), small_clinic().board) == {"ticket": {"state": "expired"}}
+
+
+def test_ticket_says_whether_an_open_point_may_call_the_patient() -> None:
+    """The cell changes when a point opens, closes, takes a break, is staffed, or serves other queues and needs."""
+    world, second = three_waiting()
+    view, point = TicketView(second.visit_id), min(world.board.points)
+    queue, other = sorted(world.board.queues)
+    changes: list[tuple[Command, bool]] = [
+        (BreakPoint(point_id=point), False),
+        (OpenPoint(point_id=point), True),
+        (ClosePoint(point_id=point), False),
+        (OpenPoint(point_id=point), True),
+        (ChangePoint(point_id=point, queue_ids=(other,)), False),
+        (ChangePoint(point_id=point, queue_ids=(queue,)), True),
+        (ChangePoint(point_id=point, unmet_needs=("step_free",)), True),
+        (AmendVisit(entry_id=second.id, needs=("step_free",)), False),
+        (ChangePoint(point_id=point, unmet_needs=()), True),
+    ]
+    for command, served in changes:
+        before, was = surroundings(world.board), view.cell(world.board, "ticket")
+        world.do(command)
+        cell = view.cell(world.board, "ticket")
+        assert cell is not None
+        assert was is not None
+        assert cell["served"] == served, command
+        if cell["served"] != was["served"] and not isinstance(command, AmendVisit):
+            assert surroundings(world.board) != before
+    world.do(AddProvider(site_id=SITE_ID, name="Dr. Ada"))
+    named = world.ticket(queue, provider_id=min(world.board.providers))
+    cell = TicketView(named.visit_id).cell(world.board, "ticket")
+    assert cell is not None
+    assert not cell["served"], "the provider is at no point"
+    world.do(StaffPoint(point_id=point, provider_id=min(world.board.providers)))
+    cell = TicketView(named.visit_id).cell(world.board, "ticket")
+    assert cell is not None
+    assert cell["served"]
