@@ -21,6 +21,7 @@ from rich.table import Table
 from server.audit import OPERATOR, Audit, process_name
 from server.domain import plain_text, roles
 from server.domain.errors import NowServingError
+from server.domain.model import languages
 from server.execute import Executor
 from server.identity.hashing import Hashing
 from server.identity.staff import StaffAccounts
@@ -226,11 +227,15 @@ def site(
     name: Annotated[str, typer.Argument(help="The site's name, as patients see it.", callback=_name(120))],
     organisation: Annotated[str, typer.Option(help="The organisation. A new name creates one.", callback=_name(120))],
     time_zone: Annotated[str, typer.Option(help="IANA name of the site's time zone: Europe/Berlin.")],
-    language: Annotated[str, typer.Option(help="The site's language: en, pt-BR.")] = "en",
+    language: Annotated[str, typer.Option(help="The site's language, as a BCP 47 tag: en, pt-BR, zh-Hant.")] = "en",
 ) -> None:
     """Create a site. An empty installation needs one first; the API then adds queues and points."""
     if time_zone not in available_timezones():
         raise typer.BadParameter(f"{time_zone} is no time zone", param_hint="--time-zone")
+    if not languages.is_tag(language):
+        raise typer.BadParameter(
+            f"{language[:40]} is no language tag. Examples: en, pt-BR, zh-Hant", param_hint="--language"
+        )
     settings = _settings()
     keys = _keys(settings)
 

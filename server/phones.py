@@ -14,7 +14,7 @@ from babel.core import get_global
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat, PhoneNumberType, ValidationResult
 
 from server.domain.errors import InvalidField
-from server.domain.model import Site
+from server.domain.model import Site, languages
 
 REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS)
 _EXTENSION = ";ext="
@@ -25,7 +25,7 @@ def region_of(site: Site) -> str | None:
 
     It is the region that the site's rules name, else that of its time zone, else that of its language (``en-GB``).
     """
-    territory = site.language.rpartition("-")[2]
+    territory = languages.region_of(site.language)
     return site.rules.region or _of_zone(site.time_zone) or (territory if territory in REGIONS else None)
 
 

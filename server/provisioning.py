@@ -5,7 +5,7 @@ Everything below a site is made by commands. Accounts of staff are made by `serv
 
 from __future__ import annotations
 
-from server.domain.model import Site
+from server.domain.model import Site, languages
 from server.store import proofs, sites, tables
 from server.store.database import Database
 from server.vault import Vault
@@ -14,11 +14,19 @@ from server.vault import Vault
 async def create_site(
     database: Database, vault: Vault, organisation: str, name: str, *, time_zone: str = "UTC", language: str = "en"
 ) -> Site:
-    """Create a site, and its organisation if none has that name. ``time_zone`` is an IANA name. Raises `Unavailable`."""
+    """Create a site, and its organisation if none has that name.
+
+    ``time_zone`` is an IANA name, ``language`` a well-formed tag. Raises `Unavailable`.
+    """
     now = await database.now()
     async with database.write() as connection:
         site = await sites.create(
-            connection, organisation=organisation, name=name, time_zone=time_zone, language=language, now=now
+            connection,
+            organisation=organisation,
+            name=name,
+            time_zone=time_zone,
+            language=languages.usual(language),
+            now=now,
         )
         await proofs.add(connection, vault, tables.sites, site.id)
         return site

@@ -47,12 +47,13 @@ async def send_notification(context: Context, notification_id: int) -> Outcome |
 
 
 async def _message(context: Context, claimed: Claimed) -> Message:
-    visit = await waiting.visit(context.database, claimed.visit_id)
-    assert visit is not None, "a notification's visit exists"
+    found = await waiting.visit(context.database, claimed.visit_id)
+    assert found is not None, "a notification's visit exists"
+    visit, site_language = found
     personal = context.vault.open_personal(visit)
     assert personal.phone is not None, "every planned row has a phone number"
     link = f"{context.public_url}/t/{personal.token}"
-    text = text_for(claimed.kind, visit.language, visit.label, link)
+    text = text_for(claimed.kind, (visit.language, site_language), visit.label, link)
     return Message(
         key=f"notification:{claimed.id}", to=phones.without_extension(personal.phone), language=visit.language, text=text
     )

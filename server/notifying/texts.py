@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from server.domain.model import languages
 from server.domain.rules.reminders import ALMOST_YOUR_TURN
 
 _TEXTS: dict[str, dict[str, str]] = {
@@ -14,7 +17,7 @@ _TEXTS: dict[str, dict[str, str]] = {
 }
 
 
-def text_for(kind: str, language: str, label: str, link: str) -> str:
-    """Return the text of a notification in ``language``, or in English if that language is missing."""
+def text_for(kind: str, wanted: Iterable[str], label: str, link: str) -> str:
+    """Return the text of a notification in the first of the ``wanted`` languages that has one, or in English."""
     texts = _TEXTS[kind]
-    return texts.get(language.partition("-")[0], texts["en"]).format(label=label, link=link)
+    return texts[languages.lookup(wanted, texts) or "en"].format(label=label, link=link)

@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from server.domain.model import Visit
 from server.queries.reader import Reader
-from server.store.tables import entries, visits
+from server.store.tables import entries, sites, visits
 
 
 async def sites_with_waiting(database: Reader) -> list[int]:
@@ -15,8 +15,13 @@ async def sites_with_waiting(database: Reader) -> list[int]:
         return list(await connection.scalars(select(entries.c.site_id).where(entries.c.state == "waiting").distinct()))
 
 
-async def visit(database: Reader, visit_id: int) -> Visit | None:
-    """Return a visit, or None. Raises `Unavailable`."""
+async def visit(database: Reader, visit_id: int) -> tuple[Visit, str] | None:
+    """Return a visit and its site's language, or None. Raises `Unavailable`."""
+    statement = select(visits, sites.c.language.label("of_site")).join(sites, sites.c.id == visits.c.site_id)
     async with database.read() as connection:
-        row = (await connection.execute(select(visits).where(visits.c.id == visit_id))).one_or_none()
-    return Visit(**row._mapping) if row else None
+        row = (await connection.execute(statement.where(visits.c.id == visit_id))).one_or_none()
+    if row is None:
+        return None
+    values = dict(row._mapping)
+    site_language = values.pop("of_site")
+    return Visit(**values), site_language

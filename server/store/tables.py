@@ -24,6 +24,7 @@ from server.domain.model import (
     Service,
     Site,
     Visit,
+    languages,
 )
 
 metadata = MetaData(
@@ -73,7 +74,7 @@ sites = Table(
     Column("organisation_id", BigInteger, nullable=False),
     Column("name", String(120), nullable=False),
     Column("time_zone", String(64), nullable=False),
-    Column("language", String(16), nullable=False),
+    Column("language", String(languages.LONGEST), nullable=False),
     Column("day_turns_at_minutes", Integer, nullable=False),
     Column("business_day", String(10), nullable=False),
     Column("turns_at", BigInteger, nullable=False),
@@ -198,7 +199,7 @@ visits = Table(
     Column("label", String(12), nullable=False),
     Column("priority", String(12), nullable=False),
     Column("party_size", Integer, nullable=False),
-    Column("language", String(16), nullable=False),
+    Column("language", String(languages.LONGEST), nullable=False),
     Column("display_name", String(160)),
     Column("token_hash", String(64), nullable=False, unique=True),
     Column("sealed", Text),

@@ -126,6 +126,7 @@ LONGEST_ACTOR = max((Bearer(kind, MAX_ID).actor for kind in ("display", "kiosk",
 HASH = len(Vault([b"k" * 32], "x").keyed_hash("x"))
 LABEL = label("A", 999_999)
 DAY = "2026-12-31"
+LONGEST_TAG = f"de-Latn-DE-{'abcdefgh-' * 2}abcdef"
 
 
 def bound(command: str, field: str) -> int:
@@ -143,7 +144,7 @@ LONGEST: dict[str, int] = {
     "organisations.name": 120,
     "sites.name": max(120, bound("change-site", "name")),
     "sites.time_zone": longest(*available_timezones()),
-    "sites.language": len("deu-DE"),
+    "sites.language": bound("change-site", "language"),
     "sites.business_day": len(DAY),
     "sites.message": bound("broadcast-message", "message"),
     "sites.epoch": 8,
@@ -163,7 +164,7 @@ LONGEST: dict[str, int] = {
     "visits.business_day": len(DAY),
     "visits.label": len(LABEL),
     "visits.priority": longest(*get_args(Priority)),
-    "visits.language": len("deu-DE"),
+    "visits.language": bound("issue-ticket", "language"),
     # Each word of a name may become an initial with a full stop.
     "visits.display_name": bound("issue-ticket", "name") * 2,
     "visits.token_hash": HASH,
@@ -277,10 +278,16 @@ async def test_longest_texts_of_all_commands_are_stored(installation: Installati
     await installation.do("broadcast-message", site_id=site_id, message=WIDE * 200)
     await installation.do("change-site", site_id=site_id, name=WIDE * bound("change-site", "name"))
     zone = max(available_timezones(), key=len)
-    await installation.do("change-site", site_id=site_id, time_zone=zone, language="deu-DE")
+    await installation.do("change-site", site_id=site_id, time_zone=zone, language=LONGEST_TAG)
     contact = {"phone": "+49 30 901820", "email": f"{'e' * 64}@{'e' * 180}", "date_of_birth": "1985-12-10"}
     issued = await installation.do(
-        "issue-ticket", queue_id=queue_id, name=WIDE * 80, notes=WIDE * 500, overrule=True, **contact
+        "issue-ticket",
+        queue_id=queue_id,
+        name=WIDE * 80,
+        notes=WIDE * 500,
+        language=LONGEST_TAG,
+        overrule=True,
+        **contact,
     )
     entry_id = issued["entry"]["id"]
     await installation.do("reprioritise", entry_id=entry_id, priority="emergency", reason=WIDE * 200)

@@ -214,6 +214,13 @@ def test_names_without_a_visible_character_are_refused(name: str) -> None:
         assert CliRunner().invoke(app, arguments).exit_code == 2
 
 
+def test_language_of_a_site_is_a_tag() -> None:
+    arguments = ("site", "Main", "--organisation", "Org", "--time-zone", "UTC", "--language")
+    result = CliRunner().invoke(app, [*arguments, "german_DE"])
+    assert result.exit_code == 2
+    assert "zh-Hant" in result.output
+
+
 def test_check_names_each_problem(sqlite_url: str, redis_url: str) -> None:
     env = environment(sqlite_url, redis_url)
     lacking = command_line(env, "check")

@@ -33,7 +33,20 @@ from server.domain.events import (
     ServiceChanged,
     SiteChanged,
 )
-from server.domain.model import Display, Kiosk, Personal, Point, Provider, Queue, Removable, Rules, Service, hours, tickets
+from server.domain.model import (
+    Display,
+    Kiosk,
+    Personal,
+    Point,
+    Provider,
+    Queue,
+    Removable,
+    Rules,
+    Service,
+    hours,
+    languages,
+    tickets,
+)
 from server.domain.rules.lookups import (
     Record,
     each_once,
@@ -150,6 +163,8 @@ def configure_site(board: Board, command: Command, now: int) -> list[Event]:
 def _change_site(board: Board, command: ChangeSite, now: int) -> list[Event]:
     site = board.site
     given = {item.name: value for item in fields(command) if (value := getattr(command, item.name)) is not None}
+    if command.language is not None:
+        given["language"] = languages.usual(command.language)
     own = ("name", "time_zone", "language", "day_turns_at_minutes")
     rules = replace(site.rules, **{item.name: given[item.name] for item in fields(Rules) if item.name in given})
     changed = replace(site, rules=rules, **{name: given[name] for name in own if name in given})

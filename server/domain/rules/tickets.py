@@ -19,7 +19,7 @@ from server.domain.errors import (
     SiteClosed,
 )
 from server.domain.events import Event, TicketIssued, VisitAmended
-from server.domain.model import OPEN_STATES, Personal, Queue, Visit, hours, tickets
+from server.domain.model import OPEN_STATES, Personal, Queue, Visit, hours, languages, tickets
 from server.domain.model.short_names import short_name
 from server.domain.ranking import Lane, Rank
 from server.domain.rules import quoting
@@ -74,7 +74,7 @@ def issue(
     place, band = ranking.place(now, command.priority, rules), ranking.band(command.priority)
     needs = each_once(command.needs)
     quote = quoting.first_quote(board, Rank(band, place, entry_id), Lane(queue.id, provider_id, needs), now)
-    language = command.language or board.site.language
+    language = languages.usual(command.language) if command.language else board.site.language
     return [
         TicketIssued(
             visit_id=visit_id,
@@ -112,7 +112,7 @@ def amend(board: Board, command: AmendVisit, now: int, patients: Patients) -> li
         raise EntryNotOpen(entry_id=entry.id, label=visit.label, state=entry.state)
     _refuse_impossible_birth(board, command.date_of_birth, now)
     party_size = visit.party_size if command.party_size is None else command.party_size
-    language = visit.language if command.language is None else command.language
+    language = visit.language if command.language is None else languages.usual(command.language)
     needs = visit.needs if command.needs is None else each_once(command.needs)
     known = patients.open_sealed(visit)
     personal = known.corrected(Personal(name=command.name, phone=command.phone, date_of_birth=command.date_of_birth))

@@ -1,4 +1,5 @@
 import { firstSupported, loadTexts } from "../shared/i18n.js";
+import { lookup } from "../shared/languages.js";
 import { request } from "../shared/request.js";
 
 /**
@@ -190,7 +191,7 @@ const VOICES_MS = 1_000;
 async function browserVoice(language) {
   const synthesis = globalThis.speechSynthesis;
   if (synthesis === undefined) return null;
-  const find = () => synthesis.getVoices().find(({ lang }) => lang.toLowerCase().startsWith(language)) ?? null;
+  const find = () => synthesis.getVoices().find(({ lang }) => lookup([lang.replaceAll("_", "-")], [language]) !== null) ?? null;
   if (synthesis.getVoices().length === 0) {
     await new Promise((resolve) => {
       const timer = setTimeout(resolve, VOICES_MS);

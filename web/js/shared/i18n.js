@@ -6,6 +6,7 @@
  * language of the patient or the site, the browser's languages.
  */
 
+import { lookup } from "./languages.js";
 import { recall, remember } from "./memory.js";
 import { request } from "./request.js";
 
@@ -39,13 +40,7 @@ export const isRightToLeft = (tag = language) => RIGHT_TO_LEFT.has(tag);
  * @param {Iterable<string>} wanted  language tags, best first
  * @returns {string}
  */
-export function firstSupported(wanted) {
-  for (const tag of wanted) {
-    const base = tag.toLowerCase().split("-")[0] ?? "";
-    if (LANGUAGES.includes(base)) return base;
-  }
-  return DEFAULT;
-}
+export const firstSupported = (wanted) => lookup(wanted, LANGUAGES) ?? DEFAULT;
 
 /**
  * Return the languages to try for this page, best first.

@@ -110,6 +110,17 @@ def test_language_defaults_to_that_of_the_site() -> None:
     assert event.language == "de"
 
 
+def test_language_is_any_tag_in_its_usual_case() -> None:
+    world = whole_clinic()
+    entry = world.ticket(BLOOD, language="ZH-hant")
+    assert world.board.visits[entry.visit_id].language == "zh-Hant"
+    assert refusal(world, AmendVisit(entry_id=entry.id, language="zh-HANT")).code == "nothing_changed"
+    world.do(AmendVisit(entry_id=entry.id, language="es-419"))
+    assert world.board.visits[entry.visit_id].language == "es-419"
+    world.do(ChangeSite(site_id=SITE_ID, language="ar-eg"))
+    assert world.board.site.language == "ar-EG"
+
+
 def test_display_name_needs_the_permission_of_the_site() -> None:
     world = whole_clinic()
     world.do(ChangeSite(site_id=SITE_ID, names_on_display=False))
