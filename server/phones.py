@@ -26,7 +26,7 @@ def region_of(site: Site) -> str | None:
     It is the region that the site's rules name, else that of its time zone, else that of its language (``en-GB``).
     """
     territory = languages.region_of(site.language)
-    return site.rules.region or _of_zone(site.time_zone) or (territory if territory in REGIONS else None)
+    return site.rules.region or region_of_zone(site.time_zone) or (territory if territory in REGIONS else None)
 
 
 def read(text: str, site: Site) -> str:
@@ -70,7 +70,8 @@ def without_extension(stored: str) -> str:
 
 
 @cache
-def _of_zone(time_zone: str) -> str | None:
+def region_of_zone(time_zone: str) -> str | None:
+    """Return the region of an IANA time zone; None if the zone has none."""
     known = get_global("zone_territories")
     territory = known.get(time_zone) or known.get(get_global("zone_aliases").get(time_zone, ""))
     return territory if territory in REGIONS else None

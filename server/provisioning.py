@@ -6,6 +6,7 @@ Everything below a site is made by commands. Accounts of staff are made by `serv
 from __future__ import annotations
 
 from server.domain.model import Site, languages
+from server.phones import region_of_zone
 from server.store import proofs, sites, tables
 from server.store.database import Database
 from server.vault import Vault
@@ -16,7 +17,7 @@ async def create_site(
 ) -> Site:
     """Create a site, and its organisation if none has that name.
 
-    ``time_zone`` is an IANA name, ``language`` a well-formed tag. Raises `Unavailable`.
+    ``time_zone`` is an IANA name and names the site's region; ``language`` is a well-formed tag. Raises `Unavailable`.
     """
     now = await database.now()
     async with database.write() as connection:
@@ -27,6 +28,7 @@ async def create_site(
             time_zone=time_zone,
             language=languages.usual(language),
             now=now,
+            region=region_of_zone(time_zone) or "",
         )
         await proofs.add(connection, vault, tables.sites, site.id)
         return site

@@ -122,6 +122,7 @@ async def create(
     time_zone: str,
     language: str,
     now: int,
+    region: str = "",
     day_turns_at_minutes: int = 240,
 ) -> Site:
     """Create a site at ``now`` (microseconds), and its organisation if none has that name."""
@@ -147,6 +148,7 @@ async def create(
         last_id=0,
         last_event_at=0,
         seq=0,
+        rules=Rules(region=region),
     )
     values = _to_row(site)
     del values["id"]

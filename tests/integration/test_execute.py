@@ -12,6 +12,7 @@ from server.domain.commands import CallNext, CloseDay, Complete, IssueTicket, No
 from server.domain.errors import CommandIdReused, NobodyWaiting, NothingDue, PointBusy, PointNotFound, SiteNotFound
 from server.domain.events import DayTurned, EntryExpired, Recorded
 from server.domain.model import OPEN_STATES
+from server.domain.model.clocks import clock_of
 from server.execute import Executor
 from server.housekeeping import forget_old_rows
 from server.queries.boards import Boards
@@ -250,3 +251,10 @@ async def test_answers_are_deleted_after_a_day(setup: Seeder, database: Database
     assert kept, "younger answers stay"
     again = await setup.executor.execute(command, actor="staff:1", command_id="old")
     assert not again.repeated
+
+
+async def test_new_site_takes_its_country_and_clock_from_its_time_zone(setup: Seeder) -> None:
+    new_york = await setup.site("Health", "East", time_zone="America/New_York", language="EN")
+    assert (new_york.rules.region, new_york.language, clock_of(new_york)) == ("US", "en", "12")
+    anywhere = await setup.site("Health", "Anywhere")
+    assert (anywhere.rules.region, clock_of(anywhere)) == ("", "24")

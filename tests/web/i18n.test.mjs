@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readFileSync } from "node:fs";
-import { LANGUAGES, formatDay, firstSupported, hasText, preferredLanguages, loadLanguage, currentLanguage, t, formatTime } from "../../web/js/shared/i18n.js";
+import { LANGUAGES, formatDay, firstSupported, hasText, preferredLanguages, loadLanguage, currentLanguage, t, formatTime, useClock } from "../../web/js/shared/i18n.js";
 
 globalThis.fetch = async (url) => new Response(readFileSync(new URL(url)));
 globalThis.document = { documentElement: {}, querySelectorAll: () => [] };
@@ -28,6 +28,24 @@ test("an unknown key returns itself", () => {
 
 test("a time is formatted for its time zone", () => assert.equal(formatTime(Date.UTC(2025, 0, 1, 23, 5), "Europe/Berlin"), "00:05"));
 
+test("times have the hours of the site's clock, in every language", async () => {
+  const instant = Date.UTC(2025, 0, 1, 13, 40);
+  const midnight = Date.UTC(2025, 0, 1, 23, 5);
+  useClock("12");
+  assert.match(formatTime(instant, "Europe/Berlin"), /^2:40\spm$/);
+  assert.match(formatTime(midnight, "Europe/Berlin"), /^12:05\sam$/);
+  for (const [tag, shown] of [["es", /^2:40\sp/], ["fr", /^2:40\sPM$/], ["ar", /^2:40\s/]]) {
+    await loadLanguage([tag]);
+    assert.match(formatTime(instant, "Europe/Berlin"), shown);
+  }
+  useClock(undefined);
+  assert.match(formatTime(instant, "Europe/Berlin"), /^2:40/, "a view without a site changes nothing");
+  useClock("24");
+  assert.equal(formatTime(instant, "Europe/Berlin"), "14:40");
+  await loadLanguage(["en"]);
+  assert.equal(formatTime(midnight, "Europe/Berlin"), "00:05");
+});
+
 test("the address comes first, then the choice, the patient or site, and the browser", () => {
   const stored = new Map();
   globalThis.localStorage = { getItem: (key) => stored.get(key) ?? null, setItem: (key, value) => stored.set(key, value) };
@@ -37,6 +55,7 @@ test("the address comes first, then the choice, the patient or site, and the bro
   assert.deepEqual(preferredLanguages("es"), ["fr", "es", ...browser]);
   location.search = "?lang=ar";
   assert.deepEqual(preferredLanguages("es"), ["ar", "fr", "es", ...browser]);
+  assert.deepEqual(preferredLanguages("zh-Hant", "es"), ["ar", "fr", "zh-Hant", "es", ...browser]);
   location.search = "";
   assert.equal(firstSupported(["tlh", "fr-CA"]), "fr");
   assert.equal(firstSupported([]), "en");

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from server.domain.commands.bounds import CAPACITY, LANGUAGE, MINUTES, NAME, NEEDS, POSITION, QUEUES
 from server.domain.commands.command import Command, OnPoint, OnQueue
-from server.domain.model import Need
+from server.domain.model import Clock, Need
 from server.domain.model.ids import site_of
 
 
@@ -32,6 +32,7 @@ class ChangeSite(Command):
     target_urgent: int | None = field(default=None, metadata=MINUTES)
     names_on_display: bool | None = None
     region: str | None = field(default=None, metadata={"pattern": "^([A-Z]{2})?$"})
+    clock: Clock | None = None
     round_the_clock: bool | None = None
     hours: tuple[tuple[int, int, int], ...] | None = field(default=None, metadata={"max_length": 50})
     closed_on: tuple[str, ...] | None = field(default=None, metadata={"max_length": 100})

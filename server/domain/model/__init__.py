@@ -15,7 +15,7 @@ from server.domain.model.entries import (
     State,
 )
 from server.domain.model.resources import Point, PointState, Provider, Queue, Service
-from server.domain.model.site import Rules, Site
+from server.domain.model.site import Clock, Rules, Site
 from server.domain.model.visits import Need, Personal, Priority, Visit
 
 Removable = Service | Provider | Queue | Point | Display | Kiosk
@@ -28,6 +28,7 @@ __all__ = [
     "OPEN_STATES",
     "UNDO_MICROSECONDS",
     "Announcement",
+    "Clock",
     "Counter",
     "Display",
     "Entity",

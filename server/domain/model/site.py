@@ -7,6 +7,9 @@ number of the event that last changed it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
+
+Clock = Literal["auto", "12", "24"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +21,8 @@ class Rules:
     Reception offers a no-show after ``recalls_before_no_show`` recalls and ``minutes_before_no_show`` minutes. A call stands
     for ``minutes_call_stands`` after its last recall: then it is a past call on displays, and staff decide. A target of 0
     means no target. Phone numbers of the country ``region`` (``DE``) may lack its code; without a region, the time zone
-    names the country. With ``round_the_clock``, entries that are open when the day turns carry on into the new day.
+    names the country. The ``clock`` of all screens has 12 or 24 hours; ``auto`` is the usual clock of the country, or of the
+    site's language. With ``round_the_clock``, entries that are open when the day turns carry on into the new day.
     """
 
     head_start_urgent: int = 45
@@ -34,6 +38,7 @@ class Rules:
     target_urgent: int = 0
     names_on_display: bool = False
     region: str = ""
+    clock: Clock = "auto"
     round_the_clock: bool = False
     hours: tuple[tuple[int, int, int], ...] = ()
     closed_on: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypedDict
 
 from server.domain.board import Board
 from server.domain.model import Entry, State, Visit
+from server.domain.model.clocks import Hours, clock_of
 from server.domain.ranking import ahead, is_served, lane
 from server.domain.views.fields import (
     AbsentUntil,
@@ -43,6 +44,8 @@ class CurrentTicketCell(TypedDict):
     language: str
     site: str
     time_zone: str
+    clock: Hours
+    site_language: str
     expect_from: ExpectFrom
     expect_until: ExpectUntil
     estimating: Estimating
@@ -98,6 +101,8 @@ def surroundings(board: Board) -> tuple[object, ...]:
     return (
         board.site.name,
         board.site.time_zone,
+        board.site.language,
+        clock_of(board.site),
         [(queue.id, queue.name, queue.service_id) for queue in board.queues.values()],
         [(service.id, service.public_name) for service in board.services.values()],
         [(provider.id, provider.name) for provider in board.providers.values()],
@@ -130,6 +135,8 @@ def _current(board: Board, visit: Visit, entry: Entry) -> CurrentTicketCell:
         "language": visit.language,
         "site": board.site.name,
         "time_zone": board.site.time_zone,
+        "clock": clock_of(board.site),
+        "site_language": board.site.language,
     }
 
 

@@ -1,7 +1,7 @@
 import { showLive } from "../components/live-mark.js";
 import { Connection } from "../live/connection.js";
 import { find, setText } from "../shared/dom.js";
-import { formatTime, loadLanguage, preferredLanguages, t } from "../shared/i18n.js";
+import { formatTime, loadLanguage, preferredLanguages, t, useClock } from "../shared/i18n.js";
 import { Sound } from "../shared/sound.js";
 import { VERSION } from "../shared/version.js";
 import { Announcer } from "./announcer.js";
@@ -105,6 +105,7 @@ export class DisplayScreen {
   }
 
   async #paintView() {
+    useClock(this.site?.clock);
     const language = this.site?.language;
     if (language !== undefined) {
       this.speaker.language = language;

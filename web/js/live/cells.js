@@ -13,7 +13,8 @@
  * @typedef {"fetch_in_person" | "interpreter" | "step_free" | "chaperone"} Need
  * @typedef {"open" | "on_break" | "closed"} PointState
  * @typedef {"only" | "emergency" | "moved" | "longer" | "earlier" | "head_start" | "away"} WhyNext
- * @typedef {{name: string, time_zone: string, language: string, business_day: string, message: string | null}} Site
+ * @typedef {{name: string, time_zone: string, language: string, clock: "12" | "24", business_day: string,
+ *   message: string | null}} Site
  * @typedef {{entry: number, label: string, name: string | null, born: number | null, queue: string, priority: Priority,
  *   needs: Need[], language: string, party: number, away: number, delay: number}} RoomPatient
  * @typedef {Site & {names_on_display: boolean}} DeskSite
@@ -49,8 +50,8 @@
  * @typedef {{entry: number, label: string, point: number, kind: "call" | "recall" | "withdrawn", at: number}} Announcement
  * @typedef {{entry?: number, label?: string, state: EntryState, queue?: string, service?: string | null,
  *   provider?: string | null, point?: string | null, since?: number, calls?: number, absent_until?: number | null,
- *   party?: number, language?: string, site?: string, time_zone?: string, expect_from?: number | null,
- *   expect_until?: number | null, estimating?: boolean, served?: boolean}} TicketCell
+ *   party?: number, language?: string, site?: string, time_zone?: string, clock?: "12" | "24", site_language?: string,
+ *   expect_from?: number | null, expect_until?: number | null, estimating?: boolean, served?: boolean}} TicketCell
  * @typedef {{count: number}} Ahead
  *
  * End of the generated definitions.

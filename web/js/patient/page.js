@@ -2,7 +2,7 @@ import { showLive } from "../components/live-mark.js";
 import { ticketOf } from "../live/cells.js";
 import { Connection } from "../live/connection.js";
 import { find, setText } from "../shared/dom.js";
-import { loadLanguage, preferredLanguages, t } from "../shared/i18n.js";
+import { loadLanguage, preferredLanguages, t, useClock } from "../shared/i18n.js";
 import { Sound } from "../shared/sound.js";
 import { isAway, showTicket, ticketTexts, wasCalled } from "./ticket-view.js";
 import { TurnAlert } from "./turn-alert.js";
@@ -105,8 +105,10 @@ export class TicketPage extends EventTarget {
   }
 
   async #showView() {
-    const language = this.ticket?.language;
-    if (language !== undefined && (await loadLanguage(preferredLanguages(language)).catch(() => false))) this.repaint();
+    const { ticket } = this;
+    useClock(ticket?.clock);
+    const wanted = preferredLanguages(ticket?.language, ticket?.site_language);
+    if (ticket?.language !== undefined && (await loadLanguage(wanted).catch(() => false))) this.repaint();
     this.paint();
     this.#save();
   }

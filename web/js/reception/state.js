@@ -1,3 +1,4 @@
+import { useClock } from "../shared/i18n.js";
 import { recall, remember } from "../shared/memory.js";
 import { deskOf, guestOf } from "./desk.js";
 
@@ -107,6 +108,7 @@ export class DeskState extends EventTarget {
   }
 
   #readView() {
+    useClock(this.connection.view.cells.get("site")?.clock);
     this.desk = deskOf(this.connection.view.cells);
     if (this.pointId !== null && this.point === null) this.pointId = null;
     this.changed();

@@ -1,3 +1,4 @@
+import { useClock } from "../shared/i18n.js";
 import { roomOf } from "./room.js";
 
 /**
@@ -24,6 +25,7 @@ export class RoomState extends EventTarget {
     this.orders = orders;
     this.room = roomOf(connection.view.cells);
     connection.addEventListener("view", () => {
+      useClock(connection.view.cells.get("site")?.clock);
       this.room = roomOf(connection.view.cells);
       this.changed();
     });

@@ -45,7 +45,7 @@ export const firstSupported = (wanted) => lookup(wanted, LANGUAGES) ?? DEFAULT;
 /**
  * Return the languages to try for this page, best first.
  *
- * @param {...(string | null | undefined)} own  the language of the patient or the site
+ * @param {...(string | null | undefined)} own  the language of the patient and the site, or the site alone
  * @returns {string[]}
  */
 export function preferredLanguages(...own) {
@@ -143,14 +143,29 @@ export const formatNumber = (value) => numbers.format(value);
 /** @type {Map<string, Intl.DateTimeFormat>} */
 const clocks = new Map();
 
+/** The hours of the site's clock. */
+let hours = "24";
+
 /**
- * Return an instant as hours and minutes.
+ * Write all times with the clock of a site.
+ *
+ * @param {"12" | "24" | undefined} clock  as its cell has it; undefined changes nothing
+ */
+export function useClock(clock) {
+  if (clock === undefined || clock === hours) return;
+  hours = clock;
+  clocks.clear();
+}
+
+/**
+ * Return an instant as hours and minutes, on the site's clock: "14:40" or "2:40 pm".
  *
  * @param {number} milliseconds
  * @param {string} [zone]  an IANA zone; the browser's without it
  */
 export function formatTime(milliseconds, zone) {
-  return clock("time", zone, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(milliseconds);
+  const hour = hours === "12" ? "numeric" : "2-digit";
+  return clock("time", zone, { hour, minute: "2-digit", hourCycle: hours === "12" ? "h12" : "h23" }).format(milliseconds);
 }
 
 /**

@@ -37,7 +37,7 @@ from server.domain.events import DisplayAdded, PointAdded, QueueAdded, ServiceAd
 from server.domain.model import Personal
 from server.domain.model.tickets import next_turn
 from server.domain.rules import decide
-from server.domain.views import DeskView, DisplayView, TicketView, draw
+from server.domain.views import DeskView, DisplayView, PointView, TicketView, View, draw
 from tests.support.one_entry import OTHER_QUEUE, QUEUE, board_with, unchanged_by
 from tests.support.whole_clinic import ADA, BLOOD, BOSE, DOOR, HALL, NOBODY, ONE, SERVICE, TWO, X_RAY, refusal, whole_clinic
 from tests.support.worlds import DAY, HOUR, SITE_ID, START, an_id, facts, open_sealed
@@ -241,6 +241,24 @@ def test_invalid_rules_are_refused_by_the_field(wrong: dict[str, Any], field: st
     assert isinstance(error, InvalidField)
     assert error.details["field"] == field
     assert error.message.startswith(f"{field}: ")
+
+
+def test_every_screen_has_the_clock_of_the_site() -> None:
+    world = whole_clinic()
+    entry = world.ticket(BLOOD)
+
+    def shown() -> set[str]:
+        views: list[View] = [DeskView(open_sealed), DisplayView(), PointView(ONE, open_sealed)]
+        ticket = draw(TicketView(entry.visit_id), world.board)["ticket"]["clock"]
+        return {ticket, *(draw(view, world.board)["site"]["clock"] for view in views)}
+
+    assert shown() == {"24"}
+    world.do(ChangeSite(site_id=SITE_ID, region="US"))
+    assert shown() == {"12"}
+    world.do(ChangeSite(site_id=SITE_ID, clock="24"))
+    assert shown() == {"24"}
+    world.do(ChangeSite(site_id=SITE_ID, clock="auto"))
+    assert shown() == {"12"}
 
 
 def test_new_zone_and_turn_apply_at_once() -> None:

@@ -71,6 +71,8 @@ def test_cell_of_a_ticket_through_the_day() -> None:
         "language": "en",
         "site": "Clinic",
         "time_zone": "Europe/Berlin",
+        "clock": "24",
+        "site_language": "de",
     }
     assert view.cell(world.board, "ahead") == {"count": 1}
     world.do(NoShow(entry_id=world.call(point).id))
