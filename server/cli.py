@@ -245,9 +245,13 @@ def site(
     console.print(f"{name} is site {_run(_with_database(settings, create))}.", highlight=False)
 
 
+def _username(name: str) -> str:
+    return _name(80)(name.strip())  # user names count without their outer spaces
+
+
 @app.command()
 def user(
-    username: Annotated[str, typer.Argument(help="The user name for sign-in.", callback=_name(80))],
+    username: Annotated[str, typer.Argument(help="The user name for sign-in.", callback=_username)],
     role: Annotated[str, typer.Option(help=f"One of {', '.join(roles.ROLES)}.")],
     organisation: Annotated[str, typer.Option(help="Name of the organisation, which must have a site.")],
     password: Annotated[
