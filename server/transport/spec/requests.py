@@ -43,6 +43,7 @@ SAMPLES: Json = {
     "needs": ["step_free"],
     "unmet_needs": ["step_free"],
     "time_zone": "Europe/Berlin",
+    "region": "DE",
     "hours": [[0, 480, 1020]],
     "closed_on": ["2026-12-25"],
     "add-service.name": "Blood test for a transplant",
