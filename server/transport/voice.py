@@ -9,6 +9,7 @@ import asyncio
 import shutil
 from collections import OrderedDict
 from pathlib import Path
+from string import ascii_uppercase
 
 import orjson
 import structlog
@@ -49,6 +50,11 @@ class Voice:
         for name, value in values.items():
             sentence = sentence.replace(f"{{{name}}}", value)
         return sentence
+
+    def spelled(self, language: str, label: str) -> str:
+        """Return a label as names of letters and single digits: "A012" as "eigh 0 1 2" in English."""
+        names = dict(zip(ascii_uppercase, self.words(language, "speech.letters").split(", "), strict=True))
+        return " ".join(names.get(each, each) for each in label)
 
     async def say(self, language: str, text: str) -> bytes | None:
         """Return a text as a WAV file, or None if this server cannot speak it."""

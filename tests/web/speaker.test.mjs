@@ -136,5 +136,24 @@ test("a test plays the chime and a sentence, and calls wait for its end", async 
 });
 
 test("a ticket is spelled out, and the name of a point is inserted as it is", () => {
-  assert.equal(fillCall("{label} to {point}", { label: "A012", point: "$& {label}" }), "A 0 1 2 to $& {label}");
+  const texts = { "speech.call": "{label} to {point}", "speech.letters": "eigh, B, C" };
+  assert.equal(fillCall(texts, { label: "A012", point: "$& {label}" }), "eigh 0 1 2 to $& {label}");
+  assert.equal(fillCall({ "speech.call": "{label}" }, { label: "B7", point: "" }), "B 7", "without names, letters stay");
+});
+
+test("every language has a name for each letter, and no two are the same", () => {
+  const names = Object.fromEntries(
+    ["en", "es", "fr", "ar"].map((language) => {
+      const file = new URL(`../../web/locales/${language}.json`, import.meta.url);
+      return [language, JSON.parse(readFileSync(file, "utf8"))];
+    }),
+  );
+  for (const texts of Object.values(names)) assert.equal(new Set(texts["speech.letters"].split(", ")).size, 26);
+  const spoken = Object.entries(names).map(([language, texts]) => [language, fillCall(texts, { label: "A047", point: "Room 3" })]);
+  assert.deepEqual(Object.fromEntries(spoken), {
+    en: "Ticket eigh 0 4 7, please go to Room 3.",
+    es: "Número A 0 4 7, pase a Room 3, por favor.",
+    fr: "Ticket A 0 4 7, merci d’aller à Room 3.",
+    ar: "الرقم أَيْ 0 4 7، تفضّل إلى Room 3.",
+  });
 });

@@ -23,11 +23,6 @@ LANGUAGE = parameters.Choice("language", "The language of the announcement.", li
 ENDPOINTS = Endpoints(Tag.LIVE)
 
 
-def spelled(label: str) -> str:
-    """Return a label as single letters and digits: "A012" as "A 0 1 2"."""
-    return " ".join(label)
-
-
 @ENDPOINTS.add(
     "GET",
     paths.SPEECH,
@@ -58,7 +53,8 @@ async def speak(request: Request) -> Response:
         call = await _call_of(context, site_id, entry_id)
         if call is None:
             return Response(status_code=204)
-        text = context.voice.words(language, "speech.call", label=spelled(call[0]), point=call[1])
+        label = context.voice.spelled(language, call[0])
+        text = context.voice.words(language, "speech.call", label=label, point=call[1])
     sound = await context.voice.say(language, text)
     if sound is None:
         return Response(status_code=204)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import io
+import subprocess
 import time
 import wave
 from pathlib import Path
+from string import ascii_uppercase
 
 import pytest
 
@@ -14,6 +16,7 @@ from server.transport import voice
 from server.transport.voice import VOICES, Voice
 from tests.support.processes import program
 
+STRESS = str.maketrans("", "", "',")
 WEB = Path(__file__).parents[3] / "web"
 
 
@@ -31,12 +34,33 @@ def length_of(sound: bytes) -> float:
 
 @pytest.mark.parametrize("language", VOICES)
 async def test_call_is_spoken_in_every_language(speaking: Voice, language: str) -> None:
-    text = speaking.words(language, "speech.call", label="A 0 1 2", point="Room 3")
-    assert "A 0 1 2" in text
+    text = speaking.words(language, "speech.call", label=speaking.spelled(language, "A012"), point="Room 3")
+    assert "0 1 2" in text
     assert "Room 3" in text
     sound = await speaking.say(language, text)
     assert sound is not None
     assert 1 < length_of(sound) < 10
+
+
+def phonemes(language: str, text: str) -> str:
+    """Return what the voice would speak, in the notation of espeak-ng."""
+    asked = [program(voice.PROGRAM, "espeak-ng"), "-q", "-x", "-v", VOICES[language], text]
+    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.mark.parametrize("language", VOICES)
+def test_every_letter_of_a_ticket_sounds_different(speaking: Voice, language: str) -> None:
+    heard = {letter: phonemes(language, speaking.spelled(language, f"{letter}047")) for letter in ascii_uppercase}
+    assert len(set(heard.values())) == 26
+    assert not [letter for letter, sound in heard.items() if "(en)" in sound], "the voice names no letter in English"
+
+
+def test_english_voice_speaks_the_names_of_letters(speaking: Voice) -> None:
+    """Before figures, the voice would read the article "a"."""
+    assert speaking.spelled("en", "A047") == "eigh 0 4 7"
+    for letter in ascii_uppercase:
+        spoken = phonemes("en", speaking.spelled("en", f"{letter}0")).split()[0]
+        assert spoken.translate(STRESS) == phonemes("en", letter).translate(STRESS), letter
 
 
 async def test_every_language_of_the_pages_has_a_voice() -> None:

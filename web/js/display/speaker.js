@@ -123,7 +123,7 @@ export class Speaker extends EventTarget {
     await this.#sound.ring();
     for (const [index, language] of languages.entries()) {
       const file = await files[index];
-      await this.#speak(file ?? null, language, (texts) => fillCall(texts["speech.call"] ?? "", call));
+      await this.#speak(file ?? null, language, (texts) => fillCall(texts, call));
       await pause();
     }
   }
@@ -168,14 +168,20 @@ export function serverVoice(id, token) {
   };
 }
 
+const FIRST_LETTER = "A".charCodeAt(0);
+
 /**
- * Fill a call into a text. The ticket is spelled out, figure by figure.
+ * Return the sentence of a call. The ticket is spelled out: names of letters, as on the server, and single figures.
  *
- * @param {string} text
- * @param {Call} call
+ * @param {Record<string, any>} texts  of one language
+ * @param {Pick<Call, "label" | "point">} call
+ * @returns {string}
  */
-export const fillCall = (text, { label, point }) =>
-  text.replace("{label}", () => [...label].join(" ")).replace("{point}", () => point);
+export function fillCall(texts, { label, point }) {
+  const names = String(texts["speech.letters"] ?? "").split(", ");
+  const spelled = [...label].map((each) => names[each.charCodeAt(0) - FIRST_LETTER] ?? each).join(" ");
+  return String(texts["speech.call"] ?? "").replace("{label}", () => spelled).replace("{point}", () => point);
+}
 
 /** @param {Call} call */
 const voiceKey = ({ entry, point }) => `${entry} ${point}`;
