@@ -9,6 +9,7 @@ import json
 import os
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -114,7 +115,7 @@ def demo(
     from server import uvicorn_server
     from server.app import build_app
     from server.demo import YOURS, Doors, a_patient, open_clinic, own_keys
-    from server.simulation import Simulation
+    from server.simulation import Simulation, end_old_day
 
     _refuse_demo_in(os.environ.get("NOWSERVING_ENV"))
     directory.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
@@ -130,7 +131,10 @@ def demo(
         async with _seeder(settings, keys) as seeder:
             await _bring_up(settings, keys)
             clinic = await open_clinic(seeder, directory)
-            return clinic, await a_patient(seeder.executor, Boards(seeder.database), clinic)
+            boards = Boards(seeder.database)
+            stopped_at = (await boards.board(clinic["site_id"])).site.last_event_at / 1e6
+            await end_old_day(seeder.executor, boards, clinic["site_id"], time.time(), stopped_at)
+            return clinic, await a_patient(seeder.executor, boards, clinic)
 
     clinic, patient = _run(prepare())
     base = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"

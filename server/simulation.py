@@ -14,8 +14,8 @@ import uuid
 import structlog
 
 from server.domain import ranking
-from server.domain.board import Board
-from server.domain.commands import CallNext, Command, Complete, IssueTicket, NoShow, Recall, Start, Transfer
+from server.domain.board import Board, open_entries
+from server.domain.commands import CallNext, CloseDay, Command, Complete, IssueTicket, NoShow, Recall, Start, Transfer
 from server.domain.errors import NowServingError, Refused
 from server.domain.model import Entry, Need, Point, Priority
 from server.execute import Executor
@@ -24,6 +24,7 @@ from server.queries.boards import Boards
 logger = structlog.get_logger(__name__)
 
 STEP_SECONDS = 0.7
+PAUSE_SECONDS = 300.0  # a longer pause of the simulation ends the day: nobody waited for so long
 FULL = 14  # waiting at most; arrivals pause until some are served
 WALK_SECONDS = (4, 9)
 SERVICE_SECONDS = (9, 26)
@@ -47,6 +48,7 @@ class Simulation:
         self._hands_off = hands_off
         self._random = random.Random()
         self._arrives_at = 0.0
+        self._stepped_at: float | None = None
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -59,8 +61,10 @@ class Simulation:
 
     async def step(self) -> None:
         """Do the next commands of every point, and let a patient arrive."""
-        board = await self._boards.board(self._site_id)
         now = time.time()
+        await end_old_day(self._executor, self._boards, self._site_id, now, self._stepped_at)
+        self._stepped_at = now
+        board = await self._boards.board(self._site_id)
         for command in self._due(board, now):
             try:
                 await self._do(command)
@@ -124,3 +128,16 @@ class Simulation:
 
     async def _do(self, command: Command) -> None:
         await self._executor.execute(command, actor="simulation", command_id=uuid.uuid4().hex)
+
+
+async def end_old_day(executor: Executor, boards: Boards, site_id: int, now: float, lived_at: float | None) -> None:
+    """End all open entries if the simulation has paused since ``lived_at``: its machine slept, or it was not running.
+
+    Times are seconds since 1970. Without a ``lived_at`` nothing is known, and nothing ends.
+    """
+    if lived_at is None or now - lived_at < PAUSE_SECONDS:
+        return
+    board = await boards.board(site_id)
+    if open_entries(board):
+        command = CloseDay(site_id=site_id, reason="The demo had paused")
+        await executor.execute(command, actor="simulation", command_id=uuid.uuid4().hex)

@@ -6,9 +6,11 @@ import base64
 import json
 import re
 import shlex
+import sqlite3
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -311,10 +313,19 @@ def test_screens_of_the_demo_change_by_themselves(tmp_path: Path) -> None:
         assert end(process) == 0, log.read_text()
     keys = read(tmp_path / "demo/demo.keys")  # the demo's own, whatever the settings name
     assert keys is not None
+    with closing(sqlite3.connect(tmp_path / "demo/demo.db")) as database, database:
+        before = {entry_id for (entry_id,) in database.execute(OPEN_ENTRIES)}
+        database.execute("UPDATE sites SET last_event_at = last_event_at - 75 * 60 * 1000000")  # as if stopped that long ago
+    assert before
     with running(command, log, environment("sqlite+aiosqlite:///unused.db")) as process:  # again, with the kept database
         wait_until(lambda: answers(f"{base}/health/live"), "the demo's server", process)
         with sse(f"{base}/live/displays/{number}?token={display[2]}") as screen:
             screen.wait(lambda each: each.cells)
+    with closing(sqlite3.connect(tmp_path / "demo/demo.db")) as database:
+        assert not before & {entry_id for (entry_id,) in database.execute(OPEN_ENTRIES)}, "the old day has ended"
+
+
+OPEN_ENTRIES = "SELECT id FROM entries WHERE state IN ('waiting', 'called', 'serving', 'held')"
 
 
 def _moved_up(phone: Screen) -> bool:

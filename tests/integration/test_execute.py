@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 import pytest
 from sqlalchemy import QueuePool, func, select, update
 
+from server.domain.board import open_entries
 from server.domain.commands import CallNext, CloseDay, Complete, IssueTicket, NoShow, Recall, Start, Tick, Transfer
 from server.domain.errors import CommandIdReused, NobodyWaiting, NothingDue, PointBusy, PointNotFound, SiteNotFound
 from server.domain.events import DayTurned, EntryExpired, Recorded
@@ -17,6 +19,7 @@ from server.execute import Executor
 from server.housekeeping import forget_old_rows
 from server.queries.boards import Boards
 from server.seeding import Seeder
+from server.simulation import Simulation
 from server.store import event_log
 from server.store.database import Database
 from server.store.tables import commands, counters, entries, intervals, sites, visits
@@ -258,3 +261,25 @@ async def test_new_site_takes_its_country_and_clock_from_its_time_zone(setup: Se
     assert (new_york.rules.region, new_york.language, clock_of(new_york)) == ("US", "en", "12")
     anywhere = await setup.site("Health", "Anywhere")
     assert (anywhere.rules.region, clock_of(anywhere)) == ("", "24")
+
+
+async def test_simulation_ends_the_day_after_a_pause(
+    setup: Seeder, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that slept for 75 minutes must not show patients who waited for so long."""
+    seed = await setup.seed(points=1, tickets=3, displays=0)
+    boards, now = Boards(database), time.time()
+    simulation = Simulation(setup.executor, boards, seed["site_id"])
+
+    async def after(pause: float) -> set[int]:
+        nonlocal now
+        now += pause
+        monkeypatch.setattr(time, "time", lambda: now)
+        await simulation.step()
+        return {entry.id for entry in open_entries(await boards.board(seed["site_id"]))}
+
+    first = await after(0)
+    assert len(first) >= 3
+    assert first <= await after(2)
+    later = await after(75 * 60)
+    assert not later & first
