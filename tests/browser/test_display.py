@@ -19,6 +19,7 @@ from playwright.sync_api import Error, Page, expect
 
 from server.seeding import Seed
 from tests.browser.conftest import AWAY, HEARTBEAT, Open, sign_in_as
+from tests.browser.states import LANGUAGES
 from tests.support.plain import answers
 from tests.support.processes import end, free_port, running, wait_until
 from tests.support.relay import Relay
@@ -226,6 +227,29 @@ def test_display_uses_the_language_of_the_site(
     assert ("Noto Sans Arabic" in {each.strip('"') for each in fonts}) is (language == "ar"), (
         "the Arabic font is for Arabic alone"
     )
+
+
+CUT = """() => [...document.querySelectorAll(".next-up-name")]
+    .filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth).map(({ textContent }) => textContent)"""
+
+
+def test_names_of_queues_fit_beside_a_long_range(
+    open_page: Open, server: Server, seeded: Seed, floor: httpx.Client
+) -> None:
+    """On a television, in each language, with a range of three figures."""
+    queue_id = seeded["queue_ids"][0]
+    with server.client(server.sign_in(seeded, "admin")) as admin:
+        body = {"queue_id": queue_id, "name": "Registration desk"}
+        assert admin.post("/api/v1/commands/change-queue", json=body).status_code == 200
+    for _ in range(30):
+        do(floor, "issue-ticket", queue_id=queue_id)
+    page = open_display(open_page, seeded)
+    for language in LANGUAGES:
+        page.goto(f"/display/{seeded['displays'][0]['id']}?lang={language}")
+        expect(page.locator("html")).to_have_attribute("lang", language)
+        expect(page.locator(".next-up-wait").first).to_contain_text(re.compile(r"\d{3}|[٠-٩]{3}"))
+        page.evaluate("() => document.fonts.ready")
+        assert page.evaluate(CUT) == [], language
 
 
 # Sound

@@ -14,6 +14,7 @@ from loadtests.bench_desk import FRAME_MILLISECONDS, measure
 from server.domain import roles
 from server.seeding import Seed
 from tests.browser.conftest import HEARTBEAT, Open, sign_in_as
+from tests.browser.states import LANGUAGES
 from tests.support.server import Server, seed
 
 pytestmark = pytest.mark.long
@@ -610,6 +611,29 @@ def test_slip_is_printed_and_reprinted(open_desk: OpenDesk) -> None:
     assert code.evaluate("async image => (await image.decode(), image.naturalWidth)") > 0
     expect(desk.locator(".desk")).to_be_hidden()
     expect(desk.locator(".desk-head")).to_be_hidden()
+
+
+def test_head_is_low_on_a_phone(open_desk: OpenDesk) -> None:
+    """In each language the head has two lines, with the alarm of a dark display too. The rare actions are in its menu."""
+    desk = open_desk(width=390, height=844)
+    for language in LANGUAGES:
+        desk.goto(f"/reception?lang={language}")
+        expect(desk.locator("body")).to_have_attribute("data-live", "live")
+        expect(desk.locator("html")).to_have_attribute("lang", language)
+        expect(desk.locator("[data-display-alarm]")).to_be_visible()
+        assert desk.locator(".desk-head").evaluate("each => each.offsetHeight") <= 120, language
+        assert desk.evaluate("() => document.documentElement.scrollWidth") <= 390, language
+        expect(desk.locator('[data-action="issue-ticket"]')).to_be_in_viewport(ratio=1)
+        expect(desk.locator("[data-sign-out]")).to_be_hidden()
+        desk.click(".desk-menu-button")
+        for part in ("[data-open-message]", ".desk-menu .language-choice", "[data-sign-out]"):
+            expect(desk.locator(part)).to_be_in_viewport(ratio=1)
+        desk.keyboard.press("Escape")
+        expect(desk.locator("[data-sign-out]")).to_be_hidden()
+    desk.click(".desk-menu-button")
+    desk.click("[data-open-message]")
+    expect(desk.locator("#message[open]")).to_be_visible()
+    expect(desk.locator("[data-sign-out]")).to_be_hidden()
 
 
 def test_reception_fits_into_320_pixels(open_desk: OpenDesk) -> None:

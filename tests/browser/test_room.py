@@ -11,6 +11,7 @@ from playwright.sync_api import Page, Route, expect
 
 from server.seeding import Seed
 from tests.browser.conftest import AWAY, Open, sign_in_as
+from tests.browser.states import LANGUAGES
 from tests.browser.test_display import KEPT, until
 from tests.support.server import Server, serving
 
@@ -62,6 +63,24 @@ def test_one_button_leads_from_the_call_to_the_end(open_room: OpenRoom) -> None:
     expect_message(room, "The last step of A001 is taken back.")
     expect(ticket).to_have_text("A001")
     expect(room.locator("[data-day]")).to_have_text("0 seen today")
+
+
+LINES = """() => [...document.querySelectorAll(".room-row .button")].map(button => {
+    const range = document.createRange();
+    range.selectNodeContents(button.firstElementChild);
+    return [button.textContent, range.getClientRects().length, button.scrollWidth <= button.clientWidth];
+})"""
+
+
+def test_actions_have_one_line_in_every_language(open_room: OpenRoom) -> None:
+    room = open_room(width=1024, height=768)
+    room.keyboard.press("n")
+    for language in LANGUAGES:
+        room.goto(f"/room?lang={language}")
+        expect(room.locator('[data-action="recall"]')).to_be_enabled()
+        found = room.evaluate(LINES)
+        assert len(found) == 4
+        assert [each for each in found if each[1:] != [1, True]] == [], language
 
 
 def test_other_steps_have_keys(open_room: OpenRoom) -> None:

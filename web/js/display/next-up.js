@@ -68,6 +68,8 @@ function updateQueue(block, queue, now) {
   const wait = find(".next-up-wait", block);
   const values = { from: formatNumber(range?.from ?? 0), until: formatNumber(range?.until ?? 0) };
   setText(wait, range === null ? "" : t(queue.estimating ? "display.wait.estimating" : "display.wait", values));
+  const length = [...queue.name, ...(wait.textContent ?? "")].length;
+  find(".next-up-head", block).style.setProperty("--head-length", String(length));
   updateList(
     find(".next-up-tickets", block),
     queue.next,
