@@ -22,6 +22,7 @@ def test_cells_of_the_display() -> None:
         "language": "de",
         "business_day": "2024-03-29",
         "message": None,
+        "clock": "24",
     }
     assert cells[f"point:{point}"] == {"name": "Room 1"}
     assert cells[f"queue:{first.queue_id}"] == {
