@@ -83,7 +83,11 @@ class Node:
     async def paused(self) -> int:
         """Return the number of stalled readers: the paused streams, and the streams that the server has cut as slow."""
         async with httpx.AsyncClient(verify=PLAIN) as client:
-            lines = (await client.get(f"{self.url}/metrics", timeout=30)).text.splitlines()
+            # In a network namespace of its own, the server is on another machine: metrics need the token.
+            answer = await client.get(
+                f"{self.url}/metrics", headers={"Authorization": f"Bearer {METRICS_TOKEN}"}, timeout=30
+            )
+        lines = answer.raise_for_status().text.splitlines()
         slow = [line for line in lines if line.startswith("nowserving_streams_closed_total") and 'reason="slow"' in line]
         paused = [line for line in lines if line.startswith("nowserving_streams_paused")]
         return round(sum(float(line.rpartition(" ")[2]) for line in (*slow, *paused)))
@@ -199,6 +203,9 @@ class Installation:
             hole.mend()
 
 
+METRICS_TOKEN = "token of the metrics, for tests alone"
+
+
 @asynccontextmanager
 async def installation(database_url: str, folder: Path, servers: int, chance: random.Random) -> AsyncIterator[Installation]:
     """Run an installation on a migrated database of the MySQL family; yield it when its servers are ready."""
@@ -222,6 +229,7 @@ async def installation(database_url: str, folder: Path, servers: int, chance: ra
                 NOWSERVING_DRAIN_DELAY_SECONDS="0.2",
                 NOWSERVING_MAX_STREAMS_PER_TOKEN="500",
                 NOWSERVING_LOG_LEVEL="warning",
+                NOWSERVING_METRICS_TOKEN=METRICS_TOKEN,
             )
             nodes.append(Node(index, env, cable.host if cable else "127.0.0.1", folder))
         made = Installation(nodes, redis, hints, commits, cable)

@@ -75,6 +75,7 @@ def test_desk_shows_when_a_display_connects_reports_and_disconnects(server: Serv
     url, token = url_and_token(server, seeded)
     assert health(desk, seeded) == {
         "name": "Display 1", "paired": True, "connected": False, "since": None, "muted": False, "version": None, "lag": None,
+        "queues": [], "points": [],
     }  # fmt: skip
     with connect_websocket(url, token) as socket:
         body = json.loads(socket.recv(timeout=5))

@@ -63,6 +63,7 @@ SENT: dict[str, tuple[str, int]] = {
     "add-queue": ("add-queue", 2),
     "add-point": ("add-point", 2),
     "add-display": ("add-display", 2),
+    "change-display": ("change-display", 2),
     "amend-visit": ("amend", 4),
     "staff-point": ("staff", 4),
     "swap-points": ("swap", 3),
