@@ -26,7 +26,7 @@ from typing import Any
 
 import httpx
 
-from server.domain.commands import Command
+from server.domain.commands import BroadcastMessage, Command
 from server.domain.views import DeskView, DisplayView, PointView, TicketView
 from server.queries.boards import Boards
 from server.seeding import Seed
@@ -473,9 +473,11 @@ class Stress:
             viewer.shown.last_id = None
             viewer.cut()
         await asyncio.sleep(self._chance.uniform(4.0, 7.0))
-        async with asyncio.timeout(GIVE_UP_SECONDS):
-            while not (paused := sum([await node.paused() for node in self._installation.nodes])):  # noqa: ASYNC110 - another process
-                await asyncio.sleep(0.5)
+        async with asyncio.timeout(GIVE_UP_SECONDS), httpx.AsyncClient(verify=PLAIN, timeout=30) as client:
+            while not (paused := sum([await node.paused() for node in self._installation.nodes])):
+                # Random commands alone fill the buffers of the kernel too slowly on a busy machine.
+                for number in range(20):
+                    await self._send(client, BroadcastMessage(site_id=self._site_id, message=f"{number} " + "x" * 190))
         self.figures.paused += paused
         for viewer in stalled:
             viewer.go_on()
