@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import orjson
 import structlog
@@ -17,9 +17,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from server.domain.commands import AddProvider, ChangeSite, StaffPoint
+from server.domain.commands import AddProvider, AddQueue, AddService, ChangePoint, ChangeSite, StaffPoint
 from server.domain.errors import NowServingError, TicketNotFound
-from server.domain.model import OPEN_STATES
+from server.domain.model import OPEN_STATES, Names
 from server.execute import Executor
 from server.keys import BadKeys, Keys, make, read
 from server.queries.boards import Boards
@@ -32,6 +32,15 @@ logger = structlog.get_logger(__name__)
 PASSWORD = "clinic-demo-day"
 # The point for the visitor of the demo. The simulation serves all others.
 YOURS = "Room 4"
+# The site's other languages, and the names of its queues and points in each.
+LANGUAGES = ("ar", "es", "fr")
+NAMES = {
+    "Registration": ("التسجيل", "Admisión", "Accueil"),
+    "Blood tests": ("تحاليل الدم", "Análisis de sangre", "Prises de sang"),
+    "Consultation": ("الاستشارة", "Consulta", "Consultation"),
+    "Desk": ("مكتب {}", "Mostrador {}", "Guichet {}"),
+    "Room": ("غرفة {}", "Sala {}", "Salle {}"),
+}
 ARRIVED = ("Ada Berg", "Bo Lind", "Cem Aydin", "Dora Klein", "Emil Roth", "Fatou Sarr")
 BEFORE_YOU = len(ARRIVED)
 LOOK_SECONDS = 5.0
@@ -65,10 +74,11 @@ async def open_clinic(seeder: Seeder, directory: Path) -> Clinic:
         clinic: Clinic = json.loads(kept.read_text())
         return clinic
     site = await seeder.site("Riverside Health", "Riverside Clinic", language="en")
-    await seeder.do(ChangeSite(site_id=site.id, names_on_display=True, target_standard=25, target_assisted=15))
-    registration = await seeder.queue(site.id, "Registration", "A")
-    blood = await seeder.queue(site.id, "Blood tests", "B")
-    doctor = await seeder.queue(site.id, "Consultation", "C")
+    rules: dict[str, Any] = {"names_on_display": True, "target_standard": 25, "target_assisted": 15, "languages": LANGUAGES}
+    await seeder.do(ChangeSite(site_id=site.id, **rules))
+    registration = await _queue(seeder, site.id, "Registration", "A")
+    blood = await _queue(seeder, site.id, "Blood tests", "B")
+    doctor = await _queue(seeder, site.id, "Consultation", "C")
     for name, queue_ids, provider in (
         ("Desk 1", [registration], None),
         ("Desk 2", [registration], None),
@@ -78,6 +88,7 @@ async def open_clinic(seeder: Seeder, directory: Path) -> Clinic:
         (YOURS, [registration, blood, doctor], None),
     ):
         point_id = await seeder.point(site.id, name, queue_ids)
+        await seeder.do(ChangePoint(point_id=point_id, names=names_of(name)))
         if provider is not None:
             added = await seeder.do(AddProvider(site_id=site.id, name=provider))
             await seeder.do(StaffPoint(point_id=point_id, provider_id=added["events"][-1]["provider_id"]))
@@ -92,6 +103,23 @@ async def open_clinic(seeder: Seeder, directory: Path) -> Clinic:
     }
     kept.write_text(json.dumps(clinic))
     return clinic
+
+
+async def _queue(seeder: Seeder, site_id: int, name: str, prefix: str) -> int:
+    """Add a service and its queue, with their names in all languages; return the queue's id."""
+    names = names_of(name)
+    added = await seeder.do(AddService(site_id=site_id, name=name, public_name=name, names=names))
+    service_id = added["events"][-1]["service_id"]
+    added = await seeder.do(AddQueue(site_id=site_id, name=name, prefix=prefix, service_id=service_id, names=names))
+    return int(added["events"][-1]["queue_id"])
+
+
+def names_of(name: str) -> Names:
+    """Return a name of the demo in the site's other languages: "Room 2" is "Salle 2"."""
+    kind, _, number = name.partition(" ")
+    if name not in NAMES:
+        return tuple((tag, text.format(number)) for tag, text in zip(LANGUAGES, NAMES[kind], strict=True))
+    return tuple(zip(LANGUAGES, NAMES[name], strict=True))
 
 
 async def a_patient(executor: Executor, boards: Boards, clinic: Clinic) -> str:

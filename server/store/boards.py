@@ -45,7 +45,11 @@ def load(connection: Connection, site: Site) -> Board:
 
 
 def _from_row(row: RowMapping) -> dict[str, Any]:
-    return {str(name): tuple(value) if isinstance(value, list) else value for name, value in row.items()}
+    return {str(name): _tupled(value) for name, value in row.items()}
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(map(_tupled, value)) if isinstance(value, list) else value
 
 
 def of_site(connection: Connection, site_id: int) -> Board:

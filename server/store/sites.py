@@ -170,4 +170,5 @@ def _site(row: Row[tuple[object, ...]]) -> Site:
 
 def _rules(values: dict[str, Any]) -> Rules:
     hours = tuple((day, begin, until) for day, begin, until in values.get("hours", ()))
-    return Rules(**values | {"hours": hours, "closed_on": tuple(values.get("closed_on", ()))})
+    lists = {name: tuple(values.get(name, ())) for name in ("closed_on", "languages")}
+    return Rules(**values | lists | {"hours": hours})

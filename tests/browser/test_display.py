@@ -253,6 +253,40 @@ def test_names_of_queues_fit_beside_a_long_range(open_page: Open, server: Server
 # Sound
 
 
+def test_names_of_the_site_are_shown_in_the_language_of_the_reader(
+    open_page: Open, server: Server, seeded: Seed, floor: httpx.Client
+) -> None:
+    """The display and the patient's page: the only Latin letters are those of tickets and of the site's own name."""
+    with server.client(server.sign_in(seeded, "admin")) as admin:
+
+        def do(name: str, /, **body: Any) -> Any:
+            answer = admin.post(f"/api/v1/commands/{name}", json=body)
+            assert answer.status_code == 200, answer.text
+            return answer.json()
+
+        site_id = seeded["site_id"]
+        do("change-site", site_id=site_id, languages=["ar"])
+        service = do("add-service", site_id=site_id, name="Blood", public_name="Blood", names={"ar": "مختبر"})
+        for queue_id in seeded["queue_ids"]:
+            service_id = service["events"][-1]["service_id"]
+            do("change-queue", queue_id=queue_id, service_id=service_id, names={"ar": "تحاليل"})
+        for number, point_id in enumerate(seeded["point_ids"], 1):
+            do("change-point", point_id=point_id, names={"ar": f"غرفة {number}"})
+        called = do("issue-ticket", queue_id=seeded["queue_ids"][0], language="ar")
+        do("call", entry_id=called["entry"]["id"], point_id=seeded["point_ids"][0])
+        display = seeded["displays"][0]
+        board = open_page(f"/display/{display['id']}?token={display['token']}&lang=ar", width=1920, height=1080)
+        expect(board.locator(".call").first).to_contain_text("غرفة 1")
+        expect(board.locator(".next-up-name").first).to_have_text("تحاليل")
+        for part in ("[data-calls]", "[data-next-up]"):
+            assert not re.search("[A-Za-z]{2}", board.locator(part).inner_text()), part
+        ticket = open_page(f"/t/{called['token']}", width=390, height=844)
+        expect(ticket.locator("html")).to_have_attribute("lang", "ar")
+        expect(ticket.locator(".ticket-queue")).to_have_text("مختبر")
+        expect(ticket.locator(".ticket-headline")).to_contain_text("غرفة 1")
+        do("leave", entry_id=called["entry"]["id"])
+
+
 def test_each_call_is_announced_once(open_page: Open, seeded: Seed, floor: httpx.Client) -> None:
     """A call and a recall are announced, also in the patient's language. A reload and earlier calls are not."""
     before = do(floor, "call-next", point_id=seeded["point_ids"][0])["entry"]

@@ -74,6 +74,8 @@ def _type(field: Field, definitions: dict[str, str]) -> str:
     elif get_origin(kind) is list:
         items = _type(field_of(get_args(kind)[0]), definitions)
         made = f"({items})[]" if " " in items else f"{items}[]"
+    elif get_origin(kind) is dict:
+        made = "Record<string, string>"
     elif get_origin(kind) is Literal:
         made = _alias(dict.fromkeys(get_args(kind)))
     else:

@@ -367,6 +367,7 @@ def command_of(world: World, action: str, about: int) -> Command:
     device_id = devices[about % len(devices)]
     named = provider_id if providers and about % 3 == 0 else None
     needs: tuple[Need, ...] = (NEEDS[about % 4],) if about % 5 == 0 else ()
+    names = tuple((tag, f"{tag} {about % 4}") for tag in board.site.languages) if about % 3 else None
     match action:
         case "amend":
             name = (None, "Nora Canary", "")[about % 3]
@@ -393,11 +394,15 @@ def command_of(world: World, action: str, about: int) -> Command:
                 round_the_clock=about % 3 == 0,
                 time_zone=("Europe/Berlin", "America/New_York")[about % 5 == 0],
                 hours=((), ((about % 7, 0, 1440),))[about % 6 == 0],
+                languages=((), ("ar", "zh-Hant"))[about % 2],
+                clock=("auto", "12")[about % 2],
             )
         case "add-service":
             return AddService(site_id=SITE_ID, name=f"Secret {about % 9}", public_name=f"Service {about % 9}")
         case "change-service":
-            return ChangeService(service_id=service_id, public_name=f"Other {about % 9}", name=(None, "True")[about % 2])
+            return ChangeService(
+                service_id=service_id, public_name=f"Other {about % 9}", name=(None, "True")[about % 2], names=names
+            )
         case "add-provider":
             return AddProvider(site_id=SITE_ID, name=f"Dr. {about % 9}")
         case "change-provider":
@@ -405,9 +410,13 @@ def command_of(world: World, action: str, about: int) -> Command:
         case "change-queue":
             service = service_id if board.services and about % 2 else None
             capacity = (None, 0, 30)[about % 3]
-            return ChangeQueue(queue_id=queue_id, name=f"Line {about % 9}", service_id=service, capacity=capacity)
+            return ChangeQueue(
+                queue_id=queue_id, name=f"Line {about % 9}", service_id=service, capacity=capacity, names=names
+            )
         case "change-point":
-            return ChangePoint(point_id=point_id, name=f"Desk {about % 9}", unmet_needs=needs, queue_ids=(queue_id,))
+            return ChangePoint(
+                point_id=point_id, name=f"Desk {about % 9}", unmet_needs=needs, queue_ids=(queue_id,), names=names
+            )
         case "add-kiosk":
             return AddKiosk(site_id=SITE_ID, name=f"Kiosk {about % 9}")
         case "report":

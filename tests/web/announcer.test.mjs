@@ -30,7 +30,7 @@ test("each call is announced once, in the server's order", () => {
 test("an announcement has the ticket, the point and the language", () => {
   const announcer = new Announcer();
   heard(announcer);
-  assert.deepEqual(announcer.take(new Map([SITE, ROOM, called(1)])), [{ entry: 1, label: "A1", point: "Room 3", language: "en" }]);
+  assert.deepEqual(announcer.take(new Map([SITE, ROOM, called(1)])), [{ entry: 1, label: "A1", point: "Room 3", names: {}, language: "en" }]);
 });
 
 test("after an outage the open calls are announced, even without an announcement in the view", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readFileSync } from "node:fs";
-import { LANGUAGES, formatDay, firstSupported, hasText, preferredLanguages, loadLanguage, currentLanguage, t, formatTime, useClock } from "../../web/js/shared/i18n.js";
+import { LANGUAGES, formatDay, firstSupported, hasText, preferredLanguages, loadLanguage, currentLanguage, t, formatTime, useClock, nameIn, named } from "../../web/js/shared/i18n.js";
 
 globalThis.fetch = async (url) => new Response(readFileSync(new URL(url)));
 globalThis.document = { documentElement: {}, querySelectorAll: () => [] };
@@ -85,4 +85,18 @@ test("days are formatted for the language", async () => {
   assert.equal(found.fr, "lundi 3 mars");
   assert.match(found.ar, /^الاثنين، 3/);
   assert.equal(document.documentElement.dir, "rtl");
+});
+
+test("a name is in the reader's language, or else the main one", async () => {
+  const names = { ar: "\u063a\u0631\u0641\u0629 1", es: "Sala 1", "es-419": "Consultorio 1", "zh-Hant": "1 \u865f\u8a3a\u9593" };
+  const read = async (...wanted) => (await loadLanguage(wanted), nameIn("Room 1", names));
+  assert.equal(await read("ar"), names.ar);
+  assert.equal(await read("es-MX", "ar"), "Sala 1");
+  assert.equal(await read("es-419"), "Consultorio 1");
+  assert.equal(await read("zh-Hant-TW", "fr"), names["zh-Hant"], "the page has no texts in it, the name has");
+  assert.equal(await read("fr", "ar"), "Room 1", "the reader wants French before Arabic");
+  assert.equal(await read("tlh"), "Room 1");
+  assert.deepEqual(named({ id: 7, name: "Room 1", names: {} }), { id: 7, name: "Room 1", names: {} });
+  assert.equal(nameIn("Room 1", names, ["ar-EG"]), names.ar);
+  assert.equal(nameIn("Room 1", undefined), "Room 1");
 });

@@ -126,6 +126,30 @@ test("the browser speaks if the server has no voice", async () => {
   }
 });
 
+test("a point's name is spoken in each language of an announcement", async () => {
+  const spoken = [];
+  globalThis.SpeechSynthesisUtterance = class {
+    constructor(text) {
+      this.text = text;
+    }
+  };
+  globalThis.speechSynthesis = {
+    getVoices: () => [{ lang: "es_US" }, { lang: "fr-FR" }],
+    speak: (words) => (spoken.push(words.text), words.onend()),
+    cancel: () => {},
+  };
+  try {
+    const { speaker } = aSpeaker({ ask: async () => null });
+    speaker.language = "fr";
+    const names = { fr: "Salle 3", "es-419": "Consultorio 3" };
+    speaker.say([{ ...call(1, "es-419"), names }, { ...call(2, "es-ES"), names }]);
+    await settled(speaker);
+    assert.deepEqual(spoken.map((text) => /Salle 3|Consultorio 3|Room 3/.exec(text)?.[0]), ["Salle 3", "Consultorio 3", "Salle 3", "Room 3"]);
+  } finally {
+    delete globalThis.speechSynthesis;
+  }
+});
+
 test("a test plays the chime and a sentence, and calls wait for its end", async () => {
   const { ear, speaker } = aSpeaker();
   const tested = speaker.test();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +20,7 @@ from server.domain.events import (
     ServiceChanged,
     SiteChanged,
 )
-from server.domain.model import Display, Kiosk, Point, Provider, Queue, Service
+from server.domain.model import Display, Entity, Kiosk, Point, Provider, Queue, Service
 
 
 def site_changed(board: Board, event: SiteChanged, recorded: Recorded, changes: Changes) -> None:
@@ -32,12 +33,21 @@ def site_changed(board: Board, event: SiteChanged, recorded: Recorded, changes: 
         turns_at=event.next_turn_at,
         rules=event.rules,
     )
-    # The cells of entries also show the site's zone, rules and name.
-    changes.keys.update(("site", *map(key_of, board.entries.values())))
+    # The cells of entries also show the site's zone, rules and name; those of named records its languages.
+    shelves: tuple[Mapping[int, Entity], ...] = (board.entries, board.services, board.queues, board.points)
+    changes.keys.update(("site", *(key_of(record) for shelf in shelves for record in shelf.values())))
 
 
 def service_added(board: Board, event: ServiceAdded, recorded: Recorded, changes: Changes) -> None:
-    service = Service(event.service_id, board.site.id, event.public_name, event.position, event.sealed, recorded.seq)
+    service = Service(
+        id=event.service_id,
+        site_id=board.site.id,
+        public_name=event.public_name,
+        position=event.position,
+        sealed=event.sealed,
+        seq=recorded.seq,
+        names=event.names,
+    )
     board.put(service, changes)
     board.use_id(event.service_id)
 
@@ -49,6 +59,7 @@ def service_changed(board: Board, event: ServiceChanged, recorded: Recorded, cha
         public_name=event.public_name,
         position=event.position,
         sealed=event.sealed or service.sealed,
+        names=event.names,
         seq=recorded.seq,
     )
     board.put(service, changes)
@@ -77,6 +88,7 @@ def queue_added(board: Board, event: QueueAdded, recorded: Recorded, changes: Ch
         service_id=event.service_id,
         capacity=event.capacity,
         joins_anew=event.joins_anew,
+        names=event.names,
     )
     board.put(queue, changes)
     board.use_id(event.queue_id)
@@ -89,6 +101,7 @@ def queue_changed(board: Board, event: QueueChanged, recorded: Recorded, changes
         service_id=event.service_id,
         capacity=event.capacity,
         joins_anew=event.joins_anew,
+        names=event.names,
         position=event.position,
         seq=recorded.seq,
     )
@@ -105,6 +118,7 @@ def point_added(board: Board, event: PointAdded, recorded: Recorded, changes: Ch
         state="open",
         seq=recorded.seq,
         unmet_needs=event.unmet_needs,
+        names=event.names,
     )
     board.put(point, changes)
     board.use_id(event.point_id)
@@ -116,6 +130,7 @@ def point_changed(board: Board, event: PointChanged, recorded: Recorded, changes
         name=event.name,
         queue_ids=event.queue_ids,
         unmet_needs=event.unmet_needs,
+        names=event.names,
         position=event.position,
         seq=recorded.seq,
     )

@@ -1,12 +1,15 @@
-"""Setting up a site: its rules, services, providers, queues and points."""
+"""Setting up a site: its rules, services, providers, queues and points.
+
+``names`` are the public names in languages of the site; a body has them by tag. They replace all earlier ones.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from server.domain.commands.bounds import CAPACITY, LANGUAGE, MINUTES, NAME, NEEDS, POSITION, QUEUES
+from server.domain.commands.bounds import CAPACITY, LANGUAGE, LANGUAGES, MINUTES, NAME, NAMES, NEEDS, POSITION, QUEUES
 from server.domain.commands.command import Command, OnPoint, OnQueue
-from server.domain.model import Clock, Need
+from server.domain.model import Clock, Names, Need
 from server.domain.model.ids import site_of
 
 
@@ -33,6 +36,7 @@ class ChangeSite(Command):
     names_on_display: bool | None = None
     region: str | None = field(default=None, metadata={"pattern": "^([A-Z]{2})?$"})
     clock: Clock | None = None
+    languages: tuple[str, ...] | None = field(default=None, metadata=LANGUAGES)
     round_the_clock: bool | None = None
     hours: tuple[tuple[int, int, int], ...] | None = field(default=None, metadata={"max_length": 50})
     closed_on: tuple[str, ...] | None = field(default=None, metadata={"max_length": 100})
@@ -45,6 +49,7 @@ class AddService(Command):
     site_id: int
     name: str = field(metadata=NAME)
     public_name: str = field(metadata=NAME)
+    names: Names | None = field(default=None, metadata=NAMES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +60,7 @@ class ChangeService(Command):
     name: str | None = field(default=None, metadata=NAME)
     public_name: str | None = field(default=None, metadata=NAME)
     position: int | None = field(default=None, metadata=POSITION)
+    names: Names | None = field(default=None, metadata=NAMES)
 
     @property
     def site_id(self) -> int:
@@ -92,6 +98,7 @@ class AddQueue(Command):
     service_id: int | None = None
     capacity: int = field(default=0, metadata=CAPACITY)
     joins_anew: bool = False
+    names: Names | None = field(default=None, metadata=NAMES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +111,7 @@ class ChangeQueue(OnQueue):
     capacity: int | None = field(default=None, metadata=CAPACITY)
     joins_anew: bool | None = None
     position: int | None = field(default=None, metadata=POSITION)
+    names: Names | None = field(default=None, metadata=NAMES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +122,7 @@ class AddPoint(Command):
     name: str = field(metadata=NAME)
     queue_ids: tuple[int, ...] = field(metadata=QUEUES)
     unmet_needs: tuple[Need, ...] = field(default=(), metadata=NEEDS)
+    names: Names | None = field(default=None, metadata=NAMES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +134,7 @@ class ChangePoint(OnPoint):
     queue_ids: tuple[int, ...] | None = field(default=None, metadata=QUEUES)
     unmet_needs: tuple[Need, ...] | None = field(default=None, metadata=NEEDS)
     position: int | None = field(default=None, metadata=POSITION)
+    names: Names | None = field(default=None, metadata=NAMES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from server.domain.events.event import Event
-from server.domain.model import Need, Personal, Rules
+from server.domain.model import Names, Need, Personal, Rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +27,7 @@ class ServiceAdded(Event):
     service_id: int
     public_name: str
     position: int
+    names: Names = ()
     personal: Personal | None = None
     sealed: str | None = None
 
@@ -43,6 +44,7 @@ class ServiceChanged(Event):
     service_id: int
     public_name: str
     position: int
+    names: Names = ()
     personal: Personal | None = None
     sealed: str | None = None
 
@@ -75,6 +77,7 @@ class QueueAdded(Event):
     service_id: int | None = None
     capacity: int = 0
     joins_anew: bool = False
+    names: Names = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +90,7 @@ class QueueChanged(Event):
     capacity: int
     joins_anew: bool
     position: int
+    names: Names = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +100,7 @@ class PointAdded(Event):
     queue_ids: tuple[int, ...]
     position: int
     unmet_needs: tuple[Need, ...] = ()
+    names: Names = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +112,7 @@ class PointChanged(Event):
     queue_ids: tuple[int, ...]
     unmet_needs: tuple[Need, ...]
     position: int
+    names: Names = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from server.domain.model.entries import (
     Entry,
     State,
 )
-from server.domain.model.resources import Point, PointState, Provider, Queue, Service
+from server.domain.model.resources import Names, Point, PointState, Provider, Queue, Service
 from server.domain.model.site import Clock, Rules, Site
 from server.domain.model.visits import Need, Personal, Priority, Visit
 
@@ -34,6 +34,7 @@ __all__ = [
     "Entity",
     "Entry",
     "Kiosk",
+    "Names",
     "Need",
     "Personal",
     "Point",

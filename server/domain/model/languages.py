@@ -53,6 +53,13 @@ def region_of(tag: str) -> str:
     return next((part for part in usual(tag).split("-") if len(part) == 2 and part.isupper()), "")
 
 
+def name_in(wanted: Iterable[str], names: Iterable[tuple[str, str]], main: str) -> str:
+    """Return the name in the best of the ``wanted`` languages, or the main name. ``names`` are pairs of a tag and a text."""
+    known = dict(names)
+    found = lookup(wanted, known)
+    return main if found is None else known[found]
+
+
 def lookup(wanted: Iterable[str], supported: Collection[str]) -> str | None:
     """Return the first supported language of a list of tags, best first; None without one.
 

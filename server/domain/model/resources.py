@@ -1,6 +1,7 @@
 """The parts that staff set up at a site: services, providers, queues and points.
 
-A removed record stays for the history. ``removed_at`` is 0 while the record is in use.
+A removed record stays for the history. ``removed_at`` is 0 while the record is in use. ``names`` are the public names in
+languages of the site, as pairs of a tag and a text. A reader of another language reads the main name.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Literal
 
 from server.domain.model.visits import Need
 
+Names = tuple[tuple[str, str], ...]
 PointState = Literal["open", "on_break", "closed"]
 
 
@@ -27,6 +29,7 @@ class Service:
     position: int
     sealed: str | None
     seq: int
+    names: Names = ()
     removed_at: int = 0
 
 
@@ -63,6 +66,7 @@ class Queue:
     service_id: int | None = None
     capacity: int = 0
     joins_anew: bool = False
+    names: Names = ()
     removed_at: int = 0
 
 
@@ -83,4 +87,5 @@ class Point:
     seq: int
     provider_id: int | None = None
     unmet_needs: tuple[Need, ...] = ()
+    names: Names = ()
     removed_at: int = 0

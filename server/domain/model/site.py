@@ -22,7 +22,8 @@ class Rules:
     for ``minutes_call_stands`` after its last recall: then it is a past call on displays, and staff decide. A target of 0
     means no target. Phone numbers of the country ``region`` (``DE``) may lack its code; without a region, the time zone
     names the country. The ``clock`` of all screens has 12 or 24 hours; ``auto`` is the usual clock of the country, or of the
-    site's language. With ``round_the_clock``, entries that are open when the day turns carry on into the new day.
+    site's language. ``languages`` are those of the site's readers besides its own. With ``round_the_clock``, entries that
+    are open when the day turns carry on into the new day.
     """
 
     head_start_urgent: int = 45
@@ -39,6 +40,7 @@ class Rules:
     names_on_display: bool = False
     region: str = ""
     clock: Clock = "auto"
+    languages: tuple[str, ...] = ()
     round_the_clock: bool = False
     hours: tuple[tuple[int, int, int], ...] = ()
     closed_on: tuple[str, ...] = ()
@@ -68,3 +70,8 @@ class Site:
     last_event_at: int
     seq: int
     rules: Rules = field(default_factory=Rules)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages of the site's readers: its own first."""
+        return tuple(dict.fromkeys((self.language, *self.rules.languages)))

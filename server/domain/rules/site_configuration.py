@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import fields, replace
+from typing import cast
 
 from server.domain.board import Board, open_entries
 from server.domain.commands import (
@@ -36,6 +37,7 @@ from server.domain.events import (
 from server.domain.model import (
     Display,
     Kiosk,
+    Names,
     Personal,
     Point,
     Provider,
@@ -61,6 +63,8 @@ from server.domain.rules.lookups import (
     refuse_taken,
 )
 
+_Naming = AddService | ChangeService | AddQueue | ChangeQueue | AddPoint | ChangePoint
+
 
 def configure_site(board: Board, command: Command, now: int) -> list[Event]:
     """Return the events of a command that changes the set-up of a site.
@@ -79,17 +83,19 @@ def configure_site(board: Board, command: Command, now: int) -> list[Event]:
                     public_name=command.public_name,
                     position=len(board.services),
                     personal=Personal(name=command.name),
+                    names=_names(board, command),
                 )
             ]
         case ChangeService():
             service = find_service(board, command.service_id)
             personal = None if command.name is None else Personal(name=command.name)
-            changed_service = _changed(service, command, board.services.values(), sealed=personal is not None)
+            changed_service = _changed(board, service, command, board.services.values(), sealed=personal is not None)
             return [
                 ServiceChanged(
                     service_id=service.id,
                     public_name=changed_service.public_name,
                     position=changed_service.position,
+                    names=changed_service.names,
                     personal=personal,
                 )
             ]
@@ -98,7 +104,7 @@ def configure_site(board: Board, command: Command, now: int) -> list[Event]:
             return [ProviderAdded(provider_id=new_id, name=command.name, position=len(board.providers))]
         case ChangeProvider():
             provider = find_provider(board, command.provider_id)
-            changed_provider = _changed(provider, command, board.providers.values())
+            changed_provider = _changed(board, provider, command, board.providers.values())
             return [ProviderChanged(provider_id=provider.id, name=changed_provider.name, position=changed_provider.position)]
         case AddQueue():
             refuse_taken(command.name, board.queues.values())
@@ -111,13 +117,14 @@ def configure_site(board: Board, command: Command, now: int) -> list[Event]:
                     service_id=None if command.service_id is None else find_service(board, command.service_id).id,
                     capacity=command.capacity,
                     joins_anew=command.joins_anew,
+                    names=_names(board, command),
                 )
             ]
         case ChangeQueue():
             queue = find_queue(board, command.queue_id)
             if command.service_id is not None:
                 find_service(board, command.service_id)
-            changed_queue = _changed(queue, command, board.queues.values())
+            changed_queue = _changed(board, queue, command, board.queues.values())
             return [
                 QueueChanged(
                     queue_id=queue.id,
@@ -125,6 +132,7 @@ def configure_site(board: Board, command: Command, now: int) -> list[Event]:
                     service_id=changed_queue.service_id,
                     capacity=changed_queue.capacity,
                     joins_anew=changed_queue.joins_anew,
+                    names=changed_queue.names,
                     position=changed_queue.position,
                 )
             ]
@@ -137,6 +145,7 @@ def configure_site(board: Board, command: Command, now: int) -> list[Event]:
                     queue_ids=find_queues(board, command.queue_ids),
                     position=len(board.points),
                     unmet_needs=each_once(command.unmet_needs),
+                    names=_names(board, command),
                 )
             ]
         case ChangePoint():
@@ -145,13 +154,14 @@ def configure_site(board: Board, command: Command, now: int) -> list[Event]:
                 command = replace(command, queue_ids=find_queues(board, command.queue_ids))
             if command.unmet_needs is not None:
                 command = replace(command, unmet_needs=each_once(command.unmet_needs))
-            changed_point = _changed(point, command, board.points.values())
+            changed_point = _changed(board, point, command, board.points.values())
             return [
                 PointChanged(
                     point_id=point.id,
                     name=changed_point.name,
                     queue_ids=changed_point.queue_ids,
                     unmet_needs=changed_point.unmet_needs,
+                    names=changed_point.names,
                     position=changed_point.position,
                 )
             ]
@@ -165,6 +175,8 @@ def _change_site(board: Board, command: ChangeSite, now: int) -> list[Event]:
     given = {item.name: value for item in fields(command) if (value := getattr(command, item.name)) is not None}
     if command.language is not None:
         given["language"] = languages.usual(command.language)
+    if command.languages is not None:
+        given["languages"] = tuple(dict.fromkeys(map(languages.usual, command.languages)))
     own = ("name", "time_zone", "language", "day_turns_at_minutes")
     rules = replace(site.rules, **{item.name: given[item.name] for item in fields(Rules) if item.name in given})
     changed = replace(site, rules=rules, **{name: given[name] for name in own if name in given})
@@ -186,7 +198,19 @@ def _change_site(board: Board, command: ChangeSite, now: int) -> list[Event]:
     ]
 
 
-def _changed(record: Record, command: Command, siblings: Iterable[Removable], *, sealed: bool = False) -> Record:
+def _names(board: Board, command: _Naming) -> Names:
+    """Return the names that a command gives, by tag. Raises `InvalidField` for a language that the site does not have."""
+    names = {languages.usual(tag): name for tag, name in command.names or ()}
+    for tag in names:
+        if tag not in board.site.languages:
+            problem = f"{tag} is no language of this site, which are: {', '.join(board.site.languages)}"
+            raise InvalidField(field="names", problem=problem, example=board.site.language)
+    return tuple(sorted(names.items()))
+
+
+def _changed(
+    board: Board, record: Record, command: Command, siblings: Iterable[Removable], *, sealed: bool = False
+) -> Record:
     """Return a record with the values that a command gives.
 
     Raises `NameTaken` if another record of the same kind has the new name. Raises `NothingChanged` if no value is new and
@@ -197,6 +221,8 @@ def _changed(record: Record, command: Command, siblings: Iterable[Removable], *,
         for item in fields(record)
         if item.name != "site_id" and (value := getattr(command, item.name, None)) is not None
     }
+    if "names" in given:
+        given["names"] = _names(board, cast("_Naming", command))
     changed = replace(record, **given)
     if name_of(changed) != name_of(record):
         refuse_taken(name_of(changed), siblings)

@@ -9,7 +9,7 @@ from server.domain.views.desk import DeskView
 from server.domain.views.display import DisplayView
 from server.domain.views.point import PointView
 from server.domain.views.ticket import AHEAD, TICKET, TicketView, surroundings
-from server.domain.views.view import NEXT_UP, Cell, OpenSealed, View, draw
+from server.domain.views.view import NEXT_UP, Cell, OpenSealed, View, draw, names_of
 
 VIEWS: Final = (DeskView, PointView, DisplayView, TicketView)
 
@@ -26,5 +26,6 @@ __all__ = [
     "TicketView",
     "View",
     "draw",
+    "names_of",
     "surroundings",
 ]

@@ -36,6 +36,7 @@ from server.domain.views.fields import (
     ExpectUntil,
     Id,
     Instant,
+    NamesByTag,
     Paired,
     Party,
     Place,
@@ -46,7 +47,7 @@ from server.domain.views.fields import (
 from server.domain.views.gone import Gone, gone_from
 from server.domain.views.site import SiteCell, site_cell
 from server.domain.views.standing import StandsUntil, stands_until
-from server.domain.views.view import Cell, OpenSealed, in_use, milliseconds
+from server.domain.views.view import Cell, OpenSealed, in_use, milliseconds, names_of
 
 _SHOWN_STATES: tuple[State, ...] = ("waiting", "called", "serving", "no_show", "held")
 
@@ -62,6 +63,7 @@ class DeskServiceCell(TypedDict):
 
     name: Annotated[str | None, Described("The true name, for staff only.")]
     public_name: str
+    names: NamesByTag
     position: Place
 
 
@@ -76,6 +78,7 @@ class DeskQueueCell(TypedDict):
     """A queue."""
 
     name: str
+    names: NamesByTag
     prefix: Prefix
     position: Place
     paused: bool
@@ -97,6 +100,7 @@ class DeskPointCell(TypedDict):
     """A service point."""
 
     name: str
+    names: NamesByTag
     queues: list[Id]
     position: Place
     state: PointState
@@ -189,7 +193,7 @@ class DeskView:
     open_sealed: OpenSealed
     onlooker: Onlooker = "floor"
     kind: ClassVar[str] = "desk"
-    shape: ClassVar[str] = "desk7"
+    shape: ClassVar[str] = "desk8"
     cells: ClassVar[Mapping[str, Any]] = {
         "site": DeskSiteCell,
         "service": DeskServiceCell,
@@ -222,13 +226,13 @@ class DeskView:
                 return _site(board)
             case "service":
                 service = in_use(board.services, identifier)
-                return None if service is None else self._service(service)
+                return None if service is None else self._service(board, service)
             case "provider":
                 provider = in_use(board.providers, identifier)
                 return None if provider is None else _provider(provider)
             case "queue":
                 queue = in_use(board.queues, identifier)
-                return None if queue is None else _queue(queue)
+                return None if queue is None else _queue(board, queue)
             case "point":
                 point = in_use(board.points, identifier)
                 return None if point is None else _point(board, point)
@@ -245,10 +249,11 @@ class DeskView:
                 return self._entry(board, entry)
         return None
 
-    def _service(self, service: Service) -> DeskServiceCell:
+    def _service(self, board: Board, service: Service) -> DeskServiceCell:
         return {
             "name": None if self.onlooker == "system" else self.open_sealed(service).name,
             "public_name": service.public_name,
+            "names": names_of(board, service),
             "position": service.position,
         }
 
@@ -311,9 +316,10 @@ def _provider(provider: Provider) -> DeskProviderCell:
     return {"name": provider.name, "position": provider.position}
 
 
-def _queue(queue: Queue) -> DeskQueueCell:
+def _queue(board: Board, queue: Queue) -> DeskQueueCell:
     return {
         "name": queue.name,
+        "names": names_of(board, queue),
         "prefix": queue.prefix,
         "position": queue.position,
         "paused": queue.paused,
@@ -327,6 +333,7 @@ def _point(board: Board, point: Point) -> DeskPointCell:
     guest = board.entry_at(point.id)
     return {
         "name": point.name,
+        "names": names_of(board, point),
         "queues": list(point.queue_ids),
         "position": point.position,
         "state": point.state,

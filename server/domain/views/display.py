@@ -9,16 +9,17 @@ from typing import Annotated, Any, ClassVar, Literal, TypedDict
 
 from server.domain.board import Board
 from server.domain.model import Announcement, Display, Entry, Point, Queue
-from server.domain.views.fields import Calls, Count, Described, Estimating, Id, Instant, Place, Prefix
+from server.domain.views.fields import Calls, Count, Described, Estimating, Id, Instant, NamesByTag, Place, Prefix
 from server.domain.views.site import SiteCell, site_cell
 from server.domain.views.standing import StandsUntil, stands_until
-from server.domain.views.view import NEXT_UP, Cell, in_use, milliseconds
+from server.domain.views.view import NEXT_UP, Cell, in_use, milliseconds, names_of
 
 
 class DisplayQueueCell(TypedDict):
     """A queue."""
 
     name: str
+    names: NamesByTag
     prefix: Prefix
     position: Place
     waiting: Annotated[Count, Described("The number of waiting patients.")]
@@ -38,6 +39,7 @@ class DisplayPointCell(TypedDict):
     """A service point."""
 
     name: str
+    names: NamesByTag
 
 
 class OpenCallCell(TypedDict):
@@ -73,7 +75,7 @@ class DisplayView:
 
     display_id: int | None = None
     kind: ClassVar[str] = "display"
-    shape: ClassVar[str] = "display4"
+    shape: ClassVar[str] = "display5"
     cells: ClassVar[Mapping[str, Any]] = {
         "site": SiteCell,
         "queue": DisplayQueueCell,
@@ -106,7 +108,7 @@ class DisplayView:
             case "point":
                 point = in_use(board.points, identifier)
                 if point is not None and shown.has_point(point.id):
-                    return _point(point)
+                    return _point(board, point)
             case "entry":
                 entry = board.entries.get(int(identifier))
                 if entry is not None and entry.state == "called" and shown.has_call(entry):
@@ -175,6 +177,7 @@ def _queue(board: Board, queue: Queue) -> DisplayQueueCell:
     last = board.entries[waiting[-1].entry_id] if waiting else None
     return {
         "name": queue.name,
+        "names": names_of(board, queue),
         "prefix": queue.prefix,
         "position": queue.position,
         "waiting": len(waiting),
@@ -185,8 +188,8 @@ def _queue(board: Board, queue: Queue) -> DisplayQueueCell:
     }
 
 
-def _point(point: Point) -> DisplayPointCell:
-    return {"name": point.name}
+def _point(board: Board, point: Point) -> DisplayPointCell:
+    return {"name": point.name, "names": names_of(board, point)}
 
 
 def _call(board: Board, entry: Entry) -> OpenCallCell:

@@ -62,6 +62,10 @@ ExpectFrom = Annotated[
 ExpectUntil = Annotated[
     int | None, Described("The end of the expected time of the call, in milliseconds since 1970; null if not waiting.")
 ]
+NamesByTag = Annotated[
+    dict[str, str],
+    Described("The name in languages of the site, by tag. A reader of none of them reads the main name."),
+]
 Estimating = Annotated[bool, Described("The expected time is a guess: the queue has little history.")]
 
 

@@ -9,17 +9,30 @@ from typing import Annotated, Any, ClassVar, TypedDict
 from server.domain.board import Board
 from server.domain.model import UNDO_MICROSECONDS, Entry, Need, Point, PointState, Priority, State
 from server.domain.ranking import first_for, minutes_of, waiting_for
-from server.domain.views.fields import Away, Calls, Count, Delay, Described, Id, Instant, Party, UndoStep, UndoUntil
+from server.domain.views.fields import (
+    Away,
+    Calls,
+    Count,
+    Delay,
+    Described,
+    Id,
+    Instant,
+    NamesByTag,
+    Party,
+    UndoStep,
+    UndoUntil,
+)
 from server.domain.views.gone import Gone, gone_from
 from server.domain.views.site import SiteCell, site_cell
 from server.domain.views.standing import StandsUntil, stands_until
-from server.domain.views.view import NEXT_UP, Cell, OpenSealed, milliseconds
+from server.domain.views.view import NEXT_UP, Cell, OpenSealed, milliseconds, names_of
 
 
 class RoomPointCell(TypedDict):
     """The point itself."""
 
     name: str
+    names: NamesByTag
     state: PointState
     queues: list[str]
     provider: Annotated[str | None, Described("The clinician at the point.")]
@@ -35,6 +48,7 @@ class RoomPatient(TypedDict):
     name: str | None
     born: Annotated[int | None, Described("The patient's year of birth, if it is known.")]
     queue: str
+    queue_names: NamesByTag
     priority: Priority
     needs: list[Need]
     language: str
@@ -81,7 +95,7 @@ class PointView:
     point_id: int
     open_sealed: OpenSealed
     kind: ClassVar[str] = "point"
-    shape: ClassVar[str] = "point3"
+    shape: ClassVar[str] = "point4"
     cells: ClassVar[Mapping[str, Any]] = {
         "site": SiteCell,
         "point": RoomPointCell,
@@ -142,6 +156,7 @@ class PointView:
             "name": personal.name,
             "born": personal.born,
             "queue": board.queues[entry.queue_id].name,
+            "queue_names": names_of(board, board.queues[entry.queue_id]),
             "priority": visit.priority,
             "needs": list(visit.needs),
             "language": visit.language,
@@ -166,6 +181,7 @@ def _point(board: Board, point: Point) -> RoomPointCell:
     provider = board.providers[point.provider_id] if point.provider_id is not None else None
     return {
         "name": point.name,
+        "names": names_of(board, point),
         "state": point.state,
         "queues": [board.queues[queue_id].name for queue_id in point.queue_ids],
         "provider": provider.name if provider else None,

@@ -20,9 +20,10 @@ from server.domain.views.fields import (
     ExpectUntil,
     Id,
     Instant,
+    NamesByTag,
     Party,
 )
-from server.domain.views.view import Cell, milliseconds
+from server.domain.views.view import Cell, milliseconds, names_of
 
 TICKET, AHEAD = "ticket", "ahead"  # the keys of the view
 
@@ -34,9 +35,12 @@ class CurrentTicketCell(TypedDict):
     label: str
     state: State
     queue: str
+    queue_names: NamesByTag
     service: Annotated[str | None, Described("The neutral name of the service.")]
+    service_names: NamesByTag
     provider: str | None
     point: str | None
+    point_names: NamesByTag
     since: Instant
     calls: Calls
     absent_until: AbsentUntil
@@ -73,7 +77,7 @@ class TicketView:
 
     visit_id: int
     kind: ClassVar[str] = "ticket"
-    shape: ClassVar[str] = "ticket6"
+    shape: ClassVar[str] = "ticket7"
     cells: ClassVar[Mapping[str, Any]] = {TICKET: CurrentTicketCell | ExpiredTicketCell, AHEAD: AheadCell}
 
     @property
@@ -101,13 +105,13 @@ def surroundings(board: Board) -> tuple[object, ...]:
     return (
         board.site.name,
         board.site.time_zone,
-        board.site.language,
+        board.site.languages,
         clock_of(board.site),
-        [(queue.id, queue.name, queue.service_id) for queue in board.queues.values()],
-        [(service.id, service.public_name) for service in board.services.values()],
+        [(queue.id, queue.name, queue.names, queue.service_id) for queue in board.queues.values()],
+        [(service.id, service.public_name, service.names) for service in board.services.values()],
         [(provider.id, provider.name) for provider in board.providers.values()],
         [
-            (point.id, point.name, point.state, point.queue_ids, point.provider_id, point.unmet_needs)
+            (point.id, point.name, point.names, point.state, point.queue_ids, point.provider_id, point.unmet_needs)
             for point in board.points.values()
         ],
     )
@@ -116,14 +120,18 @@ def surroundings(board: Board) -> tuple[object, ...]:
 def _current(board: Board, visit: Visit, entry: Entry) -> CurrentTicketCell:
     point = board.points[entry.point_id] if entry.point_id is not None else None
     queue = board.queues[entry.queue_id]
+    service = board.services[queue.service_id] if queue.service_id is not None else None
     return {
         "entry": entry.id,
         "label": visit.label,
         "state": entry.state,
         "queue": queue.name,
-        "service": board.services[queue.service_id].public_name if queue.service_id is not None else None,
+        "queue_names": names_of(board, queue),
+        "service": service.public_name if service else None,
+        "service_names": names_of(board, service) if service else {},
         "provider": board.providers[entry.provider_id].name if entry.provider_id is not None else None,
         "point": point.name if point else None,
+        "point_names": names_of(board, point) if point else {},
         "since": entry.since // 1000,
         "calls": entry.calls,
         "absent_until": milliseconds(entry.back_at),

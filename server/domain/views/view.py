@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from server.domain.board import Board
-from server.domain.model import Personal, Removable, Service, Visit
+from server.domain.model import Personal, Point, Queue, Removable, Service, Visit
 
 Cell = Mapping[str, Any]
 OpenSealed = Callable[[Visit | Service], Personal]
@@ -57,6 +57,12 @@ def in_use(records: Mapping[int, InUse], identifier: str) -> InUse | None:
     """Return the record with this id, or None if it does not exist or is removed."""
     record = records.get(int(identifier))
     return None if record is None or record.removed_at else record
+
+
+def names_of(board: Board, record: Service | Queue | Point) -> dict[str, str]:
+    """Return the names of a record in the present languages of the site, by tag."""
+    known = board.site.languages if record.names else ()
+    return {tag: name for tag, name in record.names if tag in known}
 
 
 def milliseconds(instant: int | None) -> int | None:

@@ -17,6 +17,7 @@ from server.domain.model import Need, Personal, Priority, Site, State
 from server.domain.model import Visit as Attendance
 from server.domain.model.ids import site_of
 from server.domain.ranking import ahead
+from server.domain.views import names_of
 from server.identity.callers import Integration, Staff
 from server.queries import entries, history, keyset, patients, sites
 from server.queries.entries import EntryListed, Filters
@@ -159,6 +160,7 @@ class _Slip(TypedDict):
     site: str
     time_zone: str
     queue: str
+    queue_names: Annotated[dict[str, str], Field(description="The queue's name in languages of the site, by tag.")]
     language: str
     party: _PartySize
     opened_at: Instant
@@ -310,6 +312,7 @@ async def get_slip(request: Request) -> _Slip:
         "site": board.site.name,
         "time_zone": board.site.time_zone,
         "queue": board.queues[entry.queue_id].name,
+        "queue_names": names_of(board, board.queues[entry.queue_id]),
         "language": visit.language,
         "party": visit.party_size,
         "opened_at": visit.opened_at // 1000,

@@ -25,10 +25,14 @@ Site = Annotated[SiteListed, Component("Site")]
 Seq = Annotated[Count, Field(description="The number in the site's log of the last event that this answer includes.")]
 
 
+_Names = Annotated[dict[str, str], Field(description="The public name in languages of the site, by tag.")]
+
+
 class _Service(TypedDict):
     id: int
     name: Annotated[str | None, Field(description="The service's internal name, shown to staff only.")]
     public_name: Annotated[str, Field(description="The name for patients and displays.")]
+    names: _Names
 
 
 class _Provider(TypedDict):
@@ -39,6 +43,7 @@ class _Provider(TypedDict):
 class _Queue(TypedDict):
     id: int
     name: str
+    names: _Names
     prefix: Annotated[str, Field(pattern="^[A-Z]$", description="The letter that begins the labels of its tickets.")]
     paused: Annotated[bool, Field(description="True: the queue gives no tickets.")]
     service_id: int | None
@@ -50,6 +55,7 @@ class _Queue(TypedDict):
 class _Point(TypedDict):
     id: int
     name: str
+    names: _Names
     state: PointState
     queue_ids: tuple[int, ...]
     provider_id: Annotated[int | None, Field(description="The clinician at the point.")]
@@ -149,7 +155,12 @@ def described(board: Board, open_sealed: OpenSealed) -> _Configuration:
         "rules": site.rules,
         "seq": site.seq,
         "services": [
-            {"id": each.id, "name": open_sealed(each).name, "public_name": each.public_name}
+            {
+                "id": each.id,
+                "name": open_sealed(each).name,
+                "public_name": each.public_name,
+                "names": dict(each.names),
+            }
             for each in _present(board.services)
         ],
         "providers": [{"id": each.id, "name": each.name} for each in _present(board.providers)],
@@ -157,6 +168,7 @@ def described(board: Board, open_sealed: OpenSealed) -> _Configuration:
             {
                 "id": queue.id,
                 "name": queue.name,
+                "names": dict(queue.names),
                 "prefix": queue.prefix,
                 "paused": queue.paused,
                 "service_id": queue.service_id,
@@ -170,6 +182,7 @@ def described(board: Board, open_sealed: OpenSealed) -> _Configuration:
             {
                 "id": point.id,
                 "name": point.name,
+                "names": dict(point.names),
                 "state": point.state,
                 "queue_ids": point.queue_ids,
                 "provider_id": point.provider_id,

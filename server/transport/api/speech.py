@@ -11,7 +11,9 @@ from starlette.responses import Response
 
 from server.domain.board import Board
 from server.domain.errors import NotAllowed, NotSignedIn, Unavailable
+from server.domain.model import languages
 from server.domain.model.ids import site_of
+from server.domain.views import names_of
 from server.transport.context import Context
 from server.transport.http import parameters, paths
 from server.transport.http.endpoint import DISPLAY, NO_STORE, Answer, Endpoints, Tag
@@ -50,7 +52,7 @@ async def speak(request: Request) -> Response:
     if entry_id is None:
         text = context.voice.words(language, "speech.test")
     else:
-        call = await _call_of(context, site_id, entry_id)
+        call = await _call_of(context, site_id, entry_id, language)
         if call is None:
             return Response(status_code=204)
         label = context.voice.spelled(language, call[0])
@@ -61,18 +63,21 @@ async def speak(request: Request) -> Response:
     return Response(sound, headers={"Cache-Control": "no-store"}, media_type="audio/wav")
 
 
-async def _call_of(context: Context, site_id: int, entry_id: int) -> tuple[str, str] | None:
+async def _call_of(context: Context, site_id: int, entry_id: int, language: str) -> tuple[str, str] | None:
     """Return the ticket's label and the point's name of an open call, or None if the entry is not called.
 
     The feed of this process may be behind the process that told the display: then the database has the call.
     """
     board = context.hub.board(site_id)
-    found = None if board is None else _called(board, entry_id)
-    return found or _called(await context.boards.board(site_id), entry_id)
+    found = None if board is None else _called(board, entry_id, language)
+    return found or _called(await context.boards.board(site_id), entry_id, language)
 
 
-def _called(board: Board, entry_id: int) -> tuple[str, str] | None:
+def _called(board: Board, entry_id: int, language: str) -> tuple[str, str] | None:
     entry = board.entries.get(entry_id)
     if entry is None or entry.state != "called" or entry.point_id is None:
         return None
-    return board.visits[entry.visit_id].label, board.points[entry.point_id].name
+    visit, point = board.visits[entry.visit_id], board.points[entry.point_id]
+    # The tag of the patient or the site may be longer than the voice's: a name in `es-419` comes before one in `es`.
+    wanted = [tag for tag in (visit.language, board.site.language) if languages.lookup([tag], [language])]
+    return visit.label, languages.name_in([*wanted, language], names_of(board, point).items(), point.name)

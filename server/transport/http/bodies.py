@@ -14,6 +14,7 @@ from starlette.requests import Request
 
 from server.domain import plain_text
 from server.domain.commands import COMMANDS, Command
+from server.domain.commands.bounds import LANGUAGE, NAME
 from server.domain.model.hours import DAY_MINUTES
 from server.domain.model.ids import MAX_ID
 from server.transport.http.errors import BodyTooLarge, InvalidBody, MalformedBody, UnsupportedMediaType
@@ -53,6 +54,7 @@ def is_plain(field: FieldInfo) -> bool:
 
 Day = Annotated[str, AfterValidator(_real_day)]
 _Minutes = Annotated[int, Field(ge=0, le=DAY_MINUTES)]
+_Tag = Annotated[str, Field(**LANGUAGE)]
 Hours = tuple[tuple[_Minutes, _Minutes, _Minutes], ...]  # weekday, from, until; the domain checks the weekday
 
 
@@ -67,6 +69,10 @@ def _model_of(command: type[Command]) -> type[Body]:
             hint = Day | None
         elif item.name == "hours":
             hint = Hours | None
+        elif item.name == "languages":
+            hint = tuple[_Tag, ...] | None
+        elif item.name == "names":
+            hint = dict[_Tag, Annotated[PlainText, Field(**NAME)]] | None
         elif hint in (str, str | None):
             hint = PlainText if hint is str else PlainText | None
         elif hint in (int, int | None) and item.name.endswith("_id"):
@@ -114,7 +120,7 @@ def _named(location: tuple[int | str, ...]) -> str:
 
 def command_from(name: str, body: Body) -> Command:
     """Return the command of a checked body. Raises `InvalidBody` if ``site_id`` is not the site of the other ids."""
-    values = {key: getattr(body, key) for key in type(body).model_fields}
+    values = {key: _frozen(getattr(body, key)) for key in type(body).model_fields}
     kind = COMMANDS[name]
     site_id = values["site_id"]
     if not any(item.name == "site_id" for item in fields(kind)):  # type: ignore[arg-type]
@@ -124,6 +130,11 @@ def command_from(name: str, body: Body) -> Command:
         problem = "site_id: the other ids in this body belong to another site"
         raise InvalidBody(problem=problem, fields=[{"field": "site_id", "message": problem}])
     return command
+
+
+def _frozen(value: Any) -> Any:
+    """Return a map as pairs: a command does not change."""
+    return tuple(value.items()) if isinstance(value, dict) else value
 
 
 async def _bytes(request: Request) -> bytes:

@@ -46,6 +46,8 @@ def _typed(kind: Any) -> Json:
         return _object(kind)
     if get_origin(kind) is list:
         return {"type": "array", "items": _field(field_of(get_args(kind)[0]))}
+    if get_origin(kind) is dict:
+        return {"type": "object", "additionalProperties": _field(field_of(get_args(kind)[1]))}
     if get_origin(kind) is Literal:
         values = get_args(kind)
         return {"const": values[0]} if len(values) == 1 else text(enum=list(values))

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from server.domain import plain_text
 from server.domain.commands import COMMANDS
+from server.domain.commands.bounds import LANGUAGE, NAME
 from server.domain.model.ids import MAX_ID
 from server.transport.http import bodies
 from server.transport.spec.prose import FIELDS
@@ -40,6 +41,8 @@ SAMPLES: Json = {
     "email": "ada@example.org",
     "date_of_birth": "1985-12-10",
     "notes": "Comes with her daughter",
+    "names": {"ar": "مختبر", "es-419": "Laboratorio"},
+    "languages": ["ar", "es-419"],
     "needs": ["step_free"],
     "unmet_needs": ["step_free"],
     "time_zone": "Europe/Berlin",
@@ -83,6 +86,11 @@ def command_schema(name: str, model: type[BaseModel], schemas: dict[str, Json]) 
     for key, made in schema["properties"].items():
         if "pattern" in own.get(key, {}):
             made["pattern"] = own[key]["pattern"]  # pydantic leaves it out of a field with a validator of its own
+        if key == "names":
+            made.pop("patternProperties")
+            text: Json = {"type": "string", "minLength": NAME["min_length"], "maxLength": NAME["max_length"]}
+            made["propertyNames"] |= {"pattern": LANGUAGE["pattern"]}
+            made["additionalProperties"] = text | _plain(text)
         if hints.get(key) in (str, str | None):
             made |= _plain(made)
         if key.endswith("_ids") and made.get("type") == "array":

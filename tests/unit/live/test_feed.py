@@ -221,7 +221,7 @@ async def test_other_epoch_reloads_the_feed_and_every_screen_gets_a_snapshot(hea
     assert not projection.can_resume(screen.position)
     catch_up(screen, projection)
     assert screen.kinds == ["snapshot", "snapshot"]
-    assert screen.position == Position("e2", "desk7", other.board.site.seq)
+    assert screen.position == Position("e2", DeskView.shape, other.board.site.seq)
     check_projection(projection, other.board)
     feed.close()
 

@@ -14,7 +14,7 @@ from server.domain.board import Board
 from server.domain.commands import AddQueue, IssueTicket
 from server.domain.errors import SiteNotFound, Unavailable
 from server.domain.events import Recorded
-from server.domain.views import DisplayView, TicketView
+from server.domain.views import DeskView, DisplayView, TicketView
 from server.live import feeds as module
 from server.live.admission import Limits
 from server.live.hub import Hub
@@ -91,7 +91,7 @@ async def test_failed_load_leaves_nothing_behind(processes: Processes) -> None:
     first = await read(aiter(streams[0]))
     assert json.loads(first.payload)["seq"] == processes.world.board.site.seq
     processes.ticket(hub)
-    assert (await read(aiter(streams[1]))).id == f"e1.desk7.{processes.world.board.site.seq}"
+    assert (await read(aiter(streams[1]))).id == f"e1.{DeskView.shape}.{processes.world.board.site.seq}"
 
 
 async def test_unknown_site_is_not_found(processes: Processes) -> None:
@@ -305,6 +305,6 @@ async def test_loaded_feed_serves_streams_while_the_database_is_unavailable() ->
     try:
         await hub.enrol(7, DisplayView(), None, address="a", token="t")
         loader.error = Unavailable()
-        await hub.enrol(7, DisplayView(), Position("another", "display3", 10**15), address="a", token="t")
+        await hub.enrol(7, DisplayView(), Position("another", DisplayView.shape, 10**15), address="a", token="t")
     finally:
         await hub.stop()

@@ -25,16 +25,16 @@ async def test_resume_is_possible_from_the_floor_to_the_head_only() -> None:
     feed.offer("e1", some_events(world))
     head = world.board.site.seq
     assert not projection.can_resume(None)
-    assert [projection.can_resume(Position("e1", "desk7", seq)) for seq in (0, floor - 1, floor, head, head + 1)] == [
+    assert [projection.can_resume(Position("e1", DeskView.shape, seq)) for seq in (0, floor - 1, floor, head, head + 1)] == [
         False,
         False,
         True,
         True,
         False,
     ]
-    assert not projection.can_resume(Position("e2", "desk7", head))
-    assert not projection.can_resume(Position("e1", "display3", head))
-    assert projection.position == Position("e1", "desk7", head)
+    assert not projection.can_resume(Position("e2", DeskView.shape, head))
+    assert not projection.can_resume(Position("e1", DisplayView.shape, head))
+    assert projection.position == Position("e1", DeskView.shape, head)
 
 
 async def test_removed_cell_is_listed_for_screens_that_had_it() -> None:
@@ -153,7 +153,7 @@ async def test_reload_discards_encoded_changes() -> None:
     await feed.check(head_of(world))
     assert loader.boards_read == 2
     assert projection.change_since(floor) is not before
-    assert not projection.can_resume(Position("e2", "desk7", floor))
+    assert not projection.can_resume(Position("e2", DeskView.shape, floor))
 
 
 async def test_unchanged_cell_is_not_sent() -> None:

@@ -8,7 +8,8 @@ import { allOf } from "../live/cells.js";
  * @typedef {object} Call  a call to announce
  * @property {number} entry
  * @property {string} label
- * @property {string} point     the point's name
+ * @property {string} point     the point's main name
+ * @property {Record<string, string>} names  the point's names by language tag
  * @property {string} language  the patient's
  */
 
@@ -72,6 +73,7 @@ const callOf = (cells, { id, label, point, language }) => ({
   entry: id,
   label,
   point: cells.get(`point:${point}`)?.name ?? "",
+  names: cells.get(`point:${point}`)?.names ?? {},
   language,
 });
 

@@ -1,6 +1,6 @@
 import { allOf } from "../live/cells.js";
 import { element, find, setText, updateList } from "../shared/dom.js";
-import { t } from "../shared/i18n.js";
+import { nameIn, t } from "../shared/i18n.js";
 import { latestAnnouncements } from "./announcer.js";
 
 /**
@@ -37,10 +37,21 @@ export function openCalls(cells) {
     .map((call) => ({
       key: call.id,
       call,
-      point: cells.get(`point:${call.point}`)?.name ?? "",
+      point: pointName(cells, call.point),
       heard: heard.get(call.id) ?? 0,
     }))
     .sort((one, other) => other.heard - one.heard || other.call.at - one.call.at || other.key - one.key);
+}
+
+/**
+ * Return the name of a point in the reader's language.
+ *
+ * @param {Cells} cells
+ * @param {number} id
+ */
+export function pointName(cells, id) {
+  const point = cells.get(`point:${id}`);
+  return nameIn(point?.name ?? "", point?.names);
 }
 
 /**

@@ -1,6 +1,6 @@
 import { allOf } from "../live/cells.js";
 import { element, find, setText, updateList } from "../shared/dom.js";
-import { arrowIcon } from "./call-board.js";
+import { arrowIcon, pointName } from "./call-board.js";
 
 /**
  * @typedef {import("../live/cells.js").Cells} Cells
@@ -24,7 +24,7 @@ export function lastCalls(cells) {
   for (const { entry, label, point, kind } of announcements) {
     if (seen.has(label)) continue;
     seen.add(label);
-    if (kind !== "withdrawn") found.push({ entry, label, point: cells.get(`point:${point}`)?.name ?? "" });
+    if (kind !== "withdrawn") found.push({ entry, label, point: pointName(cells, point) });
   }
   return found.slice(0, SHOWN);
 }

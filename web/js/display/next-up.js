@@ -1,7 +1,7 @@
 import { queueChip } from "../components/queue-chip.js";
 import { allOf, byPosition } from "../live/cells.js";
 import { element, find, setText, updateList } from "../shared/dom.js";
-import { formatNumber, t } from "../shared/i18n.js";
+import { formatNumber, nameIn, t } from "../shared/i18n.js";
 
 /** @typedef {import("../live/cells.js").DisplayQueue & {id: number}} Queue */
 
@@ -62,7 +62,7 @@ function makeQueue(queue) {
  * @param {number} now
  */
 function updateQueue(block, queue, now) {
-  setText(find(".next-up-name", block), queue.name);
+  setText(find(".next-up-name", block), nameIn(queue.name, queue.names));
   setText(find(".next-up-waiting", block), queue.waiting === 0 ? t("display.nobody") : t("display.waiting", { n: queue.waiting }));
   const range = rangeOf(queue, now);
   const wait = find(".next-up-wait", block);

@@ -1,7 +1,7 @@
 import { showLive } from "../components/live-mark.js";
 import { Connection } from "../live/connection.js";
 import { find, setText } from "../shared/dom.js";
-import { formatTime, loadLanguage, preferredLanguages, t, useClock } from "../shared/i18n.js";
+import { formatTime, loadLanguage, nameIn, preferredLanguages, t, useClock } from "../shared/i18n.js";
 import { Sound } from "../shared/sound.js";
 import { VERSION } from "../shared/version.js";
 import { Announcer } from "./announcer.js";
@@ -124,7 +124,7 @@ export class DisplayScreen {
     const newest = calls.at(-1);
     if (newest !== undefined) {
       this.lastCallAt = Date.now();
-      setText(find("[data-said]"), t("display.call", { label: newest.label, point: newest.point }));
+      setText(find("[data-said]"), t("display.call", { label: newest.label, point: nameIn(newest.point, newest.names) }));
     }
     this.speaker.say(calls);
     this.#store.saveSoon(() => ({ at: connection.heardAt, seq, cells: Object.fromEntries(cells), more: this.#announcer.heard }));

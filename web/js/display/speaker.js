@@ -1,4 +1,4 @@
-import { firstSupported, loadTexts } from "../shared/i18n.js";
+import { firstSupported, loadTexts, nameIn } from "../shared/i18n.js";
 import { lookup } from "../shared/languages.js";
 import { request } from "../shared/request.js";
 
@@ -31,7 +31,7 @@ export class Speaker extends EventTarget {
   #sound;
   #ask;
   #isOpen;
-  #language = "en";
+  #tag = "en";
 
   /**
    * @param {Sound} sound
@@ -56,7 +56,11 @@ export class Speaker extends EventTarget {
 
   /** The site's language. @param {string} tag */
   set language(tag) {
-    this.#language = firstSupported([tag]);
+    this.#tag = tag;
+  }
+
+  get #language() {
+    return firstSupported([this.#tag]);
   }
 
   /** Announce calls after those that wait already. @param {readonly Call[]} calls */
@@ -123,9 +127,21 @@ export class Speaker extends EventTarget {
     await this.#sound.ring();
     for (const [index, language] of languages.entries()) {
       const file = await files[index];
-      await this.#speak(file ?? null, language, (texts) => fillCall(texts, call));
+      await this.#speak(file ?? null, language, (texts) => fillCall(texts, this.#named(call, language)));
       await pause();
     }
+  }
+
+  /**
+   * Return a call with the point's name in a language that is spoken. The tag of the patient or the site may be longer.
+   *
+   * @param {Call} call
+   * @param {string} language
+   * @returns {Call}
+   */
+  #named(call, language) {
+    const wanted = [call.language, this.#tag].filter((tag) => lookup([tag], [language]) !== null);
+    return { ...call, point: nameIn(call.point, call.names, [...wanted, language]) };
   }
 
   /**

@@ -15,17 +15,18 @@
  * @typedef {"only" | "emergency" | "moved" | "longer" | "earlier" | "head_start" | "away"} WhyNext
  * @typedef {{name: string, time_zone: string, language: string, clock: "12" | "24", business_day: string,
  *   message: string | null}} Site
- * @typedef {{entry: number, label: string, name: string | null, born: number | null, queue: string, priority: Priority,
- *   needs: Need[], language: string, party: number, away: number, delay: number}} RoomPatient
+ * @typedef {{entry: number, label: string, name: string | null, born: number | null, queue: string,
+ *   queue_names: Record<string, string>, priority: Priority, needs: Need[], language: string, party: number, away: number,
+ *   delay: number}} RoomPatient
  * @typedef {Site & {names_on_display: boolean}} DeskSite
- * @typedef {{name: string | null, public_name: string, position: number}} DeskService
+ * @typedef {{name: string | null, public_name: string, names: Record<string, string>, position: number}} DeskService
  * @typedef {{name: string, position: number}} DeskProvider
- * @typedef {{name: string, prefix: string, position: number, paused: boolean, service: number | null,
- *   capacity: number | null, joins_anew: boolean}} DeskQueue
+ * @typedef {{name: string, names: Record<string, string>, prefix: string, position: number, paused: boolean,
+ *   service: number | null, capacity: number | null, joins_anew: boolean}} DeskQueue
  * @typedef {{entry: number, why: WhyNext, before: string | null, minutes: number}} NextOne
  * @typedef {{label: string, state: "left" | "held", absent_until: number | null}} Gone
- * @typedef {{name: string, queues: number[], position: number, state: PointState, entry: number | null,
- *   provider: number | null, unmet_needs: Need[], next: NextOne | null, gone: Gone | null}} DeskPoint
+ * @typedef {{name: string, names: Record<string, string>, queues: number[], position: number, state: PointState,
+ *   entry: number | null, provider: number | null, unmet_needs: Need[], next: NextOne | null, gone: Gone | null}} DeskPoint
  * @typedef {{name: string, paired: boolean, connected: boolean, since: number | null, muted: boolean,
  *   version: string | null, lag: number | null, queues: number[], points: number[]}} DeskDisplay
  * @typedef {{name: string, paired: boolean}} DeskKiosk
@@ -35,22 +36,23 @@
  *   name: string | null, name_on_display: boolean | null, born: number | null, party: number, language: string,
  *   needs: Need[] | null, moved: boolean, wait_target: number | null, no_show_from: number | null,
  *   stands_until: number | null, expect_from: number | null, expect_until: number | null}} DeskEntry
- * @typedef {{name: string, state: PointState, queues: string[], provider: string | null, unmet_needs: Need[],
- *   gone: Gone | null}} RoomPoint
+ * @typedef {{name: string, names: Record<string, string>, state: PointState, queues: string[], provider: string | null,
+ *   unmet_needs: Need[], gone: Gone | null}} RoomPoint
  * @typedef {RoomPatient & {state: "called" | "serving", since: number, calls: number, stands_until: number | null,
  *   undo: string | null, undo_until: number | null}} RoomGuest
  * @typedef {RoomPatient & {joined: number}} NextPatient
  * @typedef {{waiting: number, first: NextPatient[]}} RoomNext
  * @typedef {{served: number, no_shows: number}} RoomDay
- * @typedef {{name: string, prefix: string, position: number, waiting: number, next: string[], expect_from: number | null,
- *   expect_until: number | null, estimating: boolean}} DisplayQueue
- * @typedef {{name: string}} DisplayPoint
+ * @typedef {{name: string, names: Record<string, string>, prefix: string, position: number, waiting: number,
+ *   next: string[], expect_from: number | null, expect_until: number | null, estimating: boolean}} DisplayQueue
+ * @typedef {{name: string, names: Record<string, string>}} DisplayPoint
  * @typedef {{label: string, point: number, at: number, calls: number, name: string | null, language: string,
  *   stands_until: number | null}} OpenCall
  * @typedef {{entry: number, label: string, point: number, kind: "call" | "recall" | "withdrawn", at: number}} Announcement
- * @typedef {{entry?: number, label?: string, state: EntryState, queue?: string, service?: string | null,
- *   provider?: string | null, point?: string | null, since?: number, calls?: number, absent_until?: number | null,
- *   party?: number, language?: string, site?: string, time_zone?: string, clock?: "12" | "24", site_language?: string,
+ * @typedef {{entry?: number, label?: string, state: EntryState, queue?: string, queue_names?: Record<string, string>,
+ *   service?: string | null, service_names?: Record<string, string>, provider?: string | null, point?: string | null,
+ *   point_names?: Record<string, string>, since?: number, calls?: number, absent_until?: number | null, party?: number,
+ *   language?: string, site?: string, time_zone?: string, clock?: "12" | "24", site_language?: string,
  *   expect_from?: number | null, expect_until?: number | null, estimating?: boolean, served?: boolean}} TicketCell
  * @typedef {{count: number}} Ahead
  *

@@ -2,7 +2,7 @@ import { showLive } from "../components/live-mark.js";
 import { ticketOf } from "../live/cells.js";
 import { Connection } from "../live/connection.js";
 import { find, setText } from "../shared/dom.js";
-import { loadLanguage, preferredLanguages, t, useClock } from "../shared/i18n.js";
+import { loadLanguage, nameIn, preferredLanguages, t, useClock } from "../shared/i18n.js";
 import { Sound } from "../shared/sound.js";
 import { isAway, showTicket, ticketTexts, wasCalled } from "./ticket-view.js";
 import { TurnAlert } from "./turn-alert.js";
@@ -54,7 +54,8 @@ export class TicketPage extends EventTarget {
   }
 
   get ticket() {
-    return ticketOf(this.connection.view.cells);
+    const ticket = ticketOf(this.connection.view.cells);
+    return ticket && inReadersWords(ticket);
   }
 
   /** Show the saved ticket until the server answers. */
@@ -154,6 +155,19 @@ export class TicketPage extends EventTarget {
     this.#store.saveSoon(() => ({ at: this.connection.heardAt, seq, cells: Object.fromEntries(cells), more }));
   }
 }
+
+/**
+ * Return a ticket with its names in the reader's language.
+ *
+ * @param {Ticket} ticket
+ * @returns {Ticket}
+ */
+const inReadersWords = (ticket) => ({
+  ...ticket,
+  queue: nameIn(ticket.queue ?? "", ticket.queue_names),
+  service: ticket.service && nameIn(ticket.service, ticket.service_names),
+  point: ticket.point && nameIn(ticket.point, ticket.point_names),
+});
 
 /**
  * Show the buttons that the ticket's state allows.

@@ -3,6 +3,7 @@
 import { minutesBetween } from "../desk/entry-texts.js";
 import { wordsOf } from "../desk/folding.js";
 import { allOf, byPosition, byRank } from "../live/cells.js";
+import { named } from "../shared/i18n.js";
 
 /**
  * @typedef {import("../live/cells.js").Cells} Cells
@@ -31,14 +32,14 @@ const ENDING = ["leave", "cancel"];
 const AMBER = 0.75; // of the target wait
 
 /**
- * Return the desk that the cells describe.
+ * Return the desk that the cells describe, with names in the reader's language.
  *
  * @param {Cells} cells
  * @returns {Desk}
  */
 export function deskOf(cells) {
-  const queues = /** @type {Queue[]} */ (allOf(cells, "queue")).sort(byPosition);
-  const points = /** @type {Point[]} */ (allOf(cells, "point")).sort(byPosition);
+  const queues = /** @type {Queue[]} */ (allOf(cells, "queue")).map(named).sort(byPosition);
+  const points = /** @type {Point[]} */ (allOf(cells, "point")).map(named).sort(byPosition);
   const providers = /** @type {Provider[]} */ (allOf(cells, "provider")).sort(byPosition);
   const displays = /** @type {Display[]} */ (allOf(cells, "display"));
   const kiosks = /** @type {Device[]} */ (allOf(cells, "kiosk"));

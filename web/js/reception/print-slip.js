@@ -1,8 +1,9 @@
 import { find, setText } from "../shared/dom.js";
-import { formatTime, t } from "../shared/i18n.js";
+import { formatTime, nameIn, t } from "../shared/i18n.js";
 
 /**
- * @typedef {{label: string, token: string, address: string, site: string, time_zone: string, queue: string, party: number, opened_at: number,
+ * @typedef {{label: string, token: string, address: string, site: string, time_zone: string, queue: string,
+ *   queue_names: Record<string, string>, party: number, opened_at: number,
  *   ahead: number | null, expect_from: number | null, expect_until: number | null}} Slip  as the API returns it
  */
 
@@ -31,8 +32,9 @@ export function returnAdvice(expectFrom, now, zone) {
  */
 export async function printSlip(paper, slip, now) {
   const zone = slip.time_zone;
+  const queue = nameIn(slip.queue, slip.queue_names);
   setText(find("[data-slip-site]", paper), slip.site);
-  setText(find("[data-slip-queue]", paper), slip.party > 1 ? `${slip.queue} ${t("desk.party", { n: slip.party })}` : slip.queue);
+  setText(find("[data-slip-queue]", paper), slip.party > 1 ? `${queue} ${t("desk.party", { n: slip.party })}` : queue);
   setText(find("[data-slip-label]", paper), slip.label);
   setText(find("[data-slip-ahead]", paper), slip.ahead === null ? "" : t("desk.slip.ahead", { n: slip.ahead }));
   const { expect_from: from, expect_until: until } = slip;

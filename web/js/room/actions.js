@@ -2,7 +2,7 @@ import { errorMessage } from "../desk/error-messages.js";
 import { keysDialog } from "../desk/keys-dialog.js";
 import { transferDialog } from "../desk/transfer-dialog.js";
 import { find, setText } from "../shared/dom.js";
-import { t } from "../shared/i18n.js";
+import { nameIn, named, t } from "../shared/i18n.js";
 import { LatestRequest } from "../shared/latest-request.js";
 
 /**
@@ -58,7 +58,7 @@ export class RoomActions {
       const queues = described.queues.map((/** @type {any} */ queue, /** @type {number} */ position) => ({ ...queue, position }));
       const others = queues.filter((/** @type {Named} */ { name }) => name !== guest.queue);
       const points = described.points.map((/** @type {any} */ point) => ({ ...point, queues: point.queue_ids, provider: point.provider_id }));
-      this.#transferDialog.open({ id: guest.entry, label: guest.label, needs: guest.needs }, others, described.providers, points);
+      this.#transferDialog.open({ id: guest.entry, label: guest.label, needs: guest.needs }, others.map(named), described.providers, points);
     } catch {
       showMessage(t("error.unreachable"), "error");
     }
@@ -86,7 +86,7 @@ export function connectButtons(state, actions, keys) {
   function press(action) {
     const { point, guest } = state.room;
     const again = () => press(action);
-    const words = { label: guest?.label ?? "", point: point?.name ?? "" };
+    const words = { label: guest?.label ?? "", point: nameIn(point?.name ?? "", point?.names) };
     switch (action) {
       case "keys":
         keysSheet.open();

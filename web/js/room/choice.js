@@ -2,14 +2,14 @@
 
 import { RETRY_MS } from "../desk/staff-session.js";
 import { element, find, setText, updateList } from "../shared/dom.js";
-import { t } from "../shared/i18n.js";
+import { nameIn, t } from "../shared/i18n.js";
 import { LatestRequest } from "../shared/latest-request.js";
 import { forget, recall, remember } from "../shared/memory.js";
 
 /**
  * @typedef {import("../shared/session.js").Site} Site
  * @typedef {{id: number, name: string}} Named
- * @typedef {{points: (Named & {provider_id: number | null})[], providers: Named[]}} Described  a site's rooms
+ * @typedef {{points: (Named & {provider_id: number | null, names: Record<string, string>})[], providers: Named[]}} Described  a site's rooms
  * @typedef {{site: Site, point: Described["points"][number], providers: Named[]}} Room
  */
 
@@ -64,7 +64,7 @@ function makeChoice({ site, point, providers }, nameSite) {
   const button = element(
     "button",
     { type: "button", className: "button room-choice-button" },
-    element("span", {}, point.name),
+    element("span", {}, nameIn(point.name, point.names)),
     element("span", { className: "room-choice-more" }, provider ?? (nameSite ? site.name : "")),
   );
   button.dataset.choose = String(point.id);

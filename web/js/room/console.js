@@ -8,7 +8,7 @@ import {
   stageText,
 } from "../desk/entry-texts.js";
 import { element, find, setText, updateList } from "../shared/dom.js";
-import { t } from "../shared/i18n.js";
+import { nameIn, t } from "../shared/i18n.js";
 import { othersOf, primaryOf } from "./room.js";
 
 /**
@@ -54,7 +54,7 @@ function showGuest(box, { point, guest, language, zone }, shared, now) {
   setText(find(".room-state", box), guest === null ? free : stageText(guest, now));
   find("[data-past-call]").hidden = guest === null || !isPastCall(guest, now);
   showMarks(find(".room-marks", box), guest, shared, language);
-  setText(find(".room-queue", box), guest?.queue ?? "");
+  setText(find(".room-queue", box), guest === null ? "" : nameIn(guest.queue, guest.queue_names));
 }
 
 /**

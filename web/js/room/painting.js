@@ -1,6 +1,6 @@
 import { showLive } from "../components/live-mark.js";
 import { find, setText } from "../shared/dom.js";
-import { t } from "../shared/i18n.js";
+import { named, t } from "../shared/i18n.js";
 import { showRoom, showRoomUndoSeconds } from "./console.js";
 
 /** @typedef {import("./state.js").RoomState} RoomState */
@@ -48,8 +48,9 @@ export function startPainting(state, atOnce) {
  */
 function paintRoom(main, state) {
   const { connection, room } = state;
-  const { point, day } = room;
-  if (point === null) return;
+  if (room.point === null) return;
+  const { day } = room;
+  const point = named(room.point);
   const counts = [t("room.day", { n: day.served }), ...(day.no_shows ? [t("room.no_shows", { n: day.no_shows })] : [])];
   setText(find("[data-room]"), point.provider === null ? point.name : `${point.name} · ${point.provider}`);
   document.title = point.name;

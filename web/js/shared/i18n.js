@@ -23,6 +23,8 @@ const RIGHT_TO_LEFT = new Set(["ar"]);
 const FORMATS = { en: "en-GB", ar: "ar-u-nu-latn" };
 
 let language = DEFAULT;
+/** The languages of the reader, best first: those that were wanted before the page's, and the page's. */
+let reading = [DEFAULT];
 /** @type {Record<string, Entry>} */
 let texts = {};
 /** The locale for numbers, dates and plurals. */
@@ -68,6 +70,8 @@ export async function chooseLanguage(tag) {
  */
 export async function loadLanguage(wanted = preferredLanguages()) {
   const next = firstSupported(wanted);
+  const place = wanted.findIndex((tag) => lookup([tag], LANGUAGES) !== null);
+  reading = [...wanted.slice(0, place < 0 ? undefined : place + 1), next];
   if (next === language && Object.keys(texts).length > 0) return false;
   const loaded = await loadTexts(next);
   texts = loaded;
@@ -100,6 +104,27 @@ export function loadTexts(tag) {
   }
   return found;
 }
+
+/**
+ * Return the name that the reader understands best.
+ *
+ * @param {string} main  for a reader of none of the languages
+ * @param {Record<string, string> | undefined} names  by language tag
+ * @param {readonly string[]} [wanted]  language tags, best first; the reader's without it
+ * @returns {string}
+ */
+export function nameIn(main, names = {}, wanted = reading) {
+  return names[lookup(wanted, Object.keys(names)) ?? ""] ?? main;
+}
+
+/**
+ * Return a queue or a point with its name in the reader's language.
+ *
+ * @template {{name: string, names?: Record<string, string>}} T
+ * @param {T} each
+ * @returns {T}
+ */
+export const named = (each) => ({ ...each, name: nameIn(each.name, each.names) });
 
 /**
  * Return whether the page's language has a text.

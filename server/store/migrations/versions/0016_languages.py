@@ -11,11 +11,21 @@ depends_on = None
 SPEAKING = ("sites", "visits")  # the tables with a column language
 
 
+NAMED = ("services", "queues", "points")
+
+
 def upgrade() -> None:
     _resize(16, 35)
+    for table in NAMED:
+        op.add_column(table, sa.Column("names", sa.JSON()))
+        op.execute(f"UPDATE {table} SET names = '[]'")  # noqa: S608
+        with op.batch_alter_table(table) as batch:
+            batch.alter_column("names", existing_type=sa.JSON(), nullable=False)
 
 
 def downgrade() -> None:
+    for table in NAMED:
+        op.drop_column(table, "names")
     _resize(35, 16)
 
 

@@ -71,5 +71,12 @@ def test_best_supported_language_is_found(case: dict[str, Any]) -> None:
     assert languages.lookup(case["wanted"], case.get("supported", VOICES)) == case["found"]
 
 
+def test_name_is_in_the_best_language_or_the_main_one() -> None:
+    names = (("es", "Sala 1"), ("es-419", "Consultorio 1"))
+    assert languages.name_in(["es-419", "es"], names, "Room 1") == "Consultorio 1"
+    assert languages.name_in(["es-MX"], names, "Room 1") == "Sala 1"
+    assert languages.name_in(["fr"], names, "Room 1") == "Room 1"
+
+
 def test_bound_of_the_command_is_that_of_the_column() -> None:
     assert IssueTicket.__dataclass_fields__["language"].metadata["max_length"] == languages.LONGEST

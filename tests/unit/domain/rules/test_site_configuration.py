@@ -261,6 +261,57 @@ def test_every_screen_has_the_clock_of_the_site() -> None:
     assert shown() == {"12"}
 
 
+def test_names_are_shown_in_the_languages_of_the_site() -> None:
+    world = whole_clinic()
+    world.do(ChangeSite(site_id=SITE_ID, languages=("AR", "zh-hant", "ar")))
+    assert world.board.site.languages == ("de", "ar", "zh-Hant")
+    world.do(
+        ChangeService(
+            service_id=SERVICE,
+            names=(
+                ("ar", "مختبر"),
+                ("ZH-HANT", "化驗室"),
+            ),
+        )
+    )
+    world.do(ChangeQueue(queue_id=BLOOD, names=(("ar", "تحاليل الدم"),)))
+    world.do(ChangePoint(point_id=ONE, names=(("ar", "غرفة 1"),)))
+    entry = world.ticket(BLOOD)
+    world.call(ONE)
+    desk, display = (draw(view, world.board) for view in (DeskView(open_sealed), DisplayView()))
+    room, ticket = (draw(view, world.board) for view in (PointView(ONE, open_sealed), TicketView(entry.visit_id)))
+    assert desk[f"service:{SERVICE}"]["names"] == {"ar": "مختبر", "zh-Hant": "化驗室"} == ticket["ticket"]["service_names"]
+    for names in (desk[f"queue:{BLOOD}"]["names"], display[f"queue:{BLOOD}"]["names"], room["guest"]["queue_names"]):
+        assert names == {"ar": "تحاليل الدم"} == ticket["ticket"]["queue_names"]
+    for names in (desk[f"point:{ONE}"]["names"], display[f"point:{ONE}"]["names"], room["point"]["names"]):
+        assert names == {"ar": "غرفة 1"} == ticket["ticket"]["point_names"]
+    assert facts(world.loaded()) == facts(world.board)
+    world.do(ChangeSite(site_id=SITE_ID, languages=()))
+    assert "غرفة" not in str([draw(view, world.board) for view in (DisplayView(), TicketView(entry.visit_id))])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        AddService(site_id=SITE_ID, name="X", public_name="X", names=(("ar", "س"),)),
+        ChangeService(service_id=SERVICE, names=(("ar", "س"),)),
+        AddQueue(site_id=SITE_ID, name="X", prefix="X", names=(("ar", "س"),)),
+        ChangeQueue(queue_id=BLOOD, names=(("ar", "س"),)),
+        AddPoint(site_id=SITE_ID, name="X", queue_ids=(BLOOD,), names=(("ar", "س"),)),
+        ChangePoint(point_id=ONE, names=(("ar", "س"),)),
+    ],
+    ids=lambda command: command.name_on_wire(),
+)
+def test_names_need_a_language_of_the_site(command: Command) -> None:
+    world = whole_clinic()
+    error = refusal(world, command)
+    assert isinstance(error, InvalidField)
+    assert error.details["field"] == "names"
+    world.do(ChangeSite(site_id=SITE_ID, languages=("ar",)))
+    world.do(command)
+    assert facts(world.loaded()) == facts(world.board)
+
+
 def test_new_zone_and_turn_apply_at_once() -> None:
     world = whole_clinic()
     (recorded,) = world.do(ChangeSite(site_id=SITE_ID, time_zone="Asia/Tokyo", day_turns_at_minutes=0, name="Tokyo"))

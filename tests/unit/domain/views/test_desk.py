@@ -58,6 +58,7 @@ def test_cells_of_the_desk() -> None:
     cells = draw(DESK, world.board)
     assert cells[f"queue:{first.queue_id}"] == {
         "name": "Service 1",
+        "names": {},
         "prefix": "A",
         "position": 0,
         "paused": False,
@@ -67,6 +68,7 @@ def test_cells_of_the_desk() -> None:
     }
     assert cells[f"point:{point}"] == {
         "name": "Room 1",
+        "names": {},
         "queues": list(world.board.points[point].queue_ids),
         "position": 0,
         "state": "open",

@@ -20,13 +20,15 @@ def test_cells_of_the_display() -> None:
         "name": "Clinic",
         "time_zone": "Europe/Berlin",
         "language": "de",
+        "clock": "24",
         "business_day": "2024-03-29",
         "message": None,
         "clock": "24",
     }
-    assert cells[f"point:{point}"] == {"name": "Room 1"}
+    assert cells[f"point:{point}"] == {"name": "Room 1", "names": {}}
     assert cells[f"queue:{first.queue_id}"] == {
         "name": "Service 1",
+        "names": {},
         "prefix": "A",
         "position": 0,
         "waiting": 0,

@@ -23,6 +23,7 @@ def test_console_shows_its_patient_its_next_patients_and_its_day() -> None:
     assert cells["next"]["waiting"] == 2
     assert cells["next"]["first"][0] | {"joined": 0} == {
         "entry": first.id, "label": world.label(first), "name": "Ada Lovelace", "born": 1985, "queue": "Service 1",
+        "queue_names": {},
         "priority": "standard", "needs": ["interpreter"], "language": "el", "party": 1, "joined": 0, "away": 0, "delay": 0,
     }  # fmt: skip
     assert "Nobody of Ours" not in json.dumps(cells)

@@ -110,15 +110,18 @@ FULL: dict[str, dict[str, Any]] = {
         "target_urgent": 10,
         "names_on_display": True,
         "region": "DE",
+        "clock": "12",
+        "languages": ["ar", "zh-Hant"],
         "round_the_clock": False,
         "hours": [[0, 480, 1020]],
         "closed_on": ["2026-12-25"],
     },
-    "add-service": {"site_id": SITE_ID, "name": "Blood test", "public_name": "Laboratory"},
+    "add-service": {"site_id": SITE_ID, "name": "Blood test", "public_name": "Laboratory", "names": {"ar": "مختبر"}},
     "change-service": {
         "service_id": an_id(9),
         "name": "Blood test",
         "public_name": "Laboratory",
+        "names": {"ar": "مختبر", "es-419": "Laboratorio"},
         "position": 1,
         "site_id": SITE_ID,
     },
@@ -131,6 +134,7 @@ FULL: dict[str, dict[str, Any]] = {
         "service_id": an_id(9),
         "capacity": 30,
         "joins_anew": True,
+        "names": {"fr": "Prise de sang"},
     },
     "change-queue": {
         "queue_id": an_id(1),
@@ -138,6 +142,7 @@ FULL: dict[str, dict[str, Any]] = {
         "service_id": an_id(9),
         "capacity": 30,
         "joins_anew": True,
+        "names": {"fr": "Prise de sang"},
         "position": 1,
         "site_id": SITE_ID,
     },
@@ -146,12 +151,14 @@ FULL: dict[str, dict[str, Any]] = {
         "name": "Room 1",
         "queue_ids": [an_id(1), an_id(5)],
         "unmet_needs": ["step_free"],
+        "names": {"fr": "Salle 1"},
     },
     "change-point": {
         "point_id": an_id(2),
         "name": "Room 1",
         "queue_ids": [an_id(1), an_id(5)],
         "unmet_needs": ["step_free"],
+        "names": {"fr": "Salle 1"},
         "position": 1,
         "site_id": SITE_ID,
     },
@@ -170,12 +177,13 @@ OPTIONAL = {
     "reprioritise": {"reason"},
     "amend-visit": {"name", "phone", "party_size", "language", "needs", "date_of_birth", "name_on_display", "second_ticket"},
     "change-site": set(FULL["change-site"]) - {"site_id"},
-    "change-service": {"name", "public_name", "position"},
+    "add-service": {"names"},
+    "change-service": {"name", "public_name", "position", "names"},
     "change-provider": {"name", "position"},
-    "add-queue": {"service_id", "capacity", "joins_anew"},
-    "change-queue": {"name", "service_id", "capacity", "joins_anew", "position"},
-    "add-point": {"unmet_needs"},
-    "change-point": {"name", "queue_ids", "unmet_needs", "position"},
+    "add-queue": {"service_id", "capacity", "joins_anew", "names"},
+    "change-queue": {"name", "service_id", "capacity", "joins_anew", "position", "names"},
+    "add-point": {"unmet_needs", "names"},
+    "change-point": {"name", "queue_ids", "unmet_needs", "position", "names"},
     "change-display": {"queue_ids", "point_ids"},
 }
 OF_SITES = {
@@ -253,6 +261,7 @@ def named(error: InvalidBody) -> set[str]:
 
 
 def tupled(value: Any) -> Any:
+    value = list(map(list, value.items())) if isinstance(value, dict) else value
     return tuple(tupled(each) for each in value) if isinstance(value, list) else value
 
 
@@ -303,7 +312,7 @@ async def test_unknown_field_is_named(name: str, extra: str) -> None:
 @pytest.mark.parametrize(("name", "field"), FIELDS)
 async def test_value_of_another_type_is_refused_and_not_converted(name: str, field: str) -> None:
     right = FULL[name][field]
-    wrong: list[Any] = [{}, [[]], {"a": 1}, 1.5, [right], {"value": right}]
+    wrong: list[Any] = [[[]], {"a": 1}, 1.5, [right], {"value": right}, *([] if isinstance(right, dict) else [{}])]
     if not (isinstance(right, list) and (name, field) not in FILLED):
         wrong.append([])
     if not isinstance(right, str):
@@ -333,14 +342,15 @@ async def test_ids_are_positive_and_fit_the_numbers_of_a_browser(name: str, fiel
         assert getattr(await read(request([json.dumps({**body, field: value}).encode()]), model), field) == value
 
 
+MANY_NAMES = {f"x-{n}": "x" for n in range(21)}
 BOUNDS: list[tuple[str, str, list[Any], list[Any]]] = [
     ("issue-ticket", "party_size", [1, 20], [0, -1, 21, 10**30]),
     ("issue-ticket", "priority", ["standard", "assisted", "urgent", "emergency"], ["", "Urgent", "vip", "standard "]),
     (
         "issue-ticket",
         "language",
-        ["de", "gsw", "pt-BR", None],
-        ["", "d", "DE", "deutsch", "de-de", "de_DE", "de-DEU", "de\n", " de", "xdex", "de-DE-x"],
+        ["de", "gsw", "pt-BR", "ZH-hant", "es-419", None],
+        ["", "d", "a language", "de-de-de", "de_DE", "de-", "de\n", " de", "de-DE-x"],
     ),
     (
         "issue-ticket",
@@ -369,12 +379,31 @@ BOUNDS: list[tuple[str, str, list[Any], list[Any]]] = [
     ("amend-visit", "date_of_birth", ["", "1985-12-10", None], ["1985-02-30", "10.12.1985", " "]),
     ("change-site", "region", ["", "DE", "EG", None], ["de", "DEU", "D"]),
     ("amend-visit", "party_size", [1, 20, None], [0, 21]),
-    ("amend-visit", "language", ["de", None], ["", "DE"]),
+    ("amend-visit", "language", ["de", "zh-Hant", None], ["", "d"]),
     ("amend-visit", "needs", [[], ["interpreter"], None], [["interpreter"] * 5, ["x"]]),
     ("reassign-provider", "reason", ["abc", "x" * 200], ["", "ab", "x" * 201]),
     ("change-site", "name", ["A", "x" * 80, None], ["", "x" * 81]),
     ("change-site", "time_zone", ["UTC", "x" * 64, None], ["", "x" * 65]),
-    ("change-site", "language", ["de", None], ["", "DE"]),
+    ("change-site", "language", ["de", "zh-Hant", None], ["", "d"]),
+    ("change-site", "clock", ["auto", "12", "24", None], ["", "13", 12]),
+    ("change-site", "languages", [[], ["ar", "es-419"], ["ar"] * 20, None], [["ar"] * 21, ["a"], ["ar\n"], "ar", [None]]),
+    *(
+        (
+            f"{verb}-{kind}",
+            "names",
+            [{}, {"ar": "x" * 80}, None],
+            [
+                {"ar": ""},
+                {"ar": "x" * 81},
+                {"a": "x"},
+                {"ar": " x"},
+                ["x"],
+                MANY_NAMES,
+            ],
+        )
+        for verb in ("add", "change")
+        for kind in ("service", "queue", "point")
+    ),
     ("change-site", "day_turns_at_minutes", [0, 1439, None], [-1, 1440]),
     *(
         ("change-site", field, [0, 240, None], [-1, 241])

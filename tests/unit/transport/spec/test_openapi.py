@@ -39,9 +39,9 @@ METHODS = ("get", "post", "put", "patch", "delete")
 # Every keyword that the document may use in a schema; those with False say nothing of a value.
 KEYWORDS = {
     "$ref": True, "type": True, "enum": True, "const": True, "oneOf": True, "required": True, "properties": True,
-    "patternProperties": True, "additionalProperties": True, "items": True, "minItems": True, "maxItems": True,
-    "minLength": True, "maxLength": True, "pattern": True, "minimum": True, "maximum": True, "format": True,
-    "description": False, "default": False, "examples": False, "discriminator": False,
+    "patternProperties": True, "additionalProperties": True, "propertyNames": True, "maxProperties": True, "items": True,
+    "minItems": True, "maxItems": True, "minLength": True, "maxLength": True, "pattern": True, "minimum": True,
+    "maximum": True, "format": True, "description": False, "default": False, "examples": False, "discriminator": False,
 }  # fmt: skip
 KINDS: dict[str, tuple[type, ...]] = {
     "object": (dict,),
@@ -119,7 +119,10 @@ class Checker:
 
     def _object(self, value: Json, schema: Json, where: str) -> Iterator[str]:
         yield from (f"{where}: lacks {name}" for name in schema.get("required", []) if name not in value)
+        if len(value) > schema.get("maxProperties", len(value)):
+            yield f"{where}: {len(value)} properties"
         for name, each in value.items():
+            yield from self.problems(name, schema.get("propertyNames", {}), f"{where}/{name}")
             fitting = [schema["properties"][name]] if name in schema.get("properties", {}) else []
             fitting += [made for key, made in schema.get("patternProperties", {}).items() if re.search(key, name)]
             more = schema.get("additionalProperties", True)
@@ -403,7 +406,8 @@ VALUES: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 2, 20, 21, 240, 241, MAX_ID, MAX_ID + 1, 2**64, 0.5, "", " ", "a", "A", "AB", "en", "en\n",
     "pt-BR", "x" * 80, "x" * 81, "x" * 200, "x" * 201, " x", "x ", "x\u00a0", "\u2028x", "x\x85", "x\x00y", "x\ny", "x\x7f",
     "x\u200b", "\ufeff", "\u202ex", "x\u200dy", "x\U000e0001", "standard", "+49 30 901820", "12345 ", " 12345", "+1234",
-    "1" * 24, "1" * 25, [], [1], ["1"], [True], [[]], [1] * 50, [1] * 51, {}, {"a": 1},
+    "1" * 24, "1" * 25, [], [1], ["1"], [True], [[]], [1] * 50, [1] * 51, {}, {"a": 1}, {"ar": "x"},
+    {"ar": " x"}, {"ar": ""}, {"a": "x"}, {"x-" + "y" * 8 * n: "x" for n in (1, 2)},
 )  # fmt: skip
 
 
