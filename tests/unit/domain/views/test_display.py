@@ -23,7 +23,6 @@ def test_cells_of_the_display() -> None:
         "clock": "24",
         "business_day": "2024-03-29",
         "message": None,
-        "clock": "24",
     }
     assert cells[f"point:{point}"] == {"name": "Room 1", "names": {}}
     assert cells[f"queue:{first.queue_id}"] == {
