@@ -596,6 +596,12 @@ def follow(world: World, follower: Follower, events: Sequence[Recorded]) -> None
             follower.watch(TicketView(visit_id))
 
 
+def body_of(command: Command) -> dict[str, Any]:
+    """Return the body of a command for the API, where the names in languages are an object."""
+    body: dict[str, Any] = asdict(command)  # type: ignore[call-overload]
+    return body | ({"names": dict(body["names"])} if body.get("names") is not None else {})
+
+
 def queue_of(world: World, index: int) -> Queue:
     """Return the world's ``index``-th queue."""
     return world.board.queues[sorted(world.board.queues)[index]]
