@@ -213,6 +213,10 @@ class NamesNotShown(Refused):
     """The displays of {site_name} show no names. Allow names in the rules of the site first."""
 
 
+class LanguageNotOffered(Refused):
+    """{language} is no language of {site_name}. Add it to the languages of the site first."""
+
+
 class NothingToReassign(Refused):
     """No patient waits for {provider_name}."""
 

@@ -39,7 +39,7 @@ from tests.support.plain import PLAIN
 from tests.support.server import environment, seed, vault
 from tests.support.truth import truth_of
 from tests.support.viewer import MISSED_HEARTBEATS, Place, Transport, Viewer
-from tests.support.worlds import body_of, command_of
+from tests.support.worlds import command_of, wire_body
 
 WITHIN_SECONDS = 2.0
 HOPS = 4  # the steps from a command to a screen, each as late as the probe: the log, the board, the flush, the screen
@@ -258,7 +258,7 @@ class Stress:
         """Send a command to a random server; retry it with the same key until a server answers."""
         self._sent += 1
         headers = {"Authorization": f"Bearer {self._tokens['admin']}", "Idempotency-Key": f"stress-{self._sent}"}
-        name, body = command.name_on_wire(), body_of(command)
+        name, body = command.name_on_wire(), wire_body(command)
         while True:
             node = self._chance.choice(self._installation.nodes)
             with suppress(httpx.HTTPError):

@@ -25,7 +25,7 @@ from tests.support.crowd import Answered, Asked, ask_at_once
 from tests.support.extent import scaled
 from tests.support.server import environment, seed, serving
 from tests.support.truth import truth_of
-from tests.support.worlds import body_of, command_of
+from tests.support.worlds import command_of, wire_body
 
 pytestmark = pytest.mark.long
 
@@ -139,7 +139,7 @@ def _choose_request(board: Board, chance: random.Random, urls: list[str], key: s
     command = _of_this_site(board, command_of(SimpleNamespace(board=board), SENT[name][0], chance.randrange(1000)))  # type: ignore[arg-type]
     assert command.name_on_wire() == name
     to = (urls * 2)[:2] if chance.random() < TWICE else [chance.choice(urls)]
-    return Asked(name, body_of(command), key, tuple(to))
+    return Asked(name, wire_body(command), key, tuple(to))
 
 
 def _of_this_site(board: Board, command: Command) -> Command:

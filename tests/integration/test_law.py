@@ -35,7 +35,7 @@ from tests.support.fresh import Fresh
 from tests.support.plain import PLAIN
 from tests.support.server import Server, environment, seed, serving, vault
 from tests.support.viewer import Place, Transport, Viewer
-from tests.support.worlds import Step, body_of, command_of, scripts
+from tests.support.worlds import Step, command_of, scripts, wire_body
 
 pytestmark = pytest.mark.long
 
@@ -128,7 +128,7 @@ class Installation:
             command = replace(command, site_id=self._site_id)  # type: ignore[type-var]
         self._sent += 1
         headers = {"Authorization": f"Bearer {self._tokens['admin']}", "Idempotency-Key": f"law-{self._sent}"}
-        name, body = command.name_on_wire(), body_of(command)
+        name, body = command.name_on_wire(), wire_body(command)
         answer = await client.post(f"/api/v1/commands/{name}", json=body, headers=headers)
         assert answer.status_code in (200, 404, 409), answer.text
         if answer.status_code == 200:

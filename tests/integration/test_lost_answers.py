@@ -33,7 +33,7 @@ from tests.support.lossy_proxy import Loss, LossyProxy, lossy_proxy
 from tests.support.processes import wait_until
 from tests.support.server import Server, environment, seed, serving
 from tests.support.truth import log_of, truth_of
-from tests.support.worlds import ACTIONS, body_of, command_of
+from tests.support.worlds import ACTIONS, command_of, wire_body
 
 pytestmark = pytest.mark.long
 
@@ -73,7 +73,7 @@ def _command(board: Board, action: str, about: int) -> Command:
 
 
 def _post(client: httpx.Client, command: Command, key: str) -> httpx.Response:
-    body = body_of(command)
+    body = wire_body(command)
     return client.post(f"/api/v1/commands/{command.name_on_wire()}", json=body, headers={"Idempotency-Key": key})
 
 

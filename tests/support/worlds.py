@@ -350,6 +350,14 @@ WANTED: dict[str, tuple[State, ...]] = {
 NEEDS: tuple[Need, ...] = get_args(Need)
 
 
+def wire_body(command: Command) -> dict[str, Any]:
+    """Return the body of a request for this command."""
+    body: dict[str, Any] = asdict(command)  # type: ignore[call-overload]
+    if body.get("names") is not None:
+        body["names"] = dict(body["names"])
+    return body
+
+
 def command_of(world: World, action: str, about: int) -> Command:
     """Return the command of a step in this world. The world may refuse it."""
     board = world.board
@@ -594,12 +602,6 @@ def follow(world: World, follower: Follower, events: Sequence[Recorded]) -> None
     for visit_id in sorted(world.board.visits)[:TICKETS_WATCHED]:
         if len(follower.views) < 5 + 2 * TICKETS_WATCHED:
             follower.watch(TicketView(visit_id))
-
-
-def body_of(command: Command) -> dict[str, Any]:
-    """Return the body of a command for the API, where the names in languages are an object."""
-    body: dict[str, Any] = asdict(command)  # type: ignore[call-overload]
-    return body | ({"names": dict(body["names"])} if body.get("names") is not None else {})
 
 
 def queue_of(world: World, index: int) -> Queue:

@@ -20,7 +20,7 @@ from server.domain.commands import (
     Command,
     Remove,
 )
-from server.domain.errors import InvalidField, NothingChanged, RecordNotFound, StillInUse
+from server.domain.errors import InvalidField, LanguageNotOffered, NothingChanged, RecordNotFound, StillInUse
 from server.domain.events import (
     Event,
     PointAdded,
@@ -199,12 +199,11 @@ def _change_site(board: Board, command: ChangeSite, now: int) -> list[Event]:
 
 
 def _names(board: Board, command: _Naming) -> Names:
-    """Return the names that a command gives, by tag. Raises `InvalidField` for a language that the site does not have."""
+    """Return the names that a command gives, by tag. Raises `LanguageNotOffered`."""
     names = {languages.usual(tag): name for tag, name in command.names or ()}
     for tag in names:
         if tag not in board.site.languages:
-            problem = f"{tag} is no language of this site, which are: {', '.join(board.site.languages)}"
-            raise InvalidField(field="names", problem=problem, example=board.site.language)
+            raise LanguageNotOffered(language=tag, site_name=board.site.name)
     return tuple(sorted(names.items()))
 
 

@@ -105,6 +105,7 @@ FULL: dict[str, dict[str, Any]] = {
         "return_lead": 15,
         "recalls_before_no_show": 1,
         "minutes_before_no_show": 3,
+        "minutes_call_stands": 10,
         "target_standard": 30,
         "target_assisted": 20,
         "target_urgent": 10,
@@ -414,6 +415,7 @@ BOUNDS: list[tuple[str, str, list[Any], list[Any]]] = [
     ),
     ("change-site", "recalls_before_no_show", [0, 10, None], [-1, 11]),
     ("change-site", "minutes_before_no_show", [0, 60, None], [-1, 61]),
+    ("change-site", "minutes_call_stands", [1, 240, None], [0, 241]),
     (
         "change-site",
         "hours",
