@@ -370,7 +370,7 @@ def test_answers_of_a_command_are_read_from_its_rule() -> None:
     assert codes(operation("transfer"), 404) == {
         *("site_not_found", "entry_not_found", "queue_not_found", "provider_not_found"),
     }
-    assert codes(operation("add-queue"), 409) == {"name_taken"}
+    assert codes(operation("add-queue"), 409) == {"name_taken", "language_not_offered"}
     assert codes(operation("add-queue"), 404) == {"site_not_found", "service_not_found"}
     answers = {name: CHECKER.at(f"components/schemas/{COMMANDS[name].__name__}Answer") for name in bodies.MODELS}
     assert "entry" in answers["call-next"]["required"]
