@@ -5,13 +5,11 @@ from __future__ import annotations
 import ast
 import inspect
 import random
-import sys
 from collections.abc import Callable, Sequence
 from functools import cache
 from heapq import heapify, heappop, heappush, heapreplace
 from itertools import pairwise
 from math import exp
-from types import FrameType
 
 import pytest
 from hypothesis import given
@@ -36,6 +34,7 @@ from server.domain.waits import (
     quotes,
     remaining_durations,
 )
+from tests.support.counting import calls_of
 from tests.support.extent import examples
 from tests.support.worlds import HOUR, MINUTE, SECOND, START
 
@@ -514,20 +513,7 @@ def test_history_keeps_the_newest_durations_up_to_its_limit() -> None:
 def steps(line: Sequence[int], points: Sequence[OpenPoint]) -> int:
     """Return the number of calls of Python and C functions for the quotes of a line."""
     known = {queue_id: History((7 * MINUTE, 9 * MINUTE) * 25) for queue_id in QUEUES}
-    quotes(START, line, points, known)  # the first call in a process fills the caches
-    counted = 0
-
-    def count(frame: FrameType, event: str, argument: object) -> None:
-        nonlocal counted
-        counted += event in ("call", "c_call")
-
-    before = sys.getprofile()
-    sys.setprofile(count)
-    try:
-        quotes(START, line, points, known)
-    finally:
-        sys.setprofile(before)
-    return counted
+    return calls_of(lambda: quotes(START, line, points, known))
 
 
 SAME = [OpenPoint((BLOOD,), BLOOD, START - place * MINUTE) for place in range(6)]

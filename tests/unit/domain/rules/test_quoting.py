@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from types import FrameType
 
 import pytest
 
@@ -17,6 +15,7 @@ from server.domain.ranking import Lane, Rank
 from server.domain.rules import decide, quoting
 from server.domain.rules.quoting import AT_ONCE, requote
 from server.domain.waits import Quote
+from tests.support.counting import calls_of
 from tests.support.whole_clinic import BLOOD, ONE, whole_clinic
 from tests.support.worlds import MINUTE, SECOND, SITE_ID, World, a_site, facts
 
@@ -194,20 +193,7 @@ def test_newcomer_with_a_head_start_gets_the_quote_of_the_patient_behind() -> No
 def calls_for_a_quote(world: World) -> int:
     """Return the number of calls of Python and C functions that decide one more ticket."""
     command = IssueTicket(queue_id=min(world.board.queues))
-    decide(world.board, command, world.now, "hash")  # the first one may play the line forward
-    counted = 0
-
-    def count(frame: FrameType, event: str, argument: object) -> None:
-        nonlocal counted
-        counted += event in ("call", "c_call")
-
-    before = sys.getprofile()
-    sys.setprofile(count)
-    try:
-        decide(world.board, command, world.now, "hash")
-    finally:
-        sys.setprofile(before)
-    return counted
+    return calls_of(lambda: decide(world.board, command, world.now, "hash"))
 
 
 def test_newcomer_costs_no_more_in_a_long_line_than_in_a_short_one() -> None:
