@@ -7,6 +7,7 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -87,8 +88,9 @@ def bystander(installation: tuple[Server, Seed]) -> Iterator[Screen]:
         yield screen
 
 
-@pytest.mark.parametrize("junk", JUNK)
-def test_junk_closes_only_its_own_connection(installation: tuple[Server, Seed], bystander: Screen, junk: str) -> None:
+@contextmanager
+def opened(installation: tuple[Server, Seed]) -> Iterator[socket.socket]:
+    """Yield a raw connection whose WebSocket of a display has received its snapshot."""
     server, seeded = installation
     display = seeded["displays"][0]
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as peer:
@@ -96,6 +98,12 @@ def test_junk_closes_only_its_own_connection(installation: tuple[Server, Seed], 
         received = b""
         while b'"type":"snapshot"' not in received:
             received += peer.recv(65536)
+        yield peer
+
+
+@pytest.mark.parametrize("junk", JUNK)
+def test_junk_closes_only_its_own_connection(installation: tuple[Server, Seed], bystander: Screen, junk: str) -> None:
+    with opened(installation) as peer:
         answer = b""
         try:
             peer.sendall(JUNK[junk])
@@ -109,19 +117,14 @@ def test_junk_closes_only_its_own_connection(installation: tuple[Server, Seed], 
     bystander.wait(lambda each: each.kinds().count("heartbeat") > beats, 10, "a heartbeat")
     assert not bystander.ended
     assert bystander.disagreed == []
-    assert "Traceback" not in server.log.read_text()
+    assert "Traceback" not in installation[0].log.read_text()
 
 
 def test_valid_fragments_ping_and_close_are_accepted(installation: tuple[Server, Seed], bystander: Screen) -> None:
     """The client sends a message in fragments with a ping in between, then a close frame, and the server answers both."""
-    server, seeded = installation
-    display = seeded["displays"][0]
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as peer:
-        peer.sendall(head(f"/live/displays/{display['id']}", display["token"], websocket=True))
-        received = b""
-        while b'"type":"snapshot"' not in received:
-            received += peer.recv(65536)
+    with opened(installation) as peer:
         peer.sendall(frame(TEXT, b'{"type":"ack",', final=False) + frame(PING, b"there?") + frame(CONTINUED, b'"seq":1}'))
+        received = b""
         while received.count(b'"type":"heartbeat"') < 3:
             received += peer.recv(65536)
         assert b"\x8a\x06there?" in received
@@ -155,13 +158,7 @@ def test_unsolicited_pongs_count_also_one_by_one(installation: tuple[Server, See
 
 def test_answered_pings_cost_none_of_the_budget(installation: tuple[Server, Seed]) -> None:
     """The screen answers each ping of the server, and also sends as many frames as it may."""
-    server, seeded = installation
-    display = seeded["displays"][0]
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as peer:
-        peer.sendall(head(f"/live/displays/{display['id']}", display["token"], websocket=True))
-        received = b""
-        while b'"type":"snapshot"' not in received:
-            received += peer.recv(65536)
+    with opened(installation) as peer:
         peer.sendall(frame(TEXT, b'{"type":"ack","seq":1}') * 95)
         answered = 0
         while answered < 12:

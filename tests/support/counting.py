@@ -8,7 +8,10 @@ from types import FrameType
 
 
 def calls_of(work: Callable[[], object]) -> int:
-    """Return the number of calls of Python and C functions in ``work``. Its first run fills the caches and does not count."""
+    """Return the number of calls of Python and C functions in ``work``.
+
+    A first run fills the caches, and does not count.
+    """
     work()
     counted = 0
 
