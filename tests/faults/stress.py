@@ -26,7 +26,7 @@ from typing import Any
 
 import httpx
 
-from server.domain.commands import BroadcastMessage, Command
+from server.domain.commands import Command, IssueTicket
 from server.domain.views import DeskView, DisplayView, PointView, TicketView
 from server.queries.boards import Boards
 from server.seeding import Seed
@@ -47,6 +47,7 @@ SENDERS = 3
 PAUSE_SECONDS = 0.15  # between the commands of one sender, on average
 POLL_SECONDS = 0.02
 GIVE_UP_SECONDS = 60.0
+TICKETS = 150  # the patients who wait at the start
 FAR_SHARE = 0.35
 CUT = "connections cut without a FIN"
 CLOCKS = (0.0, 0.0, 0.0, 3600.0, -86_400.0, 12_345.6, -40.0)
@@ -292,8 +293,9 @@ class Stress:
             await asyncio.sleep(self._chance.uniform(0.2, 0.8))
             await self._flowing.wait()
             staying = [each for each in self._viewers if each.over is None]
-            if len(staying) >= self._population:
-                self._close(self._chance.choice(staying))
+            reading = [each for each in staying if not each.stalls]  # a stalled screen stays until a server has noticed it
+            if len(staying) >= self._population and reading:
+                self._close(self._chance.choice(reading))
             self._open(self._random_place())
 
     def _random_place(self) -> Place:
@@ -465,6 +467,7 @@ class Stress:
 
     async def _readers_stalled(self) -> None:
         """Stall some readers during a stream and some from its start, until a server notices one."""
+        await self._fill_queues()
         # One of them is a desk: the messages of other views may fit into the kernel's buffers.
         stalled = [*self._some(0.6), self._open(self._desk())]
         for viewer in stalled:
@@ -473,14 +476,25 @@ class Stress:
             viewer.shown.last_id = None
             viewer.cut()
         await asyncio.sleep(self._chance.uniform(4.0, 7.0))
-        async with asyncio.timeout(GIVE_UP_SECONDS), httpx.AsyncClient(verify=PLAIN, timeout=30) as client:
-            while not (paused := sum([await node.paused() for node in self._installation.nodes])):
-                # Random commands alone fill the buffers of the kernel too slowly on a busy machine.
-                for number in range(20):
-                    await self._send(client, BroadcastMessage(site_id=self._site_id, message=f"{number} " + "x" * 190))
+        async with asyncio.timeout(GIVE_UP_SECONDS):
+            while not (paused := sum([await node.paused() for node in self._installation.nodes])):  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.5)
         self.figures.paused += paused
         for viewer in stalled:
             viewer.go_on()
+
+    async def _fill_queues(self) -> None:
+        """Issue tickets until as many patients wait as at the start.
+
+        The snapshot of a desk must be larger than the buffers of the kernel. Else the kernel gives up a stalled reader
+        before the server notices the stall.
+        """
+        board = (await self._read_rows()).board
+        waiting = sum(map(len, board.lanes().values()))
+        queue_ids = [queue.id for queue in board.queues.values() if not queue.removed_at and not queue.paused]
+        async with httpx.AsyncClient(verify=PLAIN, timeout=30) as client:
+            for number in range(TICKETS - waiting if queue_ids else 0):
+                await self._send(client, IssueTicket(queue_id=queue_ids[number % len(queue_ids)], overrule=True))
 
     async def _connections_reset(self) -> None:
         for viewer in self._some(0.7):
@@ -562,7 +576,7 @@ async def stress(
 
     Return the problems, and the way in which connections were cut.
     """
-    seeded = await asyncio.to_thread(seed, environment(database_url), points=5, tickets=150, displays=4)
+    seeded = await asyncio.to_thread(seed, environment(database_url), points=5, tickets=TICKETS, displays=4)
     database = Database(database_url)
     try:
         async with installation(database_url, folder, servers, chance) as built:
