@@ -10,11 +10,23 @@ window.judge = (() => {
   const root = () => document.querySelector("dialog[open]") ?? document.body;
   const before = new WeakMap();
 
+  /** Return the innermost elements that reach beyond ``width``, by their box or by what flows out of it. */
+  function beyond(width) {
+    const reach = (each) => {
+      const { left, right } = each.getBoundingClientRect();
+      return getComputedStyle(each).overflowX === "visible" ? Math.max(right, left + each.scrollWidth) : right;
+    };
+    const all = [...root().querySelectorAll("*")].filter((each) => reach(each) > width);
+    return all
+      .filter((each) => !all.some((other) => other !== each && each.contains(other)))
+      .map((each) => `${named(each)} to ${reach(each)}`);
+  }
+
   /** Return the texts outside the screen that only horizontal scrolling can reach. */
   function outside() {
     const width = document.documentElement.clientWidth;
     const whole = document.scrollingElement.scrollWidth;
-    const found = whole > width ? [`the page is ${whole} wide`] : [];
+    const found = whole > width ? [`the page is ${whole} wide: ${beyond(width).join(", ")}`] : [];
     for (const each of root().querySelectorAll("*")) {
       if (!each.checkVisibility({ visibilityProperty: true, opacityProperty: true })) continue;
       if (![...each.childNodes].some((node) => node.nodeType === 3 && node.data.trim())) continue;

@@ -386,7 +386,7 @@ def test_statistics_are_grouped_by_service(checker: Checker, server: Server, for
         for queue_id in (*queue_ids, queue_ids[0]):
             do("issue-ticket", queue_id=queue_id)
         site = documented(checker, "get", SITE, admin.get(SITE.format(site_id=site_id)))
-        assert site["services"] == [{"id": service_id} | about]
+        assert site["services"] == [{"id": service_id, "names": {}} | about]
         query = {"from": site["business_day"], "to": site["business_day"]}
         body = documented(checker, "get", STATISTICS, admin.get(STATISTICS.format(site_id=site_id), params=query))
         (service,) = body["services"]

@@ -338,7 +338,8 @@ def body_of(row: Row, organisation: Organisation, role: str) -> Json | None:
         "change-provider": {"provider_id": ids["provider_id"]} | name,
         "add-queue": site | name | {"prefix": "X"}, "change-queue": queue | name,
         "add-point": site | name | {"queue_ids": [ids["queue_id"]]}, "change-point": point | name,
-        "add-display": site | name, "add-kiosk": site | name, "rename-device": device | name, "renew-token": device,
+        "add-display": site | name, "change-display": {"display_id": ids["pair_id"], "queue_ids": [ids["queue_id"]]},
+        "add-kiosk": site | name, "rename-device": device | name, "renew-token": device,
         "revoke-token": device, "remove": {"record_id": ids["record_id"]},
         "POST /api/v1/session": {key: organisation.member(role)[key] for key in ("username", "password")},
         "POST /api/v1/session/password": {
@@ -476,6 +477,7 @@ def test_server_matches_every_cell(organisations: tuple[Organisation, Organisati
         ("change-queue", "service_id"),
         ("add-point", "queue_ids"),
         ("change-point", "queue_ids"),
+        ("change-display", "queue_ids"),
     ],
 )
 def test_record_cannot_refer_to_another_organisation(

@@ -19,26 +19,32 @@ from tests.support.processes import free_port, listens, program, running, wait_u
 def mariadb(folder: Path, *options: str, buffer_pool: str = "64M") -> Iterator[URL]:
     """Run a private MariaDB in ``folder`` with extra ``options``; yield the URL of its root account, without a database."""
     data, log, port = folder / "data", folder / "mariadb.log", free_port()
+    # A MariaDB that starts deletes every temporary table in its temporary folder, also those of the others there.
+    own = folder / "tmp"
+    own.mkdir()
     as_root = ["--user=root"] if os.geteuid() == 0 else []
-    subprocess.run(
+    installed = subprocess.run(
         [
             program("mariadb-install-db", "mariadb-server"),
             "--no-defaults",
             f"--datadir={data}",
+            f"--tmpdir={own}",
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
             *as_root,
         ],
-        check=True,
         capture_output=True,
         stdin=subprocess.DEVNULL,
+        text=True,
     )
+    assert installed.returncode == 0, installed.stdout + installed.stderr
     command = [
         program("mariadbd", "mariadb-server"),
         "--no-defaults",
         f"--datadir={data}",
         f"--socket={folder / 's'}",
         f"--pid-file={folder / 'pid'}",
+        f"--tmpdir={own}",
         f"--port={port}",
         "--bind-address=127.0.0.1",
         "--skip-name-resolve",
