@@ -192,6 +192,7 @@ def _good_body(name: str, seeded: Seed, entries: dict[str, int]) -> dict[str, An
         "change-provider": {"provider_id": queue_id},
         "change-queue": {"queue_id": queue_id},
         "change-point": {"point_id": point_id},
+        "change-display": {"display_id": seeded["displays"][0]["id"]},
         "rename-device": {"device_id": seeded["displays"][0]["id"], "name": "New"},
         "renew-token": {"device_id": seeded["displays"][0]["id"]},
         "revoke-token": {"device_id": seeded["displays"][0]["id"]},

@@ -19,7 +19,8 @@ def _any_case(text: str) -> str:
 
 
 _PRIVATE = "[xX](-[A-Za-z0-9]{1,8})+"
-_LANGUAGE = "([A-Za-z]{2,3}(-[A-Za-z]{3}){0,3}|[A-Za-z]{4,8})"
+# The form has primary subtags of 4 to 8 letters too, but none is registered: a longer word is a mistake, often a name.
+_LANGUAGE = "[A-Za-z]{2,3}(-[A-Za-z]{3}){0,3}"
 _REGULAR = (
     f"{_LANGUAGE}(-[A-Za-z]{{4}})?(-([A-Za-z]{{2}}|[0-9]{{3}}))?"
     "(-([A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*(-[0-9A-WYZa-wyz](-[A-Za-z0-9]{2,8})+)*"
