@@ -183,21 +183,24 @@ async def _fill(connection: AsyncConnection, context: Context, site: Site, seed:
     common = {"site_id": site_id, "seq": 0}
     await connection.execute(
         insert(tables.queues),
-        [common | {"id": base + n, "name": f"Q{n}", "prefix": "Q", "position": n, "paused": False, "durations": []}
+        [common | {"id": base + n, "name": f"Q{n}", "prefix": "Q", "position": n, "paused": False, "durations": [],
+                   "names": []}
          for n in numbers],
     )  # fmt: skip
     await connection.execute(
         insert(tables.points),
         [common | {"id": base + 10_000 + n, "name": f"P{n}", "queue_ids": [base + n], "position": n, "state": "open",
-                   "unmet_needs": []}
+                   "unmet_needs": [], "names": []}
          for n in numbers],
     )  # fmt: skip
-    for at, devices in ((20_000, tables.displays), (30_000, tables.kiosks)):
-        devices_made = [common | {"id": base + at + n, "name": f"D{n}", "token_hash": f"{site_id} {n}"} for n in numbers]
+    choices: dict[str, Any] = {"queue_ids": [], "point_ids": []}
+    for at, devices, own in ((20_000, tables.displays, choices), (30_000, tables.kiosks, {})):
+        device = common | own
+        devices_made = [device | {"id": base + at + n, "name": f"D{n}", "token_hash": f"{site_id} {n}"} for n in numbers]
         await connection.execute(insert(devices), devices_made)
     await connection.execute(
         insert(tables.services),
-        [common | {"id": base + 40_000 + n, "public_name": f"S{n}", "position": n} for n in numbers],
+        [common | {"id": base + 40_000 + n, "public_name": f"S{n}", "position": n, "names": []} for n in numbers],
     )
     await connection.execute(
         insert(tables.providers), [common | {"id": base + 50_000 + n, "name": f"P{n}", "position": n} for n in numbers]
