@@ -9,6 +9,7 @@ import pytest
 
 from server.seeding import Seed
 from tests.fuzz.fuzzing import LEFT_OUT, ROLES, Fuzzer, House, served
+from tests.support.extent import scaled
 from tests.support.server import Server, environment, seed, serving
 
 SECONDS = 240  # an upper bound: the run ends much earlier
@@ -44,7 +45,7 @@ def house(server: Server, seeded: Seed) -> Iterator[House]:
 
 def test_document_describes_every_answer(server: Server, house: House) -> None:
     fuzzer = Fuzzer(house, seed=7)
-    report = fuzzer.run(examples=10, rounds=1, seconds=SECONDS)
+    report = fuzzer.run(examples=scaled(10, 6), rounds=1, seconds=SECONDS)
     text = "\n".join(report.lines())
     assert not report.findings, text
     assert not report.out_of_time, text
