@@ -117,7 +117,7 @@ async def _fill_other_rows(connection: AsyncConnection) -> None:
         "seq": 0, "rules": {}, "chain": "",
     }  # fmt: skip
     thing = {"position": 0, "seq": 0}
-    named = thing | {"names": []}
+    named: dict[str, Any] = thing | {"names": []}
     staff = {"password_hash": "x", "role": "clinician", "active": True}
     session = {"refresh_hash": "x", "created_at": NOW, "used_at": NOW, "revoked_at": None}
     answered = {"body_hash": "x", "answer": "x"}
