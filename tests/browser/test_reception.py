@@ -362,7 +362,7 @@ def test_ticket_keeps_all_details(open_desk: OpenDesk, server: Server, seeded: S
 
 
 def test_desk_warns_before_a_patient_waits_where_nobody_calls(open_desk: OpenDesk, do: Do, seeded: Seed) -> None:
-    """Both dialogs say it before they are confirmed, and the preview of the API too."""
+    """Both dialogs say it before they are confirmed, also for a dropped row, and the preview of the API too."""
     warning = "Nobody is serving this queue now."
     desk = open_desk(None)
     for point_id in seeded["point_ids"]:
@@ -375,6 +375,15 @@ def test_desk_warns_before_a_patient_waits_where_nobody_calls(open_desk: OpenDes
     desk.keyboard.press("t")
     expect(desk.locator("[data-transfer-to] .choice-warning").first).to_have_text(warning)
     desk.keyboard.press("Escape")
+    first, second = seeded["queue_ids"]
+    row(desk, "A001").drag_to(row(desk, "B002"))
+    expect(desk.locator("#transfer[open] [data-transfer-to]")).to_have_text(re.compile(f"Service B.*{warning}"))
+    desk.keyboard.press("Escape")
+    assert labels(desk, first) == ["A001", "A002", "A003"]
+    row(desk, "A001").drag_to(row(desk, "B002"))
+    desk.keyboard.press("1")
+    expect_message(desk, "A001 now waits for Service B.")
+    expect(desk.locator(f'[data-queue="{second}"] [data-label="A001"]')).to_be_visible()
     assert do("issue-ticket?preview=true", queue_id=seeded["queue_ids"][0])["entry"]["served"] is False
     do("open-point", point_id=seeded["point_ids"][0])
     expect(desk.locator(f'[data-point="{seeded["point_ids"][0]}"]')).to_have_attribute("data-state", "free")

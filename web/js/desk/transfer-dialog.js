@@ -16,7 +16,10 @@ import { isServed } from "./serving.js";
  *
  * @param {HTMLDialogElement} dialog
  * @param {(entryId: number, queue: Queue, providerId: number | null) => void} chosen
- * @returns {{open: (entry: Transferred, queues: Queue[], providers: Provider[], points: ServingPoint[]) => void}}
+ * @returns {{
+ *   open: (entry: Transferred, queues: Queue[], providers: Provider[], points: ServingPoint[]) => void,
+ *   to: (entry: Transferred, queue: Queue, providers: Provider[], points: ServingPoint[]) => void,
+ * }}  `to` transfers to a queue at once, or asks first with the warning, if nobody serves the queue
  */
 export function transferDialog(dialog, chosen) {
   const provider = /** @type {HTMLSelectElement} */ (find("[data-provider]", dialog));
@@ -26,39 +29,47 @@ export function transferDialog(dialog, chosen) {
   provider.addEventListener("change", () => warn());
   find("[data-close]", dialog).addEventListener("click", () => dialog.close());
   chooseByDigit(dialog, (index) => /** @type {HTMLElement | null} */ (choices.children[index] ?? null));
+
+  /** @param {Transferred} entry @param {Queue[]} queues @param {Provider[]} providers @param {ServingPoint[]} points */
+  function open(entry, queues, providers, points) {
+    setText(find("h2", dialog), t("transfer.title", { label: entry.label }));
+    const anyone = element("option", { value: "" }, t("transfer.anyone"));
+    provider.replaceChildren(anyone, ...providers.map(({ id, name }) => element("option", { value: String(id) }, name)));
+    find("[data-provider-field]", dialog).hidden = providers.length === 0;
+    choices.replaceChildren(
+      ...queues.map((queue, index) => {
+        const button = element(
+          "button",
+          { type: "button", className: "choice" },
+          queueChip(queue),
+          element("span", {}, queue.name),
+          element("span", { className: "choice-warning" }),
+          ...(index < 9 ? [element("kbd", { "aria-hidden": "true" }, String(index + 1))] : []),
+        );
+        button.dataset.transferTo = String(queue.id);
+        button.addEventListener("click", () => {
+          dialog.close();
+          chosen(entry.id, queue, Number(provider.value) || null);
+        });
+        return button;
+      }),
+    );
+    warn = () => {
+      for (const [index, { id }] of queues.entries()) {
+        const served = isServed(points, { queue: id, provider: Number(provider.value) || null, needs: entry.needs ?? [] });
+        setText(find(".choice-warning", /** @type {Element} */ (choices.children[index])), served ? "" : t("desk.unserved"));
+      }
+    };
+    warn();
+    dialog.showModal();
+    /** @type {HTMLElement | null} */ (choices.firstElementChild)?.focus();
+  }
+
   return {
-    open(entry, queues, providers, points) {
-      setText(find("h2", dialog), t("transfer.title", { label: entry.label }));
-      const anyone = element("option", { value: "" }, t("transfer.anyone"));
-      provider.replaceChildren(anyone, ...providers.map(({ id, name }) => element("option", { value: String(id) }, name)));
-      find("[data-provider-field]", dialog).hidden = providers.length === 0;
-      choices.replaceChildren(
-        ...queues.map((queue, index) => {
-          const button = element(
-            "button",
-            { type: "button", className: "choice" },
-            queueChip(queue),
-            element("span", {}, queue.name),
-            element("span", { className: "choice-warning" }),
-            ...(index < 9 ? [element("kbd", { "aria-hidden": "true" }, String(index + 1))] : []),
-          );
-          button.dataset.transferTo = String(queue.id);
-          button.addEventListener("click", () => {
-            dialog.close();
-            chosen(entry.id, queue, Number(provider.value) || null);
-          });
-          return button;
-        }),
-      );
-      warn = () => {
-        for (const [index, { id }] of queues.entries()) {
-          const patient = { queue: id, provider: Number(provider.value) || null, needs: entry.needs ?? [] };
-          setText(find(".choice-warning", /** @type {Element} */ (choices.children[index])), isServed(points, patient) ? "" : t("desk.unserved"));
-        }
-      };
-      warn();
-      dialog.showModal();
-      /** @type {HTMLElement | null} */ (choices.firstElementChild)?.focus();
+    open,
+    to(entry, queue, providers, points) {
+      if (isServed(points, { queue: queue.id, provider: null, needs: entry.needs ?? [] })) chosen(entry.id, queue, null);
+      else open(entry, [queue], providers, points);
     },
   };
 }

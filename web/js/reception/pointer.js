@@ -49,13 +49,13 @@ function connectColumns(parts) {
  * @param {import("./row-drag.js").Dropped} dropped
  * @param {Parts} parts
  */
-function dropRow({ entry: id, queue, before }, { state, actions, dialogs }) {
+function dropRow({ entry: id, queue, before }, { state, dialogs }) {
   const { desk } = state;
   const entry = desk.entries.get(id);
   const to = desk.queues.find((each) => each.id === queue);
   if (entry === undefined || to === undefined) return;
   if (queue !== entry.queue) {
-    actions.transfer(id, to, null);
+    dialogs.transfer.to(entry, to, desk.providers, desk.points);
     return;
   }
   if (!state.may("move")) return;
