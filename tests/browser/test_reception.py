@@ -604,9 +604,19 @@ def test_slip_is_printed_and_reprinted(open_desk: OpenDesk) -> None:
     expect(desk.locator("[data-slip-label]")).to_have_text("A004")
     address = desk.locator("[data-slip-address]").text_content()
     assert address == desk.locator(".issued-link").evaluate("link => link.href")
-    desk.keyboard.press("Escape")
     public = "https://clinic.example/t/7-abc"
-    desk.route("**/slip", lambda route: route.fulfill(json={**route.fetch().json(), "address": public}))
+
+    def at_public_address(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "address": public})
+
+    desk.route("**/issue-ticket", at_public_address)
+    desk.locator("[data-another]").click()
+    desk.keyboard.press("Enter")
+    expect(desk.locator("[data-issued]")).to_have_attribute("data-issued", "A005")
+    expect(desk.locator(".issued-link")).to_have_attribute("href", public)
+    desk.keyboard.press("Escape")
+    desk.route("**/slip", at_public_address)
     row(desk, "A001").click()
     desk.keyboard.press("p")
     desk.wait_for_function("() => window.printed === 2")

@@ -121,12 +121,14 @@ def test_qr_code_contains_the_address_of_the_ticket_page(server: Server, seeded:
     assert token not in server.log.read_text()
 
 
-def test_qr_code_and_slip_use_the_public_address(env: dict[str, str], seeded: Seed, tmp_path: Path) -> None:
+def test_qr_code_slip_and_answer_use_the_public_address(env: dict[str, str], seeded: Seed, tmp_path: Path) -> None:
     token = seeded["tickets"][0]["token"]
     with serving(env | {"NOWSERVING_PUBLIC_URL": PUBLIC}, tmp_path) as server:
         answer = httpx.get(f"{server.url}/api/v1/tickets/{token}/qr.svg")
         with server.client(server.sign_in(seeded, "receptionist")) as desk:
             entry_id = desk.get(f"/api/v1/sites/{seeded['site_id']}/entries").json()["data"][0]["id"]
             slip = desk.get(f"/api/v1/entries/{entry_id}/slip").json()
+            issued = desk.post("/api/v1/commands/issue-ticket", json={"queue_id": seeded["queue_ids"][0]}).json()
     assert answer.content == qr_code(f"{PUBLIC}t/{token}")
     assert slip["address"] == f"{PUBLIC}t/{slip['token']}"
+    assert issued["address"] == f"{PUBLIC}t/{issued['token']}"

@@ -19,6 +19,7 @@ from server.domain.errors import (
     Unavailable,
 )
 from server.domain.roles import may
+from server.transport.api.tickets import address_of_page
 from server.transport.context import Context
 from server.transport.http import bodies, parameters, paths
 from server.transport.http.endpoint import BODY, Answer, Endpoints, Tag
@@ -78,6 +79,8 @@ ENDPOINTS = Endpoints(Tag.COMMANDS)
 async def post_command(request: Request) -> Response:
     """Carry out a command, once for each ``Idempotency-Key``. The answer has the log's number and the events.
 
+    The answer for a new ticket also has the address of the patient's page.
+
     With ``?preview=true`` nothing is changed: the answer shows the events that the command would cause.
     """
     context = Context.of(request)
@@ -98,4 +101,7 @@ async def post_command(request: Request) -> Response:
         return Response(orjson.dumps(told), media_type="application/json")
     answer = await context.executor.execute(command, actor=caller.actor, command_id=command_id, may=permitted)
     context.metrics.commands.labels(name, "repeated" if answer.repeated else "done").inc()
-    return Response(orjson.dumps(answer.body), media_type="application/json")
+    body = answer.body
+    if "token" in body and "entry" in body:
+        body = body | {"address": address_of_page(request, body["token"])}
+    return Response(orjson.dumps(body), media_type="application/json")

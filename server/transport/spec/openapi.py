@@ -287,11 +287,13 @@ class _Document:
     def _command_answer(self, happened: list[type[Event]], *, known: bool) -> Json:
         """Return the schema of the answer of `server.execute`.
 
-        An entry is in it if the last event is about one, and a token if a token was made.
+        An entry is in it if the last event is about one, a token if a token was made, and an address if it is a ticket's.
         """
 
         def having(*names: str) -> list[bool]:
             return [any(item.name in names for item in fields(event)) for event in happened]  # type: ignore[arg-type]
+
+        entry, token = having("entry_id", "new_entry_id"), having("token_hash")
 
         kinds = dict.fromkeys([*happened, *self.outcomes.clock])
         of_type = {event.name_on_wire(): f"#/components/schemas/{event.__name__}" for event in kinds}
@@ -311,16 +313,17 @@ class _Document:
         }
         optional = {"preview"}
         for name, schema, has in (
-            ("entry", ref("Entry"), having("entry_id", "new_entry_id")),
+            ("entry", ref("Entry"), entry),
+            ("token", text(pattern=ANY_TOKEN, description="The new token. It is shown only now."), token),
             (
-                "token",
-                text(pattern=ANY_TOKEN, description="The new token. It is shown only now."),
-                having("token_hash"),
+                "address",
+                text(description="The address of the patient's page, as in the QR code."),
+                [all(both) for both in zip(entry, token, strict=True)],
             ),
         ):
             if any(has):
                 properties[name] = schema
-            if name == "token" or not (known and all(has)):  # a preview makes no token
+            if name != "entry" or not (known and all(has)):  # a preview makes no token
                 optional.add(name)
         return object_of(properties, optional=optional)
 

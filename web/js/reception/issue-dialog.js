@@ -157,7 +157,7 @@ function showIssued(result, answer, desk) {
   result.dataset.issued = label;
   setText(find(".issued-label", result), label);
   setText(find(".issued-queue", result), queue?.name ?? "");
-  /** @type {HTMLAnchorElement} */ (find(".issued-link", result)).href = `/t/${answer.token}`;
+  /** @type {HTMLAnchorElement} */ (find(".issued-link", result)).href = answer.address ?? "";
   result.hidden = false;
   find("[data-print]", result).focus();
 }

@@ -7,7 +7,7 @@ import { isFromServer, post, refusalOf } from "./request.js";
 import { isSignedOut, refreshSession } from "./session.js";
 
 /**
- * @typedef {{seq: number, events: {type: string, label?: string, display_id?: number}[], token?: string,
+ * @typedef {{seq: number, events: {type: string, label?: string, display_id?: number}[], token?: string, address?: string,
  *   entry?: {id: number, label: string, state: string, queue_id: number, point_id: number | null}}} Answer
  */
 

@@ -377,6 +377,7 @@ def test_answers_of_a_command_are_read_from_its_rule() -> None:
     assert "token" not in answers["call-next"]["properties"]
     assert "entry" in answers["issue-ticket"]["required"]
     assert all("token" in answers[name]["properties"] for name in ("issue-ticket", "add-display", "renew-token"))
+    assert [name for name, answer in answers.items() if "address" in answer["properties"]] == ["issue-ticket"]
     assert set(answers["add-queue"]["properties"]) == {"seq", "events", "preview"}
 
 
