@@ -632,6 +632,41 @@ def test_slip_is_printed_and_reprinted(open_desk: OpenDesk) -> None:
     expect(desk.locator(".desk-head")).to_be_hidden()
 
 
+def test_slip_is_in_the_language_of_the_patient(open_desk: OpenDesk, do: Do, server: Server, seeded: Seed) -> None:
+    """The desk reads French. The slip has the patient's language or, if that has no texts, the language of the site."""
+    site_id, queue_id = seeded["site_id"], seeded["queue_ids"][0]
+    with server.client(server.sign_in(seeded, "admin")) as admin:
+        for name, body in (
+            ("change-site", {"site_id": site_id, "language": "es", "languages": ["ar", "de", "fr"]}),
+            ("change-queue", {"queue_id": queue_id, "names": {"ar": "تحاليل", "de": "Labor", "fr": "Analyses"}}),
+        ):
+            answer = admin.post(f"/api/v1/commands/{name}", json=body)
+            assert answer.status_code == 200, answer.text
+    arabic, german = (do("issue-ticket", queue_id=queue_id, language=tag)["entry"]["label"] for tag in ("ar", "de"))
+    desk = open_desk(None)
+    desk.goto("/reception?lang=fr")
+    desk.evaluate("() => { window.print = () => {}; }")
+    slip = desk.locator(".slip")
+
+    def print_slip(label: str) -> None:
+        row(desk, label).click()
+        desk.keyboard.press("p")
+        expect(slip).to_have_attribute("data-slip", label)
+
+    print_slip(arabic)
+    expect(slip).to_have_attribute("lang", "ar")
+    expect(slip).to_have_attribute("dir", "rtl")
+    expect(slip.locator("[data-slip-queue]")).to_have_text("تحاليل")
+    for part in ("ahead", "range", "back", "at"):
+        assert not re.search("[A-Za-z]", slip.locator(f"[data-slip-{part}]").text_content() or ""), part
+    print_slip(german)
+    expect(slip).to_have_attribute("lang", "es")
+    expect(slip.locator("[data-slip-queue]")).to_have_text("Labor")  # the site has a name in German, but no texts
+    expect(slip.locator("[data-slip-ahead]")).to_contain_text("delante de usted")
+    expect(slip.locator(".slip-follow")).to_have_text("Siga su turno en el tel\u00e9fono:")
+    expect(desk.locator("html")).to_have_attribute("lang", "fr")
+
+
 def test_head_is_low_on_a_phone(open_desk: OpenDesk) -> None:
     """In each language the head has two lines, with the alarm of a dark display too. The rare actions are in its menu."""
     desk = open_desk(width=390, height=844)

@@ -447,6 +447,7 @@ def test_slip_can_be_printed_again(
     answer = clients["receptionist"].get(SLIP.format(entry_id=story.first))
     slip = documented(checker, "get", SLIP, answer)
     assert (slip["label"], slip["entry_id"]) == ("A002", story.first)
+    assert (slip["language"], slip["site_language"]) == ("en", "en")
     assert answer.headers["cache-control"] == "no-store"
     with server.client() as patient, patient.stream("GET", f"/live/tickets/{slip['token']}") as stream:
         assert stream.status_code == 200

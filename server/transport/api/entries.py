@@ -161,7 +161,8 @@ class _Slip(TypedDict):
     time_zone: str
     queue: str
     queue_names: Annotated[dict[str, str], Field(description="The queue's name in languages of the site, by tag.")]
-    language: str
+    language: Annotated[str, Field(description="The language of the patient, as a tag of BCP 47.")]
+    site_language: Annotated[str, Field(description="The language for a patient whose own has no texts.")]
     party: _PartySize
     opened_at: Instant
     ahead: Annotated[Count | None, Field(description="The number of entries ahead; null if the entry does not wait.")]
@@ -314,6 +315,7 @@ async def get_slip(request: Request) -> _Slip:
         "queue": board.queues[entry.queue_id].name,
         "queue_names": names_of(board, board.queues[entry.queue_id]),
         "language": visit.language,
+        "site_language": board.site.language,
         "party": visit.party_size,
         "opened_at": visit.opened_at // 1000,
         "ahead": ahead(board, entry) if waiting else None,

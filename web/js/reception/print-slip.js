@@ -1,9 +1,9 @@
 import { find, setText } from "../shared/dom.js";
-import { formatTime, nameIn, t } from "../shared/i18n.js";
+import { loadLocale, nameIn, readingOf } from "../shared/i18n.js";
 
 /**
  * @typedef {{label: string, token: string, address: string, site: string, time_zone: string, queue: string,
- *   queue_names: Record<string, string>, party: number, opened_at: number,
+ *   queue_names: Record<string, string>, language: string, site_language: string, party: number, opened_at: number,
  *   ahead: number | null, expect_from: number | null, expect_until: number | null}} Slip  as the API returns it
  */
 
@@ -11,36 +11,28 @@ const BACK_EARLIER_MS = 5 * 60_000;
 const WORTH_LEAVING_MS = 20 * 60_000;
 
 /**
- * Return the advice when to be back: five minutes before the expected time, or to stay if that is within 20 minutes.
- *
- * @param {number | null} expectFrom
- * @param {number} now
- * @param {string} zone
- */
-export function returnAdvice(expectFrom, now, zone) {
-  if (expectFrom === null) return "";
-  if (expectFrom - now < WORTH_LEAVING_MS) return t("desk.slip.stay");
-  return t("desk.slip.back", { time: formatTime(expectFrom - BACK_EARLIER_MS, zone) });
-}
-
-/**
- * Print a ticket's slip: the number, the expected time, when to be back, and the address of the ticket.
+ * Print a ticket's slip: the number, the expected time, when to be back, and the address of the ticket. The patient reads
+ * it: its language is the patient's, or else the site's.
  *
  * @param {HTMLElement} paper  shown only in print
  * @param {Slip} slip
  * @param {number} now
  */
 export async function printSlip(paper, slip, now) {
-  const zone = slip.time_zone;
-  const queue = nameIn(slip.queue, slip.queue_names);
-  setText(find("[data-slip-site]", paper), slip.site);
-  setText(find("[data-slip-queue]", paper), slip.party > 1 ? `${queue} ${t("desk.party", { n: slip.party })}` : queue);
-  setText(find("[data-slip-label]", paper), slip.label);
-  setText(find("[data-slip-ahead]", paper), slip.ahead === null ? "" : t("desk.slip.ahead", { n: slip.ahead }));
+  const wanted = [slip.language, slip.site_language];
+  const locale = await loadLocale(wanted);
+  const time = (/** @type {number} */ instant) => locale.time(instant, slip.time_zone);
+  const queue = nameIn(slip.queue, slip.queue_names, readingOf(wanted));
   const { expect_from: from, expect_until: until } = slip;
-  setText(find("[data-slip-range]", paper), from === null || until === null ? "" : t("desk.slip.range", { from: formatTime(from, zone), until: formatTime(until, zone) }));
-  setText(find("[data-slip-back]", paper), returnAdvice(from, now, zone));
-  setText(find("[data-slip-at]", paper), t("desk.slip.issued", { time: formatTime(slip.opened_at, zone) }));
+  Object.assign(paper, { lang: locale.tag, dir: locale.direction });
+  locale.translate(paper);
+  setText(find("[data-slip-site]", paper), slip.site);
+  setText(find("[data-slip-queue]", paper), slip.party > 1 ? `${queue} ${locale.text("desk.party", { n: slip.party })}` : queue);
+  setText(find("[data-slip-label]", paper), slip.label);
+  setText(find("[data-slip-ahead]", paper), slip.ahead === null ? "" : locale.text("desk.slip.ahead", { n: slip.ahead }));
+  setText(find("[data-slip-range]", paper), from === null || until === null ? "" : locale.text("desk.slip.range", { from: time(from), until: time(until) }));
+  setText(find("[data-slip-back]", paper), from === null ? "" : returnAdvice(from));
+  setText(find("[data-slip-at]", paper), locale.text("desk.slip.issued", { time: time(slip.opened_at) }));
   setText(find("[data-slip-address]", paper), slip.address);
   const code = /** @type {HTMLImageElement} */ (find("[data-slip-code]", paper));
   code.src = `/api/v1/tickets/${encodeURIComponent(slip.token)}/qr.svg`;
@@ -48,4 +40,10 @@ export async function printSlip(paper, slip, now) {
   code.hidden = !(await code.decode().then(() => true, () => false));
   paper.dataset.slip = slip.label;
   window.print();
+
+  /** Return when to be back: five minutes before the expected time, or to stay if that is within 20 minutes. @param {number} expected */
+  function returnAdvice(expected) {
+    if (expected - now < WORTH_LEAVING_MS) return locale.text("desk.slip.stay");
+    return locale.text("desk.slip.back", { time: time(expected - BACK_EARLIER_MS) });
+  }
 }

@@ -22,19 +22,133 @@ const RIGHT_TO_LEFT = new Set(["ar"]);
 // English dates are British. Arabic numbers have the digits of the tickets.
 const FORMATS = { en: "en-GB", ar: "ar-u-nu-latn" };
 
-let language = DEFAULT;
+/** The hours of the site's clock. */
+let hours = "24";
+
+/** The texts of one language, and its way to write numbers and times. */
+class Locale {
+  #texts;
+  #format;
+  #plurals;
+  #numbers;
+  /** @type {Map<string, Intl.DateTimeFormat>} */
+  #clocks = new Map();
+
+  /** @param {string} tag @param {Record<string, Entry>} texts */
+  constructor(tag, texts) {
+    this.tag = tag;
+    this.#texts = texts;
+    this.#format = FORMATS[/** @type {keyof typeof FORMATS} */ (tag)] ?? tag;
+    this.#plurals = new Intl.PluralRules(this.#format);
+    this.#numbers = new Intl.NumberFormat(this.#format);
+  }
+
+  /** The direction of the writing. */
+  get direction() {
+    return isRightToLeft(this.tag) ? "rtl" : "ltr";
+  }
+
+  /** Return whether the language has a text. @param {string} key */
+  has(key) {
+    return Object.hasOwn(this.#texts, key);
+  }
+
+  /**
+   * Return a text with its `{names}` filled in. Numbers are formatted for the language, and `n` chooses the plural form. An
+   * unknown key returns itself.
+   *
+   * @param {string} key
+   * @param {Record<string, string | number>} [values]
+   * @returns {string}
+   */
+  text(key, values = {}) {
+    const entry = this.#texts[key] ?? key;
+    const { n } = values;
+    const text =
+      typeof entry === "string" ? entry : ((typeof n === "number" ? entry[this.#plurals.select(n)] : undefined) ?? entry.other ?? key);
+    return text.replace(/\{(\w+)\}/g, (_, name) => {
+      const value = values[name] ?? "";
+      return this.#isolated(typeof value === "number" ? this.number(value) : value);
+    });
+  }
+
+  /**
+   * Isolate a value (by Unicode's isolates) in a right-to-left text: "Room 3" in an Arabic sentence runs the other way.
+   *
+   * @param {string} value
+   */
+  #isolated(value) {
+    return this.direction === "rtl" && value !== "" ? `\u2068${value}\u2069` : value;
+  }
+
+  /** Return a number as the language writes it. @param {number} value */
+  number(value) {
+    return this.#numbers.format(value);
+  }
+
+  /**
+   * Return an instant as hours and minutes, on the site's clock: "14:40" or "2:40 pm".
+   *
+   * @param {number} milliseconds
+   * @param {string} [zone]  an IANA zone; the browser's without it
+   */
+  time(milliseconds, zone) {
+    const hour = hours === "12" ? "numeric" : "2-digit";
+    return this.#clock(hours, zone, { hour, minute: "2-digit", hourCycle: hours === "12" ? "h12" : "h23" }).format(milliseconds);
+  }
+
+  /**
+   * Return an instant's day: "Monday, 3 March".
+   *
+   * @param {number} milliseconds
+   * @param {string} [zone]
+   */
+  day(milliseconds, zone) {
+    return this.#clock("day", zone, { weekday: "long", day: "numeric", month: "long" }).format(milliseconds);
+  }
+
+  /**
+   * @param {string} kind
+   * @param {string | undefined} zone
+   * @param {Intl.DateTimeFormatOptions} options
+   */
+  #clock(kind, zone, options) {
+    const key = `${kind}/${zone}`;
+    let found = this.#clocks.get(key);
+    if (found === undefined) {
+      found = new Intl.DateTimeFormat(this.#format, { ...options, timeZone: zone });
+      this.#clocks.set(key, found);
+    }
+    return found;
+  }
+
+  /**
+   * Translate the fixed texts of a page or of a part. `data-text` has the key of an element's text, `data-name` of its
+   * accessible name, `data-alt` of a picture's description. The HTML has the English texts, so that a page shows texts
+   * before, or without, this function.
+   *
+   * @param {ParentNode} root
+   */
+  translate(root) {
+    for (const each of root.querySelectorAll("[data-text]")) each.textContent = this.text(each.getAttribute("data-text") ?? "");
+    for (const each of root.querySelectorAll("[data-name]")) {
+      each.setAttribute("aria-label", this.text(each.getAttribute("data-name") ?? ""));
+    }
+    for (const each of root.querySelectorAll("[data-alt]")) each.setAttribute("alt", this.text(each.getAttribute("data-alt") ?? ""));
+  }
+}
+
+/** The page's. */
+let locale = new Locale(DEFAULT, {});
+let loaded = false;
 /** The languages of the reader, best first: those that were wanted before the page's, and the page's. */
 let reading = [DEFAULT];
-/** @type {Record<string, Entry>} */
-let texts = {};
-/** The locale for numbers, dates and plurals. */
-let format = "en-GB";
 
 /** Return the tag of the page's language. */
-export const currentLanguage = () => language;
+export const currentLanguage = () => locale.tag;
 
 /** Return whether a language is written from right to left. @param {string} [tag]  the page's language without it */
-export const isRightToLeft = (tag = language) => RIGHT_TO_LEFT.has(tag);
+export const isRightToLeft = (tag = locale.tag) => RIGHT_TO_LEFT.has(tag);
 
 /**
  * Return the first of these languages that has a locale, or English.
@@ -70,20 +184,35 @@ export async function chooseLanguage(tag) {
  */
 export async function loadLanguage(wanted = preferredLanguages()) {
   const next = firstSupported(wanted);
-  const place = wanted.findIndex((tag) => lookup([tag], LANGUAGES) !== null);
-  reading = [...wanted.slice(0, place < 0 ? undefined : place + 1), next];
-  if (next === language && Object.keys(texts).length > 0) return false;
-  const loaded = await loadTexts(next);
-  texts = loaded;
-  language = next;
-  format = FORMATS[/** @type {keyof typeof FORMATS} */ (next)] ?? next;
-  clocks.clear();
-  plurals = new Intl.PluralRules(format);
-  numbers = new Intl.NumberFormat(format);
-  document.documentElement.lang = language;
-  document.documentElement.dir = isRightToLeft() ? "rtl" : "ltr";
-  translate(document);
+  reading = readingOf(wanted);
+  if (next === locale.tag && loaded) return false;
+  locale = await loadLocale(wanted);
+  loaded = true;
+  Object.assign(document.documentElement, { lang: locale.tag, dir: locale.direction });
+  locale.translate(document);
   return true;
+}
+
+/**
+ * Return the first language that has a locale, for a part of the page that another person reads.
+ *
+ * @param {readonly string[]} wanted  language tags, best first
+ */
+export async function loadLocale(wanted) {
+  const tag = firstSupported(wanted);
+  return new Locale(tag, await loadTexts(tag));
+}
+
+/**
+ * Return the languages of a reader, best first: those that are wanted before the first with a locale, and this one. Names
+ * can be in languages without a locale.
+ *
+ * @param {readonly string[]} wanted
+ * @returns {string[]}
+ */
+export function readingOf(wanted) {
+  const place = wanted.findIndex((tag) => lookup([tag], LANGUAGES) !== null);
+  return [...wanted.slice(0, place < 0 ? undefined : place + 1), firstSupported(wanted)];
 }
 
 /** @type {Map<string, Promise<Record<string, Entry>>>} */
@@ -126,50 +255,19 @@ export function nameIn(main, names = {}, wanted = reading) {
  */
 export const named = (each) => ({ ...each, name: nameIn(each.name, each.names) });
 
-/**
- * Return whether the page's language has a text.
- *
- * @param {string} key
- */
-export const hasText = (key) => Object.hasOwn(texts, key);
+/** Return whether the page's language has a text. @param {string} key */
+export const hasText = (key) => locale.has(key);
 
 /**
- * Return a text with its `{names}` filled in. Numbers are formatted for the language, and `n` chooses the plural form. An
- * unknown key returns itself.
+ * Return a text in the page's language, as `Locale.text`.
  *
  * @param {string} key
  * @param {Record<string, string | number>} [values]
- * @returns {string}
  */
-export function t(key, values = {}) {
-  const entry = texts[key] ?? key;
-  const { n } = values;
-  const text =
-    typeof entry === "string" ? entry : ((typeof n === "number" ? entry[plurals.select(n)] : undefined) ?? entry.other ?? key);
-  return text.replace(/\{(\w+)\}/g, (_, name) => {
-    const value = values[name] ?? "";
-    return isolated(typeof value === "number" ? formatNumber(value) : value);
-  });
-}
+export const t = (key, values) => locale.text(key, values);
 
-/**
- * Isolate a value (by Unicode's isolates) in a right-to-left text: "Room 3" in an Arabic sentence runs the other way.
- *
- * @param {string} value
- */
-const isolated = (value) => (isRightToLeft() && value !== "" ? `\u2068${value}\u2069` : value);
-
-let plurals = new Intl.PluralRules(DEFAULT);
-let numbers = new Intl.NumberFormat(DEFAULT);
-
-/** Return a number as the language writes it. @param {number} value */
-export const formatNumber = (value) => numbers.format(value);
-
-/** @type {Map<string, Intl.DateTimeFormat>} */
-const clocks = new Map();
-
-/** The hours of the site's clock. */
-let hours = "24";
+/** Return a number as the page's language writes it. @param {number} value */
+export const formatNumber = (value) => locale.number(value);
 
 /**
  * Write all times with the clock of a site.
@@ -177,58 +275,11 @@ let hours = "24";
  * @param {"12" | "24" | undefined} clock  as its cell has it; undefined changes nothing
  */
 export function useClock(clock) {
-  if (clock === undefined || clock === hours) return;
-  hours = clock;
-  clocks.clear();
+  hours = clock ?? hours;
 }
 
-/**
- * Return an instant as hours and minutes, on the site's clock: "14:40" or "2:40 pm".
- *
- * @param {number} milliseconds
- * @param {string} [zone]  an IANA zone; the browser's without it
- */
-export function formatTime(milliseconds, zone) {
-  const hour = hours === "12" ? "numeric" : "2-digit";
-  return clock("time", zone, { hour, minute: "2-digit", hourCycle: hours === "12" ? "h12" : "h23" }).format(milliseconds);
-}
+/** Return a time of day in the page's language, as `Locale.time`. @param {number} milliseconds @param {string} [zone] */
+export const formatTime = (milliseconds, zone) => locale.time(milliseconds, zone);
 
-/**
- * Return an instant's day: "Monday, 3 March".
- *
- * @param {number} milliseconds
- * @param {string} [zone]
- */
-export function formatDay(milliseconds, zone) {
-  return clock("day", zone, { weekday: "long", day: "numeric", month: "long" }).format(milliseconds);
-}
-
-/**
- * @param {string} kind
- * @param {string | undefined} zone
- * @param {Intl.DateTimeFormatOptions} options
- */
-function clock(kind, zone, options) {
-  const key = `${kind}/${zone}`;
-  let found = clocks.get(key);
-  if (found === undefined) {
-    found = new Intl.DateTimeFormat(format, { ...options, timeZone: zone });
-    clocks.set(key, found);
-  }
-  return found;
-}
-
-/**
- * Translate the fixed texts of a page. `data-text` has the key of an element's text, `data-name` of its accessible name,
- * `data-alt` of a picture's description. The HTML has the English texts, so that a page shows texts before, or without,
- * this function.
- *
- * @param {ParentNode} root
- */
-function translate(root) {
-  for (const each of root.querySelectorAll("[data-text]")) each.textContent = t(each.getAttribute("data-text") ?? "");
-  for (const each of root.querySelectorAll("[data-name]")) {
-    each.setAttribute("aria-label", t(each.getAttribute("data-name") ?? ""));
-  }
-  for (const each of root.querySelectorAll("[data-alt]")) each.setAttribute("alt", t(each.getAttribute("data-alt") ?? ""));
-}
+/** Return a day in the page's language, as `Locale.day`. @param {number} milliseconds @param {string} [zone] */
+export const formatDay = (milliseconds, zone) => locale.day(milliseconds, zone);
