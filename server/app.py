@@ -60,7 +60,13 @@ def build_app(
     redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
     bus: Bus = RedisBus(redis_url, vault.seal, vault.open) if redis_url else MemoryBus()
     limiter = Limiter(redis_url, request_limits(settings)) if settings.rate_limits == "on" else None
-    limits = Limits(settings.max_streams, settings.max_streams_per_address, settings.max_streams_per_token)
+    limits = Limits(
+        settings.max_streams,
+        settings.max_streams_per_address,
+        settings.max_streams_per_token,
+        # One session may have all streams of its member.
+        max(settings.max_streams_per_member, settings.max_streams_per_token),
+    )
     terms = SessionTerms(
         longest=round(settings.session_hours * 3_600_000_000), idle_of_admin=round(settings.admin_idle_minutes * 60_000_000)
     )

@@ -89,6 +89,12 @@ class Settings(BaseSettings):
     max_streams_per_token: int = Field(
         20, ge=1, description="The maximum number of open streams for one session, display or ticket."
     )
+    max_streams_per_member: int = Field(
+        60,
+        ge=1,
+        description="The maximum number of open streams of one member of staff, over all sessions. At least those of one "
+        "session count.",
+    )
     rate_limits: Literal["on", "off"] = Field("on", description="`off` removes the limits on requests. For load tests only.")
     limit_anonymous: int = Field(60, ge=1, description="Requests in a minute from an address or a known browser.")
     limit_sign_in: int = Field(10, ge=1, description="Sign-ins and changes of a password in a minute, from one address.")

@@ -132,6 +132,7 @@ class Hub:
         *,
         address: str,
         token: str,
+        member: str | None = None,
         proof: str | None = None,
         subject: str | None = None,
         outlet: Outlet = OPEN,
@@ -142,7 +143,7 @@ class Hub:
         The arguments are as in `Stream`; a token ``session:...`` names a session. The stream ends when the record
         ``subject`` (``display:812``) is removed, or has another token than ``proof``.
         """
-        self._caps.admit(address, token)
+        self._caps.admit(address, token, member)
         try:
             feed = await self._feeds.get(site_id)
             device_proof = None if token.startswith(SESSION) else proof
@@ -160,6 +161,7 @@ class Hub:
                 self._heartbeat_seconds,
                 address=address,
                 token=token,
+                member=member,
                 proof=proof,
                 subject=subject,
                 outlet=outlet,
@@ -167,7 +169,7 @@ class Hub:
                 stalled_seconds=self._stalled_seconds,
             )
         except BaseException:
-            self._caps.release(address, token)
+            self._caps.release(address, token, member)
             raise
         self._streams.add(stream)
         for observer in self._observers:
@@ -184,7 +186,7 @@ class Hub:
         if not self._streams.remove(stream):
             return
         stream.close()
-        self._caps.release(stream.address, stream.token)
+        self._caps.release(stream.address, stream.token, stream.member)
         reason = ("slow" if stream.cut else stream.ending) or "left"
         self.closed[stream.view_kind, reason] += 1
         logger.info(

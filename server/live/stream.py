@@ -81,9 +81,9 @@ class Stream:
     ``stalled_seconds``.
 
     ``since`` is the screen's own position; None, or a position that the projection cannot resume from, gets a snapshot.
-    The caps count the stream for ``address`` and ``token``. The stream is revoked when ``proof`` is no longer valid: a
-    session's role, or a device's token hash. ``subject`` names the record that the stream depends on (``display:812``).
-    ``transport`` is the label of the metrics.
+    The caps count the stream for ``address``, ``token`` and, if staff follow it, ``member``. The stream is revoked when
+    ``proof`` is no longer valid: a session's role, or a device's token hash. ``subject`` names the record that the stream
+    depends on (``display:812``). ``transport`` is the label of the metrics.
     """
 
     __slots__ = (
@@ -100,6 +100,7 @@ class Stream:
         "connection",
         "cut",
         "last_seq",
+        "member",
         "opened_at",
         "proof",
         "since",
@@ -117,6 +118,7 @@ class Stream:
         *,
         address: str,
         token: str,
+        member: str | None = None,
         proof: str | None = None,
         subject: str | None = None,
         outlet: Outlet = OPEN,
@@ -125,6 +127,7 @@ class Stream:
     ) -> None:
         self.address = address
         self.token = token
+        self.member = member
         self.proof = proof
         self.subject = subject
         self.transport = transport

@@ -275,6 +275,31 @@ def test_stream_over_the_cap_is_refused(env: dict[str, str], folder: Path, serve
             third.wait(lambda each: each.cells, what="a snapshot in the free place")
 
 
+def test_streams_of_a_member_are_counted_over_all_sessions(
+    env: dict[str, str], folder: Path, server: Server, seeded: Seed
+) -> None:
+    """One member with many sessions leaves places to the others. A cap below the one of a session has no effect."""
+    capped = env | {"NOWSERVING_MAX_STREAMS_PER_TOKEN": "2", "NOWSERVING_MAX_STREAMS_PER_MEMBER": "3"}
+    with serving(capped, folder, name="capped") as other, ExitStack() as stack:
+        desk = f"{other.url}/live/sites/{seeded['site_id']}/desk"
+        console = f"{other.url}/live/points/{seeded['point_ids'][0]}"
+        one, another = (other.sign_in(seeded, "receptionist") for _ in range(2))
+        for url, token in ((desk, one), (desk, one), (console, another)):
+            stack.enter_context(sse(url, token)).wait(lambda each: each.cells)
+        with sse(desk, another) as fourth:
+            fourth.wait(lambda each: each.ended, what="the end")
+            assert (fourth.kinds(), fourth.messages[0][2]["reason"]) == (["bye"], "over-cap")
+        with pytest.raises(InvalidStatus) as refusal:
+            connect(console.replace("http", "ws"), additional_headers={"Authorization": f"Bearer {another}"})
+        assert refusal.value.response.status_code == 503
+        for url, token in ((desk, other.sign_in(seeded, "admin")), display_address(other, seeded)):
+            stack.enter_context(sse(url, token)).wait(lambda each: each.cells)
+    with serving(env | {"NOWSERVING_MAX_STREAMS_PER_MEMBER": "1"}, folder, name="lower") as other, ExitStack() as stack:
+        desk = f"{other.url}/live/sites/{seeded['site_id']}/desk"
+        for token in [other.sign_in(seeded, "receptionist")] * 2:
+            stack.enter_context(sse(desk, token)).wait(lambda each: each.cells)
+
+
 def test_refused_websocket_gets_a_close_code(server: Server, seeded: Seed) -> None:
     url, _ = display_address(server, seeded)
     with connect(url.replace("http", "ws"), additional_headers={"Authorization": "Bearer d1-nonsense"}) as socket:

@@ -103,6 +103,7 @@ BAD = [
     ("MAX_STREAMS", ["", "0", "-5", "many", "1.5"]),
     ("MAX_STREAMS_PER_ADDRESS", ["", "0", "x"]),
     ("MAX_STREAMS_PER_TOKEN", ["", "0", "x"]),
+    ("MAX_STREAMS_PER_MEMBER", ["", "0", "x"]),
     ("RATE_LIMITS", ["", "On", "true", "1"]),
     ("HAND_OFF", ["", "On", "true", "1"]),
     ("EVENT_LOOP", ["", "none", "trio"]),

@@ -21,6 +21,7 @@ class Admission:
     site_id: int
     view: View
     token: str
+    member: str | None = None
     proof: str | None = None
     subject: str | None = None
 
@@ -33,6 +34,7 @@ async def enrol(request: HTTPConnection, hub: Hub, admission: Admission, transpo
         last_position(request),
         address=request.client.host if request.client else "",
         token=admission.token,
+        member=admission.member,
         proof=admission.proof,
         subject=admission.subject,
         outlet=connection_of(request.scope) or OPEN,

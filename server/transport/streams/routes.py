@@ -40,15 +40,16 @@ async def admit_desk(connection: HTTPConnection, context: Context) -> Admission:
     site_id = connection.path_params["site_id"]
     staff = await context.gate.member_for(connection, "follow-desk", site_id)
     view = DeskView(context.vault.open_personal, roles.onlooker(staff.role))
-    return Admission(site_id, view, f"{SESSION}{staff.session_id}", proof=staff.role)
+    return Admission(site_id, view, f"{SESSION}{staff.session_id}", member=staff.actor, proof=staff.role)
 
 
 async def admit_point(connection: HTTPConnection, context: Context) -> Admission:
     """Admit staff to the console of a service point of their own organisation."""
     point_id = connection.path_params["point_id"]
     staff = await context.gate.member_for(connection, "follow-point", site_of(point_id))
-    view = PointView(point_id, context.vault.open_personal)
-    return Admission(site_of(point_id), view, f"{SESSION}{staff.session_id}", proof=staff.role, subject=f"point:{point_id}")
+    view, name = PointView(point_id, context.vault.open_personal), f"point:{point_id}"
+    session = f"{SESSION}{staff.session_id}"
+    return Admission(site_of(point_id), view, session, member=staff.actor, proof=staff.role, subject=name)
 
 
 async def admit_display(connection: HTTPConnection, context: Context) -> Admission:

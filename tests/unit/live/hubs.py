@@ -18,7 +18,7 @@ from tests.support.worlds import SITE_ID, LogLoader, open_sealed, small_clinic
 
 DESK = DeskView(open_sealed)
 HEARTBEAT = 0.05
-ROOMY = Limits(1000, 1000, 1000)
+ROOMY = Limits(1000, 1000, 1000, 1000)
 
 
 class NotingBus(MemoryBus):
@@ -75,10 +75,16 @@ class Processes:
 
 
 async def enrol(
-    hub: Hub, view: View = DESK, since: Position | None = None, address: str = "a", token: str = "t", site_id: int = SITE_ID
+    hub: Hub,
+    view: View = DESK,
+    since: Position | None = None,
+    address: str = "a",
+    token: str = "t",
+    site_id: int = SITE_ID,
+    member: str | None = None,
 ) -> Stream:
     async with asyncio.timeout(3):
-        return await hub.enrol(site_id, view, since, address=address, token=token)
+        return await hub.enrol(site_id, view, since, address=address, token=token, member=member)
 
 
 async def read(messages: AsyncIterator[Message], within: float = 3.0) -> Message:

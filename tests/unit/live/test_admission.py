@@ -22,9 +22,9 @@ async def processes() -> AsyncIterator[Processes]:
 @pytest.mark.parametrize(
     ("limits", "crowd"),
     [
-        (Limits(3, 9, 9), [("a", "1"), ("b", "2"), ("c", "3")]),
-        (Limits(9, 3, 9), [("a", "1"), ("a", "2"), ("a", "3")]),
-        (Limits(9, 9, 3), [("a", "1"), ("b", "1"), ("c", "1")]),
+        (Limits(3, 9, 9, 9), [("a", "1"), ("b", "2"), ("c", "3")]),
+        (Limits(9, 3, 9, 9), [("a", "1"), ("a", "2"), ("a", "3")]),
+        (Limits(9, 9, 3, 9), [("a", "1"), ("b", "1"), ("c", "1")]),
     ],
     ids=["streams", "address", "token"],
 )
@@ -49,8 +49,20 @@ async def test_stream_over_a_cap_is_refused_until_another_leaves(
         await enrol(hub, address=name, token=other)
 
 
+async def test_all_sessions_of_a_member_have_one_cap(processes: Processes) -> None:
+    hub = await processes.hub(Limits(9, 9, 9, 2))
+    first = await enrol(hub, token="session:1", member="staff:3")
+    await enrol(hub, token="session:2", member="staff:3")
+    with pytest.raises(OverCap):
+        await enrol(hub, token="session:3", member="staff:3")
+    for token, member in (("session:4", "staff:4"), ("display:1", None), ("display:2", None), ("display:3", None)):
+        await enrol(hub, token=token, member=member)
+    hub.leave(first)
+    await enrol(hub, token="session:3", member="staff:3")
+
+
 async def test_caps_do_not_affect_other_addresses_and_tokens(processes: Processes) -> None:
-    hub = await processes.hub(Limits(9, 1, 1))
+    hub = await processes.hub(Limits(9, 1, 1, 9))
     await enrol(hub, address="a", token="1")
     await enrol(hub, address="b", token="2")
     for address, token in (("a", "3"), ("c", "1")):
@@ -60,7 +72,7 @@ async def test_caps_do_not_affect_other_addresses_and_tokens(processes: Processe
 
 
 async def test_stream_over_a_cap_loads_nothing(processes: Processes) -> None:
-    hub = await processes.hub(Limits(0, 9, 9))
+    hub = await processes.hub(Limits(0, 9, 9, 9))
     messages = hub.follow(SITE_ID, DESK, None, address="a", token="t")
     with pytest.raises(OverCap):
         await read(messages)
@@ -69,7 +81,7 @@ async def test_stream_over_a_cap_loads_nothing(processes: Processes) -> None:
 
 @pytest.mark.parametrize("how", ["bye", "aclose", "cancel"])
 async def test_place_is_free_however_a_stream_ends(processes: Processes, how: str) -> None:
-    hub = await processes.hub(Limits(1, 1, 1))
+    hub = await processes.hub(Limits(1, 1, 1, 1))
     messages = hub.follow(SITE_ID, DESK, None, address="a", token="t")
     await read(messages)
     if how == "bye":

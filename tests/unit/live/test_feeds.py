@@ -77,7 +77,7 @@ async def test_events_published_during_a_load_are_not_lost(processes: Processes)
 
 
 async def test_failed_load_leaves_nothing_behind(processes: Processes) -> None:
-    hub = await processes.hub(Limits(3, 3, 3))
+    hub = await processes.hub(Limits(3, 3, 3, 3))
     processes.loader.error = Unavailable()
     for _ in range(3):
         outcomes = await asyncio.gather(*(enrol(hub) for _ in range(3)), return_exceptions=True)
@@ -104,7 +104,7 @@ async def test_unknown_site_is_not_found(processes: Processes) -> None:
 
 
 async def test_cancelled_stream_does_not_cancel_the_shared_load(processes: Processes) -> None:
-    hub = await processes.hub(Limits(2, 2, 2))
+    hub = await processes.hub(Limits(2, 2, 2, 2))
     processes.loader.gate.clear()
     one, two = asyncio.create_task(enrol(hub)), asyncio.create_task(enrol(hub))
     await until(lambda: processes.loader.boards_read > 0)
@@ -252,7 +252,7 @@ async def test_screens_never_go_back_in_time(monkeypatch: pytest.MonkeyPatch) ->
             return answer
 
     loader = Distant(world)
-    hub = Hub(loader, MemoryBus(), 60, Limits(9, 9, 9))
+    hub = Hub(loader, MemoryBus(), 60, Limits(9, 9, 9, 9))
     await hub.start()
     seen: list[int] = []
 
@@ -283,7 +283,7 @@ async def test_broken_site_does_not_stop_the_checks_of_others(monkeypatch: pytes
                 raise KeyError("clock-stopped")  # as `event_log.since` for an event of a newer version
             return await super().since(site_id, seq)
 
-    hub = Hub(Newer(bad, good), MemoryBus(), 60, Limits(9, 9, 9))
+    hub = Hub(Newer(bad, good), MemoryBus(), 60, Limits(9, 9, 9, 9))
     await hub.start()
     try:
         await hub.enrol(7, DisplayView(), None, address="a", token="t")
@@ -300,7 +300,7 @@ async def test_broken_site_does_not_stop_the_checks_of_others(monkeypatch: pytes
 async def test_loaded_feed_serves_streams_while_the_database_is_unavailable() -> None:
     world = small_clinic()
     loader = LogLoader(world)
-    hub = Hub(loader, MemoryBus(), 60, Limits(9, 9, 9))
+    hub = Hub(loader, MemoryBus(), 60, Limits(9, 9, 9, 9))
     await hub.start()
     try:
         await hub.enrol(7, DisplayView(), None, address="a", token="t")

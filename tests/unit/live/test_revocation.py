@@ -33,7 +33,7 @@ class SignedIn:
         self.roles: dict[str, str] = {}
         self.asked: list[set[str]] = []
         self.error: Exception | None = None
-        self.hub = Hub(self.loader, MemoryBus(), 60, Limits(99, 99, 99), self.living)
+        self.hub = Hub(self.loader, MemoryBus(), 60, Limits(99, 99, 99, 99), self.living)
 
     async def living(self, session_ids: Collection[str]) -> Mapping[str, str]:
         self.asked.append(set(session_ids))

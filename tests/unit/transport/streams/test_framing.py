@@ -68,7 +68,7 @@ class NotingConnection:
     def __init__(self) -> None:
         world = small_clinic()
         bus: Bus = MemoryBus()
-        self.context = Hub(LogLoader(world), bus, 15, Limits(9, 9, 9))
+        self.context = Hub(LogLoader(world), bus, 15, Limits(9, 9, 9, 9))
         self.stream = self
         self.view_kind, self.subject, self.site_id, self.token = "display", None, 7, "t"
         self.inbox: Any = None
