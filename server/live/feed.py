@@ -15,9 +15,9 @@ import structlog
 
 from server.domain.board import Board, Changes, apply
 from server.domain.events import Recorded
-from server.domain.views import TicketView, View
+from server.domain.views import DisplayView, TicketView, View
 from server.live.messages import Position
-from server.live.projection import Projection, TicketProjection, TicketProjections, wake_all
+from server.live.projection import CallsProjection, Projection, TicketProjection, TicketProjections, wake_all
 
 logger = structlog.get_logger(__name__)
 
@@ -54,8 +54,9 @@ class Feed:
     After a quiet time, screens get a change at once. In a burst, the feed flushes every ``flush_seconds``, or less often
     where a flush costs more, and merges the changes between two flushes. 0 flushes after every event.
 
-    ``on_change`` is called after every change to the board, before any screen gets it. ``write_counts`` writes to the
-    tickets that differ in nothing but their count of entries ahead: there may be thousands.
+    ``on_change`` is called after every change to the board, before any screen gets it. ``on_drawn`` is called when every
+    projection shows the board, before any screen gets the changes. ``write_counts`` writes to the tickets that differ in
+    nothing but their count of entries ahead: there may be thousands.
     """
 
     def __init__(
@@ -65,11 +66,13 @@ class Feed:
         on_change: OnChange = lambda *_: None,
         flush_seconds: float = 0.0,
         write_counts: WriteCounts = wake_all,
+        on_drawn: OnChange = lambda *_: None,
     ) -> None:
         self.site_id = site_id
         self._write_counts = write_counts
         self._loader = loader
         self._on_change = on_change
+        self._on_drawn = on_drawn
         self._flush_seconds = flush_seconds
         self._next_flush = 0.0
         self._flushing: asyncio.Handle | None = None
@@ -108,6 +111,7 @@ class Feed:
         for projection in self._all():
             projection.redraw(board)
         self._tickets.begin(board)
+        self._on_drawn(board, None)
         self._advance()
         for projection in list(self._all()):
             projection.wake()
@@ -120,8 +124,19 @@ class Feed:
             self._flushing.cancel()
 
     def projection(self, view: View) -> Projection:
-        """Return the projection of ``view``, drawn on the first call. The feed must be loaded."""
+        """Return the projection of ``view``, drawn on the first call. The feed must be loaded.
+
+        Displays with the same choice share one.
+        """
         assert self._board is not None, "load the feed first"
+        if isinstance(view, DisplayView):
+            if f"display:{view.display_id}" in self._unshown:  # a new choice shows no state from before it was made
+                self.flush()
+            calls = view.shared(self._board)
+            projection = self._projections.get(calls.name)
+            if projection is None:
+                projection = self._projections[calls.name] = CallsProjection(calls, self._board)
+            return projection
         if isinstance(view, TicketView):
             ticket = self._tickets.get(view.visit_id)
             if ticket is None:
@@ -217,12 +232,11 @@ class Feed:
         if board is None or not self._stale:
             return
         changed, self._unshown, self._stale = self._unshown, set(), False
-        for projection in list(self._projections.values()):
-            if projection.follow(board, changed):
-                projection.wake()
+        different: list[Projection] = [each for each in self._projections.values() if each.follow(board, changed)]
         others, moved = self._tickets.follow(board, changed)
-        for ticket in others:
-            ticket.wake()
+        self._on_drawn(board, changed)
+        for projection in chain(different, others):
+            projection.wake()
         if moved:
             self._write_counts(moved)
 

@@ -147,6 +147,15 @@ class HandedOffConnection(asyncio.Protocol):
         """End the stream when its screen shows the stream's last number."""
         self._connections.finishing[self] = None
 
+    def change_projection(self) -> None:
+        """Write a snapshot of the stream's new projection, or leave it for the end of a pause; then follow it."""
+        self._leave_ready()
+        self._connections.leave_crowd(self)
+        self._crowd = self._connections.join_crowd(self)
+        self.epoch, self.sent = "", -1
+        if self._transport is not None and not self.paused and self.stream.ending is None:
+            self._catch_up()
+
     def abort(self) -> None:
         """Close the connection at once; buffered bytes are lost."""
         self._leave_ready()
@@ -305,10 +314,10 @@ class Crowd:
     __slots__ = (
         "_connections",
         "_heartbeat",
-        "_projection",
         "epoch",
         "framing",
         "members",
+        "projection",
         "ready",
         "ready_over_tls",
         "sent",
@@ -323,11 +332,11 @@ class Crowd:
         self.ready_over_tls: dict[HandedOffConnection, None] = {}
         self.epoch, self.sent = projection.epoch, projection.seq
         self._connections = connections
-        self._projection = projection
+        self.projection = projection
         self._heartbeat: tuple[int, int, Message, bytes] | None = None
 
     def __call__(self) -> None:
-        projection = self._projection
+        projection = self.projection
         message = self._connections.next_message(projection, self.epoch, self.sent)
         if message is None:
             return
@@ -346,7 +355,7 @@ class Crowd:
     def heartbeat(self) -> bytes:
         """Return a framed heartbeat: the same bytes for every member in one turn of the wheel."""
         turn = self._connections.turn
-        projection = self._projection
+        projection = self.projection
         if self._heartbeat is None or self._heartbeat[:2] != (turn, projection.seq):
             message = projection.heartbeat()
             self._heartbeat = (turn, projection.seq, message, self.framing.frame(message))
@@ -443,6 +452,10 @@ class HandedOffConnections:
         """Put a connection on the wheel, and return the crowd that it belongs to."""
         connection.slot = random.randrange(len(self._slots))
         self._slots[connection.slot][connection] = None
+        return self.join_crowd(connection)
+
+    def join_crowd(self, connection: HandedOffConnection) -> Crowd:
+        """Return the crowd that a connection belongs to from now on."""
         projection = connection.stream.projection
         crowd = projection.watchers.get(connection.framing)
         if not isinstance(crowd, Crowd):
@@ -454,11 +467,15 @@ class HandedOffConnections:
         """Forget a connection that is lost."""
         for place in (self._slots[connection.slot], self.paused, self.ending, self.finishing):
             place.pop(connection, None)
+        self.leave_crowd(connection)
+        self._on_closed(connection.stream)
+
+    def leave_crowd(self, connection: HandedOffConnection) -> None:
+        """Take a connection out of its crowd."""
         crowd = connection._crowd
         crowd.members -= 1
         if not crowd.members:
-            connection.stream.projection.watchers.pop(crowd.framing, None)
-        self._on_closed(connection.stream)
+            crowd.projection.watchers.pop(crowd.framing, None)
 
     def count(self, message: Message, times: int) -> None:
         """Count a message that was written ``times`` times."""
@@ -470,7 +487,7 @@ class HandedOffConnections:
 
     def next_message(self, projection: Projection, epoch: str, seq: int) -> Message | None:
         """Return the next message for a screen that is up to date to ``seq``, or None."""
-        return projection.next_message(Position(epoch, projection.view.shape, seq), self.heartbeat_seconds)
+        return projection.next_message(Position(epoch, projection.shape, seq), self.heartbeat_seconds)
 
     async def run(self) -> None:
         """Turn the wheel and enforce the deadlines, until cancelled."""

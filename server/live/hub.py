@@ -58,7 +58,9 @@ class Hub:
         self._observers: list[StreamObserver] = []
         self._revocation = Revocation(self._streams, living)
         self.handed_off = HandedOffConnections(heartbeat_seconds, stalled_seconds, self.leave, self._count)
-        self._feeds = Feeds(loader, bus, self._revocation.check_board, self.handed_off.write_counts)
+        self._feeds = Feeds(
+            loader, bus, self._revocation.check_board, self.handed_off.write_counts, self._streams.follow_choices
+        )
         self._loops: list[asyncio.Task[None]] = []
         self.draining = False
         self.delivered: Counter[str] = Counter()  # messages, by kind

@@ -5,11 +5,12 @@ A projection follows a board. It keeps no list of changes: the cells themselves 
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 
 from server.domain.board import Board
 from server.domain.ranking import aheads
-from server.domain.views import AHEAD, TICKET, TicketView, View, draw, surroundings
+from server.domain.views import AHEAD, TICKET, CallsView, TicketView, View, draw, surroundings
 from server.live import messages
 from server.live.messages import Message, Position
 
@@ -100,14 +101,19 @@ class Projection:
     @property
     def position(self) -> Position:
         """The position of a screen that shows every cell of this projection."""
-        return Position(self.epoch, self.view.shape, self.seq)
+        return Position(self.epoch, self.shape, self.seq)
+
+    @property
+    def shape(self) -> str:
+        """The shape of the positions of this projection's screens."""
+        return self.view.shape
 
     def can_resume(self, position: Position | None) -> bool:
         """Return whether the changes since ``position`` are known. A screen at any other position needs a snapshot."""
         return (
             position is not None
             and position.epoch == self.epoch
-            and position.shape == self.view.shape
+            and position.shape == self.shape
             and self.floor <= position.seq <= self.seq
         )
 
@@ -143,6 +149,22 @@ class Projection:
         """Call every watcher: there are changes to write."""
         for call in list(self.watchers.values()):
             call()
+
+
+class CallsProjection(Projection):
+    """The cells of all displays with one choice of calls. A display that showed another choice gets a snapshot."""
+
+    __slots__ = ("_shape",)
+
+    def __init__(self, view: CallsView, board: Board) -> None:
+        # The text is short: a screen sends its position in a header.
+        self._shape = f"{view.shape}-{zlib.crc32(view.name.encode()):08x}" if view.chooses else view.shape
+        super().__init__(view, board)
+
+    @property
+    def shape(self) -> str:
+        """The shape of the view and, if the displays show a part of the site only, a digest of their choice."""
+        return self._shape
 
 
 class TicketProjection(Projection):

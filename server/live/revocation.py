@@ -35,12 +35,7 @@ class Revocation:
 
     def check_board(self, board: Board, changed: set[str] | None) -> None:
         """End the streams whose record is removed or has another token. ``changed`` None means that any key may differ."""
-        subjects = self._streams.subjects
-        if not subjects:
-            return
-        if changed is None:
-            changed = self._streams.subjects_of_site(board.site.id)
-        for subject in changed & subjects:
+        for subject in self._streams.subjects_among(changed, board.site.id):
             for stream in self._streams.of_subject(subject):
                 if not is_valid(board, subject, stream.device_proof):
                     if stream.device_proof is not None:

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from server.domain.model import Display
+from server.domain.views import DisplayView
 from server.live import messages
 from server.live.feed import Feed
 from server.live.messages import Message, Position, Reason
@@ -59,6 +60,9 @@ OPEN = Open()
 
 class HandedOff(Protocol):
     """The connection that writes a stream which was handed off."""
+
+    def change_projection(self) -> None:
+        """Write a snapshot of the stream's new projection, then follow it."""
 
     @property
     def paused(self) -> bool:
@@ -214,6 +218,20 @@ class Stream:
         else:
             self._wake()
 
+    def follow_choice(self) -> None:
+        """Show the calls that the stream's display has chosen now: after another choice a snapshot of them."""
+        display, before = self.display, self._projection
+        if display is None or (now := self._feed.projection(DisplayView(display.id))) is before:
+            return
+        self._projection = now
+        if self.connection is not None:
+            self.connection.change_projection()
+        else:
+            del before.watchers[self]
+            now.watchers[self] = self._wake
+            self._wake()
+        self._feed.forget(before)
+
     def hand_off(self, connection: HandedOff) -> None:
         """Leave the writing to ``connection`` from now on."""
         self.connection = connection
@@ -244,6 +262,7 @@ class Stream:
                     return
                 next_heartbeat = max(next_heartbeat, time.monotonic())
             awake.clear()
+            projection = self._projection
             if self._ending is not None:
                 yield messages.bye(self._ending)
                 await self._drained(BYE_SECONDS)

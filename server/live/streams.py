@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator, KeysView
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
+from server.domain.board import Board
 from server.live.messages import Reason
 from server.live.stream import SESSION, Stream
 
@@ -61,10 +62,15 @@ class Streams:
                 del self._by_subject[stream.subject]
         return True
 
-    @property
-    def subjects(self) -> KeysView[str]:
-        """The records that open streams depend on. Do not keep the result."""
-        return self._by_subject.keys()
+    def subjects_among(self, changed: set[str] | None, site_id: int) -> set[str]:
+        """Return the changed records that open streams depend on. ``changed`` None means any record of the site."""
+        return self.subjects_of_site(site_id) if changed is None else changed & self._by_subject.keys()
+
+    def follow_choices(self, board: Board, changed: set[str] | None) -> None:
+        """Show each display the calls that it has chosen now. ``changed`` None means that any display may differ."""
+        for subject in self.subjects_among(changed, board.site.id):
+            for stream in list(self.of_subject(subject)):
+                stream.follow_choice()
 
     def of_subject(self, subject: str) -> Iterable[Stream]:
         """Return the streams that depend on a record. Do not keep the result."""

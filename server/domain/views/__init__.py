@@ -6,7 +6,7 @@ Only this package decides who sees which data of a patient.
 from typing import Final
 
 from server.domain.views.desk import DeskView
-from server.domain.views.display import DisplayView
+from server.domain.views.display import CallsView, DisplayView
 from server.domain.views.point import PointView
 from server.domain.views.ticket import AHEAD, TICKET, TicketView, surroundings
 from server.domain.views.view import NEXT_UP, Cell, OpenSealed, View, draw, names_of
@@ -18,6 +18,7 @@ __all__ = [
     "NEXT_UP",
     "TICKET",
     "VIEWS",
+    "CallsView",
     "Cell",
     "DeskView",
     "DisplayView",

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Annotated, Any, ClassVar, Literal, TypedDict
 
 from server.domain.board import Board
-from server.domain.model import Announcement, Display, Entry, Point, Queue
+from server.domain.model import Announcement, Entry, Point, Queue
 from server.domain.views.fields import Calls, Count, Described, Estimating, Id, Instant, NamesByTag, Place, Prefix
 from server.domain.views.site import SiteCell, site_cell
 from server.domain.views.standing import StandsUntil, stands_until
@@ -67,13 +67,15 @@ class AnnouncementCell(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
-class DisplayView:
+class CallsView:
     """The waiting-room screen: tickets and points, never a reason. Names need the consent of patient and site.
 
-    The screen shows the calls of the display's own queues to its own points. Without a ``display_id`` it shows all.
+    The screen shows the calls of the chosen queues to the chosen points. An empty choice means all. Displays with the same
+    choice share the view.
     """
 
-    display_id: int | None = None
+    queue_ids: frozenset[int] = frozenset()
+    point_ids: frozenset[int] = frozenset()
     kind: ClassVar[str] = "display"
     shape: ClassVar[str] = "display5"
     cells: ClassVar[Mapping[str, Any]] = {
@@ -86,7 +88,14 @@ class DisplayView:
 
     @property
     def name(self) -> str:
-        return "display" if self.display_id is None else f"display:{self.display_id}"
+        if not self.chooses:
+            return "display"
+        return f"display:{','.join(map(str, sorted(self.queue_ids)))}:{','.join(map(str, sorted(self.point_ids)))}"
+
+    @property
+    def chooses(self) -> bool:
+        """Whether the screen shows a part of the site only."""
+        return bool(self.queue_ids or self.point_ids)
 
     def keys(self, board: Board) -> Iterable[str]:
         yield "site"
@@ -97,7 +106,7 @@ class DisplayView:
 
     def cell(self, board: Board, key: str) -> Cell | None:
         kind, _, identifier = key.partition(":")
-        shown = self._shown(board)
+        shown = _Shown(board, _present(board.queues, self.queue_ids), _present(board.points, self.point_ids))
         match kind:
             case "site":
                 return site_cell(board)
@@ -121,20 +130,37 @@ class DisplayView:
 
     def touched(self, board: Board, changed: set[str]) -> Iterable[str]:
         own = (key for key in changed if key.partition(":")[0] in self.cells)
-        display = self._display(board)
-        # One record may decide about the cells of many: the display itself, or the queues of a chosen point.
-        if display is not None and (display.queue_ids or display.point_ids or f"display:{display.id}" in changed):
-            return chain(own, self.keys(board))
-        return own
+        # A chosen point decides about the cells of many: its queues may change.
+        return chain(own, self.keys(board)) if self.chooses else own
 
-    def _display(self, board: Board) -> Display | None:
-        return None if self.display_id is None else board.displays.get(self.display_id)
 
-    def _shown(self, board: Board) -> _Shown:
-        display = self._display(board)
-        if display is None:
-            return _Shown(board, frozenset(), frozenset())
-        return _Shown(board, _present(board.queues, display.queue_ids), _present(board.points, display.point_ids))
+@dataclass(frozen=True, slots=True)
+class DisplayView:
+    """The screen of one display: the calls that the display has chosen. Without a ``display_id`` it shows all calls."""
+
+    display_id: int | None = None
+    kind: ClassVar[str] = CallsView.kind
+    shape: ClassVar[str] = CallsView.shape
+    cells: ClassVar[Mapping[str, Any]] = CallsView.cells
+
+    @property
+    def name(self) -> str:
+        return "display" if self.display_id is None else f"display:{self.display_id}"
+
+    def shared(self, board: Board) -> CallsView:
+        """Return the view with the same cells that all displays with this choice share."""
+        display = None if self.display_id is None else board.displays.get(self.display_id)
+        return CallsView() if display is None else CallsView(frozenset(display.queue_ids), frozenset(display.point_ids))
+
+    def keys(self, board: Board) -> Iterable[str]:
+        return self.shared(board).keys(board)
+
+    def cell(self, board: Board, key: str) -> Cell | None:
+        return self.shared(board).cell(board, key)
+
+    def touched(self, board: Board, changed: set[str]) -> Iterable[str]:
+        touched = self.shared(board).touched(board, changed)
+        return chain(touched, self.keys(board)) if f"display:{self.display_id}" in changed else touched
 
 
 @dataclass(frozen=True, slots=True)

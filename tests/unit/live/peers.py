@@ -147,6 +147,7 @@ class Peers:
         *,
         buffer: int | None = None,
         context: object = None,
+        subject: str | None = None,
     ) -> tuple[Peer, HandedOffConnection]:
         """Open a connection and hand it off."""
         ours, theirs = socket.socketpair()
@@ -155,7 +156,13 @@ class Peers:
             if buffer is not None:
                 each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
         stream = Stream(
-            self.feed, self.feed.projection(view), since, self.handed_off.heartbeat_seconds, address="a", token="t"
+            self.feed,
+            self.feed.projection(view),
+            since,
+            self.handed_off.heartbeat_seconds,
+            address="a",
+            token="t",
+            subject=subject,
         )
         connection = HandedOffConnection(self.handed_off, stream, framing, context)
         transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=ours)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from server.domain.board import Board
-from server.domain.commands import IssueTicket
+from server.domain.commands import AddDisplay, ChangeDisplay, Command, IssueTicket
 from server.domain.errors import Unavailable
 from server.domain.views import DeskView, DisplayView, TicketView, View
 from server.live import feed as module
+from server.live import messages
 from server.live.feed import Feed
 from server.live.messages import Position
 from server.live.projection import Projection
@@ -41,11 +44,10 @@ async def test_feed_ends_with_the_truth_after_any_order_repeat_or_loss(
     await feed.load()
     displays = map(DisplayView, world.board.displays)
     views: list[View] = [DESK, DisplayView(), *displays, *map(TicketView, list(world.board.visits)[:2]), TicketView(5)]
-    projections = [feed.projection(view) for view in views]
     screens = [Screen() for _ in views]
     lazy = [Screen() for _ in views]  # these catch up only at the start and at the end
-    for screen, projection in zip([*screens, *lazy], projections * 2, strict=True):
-        catch_up(screen, projection)
+    for screen, view in zip([*screens, *lazy], views * 2, strict=True):
+        catch_up(screen, feed.projection(view))
     begun = len(world.log)
     for step in after:
         perform(world, step)
@@ -65,11 +67,13 @@ async def test_feed_ends_with_the_truth_after_any_order_repeat_or_loss(
         assert begun <= feed.seq <= len(world.log)
         reader = chance.randrange(len(views) + 1)
         if reader < len(views):
-            catch_up(screens[reader], projections[reader])
-            assert screens[reader].cells == cells_of(projections[reader])
+            projection = feed.projection(views[reader])
+            catch_up(screens[reader], projection)
+            assert screens[reader].cells == cells_of(projection)
     await feed.check(head_of(world))
     assert feed.seq == world.board.site.seq
-    for screen, projection in zip([*screens, *lazy], projections * 2, strict=True):
+    for screen, view in zip([*screens, *lazy], views * 2, strict=True):
+        projection = feed.projection(view)
         check_projection(projection, await loader.board(SITE_ID))
         catch_up(screen, projection)
         assert screen.cells == cells_of(projection)
@@ -312,6 +316,41 @@ async def test_views_of_one_name_share_a_projection() -> None:
     assert feed.projection(DisplayView()) is feed.projection(DisplayView())
     assert feed.projection(TicketView(1)) is feed.projection(TicketView(1))
     assert feed.projection(TicketView(1)) is not feed.projection(TicketView(2))
+
+
+async def test_displays_with_equal_choices_share_a_projection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change is encoded once for all displays of the whole site, and once for each different choice."""
+    world = small_clinic()
+    for number in range(9):
+        world.do(AddDisplay(site_id=SITE_ID, name=f"Hall {number}"))
+    feed, _ = await a_feed(world)
+    displays, (queue_id, *_) = list(world.board.displays), sorted(world.board.queues)
+    encoded = 0
+
+    def counted(cell: Mapping[str, Any]) -> bytes:
+        nonlocal encoded
+        encoded += 1
+        return encode(cell)
+
+    def encoded_by(command: Command) -> int:
+        nonlocal encoded
+        encoded = 0
+        feed.offer("e1", world.do(command))
+        return encoded
+
+    encode = messages.encode
+    monkeypatch.setattr(messages, "encode", counted)
+    ticket = IssueTicket(queue_id=queue_id)
+    whole = feed.projection(DisplayView(displays[0]))
+    by_one = encoded_by(ticket)
+    assert {id(feed.projection(DisplayView(each))) for each in (*displays, None)} == {id(whole)}
+    assert encoded_by(ticket) == by_one > 0
+    for display_id in displays[:2]:
+        feed.offer("e1", world.do(ChangeDisplay(display_id=display_id, queue_ids=(queue_id,))))
+    chosen, equal, other = (feed.projection(DisplayView(each)) for each in displays[:3])
+    assert chosen is equal
+    assert other is whole
+    assert chosen.position.shape != whole.position.shape
 
 
 async def test_projection_is_forgotten_when_nobody_watches() -> None:

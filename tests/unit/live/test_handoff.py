@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from server.domain.commands import NoShow, Start
+from server.domain.board import Board
+from server.domain.commands import AddDisplay, ChangeDisplay, NoShow, Start
 from server.domain.ranking import next_for
 from server.domain.views import DeskView, DisplayView, TicketView, View
 from server.live import handoff as module
@@ -20,8 +21,9 @@ from server.live.feed import Feed
 from server.live.handoff import Framing, HandedOffConnection
 from server.live.messages import Position
 from server.live.projection import Projection
+from server.live.stream import Stream
 from server.transport.streams.framing import EVENTS, FRAMES
-from tests.support.message_screen import digest
+from tests.support.message_screen import Screen, digest
 from tests.support.worlds import SITE_ID, LogLoader, World, open_sealed, small_clinic
 from tests.unit.live.peers import FRAMINGS, Peer, Peers
 
@@ -97,6 +99,46 @@ async def test_resume_gets_a_heartbeat_a_change_or_a_snapshot(framing: Framing) 
         assert foreign.screen.kinds == ["snapshot"]
         assert here.screen.kinds == ["heartbeat", "change"]
         assert here.screen.position == connection.stream.projection.position
+
+
+@pytest.mark.parametrize("framing", FRAMINGS.values(), ids=FRAMINGS)
+async def test_display_that_chooses_its_calls_gets_a_snapshot_of_them(framing: Framing) -> None:
+    """Its streams leave those of the whole site, whichever way they are written, and a former position does not resume."""
+    async with await opened() as clinic:
+        for name in ("East", "West"):
+            clinic.do(lambda name=name: clinic.world.do(AddDisplay(site_id=SITE_ID, name=name)))  # type: ignore[misc]
+        east, west = sorted(clinic.world.board.displays)[-2:]
+        subject = f"display:{east}"
+        pairs = [await clinic.peer(DisplayView(each), framing, subject=f"display:{each}") for each in (east, west)]
+        pulled = Stream(
+            clinic.feed, clinic.feed.projection(DisplayView(east)), None, 60, address="a", token="t", subject=subject
+        )
+        reading, screen = aiter(pulled), Screen()
+        screen.hear(await anext(reading))
+        streams = [pulled, *(connection.stream for _, connection in pairs)]
+
+        def follow_choices(board: Board, changed: set[str] | None) -> None:
+            for stream in streams:
+                stream.follow_choice()
+
+        clinic.feed._on_drawn = follow_choices
+        whole, before = pulled.projection, screen.position
+        clinic.do(lambda: clinic.world.do(ChangeDisplay(display_id=east, queue_ids=(clinic.queue_id,))))
+        screen.hear(await anext(reading))
+        clinic.tickets()
+        screen.hear(await anext(reading))
+        assert screen.kinds == ["snapshot", "snapshot", "change"]
+        assert digest(screen.cells) == pulled.projection.digest
+        assert [connection.stream.projection is pulled.projection for _, connection in pairs] == [True, False]
+        assert not pulled.projection.can_resume(before)
+        for (peer, connection), kinds in zip(pairs, (["snapshot"] * 2 + ["change"], ["snapshot", "change"]), strict=True):
+            await peer.settle()
+            assert peer.screen.kinds == kinds
+            assert clinic.agrees(peer, connection)
+        clinic.do(lambda: clinic.world.do(ChangeDisplay(display_id=east, queue_ids=())))
+        assert pulled.projection is whole
+        await reading.aclose()  # type: ignore[attr-defined]
+        pulled.close()
 
 
 @pytest.mark.parametrize("framing", FRAMINGS.values(), ids=FRAMINGS)
