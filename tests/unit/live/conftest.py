@@ -1,4 +1,4 @@
-"""Tests of handed-off connections run on both event loops; all others run on asyncio's own."""
+"""Tests of handed-off connections run on both event loops, in real time. All others run in simulated time."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 
 import pytest
 import uvloop
+
+from tests.unit.live.simulated_time import SimulatedTimeLoop
 
 BOTH = frozenset({"test_handoff.py"})
 
@@ -17,4 +19,4 @@ def pytest_asyncio_loop_factories(
     """Return the event loops on which a test runs."""
     if item.path.name in BOTH:
         return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
-    return {"asyncio": asyncio.new_event_loop}
+    return {"simulated": SimulatedTimeLoop}

@@ -96,7 +96,7 @@ async def test_speaking_does_not_block_the_loop(speaking: Voice) -> None:
     while not rendering.done():
         turns += 1
         await asyncio.sleep(0.001)
-    assert turns > 3
+    assert turns > 1, "the loop got no turn while the voice was rendered"
 
 
 async def test_server_without_a_voice_returns_no_sound(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_stalled_reader_is_noticed_early(loop: Any, config: object, timeout: int
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             peer.setblocking(False)
             await running.sock_connect(peer, server.sockets[0].getsockname())
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 while "written" not in found:  # noqa: ASYNC110 - the protocol has no event to wait for
                     await asyncio.sleep(0.01)
         server.close()
