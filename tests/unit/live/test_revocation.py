@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import replace
 
@@ -98,6 +99,19 @@ async def test_ended_session_ends_its_own_streams_only(signed_in: SignedIn) -> N
     del signed_in.roles["s1"]
     assert reason(await rest(ended)) == reason(await rest(again)) == "revoked"
     assert await lasts(other)
+
+
+async def test_ended_session_ends_its_streams_within_two_seconds(
+    signed_in: SignedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The checks of sessions follow each other in less than a second. The time is simulated."""
+    monkeypatch.undo()
+    stream = await signed_in.desk("s1", "receptionist")
+    await asyncio.sleep(1)  # the checks have their usual pace now
+    del signed_in.roles["s1"]
+    began = time.monotonic()
+    await rest(stream)
+    assert time.monotonic() - began < 2
 
 
 async def test_changed_role_ends_the_stream(signed_in: SignedIn) -> None:
