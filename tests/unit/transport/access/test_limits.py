@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
@@ -114,6 +115,26 @@ async def test_redis_that_is_not_there_is_no_error(monkeypatch: pytest.MonkeyPat
         counts = [(await limiter.hit(THREE, "a")).remaining for _ in range(3)]
         assert counts == [2, 1, 0]
         assert not (await limiter.hit(THREE, "a")).allowed
+        assert len(asked) == 1
+    finally:
+        await limiter.close()
+
+
+async def test_redis_that_hangs_is_waited_for_once_and_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "REST_SECONDS", 60)
+    monkeypatch.setattr(limits, "CALL_SECONDS", 0.01)
+    limiter = Limiter("redis://127.0.0.1:1/0")
+    asked: list[RateLimitItem] = []
+
+    async def hang(item: RateLimitItem, who: str) -> bool:
+        asked.append(item)
+        await asyncio.Event().wait()
+        return True
+
+    monkeypatch.setattr(limiter._shared, "hit", hang)
+    try:
+        async with asyncio.timeout(30):
+            assert [(await limiter.hit(THREE, "a")).remaining for _ in range(3)] == [2, 1, 0]
         assert len(asked) == 1
     finally:
         await limiter.close()
