@@ -14,6 +14,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from server.live.displays import STEADY_SECONDS
 from server.seeding import Seed
 from server.transport.http.metrics import MOST_KEPT_SECONDS
 from tests.support.screens import Screen, sse
@@ -60,11 +61,11 @@ def url_and_token(server: Server, seeded: Seed) -> tuple[str, str]:
     return f"{server.url}/live/displays/{seeded['displays'][0]['id']}", seeded["displays"][0]["token"]
 
 
-def wait_for_health(desk: Screen, seeded: Seed, **wanted: Any) -> float:
+def wait_for_health(desk: Screen, seeded: Seed, **wanted: Any) -> None:
     def reached(each: Screen) -> bool:
         return {name: health(each, seeded)[name] for name in wanted} == wanted
 
-    return desk.wait(reached, 8, f"{wanted}")
+    desk.wait(reached, what=f"{wanted}")
 
 
 def connect_websocket(url: str, token: str) -> ClientConnection:
@@ -78,10 +79,11 @@ def test_desk_shows_when_a_display_connects_reports_and_disconnects(server: Serv
         "queues": [], "points": [],
     }  # fmt: skip
     with connect_websocket(url, token) as socket:
-        body = json.loads(socket.recv(timeout=5))
-        took = wait_for_health(desk, seeded, connected=True)
-        assert took > 1.5, "the desk wait_for_health a connection only after it has lasted"
-        assert abs(health(desk, seeded)["since"] / 1000 - time.time()) < 10
+        body = json.loads(socket.recv(timeout=30))
+        wait_for_health(desk, seeded, connected=True)
+        since = health(desk, seeded)["since"]
+        assert since - body["at"] > 1500, "the desk shows a connection only after it has lasted"
+        assert abs(since / 1000 - time.time()) < 60
         socket.send(json.dumps({"type": "ack", "seq": body["seq"], "muted": True, "version": "1.2.3"}))
         wait_for_health(desk, seeded, connected=True, muted=True, version="1.2.3", lag=0)
     wait_for_health(desk, seeded, connected=False, lag=None, muted=True)
@@ -102,13 +104,19 @@ def test_display_on_server_sent_events_reports_by_requests(server: Server, seede
 
 def test_short_disconnection_is_not_shown(server: Server, seeded: Seed, desk: Screen) -> None:
     url, token = url_and_token(server, seeded)
-    with sse(url, token) as display:
-        display.wait(lambda each: each.cells)
-        wait_for_health(desk, seeded, connected=True)
-    since, seq = health(desk, seeded)["since"], desk.seq
-    time.sleep(0.5)
-    with sse(url, token) as display:
-        display.wait(lambda each: each.cells)
+    with ExitStack() as stack:
+        away_seconds = STEADY_SECONDS
+        while away_seconds > STEADY_SECONDS / 2:  # again if this machine was too busy for a short disconnection
+            stack.close()
+            with sse(url, token) as display:
+                display.wait(lambda each: each.cells)
+                wait_for_health(desk, seeded, connected=True)
+                since, seq = health(desk, seeded)["since"], desk.seq
+            began = time.monotonic()
+            time.sleep(0.5)
+            display = stack.enter_context(sse(url, token))
+            display.wait(lambda each: each.cells)
+            away_seconds = time.monotonic() - began
         time.sleep(3)
         assert health(desk, seeded)["connected"]
         assert health(desk, seeded)["since"] == since
@@ -135,9 +143,9 @@ def test_disagreement_is_counted(server: Server, seeded: Seed, way: str) -> None
         assert httpx.post(f"{url}/disagreement", json={"seq": 3}, headers=headers).status_code == 204
     else:
         with connect_websocket(url, token) as socket:
-            socket.recv(timeout=5)
+            socket.recv(timeout=30)
             socket.send('{"type":"disagreement","seq":3}')
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while counted() == before and time.monotonic() < until:
         time.sleep(0.05)
     assert counted() == before + 1
@@ -189,23 +197,23 @@ def test_junk_closes_only_its_own_connection(
     url, token = url_and_token(server, seeded)
     with sse(url, token) as beside, connect_websocket(url, token) as socket:
         beside.wait(lambda each: each.cells)
-        socket.recv(timeout=5)
+        socket.recv(timeout=30)
         try:
             send(socket)
             while True:
-                socket.recv(timeout=5)
+                socket.recv(timeout=30)
         except ConnectionClosed:
             pass
         assert socket.close_code == code
         beats = beside.kinds().count("heartbeat")
-        beside.wait(lambda each: each.kinds().count("heartbeat") > beats, 3, "a heartbeat on the other connection")
+        beside.wait(lambda each: each.kinds().count("heartbeat") > beats, what="a heartbeat on the other connection")
         assert not beside.ended
 
 
 def test_fragmented_message_is_accepted(server: Server, seeded: Seed, desk: Screen) -> None:
     url, token = url_and_token(server, seeded)
     with connect_websocket(url, token) as socket:
-        body = json.loads(socket.recv(timeout=5))
+        body = json.loads(socket.recv(timeout=30))
         socket.send(['{"type":"ack",', f'"seq":{body["seq"]}', "}"])
         wait_for_health(desk, seeded, connected=True, lag=0)
 
@@ -224,12 +232,14 @@ def test_display_goes_dark_after_its_server_is_killed(mysql_url: str, tmp_path: 
             stack.enter_context(sse(f"{one.url}/live/displays/{each['id']}", each["token"])) for each in (first, second)
         ]
         lit = [f"display:{each['id']}" for each in (first, second)]
-        desk.wait(lambda each: each.cells and all(each.cells[key]["connected"] for key in lit), 8, "both displays connected")
+        desk.wait(
+            lambda each: each.cells and all(each.cells[key]["connected"] for key in lit), what="both displays connected"
+        )
         one.process.kill()
         for screen in screens:
             screen.wait(lambda each: each.ended)
         stack.enter_context(sse(f"{two.url}/live/displays/{second['id']}", second["token"]))
-        desk.wait(lambda each: not each.cells[lit[0]]["connected"], 9, "one display dark")
+        desk.wait(lambda each: not each.cells[lit[0]]["connected"], what="one display dark")
         time.sleep(2.5)
         assert desk.cells[lit[1]]["connected"]
         assert not desk.cells[lit[0]]["connected"]
