@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import APIRequestContext, Browser, ConsoleMessage, Error, Page, Request, sync_playwright
+from playwright.sync_api import APIRequestContext, Browser, ConsoleMessage, Error, Page, Request, expect, sync_playwright
 
 from server.seeding import Seed
 from tests.support.demo import demo
@@ -29,6 +29,9 @@ ARGUMENTS = [
 HEARTBEAT = 1.0
 # Parts of console messages from the browser itself while the network or the server is away.
 AWAY = ("net::ERR", "WebSocket connection to", "503 (Service Unavailable)", "when fetching the script", "Failed to fetch")
+
+
+expect.set_options(timeout=30_000)  # only ends a test that fails: the default of five seconds is short on a busy machine
 
 
 @pytest.fixture(scope="module")

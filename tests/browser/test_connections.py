@@ -119,8 +119,7 @@ def test_answer_of_a_proxy_ends_no_stream(open_live: OpenLive, relay: Relay, nam
     page = open_live(name, at=relay.url)
     address = page.url
     relay.answer_itself(status)
-    wait_until(lambda: relay.answered >= 2, "the proxy's answers")
-    page.wait_for_timeout(200)
+    wait_until(lambda: relay.answered >= 3, "the proxy's answers")  # the page has read the second, and asked again
     assert page.locator("body").get_attribute("data-live") in ("connecting", "stale")
     relay.bring_back()
     expect_live(page)
@@ -188,6 +187,9 @@ KEPT_FOCUS = """index => {
 }"""
 
 
+PAINTED = "() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))"
+
+
 @pytest.mark.parametrize("name", ["patient", "reception", "room"])
 def test_repaints_keep_the_focus_in_view(open_live: OpenLive, server: Server, seeded: Seed, name: str) -> None:
     """Each change of the queues draws the page again, while somebody is at one of its buttons or rows."""
@@ -202,5 +204,5 @@ def test_repaints_keep_the_focus_in_view(open_live: OpenLive, server: Server, se
             body = {"queue_id": seeded["queue_ids"][0], "priority": "urgent"}
             assert floor.post("/api/v1/commands/issue-ticket", json=body).status_code == 200
             page.wait_for_function("() => window.changes > 0")
-            page.wait_for_timeout(50)
+            page.evaluate(PAINTED)
             assert page.evaluate(KEPT_FOCUS, index) == [True, True], index

@@ -110,7 +110,6 @@ def test_concurrent_calls_to_a_room_call_one_patient(open_page: Open, seeded: Se
     """Two receptionists press "next" for the same room. One patient is called, and both desks show the call."""
     desks = [sign_in(open_page, seeded) for _ in range(2)]
     for desk in desks:
-        desk.context.set_default_timeout(5 * SECONDS)
         desk.select_option("[data-point-select]", str(seeded["point_ids"][0]))
         # The button is disabled when the other desk's call arrives, so both clicks come first.
     for desk in desks:

@@ -180,7 +180,7 @@ def test_choice_of_rooms_appears_when_the_server_answers(open_page: Open, seeded
     expect(page.locator("[data-trouble]")).to_contain_text("cannot be reached")
     expect(page.locator("[data-no-rooms]")).to_be_hidden()
     page.unroute(f"**{lost}")
-    expect(page.locator(f'[data-choose="{seeded["point_ids"][0]}"]')).to_be_visible(timeout=10_000)
+    expect(page.locator(f'[data-choose="{seeded["point_ids"][0]}"]')).to_be_visible()
     expect(page.locator("[data-trouble]")).to_have_text("")
 
 
@@ -218,7 +218,7 @@ def test_reception_appears_when_the_server_answers(open_page: Open, seeded: Seed
     page.goto("/reception")
     expect(page.locator("[data-message]")).to_contain_text("cannot be reached")
     page.unroute("**/api/v1/session")
-    expect(page.locator("body")).to_have_attribute("data-live", "live", timeout=10_000)
+    expect(page.locator("body")).to_have_attribute("data-live", "live")
     expect(page.locator("[data-message]")).to_have_text("")
 
 
