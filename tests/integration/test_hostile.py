@@ -25,6 +25,7 @@ from server.seeding import Seed
 from server.store import event_log
 from server.store.database import Database
 from server.transport.http.bodies import MODELS
+from tests.support.processes import forget_peak, peak_mib
 from tests.support.rows import rows
 from tests.support.server import Server, environment, seed, serving
 from tests.support.streams import UPGRADE
@@ -115,17 +116,21 @@ def refused(answer: httpx.Response, *statuses: int) -> dict[str, Any]:
 
 
 def raw(server: Server, *pieces: bytes, pause: float = 0) -> list[tuple[int, bytes]]:
-    """Send bytes, and return the status and body of each answer until the connection is closed or silent for 1.5 s."""
+    """Send bytes, and return the status and body of each answer until the connection is closed or silent for 1.5 s.
+
+    The first answer may take longer: the machine may be busy.
+    """
     data = b""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         with suppress(BrokenPipeError, ConnectionResetError):
             for piece in pieces:
                 connection.sendall(piece)
                 time.sleep(pause)
-        connection.settimeout(1.5)
+        connection.settimeout(10)
         with suppress(TimeoutError, ConnectionResetError):
             while chunk := connection.recv(65_536):
                 data += chunk
+                connection.settimeout(1.5)
     found = []
     while data:
         head, _, data = data.partition(b"\r\n\r\n")
@@ -191,11 +196,12 @@ def test_repeated_json_key_counts_as_its_last_value(admin: httpx.Client, seeded:
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "gzip, gzip", "zstd"])
-def test_compression_bomb_is_refused_quickly(admin: httpx.Client, encoding: str) -> None:
+def test_compression_bomb_is_refused_unopened(server: Server, admin: httpx.Client, encoding: str) -> None:
     bomb = gzip.compress(b" " * 40_000_000)
-    began = time.monotonic()
+    forget_peak(server.process.pid)
+    before = peak_mib(server.process.pid)
     refused(admin.post(ISSUE, content=bomb, headers=JSON | {"Content-Encoding": encoding}), 400, 413, 415)
-    assert time.monotonic() - began < 2
+    assert peak_mib(server.process.pid) - before < 10
 
 
 @pytest.mark.parametrize(
@@ -225,11 +231,9 @@ def test_body_of_ten_megabytes_is_refused(server: Server, admin: httpx.Client) -
 
 
 def test_trickling_body_times_out(server: Server, admin: httpx.Client) -> None:
-    began = time.monotonic()
     answers = raw(server, _head(admin.headers["Authorization"][7:], "Content-Length: 50"), *[b" "] * 34, pause=0.1)
     assert [status for status, _ in answers] == [503]  # like any request that takes too long
     assert json.loads(answers[0][1])["error"]["code"] == "took_too_long"
-    assert time.monotonic() - began < 8
 
 
 # Slow and silent clients
@@ -265,15 +269,17 @@ def test_slow_clients_are_disconnected(server: Server) -> None:
     A client that reads nothing of its answers is disconnected too, in the same time.
     """
     with ExitStack() as stack:
-        reads_nothing = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=5))
+        reads_nothing = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=30))
         reads_nothing.sendall(b"GET /api/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 20)
         assert _established(server, reads_nothing)
-        peers = {what: stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=5)) for what in SLOW}
+        peers = {
+            what: stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=30)) for what in SLOW
+        }
         answers = dict.fromkeys(SLOW, b"")
         for what, peer in peers.items():
             peer.sendall(SLOW[what][0])
             peer.settimeout(0.01)
-        until = time.monotonic() + 15
+        until = time.monotonic() + 60
         while peers or _established(server, reads_nothing):
             assert time.monotonic() < until, f"still open: {list(peers)}, or the connection of the client that reads nothing"
             for what, peer in list(peers.items()):
@@ -300,7 +306,7 @@ def test_trailers_are_no_headers(server: Server, admin: httpx.Client) -> None:
     token = admin.headers["Authorization"]
     trailers = f"Authorization: {token}\r\nX-Request-ID: from-the-trailer\r\nOrigin: http://evil.example\r\n"
     request = "GET /api/v1/sites HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
-    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as peer:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as peer:
         peer.sendall(f"{request}{trailers}\r\n".encode())
         answer = b""
         while chunk := peer.recv(65536):
@@ -317,7 +323,7 @@ def _send_slowly(peer: socket.socket, pieces: list[bytes]) -> None:
 
 @pytest.mark.parametrize("endless", [b"0\r\nX: ", b"1;"], ids=["trailer", "extension of a chunk"])
 def test_endless_framing_of_a_body_is_cut(server: Server, endless: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as peer:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as peer:
         peer.sendall(POST + b"Transfer-Encoding: chunked\r\n\r\n" + endless)
         with pytest.raises((BrokenPipeError, ConnectionResetError)):
             _send_slowly(peer, 50 * [b"y" * 100_000])
@@ -410,7 +416,7 @@ HANDSHAKE = {
 def first_status(server: Server, line: str, headers: dict[str, bytes], body: bytes = b"") -> int:
     """Send a request with raw headers; return the status of the answer, or 0 if the server closes without one."""
     head = b"".join(b"%b: %b\r\n" % (name.encode(), value) for name, value in headers.items())
-    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         connection.sendall(f"{line} HTTP/1.1\r\n".encode() + head + b"\r\n" + body)
         answer = connection.recv(4096)
     return int(answer.split()[1]) if answer.startswith(b"HTTP/1.1 ") else 0
@@ -483,11 +489,11 @@ def test_client_that_hangs_up_in_mid_body_is_no_error(server: Server, admin: htt
     token, ticket = admin.headers["Authorization"][7:], seeded["tickets"][0]["token"]
     before = server.log.read_text()
     for address in (ISSUE, "/api/v1/session", f"/live/tickets/{ticket}/disagreement"):
-        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
             head = f"POST {address} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n{JSON_LINE}\r\n"
             connection.sendall(f'{head}Content-Length: 50\r\n\r\n{{"'.encode())
             time.sleep(0.1)
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while (said := server.log.read_text()[len(before) :]).count('"status":499') < 3 and time.monotonic() < until:
         time.sleep(0.05)
     assert said.count('"status":499') == 3, said
@@ -688,7 +694,7 @@ def test_flood_of_foreign_upgrades_leaves_few_audit_rows(server: Server, env: di
     before = rows(env, count)[0][0]
     headers = f"Host: x\r\nOrigin: http://evil.example\r\nCookie: nowserving_access=x\r\n{UPGRADE}\r\n"
     for _ in range(300):
-        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as peer:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as peer:
             peer.sendall(f"GET /live/sites/{seeded['site_id']}/desk HTTP/1.1\r\n{headers}".encode())
             assert peer.recv(65536)
     time.sleep(2 * WRITE_SECONDS)
@@ -712,10 +718,10 @@ def test_invalid_websocket_message_closes_the_connection(server: Server, seeded:
     display = seeded["displays"][0]
     address = f"ws://127.0.0.1:{server.port}/live/displays/{display['id']}?token={display['token']}"
     with connect(address, compression=None) as connection:
-        connection.recv(timeout=5)
+        connection.recv(timeout=30)
         with suppress(ConnectionClosed):
             connection.send(message)
         with pytest.raises(ConnectionClosed) as ended:
-            deque((connection.recv(timeout=5) for _ in range(50)), maxlen=0)
+            deque((connection.recv(timeout=30) for _ in range(50)), maxlen=0)
     assert ended.value.rcvd is not None
     assert ended.value.rcvd.code in {1009, 3501}

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,6 +16,7 @@ from sqlalchemy import URL
 from server.identity.hashing import at_once_here
 from server.seeding import Seed, StaffSeed
 from tests.support import databases
+from tests.support.processes import forget_peak, peak_mib
 from tests.support.rows import change, rows
 from tests.support.screens import sse
 from tests.support.server import Server, environment, seed, serving
@@ -221,16 +221,6 @@ def test_concurrent_right_passwords_all_succeed(server: Server, seeded: Seed, cl
     assert {answer.status_code for answer in answers} == {200}
 
 
-def peak_mib(pid: int) -> float:
-    """Return the largest memory that a process has had since `forget_peak`, in MiB."""
-    (line,) = (each for each in Path(f"/proc/{pid}/status").read_text().splitlines() if each.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
-
-
-def forget_peak(pid: int) -> None:
-    Path(f"/proc/{pid}/clear_refs").write_text("5")
-
-
 def test_sixty_sign_ins_at_once_are_bounded_and_delay_no_command(seeded: Seed, server: Server) -> None:
     """Each hash takes 64 MiB. Streams open and commands run before the last hash is done."""
     token = server.sign_in(seeded, "receptionist")
@@ -365,7 +355,7 @@ def test_thief_who_refreshes_every_three_seconds_is_detected(
         refused(refresh(thief, stolen), 401, "not_signed_in")
         refused(thief.get(SESSION, headers=bearer(answer)), 401, "not_signed_in")
     subject = f"staff:{owner['user']['id']}"
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while not rows(env, "SELECT n FROM audit WHERE action = 'refresh-again' AND subject = :who", who=subject):
         assert time.monotonic() < until
         time.sleep(0.1)
@@ -769,7 +759,7 @@ def test_audit_records_identity_actions_without_names(
         ("sign-in", "nobody", "", 0),
         ("sign-in", f"staff:{staff_id}", f"staff:{staff_id}", 1),
     }
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     noted: set[tuple[Any, ...]] = set()
     while not expected <= noted:
         assert time.monotonic() < until, expected - noted

@@ -114,7 +114,7 @@ def test_junk_closes_only_its_own_connection(installation: tuple[Server, Seed], 
         else:
             assert 0x88 in answer[-125:], "the answer contains no close frame"
     beats = bystander.kinds().count("heartbeat")
-    bystander.wait(lambda each: each.kinds().count("heartbeat") > beats, 10, "a heartbeat")
+    bystander.wait(lambda each: each.kinds().count("heartbeat") > beats, what="a heartbeat")
     assert not bystander.ended
     assert bystander.disagreed == []
     assert "Traceback" not in installation[0].log.read_text()

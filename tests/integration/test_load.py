@@ -33,7 +33,7 @@ def _locust(server: Server, folder: Path, seed_file: Path, seconds: int) -> subp
 
 
 def test_load_test_passes_on_a_healthy_server(sqlite_url: str, tmp_path: Path) -> None:
-    env = environment(sqlite_url, NOWSERVING_HEARTBEAT_SECONDS="2")
+    env = environment(sqlite_url, NOWSERVING_HEARTBEAT_SECONDS="5")
     seed_file = tmp_path / "seed.json"
     seed_file.write_text(json.dumps(seed(env, points=4, tickets=30, displays=2)))
     with serving(env, tmp_path) as server:

@@ -31,6 +31,8 @@ from tests.support.worlds import ACTIONS, command_of, facts
 _OTHERS = "SELECT id FROM information_schema.processlist WHERE db = %s AND id <> CONNECTION_ID()"
 SECONDS = 8.0
 CALLERS = 6
+LEAST_KILLED = 20
+LEAST_ANSWERED = 50
 
 
 async def test_killed_connections_neither_lose_nor_repeat_commands(mysql_url: str, vault: Vault) -> None:
@@ -75,13 +77,15 @@ async def test_killed_connections_neither_lose_nor_repeat_commands(mysql_url: st
             else:
                 pytest.fail("no answer after fifty repeats")
 
-    killer = asyncio.create_task(asyncio.to_thread(_kill_connections, mysql_url, stop))
+    killed: list[int] = []
+    killer = asyncio.create_task(asyncio.to_thread(_kill_connections, mysql_url, stop, killed))
     callers = [asyncio.create_task(caller(number)) for number in range(CALLERS)]
     await asyncio.sleep(SECONDS)
+    async with asyncio.timeout(300):  # a busy machine needs longer
+        while len(killed) < LEAST_KILLED or len(answered) < LEAST_ANSWERED:  # noqa: ASYNC110 - threads and tasks add to both
+            await asyncio.sleep(0.1)
     stop.set()
-    await asyncio.gather(*callers)
-    killed = await killer
-    assert killed > 20, "too few connections were killed"
+    await asyncio.gather(*callers, killer)
 
     done: dict[str, list[int]] = defaultdict(list)
     async with databases[0].read() as connection:
@@ -93,7 +97,6 @@ async def test_killed_connections_neither_lose_nor_repeat_commands(mysql_url: st
     for row in rows:
         done[row.command_id].append(row.seq)
     assert [row.seq for row in rows] == list(range(1, len(rows) + 1))
-    assert len(answered) > 50
     for command_id, answer in answered.items():
         assert done[command_id] == [event["seq"] for event in answer["events"]], "done once, with the events of the answer"
     callers_ids = {command_id for command_id in done if command_id.partition("-")[0] in map(str, range(CALLERS))}
@@ -118,9 +121,8 @@ def _harmless_command(site_id: int) -> Command:
     return BroadcastMessage(site_id=site_id, message=None)
 
 
-def _kill_connections(url: str, stop: asyncio.Event) -> int:
-    """Kill other connections to the database at random until ``stop`` is set; return the number of kills."""
-    killed = 0
+def _kill_connections(url: str, stop: asyncio.Event, killed: list[int]) -> None:
+    """Kill other connections to the database at random until ``stop`` is set; note each in ``killed``."""
     chance = random.Random(7)
     name = make_url(url).database
     connection = connect(make_url(url))
@@ -132,8 +134,7 @@ def _kill_connections(url: str, stop: asyncio.Event) -> int:
                     if chance.random() < 0.5:
                         with suppress(pymysql.err.OperationalError):  # already closed
                             cursor.execute(f"KILL {int(identifier)}")
-                            killed += 1
+                            killed.append(int(identifier))
                 time.sleep(chance.uniform(0.02, 0.3))
     finally:
         connection.close()
-    return killed

@@ -88,7 +88,7 @@ def test_screens_and_desk_survive_the_kill_of_one_server(
             each.wait(lambda each: each.cells, what="a snapshot")
         servers[0].process.kill()
         servers[0].process.wait()
-        until = time.monotonic() + 5
+        until = time.monotonic() + 60
         while not (first.ended or second.ended) and time.monotonic() < until:
             time.sleep(0.02)
         lost = first if first.ended else second
@@ -124,7 +124,7 @@ def test_logs_contain_no_token(proxy: Proxy, seeded: Seed, desk: httpx.Client) -
     ):
         phone.wait(lambda each: each.cells)
         screen.wait(lambda each: each.cells)
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while proxy.access_log.read_text().count("/live/") < 2 and time.monotonic() < until:
         time.sleep(0.05)
     lines = [json.loads(line) for line in proxy.access_log.read_text().splitlines()]
@@ -227,9 +227,9 @@ def test_nginx_limits_the_reports_of_screens(proxy: Proxy, seeded: Seed, desk: h
     half = report(seeded["site_id"], "slow").replace(b"Length: 10", b"Length: 50")
     with ExitStack() as open_ones, httpx.Client(base_url=proxy.url, cookies={"nowserving_access": "slow"}) as client:
         for _ in range(32):
-            sender = open_ones.enter_context(socket.create_connection(("127.0.0.1", proxy.port), timeout=5))
+            sender = open_ones.enter_context(socket.create_connection(("127.0.0.1", proxy.port), timeout=30))
             sender.sendall(half)
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while (answer := client.post("/live/nowhere", json={})).status_code != 429:
             assert time.monotonic() < until
         assert answer.json()["error"]["code"] == "too_many_requests"

@@ -31,7 +31,7 @@ def test_console_follows_its_room_and_ends_with_it(sqlite_url: str, tmp_path: Pa
             done = room.post("/api/v1/commands/call-next", json={"point_id": one}).json()
             assert done["entry"]["label"] == expected["label"]
             for screen in (console, beside):
-                screen.wait(lambda each: each.cells.get("guest", {}).get("entry") == done["entry"]["id"], 3, "the guest")
+                screen.wait(lambda each: each.cells.get("guest", {}).get("entry") == done["entry"]["id"], what="the guest")
             assert "guest" not in colleague.cells
             for command in ("start", "complete"):
                 answer = room.post(f"/api/v1/commands/{command}", json={"entry_id": done["entry"]["id"]}).json()
@@ -40,7 +40,7 @@ def test_console_follows_its_room_and_ends_with_it(sqlite_url: str, tmp_path: Pa
             assert "guest" not in console.cells
             assert office.post("/api/v1/commands/remove", json={"record_id": one}).status_code == 200
             for screen in (console, beside):
-                screen.wait(lambda each: each.ended, 3, "the end")
+                screen.wait(lambda each: each.ended, what="the end")
                 assert screen.messages[-1][2]["reason"] == "ended"
                 assert set(screen.cells) == {"site"}
             assert console.disagreed == []

@@ -185,7 +185,7 @@ def test_worker_and_beat_notify_each_patient_once(mysql_url: str, redis_url: str
         running([*cli, "worker", "--concurrency", "2"], worker_log, env) as worker,
         running([*cli, "beat", "--schedule", str(tmp_path / "beat")], beat_log, env) as beat,
     ):
-        until = time.monotonic() + 45
+        until = time.monotonic() + 60
         while len(_sent(record)) < 3 and time.monotonic() < until:
             time.sleep(0.2)
         time.sleep(6)  # one more tick: no message is sent again

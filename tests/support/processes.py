@@ -89,7 +89,7 @@ def running(
         end(process, stop)
 
 
-def end(process: Process, with_signal: signal.Signals = signal.SIGTERM, seconds: float = 15) -> int:
+def end(process: Process, with_signal: signal.Signals = signal.SIGTERM, seconds: float = 60) -> int:
     """Stop a process and return its exit status. Kill its whole session if it does not end within ``seconds``."""
     if process.poll() is None:
         process.send_signal(with_signal)
@@ -100,3 +100,14 @@ def end(process: Process, with_signal: signal.Signals = signal.SIGTERM, seconds:
             process.wait(5)
     status: int = process.returncode
     return status
+
+
+def peak_mib(pid: int) -> float:
+    """Return the largest memory that a process has had since `forget_peak`, in MiB."""
+    (line,) = (each for each in Path(f"/proc/{pid}/status").read_text().splitlines() if each.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
+
+
+def forget_peak(pid: int) -> None:
+    """Begin the measurement of `peak_mib` again."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")

@@ -69,7 +69,7 @@ class Screen:
             self.ended = True
             self._changed.notify_all()
 
-    def wait(self, reached: Callable[[Screen], object], seconds: float = 10, what: str = "it") -> float:
+    def wait(self, reached: Callable[[Screen], object], seconds: float = 60, what: str = "it") -> float:
         """Wait until ``reached(self)`` is true; return the seconds that it took."""
         began = time.monotonic()
         with self._changed:
@@ -92,7 +92,7 @@ def sse(
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     if last_id or screen.last_id:
         headers["Last-Event-ID"] = last_id or screen.last_id or ""
-    client = httpx.Client(timeout=httpx.Timeout(10, read=60), verify=PLAIN)
+    client = httpx.Client(timeout=httpx.Timeout(60), verify=PLAIN)
     sockets: list[socket.socket] = []
 
     def follow() -> None:
