@@ -71,7 +71,7 @@ def build_app(
         longest=round(settings.session_hours * 3_600_000_000), idle_of_admin=round(settings.admin_idle_minutes * 60_000_000)
     )
     living = partial(identities.living_sessions, terms=terms)
-    hub = Hub(boards, bus, settings.heartbeat_seconds, limits, living, settings.stalled_seconds)
+    hub = Hub(boards, bus, settings.heartbeat_seconds, limits, living, settings.stalled_seconds, database.clock.now)
     executor = Executor(database, vault, hub.publish)
     process_id = uuid.uuid4().hex
     displays = Displays(hub, partial(housekeeping.report_display, executor, process_id))
@@ -79,6 +79,7 @@ def build_app(
     identity = build_identity(database, identities, vault, executor, audit, keys.secret_key, terms)
     gate = Gate(identity, Browsers(keys.secret_key), vault, audit, settings.cors_origins)
     web = web_folder()
+    metrics_token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
     public_url = str(settings.public_url) if "public_url" in settings.model_fields_set else None
     context = Context(
         database=database,
@@ -91,7 +92,7 @@ def build_app(
         identity=identity,
         gate=gate,
         audit=audit,
-        metrics=Metrics(hub, audit, settings.metrics_token.get_secret_value() if settings.metrics_token else None),
+        metrics=Metrics(hub, audit, database.clock, metrics_token),
         assets=Assets(web),
         voice=Voice(web),
         public_url=public_url,
@@ -99,10 +100,12 @@ def build_app(
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
+        await housekeeping.begin_clock(database)
         await hub.start()
         audit.start()
         loops = [
             displays.run(),
+            housekeeping.watch_clock(database, settings.heartbeat_seconds),
             housekeeping.tick_sites(boards, executor),
             housekeeping.forget_old_rows(database),
             housekeeping.find_dark_displays(database, executor, process_id, settings.heartbeat_seconds),

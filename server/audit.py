@@ -101,7 +101,7 @@ class Audit:
             return
         self._add(
             Noted(
-                at=time.time_ns() // 1000,
+                at=self._database.clock.now(),
                 actor=actor,
                 action=action,
                 subject=_named(scope) if subject is None else subject,
@@ -129,7 +129,7 @@ class Audit:
         for (actor, address), count in counted.items():
             if count > REFUSALS_LISTED:
                 subject = f"refusals:{count - REFUSALS_LISTED}"
-                at = time.time_ns() // 1000
+                at = self._database.clock.now()
                 self._add(Noted(at, actor, "more-refusals", subject, None, None, address, False, ""))
 
     def _add(self, noted: Noted) -> None:

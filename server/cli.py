@@ -11,6 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from zoneinfo import available_timezones
@@ -35,8 +36,9 @@ from server.queries.sites import has_sites
 from server.queries.verification import verify, verify_rows
 from server.seeding import Seed, Seeder
 from server.settings import BadSettings, Settings, find_keys, load_settings, unknown_names
-from server.store import sealed
+from server.store import clock_anchors, sealed
 from server.store.chain import START
+from server.store.clock_anchors import Anchor
 from server.store.database import Database
 from server.store.migrate import migrate as bring_up
 from server.store.proofs import prove_all
@@ -50,6 +52,8 @@ audit_commands = typer.Typer(no_args_is_help=True, help="The hash chains of the 
 app.add_typer(audit_commands, name="audit")
 key_commands = typer.Typer(no_args_is_help=True, help="The keys that encrypt personal data.")
 app.add_typer(key_commands, name="keys")
+clock_commands = typer.Typer(help="The clock of the database.")
+app.add_typer(clock_commands, name="clock")
 error_console = Console(stderr=True)
 console = Console()
 PROOFS = "0012"  # the migration that adds proofs, for which it has no key
@@ -419,6 +423,56 @@ def retention(
     print(f"{done.searches} search hashes, {done.answers} answers, {done.sessions} sessions.")
 
 
+@clock_commands.callback(invoke_without_command=True)
+def show_clock(context: typer.Context) -> None:
+    """Show the database's clock and the trusted time. Status 1 if they differ, or if the log of a site is ahead."""
+    if context.invoked_subcommand is not None:
+        return
+    settings = _settings(quiet=True)
+
+    async def look(database: Database) -> tuple[int, int, list[Anchor]]:
+        trusted = await database.now()
+        async with database.read() as connection:
+            return trusted, trusted + database.clock.step, await clock_anchors.listed(connection)
+
+    trusted, shown, anchors = _run(_with_database(settings, look))
+    print(f"The database's clock: {_instant(shown)}")
+    print(f"The trusted time:     {_instant(trusted)}")
+    for each in anchors:
+        state = "right"
+        if each.step:
+            state = f"set {abs(each.step) // 1_000_000} s {'ahead' if each.step > 0 else 'back'}; the right time goes on"
+        elif each.behind:
+            state = f"{each.behind // 1_000_000} s behind the log of a site"
+        print(f"The servers on {each.host} saw at {_instant(each.noted_at)}: {state}")
+    if shown != trusted or any(each.step or each.behind for each in anchors):
+        print("Set the clock right, or run `nowserving clock accept` if it is right now. docs/operating.md explains more.")
+        raise typer.Exit(1)
+
+
+def _instant(microseconds: int) -> str:
+    return datetime.fromtimestamp(microseconds // 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+@clock_commands.command("accept")
+def accept_clock() -> None:
+    """Take the present clock of the database for right. Every server follows it within seconds."""
+    settings = _settings()
+    keys = _keys(settings)
+
+    async def work() -> tuple[int, int]:
+        async with _maintenance(settings, keys, "accept-clock") as (database, _):
+            step = database.clock.step
+            async with database.write() as connection:
+                await clock_anchors.accept(connection)
+            database.clock.learn(None)
+            return step, await database.now()
+
+    step, now = _run(work())
+    print(f"The clock of the database is accepted: {_instant(now)}.")
+    print(f"The servers change their time by {step // 1_000_000} s." if step else "No step is known on this machine.")
+
+
 @app.command()
 def check() -> None:
     """Print the effective settings with masked secrets, and try every connection."""
@@ -579,6 +633,7 @@ async def _audited(settings: Settings, keys: Keys) -> AsyncIterator[tuple[Databa
     """Open the database for work of the operator that the audit notes."""
     vault = _vault(keys)
     async with _opened(settings) as database:
+        await database.now()  # the audit uses the right time from its first row on
         audit = Audit(database, vault, process_name())
         audit.start()
         try:

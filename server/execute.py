@@ -99,7 +99,7 @@ class Executor:
 
         async with self._database.read() as connection:
             board = await connection.run_sync(boards.of_site, command.site_id)
-        now = max(await self._database.now(), board.site.last_event_at)
+        now = self._database.clock.at_site(command.site_id, await self._database.now(), board.site.last_event_at)
         recorded: list[Recorded] = []
         command = _with_known_phones(command, board.site)
 
@@ -141,7 +141,7 @@ class Executor:
     ) -> Answer | _Done:
         """Do the work of one transaction; for a repeat, return the recorded answer."""
         site_id = command.site_id
-        site, now, link = sites.lock(connection, site_id, embedded=self._database.embedded)
+        site, now, link = sites.lock(connection, site_id, self._database.clock, embedded=self._database.embedded)
         earlier = answers.find(connection, site_id, command_id)
         if earlier is not None:
             if earlier.body_hash != fingerprint:

@@ -6,18 +6,20 @@ A database that is unavailable ends none of them: the loop logs it, and the next
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from contextlib import suppress
 
 import structlog
 
+from server.clock import boot_id
 from server.domain.commands import ReportDisplay, Tick
 from server.domain.errors import DeviceNotFound, NothingChanged, NothingDue, NowServingError
 from server.execute import Executor
 from server.live.displays import Health
 from server.outage import Outage
 from server.queries.boards import Boards
-from server.store import answers, lockouts, processes
+from server.store import answers, clock_anchors, lockouts, processes
 from server.store.database import Database
 
 logger = structlog.get_logger(__name__)
@@ -25,6 +27,32 @@ logger = structlog.get_logger(__name__)
 TICK_SECONDS = 1.0
 FORGET_SECONDS = 3600.0
 ANSWERS_KEPT_MICROSECONDS = 24 * 3_600_000_000
+
+
+async def begin_clock(database: Database) -> None:
+    """Learn the right time before the first request. Without the database, it is this machine's for now."""
+    with suppress(NowServingError):
+        await database.now()
+
+
+async def watch_clock(database: Database, heartbeat_seconds: float) -> None:
+    """Keep the offset of the clock at every heartbeat, and log an alarm while the clock is wrong."""
+    stepped = Outage(logger, "the database's clock was set: the right time goes on without it")
+    behind = Outage(logger, "the clock is behind the log of a site: the site's time goes on from its last event")
+    boot, clock, keep_at = boot_id(), database.clock, 0.0
+    while True:
+        for alarm, microseconds in ((stepped, clock.step), (behind, clock.behind)):
+            if microseconds:
+                alarm.failed(by_seconds=round(microseconds / 1_000_000), remedy="nowserving clock")
+            else:
+                alarm.ended()
+        if boot is not None and time.monotonic() >= keep_at:
+            keep_at = time.monotonic() + heartbeat_seconds
+            with suppress(NowServingError):  # the other loops log an unavailable database
+                await database.now()
+                async with database.write() as connection:
+                    await clock_anchors.keep(connection, boot, clock)
+        await asyncio.sleep(TICK_SECONDS)
 
 
 async def tick_sites(boards: Boards, executor: Executor) -> None:
@@ -99,6 +127,8 @@ async def forget_old_rows(database: Database) -> None:
                 forgotten = await answers.forget(connection, now - ANSWERS_KEPT_MICROSECONDS)
             async with database.write() as connection:
                 forgotten += await lockouts.forget(connection, now - lockouts.FORGOTTEN_MICROSECONDS)
+            async with database.write() as connection:
+                forgotten += await clock_anchors.forget(connection, now)
             logger.debug("old rows forgotten", count=forgotten)
         except NowServingError as error:
             logger.warning("old rows not forgotten", error=repr(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, Literal
 
 import jwt
@@ -16,15 +17,19 @@ _CLAIMS: Any = {"require": ["sub", "sid", "exp"], "verify_exp": False}  # each u
 
 
 class AccessTokens:
-    """Issues and verifies access tokens with the installation's secret key. One for each process."""
+    """Issues and verifies access tokens with the installation's secret key. One for each process.
 
-    def __init__(self, secret_key: str) -> None:
+    ``seconds`` returns the present time in seconds since 1970.
+    """
+
+    def __init__(self, secret_key: str, seconds: Callable[[], float] = time.time) -> None:
         self._secret_key = secret_key
+        self._seconds = seconds
         self._verified: dict[str, dict[str, Any]] = {}
 
     def issue(self, staff_id: int, session_id: str, seconds: int = ACCESS_SECONDS) -> str:
         """Return a signed access token for a session, valid for so many seconds."""
-        now = int(time.time())
+        now = int(self._seconds())
         claims = {"sub": str(staff_id), "sid": session_id, "iat": now, "exp": now + seconds}
         return jwt.encode(claims, self._secret_key, _ALGORITHM)
 
@@ -34,7 +39,7 @@ class AccessTokens:
         The caller still has to check the session. Raises `NotSignedIn`.
         """
         claims = self._signed(token)
-        if claims is None or claims["exp"] <= time.time():
+        if claims is None or claims["exp"] <= self._seconds():
             raise NotSignedIn()
         return claims
 
@@ -44,9 +49,9 @@ class AccessTokens:
         An expired token may be stolen or signed out: it names no member, so that it uses up nothing of the member's.
         """
         claims = self._signed(token)
-        if claims is None or claims["exp"] + grace_seconds <= time.time():
+        if claims is None or claims["exp"] + grace_seconds <= self._seconds():
             return None
-        return ("staff", str(claims["sub"])) if claims["exp"] > time.time() else ("session", str(claims["sid"]))
+        return ("staff", str(claims["sub"])) if claims["exp"] > self._seconds() else ("session", str(claims["sid"]))
 
     def _signed(self, token: str) -> dict[str, Any] | None:
         """Return the claims of a token with our signature, expired or not. Each process verifies a signature once."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -117,7 +116,7 @@ class Credentials:
 
         ``board`` is as for `display`; the token names its site.
         """
-        earliest = time.time_ns() // 1000 - TICKET_LIFE_MICROSECONDS
+        earliest = self._database.clock.now() - TICKET_LIFE_MICROSECONDS
         token_hash = self._vault.keyed_hash(token)
         named = _TICKET_TOKEN.fullmatch(token)
         here = board(int(named[1])) if named is not None else None

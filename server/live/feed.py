@@ -13,10 +13,11 @@ from typing import Protocol
 
 import structlog
 
+from server.clock import wall_microseconds
 from server.domain.board import Board, Changes, apply
 from server.domain.events import Recorded
 from server.domain.views import DisplayView, TicketView, View
-from server.live.messages import Position
+from server.live.messages import Now, Position
 from server.live.projection import CallsProjection, Projection, TicketProjection, TicketProjections, wake_all
 
 logger = structlog.get_logger(__name__)
@@ -56,7 +57,7 @@ class Feed:
 
     ``on_change`` is called after every change to the board, before any screen gets it. ``on_drawn`` is called when every
     projection shows the board, before any screen gets the changes. ``write_counts`` writes to the tickets that differ in
-    nothing but their count of entries ahead: there may be thousands.
+    nothing but their count of entries ahead: there may be thousands. ``now`` is the time that messages carry.
     """
 
     def __init__(
@@ -67,9 +68,11 @@ class Feed:
         flush_seconds: float = 0.0,
         write_counts: WriteCounts = wake_all,
         on_drawn: OnChange = lambda *_: None,
+        now: Now = wall_microseconds,
     ) -> None:
         self.site_id = site_id
         self._write_counts = write_counts
+        self._now = now
         self._loader = loader
         self._on_change = on_change
         self._on_drawn = on_drawn
@@ -80,7 +83,7 @@ class Feed:
         self._stale = False  # whether any event was applied since the last flush
         self._board: Board | None = None
         self._projections: dict[str, Projection] = {}
-        self._tickets = TicketProjections()
+        self._tickets = TicketProjections(now)
         self._pending: dict[int, Recorded] = {}
         self._pending_epoch = ""
         self._grace: asyncio.Task[None] | None = None
@@ -135,7 +138,7 @@ class Feed:
             calls = view.shared(self._board)
             projection = self._projections.get(calls.name)
             if projection is None:
-                projection = self._projections[calls.name] = CallsProjection(calls, self._board)
+                projection = self._projections[calls.name] = CallsProjection(calls, self._board, self._now)
             return projection
         if isinstance(view, TicketView):
             ticket = self._tickets.get(view.visit_id)
@@ -144,7 +147,7 @@ class Feed:
             return ticket
         projection = self._projections.get(view.name)
         if projection is None:
-            projection = self._projections[view.name] = Projection(view, self._board)
+            projection = self._projections[view.name] = Projection(view, self._board, self._now)
         return projection
 
     def forget(self, projection: Projection) -> None:

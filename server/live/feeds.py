@@ -14,6 +14,7 @@ from server.domain.board import Board
 from server.domain.events import Recorded
 from server.live.bus import Bus
 from server.live.feed import Feed, Head, Loader, OnChange, WriteCounts
+from server.live.messages import Now
 from server.outage import Outage
 
 logger = structlog.get_logger(__name__)
@@ -30,16 +31,23 @@ class HeadLoader(Loader, Protocol):
 
 
 class Feeds:
-    """One feed for each site that somebody watches here. The last three arguments are as in `Feed`."""
+    """One feed for each site that somebody watches here. All arguments but the first two are as in `Feed`."""
 
     def __init__(
-        self, loader: HeadLoader, bus: Bus, on_change: OnChange, write_counts: WriteCounts, on_drawn: OnChange
+        self,
+        loader: HeadLoader,
+        bus: Bus,
+        on_change: OnChange,
+        write_counts: WriteCounts,
+        on_drawn: OnChange,
+        now: Now,
     ) -> None:
         self._loader = loader
         self._bus = bus
         self._on_change = on_change
         self._write_counts = write_counts
         self._on_drawn = on_drawn
+        self._now = now
         self._feeds: dict[int, asyncio.Task[Feed]] = {}
         self._early: dict[int, list[tuple[str, Sequence[Recorded]]]] = {}  # offered while a feed was loading
         self._watched_at: dict[int, float] = {}
@@ -76,7 +84,9 @@ class Feeds:
 
     async def _open(self, site_id: int) -> Feed:
         """Subscribe first, then load: events that arrive in between wait in ``_early`` and in the feed."""
-        feed = Feed(site_id, self._loader, self._on_change, FLUSH_SECONDS, self._write_counts, self._on_drawn)
+        feed = Feed(
+            site_id, self._loader, self._on_change, FLUSH_SECONDS, self._write_counts, self._on_drawn, self._now
+        )
         self._early[site_id] = []
         try:
             await self._bus.subscribe(site_id)

@@ -10,6 +10,7 @@ from contextlib import suppress
 
 import structlog
 
+from server.clock import wall_microseconds
 from server.domain.board import Board
 from server.domain.errors import PointNotFound, Unavailable
 from server.domain.events import Recorded
@@ -19,7 +20,7 @@ from server.live.bus import Bus
 from server.live.feed import Feed
 from server.live.feeds import Feeds, HeadLoader
 from server.live.handoff import HandedOffConnections
-from server.live.messages import Message, Position, Reason
+from server.live.messages import Message, Now, Position, Reason
 from server.live.revocation import LivingSessions, Revocation, is_valid
 from server.live.stream import OPEN, SESSION, STALLED_SECONDS, Outlet, Stream
 from server.live.streams import StreamObserver, Streams
@@ -38,7 +39,7 @@ class Hub:
     """The live part of one process: `start` it, `follow` views, `publish` after commits, `drain` and `stop` it.
 
     ``living`` returns which sessions have not ended: the hub calls it once a second with every session that has streams
-    here. A reader that takes nothing for ``stalled_seconds`` is aborted.
+    here. A reader that takes nothing for ``stalled_seconds`` is aborted. ``now`` is the time that messages carry.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Hub:
         limits: Limits,
         living: LivingSessions = _no_sessions,
         stalled_seconds: float = STALLED_SECONDS,
+        now: Now = wall_microseconds,
     ) -> None:
         self.bus = bus
         self._heartbeat_seconds = heartbeat_seconds
@@ -59,7 +61,12 @@ class Hub:
         self._revocation = Revocation(self._streams, living)
         self.handed_off = HandedOffConnections(heartbeat_seconds, stalled_seconds, self.leave, self._count)
         self._feeds = Feeds(
-            loader, bus, self._revocation.check_board, self.handed_off.write_counts, self._streams.follow_choices
+            loader,
+            bus,
+            self._revocation.check_board,
+            self.handed_off.write_counts,
+            self._streams.follow_choices,
+            now,
         )
         self._loops: list[asyncio.Task[None]] = []
         self.draining = False

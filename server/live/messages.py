@@ -6,9 +6,8 @@ A payload is JSON in bytes, encoded once and framed by each transport (`server.t
 from __future__ import annotations
 
 import random
-import time
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -20,6 +19,9 @@ Reason = Literal["age", "drain", "ended", "over-cap", "revoked", "role", "slow"]
 REASONS: tuple[Reason, ...] = get_args(Reason)
 FINAL: frozenset[str] = frozenset({"ended", "revoked"})
 DRAIN_RETRY_MILLISECONDS = 1_000  # short: another process is ready, or is soon
+
+
+Now = Callable[[], int]  # the server's time in microseconds since 1970; messages carry milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +104,6 @@ def bye(reason: str) -> Message:
 def jittered_retry(usual: int = RETRY_MILLISECONDS) -> int:
     """Return a random reconnection delay between half and one and a half of ``usual``, in milliseconds."""
     return random.randint(usual // 2, usual * 3 // 2)
-
-
-def now_milliseconds() -> int:
-    """Return the server's time as messages carry it: milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
 
 
 def _object(pairs: Iterable[tuple[str, bytes]]) -> bytes:

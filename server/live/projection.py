@@ -8,11 +8,12 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 
+from server.clock import wall_microseconds
 from server.domain.board import Board
 from server.domain.ranking import aheads
 from server.domain.views import AHEAD, TICKET, CallsView, TicketView, View, draw, surroundings
 from server.live import messages
-from server.live.messages import Message, Position
+from server.live.messages import Message, Now, Position
 
 TOMBSTONES_KEPT = 2_000
 COUNT = b'{"count":%d}'  # the cell `ahead`, byte for byte as `server.domain.views` draws it
@@ -39,6 +40,7 @@ class Projection:
     __slots__ = (
         "_cells",
         "_latest",
+        "_now",
         "_tombstones",
         "changed_at",
         "digest",
@@ -49,8 +51,9 @@ class Projection:
         "watchers",
     )
 
-    def __init__(self, view: View, board: Board) -> None:
+    def __init__(self, view: View, board: Board, now: Now = wall_microseconds) -> None:
         self.view = view
+        self._now = now
         self.watchers: dict[object, Callable[[], None]] = {}
         self.redraw(board)
 
@@ -120,12 +123,12 @@ class Projection:
     def next_message(self, position: Position | None, heartbeat_seconds: float) -> Message | None:
         """Return the next message for a screen at ``position``: a snapshot, a change, or None if it is up to date."""
         if position is None or not self.can_resume(position):
-            return self.snapshot(heartbeat_seconds, messages.now_milliseconds())
+            return self.snapshot(heartbeat_seconds, self._now() // 1000)
         return self.change_since(position.seq) if self.changed_at > position.seq else None
 
     def heartbeat(self) -> Message:
         """Return a heartbeat for a screen that is up to date."""
-        return messages.heartbeat(self.position, messages.now_milliseconds(), self.digest)
+        return messages.heartbeat(self.position, self._now() // 1000, self.digest)
 
     def snapshot(self, heartbeat_seconds: float, now_milliseconds: int) -> Message:
         """Return a snapshot: all cells."""
@@ -156,10 +159,10 @@ class CallsProjection(Projection):
 
     __slots__ = ("_shape",)
 
-    def __init__(self, view: CallsView, board: Board) -> None:
+    def __init__(self, view: CallsView, board: Board, now: Now = wall_microseconds) -> None:
         # The text is short: a screen sends its position in a header.
         self._shape = f"{view.shape}-{zlib.crc32(view.name.encode()):08x}" if view.chooses else view.shape
-        super().__init__(view, board)
+        super().__init__(view, board, now)
 
     @property
     def shape(self) -> str:
@@ -178,10 +181,10 @@ class TicketProjection(Projection):
 
     ahead: int | None
 
-    def __init__(self, view: TicketView, board: Board, progress: TicketProgress) -> None:
+    def __init__(self, view: TicketView, board: Board, progress: TicketProgress, now: Now) -> None:
         self.visit_id = view.visit_id
         self._progress = progress
-        super().__init__(view, board)
+        super().__init__(view, board, now)
 
     def redraw(self, board: Board) -> None:
         """Draw both cells from the board."""
@@ -247,7 +250,8 @@ class TicketProgress:
 class TicketProjections:
     """The projections of all watched tickets of one feed. They follow the board together."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Now) -> None:
+        self._now = now
         self._projections: dict[int, TicketProjection] = {}  # by visit
         self._surroundings: tuple[object, ...] = ()
         self._order: tuple[object, ...] = ()
@@ -257,7 +261,7 @@ class TicketProjections:
         """Draw a ticket that somebody begins to watch, and return its projection."""
         if not self._projections:
             self.begin(board)
-        projection = self._projections[view.visit_id] = TicketProjection(view, board, self._progress)
+        projection = self._projections[view.visit_id] = TicketProjection(view, board, self._progress, self._now)
         return projection
 
     def begin(self, board: Board) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, literal, select
+from sqlalchemy import select
 
 from server.queries import keyset
 from server.queries.identity import SessionTerms, open_sessions
@@ -69,7 +69,7 @@ async def sessions_page(
     lives = (
         sessions.c.staff_id == staff_id,
         staff.c.id == sessions.c.staff_id,
-        *open_sessions(terms, literal(now, BigInteger)),
+        *open_sessions(terms, now),
     )
     statement = select(sessions.c.id, sessions.c.staff_id, sessions.c.created_at, sessions.c.used_at).where(*lives)
     async with database.read() as connection:

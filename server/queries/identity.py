@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from sqlalchemy import BigInteger, ColumnElement, Select, bindparam, case, literal, select, union_all
+from sqlalchemy import ColumnElement, bindparam, case, literal, select, union_all
 
 from server.queries.reader import LookUp
-from server.store.database import CLOCK
 from server.store.tables import api_keys, displays, entries, kiosks, pairings, sessions, sites, staff, visits
 
 
@@ -94,26 +92,27 @@ class Identities:
 
     async def session(self, session_id: str) -> SessionState | None:
         """Return a session that is not revoked, of an active member, or None. The caller checks `SessionTerms`."""
-        if self.database.embedded:
-            row = await self.database.look_up(_SESSION_BY_OUR_CLOCK, session_id=session_id, now=time.time_ns() // 1000)
-        else:
-            row = await self.database.look_up(_SESSION_BY_ITS_CLOCK, session_id=session_id)
+        row = await self.database.look_up(_SESSION, session_id=session_id)
         if row is None:
             return None
-        session_id, created_at, used_at, now, *member = row
-        return SessionState(session_id, created_at, used_at, now, StaffMember(*member))
+        session_id, created_at, used_at, *member = row
+        return SessionState(session_id, created_at, used_at, self.database.clock.now(), StaffMember(*member))
 
     async def api_key(self, key_hash: str) -> ApiKeyState | None:
         """Return the API key with this hash, or None if it is unknown or revoked."""
-        columns = (api_keys.c.id, api_keys.c.organisation_id, api_keys.c.site_id, api_keys.c.last_used_at, self._clock())
+        columns = (api_keys.c.id, api_keys.c.organisation_id, api_keys.c.site_id, api_keys.c.last_used_at)
         statement = select(*columns).where(api_keys.c.key_hash == key_hash, api_keys.c.revoked_at.is_(None))
         row = await self.database.look_up(statement)
-        return ApiKeyState(*row) if row else None
+        if row is None:
+            return None
+        key_id, organisation_id, only_site_id, last_used_at = row
+        return ApiKeyState(key_id, organisation_id, only_site_id, last_used_at, self.database.clock.now())
 
     async def pairing(self, secret_hash: str) -> int | None:
         """Return the id of the open pairing with this secret, or None."""
-        here = (pairings.c.secret_hash == secret_hash, pairings.c.expires_at > self._clock(), pairings.c.told.is_(False))
-        row = await self.database.look_up(select(pairings.c.id).where(*here))
+        here, now = pairings.c.secret_hash == secret_hash, self.database.clock.now()
+        statement = select(pairings.c.id).where(here, pairings.c.expires_at > now, pairings.c.told.is_(False))
+        row = await self.database.look_up(statement)
         return row.id if row else None
 
     async def colleague(self, organisation_id: int, staff_id: int) -> StaffMember | None:
@@ -122,16 +121,12 @@ class Identities:
         row = await self.database.look_up(statement)
         return StaffMember(*row) if row else None
 
-    def _clock(self) -> ColumnElement[int]:
-        """Return the present instant as a part of a query, which saves a round trip."""
-        return literal(time.time_ns() // 1000, BigInteger) if self.database.embedded else CLOCK
-
     async def living_sessions(self, session_ids: Collection[str], terms: SessionTerms) -> dict[str, str]:
         """Return the role of each of these sessions that has not ended, and is of an active member."""
         statement = (
             select(sessions.c.id, staff.c.role)
             .join(staff, staff.c.id == sessions.c.staff_id)
-            .where(sessions.c.id.in_(session_ids), *open_sessions(terms, self._clock()), staff.c.active)
+            .where(sessions.c.id.in_(session_ids), *open_sessions(terms, self.database.clock.now()), staff.c.active)
         )
         async with self.database.read() as connection:
             return {row.id: row.role for row in await connection.execute(statement)}
@@ -175,7 +170,7 @@ class Identities:
             return [SiteListed(*row) for row in await connection.execute(statement.order_by(sites.c.name, sites.c.id))]
 
 
-def open_sessions(terms: SessionTerms, now: ColumnElement[int]) -> tuple[ColumnElement[bool], ...]:
+def open_sessions(terms: SessionTerms, now: int) -> tuple[ColumnElement[bool], ...]:
     """Return the conditions on `sessions`, joined with `staff`, that a session has not ended: `SessionTerms` as SQL."""
     idle = case((staff.c.role == "admin", terms.idle_of_admin), else_=terms.idle)
     return (sessions.c.revoked_at.is_(None), sessions.c.used_at >= now - idle, sessions.c.created_at > now - terms.longest)
@@ -184,13 +179,8 @@ def open_sessions(terms: SessionTerms, now: ColumnElement[int]) -> tuple[ColumnE
 _MEMBER = select(staff.c.id, staff.c.organisation_id, staff.c.username, staff.c.password_hash, staff.c.role)
 
 
-def _session(now: ColumnElement[int]) -> Select[*tuple[Any, ...]]:  # every request of staff runs this
-    columns = (sessions.c.id, sessions.c.created_at, sessions.c.used_at, now)
-    return (
-        select(*columns, *_MEMBER.selected_columns)
-        .join(staff, staff.c.id == sessions.c.staff_id)
-        .where(sessions.c.id == bindparam("session_id"), sessions.c.revoked_at.is_(None), staff.c.active)
-    )
-
-
-_SESSION_BY_OUR_CLOCK, _SESSION_BY_ITS_CLOCK = _session(bindparam("now", type_=BigInteger)), _session(CLOCK)
+_SESSION = (  # every request of staff runs this
+    select(sessions.c.id, sessions.c.created_at, sessions.c.used_at, *_MEMBER.selected_columns)
+    .join(staff, staff.c.id == sessions.c.staff_id)
+    .where(sessions.c.id == bindparam("session_id"), sessions.c.revoked_at.is_(None), staff.c.active)
+)

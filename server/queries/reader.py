@@ -8,6 +8,8 @@ from typing import Any, Protocol
 from sqlalchemy import Executable, Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.clock import SteadyClock
+
 
 class Reader(Protocol):
     """Opens views of a database, and none of its writing transactions. `server.store.database.Database` is one."""
@@ -15,16 +17,16 @@ class Reader(Protocol):
     def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Open one consistent view of the database for several statements. Raises `Unavailable`."""
 
+    @property
+    def clock(self) -> SteadyClock:
+        """The trusted time of the database, without a round trip."""
+
     async def now(self) -> int:
         """Return the database's present instant in microseconds. Raises `Unavailable`."""
 
 
 class LookUp(Reader, Protocol):
     """A `Reader` that also answers single statements, without the cost of a transaction."""
-
-    @property
-    def embedded(self) -> bool:
-        """Whether the database is a file of this machine, with this machine's clock."""
 
     async def look_up(self, statement: Executable, **values: Any) -> Row[*tuple[Any, ...]] | None:
         """Return the row that one statement finds, or None. Raises `Unavailable`."""

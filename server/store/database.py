@@ -26,6 +26,7 @@ from sqlalchemy import (
     CursorResult,
     Executable,
     Row,
+    bindparam,
     event,
     literal_column,
     make_url,
@@ -37,7 +38,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util import greenlet_spawn
 
+from server.clock import SteadyClock, boot_id, wall_microseconds
 from server.domain.errors import Unavailable
+from server.store.tables import clock_anchors
 
 # The database's present instant in microseconds. SYSDATE is the time of reading the row, not the start of the statement.
 # A statement that waited for a lock gets the time after the wait. Every connection's time zone is UTC.
@@ -46,6 +49,7 @@ CLOCK = literal_column("CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS SIGNED)", B
 Result = TypeVar("Result")
 Transaction: TypeAlias = Connection  # the argument of a transaction's work
 _NOW = select(CLOCK.label("now"))
+_KEPT_OFFSET = select(clock_anchors.c.booted_at).where(clock_anchors.c.boot_id == bindparam("boot_id"))
 IDLE_SECONDS = 1.0  # a connection that rested so long is pinged before its next use
 
 
@@ -58,11 +62,14 @@ class Database:
 
     ``url`` is an SQLAlchemy URL: ``sqlite+aiosqlite:///...`` or ``mysql+aiomysql://...``. ``pool_size`` bounds the
     connections of this process. Call `close` when done.
+
+    ``clock`` is the trusted time of the database. `now` reads the database's clock, and ``clock.now()`` reads nothing.
     """
 
     def __init__(self, url: str, pool_size: int = 10) -> None:
         self.url = database_url(url)
         self.embedded = self.url.get_backend_name() == "sqlite"
+        self.clock = SteadyClock()
         self._write_lock = asyncio.Lock() if self.embedded else None
         options: dict[str, Any] = {
             "hide_parameters": True,  # error texts are logged, and values can be personal
@@ -105,6 +112,8 @@ class Database:
                 with connection.begin():
                     return work(connection)
 
+        if self.clock.must_ask:
+            await self._ask_for_kept_offset()
         async with self._write_lock or nullcontext():
             with translated():
                 return await greenlet_spawn(transaction)
@@ -146,12 +155,30 @@ class Database:
             return await greenlet_spawn(look)
 
     async def now(self) -> int:
-        """Return the database's present instant in microseconds."""
+        """Return the database's present instant in microseconds. A step of its clock does not change it.
+
+        Raises `Unavailable`.
+        """
+        if self.clock.must_ask:
+            await self._ask_for_kept_offset()
         if self.embedded:  # one machine: its clock is the database's; SQLite's has only milliseconds
-            return time.time_ns() // 1000
+            return self.clock.read(wall_microseconds())
+        asked = self.clock.steady()
         row = await self.look_up(_NOW)
         assert row is not None
-        return int(row.now)
+        return self.clock.read(int(row.now), asked)
+
+    async def _ask_for_kept_offset(self) -> None:
+        """Tell the clock the offset that a server of this boot has kept. Without an answer it asks again later."""
+        self.clock.asks()
+        boot = boot_id()
+        if boot is None:
+            if not self.clock.step:  # nobody can accept a step here, except by a restart
+                self.clock.learn(None)
+            return
+        with suppress(Unavailable, DBAPIError):  # unreachable, or without tables: the caller's statement tells
+            row = await self.look_up(_KEPT_OFFSET, boot_id=boot)
+            self.clock.learn(None if row is None else row.booted_at)
 
 
 def database_url(url: str) -> URL:

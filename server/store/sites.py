@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.clock import SteadyClock, wall_microseconds
 from server.domain.errors import OrganisationNotFound, SiteNotFound
 from server.domain.model import Rules, Site, tickets
 from server.store import proofs
@@ -43,18 +43,19 @@ class Link:
     proof: str | None
 
 
-def lock(connection: Connection, site_id: int, *, embedded: bool) -> tuple[Site, int, Link]:
+def lock(connection: Connection, site_id: int, clock: SteadyClock, *, embedded: bool) -> tuple[Site, int, Link]:
     """Lock a site until the end of the transaction; return it, the present instant (microseconds), and its log's end.
 
-    The instant is the database's, read under the lock, and never earlier than the site's last event. Call this as the
-    first statement of a transaction. Raises `SiteNotFound`.
+    The instant is the database's, read under the lock, and never earlier than the site's last event. ``clock`` decides
+    whether the database's clock is right. Call this as the first statement of a transaction. Raises `SiteNotFound`.
     """
+    asked = clock.steady()
     row = connection.execute(_LOAD if embedded else _LOCK, {"site_id": site_id}).one_or_none()
     if row is None:
         raise SiteNotFound(site_id=site_id)
     site = _site(row)
-    now = time.time_ns() // 1000 if embedded else int(row.now)
-    return site, max(now, site.last_event_at), Link(row.chain, row.proof)
+    now = clock.read(wall_microseconds()) if embedded else clock.read(int(row.now), asked)
+    return site, clock.at_site(site_id, now, site.last_event_at), Link(row.chain, row.proof)
 
 
 def load(connection: Connection, site_id: int) -> Site:

@@ -492,6 +492,19 @@ processes = Table(
     **_OPTIONS,
 )
 
+# The clock of the database on each machine, as its servers last saw it: see `server.clock`. Microseconds.
+clock_anchors = Table(
+    "clock_anchors",
+    metadata,
+    Column("boot_id", String(36), primary_key=True),  # of a machine since its last boot
+    Column("host", String(100), nullable=False),
+    Column("booted_at", BigInteger, nullable=False),  # by the trusted time
+    Column("step", BigInteger, nullable=False),  # how far the clock is from the trusted time; 0 within the tolerance
+    Column("behind", BigInteger, nullable=False),  # how far the trusted time is behind the log of a site
+    Column("noted_at", BigInteger, nullable=False),
+    **_OPTIONS,
+)
+
 # One row for each message. The row, never the broker, decides whether the message is sent.
 notifications = Table(
     "notifications",

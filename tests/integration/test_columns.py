@@ -211,6 +211,8 @@ LONGEST: dict[str, int] = {
     "pairings.code_hash": HASH,
     "pairings.secret_hash": HASH,
     "processes.id": 32,
+    "clock_anchors.boot_id": 36,
+    "clock_anchors.host": 100,  # cut to this length
     "notifications.subject": len(f"entry:{MAX_ID}"),
     "notifications.kind": 24,
     "notifications.channel": 16,

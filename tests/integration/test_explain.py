@@ -17,6 +17,7 @@ import pytest_asyncio
 from sqlalchemy import URL, Connection, Table, event, insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.clock import BOOT_MICROSECONDS, SteadyClock
 from server.domain.commands import CallNext, Cancel, Complete, Hold, IssueTicket, Move, Return, Start, Tick, Transfer, Undo
 from server.domain.errors import NothingDue
 from server.domain.model import Personal, Site, State
@@ -31,7 +32,7 @@ from server.queries.entries import Filters
 from server.queries.identity import Identities, SessionTerms
 from server.queries.verification import verify
 from server.seeding import Seed, Seeder
-from server.store import answers, api_keys, event_log, lockouts, notifications, pairings, processes, tables
+from server.store import answers, api_keys, clock_anchors, event_log, lockouts, notifications, pairings, processes, tables
 from server.store import audit as audit_store
 from server.store import patients as found_by
 from server.store import sites as site_store
@@ -162,6 +163,8 @@ async def _fill_other_rows(connection: AsyncConnection) -> None:
                                "created_at": NOW}),
             (tables.pairings, {"id": n, "code_hash": f"code-{n}", "secret_hash": f"secret-{n}", "expires_at": NOW + n}),
             (tables.processes, {"id": f"process-{n}", "heard_at": NOW + n}),
+            (tables.clock_anchors, {"boot_id": f"boot-{n}", "host": f"host-{n}", "booted_at": NOW, "step": 0, "behind": 0,
+                                    "noted_at": NOW + n}),
             (tables.commands, answered | {"site_id": n // 9, "command_id": f"command-{n}", "at": NOW + n}),
             (tables.notifications, notice | {"subject": f"entry:{n}", "visit_id": n, "entry_id": n, "due_at": NOW + n,
                                              "state": STATES[n] if n < len(STATES) else "sent"}),
@@ -359,6 +362,17 @@ async def displays_of_dead_processes(installation: Installation) -> object:
         await processes.displays_of(connection, "process-12")
         await processes.forget(connection, "process-new")
     return dead
+
+
+@query
+async def clock_anchors_kept(installation: Installation) -> object:
+    clock = SteadyClock(lambda: BOOT_MICROSECONDS)
+    clock.learn(NOW)
+    async with installation.database.write() as connection:
+        await clock_anchors.keep(connection, "boot-12", clock)
+        await clock_anchors.keep(connection, "boot-new", clock)
+    installation.database.clock = SteadyClock()
+    return await installation.database.now()  # asks for the kept offset
 
 
 @query

@@ -50,18 +50,22 @@ async def get_live(_: Request) -> Alive:
 async def get_ready(request: Request) -> Response:
     """Check each dependency, the database at most once a second. A 503 names the ones that fail.
 
-    An unreachable bus is `degraded` and does not fail the check: the log makes up for it.
+    An unreachable bus is `degraded` and does not fail the check: the log makes up for it. A stepped clock is `degraded`
+    too: the trusted time goes on without it.
     """
     context = Context.of(request)
 
     async def bus() -> str:
         return "ok" if context.hub.bus.healthy else "degraded"
 
+    async def clock() -> str:
+        return context.database.clock.trouble or "ok"
+
     async def draining() -> str:
         return "draining" if context.hub.draining else "ok"
 
     checks = dict(await context.database_checks.results())
-    checks |= {check.__name__: await timed(check) for check in (bus, draining)}
-    ready = all(check["status"] in ("ok", "degraded") for check in checks.values())
+    checks |= {check.__name__: await timed(check) for check in (bus, clock, draining)}
+    ready = all(check["status"].partition(":")[0] in ("ok", "degraded") for check in checks.values())
     body: Readiness = {"status": "ok" if ready else "unavailable", "checks": checks}
     return Response(orjson.dumps(body), 200 if ready else 503, {"Cache-Control": "no-store"}, media_type="application/json")

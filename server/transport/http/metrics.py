@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server.audit import Audit
+from server.clock import SteadyClock
 from server.domain.errors import NotAllowed
 from server.live.hub import Hub
 from server.live.redis_bus import RedisBus
@@ -29,7 +30,7 @@ MOST_KEPT_SECONDS = 1.0
 class Metrics:
     """The metrics of one process."""
 
-    def __init__(self, hub: Hub, audit: Audit, token: str | None = None) -> None:
+    def __init__(self, hub: Hub, audit: Audit, clock: SteadyClock, token: str | None = None) -> None:
         self._token = token
         self._text = b""
         self._fresh_until = 0.0
@@ -46,6 +47,7 @@ class Metrics:
         )
         self.registry.register(_LiveFigures(hub))
         self.registry.register(_AuditFigures(audit))
+        self.registry.register(_ClockFigures(clock))
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus's text format. The text takes a twentieth of this process's time at most."""
@@ -108,6 +110,17 @@ class _AuditFigures(Collector):
     def collect(self) -> Iterator[Metric]:
         yield GaugeMetricFamily("nowserving_audit_waiting", "Audit rows that are not written yet.", self._audit.waiting)
         yield CounterMetricFamily("nowserving_audit_lost", "Audit rows that the queue could not take.", self._audit.lost)
+
+
+class _ClockFigures(Collector):
+    def __init__(self, clock: SteadyClock) -> None:
+        self._clock = clock
+
+    def collect(self) -> Iterator[Metric]:
+        step = "Seconds by which the database's clock is ahead of the trusted time, or behind it (negative). It should be 0."
+        yield GaugeMetricFamily("nowserving_clock_step_seconds", step, self._clock.step / 1_000_000)
+        behind = "Seconds by which the trusted time is behind the log of a site. It should stay 0."
+        yield GaugeMetricFamily("nowserving_clock_behind_seconds", behind, self._clock.behind / 1_000_000)
 
 
 def _total(name: str, about: str, labels: list[str], counts: Mapping[Any, float]) -> CounterMetricFamily:
