@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,10 +14,15 @@ from sqlalchemy import URL, make_url
 
 from tests.support.processes import free_port, listens, program, running, wait_until
 
+NOTHING: Mapping[str, str] = {}
+
 
 @contextmanager
-def mariadb(folder: Path, *options: str, buffer_pool: str = "64M") -> Iterator[URL]:
-    """Run a private MariaDB in ``folder`` with extra ``options``; yield the URL of its root account, without a database."""
+def mariadb(folder: Path, *options: str, buffer_pool: str = "64M", variables: Mapping[str, str] = NOTHING) -> Iterator[URL]:
+    """Run a private MariaDB in ``folder`` with extra ``options``; yield the URL of its root account, without a database.
+
+    ``variables`` are added to the environment of its process.
+    """
     data, log, port = folder / "data", folder / "mariadb.log", free_port()
     # A MariaDB that starts deletes every temporary table in its temporary folder, also those of the others there.
     own = folder / "tmp"
@@ -55,7 +60,7 @@ def mariadb(folder: Path, *options: str, buffer_pool: str = "64M") -> Iterator[U
         *options,
         *as_root,
     ]
-    with running(command, log) as process:
+    with running(command, log, {**os.environ, **variables}) as process:
         wait_until(lambda: listens(port), "MariaDB", process)
         yield URL.create("mysql+aiomysql", "root", "", "127.0.0.1", port)
 
