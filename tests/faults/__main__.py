@@ -9,9 +9,9 @@ import signal
 import sys
 import tempfile
 import time
-from contextlib import nullcontext
 from pathlib import Path
 
+from tests.faults.installation import database_server
 from tests.faults.stress import Figures, stress
 from tests.support import databases
 
@@ -36,8 +36,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves all contexts, which stops the started processes
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        named = databases.named_server()
-        with nullcontext(named) if named is not None else databases.mariadb(folder) as server:
+        with database_server(folder) as (server, clock):
             while time.monotonic() < until and not wrongs:
                 chapter += 1
                 say(f"chapter {chapter} of seed {arguments.seed}")
@@ -55,6 +54,7 @@ def main() -> int:
                             seconds=seconds,
                             servers=arguments.servers,
                             screens=arguments.screens,
+                            clock=clock,
                             only=arguments.only,
                             say=say,
                         )

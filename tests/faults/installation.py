@@ -8,13 +8,14 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import httpx
+from sqlalchemy import URL
 
-from tests.support import template
+from tests.support import databases, template
 from tests.support.black_hole import BlackHole
 from tests.support.lan import Lan, NoNamespace, lan
 from tests.support.lossy_proxy import LossyProxy, lossy_proxy
@@ -22,6 +23,7 @@ from tests.support.plain import PLAIN
 from tests.support.processes import Process, end, free_port, program
 from tests.support.redis import redis_process
 from tests.support.server import environment
+from tests.support.set_clock import SettableClock
 from tests.support.unruly_redis import UnrulyRedis
 from tests.support.viewer import SMALL_BUFFER
 
@@ -29,6 +31,18 @@ HEARTBEAT_SECONDS = 1.0
 STALLED_SECONDS = 1.5  # less than two heartbeats, after which the kernel gives up a peer that reads nothing
 START_SECONDS = 60.0
 DRAIN_SECONDS = 10.0
+
+
+@contextmanager
+def database_server(folder: Path) -> Iterator[tuple[URL, SettableClock | None]]:
+    """Yield a private MariaDB and its clock, or the server that the environment names, whose clock nobody sets."""
+    named = databases.named_server()
+    if named is not None:
+        yield named, None
+        return
+    clock = SettableClock(folder)
+    with databases.mariadb(folder, variables=clock.variables) as url:
+        yield url, clock
 
 
 class Node:
@@ -80,17 +94,26 @@ class Node:
                         return
                 await asyncio.sleep(0.1)
 
-    async def paused(self) -> int:
-        """Return the number of stalled readers: the paused streams, and the streams that the server has cut as slow."""
+    async def metrics(self) -> list[str]:
+        """Return the lines of the server's metrics."""
         async with httpx.AsyncClient(verify=PLAIN) as client:
             # In a network namespace of its own, the server is on another machine: metrics need the token.
             answer = await client.get(
                 f"{self.url}/metrics", headers={"Authorization": f"Bearer {METRICS_TOKEN}"}, timeout=30
             )
-        lines = answer.raise_for_status().text.splitlines()
+        return answer.raise_for_status().text.splitlines()
+
+    async def paused(self) -> int:
+        """Return the number of stalled readers: the paused streams, and the streams that the server has cut as slow."""
+        lines = await self.metrics()
         slow = [line for line in lines if line.startswith("nowserving_streams_closed_total") and 'reason="slow"' in line]
         paused = [line for line in lines if line.startswith("nowserving_streams_paused")]
         return round(sum(float(line.rpartition(" ")[2]) for line in (*slow, *paused)))
+
+    async def clock_step(self) -> float:
+        """Return by how many seconds the server finds the database's clock set."""
+        [line] = [line for line in await self.metrics() if line.startswith("nowserving_clock_step_seconds ")]
+        return float(line.partition(" ")[2])
 
     def kill(self) -> None:
         """Kill the process."""
@@ -145,8 +168,17 @@ class Redis:
 class Installation:
     """The servers, the Redis, and the proxies between them."""
 
-    def __init__(self, nodes: list[Node], redis: Redis, hints: UnrulyRedis, commits: LossyProxy, cable: Lan | None) -> None:
+    def __init__(
+        self,
+        nodes: list[Node],
+        redis: Redis,
+        hints: UnrulyRedis,
+        commits: LossyProxy,
+        cable: Lan | None,
+        clock: SettableClock | None,
+    ) -> None:
         self.nodes = nodes
+        self.clock = clock
         self.redis = redis
         self.hints = hints
         self.commits = commits
@@ -207,8 +239,13 @@ METRICS_TOKEN = "token of the metrics, for tests alone"
 
 
 @asynccontextmanager
-async def installation(database_url: str, folder: Path, servers: int, chance: random.Random) -> AsyncIterator[Installation]:
-    """Run an installation on a migrated database of the MySQL family; yield it when its servers are ready."""
+async def installation(
+    database_url: str, folder: Path, servers: int, chance: random.Random, clock: SettableClock | None
+) -> AsyncIterator[Installation]:
+    """Run an installation on a migrated database of the MySQL family; yield it when its servers are ready.
+
+    ``clock`` is the clock of the database, and becomes the clock of the last server.
+    """
     with ExitStack() as stack:
         cable: Lan | None = None
         with suppress(NoNamespace):
@@ -231,8 +268,10 @@ async def installation(database_url: str, folder: Path, servers: int, chance: ra
                 NOWSERVING_LOG_LEVEL="warning",
                 NOWSERVING_METRICS_TOKEN=METRICS_TOKEN,
             )
+            if clock is not None and index == servers - 1:
+                env |= clock.variables
             nodes.append(Node(index, env, cable.host if cable else "127.0.0.1", folder))
-        made = Installation(nodes, redis, hints, commits, cable)
+        made = Installation(nodes, redis, hints, commits, cable, clock)
         try:
             await made.start()
             yield made

@@ -34,9 +34,10 @@ from server.store.database import Database
 from tests.faults.installation import DRAIN_SECONDS, Installation, Node, installation
 from tests.integration.test_everything_at_once import SENT
 from tests.support import history
-from tests.support.fresh import Fresh
+from tests.support.fresh import CLOCK_SECONDS, Fresh
 from tests.support.plain import PLAIN
 from tests.support.server import environment, seed, vault
+from tests.support.set_clock import SettableClock, note_this_boot
 from tests.support.truth import truth_of
 from tests.support.viewer import MISSED_HEARTBEATS, Place, Transport, Viewer
 from tests.support.worlds import command_of, wire_body
@@ -144,7 +145,8 @@ class Stress:
         self._answered_at = 0.0
         self._sent = 0
         self._probe_delay = 0.0
-        self._kinds = [name for name in FAULTS if not only or name in only]
+        causable = [name for name in FAULTS if installation.clock is not None or name not in CLOCK_FAULTS]
+        self._kinds = [name for name in causable if not only or name in only]
 
     # The run
 
@@ -260,6 +262,7 @@ class Stress:
         self._sent += 1
         headers = {"Authorization": f"Bearer {self._tokens['admin']}", "Idempotency-Key": f"stress-{self._sent}"}
         name, body = command.name_on_wire(), wire_body(command)
+        began = time.time()
         while True:
             node = self._chance.choice(self._installation.nodes)
             with suppress(httpx.HTTPError):
@@ -270,11 +273,19 @@ class Stress:
             await asyncio.sleep(0.1)
         if answer.status_code == 200:
             self.figures.commands[name] += 1
+            self._check_times(name, answer.json(), began)
             self._learn(answer.json())
         elif answer.status_code in (404, 409):
             self.figures.refused += 1
         else:
             self.wrongs.append(f"{name} was answered {answer.status_code}: {answer.text[:300]}")
+
+    def _check_times(self, name: str, body: dict[str, Any], began: float) -> None:
+        """Check that the events of a command that was sent at ``began`` happened since then."""
+        for event in body["events"]:
+            at, now = event["at"] / 1000, time.time()
+            if not began - CLOCK_SECONDS <= at <= now + CLOCK_SECONDS:
+                self.wrongs.append(f"{event['type']} of {name} is {at - now:.1f} s from the right time")
 
     def _learn(self, body: dict[str, Any]) -> None:
         """Keep the tokens of tickets and displays in an answer."""
@@ -505,6 +516,37 @@ class Stress:
         await asyncio.sleep(self._chance.uniform(1.0, 6.0))
         await asyncio.to_thread(self._installation.mend)
 
+    async def _clock_set_ahead(self) -> None:
+        await self._clock_set(2 * 3600)
+
+    async def _clock_set_back(self) -> None:
+        await self._clock_set(-2 * 3600)
+
+    async def _clock_set(self, seconds: int) -> None:
+        """Set the clock of the database and of one server for some seconds. One server starts in this time."""
+        assert self._installation.clock is not None
+        self._installation.clock.set(seconds)
+        await self._until_stepped(seconds)
+        node = self._chance.choice(self._installation.nodes)
+        node.kill()
+        await node.gone()
+        await self._restart(node)
+        await asyncio.sleep(self._chance.uniform(2.0, 4.0))
+        await self._until_stepped(seconds)
+        for viewer in self._viewers:
+            wrong = viewer.now() - time.time()
+            if viewer.live and abs(wrong) > CLOCK_SECONDS + HOPS * self._probe_delay:
+                self.wrongs.append(f"the clock of {viewer.place.view.name} is {wrong:.1f} s off")
+        self._installation.clock.set(0)
+        await self._until_stepped(0)
+
+    async def _until_stepped(self, seconds: int) -> None:
+        """Wait until every server finds the database's clock set by so many seconds."""
+        async with asyncio.timeout(GIVE_UP_SECONDS):
+            for node in self._installation.nodes:
+                while abs(await node.clock_step() - seconds) > CLOCK_SECONDS:  # noqa: ASYNC110 - another process
+                    await asyncio.sleep(0.2)
+
     async def _clocks_wrong(self) -> None:
         for viewer in self._some(0.5):
             viewer.clock_ahead_seconds += self._chance.choice((-1, 1)) * self._chance.uniform(60, 1e6)
@@ -542,9 +584,14 @@ FAULTS: dict[str, Callable[[Stress], Awaitable[None]]] = {
     "connections reset": Stress._connections_reset,
     CUT: Stress._connections_cut,
     "clocks wrong": Stress._clocks_wrong,
+    "database's clock set ahead": Stress._clock_set_ahead,
+    "database's clock set back": Stress._clock_set_back,
     "restored": Stress._restored,
     "restored by hand": Stress._restored_by_hand,
 }
+
+
+CLOCK_FAULTS = {"database's clock set ahead", "database's clock set back"}
 
 
 def _timeline(viewer: Viewer, ended: float) -> str:
@@ -569,17 +616,20 @@ async def stress(
     seconds: float | None,
     servers: int,
     screens: int,
+    clock: SettableClock | None,
     only: Collection[str] = (),
     say: Say,
 ) -> tuple[list[str], str]:
-    """Put an installation on an empty database of the MySQL family under stress.
+    """Put an installation on an empty database of the MySQL family under stress. ``clock`` sets the database's clock.
 
     Return the problems, and the way in which connections were cut.
     """
     seeded = await asyncio.to_thread(seed, environment(database_url), points=5, tickets=TICKETS, displays=4)
     database = Database(database_url)
     try:
-        async with installation(database_url, folder, servers, chance) as built:
+        if clock is not None:
+            await note_this_boot(database)
+        async with installation(database_url, folder, servers, chance, clock) as built:
             run = Stress(built, database, seeded, chance, figures, screens, only, say)
             await run.run(seconds)
             if not run.wrongs:

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from server.clock import boot_id, steady_microseconds, wall_microseconds
+from server.store import clock_anchors
+from server.store.database import Database
 from tests.support.processes import program
 
 LIBRARY = "faketime/libfaketimeMT.so.1"
@@ -37,3 +40,12 @@ class SettableClock:
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "NO_FAKE_STAT": "1",
         }
+
+
+async def note_this_boot(database: Database) -> None:
+    """Keep the offset of this boot, as a server that runs for ten minutes does: this machine may have started just now."""
+    boot = boot_id()
+    assert boot is not None
+    database.clock.learn(wall_microseconds() - steady_microseconds())
+    async with database.write() as connection:
+        await clock_anchors.keep(connection, boot, database.clock)
