@@ -59,7 +59,8 @@ def build_app(
     identities = Identities(database)
     redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
     bus: Bus = RedisBus(redis_url, vault.seal, vault.open) if redis_url else MemoryBus()
-    limiter = Limiter(redis_url, request_limits(settings)) if settings.rate_limits == "on" else None
+    limits_on = settings.rate_limits == "on"
+    limiter = Limiter(redis_url, request_limits(settings), database.clock.seconds) if limits_on else None
     limits = Limits(
         settings.max_streams,
         settings.max_streams_per_address,

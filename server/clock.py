@@ -70,6 +70,10 @@ class SteadyClock:
         """Return the trusted time, without a reading."""
         return self._steady() + self.offset
 
+    def seconds(self) -> float:
+        """Return the trusted time in seconds."""
+        return self.now() / 1_000_000
+
     def read(self, reading: int, asked: int | None = None) -> int:
         """Return the trusted time for a ``reading`` of the database's clock: the reading itself, unless it is a step.
 

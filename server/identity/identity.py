@@ -46,7 +46,7 @@ def build_identity(
     terms: SessionTerms,
 ) -> Identity:
     """Return the use cases of one process. ``secret_key`` signs the access tokens."""
-    tokens = AccessTokens(secret_key, lambda: database.clock.now() / 1_000_000)
+    tokens = AccessTokens(secret_key, database.clock.seconds)
     lockout = Lockout(database, vault)
     hashing = Hashing()
     credentials = Credentials(database, identities, vault, tokens, terms)

@@ -14,6 +14,7 @@ import asyncio
 import math
 import re
 import time
+from bisect import bisect_right
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -48,6 +49,7 @@ CONNECTIONS = 32
 KEY_PREFIX = "nowserving:limits"
 _FAILURES = (RedisError, OSError, TimeoutError)
 T = TypeVar("T")
+Seconds = Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,29 +115,35 @@ _BY_ROUTE = (
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """The state of a limit: the remaining requests, and the instant (seconds since 1970) of the next free one."""
+    """The state of a limit at ``now``: the remaining requests, and the instant of the next free one. Seconds since 1970."""
 
     limit: Limit
     allowed: bool
     remaining: int
     reset_at: float
+    now: float
 
     @property
     def retry_after(self) -> int:
         """Whole seconds until the next free request, at least one."""
-        return max(1, math.ceil(self.reset_at - time.time()))
+        return max(1, math.ceil(self.reset_at - self.now))
 
 
 class ProcessMemory(MemoryStorage):
-    """The library's moving windows in memory, but swept once a minute, not in a thread at every hit."""
+    """The library's moving windows in memory, but swept once a minute, not in a thread at every hit.
 
-    def __init__(self) -> None:
+    ``seconds`` returns the present time in seconds since 1970. The library itself would ask this machine's clock, and a
+    window with times of the future refuses everything.
+    """
+
+    def __init__(self, seconds: Seconds) -> None:
         super().__init__()
-        self._sweep_at = time.time() + SWEEP_SECONDS
+        self._seconds = seconds
+        self._sweep_at = seconds() + SWEEP_SECONDS
 
     async def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
         """Take ``amount`` places of a window, if it has so many left. Nothing is awaited, so the call is atomic."""
-        now = time.time()
+        now = self._seconds()
         if now >= self._sweep_at:
             self._sweep_at = now + SWEEP_SECONDS
             for old in [each for each, entries in self.events.items() if entries[0].expiry <= now]:
@@ -143,9 +151,39 @@ class ProcessMemory(MemoryStorage):
         entries = self.events.setdefault(key, [])
         if amount > limit or (len(entries) > limit - amount and entries[limit - amount].atime >= now - expiry):
             return False
-        entries[:0] = [Entry(expiry)] * amount
+        entry = Entry(expiry)
+        entry.atime, entry.expiry = now, now + expiry
+        entries[:0] = [entry] * amount
         del entries[limit:]
         return True
+
+    async def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
+        """Return the begin of a window, and the number of its places that are taken."""
+        now = self._seconds()
+        entries = self.events.get(key, [])
+        taken = bisect_right(entries, expiry - now, key=lambda each: -each.atime)
+        return (entries[taken - 1].atime, taken) if taken else (now, 0)
+
+
+class SharedMemory(RedisStorage):
+    """The library's moving windows in Redis, by the time that ``seconds`` returns: that of all processes."""
+
+    def __init__(self, url: str, seconds: Seconds, **options: Any) -> None:
+        super().__init__(url, implementation="redispy", key_prefix=KEY_PREFIX, **options)
+        self._seconds = seconds
+
+    async def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        """Take ``amount`` places of a window, if it has so many left."""
+        bridge: Any = self.bridge
+        arguments = [self._seconds(), limit, expiry, amount]
+        return bool(await bridge.lua_acquire_moving_window([bridge.prefixed_key(key)], arguments))
+
+    async def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
+        """Return the begin of a window, and the number of its places that are taken."""
+        bridge: Any = self.bridge
+        now = self._seconds()
+        window = await bridge.lua_moving_window([bridge.prefixed_key(key)], [now - expiry, limit])
+        return (float(window[0]), window[1]) if window else (now, 0)
 
 
 DEFAULTS = RequestLimits()
@@ -154,12 +192,14 @@ DEFAULTS = RequestLimits()
 class Limiter:
     """Counts requests. While Redis is away, this process counts alone, without an error.
 
-    ``redis_url`` may be None for a single process. Call `close` when done.
+    ``redis_url`` may be None for a single process. ``seconds`` returns the present time in seconds since 1970. Call
+    `close` when done.
     """
 
-    def __init__(self, redis_url: str | None = None, limits: RequestLimits = DEFAULTS) -> None:
+    def __init__(self, redis_url: str | None = None, limits: RequestLimits = DEFAULTS, seconds: Seconds = time.time) -> None:
         self.limits = limits
-        self._here = MovingWindowRateLimiter(ProcessMemory())
+        self._seconds = seconds
+        self._here = MovingWindowRateLimiter(ProcessMemory(seconds))
         self._pool: BlockingConnectionPool | None = None
         self._shared: MovingWindowRateLimiter | None = None
         self._away = False
@@ -174,8 +214,7 @@ class Limiter:
                 retry=Retry(NoBackoff(), 0),
             )
             options: dict[str, Any] = {"connection_pool": self._pool}
-            storage = RedisStorage(redis_url, implementation="redispy", key_prefix=KEY_PREFIX, **options)
-            self._shared = MovingWindowRateLimiter(storage)
+            self._shared = MovingWindowRateLimiter(SharedMemory(redis_url, seconds, **options))
 
     async def hit(self, limit: Limit, who: str) -> Count:
         """Count one request for ``who``, if the limit allows one more; return the state."""
@@ -186,12 +225,12 @@ class Limiter:
             return allowed, await windows.get_window_stats(item, who)
 
         allowed, stats = await self._ask(count)
-        return Count(limit, allowed, max(0, stats.remaining), stats.reset_time)
+        return Count(limit, allowed, max(0, stats.remaining), stats.reset_time, self._seconds())
 
     async def look(self, limit: Limit, who: str) -> Count:
         """Return the state for ``who`` without counting; ``allowed`` says whether one more request fits."""
         stats = await self._ask(lambda windows: windows.get_window_stats(limit.item, who))
-        return Count(limit, stats.remaining > 0, max(0, stats.remaining), stats.reset_time)
+        return Count(limit, stats.remaining > 0, max(0, stats.remaining), stats.reset_time, self._seconds())
 
     async def close(self) -> None:
         """Close the connections to Redis."""

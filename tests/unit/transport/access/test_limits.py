@@ -27,15 +27,13 @@ class Clock:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(time, "time", clock)
-    return clock
+def clock() -> Clock:
+    return Clock()
 
 
 async def test_a_window_moves(clock: Clock) -> None:
     """Not so many in each minute of the clock, but in any sixty seconds."""
-    limiter = Limiter()
+    limiter = Limiter(seconds=clock)
     began = clock.now
     for after, left in ((0, 2), (20, 1), (59, 0)):
         clock.now = began + after
@@ -53,7 +51,7 @@ async def test_a_window_moves(clock: Clock) -> None:
 
 async def test_a_refusal_is_not_counted(clock: Clock) -> None:
     """A client that keeps sending requests is served again as soon as a client that waits."""
-    limiter = Limiter()
+    limiter = Limiter(seconds=clock)
     for _ in range(100):
         await limiter.hit(THREE, "a")
         clock.now += 0.1
@@ -62,7 +60,7 @@ async def test_a_refusal_is_not_counted(clock: Clock) -> None:
 
 
 async def test_each_limit_and_each_asker_is_counted_apart(clock: Clock) -> None:
-    limiter = Limiter()
+    limiter = Limiter(seconds=clock)
     for _ in range(3):
         await limiter.hit(THREE, "a")
     assert not (await limiter.hit(THREE, "a")).allowed
@@ -71,7 +69,7 @@ async def test_each_limit_and_each_asker_is_counted_apart(clock: Clock) -> None:
 
 
 async def test_looking_counts_nothing(clock: Clock) -> None:
-    limiter = Limiter()
+    limiter = Limiter(seconds=clock)
     for _ in range(5):
         look = await limiter.look(THREE, "a")
         assert (look.allowed, look.remaining) == (True, 3)
@@ -81,7 +79,7 @@ async def test_looking_counts_nothing(clock: Clock) -> None:
 
 
 async def test_memory_forgets_who_is_gone(clock: Clock) -> None:
-    memory = ProcessMemory()
+    memory = ProcessMemory(clock)
     for number in range(1_000):
         assert await memory.acquire_entry(f"key-{number}", 3, 60)
     for _ in range(10):
@@ -95,6 +93,17 @@ async def test_memory_forgets_who_is_gone(clock: Clock) -> None:
     assert not await memory.acquire_entry("new", 3, 60, amount=3)
     assert await memory.acquire_entry("new", 3, 60, amount=2)
     await memory.clear("new")
+
+
+async def test_machine_with_a_wrong_clock_refuses_nothing(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The windows know only the trusted time."""
+    limiter = Limiter(seconds=clock)
+    for ahead in (7_200, -7_200):
+        monkeypatch.setattr(time, "time", lambda ahead=ahead: clock.now + ahead)
+        for left in (2, 1, 0):
+            assert (await limiter.hit(THREE, "a")).remaining == left
+        assert (await limiter.hit(THREE, "a")).retry_after == 60
+        clock.now += 61
 
 
 async def test_redis_that_is_not_there_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
