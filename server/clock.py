@@ -152,6 +152,11 @@ class SteadyClock:
         return now + lead
 
     @property
+    def sites_ahead(self) -> list[int]:
+        """The sites whose log is ahead of this clock. Their ticks are due by their own time."""
+        return list(self._leads)
+
+    @property
     def behind(self) -> int:
         """How far this clock is behind the last event of a site, if by more than the tolerance."""
         if not self._leads:

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 import structlog
 
-from server.clock import boot_id
+from server.clock import TOLERANCE_MICROSECONDS, boot_id
 from server.domain.commands import ReportDisplay, Tick
 from server.domain.errors import DeviceNotFound, NothingChanged, NothingDue, NowServingError
 from server.execute import Executor
@@ -20,7 +20,7 @@ from server.live.displays import Health
 from server.outage import Outage
 from server.queries.boards import Boards
 from server.store import answers, clock_anchors, lockouts, processes
-from server.store.database import Database
+from server.store.database import Conflict, Database
 
 logger = structlog.get_logger(__name__)
 
@@ -48,7 +48,7 @@ async def watch_clock(database: Database, heartbeat_seconds: float) -> None:
                 alarm.ended()
         if boot is not None and time.monotonic() >= keep_at:
             keep_at = time.monotonic() + heartbeat_seconds
-            with suppress(NowServingError):  # the other loops log an unavailable database
+            with suppress(NowServingError, Conflict):  # another loop logs an unavailable database; another process was first
                 await database.now()
                 async with database.write() as connection:
                     await clock_anchors.keep(connection, boot, clock)
@@ -96,16 +96,23 @@ async def report_display(executor: Executor, process_id: str, health: Health) ->
 async def find_dark_displays(database: Database, executor: Executor, process_id: str, heartbeat_seconds: float) -> None:
     """At every heartbeat, record that this process is alive, and mark dark the displays that only a dead process served.
 
-    A process is dead when it has recorded nothing for three heartbeats.
+    A process is dead when it has recorded nothing for three heartbeats. For as long after an operator accepted a step, no
+    process is dead: the others may not know it yet.
     """
     outage = Outage(logger, "dark displays not looked for")
+    clock, patience = database.clock, round(3 * heartbeat_seconds * 1_000_000)
+    offset, judges_at = clock.offset, 0
     while True:
         try:
             now = await database.now()
+            if abs(clock.offset - offset) > TOLERANCE_MICROSECONDS:
+                judges_at = clock.steady() + patience
+            offset = clock.offset
             async with database.write() as connection:
                 await processes.live(connection, process_id, now)
             async with database.read() as connection:
-                dead = await processes.dead(connection, now - round(3 * heartbeat_seconds * 1_000_000))
+                judged = clock.steady() >= judges_at
+                dead = await processes.dead(connection, now - patience, now + patience) if judged else []
                 lost = {each: await processes.displays_of(connection, each) for each in dead}
             for dead_id, display_ids in lost.items():
                 for display_id in display_ids:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.store.tables import displays, processes
@@ -15,9 +15,13 @@ async def live(connection: AsyncConnection, process_id: str, now: int) -> None:
         await connection.execute(insert(processes).values(id=process_id, heard_at=now))
 
 
-async def dead(connection: AsyncConnection, earliest: int) -> list[str]:
-    """Return the processes without a sign of life since ``earliest`` (microseconds)."""
-    return list(await connection.scalars(select(processes.c.id).where(processes.c.heard_at < earliest)))
+async def dead(connection: AsyncConnection, earliest: int, latest: int) -> list[str]:
+    """Return the processes whose last sign of life is not between two instants (microseconds).
+
+    A sign after ``latest`` is from a time before the clock was set back.
+    """
+    outside = or_(processes.c.heard_at < earliest, processes.c.heard_at > latest)
+    return list(await connection.scalars(select(processes.c.id).where(outside)))
 
 
 async def displays_of(connection: AsyncConnection, process_id: str) -> list[int]:

@@ -357,7 +357,7 @@ async def displays_of_dead_processes(installation: Installation) -> object:
     async with installation.database.write() as connection:
         await processes.live(connection, "process-new", NOW + 10**6)
         await processes.live(connection, "process-7", NOW)
-        dead = await processes.dead(connection, NOW + 3)
+        dead = await processes.dead(connection, NOW + 3, NOW + 10**7)
         assert "process-7" in dead
         await processes.displays_of(connection, "process-12")
         await processes.forget(connection, "process-new")
