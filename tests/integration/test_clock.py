@@ -15,7 +15,9 @@ import httpx
 import pytest
 from sqlalchemy import URL, select
 
-from server.seeding import Seed
+from server.queries.boards import Boards
+from server.seeding import Seed, Seeder
+from server.store import processes
 from server.store.database import Database
 from server.store.tables import sites
 from tests.support import databases
@@ -102,6 +104,10 @@ class Desk:
         """Return a figure of the server's metrics."""
         lines = self.client.get("/metrics").text.splitlines()
         return float(next(line for line in lines if line.startswith(f"nowserving_clock_{name}_seconds ")).split()[1])
+
+    def until_stepped(self) -> None:
+        """Wait until the metrics show any step."""
+        until(lambda: self.figure("step") != 0, "a step")
 
     def until_step(self, seconds: float) -> None:
         """Wait until the metrics show a step of so many seconds."""
@@ -245,3 +251,44 @@ def _accept(clinic: Clinic) -> None:
     status, text = clinic.nowserving("clock", "accept")
     assert status == 0, text
     assert "accepted" in text
+
+
+@pytest.mark.parametrize("clinic", ["mysql"], indirect=True)
+def test_accepted_step_makes_no_display_dark(clinic: Clinic) -> None:
+    """Two servers learn of it one after the other. Neither takes the other for dead meanwhile."""
+    display = clinic.seeded["displays"][0]
+    key = f"display:{display['id']}"
+    with clinic.server() as one, clinic.server() as two, ExitStack() as stack:
+        stack.enter_context(sse(f"{two.server.url}/live/displays/{display['id']}", display["token"]))
+        path = f"{one.server.url}/live/sites/{clinic.seeded['site_id']}/desk"
+        desk = stack.enter_context(sse(path, one.server.sign_in(clinic.seeded, "receptionist")))
+        desk.wait(lambda each: each.cells and each.cells[key]["connected"], PATIENCE_SECONDS, "the display connected")
+        for step in (600, 0):  # the session goes on
+            clinic.clock.set(step)
+            for each in (one, two):
+                each.until_stepped()
+            _accept(clinic)
+            for each in (one, two):
+                each.until_step(0)
+            time.sleep(5)  # more than three heartbeats
+        sets = [body["set"] for kind, _, body in desk.messages if kind == "change"]
+        assert [cells[key] for cells in sets if key in cells and not cells[key]["connected"]] == []
+
+
+async def test_site_with_a_log_ahead_is_ticked_by_its_own_time(setup: Seeder, database: Database) -> None:
+    site_id = (await setup.seed(points=1, tickets=0, displays=0))["site_id"]
+    boards, now = Boards(database), await database.now()
+    assert site_id not in await boards.due()
+    ahead = now + 2 * HOUR * 1_000_000
+    assert database.clock.at_site(site_id, now, ahead) == ahead
+    assert site_id in await boards.due()
+    assert database.clock.at_site(site_id, now, now) == now
+    assert site_id not in await boards.due()
+
+
+async def test_process_with_a_sign_of_life_from_the_future_is_dead(database: Database) -> None:
+    """The clock was set back since."""
+    async with database.write() as connection:
+        for name, heard_at in (("old", 10), ("living", 20), ("future", 30)):
+            await processes.live(connection, name, heard_at)
+        assert sorted(await processes.dead(connection, 15, 25)) == ["future", "old"]

@@ -14,7 +14,7 @@ from server.live import projection as module
 from server.live.messages import Position
 from tests.support.message_screen import Screen, digest
 from tests.support.worlds import head_of, open_sealed, small_clinic
-from tests.unit.live.projections import a_feed, catch_up, cells_of, some_events
+from tests.unit.live.projections import NOW, a_feed, catch_up, cells_of, some_events
 
 
 async def test_resume_is_possible_from_the_floor_to_the_head_only() -> None:
@@ -169,3 +169,12 @@ async def test_unchanged_cell_is_not_sent() -> None:
     body = json.loads(projection.change_since(floor).payload)
     assert list(body["set"]) == [f"entry:{second.id}"]  # neither the queue, which looks the same, nor the others
     assert f"entry:{first.id}" in cells_of(projection)
+
+
+def test_heartbeat_and_snapshot_carry_the_given_time() -> None:
+    view = DeskView(open_sealed)
+    projection = module.Projection(view, small_clinic().board, lambda: NOW * 1000)
+    assert json.loads(projection.heartbeat().payload)["at"] == NOW
+    snapshot = projection.next_message(None, 15.0)
+    assert snapshot is not None
+    assert json.loads(snapshot.payload)["at"] == NOW
