@@ -50,25 +50,21 @@ class SteadyClock:
     machine.
     """
 
-    __slots__ = ("_ask_at", "_asked", "_kept", "_leads", "_read", "_steady", "offset", "step")
+    __slots__ = ("_ask_at", "_asked", "_kept", "_leads", "_read", "offset", "steady", "step")
 
     def __init__(self, steady: Microseconds = steady_microseconds, wall: Microseconds = wall_microseconds) -> None:
         self.offset = wall() - steady()  # the trusted time, less the steady clock
         self.step = 0  # how far the last reading was from the expected time, if more than the tolerance
-        self._steady = steady
+        self.steady = steady  # the microseconds since the boot: the `asked` of `read`
         self._read = False  # whether the offset is from a reading or a kept offset
         self._kept = False  # whether the offset is from an earlier process
         self._asked = False
         self._ask_at = 0
         self._leads: dict[int, tuple[int, int]] = {}  # by site: how far its log is ahead of this clock, and its last event
 
-    def steady(self) -> int:
-        """Return the present microseconds of the steady clock: the ``asked`` of `read`."""
-        return self._steady()
-
     def now(self) -> int:
         """Return the trusted time, without a reading."""
-        return self._steady() + self.offset
+        return self.steady() + self.offset
 
     def seconds(self) -> float:
         """Return the trusted time in seconds."""
@@ -79,11 +75,11 @@ class SteadyClock:
 
         The database read its clock after ``asked``, an instant of the steady clock; None if this was just now.
         """
-        steady = self._steady()
+        steady = self.steady()
         error = reading - steady - self.offset
-        if asked is not None:  # the answer took a while: the reading was right at some time since then
-            error = max(error, min(0, error + steady - asked))
-        if abs(error) <= TOLERANCE_MICROSECONDS or not self._refuses_steps(steady):
+        if asked is not None and error < 0:  # the answer took a while: the reading was right at some time since then
+            error = min(0, error + steady - asked)
+        if -TOLERANCE_MICROSECONDS <= error <= TOLERANCE_MICROSECONDS or not self._refuses_steps(steady):
             self.offset += error
             self._read = True
             self.step = 0
@@ -98,7 +94,7 @@ class SteadyClock:
     @property
     def is_worth_keeping(self) -> bool:
         """Whether the offset is one that a later process of this boot should start from."""
-        return not self.step and self._refuses_steps(self._steady())
+        return not self.step and self._refuses_steps(self.steady())
 
     @property
     def trouble(self) -> str | None:
@@ -114,11 +110,11 @@ class SteadyClock:
     @property
     def must_ask(self) -> bool:
         """Whether to `learn` the kept offset now: at the start, and every two seconds during a step."""
-        return (self.step != 0 or not self._asked) and self._steady() >= self._ask_at
+        return (self.step != 0 or not self._asked) and self.steady() >= self._ask_at
 
     def asks(self) -> None:
         """Note that somebody asks the database for the kept offset now."""
-        self._ask_at = self._steady() + RECHECK_MICROSECONDS
+        self._ask_at = self.steady() + RECHECK_MICROSECONDS
 
     def learn(self, offset: int | None) -> None:
         """Start from the kept ``offset`` of this boot. None means that there is none: the next reading is right.
@@ -145,7 +141,7 @@ class SteadyClock:
         if lead <= TOLERANCE_MICROSECONDS:
             if self._leads:
                 self._leads.pop(site_id, None)
-            return max(now, last_event_at)
+            return now if now > last_event_at else last_event_at
         known, _ = self._leads.get(site_id, (lead, 0))
         lead = min(max(lead, known), lead + LONGEST_IDLE_MICROSECONDS)
         self._leads[site_id] = lead, last_event_at

@@ -84,9 +84,7 @@ class Feeds:
 
     async def _open(self, site_id: int) -> Feed:
         """Subscribe first, then load: events that arrive in between wait in ``_early`` and in the feed."""
-        feed = Feed(
-            site_id, self._loader, self._on_change, FLUSH_SECONDS, self._write_counts, self._on_drawn, self._now
-        )
+        feed = Feed(site_id, self._loader, self._on_change, FLUSH_SECONDS, self._write_counts, self._on_drawn, self._now)
         self._early[site_id] = []
         try:
             await self._bus.subscribe(site_id)
