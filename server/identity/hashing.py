@@ -87,6 +87,7 @@ def at_once_here() -> int:
 
 
 def _step_back() -> None:
-    """Lower the priority of the present thread, and of the threads that Argon2 starts from it. Only Linux can do this."""
+    """Put the present thread, and the threads that Argon2 starts from it, behind this process. Only Linux can do this."""
     if hasattr(os, "sched_getaffinity"):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS)  # the system bounds it

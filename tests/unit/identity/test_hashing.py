@@ -127,4 +127,4 @@ async def test_threads_step_back_behind_the_event_loop() -> None:
     def niceness() -> int:
         return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
-    assert await Hashing(1).run(niceness) == min(19, max(hashing.NICENESS, niceness()))
+    assert await Hashing(1).run(niceness) == min(19, niceness() + hashing.NICENESS)
