@@ -90,7 +90,7 @@ class Vault:
 
     def keyed_hash(self, text: str) -> str:
         """Return the keyed hash under which ``text`` is stored and looked up."""
-        return hmac.new(self._hash_key, text.encode(), hashlib.sha256).hexdigest()
+        return hmac.digest(self._hash_key, text.encode(), "sha256").hex()
 
 
 def new_token(site_id: int, kind: str = "") -> str:

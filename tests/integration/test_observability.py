@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from websockets.sync.client import connect
 
 from server.transport.http.checks import KEPT_SECONDS
 from server.transport.http.metrics import MOST_KEPT_SECONDS
@@ -68,6 +69,8 @@ def test_metrics_move_and_logs_are_json_without_personal_data(sqlite_url: str, t
             during = _figures(server.url)
             with sse(f"{server.url}/live/tickets/{issued.json()['token']}") as phone:
                 phone.wait(lambda each: each.cells)
+            with connect(f"ws://127.0.0.1:{server.port}/live/tickets/{issued.json()['token']}") as phone:
+                phone.recv(10)
             assert desk.get(f"/live/tickets/{issued.json()['token'][:-1]}").status_code == 404
             ready = httpx.get(f"{server.url}/health/ready").json()
         for path in ("/health", "/health/live"):
@@ -100,7 +103,10 @@ def test_metrics_move_and_logs_are_json_without_personal_data(sqlite_url: str, t
     refused = [(line["route"], line["status"]) for line in lines if line.get("route", "").startswith("/live/")]
     assert refused == [("/live/tickets/{token}", 404)]
     opened = [(line["view"], line["transport"]) for line in lines if line["event"] == "stream opened"]
-    assert opened == [("display", "events"), ("ticket", "events")]
+    assert opened == [("display", "events"), ("ticket", "events"), ("ticket", "websocket")]
+    assert not [
+        line for line in lines if line["event"] in ("connection open", "connection closed")
+    ]  # one line each is enough
     assert all(len(line["request_id"]) == 32 for line in lines if line["event"] == "stream opened")
     closed = {line["view"]: line for line in lines if line["event"] == "stream closed"}
     assert closed["display"]["reason"] == closed["ticket"]["reason"] == "left"

@@ -12,6 +12,7 @@ import structlog
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from server import logs
 from server.audit import arrived
 from server.domain.errors import NowServingError
 from server.transport.http.errors import (
@@ -81,8 +82,7 @@ class RequestContext:
             return
         request_id = scope["request_id"] = _request_id(scope)
         arrived(scope)
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        logs.request_id.set(request_id)
         began = time.perf_counter()
         status = 0
 

@@ -10,6 +10,7 @@ new version changes them.
 
 from __future__ import annotations
 
+import logging
 import socket
 from typing import Any, Protocol
 
@@ -21,6 +22,7 @@ from websockets.frames import CloseCode
 
 from server.live.handoff import HandedOffConnection
 from server.live.stream import Outlet
+from server.logs import WEBSOCKETS
 from server.transport.streams.budget import Budget
 
 EXTENSION = "nowserving.connection"
@@ -255,6 +257,7 @@ class HandOffWebSocketProtocol(Stallable, WebSocketsSansIOProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.logger = self.conn.logger = logging.getLogger(WEBSOCKETS)
         self.close_timeout = CLOSE_SECONDS
         self.early = bytearray()  # all bytes after the handshake, for a connection that is handed over
         self._budget = Budget()
