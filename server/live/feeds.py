@@ -80,7 +80,7 @@ class Feeds:
         if task is None:
             task = self._feeds[site_id] = asyncio.create_task(self._open(site_id))
         self._watched_at[site_id] = time.monotonic()
-        return await asyncio.shield(task)
+        return task.result() if task.done() else await asyncio.shield(task)
 
     async def _open(self, site_id: int) -> Feed:
         """Subscribe first, then load: events that arrive in between wait in ``_early`` and in the feed."""

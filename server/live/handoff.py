@@ -194,8 +194,8 @@ class HandedOffConnection(asyncio.Protocol):
 
     # Called by the endpoint and the framing
 
-    def begin(self, transport: asyncio.Transport, descriptor: int, stalled: bool = False) -> None:
-        """Take over a connection: write the greeting and the first message, then follow the projection.
+    def begin(self, transport: asyncio.Transport, descriptor: int, stalled: bool = False, head: bytes = b"") -> None:
+        """Take over a connection: write ``head``, the greeting and the first message, then follow the projection.
 
         ``descriptor`` is -1 if the connection uses TLS. ``stalled``: the transport has paused its last protocol.
         """
@@ -207,10 +207,10 @@ class HandedOffConnection(asyncio.Protocol):
         if stream.last_seq is not None:
             self.finish()
         if stalled:
-            self.pause_writing()  # the response head is still buffered; the transport will resume this protocol
+            self.pause_writing()  # an earlier answer is still buffered; the transport will resume this protocol
         since, projection = stream.since, stream.projection
         stream.since = None
-        first = self.framing.greeting()
+        first = head + self.framing.greeting()
         if projection.can_resume(since):
             assert since is not None
             self.epoch, self.sent = since.epoch, since.seq

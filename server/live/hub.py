@@ -156,12 +156,14 @@ class Hub:
         try:
             feed = await self._feeds.get(site_id)
             device_proof = None if token.startswith(SESSION) else proof
-            if _beyond(feed, since) or (subject is not None and not is_valid(feed.board, subject, device_proof)):
+            valid = subject is None or is_valid(feed.board, subject, device_proof)
+            if not valid or _beyond(feed, since):
                 # Another process was first to show the screen its position, or to give the device its token.
                 with suppress(Unavailable):
                     await feed.backfill()
                 feed.flush()
-            if subject is not None and subject.startswith("point:") and not is_valid(feed.board, subject, None):
+                valid = subject is None or is_valid(feed.board, subject, device_proof)
+            if not valid and subject is not None and subject.startswith("point:"):
                 raise PointNotFound(point_id=int(subject.removeprefix("point:")))
             stream = Stream(
                 feed,
@@ -183,7 +185,7 @@ class Hub:
         self._streams.add(stream)
         for observer in self._observers:
             observer.joined(stream)
-        if subject is not None and device_proof is not None and not is_valid(feed.board, subject, proof):
+        if not valid and device_proof is not None:
             stream.end("revoked")
         if self.draining:
             stream.end("drain")

@@ -67,21 +67,22 @@ def digest_of(key: str, content: bytes) -> int:
     return zlib.crc32(content, zlib.crc32(key.encode()))
 
 
-def snapshot(at: Position, cells: Mapping[str, bytes], heartbeat_seconds: float, now_milliseconds: int) -> Message:
-    """Return a snapshot, which replaces the screen's state: all cells, the server's time, the interval of heartbeats."""
+def snapshot(at: Position, cells: bytes, heartbeat_seconds: float, now_milliseconds: int) -> Message:
+    """Return a snapshot, which replaces the screen's state: all cells (`joined`), the server's time, the interval of
+    heartbeats."""
     heartbeat_milliseconds = round(heartbeat_seconds * 1000)
     body = b'{"seq":%d,"at":%d,"heartbeat_ms":%d,"cells":%b}' % (
         at.seq,
         now_milliseconds,
         heartbeat_milliseconds,
-        _object(cells.items()),
+        cells,
     )
     return Message("snapshot", str(at), body)
 
 
 def change(at: Position, changed: Iterable[tuple[str, bytes]], gone: list[str]) -> Message:
     """Return a change: the cells that are new or different, and the keys of removed cells."""
-    body = b'{"seq":%d,"set":%b,"del":%b}' % (at.seq, _object(changed), orjson.dumps(gone))
+    body = b'{"seq":%d,"set":%b,"del":%b}' % (at.seq, joined(changed), orjson.dumps(gone))
     return Message("change", str(at), body)
 
 
@@ -106,5 +107,6 @@ def jittered_retry(usual: int = RETRY_MILLISECONDS) -> int:
     return random.randint(usual // 2, usual * 3 // 2)
 
 
-def _object(pairs: Iterable[tuple[str, bytes]]) -> bytes:
+def joined(pairs: Iterable[tuple[str, bytes]]) -> bytes:
+    """Return the JSON object of these keys and encoded cells."""
     return b"{" + b",".join(b'"' + key.encode() + b'":' + content for key, content in pairs) + b"}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 
 from server.clock import wall_microseconds
 from server.domain.board import Board
@@ -39,6 +40,7 @@ class Projection:
 
     __slots__ = (
         "_cells",
+        "_joined",
         "_latest",
         "_now",
         "_tombstones",
@@ -64,6 +66,7 @@ class Projection:
         self._cells = {key: Cell(key, messages.encode(content), self.seq) for key, content in draw(self.view, board).items()}
         self._tombstones: dict[str, int] = {}
         self._latest: tuple[int, int, Message] | None = None
+        self._joined: bytes | None = None  # all cells as a snapshot has them, until any changes
         self.digest = 0
         for cell in self._cells.values():
             self.digest ^= cell.digest
@@ -93,6 +96,7 @@ class Projection:
             any_changed = True
         if any_changed:
             self.changed_at = self.seq
+            self._joined = None
             self._drop_old_tombstones()
         return any_changed
 
@@ -131,9 +135,10 @@ class Projection:
         return messages.heartbeat(self.position, self._now() // 1000, self.digest)
 
     def snapshot(self, heartbeat_seconds: float, now_milliseconds: int) -> Message:
-        """Return a snapshot: all cells."""
-        cells = {key: cell.content for key, cell in self._cells.items()}
-        return messages.snapshot(self.position, cells, heartbeat_seconds, now_milliseconds)
+        """Return a snapshot: all cells. Until the next change they are put together once, for all callers."""
+        if self._joined is None:
+            self._joined = messages.joined((key, cell.content) for key, cell in self._cells.items())
+        return messages.snapshot(self.position, self._joined, heartbeat_seconds, now_milliseconds)
 
     def change_since(self, seq: int) -> Message:
         """Return the change since the log number ``seq``, which `can_resume` has accepted.
@@ -218,8 +223,10 @@ class TicketProjection(Projection):
 
     def snapshot(self, heartbeat_seconds: float, now_milliseconds: int) -> Message:
         """Return a snapshot: both cells."""
-        cells = {TICKET: self._content} if self.ahead is None else {TICKET: self._content, AHEAD: COUNT % self.ahead}
-        return messages.snapshot(self.position, cells, heartbeat_seconds, now_milliseconds)
+        cells = [(TICKET, self._content)]
+        if self.ahead is not None:
+            cells.append((AHEAD, COUNT % self.ahead))
+        return messages.snapshot(self.position, messages.joined(cells), heartbeat_seconds, now_milliseconds)
 
     def change_since(self, seq: int) -> Message:
         """Return the change since the log number ``seq``."""
@@ -330,7 +337,7 @@ def _order(board: Board) -> tuple[object, ...]:
     return board.moves, served
 
 
-def wake_all(projections: Sequence[Projection]) -> None:
+def wake_all(*several: Sequence[Projection]) -> None:
     """Call every watcher of each projection."""
-    for projection in projections:
+    for projection in chain(*several):
         projection.wake()

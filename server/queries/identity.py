@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, bindparam, case, literal, select, union_all
+from sqlalchemy import ColumnElement, Row, Select, bindparam, case, literal, select, union_all
 
 from server.queries.reader import LookUp
+from server.queries.together import Together
 from server.store.tables import api_keys, displays, entries, kiosks, pairings, sessions, sites, staff, visits
 
 
@@ -81,9 +82,18 @@ class SiteListed:
 
 @dataclass(frozen=True, slots=True)
 class Identities:
-    """Looks up people and devices in one database. Each method is one query and raises `Unavailable`."""
+    """Looks up people and devices in one database. Each method is one query and raises `Unavailable`.
+
+    Displays and tickets of one moment share a query.
+    """
 
     database: LookUp
+    _displays: Together[int] = field(init=False)
+    _tickets: Together[tuple[int, int]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_displays", Together(self._displays_of))
+        object.__setattr__(self, "_tickets", Together(self._tickets_of))
 
     async def member(self, username: str) -> StaffMember | None:
         """Return the active member of staff with this user name, in its normal form, or None."""
@@ -133,8 +143,24 @@ class Identities:
 
     async def display(self, token_hash: str) -> int | None:
         """Return the id of the display with this token, or None."""
-        row = await self.database.look_up(select(displays.c.id).where(displays.c.token_hash == token_hash))
-        return row.id if row else None
+        return await self._displays.get(token_hash)
+
+    async def _displays_of(self, token_hashes: Sequence[str]) -> dict[str, int]:
+        statement = select(displays.c.token_hash, displays.c.id)
+        return {row[0]: row[1] for row in await self._rows(statement, displays.c.token_hash, token_hashes)}
+
+    async def _tickets_of(self, token_hashes: Sequence[str]) -> dict[str, tuple[int, int]]:
+        statement = select(visits.c.token_hash, visits.c.id, visits.c.opened_at)
+        return {row[0]: (row[1], row[2]) for row in await self._rows(statement, visits.c.token_hash, token_hashes)}
+
+    async def _rows(
+        self, statement: Select[*tuple[Any, ...]], column: ColumnElement[Any], values: Sequence[str]
+    ) -> Sequence[Row[*tuple[Any, ...]]]:
+        if len(values) == 1:  # as nearly always: `look_up` costs less
+            row = await self.database.look_up(statement.where(column == values[0]))
+            return [] if row is None else [row]
+        async with self.database.read() as connection:
+            return (await connection.execute(statement.where(column.in_(values)))).all()
 
     async def device(self, token_hash: str) -> tuple[Literal["display", "kiosk"], int] | None:
         """Return the kind and the id of the device with this token, or None."""
@@ -147,9 +173,8 @@ class Identities:
 
     async def ticket(self, token_hash: str, earliest: int) -> int | None:
         """Return the id of the visit with this token that was opened after ``earliest`` (microseconds), or None."""
-        statement = select(visits.c.id).where(visits.c.token_hash == token_hash, visits.c.opened_at > earliest)
-        row = await self.database.look_up(statement)
-        return row.id if row else None
+        found = await self._tickets.get(token_hash)
+        return found[0] if found is not None and found[1] > earliest else None
 
     async def visit_of(self, entry_id: int) -> int | None:
         """Return the id of an entry's visit, or None."""

@@ -160,6 +160,14 @@ def test_uvicorn_forgets_a_handed_off_connection(live_server: LiveServer, upgrad
     wait_for_streams(live_server, 0)
 
 
+@pytest.mark.parametrize("upgrade", [False, True], ids=["sse", "websocket"])
+def test_head_and_first_message_are_one_write(live_server: LiveServer, upgrade: bool) -> None:
+    with live_server.connected(live_server.request(upgrade=upgrade)) as peer:
+        first = peer.recv(65536)
+        assert first.startswith(b"HTTP/1.1 101 " if upgrade else b"HTTP/1.1 200 ")
+        assert b'"cells":{' in first
+
+
 def test_request_behind_a_stream_is_dropped_and_the_head_says_close(live_server: LiveServer) -> None:
     second = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
     with live_server.connected(live_server.request() + second) as peer:

@@ -46,5 +46,7 @@ async def enrol(request: HTTPConnection, hub: Hub, admission: Admission, transpo
 
 def last_position(request: HTTPConnection) -> Position | None:
     """Return the screen's position from the header, or from the query: a browser's first connect cannot set the header."""
-    text = request.headers.get("last-event-id") or request.query_params.get("last_event_id")
+    text = request.headers.get("last-event-id")
+    if not text and request.scope["query_string"]:
+        text = request.query_params.get("last_event_id")
     return Position.parse(text) if text else None

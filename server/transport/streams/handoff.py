@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 import httptools
@@ -38,6 +39,9 @@ class Connection(Outlet, Protocol):
     @property
     def can_hand_over(self) -> bool:
         """Whether `hand_over` may be called."""
+
+    async def start(self, begin: Callable[[], Awaitable[None]]) -> None:
+        """Await ``begin``, which begins the answer, but keep the head: `hand_over` writes it with the first message."""
 
     def hand_over(self, connection: HandedOffConnection) -> bool:
         """Give the network connection to ``connection``, for good. The caller then returns without another `send`.
@@ -71,12 +75,26 @@ def tune(transport: Any, config: Any) -> None:
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(silent_seconds * 1000))
 
 
-def _switch_protocol(transport: Any, connection: HandedOffConnection, stalled: bool) -> None:
+def _switch_protocol(transport: Any, connection: HandedOffConnection, stalled: bool, head: bytes) -> None:
     """Make ``connection`` the transport's protocol. After this the caller keeps no reference to either."""
     connected = transport.get_extra_info("socket")
     no_descriptor = connected is None or transport.get_extra_info("ssl_object") is not None
     transport.set_protocol(connection)
-    connection.begin(transport, -1 if no_descriptor else connected.fileno(), stalled)
+    connection.begin(transport, -1 if no_descriptor else connected.fileno(), stalled, head)
+
+
+class _Held:
+    """Stands for a transport, and keeps the bytes that are written to it."""
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self.data = b""
+
+    def write(self, data: bytes) -> None:
+        self.data += data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
 
 
 class _AnyLength(int):
@@ -114,11 +132,12 @@ class Stallable:
 class HttpConnection:
     """The connection of one HTTP request. A pipelined request behind it gets another object."""
 
-    __slots__ = ("_cycle", "_protocol")
+    __slots__ = ("_cycle", "_head", "_protocol")
 
     def __init__(self, protocol: HandOffHttpProtocol, cycle: RequestResponseCycle) -> None:
         self._protocol = protocol
         self._cycle = cycle
+        self._head = b""
 
     @property
     def can_hand_over(self) -> bool:
@@ -132,6 +151,16 @@ class HttpConnection:
 
     def abort(self) -> None:
         self._protocol.transport.abort()
+
+    async def start(self, begin: Callable[[], Awaitable[None]]) -> None:
+        cycle = self._cycle
+        transport = cycle.transport
+        held = cycle.transport = _Held(transport)  # type: ignore[assignment]
+        try:
+            await begin()
+        finally:
+            cycle.transport = transport
+        self._head = held.data
 
     def hand_over(self, connection: HandedOffConnection) -> bool:
         protocol, cycle = self._protocol, self._cycle
@@ -147,7 +176,7 @@ class HttpConnection:
         protocol.connections.discard(protocol)
         protocol.server_state.total_requests += 1
         protocol.flow.resume_reading()  # else uvicorn would never see that the peer closes
-        _switch_protocol(transport, connection, protocol.flow.write_paused)
+        _switch_protocol(transport, connection, protocol.flow.write_paused, self._head)
         # They refer to each other: without this only a garbage collection would free them.
         protocol.parser = protocol.cycle = protocol.active = protocol.transport = protocol.flow = None  # type: ignore[assignment]
         return True
@@ -215,10 +244,11 @@ class HandOffHttpProtocol(Stallable, HttpToolsProtocol):
 class WebSocketConnection:
     """The connection of one WebSocket."""
 
-    __slots__ = ("_protocol",)
+    __slots__ = ("_head", "_protocol")
 
     def __init__(self, protocol: HandOffWebSocketProtocol) -> None:
         self._protocol = protocol
+        self._head = b""
 
     @property
     def can_hand_over(self) -> bool:
@@ -233,6 +263,16 @@ class WebSocketConnection:
     def abort(self) -> None:
         self._protocol.transport.abort()
 
+    async def start(self, begin: Callable[[], Awaitable[None]]) -> None:
+        protocol = self._protocol
+        transport = protocol.transport
+        held = protocol.transport = _Held(transport)
+        try:
+            await begin()
+        finally:
+            protocol.transport = transport
+        self._head = held.data
+
     def hand_over(self, connection: HandedOffConnection) -> bool:
         protocol = self._protocol
         transport = protocol.transport
@@ -244,7 +284,7 @@ class WebSocketConnection:
         if protocol.read_paused:
             transport.resume_reading()
         early = bytes(protocol.early)
-        _switch_protocol(transport, connection, not protocol.writable.is_set())
+        _switch_protocol(transport, connection, not protocol.writable.is_set(), self._head)
         protocol.transport = _GONE  # uvicorn closes it when the application returns
         protocol.conn.parser = None  # type: ignore[assignment]  # it refers to itself
         if early:
@@ -269,6 +309,11 @@ class HandOffWebSocketProtocol(Stallable, WebSocketsSansIOProtocol):
                 self.transport.abort()
                 return
         super().data_received(data)
+
+    def start_keepalive(self) -> None:
+        """Ping the peer, unless the connection is about to be handed over: then the feed pings it."""
+        if not getattr(self.config, "hand_off", False):
+            super().start_keepalive()
 
     def handle_cont(self, event: Any) -> None:
         if self._affords_frame():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from sse_starlette.sse import AppStatus
@@ -59,10 +60,10 @@ class EventStream:
             self._hub.leave(stream)
 
     async def _hand_off(self, stream: Stream, connection: Connection, scope: Scope, send: Send) -> None:
-        """Write the response head, and hand over the connection: it writes the rest, and leaves the hub when it is lost."""
+        """Hand over the connection with the answer's head: it writes the rest too, and leaves the hub when it is lost."""
         handed = False
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": list(_HEAD)})
+            await connection.start(partial(send, {"type": "http.response.start", "status": 200, "headers": list(_HEAD)}))
             framing = RAW_EVENTS if scope["http_version"] == "1.0" else EVENTS
             handed = connection.hand_over(HandedOffConnection(self._hub.handed_off, stream, framing))
         finally:

@@ -44,11 +44,12 @@ async def follow(socket: WebSocket, hub: Hub, admit: Callable[[], Awaitable[Admi
         return
     handed = False
     try:
-        await socket.accept()
         connection = connection_of(socket.scope)
         if connection is not None and connection.can_hand_over:
+            await connection.start(socket.accept)
             handed = connection.hand_over(HandedOffConnection(hub.handed_off, stream, FRAMES, hub))
             return
+        await socket.accept()
         writer = asyncio.create_task(_write(socket, hub, stream))
         reader = asyncio.create_task(_read(socket, Feedback(hub, stream)))
         try:

@@ -50,7 +50,7 @@ def test_digest_is_the_crc_32_of_other_languages() -> None:
 @examples(100)
 @given(cells, st.floats(0.001, 300), st.integers(0, 2**53))
 def test_snapshot_is_compact_json(content: dict[str, Any], heartbeat: float, now: int) -> None:
-    message = messages.snapshot(AT, written(content), heartbeat, now)
+    message = messages.snapshot(AT, messages.joined(written(content).items()), heartbeat, now)
     assert (message.kind, message.id) == ("snapshot", "e1.desk1.42")
     body = json.loads(message.payload)
     assert body == {"seq": 42, "at": now, "heartbeat_ms": round(heartbeat * 1000), "cells": content}

@@ -23,7 +23,7 @@ CHECKER = Checker(DOCUMENT)
 PAGE = (Path(__file__).parents[4] / "docs" / "live-protocol.md").read_text()
 AT = Position("e1", "desk1", 7)
 SENT = {
-    "snapshot": messages.snapshot(AT, {"a": b'{"n":1}'}, 15, 1_711_695_600_000),
+    "snapshot": messages.snapshot(AT, b'{"a":{"n":1}}', 15, 1_711_695_600_000),
     "change": messages.change(AT, [("a", b'{"n":2}')], ["b"]),
     "heartbeat": messages.heartbeat(AT, 1_711_695_600_000, 4_000_000_000),
     "bye": messages.bye("drain"),

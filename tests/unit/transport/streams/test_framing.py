@@ -24,7 +24,7 @@ from tests.support.worlds import LogLoader, small_clinic
 
 AT = Position("e1", "ticket5", 41)
 SENT = [
-    messages.snapshot(AT, {"site": '{"name":"Kürze"}'.encode()}, 15, 1_700_000_000_000),
+    messages.snapshot(AT, '{"site":{"name":"Kürze"}}'.encode(), 15, 1_700_000_000_000),
     messages.change(AT, [("entry:1", b'{"a":1}'), ("entry:2", b"{" + b'"b":"%b"' % (b"x" * 70_000) + b"}")], ["entry:3"]),
     messages.change(AT, [("a", b'"%b"' % (b"x" * size)) for size in (60,)], []),
     messages.bye("drain"),
