@@ -29,7 +29,8 @@ _TURNS_TO_WRITE = 4  # turns of the event loop until the streams that a flush wo
 
 
 OnChange = Callable[[Board, set[str] | None], None]  # the board and its changed keys; None after a load: any key may differ
-WriteCounts = Callable[[Sequence[TicketProjection]], None]  # tickets that differ in nothing but their count of entries ahead
+# The tickets that changed when drawn again, and those that differ in nothing but their count of entries ahead.
+WriteTickets = Callable[[Sequence[TicketProjection], Sequence[TicketProjection]], None]
 
 
 class Head(Protocol):
@@ -56,8 +57,8 @@ class Feed:
     where a flush costs more, and merges the changes between two flushes. 0 flushes after every event.
 
     ``on_change`` is called after every change to the board, before any screen gets it. ``on_drawn`` is called when every
-    projection shows the board, before any screen gets the changes. ``write_counts`` writes to the tickets that differ in
-    nothing but their count of entries ahead: there may be thousands. ``now`` is the time that messages carry.
+    projection shows the board, before any screen gets the changes. ``write_tickets`` writes to the screens of the changed
+    tickets: there may be thousands. ``now`` is the time that messages carry.
     """
 
     def __init__(
@@ -66,12 +67,12 @@ class Feed:
         loader: Loader,
         on_change: OnChange = lambda *_: None,
         flush_seconds: float = 0.0,
-        write_counts: WriteCounts = wake_all,
+        write_tickets: WriteTickets = wake_all,
         on_drawn: OnChange = lambda *_: None,
         now: Now = wall_microseconds,
     ) -> None:
         self.site_id = site_id
-        self._write_counts = write_counts
+        self._write_tickets = write_tickets
         self._now = now
         self._loader = loader
         self._on_change = on_change
@@ -236,12 +237,11 @@ class Feed:
             return
         changed, self._unshown, self._stale = self._unshown, set(), False
         different: list[Projection] = [each for each in self._projections.values() if each.follow(board, changed)]
-        others, moved = self._tickets.follow(board, changed)
+        drawn, moved = self._tickets.follow(board, changed)
         self._on_drawn(board, changed)
-        for projection in chain(different, others):
+        for projection in different:
             projection.wake()
-        if moved:
-            self._write_counts(moved)
+        self._write_tickets(drawn, moved)
 
     async def _backfill_after_grace(self) -> None:
         await asyncio.sleep(GRACE_SECONDS)

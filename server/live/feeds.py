@@ -13,7 +13,7 @@ import structlog
 from server.domain.board import Board
 from server.domain.events import Recorded
 from server.live.bus import Bus
-from server.live.feed import Feed, Head, Loader, OnChange, WriteCounts
+from server.live.feed import Feed, Head, Loader, OnChange, WriteTickets
 from server.live.messages import Now
 from server.outage import Outage
 
@@ -38,14 +38,14 @@ class Feeds:
         loader: HeadLoader,
         bus: Bus,
         on_change: OnChange,
-        write_counts: WriteCounts,
+        write_tickets: WriteTickets,
         on_drawn: OnChange,
         now: Now,
     ) -> None:
         self._loader = loader
         self._bus = bus
         self._on_change = on_change
-        self._write_counts = write_counts
+        self._write_tickets = write_tickets
         self._on_drawn = on_drawn
         self._now = now
         self._feeds: dict[int, asyncio.Task[Feed]] = {}
@@ -84,7 +84,7 @@ class Feeds:
 
     async def _open(self, site_id: int) -> Feed:
         """Subscribe first, then load: events that arrive in between wait in ``_early`` and in the feed."""
-        feed = Feed(site_id, self._loader, self._on_change, FLUSH_SECONDS, self._write_counts, self._on_drawn, self._now)
+        feed = Feed(site_id, self._loader, self._on_change, FLUSH_SECONDS, self._write_tickets, self._on_drawn, self._now)
         self._early[site_id] = []
         try:
             await self._bus.subscribe(site_id)

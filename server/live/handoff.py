@@ -24,7 +24,7 @@ from typing import Any, Protocol
 from server.domain.views import AHEAD
 from server.live import messages
 from server.live.messages import Message, Position, Reason
-from server.live.projection import COUNT, Projection, TicketProjection
+from server.live.projection import COUNT, Projection, TicketProjection, wake_all
 from server.live.stream import BYE_SECONDS, Stream, life_seconds
 
 SHORTEST_TURN_SECONDS = 0.05
@@ -336,17 +336,23 @@ class Crowd:
         self._heartbeat: tuple[int, int, Message, bytes] | None = None
 
     def __call__(self) -> None:
-        projection = self.projection
-        message = self._connections.next_message(projection, self.epoch, self.sent)
-        if message is None:
+        data = self.next_data()
+        if data is None:
             return
-        self.epoch, self.sent = projection.epoch, projection.seq
-        self._connections.count(message, len(self.ready) + len(self.ready_over_tls))
-        data = self.framing.frame(message)
         for descriptor, rest in _write_to(zip(self.ready, repeat(data))):
             self.ready[descriptor].write_rest(rest)
         for connection in list(self.ready_over_tls):
             connection.write_rest(data)
+
+    def next_data(self) -> bytes | None:
+        """Return the framed message that the ready connections lack, or None. The caller writes it to each of them."""
+        projection = self.projection
+        message = self._connections.next_message(projection, self.epoch, self.sent)
+        if message is None:
+            return None
+        self.epoch, self.sent = projection.epoch, projection.seq
+        self._connections.count(message, len(self.ready) + len(self.ready_over_tls))
+        return self.framing.frame(message)
 
     def update_sole_descriptor(self) -> None:
         """Set ``sole_descriptor`` after a change of the ready connections."""
@@ -361,6 +367,26 @@ class Crowd:
             self._heartbeat = (turn, projection.seq, message, self.framing.frame(message))
         self._connections.count(self._heartbeat[2], 1)
         return self._heartbeat[3]
+
+
+def write_changes(projections: Sequence[TicketProjection]) -> None:
+    """Write to each ticket's screens what changed when the ticket was drawn again.
+
+    As in `write_counts`, all messages are built before the first is written, and only tickets with one screen are written
+    here.
+    """
+    writes: list[tuple[int, bytes]] = []
+    crowds: list[Crowd] = []
+    others: list[TicketProjection] = []
+    for projection in projections:
+        crowd = _sole_crowd(projection)
+        if crowd is None:
+            others.append(projection)
+        elif (data := crowd.next_data()) is not None:
+            writes.append((crowd.sole_descriptor, data))
+            crowds.append(crowd)
+    _write_each(writes, crowds)
+    wake_all(others)
 
 
 def write_counts(projections: Sequence[TicketProjection]) -> tuple[int, int]:
@@ -380,9 +406,8 @@ def write_counts(projections: Sequence[TicketProjection]) -> tuple[int, int]:
     others: list[TicketProjection] = []
     size = 0
     for projection in projections:
-        watchers = projection.watchers
-        (crowd,) = watchers.values() if len(watchers) == 1 else (None,)
-        if type(crowd) is not Crowd or crowd.sole_descriptor < 0:
+        crowd = _sole_crowd(projection)
+        if crowd is None:
             others.append(projection)
             continue
         framing = crowd.framing
@@ -394,14 +419,27 @@ def write_counts(projections: Sequence[TicketProjection]) -> tuple[int, int]:
         writes.append((crowd.sole_descriptor, data))
         crowd.sent = seq
         crowds.append(crowd)
+    _write_each(writes, crowds)
+    wake_all(others)
+    return len(writes), size
+
+
+def _sole_crowd(projection: TicketProjection) -> Crowd | None:
+    """Return the only watcher of a ticket if it is a crowd with one descriptor, which takes its bytes at once."""
+    watchers = projection.watchers
+    if len(watchers) != 1:
+        return None
+    (crowd,) = watchers.values()
+    return crowd if type(crowd) is Crowd and crowd.sole_descriptor >= 0 else None
+
+
+def _write_each(writes: Sequence[tuple[int, bytes]], crowds: Iterable[Crowd]) -> None:
+    """Write to the sole descriptor of each of these crowds."""
     not_taken = _write_to(writes)
     if not_taken:
         connections = {crowd.sole_descriptor: crowd.ready[crowd.sole_descriptor] for crowd in crowds}
         for descriptor, rest in not_taken:
             connections[descriptor].write_rest(rest)
-    for projection in others:
-        projection.wake()
-    return len(writes), size
 
 
 def _write_to(writes: Iterable[tuple[int, bytes]]) -> list[tuple[int, bytes | None]]:
@@ -481,9 +519,11 @@ class HandedOffConnections:
         """Count a message that was written ``times`` times."""
         self._on_written(message.kind, times, times * len(message.payload))
 
-    def write_counts(self, projections: Sequence[TicketProjection]) -> None:
-        """Write each ticket's new count of entries ahead to its screens."""
-        self._on_written("change", *write_counts(projections))
+    def write_tickets(self, drawn: Sequence[TicketProjection], moved: Sequence[TicketProjection]) -> None:
+        """Write to the screens of the tickets that changed when drawn again, and of those that only moved."""
+        write_changes(drawn)
+        if moved:
+            self._on_written("change", *write_counts(moved))
 
     def next_message(self, projection: Projection, epoch: str, seq: int) -> Message | None:
         """Return the next message for a screen that is up to date to ``seq``, or None."""

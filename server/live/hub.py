@@ -64,7 +64,7 @@ class Hub:
             loader,
             bus,
             self._revocation.check_board,
-            self.handed_off.write_counts,
+            self.handed_off.write_tickets,
             self._streams.follow_choices,
             now,
         )

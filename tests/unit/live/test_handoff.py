@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import random
 import tempfile
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from server.domain.board import Board
-from server.domain.commands import AddDisplay, ChangeDisplay, NoShow, Start
+from server.domain.commands import AddDisplay, ChangeDisplay, ChangeQueue, NoShow, Start
 from server.domain.ranking import next_for
 from server.domain.views import DeskView, DisplayView, TicketView, View
 from server.live import handoff as module
@@ -36,7 +37,7 @@ class Clinic(Peers):
     def __init__(self, **about: float) -> None:
         self.world: World = small_clinic()
         super().__init__(Feed(SITE_ID, LogLoader(self.world)), **about)
-        self.feed._write_counts = self.handed_off.write_counts
+        self.feed._write_tickets = self.handed_off.write_tickets
         self.queue_id = min(self.world.board.queues)
 
     def tickets(self, count: int = 1) -> None:
@@ -366,14 +367,20 @@ async def test_every_screen_shows_the_truth_during_a_random_day(seed: int) -> No
             peer.socket.close()
 
 
+@pytest.mark.parametrize("drawn", [False, True], ids=["moved", "drawn"])
 @pytest.mark.parametrize("framing", FRAMINGS.values(), ids=FRAMINGS)
-async def test_ticket_counts_reach_patients_while_others_stall_or_disconnect(framing: Framing) -> None:
+async def test_ticket_changes_reach_patients_while_others_stall_or_disconnect(framing: Framing, drawn: bool) -> None:
+    """Of thousands of tickets that move, or that are drawn again after a change to their queue."""
     async with await opened(heartbeat=2) as clinic:
         clinic.tickets(40)
         point = min(clinic.world.board.points)
+        names = map(str, itertools.count())
 
         def move() -> None:
-            clinic.world.do(NoShow(entry_id=clinic.world.call(point).id))
+            if drawn:
+                clinic.world.do(ChangeQueue(queue_id=clinic.queue_id, name=f"Queue {next(names)}"))
+            else:
+                clinic.world.do(NoShow(entry_id=clinic.world.call(point).id))
 
         last = sorted(clinic.world.board.visits)[-4:]
         (slow, slow_connection), (gone, gone_connection), (quick, quick_connection), (other, other_connection) = [
@@ -397,6 +404,33 @@ async def test_ticket_counts_reach_patients_while_others_stall_or_disconnect(fra
         assert slow.screen.kinds.count("change") < moves + 3, "its missed changes came as one"
         assert quick.screen.kinds.count("change") == moves + 3
         assert clinic.left == [gone_connection.stream]
+
+
+@pytest.mark.parametrize("framing", FRAMINGS.values(), ids=FRAMINGS)
+async def test_messages_of_all_drawn_tickets_are_built_before_the_first_is_written(
+    framing: Framing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+
+    def noted(step: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            steps.append(step)
+            return function(*arguments)
+
+        return call
+
+    async with await opened() as clinic:
+        peers = [await clinic.peer(TicketView(visit_id), framing) for visit_id in clinic.world.board.visits]
+        monkeypatch.setattr(os, "write", noted("write", os.write))
+        monkeypatch.setattr(type(framing), "frame", noted("build", type(framing).frame))
+        clinic.do(lambda: clinic.world.do(ChangeQueue(queue_id=clinic.queue_id, name="Renamed")))
+        monkeypatch.undo()
+        assert steps == ["build"] * len(peers) + ["write"] * len(peers)
+        assert len(peers) > 1
+        for peer, connection in peers:
+            await peer.settle()
+            assert clinic.agrees(peer, connection)
+            assert peer.screen.kinds == ["snapshot", "change"]
 
 
 async def test_ticket_count_has_the_same_bytes_as_any_change() -> None:
