@@ -42,6 +42,7 @@ class Contender(Protocol):
     pid: int
     marker: bytes
     ready: bytes
+    publisher: int | None  # the process that publishes, if it is another one
 
     def request(self, index: int) -> bytes:
         """Return the request of the subscriber with this number."""
@@ -85,6 +86,7 @@ class Ours:
     caller: Caller
     transport: Transport
     screens: Server
+    publisher: int | None
     marker: bytes = b""
     ready: bytes = b'"cells":{'
     _entry: int | None = None
@@ -130,7 +132,7 @@ def ours(folder: Path, transport: Transport, of: Clinic | None = None, **more: s
         screens = stack.enter_context(serving(env, folder, name="screens"))
         commands = stack.enter_context(serving(env, folder, name="commands"))
         caller = Caller(commands, commands.sign_in(seeded, "receptionist"))
-        yield Ours(screens.port, screens.process.pid, seeded, caller, transport, screens)
+        yield Ours(screens.port, screens.process.pid, seeded, caller, transport, screens, commands.process.pid)
 
 
 @dataclass
@@ -144,6 +146,7 @@ class Rival:
     ready: bytes
     how: Literal["post", "raw", "websocket"]
     marker: bytes = b'"seq":'
+    publisher: int | None = None
 
     def request(self, index: int) -> bytes:
         return get("/follow", self.port, self.transport)
@@ -178,6 +181,14 @@ def plain_events(folder: Path, payload: bytes) -> Iterator[Rival]:
     port = free_port()
     with _started([sys.executable, str(RIVALS / "events.py"), str(port)], folder, port) as pid:
         yield Rival(port, pid, payload, "events", b"data: ready", "post")
+
+
+@contextmanager
+def bare(folder: Path, size: int, transport: Transport) -> Iterator[Rival]:
+    """Run a bare Starlette endpoint, which sends one message of ``size`` bytes to each follower."""
+    port = free_port()
+    with _started([sys.executable, str(RIVALS / "bare.py"), str(port), str(size)], folder, port) as pid:
+        yield Rival(port, pid, b"", transport, b'"cells":{', "post")
 
 
 @contextmanager
