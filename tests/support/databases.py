@@ -26,7 +26,7 @@ def mariadb(folder: Path, *options: str, buffer_pool: str = "64M", variables: Ma
     data, log, port = folder / "data", folder / "mariadb.log", free_port()
     # A MariaDB that starts deletes every temporary table in its temporary folder, also those of the others there.
     own = folder / "tmp"
-    own.mkdir()
+    own.mkdir(parents=True)
     as_root = ["--user=root"] if os.geteuid() == 0 else []
     installed = subprocess.run(
         [
