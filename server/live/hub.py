@@ -53,6 +53,7 @@ class Hub:
         now: Now = wall_microseconds,
     ) -> None:
         self.bus = bus
+        self._loader = loader
         self._heartbeat_seconds = heartbeat_seconds
         self._stalled_seconds = stalled_seconds
         self._caps = Caps(limits)
@@ -106,6 +107,20 @@ class Hub:
     def board(self, site_id: int) -> Board | None:
         """Return the board of a site that this process follows, or None. The caller must not change it."""
         return self._feeds.board(site_id)
+
+    async def present_board(self, site_id: int) -> Board:
+        """Return a site's board as of now: the followed one if it has the whole log, or else a new one.
+
+        The caller must not change it, and reads it before its next ``await``: the next event may change it. Raises
+        `SiteNotFound`, `Unavailable`.
+        """
+        followed = self._feeds.board(site_id)
+        seq = followed.site.seq if followed else 0
+        head = (await self._loader.heads([site_id])).get(site_id)
+        board = self._feeds.board(site_id)
+        if board is None or head is None or head.epoch != board.site.epoch or not seq <= head.seq <= board.site.seq:
+            return await self._loader.board(site_id)  # also where a restore has cut off the end of the log
+        return board
 
     # Streams
 

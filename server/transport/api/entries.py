@@ -298,7 +298,7 @@ async def get_slip(request: Request) -> _Slip:
     entry_id = request.path_params["entry_id"]
     site_id = site_of(entry_id)
     await context.gate.staff_for(request, "read-slip", site_id)
-    board = await context.boards.board(site_id)
+    board = await context.hub.present_board(site_id)
     entry = board.entries.get(entry_id)
     visit = None if entry is None else board.visits[entry.visit_id]
     token = None if visit is None else context.vault.open_personal(visit).token

@@ -127,7 +127,7 @@ async def get_site(request: Request) -> _Configuration:
     context = Context.of(request)
     site_id = request.path_params["site_id"]
     await context.gate.staff_for(request, "read-site", site_id)
-    return described(await context.boards.board(site_id), context.vault.open_personal)
+    return described(await context.hub.present_board(site_id), context.vault.open_personal)
 
 
 @ENDPOINTS.add("GET", paths.BOARD, "read-board", "The board.", may="read-board", refused=(Unavailable, SiteNotFound))
@@ -136,7 +136,7 @@ async def get_board(request: Request) -> _Board:
     context = Context.of(request)
     site_id = request.path_params["site_id"]
     caller = await context.gate.staff_for(request, "read-board", site_id)
-    board = await context.boards.board(site_id)
+    board = await context.hub.present_board(site_id)
     view = DeskView(context.vault.open_personal, roles.onlooker(caller.role))
     return {"seq": board.site.seq, "cells": draw(view, board)}
 

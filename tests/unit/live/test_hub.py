@@ -16,7 +16,7 @@ from server.live.hub import Hub
 from server.live.messages import Position
 from server.live.stream import Stream
 from tests.support.message_screen import Screen, digest
-from tests.support.worlds import SITE_ID, World, a_site
+from tests.support.worlds import SITE_ID, World, a_site, small_clinic
 from tests.unit.live.hubs import DESK, HEARTBEAT, Processes, enrol, read, read_until, until
 
 
@@ -169,3 +169,25 @@ async def test_screens_of_three_processes_end_with_the_same_cells_after_a_busy_d
         for screen, _ in screens[index::2]:
             assert screen.cells == fresh.cells
             assert digest(screen.cells) == digest(fresh.cells)
+
+
+async def test_present_board_is_read_only_where_the_followed_one_is_not_the_present_one(
+    processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "HEAD_CHECK_SECONDS", 60)  # the feed notices nothing by itself
+    hub, loader = await processes.hub(heartbeat=60), processes.loader
+
+    async def seq_and_reads() -> tuple[int, int]:
+        before = loader.boards_read
+        return (await hub.present_board(SITE_ID)).site.seq, loader.boards_read - before
+
+    assert await seq_and_reads() == (processes.world.board.site.seq, 1)  # nobody follows the site yet
+    await enrol(hub)
+    processes.ticket(hub)
+    assert await seq_and_reads() == (processes.world.board.site.seq, 0)
+    processes.ticket()  # of another process, whose message is lost
+    assert await seq_and_reads() == (processes.world.board.site.seq, 1)
+    loader.worlds[SITE_ID] = restored = small_clinic()  # a shorter history under the same epoch
+    assert await seq_and_reads() == (restored.board.site.seq, 1)
+    restored.renew("e2")
+    assert await seq_and_reads() == (restored.board.site.seq, 1)
