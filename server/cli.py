@@ -31,7 +31,7 @@ from server.keys import KEY_BYTES, PRIVATE_FOLDER, BadKeys, Keys, make, random_k
 from server.logs import configure_logging
 from server.provisioning import create_site, organisation_named
 from server.queries.boards import Boards
-from server.queries.migrations import pending
+from server.queries.migrations import is_empty, pending
 from server.queries.sites import has_sites
 from server.queries.verification import verify, verify_rows
 from server.seeding import Seed, Seeder
@@ -89,9 +89,8 @@ def serve(
     keys = _keys(settings)
     if settings.database_file:
         _run(_bring_up(settings, keys))  # this process is the only one that uses the file
-    elif _run(_with_database(settings, pending)):
-        error_console.print("The database lacks migrations: run [bold]nowserving migrate[/] first.")
-        raise typer.Exit(1)
+    else:
+        _run(_with_database(settings, _demand_this_version))
     status = uvicorn_server.run(
         "server.app:create_app",
         factory=True,
@@ -248,6 +247,7 @@ def site(
     keys = _keys(settings)
 
     async def create(database: Database) -> int:
+        await _bring_up_if_empty(settings, keys)
         return (await create_site(database, _vault(keys), organisation, name, time_zone=time_zone, language=language)).id
 
     console.print(f"{name} is site {_run(_with_database(settings, create))}.", highlight=False)
@@ -273,6 +273,7 @@ def user(
     keys = _keys(settings)
 
     async def add() -> str:
+        await _bring_up_if_empty(settings, keys)
         async with _audited(settings, keys) as (database, vault, audit):
             organisation_id = await organisation_named(database, organisation)
             accounts = StaffAccounts(database, vault, Hashing(), audit)
@@ -657,6 +658,21 @@ async def _bring_up(settings: Settings, keys: Keys) -> list[str]:
         if PROOFS in applied:
             await prove_all(database, _vault(keys))
     return applied
+
+
+async def _bring_up_if_empty(settings: Settings, keys: Keys) -> None:
+    """Create the tables of an empty database. Servers of an older version may use one with tables: that needs `migrate`."""
+    async with _opened(settings) as database:
+        if not await is_empty(database):
+            await _demand_this_version(database)
+            return
+    await _bring_up(settings, keys)
+
+
+async def _demand_this_version(database: Database) -> None:
+    if await pending(database):
+        error_console.print("The database lacks migrations: run [bold]nowserving migrate[/] first.")
+        raise typer.Exit(1)
 
 
 def _vault(keys: Keys) -> Vault:

@@ -15,6 +15,12 @@ async def pending(database: Reader) -> list[str]:
     return _lacking(at)
 
 
+async def is_empty(database: Reader) -> bool:
+    """Return whether the database has none of our tables yet. Raises `Unavailable`."""
+    async with database.read() as connection:
+        return await connection.run_sync(migrate.revision) is None
+
+
 @cache
 def _lacking(at: str | None) -> list[str]:
     """Return the revisions after ``at``. The scripts of this version do not change while a process runs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import re
@@ -15,12 +16,16 @@ from pathlib import Path
 
 import httpx
 import pytest
+from alembic import command as alembic
 from typer.testing import CliRunner
 
 from server.cli import app
 from server.identity.access_tokens import AccessTokens
 from server.identity.browsers import Browser, browser_text
 from server.keys import Keys, read
+from server.store.database import Database
+from server.store.migrate import _config
+from tests.support.migrated import bring_up
 from tests.support.plain import answers
 from tests.support.processes import end, free_port, running, wait_until
 from tests.support.rows import rows
@@ -273,6 +278,27 @@ def test_serve_requires_migrations(mysql_url: str) -> None:
     done = command_line(environment(mysql_url), "serve", "--port", str(free_port()))
     assert done.returncode == 1
     assert "nowserving migrate" in done.stderr
+
+
+def test_tables_of_an_older_version_need_migrate(database_url: str) -> None:
+    """Servers of that version may still use them. An empty database gets its tables: the commands of the README test it."""
+    env = environment(database_url) | {"NOWSERVING_NEW_PASSWORD": PASSWORD}
+    asyncio.run(_bring_up_an_older_version(database_url))
+    site = ("site", "Riverside", "--organisation", "Health", "--time-zone", "Europe/Berlin")
+    for words in (site, ("user", "eva", "--role", "admin", "--organisation", "Health")):
+        done = command_line(env, *words)
+        assert done.returncode == 1
+        assert "nowserving migrate" in done.stderr
+    assert command_line(env, "migrate").returncode == 0
+    assert command_line(env, *site).returncode == 0
+
+
+async def _bring_up_an_older_version(url: str) -> None:
+    database = Database(url)
+    await bring_up(database)
+    async with database.engine.begin() as connection:
+        await connection.run_sync(lambda sync: alembic.downgrade(_config(sync), "-1"))
+    await database.close()
 
 
 def test_workers_require_redis(sqlite_url: str) -> None:
