@@ -26,7 +26,7 @@ class Lines:
     line for each stream is a large part of a storm of connections.
     """
 
-    def __init__(self, stream: TextIO, name: str) -> None:
+    def __init__(self, stream: TextIO, name: str = "") -> None:
         self._stream = stream
         self.name = name  # for `add_logger_name`
 
