@@ -1,16 +1,17 @@
-"""Limits the measurement of coverage to the first moments of each test, in its main thread.
+"""Limits the measurement of coverage to the first moments of each test.
 
-Measured code takes three times as long, and a property's hundredth example reaches no new code. A measured thread has a
-greenlet. When several such threads end at once, CPython 3.11 can loop for ever: greenlet frees the first one in a pending
-call of the traced main thread, and the next pending call cannot begin before this one ends.
+Measured code takes three times as long, and a property's hundredth example reaches no new code.
 """
 
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
+from typing import Any
 
 from coverage import Coverage
 
@@ -19,12 +20,12 @@ MEASURED_SECONDS = 0.2  # of CPU time of this process
 
 @contextmanager
 def measured_at_first() -> Iterator[None]:
-    """Stop measuring after `MEASURED_SECONDS` of CPU time; resume at the end of the context. Measure no new thread."""
+    """Stop measuring after `MEASURED_SECONDS` of CPU time; resume at the end of the context."""
     coverage = Coverage.current()
     if coverage is None:
         yield
         return
-    threading.settrace(None)
+    _spare_database_threads()
     measuring = True
 
     def stop_measuring(*_: object) -> None:
@@ -41,3 +42,26 @@ def measured_at_first() -> Iterator[None]:
         signal.signal(signal.SIGVTALRM, before)
         if not measuring:
             coverage.start()
+
+
+def _spare_database_threads() -> None:
+    """Do not trace the threads of aiosqlite: they run nothing of ours, and a database ends several at once.
+
+    A traced thread has a greenlet. When several such threads end at once, CPython 3.11 can loop for ever: greenlet frees
+    the first one in a pending call of the traced main thread, and the next pending call cannot begin before this one ends.
+    """
+    trace: Any = threading.gettrace()
+    if trace is None or getattr(trace, "spares_databases", False):
+        return
+
+    def begin(frame: FrameType, event: str, argument: Any) -> Any:
+        thread: Any = threading.current_thread()
+        target = getattr(thread, "_target", None)
+        if "aiosqlite" in f"{type(thread).__module__} {getattr(target, '__module__', '')}":
+            sys.settrace(None)
+            return None
+        sys.settrace(trace)
+        return trace(frame, event, argument)
+
+    begin.spares_databases = True  # type: ignore[attr-defined]
+    threading.settrace(begin)
