@@ -97,6 +97,17 @@ class _Held:
         return getattr(self._transport, name)
 
 
+async def _written_by(writer: Any, begin: Callable[[], Awaitable[None]]) -> bytes:
+    """Await ``begin``, and return the bytes that ``writer`` meanwhile wrote to its transport. The transport gets none."""
+    transport = writer.transport
+    held = writer.transport = _Held(transport)
+    try:
+        await begin()
+    finally:
+        writer.transport = transport
+    return held.data
+
+
 class _AnyLength(int):
     """The expected length of a body of unknown length: never exceeded, and always complete at the end."""
 
@@ -153,14 +164,7 @@ class HttpConnection:
         self._protocol.transport.abort()
 
     async def start(self, begin: Callable[[], Awaitable[None]]) -> None:
-        cycle = self._cycle
-        transport = cycle.transport
-        held = cycle.transport = _Held(transport)  # type: ignore[assignment]
-        try:
-            await begin()
-        finally:
-            cycle.transport = transport
-        self._head = held.data
+        self._head = await _written_by(self._cycle, begin)
 
     def hand_over(self, connection: HandedOffConnection) -> bool:
         protocol, cycle = self._protocol, self._cycle
@@ -264,14 +268,7 @@ class WebSocketConnection:
         self._protocol.transport.abort()
 
     async def start(self, begin: Callable[[], Awaitable[None]]) -> None:
-        protocol = self._protocol
-        transport = protocol.transport
-        held = protocol.transport = _Held(transport)
-        try:
-            await begin()
-        finally:
-            protocol.transport = transport
-        self._head = held.data
+        self._head = await _written_by(self._protocol, begin)
 
     def hand_over(self, connection: HandedOffConnection) -> bool:
         protocol = self._protocol
