@@ -13,7 +13,7 @@ from server.seeding import Seeder
 from server.store.database import Database
 from server.vault import Vault
 from tests.support import databases, extent
-from tests.support.measuring import measured_at_first
+from tests.support.measuring import measured_at_first, spare_database_threads
 from tests.support.migrated import bring_up
 from tests.support.passwords import quick_passwords
 from tests.support.redis import redis
@@ -85,6 +85,7 @@ def setup(database: Database, vault: Vault) -> Iterator[Seeder]:
 @pytest.fixture(scope="module", autouse=True)
 def _coverage_of_processes(request: pytest.FixtureRequest) -> Iterator[None]:
     """Measure coverage of child processes in modules marked ``measured`` alone: it slows processes down."""
+    spare_database_threads()
     with pytest.MonkeyPatch.context() as patch:
         if request.node.get_closest_marker("measured") is None:
             patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)

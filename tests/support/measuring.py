@@ -25,7 +25,6 @@ def measured_at_first() -> Iterator[None]:
     if coverage is None:
         yield
         return
-    _spare_database_threads()
     measuring = True
 
     def stop_measuring(*_: object) -> None:
@@ -42,9 +41,10 @@ def measured_at_first() -> Iterator[None]:
         signal.signal(signal.SIGVTALRM, before)
         if not measuring:
             coverage.start()
+            spare_database_threads()  # the start traces all threads again
 
 
-def _spare_database_threads() -> None:
+def spare_database_threads() -> None:
     """Do not trace the threads of aiosqlite: they run nothing of ours, and a database ends several at once.
 
     A traced thread has a greenlet. When several such threads end at once, CPython 3.11 can loop for ever: greenlet frees
@@ -60,7 +60,6 @@ def _spare_database_threads() -> None:
         if "aiosqlite" in f"{type(thread).__module__} {getattr(target, '__module__', '')}":
             sys.settrace(None)
             return None
-        sys.settrace(trace)
         return trace(frame, event, argument)
 
     begin.spares_databases = True  # type: ignore[attr-defined]
