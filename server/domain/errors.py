@@ -61,6 +61,14 @@ class ProviderNotFound(NotFound):
     """There is no provider with the id {provider_id}."""
 
 
+class ScheduleNotFound(NotFound):
+    """There is no schedule with the id {schedule_id} that goes on."""
+
+
+class ExceptionNotFound(NotFound):
+    """There is no exception with the id {exception_id} today or later."""
+
+
 class DeviceNotFound(NotFound):
     """There is no display or kiosk with the id {device_id}."""
 
@@ -93,8 +101,20 @@ class ApiKeyNotFound(NotFound):
     """There is no API key with the id {api_key_id}."""
 
 
+class CalendarFeedNotFound(NotFound):
+    """This calendar address does not exist or was revoked."""
+
+
 class PairingNotFound(NotFound):
     """This pairing code is unknown or has expired. Show a new one on the screen."""
+
+
+class PractitionerNotFound(NotFound):
+    """There is no practitioner with the id {practitioner_id} in this organisation."""
+
+
+class AppointmentNotFound(NotFound):
+    """This appointment does not exist."""
 
 
 class TicketNotFound(NotFound):
@@ -205,6 +225,26 @@ class QueueFull(Refused):
     """The queue {queue_name} is full: {capacity} patients are already waiting."""
 
 
+class RequestExpired(Refused):
+    """This request was valid for a short time only, and the time is over. No ticket was issued."""
+
+
+class JoiningIsOff(NotFound):
+    """This clinic gives no tickets to phones. Please ask at the desk."""
+
+
+class JoinedAlready(Refused):
+    """This phone has the open ticket {label}."""
+
+
+class JoinedTooOften(Refused):
+    """This phone has had {limit} tickets within an hour. Please ask at the desk, or try again in {retry_after} s."""
+
+
+class JoiningTooMany(Refused):
+    """Many people have joined within an hour. Please ask at the desk, or try again in {retry_after} s."""
+
+
 class AlreadyQueued(Refused):
     """{label} looks like a ticket of the same patient and is {state} in {queue_name}. Confirm to issue a second ticket."""
 
@@ -229,8 +269,100 @@ class SamePoint(Refused):
     """A point cannot swap rooms with itself."""
 
 
-class StillInUse(Refused):
+class PrefixFixed(Refused):
+    """The queue {queue_name} keeps its letter {prefix}. Another letter needs a queue with another name."""
+
+
+class InUse(Refused):
     """{name} is still in use: {by}."""
+
+
+class AppointmentChanged(Refused):
+    """This appointment has changed meanwhile: it is {state} for {local_start} now. Look at it again."""
+
+
+class AppointmentNotBooked(Refused):
+    """This appointment is {state}, not booked."""
+
+
+class AlreadyCheckedIn(Refused):
+    """This patient has already checked in and has the ticket {label}."""
+
+
+class AlsoBooked(Refused):
+    """This phone number already has an appointment at {local_start}. Confirm to book another one."""
+
+
+class HasAppointment(Refused):
+    """This phone number has an appointment today at {local_start}. Check the patient in, or confirm to issue a ticket."""
+
+
+class HoldExpired(Refused):
+    """The time was kept for ten minutes, and they are over. Choose a time again."""
+
+
+class HoldNotExtended(Refused):
+    """The time has already been kept longer once. Book it, or choose a time again."""
+
+
+class TooManyHolds(Refused):
+    """Too many times are kept from this address. Book one of them, or wait {retry_after} s."""
+
+
+class SeriesTaken(Refused):
+    """{count} of the times are not free; the first is {local_start}. Skip them, or choose another time."""
+
+
+class NotPlaced(Refused):
+    """{count} appointments have no free provider at their time; the first is at {local_start}."""
+
+
+class NothingToMove(Refused):
+    """{provider_name} has no appointments then."""
+
+
+class OfferOver(Refused):
+    """The earlier time is no longer offered. Your appointment stays as it was."""
+
+
+class PractitionerBusy(Refused):
+    """{count} appointments collide with appointments of the same person at another site; the first is at {local_start}."""
+
+
+class TooEarly(Refused):
+    """This is possible from {local_from} on. Come back then, or ask at the desk."""
+
+
+class TooLate(Refused):
+    """This was possible until {local_until}. Ask at the desk."""
+
+
+class NoQueueForService(Refused):
+    """No queue belongs to {service_name}. Give the service a queue first."""
+
+
+class BookingIsOff(NotFound):
+    """This clinic does not book appointments here. Please call the clinic."""
+
+
+class SlotTaken(Refused):
+    """The time {local_start} is taken: {reason}."""
+
+
+class SlotNotOffered(Refused):
+    """The time {local_start} is not offered: {reason}."""
+
+
+class CheckInNotNow(Refused):
+    """The check-in for this appointment is open from {local_from} to {local_until}."""
+
+
+class CheckInRefused(Refused):
+    """The check-in is not possible here. Please go to the desk."""
+
+
+class HelpNotAsked(Refused):
+    """Nobody at {kiosk_name} waits for help: a colleague has answered already."""
 
 
 class TokenAlreadyRevoked(Refused):
@@ -258,7 +390,7 @@ class UserNamesCollide(Refused):
 
 
 class LastAdmin(Refused):
-    """An organisation needs at least one administrator who can sign in."""
+    """An organisation needs at least one administrator who can sign in. Make a colleague administrator first."""
 
 
 class CommandIdReused(NowServingError):
@@ -267,6 +399,22 @@ class CommandIdReused(NowServingError):
 
 class InvalidField(NowServingError):
     """{field}: {problem}."""
+
+
+class PhoneNumberNeeded(InvalidField):
+    """This clinic needs a phone number. Type your number and try again."""
+
+
+class NoSuchLocalTime(InvalidField):
+    """{local} does not exist in {zone}: the clocks go forward then. The first time after it is {offered}."""
+
+
+class OrganisationNotNamed(InvalidField):
+    """The file names no organisation, and the installation has {organisations}. Add the key organisation to it."""
+
+
+class SiteNotNamed(InvalidField):
+    """Name one site by its number: {sites}."""
 
 
 class NotSignedIn(NowServingError):
@@ -279,6 +427,18 @@ class SignInFailed(NotSignedIn):
 
 class NotAllowed(NowServingError):
     """You are not allowed to do this."""
+
+
+class JoinCodeNeeded(NotAllowed):
+    """Joining needs the code on the clinic's screen. Type or scan the code that the screen shows now."""
+
+
+class JoinCodeOld(JoinCodeNeeded):
+    """This code was shown earlier. Please use the code on the screen now."""
+
+
+class JoinCodeWrong(JoinCodeNeeded):
+    """This is not the code on the screen. Please check it, and type it again."""
 
 
 class WrongPassword(NotAllowed):

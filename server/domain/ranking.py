@@ -18,11 +18,10 @@ from itertools import islice
 from typing import Literal, NamedTuple, Protocol
 
 from server.domain.model import Entry, Need, Point, Priority, Rules, Visit
-
-MINUTE = 60_000_000
+from server.domain.model.local_time import MINUTE
 
 # The reasons for the next entry: see `why`.
-WhyNext = Literal["only", "emergency", "moved", "longer", "earlier", "head_start", "away"]
+WhyNext = Literal["only", "emergency", "moved", "booked", "longer", "earlier", "head_start", "away"]
 
 
 class Rank(NamedTuple):
@@ -91,6 +90,17 @@ def head_start(priority: Priority, rules: Rules) -> int:
 def place(due_at: int, priority: Priority, rules: Rules) -> int:
     """Return the place of an entry: ``due_at`` minus the head start of its priority class (microseconds)."""
     return due_at - head_start(priority, rules)
+
+
+def due_when_booked(booked_for: int, now: int, rules: Rules) -> int:
+    """Return the due time of a patient who checks in at ``now`` for an appointment at ``booked_for`` (microseconds).
+
+    An early check-in changes nothing: the place counts from ``booking_lead`` minutes before the appointment. Who is late
+    counts from as much before the check-in, and later than ``booking_grace`` minutes from the check-in itself.
+    """
+    if now > booked_for + rules.booking_grace * MINUTE:
+        return now
+    return max(booked_for, now) - rules.booking_lead * MINUTE
 
 
 def due_after(due_at: int, away: int, now: int, rules: Rules) -> int:
@@ -221,7 +231,10 @@ def why(board: Ranked, chosen: Entry, point: Point) -> Why:
         return Why("moved", second)
     if chosen.due_at < second.due_at:
         overtaken = chosen.place - chosen.delay > second.place - second.delay
-        return Why("away", second, minutes_of(second.delay)) if overtaken else Why("longer", second)
+        if overtaken:
+            return Why("away", second, minutes_of(second.delay))
+        booked = board.visits[chosen.visit_id].booked_for is not None
+        return Why("booked" if booked else "longer", second)
     if chosen.place == second.place:
         return Why("earlier", second)
     return Why("head_start", second, (chosen.due_at - chosen.place) // MINUTE)
@@ -236,6 +249,7 @@ def reason(board: Ranked, chosen: Entry, point: Point) -> str:
     because = {
         "emergency": "emergency",
         "moved": "moved by staff",
+        "booked": "has an appointment",
         "longer": "waiting longer",
         "earlier": "the earlier ticket",
         "head_start": f"{visit.priority}, {minutes} min head start",

@@ -19,6 +19,7 @@ _ADMIN = frozenset({"admin"})
 _STAFF = frozenset(ROLES)
 _FIGURES = frozenset({"admin", "manager"})
 _OTHER_SYSTEMS = frozenset({INTEGRATION})
+_BOOKING = _FLOOR | _OTHER_SYSTEMS
 
 # Commands and queries by name. A name that is missing here is allowed to no role.
 MAY: dict[str, frozenset[str]] = {
@@ -46,6 +47,7 @@ MAY: dict[str, frozenset[str]] = {
     "pause-queue": _RECEPTION,
     "broadcast-message": _RECEPTION,
     "close-day": _RECEPTION,
+    "end-trial": _RECEPTION,  # and begin one, with tickets of test patients
     "amend-visit": _RECEPTION,
     "staff-point": _FLOOR,
     "swap-points": _RECEPTION,
@@ -63,12 +65,40 @@ MAY: dict[str, frozenset[str]] = {
     "add-kiosk": _ADMIN,
     "rename-device": _ADMIN,
     "change-display": _ADMIN,
+    "change-kiosk": _ADMIN,
+    "ask-help": _ADMIN | {KIOSK},
+    "answer-help": _FLOOR,
     "renew-token": _ADMIN,
     "revoke-token": _ADMIN,
+    "add-schedule": _ADMIN,
+    "change-schedule": _ADMIN,
+    "end-schedule": _ADMIN,
+    "add-exception": _RECEPTION,
+    "remove-exception": _RECEPTION,
+    "arrange": _ADMIN,
     "remove": _ADMIN,
+    "hide-checklist": _ADMIN,
+    "hold-slot": _BOOKING,
+    "release-slot": _BOOKING,
+    "book": _BOOKING,
+    "book-series": _BOOKING,
+    "reschedule": _BOOKING | {PATIENT},
+    "amend-appointment": _BOOKING,
+    "want-earlier": _BOOKING | {PATIENT},
+    "cancel-appointment": _BOOKING | {PATIENT},
+    "check-in": _BOOKING | {PATIENT, KIOSK},
+    "accept-offer": _BOOKING | {PATIENT},
+    "decline-offer": _BOOKING | {PATIENT},
+    "appointment-no-show": _FLOOR,
+    "move-appointments": _RECEPTION,
+    "import-appointments": _ADMIN,
+    "link-practitioner": _ADMIN,
+    "overbook": _RECEPTION,  # book a time that is not free, with a reason
     # Issue a ticket although the site is closed or the queue full.
     "overrule-limits": _RECEPTION,
     "read-sites": _STAFF | _OTHER_SYSTEMS,
+    "read-appointments": _STAFF | _OTHER_SYSTEMS,
+    "read-slots": _STAFF | _OTHER_SYSTEMS,
     "read-board": _STAFF | _OTHER_SYSTEMS,
     "read-site": _STAFF,
     "read-entries": _STAFF,
@@ -83,9 +113,16 @@ MAY: dict[str, frozenset[str]] = {
     "read-day": _FIGURES | _RECEPTION,
     "follow-point": _FLOOR,
     "follow-desk": _FLOOR | {"manager"},
+    "follow-calendar": _FLOOR | {"manager"},
+    "follow-configuration": _ADMIN,
+    "add-site": _ADMIN,
+    "read-system": _ADMIN,
     "manage-staff": _ADMIN,
+    "manage-practitioners": _ADMIN,
     "manage-api-keys": _ADMIN,
+    "manage-calendar-feeds": _FIGURES,
     "pair-devices": _ADMIN,
+    "print-poster": _ADMIN,
 }
 
 

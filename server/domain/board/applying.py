@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from server.domain.board import (
+    appointments,
     calls,
     day,
     devices,
+    first_steps,
     leaving,
     queues_and_points,
     quotes,
@@ -22,13 +24,15 @@ from server.domain.board import (
 from server.domain.board.board import Board, Changes
 from server.domain.board.quotes import REQUOTE_MICROSECONDS
 from server.domain.events import (
+    APPOINTMENT_EVENTS,
     AbsenceEnded,
+    AppointmentsImported,
     DayClosed,
     DayTurned,
     DeviceRenamed,
+    DeviceReported,
     DisplayAdded,
     DisplayChanged,
-    DisplayReported,
     EntryCancelled,
     EntryExpired,
     EntryHeld,
@@ -38,8 +42,14 @@ from server.domain.events import (
     EntryReprioritised,
     EntryReturned,
     Event,
+    ExceptionAdded,
+    ExceptionRemoved,
+    HelpAnswered,
+    HelpAsked,
     KioskAdded,
+    KioskChanged,
     MessageBroadcast,
+    MilestoneReached,
     NoShowRecorded,
     PatientRunningLate,
     PointAdded,
@@ -49,6 +59,7 @@ from server.domain.events import (
     PointOpened,
     PointsSwapped,
     PointStaffed,
+    PractitionerLinked,
     ProviderAdded,
     ProviderChanged,
     ProviderReassigned,
@@ -58,6 +69,8 @@ from server.domain.events import (
     QueuePaused,
     Recorded,
     RecordRemoved,
+    ScheduleAdded,
+    ScheduleEnded,
     ServiceAdded,
     ServiceChanged,
     ServiceCompleted,
@@ -118,11 +131,22 @@ _APPLY: dict[type[Event], Callable[[Board, Any, Recorded, Changes], None]] = {
     TokenRenewed: devices.token_renewed,
     TokenRevoked: devices.token_revoked,
     DisplayChanged: devices.display_changed,
-    DisplayReported: devices.display_reported,
+    DeviceReported: devices.device_reported,
+    KioskChanged: devices.kiosk_changed,
+    HelpAsked: devices.help_asked,
+    HelpAnswered: devices.help_answered,
+    MilestoneReached: first_steps.milestone_reached,
     MessageBroadcast: day.message_broadcast,
     DayClosed: day.day_closed,
     EntryExpired: day.entry_expired,
     DayTurned: day.day_turned,
+    ScheduleAdded: appointments.schedule_added,
+    ScheduleEnded: appointments.schedule_ended,
+    ExceptionAdded: appointments.exception_added,
+    ExceptionRemoved: appointments.exception_removed,
+    PractitionerLinked: appointments.practitioner_linked,
+    AppointmentsImported: appointments.appointments_imported,
+    **dict.fromkeys(APPOINTMENT_EVENTS, appointments.appointment_changed),
 }
 
 
@@ -138,6 +162,7 @@ def apply(board: Board, recorded: Recorded, changes: Changes) -> None:
     if change is None:
         raise ValueError(f"no rule for {type(recorded.event).__name__}")
     change(board, recorded.event, recorded, changes)
+    appointments.follow_entries(board, recorded, changes)
     tick_at = min([board.site.turns_at, *board.absent().values(), *board.returning().values()])
     if board.anybody_waiting:
         tick_at = min(tick_at, board.site.quoted_at + REQUOTE_MICROSECONDS)

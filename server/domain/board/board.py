@@ -7,7 +7,7 @@ its log (tested for every event), so each process may keep a board and follow th
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from server.domain.model import (
     BUSY_STATES,
     OPEN_STATES,
     Announcement,
+    Appointment,
     Counter,
     Display,
     Entity,
@@ -24,6 +25,8 @@ from server.domain.model import (
     Provider,
     Queue,
     Removable,
+    Schedule,
+    ScheduleException,
     Service,
     Site,
     Visit,
@@ -67,9 +70,11 @@ class Board:
         "_ticket",
         "_waiting",
         "announcements",
+        "appointments",
         "counters",
         "displays",
         "entries",
+        "exceptions",
         "kiosks",
         "moves",
         "outlook",
@@ -77,9 +82,11 @@ class Board:
         "providers",
         "queues",
         "requoting",
+        "schedules",
         "services",
         "site",
         "visits",
+        "watching",
     )
 
     def __init__(self, site: Site, records: Iterable[Entity] = ()) -> None:
@@ -90,6 +97,9 @@ class Board:
         self.points: dict[int, Point] = {}
         self.displays: dict[int, Display] = {}
         self.kiosks: dict[int, Kiosk] = {}
+        self.schedules: dict[int, Schedule] = {}
+        self.exceptions: dict[int, ScheduleException] = {}
+        self.appointments: dict[int, Appointment] = {}
         self.visits: dict[int, Visit] = {}
         self.entries: dict[int, Entry] = {}
         self.announcements: dict[int, Announcement] = {}
@@ -101,6 +111,9 @@ class Board:
             Point: self.points,
             Display: self.displays,
             Kiosk: self.kiosks,
+            Schedule: self.schedules,
+            ScheduleException: self.exceptions,
+            Appointment: self.appointments,
             Visit: self.visits,
             Entry: self.entries,
             Announcement: self.announcements,
@@ -118,6 +131,8 @@ class Board:
         # The futures of the line, kept between decisions for speed. They are no part of the state.
         self.outlook: object | None = None  # of the whole line, for newcomers
         self.requoting: object | None = None  # of a line that the clock has quoted in part
+        # Appointments besides those of the day, which the screens of this process show. It is no part of the state either.
+        self.watching: Callable[[Appointment], bool] | None = None
         self.moves = 0  # how often an entry joined or left a lane; while it stays the same, so does every place
         changes = Changes()
         # Visits before entries: the needs of a visit decide the lane of its entries.
@@ -155,6 +170,13 @@ class Board:
         """Return the absent entries, each with the end of its absence. Do not change the dictionary."""
         return self._absent
 
+    def is_full(self, queue: Queue) -> bool:
+        """Return whether a queue is at its capacity. Absent patients keep their places."""
+        if not queue.capacity:
+            return False
+        coming = sum(self.entries[entry_id].queue_id == queue.id for entry_id in self._absent)
+        return len(self.waiting(queue.id)) + coming >= queue.capacity
+
     def returning(self) -> dict[int, int]:
         """Return the entries on hold that return by themselves, each with the time. Do not change the dictionary."""
         return self._returning
@@ -168,6 +190,15 @@ class Board:
         """Return the visit whose ticket token has this hash, or None."""
         visit_id = self._ticket.get(token_hash)
         return None if visit_id is None else self.visits[visit_id]
+
+    def appointments_of_the_day(self) -> list[Appointment]:
+        """Return the appointments of the present day. ``appointments`` of a followed board also has those of other days."""
+        return [each for each in self.appointments.values() if each.business_day == self.site.business_day]
+
+    def keeps(self, appointment: Appointment) -> bool:
+        """Return whether the board keeps an appointment: it is of the present day, or watched."""
+        today = appointment.business_day == self.site.business_day
+        return today or (self.watching is not None and self.watching(appointment))
 
     def removable(self, record_id: int) -> Removable | None:
         """Return the service, provider, queue, point, display or kiosk with this id, or None. It may be removed already."""
@@ -183,6 +214,16 @@ class Board:
     def records(self) -> list[Entity]:
         """Return every record, in any order."""
         return [record for shelf in self._shelves.values() for record in shelf.values()]
+
+    def lend(self, appointment: Appointment) -> None:
+        """Put an appointment of another day on the board, for the events of one command. They put it off again."""
+        self.appointments.setdefault(appointment.id, appointment)
+
+    def take_back(self, appointments: Iterable[Appointment]) -> None:
+        """Take lent appointments off the board, unless it keeps them."""
+        for appointment in appointments:
+            if not self.keeps(appointment):
+                self.appointments.pop(appointment.id, None)
 
     # Only the functions behind `apply` call the methods below.
 
@@ -289,6 +330,8 @@ def _in_line(entry: Entry) -> bool:
 def key_of(record: Entity) -> str:
     """Return the key by which views know a record: ``entry:812``."""
     assert not isinstance(record, Counter), "no view shows a counter"
+    if isinstance(record, ScheduleException):
+        return f"exception:{record.id}"
     return f"{type(record).__name__.lower()}:{record.id}"
 
 

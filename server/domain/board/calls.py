@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from server.domain.board.board import Board, Changes
+from server.domain.board.first_steps import reach
 from server.domain.board.steps import announce, step
 from server.domain.events import NoShowRecorded, Recorded, ServiceCompleted, ServiceStarted, TicketCalled, TicketRecalled
 
@@ -14,6 +15,8 @@ def ticket_called(board: Board, event: TicketCalled, recorded: Recorded, changes
     called = {"calls": entry.calls + 1, "called_at": at, "first_called_at": entry.first_called_at or at, "announced_at": at}
     step(board, event.entry_id, recorded, changes, "called", point_id=event.point_id, **called)
     announce(board, recorded, event.announcement_id, event.entry_id, event.point_id, event.label, "call", changes)
+    if not board.visits[entry.visit_id].trial:
+        reach(board, "ticket-called", changes)
 
 
 def ticket_recalled(board: Board, event: TicketRecalled, recorded: Recorded, changes: Changes) -> None:

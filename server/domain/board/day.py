@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from server.domain.board.appointments import forget_past
 from server.domain.board.board import Board, Changes
 from server.domain.board.steps import step
 from server.domain.events import DayClosed, DayTurned, EntryExpired, MessageBroadcast, Recorded
@@ -32,4 +33,5 @@ def day_turned(board: Board, event: DayTurned, recorded: Recorded, changes: Chan
             board.put(replace(record, business_day=event.business_day, seq=recorded.seq), changes)
         elif isinstance(record, Visit | Entry | Announcement | Counter):
             board.drop(record, changes)
+    forget_past(board, event, recorded, changes)
     changes.keys.add("site")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from server.domain.board.appointments import forget_later
 from server.domain.board.board import Board, Changes, key_of
 from server.domain.events import (
     PointAdded,
@@ -33,6 +34,7 @@ def site_changed(board: Board, event: SiteChanged, recorded: Recorded, changes: 
         turns_at=event.next_turn_at,
         rules=event.rules,
     )
+    forget_later(board, changes)
     # The cells of entries also show the site's zone, rules and name; those of named records its languages.
     shelves: tuple[Mapping[int, Entity], ...] = (board.entries, board.services, board.queues, board.points)
     changes.keys.update(("site", *(key_of(record) for shelf in shelves for record in shelf.values())))

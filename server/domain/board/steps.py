@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from server.domain.board.board import Board, Changes
 from server.domain.events import Recorded, TicketIssued, TicketTransferred
-from server.domain.model import BUSY_STATES, Announcement, Entry, Site, State
+from server.domain.model import BUSY_STATES, Announcement, Entry, Site, State, Visit
 from server.domain.waits import History
 
 # A step into one of these states frees a point and gives the duration of a service. An entry that expires when the day turns
@@ -30,18 +30,28 @@ def step(board: Board, entry_id: int, recorded: Recorded, changes: Changes, stat
         absent_until = None if over else before.absent_until
         new = {"absent_until": absent_until, "held_until": None, "away_since": None} | new
         new |= {"state": state, "since": recorded.at}
-    undo = {
-        "step": recorded.event.name_on_wire(),
-        "at": recorded.at,
-        "seq": recorded.seq,
-        "priority": board.visits[before.visit_id].priority,
-        "back_to": {name: getattr(before, name) for name in _RESTORED},
-    }
-    if before.state in BUSY_STATES and state in _FREEING:
+    undo = undo_of(before, board.visits[before.visit_id], recorded)
+    if before.state in BUSY_STATES and state in _FREEING and not board.visits[before.visit_id].trial:
         undo["duration"] = _record_duration(board, before, recorded, changes)
     after = replace(before, undo=undo, seq=recorded.seq, **new)
     board.put(after, changes)
     return after
+
+
+def undo_of(before: Entry, visit: Visit, recorded: Recorded) -> dict[str, Any]:
+    """Return what an undo of this step restores: the entry as it was ``before``, and the visit's priority."""
+    return {
+        "step": recorded.event.name_on_wire(),
+        "at": recorded.at,
+        "seq": recorded.seq,
+        "priority": visit.priority,
+        "back_to": restored(before),
+    }
+
+
+def restored(entry: Entry) -> dict[str, Any]:
+    """Return the fields of an entry that an undo gives back."""
+    return {name: getattr(entry, name) for name in _RESTORED}
 
 
 def _record_duration(board: Board, entry: Entry, recorded: Recorded, changes: Changes) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from server.domain.board.board import Board, Changes
-from server.domain.board.steps import new_entry
+from server.domain.board.first_steps import reach
+from server.domain.board.steps import new_entry, restored, undo_of
 from server.domain.events import Recorded, TicketIssued, VisitAmended
 from server.domain.model import Counter, Visit
 
@@ -28,11 +29,20 @@ def ticket_issued(board: Board, event: TicketIssued, recorded: Recorded, changes
         opened_at=recorded.at,
         seq=seq,
         needs=event.needs,
+        joined_from=event.joined_from,
+        trial=event.trial,
+        appointment_id=event.appointment_id,
+        booked_for=event.booked_for,
     )
     board.put(visit, changes)
-    board.put(new_entry(event.entry_id, visit.id, site, event, recorded), changes)
+    entry = new_entry(event.entry_id, visit.id, site, event, recorded)
+    if event.appointment_id is not None:  # a check-in can be undone
+        entry = replace(entry, undo=undo_of(entry, visit, recorded) | {"back_to": restored(entry) | {"state": "cancelled"}})
+    board.put(entry, changes)
     board.put(Counter(site.id, event.prefix, site.business_day, event.number, seq), changes)
     board.use_id(max(event.visit_id, event.entry_id))
+    if not visit.trial:
+        reach(board, "ticket-issued", changes)
 
 
 def visit_amended(board: Board, event: VisitAmended, recorded: Recorded, changes: Changes) -> None:

@@ -3,7 +3,21 @@
 Ids, ticket labels with the business day, and opening hours have modules of their own in this package.
 """
 
-from server.domain.model.devices import LAGS, Display, Kiosk
+from server.domain.model.appointments import (
+    CELL,
+    FIRST_EXTRA_LANE,
+    STEP_MINUTES,
+    TAKING,
+    Appointment,
+    AppointmentState,
+    BusyCell,
+    EndedBy,
+    ExceptionKind,
+    Schedule,
+    ScheduleException,
+    cells_of,
+)
+from server.domain.model.devices import LAGS, CheckIn, Display, Kiosk, Printer, Printing
 from server.domain.model.entries import (
     BUSY_STATES,
     COMMANDS_OF_STEP,
@@ -15,37 +29,56 @@ from server.domain.model.entries import (
     State,
 )
 from server.domain.model.resources import Names, Point, PointState, Provider, Queue, Service
-from server.domain.model.site import Clock, Rules, Site
+from server.domain.model.site import Booking, Clock, Joining, Milestone, PhoneWhenJoining, Rules, Site
 from server.domain.model.visits import Need, Personal, Priority, Visit
 
 Removable = Service | Provider | Queue | Point | Display | Kiosk
-Entity = Site | Removable | Visit | Entry | Announcement | Counter
+Entity = Site | Removable | Schedule | ScheduleException | Appointment | Visit | Entry | Announcement | Counter
 
 __all__ = [
     "BUSY_STATES",
+    "CELL",
     "COMMANDS_OF_STEP",
+    "FIRST_EXTRA_LANE",
     "LAGS",
     "OPEN_STATES",
+    "STEP_MINUTES",
+    "TAKING",
     "UNDO_MICROSECONDS",
     "Announcement",
+    "Appointment",
+    "AppointmentState",
+    "Booking",
+    "BusyCell",
+    "CheckIn",
     "Clock",
     "Counter",
     "Display",
+    "EndedBy",
     "Entity",
     "Entry",
+    "ExceptionKind",
+    "Joining",
     "Kiosk",
+    "Milestone",
     "Names",
     "Need",
     "Personal",
+    "PhoneWhenJoining",
     "Point",
     "PointState",
+    "Printer",
+    "Printing",
     "Priority",
     "Provider",
     "Queue",
     "Removable",
     "Rules",
+    "Schedule",
+    "ScheduleException",
     "Service",
     "Site",
     "State",
     "Visit",
+    "cells_of",
 ]

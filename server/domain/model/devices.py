@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 LAGS = (0, 10, 60)  # seconds; coarse steps, so that small variations cause no event
+Printing = Literal["none", "browser", "escpos"]  # how a kiosk prints
+Printer = Literal["ready", "no_paper", "missing", "fault"]  # the state of its printer, as the kiosk reports it
+CheckIn = Literal["off", "code", "birth"]  # `birth`: by code, or by date of birth and initials
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,17 @@ class Display:
 
 @dataclass(frozen=True, slots=True)
 class Kiosk:
-    """A tablet at the door that issues tickets. ``token_hash`` is the keyed hash of its token, None while not paired."""
+    """A tablet at the door that issues tickets. ``token_hash`` is the keyed hash of its token, None while not paired.
+
+    ``connected``, ``since``, ``version``, ``lag`` and ``heard_by`` are as for a display. ``printer`` is the state of the
+    printer that the kiosk last reported, None if it reports none.
+
+    The kiosk offers the queues ``queue_ids``, empty for all. It stands at ``place``. ``low`` keeps everything that people
+    touch in the lower third of the screen. ``check_in`` names the ways in which a patient with an appointment checks in.
+
+    ``help_asked_at`` is the time of the last request for help, and ``help_by`` the name of the person who answered it. None
+    while nobody has answered.
+    """
 
     id: int
     site_id: int
@@ -45,3 +59,21 @@ class Kiosk:
     token_hash: str | None
     seq: int
     removed_at: int = 0
+    connected: bool = False
+    since: int | None = None
+    version: str | None = None
+    lag: int | None = None
+    heard_by: str | None = None
+    printer: Printer | None = None
+    queue_ids: tuple[int, ...] = ()
+    printing: Printing = "none"
+    low: bool = False
+    check_in: CheckIn = "off"
+    place: str = ""
+    help_asked_at: int | None = None
+    help_by: str | None = None
+
+    @property
+    def calls_for_help(self) -> bool:
+        """Whether somebody at the kiosk waits for help."""
+        return self.help_asked_at is not None and self.help_by is None

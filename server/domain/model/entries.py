@@ -15,6 +15,7 @@ UNDO_MICROSECONDS = 60_000_000  # how long a step can be undone
 # The steps that can be undone, by the name of their event, with the commands that cause them. The right to one of these
 # commands is the right to undo the step.
 COMMANDS_OF_STEP: dict[str, tuple[str, ...]] = {
+    "ticket-issued": ("check-in",),
     "ticket-called": ("call-next", "call"),
     "service-started": ("start",),
     "service-completed": ("complete",),

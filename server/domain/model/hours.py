@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from server.domain.errors import InvalidField
-from server.domain.model import tickets
+from server.domain.model import local_time
 from server.domain.model.site import Rules
 
 DAY_MINUTES = 24 * 60
+DAYS_AHEAD = 14
 
 
 def is_open(now: int, time_zone: str, rules: Rules) -> bool:
@@ -17,11 +18,27 @@ def is_open(now: int, time_zone: str, rules: Rules) -> bool:
 
     A site without hours is open all day, except on the days in ``closed_on``.
     """
-    local = tickets.wall_clock(now, time_zone)
+    local = local_time.wall_clock(now, time_zone)
     if local.date().isoformat() in rules.closed_on:
         return False
     minutes = local.hour * 60 + local.minute
     return not rules.hours or any(day == local.weekday() and begin <= minutes < until for day, begin, until in rules.hours)
+
+
+def next_opening(now: int, time_zone: str, rules: Rules) -> int | None:
+    """Return the instant (microseconds) at which a site that is closed at ``now`` opens next.
+
+    None if it opens on none of the next `DAYS_AHEAD` days.
+    """
+    today = local_time.wall_clock(now, time_zone).date()
+    for ahead in range(DAYS_AHEAD + 1):
+        day = today + timedelta(days=ahead)
+        begins = [begin for weekday, begin, _ in rules.hours if weekday == day.weekday()] if rules.hours else [0]
+        instants = {instant for begin in begins for instant in local_time.instants_of(day.isoformat(), time_zone, begin)}
+        # Hours that lie in a gap of the clock do not open. A repeated beginning opens twice.
+        if opens := [each for each in instants if each > now and is_open(each, time_zone, rules)]:
+            return min(opens)
+    return None
 
 
 def validate(rules: Rules) -> None:

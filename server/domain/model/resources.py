@@ -35,7 +35,10 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A clinician. An entry may wait for one provider, and a provider may be at a point."""
+    """A clinician. An entry may wait for one provider, and a provider may be at a point.
+
+    ``practitioner_id`` names the person across the sites of the organisation, so that no two sites book the same hour.
+    """
 
     id: int
     site_id: int
@@ -43,6 +46,12 @@ class Provider:
     position: int
     seq: int
     removed_at: int = 0
+    practitioner_id: int | None = None
+
+    @property
+    def resource_id(self) -> int:
+        """The person whose time an appointment takes: the practitioner, or the provider without one."""
+        return self.id if self.practitioner_id is None else self.practitioner_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,20 @@ number of the event that last changed it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
+
+from server.domain.model.local_time import MINUTE
 
 Clock = Literal["auto", "12", "24"]
+Joining = Literal["off", "presence", "anywhere"]
+PhoneWhenJoining = Literal["none", "optional", "required"]
+Booking = Literal["off", "on"]
+
+# The rules that a site had before the product knew them. Stored rules without these names have these values.
+BEFORE: dict[str, Any] = {"joining": "off"}
+Milestone = Literal[
+    "screen-paired", "poster-printed", "colleague-added", "ticket-issued", "ticket-called", "checklist-hidden"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +35,15 @@ class Rules:
     names the country. The ``clock`` of all screens has 12 or 24 hours; ``auto`` is the usual clock of the country, or of the
     site's language. ``languages`` are those of the site's readers besides its own. With ``round_the_clock``, entries that
     are open when the day turns carry on into the new day.
+
+    With ``joining``, patients may join a queue with their own phone. ``presence`` needs the code on a screen of the site,
+    ``anywhere`` needs none. One phone gets at most ``joins_per_phone`` tickets in an hour, all phones together
+    ``joins_per_hour``. ``phone_when_joining`` says whether the page asks for a phone number.
+
+    A patient with an appointment counts as joined ``booking_lead`` before it, however early the check-in; from
+    ``booking_grace`` after it on, at the check-in. Patients check in from ``check_in_from`` before the appointment until
+    ``check_in_until`` after it; staff may do it later. A cancellation later than ``cancel_until`` before it is late. With
+    ``booking``, patients book on the site's page.
     """
 
     head_start_urgent: int = 45
@@ -42,8 +62,24 @@ class Rules:
     clock: Clock = "auto"
     languages: tuple[str, ...] = ()
     round_the_clock: bool = False
+    joining: Joining = "presence"
+    joins_per_phone: int = 3
+    joins_per_hour: int = 120
+    phone_when_joining: PhoneWhenJoining = "none"
+    booking: Booking = "off"
+    check_in_from: int = 120
+    check_in_until: int = 15
+    cancel_until: int = 120
     hours: tuple[tuple[int, int, int], ...] = ()
     closed_on: tuple[str, ...] = ()
+
+    def check_in_time(self, starts_at: int) -> tuple[int, int]:
+        """Return the first and the last instant at which a patient checks in for ``starts_at`` (microseconds)."""
+        return starts_at - self.check_in_from * MINUTE, starts_at + self.check_in_until * MINUTE
+
+    def in_time_until(self, starts_at: int) -> int:
+        """Return the last instant at which a change of an appointment at ``starts_at`` is not late (microseconds)."""
+        return starts_at - self.cancel_until * MINUTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +87,8 @@ class Site:
     """One clinic location, with the head of its log.
 
     The business day ends at ``turns_at``. The clock next has work at ``next_tick_at``: the day turns, an absence ends, or
-    the waiting patients get a new quote, half a minute after ``quoted_at``. Every display shows ``message``.
+    the waiting patients get a new quote, half a minute after ``quoted_at``. Every display shows ``message``. ``milestones``
+    are the first steps of a new clinic that somebody has done, in the order in which they happened.
     """
 
     id: int
@@ -70,6 +107,7 @@ class Site:
     last_event_at: int
     seq: int
     rules: Rules = field(default_factory=Rules)
+    milestones: tuple[Milestone, ...] = ()
 
     @property
     def languages(self) -> tuple[str, ...]:

@@ -13,7 +13,12 @@ Need = Literal["fetch_in_person", "interpreter", "step_free", "chaperone"]
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One attendance with all its stages. ``sealed`` is the ciphertext of the data that only staff may read."""
+    """One attendance with all its stages. ``sealed`` is the ciphertext of the data that only staff may read.
+
+    ``joined_from`` is set for a patient who joined with a phone: the keyed hash of its browser, another one each day.
+    ``appointment_id`` is set for a patient who came by appointment, ``booked_for`` is its start (microseconds).
+    A ``trial`` is a test patient: no figure and no estimate counts the visit, and nobody gets a message.
+    """
 
     id: int
     site_id: int
@@ -28,6 +33,10 @@ class Visit:
     opened_at: int
     seq: int
     needs: tuple[Need, ...] = ()
+    joined_from: str | None = None
+    trial: bool = False
+    appointment_id: int | None = None
+    booked_for: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
