@@ -73,3 +73,14 @@ class OnDevice(Command):
     @property
     def site_id(self) -> int:
         return site_of(self.device_id)
+
+
+class OnKiosk(Command):
+    """A command on one kiosk."""
+
+    __slots__ = ()
+    kiosk_id: int
+
+    @property
+    def site_id(self) -> int:
+        return site_of(self.kiosk_id)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from server.domain.commands.bounds import NAME, SHOWN
-from server.domain.commands.command import Command, OnDevice
+from server.domain.commands.command import Command, OnDevice, OnKiosk
+from server.domain.model import CheckIn, Printer, Printing
 from server.domain.model.ids import site_of
 
 
@@ -48,6 +49,24 @@ class ChangeDisplay(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeKiosk(OnKiosk):
+    """Change the settings of a kiosk. Omitted fields stay.
+
+    ``queue_ids`` are the queues that it offers; an empty list means all. ``printing`` is how it prints its slips: not at
+    all, by the browser without a dialog, or by commands to a receipt printer. ``low`` keeps everything that people touch in
+    the lower third of the screen. ``check_in`` opens the check-in of patients with an appointment: by code, or also by date
+    of birth and initials. Staff see the ``place`` with each request for help; an empty place removes it.
+    """
+
+    kiosk_id: int
+    queue_ids: tuple[int, ...] | None = field(default=None, metadata=SHOWN)
+    printing: Printing | None = None
+    low: bool | None = None
+    check_in: CheckIn | None = None
+    place: str | None = field(default=None, metadata={"max_length": 80})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RenewToken(OnDevice):
     """Give a display or a kiosk a new token, which is shown only once. The old token ends."""
 
@@ -62,22 +81,34 @@ class RevokeToken(OnDevice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReportDisplay(Command):
-    """Report the health of a display, as the server process ``heard_by`` knows it.
+class AskHelp(OnKiosk):
+    """Ask reception for help at a kiosk. A person in front of the kiosk does it; an administrator may test it."""
 
-    ``connected`` None leaves the connection as it is. A display becomes disconnected only by a report of the process that
-    last reported it as connected.
+    kiosk_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerHelp(OnKiosk):
+    """Tell the person at a kiosk who has seen the request for help. The kiosk shows the ``name``."""
+
+    kiosk_id: int
+    name: str = field(metadata=NAME)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportDevice(OnDevice):
+    """Report the health of a display or a kiosk, as the server process ``heard_by`` knows it.
+
+    ``connected`` None leaves the connection as it is. A device becomes disconnected only by a report of the process that
+    last reported it as connected. A display has sound, a kiosk has a printer: the other value does not count.
     """
 
     internal: ClassVar[bool] = True
 
-    display_id: int
+    device_id: int
     heard_by: str
     connected: bool | None = None
     muted: bool | None = None
     version: str | None = None
     lag: int | None = None
-
-    @property
-    def site_id(self) -> int:
-        return site_of(self.display_id)
+    printer: Printer | None = None

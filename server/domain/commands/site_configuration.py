@@ -7,15 +7,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from server.domain.commands.bounds import CAPACITY, LANGUAGE, LANGUAGES, MINUTES, NAME, NAMES, NEEDS, POSITION, QUEUES
+from server.domain.commands.bounds import (
+    CANCEL,
+    CAPACITY,
+    CHECK_IN,
+    JOINS_PER_HOUR,
+    JOINS_PER_PHONE,
+    LANGUAGE,
+    LANGUAGES,
+    MINUTES,
+    NAME,
+    NAMES,
+    NEEDS,
+    POSITION,
+    QUEUES,
+)
 from server.domain.commands.command import Command, OnPoint, OnQueue
-from server.domain.model import Clock, Names, Need
+from server.domain.commands.schedules import Stranded
+from server.domain.model import Booking, Clock, Joining, Names, Need, PhoneWhenJoining
 from server.domain.model.ids import site_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeSite(Command):
-    """Change a site's settings and rules. Omitted fields stay."""
+    """Change a site's settings and rules. Omitted fields stay.
+
+    A date that becomes closed may have booked appointments: without ``stranded``, they refuse the change.
+    """
 
     site_id: int
     name: str | None = field(default=None, metadata=NAME)
@@ -38,8 +56,17 @@ class ChangeSite(Command):
     clock: Clock | None = None
     languages: tuple[str, ...] | None = field(default=None, metadata=LANGUAGES)
     round_the_clock: bool | None = None
+    joining: Joining | None = None
+    joins_per_phone: int | None = field(default=None, metadata=JOINS_PER_PHONE)
+    joins_per_hour: int | None = field(default=None, metadata=JOINS_PER_HOUR)
+    phone_when_joining: PhoneWhenJoining | None = None
+    booking: Booking | None = None
+    check_in_from: int | None = field(default=None, metadata=CHECK_IN)
+    check_in_until: int | None = field(default=None, metadata=MINUTES)
+    cancel_until: int | None = field(default=None, metadata=CANCEL)
     hours: tuple[tuple[int, int, int], ...] | None = field(default=None, metadata={"max_length": 50})
     closed_on: tuple[str, ...] | None = field(default=None, metadata={"max_length": 100})
+    stranded: Stranded | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +162,14 @@ class ChangePoint(OnPoint):
     unmet_needs: tuple[Need, ...] | None = field(default=None, metadata=NEEDS)
     position: int | None = field(default=None, metadata=POSITION)
     names: Names | None = field(default=None, metadata=NAMES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrange(Command):
+    """Put services, providers, queues or points into this order on the screens. Other records of the kind follow."""
+
+    site_id: int
+    record_ids: tuple[int, ...] = field(metadata={"min_length": 1, "max_length": 200})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

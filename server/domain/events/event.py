@@ -38,6 +38,14 @@ class Event:
             "quoted_ahead",
             "quoted_points",
             "heard_by",
+            "joined_from",
+            "resource_id",
+            "tz_version",
+            "lane",
+            "phone_hash",
+            "held_by",
+            "held_from",
+            "site_id",
         }
     )
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from server.domain.events.appointments import OfAppointment
 from server.domain.events.day import DayTurned
 from server.domain.events.event import Event
 from server.domain.events.reordering import EntryMoved
+from server.domain.events.tickets import TicketIssued
 from server.domain.events.transfers import ProviderReassigned
 
 
@@ -17,4 +19,8 @@ def others(event: Event) -> tuple[int, ...]:
             return tuple(entry_id for entry_id, _ in event.pushed)
         case DayTurned():
             return event.carried
+        case TicketIssued() if event.appointment_id is not None:
+            return (event.appointment_id,)
+        case OfAppointment():
+            return (event.appointment_id,)
     return ()

@@ -35,6 +35,10 @@ class TicketIssued(Event):
     provider_id: int | None = None
     quoted_ahead: int | None = None
     quoted_points: int | None = None
+    joined_from: str | None = None
+    trial: bool = False
+    appointment_id: int | None = None
+    booked_for: int | None = None
 
     @property
     def seals_for(self) -> str:
