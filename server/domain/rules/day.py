@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from server.domain.board import REQUOTE_MICROSECONDS, Board, open_entries
+from server.domain.calendar import NO_CALENDAR, Calendar
 from server.domain.commands import CloseDay
 from server.domain.errors import NothingDue
-from server.domain.events import AbsenceEnded, DayClosed, DayTurned, EntryCancelled, EntryExpired, Event
+from server.domain.events import AbsenceEnded, AppointmentDue, DayClosed, DayTurned, EntryCancelled, EntryExpired, Event
 from server.domain.model import tickets
-from server.domain.rules import leaving, quoting
+from server.domain.rules import booking, leaving, quoting
 from server.domain.rules.lookups import label_of
 
 
-def tick(board: Board, now: int) -> list[Event]:
+def tick(board: Board, now: int, calendar: Calendar) -> list[Event]:
     """Return the events of the clock at ``now``: the day turns, absences end, or waiting patients get new quotes.
 
     A long line gets its quotes in several ticks. While the event `WaitsQuoted` says that there is ``more``, the next tick
     comes at once.
     Raises `NothingDue` if the clock has no work yet.
     """
-    events = overdue(board, now)
+    events = overdue(board, now, calendar)
     due = board.requoting is not None or now >= board.site.quoted_at + REQUOTE_MICROSECONDS
     if not events and board.anybody_waiting and due:
         events = [quoting.requote(board, now)]
@@ -27,12 +28,12 @@ def tick(board: Board, now: int) -> list[Event]:
     return events
 
 
-def overdue(board: Board, now: int) -> list[Event]:
+def overdue(board: Board, now: int, calendar: Calendar = NO_CALENDAR) -> list[Event]:
     """Return the events that come before any other command at ``now``: the turn of the day, and the end of absences.
 
     An entry returns as of the announced time, even if the clock comes later.
     """
-    turn = turn_of_day(board, now)
+    turn = turn_of_day(board, now, calendar)
     if turn and not board.site.rules.round_the_clock:
         return turn  # it ends the absent entries
     ended = [
@@ -48,10 +49,11 @@ def overdue(board: Board, now: int) -> list[Event]:
     return [*turn, *ended, *returns]
 
 
-def turn_of_day(board: Board, now: int) -> list[Event]:
-    """Return the events of the turn of the day: open entries expire, and the new day begins.
+def turn_of_day(board: Board, now: int, calendar: Calendar = NO_CALENDAR) -> list[Event]:
+    """Return the events of the turn of the day: open entries expire, and the new day begins with its appointments.
 
-    The list is empty before the turn. A site's day never goes back, even if its clock or its time zone does.
+    Patients who did not come to their appointment count as missing. The list is empty before the turn. A site's day never
+    goes back, even if its clock or its time zone does.
     """
     site = board.site
     today = tickets.business_day(now, site.time_zone, site.day_turns_at_minutes)
@@ -59,13 +61,26 @@ def turn_of_day(board: Board, now: int) -> list[Event]:
         return []
     turn = tickets.next_turn(today, site.time_zone, site.day_turns_at_minutes)
     left = open_entries(board)
+    # The end of a day that nobody saw turn counts, too: the site's server may have been off for days.
+    begin = tickets.begin_of(today, site.time_zone, site.day_turns_at_minutes)
+    booked = [each for each in board.appointments.values() if each.state == "booked"]
+    coming = [each for each in calendar.between(site.turns_at, turn) if each.state in ("booked", "held")]
+    over: list[Event] = [
+        booking.missed(each, now, "clock")
+        for each in [*booked, *coming]
+        if each.state == "booked" and each.starts_at < begin
+    ]
+    due: list[Event] = [
+        AppointmentDue(appointment=each) for each in [*booked, *coming] if each.takes_time(now) and each.starts_at >= begin
+    ]
     if site.rules.round_the_clock:
-        return [DayTurned(business_day=today, next_turn_at=turn, carried=tuple(entry.id for entry in left))]
+        carried = tuple(entry.id for entry in left)
+        return [*over, DayTurned(business_day=today, next_turn_at=turn, carried=carried), *due]
     events: list[Event] = [
         EntryExpired(entry_id=entry.id, label=label_of(board, entry), was=entry.state)  # type: ignore[arg-type]
         for entry in left
     ]
-    return [*events, DayTurned(business_day=today, next_turn_at=turn)]
+    return [*events, *over, DayTurned(business_day=today, next_turn_at=turn), *due]
 
 
 def close_day(board: Board, command: CloseDay) -> list[Event]:

@@ -5,47 +5,97 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from server.domain.board import Board
+from server.domain.calendar import NO_CALENDAR, Calendar
 from server.domain.commands import (
+    AcceptOffer,
     AddDisplay,
+    AddException,
     AddKiosk,
+    AddSchedule,
+    AmendAppointment,
     AmendVisit,
+    AnswerHelp,
+    AppointmentNoShow,
+    AskHelp,
+    Book,
+    BookSeries,
     BreakPoint,
     BroadcastMessage,
     Call,
     CallNext,
     Cancel,
+    CancelAppointment,
     ChangeDisplay,
+    ChangeKiosk,
+    ChangeSchedule,
+    CheckIn,
     CloseDay,
     ClosePoint,
     Command,
     Complete,
+    DeclineOffer,
+    EndSchedule,
+    EndTrial,
+    HideChecklist,
     Hold,
+    HoldSlot,
+    ImportAppointments,
     IssueTicket,
+    JoinQueue,
     Leave,
+    LinkPractitioner,
     Move,
+    MoveAppointments,
     NoShow,
     OpenPoint,
     OpenQueue,
+    PassOffer,
     PauseQueue,
+    ReachMilestone,
     ReassignProvider,
     Recall,
+    ReleaseSlot,
+    RemoveException,
     RenameDevice,
     RenewToken,
     Reopen,
-    ReportDisplay,
+    ReportDevice,
     Reprioritise,
+    Reschedule,
     Return,
     RevokeToken,
+    Rezone,
     RunningLate,
+    SetUp,
     StaffPoint,
     Start,
     SwapPoints,
     Tick,
     Transfer,
     Undo,
+    WantEarlier,
 )
 from server.domain.events import Event, MessageBroadcast
-from server.domain.rules import calls, day, devices, leaving, queues_and_points, reordering, tickets, transfers, undo
+from server.domain.rules import (
+    booking,
+    calls,
+    day,
+    devices,
+    first_steps,
+    importing,
+    joining,
+    leaving,
+    practitioners,
+    queues_and_points,
+    reordering,
+    schedules,
+    tickets,
+    transfers,
+    undo,
+    waiting_list,
+)
+from server.domain.rules.check_in import check_in
+from server.domain.rules.set_up import set_up
 from server.domain.rules.site_configuration import configure_site
 
 
@@ -56,19 +106,22 @@ def decide(
     token_hash: str = "",
     may: Callable[[str], bool] = lambda _: True,
     patients: tickets.Patients = tickets.NOBODY,
+    calendar: Calendar = NO_CALENDAR,
 ) -> list[Event]:
     """Return the events of ``command`` on ``board`` at ``now`` (microseconds). The board stays as it is.
 
     ``token_hash`` is the keyed hash of a new token, for the commands that issue one. ``may`` returns whether the caller may
     send a command of this name: an undo needs the right to the step that it undoes. ``patients`` gives the personal
-    data of visits. Raises `NotFound`, `Refused` or `NotAllowed` by name if the board does not allow the command, and
-    `ValueError` for a command without a rule.
+    data of visits, ``calendar`` the appointments of all days. Raises `NotFound`, `Refused` or `NotAllowed` by name if
+    the board does not allow the command, and `ValueError` for a command without a rule.
     """
     match command:
         case Tick():
-            return day.tick(board, now)
+            return day.tick(board, now, calendar)
         case IssueTicket():
-            return tickets.issue(board, command, now, token_hash, may, patients)
+            return tickets.issue(board, command, now, token_hash, may, patients, calendar)
+        case JoinQueue():
+            return joining.join(board, command, now, token_hash)
         case AmendVisit():
             return tickets.amend(board, command, now, patients)
         case CallNext():
@@ -125,15 +178,63 @@ def decide(
             return devices.rename(board, command)
         case ChangeDisplay():
             return devices.change_display(board, command)
+        case ChangeKiosk():
+            return devices.change_kiosk(board, command)
+        case AskHelp():
+            return devices.ask_help(board, command)
+        case AnswerHelp():
+            return devices.answer_help(board, command)
         case RenewToken():
             return devices.renew_token(board, command, token_hash)
         case RevokeToken():
             return devices.revoke_token(board, command)
-        case ReportDisplay():
+        case ReportDevice():
             return devices.report(board, command)
+        case SetUp():
+            return set_up(board, command, now, patients.open_sealed)
         case BroadcastMessage():
             return [MessageBroadcast(message=command.message)]
         case CloseDay():
             return day.close_day(board, command)
+        case ReachMilestone() | HideChecklist():
+            return first_steps.reach(board, command)
+        case EndTrial():
+            return first_steps.end_trial(board, command)
+        case HoldSlot():
+            return booking.hold(board, command, now, token_hash, calendar)
+        case ReleaseSlot():
+            return waiting_list.with_offers(board, booking.release(board, command, now, calendar), now, calendar)
+        case Book():
+            return booking.book(board, command, now, token_hash, may, calendar)
+        case BookSeries():
+            return booking.book_series(board, command, now, token_hash, calendar)
+        case Reschedule():
+            return waiting_list.with_offers(board, booking.reschedule(board, command, now, may, calendar), now, calendar)
+        case AmendAppointment():
+            return booking.amend(board, command, now, calendar, patients)
+        case WantEarlier():
+            return booking.want_earlier(board, command, now, calendar)
+        case CancelAppointment():
+            return waiting_list.with_offers(board, booking.cancel(board, command, now, may, calendar), now, calendar)
+        case CheckIn():
+            return check_in(board, command, now, token_hash, may, calendar, patients)
+        case AppointmentNoShow():
+            return waiting_list.with_offers(board, booking.no_show(board, command, now, calendar), now, calendar)
+        case MoveAppointments():
+            return waiting_list.with_offers(board, booking.move_list(board, command, now, calendar), now, calendar)
+        case AcceptOffer():
+            return waiting_list.with_offers(board, waiting_list.accept(board, command, now, calendar), now, calendar)
+        case DeclineOffer():
+            return waiting_list.with_offers(board, waiting_list.decline(board, command, now, calendar), now, calendar)
+        case PassOffer():
+            return waiting_list.with_offers(board, waiting_list.pass_on(command, now, calendar), now, calendar)
+        case ImportAppointments():
+            return importing.import_rows(board, command, now, may, calendar, patients)
+        case LinkPractitioner():
+            return practitioners.link(board, command, now, calendar)
+        case Rezone():
+            return booking.rezone(board, now, calendar)
+        case AddSchedule() | ChangeSchedule() | EndSchedule() | AddException() | RemoveException():
+            return schedules.decide_schedule(board, command, now, calendar)
         case _:
-            return configure_site(board, command, now)
+            return configure_site(board, command, now, calendar)

@@ -17,6 +17,7 @@ from server.domain.events import (
     PatientRunningLate,
 )
 from server.domain.model import Entry, State
+from server.domain.model.local_time import MINUTE
 from server.domain.ranking import Rank
 from server.domain.rules import quoting
 from server.domain.rules.lookups import find_entry, label_of, new_ids, refuse_removed, refuse_second_stage
@@ -65,7 +66,7 @@ def returned(board: Board, entry: Entry, back_at: int, now: int) -> EntryReturne
 
 def running_late(board: Board, command: RunningLate, now: int) -> list[Event]:
     entry = find_entry(board, command.entry_id)
-    label, until = label_of(board, entry), now + command.minutes * ranking.MINUTE
+    label, until = label_of(board, entry), now + command.minutes * MINUTE
     if command.minutes == 0:
         if entry.held_until is not None:
             return [returned(board, entry, now, now)]

@@ -80,6 +80,11 @@ def find_display(board: Board, display_id: int) -> Display:
     return _in_use(board.displays.get(display_id), DeviceNotFound, device_id=display_id)
 
 
+def find_kiosk(board: Board, kiosk_id: int) -> Kiosk:
+    """Return a kiosk in use. Raises `DeviceNotFound`."""
+    return _in_use(board.kiosks.get(kiosk_id), DeviceNotFound, device_id=kiosk_id)
+
+
 def find_entry(board: Board, entry_id: int, state: State | None = None, otherwise: type[Refused] = Refused) -> Entry:
     """Return an entry of today. Raises `EntryNotFound`, and ``otherwise`` if the entry is not in ``state``."""
     entry = board.entries.get(entry_id)

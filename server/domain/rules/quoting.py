@@ -46,6 +46,22 @@ def first_quote(board: Board, mine: Rank, lane: Lane, now: int, absent_until: in
     return FirstQuote(*_values(_not_before(quote, absent_until)), before, able)
 
 
+def newcomers_quotes(board: Board, now: int) -> dict[int, Quote | None]:
+    """Return for each queue in use the quote of a patient who would join it now, for screens that many people read.
+
+    In a long line this is the quote of the queue's last patient: to play the line forward costs too much for a look. None
+    stands for a queue that no open point serves, or without a quote.
+    """
+    served = {queue_id for point in board.points.values() if point.state == "open" for queue_id in point.queue_ids}
+    queues = [queue.id for queue in board.queues.values() if not queue.removed_at]
+    if sum(map(len, board.lanes().values())) <= EXACT:
+        outlook = Outlook(board, now)
+        outlook.play(board)
+        return {each: outlook.quote_of_newcomer(board, Lane(each)) if each in served else None for each in queues}
+    last = {each: board.waiting(each)[-1].entry_id for each in queues if each in served and board.waiting(each)}
+    return {each: _not_past(_quote_of(board.entries[last[each]]), now) if each in last else None for each in queues}
+
+
 def requote(board: Board, now: int) -> WaitsQuoted:
     """Return the changed quotes of the next `AT_ONCE` waiting entries, in the order of their ranks.
 

@@ -23,10 +23,10 @@ class Notice:
 
 
 def almost_your_turn(board: Board) -> list[Notice]:
-    """Return a notice for each waiting patient with at most two patients ahead."""
+    """Return a notice for each waiting patient with at most two patients ahead. Test patients get none."""
     return [
         Notice(ALMOST_YOUR_TURN, entry.id, entry.calls, entry.visit_id, ALMOST_AHEAD)
         for queue_id in board.queues
         for each in board.waiting(queue_id)[: ALMOST_AHEAD + 1]
-        if ahead(board, entry := board.entries[each.entry_id]) <= ALMOST_AHEAD
+        if not board.visits[(entry := board.entries[each.entry_id]).visit_id].trial and ahead(board, entry) <= ALMOST_AHEAD
     ]

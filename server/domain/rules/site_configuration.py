@@ -6,12 +6,15 @@ from collections.abc import Iterable
 from dataclasses import fields, replace
 from typing import cast
 
+from server.domain import free_time
 from server.domain.board import Board, open_entries
+from server.domain.calendar import NO_CALENDAR, Calendar
 from server.domain.commands import (
     AddPoint,
     AddProvider,
     AddQueue,
     AddService,
+    Arrange,
     ChangePoint,
     ChangeProvider,
     ChangeQueue,
@@ -20,8 +23,9 @@ from server.domain.commands import (
     Command,
     Remove,
 )
-from server.domain.errors import InvalidField, LanguageNotOffered, NothingChanged, RecordNotFound, StillInUse
+from server.domain.errors import InUse, InvalidField, LanguageNotOffered, NothingChanged, RecordNotFound
 from server.domain.events import (
+    AppointmentDue,
     Event,
     PointAdded,
     PointChanged,
@@ -35,6 +39,7 @@ from server.domain.events import (
     SiteChanged,
 )
 from server.domain.model import (
+    Appointment,
     Display,
     Kiosk,
     Names,
@@ -44,9 +49,12 @@ from server.domain.model import (
     Queue,
     Removable,
     Rules,
+    Schedule,
+    ScheduleException,
     Service,
     hours,
     languages,
+    local_time,
     tickets,
 )
 from server.domain.rules.lookups import (
@@ -62,11 +70,12 @@ from server.domain.rules.lookups import (
     new_ids,
     refuse_taken,
 )
+from server.domain.rules.schedules import FOREVER, refuse_in_use, settled
 
 _Naming = AddService | ChangeService | AddQueue | ChangeQueue | AddPoint | ChangePoint
 
 
-def configure_site(board: Board, command: Command, now: int) -> list[Event]:
+def configure_site(board: Board, command: Command, now: int, calendar: Calendar = NO_CALENDAR) -> list[Event]:
     """Return the events of a command that changes the set-up of a site.
 
     Raises `NotFound` and `Refused` by name, and `ValueError` for a command without a rule.
@@ -74,7 +83,7 @@ def configure_site(board: Board, command: Command, now: int) -> list[Event]:
     new_id = next(new_ids(board))
     match command:
         case ChangeSite():
-            return _change_site(board, command, now)
+            return _change_site(board, command, now, calendar)
         case AddService():
             refuse_taken(command.public_name, board.services.values())
             return [
@@ -90,22 +99,14 @@ def configure_site(board: Board, command: Command, now: int) -> list[Event]:
             service = find_service(board, command.service_id)
             personal = None if command.name is None else Personal(name=command.name)
             changed_service = _changed(board, service, command, board.services.values(), sealed=personal is not None)
-            return [
-                ServiceChanged(
-                    service_id=service.id,
-                    public_name=changed_service.public_name,
-                    position=changed_service.position,
-                    names=changed_service.names,
-                    personal=personal,
-                )
-            ]
+            return [_values_of_service(changed_service, personal)]
         case AddProvider():
             refuse_taken(command.name, board.providers.values())
             return [ProviderAdded(provider_id=new_id, name=command.name, position=len(board.providers))]
         case ChangeProvider():
             provider = find_provider(board, command.provider_id)
             changed_provider = _changed(board, provider, command, board.providers.values())
-            return [ProviderChanged(provider_id=provider.id, name=changed_provider.name, position=changed_provider.position)]
+            return [_values_of_provider(changed_provider)]
         case AddQueue():
             refuse_taken(command.name, board.queues.values())
             return [
@@ -125,17 +126,7 @@ def configure_site(board: Board, command: Command, now: int) -> list[Event]:
             if command.service_id is not None:
                 find_service(board, command.service_id)
             changed_queue = _changed(board, queue, command, board.queues.values())
-            return [
-                QueueChanged(
-                    queue_id=queue.id,
-                    name=changed_queue.name,
-                    service_id=changed_queue.service_id,
-                    capacity=changed_queue.capacity,
-                    joins_anew=changed_queue.joins_anew,
-                    names=changed_queue.names,
-                    position=changed_queue.position,
-                )
-            ]
+            return [_values_of_queue(changed_queue)]
         case AddPoint():
             refuse_taken(command.name, board.points.values())
             return [
@@ -155,22 +146,15 @@ def configure_site(board: Board, command: Command, now: int) -> list[Event]:
             if command.unmet_needs is not None:
                 command = replace(command, unmet_needs=each_once(command.unmet_needs))
             changed_point = _changed(board, point, command, board.points.values())
-            return [
-                PointChanged(
-                    point_id=point.id,
-                    name=changed_point.name,
-                    queue_ids=changed_point.queue_ids,
-                    unmet_needs=changed_point.unmet_needs,
-                    names=changed_point.names,
-                    position=changed_point.position,
-                )
-            ]
+            return [_values_of_point(changed_point)]
+        case Arrange():
+            return _arrange(board, command)
         case Remove():
-            return _remove(board, command)
+            return _remove(board, command, now, calendar)
     raise ValueError(f"no rule for {type(command).__name__}")
 
 
-def _change_site(board: Board, command: ChangeSite, now: int) -> list[Event]:
+def _change_site(board: Board, command: ChangeSite, now: int, calendar: Calendar) -> list[Event]:
     site = board.site
     given = {item.name: value for item in fields(command) if (value := getattr(command, item.name)) is not None}
     if command.language is not None:
@@ -186,6 +170,9 @@ def _change_site(board: Board, command: ChangeSite, now: int) -> list[Event]:
         raise InvalidField(field="time_zone", problem=f"there is no time zone {changed.time_zone[:64]!r}")
     hours.validate(rules)
     turn = tickets.next_turn(site.business_day, changed.time_zone, changed.day_turns_at_minutes)
+    closing = sorted({*rules.closed_on} - {*site.rules.closed_on})
+    # A longer day has more appointments: the desk shows them from now on.
+    arriving = calendar.between(site.turns_at, turn) if turn > site.turns_at else ()
     return [
         SiteChanged(
             name=changed.name,
@@ -194,8 +181,25 @@ def _change_site(board: Board, command: ChangeSite, now: int) -> list[Event]:
             day_turns_at_minutes=changed.day_turns_at_minutes,
             next_turn_at=turn,
             rules=rules,
-        )
+        ),
+        *(AppointmentDue(appointment=each) for each in arriving if each.takes_time(now)),
+        *settled(_booked_on(board, closing, now, calendar), command.stranded, site.name, now),
     ]
+
+
+def _booked_on(board: Board, days: Iterable[str], now: int, calendar: Calendar) -> list[Appointment]:
+    """Return the booked appointments after ``now`` that lie in the hours of these dates."""
+    zone = board.site.time_zone
+    spans = [(local_time.first_instant(day, zone), local_time.first_instant(day, zone, hours.DAY_MINUTES)) for day in days]
+    booked = [
+        each
+        for begin, end in spans
+        if end > now
+        for each in calendar.between(max(begin, now), end)
+        if each.state == "booked"
+    ]
+    within = free_time.within_hours(board.site, board.schedules.values(), board.exceptions.values(), booked)
+    return [each for each in booked if each.id in within]
 
 
 def _names(board: Board, command: _Naming) -> Names:
@@ -230,7 +234,87 @@ def _changed(
     return changed
 
 
-def _remove(board: Board, command: Remove) -> list[Event]:
+_Arranged = Service | Provider | Queue | Point
+
+
+def _values_of_service(record: Service, personal: Personal | None = None) -> Event:
+    """Return the event that gives a service its values. ``personal`` is the new true name, if it changes."""
+    return ServiceChanged(
+        service_id=record.id,
+        public_name=record.public_name,
+        position=record.position,
+        names=record.names,
+        personal=personal,
+    )
+
+
+def _values_of_provider(record: Provider) -> Event:
+    return ProviderChanged(provider_id=record.id, name=record.name, position=record.position)
+
+
+def _values_of_queue(record: Queue) -> Event:
+    return QueueChanged(
+        queue_id=record.id,
+        name=record.name,
+        service_id=record.service_id,
+        capacity=record.capacity,
+        joins_anew=record.joins_anew,
+        names=record.names,
+        position=record.position,
+    )
+
+
+def _values_of_point(record: Point) -> Event:
+    return PointChanged(
+        point_id=record.id,
+        name=record.name,
+        queue_ids=record.queue_ids,
+        unmet_needs=record.unmet_needs,
+        names=record.names,
+        position=record.position,
+    )
+
+
+def _values_of(record: _Arranged) -> Event:
+    """Return the event that gives a record its values."""
+    match record:
+        case Service():
+            return _values_of_service(record)
+        case Provider():
+            return _values_of_provider(record)
+        case Queue():
+            return _values_of_queue(record)
+        case Point():
+            return _values_of_point(record)
+
+
+def _arrange(board: Board, command: Arrange) -> list[Event]:
+    """Return the events that put records into an order: one for each that gets another position.
+
+    Raises `RecordNotFound` for an id that is no record in use of the first one's kind.
+    """
+    chosen: list[_Arranged] = []
+    for record_id in dict.fromkeys(command.record_ids):
+        record = board.removable(record_id)
+        if record is None or record.removed_at or isinstance(record, Display | Kiosk):
+            raise RecordNotFound(record_id=record_id)
+        if chosen and type(record) is not type(chosen[0]):
+            raise RecordNotFound(record_id=record_id)
+        chosen.append(record)
+    shelves: tuple[Iterable[_Arranged], ...] = tuple(
+        shelf.values() for shelf in (board.services, board.providers, board.queues, board.points)
+    )
+    siblings = (each for shelf in shelves for each in shelf if type(each) is type(chosen[0]) and not each.removed_at)
+    named = {record.id for record in chosen}
+    others = sorted((each for each in siblings if each.id not in named), key=lambda each: (each.position, each.id))
+    order = enumerate([*chosen, *others])
+    events = [_values_of(replace(record, position=place)) for place, record in order if record.position != place]
+    if not events:
+        raise NothingChanged()
+    return events
+
+
+def _remove(board: Board, command: Remove, now: int, calendar: Calendar) -> list[Event]:
     record = board.removable(command.record_id)
     if record is None or record.removed_at:
         raise RecordNotFound(record_id=command.record_id)
@@ -251,6 +335,35 @@ def _remove(board: Board, command: Remove) -> list[Event]:
             users = () if guest is None else (label_of(board, guest),)
         case Display() | Kiosk():
             pass
-    if by := ", ".join(list(users)[:5]):
-        raise StillInUse(record_id=record.id, name=name_of(record), by=by)
+    if known := [*users, *_hours_of(board, record)]:
+        first = known[:5]
+        raise InUse(record_id=record.id, name=name_of(record), by=", ".join(first), count=len(known), first=first)
+    if booked := _booked_with(record, now, calendar):
+        refuse_in_use(name_of(record), booked, record_id=record.id)
     return [RecordRemoved(record_id=record.id, kind=type(record).__name__.lower())]
+
+
+def _hours_of(board: Board, record: Removable) -> list[str]:
+    """Return the schedules and the extra times that need a record, each by its provider and its wall clock."""
+    windows: tuple[Schedule | ScheduleException, ...] = (*board.schedules.values(), *board.exceptions.values())
+    return [
+        f"{board.providers[window.provider_id].name} {_clock(window.from_minute)}-{_clock(window.until_minute)}"
+        for window in windows
+        if window.provider_id is not None
+        and (window.kind == "extra" if isinstance(window, ScheduleException) else True)
+        and record.id in (window.provider_id, window.point_id, *window.service_ids)
+    ]
+
+
+def _clock(minute: int) -> str:
+    return f"{minute // 60:02}:{minute % 60:02}"
+
+
+def _booked_with(record: Removable, now: int, calendar: Calendar) -> list[Appointment]:
+    """Return the booked appointments after ``now`` that need a record."""
+    if not isinstance(record, Service | Provider | Point):
+        return []
+    later = calendar.between(now, FOREVER, [record.id] if isinstance(record, Provider) else None)
+    return [
+        each for each in later if each.state == "booked" and record.id in (each.service_id, each.provider_id, each.point_id)
+    ]

@@ -7,19 +7,33 @@ from dataclasses import dataclass
 
 from server.domain import ranking
 from server.domain.board import Board
+from server.domain.calendar import Calendar
 from server.domain.commands import AmendVisit, IssueTicket
 from server.domain.errors import (
     AlreadyQueued,
     EntryNotOpen,
+    HasAppointment,
     InvalidField,
     NamesNotShown,
     NotAllowed,
     QueueFull,
     QueueIsPaused,
+    RequestExpired,
     SiteClosed,
 )
 from server.domain.events import Event, TicketIssued, VisitAmended
-from server.domain.model import OPEN_STATES, Personal, Queue, Visit, hours, languages, tickets
+from server.domain.model import (
+    OPEN_STATES,
+    Appointment,
+    Personal,
+    Queue,
+    Service,
+    Visit,
+    hours,
+    languages,
+    local_time,
+    tickets,
+)
 from server.domain.model.short_names import short_name
 from server.domain.ranking import Lane, Rank
 from server.domain.rules import quoting
@@ -32,11 +46,11 @@ OLDEST_YEARS = 130
 class Patients:
     """The personal data that rules may ask for.
 
-    ``open_sealed`` returns the data of a visit. ``namesakes`` returns today's visits that may have the name, and perhaps
-    others.
+    ``open_sealed`` returns the data of a visit or an appointment, or the true name of a service. ``namesakes`` returns
+    today's visits that may have the name, and perhaps others.
     """
 
-    open_sealed: Callable[[Visit], Personal]
+    open_sealed: Callable[[Visit | Appointment | Service], Personal]
     namesakes: Callable[[str], Iterable[Visit]]
 
 
@@ -44,65 +58,88 @@ NOBODY = Patients(lambda _: Personal(), lambda _: ())
 
 
 def issue(
-    board: Board, command: IssueTicket, now: int, token_hash: str, may: Callable[[str], bool], patients: Patients
+    board: Board,
+    command: IssueTicket,
+    now: int,
+    token_hash: str,
+    may: Callable[[str], bool],
+    patients: Patients,
+    calendar: Calendar,
 ) -> list[Event]:
-    queue, rules = find_queue(board, command.queue_id), board.site.rules
+    queue = find_queue(board, command.queue_id)
+    if command.valid_until is not None and now > command.valid_until * 1000:
+        raise RequestExpired(queue_id=queue.id)
     if queue.paused:
         raise QueueIsPaused(queue_id=queue.id, queue_name=queue.name)
     # A kiosk can neither raise the priority nor issue a ticket while the site is closed or the queue full.
     if command.priority != "standard" and not may("reprioritise"):
         raise NotAllowed(action="reprioritise")
-    if not command.overrule:
-        _refuse_no_room(board, queue, now)
+    if command.trial:
+        if not may("end-trial"):  # who starts a trial must be able to end it
+            raise NotAllowed(action="end-trial")
+    elif not command.overrule:
+        refuse_no_room(board, queue, now)
     elif not may("overrule-limits"):
         raise NotAllowed(action="overrule-limits")
-    _refuse_impossible_birth(board, command.date_of_birth, now)
-    personal = Personal(
+    refuse_impossible_birth(board, command.date_of_birth, now)
+    personal = personal_of(command)
+    # The refusal names another ticket: only callers who may read personal data get it.
+    if not command.second_ticket and may("read-personal"):
+        _refuse_second_ticket(board, personal, Personal(), patients)
+        if command.phone:
+            _refuse_booked(board, calendar.phone_hash(command.phone))
+    return [issued(board, queue, command, now, now, token_hash)]
+
+
+def personal_of(command: IssueTicket) -> Personal:
+    """Return the personal data that a command gives."""
+    return Personal(
         name=command.name,
         phone=command.phone,
         email=command.email,
         date_of_birth=command.date_of_birth,
         notes=command.notes,
     )
-    # The refusal names another ticket: only callers who may read personal data get it.
-    if not command.second_ticket and may("read-personal"):
-        _refuse_second_ticket(board, personal, Personal(), patients)
+
+
+def issued(board: Board, queue: Queue, command: IssueTicket, now: int, due_at: int, token_hash: str) -> TicketIssued:
+    """Return the event that issues the next ticket of a queue, to a patient who counts as joined at ``due_at``."""
+    rules = board.site.rules
     provider_id = named_provider(board, command.provider_id)
     number = _next_number(board, queue.prefix)
     ids = new_ids(board)
     visit_id, entry_id = next(ids), next(ids)
-    place, band = ranking.place(now, command.priority, rules), ranking.band(command.priority)
+    place, band = ranking.place(due_at, command.priority, rules), ranking.band(command.priority)
     needs = each_once(command.needs)
     quote = quoting.first_quote(board, Rank(band, place, entry_id), Lane(queue.id, provider_id, needs), now)
     language = languages.usual(command.language) if command.language else board.site.language
-    return [
-        TicketIssued(
-            visit_id=visit_id,
-            entry_id=entry_id,
-            queue_id=queue.id,
-            label=tickets.label(queue.prefix, number),
-            prefix=queue.prefix,
-            number=number,
-            priority=command.priority,
-            party_size=command.party_size,
-            language=language,
-            display_name=short_name(command.name, language)
-            if command.name and command.name_on_display and rules.names_on_display
-            else None,
-            band=band,
-            place=place,
-            due_at=now,
-            expect_from=quote.expect_from,
-            expect_until=quote.expect_until,
-            estimating=quote.estimating,
-            token_hash=token_hash,
-            personal=personal,
-            needs=needs,
-            provider_id=provider_id,
-            quoted_ahead=quote.ahead,
-            quoted_points=quote.points,
-        )
-    ]
+    return TicketIssued(
+        visit_id=visit_id,
+        entry_id=entry_id,
+        queue_id=queue.id,
+        label=tickets.label(queue.prefix, number),
+        prefix=queue.prefix,
+        number=number,
+        priority=command.priority,
+        party_size=command.party_size,
+        language=language,
+        display_name=short_name(command.name, language)
+        if command.name and command.name_on_display and rules.names_on_display
+        else None,
+        band=band,
+        place=place,
+        due_at=due_at,
+        expect_from=quote.expect_from,
+        expect_until=quote.expect_until,
+        estimating=quote.estimating,
+        token_hash=token_hash,
+        personal=personal_of(command),
+        needs=needs,
+        provider_id=provider_id,
+        quoted_ahead=quote.ahead,
+        quoted_points=quote.points,
+        trial=command.trial,
+    )
 
 
 def amend(board: Board, command: AmendVisit, now: int, patients: Patients) -> list[Event]:
@@ -110,7 +147,7 @@ def amend(board: Board, command: AmendVisit, now: int, patients: Patients) -> li
     visit = board.visits[entry.visit_id]
     if entry.state not in OPEN_STATES:
         raise EntryNotOpen(entry_id=entry.id, label=visit.label, state=entry.state)
-    _refuse_impossible_birth(board, command.date_of_birth, now)
+    refuse_impossible_birth(board, command.date_of_birth, now)
     party_size = visit.party_size if command.party_size is None else command.party_size
     language = visit.language if command.language is None else languages.usual(command.language)
     needs = visit.needs if command.needs is None else each_once(command.needs)
@@ -139,11 +176,11 @@ def amend(board: Board, command: AmendVisit, now: int, patients: Patients) -> li
     ]
 
 
-def _refuse_impossible_birth(board: Board, date_of_birth: str | None, now: int) -> None:
+def refuse_impossible_birth(board: Board, date_of_birth: str | None, now: int) -> None:
     """Raise `InvalidField` for a date of birth that is later than today at the site, or more than 130 years ago."""
     if not date_of_birth:
         return
-    today = tickets.wall_clock(now, board.site.time_zone).date().isoformat()
+    today = local_time.wall_clock(now, board.site.time_zone).date().isoformat()
     if date_of_birth > today:
         raise InvalidField(field="date_of_birth", problem="a date of birth is not in the future")
     if int(date_of_birth[:4]) < int(today[:4]) - OLDEST_YEARS:
@@ -168,26 +205,31 @@ def _refuse_second_ticket(board: Board, personal: Personal, before: Personal, pa
             )
 
 
-def _refuse_no_room(board: Board, queue: Queue, now: int) -> None:
+def _refuse_booked(board: Board, phone_hash: str) -> None:
+    """Raise `HasAppointment` if the phone number has an appointment today that waits for its check-in."""
+    for each in board.appointments.values():
+        if each.state == "booked" and each.phone_hash == phone_hash:
+            raise HasAppointment(appointment_id=each.id, local_start=each.local_start)
+
+
+def refuse_no_room(board: Board, queue: Queue, now: int) -> None:
     """Raise `SiteClosed` outside the opening hours, and `QueueFull` if the queue is at its capacity."""
     site = board.site
     if not hours.is_open(now, site.time_zone, site.rules):
         raise SiteClosed(site_id=site.id, site_name=site.name)
-    if queue.capacity:
-        coming = sum(board.entries[entry_id].queue_id == queue.id for entry_id in board.absent())
-        if len(board.waiting(queue.id)) + coming >= queue.capacity:
-            raise QueueFull(queue_id=queue.id, queue_name=queue.name, capacity=queue.capacity)
+    if board.is_full(queue):
+        raise QueueFull(queue_id=queue.id, queue_name=queue.name, capacity=queue.capacity)
 
 
 def _next_number(board: Board, prefix: str) -> int:
     """Return the next ticket number of a prefix today.
 
-    At a site that never closes, tickets of yesterday may still be open. Their numbers are skipped.
+    At a site that never closes, or did not when the day turned, tickets of yesterday may still be open. Their numbers are
+    skipped.
     """
     counter = board.counters.get(prefix)
     number = 1 if counter is None else counter.last + 1
-    if board.site.rules.round_the_clock:
-        taken = {visit.label for visit in board.visits.values()}
-        while tickets.label(prefix, number) in taken:
-            number += 1
+    taken = {visit.label for visit in board.visits.values()}
+    while tickets.label(prefix, number) in taken:
+        number += 1
     return number

@@ -1,0 +1,124 @@
+"""The waiting list: a time that becomes free is offered to the patients who asked for an earlier one, one after the other.
+
+An offer is a hold of ten minutes for one booked appointment of the same provider and service. The patient's own time stays
+until the patient accepts. Who does not answer is passed over, and is not asked again for the same time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from server.domain import free_time
+from server.domain.board import Board
+from server.domain.calendar import After, Calendar
+from server.domain.commands import AcceptOffer, DeclineOffer, PassOffer
+from server.domain.errors import NothingDue, OfferOver, SlotNotOffered, SlotTaken
+from server.domain.events import AppointmentHeld, Event, HoldReleased, OfAppointment
+from server.domain.free_time import Wanted
+from server.domain.model import Appointment
+from server.domain.model.local_time import MINUTE
+from server.domain.rules.booking import HOLD_MINUTES, find_appointment, moved, new_appointment
+from server.domain.rules.lookups import new_ids
+
+LEAST_AHEAD = 60 * MINUTE  # a patient needs the time to read the offer, and to come
+
+
+def with_offers(board: Board, events: list[Event], now: int, calendar: Calendar) -> list[Event]:
+    """Return ``events`` behind those that offer the times which they made free: the answer is about the last event."""
+    return [*offers(board, events, now, calendar), *events]
+
+
+def offers(board: Board, events: list[Event], now: int, calendar: Calendar) -> list[Event]:
+    """Return the events that offer the times which ``events`` made free."""
+    ahead = After(calendar)
+    freed: list[Appointment] = []
+    for event in events:
+        if isinstance(event, OfAppointment):
+            ahead.add(event.appointment)
+            before = calendar.appointment(event.appointment_id)
+            if before is not None and before.takes_time(now) and not _still_takes(before, event.appointment):
+                freed.append(before)
+    ids = new_ids(board)
+    offered: list[Event] = []
+    for each in freed:
+        offer = _next_offer(board, each, now, calendar, ahead, next(ids))
+        if offer is not None:
+            ahead.add(offer.appointment)
+            offered.append(offer)
+    return offered
+
+
+def accept(board: Board, command: AcceptOffer, now: int, calendar: Calendar) -> list[Event]:
+    mine = find_appointment(board, calendar, command.appointment_id)
+    hold = _offer_to(mine, now, calendar)
+    offer = free_time.Offer(
+        provider_id=hold.provider_id,
+        resource_id=hold.resource_id,
+        point_id=hold.point_id,
+        local_start=hold.local_start,
+        fold=hold.fold,
+        starts_at=hold.starts_at,
+        ends_at=hold.starts_at + mine.minutes * MINUTE,
+        minutes=mine.minutes,
+        buffer_minutes=hold.buffer_minutes,
+        lane=hold.lane,
+    )
+    accepted = moved(board, calendar, mine, offer)
+    accepted = replace(accepted, appointment=replace(accepted.appointment, earlier_since=None))
+    return [HoldReleased(appointment=hold.without_time(now, "expired")), accepted]
+
+
+def decline(board: Board, command: DeclineOffer, now: int, calendar: Calendar) -> list[Event]:
+    mine = find_appointment(board, calendar, command.appointment_id)
+    return [HoldReleased(appointment=_offer_to(mine, now, calendar).without_time(now, "expired"))]
+
+
+def pass_on(command: PassOffer, now: int, calendar: Calendar) -> list[Event]:
+    """Return the events that end an offer which nobody answered. Raises `NothingDue` if it has ended, or still stands."""
+    hold = calendar.appointment(command.appointment_id)
+    if hold is None or hold.state != "held" or hold.offered_to is None or now < (hold.held_until or 0):
+        raise NothingDue(site_id=command.site_id)
+    return [HoldReleased(appointment=hold.without_time(now, "expired"))]
+
+
+def _offer_to(mine: Appointment, now: int, calendar: Calendar) -> Appointment:
+    for each in calendar.offers_to(mine.id):
+        if each.takes_time(now):
+            return each
+    raise OfferOver(appointment_id=mine.id)
+
+
+def _still_takes(before: Appointment, after: Appointment) -> bool:
+    """Return whether an appointment still takes the begin of the time that it took."""
+    return (
+        after.state in ("held", "booked", "checked_in")
+        and after.resource_id == before.resource_id
+        and after.starts_at <= before.starts_at < after.ends_at
+    )
+
+
+def _next_offer(
+    board: Board, freed: Appointment, now: int, calendar: Calendar, ahead: After, identifier: int
+) -> AppointmentHeld | None:
+    """Return the offer of a free time to the first patient on the waiting list who fits and has not had this offer."""
+    if freed.starts_at < now + LEAST_AHEAD or freed.overbooked is not None:
+        return None
+    asked = {each.offered_to for each in calendar.offers_of(freed.provider_id, freed.starts_at)}
+    for each in calendar.wanting_earlier(freed.provider_id, freed.starts_at):
+        if each.id in asked or each.id in (freed.id, freed.offered_to) or each.state != "booked":
+            continue
+        wanted = Wanted(
+            service_id=each.service_id,
+            provider_id=freed.provider_id,
+            minutes=each.minutes,
+            for_patient=True,
+            own=frozenset({freed.id}),
+        )
+        try:
+            [offer] = free_time.offers_at(board, ahead, wanted, freed.local_start, freed.fold, now)
+        except (SlotTaken, SlotNotOffered):
+            continue
+        held = new_appointment(board, calendar, identifier, each.service_id, offer, calendar.new_token_hash(), now)
+        held = replace(held, state="held", held_until=now + round(HOLD_MINUTES * MINUTE), offered_to=each.id)
+        return AppointmentHeld(appointment=held)
+    return None
