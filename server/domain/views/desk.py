@@ -4,27 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, TypedDict
+from typing import Annotated, Any, ClassVar, TypedDict, get_args
 
 from server.domain.board import Board
 from server.domain.model import (
     LAGS,
     OPEN_STATES,
     UNDO_MICROSECONDS,
+    CheckIn,
     Display,
     Entry,
     Kiosk,
     Need,
     Point,
     PointState,
+    Printer,
+    Printing,
     Priority,
     Provider,
     Queue,
     Service,
     State,
 )
-from server.domain.ranking import MINUTE, WhyNext, minutes_of, next_for, rank, why
+from server.domain.model.local_time import MINUTE
+from server.domain.ranking import WhyNext, minutes_of, next_for, rank, why
 from server.domain.roles import Onlooker, roles_that_may
+from server.domain.views.appointments import AppointmentCell, appointment_cell, touched_appointments
+from server.domain.views.checklist import ChecklistCell, checklist_cell
 from server.domain.views.fields import (
     AbsentUntil,
     Away,
@@ -41,6 +47,7 @@ from server.domain.views.fields import (
     Party,
     Place,
     Prefix,
+    Trial,
     UndoStep,
     UndoUntil,
 )
@@ -112,10 +119,36 @@ class DeskPointCell(TypedDict):
 
 
 class DeskKioskCell(TypedDict):
-    """A kiosk."""
+    """A kiosk, its health and its settings."""
 
     name: str
     paired: Paired
+    connected: Annotated[bool, Described("The kiosk follows its stream, and answers.")]
+    since: Annotated[
+        int | None,
+        Described("The time of the last change of `connected`, in milliseconds since 1970; null if it never connected."),
+    ]
+    version: Annotated[str | None, Described("The version of the page.")]
+    lag: Annotated[
+        int | None,
+        Described(
+            "The kiosk has not painted the last message for at least this many seconds; null if it does not report it.",
+            enum=(*LAGS, None),
+        ),
+    ]
+    printer: Annotated[
+        Printer | None,
+        Described("The state of the printer; null without one.", enum=(*get_args(Printer), None)),
+    ]
+    queues: Annotated[list[Id], Described("The queues that it offers; empty for all.")]
+    printing: Annotated[Printing, Described("How the kiosk prints.")]
+    low: Annotated[bool, Described("Everything that people touch is in the lower third of the screen.")]
+    check_in: Annotated[CheckIn, Described("How patients with an appointment check in.")]
+    place: Annotated[str, Described("Where the kiosk stands; may be empty.")]
+    help_asked: Annotated[
+        int | None,
+        Described("The time at which somebody at the kiosk asked for help, in milliseconds since 1970; null once answered."),
+    ]
 
 
 class DeskDisplayCell(TypedDict):
@@ -169,6 +202,7 @@ class DeskEntryCell(TypedDict):
     party: Party
     language: str
     needs: Annotated[list[Need] | None, Described("Null for another system.")]
+    by_phone: Annotated[bool, Described("The patient joined with their own phone.")]
     moved: Annotated[bool, Described("Staff chose the place.")]
     wait_target: Annotated[
         int | None, Described("The time at which the wait exceeds the site's target, in milliseconds since 1970.")
@@ -180,11 +214,12 @@ class DeskEntryCell(TypedDict):
     stands_until: StandsUntil
     expect_from: ExpectFrom
     expect_until: ExpectUntil
+    trial: Trial
 
 
 @dataclass(frozen=True, slots=True)
 class DeskView:
-    """Reception: every queue, point and open entry of the site, and the no-shows of today.
+    """Reception: every queue, point and open entry of the site, the no-shows of today, and the appointments of today.
 
     Only the floor sees patients' names. Only staff see patients' needs and the true names of services. Other onlookers get
     null.
@@ -193,9 +228,10 @@ class DeskView:
     open_sealed: OpenSealed
     onlooker: Onlooker = "floor"
     kind: ClassVar[str] = "desk"
-    shape: ClassVar[str] = "desk8"
+    shape: ClassVar[str] = "desk13"
     cells: ClassVar[Mapping[str, Any]] = {
         "site": DeskSiteCell,
+        "checklist": ChecklistCell,
         "service": DeskServiceCell,
         "provider": DeskProviderCell,
         "queue": DeskQueueCell,
@@ -203,6 +239,7 @@ class DeskView:
         "display": DeskDisplayCell,
         "kiosk": DeskKioskCell,
         "entry": DeskEntryCell,
+        "appointment": AppointmentCell,
     }
 
     @property
@@ -210,7 +247,7 @@ class DeskView:
         return "desk" if self.onlooker == "floor" else f"desk:{self.onlooker}"
 
     def keys(self, board: Board) -> Iterable[str]:
-        yield "site"
+        yield from ("site", "checklist")
         yield from (f"service:{key}" for key in board.services)
         yield from (f"provider:{key}" for key in board.providers)
         yield from (f"queue:{key}" for key in board.queues)
@@ -218,12 +255,15 @@ class DeskView:
         yield from (f"display:{key}" for key in board.displays)
         yield from (f"kiosk:{key}" for key in board.kiosks)
         yield from (f"entry:{key}" for key in board.entries)
+        yield from (f"appointment:{key}" for key in board.appointments)
 
     def cell(self, board: Board, key: str) -> Cell | None:
         kind, _, identifier = key.partition(":")
         match kind:
             case "site":
                 return _site(board)
+            case "checklist":
+                return checklist_cell(board)
             case "service":
                 service = in_use(board.services, identifier)
                 return None if service is None else self._service(board, service)
@@ -247,6 +287,11 @@ class DeskView:
                 if entry is None or not (entry.state in OPEN_STATES or entry.state == "no_show"):
                     return None
                 return self._entry(board, entry)
+            case "appointment":
+                appointment = board.appointments.get(int(identifier))
+                if appointment is None or appointment.business_day != board.site.business_day:
+                    return None
+                return appointment_cell(board, appointment, self.open_sealed, self.onlooker)
         return None
 
     def _service(self, board: Board, service: Service) -> DeskServiceCell:
@@ -289,10 +334,12 @@ class DeskView:
             "party": visit.party_size,
             "language": visit.language,
             "needs": None if self.onlooker == "system" else list(visit.needs),
+            "by_phone": visit.joined_from is not None,
             "moved": entry.moved,
             "wait_target": milliseconds(entry.due_at + target * MINUTE) if target else None,
             "no_show_from": milliseconds(no_show_from),
             "stands_until": stands_until(board, entry),
+            "trial": visit.trial,
         }
 
     def touched(self, board: Board, changed: set[str]) -> Iterable[str]:
@@ -304,8 +351,9 @@ class DeskView:
                 entry = board.latest_entry(int(key[6:]))
                 if entry is not None:
                     yield f"entry:{entry.id}"
-            elif not key.startswith("announcement:"):
+            elif not key.startswith(("announcement:", "appointment:")):
                 yield key
+        yield from touched_appointments(board, changed)
 
 
 def _site(board: Board) -> DeskSiteCell:
@@ -373,4 +421,18 @@ def _display(display: Display) -> DeskDisplayCell:
 
 
 def _kiosk(kiosk: Kiosk) -> DeskKioskCell:
-    return {"name": kiosk.name, "paired": kiosk.token_hash is not None}
+    return {
+        "name": kiosk.name,
+        "paired": kiosk.token_hash is not None,
+        "connected": kiosk.connected,
+        "since": milliseconds(kiosk.since),
+        "version": kiosk.version,
+        "lag": kiosk.lag,
+        "printer": kiosk.printer,
+        "queues": list(kiosk.queue_ids),
+        "printing": kiosk.printing,
+        "low": kiosk.low,
+        "check_in": kiosk.check_in,
+        "place": kiosk.place,
+        "help_asked": milliseconds(kiosk.help_asked_at) if kiosk.calls_for_help else None,
+    }

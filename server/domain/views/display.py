@@ -9,30 +9,21 @@ from typing import Annotated, Any, ClassVar, Literal, TypedDict
 
 from server.domain.board import Board
 from server.domain.model import Announcement, Entry, Point, Queue
-from server.domain.views.fields import Calls, Count, Described, Estimating, Id, Instant, NamesByTag, Place, Prefix
-from server.domain.views.site import SiteCell, site_cell
+from server.domain.views.fields import Calls, Described, Id, Instant, NamesByTag, Place, Prefix, Trial
+from server.domain.views.line import Line, line_of
+from server.domain.views.site import JoinableSiteCell, joinable_site_cell
 from server.domain.views.standing import StandsUntil, stands_until
-from server.domain.views.view import NEXT_UP, Cell, in_use, milliseconds, names_of
+from server.domain.views.view import NEXT_UP, Cell, in_use, names_of, present
 
 
-class DisplayQueueCell(TypedDict):
+class DisplayQueueCell(Line):
     """A queue."""
 
     name: str
     names: NamesByTag
     prefix: Prefix
     position: Place
-    waiting: Annotated[Count, Described("The number of waiting patients.")]
     next: Annotated[list[str], Described("The ticket labels of the next patients, in order.", max_items=NEXT_UP)]
-    expect_from: Annotated[
-        int | None,
-        Described(
-            "The start of the expected time of the last waiting patient's call, in milliseconds since 1970. A newcomer can "
-            "expect about the same. Null if nobody waits."
-        ),
-    ]
-    expect_until: Annotated[int | None, Described("The end of this time, in milliseconds since 1970.")]
-    estimating: Estimating
 
 
 class DisplayPointCell(TypedDict):
@@ -54,6 +45,7 @@ class OpenCallCell(TypedDict):
     ]
     language: str
     stands_until: StandsUntil
+    trial: Trial
 
 
 class AnnouncementCell(TypedDict):
@@ -77,9 +69,9 @@ class CallsView:
     queue_ids: frozenset[int] = frozenset()
     point_ids: frozenset[int] = frozenset()
     kind: ClassVar[str] = "display"
-    shape: ClassVar[str] = "display5"
+    shape: ClassVar[str] = "display8"
     cells: ClassVar[Mapping[str, Any]] = {
-        "site": SiteCell,
+        "site": JoinableSiteCell,
         "queue": DisplayQueueCell,
         "point": DisplayPointCell,
         "entry": OpenCallCell,
@@ -106,10 +98,10 @@ class CallsView:
 
     def cell(self, board: Board, key: str) -> Cell | None:
         kind, _, identifier = key.partition(":")
-        shown = _Shown(board, _present(board.queues, self.queue_ids), _present(board.points, self.point_ids))
+        shown = _Shown(board, present(board.queues, self.queue_ids), present(board.points, self.point_ids))
         match kind:
             case "site":
-                return site_cell(board)
+                return joinable_site_cell(board)
             case "queue":
                 queue = in_use(board.queues, identifier)
                 if queue is not None and shown.has_queue(queue.id):
@@ -191,26 +183,15 @@ class _Shown:
         return self.has_point(announcement.point_id) and (not self.queue_ids or in_queue)
 
 
-def _present(records: Mapping[int, Queue] | Mapping[int, Point], chosen: Iterable[int]) -> frozenset[int]:
-    """Return the chosen records that are in use. When none is left, the display shows all: it must not fall silent."""
-    return frozenset(each for each in chosen if each in records and not records[each].removed_at)
-
-
 def _queue(board: Board, queue: Queue) -> DisplayQueueCell:
-    waiting = board.waiting(queue.id)
-    first = [board.entries[each.entry_id] for each in waiting[:NEXT_UP]]
-    # A newcomer stands behind the last patient: the quote of the last patient is the nearest to the newcomer's.
-    last = board.entries[waiting[-1].entry_id] if waiting else None
+    first = [board.entries[each.entry_id] for each in board.waiting(queue.id)[:NEXT_UP]]
     return {
         "name": queue.name,
         "names": names_of(board, queue),
         "prefix": queue.prefix,
         "position": queue.position,
-        "waiting": len(waiting),
+        **line_of(board, queue),
         "next": [board.visits[entry.visit_id].label for entry in first],
-        "expect_from": milliseconds(last.expect_from) if last else None,
-        "expect_until": milliseconds(last.expect_until) if last else None,
-        "estimating": last is not None and last.estimating,
     }
 
 
@@ -229,6 +210,7 @@ def _call(board: Board, entry: Entry) -> OpenCallCell:
         "name": visit.display_name if board.site.rules.names_on_display else None,
         "language": visit.language,
         "stands_until": stands_until(board, entry),
+        "trial": visit.trial,
     }
 
 

@@ -66,6 +66,7 @@ NamesByTag = Annotated[
     dict[str, str],
     Described("The name in languages of the site, by tag. A reader of none of them reads the main name."),
 ]
+Trial = Annotated[bool, Described("A test patient of a trial. No figure counts the visit.")]
 Estimating = Annotated[bool, Described("The expected time is a guess: the queue has little history.")]
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, TypedDict
 from server.domain.board import Board
 from server.domain.model import UNDO_MICROSECONDS, Entry, Need, Point, PointState, Priority, State
 from server.domain.ranking import first_for, minutes_of, waiting_for
+from server.domain.views.appointments import AppointmentCell, appointment_cell, touched_appointments
 from server.domain.views.fields import (
     Away,
     Calls,
@@ -19,6 +20,7 @@ from server.domain.views.fields import (
     Instant,
     NamesByTag,
     Party,
+    Trial,
     UndoStep,
     UndoUntil,
 )
@@ -55,6 +57,7 @@ class RoomPatient(TypedDict):
     party: Party
     away: Away
     delay: Delay
+    trial: Trial
 
 
 class RoomGuestCell(RoomPatient):
@@ -90,18 +93,22 @@ class RoomDayCell(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class PointView:
-    """A room's console: its patient, its next patients and their needs, and its counts of the day."""
+    """A room's console: its patient, its next patients and their needs, and its counts of the day.
+
+    Also today's appointments of the clinician at the point, with names.
+    """
 
     point_id: int
     open_sealed: OpenSealed
     kind: ClassVar[str] = "point"
-    shape: ClassVar[str] = "point4"
+    shape: ClassVar[str] = "point8"
     cells: ClassVar[Mapping[str, Any]] = {
         "site": SiteCell,
         "point": RoomPointCell,
         "guest": RoomGuestCell,
         "next": RoomNextCell,
         "day": RoomDayCell,
+        "appointment": AppointmentCell,
     }
 
     @property
@@ -109,7 +116,8 @@ class PointView:
         return f"point:{self.point_id}"
 
     def keys(self, board: Board) -> Iterable[str]:
-        return ("site", "point", "guest", "next", "day")
+        yield from ("site", "point", "guest", "next", "day")
+        yield from _appointments(board)
 
     def cell(self, board: Board, key: str) -> Cell | None:
         if key == "site":
@@ -127,7 +135,16 @@ class PointView:
                 return self._next(board, point)
             case "day":
                 return _day(board, point)
-        return None
+        return self._appointment(board, point, key)
+
+    def _appointment(self, board: Board, point: Point, key: str) -> AppointmentCell | None:
+        kind, _, identifier = key.partition(":")
+        appointment = board.appointments.get(int(identifier)) if kind == "appointment" else None
+        if appointment is None or appointment.business_day != board.site.business_day:
+            return None
+        if appointment.provider_id != point.provider_id:
+            return None
+        return appointment_cell(board, appointment, self.open_sealed, "floor")
 
     def _guest(self, board: Board, guest: Entry) -> RoomGuestCell:
         return {
@@ -163,6 +180,7 @@ class PointView:
             "party": visit.party_size,
             "away": minutes_of(entry.away),
             "delay": minutes_of(entry.delay),
+            "trial": visit.trial,
         }
 
     def touched(self, board: Board, changed: set[str]) -> Iterable[str]:
@@ -175,6 +193,12 @@ class PointView:
         yield from ("site", "point", "guest", "next")
         if ended or mine in changed:
             yield "day"
+        # Another clinician at the point has other appointments.
+        yield from _appointments(board) if mine in changed else touched_appointments(board, changed)
+
+
+def _appointments(board: Board) -> Iterable[str]:
+    return (f"appointment:{key}" for key in board.appointments)
 
 
 def _point(board: Board, point: Point) -> RoomPointCell:
@@ -191,7 +215,8 @@ def _point(board: Board, point: Point) -> RoomPointCell:
 
 
 def _day(board: Board, point: Point) -> RoomDayCell:
-    mine = [entry for entry in board.entries.values() if entry.point_id == point.id]
+    here = (entry for entry in board.entries.values() if entry.point_id == point.id)
+    mine = [entry for entry in here if not board.visits[entry.visit_id].trial]
     return {
         "served": sum(map(_served, mine)),
         "no_shows": sum(entry.state == "no_show" for entry in mine),

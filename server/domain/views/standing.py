@@ -6,7 +6,7 @@ from typing import Annotated
 
 from server.domain.board import Board
 from server.domain.model import Entry
-from server.domain.ranking import MINUTE
+from server.domain.model.local_time import MINUTE
 from server.domain.views.fields import Described
 from server.domain.views.view import milliseconds
 

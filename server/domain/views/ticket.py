@@ -23,6 +23,7 @@ from server.domain.views.fields import (
     NamesByTag,
     Party,
 )
+from server.domain.views.site import Offsets, offsets_of
 from server.domain.views.view import Cell, milliseconds, names_of
 
 TICKET, AHEAD = "ticket", "ahead"  # the keys of the view
@@ -48,11 +49,19 @@ class CurrentTicketCell(TypedDict):
     language: str
     site: str
     time_zone: str
+    offsets: Offsets
     clock: Hours
     site_language: str
     expect_from: ExpectFrom
     expect_until: ExpectUntil
     estimating: Estimating
+    counts_from: Annotated[
+        int | None,
+        Described(
+            "The time from which the place of a patient with an appointment counts, in milliseconds since 1970. Null "
+            "without an appointment."
+        ),
+    ]
     served: Annotated[bool, Described("An open point may call this patient. While none may, nobody serves the queue.")]
 
 
@@ -77,7 +86,7 @@ class TicketView:
 
     visit_id: int
     kind: ClassVar[str] = "ticket"
-    shape: ClassVar[str] = "ticket7"
+    shape: ClassVar[str] = "ticket9"
     cells: ClassVar[Mapping[str, Any]] = {TICKET: CurrentTicketCell | ExpiredTicketCell, AHEAD: AheadCell}
 
     @property
@@ -105,6 +114,7 @@ def surroundings(board: Board) -> tuple[object, ...]:
     return (
         board.site.name,
         board.site.time_zone,
+        board.site.business_day,
         board.site.languages,
         clock_of(board.site),
         [(queue.id, queue.name, queue.names, queue.service_id) for queue in board.queues.values()],
@@ -138,11 +148,13 @@ def _current(board: Board, visit: Visit, entry: Entry) -> CurrentTicketCell:
         "expect_from": milliseconds(entry.expect_from) if entry.state == "waiting" else None,
         "expect_until": milliseconds(entry.expect_until) if entry.state == "waiting" else None,
         "estimating": entry.estimating,
+        "counts_from": entry.due_at // 1000 if visit.booked_for is not None else None,
         "served": is_served(board, lane(entry, visit)),
         "party": visit.party_size,
         "language": visit.language,
         "site": board.site.name,
         "time_zone": board.site.time_zone,
+        "offsets": offsets_of(board.site),
         "clock": clock_of(board.site),
         "site_language": board.site.language,
     }

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from server.domain.board import Board
-from server.domain.model import Personal, Point, Queue, Removable, Service, Visit
+from server.domain.model import Appointment, Personal, Point, Queue, Removable, Service, Visit
 
 Cell = Mapping[str, Any]
-OpenSealed = Callable[[Visit | Service], Personal]
+OpenSealed = Callable[[Visit | Service | Appointment], Personal]
 InUse = TypeVar("InUse", bound=Removable)
 
 NEXT_UP = 5  # the number of next patients that a display and a console show
@@ -57,6 +57,11 @@ def in_use(records: Mapping[int, InUse], identifier: str) -> InUse | None:
     """Return the record with this id, or None if it does not exist or is removed."""
     record = records.get(int(identifier))
     return None if record is None or record.removed_at else record
+
+
+def present(records: Mapping[int, InUse], chosen: Iterable[int]) -> frozenset[int]:
+    """Return the chosen records that are in use. When none is left, a screen shows all: it must not fall silent."""
+    return frozenset(each for each in chosen if each in records and not records[each].removed_at)
 
 
 def names_of(board: Board, record: Service | Queue | Point) -> dict[str, str]:
