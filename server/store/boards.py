@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Table, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Select, Table, bindparam, delete, insert, or_, select, update
 
 from server.domain.board import Board, Changes
-from server.domain.model import Announcement, Counter, Entity, Entry, Site, Visit
+from server.domain.model import (
+    Announcement,
+    Appointment,
+    Counter,
+    Entity,
+    Entry,
+    Schedule,
+    ScheduleException,
+    Site,
+    Visit,
+)
+from server.domain.watching import Dates, Single, Watch
 from server.store import bulk_update, sites
 from server.store.database import Conflict
-from server.store.tables import TABLES, intervals
+from server.store.records import record_of
+from server.store.tables import TABLES, appointments, exceptions, intervals, schedules
 
-OF_THE_DAY: tuple[type[Entity], ...] = (Visit, Entry, Announcement, Counter)
+OF_THE_DAY: tuple[type[Entity], ...] = (Appointment, Visit, Entry, Announcement, Counter)
 Record = type[Entity]
 TOGETHER = 4  # from so many rows of a kind on, one statement changes them all
 _RECORDS: tuple[Record, ...] = tuple(record for record in TABLES if record is not Site)
@@ -39,22 +52,47 @@ def load(connection: Connection, site: Site) -> Board:
         statement = select(*(table.c[name] for name in _FIELDS[record])).where(table.c.site_id == site.id)
         if record in OF_THE_DAY:
             statement = statement.where(table.c.business_day == site.business_day)
+        elif record is ScheduleException:
+            statement = statement.where(exceptions.c.removed_at == 0, exceptions.c.date >= site.business_day)
+        elif record is Schedule:
+            going_on = or_(schedules.c.valid_until.is_(None), schedules.c.valid_until >= site.business_day)
+            statement = statement.where(going_on)
         rows = connection.execute(statement)
-        records.extend(record(**_from_row(row._mapping)) for row in rows)
+        records.extend(record_of(record, row._mapping) for row in rows)
     return Board(site, records)
 
 
-def _from_row(row: RowMapping) -> dict[str, Any]:
-    return {str(name): _tupled(value) for name, value in row.items()}
+def of_site(connection: Connection, site_id: int, also: Collection[Watch] = ()) -> Board:
+    """Return a site's board as this transaction sees it, with the watched appointments. Raises `SiteNotFound`."""
+    board = load(connection, sites.load(connection, site_id))
+    for appointment in _watched(connection, site_id, also):
+        board.lend(appointment)
+    return board
 
 
-def _tupled(value: Any) -> Any:
-    return tuple(map(_tupled, value)) if isinstance(value, list) else value
+def watched(connection: Connection, site_id: int, watches: Collection[Watch]) -> tuple[Site, list[Appointment]]:
+    """Return a site, and its watched appointments, as this transaction sees them. Raises `SiteNotFound`."""
+    return sites.load(connection, site_id), _watched(connection, site_id, watches)
 
 
-def of_site(connection: Connection, site_id: int) -> Board:
-    """Return a site's board as this transaction sees it. Raises `SiteNotFound`."""
-    return load(connection, sites.load(connection, site_id))
+def _watched(connection: Connection, site_id: int, watches: Collection[Watch]) -> list[Appointment]:
+    """Return the watched appointments of a site, each once: with one query for all single ones, and one for each span."""
+    wanted = select(*(appointments.c[name] for name in _FIELDS[Appointment])).where(appointments.c.site_id == site_id)
+    found: dict[int, Appointment] = {}
+    for watch in watches:
+        if isinstance(watch, Dates):
+            begin, until = watch.instants()
+            read = _appointments(connection, wanted.where(appointments.c.starts_at.between(begin, until)))
+            found |= {each.id: each for each in read if watch.covers(each)}
+    single = [each.appointment_id for each in watches if isinstance(each, Single)]
+    if single:
+        for column in (appointments.c.id, appointments.c.offered_to):
+            found |= {each.id: each for each in _appointments(connection, wanted.where(column.in_(single)))}
+    return list(found.values())
+
+
+def _appointments(connection: Connection, statement: Select[Any]) -> list[Appointment]:
+    return [record_of(Appointment, row._mapping) for row in connection.execute(statement)]
 
 
 def save(connection: Connection, before: Site, board: Board, changes: Changes, actor: str, link: sites.Link) -> None:

@@ -48,6 +48,7 @@ CLOCK = literal_column("CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS SIGNED)", B
 
 Result = TypeVar("Result")
 Transaction: TypeAlias = Connection  # the argument of a transaction's work
+Writing: TypeAlias = AsyncConnection  # an open transaction of `Database.write`, for modules without SQL of their own
 _NOW = select(CLOCK.label("now"))
 _KEPT_OFFSET = select(clock_anchors.c.booted_at).where(clock_anchors.c.boot_id == bindparam("boot_id"))
 IDLE_SECONDS = 1.0  # a connection that rested so long is pinged before its next use

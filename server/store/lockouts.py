@@ -57,6 +57,11 @@ async def clear(connection: AsyncConnection, subject: str, origin: str) -> None:
     await connection.execute(delete(lockouts).where(lockouts.c.subject == subject, lockouts.c.origin == origin))
 
 
+async def clear_all(connection: AsyncConnection, subject: str) -> None:
+    """Forget the failures of a user from every origin."""
+    await connection.execute(delete(lockouts).where(lockouts.c.subject == subject))
+
+
 async def forget(connection: AsyncConnection, before: int) -> int:
     """Delete rows without a failure since an instant (microseconds); return the number of deleted rows."""
     return (await connection.execute(delete(lockouts).where(lockouts.c.failed_at < before))).rowcount

@@ -1,11 +1,11 @@
-"""The server processes and their signs of life. The displays of a dead process are found by its id."""
+"""The server processes and their signs of life. The devices of a dead process are found by its id."""
 
 from __future__ import annotations
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import delete, insert, literal, or_, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.store.tables import displays, processes
+from server.store.tables import displays, kiosks, processes
 
 
 async def live(connection: AsyncConnection, process_id: str, now: int) -> None:
@@ -24,10 +24,15 @@ async def dead(connection: AsyncConnection, earliest: int, latest: int) -> list[
     return list(await connection.scalars(select(processes.c.id).where(outside)))
 
 
-async def displays_of(connection: AsyncConnection, process_id: str) -> list[int]:
-    """Return the displays that a process last reported as connected."""
-    statement = select(displays.c.id).where(displays.c.heard_by == process_id, displays.c.connected)
-    return list(await connection.scalars(statement))
+async def devices_of(connection: AsyncConnection, process_id: str) -> list[str]:
+    """Return the devices that a process last reported as connected: ``display:812``, ``kiosk:813``."""
+    statement = union_all(
+        *(
+            select(literal(kind), devices.c.id).where(devices.c.heard_by == process_id, devices.c.connected)
+            for kind, devices in (("display", displays), ("kiosk", kiosks))
+        )
+    )
+    return [f"{kind}:{device_id}" for kind, device_id in await connection.execute(statement)]
 
 
 async def forget(connection: AsyncConnection, process_id: str) -> None:

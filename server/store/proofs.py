@@ -16,7 +16,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.store.batches import batches
 from server.store.database import Database
-from server.store.tables import api_keys, audit_chains, census, events, sessions, sites, staff
+from server.store.tables import (
+    account_links,
+    api_keys,
+    audit_chains,
+    census,
+    events,
+    second_factors,
+    sessions,
+    sites,
+    staff,
+)
 from server.vault import Vault
 
 PROVEN: dict[Table, tuple[str, ...]] = {
@@ -25,10 +35,15 @@ PROVEN: dict[Table, tuple[str, ...]] = {
     audit_chains: ("id", "n", "hash"),
     staff: ("id", "organisation_id", "username", "password_hash", "role", "active"),
     sessions: ("id", "staff_id"),
+    second_factors: ("id", "sealed", "confirmed_at"),
+    account_links: (
+        *("id", "organisation_id", "kind", "staff_id", "username", "role", "secret_hash", "expires_at"),
+        *("used_at", "revoked_at"),
+    ),
     api_keys: ("id", "organisation_id", "site_id", "key_hash", "revoked_at"),
     census: ("name", "added"),
 }
-COUNTED = (sites, audit_chains, staff, api_keys)  # no code deletes a row of these
+COUNTED = (sites, audit_chains, staff, second_factors, api_keys)  # no code deletes a row of these
 BATCH = 1000
 
 

@@ -1,4 +1,8 @@
-"""Retention: deletes personal data from visits and the log after a number of days. The rest stays, for counting.
+"""Retention: deletes personal data from visits, appointments and the log after a number of days.
+
+The rest stays, for counting.
+
+The secret of a second factor stays as long as the factor is on: without it, the member could not sign in.
 
 Works in batches, each in a transaction of its own: servers can run meanwhile, and a stopped run can start again. The hash
 chains stay whole, because they do not include the deleted columns. Each cleared event gets a new proof.
@@ -11,11 +15,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Delete, Table, Update, and_, bindparam, delete, or_, select, true, update
 
-from server.domain.events import EVENTS
+from server.domain.events import EVENTS, OfAppointment
 from server.store import proofs
 from server.store.batches import batches, beyond
 from server.store.database import Database
-from server.store.tables import commands, events, sessions, sites, visit_search, visits
+from server.store.tables import account_links, appointments, commands, events, sessions, sites, visit_search, visits
 from server.vault import Vault
 
 BATCH = 500
@@ -25,7 +29,7 @@ DAY_MICROSECONDS = 86_400_000_000
 OF_PATIENTS = tuple(
     name
     for name, kind in EVENTS.items()
-    if {"visit_id", "sealed"} <= {item.name for item in fields(kind)}  # type: ignore[arg-type]
+    if issubclass(kind, OfAppointment) or {"visit_id", "sealed"} <= {item.name for item in fields(kind)}  # type: ignore[arg-type]
 )
 
 
@@ -34,16 +38,19 @@ class Forgotten:
     """The numbers of rows that were cleared or deleted, by kind."""
 
     visits: int
+    appointments: int
     events: int
     searches: int
     answers: int
     sessions: int
+    links: int
 
 
 async def forget(database: Database, vault: Vault, days: int) -> Forgotten:
     """Delete personal data that is more than ``days`` old; at least 1. Raises `Unavailable`.
 
-    A visit of its site's present business day stays, even if that day began long ago: screens still show it.
+    A visit or an appointment of its site's present business day stays, even if that day began long ago: screens still show
+    it. So does every appointment that is to come, but not the visitor's trace in a hold that ended long ago.
     """
     if days < 1:
         raise ValueError("days must be at least 1: the data of today stays")
@@ -54,15 +61,29 @@ async def forget(database: Database, vault: Vault, days: int) -> Forgotten:
     shown = or_(events.c.sealed.is_not(None), events.c.display_name.is_not(None))
     nothing: dict[str, Any] = {"sealed": None, "display_name": None}
     searched = select(visits.c.id).where(visits.c.id == visit_search.c.visit_id, old_visit).exists()
+    today = select(sites.c.business_day).where(sites.c.id == appointments.c.site_id).scalar_subquery()
+    over_long_ago = or_(
+        and_(appointments.c.state.in_(("held", "expired")), appointments.c.held_until < before),
+        and_(
+            appointments.c.ends_at < before,
+            or_(appointments.c.business_day.is_(None), appointments.c.business_day != today),
+        ),
+    )
+    traces = ("sealed", "phone_hash", "held_by", "held_from")
+    traced = or_(*(appointments.c[name].is_not(None) for name in traces))
+    no_traces = update(appointments).values(dict.fromkeys(traces))
     ended = or_(sessions.c.used_at < before, sessions.c.revoked_at < before)
+    over = or_(*(account_links.c[name] < before for name in ("used_at", "revoked_at", "expires_at")))
     return Forgotten(
         searches=await _each(database, visit_search, searched, delete(visit_search)),
         visits=await _each(database, visits, and_(old_visit, told), update(visits).values(nothing)),
+        appointments=await _each(database, appointments, and_(over_long_ago, traced), no_traces),
         events=await _clear_events(
             database, vault, and_(events.c.at < before, events.c.type.in_(OF_PATIENTS), shown), nothing
         ),
         answers=await _each(database, commands, commands.c.at < before, delete(commands)),
         sessions=await _each(database, sessions, ended, delete(sessions)),
+        links=await _each(database, account_links, over, delete(account_links)),
     )
 
 

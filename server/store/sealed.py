@@ -16,7 +16,7 @@ from server.domain.errors import Unavailable
 from server.store import event_log, proofs
 from server.store.batches import AnyRow, batches
 from server.store.database import Database
-from server.store.tables import commands, events, pairings, services, visits
+from server.store.tables import appointments, commands, events, pairings, second_factors, services, visits
 from server.vault import KEY_ID_LENGTH, Vault
 
 BATCH = 200
@@ -51,8 +51,11 @@ class _Sealing(Protocol):
 
 SEALED: tuple[Sealed, ...] = (
     Sealed(visits.c.sealed, lambda row: f"visit:{row.id}"),
+    Sealed(appointments.c.sealed, lambda row: f"appointment:{row.id}"),
     Sealed(services.c.sealed, lambda row: f"service:{row.id}"),
     Sealed(pairings.c.sealed, lambda row: f"pairing:{row.id}"),
+    Sealed(second_factors.c.sealed, lambda row: f"second-factor:{row.id}"),
+    Sealed(second_factors.c.pending, lambda row: f"second-factor:{row.id}"),
     Sealed(events.c.sealed, lambda row: cast(_Sealing, event_log.event_of(row)).seals_for, event_log.EVENT_IN_CLEAR),
     Sealed(commands.c.answer, lambda row: f"answer:{row.site_id}"),
 )
@@ -84,8 +87,8 @@ async def reseal(database: Database, vault: Vault, sealed: Sealed) -> Resealed:
     done = closed = 0
     table = sealed.column.table
     covered = [table.c[name] for name in (*proofs.PROVEN[table], "proof")] if table in proofs.PROVEN else []
-    others = [each for each in dict.fromkeys((*sealed.needs, *covered)) if each not in {*sealed.key, sealed.column}]
-    statement = select(*sealed.key, *others, sealed.column.label("sealed")).where(
+    others = [each for each in dict.fromkeys((*sealed.needs, *covered)) if each not in set(sealed.key)]
+    statement = select(*sealed.key, *others, sealed.column.label("ciphertext")).where(
         sealed.column.is_not(None), sealed.column.not_like(f"{vault.first_key}.%")
     )
     async for rows in batches(database, statement, sealed.key, BATCH):
@@ -93,11 +96,11 @@ async def reseal(database: Database, vault: Vault, sealed: Sealed) -> Resealed:
         for row in rows:
             belongs_to = sealed.bound_to(row)
             try:
-                plain = vault.open(row.sealed, belongs_to)
+                plain = vault.open(row.ciphertext, belongs_to)
             except ValueError:
                 closed += 1
                 continue
-            mine = and_(*(column == row._mapping[column.name] for column in sealed.key), sealed.column == row.sealed)
+            mine = and_(*(column == row._mapping[column.name] for column in sealed.key), sealed.column == row.ciphertext)
             values: dict[str, str | None] = {sealed.column.name: vault.seal(plain, belongs_to)}
             if covered:
                 values["proof"] = proofs.renewed(vault, table, row._mapping, values)

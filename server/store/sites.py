@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.clock import SteadyClock, wall_microseconds
 from server.domain.errors import OrganisationNotFound, SiteNotFound
 from server.domain.model import Rules, Site, tickets
+from server.domain.model.site import BEFORE
 from server.store import proofs
 from server.store.chain import START
 from server.store.database import CLOCK, Conflict, new_id
@@ -115,22 +116,76 @@ async def organisation(connection: AsyncConnection, name: str) -> int:
     return int(found)
 
 
+async def organisation_or_new(connection: AsyncConnection, name: str) -> int:
+    """Return the id of the organisation with this name. A new name creates one."""
+    found = await connection.scalar(select(organisations.c.id).where(organisations.c.name == name))
+    return int(found) if found is not None else new_id(await connection.execute(insert(organisations).values(name=name)))
+
+
+async def organisation_names(connection: AsyncConnection) -> list[str]:
+    """Return the names of all organisations."""
+    return list(await connection.scalars(select(organisations.c.name).order_by(organisations.c.name)))
+
+
+async def name_organisation(connection: AsyncConnection, name: str) -> None:
+    """Give the organisation without a name this name. Raises `Conflict` (from the transaction) if another one has it."""
+    await connection.execute(update(organisations).where(organisations.c.name == "").values(name=name))
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSite:
+    """A site with its name and the name of its organisation."""
+
+    id: int
+    name: str
+    organisation: str
+
+
+async def listed(connection: AsyncConnection) -> list[NamedSite]:
+    """Return all sites of the installation, by id."""
+    columns = (sites.c.id, sites.c.name, organisations.c.name)
+    joined = select(*columns).join_from(sites, organisations, sites.c.organisation_id == organisations.c.id)
+    return [NamedSite(*row) for row in await connection.execute(joined.order_by(sites.c.id))]
+
+
+async def named(connection: AsyncConnection, organisation_id: int, name: str) -> int | None:
+    """Return the id of the first site of an organisation with this name, or None."""
+    mine = (sites.c.organisation_id == organisation_id, sites.c.name == name)
+    found = await connection.scalar(select(sites.c.id).where(*mine).order_by(sites.c.id).limit(1))
+    return None if found is None else int(found)
+
+
+async def first_organisation(connection: AsyncConnection) -> int | None:
+    """Return the id of the organisation that was created first, or None."""
+    found = await connection.scalar(select(func.min(organisations.c.id)))
+    return None if found is None else int(found)
+
+
+async def unnamed(connection: AsyncConnection) -> int:
+    """Create an organisation that gets the name of its first site, and return its id."""
+    return await organisation_or_new(connection, "")
+
+
+async def name_after_site(connection: AsyncConnection, organisation_id: int, name: str) -> None:
+    """Give an organisation without a name this name. Raises `Conflict` (from the transaction) if another one has it."""
+    nameless = (organisations.c.id == organisation_id, organisations.c.name == "")
+    await connection.execute(update(organisations).where(*nameless).values(name=name))
+
+
 async def create(
     connection: AsyncConnection,
+    vault: Vault,
     *,
-    organisation: str,
+    organisation_id: int,
     name: str,
     time_zone: str,
     language: str,
     now: int,
     region: str = "",
+    languages: tuple[str, ...] = (),
     day_turns_at_minutes: int = 240,
 ) -> Site:
-    """Create a site at ``now`` (microseconds), and its organisation if none has that name."""
-    organisation_id = await connection.scalar(select(organisations.c.id).where(organisations.c.name == organisation))
-    if organisation_id is None:
-        created = await connection.execute(insert(organisations).values(name=organisation))
-        organisation_id = new_id(created)
+    """Create a site of an organisation at ``now`` (microseconds). ``languages`` are those besides its own."""
     day = tickets.business_day(now, time_zone, day_turns_at_minutes)
     turns_at = tickets.next_turn(day, time_zone, day_turns_at_minutes)
     site = Site(
@@ -149,12 +204,14 @@ async def create(
         last_id=0,
         last_event_at=0,
         seq=0,
-        rules=Rules(region=region),
+        rules=Rules(region=region, languages=languages),
     )
     values = _to_row(site)
     del values["id"]
     result = await connection.execute(insert(sites).values(**values, chain=START))
-    return replace(site, id=new_id(result))
+    site = replace(site, id=new_id(result))
+    await proofs.add(connection, vault, sites, site.id)
+    return site
 
 
 def _to_row(site: Site) -> dict[str, Any]:
@@ -166,10 +223,10 @@ def _site(row: Row[tuple[object, ...]]) -> Site:
     for name in ("chain", "proof"):  # only the log needs them: no rule reads them
         del values[name]
     values.pop("now", None)
-    return Site(**values | {"rules": _rules(values["rules"])})
+    return Site(**values | {"rules": _rules(values["rules"]), "milestones": tuple(values["milestones"])})
 
 
 def _rules(values: dict[str, Any]) -> Rules:
     hours = tuple((day, begin, until) for day, begin, until in values.get("hours", ()))
     lists = {name: tuple(values.get(name, ())) for name in ("closed_on", "languages")}
-    return Rules(**values | lists | {"hours": hours})
+    return Rules(**BEFORE | values | lists | {"hours": hours})

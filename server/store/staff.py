@@ -9,12 +9,15 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.domain.errors import NameTaken
+from server.store import setup_codes
 from server.store.database import new_id
 from server.store.tables import organisations, sessions, staff
 
 
 async def create(connection: AsyncConnection, *, organisation_id: int, username: str, password_hash: str, role: str) -> int:
-    """Add a member of staff; return the id. Raises `NameTaken`."""
+    """Add a member of staff; return the id. The first administrator ends the first run. Raises `NameTaken`."""
+    if role == "admin":
+        await setup_codes.end(connection)
     if await connection.scalar(select(staff.c.id).where(staff.c.username == username)) is not None:
         raise NameTaken(name=username)
     result = await connection.execute(
@@ -68,11 +71,35 @@ async def change_password(connection: AsyncConnection, staff_id: int, password_h
     await connection.execute(update(staff).where(staff.c.id == staff_id).values(password_hash=password_hash))
 
 
-async def open_session(connection: AsyncConnection, session_id: str, staff_id: int, refresh_hash: str, now: int) -> None:
-    """Open a session at ``now`` (microseconds)."""
-    await connection.execute(
-        insert(sessions).values(id=session_id, staff_id=staff_id, refresh_hash=refresh_hash, created_at=now, used_at=now)
-    )
+@dataclass(frozen=True, slots=True)
+class SignInState:
+    """What a sign-in reads again under the lock of the account: whether the member is active, and the password hash."""
+
+    active: bool
+    password_hash: str
+
+
+async def lock_for_sign_in(connection: AsyncConnection, staff_id: int) -> SignInState | None:
+    """Hold the account of a member until the end of the transaction; return its state, or None without an account."""
+    statement = select(staff.c.active, staff.c.password_hash).where(staff.c.id == staff_id)
+    row = (await connection.execute(statement.with_for_update())).one_or_none()
+    return SignInState(*row) if row else None
+
+
+async def open_session(
+    connection: AsyncConnection,
+    session_id: str,
+    staff_id: int,
+    refresh_hash: str,
+    now: int,
+    *,
+    browser: str | None = None,
+    platform: str | None = None,
+) -> None:
+    """Open a session at ``now`` (microseconds), with the names of its browser and operating system, if they are known."""
+    values = {"refresh_hash": refresh_hash, "created_at": now, "used_at": now, "browser": browser, "platform": platform}
+    await connection.execute(insert(sessions).values(id=session_id, staff_id=staff_id, **values))
+    await connection.execute(update(staff).where(staff.c.id == staff_id).values(signed_in_at=now))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.mysql import LONGTEXT
 
 from server.domain.model import (
     Announcement,
+    Appointment,
     Counter,
     Display,
     Entity,
@@ -21,6 +22,8 @@ from server.domain.model import (
     Point,
     Provider,
     Queue,
+    Schedule,
+    ScheduleException,
     Service,
     Site,
     Visit,
@@ -86,6 +89,7 @@ sites = Table(
     Column("last_event_at", BigInteger, nullable=False),
     _seq(),
     Column("rules", JSON, nullable=False),
+    Column("milestones", JSON, nullable=False),
     Column("chain", String(64), nullable=False),  # the hash of the log's last event; not part of the record `Site`
     _proof(),
     Index(None, "organisation_id", "name", "id"),
@@ -117,7 +121,139 @@ providers = Table(
     Column("position", Integer, nullable=False),
     _seq(),
     _removed_at(),
+    Column("practitioner_id", BigInteger),
     Index(None, "site_id", "name", "removed_at", unique=True),
+    Index(None, "practitioner_id"),
+    **_OPTIONS,
+)
+
+# People whom several sites of an organisation may book. Their ids are smaller than those of any site's records.
+practitioners = Table(
+    "practitioners",
+    metadata,
+    Column("id", _OWN_ID, primary_key=True),
+    Column("organisation_id", BigInteger, nullable=False),
+    Column("name", String(80), nullable=False),
+    Index(None, "organisation_id", "name", unique=True),
+    **_OPTIONS,
+)
+
+schedules = Table(
+    "schedules",
+    metadata,
+    _id(),
+    _site_id(),
+    Column("provider_id", BigInteger, nullable=False),
+    Column("service_ids", JSON, nullable=False),
+    Column("weekday", Integer, nullable=False),
+    Column("from_minute", Integer, nullable=False),
+    Column("until_minute", Integer, nullable=False),
+    Column("slot_minutes", Integer, nullable=False),
+    Column("capacity", Integer, nullable=False),
+    Column("every_n_weeks", Integer, nullable=False),
+    Column("anchor_date", String(10), nullable=False),
+    Column("valid_from", String(10), nullable=False),
+    Column("valid_until", String(10)),
+    _seq(),
+    Column("point_id", BigInteger),
+    Column("buffer_minutes", Integer, nullable=False),
+    Column("notice_minutes", Integer, nullable=False),
+    Column("days_ahead", Integer, nullable=False),
+    Column("opens_before", Integer, nullable=False),
+    Index(None, "site_id", "valid_until"),
+    **_OPTIONS,
+)
+
+exceptions = Table(
+    "exceptions",
+    metadata,
+    _id(),
+    _site_id(),
+    Column("provider_id", BigInteger),
+    Column("date", String(10), nullable=False),
+    Column("kind", String(8), nullable=False),
+    Column("from_minute", Integer, nullable=False),
+    Column("until_minute", Integer, nullable=False),
+    Column("reason", String(200), nullable=False),
+    _seq(),
+    Column("service_ids", JSON, nullable=False),
+    Column("slot_minutes", Integer, nullable=False),
+    Column("capacity", Integer, nullable=False),
+    Column("point_id", BigInteger),
+    Column("buffer_minutes", Integer, nullable=False),
+    _removed_at(),
+    Index(None, "site_id", "removed_at", "date"),
+    **_OPTIONS,
+)
+
+appointments = Table(
+    "appointments",
+    metadata,
+    _id(),
+    _site_id(),
+    Column("business_day", String(10)),
+    Column("service_id", BigInteger, nullable=False),
+    Column("provider_id", BigInteger, nullable=False),
+    Column("resource_id", BigInteger, nullable=False),
+    Column("point_id", BigInteger),
+    Column("state", String(12), nullable=False),
+    Column("local_start", String(16), nullable=False),
+    Column("fold", Integer, nullable=False),
+    Column("zone", String(64), nullable=False),
+    Column("minutes", Integer, nullable=False),
+    Column("buffer_minutes", Integer, nullable=False),
+    Column("starts_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, nullable=False),
+    Column("tz_version", String(16), nullable=False),
+    Column("lane", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("token_hash", String(64), nullable=False, unique=True),
+    Column("sealed", Text),
+    Column("language", String(languages.LONGEST), nullable=False),
+    Column("booked_at", BigInteger, nullable=False),
+    _seq(),
+    Column("needs", JSON, nullable=False),
+    Column("phone_hash", String(64)),
+    Column("held_until", BigInteger),
+    Column("held_by", String(64)),
+    Column("held_from", String(64)),
+    Column("extended", Boolean, nullable=False, server_default=false()),
+    Column("overbooked", String(200)),
+    Column("freed_from", BigInteger),
+    Column("visit_id", BigInteger),
+    Column("series_id", BigInteger),
+    Column("foreign_id", String(80)),
+    Column("ended_by", String(8)),
+    Column("late", Boolean, nullable=False, server_default=false()),
+    Column("earlier_since", BigInteger),
+    Column("offered_to", BigInteger),
+    Column("collides", Boolean, nullable=False, server_default=false()),
+    Index(None, "site_id", "business_day"),
+    Index(None, "site_id", "starts_at"),
+    Index(None, "provider_id", "starts_at"),
+    Index(None, "phone_hash", "starts_at"),
+    Index(None, "site_id", "state", "held_until"),
+    Index(None, "site_id", "foreign_id", unique=True),
+    Index(None, "provider_id", "earlier_since"),
+    Index(None, "offered_to"),
+    Index("ix_appointments_zone_data", "site_id", "zone", "tz_version", "state", "starts_at"),
+    Index(None, "series_id"),
+    **_OPTIONS,
+)
+
+# The time that appointments take: five minutes of a person or a room a row. Derived from the appointments; the key forbids
+# that two appointments take the same time, whichever sites, processes or clocks book them.
+busy_cells = Table(
+    "busy_cells",
+    metadata,
+    Column("resource_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("cell", BigInteger, primary_key=True, autoincrement=False),
+    Column("lane", Integer, primary_key=True, autoincrement=False),
+    _site_id(),
+    Column("appointment_id", BigInteger, nullable=False),
+    Column("held_until", BigInteger),
+    Index(None, "appointment_id"),
+    Index(None, "site_id", "cell"),
     **_OPTIONS,
 )
 
@@ -189,6 +325,19 @@ kiosks = Table(
     Column("token_hash", String(64), unique=True),
     _seq(),
     _removed_at(),
+    Column("connected", Boolean, nullable=False, server_default=false()),
+    Column("since", BigInteger),
+    Column("version", String(40)),
+    Column("lag", Integer),
+    Column("heard_by", String(32), index=True),
+    Column("printer", String(8)),
+    Column("queue_ids", JSON, nullable=False),
+    Column("printing", String(8), nullable=False, server_default="none"),
+    Column("low", Boolean, nullable=False, server_default=false()),
+    Column("check_in", String(8), nullable=False, server_default="off"),
+    Column("place", String(80), nullable=False, server_default=""),
+    Column("help_asked_at", BigInteger),
+    Column("help_by", String(80)),
     Index(None, "site_id", "name", "removed_at", unique=True),
     **_OPTIONS,
 )
@@ -209,6 +358,10 @@ visits = Table(
     Column("opened_at", BigInteger, nullable=False),
     _seq(),
     Column("needs", JSON, nullable=False),
+    Column("joined_from", String(64)),
+    Column("trial", Boolean, nullable=False, server_default=false()),
+    Column("appointment_id", BigInteger),
+    Column("booked_for", BigInteger),
     Index(None, "site_id", "business_day", "label", unique=True),
     **_OPTIONS,
 )
@@ -362,8 +515,54 @@ staff = Table(
     Column("password_hash", String(200), nullable=False),
     Column("role", String(16), nullable=False),
     Column("active", Boolean, nullable=False),
+    Column("signed_in_at", BigInteger),
     _proof(),
     Index(None, "organisation_id"),
+    Index(None, "role", "active"),
+    **_OPTIONS,
+)
+
+# The second factors of staff (TOTP), by the id of the member. No code deletes a row: a removed factor has no ``sealed``.
+second_factors = Table(
+    "second_factors",
+    metadata,
+    _id(),
+    Column("sealed", Text),  # the secret in force
+    Column("pending", Text),  # the secret of a set-up that is not confirmed yet
+    Column("confirmed_at", BigInteger),
+    Column("last_step", BigInteger, nullable=False, server_default="0"),  # of the last accepted code
+    _proof(),
+    **_OPTIONS,
+)
+
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    Column("staff_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("code_hash", String(64), primary_key=True),
+    Column("used_at", BigInteger),
+    **_OPTIONS,
+)
+
+# Invitations of new staff, and links with which a member sets a new password.
+account_links = Table(
+    "account_links",
+    metadata,
+    Column("id", _OWN_ID, primary_key=True),
+    Column("organisation_id", BigInteger, nullable=False),
+    Column("kind", String(12), nullable=False),
+    Column("staff_id", BigInteger),  # of a reset link
+    Column("username", String(80)),  # of an invitation, if it is fixed
+    Column("role", String(16)),  # of an invitation
+    Column("secret_hash", String(64), nullable=False, unique=True),
+    Column("made_by", String(40), nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("used_at", BigInteger),
+    Column("revoked_at", BigInteger),
+    _proof(),
+    Index(None, "organisation_id", "kind"),
+    Index(None, "staff_id", "kind"),
     **_OPTIONS,
 )
 
@@ -377,6 +576,8 @@ sessions = Table(
     Column("used_at", BigInteger, nullable=False),
     Column("spent", String(1000)),  # the refresh tokens that were exchanged lately: see `server.identity.sessions`
     Column("revoked_at", BigInteger),
+    Column("browser", String(20)),
+    Column("platform", String(20)),
     _proof(),
     Index(None, "staff_id"),
     **_OPTIONS,
@@ -467,6 +668,31 @@ api_keys = Table(
     **_OPTIONS,
 )
 
+# The secret addresses with which calendar programs read the times of a provider.
+calendar_feeds = Table(
+    "calendar_feeds",
+    metadata,
+    Column("id", _OWN_ID, primary_key=True),
+    Column("provider_id", BigInteger, nullable=False),
+    Column("key_hash", String(64), nullable=False, unique=True),
+    Column("made_by", String(40), nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
+    Index(None, "provider_id"),
+    **_OPTIONS,
+)
+
+# The one-time code of the first run, in one row at most. The row is also the lock of the first run.
+setup_codes = Table(
+    "setup_codes",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("code_hash", String(64), nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("wrong_tries", Integer, nullable=False),
+    **_OPTIONS,
+)
+
 # A device that asks for its token. A row lives ten minutes at most.
 pairings = Table(
     "pairings",
@@ -535,6 +761,9 @@ TABLES: dict[type[Entity] | type[Site], Table] = {
     Point: points,
     Display: displays,
     Kiosk: kiosks,
+    Schedule: schedules,
+    ScheduleException: exceptions,
+    Appointment: appointments,
     Visit: visits,
     Entry: entries,
     Announcement: announcements,

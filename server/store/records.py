@@ -1,0 +1,28 @@
+"""Records of the domain and their rows: the columns have the names of the fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, TypeVar
+
+from sqlalchemy import Column
+
+from server.domain.model import Entity
+from server.store.tables import TABLES
+
+Record = TypeVar("Record", bound=Entity)
+
+
+def columns_of(kind: type[Entity]) -> list[Column[Any]]:
+    """Return the columns of a kind of record, in the order of its fields."""
+    return [TABLES[kind].c[item.name] for item in fields(kind)]
+
+
+def record_of(kind: type[Record], row: Mapping[Any, Any]) -> Record:
+    """Return the record of a row. Lists of a JSON column become tuples."""
+    return kind(**{str(name): _tupled(value) for name, value in row.items()})
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(map(_tupled, value)) if isinstance(value, list) else value
