@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from server.audit import Audit
 from server.domain.errors import ApiKeyNotFound
 from server.domain.model.ids import MAX_ID
+from server.identity.staff import lock_with_rights
 from server.store import api_keys as store
 from server.store import proofs, tables
 from server.store.database import Database
@@ -35,10 +36,14 @@ class ApiKeys:
     _audit: Audit
 
     async def add(self, organisation_id: int, name: str, site_id: int | None, *, actor: str) -> ApiKeyMade:
-        """Make a key for one site of an organisation or, with None, for all its sites."""
+        """Make a key for one site of an organisation or, with None, for all its sites.
+
+        Raises `NotAllowed` if ``actor`` administers no longer.
+        """
         key = KEY_PREFIX + secrets.token_urlsafe(KEY_BYTES)
         now = await self._database.now()
         async with self._database.write() as connection:
+            await lock_with_rights(connection, organisation_id, actor)
             key_id = await store.create(
                 connection,
                 organisation_id=organisation_id,

@@ -45,18 +45,18 @@ class Integration:
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """A display, a kiosk or a ticket with its own token."""
+    """A display, a kiosk, a ticket or an appointment with its own token."""
 
-    kind: Literal["display", "kiosk", "ticket"]
+    kind: Literal["display", "kiosk", "ticket", "appointment"]
     id: int
     token_hash: str = ""
 
     @property
     def actor(self) -> str:
-        """The name of this device or ticket in logs: ``kiosk:7000000003``."""
+        """The name of this holder in logs: ``kiosk:7000000003``."""
         return f"{self.kind}:{self.id}"
 
     @property
     def role(self) -> str:
-        """The role in `server.domain.roles`: a ticket acts as the patient."""
-        return roles.PATIENT if self.kind == "ticket" else self.kind
+        """The role in `server.domain.roles`: a ticket or an appointment acts as the patient."""
+        return roles.PATIENT if self.kind in ("ticket", "appointment") else self.kind

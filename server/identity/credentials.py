@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from server.domain.board import Board
-from server.domain.errors import NotAllowed, NotSignedIn, TicketNotFound
+from server.domain.errors import AppointmentNotFound, NotAllowed, NotSignedIn, TicketNotFound
+from server.domain.model import Display, Kiosk
 from server.domain.model.ids import site_of
 from server.identity.access_tokens import AccessTokens
 from server.identity.api_keys import KEY_PREFIX
@@ -22,7 +23,9 @@ from server.vault import Vault
 TOUCH_MICROSECONDS = 60_000_000  # the database learns of a credential's use once a minute, not at every request
 TICKET_LIFE_MICROSECONDS = 2 * 86_400_000_000  # its own day, and one more
 _TICKET_TOKEN = re.compile(r"([0-9]{1,19})-[A-Za-z0-9_-]{22}")  # the group is the site
+_APPOINTMENT_TOKEN = re.compile(r"a[0-9]{1,19}-[A-Za-z0-9_-]{22}")
 _DEVICE_TOKEN = re.compile(r"d[0-9]+-[A-Za-z0-9_-]{22}")
+_RECORDS = {"display": Display, "kiosk": Kiosk}
 BoardOf = Callable[[int], Board | None]
 
 
@@ -70,9 +73,21 @@ class Credentials:
                 return await self.ticket(token)
             except TicketNotFound:
                 return None
+        if _APPOINTMENT_TOKEN.fullmatch(token):
+            try:
+                return await self.appointment(token)
+            except AppointmentNotFound:
+                return None
         if _DEVICE_TOKEN.fullmatch(token):
             return await self.device(token)
         return None
+
+    async def appointment(self, token: str) -> Bearer:
+        """Return the appointment, or the hold, of a token. Raises `AppointmentNotFound`, which never gives a reason."""
+        found = await self._identities.appointment(self._vault.keyed_hash(token))
+        if found is None:
+            raise AppointmentNotFound()
+        return Bearer("appointment", found)
 
     async def device(self, token: str) -> Bearer | None:
         """Return the display or kiosk with this token, or None."""
@@ -92,8 +107,10 @@ class Credentials:
         """Return the id of the open pairing with this secret, or None."""
         return await self._identities.pairing(self._vault.keyed_hash(secret))
 
-    async def display(self, token: str | None, display_id: int, board: BoardOf = no_board) -> Bearer:
-        """Return the display ``display_id`` if ``token`` is its own. Raises `NotSignedIn`, `NotAllowed`.
+    async def screen(
+        self, kind: Literal["display", "kiosk"], token: str | None, device_id: int, board: BoardOf = no_board
+    ) -> Bearer:
+        """Return the display or the kiosk ``device_id`` if ``token`` is its own. Raises `NotSignedIn`, `NotAllowed`.
 
         ``board`` returns the board of a site that this process follows. A token that the board knows needs no database;
         only the database refuses one. A caller that passes ``board`` must end the access when the board changes.
@@ -101,20 +118,21 @@ class Credentials:
         if not token:
             raise NotSignedIn()
         token_hash = self._vault.keyed_hash(token)
-        here = board(site_of(display_id))
-        known = here.displays.get(display_id) if here is not None else None
-        if known is None or known.token_hash != token_hash:
-            found = await self._identities.display(token_hash)
+        here = board(site_of(device_id))
+        known = here.device(device_id) if here is not None else None
+        if known is None or known.token_hash != token_hash or not isinstance(known, _RECORDS[kind]):
+            of_kind = self._identities.display if kind == "display" else self._identities.kiosk
+            found = await of_kind(token_hash)
             if found is None:
                 raise NotSignedIn()
-            if found != display_id:
-                raise NotAllowed(display_id=display_id)
-        return Bearer("display", display_id, token_hash)
+            if found != device_id:
+                raise NotAllowed(**{f"{kind}_id": device_id})
+        return Bearer(kind, device_id, token_hash)
 
     async def ticket(self, token: str, board: BoardOf = no_board) -> Bearer:
         """Return the ticket of a token. Raises `TicketNotFound`, which never gives a reason.
 
-        ``board`` is as for `display`; the token names its site.
+        ``board`` is as for `screen`; the token names its site.
         """
         earliest = self._database.clock.now() - TICKET_LIFE_MICROSECONDS
         token_hash = self._vault.keyed_hash(token)

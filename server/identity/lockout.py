@@ -1,4 +1,4 @@
-"""Lock-out: after five wrong passwords, a user is locked for one origin, each time for longer.
+"""Lock-out: after five wrong passwords or codes, a user is locked for one origin, each time for longer.
 
 The origin is the browser if the user has signed in with it before, else the address. A change of password counts for the
 session that asks. An attacker therefore cannot lock out a user with a known browser, and cannot end a session.
@@ -7,11 +7,12 @@ session that asks. An attacker therefore cannot lock out a user with a known bro
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from server.domain.errors import Unavailable
 from server.identity.browsers import Browser
 from server.identity.errors import SignInLocked
+from server.identity.user_agents import Device
 from server.store import lockouts
 from server.store.database import Conflict, Database
 from server.store.lockouts import FORGOTTEN_MICROSECONDS, Failures
@@ -25,10 +26,11 @@ LONGEST_MICROSECONDS = 60 * 60_000_000
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The source of a sign-in: the client's address and, if known, its browser."""
+    """The source of a sign-in: the client's address and, if known, its browser. ``device`` is for the list of sessions."""
 
     address: str
     browser: Browser | None = None
+    device: Device = field(default_factory=Device)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,17 @@ class Lockout:
             return self._guess(subject, f"browser:{origin.browser.id}")
         return guess
 
+    def second_factor(self, staff_id: int, origin: Origin) -> Guess:
+        """Return the attempt at a code of a member's second factor, after the right password.
+
+        All browsers that the member has not signed in with share one count, whatever their addresses: an attacker with
+        the password and many addresses gets five guesses. The member's own browsers are counted apart.
+        """
+        guess = self._guess(f"staff:{staff_id}", "code")
+        if origin.browser is not None and guess.user in origin.browser.users:
+            return self._guess(f"staff:{staff_id}", f"code:browser:{origin.browser.id}")
+        return guess
+
     def own_password(self, staff_id: int, session_id: str) -> Guess:
         """Return the attempt of a signed-in user to confirm the own password in a session."""
         return self._guess(f"staff:{staff_id}", f"session:{session_id}")
@@ -93,6 +106,11 @@ class Lockout:
 
     def _guess(self, subject: str, origin: str) -> Guess:
         return Guess(self._vault.keyed_hash(subject), self._vault.keyed_hash(origin))
+
+
+def subject_of(vault: Vault, staff_id: int) -> str:
+    """Return the name under which the attempts at a member's account are counted."""
+    return vault.keyed_hash(f"staff:{staff_id}")
 
 
 def refuse_while_locked(until: int, now: int) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
+from dataclasses import dataclass
 
+from server.domain.errors import InvalidField
 from server.domain.usernames import normal_username
 from server.identity.errors import PasswordLengthWrong, PasswordLikeUserName, PasswordTooCommon
 
@@ -23,20 +25,35 @@ async def check_new_password(password: str, username: str, field: str = "passwor
 
     Raises `PasswordLengthWrong`, `PasswordLikeUserName`, `PasswordTooCommon`.
     """
-    if not LEAST_CHARACTERS <= len(password) <= MOST_CHARACTERS:
-        raise PasswordLengthWrong(field=field, least=LEAST_CHARACTERS, most=MOST_CHARACTERS)
-    if is_like_name(password, username):
-        raise PasswordLikeUserName(field=field)
+    strength = await strength_of(password, username, field)
+    if strength.refusal is not None:
+        raise strength.refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Strength:
+    """How hard a password is to guess: zxcvbn's ``score``, 0 to 4, and the error of `check_new_password`, if any."""
+
+    score: int
+    refusal: InvalidField | None
+
+
+async def strength_of(password: str, username: str, field: str = "password") -> Strength:
+    """Return how strong a password of the user named ``username`` would be."""
     # Not in the threads of `Hashing`: their low priority would hold the interpreter's lock for long.
-    if await asyncio.to_thread(score, password, username) < LEAST_SCORE:
-        raise PasswordTooCommon(field=field)
+    found = await asyncio.to_thread(score, password, username) if password else 0
+    if not LEAST_CHARACTERS <= len(password) <= MOST_CHARACTERS:
+        return Strength(found, PasswordLengthWrong(field=field, least=LEAST_CHARACTERS, most=MOST_CHARACTERS))
+    if is_like_name(password, username):
+        return Strength(found, PasswordLikeUserName(field=field))
+    return Strength(found, None if found >= LEAST_SCORE else PasswordTooCommon(field=field))
 
 
 def is_like_name(password: str, username: str) -> bool:
     """Return whether a password is the user name with fewer than `LEAST_BESIDE_NAME` other characters."""
     name = normal_username(username)
     folded = normal_username(password)
-    return name in folded and len(folded.replace(name, "")) < LEAST_BESIDE_NAME
+    return name != "" and name in folded and len(folded.replace(name, "")) < LEAST_BESIDE_NAME
 
 
 def score(password: str, username: str) -> int:

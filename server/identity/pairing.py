@@ -16,12 +16,12 @@ from server.domain.commands import RenewToken
 from server.domain.errors import NowServingError, PairingNotFound, Unavailable
 from server.execute import Executor
 from server.identity.credentials import Credentials
+from server.identity.readable_codes import new_code, plain_code
 from server.queries.identity import Identities
 from server.store import pairings as store
 from server.store.database import Conflict, Database
 from server.vault import Vault
 
-ALPHABET = "ACDEFGHJKMNPQRTUVWXY34679"  # none of B8, 0O, 1IL, 2Z, 5S: people read and type it
 CODE_LENGTH = 6
 SECRET_BYTES = 32
 ATTEMPTS = 5
@@ -41,7 +41,7 @@ class PairedDevice:
     """A device and its new token."""
 
     device_id: int
-    kind: Literal["display", "kiosk", "ticket"]
+    kind: Literal["display", "kiosk", "ticket", "appointment"]
     token: str
 
 
@@ -60,7 +60,7 @@ class Pairings:
         now = await self._database.now()
         secret = secrets.token_urlsafe(SECRET_BYTES)
         for _ in range(ATTEMPTS):
-            code = new_code()
+            code = new_code(CODE_LENGTH)
             try:
                 async with self._database.write() as connection:
                     await store.create(connection, self._vault.keyed_hash(code), self._vault.keyed_hash(secret), now)
@@ -124,13 +124,3 @@ class Pairings:
         if sealed is None:
             return None
         return PairedDevice(**orjson.loads(self._vault.open(sealed, f"pairing:{pairing_id}")))
-
-
-def new_code() -> str:
-    """Return a random code of `CODE_LENGTH` characters."""
-    return "".join(secrets.choice(ALPHABET) for _ in range(CODE_LENGTH))
-
-
-def plain_code(typed: str) -> str:
-    """Return a code as it was made, from the way that somebody typed it: spaces, hyphens and small letters do not count."""
-    return typed.replace("-", "").replace(" ", "").upper()

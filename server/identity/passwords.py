@@ -11,7 +11,7 @@ from server.identity.hashing import Hashing
 from server.identity.lockout import Lockout
 from server.identity.new_passwords import check_new_password
 from server.queries.identity import Identities
-from server.store import lockouts, proofs, tables
+from server.store import account_links, lockouts, proofs, tables
 from server.store import staff as accounts
 from server.store.database import Database
 from server.vault import Vault
@@ -50,6 +50,7 @@ class Passwords:
             await accounts.change_password(connection, staff.id, password_hash)
             if whole:
                 await proofs.prove(connection, self._vault, tables.staff, staff.id)
+            await account_links.revoke_resets(connection, self._vault, staff.id, now)
             await accounts.revoke_sessions(connection, staff.id, now, but=staff.session_id)
         self._note(staff)
 

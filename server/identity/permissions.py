@@ -8,15 +8,22 @@ from __future__ import annotations
 from server.audit import Audit
 from server.domain import roles
 from server.domain.commands import COMMANDS, Command
-from server.domain.errors import EntryNotFound, NotAllowed, NotFound, SiteNotFound
+from server.domain.commands.command import OnKiosk
+from server.domain.errors import AppointmentNotFound, EntryNotFound, NotAllowed, NotFound, SiteNotFound
 from server.domain.model.ids import MAX_ID, site_of
 from server.identity.callers import Bearer, Integration, Staff
 from server.queries.identity import Identities
 
 # The use case of such a change notes its outcome, with what changed. A refusal for the role is noted here.
-NOTED_BY_THEMSELVES = frozenset({"add-staff", "change-staff", "add-api-key", "revoke-api-key"})
+NOTED_BY_THEMSELVES = frozenset(
+    {
+        *("add-staff", "change-staff", "end-sessions", "remove-second-factor", "add-api-key", "revoke-api-key"),
+        *("make-invitation", "revoke-invitation", "make-reset-link", "add-practitioner"),
+        *("add-calendar-feed", "revoke-calendar-feed"),
+    }
+)
 # Queries that show no patient's data. The audit notes every query that is missing here.
-IMPERSONAL = frozenset({"read-sites", "read-site", "read-statistics"})
+IMPERSONAL = frozenset({"read-sites", "read-site", "read-statistics", "print-poster", "list-practitioners", "read-slots"})
 
 
 class Permissions:
@@ -47,7 +54,7 @@ class Permissions:
     async def check_command(self, caller: Staff | Integration | Bearer, command: Command) -> None:
         """Raise unless ``caller`` may do ``command``: `NotAllowed`, `SiteNotFound`.
 
-        For a patient, `EntryNotFound` hides every entry of another visit.
+        For a patient, `EntryNotFound` hides every entry of another visit, and `AppointmentNotFound` every other appointment.
         """
         if not isinstance(caller, Bearer):
             await self.check_action(caller, command.name_on_wire(), command.site_id)
@@ -74,12 +81,22 @@ class Permissions:
                 raise NotAllowed(action=name, role=bearer.role)
             if command.site_id != site_of(bearer.id):
                 raise SiteNotFound(site_id=command.site_id)
+            if isinstance(command, OnKiosk) and command.kiosk_id != bearer.id:
+                raise NotAllowed(action=name, role=bearer.role)
             return
-        entry_id = getattr(command, "entry_id", None)
-        if entry_id is None or not roles.may(bearer.role, name):
+        # The token of an appointment also opens its ticket after the check-in: the page of the appointment becomes that one.
+        of_appointment = bearer.kind == "appointment" and hasattr(command, "appointment_id")
+        subject = "appointment_id" if of_appointment else "entry_id"
+        subject_id = getattr(command, subject, None)
+        if subject_id is None or not roles.may(bearer.role, name):
             raise NotAllowed(action=name, role=bearer.role)
-        if await self._identities.visit_of(entry_id) != bearer.id:
-            raise EntryNotFound(entry_id=entry_id)
+        if subject == "appointment_id":
+            if subject_id != bearer.id:
+                raise AppointmentNotFound(appointment_id=subject_id)
+            return
+        own = bearer.id if bearer.kind == "ticket" else await self._identities.visit_of_appointment(bearer.id)
+        if own is None or await self._identities.visit_of(subject_id) != own:
+            raise EntryNotFound(entry_id=subject_id)
 
     async def _organisation_of(self, site_id: int) -> int | None:
         if site_id > MAX_ID:  # no column could hold it

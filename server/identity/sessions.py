@@ -13,12 +13,14 @@ from server.domain import roles
 from server.domain.errors import NotAllowed, NotSignedIn, SessionNotFound, StaffNotFound
 from server.identity.access_tokens import ACCESS_SECONDS, AccessTokens
 from server.identity.callers import Staff
+from server.identity.user_agents import Device
 from server.queries import administration
 from server.queries.administration import SessionListed
 from server.queries.identity import Identities, SessionTerms, StaffMember
 from server.queries.keyset import Key, Page
+from server.store import proofs, tables
 from server.store import staff as accounts
-from server.store.database import Database
+from server.store.database import Database, Writing
 from server.store.staff import RefreshState
 from server.vault import Vault
 
@@ -77,9 +79,7 @@ class Sessions:
                 note_attempt(self._audit, "refresh-again", session.member, allowed=False)
         if not rotated:
             raise NotSignedIn()
-        seconds = access_seconds(self._terms, session.created_at, now)
-        access_token = self._tokens.issue(session.member.id, session_id, seconds)
-        return IssuedTokens(session.member, access_token, seconds, f"{session_id}.{fresh}")
+        return issued(self._tokens, self._terms, session.member, f"{session_id}.{fresh}", session.created_at, now)
 
     async def sign_out(self, staff: Staff) -> None:
         """End the caller's own session."""
@@ -104,6 +104,15 @@ class Sessions:
         now = await self._database.now()
         return await administration.sessions_page(self._database, staff_id, self._terms, now, staff.session_id, size, after)
 
+    async def end_others(self, staff: Staff) -> int:
+        """End every other session of the caller; return the number of them."""
+        now = await self._database.now()
+        async with self._database.write() as connection:
+            ended = await accounts.revoke_sessions(connection, staff.id, now, but=staff.session_id)
+        if ended:
+            self._note("end-sessions", staff, staff.actor)
+        return ended
+
     async def end(self, staff: Staff, session_id: str) -> None:
         """End a session of the caller or, for an administrator, of a colleague. Raises `SessionNotFound`."""
         session = await self._identities.session(session_id)
@@ -127,6 +136,25 @@ class Sessions:
         now = await self._database.now()
         async with self._database.write() as connection:
             await accounts.revoke_session(connection, session_id, now)
+
+
+async def open_session(connection: Writing, vault: Vault, staff_id: int, device: Device, now: int) -> str:
+    """Open a session of a member at ``now`` (microseconds); return its refresh token. The caller has checked everything."""
+    session_id = secrets.token_hex(16)
+    secret = refresh_secret(vault, session_id)
+    names = {"browser": device.browser, "platform": device.platform}
+    await accounts.open_session(connection, session_id, staff_id, vault.keyed_hash(secret), now, **names)
+    await proofs.add(connection, vault, tables.sessions, session_id)
+    return f"{session_id}.{secret}"
+
+
+def issued(
+    tokens: AccessTokens, terms: SessionTerms, member: StaffMember, refresh_token: str, created_at: int, now: int
+) -> IssuedTokens:
+    """Return the tokens of a session with this refresh token. Instants in microseconds."""
+    seconds = access_seconds(terms, created_at, now)
+    session_id = refresh_token.partition(".")[0]
+    return IssuedTokens(member, tokens.issue(member.id, session_id, seconds), seconds, refresh_token)
 
 
 def access_seconds(terms: SessionTerms, created_at: int, now: int) -> int:
@@ -154,11 +182,6 @@ def may_end(staff: Staff, member: StaffMember) -> bool:
     """Return whether ``staff`` may end a session of ``member``: the own ones and, for an administrator, colleagues'."""
     colleague = member.organisation_id == staff.organisation_id
     return member.id == staff.id or (colleague and roles.may(staff.role, "manage-staff"))
-
-
-def new_session_id() -> str:
-    """Return an id for a new session."""
-    return secrets.token_hex(16)
 
 
 def refresh_secret(vault: Vault, session_id: str) -> str:
