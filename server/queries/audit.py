@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Column, ColumnElement, select
 
 from server.queries import keyset
 from server.queries.keyset import Key, Page
@@ -34,13 +35,49 @@ class Audited:
     number: int
 
 
-async def changes(database: Reader, site_id: int, size: int, after: Key | None) -> Page[Audited]:
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """The records that a reader wants: all whose values are equal, from ``since`` to before ``until`` (milliseconds)."""
+
+    actor: str | None = None
+    action: str | None = None
+    subject: str | None = None
+    since: int | None = None
+    until: int | None = None
+
+    def conditions(
+        self, at: Column[Any], actor: Column[Any], action: Column[Any], subject: ColumnElement[bool] | None
+    ) -> list[ColumnElement[bool]]:
+        """Return the conditions on the columns of a table. ``subject`` is the condition for the wanted subject."""
+        found: list[ColumnElement[bool]] = []
+        if self.actor is not None:
+            found.append(actor == self.actor)
+        if self.action is not None:
+            found.append(action == self.action)
+        if self.subject is not None and subject is not None:
+            found.append(subject)
+        if self.since is not None:
+            found.append(at >= self.since * 1000)
+        if self.until is not None:
+            found.append(at < self.until * 1000)
+        return found
+
+
+EVERYTHING = Filter()
+
+
+async def changes(
+    database: Reader, site_id: int, size: int, after: Key | None, wanted: Filter = EVERYTHING
+) -> Page[Audited]:
     """Return a page of the changes of a site, the latest first. Raises `Unavailable`."""
     names = ("seq", "at", "type", "actor", "command_id", "entry_id")
+    entry_id = (wanted.subject or "").removeprefix("entry:")
+    about = events.c.entry_id == (int(entry_id) if entry_id.isdecimal() and len(entry_id) <= 18 else 0)
+    own = [events.c.site_id == site_id, *wanted.conditions(events.c.at, events.c.actor, events.c.type, about)]
     async with database.read() as connection:
-        statement = select(*(events.c[name] for name in names)).where(events.c.site_id == site_id)
+        statement = select(*(events.c[name] for name in names)).where(*own)
         rows, more = await keyset.rows(connection, statement, (events.c.seq,), size, after, descending=True)
-        counted = await keyset.total(connection, select(events.c.seq).where(events.c.site_id == site_id))
+        counted = await keyset.total(connection, select(events.c.seq).where(*own))
     told = [
         Audited(
             at=row.at // 1000,
@@ -59,7 +96,14 @@ async def changes(database: Reader, site_id: int, size: int, after: Key | None) 
     return keyset.page(told, counted, lambda each: (each.number,), more=more)
 
 
-async def access(database: Reader, organisation_id: int, site_id: int | None, size: int, after: Key | None) -> Page[Audited]:
+async def access(
+    database: Reader,
+    organisation_id: int,
+    site_id: int | None,
+    size: int,
+    after: Key | None,
+    wanted: Filter = EVERYTHING,
+) -> Page[Audited]:
     """Return a page of an organisation's access records, the latest first; only those of ``site_id``, if given.
 
     Raises `Unavailable`.
@@ -67,6 +111,7 @@ async def access(database: Reader, organisation_id: int, site_id: int | None, si
     own = [audit.c.organisation_id == organisation_id]
     if site_id is not None:
         own.append(audit.c.site_id == site_id)
+    own += wanted.conditions(audit.c.at, audit.c.actor, audit.c.action, audit.c.subject == wanted.subject)
     key = (audit.c.at, audit.c.chain_id, audit.c.n)
     by_key = f"FORCE INDEX ({'ix_audit_site_id' if site_id is not None else 'ix_audit_organisation_id'}_at_chain_id_n)"
     async with database.read() as connection:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from server.domain.board import Board
 from server.domain.events import Recorded
+from server.domain.model import Appointment, Site
+from server.domain.watching import Watch
 from server.store import boards, event_log, sites
 from server.store.database import Database
 from server.store.sites import Head
@@ -18,10 +20,21 @@ class Boards:
 
     _database: Database
 
-    async def board(self, site_id: int) -> Board:
-        """Return a site's board as one consistent snapshot. Raises `SiteNotFound`, `Unavailable`."""
+    async def board(self, site_id: int, watched: Collection[Watch] = ()) -> Board:
+        """Return a site's board as one consistent snapshot, with the watched appointments.
+
+        Raises `SiteNotFound`, `Unavailable`.
+        """
         async with self._database.read() as connection:
-            return await connection.run_sync(boards.of_site, site_id)
+            return await connection.run_sync(boards.of_site, site_id, watched)
+
+    async def appointments(self, site_id: int, watched: Collection[Watch]) -> tuple[Site, list[Appointment]]:
+        """Return a site with the head of its log, and the watched appointments, as one consistent snapshot.
+
+        Raises `SiteNotFound`, `Unavailable`.
+        """
+        async with self._database.read() as connection:
+            return await connection.run_sync(boards.watched, site_id, watched)
 
     async def since(self, site_id: int, seq: int) -> list[Recorded]:
         """Return the site's events after ``seq``, in order. Raises `Unavailable`."""

@@ -10,6 +10,7 @@ from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.domain.events import Recorded, event_from
+from server.domain.model.ids import site_of
 from server.domain.reporting.timeline import Interval
 from server.queries.entries import EntryListed, intervals_of, stages
 from server.queries.reader import Reader
@@ -52,6 +53,25 @@ async def of_visit(database: Reader, visit_id: int, *, with_names: bool) -> Hist
     return History(found, steps, closed, usernames)
 
 
+async def of_appointment(
+    database: Reader, appointment_id: int, *, with_names: bool
+) -> tuple[Sequence[Recorded], Mapping[str, str]]:
+    """Return the events of an appointment in order, its check-in included, and the user names of the acting staff.
+
+    ``with_names`` adds the user names. Raises `Unavailable`.
+    """
+    statement = _OF_APPOINTMENT.where(
+        event_entries.c.entry_id == appointment_id, events.c.site_id == site_of(appointment_id)
+    )
+    async with database.read() as connection:
+        found = [
+            Recorded(seq, at, actor, event_from(kind, orjson.loads(body), None))
+            for seq, at, actor, kind, body in await connection.execute(statement)
+        ]
+        usernames = await _usernames(connection, {each.actor for each in found}) if with_names else {}
+    return sorted(found, key=lambda each: each.seq), usernames
+
+
 async def _usernames(connection: AsyncConnection, actors: Iterable[str]) -> dict[str, str]:
     ids = [int(number) for kind, _, number in (actor.partition(":") for actor in actors) if kind == "staff"]
     found = await connection.execute(select(staff.c.id, staff.c.username).where(staff.c.id.in_(ids)))
@@ -65,3 +85,4 @@ _OTHERS = (
     .join_from(entries, event_entries, event_entries.c.entry_id == entries.c.id)
     .join(events, and_(events.c.site_id == entries.c.site_id, events.c.seq == event_entries.c.seq))
 )
+_OF_APPOINTMENT = select(*_EVENT).join_from(event_entries, events, events.c.seq == event_entries.c.seq)

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Row, Select, bindparam, case, literal, select, union_all
 
-from server.queries.reader import LookUp
+from server.queries.reader import LookUp, Reader
 from server.queries.together import Together
-from server.store.tables import api_keys, displays, entries, kiosks, pairings, sessions, sites, staff, visits
+from server.store.tables import api_keys, appointments, displays, entries, kiosks, pairings, sessions, sites, staff, visits
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,13 @@ class SiteListed:
     language: str
 
 
+async def has_admin(database: Reader) -> bool:
+    """Return whether an administrator of any organisation may sign in. Raises `Unavailable`."""
+    async with database.read() as connection:
+        admins = select(staff.c.id).where(staff.c.role == "admin", staff.c.active)
+        return (await connection.execute(admins.limit(1))).first() is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Identities:
     """Looks up people and devices in one database. Each method is one query and raises `Unavailable`.
@@ -98,6 +105,11 @@ class Identities:
     async def member(self, username: str) -> StaffMember | None:
         """Return the active member of staff with this user name, in its normal form, or None."""
         row = await self.database.look_up(_MEMBER.where(staff.c.username == username, staff.c.active))
+        return StaffMember(*row) if row else None
+
+    async def active_member(self, staff_id: int) -> StaffMember | None:
+        """Return the active member of staff with this id, or None."""
+        row = await self.database.look_up(_MEMBER.where(staff.c.id == staff_id, staff.c.active))
         return StaffMember(*row) if row else None
 
     async def session(self, session_id: str) -> SessionState | None:
@@ -145,6 +157,11 @@ class Identities:
         """Return the id of the display with this token, or None."""
         return await self._displays.get(token_hash)
 
+    async def kiosk(self, token_hash: str) -> int | None:
+        """Return the id of the kiosk with this token, or None."""
+        row = await self.database.look_up(select(kiosks.c.id).where(kiosks.c.token_hash == token_hash))
+        return row.id if row else None
+
     async def _displays_of(self, token_hashes: Sequence[str]) -> dict[str, int]:
         statement = select(displays.c.token_hash, displays.c.id)
         return {row[0]: row[1] for row in await self._rows(statement, displays.c.token_hash, token_hashes)}
@@ -176,9 +193,19 @@ class Identities:
         found = await self._tickets.get(token_hash)
         return found[0] if found is not None and found[1] > earliest else None
 
+    async def appointment(self, token_hash: str) -> int | None:
+        """Return the id of the appointment or hold with this token, or None."""
+        row = await self.database.look_up(select(appointments.c.id).where(appointments.c.token_hash == token_hash))
+        return row.id if row else None
+
     async def visit_of(self, entry_id: int) -> int | None:
         """Return the id of an entry's visit, or None."""
         row = await self.database.look_up(select(entries.c.visit_id).where(entries.c.id == entry_id))
+        return row.visit_id if row else None
+
+    async def visit_of_appointment(self, appointment_id: int) -> int | None:
+        """Return the id of the visit of an appointment after its check-in, or None."""
+        row = await self.database.look_up(select(appointments.c.visit_id).where(appointments.c.id == appointment_id))
         return row.visit_id if row else None
 
     async def organisation_of(self, site_id: int) -> int | None:

@@ -35,6 +35,12 @@ async def page(
     return keyset.page([SiteListed(*row) for row in found], counted, lambda site: (site.name, site.id), more=more)
 
 
+async def all_ids(database: Reader) -> list[int]:
+    """Return the ids of all sites. Raises `Unavailable`."""
+    async with database.read() as connection:
+        return list(await connection.scalars(select(sites.c.id).order_by(sites.c.id)))
+
+
 async def has_sites(database: Reader) -> bool:
     """Return whether the database has a site. A database without tables has none. Raises `Unavailable`."""
     async with database.read() as connection:

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, false, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.domain.model import OPEN_STATES, Site, State
@@ -19,6 +19,7 @@ from server.queries.reader import Reader
 from server.store import sites
 from server.store.tables import entries, intervals, points, queues, services, visits
 
+_IS_TRUE_PATIENT = func.coalesce(visits.c.trial, false()).is_(false())  # test patients are in no figure
 ROWS_AT_ONCE = 200  # between two batches, this process serves other requests
 
 
@@ -63,6 +64,7 @@ async def of_day(database: Reader, site_id: int, business_day: str | None) -> tu
             select(entries.c.id, entries.c.queue_id, visits.c.label, entries.c.state, entries.c.since)
             .join_from(entries, visits, visits.c.id == entries.c.visit_id, isouter=True)
             .where(entries.c.site_id == site_id, entries.c.business_day == day, entries.c.state.in_(sorted(OPEN_STATES)))
+            .where(_IS_TRUE_PATIENT)
         )
         still = sorted((OpenEntry(*row) for row in rows), key=lambda each: each.id)
         return await _between(connection, site, day, day), day, still
@@ -97,6 +99,7 @@ async def _stages(connection: AsyncConnection, site_id: int, first: str, last: s
         .join_from(entries, visits, visits.c.id == entries.c.visit_id, isouter=True)
         .join(intervals, intervals.c.entry_id == entries.c.id, isouter=True)
         .where(entries.c.site_id == site_id, entries.c.business_day >= first, entries.c.business_day <= last)
+        .where(_IS_TRUE_PATIENT)
         .order_by(entries.c.business_day, entries.c.id)
     )
     of_one: list[Row[*tuple[Any, ...]]] = []

@@ -14,7 +14,18 @@ from server.store import proofs
 from server.store.audit import Noted
 from server.store.chain import START, follow
 from server.store.proofs import COUNTED, PROVEN
-from server.store.tables import api_keys, audit, audit_chains, census, events, sessions, sites, staff
+from server.store.tables import (
+    account_links,
+    api_keys,
+    audit,
+    audit_chains,
+    census,
+    events,
+    second_factors,
+    sessions,
+    sites,
+    staff,
+)
 from server.vault import Vault
 
 BATCH = 1000
@@ -93,11 +104,13 @@ async def verify(
 
 
 async def verify_rows(database: Reader, vault: Vault) -> AsyncIterator[VerifiedRows]:
-    """Verify the accounts, sessions, API keys and the census: each row has its proof, and no counted row is missing.
+    """Verify the accounts with their second factors and links, sessions, API keys and the census.
+
+    Each row has its proof, and no counted row is missing.
 
     Raises `Unavailable`.
     """
-    for table in (census, staff, sessions, api_keys):
+    for table in (census, staff, second_factors, account_links, sessions, api_keys):
         yield await _rows(database, vault, table)
     problems = []
     async with database.read() as connection:

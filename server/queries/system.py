@@ -1,0 +1,213 @@
+"""The state of an installation, as `nowserving check` and the administrator's pages list it.
+
+Each check answers with a code. Its text and its remedy are here in English, and in the locales for the pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from sqlalchemy import func, select
+
+from server import __version__
+from server.domain.errors import NowServingError
+from server.domain.model.local_time import tz_version
+from server.queries.migrations import pending
+from server.queries.reader import Reader
+from server.store.tables import notifications
+
+State = Literal["ok", "warning", "broken", "unknown"]
+LATE_MICROSECONDS = 5 * 60_000_000
+YEARS_OF_ZONES = 1
+YEAR_MICROSECONDS = 31_556_952_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The facts that the composition root knows. ``bus_problem`` is None where no Redis is configured.
+
+    ``encrypted`` says whether patients reach the server over HTTPS, ``exposed`` whether the installation is in production.
+    """
+
+    bus_problem: Callable[[], Awaitable[str | None]] | None
+    encrypted: bool
+    exposed: bool
+    limited: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One part of the installation. ``values`` fill in the texts of its ``code``."""
+
+    name: str
+    code: str
+    state: State
+    values: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """What the check has found, in English."""
+        return TEXTS[self.code][0].format_map(self.values)
+
+    @property
+    def remedy(self) -> str:
+        """What to do, in English. Empty if there is nothing to do."""
+        return TEXTS[self.code][1].format_map(self.values)
+
+
+# By code: the text and the remedy. The locales have the same as `admin.check.{code}` and `admin.check.{code}.remedy`.
+TEXTS: dict[str, tuple[str, str]] = {
+    "version": ("Version {version} runs.", ""),
+    "database_ok": ("The database answers.", ""),
+    "database_away": (
+        "The database cannot be reached: {problem}",
+        "Check NOWSERVING_DATABASE_URL, and whether the database server runs.",
+    ),
+    "tables_ok": ("The database has the tables of this version.", ""),
+    "tables_old": ("The database lacks tables: migrations are missing ({revisions}).", "Run nowserving migrate."),
+    "tables_unknown": ("The tables could not be read.", "Restore the connection to the database first."),
+    "clock_ok": ("The clock is right.", ""),
+    "clock_wrong": ("The clock is wrong: {problem}", "Set the clock of the database's machine, then run nowserving clock."),
+    "bus_ok": ("Redis connects the server processes.", ""),
+    "bus_none": ("One server process runs without Redis.", ""),
+    "bus_away": (
+        "Redis cannot be reached: {problem}",
+        "Check NOWSERVING_REDIS_URL, and whether Redis runs. Screens stay right, up to a second later.",
+    ),
+    "workers_none": ("No worker is set up: nobody gets messages.", "Set NOWSERVING_REDIS_URL and run nowserving worker."),
+    "workers_unseen": ("No worker has been seen. No message waits.", "Run nowserving worker to send messages."),
+    "workers_late": ("{count} messages wait for more than five minutes.", "Run nowserving worker, or restart it."),
+    "workers_ok": ("The last message was sent on time.", ""),
+    "backup_unknown": (
+        "No backup is known to this server.",
+        "Back up the database and the key file every day, and try a restore. The operating guide describes both.",
+    ),
+    "zones_ok": ("The time zones are those of {version}.", ""),
+    "zones_old": (
+        "The time zones are those of {version}: some may have changed.",
+        "Install the newest version of Now Serving, or of its Python package tzdata.",
+    ),
+    "encryption_ok": ("Patients' links are encrypted (HTTPS).", ""),
+    "encryption_trial": ("Patients' links are not encrypted, which is enough for a trial.", ""),
+    "encryption_off": (
+        "Patients' links are not encrypted.",
+        "Put the server behind a proxy with a certificate, and set NOWSERVING_PUBLIC_URL to its https address.",
+    ),
+    "limits_ok": ("Requests and guesses at passwords have limits.", ""),
+    "limits_off": (
+        "NOWSERVING_RATE_LIMITS is off: requests and guesses at passwords have no limit.",
+        "Set NOWSERVING_RATE_LIMITS to on.",
+    ),
+}
+
+
+async def checks(database: Reader, facts: Facts) -> list[Check]:
+    """Return the state of each part of an installation, always the same parts in the same order. Raises nothing."""
+    away = await _problem_of(database)
+    return [
+        Check("version", "version", "ok", {"version": __version__}),
+        Check("database", "database_ok", "ok")
+        if away is None
+        else Check("database", "database_away", "broken", {"problem": away}),
+        await _tables(database) if away is None else Check("tables", "tables_unknown", "unknown"),
+        _clock(database),
+        await _bus(facts),
+        await _workers(database, facts) if away is None else Check("workers", "workers_unseen", "unknown"),
+        Check("backup", "backup_unknown", "unknown"),
+        _zones(database),
+        _encryption(facts),
+        Check("limits", "limits_ok", "ok") if facts.limited else Check("limits", "limits_off", _if_exposed(facts)),
+    ]
+
+
+def _if_exposed(facts: Facts) -> State:
+    """Return the state of a missing protection: a trial may do without it."""
+    return "warning" if facts.exposed else "ok"
+
+
+async def _problem_of(database: Reader) -> str | None:
+    try:
+        await database.now()
+    except NowServingError as error:
+        return str(error.__cause__ or error.message)
+    return None
+
+
+async def _tables(database: Reader) -> Check:
+    try:
+        lacking = await pending(database)
+    except NowServingError:
+        return Check("tables", "tables_unknown", "unknown")
+    if lacking:
+        return Check("tables", "tables_old", "broken", {"revisions": ", ".join(lacking)})
+    return Check("tables", "tables_ok", "ok")
+
+
+def _clock(database: Reader) -> Check:
+    trouble = database.clock.trouble
+    if trouble is None:
+        return Check("clock", "clock_ok", "ok")
+    return Check("clock", "clock_wrong", "warning", {"problem": trouble.removeprefix("degraded: ")})
+
+
+async def _bus(facts: Facts) -> Check:
+    if facts.bus_problem is None:
+        return Check("bus", "bus_none", "ok")
+    problem = await facts.bus_problem()
+    return Check("bus", "bus_ok", "ok") if problem is None else Check("bus", "bus_away", "broken", {"problem": problem})
+
+
+async def _workers(database: Reader, facts: Facts) -> Check:
+    """Judge the workers by their work: they leave no other trace."""
+    if facts.bus_problem is None:
+        return Check("workers", "workers_none", "ok")
+    try:
+        now = await database.now()
+        due = (notifications.c.state == "due") & (notifications.c.due_at < now - LATE_MICROSECONDS)
+        async with database.read() as connection:
+            late = await connection.scalar(select(func.count()).where(due)) or 0
+            sent = await connection.scalar(select(notifications.c.id).where(notifications.c.state == "sent").limit(1))
+    except NowServingError:
+        return Check("workers", "workers_unseen", "unknown")
+    if late:
+        return Check("workers", "workers_late", "broken", {"count": str(late)})
+    return Check("workers", "workers_unseen", "unknown") if sent is None else Check("workers", "workers_ok", "ok")
+
+
+def _zones(database: Reader) -> Check:
+    version = tz_version()
+    year = 1970 + database.clock.now() // YEAR_MICROSECONDS
+    old = int(version[:4]) + YEARS_OF_ZONES < year
+    return Check("zones", "zones_old" if old else "zones_ok", "warning" if old else "ok", {"version": version})
+
+
+def _encryption(facts: Facts) -> Check:
+    if facts.encrypted:
+        return Check("encryption", "encryption_ok", "ok")
+    if not facts.exposed:
+        return Check("encryption", "encryption_trial", "ok")
+    return Check("encryption", "encryption_off", "warning")
+
+
+class Watch:
+    """Checks an installation for its administrators, and remembers since when each check has its result in this process."""
+
+    def __init__(self, database: Reader, facts: Facts) -> None:
+        self._database = database
+        self._facts = facts
+        self._since: dict[str, tuple[str, int]] = {}
+
+    async def checks(self, *, encrypted: bool) -> list[tuple[Check, int]]:
+        """Return each check with the time since when it has its result (microseconds).
+
+        ``encrypted``: the asking browser itself came over HTTPS.
+        """
+        found = await checks(self._database, replace(self._facts, encrypted=self._facts.encrypted or encrypted))
+        now = self._database.clock.now()
+        for each in found:
+            code, _ = self._since.get(each.name, ("", 0))
+            if code != each.code:
+                self._since[each.name] = (each.code, now)
+        return [(each, self._since[each.name][1]) for each in found]
