@@ -7,7 +7,8 @@ each event exactly once, in order: it applies the next, drops an old one, and fi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from contextlib import asynccontextmanager
 from itertools import chain
 from typing import Protocol
 
@@ -15,10 +16,14 @@ import structlog
 
 from server.clock import wall_microseconds
 from server.domain.board import Board, Changes, apply
+from server.domain.errors import Unavailable
 from server.domain.events import Recorded
-from server.domain.views import DisplayView, TicketView, View
+from server.domain.model import Appointment
+from server.domain.views import AppointmentView, CalendarView, DisplayView, TicketView, View
+from server.domain.watching import Watch
 from server.live.messages import Now, Position
-from server.live.projection import CallsProjection, Projection, TicketProjection, TicketProjections, wake_all
+from server.live.projection import ChoiceProjection, Projection, TicketProjection, TicketProjections, wake_all
+from server.live.watches import Watches
 
 logger = structlog.get_logger(__name__)
 
@@ -43,9 +48,14 @@ class Head(Protocol):
 
 
 class Loader(Protocol):
-    """Reads boards and logs from the database: `server.queries.boards.Boards` is one."""
+    """Reads boards and logs from the database: `server.queries.boards.Boards` is one.
 
-    async def board(self, site_id: int) -> Board: ...
+    A board has the ``watched`` appointments, too. `appointments` returns them alone, with the head of the log in the same
+    view of the database.
+    """
+
+    async def board(self, site_id: int, watched: Collection[Watch] = ()) -> Board: ...
+    async def appointments(self, site_id: int, watched: Collection[Watch]) -> tuple[Head, Sequence[Appointment]]: ...
     async def since(self, site_id: int, seq: int) -> list[Recorded]: ...
     async def renew_epoch(self, site_id: int, epoch: str) -> None: ...
 
@@ -85,6 +95,8 @@ class Feed:
         self._board: Board | None = None
         self._projections: dict[str, Projection] = {}
         self._tickets = TicketProjections(now)
+        self._watches = Watches()
+        self._touched: set[str] | None = None  # keys that changed while the rows of watched appointments are read
         self._pending: dict[int, Recorded] = {}
         self._pending_epoch = ""
         self._grace: asyncio.Task[None] | None = None
@@ -105,11 +117,15 @@ class Feed:
     async def load(self) -> None:
         """Load the board, then apply the events that were offered meanwhile. Raises `SiteNotFound`, `Unavailable`."""
         self._loading = True
+        asked = self._watches.all()
         try:
-            board = await self._loader.board(self.site_id)
+            board = await self._loader.board(self.site_id, tuple(asked))
         finally:
             self._loading = False
         self._board = board
+        board.watching = self._watches.cover
+        board.take_back(list(board.appointments.values()))  # of watches that have ended meanwhile
+        self._watches.found(asked)
         self._on_change(board, None)
         self._unshown.clear()
         for projection in self._all():
@@ -130,7 +146,7 @@ class Feed:
     def projection(self, view: View) -> Projection:
         """Return the projection of ``view``, drawn on the first call. The feed must be loaded.
 
-        Displays with the same choice share one.
+        Displays with the same choice share one. For a view of appointments, the caller is inside `showing`.
         """
         assert self._board is not None, "load the feed first"
         if isinstance(view, DisplayView):
@@ -139,7 +155,7 @@ class Feed:
             calls = view.shared(self._board)
             projection = self._projections.get(calls.name)
             if projection is None:
-                projection = self._projections[calls.name] = CallsProjection(calls, self._board, self._now)
+                projection = self._projections[calls.name] = ChoiceProjection(calls, self._board, self._now)
             return projection
         if isinstance(view, TicketView):
             ticket = self._tickets.get(view.visit_id)
@@ -148,8 +164,56 @@ class Feed:
             return ticket
         projection = self._projections.get(view.name)
         if projection is None:
-            projection = self._projections[view.name] = Projection(view, self._board, self._now)
+            if isinstance(view, CalendarView):
+                projection = ChoiceProjection(view, self._board, self._now)
+            else:
+                projection = Projection(view, self._board, self._now)
+            self._projections[view.name] = projection
+            if isinstance(view, CalendarView | AppointmentView):
+                self._watches.begin(view.watch)
         return projection
+
+    @asynccontextmanager
+    async def showing(self, view: View) -> AsyncIterator[None]:
+        """Keep the appointments that a view shows on the board, while the block runs. The feed must be loaded.
+
+        From then on the `projection` of the view keeps them. Raises `Unavailable`.
+        """
+        if not isinstance(view, CalendarView | AppointmentView):
+            yield
+            return
+        self._watches.begin(view.watch)  # first: the board keeps what events change while the rows are read
+        try:
+            if self._watches.is_missing(view.watch):
+                async with self._filling:
+                    if self._watches.is_missing(view.watch):
+                        await self._put_watched()
+            yield
+        finally:
+            self._watches.end(view.watch, self._board)
+
+    async def _put_watched(self) -> None:
+        """Put the rows of all missing watches on the board, which then has at least their number.
+
+        An appointment that is on the board, or has changed since the rows were read, is newer there than its row.
+        """
+        seen, asked = self.position, self._watches.missing()
+        assert seen is not None, "load the feed first"
+        self._touched = set()
+        try:
+            head, appointments = await self._loader.appointments(self.site_id, tuple(asked))
+            board = self._board
+            await self._catch_up(head, seen)
+            if self._board is not board or board is None:
+                return  # the new board has been loaded with every watch
+            if self.seq < head.seq:
+                raise Unavailable()
+            for each in appointments:
+                if f"appointment:{each.id}" not in self._touched and board.keeps(each):
+                    board.lend(each)
+            self._watches.found(asked)
+        finally:
+            self._touched = None
 
     def forget(self, projection: Projection) -> None:
         """Drop a projection that nobody watches."""
@@ -157,8 +221,10 @@ class Feed:
             return
         if isinstance(projection, TicketProjection):
             self._tickets.remove(projection)
-        else:
-            self._projections.pop(projection.view.name, None)
+        elif self._projections.pop(projection.view.name, None) is not None:
+            view = projection.view
+            if isinstance(view, CalendarView | AppointmentView):
+                self._watches.end(view.watch, self._board)
 
     @property
     def watched(self) -> bool:
@@ -201,6 +267,8 @@ class Feed:
             apply(board, event, changes)
         self._on_change(board, changes.keys)
         self._unshown |= changes.keys
+        if self._touched is not None:
+            self._touched |= changes.keys
         self._stale = True
         if not self._flush_seconds:
             self.flush()
@@ -260,15 +328,23 @@ class Feed:
         seen = seen or self.position
         if self._board is None or seen is None:
             return
-        cut_off = head.epoch == seen.epoch and head.seq < seen.seq
-        if cut_off or head.epoch != self._board.site.epoch:
-            logger.warning("another history", site_id=self.site_id, seq=self.seq, head=head.seq)
+        if self._is_another_history(head, seen) or head.seq > self.seq:
             async with self._filling:
-                if cut_off:  # the same numbers will name other events: under a new epoch no screen resumes from them
-                    await self._loader.renew_epoch(self.site_id, head.epoch)
-                await self.load()
+                await self._catch_up(head, seen)
+
+    def _is_another_history(self, head: Head, seen: Position) -> bool:
+        assert self._board is not None
+        return _is_cut_off(head, seen) or head.epoch != self._board.site.epoch
+
+    async def _catch_up(self, head: Head, seen: Position) -> None:
+        """Do the work of `check`, inside the lock of all reads."""
+        if self._is_another_history(head, seen):
+            logger.warning("another history", site_id=self.site_id, seq=self.seq, head=head.seq)
+            if _is_cut_off(head, seen):  # the same numbers will name other events: under a new epoch no screen resumes
+                await self._loader.renew_epoch(self.site_id, head.epoch)
+            await self.load()
         elif head.seq > self.seq:
-            await self.backfill()
+            await self._backfill()
 
     @property
     def position(self) -> Position | None:
@@ -278,16 +354,24 @@ class Feed:
     async def backfill(self) -> None:
         """Read the missing events from the log. Raises `Unavailable`, with the feed as it was: the next check retries."""
         async with self._filling:
-            self.backfills += 1
-            board = self._board
-            if board is None:
-                return
-            if self._pending and self._pending_epoch != board.site.epoch:
-                await self.load()
-                return
-            while events := await self._loader.since(self.site_id, self.seq):
-                fresh = [event for event in events if event.seq > self.seq]
-                if not fresh or fresh[0].seq != self.seq + 1:
-                    break
-                self._apply(board, fresh)
-            self._advance()
+            await self._backfill()
+
+    async def _backfill(self) -> None:
+        self.backfills += 1
+        board = self._board
+        if board is None:
+            return
+        if self._pending and self._pending_epoch != board.site.epoch:
+            await self.load()
+            return
+        while events := await self._loader.since(self.site_id, self.seq):
+            fresh = [event for event in events if event.seq > self.seq]
+            if not fresh or fresh[0].seq != self.seq + 1:
+                break
+            self._apply(board, fresh)
+        self._advance()
+
+
+def _is_cut_off(head: Head, seen: Position) -> bool:
+    """Return whether the log has lost its end since the feed had the position ``seen``."""
+    return head.epoch == seen.epoch and head.seq < seen.seq

@@ -12,8 +12,9 @@ import structlog
 
 from server.clock import wall_microseconds
 from server.domain.board import Board
-from server.domain.errors import PointNotFound, Unavailable
+from server.domain.errors import DeviceNotFound, PointNotFound, SiteNotFound, Unavailable
 from server.domain.events import Recorded
+from server.domain.model.ids import MAX_ID, site_of
 from server.domain.views import View
 from server.live.admission import Caps, Limits
 from server.live.bus import Bus
@@ -23,7 +24,7 @@ from server.live.handoff import HandedOffConnections
 from server.live.messages import Message, Now, Position, Reason
 from server.live.revocation import LivingSessions, Revocation, is_valid
 from server.live.stream import OPEN, SESSION, STALLED_SECONDS, Outlet, Stream
-from server.live.streams import StreamObserver, Streams
+from server.live.streams import Painted, StreamObserver, Streams
 
 logger = structlog.get_logger(__name__)
 
@@ -111,8 +112,8 @@ class Hub:
     async def present_board(self, site_id: int) -> Board:
         """Return a site's board as of now: the followed one if it has the whole log, or else a new one.
 
-        The caller must not change it, and reads it before its next ``await``: the next event may change it. Raises
-        `SiteNotFound`, `Unavailable`.
+        The caller must not change it, and reads it before its next ``await``: the next event may change it. It may have
+        appointments of other days, which screens watch. Raises `SiteNotFound`, `Unavailable`.
         """
         followed = self._feeds.board(site_id)
         seq = followed.site.seq if followed else 0
@@ -121,6 +122,17 @@ class Hub:
         if board is None or head is None or head.epoch != board.site.epoch or not seq <= head.seq <= board.site.seq:
             return await self._loader.board(site_id)  # also where a restore has cut off the end of the log
         return board
+
+    async def followed_board(self, site_id: int) -> Board:
+        """Return a site's board as `present_board` does, and follow the site for a while.
+
+        For pages that many people read again and again: each of their looks then costs one small query. Raises
+        `SiteNotFound`, also for an id that no column could hold, and `Unavailable`.
+        """
+        if site_id > site_of(MAX_ID):
+            raise SiteNotFound(site_id=site_id)
+        await self._feeds.get(site_id)
+        return await self.present_board(site_id)
 
     # Streams
 
@@ -163,6 +175,7 @@ class Hub:
         transport: str = "",
     ) -> Stream:
         """Open a stream; the caller must `leave` it. Raises as `follow` does, and `PointNotFound` for a removed point.
+        Raises `DeviceNotFound` for a removed display that staff follow.
 
         The arguments are as in `Stream`; a token ``session:...`` names a session. The stream ends when the record
         ``subject`` (``display:812``) is removed, or has another token than ``proof``.
@@ -170,30 +183,33 @@ class Hub:
         self._caps.admit(address, token, member)
         try:
             feed = await self._feeds.get(site_id)
-            device_proof = None if token.startswith(SESSION) else proof
-            valid = subject is None or is_valid(feed.board, subject, device_proof)
-            if not valid or _beyond(feed, since):
-                # Another process was first to show the screen its position, or to give the device its token.
-                with suppress(Unavailable):
-                    await feed.backfill()
-                feed.flush()
+            async with feed.showing(view):
+                device_proof = None if token.startswith(SESSION) else proof
                 valid = subject is None or is_valid(feed.board, subject, device_proof)
-            if not valid and subject is not None and subject.startswith("point:"):
-                raise PointNotFound(point_id=int(subject.removeprefix("point:")))
-            stream = Stream(
-                feed,
-                feed.projection(view),
-                since,
-                self._heartbeat_seconds,
-                address=address,
-                token=token,
-                member=member,
-                proof=proof,
-                subject=subject,
-                outlet=outlet,
-                transport=transport,
-                stalled_seconds=self._stalled_seconds,
-            )
+                if not valid or _beyond(feed, since):
+                    # Another process was first to show the screen its position, or to give the device its token.
+                    with suppress(Unavailable):
+                        await feed.backfill()
+                    feed.flush()
+                    valid = subject is None or is_valid(feed.board, subject, device_proof)
+                if not valid and subject is not None and subject.startswith("point:"):
+                    raise PointNotFound(point_id=int(subject.removeprefix("point:")))
+                if not valid and subject is not None and subject.startswith("display:") and device_proof is None:
+                    raise DeviceNotFound(device_id=int(subject.removeprefix("display:")))
+                stream = Stream(
+                    feed,
+                    feed.projection(view),
+                    since,
+                    self._heartbeat_seconds,
+                    address=address,
+                    token=token,
+                    member=member,
+                    proof=proof,
+                    subject=subject,
+                    outlet=outlet,
+                    transport=transport,
+                    stalled_seconds=self._stalled_seconds,
+                )
         except BaseException:
             self._caps.release(address, token, member)
             raise
@@ -237,10 +253,10 @@ class Hub:
 
     # Feedback from screens
 
-    def acknowledged(self, display_id: int, seq: int, muted: bool | None, version: str | None) -> None:
-        """A display has painted everything up to ``seq``. None: it reports nothing about its sound, or its page."""
+    def acknowledged(self, subject: str, painted: Painted) -> None:
+        """The device ``subject`` (``display:812``) has painted its screen."""
         for observer in self._observers:
-            observer.acknowledged(display_id, seq, muted, version)
+            observer.acknowledged(subject, painted)
 
     def disagreed(self, view_kind: str, site_id: int, token: str, seq: int) -> None:
         """A screen's digest differs. The screen asks for a snapshot itself; the count and the log are for the operators.

@@ -12,7 +12,7 @@ from itertools import chain
 from server.clock import wall_microseconds
 from server.domain.board import Board
 from server.domain.ranking import aheads
-from server.domain.views import AHEAD, TICKET, CallsView, TicketView, View, draw, surroundings
+from server.domain.views import AHEAD, TICKET, CalendarView, CallsView, TicketView, View, draw, surroundings
 from server.live import messages
 from server.live.messages import Message, Now, Position
 
@@ -159,19 +159,19 @@ class Projection:
             call()
 
 
-class CallsProjection(Projection):
-    """The cells of all displays with one choice of calls. A display that showed another choice gets a snapshot."""
+class ChoiceProjection(Projection):
+    """The cells of all screens with one choice of calls or of dates. A screen that showed another choice gets a snapshot."""
 
     __slots__ = ("_shape",)
 
-    def __init__(self, view: CallsView, board: Board, now: Now = wall_microseconds) -> None:
+    def __init__(self, view: CallsView | CalendarView, board: Board, now: Now = wall_microseconds) -> None:
         # The text is short: a screen sends its position in a header.
         self._shape = f"{view.shape}-{zlib.crc32(view.name.encode()):08x}" if view.chooses else view.shape
         super().__init__(view, board, now)
 
     @property
     def shape(self) -> str:
-        """The shape of the view and, if the displays show a part of the site only, a digest of their choice."""
+        """The shape of the view and, if the screens show a part of the site only, a digest of their choice."""
         return self._shape
 
 

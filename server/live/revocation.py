@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 import structlog
 
 from server.domain.board import Board
-from server.domain.model import Display, Point, Visit
+from server.domain.model import Appointment, Display, Kiosk, Point, Visit
 from server.live.streams import Streams
 from server.outage import Outage
 
@@ -69,9 +69,14 @@ def is_valid(board: Board | None, subject: str, proof: str | None) -> bool:
     """Return whether the record ``subject`` is on a loaded board, and has the token hash ``proof`` unless that is None."""
     assert board is not None, "a loaded feed has a board"
     kind, _, number = subject.partition(":")
-    records: dict[str, Mapping[int, Display | Point | Visit]]
-    records = {"display": board.displays, "point": board.points, "visit": board.visits}
+    records: dict[str, Mapping[int, Display | Kiosk | Point | Visit | Appointment]] = {
+        "display": board.displays,
+        "kiosk": board.kiosks,
+        "point": board.points,
+        "visit": board.visits,
+        "appointment": board.appointments,
+    }
     record = records[kind].get(int(number))
-    if record is None or (not isinstance(record, Visit) and record.removed_at):
+    if record is None or (isinstance(record, Display | Kiosk | Point) and record.removed_at):
         return False
     return proof is None or (not isinstance(record, Point) and record.token_hash == proof)

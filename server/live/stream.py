@@ -15,7 +15,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from server.domain.model import Display
+from server.domain.model import Display, Kiosk
 from server.domain.views import DisplayView
 from server.live import messages
 from server.live.feed import Feed
@@ -26,7 +26,8 @@ SESSION = "session:"  # the beginning of a token that names a session
 LIFE_SECONDS = 3600.0
 STALLED_SECONDS = 30.0
 BYE_SECONDS = 1.0
-UNSHARED_KINDS = frozenset({"ticket", "point"})  # one screen each: such a projection is dropped with its last stream
+# There is a view of these kinds for each record or date: its projection goes with its last stream.
+PASSING_KINDS = frozenset({"ticket", "point", "kiosk", "calendar", "appointment"})
 
 
 class Outlet(Protocol):
@@ -177,11 +178,11 @@ class Stream:
         return self._projection.changed_at
 
     @property
-    def display(self) -> Display | None:
-        """The display's record on the feed's board, or None if the stream is not a display's."""
-        if self.subject is None or not self.subject.startswith("display:") or self._feed.board is None:
+    def device(self) -> Display | Kiosk | None:
+        """The device's record on the feed's board, or None if the stream is not that of a display or a kiosk."""
+        if self.subject is None or not self.subject.startswith(("display:", "kiosk:")) or self._feed.board is None:
             return None
-        return self._feed.board.displays.get(int(self.subject.removeprefix("display:")))
+        return self._feed.board.device(int(self.subject.partition(":")[2]))
 
     @property
     def paused(self) -> bool:
@@ -220,8 +221,8 @@ class Stream:
 
     def follow_choice(self) -> None:
         """Show the calls that the stream's display has chosen now: after another choice a snapshot of them."""
-        display, before = self.display, self._projection
-        if display is None or (now := self._feed.projection(DisplayView(display.id))) is before:
+        display, before = self.device, self._projection
+        if not isinstance(display, Display) or (now := self._feed.projection(DisplayView(display.id))) is before:
             return
         self._projection = now
         if self.connection is not None:
@@ -241,7 +242,7 @@ class Stream:
     def close(self) -> None:
         """Stop watching the projection."""
         self._projection.watchers.pop(self, None)
-        if self._projection.view.kind in UNSHARED_KINDS:
+        if self._projection.view.kind in PASSING_KINDS:
             self._feed.forget(self._projection)
 
     def _wake(self) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 from server.domain.board import Board
+from server.domain.model import Printer
 from server.live.messages import Reason
 from server.live.stream import SESSION, Stream
 
@@ -15,8 +17,18 @@ DRAIN_SECONDS = 8.0
 _NONE: dict[Stream, None] = {}
 
 
+@dataclass(frozen=True, slots=True)
+class Painted:
+    """The acknowledgement of a device: it has painted everything up to ``seq``. None: it does not report the value."""
+
+    seq: int
+    muted: bool | None = None
+    version: str | None = None
+    printer: Printer | None = None
+
+
 class StreamObserver(Protocol):
-    """Gets a call when a stream of the process opens or closes, and when a display acknowledges."""
+    """Gets a call when a stream of the process opens or closes, and when a device acknowledges."""
 
     def joined(self, stream: Stream) -> None:
         """A stream has opened."""
@@ -24,8 +36,8 @@ class StreamObserver(Protocol):
     def left(self, stream: Stream) -> None:
         """A stream has closed."""
 
-    def acknowledged(self, display_id: int, seq: int, muted: bool | None, version: str | None) -> None:
-        """A display has painted everything up to ``seq``. None: it reports nothing about its sound, or its page."""
+    def acknowledged(self, subject: str, painted: Painted) -> None:
+        """The device ``subject`` (``display:812``) has painted its screen."""
 
 
 class Streams:
