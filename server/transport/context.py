@@ -10,20 +10,28 @@ from server.audit import Audit
 from server.execute import Executor
 from server.identity.identity import Identity
 from server.live.hub import Hub
+from server.practitioners import Practitioners
+from server.provisioning import NewSites
 from server.queries.boards import Boards
 from server.queries.identity import Identities
 from server.queries.reader import Reader
+from server.queries.system import Watch
 from server.transport.access.gate import Gate
+from server.transport.access.limits import Limiter
 from server.transport.http.assets import Assets
 from server.transport.http.checks import DatabaseChecks
 from server.transport.http.metrics import Metrics
+from server.transport.poster import Posters
 from server.transport.voice import Voice
 from server.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The parts of one process. ``public_url`` is the address of this installation for patients, if set."""
+    """The parts of one process. ``public_url`` is the address of this installation for patients, if set.
+
+    Without a ``limiter`` requests are not limited.
+    """
 
     database: Reader
     database_checks: DatabaseChecks
@@ -33,12 +41,17 @@ class Context:
     boards: Boards
     identities: Identities
     identity: Identity
+    new_sites: NewSites
+    practitioners: Practitioners
     gate: Gate
     audit: Audit
     metrics: Metrics
     assets: Assets
     voice: Voice
     public_url: str | None
+    limiter: Limiter | None
+    system: Watch
+    posters: Posters
 
     @staticmethod
     def of(connection: HTTPConnection) -> Context:

@@ -7,31 +7,54 @@ import re
 import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
+from server.domain.errors import Unavailable
 from server.transport.context import Context
 from server.transport.http import paths
 from server.transport.http.errors import page
 
 PAGES = {
     "/": "index",
+    paths.WELCOME_PAGE: "welcome",
     "/sign-in": "sign-in",
+    "/account": "account",
+    paths.INVITATION_PAGE: "account-link",
+    paths.RESET_PAGE: "account-link",
     "/reception": "reception",
     "/room": "room",
+    "/calendar": "calendar",
+    "/admin": "admin",
+    paths.ADMIN_SECTION: "admin",  # the page itself opens the section
     "/docs": "docs",
     "/display": "display",  # of a screen that is not paired yet
     paths.DISPLAY_PAGE: "display",
+    "/kiosk": "kiosk",  # of a kiosk that is not paired yet
+    paths.KIOSK_PAGE: "kiosk",
     paths.PATIENT_PAGE: "patient",
+    paths.JOIN_PAGE: "join",
+    paths.BOOK_PAGE: "book",
+    paths.APPOINTMENT_PAGE: "appointment",
 }
 _TOKEN = re.compile(r"[0-9]+-[A-Za-z0-9_-]{22}")
 
 
 def _page(path: str, name: str) -> Route:
     async def endpoint(request: Request) -> Response:
+        if path != paths.WELCOME_PAGE and await _is_new(request):
+            return RedirectResponse(paths.WELCOME_PAGE, 303, {"Cache-Control": "no-store"})
         return page(request, name)
 
     return Route(path, endpoint, methods=["GET"], name=name)
+
+
+async def _is_new(request: Request) -> bool:
+    """Return whether the installation has no administrator yet, so that each page leads to the first run."""
+    try:
+        return await Context.of(request).identity.first_run.is_open()
+    except Unavailable:
+        return False  # the page itself says that the server is not available
 
 
 async def service_worker(request: Request) -> Response:

@@ -61,7 +61,9 @@ class Cookie:
 
 ACCESS = Cookie("nowserving_access")
 REFRESH = Cookie("nowserving_refresh", paths.SESSION)
+PENDING = Cookie("nowserving_pending", paths.SESSION)  # of a sign-in that waits for a code
 BROWSER = Cookie("nowserving_browser", "/api/")
+PHONE = Cookie("nowserving_phone", "/api/")
 
 
 def over_tls(connection: HTTPConnection) -> bool:

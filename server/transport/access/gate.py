@@ -17,15 +17,18 @@ from server.identity.callers import Bearer, Integration, Staff
 from server.identity.credentials import BoardOf, no_board
 from server.identity.identity import Identity
 from server.identity.lockout import Origin
+from server.identity.user_agents import device_of
 from server.transport.access.browsers import Browsers
 from server.transport.access.cookies import ACCESS, REFRESH
+from server.transport.access.phones import Phones
 from server.transport.http import paths
 from server.transport.http.errors import ForeignOrigin
 from server.vault import Vault
 
 _PAIRING_SECRET = re.compile(rf"{paths.PAIRINGS}/([A-Za-z0-9_-]{{43}})")
-_LIVE_TICKET = re.compile(r"/live/tickets/([^/]+)/[^/]+")
-_LIVE_DISPLAY = re.compile(r"/live/displays/[^/]+/[^/]+")
+PHONE_PATH = re.compile(r"/api/v1/sites/[0-9]+/(joining|booking)(/[a-z]+)?")
+_OF_PATIENT = re.compile(r"/live/(?:tickets|appointments)/([^/]+)/[^/]+|/api/v1/appointments/([^/]+)(?:/.*)?")
+_LIVE_DEVICE = re.compile(r"/live/(displays|kiosks)/[^/]+/[^/]+")
 _ORIGIN = re.compile(r"https?://([^/?#@\\\s]+)", re.IGNORECASE)
 
 
@@ -36,7 +39,7 @@ class Voucher:
     All sessions of a member are one: a further sign-in gives no further requests.
     """
 
-    kind: Literal["staff", "session", "key", "device", "ticket", "pairing", "browser"]
+    kind: Literal["staff", "session", "key", "device", "ticket", "appointment", "pairing", "browser", "phone"]
     id: str
 
     @property
@@ -52,8 +55,15 @@ class Gate:
     """
 
     def __init__(
-        self, identity: Identity, browsers: Browsers, vault: Vault, audit: Audit, trusted_origins: Sequence[str] = ()
+        self,
+        identity: Identity,
+        browsers: Browsers,
+        phones: Phones,
+        vault: Vault,
+        audit: Audit,
+        trusted_origins: Sequence[str] = (),
     ) -> None:
+        self.phones = phones
         self._trusted_origins = frozenset(trusted_origins)
         self.browsers = browsers
         self._credentials = identity.credentials
@@ -75,8 +85,8 @@ class Gate:
         match await self._holder(connection) or await self._credentials.holder(_token_in_address(connection)):
             case Integration(id=key_id):
                 return Voucher("key", str(key_id))
-            case Bearer(kind="ticket", id=visit_id):
-                return Voucher("ticket", str(visit_id))
+            case Bearer(kind="ticket" | "appointment" as kind, id=holder_id):
+                return Voucher(kind, str(holder_id))
             case Bearer(id=device_id):
                 return Voucher("device", str(device_id))
         pairing = _PAIRING_SECRET.fullmatch(connection.scope["path"])
@@ -84,6 +94,9 @@ class Gate:
             pairing_id = await self._credentials.pairing(pairing[1])
             if pairing_id is not None:
                 return Voucher("pairing", str(pairing_id))
+        if PHONE_PATH.fullmatch(connection.scope["path"]):  # everybody can be a new phone: it counts for nothing else
+            phone = self.phones.of(connection)
+            return None if phone is None else Voucher("phone", phone.id)
         browser = self.browsers.of(connection)
         return None if browser is None else Voucher("browser", browser.id)
 
@@ -143,21 +156,55 @@ class Gate:
     async def display(self, connection: HTTPConnection, display_id: int, board: BoardOf = no_board) -> Bearer:
         """Return the display that sends a request, which must be ``display_id``. Raises `NotSignedIn`, `NotAllowed`.
 
-        ``board`` is as for `Credentials.display`.
+        ``board`` is as for `Credentials.screen`.
         """
         token = _bearer(connection) or connection.query_params.get("token")
-        return await self._credentials.display(token, display_id, board)
+        return await self._credentials.screen("display", token, display_id, board)
+
+    async def kiosk(self, connection: HTTPConnection, kiosk_id: int, board: BoardOf = no_board) -> Bearer:
+        """Return the kiosk that sends a request, which must be ``kiosk_id``. Raises `NotSignedIn`, `NotAllowed`.
+
+        ``board`` is as for `Credentials.screen`.
+        """
+        token = _bearer(connection) or connection.query_params.get("token")
+        return await self._credentials.screen("kiosk", token, kiosk_id, board)
+
+    async def device(self, connection: HTTPConnection, device_id: int) -> Bearer:
+        """Return the display or kiosk that sends a request, which must be ``device_id``.
+
+        Raises `NotSignedIn`, `NotAllowed`.
+        """
+        token = _bearer(connection)
+        device = None if token is None else await self._credentials.device(token)
+        if device is None:
+            raise NotSignedIn()
+        if device.id != device_id:
+            raise NotAllowed(device_id=device_id)
+        return device
+
+    def shows_session(self, connection: HTTPConnection) -> bool:
+        """Return whether a connection shows a session, and no token of a display in its address.
+
+        The session may have ended: `staff` decides.
+        """
+        token, _ = _access_token(connection)
+        return token is not None and "token" not in connection.query_params and self._credentials.owner_of(token) is not None
+
+    async def appointment(self, token: str) -> Bearer:
+        """Return the appointment of a token. Raises `AppointmentNotFound`, which never gives a reason."""
+        return await self._credentials.appointment(token)
 
     async def ticket(self, token: str, board: BoardOf = no_board) -> Bearer:
         """Return the ticket of a token. Raises `TicketNotFound`, which never gives a reason.
 
-        ``board`` is as for `Credentials.display`.
+        ``board`` is as for `Credentials.screen`.
         """
         return await self._credentials.ticket(token, board)
 
     def origin(self, connection: HTTPConnection) -> Origin:
-        """Return the source of a sign-in: the client's address and, if known, its browser."""
-        return Origin(address_of(connection), self.browsers.of(connection))
+        """Return the source of a sign-in: the client's address and, if known, its browser with its names."""
+        device = device_of(connection.headers.get("user-agent", ""))
+        return Origin(address_of(connection), self.browsers.of(connection), device)
 
     def address_name(self, connection: HTTPConnection) -> str:
         """Return the name under which limits count a client's address: a keyed hash."""
@@ -211,12 +258,12 @@ def _access_token(connection: HTTPConnection) -> tuple[str | None, bool]:
 
 
 def _token_in_address(connection: HTTPConnection) -> str | None:
-    """Return the token in the address of a screen's report: that of the ticket, or of the display."""
+    """Return the token in an address: of a patient's appointment, or in a screen's report of the ticket or the device."""
     path = connection.scope["path"]
-    ticket = _LIVE_TICKET.fullmatch(path)
-    if ticket is not None:
-        return ticket[1]
-    return connection.query_params.get("token") if _LIVE_DISPLAY.fullmatch(path) else None
+    patient = _OF_PATIENT.fullmatch(path)
+    if patient is not None:
+        return patient[1] or patient[2]
+    return connection.query_params.get("token") if _LIVE_DEVICE.fullmatch(path) else None
 
 
 def _bearer(connection: HTTPConnection) -> str | None:

@@ -34,7 +34,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.domain.errors import NowServingError
-from server.transport.access.gate import Gate, Voucher
+from server.transport.access.gate import PHONE_PATH, Gate, Voucher
 from server.transport.access.places import Places
 from server.transport.http import paths
 from server.transport.http.errors import AddressBlocked, TooManyRequests, refusal
@@ -73,6 +73,14 @@ CODE = Limit("code", 10)
 STAFF = Limit("staff", 6_000, 60)
 DEVICE = Limit("device", 6_000, 60)
 TICKET = Limit("ticket", 60)
+CHECK_IN = Limit("check-in", 5)
+JOINING = Limit("joining", 600)  # a look at the page costs little, and a clinic has one address
+JOIN_CODE = Limit("join-code", 120)
+PHONE = Limit("phone", 60)
+JOINED = Limit("joined", 100, 60)  # tickets
+BOOKED = Limit("booked", 60, 60)  # appointments
+BOOKED_BY_PHONE = Limit("booked-by-phone", 10, 60)
+HELD = Limit("held", 120, 60)  # times that are kept while somebody types
 REFUSED = Limit("refused", 100, 10)
 BLOCKED = Limit("blocked", 1, 15)
 
@@ -88,6 +96,14 @@ class RequestLimits:
     staff: Limit = STAFF
     device: Limit = DEVICE
     ticket: Limit = TICKET
+    check_in: Limit = CHECK_IN
+    joining: Limit = JOINING
+    join_code: Limit = JOIN_CODE
+    phone: Limit = PHONE
+    joined: Limit = JOINED
+    booked: Limit = BOOKED
+    booked_by_phone: Limit = BOOKED_BY_PHONE
+    held: Limit = HELD
     refused: Limit = REFUSED
     blocked: Limit = BLOCKED
 
@@ -99,17 +115,23 @@ class RequestLimits:
             "key": self.staff,
             "device": self.device,
             "ticket": self.ticket,
+            "appointment": self.ticket,
             "pairing": self.ticket,
             "browser": self.anonymous,
+            "phone": self.phone,
         }
         return by_kind[kind]
 
 
 # Routes that invite guessing have limits of their own: the names of fields above.
 _BY_ROUTE = (
-    ("POST", re.compile(r"/api/v1/session(/password)?"), "sign_in"),
+    ("POST", re.compile(rf"{paths.SESSION}(/password|/code|/second-factor(/[^/]*)?)?"), "sign_in"),
+    ("POST", re.compile(rf"{paths.ACCOUNT_LINKS}/use"), "sign_in"),
+    ("POST", re.compile(paths.SETUP), "code"),
     ("POST", re.compile(paths.PAIRINGS), "pairing"),
     ("POST", re.compile(rf"{paths.PAIRINGS}/[^/]*"), "code"),
+    ("POST", re.compile(r"/api/v1/sites/[0-9]+/joining/pass"), "join_code"),
+    ("POST", re.compile(r"/api/v1/kiosks/[^/]*/check-in"), "check_in"),
 )
 
 
@@ -227,6 +249,12 @@ class Limiter:
         allowed, stats = await self._ask(count)
         return Count(limit, allowed, max(0, stats.remaining), stats.reset_time, self._seconds())
 
+    async def refuse_excess(self, limit: Limit, who: str, error: type[TooManyRequests]) -> None:
+        """Count one request for ``who``. Raises ``error`` if the limit allows no more."""
+        count = await self.hit(limit, who)
+        if not count.allowed:
+            raise error(retry_after=count.retry_after)
+
     async def look(self, limit: Limit, who: str) -> Count:
         """Return the state for ``who`` without counting; ``allowed`` says whether one more request fits."""
         stats = await self._ask(lambda windows: windows.get_window_stats(limit.item, who))
@@ -320,10 +348,12 @@ class RateLimits:
         """Return the limit of a request, and the credential that it counts for; None means its address."""
         for method, path, name in _BY_ROUTE:
             if scope["method"] == method and path.fullmatch(scope["path"]):
-                # Everybody can take any number of tickets: a ticket must not give more guesses at passwords.
+                # Everybody can take any number of tickets, and be any number of phones: neither gives more guesses.
                 limit: Limit = getattr(self._limits, name)
-                return limit, None if voucher is None or voucher.kind == "ticket" else voucher.name
+                return limit, None if voucher is None or voucher.kind in ("ticket", "appointment", "phone") else voucher.name
         if voucher is None:
+            if PHONE_PATH.fullmatch(scope["path"]):
+                return self._limits.joining if scope["method"] in SAFE_METHODS else self._limits.join_code, None
             return self._limits.anonymous, None
         return self._limits.of_kind(voucher.kind), voucher.name
 

@@ -18,6 +18,7 @@ from server.domain.model import Visit as Attendance
 from server.domain.model.ids import site_of
 from server.domain.ranking import ahead
 from server.domain.views import names_of
+from server.domain.views.site import Offsets, offsets_of
 from server.identity.callers import Integration, Staff
 from server.queries import entries, history, keyset, patients, sites
 from server.queries.entries import EntryListed, Filters
@@ -159,6 +160,7 @@ class _Slip(TypedDict):
     address: Annotated[str, Field(description="The address of the patient's page, as in the QR code.")]
     site: str
     time_zone: str
+    offsets: Offsets
     queue: str
     queue_names: Annotated[dict[str, str], Field(description="The queue's name in languages of the site, by tag.")]
     language: Annotated[str, Field(description="The language of the patient, as a tag of BCP 47.")]
@@ -312,6 +314,7 @@ async def get_slip(request: Request) -> _Slip:
         "address": address_of_page(request, token),
         "site": board.site.name,
         "time_zone": board.site.time_zone,
+        "offsets": offsets_of(board.site),
         "queue": board.queues[entry.queue_id].name,
         "queue_names": names_of(board, board.queues[entry.queue_id]),
         "language": visit.language,

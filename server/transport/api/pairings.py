@@ -13,7 +13,8 @@ from starlette.responses import Response
 from server.domain.commands import RenewToken
 from server.domain.errors import PairingNotFound, SiteNotFound, Unavailable
 from server.domain.model.ids import MAX_ID
-from server.identity.pairing import ALPHABET, CODE_LENGTH
+from server.identity.pairing import CODE_LENGTH
+from server.identity.readable_codes import ALPHABET
 from server.transport.context import Context
 from server.transport.http import bodies, paths
 from server.transport.http.bodies import Body

@@ -20,12 +20,15 @@ from server.domain.errors import (
     WrongPassword,
 )
 from server.identity.access_tokens import ACCESS_SECONDS
-from server.identity.errors import PASSWORD_REFUSALS, SignInBusy, SignInLocked
-from server.identity.new_passwords import LEAST_CHARACTERS, MOST_CHARACTERS
+from server.identity.errors import PASSWORD_REFUSALS, SecondFactorFailed, SignInBusy, SignInExpired, SignInLocked
+from server.identity.new_passwords import LEAST_CHARACTERS, MOST_CHARACTERS, Strength, strength_of
+from server.identity.pending_sign_ins import LIFE_SECONDS
+from server.identity.readable_codes import LONGEST_TYPED
 from server.identity.sessions import IssuedTokens
+from server.identity.sign_in import CodeNeeded, SignedIn
 from server.queries import administration
 from server.queries.administration import SessionListed
-from server.transport.access.cookies import ACCESS, BROWSER, PREFIX, REFRESH
+from server.transport.access.cookies import ACCESS, BROWSER, PENDING, PREFIX, REFRESH
 from server.transport.api.sites import Site
 from server.transport.context import Context
 from server.transport.http import bodies, paging, parameters, paths
@@ -43,11 +46,28 @@ NewPassword = Annotated[
 ]
 
 
+Code = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=LONGEST_TYPED,
+        description="The six digits that the app shows, or a recovery code. Spaces and hyphens do not count.",
+    ),
+]
+
+
 class SignIn(Body):
-    """A user name and a password."""
+    """A user name and a password. A client that knows the code of the second factor may send it along."""
 
     username: Annotated[str, Field(min_length=1, max_length=80)]
     password: Annotated[str, Field(min_length=1, max_length=200)]
+    code: Code | None = None
+
+
+class SecondStep(Body):
+    """The code of the second factor."""
+
+    code: Code
 
 
 class Refresh(Body):
@@ -61,6 +81,19 @@ class PasswordChange(Body):
 
     old_password: Annotated[str, Field(min_length=1, max_length=200)]
     new_password: NewPassword
+
+
+class PasswordGuess(Body):
+    """A password that somebody thinks about."""
+
+    password: Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS)]
+
+
+class PasswordStrength(TypedDict):
+    """How hard a password is to guess."""
+
+    score: Annotated[int, Field(ge=0, le=4, description="From 0, easy to guess, to 4. A new password needs 3.")]
+    refusal: Annotated[str | None, Field(description="The code of the error that this password would get, or null.")]
 
 
 class User(TypedDict):
@@ -88,6 +121,13 @@ class Tokens(TypedDict):
     user: User
 
 
+class SecondFactorNeeded(TypedDict):
+    """The password is right, and no session is open yet: send the code from the same browser."""
+
+    state: Literal["second_factor_needed"]
+    expires_in: Annotated[int, Field(ge=0, le=LIFE_SECONDS, description="How long the code can be sent, in seconds.")]
+
+
 class _WhoAmI(TypedDict):
     user: User
     sites: list[Site]
@@ -102,18 +142,26 @@ Session = Annotated[
         created_at="An instant, in milliseconds since 1970.",
         used_at="An instant, in milliseconds since 1970.",
         current="Whether this request belongs to it.",
+        browser="The browser's name, if it is known: `Firefox`. A program with a session has none.",
+        platform="The operating system's name, if it is known: `Windows`.",
     ),
 ]
 
 STAFF_ID = parameters.Id("staff_id", "A colleague, for administrators only.", "member of staff")
 
-_COOKIES = Header(
+COOKIES = Header(
     "Set-Cookie",
     {"type": "string"},
     f"The tokens as HttpOnly cookies. On sign-in also `{BROWSER.name}`, which identifies the browser later. "
     f"Over HTTPS each name begins with `{PREFIX}`.",
 )
-_SIGNED_IN = Answer("Signed in.", Tokens, headers=(*NO_STORE, _COOKIES))
+SIGNED_IN = Answer("Signed in.", Tokens, headers=(*NO_STORE, COOKIES))
+CODE_NEEDED = Answer(
+    "The password is right, and the member has a second factor. A cookie identifies the pending sign-in.",
+    SecondFactorNeeded,
+    status=202,
+    headers=(*NO_STORE, COOKIES),
+)
 
 ENDPOINTS = Endpoints(Tag.SESSION)
 
@@ -122,11 +170,11 @@ ENDPOINTS = Endpoints(Tag.SESSION)
     "POST",
     paths.SESSION,
     "sign-in",
-    _SIGNED_IN,
+    (SIGNED_IN, CODE_NEEDED),
     security=PUBLIC,
     body=SignIn,
     example={"username": "ada", "password": "river candle ninety moss"},
-    refused=(SignInFailed, SignInLocked, SignInBusy, Unavailable),
+    refused=(SignInFailed, SecondFactorFailed, SignInExpired, SignInLocked, SignInBusy, Unavailable),
 )
 async def sign_in(request: Request) -> Response:
     """Open a session. The answer does not reveal whether the user name or the password was wrong.
@@ -134,20 +182,42 @@ async def sign_in(request: Request) -> Response:
     After five failures in a row, this user name is locked for the client's address: for a minute at first, for up to an hour
     later. A browser in which the user has signed in before is counted separately. The user name counts without case and
     outer spaces. When so many people sign in that this request would wait for more than ten seconds, the answer is 503.
+
+    A member with a second factor also needs its code: in `code`, or in a second request to `/api/v1/session/code`.
     """
     context = Context.of(request)
     body = await bodies.read(request, SignIn)
-    signed_in = await context.identity.sign_in.with_password(body.username, body.password, context.gate.origin(request))
-    response = _issued(request, signed_in.tokens)
-    context.gate.browsers.remember(request, response, signed_in.browser)
-    return response
+    origin = context.gate.origin(request)
+    return signed_in(request, await context.identity.sign_in.with_password(body.username, body.password, origin, body.code))
+
+
+@ENDPOINTS.add(
+    "POST",
+    paths.SESSION_CODE,
+    "send-code",
+    SIGNED_IN,
+    security=PUBLIC,
+    body=SecondStep,
+    example={"code": "492039"},
+    refused=(SecondFactorFailed, SignInExpired, SignInLocked, Unavailable),
+)
+async def send_code(request: Request) -> Response:
+    """Complete a sign-in with the code of the second factor, within five minutes and from the same browser.
+
+    Each code is accepted once. After five wrong codes, the user is locked for a minute at first, for up to an hour later.
+    A browser in which the user has signed in before is counted separately; all other browsers share one count.
+    """
+    context = Context.of(request)
+    body = await bodies.read(request, SecondStep)
+    origin = context.gate.origin(request)
+    return signed_in(request, await context.identity.sign_in.with_code(PENDING.of(request), body.code, origin))
 
 
 @ENDPOINTS.add(
     "POST",
     f"{paths.SESSION}/refresh",
     "refresh",
-    _SIGNED_IN,
+    SIGNED_IN,
     security=("refreshCookie",),
     anonymous=True,
     body=Refresh,
@@ -217,6 +287,22 @@ async def change_password(request: Request) -> Response:
 
 
 @ENDPOINTS.add(
+    "POST",
+    f"{paths.SESSION}/password/strength",
+    "judge-own-password",
+    Answer("The strength.", PasswordStrength, headers=NO_STORE),
+    body=PasswordGuess,
+    example={"password": "seven quiet lamps outside"},
+    refused=(NotSignedIn, Unavailable),
+)
+async def judge_own_password(request: Request) -> Response:
+    """Return how strong a new password of the caller would be. Nothing is stored."""
+    staff = await Context.of(request).gate.staff(request)
+    body = await bodies.read(request, PasswordGuess)
+    return strength(await strength_of(body.password, staff.username))
+
+
+@ENDPOINTS.add(
     "GET",
     paths.SESSIONS,
     "list-sessions",
@@ -238,6 +324,20 @@ async def get_sessions(request: Request) -> paging.Paged[Session]:
 
 @ENDPOINTS.add(
     "DELETE",
+    paths.SESSIONS,
+    "end-other-sessions",
+    Answer("Ended.", status=204),
+    refused=(NotSignedIn, Unavailable),
+)
+async def end_other_sessions(request: Request) -> Response:
+    """End all sessions of the caller except the one of this request."""
+    context = Context.of(request)
+    await context.identity.sessions.end_others(await context.gate.staff(request))
+    return Response(status_code=204)
+
+
+@ENDPOINTS.add(
+    "DELETE",
     paths.SESSIONS + "/{session_id}",
     "end-session",
     Answer("Ended.", status=204),
@@ -253,6 +353,27 @@ async def end_session(request: Request) -> Response:
 
 def _user(staff_id: int, username: str, role: str) -> User:
     return {"id": staff_id, "username": username, "role": role, "may": roles.allowed(role)}
+
+
+def strength(found: Strength) -> Response:
+    """Return the answer with the strength of a password."""
+    body: PasswordStrength = {"score": found.score, "refusal": None if found.refusal is None else found.refusal.code}
+    return as_json(body)
+
+
+def signed_in(request: Request, outcome: SignedIn | CodeNeeded) -> Response:
+    """Return the answer to a right password: the tokens of the new session, or the request for a code."""
+    if isinstance(outcome, SignedIn):
+        response = _issued(request, outcome.tokens)
+        if PENDING.of(request) is not None:
+            PENDING.delete(request, response)
+    else:
+        body: SecondFactorNeeded = {"state": "second_factor_needed", "expires_in": LIFE_SECONDS}
+        response = as_json(body)
+        response.status_code = 202
+        PENDING.set(request, response, outcome.pending, LIFE_SECONDS)
+    Context.of(request).gate.browsers.remember(request, response, outcome.browser)
+    return response
 
 
 def _issued(request: Request, tokens: IssuedTokens) -> Response:

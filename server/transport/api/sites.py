@@ -1,4 +1,4 @@
-"""``GET /api/v1/...``: the queries on sites."""
+"""``/api/v1/sites``: the queries on sites, and new sites."""
 
 from __future__ import annotations
 
@@ -7,25 +7,40 @@ from typing import Annotated, Any, TypedDict, TypeVar
 
 from pydantic import Field
 from starlette.requests import Request
+from starlette.responses import Response
 
 from server.domain import roles
 from server.domain.board import Board
-from server.domain.errors import SiteNotFound, Unavailable
+from server.domain.commands.bounds import LANGUAGE
+from server.domain.errors import NameTaken, SiteNotFound, Unavailable
 from server.domain.model import Display, Kiosk, Need, PointState, Removable, Rules
 from server.domain.views import DeskView, OpenSealed, draw
 from server.identity.callers import Integration
 from server.queries import sites
 from server.queries.identity import SiteListed
 from server.transport.context import Context
-from server.transport.http import paging, paths
-from server.transport.http.endpoint import Endpoints, Tag, data
+from server.transport.http import bodies, paging, paths
+from server.transport.http.bodies import Body, PlainText
+from server.transport.http.endpoint import NO_STORE, Answer, Endpoints, Tag, as_json, data
 from server.transport.http.fields import Component, Count, IsoDay, Schema
 
+_Tag = Annotated[str, Field(**LANGUAGE)]
 Site = Annotated[SiteListed, Component("Site")]
 Seq = Annotated[Count, Field(description="The number in the site's log of the last event that this answer includes.")]
 
 
 _Names = Annotated[dict[str, str], Field(description="The public name in languages of the site, by tag.")]
+
+
+class NewSite(Body):
+    """A new site of the organisation."""
+
+    name: Annotated[PlainText, Field(min_length=1, max_length=120)]
+    time_zone: Annotated[str, Field(min_length=1, max_length=64, description="An IANA name: `Europe/Berlin`.")]
+    language: _Tag
+    languages: Annotated[
+        list[_Tag] | None, Field(max_length=20, description="The languages of the site's readers besides its own.")
+    ] = None
 
 
 class _Service(TypedDict):
@@ -116,6 +131,34 @@ async def get_sites(request: Request) -> paging.Paged[Site]:
     only = staff.site_id if isinstance(staff, Integration) else None
     found = await sites.page(context.database, staff.organisation_id, size, after, only=only)
     return paging.answer(found, size, cursors)
+
+
+@ENDPOINTS.add(
+    "POST",
+    paths.SITES,
+    "add-site",
+    Answer("Added.", Site, status=201, headers=NO_STORE),
+    may="add-site",
+    body=NewSite,
+    example={"name": "Riverside Clinic", "time_zone": "Europe/London", "language": "en"},
+    refused=(NameTaken, Unavailable),
+)
+async def add_site(request: Request) -> Response:
+    """Add a site to the caller's organisation. The site has no queues yet."""
+    context = Context.of(request)
+    admin = await context.gate.member_for(request, "add-site")
+    body = await bodies.read(request, NewSite)
+    site = await context.new_sites.add(
+        admin.organisation_id,
+        body.name,
+        time_zone=body.time_zone,
+        language=body.language,
+        more_languages=tuple(body.languages or ()),
+        actor=admin.actor,
+    )
+    response = as_json(SiteListed(site.id, site.name, site.time_zone, site.language))
+    response.status_code = 201
+    return response
 
 
 @ENDPOINTS.add("GET", paths.SITE, "read-site", "The site.", may="read-site", refused=(Unavailable, SiteNotFound))

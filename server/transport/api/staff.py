@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from server.domain.errors import LastAdmin, NameTaken, StaffNotFound, Unavailable
 from server.domain.roles import ROLES, Role
-from server.identity.errors import PASSWORD_REFUSALS, USER_NAME_REFUSALS, SignInBusy
+from server.identity.errors import PASSWORD_REFUSALS, USER_NAME_REFUSALS, SecondFactorOff, SignInBusy
 from server.queries import administration
 from server.queries.administration import StaffListed
 from server.transport.api.sessions import NewPassword
@@ -52,6 +52,8 @@ Staff = Annotated[
         about="A member of staff.",
         role=Field(json_schema_extra={"enum": list(ROLES)}),
         active="Whether the member may sign in.",
+        second_factor="Whether the member needs a code to sign in.",
+        signed_in_at="The last sign-in: an instant, in milliseconds since 1970.",
     ),
 ]
 
@@ -89,7 +91,8 @@ async def add_staff(request: Request) -> Response:
     staff_id, name = await context.identity.staff.add(
         admin.organisation_id, body.username, body.password, body.role, actor=admin.actor
     )
-    return _member(201, staff_id, name, body.role, active=True)
+    await context.identity.milestones.reach(admin.organisation_id, "colleague-added", actor=admin.actor)
+    return _member(201, StaffListed(staff_id, name, body.role, active=True))
 
 
 @ENDPOINTS.add(
@@ -111,9 +114,45 @@ async def change_staff(request: Request) -> Response:
     account = await context.identity.staff.change(
         admin.organisation_id, staff_id, actor=admin.actor, role=body.role, active=body.active, password=body.password
     )
-    return _member(200, staff_id, account.username, account.role, account.active)
+    listed = await administration.member_listed(context.database, admin.organisation_id, staff_id)
+    return _member(200, listed or StaffListed(staff_id, account.username, account.role, account.active))
 
 
-def _member(status: int, staff_id: int, username: str, role: str, active: bool) -> Response:
-    body = StaffListed(staff_id, username, role, active)
+@ENDPOINTS.add(
+    "DELETE",
+    paths.STAFF + "/{staff_id:id}/sessions",
+    "end-sessions",
+    Answer("Ended.", status=204),
+    may="manage-staff",
+    refused=(StaffNotFound, Unavailable),
+)
+async def end_sessions(request: Request) -> Response:
+    """End all sessions of a member of staff. The member can sign in again."""
+    context = Context.of(request)
+    admin = await context.gate.member_for(request, "manage-staff", doing="end-sessions")
+    await context.identity.staff.end_sessions(admin.organisation_id, request.path_params["staff_id"], actor=admin.actor)
+    return Response(status_code=204)
+
+
+@ENDPOINTS.add(
+    "DELETE",
+    paths.STAFF + "/{staff_id:id}/second-factor",
+    "remove-second-factor",
+    Answer("Removed.", status=204),
+    may="manage-staff",
+    refused=(StaffNotFound, SecondFactorOff, Unavailable),
+)
+async def remove_second_factor(request: Request) -> Response:
+    """Remove the second factor of a member of staff whose phone is lost. The member's sessions end.
+
+    The member then signs in with the password alone, and can set up a new phone.
+    """
+    context = Context.of(request)
+    admin = await context.gate.member_for(request, "manage-staff", doing="remove-second-factor")
+    staff_id = request.path_params["staff_id"]
+    await context.identity.second_factors.remove_of(admin.organisation_id, staff_id, actor=admin.actor)
+    return Response(status_code=204)
+
+
+def _member(status: int, body: StaffListed) -> Response:
     return Response(orjson.dumps(body), status, media_type="application/json")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
-
-import segno
 from starlette.requests import Request
 from starlette.responses import Response
 
 from server.domain.errors import TicketNotFound
+from server.transport import qr_codes
 from server.transport.context import Context
 from server.transport.http import paths
 from server.transport.http.endpoint import NO_STORE, PUBLIC, Answer, Endpoints, Tag
@@ -19,8 +17,12 @@ ENDPOINTS = Endpoints(Tag.LIVE)
 def address_of_page(request: Request, token: str) -> str:
     """Return the address of a ticket's page for a phone: below the installation's public address or, without one, below the
     address of this request."""
-    base = Context.of(request).public_url or str(request.base_url)
-    return f"{base.rstrip('/')}/t/{token}"
+    return f"{base_address(request)}/t/{token}"
+
+
+def base_address(request: Request) -> str:
+    """Return the address of this installation for patients, without a slash at the end."""
+    return (Context.of(request).public_url or str(request.base_url)).rstrip("/")
 
 
 @ENDPOINTS.add(
@@ -38,7 +40,5 @@ async def qr(request: Request) -> Response:
     """
     token = request.path_params["token"]
     await Context.of(request).gate.ticket(token)
-    drawn = io.BytesIO()
-    code = segno.make(address_of_page(request, token), error="m", micro=False)
-    code.save(drawn, kind="svg", border=4, light="#fff", xmldecl=False, nl=False, omitsize=True)
-    return Response(drawn.getvalue(), headers={"Cache-Control": "no-store"}, media_type="image/svg+xml")
+    drawn = qr_codes.image(address_of_page(request, token))
+    return Response(drawn, headers={"Cache-Control": "no-store"}, media_type="image/svg+xml")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import MISSING, fields
 from datetime import date
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -49,13 +50,31 @@ PlainText = Annotated[str, AfterValidator(plain_text.checked)]
 
 def is_plain(field: FieldInfo) -> bool:
     """Return whether a model's field is a `PlainText`."""
-    return any(isinstance(each, AfterValidator) and each.func is plain_text.checked for each in field.metadata)
+    return _checks_plain_text(field.metadata)
+
+
+def has_plain_items(field: FieldInfo) -> bool:
+    """Return whether a model's field is a list of `PlainText`."""
+    items = get_args(field.annotation) if get_origin(field.annotation) is list else ()
+    return any(_checks_plain_text(getattr(each, "__metadata__", ())) for each in items)
+
+
+def _checks_plain_text(metadata: Iterable[object]) -> bool:
+    return any(isinstance(each, AfterValidator) and each.func is plain_text.checked for each in metadata)
 
 
 Day = Annotated[str, AfterValidator(_real_day)]
 _Minutes = Annotated[int, Field(ge=0, le=DAY_MINUTES)]
 _Tag = Annotated[str, Field(**LANGUAGE)]
 Hours = tuple[tuple[_Minutes, _Minutes, _Minutes], ...]  # weekday, from, until; the domain checks the weekday
+
+
+_DATES = {"date_of_birth", "date", "from_date", "last_date", "valid_from", "valid_until", "anchor_date"}
+
+
+def on_wire(name: str) -> str:
+    """Return the name in a body of a command's field. ``from_`` is ``from``, a word of Python."""
+    return name.removesuffix("_")
 
 
 def _model_of(command: type[Command]) -> type[Body]:
@@ -65,8 +84,8 @@ def _model_of(command: type[Command]) -> type[Body]:
     for item in fields(command):  # type: ignore[arg-type]
         bounds = dict(item.metadata)
         hint = hints[item.name]
-        if item.name == "date_of_birth":
-            hint = Day | None
+        if item.name in _DATES and hint in (str, str | None):
+            hint = Day if hint is str else Day | None
         elif item.name == "hours":
             hint = Hours | None
         elif item.name == "languages":
@@ -81,7 +100,7 @@ def _model_of(command: type[Command]) -> type[Body]:
             ids = tuple[Annotated[int, Field(ge=1, le=MAX_ID)], ...]
             hint = ids if item.default is MISSING else ids | None
         default = ... if item.default is MISSING else item.default
-        found[item.name] = (hint, Field(default, **bounds))
+        found[on_wire(item.name)] = (hint, Field(default, **bounds))
     found.setdefault("site_id", (int | None, Field(None, ge=1, le=MAX_ID)))
     return create_model(command.__name__, __base__=Body, __doc__=command.__doc__, **found)
 
@@ -120,12 +139,10 @@ def _named(location: tuple[int | str, ...]) -> str:
 
 def command_from(name: str, body: Body) -> Command:
     """Return the command of a checked body. Raises `InvalidBody` if ``site_id`` is not the site of the other ids."""
-    values = {key: _frozen(getattr(body, key)) for key in type(body).model_fields}
     kind = COMMANDS[name]
-    site_id = values["site_id"]
-    if not any(item.name == "site_id" for item in fields(kind)):  # type: ignore[arg-type]
-        del values["site_id"]
-    command = kind(**values)
+    names = [item.name for item in fields(kind)]  # type: ignore[arg-type]
+    command = kind(**{each: _frozen(getattr(body, on_wire(each))) for each in names})
+    site_id: int | None = getattr(body, "site_id")  # noqa: B009 - each model has this field, but only at run time
     if site_id is not None and site_id != command.site_id:
         problem = "site_id: the other ids in this body belong to another site"
         raise InvalidBody(problem=problem, fields=[{"field": "site_id", "message": problem}])

@@ -6,6 +6,7 @@ OpenAPI document are both made of this list, so a description cannot name a path
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -32,8 +33,11 @@ _Handler = TypeVar("_Handler", bound=Handler)
 # Who may ask: any one of these schemes, each named in `server.transport.spec.openapi`.
 STAFF: tuple[str, ...] = ("accessToken", "accessCookie")
 DISPLAY = ("displayToken", "displayTokenInQuery")
+KIOSK = ("kioskToken", "kioskTokenInQuery")
+DEVICE = ("displayToken", "kioskToken")
 PUBLIC: tuple[str, ...] = ()
 
+LONG_BYTES = 16 * 1024
 BODY: Errors = (UnsupportedMediaType, MalformedBody, BodyTooLarge, InvalidBody)
 
 
@@ -44,6 +48,9 @@ class Tag(Enum):
     ADMINISTRATION = ("Administration", "Staff accounts, API keys of other systems, pairing of displays and kiosks.")
     COMMANDS = ("Commands", "Each command has the tag of the record that it changes.")
     SITES = ("Sites", "Sites, their configuration and their boards.")
+    APPOINTMENTS = ("Appointments", "Free times, and the rules that take other times away.")
+    BOOKING = ("Booking", "Patients book, follow, move and cancel an appointment with their own browser.")
+    JOINING = ("Joining", "Patients join a queue with their own phone, by a code on a screen of the clinic.")
     ENTRIES = ("Entries and visits", "Entries, visits and patients, of today and of any earlier day.")
     FIGURES = ("Figures", "Waits, walks and services in whole seconds, and how often the quoted waits were right.")
     AUDIT = ("Audit", "The actions of people, systems and the clock, and the refusals.")
@@ -132,7 +139,7 @@ class Endpoint:
     def _query(self) -> frozenset[str]:
         """Return the names of all parameters that the query may have."""
         described = [made for each in self.parameters for made in each.described()]
-        token = {"token"} if self.security == DISPLAY else set()
+        token = {"token"} if self.security in (DISPLAY, KIOSK) else set()
         return frozenset({made["name"] for made in described if made["in"] == "query"} | token | {"api_version"})
 
     def returned(self) -> Any:
@@ -239,9 +246,17 @@ def as_json(body: object) -> Response:
 
 def _as_json(handler: Handler) -> Handler:
     async def answer(request: Request) -> Response:
-        return as_json(await handler(request))
+        return _smaller(request, as_json(await handler(request)))
 
     return answer
+
+
+def _smaller(request: Request, response: Response) -> Response:
+    """Return a long answer compressed, as the proxy does it, to a client that accepts this."""
+    if len(response.body) < LONG_BYTES or "gzip" not in request.headers.get("accept-encoding", ""):
+        return response
+    headers = {"Cache-Control": "no-store", "Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+    return Response(gzip.compress(bytes(response.body), 5), headers=headers, media_type="application/json")
 
 
 def _knowing(handler: Handler, query: frozenset[str]) -> Handler:

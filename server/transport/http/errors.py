@@ -83,6 +83,14 @@ class AddressBlocked(TooManyRequests):
     """Too many requests from this address were refused. Try again in {retry_after} s."""
 
 
+class TooManyJoined(TooManyRequests):
+    """Many people have joined over this network within an hour. Please ask at the desk, or try again in {retry_after} s."""
+
+
+class TooManyBooked(TooManyRequests):
+    """Many appointments were booked from here within an hour. Please call the clinic, or try again in {retry_after} s."""
+
+
 class TookTooLong(NowServingError):
     """The server cut this request after {seconds} s. Repeat a command with its Idempotency-Key to learn its outcome."""
 
@@ -146,7 +154,7 @@ def error_response(
 
 def refusal(connection: HTTPConnection, error: NowServingError) -> Response:
     """Return the response to an error of the tree, with the headers that tell a client how to go on."""
-    headers: dict[str, str] = {}
+    headers = {"Cache-Control": "no-store"}
     match error:
         case NotSignedIn():
             headers["WWW-Authenticate"] = "Bearer"

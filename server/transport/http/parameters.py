@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from server.domain.errors import InvalidField, NowServingError
+from server.domain.model import STEP_MINUTES, local_time
 from server.domain.model.ids import MAX_ID, site_of
 
 Json = dict[str, Any]
@@ -62,7 +63,7 @@ class Parameter:
         """Return the JSON Schema of the value."""
         return {"type": "string"}
 
-    def given(self, request: Request) -> str | None:
+    def given(self, request: HTTPConnection) -> str | None:
         """Return the value as the caller wrote it, or None."""
         return request.query_params.get(self.name)
 
@@ -83,7 +84,7 @@ class Whole(Parameter):
         """Return the JSON Schema of the value."""
         return {"type": "integer", "minimum": self.least, "maximum": self.most, "default": self.default}
 
-    def read(self, request: Request) -> int:
+    def read(self, request: HTTPConnection) -> int:
         """Return the number, or the default. Raises `InvalidField`."""
         text = self.given(request)
         if text is None:
@@ -115,16 +116,22 @@ class Id(Parameter):
 class IdOfSite(Parameter):
     """The id of a record that belongs to the site that the request is about."""
 
+    required: bool = False
+
+    def described(self) -> list[Json]:
+        """Return the OpenAPI parameters that this object reads."""
+        return [each | ({"required": True} if self.required else {}) for each in Parameter.described(self)]
+
     def schema(self) -> Json:
         """Return the JSON Schema of the value."""
         return dict(_ID)
 
     def read(self, request: Request, site_id: int) -> int | None:
-        """Return the id, or None if it is absent. Raises `InvalidField`."""
+        """Return the id, or None if it is absent. Raises `InvalidField`, also if it is required and absent."""
         text = self.given(request)
-        if text is None:
+        if text is None and not self.required:
             return None
-        if not _WHOLE.fullmatch(text) or int(text) > MAX_ID or site_of(int(text)) != site_id:
+        if text is None or not _WHOLE.fullmatch(text) or int(text) > MAX_ID or site_of(int(text)) != site_id:
             raise self.wrong(f"an id of the site {site_id}")
         return int(text)
 
@@ -137,7 +144,7 @@ class Day(Parameter):
         """Return the JSON Schema of the value."""
         return dict(_DAY)
 
-    def read(self, request: Request) -> str | None:
+    def read(self, request: HTTPConnection) -> str | None:
         """Return the day, or None if it is absent. Raises `InvalidField`."""
         text = self.given(request)
         if text is None:
@@ -177,6 +184,65 @@ class Days:
         if not 1 <= length <= self.most:
             raise self.last.wrong(f"from 1 to {self.most} days, not {length}")
         return found[0], found[1]
+
+
+@dataclass(frozen=True, slots=True)
+class LocalTime(Parameter):
+    """A local time of the site, which must be given."""
+
+    def described(self) -> list[Json]:
+        """Return the OpenAPI parameters that this object reads."""
+        return [each | {"required": True} for each in Parameter.described(self)]
+
+    def schema(self) -> Json:
+        """Return the JSON Schema of the value."""
+        return {"type": "string", "pattern": f"^{DAY}T[0-9]{{2}}:[0-9]{{2}}$"}
+
+    def read(self, request: Request) -> str:
+        """Return the local time. Raises `InvalidField`."""
+        text = self.given(request) or ""
+        local_time.parse(text, self.name)
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Length(Parameter):
+    """A length in minutes, up to twelve hours. It is a multiple of five, which the description says in words."""
+
+    def schema(self) -> Json:
+        """Return the JSON Schema of the value."""
+        return {"type": "integer", "minimum": STEP_MINUTES, "maximum": 720}
+
+    def read(self, request: Request) -> int | None:
+        """Return the length, or None if it is absent. Raises `InvalidField`."""
+        text = self.given(request)
+        if text is None:
+            return None
+        if not _WHOLE.fullmatch(text) or not 0 < int(text) <= 720 or int(text) % STEP_MINUTES:
+            raise self.wrong(f"a multiple of {STEP_MINUTES}, up to 720")
+        return int(text)
+
+
+@dataclass(frozen=True, slots=True)
+class DaysFrom:
+    """A day that must be given, and the number of days from it on."""
+
+    refused: ClassVar[tuple[type[NowServingError], ...]] = (InvalidField,)
+
+    first: Day
+    days: Whole
+
+    def described(self) -> list[Json]:
+        """Return the OpenAPI parameters that this object reads."""
+        return [*(made | {"required": True} for made in self.first.described()), *self.days.described()]
+
+    def read(self, request: HTTPConnection) -> tuple[str, int]:
+        """Return the first day and the number of days. Raises `InvalidField`."""
+        first = self.first.read(request)
+        if first is None:
+            raise self.first.wrong("required: a day as YYYY-MM-DD")
+        local_time.date_of(first, self.first.name)  # the days that a clinic has
+        return first, self.days.read(request)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server import __version__
-from server.domain.views import DeskView, DisplayView, PointView, TicketView, View
+from server.domain.views import (
+    AppointmentView,
+    CalendarView,
+    ConfigurationView,
+    DeskView,
+    DisplayView,
+    KioskView,
+    PointView,
+    TicketView,
+    View,
+)
 from server.live.messages import FINAL, REASONS
 from server.transport.http import paths
 from server.transport.http.endpoint import NO_CACHE, PUBLIC, UNCHANGED, Answer, Endpoints, Tag
@@ -20,16 +30,45 @@ from server.transport.spec.records import schema_of_model
 from server.transport.spec.schema import Json
 from server.transport.spec.served import Served
 from server.transport.streams import feedback, framing
+from server.transport.streams.routes import CALENDAR_DATES
 
 VIEWS: tuple[tuple[str, type[View], str], ...] = (
-    (paths.DESK, DeskView, "Reception: every queue, point, display and open entry of a site, with names. Needs a session."),
+    (
+        paths.DESK,
+        DeskView,
+        "Reception: every queue, point, display and open entry of a site, and its appointments of the day, with names. "
+        "Needs a session.",
+    ),
+    (
+        paths.CALENDAR,
+        CalendarView,
+        "The calendar: a site's appointments on up to seven dates (`?date=&days=`), with names, and the times in which "
+        "clinicians see patients. Needs a session.",
+    ),
+    (
+        paths.CONFIGURATION,
+        ConfigurationView,
+        "The administrator's pages: a site's rules, queues, points, devices and schedules, without patients. Needs a "
+        "session.",
+    ),
     (
         paths.POINT,
         PointView,
         "A room's console: the patient in the room, the next ones for it, its counts of the day. Needs a session.",
     ),
-    (paths.DISPLAY, DisplayView, "A waiting-room display: tickets and points. Needs the display's own token."),
+    (
+        paths.DISPLAY,
+        DisplayView,
+        "A waiting-room display: tickets and points. Needs the display's own token, or a session that may pair devices.",
+    ),
+    (paths.KIOSK, KioskView, "A kiosk at the door: queues and their lines. Needs the kiosk's own token."),
     (paths.TICKET, TicketView, "One patient's ticket. Needs the ticket's token, which is in the address."),
+    (
+        paths.APPOINTMENT,
+        AppointmentView,
+        "One patient's appointment, and after the check-in the ticket. Needs the appointment's token, which is in the "
+        "address.",
+    ),
 )
 CLOSE_CODES = {
     framing.CLOSE_BYE: "Reconnect after `retry_ms`, with the last id. The reason is the reason of the `bye`.",
@@ -103,8 +142,9 @@ def _channel(path: str, view: type[View], about: str, kinds: list[str]) -> Json:
                         },
                         "token": {
                             "type": "string",
-                            "description": "A display's token, for a client that cannot set a header.",
+                            "description": "The token of a display or a kiosk, for a client that cannot set a header.",
                         },
+                        **(_dates() if view is CalendarView else {}),
                     },
                 },
             }
@@ -112,6 +152,11 @@ def _channel(path: str, view: type[View], about: str, kinds: list[str]) -> Json:
         "x-shape": view.shape,
         "x-cells": {"$ref": f"#/components/schemas/{view.kind.title()}Cells"},
     }
+
+
+def _dates() -> Json:
+    """Return the parameters of the query that choose the dates of a calendar."""
+    return {each["name"]: each["schema"] | {"description": each["description"]} for each in CALENDAR_DATES.described()}
 
 
 def _operations(view: str, sent: list[str], taken: list[str]) -> list[tuple[str, Json]]:

@@ -10,9 +10,10 @@ from dataclasses import fields
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin, is_typeddict
 
-from server.domain.views import VIEWS, PointView, TicketView
+from server.domain.views import VIEWS, AppointmentView, PointView, TicketView
 from server.domain.views.fields import Described, Field, field_of, fields_of
 from server.live.messages import REASONS
+from server.transport.http.parameters import DAY
 from server.transport.spec.schema import INSTANT, Json, count_of, object_of, text
 
 _TYPES = {str: "string", int: "integer", bool: "boolean"}
@@ -62,7 +63,9 @@ def _described(described: Described) -> Json:
 
 def cells_schema(view: str, cells: dict[str, Json]) -> Json:
     """Return the schema of a view's map of cells."""
-    single = ("site", *(cells if view in (PointView.kind, TicketView.kind) else ()))
+    single = {"site", "checklist", *(cells if view in (PointView.kind, TicketView.kind, AppointmentView.kind) else ())}
+    if view == PointView.kind:
+        single.remove("appointment")  # of a clinician there are many
     keyed = {kind: schema for kind, schema in cells.items() if kind not in single}
     made: Json = {
         "type": "object",
@@ -72,8 +75,13 @@ def cells_schema(view: str, cells: dict[str, Json]) -> Json:
         "properties": {kind: schema for kind, schema in cells.items() if kind not in keyed},
     }
     if keyed:
-        made["patternProperties"] = {f"^{kind}:[0-9]+$": schema for kind, schema in keyed.items()}
+        made["patternProperties"] = {f"^{kind}:{_identifier(kind)}$": schema for kind, schema in keyed.items()}
     return made | {"additionalProperties": False}
+
+
+def _identifier(kind: str) -> str:
+    """Return the pattern of what follows the kind in a key: a date, or the id of a record."""
+    return DAY if kind == "day" else "[0-9]+"
 
 
 def live_messages() -> dict[str, Json]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import inspect
 import re
 from dataclasses import fields
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -21,9 +21,13 @@ from starlette.responses import Response
 
 from server import __version__
 from server.domain import roles
-from server.domain.commands import COMMANDS, Command
+from server.domain.affected import KINDS, MOST_NAMED
+from server.domain.commands import COMMANDS, Book, BookSeries, CheckIn, Command, HoldSlot, ReleaseSlot
+from server.domain.commands.appointments import OnAppointment
 from server.domain.errors import InvalidField, NotFound, NowServingError, Refused, SiteNotFound, Unavailable
-from server.domain.events import EVENTS, Event
+from server.domain.events import EVENTS, DeviceReported, Event, OfAppointment
+from server.domain.events.encoding import GIVEN, RECORDS
+from server.domain.model import AppointmentState
 from server.domain.views import View
 from server.identity.api_keys import KEY_PREFIX
 from server.transport import endpoints
@@ -42,7 +46,7 @@ from server.transport.spec.prose import ABOUT, ANY_TOKEN, FIELDS, LIVE, PATH_TEX
 from server.transport.spec.records import event_field_of, schema_of
 from server.transport.spec.refusals import Refusals, code_of, counted_headers, own_headers
 from server.transport.spec.requests import SAMPLES, body_schema, command_schema
-from server.transport.spec.schema import STATES, Json, count_of, id_of, object_of, ref, text
+from server.transport.spec.schema import INSTANT, STATES, Json, count_of, id_of, object_of, ref, text
 from server.transport.spec.served import Served
 
 ADDRESS = "/api/openapi.json"
@@ -142,8 +146,27 @@ class _Document:
 
     def _shared(self) -> None:
         self.schemas |= refusals.error_schemas()
+        for record in RECORDS.values():
+            self.schemas[f"{record.__name__}InEvent"] = self._record(record)
         for name, event in EVENTS.items():
-            self.schemas[event.__name__] = self._event(name, event)
+            if event not in self.outcomes.untold or event is DeviceReported:  # a device reports to an operation of its own
+                self.schemas[event.__name__] = self._event(name, event)
+        self.schemas["Booking"] = object_of(
+            {
+                "id": id_of("The appointment."),
+                "version": count_of("The number of changes that matter to the patient.", 1),
+                "state": text(enum=list(get_args(AppointmentState))),
+                "service_id": id_of(),
+                "provider_id": id_of(),
+                "local_start": text(description="The local time of the clinic at which the appointment starts."),
+                "fold": count_of("1 for the second of two equal local times, else 0."),
+                "starts_at": INSTANT,
+                "ends_at": INSTANT,
+                "minutes": count_of("The length of the appointment."),
+                "held_until": INSTANT | {"type": ["integer", "null"]},
+            },
+            description="The appointment that the command changed, as it is now.",
+        )
         self.schemas["Entry"] = object_of(
             {
                 "id": id_of("The entry."),
@@ -158,6 +181,31 @@ class _Document:
                 },
             },
             description="The entry that the command changed, as it is now.",
+        )
+        self.schemas["Quote"] = object_of(
+            {
+                "ahead": count_of("The number of patients ahead."),
+                "expect_from": INSTANT | {"type": ["integer", "null"]},
+                "expect_until": INSTANT | {"type": ["integer", "null"]},
+                "estimating": {
+                    "type": "boolean",
+                    "description": "The expected time is a guess: the queue has little history.",
+                },
+            },
+            description="The place of a new ticket, and the time at which the patient can expect the call.",
+        )
+        self.schemas["Affected"] = object_of(
+            {
+                "kind": text(enum=list(KINDS), description=" ".join(f"`{kind}`: {about}" for kind, about in KINDS.items())),
+                "count": count_of("The number of patients, queues or devices.", 1),
+                "first": {
+                    "type": "array",
+                    "items": text(),
+                    "maxItems": MOST_NAMED,
+                    "description": "The ticket labels of the first patients, or the names of the first records.",
+                },
+            },
+            description="People or records that a change would affect in one way.",
         )
         for view, cells in cells_of_views().items():
             self.schemas[f"{view.title()}Cells"] = cells_schema(view, cells)
@@ -176,15 +224,24 @@ class _Document:
         written = inspect.cleandoc(event.__doc__ or "")
         inside = written.startswith(f"{event.__name__}(") or any(f"``{each}``" in written for each in Event.kept_inside)
         about = None if inside else re.sub(r"``(\w+)``", r"`\1`", written)  # a dataclass without a docstring gets one
-        return object_of(head | {key: event_field_of(key, hints[key], self.schemas) for key in shown}, description=about)
+        made = {
+            key: ref(f"{RECORDS[key].__name__}InEvent") if key in RECORDS else event_field_of(key, hints[key], self.schemas)
+            for key in shown
+        }
+        return object_of(head | made, description=about)
+
+    def _record(self, kind: type[Any]) -> Json:
+        """Return the schema of a whole record in an event, as `server.domain.events.shown` returns it."""
+        hints = get_type_hints(kind)
+        shown_fields = [item.name for item in fields(kind) if item.name not in Event.kept_inside | GIVEN.keys()]
+        return object_of({key: event_field_of(key, hints[key], self.schemas) for key in shown_fields})
 
     # Operations
 
     def _endpoint(self, endpoint: Endpoint) -> None:
         kinds = endpoint.errors()
         if endpoint.runs is not None:
-            outcome = self.outcomes.of(endpoint.runs)
-            kinds += outcome.errors if outcome else ()
+            kinds += self._errors_of(endpoint.runs)
         quiet = endpoint.path in QUIET
         responses = {str(each.status): self._answer(each, endpoint) for each in endpoint.answers}
         responses |= self.refusals.of(
@@ -258,19 +315,17 @@ class _Document:
             list(outcome.events) if outcome else [event for event in EVENTS.values() if event not in self.outcomes.untold]
         )
         answer = f"{command.__name__}Answer"
-        self.schemas[answer] = self._command_answer(happened, known=outcome is not None)
-        kinds: list[type[NowServingError]] = (
-            list(outcome.errors) if outcome else refusals.below(NotFound, Refused, InvalidField)
-        )
+        self.schemas[answer] = self._command_answer(command, happened, known=outcome is not None)
         done = self._answer(endpoint.answers[0], endpoint)
         done["content"] = {"application/json": {"schema": ref(answer)}}
         if "entry" in self.schemas[answer]["required"]:
             done["links"] = {each: {"$ref": f"#/components/links/{each}"} for each in self.steps}
             self.linked = self.steps
-        others = {roles.PATIENT: "ticketToken", roles.KIOSK: "kioskToken", roles.INTEGRATION: "apiKey"}
+        patient = "appointmentToken" if issubclass(command, OnAppointment) else "ticketToken"
+        others = {roles.PATIENT: patient, roles.KIOSK: "kioskToken", roles.INTEGRATION: "apiKey"}
         may = [role for role in (*roles.ROLES, *others) if roles.may(role, name)]
         path = endpoint.path.replace("{name}", name)
-        declared: list[type[NowServingError]] = [SiteNotFound, *kinds, *endpoint.errors()]
+        declared: list[type[NowServingError]] = [SiteNotFound, *self._errors_of(command), *endpoint.errors()]
         self._add(
             endpoint,
             path,
@@ -284,16 +339,27 @@ class _Document:
             responses={"200": done} | self.refusals.of([each for each in declared if each is not UnknownCommand]),
         )
 
-    def _command_answer(self, happened: list[type[Event]], *, known: bool) -> Json:
+    def _errors_of(self, command: type[Command]) -> list[type[NowServingError]]:
+        """Return the errors of a command's rule; all that a rule may have if they cannot be read from the source."""
+        outcome = self.outcomes.of(command)
+        return list(outcome.errors) if outcome else refusals.below(NotFound, Refused, InvalidField)
+
+    def _command_answer(self, command: type[Command], happened: list[type[Event]], *, known: bool) -> Json:
         """Return the schema of the answer of `server.execute`.
 
-        An entry is in it if the last event is about one, a token if a token was made, and an address if it is a ticket's.
+        An entry or an appointment is in it if the last event is about one, a token if a token was made, and an address for
+        the token of a ticket.
         """
 
         def having(*names: str) -> list[bool]:
             return [any(item.name in names for item in fields(event)) for event in happened]  # type: ignore[arg-type]
 
         entry, token = having("entry_id", "new_entry_id"), having("token_hash")
+        booking = [issubclass(event, OfAppointment) for event in happened]
+        if command is CheckIn:
+            booking = [True] * len(happened)
+        own_token = [issubclass(command, HoldSlot | ReleaseSlot | Book | BookSeries)] * len(happened)
+        series = [command is BookSeries] * len(happened)
 
         kinds = dict.fromkeys([*happened, *self.outcomes.clock])
         of_type = {event.name_on_wire(): f"#/components/schemas/{event.__name__}" for event in kinds}
@@ -310,20 +376,34 @@ class _Document:
                 "description": "The events that happened, in order. Events of the clock that were due come first.",
             },
             "preview": {"const": True, "description": "Present only in the answer to a preview."},
+            "affects": {
+                "type": "array",
+                "items": ref("Affected"),
+                "description": "The people and screens that the change would affect. Only in the answer to a preview.",
+            },
         }
-        optional = {"preview"}
+        optional = {"preview", "affects"}
         for name, schema, has in (
             ("entry", ref("Entry"), entry),
-            ("token", text(pattern=ANY_TOKEN, description="The new token. It is shown only now."), token),
+            ("appointment", ref("Booking"), booking),
+            ("appointments", _list_of(ref("Booking"), "The booked appointments."), series),
+            ("tokens", _list_of(text(pattern=ANY_TOKEN), "The tokens of these appointments, in the same order."), series),
+            ("skipped", _list_of(text(), "The local times that were not free."), series),
+            (
+                "token",
+                text(pattern=ANY_TOKEN, description="The new token. It is shown only now."),
+                [any(both) for both in zip(token, own_token, strict=True)],
+            ),
             (
                 "address",
                 text(description="The address of the patient's page, as in the QR code."),
-                [all(both) for both in zip(entry, token, strict=True)],
+                issued := [all(both) for both in zip(entry, token, strict=True)],
             ),
+            ("quote", ref("Quote"), issued),
         ):
             if any(has):
                 properties[name] = schema
-            if name != "entry" or not (known and all(has)):  # a preview makes no token
+            if name not in ("entry", "appointment") or not (known and all(has)):  # a preview makes no token
                 optional.add(name)
         return object_of(properties, optional=optional)
 
@@ -334,6 +414,10 @@ def _subject(command: type[Command]) -> str:
     if noun == "site":
         return _SUBJECT_OF_SITE
     return (noun[:-1] + "ies" if noun.endswith("y") else noun + "s").capitalize()
+
+
+def _list_of(item: Json, description: str) -> Json:
+    return {"type": "array", "items": item, "description": description}
 
 
 def _security(schemes: tuple[str, ...]) -> list[Json]:
@@ -429,6 +513,11 @@ _SECURITY_SCHEMES: Json = {
         "scheme": "bearer",
         "description": "A display's own token, `d7-...`: shown once, when the display is added.",
     },
+    "appointmentToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A patient: the token of one appointment, `a7-...`, valid for this appointment only.",
+    },
     "ticketToken": {
         "type": "http",
         "scheme": "bearer",
@@ -438,6 +527,12 @@ _SECURITY_SCHEMES: Json = {
         "type": "http",
         "scheme": "bearer",
         "description": "A kiosk's own token, `d7-...`: shown once, when the kiosk is added.",
+    },
+    "kioskTokenInQuery": {
+        "type": "apiKey",
+        "in": "query",
+        "name": "token",
+        "description": "The kiosk's token, for a client that cannot set a header. A bearer token takes precedence.",
     },
     "displayTokenInQuery": {
         "type": "apiKey",

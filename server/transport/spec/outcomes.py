@@ -1,8 +1,8 @@
 """The outcomes of a command, read from the source of its rule.
 
 An outcome is the events and errors that the command's branch in `decide` or `configure_site` names, and those that the
-functions name that this branch calls. For one document, each module of the domain is parsed once, and each function is
-searched once.
+functions and methods name that this branch calls. For one document, each module of the domain is parsed once, and each
+function is searched once.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from typing import Any, cast
 
 from server.domain.commands import COMMANDS, Command
 from server.domain.errors import NowServingError
-from server.domain.events import Event
+from server.domain.events import EVENTS, Event
 from server.domain.rules.day import tick
 from server.domain.rules.decisions import decide
 from server.domain.rules.site_configuration import configure_site
 
 _RULES = (cast(FunctionType, decide), cast(FunctionType, configure_site))
+_EVENTS = frozenset(EVENTS.values())
 _CLOCK = cast(FunctionType, tick)
 
 
@@ -44,10 +45,11 @@ class Outcomes:
 
     def of(self, command: type[Command]) -> Outcome | None:
         """Return the outcome of ``command``. None if the command has no branch, or the source is not available."""
-        if command not in self._branches:
+        branch = next((self._branches[kind] for kind in command.__mro__ if kind in self._branches), None)
+        if branch is None:
             return None
         found = Outcome()
-        body, names = self._branches[command]
+        body, names = branch
         self._collect(_named_in(body, names), found, set())
         return found if found.events else None
 
@@ -61,8 +63,12 @@ class Outcomes:
     @cached_property
     def untold(self) -> set[type[Event]]:
         """The events that only internal commands cause. They are in the log, and in no answer."""
-        outcomes = [self.of(command) for command in COMMANDS.values() if command.internal]
-        return {event for outcome in outcomes if outcome for event in outcome.events} - set(self.clock)
+        inside: set[type[Event]] = set()
+        outside: set[type[Event]] = set(self.clock)
+        for command in COMMANDS.values():
+            outcome = self.of(command)
+            (inside if command.internal else outside).update(outcome.events if outcome else ())
+        return inside - outside
 
     @cached_property
     def _branches(self) -> dict[type[Command], tuple[list[ast.stmt], dict[str, Any]]]:
@@ -80,7 +86,8 @@ class Outcomes:
     def _collect(self, named: Iterable[object], found: Outcome, seen: set[object]) -> None:
         for value in named:
             if isinstance(value, type) and issubclass(value, Event):
-                found.events[value] = None
+                if value in _EVENTS:  # a rule may also name the base of several events
+                    found.events[value] = None
             elif isinstance(value, type) and issubclass(value, NowServingError):
                 found.errors[value] = None
             elif isinstance(value, FunctionType) and value not in seen:
@@ -121,6 +128,8 @@ def _named_in(body: Iterable[ast.stmt], names: dict[str, Any]) -> list[object]:
                 found[id(value)] = value
         elif isinstance(value, type) and issubclass(value, Event | NowServingError) and value is not Event:
             found[id(value)] = value
+        elif isinstance(value, type) and value.__module__.startswith("server.domain.rules"):  # a rule may be an object
+            found |= {id(each): each for each in vars(value).values() if isinstance(each, FunctionType)}
     return list(found.values())
 
 

@@ -77,6 +77,14 @@ FIELDS = {
     "display_id": "A waiting-room display.",
     "kiosk_id": "A kiosk at the door.",
     "device_id": "A display or a kiosk.",
+    "appointment_id": "An appointment.",
+    "feed_id": "The address of a calendar.",
+    "practitioner_id": "The practitioner of the organisation whose time is booked.",
+    "hold_token": "The token of a hold.",
+    "local_start": "The local time of the clinic, as in `2027-01-15T09:00`.",
+    "fold": "1 for the second of two equal local times, in the night in which the clocks go back; else 0.",
+    "version": "The number of changes of the appointment that the caller saw.",
+    "overbook": "The reason to book a time that is not free.",
     "service_id": "A service.",
     "provider_id": "A clinician.",
     "to_provider_id": "Another clinician; null means any free clinician.",
@@ -86,8 +94,18 @@ FIELDS = {
     "closed_on": "Days on which the site is closed.",
     "needs": "Needs of the patient that staff must prepare for.",
     "unmet_needs": "Needs that the room cannot meet.",
+    "service_ids": "The services that patients book there.",
+    "weekday": "0 is Monday.",
+    "from": "The begin by the wall clock of the site.",
+    "until": "The end by the wall clock of the site; `24:00` is the end of the date.",
+    "slot_minutes": "The distance of the starts, a multiple of five.",
+    "valid_from": "The first date.",
+    "anchor_date": "A date of a week in which the window is open.",
+    "buffer_minutes": "Time that stays free after each appointment.",
+    "stranded": "Booked appointments outside the new hours stay or are cancelled. Without a wish, they refuse the change.",
     "staff_id": "A member of staff.",
     "api_key_id": "An API key.",
+    "invitation_id": "An open invitation.",
     "announcement_id": "The announcement of one call or recall.",
     "new_entry_id": "The new entry that begins.",
     "label": "The ticket's label, as people read it.",
@@ -99,13 +117,12 @@ FIELDS = {
     "name_on_display": "True: the patient agrees that a display shows the given name and an initial.",
 }
 _KEYED = "[0-9]+-[A-Za-z0-9_-]{22}"
-TICKET_TOKEN = f"^{_KEYED}$"
-DEVICE_TOKEN = f"^d{_KEYED}$"
-ANY_TOKEN = f"^d?{_KEYED}$"
+ANY_TOKEN = f"^[ad]?{_KEYED}$"
 
 # Parameters of paths that are not numbers: pattern, description, example.
 PATH_TEXTS: dict[str, tuple[str, str, str]] = {
-    "token": (TICKET_TOKEN, "The ticket's own token.", "7-c2hhbGwgbm90IGJlIHVzZW"),
+    "token": (f"^a?{_KEYED}$", "The own token of the ticket or the appointment.", "7-c2hhbGwgbm90IGJlIHVzZW"),
+    "secret": ("^[^/]+$", "The secret of a calendar's address.", "k3Jx8Qm2Rt5Vw7Yz1Bc4Df"),
     "session_id": ("^[^/]+$", "The session.", "8c0fd4a2b4f1c5d93f0a6b2e7d81c4f6"),
     "pairing": ("^[^/]+$", "For an administrator the code; for the device its secret.", "K7M3QX"),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import fields
 from functools import cache
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from pydantic import BaseModel
 
@@ -28,6 +28,7 @@ SAMPLES: Json = {
     "reason": "The room is needed for an emergency",
     "message": "The lift is out of order today",
     "minutes": 15,
+    "joins_per_phone": 3,
     "add-queue.name": "Blood test",
     "add-point.name": "Room 1",
     "add-display.name": "Waiting room",
@@ -37,6 +38,16 @@ SAMPLES: Json = {
     "point_id": 7_000_000_004,
     "point_ids": [7_000_000_004, 7_000_000_005],
     "entry_id": 7_000_000_012,
+    "provider_id": 7_000_000_006,
+    "service_id": 7_000_000_003,
+    "feed_id": 4,
+    "practitioner_id": 12,
+    "appointment_id": 7_000_000_021,
+    "schedule_id": 7_000_000_009,
+    "exception_id": 7_000_000_010,
+    "hold_token": "a7-Gk3cYx0bQf2mTn8sVw5LpA",
+    "local_start": "2027-01-15T09:00",
+    "overbook": "The specialist is here today only",
     "visit_id": 7_000_000_011,
     "email": "ada@example.org",
     "date_of_birth": "1985-12-10",
@@ -53,20 +64,34 @@ SAMPLES: Json = {
     "add-service.public_name": "Blood test",
     "change-service.public_name": "Blood test",
     "add-kiosk.name": "Door",
+    "answer-help.name": "Maria",
+    "place": "Main entrance",
+    "kiosk_id": 7_000_000_008,
     "display_id": 7_000_000_007,
+    "device_id": 7_000_000_007,
     "label": "A012",
     "staff_id": 12,
     "api_key_id": 3,
+    "invitation_id": 3,
 }
 _SPARES = ("A", "en", "12:30", "2026-03-29", "2026-03-29T12:30", "+49 30 901820", "0")
 
 
 def body_schema(model: type[BaseModel]) -> Json:
-    """Return the schema of a body that is no command's."""
+    """Return the schema of a body that is no command's. The models of its lists are written in their places."""
     schema = schema_of_model(model)
+    schema.pop("$defs", None)
     for key, made in schema["properties"].items():
-        if bodies.is_plain(model.model_fields[key]):
+        item = model.model_fields[key]
+        for each in get_args(item.annotation):
+            if isinstance(each, type) and issubclass(each, BaseModel):
+                made["items"] = body_schema(each)
+        if bodies.is_plain(item):
             made |= _plain(made)
+        if bodies.has_plain_items(item):
+            made["items"] |= _plain(made["items"])
+        if key == "names":
+            _name_languages(made)
         if key in FIELDS:
             made.setdefault("description", FIELDS[key])
     return schema
@@ -78,19 +103,16 @@ def command_schema(name: str, model: type[BaseModel], schemas: dict[str, Json]) 
     The components that it refers to are added to ``schemas``.
     """
     command = COMMANDS[name]
-    hints = get_type_hints(command)
+    hints = {bodies.on_wire(each): hint for each, hint in get_type_hints(command).items()}
     schema: Json = tidy(model.model_json_schema(ref_template=REFERENCE))
     schema.pop("description", None)
     schemas |= schema.pop("$defs", {})
-    own = {item.name: item.metadata for item in fields(command)}  # type: ignore[arg-type]
+    own = {bodies.on_wire(item.name): item.metadata for item in fields(command)}  # type: ignore[arg-type]
     for key, made in schema["properties"].items():
         if "pattern" in own.get(key, {}):
             made["pattern"] = own[key]["pattern"]  # pydantic leaves it out of a field with a validator of its own
         if key == "names":
-            made.pop("patternProperties")
-            text: Json = {"type": "string", "minLength": NAME["min_length"], "maxLength": NAME["max_length"]}
-            made["propertyNames"] |= {"pattern": LANGUAGE["pattern"]}
-            made["additionalProperties"] = text | _plain(text)
+            _name_languages(made)
         if hints.get(key) in (str, str | None):
             made |= _plain(made)
         if key.endswith("_ids") and made.get("type") == "array":
@@ -105,6 +127,14 @@ def command_schema(name: str, model: type[BaseModel], schemas: dict[str, Json]) 
     if example is not None:
         schema["examples"] = [example]
     return schema
+
+
+def _name_languages(made: Json) -> None:
+    """Complete the schema of names by their tags."""
+    made.pop("patternProperties")
+    text: Json = {"type": "string", "minLength": NAME["min_length"], "maxLength": NAME["max_length"]}
+    made["propertyNames"] |= {"pattern": LANGUAGE["pattern"]}
+    made["additionalProperties"] = text | _plain(text)
 
 
 @cache

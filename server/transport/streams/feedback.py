@@ -13,8 +13,10 @@ from pydantic import Field, ValidationError
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
+from server.domain.model import Printer
 from server.live.hub import Hub
-from server.live.stream import Stream
+from server.live.stream import SESSION, Stream
+from server.live.streams import Painted
 from server.transport.context import Context
 from server.transport.http import bodies
 from server.transport.http.bodies import Body
@@ -26,11 +28,15 @@ _Seq = Annotated[int, Field(ge=0, le=2**53)]
 
 
 class Ack(Body):
-    """A display has painted all changes up to `seq`. It may report that its sound is off, and the version of its page."""
+    """A display or a kiosk has painted all changes up to `seq`.
+
+    A display may report that its sound is off, a kiosk the state of its printer, and both the version of their page.
+    """
 
     seq: _Seq
     muted: bool | None = None
     version: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9._+-]+$", max_length=MAX_VERSION)] = None
+    printer: Printer | None = None
 
 
 class Disagreement(Body):
@@ -88,8 +94,9 @@ class Feedback:
 def take(hub: Hub, view_kind: str, subject: str | None, site_id: int, token: str, message: Body) -> None:
     """Pass a screen's message to the hub. The other arguments describe the stream that the screen follows."""
     match message:
-        case Ack() if subject is not None and view_kind == "display":
-            hub.acknowledged(int(subject.removeprefix("display:")), message.seq, message.muted, message.version)
+        # Staff who follow a display see a picture of it: only the display itself knows its screen.
+        case Ack() if subject is not None and view_kind in ("display", "kiosk") and not token.startswith(SESSION):
+            hub.acknowledged(subject, Painted(message.seq, message.muted, message.version, message.printer))
         case Disagreement():
             hub.disagreed(view_kind, site_id, token, message.seq)
 

@@ -14,7 +14,7 @@ import orjson
 from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from server.domain.errors import NotAllowed, NotFound, NotSignedIn, Unavailable
+from server.domain.errors import InvalidField, NotAllowed, NotFound, NotSignedIn, Unavailable
 from server.live.admission import OverCap
 from server.live.handoff import HandedOffConnection
 from server.live.hub import Hub
@@ -37,6 +37,10 @@ async def follow(socket: WebSocket, hub: Hub, admit: Callable[[], Awaitable[Admi
     except (NotSignedIn, NotAllowed, NotFound) as error:
         await socket.accept()
         await socket.close(CLOSE_NOT_ALLOWED, error.code)
+        return
+    except InvalidField as error:
+        await socket.accept()
+        await socket.close(CLOSE_BAD_REQUEST, error.code)
         return
     except Unavailable as error:
         await socket.accept()
