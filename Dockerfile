@@ -21,7 +21,8 @@ RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /var/l
     && install --directory --owner=nowserving --group=nowserving --mode=0750 /var/lib/nowserving
 COPY --from=build /opt/nowserving /opt/nowserving
 # The server writes only to /var/lib/nowserving and /tmp, so the root file system may be read-only.
-ENV PATH=/opt/nowserving/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# Zone data come from the package tzdata alone, so PYTHONTZPATH is empty.
+ENV PATH=/opt/nowserving/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONTZPATH=""
 USER 10001:10001
 WORKDIR /var/lib/nowserving
 EXPOSE 8000

@@ -20,10 +20,16 @@ DEV_STAMP := $(VENV)/.installed-dev
 NPM_STAMP := tests/npm/node_modules/.installed
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test test-all check paths fuzz stress bench pictures packages wheel clean help
+# Zone data come from the package tzdata alone, as in `server/__init__.py`.
+export PYTHONTZPATH :=
+
+.PHONY: serve run test test-all check paths fuzz stress bench pictures packages wheel clean help
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+serve: $(RUN_STAMP) ## run a clinic of your own, with its data in var/: PORT=9000, HOST=0.0.0.0
+	@$(VENV)/bin/python -m server.cli serve --host $(HOST) --port $(PORT)
 
 run: $(RUN_STAMP) ## run a small clinic with a simulated day: PORT=9000, HOST=0.0.0.0
 	@$(VENV)/bin/python -m server.cli demo --host $(HOST) --port $(PORT)
@@ -69,12 +75,13 @@ bench: $(DEV_STAMP) ## measure the live streams beside other servers
 
 pictures: packages $(DEV_STAMP) ## regenerate the screenshots of the README from a running demo
 	$(VENV)/bin/python docs/pictures.py
+	$(VENV)/bin/python docs/first_run.py
 
 packages: ## check for the servers and the browser of the tests; install them as root
 	@sh tests/packages.sh
 
 wheel: $(DEV_STAMP) ## build the wheel into dist/
-	$(VENV)/bin/python -m build --wheel --outdir dist .
+	$(VENV)/bin/python -m build --wheel --no-isolation --outdir dist .
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'

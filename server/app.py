@@ -21,23 +21,28 @@ from server.identity.identity import build_identity
 from server.keys import Keys
 from server.live.admission import Limits
 from server.live.bus import Bus
-from server.live.displays import Displays
+from server.live.devices import Devices
 from server.live.hub import Hub
 from server.live.memory_bus import MemoryBus
 from server.live.redis_bus import RedisBus
 from server.logs import configure_logging
+from server.practitioners import Practitioners
+from server.provisioning import NewSites
 from server.queries.boards import Boards
 from server.queries.identity import Identities, SessionTerms
+from server.queries.system import Facts, Watch
 from server.settings import Settings, keys_of, load_settings
 from server.store.database import Database
 from server.transport.access.browsers import Browsers
 from server.transport.access.gate import Gate
 from server.transport.access.limits import Limiter, RequestLimits
+from server.transport.access.phones import Phones
 from server.transport.application import application
 from server.transport.context import Context
 from server.transport.http.assets import Assets
 from server.transport.http.checks import DatabaseChecks
 from server.transport.http.metrics import Metrics
+from server.transport.poster import Posters
 from server.transport.voice import Voice
 from server.vault import Vault
 
@@ -75,12 +80,19 @@ def build_app(
     hub = Hub(boards, bus, settings.heartbeat_seconds, limits, living, settings.stalled_seconds, database.clock.now)
     executor = Executor(database, vault, hub.publish)
     process_id = uuid.uuid4().hex
-    displays = Displays(hub, partial(housekeeping.report_display, executor, process_id))
+    devices = Devices(hub, partial(housekeeping.report_device, executor, process_id))
     audit = Audit(database, vault, process_name())
     identity = build_identity(database, identities, vault, executor, audit, keys.secret_key, terms)
-    gate = Gate(identity, Browsers(keys.secret_key), vault, audit, settings.cors_origins)
+    phones = Phones(keys.secret_key, database.clock.seconds)
+    gate = Gate(identity, Browsers(keys.secret_key), phones, vault, audit, settings.cors_origins)
     web = web_folder()
     metrics_token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
+    facts = Facts(
+        bus_problem=partial(_problem_of, bus) if redis_url else None,
+        encrypted=settings.public_url.scheme == "https",
+        exposed=settings.env == "production",
+        limited=limits_on,
+    )
     public_url = str(settings.public_url) if "public_url" in settings.model_fields_set else None
     context = Context(
         database=database,
@@ -91,12 +103,17 @@ def build_app(
         boards=boards,
         identities=identities,
         identity=identity,
+        new_sites=NewSites(database, vault, audit),
+        practitioners=Practitioners(database, audit),
         gate=gate,
         audit=audit,
         metrics=Metrics(hub, audit, database.clock, metrics_token),
         assets=Assets(web),
         voice=Voice(web),
         public_url=public_url,
+        limiter=limiter,
+        system=Watch(database, facts),
+        posters=Posters(),
     )
 
     @asynccontextmanager
@@ -105,11 +122,13 @@ def build_app(
         await hub.start()
         audit.start()
         loops = [
-            displays.run(),
+            devices.run(),
             housekeeping.watch_clock(database, settings.heartbeat_seconds),
             housekeeping.tick_sites(boards, executor),
             housekeeping.forget_old_rows(database),
-            housekeeping.find_dark_displays(database, executor, process_id, settings.heartbeat_seconds),
+            housekeeping.pass_offers(database, executor),
+            housekeeping.rezone_sites(database, executor),
+            housekeeping.find_dark_devices(database, executor, process_id, settings.heartbeat_seconds),
             *(each(context) for each in alongside),
         ]
         tasks = [asyncio.create_task(each) for each in loops]
@@ -136,6 +155,10 @@ def build_app(
     )
 
 
+async def _problem_of(bus: Bus) -> str | None:
+    return None if bus.healthy else "no answer"
+
+
 def create_app() -> Starlette:
     """Return the application for the settings in the environment: the entry point of a server process."""
     settings = load_settings()
@@ -153,7 +176,15 @@ def request_limits(settings: Settings) -> RequestLimits:
         code=replace(default.code, amount=settings.limit_code),
         staff=replace(default.staff, amount=settings.limit_staff),
         device=replace(default.device, amount=settings.limit_device),
+        check_in=replace(default.check_in, amount=settings.limit_check_in),
         ticket=replace(default.ticket, amount=settings.limit_ticket),
+        joining=replace(default.joining, amount=settings.limit_joining),
+        join_code=replace(default.join_code, amount=settings.limit_join_code),
+        phone=replace(default.phone, amount=settings.limit_phone),
+        joined=replace(default.joined, amount=settings.limit_joined),
+        booked=replace(default.booked, amount=settings.limit_booked),
+        booked_by_phone=replace(default.booked_by_phone, amount=settings.limit_booked_by_phone),
+        held=replace(default.held, amount=settings.limit_held),
         refused=replace(default.refused, amount=settings.limit_refused),
         blocked=replace(default.blocked, minutes=settings.blocked_minutes),
     )

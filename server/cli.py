@@ -1,13 +1,11 @@
-"""The command line: ``nowserving serve | demo | migrate | seed | site | user | audit | keys | retention | check | ...``."""
+"""The command line: ``nowserving serve | demo | migrate | setup-code | seed | site | user | audit | keys | check | ...``."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import json
 import os
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -16,23 +14,47 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from zoneinfo import available_timezones
 
+import segno
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from server.addresses import address_here, address_on_network, is_loopback
 from server.audit import OPERATOR, Audit, process_name
+from server.blueprints import (
+    BadClinicFile,
+    ClinicFile,
+    Template,
+    read,
+    shown,
+    template_named,
+    templates,
+    write,
+)
+from server.clinics import Clinics, Plan
 from server.domain import plain_text, roles
 from server.domain.errors import NowServingError
 from server.domain.model import languages
+from server.domain.usernames import normal_username
 from server.execute import Executor
+from server.identity.errors import SecondFactorOff, SetupClosed, UserNotFound
+from server.identity.first_run import CODE_MINUTES, new_setup_code
 from server.identity.hashing import Hashing
+from server.identity.identity import build_identity
+from server.identity.new_passwords import check_new_password
 from server.identity.staff import StaffAccounts
+from server.identity.usernames import new_username
 from server.keys import KEY_BYTES, PRIVATE_FOLDER, BadKeys, Keys, make, random_key
 from server.logs import configure_logging
+from server.phones import region_of_zone
 from server.provisioning import create_site, organisation_named
+from server.queries import system
+from server.queries.administration import AccountNamed, account_named
 from server.queries.boards import Boards
+from server.queries.identity import Identities, SessionTerms, has_admin
 from server.queries.migrations import is_empty, pending
-from server.queries.sites import has_sites
+from server.queries.replaying import verify_time
+from server.queries.sites import all_ids, has_sites
 from server.queries.verification import verify, verify_rows
 from server.seeding import Seed, Seeder
 from server.settings import BadSettings, Settings, find_keys, load_settings, unknown_names
@@ -91,6 +113,7 @@ def serve(
         _run(_bring_up(settings, keys))  # this process is the only one that uses the file
     else:
         _run(_with_database(settings, _demand_this_version))
+    _run(_show_setup_code(settings, keys, host, port))
     status = uvicorn_server.run(
         "server.app:create_app",
         factory=True,
@@ -117,7 +140,7 @@ def demo(
     """Run a small clinic with a simulated day, for a first look."""
     from server import uvicorn_server
     from server.app import build_app
-    from server.demo import YOURS, Doors, a_patient, open_clinic, own_keys
+    from server.demo import YOURS, Doors, a_patient, an_appointment, open_clinic, open_hours, own_keys
     from server.simulation import Simulation, end_old_day
 
     _refuse_demo_in(os.environ.get("NOWSERVING_ENV"))
@@ -126,36 +149,47 @@ def demo(
     os.environ["NOWSERVING_DRAIN_DELAY_SECONDS"] = "0"
     os.environ.setdefault("NOWSERVING_LOG_LEVEL", "warning")
     os.environ.pop("NOWSERVING_REDIS_URL", None)
+    phones = address_on_network(host, port)
+    if phones is not None:
+        os.environ.setdefault("NOWSERVING_PUBLIC_URL", phones)  # the codes on the screens lead phones there
     settings = _settings()
     _refuse_demo_in(settings.env)
     keys = own_keys(directory)
 
-    async def prepare() -> tuple[Any, str]:
+    async def prepare() -> tuple[Any, str, str]:
         async with _seeder(settings, keys) as seeder:
             await _bring_up(settings, keys)
             clinic = await open_clinic(seeder, directory)
             boards = Boards(seeder.database)
             stopped_at = (await boards.board(clinic["site_id"])).site.last_event_at / 1e6
             await end_old_day(seeder.executor, boards, clinic["site_id"], time.time(), stopped_at)
-            return clinic, await a_patient(seeder.executor, boards, clinic)
+            await open_hours(seeder, boards, clinic)
+            ticket = await a_patient(seeder.executor, boards, clinic)
+            return clinic, ticket, await an_appointment(seeder.executor, boards, clinic)
 
-    clinic, patient = _run(prepare())
-    base = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"
-    display = clinic["display"]
+    clinic, patient, appointment = _run(prepare())
+    base = address_here(host, port)
+    display, kiosk = clinic["display"], clinic["kiosk"]
     lines = [
         ("Start here", f"{base}/"),
         ("Waiting-room display", f"{base}/display/{display['id']}?token={display['token']}"),
+        ("Kiosk", f"{base}/kiosk/{kiosk['id']}?token={kiosk['token']}"),
         ("Reception", f"{base}/reception"),
+        ("Administration", f"{base}/admin"),
         ("A patient's phone", f"{base}/t/{patient}"),
+        ("An appointment", f"{base}/a/{appointment}"),
+        ("Book an appointment", f"{base}/book/{clinic['site_id']}"),
+        ("Calendar", f"{base}/calendar"),
         *((f"Sign in as {each['role']}", f"{each['username']} / {each['password']}") for each in clinic["staff"]),
     ]
     print("\nNow Serving: a simulated day at Riverside Clinic\n")
     for what, where in lines:
         print(f"  {what:<24}{where}")
     print(f"\n{YOURS} is yours: choose it at the reception, and press n for the next patient.")
+    _print_way_for_phones(phones, clinic["site_id"])
     print("Stop with Ctrl+C.\n", flush=True)
 
-    doors = Doors(clinic, patient)
+    doors = Doors(clinic, patient, appointment)
     application = build_app(
         settings,
         keys,
@@ -180,6 +214,18 @@ def demo(
     raise typer.Exit(status)
 
 
+def _print_way_for_phones(phones: str | None, site_id: int) -> None:
+    """Print how one's own phone joins a queue of the demo: the address and, in a terminal, its QR code."""
+    if phones is None:
+        print("To join with your own phone, start the demo with HOST=0.0.0.0: the phone's network then reaches it.")
+        return
+    address = f"{phones}/join/{site_id}"
+    print(f"Join with your own phone, on the same network: {address}")
+    print("The display and the kiosk show the code that the page asks for.")
+    if sys.stdout.isatty():
+        segno.make(address, micro=False).terminal(compact=True)
+
+
 @app.command()
 def migrate() -> None:
     """Migrate the database to the tables of this version."""
@@ -189,11 +235,32 @@ def migrate() -> None:
     console.print(f"Applied: {', '.join(applied)}" if applied else "Nothing to do: the database is up to date.")
 
 
+@app.command("setup-code")
+def setup_code() -> None:
+    """Print a new one-time code for the page /welcome of an installation without an administrator. The old code ends."""
+    settings = _settings(quiet=True)
+    keys = _keys(settings)
+
+    async def make() -> str:
+        await _bring_up_if_empty(settings, keys)
+        async with _audited(settings, keys) as (database, vault, audit):
+            return await new_setup_code(database, vault, audit)
+
+    code = _run(make())
+    print(f"The set-up code is {code}. It is valid for {CODE_MINUTES} minutes, and the code before it has ended.")
+    public = _public_address(settings)
+    if public:
+        print(f"Open {_welcome(public, code)}")
+    else:
+        print("Type it on the page /welcome of the server.")
+
+
 @app.command()
 def seed(
     points: Annotated[int, typer.Option(help="Service points.", min=1, max=1000)] = 4,
     tickets: Annotated[int, typer.Option(help="Tickets waiting.", min=0, max=100_000)] = 20,
     displays: Annotated[int, typer.Option(help="Displays.", min=0, max=10_000)] = 1,
+    providers: Annotated[int, typer.Option(help="Providers with schedules.", min=0, max=1000)] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Create a site with data for tests and load. An embedded database also gets its tables."""
@@ -204,7 +271,7 @@ def seed(
         async with _seeder(settings, keys) as seeder:
             if seeder.database.embedded:
                 await _bring_up(settings, keys)
-            return await seeder.seed(points, tickets, displays)
+            return await seeder.seed(points, tickets, displays, providers)
 
     made = _run(fill())
     if as_json:
@@ -281,6 +348,274 @@ def user(
             return name
 
     console.print(f"{_run(add())} may sign in as {role}.", highlight=False)
+
+
+@app.command()
+def init(
+    name: Annotated[str | None, typer.Option(help="The clinic's name, as patients see it.")] = None,
+    organisation: Annotated[str | None, typer.Option(help="The organisation; the default is the clinic's name.")] = None,
+    language: Annotated[str | None, typer.Option(help="The clinic's language, as a BCP 47 tag.")] = None,
+    time_zone: Annotated[str | None, typer.Option(help="IANA name of the clinic's time zone: Europe/Berlin.")] = None,
+    template: Annotated[str | None, typer.Option(help="The kind of clinic: one of the templates, or `empty`.")] = None,
+    username: Annotated[str | None, typer.Option(help="The user name of the first administrator.")] = None,
+) -> None:
+    """Set up a new installation: a clinic from a template, and its first administrator.
+
+    Asks for the values that no option gives. NOWSERVING_NEW_PASSWORD may have the password.
+    """
+    settings = _settings(quiet=True)
+    keys = _keys(settings)
+    _run(_bring_up_if_empty(settings, keys))
+    if _run(_with_database(settings, has_admin)):
+        error_console.print(
+            "This installation has an administrator already. Use /admin, or `nowserving apply`.", soft_wrap=True
+        )
+        raise typer.Exit(1)
+    clinic = _asked("The clinic's name", name, _name(80))
+    owner = organisation if organisation is not None else clinic
+    tag = languages.usual(_asked("Its language (en, es, fr, ar, or another tag)", language, _tag, default="en"))
+    zone = _asked("Its time zone", time_zone, _zone, default=_zone_of_this_machine())
+    kind = _chosen_template(template, tag)
+    user_name = _asked("The user name of the first administrator", username, _username)
+    password = os.environ.get("NOWSERVING_NEW_PASSWORD") or typer.prompt(
+        "The password", hide_input=True, confirmation_prompt=True
+    )
+    blueprint = kind.blueprint(name=clinic, time_zone=zone, region=region_of_zone(zone) or "", language=tag)
+
+    async def set_up() -> str:
+        accepted = new_username(user_name)
+        await check_new_password(password, accepted)
+        async with _audited(settings, keys) as (database, vault, audit):
+            clinics = Clinics(database, Executor(database, vault, publish=lambda *_: None))
+            plan = await clinics.plan(ClinicFile(blueprint, _name(120)(owner)))
+            await clinics.apply(plan, remove=False, actor=OPERATOR)
+            accounts = StaffAccounts(database, vault, Hashing(), audit)
+            organisation_id = await organisation_named(database, plan.organisation)
+            return (await accounts.add(organisation_id, accepted, password, "admin", actor=OPERATOR))[1]
+
+    console.print(f"[green]{clinic} is set up.[/] {_run(set_up())} may sign in as admin.", highlight=False)
+    console.print("Start the server with [bold]nowserving serve[/], then open the address that it prints.", highlight=False)
+
+
+@app.command()
+def apply(
+    file: Annotated[str, typer.Argument(help="A set-up file, or - for standard input.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Apply the changes without a question.")] = False,
+    check: Annotated[bool, typer.Option("--check", "--dry-run", help="Only show the changes; status 3 if any.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove the records that the file lacks.")] = False,
+    site: Annotated[
+        int | None, typer.Option(help="The clinic's number; without it, its name identifies the clinic.")
+    ] = None,
+) -> None:
+    """Bring a clinic to its set-up file: show the differences, ask, and apply them, all or none.
+
+    Status 0: nothing to change, or applied. 1: a mistake or a refusal, and nothing has changed. 3: changes, with --check.
+    """
+    read = _read_clinic_file(file)
+    settings = _settings(quiet=True)
+    keys = _keys(settings)
+
+    async def plan(database: Database) -> Plan:
+        await _bring_up_if_empty(settings, keys)
+        return await Clinics(database, _silent_executor(database, keys)).plan(read, site)
+
+    planned = _run(_with_database(settings, plan))
+    what = f"{planned.file.blueprint.name} ({planned.organisation})"
+    if not planned.pending(remove=remove) and not planned.is_new and not (planned.missing and not yes and not check):
+        _show(planned, remove=remove)
+        console.print(f"Nothing to change: {what} is like the file.", highlight=False, markup=False)
+        return
+    console.print(f"{'New clinic' if planned.is_new else 'Changes to'} {what}:", highlight=False, markup=False)
+    _show(planned, remove=remove)
+    if check:
+        raise typer.Exit(3 if planned.is_new or planned.pending(remove=remove) else 0)
+    if not yes:
+        if planned.missing and not remove:
+            remove = typer.confirm("Remove the records that the file lacks, too?", default=False)
+        if not planned.is_new and not planned.pending(remove=remove):
+            console.print("Nothing to change.")
+            return
+        typer.confirm("Apply these changes?", abort=True)
+
+    async def carry_out(database: Database) -> int:
+        return await Clinics(database, _silent_executor(database, keys)).apply(planned, remove=remove, actor=OPERATOR)
+
+    number = _run(_with_database(settings, carry_out))
+    console.print(f"[green]Done.[/] {what} is site {number}.", highlight=False)
+
+
+@app.command()
+def export(
+    site: Annotated[int | None, typer.Option(help="The clinic's number, where there is more than one.")] = None,
+    output: Annotated[Path | None, typer.Option(help="The file to write, with mode 0600, in place of the output.")] = None,
+) -> None:
+    """Write the set-up file of a clinic. It has the true names of services: keep it where only staff can read it."""
+    settings = _settings(quiet=True)
+    keys = _keys(settings)
+
+    async def find(database: Database) -> ClinicFile:
+        return await Clinics(database, _silent_executor(database, keys)).export(site)
+
+    text = write(_run(_with_database(settings, find)))
+    if output is None:
+        print(text, end="")
+        return
+    fresh = output.with_name(f"{output.name}.new")
+    fresh.unlink(missing_ok=True)
+    fresh.touch(mode=0o600)
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(output)
+
+
+def _read_clinic_file(file: str) -> ClinicFile:
+    """Return the content of a set-up file. Each mistake gives one line on standard error, and the status is 1."""
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+        return read(text)
+    except OSError as error:
+        error_console.print(f"{file} cannot be read: {error.strerror}", highlight=False, markup=False, soft_wrap=True)
+    except UnicodeDecodeError:
+        error_console.print(f"{file} is not text in UTF-8", highlight=False, markup=False, soft_wrap=True)
+    except BadClinicFile as error:
+        name = "standard input" if file == "-" else file
+        error_console.print(error.listed(f"{name}:"), highlight=False, markup=False, soft_wrap=True)
+    raise typer.Exit(1)
+
+
+def _show(plan: Plan, *, remove: bool) -> None:
+    if plan.changes:
+        console.print(shown(plan.changes, is_new=plan.is_new, remove=remove), soft_wrap=True)
+
+
+def _silent_executor(database: Database, keys: Keys) -> Executor:
+    """Return an executor that publishes nothing. Running servers read the new events from the log within a second."""
+    return Executor(database, _vault(keys), publish=lambda *_: None)
+
+
+def _asked(question: str, given: str | None, check: Callable[[str], str], default: str | None = None) -> str:
+    """Return a given value, or ask until the answer passes ``check``. A given value that does not pass ends the command."""
+    if given is not None:
+        return check(given)
+    while True:
+        try:
+            return check(str(typer.prompt(question, default=default)).strip())
+        except typer.BadParameter as error:
+            error_console.print(str(error), highlight=False, markup=False, soft_wrap=True)
+
+
+def _tag(language: str) -> str:
+    if not languages.is_tag(language):
+        raise typer.BadParameter(f"{language[:40]} is no language tag. Examples: en, pt-BR, zh-Hant")
+    return language
+
+
+def _zone(name: str) -> str:
+    if name not in available_timezones():
+        raise typer.BadParameter(f"{name} is no time zone. Examples: Europe/Berlin, America/New_York")
+    return name
+
+
+def _zone_of_this_machine() -> str:
+    """Return the time zone of this machine as far as it is known, else UTC."""
+    linked = os.path.realpath("/etc/localtime").partition("/zoneinfo/")[2]
+    return next((each for each in (os.environ.get("TZ", ""), linked) if each in available_timezones()), "UTC")
+
+
+def _chosen_template(given: str | None, language: str) -> Template:
+    """Return the template with the key ``given``, or ask for one by its number."""
+    known = templates()
+    if given is None:
+        for number, each in enumerate(known, start=1):
+            console.print(f"  {number}  {each.title([language])}: {each.description([language])}", highlight=False)
+
+    def check(answer: str) -> str:
+        key = known[int(answer) - 1].key if answer in map(str, range(1, len(known) + 1)) else answer
+        if template_named(key) is None:
+            raise typer.BadParameter(f"{answer} is no template: one of {', '.join(each.key for each in known)}")
+        return key
+
+    chosen = template_named(_asked("The kind of clinic", given, check, default="1"))
+    assert chosen is not None
+    return chosen
+
+
+@app.command("reset-password")
+def reset_password(
+    username: Annotated[str, typer.Argument(help="The user name of the member of staff.", callback=_username)],
+    link: Annotated[
+        bool, typer.Option("--link", help="Print a link with which the member sets the password within 24 hours.")
+    ] = False,
+    second_factor: Annotated[
+        bool, typer.Option("--second-factor", help="Also remove the second factor, for example of a lost phone.")
+    ] = False,
+    password: Annotated[
+        str | None, typer.Option(help="The new password. Without it, the command asks.", envvar="NOWSERVING_NEW_PASSWORD")
+    ] = None,
+) -> None:
+    """Set a new password for a member of staff who cannot sign in. All sessions of the member end.
+
+    The command asks for the password, unless NOWSERVING_NEW_PASSWORD has it. It works for the last administrator too.
+    """
+    settings = _settings()
+    keys = _keys(settings)
+    _run(_with_database(settings, _demand_this_version))
+
+    async def find() -> AccountNamed:
+        async with _opened(settings) as database:
+            found = await account_named(database, normal_username(username))
+        if found is None:
+            raise UserNotFound(username=username)
+        return found
+
+    account = _run(find())
+    if not link and password is None:
+        password = typer.prompt("New password", hide_input=True, confirmation_prompt=True)
+
+    async def reset() -> str | None:
+        async with _audited(settings, keys) as (database, vault, audit):
+            executor = Executor(database, vault, publish=lambda *_: None)
+            identity = build_identity(
+                database, Identities(database), vault, executor, audit, keys.secret_key, SessionTerms()
+            )
+            where = (account.organisation_id, account.id)
+            if link:
+                made = await identity.links.reset(*where, actor=OPERATOR)
+            else:
+                await identity.staff.change(*where, actor=OPERATOR, password=password)
+            if second_factor:
+                with contextlib.suppress(SecondFactorOff):
+                    await identity.second_factors.remove_of(*where, actor=OPERATOR)
+            return f"{str(settings.public_url).rstrip('/')}/account/reset#{made.secret}" if link else None
+
+    address = _run(reset())
+    removed = " The sign-in needs no code any more." if second_factor else ""
+    if address is not None:
+        print(f"{account.username} sets a new password here, once, within 24 hours:\n{address}")
+        print(f"The present password works until then.{removed}")
+        return
+    print(f"{account.username} has a new password, and no open session.{removed}")
+    if not account.active:
+        print("The account is switched off. An administrator switches it on at Staff, or this command line adds another.")
+
+
+@app.command("verify")
+def verify_times(
+    site: Annotated[int | None, typer.Option(help="Verify only this site. The default is every site.")] = None,
+) -> None:
+    """Rebuild the busy time of appointments from each site's log, and compare. Servers may run. Status 1 if they differ."""
+
+    async def work(database: Database) -> int:
+        broken = 0
+        for site_id in [site] if site is not None else await all_ids(database):
+            found = await verify_time(database, site_id)
+            print(f"site {site_id}: {found.cells} busy cells are right, {len(found.problems)} are wrong")
+            for problem in found.problems:
+                print(f"site {site_id}: BROKEN: {problem}")
+            broken += len(found.problems)
+        return broken
+
+    if _run(_with_database(_settings(), work)):
+        raise typer.Exit(1)
 
 
 @audit_commands.command("verify")
@@ -420,8 +755,9 @@ def retention(
             return await forget(database, vault, kept_days)
 
     done = _run(work())
-    print(f"Deleted, of more than {kept_days} days ago: {done.visits} visits, {done.events} events of the log,")
-    print(f"{done.searches} search hashes, {done.answers} answers, {done.sessions} sessions.")
+    print(f"Deleted, of more than {kept_days} days ago: {done.visits} visits, {done.appointments} appointments,")
+    print(f"{done.events} events of the log, {done.searches} search hashes,")
+    print(f"{done.answers} answers, {done.sessions} sessions, {done.links} links of accounts.")
 
 
 @clock_commands.callback(invoke_without_command=True)
@@ -486,14 +822,16 @@ def check() -> None:
     if settings.named_keys is None:
         made = "has the keys" if keys else "does not exist yet; the first start makes it"
         console.print(f"The key file {settings.key_path} {made}.", highlight=False, soft_wrap=True)
-    problems = _run(_connections(settings, keys))
-    for problem in problems:
-        error_console.print(f"[red]{problem}[/]", highlight=False)
-    if settings.env == "production" and settings.public_url.scheme != "https":
-        error_console.print("[yellow]NOWSERVING_PUBLIC_URL is not https: patients' links are not encrypted.[/]")
-    if settings.env == "production" and settings.rate_limits == "off":
-        error_console.print("[yellow]NOWSERVING_RATE_LIMITS is off: requests and guesses at passwords have no limit.[/]")
-    if problems:
+    found = _run(_checked(settings, keys))
+    for each in found:
+        if each.state in ("ok", "unknown"):
+            console.print(f"{each.name}: {each.text} {each.remedy}".rstrip(), highlight=False, markup=False, soft_wrap=True)
+        else:
+            colour = "red" if each.state == "broken" else "yellow"
+            error_console.print(
+                f"{each.name}: {each.text} {each.remedy}", style=colour, highlight=False, markup=False, soft_wrap=True
+            )
+    if any(each.state == "broken" for each in found):
         raise typer.Exit(1)
     console.print("[green]Every configured connection works.[/]")
 
@@ -579,14 +917,34 @@ def _fit_for_address(settings: Settings, host: str) -> None:
         error_console.print(f"[yellow]{each}.[/]", highlight=False)
 
 
-def is_loopback(host: str) -> bool:
-    """Return whether a server at ``host`` is reachable from this machine alone."""
-    try:
-        found = socket.getaddrinfo(host or None, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except (OSError, UnicodeError):
-        return False
-    addresses = [ipaddress.ip_address(str(each[4][0]).partition("%")[0]) for each in found]
-    return all((getattr(each, "ipv4_mapped", None) or each).is_loopback for each in addresses)
+def _public_address(settings: Settings) -> str | None:
+    """Return the public address of the installation, if the operator has set one."""
+    return str(settings.public_url).rstrip("/") if "public_url" in settings.model_fields_set else None
+
+
+def _welcome(address: str, code: str) -> str:
+    """Return the address of the first run. A browser sends no fragment, so no log and no other site learns the code."""
+    return f"{address}/welcome#code={code}"
+
+
+async def _show_setup_code(settings: Settings, keys: Keys, host: str, port: int) -> None:
+    """Print where the first administrator sets the installation up, if it has none. For the operator's eyes: no log."""
+    if await _with_database(settings, has_admin):
+        return  # most starts: the audit gets no chain for them
+    async with _audited(settings, keys) as (database, vault, audit):
+        try:
+            code = await new_setup_code(database, vault, audit)
+        except SetupClosed:
+            return
+    public = _public_address(settings)
+    here = public or address_here(host, port)
+    network = None if public else address_on_network(host, port)
+    print("\nNow Serving has no administrator yet. Set it up in your browser:\n")
+    print(f"  {_welcome(here, code)}\n")
+    if network is not None and network != here:
+        print("Or from another computer on the same network:\n")
+        print(f"  {_welcome(network, code)}\n")
+    print(f"The code {code} is valid for {CODE_MINUTES} minutes. `nowserving setup-code` prints a new one.\n", flush=True)
 
 
 def _refuse_demo_in(env: str | None) -> None:
@@ -684,26 +1042,21 @@ async def _with_database(settings: Settings, work: Callable[[Database], Awaitabl
         return await work(database)
 
 
-async def _connections(settings: Settings, keys: Keys | None) -> list[str]:
-    """Try every configured connection; return a sentence for each one that fails."""
-    problems = []
-    try:
-        lacking = await _with_database(settings, pending)
-        if lacking:
-            problems.append(
-                f"NOWSERVING_DATABASE_URL: migrations are missing ({', '.join(lacking)}); run nowserving migrate"
-            )
-    except NowServingError as error:
-        problems.append(f"NOWSERVING_DATABASE_URL: {error.__cause__ or error.message}")
+async def _checked(settings: Settings, keys: Keys | None) -> list[system.Check]:
+    """Return the checks of the installation: the same list as on the administrator's pages."""
+    bus_problem = None
     if settings.redis_url is not None:
         from server.live.redis_bus import RedisBus
 
         vault = _vault(keys or Keys("", (bytes(KEY_BYTES),)))  # a look at Redis seals nothing
-        bus = RedisBus(settings.redis_url.get_secret_value(), vault.seal, vault.open)
-        problem = await bus.problem()
-        if problem:
-            problems.append(f"NOWSERVING_REDIS_URL: {problem}")
-    return problems
+        bus_problem = RedisBus(settings.redis_url.get_secret_value(), vault.seal, vault.open).problem
+    facts = system.Facts(
+        bus_problem=bus_problem,
+        encrypted=settings.public_url.scheme == "https",
+        exposed=settings.env == "production",
+        limited=settings.rate_limits == "on",
+    )
+    return await _with_database(settings, lambda database: system.checks(database, facts))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+import uuid
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -17,13 +19,23 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from server.domain.commands import AddProvider, AddQueue, AddService, ChangePoint, ChangeSite, StaffPoint
-from server.domain.errors import NowServingError, TicketNotFound
-from server.domain.model import OPEN_STATES, Names
+from server.domain.commands import (
+    AddProvider,
+    AddQueue,
+    AddSchedule,
+    AddService,
+    Book,
+    ChangeKiosk,
+    ChangePoint,
+    ChangeSite,
+    StaffPoint,
+)
+from server.domain.errors import AppointmentNotFound, NowServingError, SlotNotOffered, SlotTaken, TicketNotFound
+from server.domain.model import OPEN_STATES, TAKING, Names, local_time
 from server.execute import Executor
 from server.keys import BadKeys, Keys, make, read
 from server.queries.boards import Boards
-from server.seeding import DisplaySeed, Seeder, StaffSeed, issue_ticket
+from server.seeding import YOUR_APPOINTMENT, DeviceSeed, Seeder, StaffSeed, do, issue_ticket, next_quarters
 from server.transport.context import Context
 from server.transport.http.errors import page
 
@@ -32,6 +44,7 @@ logger = structlog.get_logger(__name__)
 PASSWORD = "clinic-demo-day"
 # The point for the visitor of the demo. The simulation serves all others.
 YOURS = "Room 4"
+KIOSK = "Entrance"
 # The site's other languages, and the names of its queues and points in each.
 LANGUAGES = ("ar", "es", "fr")
 NAMES = {
@@ -50,7 +63,8 @@ class Clinic(TypedDict):
     """The demo's clinic: the ids, tokens and passwords that open its pages."""
 
     site_id: int
-    display: DisplaySeed
+    display: DeviceSeed
+    kiosk: DeviceSeed
     staff: list[StaffSeed]
 
 
@@ -72,6 +86,9 @@ async def open_clinic(seeder: Seeder, directory: Path) -> Clinic:
     kept = directory / "clinic.json"
     if kept.exists():
         clinic: Clinic = json.loads(kept.read_text())
+        if "kiosk" not in clinic:  # an earlier version made the clinic
+            clinic["kiosk"] = await seeder.kiosk(clinic["site_id"], KIOSK)
+            kept.write_text(json.dumps(clinic))
         return clinic
     site = await seeder.site("Riverside Health", "Riverside Clinic", language="en")
     rules: dict[str, Any] = {"names_on_display": True, "target_standard": 25, "target_assisted": 15, "languages": LANGUAGES}
@@ -95,6 +112,7 @@ async def open_clinic(seeder: Seeder, directory: Path) -> Clinic:
     clinic = {
         "site_id": site.id,
         "display": await seeder.display(site.id, "Waiting room"),
+        "kiosk": await seeder.kiosk(site.id, KIOSK),
         "staff": [
             await seeder.member(site.organisation_id, "admin", PASSWORD, "admin"),
             await seeder.member(site.organisation_id, "reception", PASSWORD, "receptionist"),
@@ -103,6 +121,53 @@ async def open_clinic(seeder: Seeder, directory: Path) -> Clinic:
     }
     kept.write_text(json.dumps(clinic))
     return clinic
+
+
+async def open_hours(seeder: Seeder, boards: Boards, clinic: Clinic) -> None:
+    """Let the doctors be booked at any hour: somebody may look at the demo at night. The first call adds the schedules."""
+    board = await boards.board(clinic["site_id"])
+    if board.schedules:
+        return
+    service_id = next(each.service_id for each in board.queues.values() if each.name == "Consultation")
+    assert service_id is not None
+    for provider_id in board.providers:
+        for weekday in range(7):
+            await seeder.do(
+                AddSchedule(
+                    site_id=board.site.id,
+                    provider_id=provider_id,
+                    service_ids=(service_id,),
+                    weekday=weekday,
+                    from_="00:00",
+                    until="24:00",
+                    slot_minutes=15,
+                    valid_from=board.site.business_day,
+                )
+            )
+    await seeder.do(ChangeSite(site_id=board.site.id, booking="on"))
+    await seeder.do(ChangeKiosk(kiosk_id=clinic["kiosk"]["id"], check_in="birth"))
+
+
+async def an_appointment(executor: Executor, boards: Boards, clinic: Clinic) -> str:
+    """Book the next free time that a visitor of the demo can still follow; return its token."""
+    board = await boards.board(clinic["site_id"])
+    service_id = next(iter(board.schedules.values())).service_ids[0]
+    for start in next_quarters(time.time(), 2, 40):
+        command = Book(
+            site_id=board.site.id,
+            service_id=service_id,
+            local_start=local_time.local_of(start, board.site.time_zone).local,
+            name="You",
+            date_of_birth="1990-05-17",
+            email="you@clinic.example",
+            wants_earlier=True,
+            foreign_id=f"{YOUR_APPOINTMENT}:{uuid.uuid4().hex}",
+        )
+        try:
+            return str((await do(executor, command))["token"])
+        except (SlotTaken, SlotNotOffered):
+            continue
+    raise RuntimeError("all doctors of the demo are booked for hours")
 
 
 async def _queue(seeder: Seeder, site_id: int, name: str, prefix: str) -> int:
@@ -133,11 +198,15 @@ async def a_patient(executor: Executor, boards: Boards, clinic: Clinic) -> str:
 
 
 class Doors:
-    """The routes of the demo's index, which links to every screen. There is always a patient to follow."""
+    """The routes of the demo's index, which links to every screen.
 
-    def __init__(self, clinic: Clinic, ticket: str) -> None:
+    There is always a patient to follow, and an appointment to move, to cancel and to check in for.
+    """
+
+    def __init__(self, clinic: Clinic, ticket: str, appointment: str) -> None:
         self._clinic = clinic
         self._ticket = ticket
+        self._appointment = appointment
 
     @property
     def routes(self) -> list[BaseRoute]:
@@ -145,12 +214,14 @@ class Doors:
         return [Route("/", self._index, methods=["GET"]), Route("/demo/doors", self._doors, methods=["GET"])]
 
     async def keep_a_patient(self, context: Context) -> None:
-        """Run until cancelled: when the patient is done, issue another ticket."""
+        """Run until cancelled: when the patient is done, issue another ticket, and book another appointment."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             try:
                 if not await self._is_here(context):
                     self._ticket = await a_patient(context.executor, context.boards, self._clinic)
+                if not await self._is_booked(context):
+                    self._appointment = await an_appointment(context.executor, context.boards, self._clinic)
             except NowServingError as error:
                 logger.warning("demo patient not replaced", error=repr(error))
 
@@ -162,10 +233,18 @@ class Doors:
         board = await context.boards.board(self._clinic["site_id"])
         return any(entry.visit_id == visit_id and entry.state in OPEN_STATES for entry in board.entries.values())
 
+    async def _is_booked(self, context: Context) -> bool:
+        try:
+            appointment_id = (await context.gate.appointment(self._appointment)).id
+        except AppointmentNotFound:
+            return False
+        appointment = (await context.boards.board(self._clinic["site_id"])).appointments.get(appointment_id)
+        return appointment is None or appointment.state in TAKING  # it may be of another day
+
     async def _index(self, request: Request) -> Response:
         return page(request, "demo")
 
     async def _doors(self, request: Request) -> Response:
         clinic = self._clinic
-        body = {"display": clinic["display"], "ticket": self._ticket, "staff": clinic["staff"], "yours": YOURS}
+        body = clinic | {"ticket": self._ticket, "appointment": self._appointment, "yours": YOURS}
         return Response(orjson.dumps(body), media_type="application/json", headers={"Cache-Control": "no-store"})

@@ -13,11 +13,12 @@ from contextlib import suppress
 import structlog
 
 from server.clock import TOLERANCE_MICROSECONDS, boot_id
-from server.domain.commands import ReportDisplay, Tick
+from server.domain.commands import PassOffer, ReportDevice, Rezone, Tick
 from server.domain.errors import DeviceNotFound, NothingChanged, NothingDue, NowServingError
 from server.execute import Executor
-from server.live.displays import Health
+from server.live.devices import Health
 from server.outage import Outage
+from server.queries.appointments import lapsed_offers, with_outdated_appointments
 from server.queries.boards import Boards
 from server.store import answers, clock_anchors, lockouts, processes
 from server.store.database import Conflict, Database
@@ -26,6 +27,8 @@ logger = structlog.get_logger(__name__)
 
 TICK_SECONDS = 1.0
 FORGET_SECONDS = 3600.0
+REZONE_SECONDS = 3600.0
+OFFER_SECONDS = 5.0
 ANSWERS_KEPT_MICROSECONDS = 24 * 3_600_000_000
 
 
@@ -79,27 +82,60 @@ async def _tick(executor: Executor, site_id: int) -> bool:
     return any(event.get("more", False) for event in answer.body["events"])
 
 
-async def report_display(executor: Executor, process_id: str, health: Health) -> None:
-    """Record a display's health in its site's log. Raises `Unavailable`."""
-    command = ReportDisplay(
-        display_id=health.display_id,
+async def pass_offers(database: Database, executor: Executor) -> None:
+    """Every few seconds, pass on the earlier times that a patient did not answer in time. Of all processes, one succeeds."""
+    outage = Outage(logger, "offers not passed on")
+    while True:
+        try:
+            for hold_id in await lapsed_offers(database):
+                with suppress(NothingDue):  # another process was first
+                    await executor.execute(PassOffer(appointment_id=hold_id), actor="clock", command_id=uuid.uuid4().hex)
+            outage.ended()
+        except NowServingError as error:
+            outage.failed(error)
+        await asyncio.sleep(OFFER_SECONDS)
+
+
+async def rezone_sites(database: Database, executor: Executor) -> None:
+    """Once an hour, and at the start, derive the instants of appointments again whose zone data is another version now.
+
+    Of all processes, one succeeds for each site.
+    """
+    outage = Outage(logger, "appointments not derived again")
+    while True:
+        try:
+            for site_id in await with_outdated_appointments(database):
+                with suppress(NothingDue):  # another process was first
+                    while True:
+                        await executor.execute(Rezone(site_id=site_id), actor="clock", command_id=uuid.uuid4().hex)
+            outage.ended()
+        except NowServingError as error:
+            outage.failed(error)
+        await asyncio.sleep(REZONE_SECONDS)
+
+
+async def report_device(executor: Executor, process_id: str, health: Health) -> None:
+    """Record a device's health in its site's log. Raises `Unavailable`."""
+    command = ReportDevice(
+        device_id=health.device_id,
         heard_by=process_id,
         connected=health.connected,
         muted=health.muted,
         version=health.version,
         lag=health.lag,
+        printer=health.printer,
     )
     with suppress(NothingChanged, DeviceNotFound):
-        await executor.execute(command, actor=f"display:{health.display_id}", command_id=uuid.uuid4().hex)
+        await executor.execute(command, actor=health.subject, command_id=uuid.uuid4().hex)
 
 
-async def find_dark_displays(database: Database, executor: Executor, process_id: str, heartbeat_seconds: float) -> None:
-    """At every heartbeat, record that this process is alive, and mark dark the displays that only a dead process served.
+async def find_dark_devices(database: Database, executor: Executor, process_id: str, heartbeat_seconds: float) -> None:
+    """At every heartbeat, record that this process is alive, and mark dark the devices that only a dead process served.
 
     A process is dead when it has recorded nothing for three heartbeats. For as long after an operator accepted a step, no
     process is dead: the others may not know it yet.
     """
-    outage = Outage(logger, "dark displays not looked for")
+    outage = Outage(logger, "dark devices not looked for")
     clock, patience = database.clock, round(3 * heartbeat_seconds * 1_000_000)
     offset, judges_at = clock.offset, 0
     while True:
@@ -113,10 +149,10 @@ async def find_dark_displays(database: Database, executor: Executor, process_id:
             async with database.read() as connection:
                 judged = clock.steady() >= judges_at
                 dead = await processes.dead(connection, now - patience, now + patience) if judged else []
-                lost = {each: await processes.displays_of(connection, each) for each in dead}
-            for dead_id, display_ids in lost.items():
-                for display_id in display_ids:
-                    await report_display(executor, dead_id, Health(display_id, False, None, None, None))
+                lost = {each: await processes.devices_of(connection, each) for each in dead}
+            for dead_id, subjects in lost.items():
+                for subject in subjects:
+                    await report_device(executor, dead_id, Health(subject, connected=False))
                 async with database.write() as connection:
                     await processes.forget(connection, dead_id)
             outage.ended()

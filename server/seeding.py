@@ -8,7 +8,17 @@ from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 from server.domain import roles
-from server.domain.commands import AddDisplay, AddPoint, AddQueue, Command, IssueTicket
+from server.domain.commands import (
+    AddDisplay,
+    AddKiosk,
+    AddPoint,
+    AddProvider,
+    AddQueue,
+    AddSchedule,
+    AddService,
+    Command,
+    IssueTicket,
+)
 from server.domain.model import Site
 from server.domain.roles import Role
 from server.execute import Executor
@@ -17,9 +27,12 @@ from server.identity.staff import StaffAccounts
 from server.provisioning import create_site
 from server.store.database import Database
 
+# The simulation leaves appointments whose foreign id begins like this to the visitor of the demo.
+YOUR_APPOINTMENT = "demo"
 
-class DisplaySeed(TypedDict):
-    """A display and its token."""
+
+class DeviceSeed(TypedDict):
+    """A display or a kiosk, and its token."""
 
     id: int
     token: str
@@ -46,8 +59,10 @@ class Seed(TypedDict):
     site_id: int
     queue_ids: list[int]
     point_ids: list[int]
-    displays: list[DisplaySeed]
+    displays: list[DeviceSeed]
     tickets: list[TicketSeed]
+    service_ids: list[int]
+    provider_ids: list[int]
     staff: list[StaffSeed]
 
 
@@ -75,9 +90,33 @@ class Seeder:
         """Do a command; return its answer."""
         return await do(self.executor, command)
 
-    async def queue(self, site_id: int, name: str, prefix: str) -> int:
+    async def service(self, site_id: int, name: str) -> int:
+        """Add a service whose true and public name are the same; return its id."""
+        answer = await self.do(AddService(site_id=site_id, name=name, public_name=name))
+        return int(answer["events"][-1]["service_id"])
+
+    async def provider(self, site_id: int, name: str, service_ids: list[int], valid_from: str) -> int:
+        """Add a provider who offers services from Monday to Friday, 9 to 17, in steps of 15 minutes; return its id."""
+        answer = await self.do(AddProvider(site_id=site_id, name=name))
+        provider_id = int(answer["events"][-1]["provider_id"])
+        for weekday in range(5):
+            await self.do(
+                AddSchedule(
+                    site_id=site_id,
+                    provider_id=provider_id,
+                    service_ids=tuple(service_ids),
+                    weekday=weekday,
+                    from_="09:00",
+                    until="17:00",
+                    slot_minutes=15,
+                    valid_from=valid_from,
+                )
+            )
+        return provider_id
+
+    async def queue(self, site_id: int, name: str, prefix: str, service_id: int | None = None) -> int:
         """Add a queue; return its id."""
-        answer = await self.do(AddQueue(site_id=site_id, name=name, prefix=prefix))
+        answer = await self.do(AddQueue(site_id=site_id, name=name, prefix=prefix, service_id=service_id))
         return int(answer["events"][-1]["queue_id"])
 
     async def point(self, site_id: int, name: str, queue_ids: list[int]) -> int:
@@ -85,25 +124,40 @@ class Seeder:
         answer = await self.do(AddPoint(site_id=site_id, name=name, queue_ids=tuple(queue_ids)))
         return int(answer["events"][-1]["point_id"])
 
-    async def display(self, site_id: int, name: str) -> DisplaySeed:
+    async def display(self, site_id: int, name: str) -> DeviceSeed:
         """Add a display; return it with its token."""
         answer = await self.do(AddDisplay(site_id=site_id, name=name))
         return {"id": int(answer["events"][-1]["display_id"]), "token": answer["token"]}
+
+    async def kiosk(self, site_id: int, name: str) -> DeviceSeed:
+        """Add a kiosk; return it with its token."""
+        answer = await self.do(AddKiosk(site_id=site_id, name=name))
+        return {"id": int(answer["events"][-1]["kiosk_id"]), "token": answer["token"]}
 
     async def ticket(self, queue_id: int, **fields: Any) -> TicketSeed:
         """Issue a ticket, with more fields of `IssueTicket` if given; return it with its token."""
         return await issue_ticket(self.executor, queue_id, **fields)
 
-    async def seed(self, points: int, tickets: int, displays: int) -> Seed:
+    async def seed(
+        self, points: int, tickets: int, displays: int, providers: int | None = None, time_zone: str = "UTC"
+    ) -> Seed:
         """Create a site in a new organisation, with up to three queues, each served by several points.
+
+        With ``providers``, each queue has a service, and so many providers offer all services by appointment.
 
         Point i serves the queues i and i + 1 (in turn), and the tickets are spread evenly. A point that keeps calling
         finds work, and all points together empty every queue.
         """
         mark = secrets.token_hex(4)
-        site = await self.site(f"Seeded {mark}", f"Seeded clinic {mark}")
+        site = await self.site(f"Seeded {mark}", f"Seeded clinic {mark}", time_zone)
         count = max(1, min(3, points))
-        queue_ids = [await self.queue(site.id, f"Service {letter}", letter) for letter in "ABC"[:count]]
+        letters = "ABC"[:count]
+        service_ids = [] if providers is None else [await self.service(site.id, f"Service {each}") for each in letters]
+        offered: list[int | None] = [*service_ids] or [None] * count
+        queue_ids = [
+            await self.queue(site.id, f"Service {letter}", letter, service_id)
+            for letter, service_id in zip(letters, offered, strict=True)
+        ]
         return {
             "site_id": site.id,
             "queue_ids": queue_ids,
@@ -117,6 +171,11 @@ class Seeder:
             ],
             "displays": [await self.display(site.id, f"Display {index + 1}") for index in range(displays)],
             "tickets": [await self.ticket(queue_ids[index % count]) for index in range(tickets)],
+            "service_ids": service_ids,
+            "provider_ids": [
+                await self.provider(site.id, f"Dr {index + 1}", service_ids, site.business_day)
+                for index in range(providers or 0)
+            ],
             "staff": [
                 await self.member(site.organisation_id, f"{role}-{mark}", secrets.token_urlsafe(12), role)
                 for role in roles.ROLES
@@ -134,3 +193,9 @@ async def issue_ticket(executor: Executor, queue_id: int, **fields: Any) -> Tick
     """Issue a ticket, with more fields of `IssueTicket` if given; return it with its token."""
     answer = await do(executor, IssueTicket(queue_id=queue_id, **fields))
     return {"label": answer["entry"]["label"], "token": answer["token"]}
+
+
+def next_quarters(now: float, skip: int, count: int) -> list[int]:
+    """Return the begins of ``count`` quarter hours after ``now`` (seconds since 1970), in microseconds."""
+    first = int(now) // 900 + 1 + skip
+    return [quarter * 900_000_000 for quarter in range(first, first + count)]

@@ -101,10 +101,20 @@ class Settings(BaseSettings):
     limit_pairing: int = Field(10, ge=1, description="Pairing codes in a minute that one address requests.")
     limit_code: int = Field(10, ge=1, description="Pairing codes in a minute that one client enters.")
     limit_staff: int = Field(6_000, ge=1, description="Requests in an hour of a member of staff, or of an API key.")
+    limit_check_in: int = Field(5, ge=1, description="Attempts in a minute to check in at a kiosk.")
     limit_device: int = Field(6_000, ge=1, description="Requests in an hour of a display or a kiosk.")
     limit_ticket: int = Field(
         60, ge=1, description="Requests in a minute of a ticket, or of a device that waits to be paired."
     )
+    limit_joining: int = Field(600, ge=1, description="Looks in a minute at the page for joining, from one address.")
+    limit_join_code: int = Field(120, ge=1, description="Codes of screens in a minute that phones at one address enter.")
+    limit_phone: int = Field(60, ge=1, description="Requests in a minute of a phone that joins a queue.")
+    limit_joined: int = Field(
+        100, ge=1, description="Tickets in an hour that phones behind one address get by joining a queue themselves."
+    )
+    limit_booked: int = Field(60, ge=1, description="Appointments in an hour that visitors at one address book themselves.")
+    limit_booked_by_phone: int = Field(10, ge=1, description="Appointments in an hour that one visitor's browser books.")
+    limit_held: int = Field(120, ge=1, description="Times in an hour that visitors at one address keep while they type.")
     limit_refused: int = Field(100, ge=1, description="The refusals in ten minutes after which an address is blocked.")
     blocked_minutes: int = Field(15, ge=1, le=1_440, description="The minutes for which such an address is blocked.")
     request_seconds: float = Field(

@@ -1,4 +1,6 @@
-"""A clinic's day at a visible pace, for the demo: patients arrive, are called, come or stay away, and go to the next stage.
+"""A clinic's day at a visible pace, for the demo.
+
+Patients book, check in or arrive without an appointment, are called, come or stay away, and go to the next stage.
 
 The simulation uses the same commands as every other client and decides from the board alone. It can stop and start at any
 time, and people can take part.
@@ -15,11 +17,25 @@ import structlog
 
 from server.domain import ranking
 from server.domain.board import Board, open_entries
-from server.domain.commands import CallNext, CloseDay, Command, Complete, IssueTicket, NoShow, Recall, Start, Transfer
+from server.domain.commands import (
+    AppointmentNoShow,
+    Book,
+    CallNext,
+    CheckIn,
+    CloseDay,
+    Command,
+    Complete,
+    IssueTicket,
+    NoShow,
+    Recall,
+    Start,
+    Transfer,
+)
 from server.domain.errors import NowServingError, Refused
-from server.domain.model import Entry, Need, Point, Priority
+from server.domain.model import Entry, Need, Point, Priority, local_time
 from server.execute import Executor
 from server.queries.boards import Boards
+from server.seeding import YOUR_APPOINTMENT, next_quarters
 
 logger = structlog.get_logger(__name__)
 
@@ -32,6 +48,10 @@ BETWEEN_SECONDS = (1, 4)
 NO_SHOW = 0.08
 NEXT_STAGE = 0.45
 NAMED = 0.3
+BOOKED = 12  # appointments ahead at most
+QUARTERS_AHEAD = 16  # the patients of the simulation book for the next four hours
+ARRIVES_SECONDS = (-1500, 240)  # before the appointment, or after it
+GIVEN_UP_SECONDS = 900
 NEEDS: tuple[tuple[Need, ...], ...] = (*((),) * 12, ("interpreter",), ("fetch_in_person",), ("step_free",))
 GIVEN = "Amina Ben Clara Deniz Elif Farid Grace Hugo Ines Jonas Kofi Lena Maria Nils Olga Paul Rosa Samir Tara".split()
 FAMILY = "Adler Bauer Costa Demir Evans Fischer Garcia Haddad Ito Jansen Kaya Lopez Meyer Novak Okafor Petit".split()
@@ -48,6 +68,7 @@ class Simulation:
         self._hands_off = hands_off
         self._random = random.Random()
         self._arrives_at = 0.0
+        self._books_at = 0.0
         self._stepped_at: float | None = None
 
     async def run(self) -> None:
@@ -81,7 +102,39 @@ class Simulation:
         if now >= self._arrives_at and waiting < FULL:
             self._arrives_at = now + (0.5 if waiting < FULL // 2 else self._random.uniform(2, 6))
             commands.append(self._arrival(board))
+        commands += self._check_ins(board, now)
+        booked = sum(each.state == "booked" for each in board.appointments.values())
+        if board.schedules and now >= self._books_at and booked < BOOKED:
+            self._books_at = now + (0.5 if booked < BOOKED // 2 else self._random.uniform(5, 20))
+            commands.append(self._booking(board, now))
         return commands
+
+    def _check_ins(self, board: Board, now: float) -> list[Command]:
+        commands: list[Command] = []
+        for each in board.appointments.values():
+            if each.state != "booked" or (each.foreign_id or "").startswith(YOUR_APPOINTMENT):
+                continue
+            dice, late = random.Random(each.id), now - each.starts_at / 1e6
+            comes = dice.random() >= NO_SHOW
+            if comes and late >= dice.uniform(*ARRIVES_SECONDS):
+                commands.append(CheckIn(appointment_id=each.id, anyway=True))
+            elif late > GIVEN_UP_SECONDS:
+                commands.append(AppointmentNoShow(appointment_id=each.id))
+        return commands
+
+    def _booking(self, board: Board, now: float) -> Book:
+        dice, schedule = self._random, self._random.choice(list(board.schedules.values()))
+        start = dice.choice(next_quarters(now, 1, QUARTERS_AHEAD))
+        return Book(
+            site_id=self._site_id,
+            service_id=dice.choice(schedule.service_ids),
+            provider_id=schedule.provider_id,
+            local_start=local_time.local_of(start, board.site.time_zone).local,
+            name=f"{dice.choice(GIVEN)} {dice.choice(FAMILY)}",
+            date_of_birth=f"{dice.randrange(1940, 2015)}-{dice.randrange(1, 13):02}-{dice.randrange(1, 29):02}",
+            needs=dice.choice(NEEDS),
+            wants_earlier=dice.random() < NAMED,
+        )
 
     def _at(self, board: Board, point: Point, now: float) -> Command | None:
         entry = board.entry_at(point.id)

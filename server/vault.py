@@ -19,7 +19,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from server.domain.model import Personal, Service, Visit
+from server.domain.model import Appointment, Personal, Service, Visit
 
 _NONCE_BYTES = 12
 TOKEN_BYTES = 16  # 128 bits
@@ -82,7 +82,7 @@ class Vault:
         """Return the ciphertext of a patient's data (``visit:812``), or of a service's name (``service:7``)."""
         return self.seal(orjson.dumps(asdict(personal)), belongs_to)
 
-    def open_personal(self, record: Visit | Service) -> Personal:
+    def open_personal(self, record: Visit | Appointment | Service) -> Personal:
         """Return the personal data of a visit, or the name of a service; an empty `Personal` if nothing is known."""
         if record.sealed is None:
             return Personal()

@@ -1,0 +1,156 @@
+"""Clinics as set-up files describe them: find, compare, change and export a site."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+from server.blueprints import ClinicFile
+from server.domain.commands import SetUp
+from server.domain.commands.blueprint import Blueprint
+from server.domain.errors import NothingChanged, OrganisationNotNamed, SiteNotFound, SiteNotNamed
+from server.domain.rules.differences import Change, differences
+from server.domain.rules.set_up import blueprint_of
+from server.execute import Executor
+from server.queries.boards import Boards
+from server.store import sites, staff
+from server.store.database import Conflict, Database
+from server.store.sites import NamedSite
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The way of a clinic to its file. ``site_id`` is None for a new clinic; ``organisation`` is the name of its own."""
+
+    file: ClinicFile
+    organisation: str
+    site_id: int | None
+    changes: tuple[Change, ...]
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the clinic does not exist yet."""
+        return self.site_id is None
+
+    @property
+    def missing(self) -> tuple[Change, ...]:
+        """The records of the clinic that the file lacks."""
+        return tuple(each for each in self.changes if each.action == "remove")
+
+    def pending(self, *, remove: bool) -> tuple[Change, ...]:
+        """Return the changes to carry out: with ``remove``, the removals too."""
+        return tuple(each for each in self.changes if remove or each.action != "remove")
+
+
+@dataclass(frozen=True, slots=True)
+class Clinics:
+    """The clinics of one database."""
+
+    _database: Database
+    _executor: Executor
+
+    async def plan(self, file: ClinicFile, site_id: int | None = None) -> Plan:
+        """Return the differences between a clinic and its file.
+
+        The names of the organisation and of the clinic identify it, or ``site_id`` does. Raises `OrganisationNotNamed`,
+        `SiteNotNamed` and `SiteNotFound`.
+        """
+        blueprint = file.blueprint
+        known = await self._listed()
+        if site_id is not None:
+            own = next((each for each in known if each.id == site_id), None)
+            if own is None:
+                raise SiteNotFound(site_id=site_id)
+            return await self._of(file, own)
+        organisation = file.organisation or await self._only_organisation() or blueprint.name
+        found = [each for each in known if (each.organisation, each.name) == (organisation, blueprint.name)]
+        if len(found) > 1:
+            raise SiteNotNamed(sites=_listed(found))
+        if found:
+            return await self._of(file, found[0])
+        return Plan(file, organisation, None, tuple(differences(_empty(blueprint), blueprint)))
+
+    async def apply(self, plan: Plan, *, remove: bool, actor: str) -> int:
+        """Carry out a plan; return the site's id. Does nothing if the clinic already is like its file.
+
+        One transaction makes all changes of a site. Raises the refusals of `SetUp`.
+        """
+        blueprint = plan.file.blueprint
+        site_id = plan.site_id
+        if site_id is None:
+            site_id = await self._created(plan.organisation, blueprint)
+        command = SetUp(site_id=site_id, blueprint=blueprint, remove=remove)
+        try:
+            await self._executor.execute(command, actor=actor, command_id=uuid.uuid4().hex)
+        except NothingChanged:
+            pass
+        return site_id
+
+    async def export(self, site_id: int | None = None) -> ClinicFile:
+        """Return the file of a clinic; without ``site_id``, of the only one. Raises `SiteNotNamed` and `SiteNotFound`."""
+        known = await self._listed()
+        found = known if site_id is None else [each for each in known if each.id == site_id]
+        if not found:
+            raise SiteNotFound(site_id=1 if site_id is None else site_id)
+        if len(found) > 1:
+            raise SiteNotNamed(sites=_listed(found))
+        return ClinicFile(await self._blueprint(found[0].id), found[0].organisation or None)
+
+    async def _of(self, file: ClinicFile, own: NamedSite) -> Plan:
+        before = await self._blueprint(own.id)
+        return Plan(file, own.organisation, own.id, tuple(differences(before, file.blueprint)))
+
+    async def _blueprint(self, site_id: int) -> Blueprint:
+        board = await Boards(self._database).board(site_id)
+        return blueprint_of(board, self._executor.vault.open_personal)
+
+    async def _listed(self) -> list[NamedSite]:
+        async with self._database.read() as connection:
+            return await sites.listed(connection)
+
+    async def _only_organisation(self) -> str:
+        async with self._database.read() as connection:
+            names = await sites.organisation_names(connection)
+        if len(names) != 1:
+            raise OrganisationNotNamed(organisations=", ".join(filter(None, names)) or "none yet")
+        return names[0]
+
+    async def _created(self, organisation: str, blueprint: Blueprint) -> int:
+        """Return the site of a blueprint that two processes may create at the same time: it is created once."""
+        now = await self._database.now()
+        for last in (False, True):
+            try:
+                async with self._database.write() as connection:
+                    known = await sites.organisation_names(connection)
+                    if "" in known and organisation not in known:  # the first run makes one without a name
+                        await sites.name_organisation(connection, organisation)
+                    organisation_id = await sites.organisation_or_new(connection, organisation)
+                    await staff.lock_organisation(connection, organisation_id)
+                    found = await sites.named(connection, organisation_id, blueprint.name)
+                    if found is not None:
+                        return found
+                    site = await sites.create(
+                        connection,
+                        self._executor.vault,
+                        organisation_id=organisation_id,
+                        name=blueprint.name,
+                        time_zone=blueprint.time_zone,
+                        language=blueprint.language,
+                        now=now,
+                        region=blueprint.rules.region,
+                    )
+                    return site.id
+            except Conflict:  # another process created the organisation at this moment
+                if last:
+                    raise
+        raise AssertionError("unreachable")
+
+
+def _empty(blueprint: Blueprint) -> Blueprint:
+    """Return the blueprint of the clinic at its creation."""
+    rules = type(blueprint.rules)(region=blueprint.rules.region)
+    return Blueprint(name=blueprint.name, time_zone=blueprint.time_zone, language=blueprint.language, rules=rules)
+
+
+def _listed(known: list[NamedSite]) -> str:
+    return ", ".join(f"{each.id} is {each.name} ({each.organisation})" for each in known[:20])
