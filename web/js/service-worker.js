@@ -8,7 +8,7 @@
 
 const CACHE = "now-serving";
 const PAGE_LIMIT_MS = 5_000;
-const KINDS = /^(?:(\/display|\/t)\/[^/]+|(\/reception|\/room))$/;
+const KINDS = /^(?:(\/display|\/kiosk|\/t|\/a)\/[^/]+|(\/reception|\/room|\/calendar))$/;
 const FILE = /^\/static\/([0-9a-f]{12})\//;
 
 const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
@@ -58,7 +58,7 @@ async function page(request, url) {
  * Cache the files and the page of a kind, and delete those of other versions.
  *
  * @param {string[]} files  addresses of files, with their version
- * @param {string} kind     the page: `/display`, `/t`, `/reception` or `/room`
+ * @param {string} kind     the page: `/display`, `/kiosk`, `/t`, `/a`, `/reception`, `/room` or `/calendar`
  */
 async function keep(files, kind) {
   const cache = await caches.open(CACHE);

@@ -105,18 +105,22 @@ export function goneText({ gone }, zone) {
 export const isPastCall = ({ stands_until: until }, now) => until != null && now >= until;
 
 /**
- * Return the marks of a patient, in this order: priority, needs, language, party size, absence. A usual value has no mark.
+ * Return the marks of a patient, in this order: test, priority, needs, language, party size, own phone, absence. A usual value
+ * has no mark.
  *
- * @param {{party: number, priority: string, needs: Need[] | null, language: string, away: number, delay: number}} patient
+ * @param {{party: number, priority: string, needs: Need[] | null, language: string, away: number, delay: number,
+ *   by_phone?: boolean, trial?: boolean}} patient
  * @param {string | undefined} language  the site's, which has no mark
  * @returns {{kind: string, text: string}[]}
  */
-export function patientMarks({ party, priority, needs, language: theirs, away, delay }, language) {
+export function patientMarks({ party, priority, needs, language: theirs, away, delay, by_phone: phone, trial }, language) {
   const marks = [];
+  if (trial) marks.push({ kind: "trial", text: t("desk.trial") });
   if (priority !== "standard") marks.push({ kind: priority, text: t(`priority.${priority}`) });
   for (const need of needs ?? []) marks.push({ kind: "need", text: t(`desk.need.${need}`) });
   if (language !== undefined && theirs !== language) marks.push({ kind: "language", text: languageName(theirs) });
   if (party > 1) marks.push({ kind: "party", text: t("desk.party", { n: party }) });
+  if (phone === true) marks.push({ kind: "phone", text: t("desk.by_phone") });
   if (delay > 0) marks.push({ kind: "away", text: t("desk.away", { n: away, later: delay }) });
   return marks;
 }

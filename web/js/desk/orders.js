@@ -11,7 +11,7 @@ const UNDO_MS = 60_000;
 const SHOWN_MS = 1_000;
 const UNDOABLE = new Set([
   "call-next", "call", "start", "complete", "no-show", "transfer", "hold", "return", "leave", "cancel", "reprioritise",
-  "move", "running-late", "reopen",
+  "move", "running-late", "reopen", "check-in",
 ]);
 
 /**
@@ -102,7 +102,7 @@ export class Orders extends EventTarget {
         const { type = "", label = "" } = answer.events.at(-1) ?? {};
         this.last = { entry, label, step: type, until: this.#connection.now() + UNDO_MS };
       }
-      await this.#shown(answer.seq);
+      await untilShown(this.#connection, answer.seq);
       return answer;
     } finally {
       this.#continue();
@@ -134,32 +134,32 @@ export class Orders extends EventTarget {
     });
   }
 
-  /**
-   * Wait until the screen shows a change, so that the user who reads of the success can press the next key at once.
-   *
-   * @param {number} seq  the number of the change
-   * @returns {Promise<void>}
-   */
-  #shown(seq) {
-    const connection = this.#connection;
-    return new Promise((resolve) => {
-      const timer = setTimeout(end, SHOWN_MS);
-      const look = () => {
-        if (connection.view.seq >= seq || connection.state !== "live") end();
-      };
-      function end() {
-        clearTimeout(timer);
-        connection.removeEventListener("view", look);
-        resolve();
-      }
-      connection.addEventListener("view", look);
-      look();
-    });
-  }
-
   /** @param {string} name */
   #setDoing(name) {
     this.doing = name;
     this.dispatchEvent(new Event("change"));
   }
+}
+
+/**
+ * Wait until a screen shows a change, or cannot show it soon: a user who then reads of the success can go on at once.
+ *
+ * @param {Connection} connection  the screen's own
+ * @param {number} seq  the number of the change
+ * @returns {Promise<void>}
+ */
+export function untilShown(connection, seq) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(end, SHOWN_MS);
+    const look = () => {
+      if (connection.view.seq >= seq || connection.state !== "live") end();
+    };
+    function end() {
+      clearTimeout(timer);
+      connection.removeEventListener("view", look);
+      resolve();
+    }
+    connection.addEventListener("view", look);
+    look();
+  });
 }

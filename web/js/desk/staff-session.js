@@ -62,13 +62,13 @@ export async function endSession() {
  * session is refreshed.
  *
  * @param {string} address  of the live view
- * @param {string} name     under which the tab saves it
+ * @param {string | null} name  under which the tab saves it; null: it does not
  * @returns {{connection: Connection, fromTab: boolean}}  `fromTab`: the connection shows a saved view already
  */
 export function followAsStaff(address, name) {
-  const saved = savedView(name);
+  const saved = name === null ? null : savedView(name);
   const connection = follow(address, saved);
-  saveInTab(connection, name);
+  if (name !== null) saveInTab(connection, name);
   connection.addEventListener("state", () => {
     if (connection.refusal === 401) void reconnect(connection);
   });

@@ -1,16 +1,18 @@
+import { Announcer } from "../components/announcer.js";
+import { standingCells } from "../components/call-board.js";
+import { showBoard } from "../components/display-board.js";
 import { showLive } from "../components/live-mark.js";
+import { liveAddress } from "../device/identity.js";
+import { JoinCode, joinCodeOf } from "../device/join-code.js";
 import { Connection } from "../live/connection.js";
 import { find, setText } from "../shared/dom.js";
-import { formatTime, loadLanguage, nameIn, preferredLanguages, t, useClock } from "../shared/i18n.js";
+import { formatTime, loadLanguage, nameIn, offsetAt, preferredLanguages, t, useClock } from "../shared/i18n.js";
 import { Sound } from "../shared/sound.js";
 import { VERSION } from "../shared/version.js";
-import { Announcer } from "./announcer.js";
-import { standingCells } from "./call-board.js";
-import { showBoard } from "./display-board.js";
 import { Speaker, serverVoice } from "./speaker.js";
 
 /**
- * @typedef {import("../live/cells.js").Site} Site
+ * @typedef {import("../live/cells.js").JoinableSite} Site
  * @typedef {import("../shared/offline.js").Saved} Saved
  * @typedef {import("../shared/offline.js").SavedView} SavedView
  */
@@ -22,24 +24,27 @@ export class DisplayScreen {
   speaker;
   /** When the latest call came, in the browser's time (milliseconds). */
   lastCallAt = 0;
+  #joinCode;
   #announcer;
   #store;
   #saved;
 
   /**
-   * @param {import("./identity.js").Identity} identity
+   * @param {import("../device/identity.js").Identity} identity
    * @param {SavedView} store   where to save the board
    * @param {Saved | null} saved  the board of the last visit
    */
-  constructor({ id, token }, store, saved) {
+  constructor(identity, store, saved) {
+    const { id, token } = identity;
     this.#store = store;
     this.#saved = saved;
     this.#announcer = new Announcer(saved?.more ?? null);
-    this.connection = new Connection(`/live/displays/${id}?token=${encodeURIComponent(token)}`);
+    this.connection = new Connection(`${liveAddress(identity)}?token=${encodeURIComponent(token)}`);
     this.speaker = new Speaker(this.sound, {
       ask: serverVoice(id, () => token),
       isOpen: ({ entry }) => this.#standing().has(`entry:${entry}`),
     });
+    this.#joinCode = new JoinCode(find("[data-join-code]"), joinCodeOf(id, token));
     this.connection.addEventListener("view", () => void this.#paintView());
     this.connection.addEventListener("view", () => this.#announceView());
   }
@@ -71,6 +76,7 @@ export class DisplayScreen {
   }
 
   paintLive() {
+    this.#showJoinCode();
     showLive(this.connection, { page: "display", mark: find(".live-mark"), notice: find(".notice"), zone: this.zone });
   }
 
@@ -80,8 +86,8 @@ export class DisplayScreen {
 
   /** Return the hour at the site: the clock of the device may be set to another time zone. */
   hour() {
-    const format = new Intl.DateTimeFormat("en", { hour: "numeric", hourCycle: "h23", timeZone: this.zone });
-    return Number(format.format(this.connection.now()));
+    const now = this.connection.now();
+    return new Date(now + (offsetAt(this.zone, now) ?? 0) * 60_000).getUTCHours();
   }
 
   /** Tell the server that the view is on the screen. */
@@ -111,8 +117,13 @@ export class DisplayScreen {
       this.speaker.language = language;
       if (await loadLanguage(preferredLanguages(language)).catch(() => false)) this.paintLive();
     }
+    this.#showJoinCode();
     this.showBoard();
     this.showTime();
+  }
+
+  #showJoinCode() {
+    this.#joinCode.setLive(this.connection.state === "live" && this.site?.joining === true);
   }
 
   /** Announce the new calls of a view, and save the view. */

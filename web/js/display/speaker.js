@@ -1,14 +1,14 @@
 import { firstSupported, loadTexts, nameIn } from "../shared/i18n.js";
 import { lookup } from "../shared/languages.js";
 import { request } from "../shared/request.js";
+import { browserVoice, utter } from "../shared/speech.js";
 
 /**
- * @typedef {import("./announcer.js").Call} Call
+ * @typedef {import("../components/announcer.js").Call} Call
  * @typedef {import("../shared/sound.js").Sound} Sound
  */
 
 const ASKING_MS = 8_000;
-const SAYING_MS = 15_000;
 const PAUSE_MS = 350;
 const RECALL_PAUSE_MS = 10_000;
 
@@ -201,46 +201,5 @@ export function fillCall(texts, { label, point }) {
 
 /** @param {Call} call */
 const voiceKey = ({ entry, point }) => `${entry} ${point}`;
-
-const VOICES_MS = 1_000;
-
-/**
- * Return the browser's voice for a language, or null. A browser may need a moment to load its voices.
- *
- * @param {string} language
- * @returns {Promise<SpeechSynthesisVoice | null>}
- */
-async function browserVoice(language) {
-  const synthesis = globalThis.speechSynthesis;
-  if (synthesis === undefined) return null;
-  const find = () => synthesis.getVoices().find(({ lang }) => lookup([lang.replaceAll("_", "-")], [language]) !== null) ?? null;
-  if (synthesis.getVoices().length === 0) {
-    await new Promise((resolve) => {
-      const timer = setTimeout(resolve, VOICES_MS);
-      synthesis.addEventListener("voiceschanged", () => (clearTimeout(timer), resolve(null)), { once: true });
-    });
-  }
-  return find();
-}
-
-/**
- * @param {string} text
- * @param {SpeechSynthesisVoice} voice
- * @returns {Promise<void>}
- */
-function utter(text, voice) {
-  return new Promise((resolve) => {
-    const words = new SpeechSynthesisUtterance(text);
-    words.voice = voice;
-    words.lang = voice.lang;
-    words.rate = 0.9;
-    const timer = setTimeout(() => (speechSynthesis.cancel(), resolve()), SAYING_MS);
-    words.onend = words.onerror = () => {
-      clearTimeout(timer);
-      resolve();
-    };
-    speechSynthesis.speak(words);
-  });
-}
 
 const pause = () => new Promise((resolve) => setTimeout(resolve, PAUSE_MS));

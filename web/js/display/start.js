@@ -1,15 +1,15 @@
 /** The page of a waiting room's display. It runs for weeks without anybody who operates it. */
 
+import { forgetIdentity, readIdentity, rememberIdentity, tryGivenToken } from "../device/identity.js";
+import { PairingScreen } from "../device/pairing-screen.js";
+import { VersionCheck } from "../device/version-check.js";
 import { startFollowing } from "../live/connection.js";
 import { find } from "../shared/dom.js";
 import { loadLanguage, preferredLanguages } from "../shared/i18n.js";
 import { SavedView, cachePage } from "../shared/offline.js";
 import { applyTheme } from "../shared/theme.js";
 import { keepScreenOn, preventBurnIn } from "../shared/unattended.js";
-import { isOutdated, reloadNewVersion } from "../shared/version.js";
 import { showControlPanel } from "./control-panel.js";
-import { forgetIdentity, readIdentity, rememberDisplay, tryGivenToken } from "./identity.js";
-import { PairingScreen } from "./pairing-screen.js";
 import { DisplayScreen } from "./screen.js";
 
 const BOARD_LIFE_MS = 12 * 3_600_000;
@@ -22,14 +22,17 @@ const QUIET_MS = 20_000; // after a call, the time that people need to read it
 
 /** Start the page: follow the display of this browser, or show a pairing code. */
 export async function startDisplay() {
-  const identity = readIdentity();
+  const identity = readIdentity("display");
   const trial = await tryGivenToken(identity);
   const store = new SavedView(`board:${identity.id}`, BOARD_LIFE_MS);
   const saved = store.read();
   await loadLanguage(preferredLanguages(saved?.cells.site?.language)).catch(() => {});
   const screen = new DisplayScreen(identity, store, saved);
   const pairing = new PairingScreen(screen, identity);
-  const versions = new VersionCheck(screen);
+  const { connection, speaker } = screen;
+  const versions = new VersionCheck(
+    () => connection.state === "live" && !speaker.busy && Date.now() - screen.lastCallAt > QUIET_MS,
+  );
   followState(screen, { identity, pairing, versions });
   prepareSound(screen);
   showControlPanel(find("[data-panel]"), {
@@ -45,7 +48,7 @@ export async function startDisplay() {
   if (identity.token !== "") screen.showSaved();
   screen.paintLive();
   if (identity.token === "") void pairing.show();
-  else startFollowing(screen.connection);
+  else startFollowing(connection);
   void screen.prepareSound();
   runUnattended(screen, versions);
   void endTrial(identity, trial);
@@ -56,7 +59,7 @@ export async function startDisplay() {
  * Try the token of the address until the server answers. An accepted token reloads the page; a refused one is reported for
  * a minute, to the person who opened the address.
  *
- * @param {import("./identity.js").Identity} identity
+ * @param {import("../device/identity.js").Identity} identity
  * @param {Awaited<ReturnType<typeof tryGivenToken>>} trial  the first result, which the page has started with
  */
 async function endTrial(identity, trial) {
@@ -76,7 +79,7 @@ async function endTrial(identity, trial) {
  * React to changes of the connection's state.
  *
  * @param {DisplayScreen} screen
- * @param {{identity: import("./identity.js").Identity, pairing: PairingScreen, versions: VersionCheck}} parts
+ * @param {{identity: import("../device/identity.js").Identity, pairing: PairingScreen, versions: VersionCheck}} parts
  */
 function followState(screen, { identity, pairing, versions }) {
   const { connection } = screen;
@@ -84,7 +87,7 @@ function followState(screen, { identity, pairing, versions }) {
     screen.paintLive();
     if (connection.state === "live") {
       delete document.body.dataset.kept;
-      rememberDisplay(identity.id);
+      rememberIdentity(identity);
       screen.reportPainted(); // a connection that resumes may have nothing new to paint
       void versions.check();
     }
@@ -125,29 +128,4 @@ function runUnattended(screen, versions) {
   }, TICK_MS);
   setInterval(() => void versions.check(), VERSION_MS);
   applyTheme(screen.hour());
-}
-
-/** Updates the page when the server has a newer version, at a moment when it disturbs nobody. */
-class VersionCheck {
-  #screen;
-  #outdated = false;
-
-  /** @param {DisplayScreen} screen */
-  constructor(screen) {
-    this.#screen = screen;
-  }
-
-  /** Ask the server whether it has another version. */
-  async check() {
-    this.#outdated = await isOutdated();
-  }
-
-  /** Reload an outdated page if it is live and no call is being announced or read. */
-  updateWhenQuiet() {
-    const { connection, speaker, lastCallAt } = this.#screen;
-    if (this.#outdated && connection.state === "live" && !speaker.busy && Date.now() - lastCallAt > QUIET_MS) {
-      this.#outdated = false;
-      void reloadNewVersion();
-    }
-  }
 }

@@ -1,5 +1,6 @@
 /** The building blocks of the page: texts, code, and folded parts. */
 
+import { copyText } from "../shared/clipboard.js";
 import { element, setText } from "../shared/dom.js";
 
 const COPIED_MS = 1600;
@@ -38,13 +39,9 @@ export const prose = (text) =>
 export function block(text, what) {
   const button = element("button", { className: "button docs-copy", type: "button", "aria-label": `Copy ${what}` }, "Copy");
   button.addEventListener("click", async () => {
-    try {
-      await navigator.clipboard.writeText(text);
-      setText(button, "Copied");
-    } catch {
-      getSelection()?.selectAllChildren(code); // only a secure context may copy: select the text instead
-      setText(button, "Marked");
-    }
+    const copied = await copyText(text);
+    if (!copied) getSelection()?.selectAllChildren(code); // to copy by hand
+    setText(button, copied ? "Copied" : "Marked");
     setTimeout(() => setText(button, "Copy"), COPIED_MS);
   });
   const code = element("code", {}, text);

@@ -12,13 +12,16 @@
  * @typedef {"standard" | "assisted" | "urgent" | "emergency"} Priority
  * @typedef {"fetch_in_person" | "interpreter" | "step_free" | "chaperone"} Need
  * @typedef {"open" | "on_break" | "closed"} PointState
- * @typedef {"only" | "emergency" | "moved" | "longer" | "earlier" | "head_start" | "away"} WhyNext
- * @typedef {{name: string, time_zone: string, language: string, clock: "12" | "24", business_day: string,
- *   message: string | null}} Site
+ * @typedef {"only" | "emergency" | "moved" | "booked" | "longer" | "earlier" | "head_start" | "away"} WhyNext
+ * @typedef {{since: number, minutes: number}} OffsetSince
+ * @typedef {{name: string, time_zone: string, offsets: OffsetSince[], language: string, clock: "12" | "24",
+ *   business_day: string, message: string | null}} Site
  * @typedef {{entry: number, label: string, name: string | null, born: number | null, queue: string,
  *   queue_names: Record<string, string>, priority: Priority, needs: Need[], language: string, party: number, away: number,
- *   delay: number}} RoomPatient
+ *   delay: number, trial: boolean}} RoomPatient
  * @typedef {Site & {names_on_display: boolean}} DeskSite
+ * @typedef {{screen_paired: boolean, poster_printed: boolean, colleague_added: boolean, ticket_issued: boolean,
+ *   ticket_called: boolean, hidden: boolean}} Checklist
  * @typedef {{name: string | null, public_name: string, names: Record<string, string>, position: number}} DeskService
  * @typedef {{name: string, position: number}} DeskProvider
  * @typedef {{name: string, names: Record<string, string>, prefix: string, position: number, paused: boolean,
@@ -29,13 +32,47 @@
  *   entry: number | null, provider: number | null, unmet_needs: Need[], next: NextOne | null, gone: Gone | null}} DeskPoint
  * @typedef {{name: string, paired: boolean, connected: boolean, since: number | null, muted: boolean,
  *   version: string | null, lag: number | null, queues: number[], points: number[]}} DeskDisplay
- * @typedef {{name: string, paired: boolean}} DeskKiosk
+ * @typedef {{name: string, paired: boolean, connected: boolean, since: number | null, version: string | null,
+ *   lag: number | null, printer: "ready" | "no_paper" | "missing" | "fault" | null, queues: number[], printing: "none" |
+ *   "browser" | "escpos", low: boolean, check_in: "off" | "code" | "birth", place: string, help_asked: number | null}}
+ *   DeskKiosk
  * @typedef {{label: string, state: "waiting" | "called" | "serving" | "no_show" | "held", queue: number,
  *   provider: number | null, point: number | null, rank: number[], priority: Priority, joined: number, since: number,
  *   calls: number, absent_until: number | null, away: number, delay: number, undo: string | null, undo_until: number | null,
  *   name: string | null, name_on_display: boolean | null, born: number | null, party: number, language: string,
- *   needs: Need[] | null, moved: boolean, wait_target: number | null, no_show_from: number | null,
- *   stands_until: number | null, expect_from: number | null, expect_until: number | null}} DeskEntry
+ *   needs: Need[] | null, by_phone: boolean, moved: boolean, wait_target: number | null, no_show_from: number | null,
+ *   stands_until: number | null, expect_from: number | null, expect_until: number | null, trial: boolean}} DeskEntry
+ * @typedef {{state: "held" | "booked" | "checked_in" | "fulfilled" | "no_show", version: number, service: number,
+ *   provider: number, point: number | null, local_start: string, offset_minutes: number, starts: number, ends: number,
+ *   minutes: number, check_in_from: number, late_from: number, too_late_from: number, held_until: number | null,
+ *   name: string | null, born: number | null, language: string | null, needs: Need[] | null, overbooked: string | null,
+ *   wants_earlier: boolean, collides: boolean, series: number | null, entry: number | null, label: string | null}}
+ *   Appointment
+ * @typedef {{name: string, names: Record<string, string>, position: number}} CalendarPoint
+ * @typedef {{at: number, local: string, offset_minutes: number}} Edge
+ * @typedef {{provider: number, services: number[], point: number | null, slot_minutes: number, capacity: number,
+ *   begin: Edge, end: Edge}} OpenTimeOfDay
+ * @typedef {{begin: Edge, end: Edge, turn: Edge | null, closed: boolean, open_times: OpenTimeOfDay[] | null}} CalendarDay
+ * @typedef {{head_start_urgent: number, head_start_assisted: number, booking_lead: number, booking_grace: number,
+ *   return_lead: number, recalls_before_no_show: number, minutes_before_no_show: number, minutes_call_stands: number,
+ *   target_standard: number, target_assisted: number, target_urgent: number, names_on_display: boolean, region: string,
+ *   clock: "auto" | "12" | "24", languages: string[], round_the_clock: boolean, joining: "off" | "presence" | "anywhere",
+ *   joins_per_phone: number, joins_per_hour: number, phone_when_joining: "none" | "optional" | "required", booking: "off" |
+ *   "on", check_in_from: number, check_in_until: number, cancel_until: number, hours: number[][], closed_on: string[]}}
+ *   RulesOfSite
+ * @typedef {Site & {day_turns_at_minutes: number, rules: RulesOfSite}} ConfigurationSite
+ * @typedef {{name: string, position: number, practitioner: number | null}} ConfigurationProvider
+ * @typedef {{name: string, names: Record<string, string>, prefix: string, position: number, paused: boolean,
+ *   service: number | null, capacity: number | null, joins_anew: boolean, waiting: number}} ConfigurationQueue
+ * @typedef {{name: string, names: Record<string, string>, queues: number[], position: number, state: PointState,
+ *   provider: number | null, unmet_needs: Need[]}} ConfigurationPoint
+ * @typedef {{provider: number, services: number[], weekday: number, from_minute: number, until_minute: number,
+ *   slot_minutes: number, capacity: number, every_n_weeks: number, anchor_date: string, valid_from: string,
+ *   valid_until: string | null, point: number | null, buffer_minutes: number, notice_minutes: number, days_ahead: number,
+ *   opens_before: number}} Schedule
+ * @typedef {{provider: number | null, date: string, kind: "closed" | "extra", from_minute: number, until_minute: number,
+ *   reason: string, services: number[], slot_minutes: number, capacity: number, point: number | null,
+ *   buffer_minutes: number}} Exception
  * @typedef {{name: string, names: Record<string, string>, state: PointState, queues: string[], provider: string | null,
  *   unmet_needs: Need[], gone: Gone | null}} RoomPoint
  * @typedef {RoomPatient & {state: "called" | "serving", since: number, calls: number, stands_until: number | null,
@@ -43,18 +80,39 @@
  * @typedef {RoomPatient & {joined: number}} NextPatient
  * @typedef {{waiting: number, first: NextPatient[]}} RoomNext
  * @typedef {{served: number, no_shows: number}} RoomDay
- * @typedef {{name: string, names: Record<string, string>, prefix: string, position: number, waiting: number,
- *   next: string[], expect_from: number | null, expect_until: number | null, estimating: boolean}} DisplayQueue
+ * @typedef {Site & {joining: boolean}} JoinableSite
+ * @typedef {{waiting: number, expect_from: number | null, expect_until: number | null, estimating: boolean, name: string,
+ *   names: Record<string, string>, prefix: string, position: number, next: string[]}} DisplayQueue
  * @typedef {{name: string, names: Record<string, string>}} DisplayPoint
  * @typedef {{label: string, point: number, at: number, calls: number, name: string | null, language: string,
- *   stands_until: number | null}} OpenCall
+ *   stands_until: number | null, trial: boolean}} OpenCall
  * @typedef {{entry: number, label: string, point: number, kind: "call" | "recall" | "withdrawn", at: number}} Announcement
+ * @typedef {{day: number, begin: number, until: number}} OpeningHours
+ * @typedef {Site & {joining: boolean, languages: string[], hours: OpeningHours[], closed_on: string[]}} KioskSite
+ * @typedef {{waiting: number, expect_from: number | null, expect_until: number | null, estimating: boolean, name: string,
+ *   names: Record<string, string>, prefix: string, position: number, paused: boolean, full: boolean}} KioskQueue
+ * @typedef {{name: string, place: string, printing: "none" | "browser" | "escpos", low: boolean, check_in: "off" | "code"
+ *   | "birth", help_asked: number | null, help_by: string | null}} Kiosk
  * @typedef {{entry?: number, label?: string, state: EntryState, queue?: string, queue_names?: Record<string, string>,
  *   service?: string | null, service_names?: Record<string, string>, provider?: string | null, point?: string | null,
  *   point_names?: Record<string, string>, since?: number, calls?: number, absent_until?: number | null, party?: number,
- *   language?: string, site?: string, time_zone?: string, clock?: "12" | "24", site_language?: string,
- *   expect_from?: number | null, expect_until?: number | null, estimating?: boolean, served?: boolean}} TicketCell
+ *   language?: string, site?: string, time_zone?: string, offsets?: OffsetSince[], clock?: "12" | "24",
+ *   site_language?: string, expect_from?: number | null, expect_until?: number | null, estimating?: boolean,
+ *   counts_from?: number | null, served?: boolean}} TicketCell
  * @typedef {{count: number}} Ahead
+ * @typedef {{local_start: string, offset_minutes: number, starts: number, until: number}} Offer
+ * @typedef {{appointment: number, state: "held" | "booked" | "checked_in" | "fulfilled" | "cancelled" | "no_show" |
+ *   "expired", version: number, local_start: string, fold: number, offset_minutes: number, starts: number, ends: number,
+ *   minutes: number, check_in_from: number, check_in_until: number, cancel_until: number, wants_earlier: boolean,
+ *   offer: Offer | null, ended_by: "patient" | "staff" | "clock" | null, late: boolean, service: string,
+ *   service_names: Record<string, string>, provider: string, language: string, site: string, time_zone: string,
+ *   offsets: OffsetSince[], clock: "12" | "24", site_language: string}} PatientAppointment
+ * @typedef {{entry: number, label: string, state: EntryState, queue: string, queue_names: Record<string, string>,
+ *   service: string | null, service_names: Record<string, string>, provider: string | null, point: string | null,
+ *   point_names: Record<string, string>, since: number, calls: number, absent_until: number | null, party: number,
+ *   language: string, site: string, time_zone: string, offsets: OffsetSince[], clock: "12" | "24", site_language: string,
+ *   expect_from: number | null, expect_until: number | null, estimating: boolean, counts_from: number | null,
+ *   served: boolean}} CurrentTicket
  *
  * End of the generated definitions.
  */
@@ -129,4 +187,30 @@ export function byRank(one, other) {
     if (difference !== 0) return difference;
   }
   return 0;
+}
+
+/**
+ * Return the worst trouble of a display: `dark` (not connected), `behind` or `muted`; or null.
+ *
+ * @param {{paired: boolean, connected: boolean, lag: number | null, muted: boolean}} display
+ * @returns {"dark" | "behind" | "muted" | null}
+ */
+export function displayTrouble({ paired, connected, lag, muted }) {
+  if (!paired) return null;
+  if (!connected) return "dark";
+  if (lag !== null && lag > 0) return "behind";
+  return muted ? "muted" : null;
+}
+
+/**
+ * Return the worst trouble of a kiosk: `dark` (silent), the state of its printer, or `behind`; or null.
+ *
+ * @param {DeskKiosk} kiosk
+ * @returns {"dark" | "no_paper" | "missing" | "fault" | "behind" | null}
+ */
+export function kioskTrouble({ paired, connected, lag, printing, printer }) {
+  if (!paired) return null;
+  if (!connected) return "dark";
+  if (printing === "escpos" && printer !== null && printer !== "ready") return printer;
+  return lag !== null && lag > 0 ? "behind" : null;
 }

@@ -1,3 +1,4 @@
+import { learnOffsets } from "../shared/i18n.js";
 import { recall, remember } from "../shared/memory.js";
 import { openEvents, openFrames } from "./transports.js";
 import { EMPTY, apply, digest } from "./view.js";
@@ -7,6 +8,7 @@ import { EMPTY, apply, digest } from "./view.js";
  * @typedef {"connecting" | "live" | "stale" | "refused"} State
  *   `connecting`: not live for up to two and a half heartbeats; `stale`: not live for longer; `refused`: by the server, and
  *   the connection does not try again
+ * @typedef {{version: string, muted?: boolean, printer?: string | undefined}} Health  of a display or a kiosk
  */
 
 const MISSED_HEARTBEATS = 2.5;
@@ -65,7 +67,7 @@ export class Connection extends EventTarget {
   #close = () => {};
   /** Sends a text on the transport itself, if it can send. @type {((text: string) => void) | null} */
   #send = null;
-  /** @type {{muted: boolean, version: string} | null} */
+  /** @type {Health | null} */
   #health = null;
   #ackedAt = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -114,6 +116,7 @@ export class Connection extends EventTarget {
    */
   showSaved({ cells, seq }, heardAt) {
     this.view = { ...this.view, cells, seq };
+    learnFrom(cells);
     this.heardAt = heardAt;
     this.#staleTimer = setTimeout(() => this.#setState("stale"), SAVED_VIEW_MS);
     this.dispatchEvent(new Event("view"));
@@ -146,10 +149,10 @@ export class Connection extends EventTarget {
   }
 
   /**
-   * Tell the server that the view is on the screen, and the health of the screen. Displays do it, so that reception can
-   * watch them. It is sent at once, but not more often than every two seconds.
+   * Tell the server that the view is on the screen, and the health of the screen. Displays and kiosks do it, so that
+   * reception can watch them. It is sent at once, but not more often than every two seconds.
    *
-   * @param {{muted: boolean, version: string}} health
+   * @param {Health} health
    */
   reportPainted(health) {
     this.#health = health;
@@ -206,6 +209,7 @@ export class Connection extends EventTarget {
     this.heardAt = this.now();
     const before = this.view;
     this.view = apply(before, type, message);
+    if (this.view.cells !== before.cells) learnFrom(this.view.cells);
     this.#lastId = id;
     if (type === "heartbeat" && digest(this.view.cells) !== message.digest) {
       this.#disagree();
@@ -321,4 +325,13 @@ export function startFollowing(connection) {
     document.body.dataset.disagreements = String(connection.disagreements);
   });
   connection.open();
+}
+
+/**
+ * The cells of the site, of a ticket and of an appointment have the offsets of the site's clock.
+ *
+ * @param {import("./view.js").Cells} cells
+ */
+function learnFrom(cells) {
+  for (const key of ["site", "ticket", "appointment"]) learnOffsets(cells.get(key));
 }

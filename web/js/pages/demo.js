@@ -2,12 +2,14 @@
 
 import { showReaderSettings } from "../components/reader-settings.js";
 import { element, find, setText } from "../shared/dom.js";
-import { loadLanguage, t } from "../shared/i18n.js";
+import { addTexts, loadLanguage, t } from "../shared/i18n.js";
 import { currentSession, hasSignedInBefore, signIn } from "../shared/session.js";
 
 /**
  * @typedef {{username: string, password: string, role: string}} Member
- * @typedef {{display: {id: number, token: string}, ticket: string, staff: Member[], yours: string}} Doors
+ * @typedef {{id: number, token: string}} Device
+ * @typedef {{site_id: number, display: Device, kiosk: Device, ticket: string, appointment: string, staff: Member[],
+ *   yours: string}} Doors
  */
 
 // The roles that can use each screen. A user with one of them stays signed in, because another page may be open.
@@ -16,6 +18,7 @@ const SUITABLE = new Map([
   ["clinician", ["clinician", "receptionist", "admin"]],
 ]);
 
+addTexts("index");
 await loadLanguage();
 showReaderSettings(find("[data-tools]"));
 
@@ -31,12 +34,17 @@ try {
 }
 
 /** @param {Doors} doors */
-function show({ display, ticket, staff, yours }) {
+function show({ site_id: siteId, display, kiosk, ticket, appointment, staff, yours }) {
   link("[data-display]").href = `/display/${display.id}?token=${encodeURIComponent(display.token)}`;
+  link("[data-kiosk]").href = `/kiosk/${kiosk.id}?token=${encodeURIComponent(kiosk.token)}`;
+  link("[data-join]").href = `/join/${siteId}`;
   link("[data-patient]").href = `/t/${encodeURIComponent(ticket)}`;
+  link("[data-book]").href = `/book/${siteId}`;
+  link("[data-appointment]").href = `/a/${encodeURIComponent(appointment)}`;
   for (const member of staff) {
-    const door = document.querySelector(`[data-as="${member.role}"]`);
-    if (door instanceof HTMLAnchorElement) signInBy(door, member, yours);
+    for (const door of document.querySelectorAll(`[data-as="${member.role}"]`)) {
+      if (door instanceof HTMLAnchorElement) signInBy(door, member, yours);
+    }
   }
   find("[data-sign-ins]").replaceChildren(
     ...staff.flatMap(({ username, password, role }) => [

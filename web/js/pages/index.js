@@ -1,8 +1,9 @@
 import { showReaderSettings } from "../components/reader-settings.js";
 import { find, setText } from "../shared/dom.js";
-import { loadLanguage, t } from "../shared/i18n.js";
+import { addTexts, loadLanguage, t } from "../shared/i18n.js";
 import { currentSession, hasSignedInBefore, homeOf, signOut } from "../shared/session.js";
 
+addTexts("index");
 await loadLanguage();
 showReaderSettings(find("[data-tools]"));
 
@@ -12,7 +13,7 @@ if (session !== null) {
   const home = /** @type {HTMLAnchorElement} */ (find("[data-home]"));
   setText(find("[data-who]"), t("index.signed_in", { name: username, role: t(`role.${role}`) }));
   home.href = homeOf(role);
-  setText(home, homeOf(role) === "/room" ? t("index.go.room") : t("index.go.reception"));
+  setText(home, t(`index.go.${homeOf(role).slice(1)}`));
   find("[data-signed-in]").hidden = false;
   find("[data-signed-out]").hidden = true;
 }

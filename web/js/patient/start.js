@@ -4,12 +4,12 @@ import { languageChoice, themeButton } from "../components/reader-settings.js";
 import { startFollowing } from "../live/connection.js";
 import { crc32 } from "../live/view.js";
 import { element, find } from "../shared/dom.js";
-import { loadLanguage, preferredLanguages } from "../shared/i18n.js";
+import { addTexts, loadLanguage, preferredLanguages } from "../shared/i18n.js";
 import { SavedView, cachePage } from "../shared/offline.js";
 import { isOutdated, reloadNewVersion } from "../shared/version.js";
-import { connectActions, connectPrinting } from "./actions.js";
-import { TicketPage } from "./page.js";
-import { connectAlerts } from "./turn-alert.js";
+import { connectActions, connectPrinting } from "../ticket/actions.js";
+import { TicketPage } from "../ticket/page.js";
+import { connectAlerts } from "../ticket/turn-alert.js";
 
 const TICKET_LIFE_MS = 24 * 3_600_000;
 const TICK_MS = 15_000;
@@ -21,6 +21,7 @@ export async function startPatient() {
   // The name has the version of the cells' layout, and a checksum of the token: nobody can open the ticket with it.
   const store = new SavedView(`ticket7:${crc32(token).toString(16)}`, TICKET_LIFE_MS);
   const saved = store.read();
+  addTexts("ticket");
   await loadLanguage(preferredLanguages(saved?.cells.ticket?.language, saved?.cells.ticket?.site_language)).catch(() => {});
   const page = new TicketPage(token, store, saved);
   connectActions(page);

@@ -59,7 +59,7 @@ export class DeskActions {
   async print(entryId) {
     try {
       const slip = await this.#slips.get(`/api/v1/entries/${entryId}/slip`);
-      const { printSlip } = await import("./print-slip.js");
+      const { printSlip } = await import("../components/print-slip.js");
       if (slip !== null) await printSlip(find(".slip"), slip, this.#state.connection.now());
     } catch {
       showMessage(t("error.slip"), "error");
@@ -70,7 +70,7 @@ export class DeskActions {
   #goToGuest() {
     const focused = document.activeElement;
     if (focused instanceof HTMLElement && find("[data-columns]").contains(focused)) focused.blur();
-    this.#state.selectedId = null;
+    this.#state.selectedId = this.#state.appointmentId = null;
   }
 }
 

@@ -2,8 +2,8 @@ import { find, setText } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 import { LatestRequest } from "../shared/latest-request.js";
 import { copyChoices } from "./copied-choices.js";
-import { clearErrors, phoneIn, showInvalid, showRefusal } from "./form-errors.js";
-import { offerLanguages } from "./language-options.js";
+import { clearErrors, phoneIn, showInvalid, showRefusal } from "../desk/form-errors.js";
+import { offerLanguages } from "../desk/language-options.js";
 
 /**
  * @typedef {import("./desk.js").Desk} Desk

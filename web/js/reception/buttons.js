@@ -8,7 +8,8 @@ import { find } from "../shared/dom.js";
  * @typedef {import("./state.js").DeskState} DeskState
  * @typedef {import("./actions.js").DeskActions} DeskActions
  * @typedef {import("./dialogs.js").Dialogs} Dialogs
- * @typedef {{state: DeskState, actions: DeskActions, dialogs: Dialogs, search: {focus: () => void}}} Parts
+ * @typedef {ReturnType<typeof import("./lazy-day.js").lazyDay>} LazyDay
+ * @typedef {{state: DeskState, actions: DeskActions, dialogs: Dialogs, search: {focus: () => void}, day: LazyDay}} Parts
  */
 
 /**
@@ -28,10 +29,11 @@ export function connectButtons(parts) {
  * @param {string} action
  * @param {Parts} parts
  */
-function press(action, parts) {
+export function press(action, parts) {
   const { state, actions, dialogs, search } = parts;
   const { point, subject: entry } = state;
   const again = () => press(action, parts);
+  if (parts.day.press(action)) return;
   switch (action) {
     case "issue-ticket":
       dialogs.issue.open(state.desk);

@@ -2,8 +2,9 @@
 
 import { minutesBetween } from "../desk/entry-texts.js";
 import { wordsOf } from "../desk/folding.js";
+import { appointmentsOf } from "../desk/appointments.js";
 import { allOf, byPosition, byRank } from "../live/cells.js";
-import { named } from "../shared/i18n.js";
+import { nameIn, named } from "../shared/i18n.js";
 
 /**
  * @typedef {import("../live/cells.js").Cells} Cells
@@ -11,16 +12,20 @@ import { named } from "../shared/i18n.js";
  * @typedef {import("../live/cells.js").DeskPoint & {id: number}} Point
  * @typedef {import("../live/cells.js").DeskEntry & {id: number}} Entry
  * @typedef {import("../live/cells.js").DeskProvider & {id: number}} Provider
+ * @typedef {import("../desk/appointments.js").Appointment} Appointment
  * @typedef {import("../live/cells.js").DeskDisplay & {id: number}} Display
- * @typedef {{id: number, name: string, paired: boolean}} Device  a display or a kiosk
+ * @typedef {import("../live/cells.js").DeskKiosk & {id: number}} Kiosk
+ * @typedef {Display | Kiosk} Device
  *
  * @typedef {object} Desk
  * @property {import("../live/cells.js").DeskSite | null} site
  * @property {Queue[]} queues
  * @property {Point[]} points
  * @property {Provider[]} providers
+ * @property {{id: number, name: string}[]} services
+ * @property {Appointment[]} appointments  of today, by time
  * @property {Display[]} displays
- * @property {Device[]} kiosks
+ * @property {Kiosk[]} kiosks
  * @property {Map<number, Entry[]>} open     by queue: the entries that are present, in order
  * @property {Map<number, Entry[]>} noShows  by queue: today's no-shows, in order
  * @property {Map<number, Entry>} entries    by id
@@ -41,8 +46,9 @@ export function deskOf(cells) {
   const queues = /** @type {Queue[]} */ (allOf(cells, "queue")).map(named).sort(byPosition);
   const points = /** @type {Point[]} */ (allOf(cells, "point")).map(named).sort(byPosition);
   const providers = /** @type {Provider[]} */ (allOf(cells, "provider")).sort(byPosition);
+  const services = /** @type {(import("../live/cells.js").DeskService & {id: number})[]} */ (allOf(cells, "service")).sort(byPosition);
   const displays = /** @type {Display[]} */ (allOf(cells, "display"));
-  const kiosks = /** @type {Device[]} */ (allOf(cells, "kiosk"));
+  const kiosks = /** @type {Kiosk[]} */ (allOf(cells, "kiosk"));
   const entries = /** @type {Entry[]} */ (allOf(cells, "entry")).sort(byRank);
   const open = new Map(queues.map(({ id }) => [id, /** @type {Entry[]} */ ([])]));
   const noShows = new Map(queues.map(({ id }) => [id, /** @type {Entry[]} */ ([])]));
@@ -52,6 +58,8 @@ export function deskOf(cells) {
     queues,
     points,
     providers,
+    services: services.map(({ id, name, public_name: known, names }) => ({ id, name: name ?? nameIn(known, names) })),
+    appointments: appointmentsOf(cells),
     displays,
     kiosks,
     open,
@@ -130,19 +138,6 @@ export function waitLevel({ state, joined, wait_target: target }, now) {
   if (target == null || (state !== "waiting" && state !== "held")) return "fine";
   if (now >= target) return "late";
   return now >= joined + (target - joined) * AMBER ? "near" : "fine";
-}
-
-/**
- * Return the worst trouble of a display: `dark` (not connected), `behind` or `muted`; or null.
- *
- * @param {Display} display
- * @returns {"dark" | "behind" | "muted" | null}
- */
-export function displayTrouble({ paired, connected, lag, muted }) {
-  if (!paired) return null;
-  if (!connected) return "dark";
-  if (lag !== null && lag > 0) return "behind";
-  return muted ? "muted" : null;
 }
 
 /**

@@ -9,7 +9,7 @@ import { formatTime, t } from "../shared/i18n.js";
 import { cachePage } from "../shared/offline.js";
 import { showMessage } from "./actions.js";
 import { issueDialog } from "./issue-dialog.js";
-import { lazyDialog } from "./lazy-dialog.js";
+import { lazyDialog } from "../desk/lazy-dialog.js";
 
 /**
  * @typedef {import("../desk/keyboard.js").KeySettings} KeySettings
@@ -25,16 +25,18 @@ const MINUTE_MS = 60_000;
  * @param {DeskState} state
  * @param {DeskActions} actions
  * @param {KeySettings} keys
+ * @param {ReturnType<typeof import("./lazy-day.js").lazyDay>} day
  */
-export function receptionDialogs(state, actions, keys) {
+export function receptionDialogs(state, actions, keys, day) {
   const issue = issueDialog(
     dialog("issue"),
     (body) => state.orders.send("issue-ticket", body),
     (id) => void actions.print(id),
+    (appointmentId) => void day.checkIn(appointmentId),
   );
   const transfer = transferDialog(dialog("transfer"), (entryId, queue, providerId) => actions.transfer(entryId, queue, providerId));
   const late = { ...entryDialogs(state, actions), ...deskDialogs(state, actions, keys) };
-  setTimeout(() => void loadAll(late, state.maySetUpDevices), REST_MS);
+  setTimeout(() => void loadAll(late, state.maySetUpDevices, day), REST_MS);
   return { issue, transfer, ...late };
 }
 
@@ -117,9 +119,9 @@ function deskDialogs(state, actions, keys) {
     pair: lazyDialog(async () => {
       const { pairDialog } = await import("./pair-dialog.js");
       return pairDialog(dialog("pair"), {
-        add: async (name) => {
-          const { events } = await orders.send("add-display", { site_id: site.id, name });
-          return events.find(({ display_id: id }) => id !== undefined)?.display_id ?? 0;
+        add: async (name, kind) => {
+          const { events } = await orders.send(`add-${kind}`, { site_id: site.id, name });
+          return events.map((event) => event[`${kind}_id`]).find((id) => id !== undefined) ?? 0;
         },
         pair: (code, deviceId) => orders.enterCode(code, deviceId),
         chooseCalls: (desk, shown) => void display.open(desk, shown),
@@ -135,10 +137,11 @@ function deskDialogs(state, actions, keys) {
  *
  * @param {Record<string, {load: () => Promise<unknown>}>} dialogs
  * @param {boolean} maySetUpDevices
+ * @param {ReturnType<typeof import("./lazy-day.js").lazyDay>} day
  */
-async function loadAll({ pair, display, ...others }, maySetUpDevices) {
+async function loadAll({ pair, display, ...others }, maySetUpDevices, day) {
   const all = [...Object.values(others), ...(maySetUpDevices ? [pair, display] : [])].flatMap((each) => each ?? []);
-  await Promise.allSettled([...all.map(({ load }) => load()), import("./print-slip.js")]);
+  await Promise.allSettled([...all.map(({ load }) => load()), import("../components/print-slip.js"), day.loadDialogs()]);
   await cachePage("/reception");
 }
 

@@ -3,8 +3,8 @@ import { queueChip } from "../components/queue-chip.js";
 import { isServed } from "../desk/serving.js";
 import { element, find, setText } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
-import { clearErrors, phoneIn, showInvalid, showRefusal } from "./form-errors.js";
-import { offerLanguages } from "./language-options.js";
+import { clearErrors, phoneIn, showInvalid, showRefusal } from "../desk/form-errors.js";
+import { offerLanguages } from "../desk/language-options.js";
 
 /**
  * @typedef {import("./desk.js").Desk} Desk
@@ -17,15 +17,18 @@ import { offerLanguages } from "./language-options.js";
  * @param {HTMLDialogElement} dialog
  * @param {(body: Record<string, unknown>) => Promise<Answer>} issue
  * @param {(entryId: number) => void} print
+ * @param {(appointmentId: number) => void} checkIn  called for a patient who has an appointment instead
  * @returns {{open: (desk: Desk) => void}}
  */
-export function issueDialog(dialog, issue, print) {
+export function issueDialog(dialog, issue, print, checkIn) {
   const form = /** @type {HTMLFormElement} */ (find("form", dialog));
   const submit = /** @type {HTMLButtonElement} */ (find("[type=submit]", form));
   /** @type {Desk | null} */
   let desk = null;
   let lastQueue = "";
   let issuedId = 0;
+  let appointmentId = 0;
+  const instead = find("[data-check-in]", form);
 
   /** @param {Desk} now */
   function open(now) {
@@ -49,6 +52,10 @@ export function issueDialog(dialog, issue, print) {
       showIssued(find(".issued", dialog), answer, desk);
     } catch (error) {
       showRefusal(form, error);
+      const { code = "", details = {} } = /** @type {{code?: string, details?: {appointment_id?: number}}} */ (error);
+      instead.hidden = code !== "has_appointment";
+      appointmentId = details.appointment_id ?? 0;
+      if (!instead.hidden) instead.focus();
     } finally {
       submit.removeAttribute("aria-busy");
     }
@@ -63,6 +70,10 @@ export function issueDialog(dialog, issue, print) {
   form.addEventListener("change", () => desk && warnOfUnserved(form, desk));
   chooseByDigit(dialog, (index) => (form.hidden ? null : (queueInputs(form)[index] ?? null)));
   for (const each of dialog.querySelectorAll("[data-close]")) each.addEventListener("click", () => dialog.close());
+  instead.addEventListener("click", () => {
+    dialog.close();
+    checkIn(appointmentId);
+  });
   find("[data-print]", dialog).addEventListener("click", () => print(issuedId));
   find("[data-another]", dialog).addEventListener("click", () => desk && open(desk));
   return { open };
@@ -83,7 +94,7 @@ function resetForm(form, { queues, providers, site }, lastQueue) {
   find("[name=provider_id]", form).replaceChildren(anyone, ...options);
   find("[data-provider-field]", form).hidden = providers.length === 0;
   find("[data-consent]", form).hidden = !site?.names_on_display;
-  for (const each of ["[data-overrule]", "[data-second-ticket]"]) find(each, form).hidden = true;
+  for (const each of ["[data-overrule]", "[data-second-ticket]", "[data-check-in]"]) find(each, form).hidden = true;
   clearErrors(form);
 }
 

@@ -1,9 +1,10 @@
 import { showLive } from "../components/live-mark.js";
+import { appointmentsMatching } from "../desk/appointments.js";
 import { find, setText } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 import { showActions, showUndoSeconds } from "./action-bar.js";
 import { entriesMatching } from "./desk.js";
-import { showDisplays } from "./display-list.js";
+import { showDevices } from "./display-list.js";
 import { offerPoints, showPoints } from "./point-list.js";
 import { showQueues } from "./queue-column.js";
 import { updateTabStop } from "./row-selection.js";
@@ -62,18 +63,24 @@ export function startPainting(state, atOnce) {
  * @returns {boolean}
  */
 function paintAll(state, { bar, columns, pointChoice }) {
-  const { connection, desk, may, maySetUpDevices: maySetUp, point, pointId: mine, searchText, selected, selectedId, site } = state;
+  const { booking, connection, desk, may, maySetUpDevices: maySetUp, point, pointId: mine, searchText, selected, site } = state;
+  const selectedId = selected?.id ?? null;
   const now = connection.now();
   const matching = searchText ? entriesMatching(desk.entries.values(), searchText) : null;
   const behind = showQueues(columns, desk, { now, point, chosen: selectedId, found: matching, may });
   updateTabStop(columns, selectedId);
   showPoints(find("[data-points]"), desk, { mine, now, mayWork: may("open-point") });
   offerPoints(pointChoice, desk, mine);
-  showDisplays(find("[data-displays]"), find("[data-display-alarm]"), desk.displays, { zone: site.time_zone, maySetUp });
+  showDevices(find("[data-displays]"), find("[data-display-alarm]"), desk, { zone: site.time_zone, maySetUp });
   find("[data-site-message]").hidden = !desk.site?.message;
   setText(find(".site-message"), desk.site?.message ?? "");
-  showActions(bar, desk, { mine, chosen: selected, undo: state.undoStep(), now });
-  setText(find("[data-search-status]"), matching === null ? "" : t("desk.search.found", { n: matching.size }));
+  // The list of the day shows a selected appointment itself.
+  if (booking === null) showActions(bar, desk, { mine, chosen: selected, undo: state.undoStep(), now });
+  find("[data-day]").hidden = desk.appointments.length === 0;
+  find('[data-action="book"]').hidden = !may("book") || desk.providers.length === 0 || desk.services.length === 0;
+  const booked = matching === null ? [] : appointmentsMatching(desk.appointments, searchText);
+  const found = matching === null ? 0 : matching.size + booked.filter(({ entry }) => !matching.has(entry ?? 0)).length;
+  setText(find("[data-search-status]"), matching === null ? "" : t("desk.search.found", { n: found }));
   return behind;
 }
 

@@ -1,7 +1,7 @@
 import { errorMessage } from "../desk/error-messages.js";
 import { element, find, setText } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
-import { clearErrors, showError } from "./form-errors.js";
+import { clearErrors, showError } from "../desk/form-errors.js";
 
 /**
  * @typedef {import("./desk.js").Desk} Desk
@@ -9,7 +9,7 @@ import { clearErrors, showError } from "./form-errors.js";
  * @typedef {import("./desk.js").Display} Display
  *
  * @typedef {object} Does
- * @property {(name: string) => Promise<number>} add  adds a display, and resolves with its id
+ * @property {(name: string, kind: "display" | "kiosk") => Promise<number>} add  adds a device, and resolves with its id
  * @property {(code: string, deviceId: number) => Promise<void>} pair
  * @property {(device: Device) => void} signOut
  * @property {(desk: Desk, display: Display) => void} chooseCalls  opens the dialog for the calls that a display shows
@@ -17,7 +17,8 @@ import { clearErrors, showError } from "./form-errors.js";
  */
 
 const CODE = /^[A-Z0-9]{6}$/;
-const NEW = "new";
+/** The choices that add a device. @type {Map<string, "display" | "kiosk">} */
+const NEW = new Map([["new", "display"], ["new-kiosk", "kiosk"]]);
 
 /** The fields that show the refusal of a code or a name. */
 const FIELDS = new Map([["pairing_not_found", "code"], ["name_taken", "name"]]);
@@ -43,16 +44,17 @@ export function pairDialog(dialog, { add, pair, signOut, chooseCalls, paired }) 
     openCalls();
   });
   const showName = () => {
-    find("[data-new-name]", form).hidden = which.value !== NEW;
+    find("[data-new-name]", form).hidden = !NEW.has(which.value);
   };
   which.addEventListener("change", showName);
 
-  /** Return the id of the chosen device. A new display is added now. */
+  /** Return the id of the chosen device. A new one is added now. */
   async function deviceId() {
-    if (which.value !== NEW) return Number(which.value);
+    const kind = NEW.get(which.value);
+    if (kind === undefined) return Number(which.value);
     const name = inputOf(form, "name").value.trim();
-    const id = await add(name);
-    // The display exists now: if the code is wrong, the next attempt pairs this display.
+    const id = await add(name, kind);
+    // The device exists now: if the code is wrong, the next attempt pairs this device.
     which.prepend(element("option", { value: String(id) }, name));
     which.value = String(id);
     showName();
@@ -63,7 +65,7 @@ export function pairDialog(dialog, { add, pair, signOut, chooseCalls, paired }) 
     event.preventDefault();
     if (submit.getAttribute("aria-busy") === "true") return;
     clearErrors(form);
-    const code = validCode(form, which.value === NEW);
+    const code = validCode(form, NEW.has(which.value));
     if (code === null) return;
     submit.setAttribute("aria-busy", "true");
     try {
@@ -102,7 +104,7 @@ export function pairDialog(dialog, { add, pair, signOut, chooseCalls, paired }) 
 const inputOf = (form, name) => /** @type {HTMLInputElement} */ (find(`[name=${name}]`, form));
 
 /**
- * Offer the site's devices and a new display. The first device that is not paired is the most likely one.
+ * Offer the site's devices and a new display or kiosk. The first device that is not paired is the most likely one.
  *
  * @param {HTMLSelectElement} select
  * @param {Desk} desk
@@ -112,9 +114,10 @@ function offerDevices(select, desk, device) {
   const known = [...desk.displays, ...desk.kiosks];
   select.replaceChildren(
     ...known.map(({ id, name }) => element("option", { value: String(id) }, name)),
-    element("option", { value: NEW }, t("pair.new")),
+    element("option", { value: "new" }, t("pair.new")),
+    element("option", { value: "new-kiosk" }, t("pair.new.kiosk")),
   );
-  select.value = String(device?.id ?? known.find(({ paired }) => !paired)?.id ?? NEW);
+  select.value = String(device?.id ?? known.find(({ paired }) => !paired)?.id ?? "new");
 }
 
 /**
@@ -153,7 +156,7 @@ function signOutButton(dialog, signOut) {
  * Return the code in the form, or null and show the mistake.
  *
  * @param {HTMLFormElement} form
- * @param {boolean} isNew  a new display needs a name
+ * @param {boolean} isNew  a new device needs a name
  * @returns {string | null}
  */
 function validCode(form, isNew) {

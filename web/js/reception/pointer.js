@@ -1,4 +1,4 @@
-/** The columns of queues, the list of points and the list of displays: clicks, arrow keys and dragging. */
+/** The columns of queues, the list of points and the list of devices: clicks, arrow keys and dragging. */
 
 import { find } from "../shared/dom.js";
 import { entryAboveDrop, neighboursOf } from "./desk.js";
@@ -22,9 +22,9 @@ export function connectLists(parts) {
     if (point && state.may("open-point")) void dialogs.point.open(state.desk, point, state.pointId);
   });
   find(".display-list").addEventListener("click", ({ target }) => {
-    const id = idAt(target, "display");
-    const display = state.desk.displays.find((each) => each.id === id);
-    if (display && state.maySetUpDevices) void dialogs.pair.open(state.desk, display);
+    const id = idAt(target, "device");
+    const device = [...state.desk.displays, ...state.desk.kiosks].find((each) => each.id === id);
+    if (device && state.maySetUpDevices) void dialogs.pair.open(state.desk, device);
   });
   find("[data-open-message]").addEventListener("click", () => void dialogs.message.open(state.desk.site?.message ?? null));
   find("[data-open-pair]").addEventListener("click", () => void dialogs.pair.open(state.desk, null));
@@ -67,7 +67,7 @@ function dropRow({ entry: id, queue, before }, { state, dialogs }) {
  * Return the id in the data attribute of the element that was clicked, or NaN.
  *
  * @param {EventTarget | null} target
- * @param {"point" | "display" | "pause"} name
+ * @param {"point" | "device" | "pause"} name
  */
 function idAt(target, name) {
   const found = /** @type {HTMLElement | null} */ (target instanceof Element ? target.closest(`[data-${name}]`) : null);

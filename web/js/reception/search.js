@@ -50,7 +50,8 @@ export function startSearch(state, actions) {
     } else if (event.key === "Enter" || event.key === "ArrowDown") {
       event.preventDefault();
       searchNow();
-      /** @type {HTMLElement | null} */ (find("[data-columns]").querySelector("[data-entry]"))?.focus();
+      const first = find("[data-columns]").querySelector("[data-entry]") ?? find("[data-day]").querySelector("[data-appointment]");
+      /** @type {HTMLElement | null} */ (first)?.focus();
     }
   });
   return {

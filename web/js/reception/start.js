@@ -9,8 +9,9 @@ import { loadLanguage, t } from "../shared/i18n.js";
 import { recall, remember } from "../shared/memory.js";
 import { keepSessionFresh } from "../shared/session.js";
 import { DeskActions, showMessage } from "./actions.js";
-import { connectButtons, hideForbidden, permissionsOf } from "./buttons.js";
+import { connectButtons, hideForbidden, permissionsOf, press } from "./buttons.js";
 import { receptionDialogs } from "./dialogs.js";
+import { lazyDay } from "./lazy-day.js";
 import { moreMenu } from "./more-menu.js";
 import { startPainting } from "./painting.js";
 import { connectLists } from "./pointer.js";
@@ -58,13 +59,19 @@ function openDesk(site, { user, sites }) {
   startPainting(state, fromTab);
   const actions = new DeskActions(state);
   const keys = new KeySettings();
-  const dialogs = receptionDialogs(state, actions, keys);
+  const day = lazyDay(state, (action) => press(action, parts));
+  const dialogs = receptionDialogs(state, actions, keys, day);
   const search = startSearch(state, actions);
-  connectButtons({ state, actions, dialogs, search });
+  const parts = { state, actions, dialogs, search, day };
+  connectButtons(parts);
   hideForbidden(document, state.may);
   moreMenu(/** @type {HTMLButtonElement} */ (find('[data-action="more"]')), find("[data-more]"));
   connectLists({ state, actions, dialogs });
   pressButtonsByKeys(keys, (button) => orders.doing && orders.later(() => button.disabled || button.click()));
+  // Not before the first paint: kiosks are few, and requests for help are rare.
+  void import("./help-calls.js").then(({ showHelpCalls }) =>
+    showHelpCalls(state, ({ id, name }) => void actions.run("answer-help", { kiosk_id: id, name: user.username }, { name })),
+  );
   showHeader({ state, sites, user });
 }
 

@@ -27,6 +27,8 @@ export class DeskState extends EventTarget {
   pointId;
   /** @type {number | null} */
   selectedId = null;
+  /** The id of the selected appointment, while no entry is selected. @type {number | null} */
+  appointmentId = null;
   searchText = "";
   #pointKey;
 
@@ -48,9 +50,20 @@ export class DeskState extends EventTarget {
     return this.desk.points.find(({ id }) => id === this.pointId) ?? null;
   }
 
-  /** @type {Entry | null} */
+  /** The selected entry: also the one of a selected appointment whose patient has checked in. @type {Entry | null} */
   get selected() {
-    return this.selectedId === null ? null : (this.desk.entries.get(this.selectedId) ?? null);
+    const id = this.selectedId ?? this.#appointment?.entry ?? null;
+    return id === null ? null : (this.desk.entries.get(id) ?? null);
+  }
+
+  /** The selected appointment that has no entry in a queue. @type {import("./desk.js").Appointment | null} */
+  get booking() {
+    const appointment = this.#appointment;
+    return appointment === null || this.desk.entries.has(appointment.entry ?? 0) ? null : appointment;
+  }
+
+  get #appointment() {
+    return this.appointmentId === null ? null : (this.desk.appointments.find(({ id }) => id === this.appointmentId) ?? null);
   }
 
   /** The entry that an action is for: the selected one, or else the guest of the user's point. @type {Entry | null} */
@@ -83,8 +96,17 @@ export class DeskState extends EventTarget {
 
   /** @param {number | null} id  of an entry */
   select(id) {
-    if (this.selectedId === id) return;
+    if (this.selectedId === id && this.appointmentId === null) return;
     this.selectedId = id;
+    this.appointmentId = null;
+    this.changed();
+  }
+
+  /** @param {number | null} id  of an appointment */
+  selectAppointment(id) {
+    if (this.appointmentId === id && this.selectedId === null) return;
+    this.appointmentId = id;
+    this.selectedId = null;
     this.changed();
   }
 

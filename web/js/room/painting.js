@@ -1,6 +1,6 @@
 import { showLive } from "../components/live-mark.js";
 import { find, setText } from "../shared/dom.js";
-import { named, t } from "../shared/i18n.js";
+import { loadPart, named, t } from "../shared/i18n.js";
 import { showRoom, showRoomUndoSeconds } from "./console.js";
 
 /** @typedef {import("./state.js").RoomState} RoomState */
@@ -17,7 +17,25 @@ const SECOND_MS = 1_000;
 export function startPainting(state, atOnce) {
   const { connection, orders, site } = state;
   const main = find("[data-console]");
-  const paint = () => paintRoom(main, state);
+  /** @type {typeof import("./today.js") | null} */
+  let today = null;
+  let loading = false;
+  const paint = () => {
+    paintRoom(main, state);
+    const { cells } = connection.view;
+    const look = { now: connection.now(), language: state.room.language };
+    if (today !== null) today.showToday(find("[data-today]"), cells, look);
+    else if (!loading && hasAppointments(cells)) void loadToday();
+  };
+  async function loadToday() {
+    loading = true;
+    try {
+      [today] = await Promise.all([import("./today.js"), loadPart("appointments")]);
+      paint();
+    } catch {
+      loading = false; // the next paint tries again
+    }
+  }
   const paintLive = () => showLive(connection, { page: "room", mark: find(".live-mark"), notice: find(".notice"), zone: site.time_zone });
   const reveal = () => {
     main.hidden = false;
@@ -40,6 +58,12 @@ export function startPainting(state, atOnce) {
     showRoomUndoSeconds(main, undo, connection.now());
     if (undo === null && !(/** @type {HTMLButtonElement} */ (find('[data-action="undo"]')).disabled)) paint();
   }, SECOND_MS);
+}
+
+/** @param {import("../live/cells.js").Cells} cells */
+function hasAppointments(cells) {
+  for (const key of cells.keys()) if (key.startsWith("appointment:")) return true;
+  return false;
 }
 
 /**

@@ -43,7 +43,8 @@ export async function startRoom() {
  * @param {Session} session
  * @param {HTMLElement} trouble  shows why there is no room
  */
-async function openRoom({ sites }, trouble) {
+async function openRoom({ sites, user }, trouble) {
+  setText(find("[data-who]"), user.username);
   if (sites.length === 0) {
     setText(trouble, t("desk.no_site"));
     return;

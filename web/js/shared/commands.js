@@ -4,10 +4,14 @@
  */
 
 import { isFromServer, post, refusalOf } from "./request.js";
-import { isSignedOut, refreshSession } from "./session.js";
+import { asUser } from "./session.js";
 
 /**
- * @typedef {{seq: number, events: {type: string, label?: string, display_id?: number}[], token?: string, address?: string,
+ * @typedef {{kind: string, count: number, first: string[]}} Affected  people or records that a change affects: their kind,
+ *   their number, and the labels or names of the first
+ * @typedef {{seq: number, events: {type: string, label?: string, display_id?: number, kiosk_id?: number}[], token?: string, address?: string,
+ *   affects?: Affected[],
+ *   appointment?: {id: number, version: number, state: string, provider_id: number, local_start: string},
  *   entry?: {id: number, label: string, state: string, queue_id: number, point_id: number | null}}} Answer
  */
 
@@ -40,6 +44,27 @@ export function sendCommand(name, body, token) {
 }
 
 /**
+ * Return the answer that a command would get now, with what it affects. Nothing changes. Throws `CommandFailed`.
+ *
+ * @param {string} name
+ * @param {Record<string, unknown>} body
+ * @returns {Promise<Answer>}
+ */
+export function previewCommand(name, body) {
+  return ask(`/api/v1/commands/${name}?preview=true`, body);
+}
+
+/**
+ * Send a change that is no command of its own, and return the answer. It is done once, even if the network makes us send it
+ * twice. Throws `CommandFailed`.
+ *
+ * @param {string} address
+ * @param {Record<string, unknown>} body
+ * @returns {Promise<any>}
+ */
+export const sendChange = (address, body) => ask(address, body);
+
+/**
  * Pair a device with the screen that shows a code. Throws `CommandFailed`.
  *
  * @param {string} code
@@ -56,12 +81,8 @@ export async function enterPairingCode(code, deviceId) {
  */
 async function ask(address, body, token) {
   const key = newKey();
-  let answer = await sendTwice(address, body, key, token);
-  if (isSignedOut(answer) && token === undefined) {
-    // Send again even if the refresh failed: another page may have refreshed the session in between.
-    await refreshSession().catch(() => false);
-    answer = await sendTwice(address, body, key, token);
-  }
+  const send = () => sendTwice(address, body, key, token);
+  const answer = await (token === undefined ? asUser(send) : send());
   if (answer.ok) return answer.json();
   const { error } = await answer.json();
   throw new CommandFailed(error.code, error.message, error.details);
@@ -97,7 +118,7 @@ async function sendTwice(address, body, key, token) {
 }
 
 /** Return a random UUID. `crypto.randomUUID` exists over HTTPS only, and the network of a clinic may have none. */
-function newKey() {
+export function newKey() {
   return "10000000-1000-4000-8000-100000000000".replace(/[018]/g, (digit) => {
     const random = crypto.getRandomValues(new Uint8Array(1))[0] ?? 0;
     return (Number(digit) ^ (random & (15 >> (Number(digit) / 4)))).toString(16);

@@ -21,6 +21,24 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
+const SVG = "http://www.w3.org/2000/svg";
+
+/**
+ * Return an icon: one path, drawn with a line on a field of 24 by 24. Its text stands beside it.
+ *
+ * @param {string} path
+ */
+export function icon(path) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("class", "icon");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("aria-hidden", "true");
+  const line = document.createElementNS(SVG, "path");
+  line.setAttribute("d", path);
+  svg.append(line);
+  return svg;
+}
+
 /**
  * Return the first element that matches. Throws if there is none.
  *
@@ -33,6 +51,22 @@ export function find(selector, within = document) {
   const found = /** @type {T | null} */ (within.querySelector(selector));
   if (found === null) throw new Error(`this page has no ${selector}`);
   return found;
+}
+
+/**
+ * Add a style sheet of `web/css` to the page, for a part of the page that opens later. A sheet that the page has is not
+ * added again. Throws if it does not load.
+ *
+ * @param {string} name
+ * @returns {Promise<void>}
+ */
+export function loadStyle(name) {
+  const href = new URL(`../../css/${name}.css`, import.meta.url).href;
+  if ([...document.styleSheets].some((each) => each.href === href)) return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    const onerror = () => reject(new Error(`${href} does not load`));
+    document.head.append(element("link", { rel: "stylesheet", href, onload: () => resolve(), onerror }));
+  });
 }
 
 /**

@@ -1,6 +1,7 @@
 /**
- * The language of the page. `web/locales` has every visible text, in one JSON file for each language. A new language needs
- * a file, and its tag and name here.
+ * The language of the page. `web/locales` has every visible text, in one JSON file for each language. The folder
+ * `web/locales/admin` has the texts that only the administrator's pages need. A new language needs its files, and its tag
+ * and name here.
  *
  * The page chooses, in this order: the language in the address (`?lang=fr`), the reader's choice on this device, the
  * language of the patient or the site, the browser's languages.
@@ -22,11 +23,35 @@ const RIGHT_TO_LEFT = new Set(["ar"]);
 // English dates are British. Arabic numbers have the digits of the tickets.
 const FORMATS = { en: "en-GB", ar: "ar-u-nu-latn" };
 
+const MINUTE_MS = 60_000;
+
 /** The hours of the site's clock. */
 let hours = "24";
 
+/** @typedef {{since: number, minutes: number}} OffsetSince  an offset from UTC, and the instant from which it counts */
+
+/** What the server says of each zone. @type {Map<string, readonly OffsetSince[]>} */
+const offsets = new Map();
+
+/**
+ * Note the offsets of a zone, as the server knows them: the zone data of a device may be old.
+ *
+ * @param {{time_zone?: string, offsets?: readonly OffsetSince[]} | undefined} told  a cell or an answer of the server
+ */
+export function learnOffsets(told) {
+  if (told?.time_zone !== undefined && told.offsets !== undefined) offsets.set(told.time_zone, told.offsets);
+}
+
+/**
+ * Return how far a zone is ahead of UTC at an instant, in minutes. Undefined if the server has not told it.
+ *
+ * @param {string | undefined} zone
+ * @param {number} milliseconds
+ */
+export const offsetAt = (zone, milliseconds) => offsets.get(zone ?? "")?.findLast(({ since }) => since <= milliseconds)?.minutes;
+
 /** The texts of one language, and its way to write numbers and times. */
-class Locale {
+export class Locale {
   #texts;
   #format;
   #plurals;
@@ -46,6 +71,11 @@ class Locale {
   /** The direction of the writing. */
   get direction() {
     return isRightToLeft(this.tag) ? "rtl" : "ltr";
+  }
+
+  /** Add texts. @param {Record<string, Entry>} texts */
+  add(texts) {
+    this.#texts = { ...this.#texts, ...texts };
   }
 
   /** Return whether the language has a text. @param {string} key */
@@ -90,11 +120,11 @@ class Locale {
    * Return an instant as hours and minutes, on the site's clock: "14:40" or "2:40 pm".
    *
    * @param {number} milliseconds
-   * @param {string} [zone]  an IANA zone; the browser's without it
+   * @param {string} [zone]  an IANA zone, by the offsets that the server has told; the browser's zone without it
    */
   time(milliseconds, zone) {
     const hour = hours === "12" ? "numeric" : "2-digit";
-    return this.#clock(hours, zone, { hour, minute: "2-digit", hourCycle: hours === "12" ? "h12" : "h23" }).format(milliseconds);
+    return this.#shown(hours, milliseconds, zone, { hour, minute: "2-digit", hourCycle: hours === "12" ? "h12" : "h23" });
   }
 
   /**
@@ -104,7 +134,29 @@ class Locale {
    * @param {string} [zone]
    */
   day(milliseconds, zone) {
-    return this.#clock("day", zone, { weekday: "long", day: "numeric", month: "long" }).format(milliseconds);
+    return this.#shown("day", milliseconds, zone, { weekday: "long", day: "numeric", month: "long" });
+  }
+
+  /**
+   * @param {string} kind
+   * @param {number} milliseconds
+   * @param {string | undefined} zone
+   * @param {Intl.DateTimeFormatOptions} options
+   */
+  #shown(kind, milliseconds, zone, options) {
+    const offset = offsetAt(zone, milliseconds);
+    if (offset === undefined) return this.#clock(kind, zone, options).format(milliseconds);
+    return this.#clock(kind, "UTC", options).format(milliseconds + offset * MINUTE_MS);
+  }
+
+  /** Return an instant's day of the week, short: "Mon". @param {number} milliseconds @param {string} [zone] */
+  weekday(milliseconds, zone) {
+    return this.#clock("weekday", zone, { weekday: "short" }).format(milliseconds);
+  }
+
+  /** Return an instant's date, short: "3 Mar". @param {number} milliseconds @param {string} [zone] */
+  date(milliseconds, zone) {
+    return this.#clock("date", zone, { day: "numeric", month: "short" }).format(milliseconds);
   }
 
   /**
@@ -215,6 +267,29 @@ export function readingOf(wanted) {
   return [...wanted.slice(0, place < 0 ? undefined : place + 1), firstSupported(wanted)];
 }
 
+/** The folders of `web/locales` whose texts the page has besides the common ones. @type {Set<string>} */
+const parts = new Set();
+
+/**
+ * Add the texts of a folder of `web/locales` to the page. Call it before the page loads its language.
+ *
+ * @param {string} part
+ */
+export const addTexts = (part) => void parts.add(part);
+
+/**
+ * Load the texts of a folder of `web/locales`, for a part of the page that opens later. Throws what `fetch` throws.
+ *
+ * @param {string} part
+ */
+export async function loadPart(part) {
+  if (parts.has(part)) return;
+  const texts = await loadFiles([`${part}/`], locale.tag);
+  parts.add(part);
+  loading.clear();
+  locale.add(texts);
+}
+
 /** @type {Map<string, Promise<Record<string, Entry>>>} */
 const loading = new Map();
 
@@ -227,11 +302,22 @@ const loading = new Map();
 export function loadTexts(tag) {
   let found = loading.get(tag);
   if (found === undefined) {
-    found = request(new URL(`../../locales/${tag}.json`, import.meta.url).href).then((answer) => answer.json());
+    found = loadFiles(["", ...Array.from(parts, (part) => `${part}/`)], tag);
     found.catch(() => loading.delete(tag));
     loading.set(tag, found);
   }
   return found;
+}
+
+/**
+ * @param {string[]} folders
+ * @param {string} tag
+ * @returns {Promise<Record<string, Entry>>}
+ */
+async function loadFiles(folders, tag) {
+  const files = folders.map((folder) => new URL(`../../locales/${folder}${tag}.json`, import.meta.url).href);
+  const texts = await Promise.all(files.map((file) => request(file).then((answer) => answer.json())));
+  return Object.assign({}, ...texts);
 }
 
 /**
@@ -283,3 +369,9 @@ export const formatTime = (milliseconds, zone) => locale.time(milliseconds, zone
 
 /** Return a day in the page's language, as `Locale.day`. @param {number} milliseconds @param {string} [zone] */
 export const formatDay = (milliseconds, zone) => locale.day(milliseconds, zone);
+
+/** Return a day of the week in the page's language, as `Locale.weekday`. @param {number} milliseconds @param {string} [zone] */
+export const formatWeekday = (milliseconds, zone) => locale.weekday(milliseconds, zone);
+
+/** Return a short date in the page's language, as `Locale.date`. @param {number} milliseconds @param {string} [zone] */
+export const formatDate = (milliseconds, zone) => locale.date(milliseconds, zone);

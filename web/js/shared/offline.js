@@ -8,7 +8,7 @@ const SAVE_MS = 3_000;
  * Cache this page and the files that it has loaded, for the time without a network. Browsers allow it over HTTPS and on
  * localhost only.
  *
- * @param {"/display" | "/t" | "/reception" | "/room"} kind
+ * @param {"/display" | "/kiosk" | "/t" | "/a" | "/reception" | "/room" | "/calendar"} kind
  */
 export async function cachePage(kind) {
   if (!("serviceWorker" in navigator)) return;

@@ -20,10 +20,10 @@ const HINT = "signed-in";
  *
  * @param {Response} answer
  */
-export const isSignedOut = (answer) => answer.status === 401 && refusalOf(answer) !== null;
+const isSignedOut = (answer) => answer.status === 401 && refusalOf(answer) !== null;
 
 /** The start page of a role, if it is not reception. */
-const HOMES = new Map([["clinician", "/room"]]);
+const HOMES = new Map([["admin", "/admin"], ["clinician", "/room"]]);
 
 /**
  * Return the start page of a role.
@@ -59,17 +59,37 @@ export async function currentSession() {
 export const hasSignedInBefore = () => recall(HINT) !== null;
 
 /**
- * Sign in. Returns the user, or the server's refusal. Throws for any other answer, or none.
+ * @typedef {{user: User, codeNeeded?: undefined, error?: undefined}
+ *   | {codeNeeded: true, user?: undefined, error?: undefined}
+ *   | {error: Refusal, user?: undefined, codeNeeded?: undefined}} SignInOutcome
+ */
+
+/**
+ * Sign in. Returns the user, that a code is needed, or the server's refusal. Throws for any other answer, or none.
  *
  * @param {string} username
  * @param {string} password
- * @returns {Promise<{user: User, error?: undefined} | {user?: undefined, error: Refusal}>}
  */
-export async function signIn(username, password) {
-  const answer = await post(ADDRESS, { username, password });
+export const signIn = async (username, password) => outcomeOf(await post(ADDRESS, { username, password }));
+
+/**
+ * Send the code of the second factor, after the right password. Returns and throws as `signIn`.
+ *
+ * @param {string} code
+ */
+export const sendCode = async (code) => outcomeOf(await post(`${ADDRESS}/code`, { code }));
+
+/**
+ * Return what an answer to a sign-in means. Throws for an answer that is not the server's.
+ *
+ * @param {Response} answer
+ * @returns {Promise<SignInOutcome>}
+ */
+export async function outcomeOf(answer) {
   if (!answer.ok && refusalOf(answer) === null) throw new Error(`the sign-in answered ${answer.status}`);
-  const { user, error } = await answer.json();
+  const { user, state, error } = await answer.json();
   if (error !== undefined) return { error };
+  if (state === "second_factor_needed") return { codeNeeded: true };
   remember(HINT, "1");
   return { user };
 }
@@ -88,6 +108,19 @@ export async function refreshSession() {
   };
   // A refresh token is valid once: of two pages that use it at the same moment, one would fail. Locks need a secure context.
   return navigator.locks ? navigator.locks.request(ADDRESS, exchange) : exchange();
+}
+
+/**
+ * Send a request as the user. If the access has ended, refresh the session and send once more.
+ *
+ * @param {() => Promise<Response>} send
+ */
+export async function asUser(send) {
+  const answer = await send();
+  if (!isSignedOut(answer)) return answer;
+  // Send again even if the refresh failed: another page may have refreshed the session in between.
+  await refreshSession().catch(() => false);
+  return send();
 }
 
 /** Refresh the session every ten minutes while the page is open. */

@@ -1,0 +1,3 @@
+import { startAccountLink } from "../account-link/page.js";
+
+await startAccountLink();

@@ -1,0 +1,3 @@
+import { startAccount } from "../account/start.js";
+
+await startAccount();

@@ -1,0 +1,3 @@
+import { startAdmin } from "../admin/start.js";
+
+await startAdmin();

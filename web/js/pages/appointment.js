@@ -1,0 +1,3 @@
+import { startAppointment } from "../appointment/start.js";
+
+await startAppointment();

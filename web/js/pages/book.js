@@ -1,0 +1,3 @@
+import { startBooking } from "../book/start.js";
+
+await startBooking();

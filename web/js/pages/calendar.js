@@ -1,0 +1,3 @@
+import { startCalendar } from "../calendar/start.js";
+
+await startCalendar();

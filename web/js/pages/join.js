@@ -1,0 +1,3 @@
+import { startJoining } from "../join/start.js";
+
+await startJoining();

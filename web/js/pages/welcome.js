@@ -1,0 +1,3 @@
+import { startWelcome } from "../welcome/start.js";
+
+await startWelcome();
