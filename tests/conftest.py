@@ -99,19 +99,20 @@ def pytest_runtest_call() -> Generator[None, None, None]:
         yield
 
 
-# The order in which workers take the modules: slow tests with servers and browsers first, many short tests last.
-FOLDERS = ("faults", "browser", "integration", "fuzz", "unit")
+# The order in which workers take the modules: slow tests with servers and browsers first, many short tests last. The
+# stress run comes after the browsers: its cable is a new network interface, at which Chromium gives up what it loads.
+FOLDERS = ("browser", "integration", "fuzz", "faults", "unit")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the other engine in a sample, and put the modules marked ``long`` first.
+    """Leave out the other engine in a sample, and put the modules marked ``long`` first, except the stress run.
 
     The run would last longer if a worker began a long module when the others are about to end.
     """
 
     def turn(item: pytest.Item) -> tuple[bool, int]:
         folder = item.path.relative_to(TESTS).parts[0]
-        return item.get_closest_marker("long") is None, FOLDERS.index(folder)
+        return item.get_closest_marker("long") is None or folder == "faults", FOLDERS.index(folder)
 
     left_out = set() if extent.WHOLE else {item for item in items if _on_the_other_engine(item)}
     if left_out:

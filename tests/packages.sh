@@ -12,6 +12,7 @@ need mariadbd mariadb-server
 need redis-server redis-server
 need nginx nginx
 need chromium chromium
+need chromium-headless-shell chromium-headless-shell
 need node nodejs
 need npm npm
 need espeak-ng espeak-ng

@@ -13,6 +13,7 @@ USEFUL = {
     "patient": "[data-state]",
     "reception": "[data-entry]",
     "room": "[data-choose], [data-console]",
+    "calendar": "[data-appointment]",
     "demo": "body.is-loaded",
     "docs": "main h2",
 }

@@ -2,38 +2,59 @@
 
 from __future__ import annotations
 
+import re
+import secrets
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import APIRequestContext, Browser, BrowserContext, FilePayload, Page, expect
 
+from server.identity.presence import present_code
 from server.seeding import Seed
+from server.vault import Vault
 from tests.browser import broken
 from tests.browser.conftest import Watch, sign_in_as
+from tests.support.appointments import Day, appointments_today
+from tests.support.authenticator import code_at
 from tests.support.plain import answers
 from tests.support.processes import free_port, running, wait_until
-from tests.support.server import Server, seed
+from tests.support.server import KEYS, Server, seed
 
 WEB = Path(__file__).parents[2] / "web"
 AXE = Path(__file__).parents[1] / "npm/node_modules/axe-core/axe.min.js"
 PAGES = {path.stem for path in (WEB / "pages").glob("*.html") if path.stat().st_size > 0}
 LANGUAGES = tuple(sorted(path.stem for path in (WEB / "locales").glob("*.json")))
 SECONDS = 1000
+VAULT = Vault(KEYS.encryption_keys, KEYS.secret_key)
 LAPTOP = (1280, 800)
 TELEVISION = (1920, 1080)
+KIOSK = (1080, 1920)
 WAITING = '[data-entry][data-state="waiting"]'
 PHONE = (390, 844)
 # Parts of the browser's own console messages for answers that a state needs.
-EXPECTED = ("401 (Unauthorized)", "404 (Not Found)", "429 (Too Many Requests)", "500 (Internal Server Error)")
+EXPECTED = (
+    "401 (Unauthorized)",
+    "403 (Forbidden)",
+    "404 (Not Found)",
+    "409 (Conflict)",
+    "429 (Too Many Requests)",
+    "500 (Internal Server Error)",
+)
 
 
 @dataclass
 class Stage:
-    """The servers and sites of the states: a busy site, an empty site, the demo, and an address that fails."""
+    """The servers and sites of the states: a busy site, an empty site, the demo, and an address that fails.
+
+    ``welcome`` is the printed address of a server without an administrator. The ``newcomer`` has no site yet, and the site
+    of ``unfurnished`` has no queues.
+    """
 
     browser: Browser
     server: Server
@@ -41,11 +62,25 @@ class Stage:
     empty: Seed
     demo: str
     failing: str
+    welcome: str
+    newcomer: Seed
+    unfurnished: Seed
     labels: dict[str, str] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
+    shut: Seed | None = None  # a site that is closed today
+    booked: Day | None = None  # a site with appointments today
+    planned: Seed | None = None  # a site whose clinicians have hours
+    bookable: Seed | None = None  # a site on whose page patients book
+    appointments: dict[str, str] = field(default_factory=dict)  # the tokens of its appointments by their state
+    colleagues: dict[str, dict[str, Any]] = field(default_factory=dict)  # of the busy site, for the states of accounts
     watch: Watch = field(default_factory=lambda: Watch(allowed=EXPECTED))  # of all its pages
     _contexts: dict[tuple[int, str], BrowserContext] = field(default_factory=dict)
+    _kiosks: dict[str, tuple[int, str]] = field(default_factory=dict)  # by site and settings
     _free: dict[tuple[BrowserContext, str], list[Page]] = field(default_factory=dict)  # unused tabs, by context and origin
+
+    def at(self, server: Server) -> Stage:
+        """Return a stage with the same sites at another server, and with browsers of its own."""
+        return replace(self, server=server, watch=Watch(allowed=EXPECTED), _contexts={}, _free={})
 
     def context(self, seeded: Seed | None = None, role: str = "") -> BrowserContext:
         """Return the browser context of a staff member with a role, signed in, or of an anonymous visitor."""
@@ -57,6 +92,19 @@ class Stage:
             if seeded is not None and role:
                 sign_in_as(context.request, seeded, role)
         return self._contexts[key]
+
+    def kiosk(self, seeded: Seed, **settings: Any) -> tuple[int, str]:
+        """Return the id and the token of a kiosk with these settings."""
+        key = f"{seeded['site_id']} {settings}"
+        if key not in self._kiosks:
+            admin = self.context(seeded, "admin").request
+            body = {"site_id": seeded["site_id"], "name": f"Kiosk {len(self._kiosks) + 1}"}
+            made = admin.post("/api/v1/commands/add-kiosk", data=body).json()
+            kiosk_id = made["events"][-1]["kiosk_id"]
+            if settings:
+                admin.post("/api/v1/commands/change-kiosk", data={"kiosk_id": kiosk_id} | settings)
+            self._kiosks[key] = (kiosk_id, made["token"])
+        return self._kiosks[key]
 
     def open(self, path: str, language: str, *, size: tuple[int, int], seeded: Seed | None = None, role: str = "") -> Page:
         """Open an address in a language. Call `done` after its checks."""
@@ -72,6 +120,7 @@ class Stage:
     def done(self, page: Page) -> None:
         """Reset a page and keep its tab: a new tab takes two thirds of the time of a page."""
         own = origin(page.url)
+        page.unroute_all(behavior="ignoreErrors")
         page.evaluate("sessionStorage.clear()")
         page.goto("about:blank")
         page.emulate_media(color_scheme="null", reduced_motion="null")
@@ -112,7 +161,8 @@ def origin(url: str) -> str:
 
 def with_language(path: str, language: str) -> str:
     """Return an address that asks for a language."""
-    return f"{path}{'&' if '?' in path else '?'}lang={language}"
+    path, mark, fragment = path.partition("#")
+    return f"{path}{'&' if '?' in path else '?'}lang={language}{mark}{fragment}"
 
 
 @contextmanager
@@ -165,6 +215,17 @@ def furnish(env: dict[str, str], server: Server) -> tuple[Seed, dict[str, str], 
             tokens[ticket["entry"]["label"]] = ticket["token"]
             labels["waiting"] = ticket["entry"]["label"]
     return seeded, labels, {state: tokens[label] for state, label in labels.items()}
+
+
+def closed_site(env: dict[str, str], server: Server) -> Seed:
+    """Return a site that opens in two days."""
+    seeded = seed(env, points=1, tickets=0)
+    weekday = (time.gmtime().tm_wday + 2) % 7
+    with server.client(server.sign_in(seeded, "admin")) as client:
+        body = {"site_id": seeded["site_id"], "hours": [[weekday, 480, 1020]]}
+        answer = client.post("/api/v1/commands/change-site", json=body)
+        assert answer.status_code == 200, answer.text
+    return seeded
 
 
 # The actions that reach each state.
@@ -224,7 +285,138 @@ def sign_in_locked(stage: Stage, language: str) -> Page:
     for _ in range(5):
         stage.context().request.post("/api/v1/session", data={"username": name, "password": "wrong"})
     sign_in_wrongly(page, name, "wrong")
-    expect(page.locator(".form-error")).not_to_be_empty()
+    expect(page.locator("[data-form-error]")).not_to_be_empty()
+    return page
+
+
+def colleague(stage: Stage, name: str) -> tuple[APIRequestContext, dict[str, Any]]:
+    """Return the administrator's requests, and a member of the busy site's staff of their own for some states."""
+    admin = stage.context(stage.busy, "admin").request
+    if name not in stage.colleagues:
+        username = f"{name}-{stage.busy['site_id']}"
+        new = {"username": username, "password": "seven quiet lamps outside", "role": "receptionist"}
+        answer = admin.post("/api/v1/staff", data=new)
+        assert answer.ok, answer.text()
+        stage.colleagues[name] = new | {"id": answer.json()["id"]}
+    return admin, stage.colleagues[name]
+
+
+def account(name: str) -> Arrange:
+    """Return the page of an account without a second factor."""
+
+    def arrange(stage: Stage, language: str) -> Page:
+        _, who = colleague(stage, name)
+        context = stage.context(role=name)
+        credentials = {key: who[key] for key in ("username", "password")}
+        if context.request.get("/api/v1/session").status != 200:
+            assert context.request.post("/api/v1/session", data=credentials).ok
+        page = stage.open("/account", language, size=PHONE, role=name)
+        expect(page.locator("[data-parts]")).to_be_visible()
+        return page
+
+    return arrange
+
+
+def account_password(stage: Stage, language: str) -> Page:
+    page = dialog(account("without"), "factor", '[data-factor="set-up"]')(stage, language)
+    page.locator("#factor [data-password-submit]").click()
+    expect(page.locator("#own_password-error")).not_to_be_empty()
+    return page
+
+
+def account_scan(stage: Stage, language: str) -> Page:
+    page = dialog(account("without"), "factor", '[data-factor="set-up"]')(stage, language)
+    page.fill("#own_password", colleague(stage, "without")[1]["password"])
+    page.locator("#factor [data-password-submit]").click()
+    expect(page.locator("[data-secret]")).not_to_be_empty()
+    page.fill("#factor [name=code]", "123")
+    page.locator("#factor [data-pane=scan] [type=submit]").click()
+    expect(page.locator("#code-error")).not_to_be_empty()
+    return page
+
+
+def with_factor(stage: Stage, name: str) -> str:
+    """Give a colleague a second factor, once; return the secret."""
+    _, who = colleague(stage, name)
+    if "secret" not in who:
+        requests = stage.context(role=name).request
+        assert requests.post("/api/v1/session", data={key: who[key] for key in ("username", "password")}).ok
+        begun = requests.post("/api/v1/session/second-factor", data={"password": who["password"]}).json()
+        code = code_at(begun["secret"], time.time_ns() // 1000)
+        assert requests.post("/api/v1/session/second-factor/confirm", data={"code": code}).ok
+        who["secret"] = begun["secret"]
+    secret: str = who["secret"]
+    return secret
+
+
+def account_codes(stage: Stage, language: str) -> Page:
+    with_factor(stage, "with")
+    page = dialog(account("with"), "factor", '[data-factor="renew"]')(stage, language)
+    page.fill("#own_password", colleague(stage, "with")[1]["password"])
+    page.locator("#factor [data-password-submit]").click()
+    expect(page.locator(".recovery-codes li")).to_have_count(10)
+    return page
+
+
+def account_with_factor(stage: Stage, language: str) -> Page:
+    with_factor(stage, "with")
+    return account("with")(stage, language)
+
+
+def sign_in_code(stage: Stage, language: str) -> Page:
+    """The second step of a sign-in, with a wrong code."""
+    with_factor(stage, f"coded-{language}")
+    _, who = colleague(stage, f"coded-{language}")
+    page = stage.open("/sign-in", language, size=PHONE)
+    page.fill("[name=username]", who["username"])
+    page.fill("[name=password]", who["password"])
+    page.click("[data-password-form] [type=submit]")
+    page.fill("[name=code]", "12")
+    page.click("[data-code-form] [type=submit]")
+    expect(page.locator("#code-error")).not_to_be_empty()
+    return page
+
+
+def sign_in_recovery(stage: Stage, language: str) -> Page:
+    page = stage.open("/sign-in?step=code", language, size=PHONE)
+    page.click("[data-other-kind]")
+    expect(page.locator("[data-code-hint]")).to_contain_text("ACDEF")
+    return page
+
+
+def invitation(name: str | None) -> Arrange:
+    def arrange(stage: Stage, language: str) -> Page:
+        admin, _ = colleague(stage, "without")
+        new = {"role": "clinician"} | ({} if name is None else {"username": f"{name}-{secrets.token_hex(3)}"})
+        address = admin.post("/api/v1/invitations", data=new).json()["address"]
+        path, _, secret = address.partition("#")
+        page = stage.open("/sign-in", language, size=PHONE)
+        page.goto(f"{with_language(path.removeprefix(origin(path)), language)}#{secret}")
+        expect(page.locator("main[data-state=open]")).to_be_visible()
+        if name is None:
+            page.click("[data-submit]")
+            expect(page.locator("#password-error")).not_to_be_empty()
+        else:
+            page.fill("[name=password]", "twelve letters")
+            expect(page.locator("[data-strength]:not([data-score='-1'])")).to_be_visible()
+        return page
+
+    return arrange
+
+
+def reset_link(stage: Stage, language: str) -> Page:
+    admin, who = colleague(stage, "without")
+    address = admin.post(f"/api/v1/staff/{who['id']}/reset-link").json()["address"]
+    path, _, secret = address.partition("#")
+    page = stage.open("/sign-in", language, size=LAPTOP)
+    page.goto(f"{with_language(path.removeprefix(origin(path)), language)}#{secret}")
+    expect(page.locator("main[data-state=open]")).to_be_visible()
+    return page
+
+
+def link_ended(stage: Stage, language: str) -> Page:
+    page = stage.open("/account/invitation", language, size=PHONE)
+    expect(page.locator("main[data-state=ended]")).to_be_visible()
     return page
 
 
@@ -294,6 +486,154 @@ def staff_page(path: str, role: str, name: str) -> Arrange:
     return arrange
 
 
+def admin_section(section: str, name: str = "busy", size: tuple[int, int] = LAPTOP) -> Arrange:
+    """Return an arrangement that opens a section of the administrator's pages."""
+
+    def arrange(stage: Stage, language: str) -> Page:
+        seeded: Seed = getattr(stage, name)
+        page = live(stage.open(f"/admin/{section}", language, size=size, seeded=seeded, role="admin"))
+        expect(page.locator("[data-section]")).not_to_have_attribute("aria-busy", "true")
+        return page
+
+    return arrange
+
+
+def admin_record(section: str) -> Arrange:
+    """Return an arrangement that opens the first record of a section."""
+
+    def arrange(stage: Stage, language: str) -> Page:
+        page = admin_section(section)(stage, language)
+        page.locator(".record summary").first.click()
+        expect(page.locator(".record-body input").first).to_be_visible()
+        return page
+
+    return arrange
+
+
+def admin_hours(stage: Stage, language: str) -> Page:
+    """Open the opening hours of a clinic that has some."""
+    page = admin_section("clinic", "empty")(stage, language)
+    first = page.locator(".hours-day input").first
+    if not first.is_visible():
+        page.locator(".group .button:visible").first.click()
+    expect(first).to_be_visible()
+    return page
+
+
+def admin_affected(stage: Stage, language: str) -> Page:
+    """Close a clinic with patients in it: the page lists them, and asks."""
+    page = admin_section("clinic")(stage, language)
+    page.fill("#closed-day", f"{datetime.now(UTC):%Y-%m-%d}")  # the seeded site is in UTC
+    page.locator(".add-row [type=submit]").click()
+    expect(page.locator("dialog[open] [data-affects]").first).to_be_visible()
+    return page
+
+
+def admin_in_use(stage: Stage, language: str) -> Page:
+    """Try to remove a queue that points serve and in which patients wait."""
+    page = admin_record("queues")(stage, language)
+    page.locator(".record-actions button").last.click()
+    expect(page.locator('dialog[open] [data-affects="users"]')).to_be_visible()
+    return page
+
+
+def admin_planned(stage: Stage, language: str) -> Page:
+    """Open the week of a clinician with an appointment, closed times and an extra time."""
+    assert stage.planned is not None
+    site = {"site_id": stage.planned["site_id"]}
+    about = site | {"provider_id": stage.planned["provider_ids"][0]}
+    service_id = stage.planned["service_ids"][0]
+    soon, later = next_monday(), next_monday(2)
+    closed = {"date": soon, "kind": "closed", "from": "12:00", "until": "13:00", "reason": "Training"}
+    extra = {"date": soon, "kind": "extra", "from": "18:00", "until": "20:00", "reason": "Flu"}
+    commands: list[tuple[str, dict[str, Any]]] = [
+        ("change-site", site | {"region": "DE", "booking": "on"}),
+        ("book", about | {"service_id": service_id, "local_start": f"{soon}T09:00", "name": "Ada Lovelace"}),
+        ("add-exception", about | closed),
+        ("add-exception", site | {"date": later, "kind": "closed", "reason": "Works in the building"}),
+        ("add-exception", about | extra | {"service_ids": [service_id], "slot_minutes": 15}),
+    ]
+    admin = stage.context(stage.planned, "admin").request
+    for index, (command, body) in enumerate(commands):
+        # A second state sends the same requests with the same keys, and changes nothing.
+        admin.post(f"/api/v1/commands/{command}", data=body, headers={"Idempotency-Key": f"planned {index}"})
+    page = admin_section("appointments", "planned")(stage, language)
+    expect(page.locator(".exceptions li").nth(2)).to_be_visible()
+    return page
+
+
+def next_monday(weeks: int = 1) -> str:
+    """Return the Monday some weeks after this one."""
+    today = datetime.now(UTC).date()
+    return (today + timedelta(days=7 * weeks - today.weekday())).isoformat()
+
+
+def admin_form(*steps: str, before: Arrange = admin_planned) -> Arrange:
+    """Return an arrangement that opens a form of the section of appointments by clicking the ``steps``."""
+
+    def arrange(stage: Stage, language: str) -> Page:
+        page = before(stage, language)
+        for step in steps:
+            page.locator(step).first.click()
+        expect(page.locator("dialog[data-form][open]").first).to_be_visible()
+        return page
+
+    return arrange
+
+
+def admin_stranded(stage: Stage, language: str) -> Page:
+    """Close a day with an appointment: the page asks what happens to it."""
+    page = admin_form(".button-row .button")(stage, language)
+    page.locator("dialog[open] [type=date]").first.fill(next_monday())
+    page.locator("dialog[open] [minlength]").fill("Conference")
+    page.locator("dialog[open] [type=submit]").click()
+    expect(page.locator("dialog[open] .stranded a")).to_be_visible()
+    return page
+
+
+def admin_import(stage: Stage, language: str) -> Page:
+    """Choose a file of appointments: the page shows how it understands the columns and the first rows."""
+    page = admin_section("import", "planned")(stage, language)
+    rows = ["Id;Name;Date;Time;Service;Doctor;Phone"]
+    rows += [f"T-{index};Patient {index};15.01.2027;{9 + index}:00;Service A;Dr 1;+49 30 90182{index}" for index in range(5)]
+    rows += ["T-9;Nobody;soon;9:00;Service A;Dr 1;"]
+    text = "\r\n".join([rows[0], rows[-1], *rows[1:-1]])
+    file: FilePayload = {"name": "appointments.csv", "mimeType": "text/csv", "buffer": text.encode()}
+    page.set_input_files("input[type=file]", file)
+    expect(page.locator(".import-work .table tbody tr").nth(4)).to_be_visible()
+    return page
+
+
+def admin_menu(stage: Stage, language: str) -> Page:
+    page = admin_section("clinic", size=PHONE)(stage, language)
+    page.locator(".admin-menu-button").click()
+    expect(page.locator("[data-sections] a").first).to_be_visible()
+    return page
+
+
+def admin_staff(stage: Stage, language: str) -> Page:
+    admin, _ = colleague(stage, "without")
+    with_factor(stage, "with")
+    if not admin.get("/api/v1/invitations").json()["data"]:
+        admin.post("/api/v1/invitations", data={"role": "clinician"})
+    page = admin_section("staff")(stage, language)
+    expect(page.locator("[data-member] .is-factor").first).to_be_visible()
+    return page
+
+
+def admin_link(stage: Stage, language: str) -> Page:
+    page = dialog(admin_staff, "invite", "[data-invite]")(stage, language)
+    page.locator("#invite [type=submit]").click()
+    expect(page.locator("dialog#link[open]")).to_be_visible()
+    return page
+
+
+def admin_forbidden(stage: Stage, language: str) -> Page:
+    page = stage.open("/admin", language, size=LAPTOP, seeded=stage.busy, role="manager")
+    expect(page.locator("[data-section] a")).to_be_visible()
+    return page
+
+
 def reception_with_guest(stage: Stage, language: str) -> Page:
     page = staff_page("/reception", "receptionist", "busy")(stage, language)
     page.select_option("[data-point-select]", str(stage.busy["point_ids"][0]))
@@ -311,6 +651,60 @@ def dialog(before: Arrange, name: str, *steps: str) -> Arrange:
         return page
 
     return arrange
+
+
+def booked_page(path: str, role: str = "receptionist", size: tuple[int, int] = LAPTOP) -> Arrange:
+    """Return a page of the staff at the site with appointments."""
+
+    def arrange(stage: Stage, language: str) -> Page:
+        assert stage.booked is not None
+        page = stage.open(path, language, size=size, seeded=stage.booked.seeded, role=role)
+        expect(page.locator("[data-appointment]").first).to_be_visible()
+        return live(page)
+
+    return arrange
+
+
+def booked_dialog(path: str, name: str, *keys: str) -> Arrange:
+    """Return a page at the site with appointments, with a dialog that some keys open."""
+
+    def arrange(stage: Stage, language: str) -> Page:
+        page = booked_page(path)(stage, language)
+        row = page.locator('[data-appointment][data-stage="due"], [data-appointment][data-stage="booked"]').last
+        if path == "/calendar":
+            row.focus()  # the page scrolls to the present time while it loads: a click could meet a free time
+        else:
+            row.click()
+        for key in keys:
+            page.keyboard.press(key)
+        expect(page.locator(f"dialog#{name}[open]")).to_be_visible()
+        return page
+
+    return arrange
+
+
+def book_refused(stage: Stage, language: str) -> Page:
+    page = booked_dialog("/calendar", "book", "f")(stage, language)
+    page.locator("#book .free-time").first.wait_for()
+    page.locator("#book [type=submit]").click()
+    expect(page.locator("#book .field-error:not(:empty)").first).to_be_visible()
+    return page
+
+
+def room_with_appointments(stage: Stage, language: str) -> Page:
+    assert stage.booked is not None
+    seeded = stage.booked.seeded
+    desk = stage.context(seeded, "receptionist").request
+    place = {"point_id": seeded["point_ids"][0], "provider_id": seeded["provider_ids"][0]}
+    desk.post("/api/v1/commands/staff-point", data=place)
+    page = stage.open("/room", language, size=PHONE, seeded=seeded, role="clinician")
+    # A page that comes back remembers its room.
+    first = page.locator("[data-choose], [data-console]:not([hidden])").first
+    first.wait_for()
+    if page.locator("[data-choose]").count():
+        page.locator("[data-choose]").first.click()
+    expect(page.locator("[data-today] [data-appointment]").first).to_be_attached()
+    return live(page)
 
 
 issue_dialog = dialog(reception_with_guest, "issue", '[data-action="issue-ticket"]')
@@ -376,9 +770,243 @@ def room_choice(stage: Stage, language: str, name: str = "busy") -> Page:
     return page
 
 
+def welcome_account(stage: Stage, language: str) -> Page:
+    address, _, code = stage.welcome.partition("#")
+    page = stage.open(address, language, size=LAPTOP)
+    page.goto(f"{with_language(address, language)}#{code}")  # a new fragment alone loads nothing
+    page.reload()
+    expect(page.locator("form[data-account]")).to_be_visible()
+    return page
+
+
+def welcome_errors(stage: Stage, language: str) -> Page:
+    page = stage.open(stage.welcome.partition("#")[0], language, size=PHONE)
+    expect(page.locator("form[data-account]")).to_be_visible()
+    page.fill("[name=password]", "password")
+    page.locator("form[data-account] [type=submit]").click()
+    expect(page.locator("#code-error")).not_to_be_empty()
+    page.locator(".welcome-restore summary").click()
+    return page
+
+
+def welcome_clinic(stage: Stage, language: str) -> Page:
+    page = stage.open("/welcome", language, size=LAPTOP, seeded=stage.newcomer, role="admin")
+    page.locator("form[data-clinic] [type=submit]").click()
+    expect(page.locator("#clinic-name-error")).not_to_be_empty()
+    page.locator("[data-change-zone]").click()
+    page.fill("#zone-text", "new")
+    expect(page.locator("[data-zones] input").first).to_be_visible()
+    return page
+
+
+def welcome_services(stage: Stage, language: str) -> Page:
+    page = stage.open("/welcome", language, size=LAPTOP, seeded=stage.unfurnished, role="admin")
+    expect(page.locator(".plan-row").first).to_be_visible()
+    return page
+
+
+def welcome_empty_plan(stage: Stage, language: str) -> Page:
+    page = welcome_services(stage, language)
+    page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    page.check("[value=empty]")
+    page.locator("form[data-services] [type=submit]").click()
+    expect(page.locator("[data-group=queues] .field-error").first).not_to_be_empty()
+    return page
+
+
 def pairing(stage: Stage, language: str) -> Page:
     page = stage.open("/display", language, size=TELEVISION, role="an unpaired screen")
     expect(page.locator("main[data-pairing]")).to_be_visible()
+    expect(page.locator("[data-code]")).not_to_be_empty(timeout=30 * SECONDS)
+    return page
+
+
+def join(stage: Stage, language: str, site_id: int, code: str = "") -> Page:
+    """Open the page for joining as a phone that the server does not know."""
+    page = stage.open(f"/join/{site_id}{code and '#'}{code}", language, size=PHONE, role="a phone")
+    expect(page.locator("body:not([data-state=loading])")).to_have_count(1)
+    return page
+
+
+def join_in(state: str) -> Arrange:
+    """Return an arrangement that opens the page for joining in a state."""
+
+    def arrange(stage: Stage, language: str) -> Page:
+        stage.context(role="a phone").clear_cookies()
+        site_id = stage.busy["site_id"]
+        if state == "off":
+            return join(stage, language, 4711)
+        if state == "closed":
+            assert stage.shut is not None
+            return join(stage, language, stage.shut["site_id"])
+        if state == "code":
+            return join(stage, language, site_id)
+        if state == "old":
+            page = join(stage, language, site_id, present_code(VAULT, site_id, time.time_ns() // 1000 - 10**9).code)
+            expect(page.locator("#code-error")).not_to_be_empty()
+            return page
+        page = join(stage, language, site_id, present_code(VAULT, site_id, time.time_ns() // 1000).code)
+        expect(page.locator("[data-queue-form]")).to_be_visible()
+        page.locator(".join-queue").first.click()
+        return page
+
+    return arrange
+
+
+def book_in(state: str) -> Arrange:
+    """Return an arrangement that opens the page for booking in a state."""
+
+    def arrange(stage: Stage, language: str) -> Page:
+        stage.context(role="a visitor").clear_cookies()
+        assert stage.bookable is not None
+        site_id = 4711 if state == "off" else stage.bookable["site_id"]
+        page = stage.open(f"/book/{site_id}", language, size=PHONE, role="a visitor")
+        expect(page.locator("body")).not_to_have_attribute("data-step", "loading", timeout=30 * SECONDS)
+        if state in ("service", "off"):
+            return page
+        page.locator(".book-service").first.click()
+        expect(page.locator(".free-time").first).to_be_visible()
+        if state == "time":
+            return page
+        page.locator(".free-time").nth(2).click()
+        page.locator("[data-go]").click()
+        expect(page.locator("[data-kept]")).to_have_text(re.compile("10|9"))
+        if state == "errors":
+            page.locator("[data-take]").click()
+            expect(page.locator("#name-error")).not_to_be_empty()
+        return page
+
+    return arrange
+
+
+def own_appointment(state: str) -> Arrange:
+    """Return an arrangement that opens the page of an appointment in a state."""
+
+    def arrange(stage: Stage, language: str) -> Page:
+        key = {"ticket": "ticket", "cancelled": "cancelled", "unknown": ""}.get(state, "booked")
+        token = stage.appointments[key] if key else "a1-AAAAAAAAAAAAAAAAAAAAAA"
+        page = stage.open(f"/a/{token}", language, size=PHONE, role="a patient")
+        if state == "unknown":
+            expect(page.locator("body")).to_have_attribute("data-live", "refused", timeout=30 * SECONDS)
+            return page
+        live(page)
+        expect(page.locator(".ticket-label" if state == "ticket" else ".appointment-title")).to_be_visible()
+        if key == "booked":
+            expect(page.locator("[data-letters]")).not_to_be_empty()
+        return page
+
+    return arrange
+
+
+def booking_site(env: dict[str, str], server: Server) -> tuple[Seed, dict[str, str]]:
+    """Return a site on whose page patients book, and tokens of appointments by their state."""
+    day = appointments_today(env, starts=(), points=2, tickets=2, providers=2)
+    seeded = day.seeded
+    tokens: dict[str, str] = {}
+    with server.client(server.sign_in(seeded, "admin")) as client:
+
+        def do(command: str, /, **body: Any) -> Any:
+            answer = client.post(f"/api/v1/commands/{command}", json=body)
+            assert answer.status_code == 200, (command, answer.text)
+            return answer.json()
+
+        do("change-site", site_id=seeded["site_id"], booking="on")
+        kiosk_id = do("add-kiosk", site_id=seeded["site_id"], name="Door")["events"][-1]["kiosk_id"]
+        do("change-kiosk", kiosk_id=kiosk_id, check_in="code")
+        for state, minutes in (("booked", 300), ("cancelled", 240), ("ticket", 15)):
+            body = {"service_id": seeded["service_ids"][0], "local_start": day.local(minutes), "name": "Ada Lovelace"}
+            made = do("book", site_id=seeded["site_id"], **body)
+            tokens[state] = made["token"]
+            if state == "cancelled":
+                do("cancel-appointment", appointment_id=made["appointment"]["id"], version=1)
+            if state == "ticket":
+                do("check-in", appointment_id=made["appointment"]["id"])
+    return seeded, tokens
+
+
+def kiosk(name: str = "busy", size: tuple[int, int] = KIOSK, role: str = "a kiosk", **settings: Any) -> Arrange:
+    """Return an arrangement that opens a kiosk with settings of its own."""
+
+    def arrange(stage: Stage, language: str) -> Page:
+        seeded: Seed = getattr(stage, name)
+        kiosk_id, token = stage.kiosk(seeded, **settings)
+        page = live(stage.open(f"/kiosk/{kiosk_id}?token={token}", language, size=size, role=role))
+        expect(page.locator('[data-screen="idle"] .info')).to_be_visible()
+        return page
+
+    return arrange
+
+
+def kiosk_after(*steps: str, shown: str, **settings: Any) -> Arrange:
+    """Return an arrangement that touches buttons of a kiosk, one after the other."""
+
+    def arrange(stage: Stage, language: str) -> Page:
+        page = kiosk(**settings)(stage, language)
+        for step in steps:
+            page.locator(step).first.click()
+        expect(page.locator(shown)).to_be_visible()
+        return page
+
+    return arrange
+
+
+def kiosk_in_high_contrast(stage: Stage, language: str) -> Page:
+    contrast, large = '[data-mode="contrast"]', '[data-mode="large"]'
+    return kiosk_after(contrast, large, shown=f'{large}[aria-pressed="true"]')(stage, language)
+
+
+def kiosk_refused_check_in(stage: Stage, language: str) -> Page:
+    page = kiosk_after("[data-appointment]", shown="[data-keys]", check_in="code")(stage, language)
+    for _ in range(4):
+        page.locator(".key").first.click()
+    page.locator("[data-confirm]").click()
+    expect(page.locator('[data-screen="desk"] .info')).to_be_visible()
+    return page
+
+
+def kiosk_away(stage: Stage, language: str) -> Page:
+    """Let the answers to the kiosk's questions come from another server, as in a network that wants a sign-in."""
+    page = kiosk(role="a kiosk without a network")(stage, language)
+    page.route("**/kiosk/*", lambda route: route.fulfill(status=200))
+    expect(page.locator('[data-screen="away"] .info')).to_be_visible()
+    return page
+
+
+def kiosk_warning(stage: Stage, language: str) -> Page:
+    """Leave a kiosk alone for a minute, by the page's clock."""
+    stage.context(role="an idle kiosk").clock.install()
+    page = kiosk(role="an idle kiosk")(stage, language)
+    page.locator('[data-mode="large"]').click()
+    page.clock.fast_forward(60_500)
+    expect(page.locator("[data-warning]")).to_be_visible()
+    return page
+
+
+def kiosk_paused(stage: Stage, language: str) -> Page:
+    """Open a kiosk whose only queue issues no tickets."""
+    queue_id = stage.empty["queue_ids"][1]
+    stage.context(stage.empty, "admin").request.post("/api/v1/commands/pause-queue", data={"queue_id": queue_id})
+    page = kiosk("empty", queue_ids=[queue_id])(stage, language)
+    expect(page.locator('[data-closed="paused"]')).to_be_visible()
+    return page
+
+
+def kiosk_closed(stage: Stage, language: str) -> Page:
+    page = kiosk("shut")(stage, language)
+    expect(page.locator("[data-queues]")).to_be_hidden()
+    return page
+
+
+def kiosk_panel(stage: Stage, language: str) -> Page:
+    page = kiosk()(stage, language)
+    for _ in range(5):
+        page.locator("[data-site]").click()
+    expect(page.locator("[data-panel]")).to_be_visible()
+    return page
+
+
+def kiosk_pairing(stage: Stage, language: str) -> Page:
+    page = stage.open("/kiosk", language, size=KIOSK, role="an unpaired kiosk")
     expect(page.locator("[data-code]")).not_to_be_empty(timeout=30 * SECONDS)
     return page
 
@@ -390,6 +1018,22 @@ ALL = [
     State("sign-in", "empty", sign_in),
     State("sign-in", "errors", sign_in_empty),
     State("sign-in", "locked", sign_in_locked),
+    State("sign-in", "code", sign_in_code, part="data-code-form"),
+    State("sign-in", "recovery", sign_in_recovery, part="data-code-form"),
+    State("account", "without-factor", account("without")),
+    State("account", "password", account_password, part='id="factor"'),
+    State("account", "scan", account_scan, part='id="factor"'),
+    State("account", "codes", account_codes, part='id="factor"'),
+    State("account", "with-factor", account_with_factor),
+    State("account-link", "invitation", invitation("ada")),
+    State("account-link", "errors", invitation(None)),
+    State("account-link", "reset", reset_link),
+    State("account-link", "ended", link_ended),
+    State("welcome", "account", welcome_account),
+    State("welcome", "errors", welcome_errors),
+    State("welcome", "clinic", welcome_clinic),
+    State("welcome", "services", welcome_services),
+    State("welcome", "empty-plan", welcome_empty_plan),
     State("not-found", "shown", not_found),
     State("error", "shown", error),
     # The API reference is long and English. Arabic covers the other direction of its frame.
@@ -398,12 +1042,66 @@ ALL = [
     State("display", "empty", display_of("empty")),
     State("display", "refused", display_refused),
     State("display", "pairing", pairing, part="data-pairing"),
+    State("kiosk", "idle", kiosk()),
+    State("kiosk", "low", kiosk_after('[data-mode="low"]', shown='[data-mode="low"][aria-pressed="true"]')),
+    State("kiosk", "high-contrast", kiosk_in_high_contrast),
+    State("kiosk", "ticket", kiosk_after('[data-do="queue"]', shown='[data-screen="ticket"] .info')),
+    State("kiosk", "help", kiosk_after('[data-do="help"]', shown='[data-screen="help"] .info')),
+    State("kiosk", "check-in", kiosk_after("[data-appointment]", shown="[data-ways]", check_in="birth")),
+    State("kiosk", "code", kiosk_after("[data-appointment]", shown="[data-keys]", check_in="code")),
+    State("kiosk", "desk", kiosk_refused_check_in),
+    State("kiosk", "away", kiosk_away),
+    State("kiosk", "warning", kiosk_warning),
+    State("kiosk", "paused", kiosk_paused),
+    State("kiosk", "closed", kiosk_closed),
+    State("kiosk", "panel", kiosk_panel),
+    State("kiosk", "pairing", kiosk_pairing, part="data-pairing"),
     *(State("patient", each, patient_in(each)) for each in ("waiting", "called", "serving", "held", "completed", "no_show")),
     State("patient", "away", patient_away),
     State("patient", "refused", patient_refused),
     State("patient", "late", dialog(patient_in("waiting"), "late", "[data-late]"), part='id="late"'),
     State("patient", "need", dialog(patient_in("called"), "late", "[data-late]"), part='id="late"'),
     State("patient", "leave", dialog(patient_in("waiting"), "leave", "[data-leave]"), part='id="leave"'),
+    *(State("join", each, join_in(each)) for each in ("code", "old", "open", "closed", "off")),
+    *(State("book", each, book_in(each)) for each in ("service", "time", "about", "errors", "off")),
+    *(State("appointment", each, own_appointment(each)) for each in ("booked", "cancelled", "ticket", "unknown")),
+    State("appointment", "move", dialog(own_appointment("booked"), "move", "[data-move]"), part='id="move"'),
+    State("appointment", "cancel", dialog(own_appointment("booked"), "cancel", "[data-cancel]"), part='id="cancel"'),
+    State("appointment", "late", dialog(own_appointment("ticket"), "late", "[data-late]"), part='id="late"'),
+    State("appointment", "leave", dialog(own_appointment("ticket"), "leave", "[data-leave]"), part='id="leave"'),
+    State("admin", "start", admin_section("start", "empty")),
+    State("admin", "clinic", admin_section("clinic")),
+    State("admin", "hours", admin_hours),
+    State("admin", "queues", admin_section("queues")),
+    State("admin", "queue", admin_record("queues")),
+    State("admin", "points", admin_record("points")),
+    State("admin", "screens", admin_record("screens")),
+    *(State("admin", each, admin_section(each)) for each in ("figures", "keys", "audit", "system")),
+    State("admin", "empty", admin_section("queues", "empty")),
+    State("admin", "affected", admin_affected),
+    State("admin", "in-use", admin_in_use),
+    State("admin", "appointments", admin_planned),
+    State("admin", "appointments-none", admin_section("appointments", "empty")),
+    State("admin", "schedule", admin_form(".week-time", ".dialog-more summary")),
+    State("admin", "schedule-end", admin_form(".week-time", "dialog[open] .is-apart")),
+    State("admin", "copy-day", admin_form(".week-head .week-button:not([hidden])")),
+    State("admin", "close-time", admin_form(".button-row .button", "dialog[open] .check")),
+    State("admin", "extra-time", admin_form(".button-row .button:nth-child(2)")),
+    State("admin", "holidays", admin_form(".button-row .button:nth-child(3)")),
+    State("admin", "move-list", admin_form(".group-head .button")),
+    State("admin", "stranded", admin_stranded),
+    State("admin", "import", admin_section("import", "planned")),
+    State("admin", "import-file", admin_import),
+    State("admin", "menu", admin_menu),
+    State("admin", "staff", admin_staff),
+    State("admin", "invite", dialog(admin_staff, "invite", "[data-invite]")),
+    State("admin", "link", admin_link),
+    State("admin", "member", dialog(admin_staff, "member", '[data-member^="without-"] button')),
+    State(
+        "admin", "confirm-staff", dialog(admin_staff, "confirm", '[data-member^="without-"] button', '[data-change="off"]')
+    ),
+    State("admin", "unknown", admin_section("no-such-section")),
+    State("admin", "forbidden", admin_forbidden),
     State("reception", "busy", reception_with_guest),
     State("reception", "empty", staff_page("/reception", "receptionist", "empty")),
     State("reception", "manager", staff_page("/reception", "manager", "busy")),
@@ -431,6 +1129,18 @@ ALL = [
     State("reception", "point", dialog(reception_with_guest, "point", ".point-button"), part='id="point"'),
     State("reception", "message", dialog(reception_with_guest, "message", "[data-open-message]"), part='id="message"'),
     State("reception", "keys", dialog(reception_with_guest, "keys", '[data-action="keys"]'), part='id="keys"'),
+    State("reception", "appointments", booked_page("/reception")),
+    State("reception", "reschedule", booked_dialog("/reception", "reschedule", "m")),
+    State("reception", "amend-appointment", booked_dialog("/reception", "amend-appointment", "e")),
+    State("reception", "cancel-appointment", booked_dialog("/reception", "confirm", "d")),
+    State("calendar", "day", booked_page("/calendar")),
+    State("calendar", "week", booked_page("/calendar?days=7")),
+    State("calendar", "phone", booked_page("/calendar", size=PHONE)),
+    State("calendar", "manager", booked_page("/calendar", "manager")),
+    State("calendar", "book", book_refused),
+    State("calendar", "move-day", dialog(booked_page("/calendar"), "move-day", "[data-move-day]")),
+    State("calendar", "keys", dialog(booked_page("/calendar"), "keys", '[data-action="keys"]'), part='id="keys"'),
+    State("room", "appointments", room_with_appointments),
     State("room", "choice", room_choice),
     State("room", "called", room_at(0)),
     State("room", "serving", room_at(1)),

@@ -20,6 +20,8 @@ from tests.browser.states import (
     STATES,
     Stage,
     State,
+    booking_site,
+    closed_site,
     display_of,
     failing,
     furnish,
@@ -29,7 +31,9 @@ from tests.browser.states import (
     room_at,
     staff_page,
 )
+from tests.support.appointments import appointments_today
 from tests.support.extent import sample
+from tests.support.first_run import newcomer, printed_address
 from tests.support.server import Server, seed, serving
 
 pytestmark = pytest.mark.long
@@ -48,10 +52,25 @@ def stage(
 ) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("stage")
     busy, labels, tokens = furnish(env, server)
-    with failing(env, folder) as failing_page:
+    fresh = env | {"NOWSERVING_DATABASE_URL": f"sqlite+aiosqlite:///{folder / 'fresh.db'}"}
+    with failing(env, folder) as failing_page, serving(fresh, folder, name="fresh") as without_admin:
         stage = Stage(
-            browser, server, busy, seed(env, points=2, tickets=0, displays=1), demo_base, failing_page, labels, tokens
+            browser,
+            server,
+            busy,
+            seed(env, points=2, tickets=0, displays=1),
+            demo_base,
+            failing_page,
+            printed_address(without_admin),
+            newcomer(env, with_site=False),
+            newcomer(env, with_site=True),
+            labels,
+            tokens,
         )
+        stage.shut = closed_site(env, server)
+        stage.booked = appointments_today(env)
+        stage.planned = seed(env, points=2, tickets=0, displays=0, providers=2)
+        stage.bookable, stage.appointments = booking_site(env, server)
         yield stage
         stage.close()
 
@@ -90,12 +109,7 @@ def test_stale_page_has_no_violation(stage: Stage, env: dict[str, str], tmp_path
     found: list[str] = []
     with serving(env, tmp_path, name="away") as other:
         # Each language has its own browser contexts: a browser allows six connections to a server, and each page holds one.
-        stages = {
-            language: Stage(
-                stage.browser, other, stage.busy, stage.empty, stage.demo, stage.failing, stage.labels, stage.tokens
-            )
-            for language in sample(LANGUAGES, 2, "away")
-        }
+        stages = {language: stage.at(other) for language in sample(LANGUAGES, 2, "away")}
         rows = [
             State("display", "away", display_of("busy")),
             State("patient", "away", patient_in("waiting")),

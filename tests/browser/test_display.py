@@ -612,7 +612,9 @@ WakeLock.prototype.request = async function (...kind) {
 
 
 def test_wake_lock_that_the_browser_releases_is_requested_again(open_page: Open) -> None:
-    page = open_page("/display", script=LOCKS)
+    page = open_page("/docs", script=LOCKS)
+    page.context.grant_permissions(["screen-wake-lock"])  # the headless shell refuses it otherwise
+    page.goto("/display")
     until(page, "() => locks.length === 1")
     page.evaluate("() => locks[0].release()")
     until(page, "() => locks.length === 2 && !locks[1].released")
@@ -623,8 +625,8 @@ def test_wake_lock_that_the_browser_releases_is_requested_again(open_page: Open)
 CHANGES = """async (changes) => {
   const base = document.querySelector("script[src*='pages/display.js']").src.replace("pages/display.js", "");
   const { EMPTY, apply } = await import(base + "live/view.js");
-  const { showBoard } = await import(base + "display/display-board.js");
-  const { Announcer } = await import(base + "display/announcer.js");
+  const { showBoard } = await import(base + "components/display-board.js");
+  const { Announcer } = await import(base + "components/announcer.js");
   const announcer = (window.announcer ??= new Announcer());
   const site = { name: "Clinic", time_zone: "UTC", language: "en", business_day: "2025-03-03", message: null };
   const cells = { site };

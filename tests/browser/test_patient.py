@@ -10,10 +10,10 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Error, Page, expect
+from playwright.sync_api import Browser, Error, Page, expect
 
 from server.seeding import Seed
-from tests.browser.conftest import AWAY, HEARTBEAT, Open
+from tests.browser.conftest import AWAY, HEARTBEAT, Open, launched
 from tests.support.relay import Relay
 from tests.support.server import Server
 
@@ -26,6 +26,13 @@ AudioScheduledSourceNode.prototype.start = function (...when) {
   return start.apply(this, when);
 };
 """
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The whole browser: the headless shell shows no notifications."""
+    with launched("chromium") as browser:
+        yield browser
 
 
 @pytest.fixture

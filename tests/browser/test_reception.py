@@ -263,7 +263,13 @@ def test_forbidden_actions_of_a_role_are_not_offered(open_desk: OpenDesk, role: 
     assert {"issue-ticket", "call-next", "cancel", "move", "print"} <= set(steps)
     expect(desk.get_by_role("button", name="Pair a screen")).to_be_hidden()
     watching = open_desk(None, role=role)
-    other = {"keys": "follow-desk", "search": "read-entries", "more": "amend-visit", "print": "read-slip"}
+    other = {
+        "keys": "follow-desk",
+        "search": "read-entries",
+        "more": "amend-visit",
+        "print": "read-slip",
+        "appointments": "follow-desk",
+    }
     assert watching.evaluate(OFFERED) == [step for step in steps if roles.may(role, other.get(step, step))]
     works = role == "clinician"
     assert watching.locator("button.point-button").count() == (2 if works else 0)

@@ -16,7 +16,7 @@ from tests.support.server import Server
 # Parts of the browser's own console messages, for answers that the tests cause.
 UNAUTHORISED = ("401 (Unauthorized)",)
 LOCKED = (*UNAUTHORISED, "429 (Too Many Requests)")
-HOMES = {"admin": "/reception", "manager": "/reception", "receptionist": "/reception", "clinician": "/room"}
+HOMES = {"admin": "/admin", "manager": "/reception", "receptionist": "/reception", "clinician": "/room"}
 
 
 def member(seeded: Seed, role: str) -> StaffSeed:
@@ -121,6 +121,7 @@ def test_password_can_be_shown(open_page: Open) -> None:
     """The button works by keyboard. The password is hidden again before the form is sent."""
     page = open_page("/sign-in", allowed=UNAUTHORISED)
     password = page.locator("[name=password]")
+    expect(page.locator("[data-show]")).to_be_enabled()
     page.fill("[name=username]", "nobody")
     page.fill("[name=password]", "correct horse")
     page.keyboard.press("Tab")

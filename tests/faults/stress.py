@@ -19,6 +19,7 @@ from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
+from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,13 +27,16 @@ from typing import Any
 
 import httpx
 
-from server.domain.commands import Command, IssueTicket
-from server.domain.views import DeskView, DisplayView, PointView, TicketView
+from server.domain.board import Board
+from server.domain.commands import Book, CancelAppointment, CheckIn, Command, IssueTicket, Reschedule
+from server.domain.model import CELL, local_time
+from server.domain.views import AppointmentView, CalendarView, DeskView, DisplayView, PointView, TicketView
+from server.domain.watching import dates_from
 from server.queries.boards import Boards
 from server.seeding import Seed
 from server.store.database import Database
 from tests.faults.installation import DRAIN_SECONDS, Installation, Node, installation
-from tests.integration.test_everything_at_once import SENT
+from tests.integration.test_everything_at_once import OF_THE_DAY
 from tests.support import history
 from tests.support.fresh import CLOCK_SECONDS, Fresh
 from tests.support.plain import PLAIN
@@ -40,7 +44,7 @@ from tests.support.server import environment, seed, vault
 from tests.support.set_clock import SettableClock, note_this_boot
 from tests.support.truth import truth_of
 from tests.support.viewer import MISSED_HEARTBEATS, Place, Transport, Viewer
-from tests.support.worlds import command_of, wire_body
+from tests.support.worlds import RowCalendar, command_of, wire_body
 
 WITHIN_SECONDS = 2.0
 HOPS = 4  # the steps from a command to a screen, each as late as the probe: the log, the board, the flush, the screen
@@ -50,6 +54,8 @@ POLL_SECONDS = 0.02
 GIVE_UP_SECONDS = 60.0
 TICKETS = 150  # the patients who wait at the start
 FAR_SHARE = 0.35
+BOOKING_SHARE = 0.25  # of the commands
+MOST_BOOKED = 60
 CUT = "connections cut without a FIN"
 CLOCKS = (0.0, 0.0, 0.0, 3600.0, -86_400.0, 12_345.6, -40.0)
 
@@ -138,6 +144,8 @@ class Stress:
         self._tokens: dict[str, str] = {}  # of sessions, by role
         self._displays = {each["id"]: each["token"] for each in seeded["displays"]}
         self._visits: dict[int, str] = {}
+        self._booked: dict[int, str] = {}  # the tokens of the appointments
+        self._days = [(date.today() + timedelta(days=each)).isoformat() for each in range(-2, 12)]
         self._viewers: dict[Viewer, asyncio.Task[None]] = {}
         self._far: set[Viewer] = set()
         self._flowing = asyncio.Event()
@@ -230,7 +238,7 @@ class Stress:
             self._truth.board.site.seq,
             self._truth.board.site.epoch,
         ):
-            self._truth = Fresh(await self._boards.board(self._site_id))
+            self._truth = Fresh(await self._boards.board(self._site_id, [dates_from(self._days[0], len(self._days))]))
         return self._truth
 
     async def _command(self, client: httpx.AsyncClient) -> None:
@@ -251,11 +259,35 @@ class Stress:
 
     async def _random_command(self) -> Command:
         board = (await self._read_rows()).board
-        name = self._chance.choices(list(SENT), [weight for _, weight in SENT.values()])[0]
-        command = command_of(SimpleNamespace(board=board), SENT[name][0], self._chance.randrange(1000))  # type: ignore[arg-type]
+        if self._chance.random() < BOOKING_SHARE and (booking := self._random_booking(board)) is not None:
+            return booking
+        name = self._chance.choices(list(OF_THE_DAY), [weight for _, weight in OF_THE_DAY.values()])[0]
+        world: Any = SimpleNamespace(board=board, calendar=RowCalendar({}))
+        command = command_of(world, OF_THE_DAY[name][0], self._chance.randrange(1000))
         if any(item.name == "site_id" for item in fields(command)):  # type: ignore[arg-type]
             return replace(command, site_id=self._site_id)  # type: ignore[type-var]
         return command
+
+    def _random_booking(self, board: Board) -> Command | None:
+        """Return a command on an appointment of the next days, or None if the site has no provider or service."""
+        services = [each.id for each in board.services.values() if not each.removed_at]
+        providers = [each.id for each in board.providers.values() if not each.removed_at]
+        if not services or not providers:
+            return None
+        soon = (time.time_ns() // 1000 // CELL + 3 * self._chance.randrange(1, 12)) * CELL
+        time_of_day = local_time.local_of(soon, board.site.time_zone).local[10:]
+        to: dict[str, Any] = {"local_start": self._chance.choice(self._days[2:6]) + time_of_day, "overbook": "a long queue"}
+        booked = [each for each in board.appointments.values() if each.state == "booked" and each.id in self._booked]
+        if (len(booked) < MOST_BOOKED and self._chance.random() < 0.5) or not booked:
+            where: dict[str, Any] = {"service_id": services[0], "provider_id": self._chance.choice(providers)}
+            return Book(site_id=self._site_id, name="Nora Canary", anyway=True, **where, **to)
+        chosen = self._chance.choice(booked)
+        match self._chance.choice(("move", "move", "cancel", "check-in")):
+            case "move":
+                return Reschedule(appointment_id=chosen.id, version=chosen.version, **to)
+            case "cancel":
+                return CancelAppointment(appointment_id=chosen.id, version=chosen.version)
+        return CheckIn(appointment_id=chosen.id, anyway=True)
 
     async def _send(self, client: httpx.AsyncClient, command: Command) -> None:
         """Send a command to a random server; retry it with the same key until a server answers."""
@@ -292,7 +324,9 @@ class Stress:
         if "token" not in body:
             return
         event = body["events"][-1]
-        if "entry" in body:
+        if "entry" not in body and "appointment" in body:
+            self._booked[body["appointment"]["id"]] = body["token"]
+        elif "entry" in body:
             self._visits[body["entry"]["visit_id"]] = body["token"]
         elif (display_id := event.get("display_id") or event.get("device_id")) in self._displays or "display_id" in event:
             self._displays[display_id] = body["token"]
@@ -313,7 +347,7 @@ class Stress:
         """Return a random place that exists now."""
         site = self._truth.board
         while True:
-            match self._chance.choice(("desk", "point", "display", "display", "ticket")):
+            match self._chance.choice(("desk", "point", "display", "display", "ticket", "calendar", "appointment")):
                 case "desk":
                     return self._desk()
                 case "point":
@@ -322,6 +356,14 @@ class Stress:
                         point_id = self._chance.choice(points)
                         view = PointView(point_id, vault().open_personal)
                         return Place(f"/live/points/{point_id}", view, lambda: self._tokens["receptionist"], point_id)
+                case "calendar":
+                    return self._calendar()
+                case "appointment":
+                    booked = [each for each in self._booked if each in site.appointments]
+                    if booked:
+                        chosen = self._chance.choice(booked[-40:])
+                        address = f"/live/appointments/{self._booked[chosen]}"
+                        return Place(address, AppointmentView(chosen), lambda: None, chosen)
                 case "display":
                     display_id = self._chance.choice(list(self._displays))
                     token = partial(str, self._displays[display_id])
@@ -338,6 +380,12 @@ class Stress:
         role = self._chance.choice(("receptionist", "manager"))
         view = DeskView(vault().open_personal, "floor" if role == "receptionist" else "staff")
         return Place(f"/live/sites/{self._site_id}/desk", view, lambda: self._tokens[role])
+
+    def _calendar(self) -> Place:
+        role = self._chance.choice(("receptionist", "manager"))
+        first, days = self._chance.choice(self._days[1:5]), self._chance.choice((1, 7))
+        view = CalendarView(first, days, vault().open_personal, "floor" if role == "receptionist" else "staff")
+        return Place(f"/live/sites/{self._site_id}/calendar?date={first}&days={days}", view, lambda: self._tokens[role])
 
     def _open(self, place: Place, node: Node | None = None) -> Viewer:
         transport: Transport = self._chance.choice(("events", "websocket"))
@@ -624,7 +672,7 @@ async def stress(
 
     Return the problems, and the way in which connections were cut.
     """
-    seeded = await asyncio.to_thread(seed, environment(database_url), points=5, tickets=TICKETS, displays=4)
+    seeded = await asyncio.to_thread(seed, environment(database_url), points=5, tickets=TICKETS, displays=4, providers=2)
     database = Database(database_url)
     try:
         if clock is not None:

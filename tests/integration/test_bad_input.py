@@ -152,6 +152,7 @@ WRONG: tuple[Any, ...] = ("1", 1.5, True, None, {}, [[]], -1, 0, 2**60, 2**80, "
 # Values of WRONG that are valid in these fields.
 VALID_VALUES: dict[str, tuple[Any, ...]] = {
     "minutes": (0,),
+    "weekday": (0,),
     "behind_entry_id": (None,),
     "message": (None, "1"),
     "provider_id": (None,),
@@ -197,8 +198,39 @@ def _good_body(name: str, seeded: Seed, entries: dict[str, int]) -> dict[str, An
         "renew-token": {"device_id": seeded["displays"][0]["id"]},
         "revoke-token": {"device_id": seeded["displays"][0]["id"]},
         "remove": {"record_id": queue_id},
+        "change-kiosk": {"kiosk_id": seeded["displays"][0]["id"]},
+        "ask-help": {"kiosk_id": seeded["displays"][0]["id"]},
+        "answer-help": {"kiosk_id": seeded["displays"][0]["id"], "name": "Maria"},
+        "arrange": {"site_id": seeded["site_id"], "record_ids": [queue_id]},
+        **_bodies_of_appointments(seeded),
+        "hide-checklist": {"site_id": seeded["site_id"]},
+        "end-trial": {"site_id": seeded["site_id"]},
     }
     return bodies[name]
+
+
+def _bodies_of_appointments(seeded: Seed) -> dict[str, dict[str, Any]]:
+    site_id, queue_id = seeded["site_id"], seeded["queue_ids"][0]
+    one = {"appointment_id": queue_id}  # the checked fields come before the look-up
+    time = {"site_id": site_id, "service_id": queue_id, "local_start": "2030-01-07T09:00"}
+    hours = {"weekday": 0, "from": "09:00", "until": "17:00", "slot_minutes": 15, "valid_from": "2030-01-01"}
+    return {
+        **dict.fromkeys(("check-in", "accept-offer", "decline-offer", "appointment-no-show", "amend-appointment"), one),
+        "want-earlier": one | {"wants": True},
+        "cancel-appointment": one | {"version": 1},
+        "reschedule": one | {"version": 1, "local_start": "2030-01-07T09:00"},
+        "hold-slot": time,
+        "release-slot": {"site_id": site_id, "hold_token": "a hold"},
+        "book": time | {"name": "Ada"},
+        "book-series": time | {"name": "Ada", "provider_id": queue_id, "every_days": 7, "count": 2},
+        "move-appointments": {"provider_id": queue_id, "date": "2030-01-07", "reason": "ill today"},
+        "link-practitioner": {"provider_id": queue_id},
+        "add-schedule": {"site_id": site_id, "provider_id": queue_id, "service_ids": [queue_id]} | hours,
+        "change-schedule": {"schedule_id": queue_id, "from_date": "2030-01-07"},
+        "end-schedule": {"schedule_id": queue_id, "last_date": "2030-01-07"},
+        "add-exception": {"site_id": site_id, "date": "2030-01-07", "kind": "closed", "reason": "training"},
+        "remove-exception": {"exception_id": queue_id},
+    }
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))
@@ -210,6 +242,8 @@ def test_error_names_each_invalid_field(admin: httpx.Client, name: str, seeded: 
             if isinstance(good[field], str) and wrong == "1" and field != "prefix":
                 continue  # a valid name
             if wrong in VALID_VALUES.get(field, ()) and not isinstance(wrong, bool):
+                continue
+            if isinstance(wrong, bool) and isinstance(good[field], bool):
                 continue
             answer = admin.post(f"/api/v1/commands/{name}", json=good | {field: wrong})
             error = assert_refused(answer, 422, "invalid_body")

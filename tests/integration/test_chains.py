@@ -319,7 +319,7 @@ async def test_changed_account_is_noticed(setup: Seeder, database: Database, wha
     (problem,) = await problems(database)
     assert problem.startswith(f"staff: row {member.id} ")
     if what != "organisation":
-        await accounts.change(member.organisation_id, member.id, actor="staff:1", role="manager")
+        await accounts.change(member.organisation_id, member.id, actor="operator", role="manager")
     assert await problems(database) == [problem], "a later change by the server does not hide it"
 
 
@@ -330,7 +330,7 @@ async def test_changes_by_the_server_keep_accounts_right(setup: Seeder, database
         member = (await connection.execute(select(staff).where(staff.c.role == "clinician"))).one()
     accounts = StaffAccounts(database, VAULT, Hashing())
     for change in ({"role": "manager"}, {"active": False}, {"password": "quite another passphrase"}):
-        await accounts.change(member.organisation_id, member.id, actor="staff:1", **change)
+        await accounts.change(member.organisation_id, member.id, actor="operator", **change)
     assert await problems(database) == []
     assert site.broken is None
     async with database.write() as connection:

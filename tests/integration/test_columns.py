@@ -17,18 +17,29 @@ from server.app import build_app
 from server.audit import _named, process_name
 from server.domain.commands import COMMANDS
 from server.domain.events import EVENTS
-from server.domain.model import State
+from server.domain.model import (
+    AppointmentState,
+    CheckIn,
+    EndedBy,
+    ExceptionKind,
+    Printer,
+    Printing,
+    State,
+    local_time,
+)
 from server.domain.model.entries import Announcement
 from server.domain.model.ids import MAX_ID
 from server.domain.model.resources import PointState
 from server.domain.model.tickets import label
 from server.domain.model.visits import Priority
 from server.domain.roles import MAY, ROLES
+from server.identity import user_agents
 from server.identity.callers import Bearer
 from server.identity.permissions import NOTED_BY_THEMSELVES
 from server.identity.sessions import SPENT_KEPT
 from server.seeding import Seed, Seeder
 from server.settings import Settings
+from server.store import account_links
 from server.store.audit import CHAIN_CHANGED
 from server.store.database import Database
 from server.store.proofs import COUNTED, PROVEN
@@ -151,6 +162,22 @@ LONGEST: dict[str, int] = {
     "sites.chain": HASH,
     "services.public_name": bound("add-service", "public_name"),
     "providers.name": bound("add-provider", "name"),
+    "practitioners.name": 80,
+    **dict.fromkeys(("schedules.anchor_date", "schedules.valid_from", "schedules.valid_until", "exceptions.date"), len(DAY)),
+    "exceptions.kind": longest(*get_args(ExceptionKind)),
+    "exceptions.reason": bound("add-exception", "reason"),
+    "appointments.business_day": len(DAY),
+    "appointments.state": longest(*get_args(AppointmentState)),
+    "appointments.local_start": len(f"{DAY}T09:00"),
+    "appointments.zone": longest(*available_timezones()),
+    "appointments.tz_version": longest(local_time.tz_version(), "2026aa"),
+    **{f"appointments.{name}": HASH for name in ("token_hash", "phone_hash", "held_by", "held_from")},
+    "appointments.language": bound("book", "language"),
+    "appointments.overbooked": max(bound("book", "overbook"), bound("reschedule", "overbook")),
+    "appointments.foreign_id": bound("book", "foreign_id"),
+    "appointments.ended_by": longest(*get_args(EndedBy)),
+    "calendar_feeds.key_hash": HASH,
+    "calendar_feeds.made_by": len(LONGEST_ACTOR),
     "queues.name": bound("add-queue", "name"),
     "queues.prefix": 1,
     "points.name": bound("add-point", "name"),
@@ -161,6 +188,13 @@ LONGEST: dict[str, int] = {
     "displays.heard_by": 32,
     "kiosks.name": max(bound("add-kiosk", "name"), bound("rename-device", "name")),
     "kiosks.token_hash": HASH,
+    "kiosks.version": MAX_VERSION,
+    "kiosks.heard_by": 32,
+    "kiosks.printer": max(map(len, get_args(Printer))),
+    "kiosks.printing": max(map(len, get_args(Printing))),
+    "kiosks.check_in": max(map(len, get_args(CheckIn))),
+    "kiosks.place": bound("change-kiosk", "place"),
+    "kiosks.help_by": bound("answer-help", "name"),
     "visits.business_day": len(DAY),
     "visits.label": len(LABEL),
     "visits.priority": longest(*get_args(Priority)),
@@ -168,6 +202,7 @@ LONGEST: dict[str, int] = {
     # Each word of a name may become an initial with a full stop.
     "visits.display_name": bound("issue-ticket", "name") * 2,
     "visits.token_hash": HASH,
+    "visits.joined_from": HASH,
     "entries.business_day": len(DAY),
     "entries.state": longest(*get_args(State)),
     "announcements.business_day": len(DAY),
@@ -189,6 +224,14 @@ LONGEST: dict[str, int] = {
     "staff.role": longest(*ROLES),
     "sessions.id": 32,
     "sessions.refresh_hash": HASH,
+    "sessions.browser": longest(*(name for name, _ in user_agents._BROWSERS)),
+    "sessions.platform": longest(*(name for name, _ in user_agents._PLATFORMS)),
+    "recovery_codes.code_hash": HASH,
+    "account_links.kind": longest(account_links.INVITATION, account_links.RESET),
+    "account_links.username": 80,
+    "account_links.role": longest(*ROLES),
+    "account_links.secret_hash": HASH,
+    "account_links.made_by": len(LONGEST_ACTOR),
     "sessions.spent": SPENT_KEPT * len(f"{'h' * HASH}@{MAX_ID} "),
     "visit_search.kind": len("date_of_birth"),
     "visit_search.hash": HASH,
@@ -208,6 +251,7 @@ LONGEST: dict[str, int] = {
     "lockouts.origin": HASH,
     "api_keys.name": 80,
     "api_keys.key_hash": HASH,
+    "setup_codes.code_hash": HASH,
     "pairings.code_hash": HASH,
     "pairings.secret_hash": HASH,
     "processes.id": 32,
@@ -262,6 +306,37 @@ async def test_longest_name_with_consent_is_stored_and_shown(installation: Insta
     assert 0 < max(each or 0 for each in widest) <= LONGEST["visits.display_name"]
 
 
+async def book_with_the_longest_texts(installation: Installation, provider_id: int, service_id: int) -> None:
+    """Close a date, book a time, move it and cancel it, and add a practitioner and a feed: each with the longest texts."""
+    of = {"site_id": installation.seed["site_id"], "provider_id": provider_id}
+    await installation.do("add-exception", **of, date="2030-01-07", kind="closed", reason=WIDE * 200)
+    hours = {"from": "08:00", "until": "18:00", "slot_minutes": 15, "valid_from": "2030-01-01", "valid_until": "2031-01-01"}
+    await installation.do("add-schedule", **of, service_ids=[service_id], weekday=1, anchor_date="2030-01-01", **hours)
+    contact = {"phone": "+49 30 901820", "email": f"{'e' * 64}@{'e' * 180}", "date_of_birth": "1985-12-10"}
+    booked = await installation.do(
+        "book",
+        **of,
+        **contact,
+        service_id=service_id,
+        local_start="2030-01-08T09:00",
+        name=WIDE * 80,
+        note=WIDE * 500,
+        language=LONGEST_TAG,
+        foreign_id=WIDE * 80,
+        overbook=WIDE * 200,
+    )
+    made = {"appointment_id": booked["appointment"]["id"]}
+    await installation.do("amend-appointment", **made, name=WIDE * 79 + "y", note=WIDE * 500)
+    await installation.do("reschedule", **made, version=1, local_start="2030-01-08T10:00", overbook=WIDE * 200)
+    await installation.do("cancel-appointment", **made, version=2, reason=WIDE * 200)
+    held = await installation.do("hold-slot", **of, service_id=service_id, local_start="2030-01-08T11:00")
+    await installation.do("release-slot", site_id=of["site_id"], hold_token=held["token"])
+    answer = await installation.client.post("/api/v1/practitioners", json={"name": WIDE * 80})
+    assert answer.status_code == 201, answer.text
+    answer = await installation.client.post(f"/api/v1/providers/{provider_id}/calendar-feeds")
+    assert answer.status_code == 201, answer.text
+
+
 async def test_longest_texts_of_all_commands_are_stored(installation: Installation) -> None:
     site_id = installation.seed["site_id"]
     service = await installation.do("add-service", site_id=site_id, name=WIDE * 80, public_name=WIDE * 80)
@@ -294,6 +369,7 @@ async def test_longest_texts_of_all_commands_are_stored(installation: Installati
     entry_id = issued["entry"]["id"]
     await installation.do("reprioritise", entry_id=entry_id, priority="emergency", reason=WIDE * 200)
     await installation.do("cancel", entry_id=entry_id, reason=WIDE * 200)
+    await book_with_the_longest_texts(installation, provider, service_id)
     member = {"username": "w" * 80, "password": "a long and rare passphrase", "role": "receptionist"}
     with quick_passwords():
         answer = await installation.client.post("/api/v1/staff", json=member)

@@ -6,7 +6,6 @@ import asyncio
 import base64
 import json
 import re
-import shlex
 import sqlite3
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +29,7 @@ from tests.support.plain import answers
 from tests.support.processes import end, free_port, running, wait_until
 from tests.support.rows import rows
 from tests.support.screens import Screen, sse
-from tests.support.server import ROOT, bare_environment, command_line, environment, serving
+from tests.support.server import bare_environment, command_line, environment, serving
 
 pytestmark = [pytest.mark.long, pytest.mark.measured]
 
@@ -42,7 +41,8 @@ def test_seeded_database_can_be_served(database_url: str, tmp_path: Path) -> Non
     done = command_line(env, "seed", "--points", "3", "--tickets", "5", "--displays", "2", "--json")
     assert done.returncode == 0, done.stderr
     seeded = json.loads(done.stdout)
-    assert set(seeded) == {"site_id", "queue_ids", "point_ids", "displays", "tickets", "staff"}
+    records = {"queue_ids", "point_ids", "displays", "tickets", "service_ids", "provider_ids", "staff"}
+    assert set(seeded) == {"site_id"} | records
     assert [len(seeded[key]) for key in ("point_ids", "tickets", "displays")] == [3, 5, 2]
     assert {member["role"] for member in seeded["staff"]} >= {"admin", "receptionist", "clinician"}
     with serving(env, tmp_path) as server:
@@ -65,6 +65,7 @@ def test_two_worker_processes_share_one_port(mysql_url: str, redis_url: str, tmp
     command_line(env, "migrate")
     seeded = json.loads(command_line(env, "seed", "--points", "2", "--tickets", "4", "--displays", "1", "--json").stdout)
     with serving(env, tmp_path, "--workers", "2") as server:
+        assert "/welcome" not in server.log.read_text(), "there is an administrator"
         display = seeded["displays"][0]
         url = f"{server.url}/live/displays/{display['id']}"
         with (
@@ -116,10 +117,12 @@ PUBLIC_SECRET = "for development only: anybody can read this"  # of version 0.1.
 PASSWORD = "copper lantern ferry"
 
 
-def commands_of_the_readme() -> list[list[str]]:
-    """Return the commands under "Run it" in the README, each as its arguments. The last one serves."""
-    [block] = re.findall(r"^## Run it\n.*?^```sh\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
-    return [shlex.split(line.replace("NAME", "eva"))[1:] for line in block.splitlines()]
+# An installation without a browser. The last command serves.
+COMMANDS = [
+    ("site", "Riverside Clinic", "--organisation", "Riverside Health", "--time-zone", "Europe/Berlin"),
+    ("user", "eva", "--role", "admin", "--organisation", "Riverside Health"),
+    ("serve", "--host", "0.0.0.0"),
+]
 
 
 def key_file_in(folder: Path) -> Keys:
@@ -129,7 +132,7 @@ def key_file_in(folder: Path) -> Keys:
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "mysql"])
-def test_installation_of_the_readme_has_secrets_of_its_own(
+def test_installation_has_secrets_of_its_own(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, engine: str
 ) -> None:
     """The attack: forge a known browser and a session with the public secrets of version 0.1.0."""
@@ -138,8 +141,7 @@ def test_installation_of_the_readme_has_secrets_of_its_own(
     database_url = f"sqlite+aiosqlite:///{tmp_path}/var/nowserving.db"
     if engine == "mysql":
         database_url = env["NOWSERVING_DATABASE_URL"] = request.getfixturevalue("mysql_url")
-    *preparations, [serve, *arguments] = commands_of_the_readme()
-    assert [serve, *arguments] == ["serve", "--host", "0.0.0.0"]
+    *preparations, (_, *arguments) = COMMANDS
     said = []
     for each in preparations:
         done = command_line(env, *each)
@@ -281,7 +283,7 @@ def test_serve_requires_migrations(mysql_url: str) -> None:
 
 
 def test_tables_of_an_older_version_need_migrate(database_url: str) -> None:
-    """Servers of that version may still use them. An empty database gets its tables: the commands of the README test it."""
+    """Servers of that version may still use them. An empty database gets its tables: the installation above tests it."""
     env = environment(database_url) | {"NOWSERVING_NEW_PASSWORD": PASSWORD}
     asyncio.run(_bring_up_an_older_version(database_url))
     site = ("site", "Riverside", "--organisation", "Health", "--time-zone", "Europe/Berlin")
@@ -321,13 +323,18 @@ def test_screens_of_the_demo_change_by_themselves(tmp_path: Path) -> None:
         assert display is not None
         assert patient is not None
         assert "reception / clinic-demo-day" in said
+        assert "HOST=0.0.0.0" in said, "the way to join with one's own phone"
+        kiosk = re.search(r"http://\S+/kiosk/(\d+)\?token=(\S+)", said)
+        assert kiosk is not None
         base = f"http://127.0.0.1:{port}"
         wait_until(lambda: answers(f"{base}/health/live"), "the demo's server", process)
         number = display[1].rpartition("/")[2]
         with (
             sse(f"{base}/live/displays/{number}?token={display[2]}") as screen,
             sse(f"{base}/live/tickets/{patient[1]}") as phone,
+            sse(f"{base}/live/kiosks/{kiosk[1]}?token={kiosk[2]}") as door,
         ):
+            door.wait(lambda each: each.cells)
             screen.wait(lambda each: len([key for key in each.cells if key.startswith("announcement:")]) >= 2)
             phone.wait(lambda each: each.cells)
             phone.wait(_moved_up, what="a patient moves up")

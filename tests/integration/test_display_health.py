@@ -14,7 +14,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from server.live.displays import STEADY_SECONDS
+from server.live.devices import STEADY_SECONDS
 from server.seeding import Seed
 from server.transport.http.metrics import MOST_KEPT_SECONDS
 from tests.support.screens import Screen, sse

@@ -83,6 +83,7 @@ async def test_preview_answers_like_the_command_and_changes_nothing(setup: Seede
         told = await setup.executor.preview(command, actor="staff:1")
         done = (await setup.executor.execute(command, actor="staff:1", command_id=command.name_on_wire())).body
         assert told.pop("preview") is True
+        assert isinstance(told.pop("affects"), list)
         assert "token" not in told
         done.pop("token", None)
         for each in (*told["events"], *done["events"]):

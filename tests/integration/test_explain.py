@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -18,26 +18,60 @@ from sqlalchemy import URL, Connection, Table, event, insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.clock import BOOT_MICROSECONDS, SteadyClock
+from server.domain.board import Changes
 from server.domain.commands import CallNext, Cancel, Complete, Hold, IssueTicket, Move, Return, Start, Tick, Transfer, Undo
 from server.domain.errors import NothingDue
-from server.domain.model import Personal, Site, State
+from server.domain.model import Appointment, Personal, Site, State
 from server.domain.model.ids import IDS_PER_SITE
+from server.domain.watching import Single, dates_from
 from server.execute import Executor
 from server.identity.hashing import Hashing
 from server.identity.lockout import after_failure
 from server.identity.staff import StaffAccounts
-from server.queries import administration, audit, entries, history, patients, sites, statistics, waiting
+from server.queries import (
+    administration,
+    appointments,
+    audit,
+    calendar_feeds,
+    entries,
+    history,
+    patients,
+    practitioners,
+    sites,
+    slots,
+    statistics,
+    system,
+    waiting,
+)
 from server.queries.boards import Boards
 from server.queries.entries import Filters
 from server.queries.identity import Identities, SessionTerms
+from server.queries.replaying import verify_time
 from server.queries.verification import verify
 from server.seeding import Seed, Seeder
-from server.store import answers, api_keys, clock_anchors, event_log, lockouts, notifications, pairings, processes, tables
+from server.store import (
+    account_links,
+    answers,
+    api_keys,
+    busy_cells,
+    clock_anchors,
+    event_log,
+    lockouts,
+    notifications,
+    pairings,
+    processes,
+    second_factors,
+    setup_codes,
+    tables,
+)
 from server.store import audit as audit_store
+from server.store import calendar_feeds as feeds_store
 from server.store import patients as found_by
+from server.store import practitioners as practitioners_store
 from server.store import sites as site_store
 from server.store import staff as staff_store
 from server.store.audit import Noted
+from server.store.calendar import SiteCalendar
 from server.store.database import Database
 from server.store.migrate import migrate
 from server.vault import Vault
@@ -50,7 +84,19 @@ DAYS, PER_DAY = 24, 150
 OTHERS = 2_000  # rows in each other table
 NOW = 1_700_000_000_000_000
 STATES = (*("due",) * 12, *("claimed",) * 3, *("sending",) * 3)  # of the first notifications; the others are sent
-BY_KEY = {"system", "const", "eq_ref", "ref", "ref_or_null", "range", "index_merge", "unique_subquery", "index_subquery"}
+BY_KEY = {
+    "system",
+    "const",
+    "eq_ref",
+    "ref",
+    "ref|filter",
+    "ref_or_null",
+    "range",
+    "index_merge",
+    "unique_subquery",
+    "index_subquery",
+}
+OF_ONE_ROW = "alembic_version"  # Alembic's own table, with the database's revision alone
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -115,7 +161,7 @@ async def _fill_other_rows(connection: AsyncConnection) -> None:
     site = {
         "time_zone": "UTC", "language": "en", "day_turns_at_minutes": 240, "business_day": "2024-01-01", "message": None,
         "turns_at": 2 * NOW, "next_tick_at": 2 * NOW, "quoted_at": 0, "epoch": "e", "last_id": 9, "last_event_at": 0,
-        "seq": 0, "rules": {}, "chain": "",
+        "seq": 0, "rules": {}, "milestones": [], "chain": "",
     }  # fmt: skip
     thing = {"position": 0, "seq": 0}
     named: dict[str, Any] = thing | {"names": []}
@@ -133,18 +179,41 @@ async def _fill_other_rows(connection: AsyncConnection) -> None:
         "claim": None,
         "changed_at": NOW,
     }
+    booked: dict[str, Any] = {
+        "service_id": 1, "resource_id": 1, "state": "booked", "local_start": "2024-01-01T09:00", "fold": 0, "zone": "UTC",
+        "minutes": 15, "buffer_minutes": 0, "tz_version": "2026b", "lane": 0, "version": 1, "language": "en",
+        "booked_at": NOW, "seq": 0, "needs": [],
+    }  # fmt: skip
     rows: dict[Table, list[dict[str, Any]]] = {}
     for n in range(1, OTHERS + 1):
         own: dict[str, Any] = {"id": base + n, "site_id": n // 3 + 1}
         day = f"2024-01-{n % 28 + 1:02d}"
         for table, row in (
             (tables.organisations, {"id": n, "name": f"Organisation {n}"}),
+            (tables.setup_codes, {"id": 100 + n, "code_hash": "x", "expires_at": NOW, "wrong_tries": 0}),
             (tables.sites, site | {"id": n, "organisation_id": n % 40 + 1, "name": f"Site {n}"}),
             (tables.queues, named | own | {"name": f"Queue {n}", "prefix": "A", "paused": False, "durations": []}),
             (tables.points, named | own | {"name": f"Point {n}", "queue_ids": [1], "unmet_needs": [], "state": "open"}),
             (tables.services, named | own | {"public_name": f"Service {n}"}),
             (tables.providers, thing | own | {"name": f"Provider {n}"}),
-            (tables.kiosks, own | {"name": f"Kiosk {n}", "token_hash": f"kiosk-{n}", "seq": 0}),
+            (tables.kiosks, own | {"name": f"Kiosk {n}", "token_hash": f"kiosk-{n}", "seq": 0,
+                             "heard_by": f"process-{n % 99}", "queue_ids": []}),
+            (tables.appointments, booked | own | {"token_hash": f"appointment-{n}", "starts_at": NOW + n * 900_000_000,
+                                                  "ends_at": NOW + (n + 1) * 900_000_000, "provider_id": n % 40,
+                                                  "business_day": day if n % 9 == 0 else None,
+                                                  "offered_to": base + n - 1 if n % 50 == 0 else None}),
+            (tables.busy_cells, {"resource_id": n % 20, "cell": 5_000_000 + n, "lane": 0, "site_id": 1,
+                                 "appointment_id": n // 3, "held_until": None}),
+            (tables.practitioners, {"id": n, "organisation_id": n % 40 + 1, "name": f"Person {n}"}),
+            (tables.calendar_feeds, {"id": n, "provider_id": n % 40, "key_hash": f"feed-{n}", "made_by": "staff:1",
+                                     "made_at": NOW}),
+            (tables.schedules, own | {"provider_id": n % 40, "service_ids": [1], "weekday": n % 7, "from_minute": 540,
+                                      "until_minute": 1020, "slot_minutes": 15, "capacity": 1, "every_n_weeks": 1,
+                                      "anchor_date": day, "valid_from": day, "valid_until": None, "seq": 0,
+                                      "buffer_minutes": 0, "notice_minutes": 0, "days_ahead": 0, "opens_before": 0}),
+            (tables.exceptions, own | {"provider_id": None, "date": day, "kind": "closed", "from_minute": 0,
+                                       "until_minute": 1440, "reason": "x", "seq": 0, "service_ids": [],
+                                       "slot_minutes": 15, "capacity": 1, "buffer_minutes": 0}),
             (tables.event_entries, {"entry_id": base + n, "seq": n}),
             (tables.displays, own | {"name": f"Display {n}", "token_hash": f"{n}", "seq": 0,
                                "heard_by": f"process-{n % 99}", "queue_ids": [], "point_ids": []}),
@@ -152,6 +221,11 @@ async def _fill_other_rows(connection: AsyncConnection) -> None:
             (tables.counters, {"site_id": n // 3, "prefix": "ABC"[n % 3], "business_day": day, "last": 9, "seq": 0}),
             (tables.staff, staff | {"id": n, "organisation_id": n % 40 + 1, "username": f"user-{n}"}),
             (tables.sessions, session | {"id": f"session-{n}", "staff_id": n}),
+            (tables.second_factors, {"id": n, "sealed": "x", "last_step": 1}),
+            (tables.recovery_codes, {"staff_id": n, "code_hash": f"code-{n}"}),
+            (tables.account_links, {"organisation_id": n % 40 + 1, "kind": ("reset", "invitation")[n % 2],
+                                    "staff_id": n, "username": f"user-{n}", "role": "manager", "made_by": "staff:1",
+                                    "secret_hash": f"secret-{n}", "made_at": NOW, "expires_at": NOW + n}),
             (tables.visit_search, {"site_id": n // 40 + 1, "kind": "name", "hash": f"{n % 9}", "visit_id": base + n,
                                    "business_day": day}),
             (tables.census, {"name": f"table-{n}", "added": n}),
@@ -190,6 +264,102 @@ async def the_board(installation: Installation) -> object:
 
 
 @query
+async def the_taken_time_of_two_people(installation: Installation) -> object:
+    async with installation.database.read() as connection:
+        return await connection.run_sync(slots.taken, [3, 4], 5_000_000, 5_000_300, NOW, [7])
+
+
+@query
+async def watched_appointments(installation: Installation) -> object:
+    base = 500 * IDS_PER_SITE
+    dates, single = dates_from(installation.site.business_day, 7), [Single(base + n) for n in (12, 49, 50)]
+    boards = Boards(installation.database)
+    return [await boards.appointments(site_id, [dates, *single]) for site_id in (installation.site.id, 17)]
+
+
+@query
+async def an_appointment_by_its_token(installation: Installation) -> object:
+    return await Identities(installation.database).appointment("appointment-12")
+
+
+@query
+async def the_calendar_of_a_site(installation: Installation) -> object:
+    def asked(connection: Connection) -> object:
+        calendar = SiteCalendar(connection, 17, VAULT)
+        one = 500 * IDS_PER_SITE + 12
+        return [
+            calendar.busy([3, 4], 5_000_000, 5_000_300),
+            calendar.between(NOW, NOW + 86_400_000_000),
+            calendar.between(NOW, NOW + 86_400_000_000, [3, 4]),
+            calendar.appointment(one),
+            calendar.with_token("appointment-12"),
+            calendar.of_phone("phone", NOW, NOW + 86_400_000_000),
+            calendar.holds("visitor", "address", NOW),
+            calendar.wanting_earlier(3, NOW),
+            calendar.offers_to(one),
+            calendar.offers_of(3, NOW),
+            calendar.outdated("Europe/Berlin", "2026a", NOW, 200),
+            calendar.outdated("Europe/Berlin", "2026a", NOW, 200, latest_first=True),
+            calendar.of_foreign_ids(["T-1", "T-2"]),
+            calendar.has_practitioner(3),
+        ]
+
+    async with installation.database.read() as connection:
+        return await connection.run_sync(asked)
+
+
+@query
+async def appointments_of_a_date_a_provider_a_visitor_and_the_clock(installation: Installation) -> object:
+    database, site = installation.database, installation.site
+    return [
+        await appointments.of_date(database, site, "2024-01-05"),
+        await appointments.of_provider(database, 3, NOW, NOW + 86_400_000_000, 50),
+        await appointments.lapsed_offers(database),
+        await slots.own_holds(database, VAULT, 17, "visitor", "address"),
+        await verify_time(database, 17),
+    ]
+
+
+@query
+async def practitioners_and_calendar_feeds(installation: Installation) -> object:
+    database = installation.database
+    async with database.write() as connection:
+        await practitioners_store.add(connection, 17, "New person")
+        made = await feeds_store.create(connection, provider_id=3, key_hash="new feed", made_by="staff:1", now=NOW)
+        await feeds_store.revoke(connection, 3, made, NOW)
+    return [
+        await practitioners.listed(database, 17),
+        await calendar_feeds.listed(database, 3),
+        await calendar_feeds.provider_of(database, "feed-12"),
+    ]
+
+
+@query
+async def taken_time_from_booked_to_past(installation: Installation) -> object:
+    booked = Appointment(
+        id=501 * IDS_PER_SITE, site_id=17, business_day=None, service_id=1, provider_id=3, resource_id=3, point_id=4,
+        state="booked", local_start="2027-01-15T09:00", fold=0, zone="UTC", minutes=15, buffer_minutes=0,
+        starts_at=1_800_003_600_000_000, ends_at=1_800_004_500_000_000, tz_version="2026a", lane=0, version=1,
+        token_hash="explained", sealed=None, language="en", booked_at=NOW, seq=1,
+    )  # fmt: skip
+    moved = replace(booked, starts_at=booked.ends_at, ends_at=booked.ends_at + 900_000_000)
+    held = replace(booked, id=booked.id + 1, lane=1, state="held", held_until=NOW)
+    over = replace(booked, id=booked.id + 2, lane=1)
+
+    def change(connection: Connection) -> None:
+        changed: list[tuple[Appointment | None, Appointment]] = [(None, booked), (booked, moved), (None, held), (None, over)]
+        for before, after in changed:
+            changes = Changes()
+            changes.records[Appointment, after.id] = (before, after)
+            busy_cells.save(connection, changes, NOW + 1)
+        busy_cells.forget_past(connection, 17, NOW)
+
+    async with installation.database.write() as connection:
+        await connection.run_sync(change)
+    return True
+
+
+@query
 async def the_heads_of_many_logs(installation: Installation) -> object:
     return await Boards(installation.database).heads([installation.site.id, 3, 7, 12])
 
@@ -219,6 +389,7 @@ async def a_display_a_kiosk_a_ticket_a_visit_an_organisation(installation: Insta
     identities = Identities(installation.database)
     return [
         await identities.display("12"),
+        await identities.kiosk("kiosk-12"),
         await identities.device("12"),
         await identities.device("kiosk-12"),
         await identities.ticket(f"past {installation.past[7].visit_id}", 0),
@@ -292,7 +463,19 @@ async def the_audit_of_a_site_and_of_an_organisation(installation: Installation)
         first = await audit.access(installation.database, 12, site_id, 3, None)
         assert first.rows
         found.append(await audit.access(installation.database, 12, site_id, 3, first.last))
-    return found
+        wanted = audit.Filter(actor="staff:1", action="x", subject="", since=1, until=10**12)
+        found.append(await audit.access(installation.database, 12, site_id, 3, first.last, wanted))
+    wanted = audit.Filter(action="ticket-called", subject="entry:12", since=1)
+    return [*found, await audit.changes(installation.database, installation.site.id, 50, None, wanted)]
+
+
+@query
+async def the_state_of_the_installation(installation: Installation) -> object:
+    async def connected() -> None:
+        return None
+
+    facts = system.Facts(bus_problem=connected, encrypted=True, exposed=True, limited=True)
+    return await system.checks(installation.database, facts)
 
 
 @query
@@ -353,13 +536,13 @@ async def a_session_from_start_to_end(installation: Installation) -> object:
 
 
 @query
-async def displays_of_dead_processes(installation: Installation) -> object:
+async def devices_of_dead_processes(installation: Installation) -> object:
     async with installation.database.write() as connection:
         await processes.live(connection, "process-new", NOW + 10**6)
         await processes.live(connection, "process-7", NOW)
         dead = await processes.dead(connection, NOW + 3, NOW + 10**7)
         assert "process-7" in dead
-        await processes.displays_of(connection, "process-12")
+        await processes.devices_of(connection, "process-12")
         await processes.forget(connection, "process-new")
     return dead
 
@@ -383,10 +566,63 @@ async def staff_added_changed_and_listed(installation: Installation) -> object:
         await staff_store.change_password(connection, second, "z")
     with quick_passwords():
         accounts = StaffAccounts(installation.database, VAULT, Hashing())
-        await accounts.change(12, made, actor="staff:1", role="manager", password="quite another one")
+        await accounts.change(12, made, actor=f"staff:{second}", role="manager", password="quite another one")
     assert await Identities(installation.database).colleague(12, made) is not None
     first = await administration.staff_page(installation.database, 12, 20, None)
     return await administration.staff_page(installation.database, 12, 20, first.last)
+
+
+@query
+async def the_first_run_with_a_code(installation: Installation) -> object:
+    database = installation.database
+    async with database.write() as connection:
+        await setup_codes.replace(connection, "hash", NOW)
+        await setup_codes.replace(connection, "another", NOW)
+        kept = await setup_codes.lock(connection)
+        assert kept is not None
+        await setup_codes.count_wrong_try(connection)
+        assert await setup_codes.has_admin(connection)
+        assert await site_store.first_organisation(connection)
+        unnamed = await site_store.unnamed(connection)
+        await site_store.name_after_site(connection, unnamed, "Named after its site")
+        await setup_codes.end(connection)
+    return kept
+
+
+@query
+async def a_second_factor_from_set_up_to_removal(installation: Installation) -> object:
+    database = installation.database
+    async with database.write() as connection:
+        await staff_store.lock_for_sign_in(connection, 12)
+        await second_factors.begin(connection, VAULT, 12, "pending")
+        assert await second_factors.confirm(connection, VAULT, 12, "pending", 7, NOW)
+        await second_factors.replace_codes(connection, 12, ["a", "b"])
+        assert await second_factors.spend_step(connection, 12, 8)
+        assert await second_factors.spend_code(connection, 12, "a", NOW)
+    shown = await administration.second_factor(database, 12)
+    assert (shown.on, shown.recovery_codes_left) == (True, 1)
+    async with database.write() as connection:
+        await lockouts.clear_all(connection, "subject-12")
+        return await second_factors.remove(connection, VAULT, 12)
+
+
+@query
+async def links_of_accounts_from_start_to_end(installation: Installation) -> object:
+    database, now = installation.database, NOW + 10
+    async with database.write() as connection:
+        assert await account_links.find(connection, "secret-12", now) is not None
+        assert await account_links.is_reserved(connection, "user-31", 32, now)
+        values = {"organisation_id": 12, "made_by": "x", "made_at": NOW, "expires_at": NOW + 99}
+        made = await account_links.create(connection, VAULT, kind="invitation", role="manager", secret_hash="new", **values)
+        assert await account_links.take(connection, VAULT, made, now)
+        other = await account_links.create(connection, VAULT, kind="reset", staff_id=12, secret_hash="newer", **values)
+        assert await account_links.revoke_resets(connection, VAULT, 12, now)
+        assert await account_links.revoke_made_by(connection, VAULT, 13, "staff:1", now)
+        await account_links.revoke_invitation(connection, VAULT, 12, other, now)
+    await administration.account_named(database, "user-12")
+    await administration.member_listed(database, 13, 12)
+    first = await administration.invitations_page(database, 12, now, 20, None)
+    return await administration.invitations_page(database, 12, now, 20, first.last)
 
 
 @query
@@ -500,7 +736,7 @@ def faults(plan: list[dict[str, Any]]) -> list[str]:
     for row in plan:
         # A derived table, whose own tables have their own rows in the plan, or the list in the statement itself.
         made_here = str(row["table"]).startswith("<") or "Table function" in str(row["Extra"])
-        if row["table"] and not made_here and row["type"] not in BY_KEY:
+        if row["table"] and not made_here and row["table"] != OF_ONE_ROW and row["type"] not in BY_KEY:
             found.append(f"{row['table']} is read by {row['type']} over {row['key']}, some {row['rows']} rows")
         if "filesort" in str(row["Extra"]):
             found.append(f"{row['table']} is sorted")

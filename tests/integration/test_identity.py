@@ -11,15 +11,15 @@ from typing import Any
 import httpx
 import jwt
 import pytest
-from sqlalchemy import URL
 
 from server.identity.hashing import at_once_here
 from server.seeding import Seed, StaffSeed
-from tests.support import databases
+from tests.support.engines import installed
 from tests.support.processes import forget_peak, peak_mib
+from tests.support.refusals import refused
 from tests.support.rows import change, rows
 from tests.support.screens import sse
-from tests.support.server import Server, environment, seed, serving
+from tests.support.server import Server, seed, serving
 
 pytestmark = pytest.mark.measured
 
@@ -30,13 +30,8 @@ _addresses = count(1)
 
 @pytest.fixture(scope="module", params=["sqlite", "mysql"])
 def env(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    if request.param == "sqlite":
-        folder = tmp_path_factory.mktemp("identity-database")
-        yield environment(f"sqlite+aiosqlite:///{folder / 'x.db'}")
-        return
-    server: URL = request.getfixturevalue("database_server")
-    with databases.fresh_database(server) as url:
-        yield environment(url)
+    with installed(request, request.param, tmp_path_factory.mktemp("identity-database")) as env:
+        yield env
 
 
 @pytest.fixture(scope="module")
@@ -73,13 +68,6 @@ def member_of(seeded: Seed, role: str) -> StaffSeed:
 
 def sign_in(client: httpx.Client, username: str, password: str) -> httpx.Response:
     return client.post(SESSION, json={"username": username, "password": password})
-
-
-def refused(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
-    assert answer.status_code == status, answer.text
-    error: dict[str, Any] = answer.json()["error"]
-    assert error["code"] == code, error
-    return error
 
 
 def bearer(answer: httpx.Response) -> dict[str, str]:
@@ -509,7 +497,8 @@ def test_staff_are_added_changed_and_listed(seeded: Seed, server: Server, admin:
     added = admin.post(STAFF, json=new)
     assert added.status_code == 201, added.text
     ada = added.json()
-    assert ada == {"id": ada["id"], "username": name, "role": "clinician", "active": True}
+    account = {"id": ada["id"], "username": name, "active": True, "second_factor": False}
+    assert ada == account | {"role": "clinician", "signed_in_at": None}
     error = refused(admin.post(STAFF, json=new), 409, "name_taken")
     assert error["details"] == {"name": name}
     page = admin.get(STAFF).json()
@@ -524,14 +513,17 @@ def test_staff_are_added_changed_and_listed(seeded: Seed, server: Server, admin:
         ({"role": "manager"}, "her blue raincoat"),
         ({"password": "seven quiet lamps outside"}, "seven quiet lamps outside"),
     ):
+        before = time.time()
         headers = bearer(sign_in(client, name, "her blue raincoat"))
-        changed = admin.patch(f"{STAFF}/{ada['id']}", json=body)
-        assert changed.json() == ada | {"role": "manager"}, changed.text
+        changed = admin.patch(f"{STAFF}/{ada['id']}", json=body).json()
+        assert before - 1 <= changed.pop("signed_in_at") / 1000 <= time.time() + 1
+        assert changed == account | {"role": "manager"}
         client.cookies.delete("nowserving_access")
         refused(client.get(SESSION, headers=headers), 401, "not_signed_in")
         assert sign_in(client, name, password).json()["user"]["role"] == "manager"
     headers = bearer(sign_in(client, name, "seven quiet lamps outside"))
-    assert admin.patch(f"{STAFF}/{ada['id']}", json={}).json() == ada | {"role": "manager"}  # no change, so no session ends
+    unchanged = admin.patch(f"{STAFF}/{ada['id']}", json={}).json()
+    assert unchanged == account | {"role": "manager", "signed_in_at": unchanged["signed_in_at"]}  # so no session ends
     assert client.get(SESSION, headers=headers).status_code == 200
     assert admin.patch(f"{STAFF}/{ada['id']}", json={"active": False}).json()["active"] is False
     refused(client.get(SESSION, headers=headers), 401, "not_signed_in")

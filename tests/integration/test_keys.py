@@ -7,6 +7,7 @@ import base64
 import json
 import re
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +16,28 @@ from sqlalchemy import String, Text, func, select
 
 from server import execute
 from server.domain.commands import (
+    AddProvider,
     AddService,
+    Book,
     Call,
     CallNext,
     ChangeService,
+    CheckIn,
     Complete,
     IssueTicket,
     Reprioritise,
     Start,
     Transfer,
     Undo,
+    WantEarlier,
 )
 from server.domain.errors import Unavailable
 from server.domain.views import DeskView, draw
 from server.execute import Executor
 from server.queries.boards import Boards
-from server.queries.verification import verify
+from server.queries.verification import verify, verify_rows
 from server.seeding import Seed, Seeder
-from server.store import event_log, pairings, sealed
+from server.store import event_log, pairings, sealed, second_factors
 from server.store.database import Database
 from server.store.sealed import SEALED, Resealed, count, reseal
 from server.store.tables import metadata, visits
@@ -59,10 +64,13 @@ def both() -> Vault:
 
 
 async def seed_sealed_data(setup: Seeder, tickets: int = 5) -> Seed:
-    """Fill a site with all sealed data: patients, a service's true name, recorded answers, a pairing's token."""
+    """Fill a site with all sealed data: patients, an appointment, a service's true name, recorded answers, a pairing's
+    token, a second factor in force, and the set-up of another phone."""
     made = await setup.seed(points=2, tickets=0, displays=1)
     service = await setup.do(AddService(site_id=made["site_id"], name="HIV test", public_name="Laboratory"))
-    await setup.do(ChangeService(service_id=service["events"][-1]["service_id"], name="HIV rapid test"))
+    service_id = service["events"][-1]["service_id"]
+    await setup.do(ChangeService(service_id=service_id, name="HIV rapid test"))
+    await booked_soon(setup, made["site_id"], service_id)
     for number in range(tickets):
         await setup.do(IssueTicket(queue_id=made["queue_ids"][0], name=f"Ada {number}", phone="+49 30 901820"))
     mark = f"{made['site_id']}"
@@ -70,6 +78,28 @@ async def seed_sealed_data(setup: Seeder, tickets: int = 5) -> Seed:
         paired = await pairings.create(connection, mark, mark, await setup.database.now())
         token = made["displays"][0]["token"].encode()
         await pairings.fill(connection, paired, setup.executor._vault.seal(token, f"pairing:{paired}"))
+        owner, own = made["site_id"], setup.executor._vault
+        first, second = (own.seal(each, f"second-factor:{owner}") for each in (b"a phone", b"another phone"))
+        await second_factors.begin(connection, own, owner, first)
+        await second_factors.confirm(connection, own, owner, first, 1, 1)
+        await second_factors.begin(connection, own, owner, second)
+    return made
+
+
+async def booked_soon(setup: Seeder, site_id: int, service_id: int, name: str = "Booked") -> int:
+    """Book an appointment of today with a new provider; return its id."""
+    provider_id = (await setup.do(AddProvider(site_id=site_id, name=f"Dr {name}")))["events"][-1]["provider_id"]
+    now = datetime.fromtimestamp(await setup.database.now() / 1e6, UTC)
+    soon = now - timedelta(minutes=now.minute % 5) + timedelta(minutes=10)
+    book = Book(
+        site_id=site_id,
+        service_id=service_id,
+        provider_id=provider_id,
+        local_start=f"{soon:%Y-%m-%dT%H:%M}",
+        name=name,
+        overbook="a test",
+    )
+    made: int = (await setup.do(book))["appointment"]["id"]
     return made
 
 
@@ -121,10 +151,17 @@ async def test_rotation_makes_the_older_key_unnecessary(
     async with database.read() as connection:
         recorded = await connection.run_sync(event_log.since, site_id, 0)
     opened = [json.loads(alone.open(text, bound)) for text, bound in _sealed_texts(recorded)]
-    assert [each["name"] for each in opened] == ["HIV test", "HIV rapid test", *(f"Ada {n}" for n in range(5)), "Grace"]
+    assert [each["name"] for each in opened] == [
+        "HIV test",
+        "HIV rapid test",
+        "Booked",
+        *(f"Ada {n}" for n in range(5)),
+        "Grace",
+    ]
     again = await Executor(database, alone, lambda *_: None).execute(command, actor="staff:1", command_id="once")
     assert (again.repeated, again.body) == (True, first.body)
     assert [each.broken async for each in verify(database, both)] == [None]
+    assert [each.problems async for each in verify_rows(database, both) if each.table == "second_factors"] == [[]]
     assert await rotate(database, both) == {each.name: Resealed() for each in SEALED}, "a second rotation finds no rows"
 
 
@@ -143,6 +180,7 @@ async def test_kept_board_works_after_a_rotation(
     entry = (await process.do(ticket))["entry"]["id"]
     kept = process.executor._boards[made["site_id"]]
     texts = {visit.id: visit.sealed for visit in kept.visits.values()}
+    (comes,) = kept.appointments
     await rotate(database, both)
     await process.do(Reprioritise(entry_id=entry, priority="urgent"))  # writes the visit's row
     for step in (Call(entry_id=entry, point_id=made["point_ids"][0]), Undo(entry_id=entry)):
@@ -151,11 +189,17 @@ async def test_kept_board_works_after_a_rotation(
     await process.do(Start(entry_id=called))
     await process.do(Transfer(entry_id=called, queue_id=made["queue_ids"][1]))
     await process.do(ticket)
+    queued: dict[str, Any] = {"appointment_id": comes, "queue_id": made["queue_ids"][0], "anyway": True}
+    arrived = (await process.do(CheckIn(**queued)))["entry"]["id"]  # the event of the check-in changes the appointment's row
+    await process.do(Undo(entry_id=arrived))
+    await process.do(WantEarlier(appointment_id=comes, wants=True))  # this event has the appointment's ciphertext
     assert process.executor._boards[made["site_id"]] is kept, "the process did not reload its board"
     assert all(kept.visits[visit_id].sealed == text for visit_id, text in texts.items())
     async with database.read() as connection:
         rows = {row.id: row.sealed for row in await connection.execute(select(visits.c.id, visits.c.sealed))}
     assert all(text.startswith(f"{both.first_key}.") for text in rows.values()), "a row was sealed with the older key again"
+    for each in SEALED:
+        assert set(await count(database, each)) == {both.first_key}, "a row was sealed with the older key again"
     mine = draw(DeskView(both.open_personal), kept)
     assert mine == await desk(database, both, made["site_id"]), "the kept board and the rows show the same"
 

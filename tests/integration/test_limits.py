@@ -321,7 +321,7 @@ def test_limits_continue_without_redis(
             _freeze_and_kill_redis(url, guest)
             assert _logged(server, here) == 1
         with redis(tmp_path, port), at(server, address) as guest:
-            until = time.monotonic() + 60
+            until = time.monotonic() + 150  # only ends a test that fails
             while not _logged(server, again):
                 assert time.monotonic() < until, "the server never returned to Redis"
                 assert guest.get("/api/v1/session").status_code in (401, 429)

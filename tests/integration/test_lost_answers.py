@@ -7,22 +7,18 @@ import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import fields, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import update
 
-from server.domain.board import Board
 from server.domain.commands import COMMANDS, Command, IssueTicket
-from server.domain.errors import NotAllowed, NotFound, Refused, Unavailable
+from server.domain.errors import InvalidField, NotAllowed, NotFound, Refused, Unavailable
 from server.domain.model.ids import site_of
-from server.domain.rules import decide
+from server.domain.rules import Patients, decide
 from server.execute import Executor
-from server.queries.boards import Boards
 from server.seeding import Seed, Seeder
 from server.store import answers
 from server.store.database import Database
@@ -31,16 +27,21 @@ from server.store.tables import sites
 from server.vault import Vault
 from tests.support.lossy_proxy import Loss, LossyProxy, lossy_proxy
 from tests.support.processes import wait_until
-from tests.support.server import Server, environment, seed, serving
+from tests.support.server import Server, environment, seed, serving, vault
+from tests.support.sites_in_databases import StoredSite, StoredWorld
 from tests.support.truth import log_of, truth_of
-from tests.support.worlds import ACTIONS, command_of, wire_body
+from tests.support.worlds import ACTIONS, wire_body
 
 pytestmark = pytest.mark.long
 
 TURNS = 1500
+EVERY_ACTION = (*ACTIONS, *("want-earlier", "accept-offer", "decline-offer") * 4)
 LOSSES: tuple[Loss, ...] = ("answer", "commit")
+ONCE_A_SITE = {"hide-checklist"}  # only its commit is lost
+# An appointment of the site would have to begin first; an offer needs a cancelled time and a later patient who asked.
+RARE = {"appointment-no-show", "accept-offer", "decline-offer"}
 CALLERS = 4
-COMMANDS_PER_CALLER = 60
+COMMANDS_PER_CALLER = 90
 
 
 @pytest.fixture
@@ -54,22 +55,25 @@ def seeded(mysql_url: str) -> Seed:
     return seed(environment(mysql_url), points=4, tickets=12, displays=0)
 
 
-def _read(url: str, site_id: int) -> Board:
-    async def read() -> Board:
-        database = Database(url)
-        try:
-            return await Boards(database).board(site_id)
-        finally:
-            await database.close()
+class Rows:
+    """The rows of a site, read from the real database."""
 
-    return asyncio.run(read())
+    def __init__(self, url: str, site_id: int) -> None:
+        self._url = url
+        self._site = StoredSite(Database(url), site_id, vault())
+        self.learn = self._site.learn
 
+    def world(self) -> StoredWorld:
+        """Return the present state of the site."""
 
-def _command(board: Board, action: str, about: int) -> Command:
-    command = command_of(SimpleNamespace(board=board), action, about)  # type: ignore[arg-type]
-    if any(item.name == "site_id" for item in fields(command)):  # type: ignore[arg-type]
-        return replace(command, site_id=board.site.id)  # type: ignore[type-var]
-    return command
+        async def read() -> StoredWorld:
+            self._site._database = database = Database(self._url)
+            try:
+                return await self._site.world()
+            finally:
+                await database.close()
+
+        return asyncio.run(read())
 
 
 def _post(client: httpx.Client, command: Command, key: str) -> httpx.Response:
@@ -82,15 +86,18 @@ def test_every_command_survives_a_lost_commit_or_answer(
 ) -> None:
     """Each command is sent once and gets 200: the server's own retry finds out whether the commit took effect."""
     lacking = {(name, loss) for name, command in COMMANDS.items() if not command.internal for loss in LOSSES}
+    lacking = {each for each in lacking if each[0] not in RARE}
+    lacking -= {(name, "answer") for name in ONCE_A_SITE}
     wanted = len(lacking)
     chance = random.Random(7)
     answered: dict[str, dict[str, Any]] = {}
+    rows = Rows(mysql_url, seeded["site_id"])
     with serving(environment(proxy.url), tmp_path) as server, server.client(server.sign_in(seeded, "admin")) as client:
+        assert client.post("/api/v1/practitioners", json={"name": "Dr Ada"}).status_code == 201
         for turn in range(TURNS):
             if not lacking:
                 break
-            board = _read(mysql_url, seeded["site_id"])
-            command = _possible_command(board, chance, {name for name, _ in lacking})
+            command = _possible_command(rows.world(), chance, {name for name, _ in lacking})
             name, key = command.name_on_wire(), f"turn-{turn}-"
             loss = next((each for each in LOSSES if (name, each) in lacking), None)
             if loss is not None:
@@ -98,6 +105,7 @@ def test_every_command_survives_a_lost_commit_or_answer(
             answer = _post(client, command, key)
             assert answer.status_code == 200, f"{name}, {loss} lost: {answer.text}"
             answered[key] = answer.json()
+            rows.learn(answered[key])
             if loss is not None:
                 assert proxy.lost[-1] == (loss, key.encode())
                 lacking.remove((name, loss))
@@ -108,16 +116,19 @@ def test_every_command_survives_a_lost_commit_or_answer(
         assert truth.done[key] == [event["seq"] for event in body["events"]], "done once, with the events of the answer"
 
 
-def _possible_command(board: Board, chance: random.Random, wanted: set[str]) -> Command:
-    """Return a command that this board allows: a wanted one, or sometimes another, so that the day continues."""
+def _possible_command(world: StoredWorld, chance: random.Random, wanted: set[str]) -> Command:
+    """Return a command that the site allows: a wanted one, or sometimes another, so that the day continues."""
+    board = world.board
+    patients = Patients(vault().open_personal, lambda _: board.visits.values())
     choosy = chance.random() < 0.7
     while True:
         for _ in range(200):
-            command = _command(board, chance.choice(ACTIONS), chance.randrange(1000))
+            command = world.command(chance.choice(EVERY_ACTION), chance.randrange(1000))
             if command.internal or (choosy and command.name_on_wire() not in wanted):
                 continue
-            with suppress(Refused, NotFound, NotAllowed):
-                decide(board, command, board.site.last_event_at + 1)
+            with suppress(Refused, NotFound, NotAllowed, InvalidField):
+                now = max(world.now, board.site.last_event_at + 1)
+                decide(board, command, now, "a hash", patients=patients, calendar=world.calendar)
                 return command
         choosy = False
 
@@ -172,17 +183,19 @@ def _send_commands(server: Server, token: str, url: str, seeded: Seed, number: i
     chance = random.Random(number)
     actions = [each for each in ACTIONS if each not in ("night", "tick", "close-day", "close-point")]
     answered: dict[str, dict[str, Any]] = {}
+    rows = Rows(url, seeded["site_id"])
     with server.client(token) as client:
         for turn in range(COMMANDS_PER_CALLER):
             key = f"caller-{number}-{turn}-"
-            command = _command(_read(url, seeded["site_id"]), chance.choice(actions), chance.randrange(1000))
+            command = rows.world().command(chance.choice(actions), chance.randrange(1000))
             for _ in range(30):
                 answer = _post(client, command, key)
                 if answer.status_code != 503:
                     break
-            assert answer.status_code in (200, 404, 409), answer.text
+            assert answer.status_code in (200, 404, 409) or answer.json()["error"]["code"] == "invalid_field", answer.text
             if answer.status_code == 200:
                 answered[key] = answer.json()
+                rows.learn(answered[key])
     return answered
 
 

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections import defaultdict
-from contextlib import suppress
-from dataclasses import fields, replace
-from types import SimpleNamespace
 from typing import Any
 
-import pymysql
 import pytest
-from sqlalchemy import make_url, select
+from sqlalchemy import select
 
-from server.domain.board import Board
 from server.domain.commands import BroadcastMessage, Command
-from server.domain.errors import NotFound, Refused, Unavailable
+from server.domain.errors import InvalidField, NotFound, Refused, Unavailable
 from server.execute import Executor
 from server.queries.boards import Boards
 from server.seeding import Seeder
@@ -25,10 +19,10 @@ from server.store.database import Database
 from server.store.migrate import migrate
 from server.store.tables import events
 from server.vault import Vault
-from tests.support.databases import connect
-from tests.support.worlds import ACTIONS, command_of, facts
+from tests.support.databases import kill_connections
+from tests.support.sites_in_databases import StoredSite, StoredWorld
+from tests.support.worlds import ACTIONS, facts
 
-_OTHERS = "SELECT id FROM information_schema.processlist WHERE db = %s AND id <> CONNECTION_ID()"
 SECONDS = 8.0
 CALLERS = 6
 LEAST_KILLED = 20
@@ -45,6 +39,7 @@ async def test_killed_connections_neither_lose_nor_repeat_commands(mysql_url: st
     executors = [Executor(each, vault, publish=lambda *_: None) for each in databases]
     seeded = await Seeder(databases[0], executors[0]).seed(points=4, tickets=20, displays=0)
     site_id = seeded["site_id"]
+    stored = [StoredSite(each, site_id, vault) for each in databases]
     answered: dict[str, dict[str, Any]] = {}
     stumbles = 0
     stop = asyncio.Event()
@@ -62,23 +57,27 @@ async def test_killed_connections_neither_lose_nor_repeat_commands(mysql_url: st
                     board = await Boards(databases[number % 2]).board(site_id)
                 except Unavailable:
                     continue
-            command = _command(board, chance)
+            try:
+                command = _command(await stored[number % 2].world(board), chance)
+            except Unavailable:
+                continue
             command_id = f"{number}-{turn}"
             for _ in range(50):
                 try:
                     answer = await executor.execute(command, actor=f"staff:{number}", command_id=command_id)
                     answered[command_id] = answer.body
+                    stored[number % 2].learn(answer.body)
                     break
                 except Unavailable:
                     stumbles += 1
                     await asyncio.sleep(0.05)
-                except (Refused, NotFound):
+                except (Refused, NotFound, InvalidField):
                     break
             else:
                 pytest.fail("no answer after fifty repeats")
 
     killed: list[int] = []
-    killer = asyncio.create_task(asyncio.to_thread(_kill_connections, mysql_url, stop, killed))
+    killer = asyncio.create_task(asyncio.to_thread(kill_connections, mysql_url, stop, killed))
     callers = [asyncio.create_task(caller(number)) for number in range(CALLERS)]
     await asyncio.sleep(SECONDS)
     async with asyncio.timeout(300):  # a busy machine needs longer
@@ -109,32 +108,10 @@ async def test_killed_connections_neither_lose_nor_repeat_commands(mysql_url: st
         await database.close()
 
 
-def _command(board: Board, chance: random.Random) -> Command:
+def _command(world: StoredWorld, chance: random.Random) -> Command:
     action = chance.choice([each for each in ACTIONS if each not in ("night", "tick", "close-day", "close-point")])
-    command = command_of(SimpleNamespace(board=board), action, chance.randrange(1000))  # type: ignore[arg-type]
-    if any(item.name == "site_id" for item in fields(command)):  # type: ignore[arg-type]
-        return replace(command, site_id=board.site.id)  # type: ignore[type-var]
-    return command
+    return world.command(action, chance.randrange(1000))
 
 
 def _harmless_command(site_id: int) -> Command:
     return BroadcastMessage(site_id=site_id, message=None)
-
-
-def _kill_connections(url: str, stop: asyncio.Event, killed: list[int]) -> None:
-    """Kill other connections to the database at random until ``stop`` is set; note each in ``killed``."""
-    chance = random.Random(7)
-    name = make_url(url).database
-    connection = connect(make_url(url))
-    try:
-        with connection.cursor() as cursor:
-            while not stop.is_set():
-                cursor.execute(_OTHERS, (name,))
-                for (identifier,) in cursor.fetchall():
-                    if chance.random() < 0.5:
-                        with suppress(pymysql.err.OperationalError):  # already closed
-                            cursor.execute(f"KILL {int(identifier)}")
-                            killed.append(int(identifier))
-                time.sleep(chance.uniform(0.02, 0.3))
-    finally:
-        connection.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -215,4 +216,7 @@ async def test_migration_makes_padded_words_different(setup: Seeder, database: D
         await connection.run_sync(lambda sync: command.upgrade(_config(sync), "head"))
         assert await named(connection) == []
         after = await connection.run_sync(boards.of_site, seed["site_id"])
-    assert (after.site, after.queues, after.points) == (before.site, before.queues, before.points)
+    # A site from before the first run needs no first steps.
+    assert after.site.milestones == ("checklist-hidden",)
+    known = replace(after.site, milestones=before.site.milestones)
+    assert (known, after.queues, after.points) == (before.site, before.queues, before.points)

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import URL
 
 from server.seeding import Seed
-from tests.support import databases
+from tests.support.engines import installed
+from tests.support.refusals import refused
 from tests.support.rows import change, rows
 from tests.support.screens import sse
-from tests.support.server import Server, environment, seed, serving
+from tests.support.server import Server, seed, serving
 
 pytestmark = pytest.mark.measured
 
@@ -30,12 +30,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=["sqlite", "mysql"])
 def env(request: pytest.FixtureRequest, folder: Path) -> Iterator[dict[str, str]]:
-    if request.param == "sqlite":
-        yield environment(f"sqlite+aiosqlite:///{folder / 'x.db'}")
-        return
-    server: URL = request.getfixturevalue("database_server")
-    with databases.fresh_database(server) as url:
-        yield environment(url)
+    with installed(request, request.param, folder) as env:
+        yield env
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +69,6 @@ def begin(device: httpx.Client) -> tuple[str, str]:
     assert len(body["code"]) == 6
     assert not set(body["code"]) & set("B8O0I1LZ2S5")
     return body["code"], body["secret"]
-
-
-def refused(answer: httpx.Response, status: int, code: str) -> None:
-    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code), answer.text
 
 
 def test_display_gets_a_token_by_pairing(

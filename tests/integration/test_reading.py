@@ -21,9 +21,11 @@ from server.seeding import Seed
 from server.store import sites
 from server.store.database import Database
 from tests.integration.test_openapi import documented
-from tests.support import databases, past_visits
+from tests.support import past_visits
+from tests.support.engines import installed
 from tests.support.past_visits import PastEntry
-from tests.support.server import Server, environment, seed, serving
+from tests.support.server import Server, seed, serving
+from tests.support.vaults import VAULT
 from tests.unit.transport.spec.test_openapi import Checker
 
 pytestmark = pytest.mark.measured
@@ -42,11 +44,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=["sqlite", "mysql"])
 def env(request: pytest.FixtureRequest, folder: Path) -> Iterator[dict[str, str]]:
-    if request.param == "sqlite":
-        yield environment(f"sqlite+aiosqlite:///{folder / 'x.db'}")
-        return
-    with databases.fresh_database(request.getfixturevalue("database_server")) as url:
-        yield environment(url)
+    with installed(request, request.param, folder) as env:
+        yield env
 
 
 @pytest.fixture(scope="module")
@@ -668,9 +667,11 @@ def test_sites_are_listed_page_by_page_in_the_order_of_names(
         try:
             async with database.write() as connection:
                 mark = first[0]["name"].removeprefix("Seeded clinic ")
+                own = await sites.organisation(connection, f"Seeded {mark}")
                 for name in ("Nord", "Süd", "Nord", "nord", "Ost", "West", "Zoo"):  # two of one name
+                    own = await sites.organisation(connection, f"Seeded {mark}")
                     await sites.create(
-                        connection, organisation=f"Seeded {mark}", name=name, time_zone="UTC", language="de", now=10**15
+                        connection, VAULT, organisation_id=own, name=name, time_zone="UTC", language="de", now=10**15
                     )
         finally:
             await database.close()

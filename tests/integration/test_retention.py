@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import String, Text, func, select, update
 
-from server.domain.commands import AddService, CallNext, ChangeSite, IssueTicket, Tick
+from server.domain.commands import (
+    AddService,
+    Book,
+    CallNext,
+    CancelAppointment,
+    ChangeSite,
+    HoldForVisitor,
+    IssueTicket,
+    Tick,
+)
 from server.queries.boards import Boards
 from server.queries.verification import verify
 from server.seeding import Seed, Seeder
@@ -16,7 +27,7 @@ from server.store import proofs, retention, staff
 from server.store.chain import START, follow
 from server.store.database import Database
 from server.store.retention import DAY_MICROSECONDS, Forgotten, forget
-from server.store.tables import commands, events, metadata, sites, visit_search, visits
+from server.store.tables import appointments, commands, events, metadata, sites, visit_search, visits
 from tests.support.server import command_line, environment, seed
 from tests.support.vaults import VAULT
 
@@ -90,7 +101,7 @@ async def test_old_identities_are_deleted_everywhere(setup: Seeder, database: Da
 
     done = await forget(database, VAULT, 30)
     answered = len(made["queue_ids"]) + len(made["point_ids"]) + 6  # all except the two of today
-    assert done == Forgotten(visits=3, events=3, searches=15, answers=answered, sessions=2)
+    assert done == Forgotten(visits=3, appointments=0, events=3, searches=15, answers=answered, sessions=2, links=0)
     left = await all_texts(database)
     assert not [each for each in left if TRACES.search(each[1])]
     assert ("visits.display_name", "Grace H.") in left
@@ -102,7 +113,7 @@ async def test_old_identities_are_deleted_everywhere(setup: Seeder, database: Da
         labels = list(await connection.scalars(select(visits.c.label).order_by(visits.c.id)))
         assert await connection.scalar(select(func.count(visit_search.c.visit_id.distinct()))) == 1
     assert labels == ["A001", "A002", "A003", "A001"]
-    assert await forget(database, VAULT, 30) == Forgotten(0, 0, 0, 0, 0)
+    assert await forget(database, VAULT, 30) == Forgotten(0, 0, 0, 0, 0, 0, 0)
     await setup.do(CallNext(point_id=made["point_ids"][0]))
 
 
@@ -123,10 +134,48 @@ async def test_identities_stay_until_the_day_turns(setup: Seeder, database: Data
 async def test_recent_identities_stay(setup: Seeder, database: Database) -> None:
     await three_patients(setup)
     before = await all_texts(database)
-    assert await forget(database, VAULT, 1) == Forgotten(0, 0, 0, 0, 0)
+    assert await forget(database, VAULT, 1) == Forgotten(0, 0, 0, 0, 0, 0, 0)
     assert await all_texts(database) == before
     with pytest.raises(ValueError, match="of today"):
         await forget(database, VAULT, 0)
+
+
+async def test_old_appointments_lose_their_traces_and_coming_ones_stay(setup: Seeder, database: Database) -> None:
+    made = await setup.seed(points=1, tickets=0, displays=0, providers=1)
+    site_id, service_id, provider_id = made["site_id"], made["service_ids"][0], made["provider_ids"][0]
+    now = datetime.fromtimestamp(await database.now() / 1e6, UTC)
+    monday = (now + timedelta(days=14 - now.weekday())).date()
+    where: dict[str, Any] = {"site_id": site_id, "service_id": service_id, "provider_id": provider_id}
+    person = {name: PERSON[name] for name in ("name", "phone", "date_of_birth", "email")} | {"note": PERSON["notes"]}
+    soon = now - timedelta(minutes=now.minute % 5) + timedelta(minutes=10)
+    today = Book(**where, **person, local_start=f"{soon:%Y-%m-%dT%H:%M}", overbook="now")
+    kept = (await setup.do(today))["appointment"]["id"]
+    coming, past, ended = [
+        (await setup.do(Book(**where, **person, local_start=f"{monday}T{hour:02}:00")))["appointment"]["id"]
+        for hour in (9, 10, 11)
+    ]
+    await setup.do(CancelAppointment(appointment_id=ended, version=1))
+    await setup.do(ChangeSite(site_id=site_id, booking="on"))
+    held = HoldForVisitor(**where, local_start=f"{monday}T12:00", held_by="visitor", held_from="address")
+    lapsed, kept_hold = [
+        (await setup.do(replace(held, local_start=f"{monday}T{hour}:00", held_by=who)))["appointment"]["id"]
+        for hour, who in ((12, "another"), (13, "visitor"))
+    ]
+    async with database.write() as connection:
+        for each in (past, ended):
+            await connection.execute(update(appointments).where(appointments.c.id == each).values(ends_at=1))
+        await connection.execute(update(appointments).where(appointments.c.id == kept).values(ends_at=1))
+        await connection.execute(update(appointments).where(appointments.c.id == lapsed).values(held_until=1))
+    assert (await forget(database, VAULT, 30)).appointments == 3
+    traces = [appointments.c[name] for name in ("sealed", "phone_hash", "held_by", "held_from")]
+    async with database.read() as connection:
+        found = {row.id: tuple(row)[1:] for row in await connection.execute(select(appointments.c.id, *traces))}
+    for each in (past, ended, lapsed):
+        assert found[each] == (None, None, None, None)
+    for each in (kept, coming):
+        assert None not in found[each][:2]
+    assert found[kept_hold][2:] == ("visitor", "address")
+    assert (await forget(database, VAULT, 30)).appointments == 0
 
 
 async def test_retention_works_in_batches(setup: Seeder, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +202,7 @@ def test_command_line_runs_retention(database_url: str) -> None:
     for arguments, more in ((["--days", "7"], {}), ([], {"NOWSERVING_RETENTION_DAYS": "7"})):
         done = command_line(env | more, "retention", *arguments)
         assert done.returncode == 0, done.stderr
-        assert "of more than 7 days ago: 0 visits, 0 events" in done.stdout
+        assert "of more than 7 days ago: 0 visits, 0 appointments,\n0 events of the log" in done.stdout
     verified = command_line(env, "audit", "verify")
     assert "process chain 2" in verified.stdout, "the audit has a row for each run"
     assert verified.returncode == 0

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import random
 import secrets
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pymysql
@@ -114,3 +117,25 @@ def named_server() -> URL | None:
     """Return the server that the environment names, or None."""
     url = os.environ.get("NOWSERVING_TEST_DATABASE_URL")
     return make_url(url) if url else None
+
+
+_OTHERS = "SELECT id FROM information_schema.processlist WHERE db = %s AND id <> CONNECTION_ID()"
+
+
+def kill_connections(url: str, stop: asyncio.Event, killed: list[int]) -> None:
+    """Kill other connections to the database at random until ``stop`` is set; note each in ``killed``."""
+    chance = random.Random(7)
+    name = make_url(url).database
+    connection = connect(make_url(url))
+    try:
+        with connection.cursor() as cursor:
+            while not stop.is_set():
+                cursor.execute(_OTHERS, (name,))
+                for (identifier,) in cursor.fetchall():
+                    if chance.random() < 0.5:
+                        with suppress(pymysql.err.OperationalError):  # already closed
+                            cursor.execute(f"KILL {int(identifier)}")
+                            killed.append(int(identifier))
+                time.sleep(chance.uniform(0.02, 0.3))
+    finally:
+        connection.close()

@@ -7,7 +7,7 @@ import time
 import orjson
 
 from server.domain.board import Board
-from server.domain.views import Cell, DisplayView, PointView, TicketView, View, draw
+from server.domain.views import AppointmentView, Cell, DisplayView, KioskView, PointView, TicketView, View, draw
 from tests.support.server import vault
 from tests.support.viewer import Place, Viewer
 
@@ -34,10 +34,16 @@ class Fresh:
                 return point_id in self.board.points and not self.board.points[point_id].removed_at
             case TicketView(visit_id=visit_id):
                 return visit_id in self.board.visits
+            case AppointmentView(appointment_id=appointment_id):
+                return appointment_id in self.board.appointments
             case DisplayView():
                 display = self.board.displays.get(place.subject or 0)
                 token = place.token()
                 return display is not None and not display.removed_at and display.token_hash == _hash_of(token or "")
+            case KioskView():
+                kiosk = self.board.kiosks.get(place.subject or 0)
+                token = place.token()
+                return kiosk is not None and not kiosk.removed_at and kiosk.token_hash == _hash_of(token or "")
         return True
 
     def wrong_with(self, viewer: Viewer, slack_seconds: float) -> str | None:

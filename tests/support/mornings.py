@@ -6,7 +6,7 @@ import json
 
 from server.domain.commands import Complete, NoShow, Recall, Start, Transfer
 from server.domain.model import Entry
-from server.domain.views import DeskView, DisplayView, TicketView, View, draw
+from server.domain.views import ConfigurationView, DeskView, DisplayView, KioskView, TicketView, View, draw
 from tests.support.worlds import World, open_sealed, small_clinic
 
 DESK, DISPLAY = DeskView(open_sealed), DisplayView()
@@ -16,8 +16,10 @@ GIVEN, MIDDLE, FAMILY, PHONE = "Wilhelmina", "Quetzalcoatl", "Xanthopoulou", "+4
 
 
 def views_of(world: World) -> list[View]:
-    """Return the desk, the display and every ticket of a world."""
-    return [DESK, DISPLAY, *(TicketView(visit_id) for visit_id in world.board.visits)]
+    """Return the desk, the configuration, the display, a kiosk and every ticket of a world."""
+    kiosks = [KioskView(kiosk_id) for kiosk_id in [*world.board.kiosks, 0][:1]]
+    tickets = (TicketView(visit_id) for visit_id in world.board.visits)
+    return [DESK, ConfigurationView(open_sealed), DISPLAY, *kiosks, *tickets]
 
 
 def text_of(view: View, world: World) -> str:

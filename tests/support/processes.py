@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-STARTUP_SECONDS = 40.0
+STARTUP_SECONDS = 120.0
 PORTS = range(15_000, 32_000)  # below the ports that the kernel gives to outgoing connections (32768 on Linux)
 
 

@@ -85,7 +85,9 @@ def vault() -> Vault:
     return Vault(KEYS.encryption_keys, KEYS.secret_key)
 
 
-def seed(env: Mapping[str, str], points: int = 4, tickets: int = 12, displays: int = 1) -> Seed:
+def seed(
+    env: Mapping[str, str], points: int = 4, tickets: int = 12, displays: int = 1, providers: int | None = None
+) -> Seed:
     """Create the tables and a filled site in the installation's database, as ``nowserving seed`` does; return the seed."""
 
     async def fill() -> Seed:
@@ -94,7 +96,7 @@ def seed(env: Mapping[str, str], points: int = 4, tickets: int = 12, displays: i
             await bring_up(database)
             executor = Executor(database, vault(), publish=lambda *_: None)
             with quick_passwords():
-                return await Seeder(database, executor).seed(points, tickets, displays)
+                return await Seeder(database, executor).seed(points, tickets, displays, providers)
         finally:
             await database.close()
 

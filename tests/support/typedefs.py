@@ -70,7 +70,7 @@ def _merged(alternatives: list[dict[str, Field]], definitions: dict[str, str]) -
 def _type(field: Field, definitions: dict[str, str]) -> str:
     kind, enum = field.type, field.described.enum
     if enum is not None and kind is not int:
-        made = _alias(dict.fromkeys(enum))
+        made = _alias(dict.fromkeys(each for each in enum if each is not None))
     elif get_origin(kind) is list:
         items = _type(field_of(get_args(kind)[0]), definitions)
         made = f"({items})[]" if " " in items else f"{items}[]"

@@ -116,7 +116,7 @@ class Shown:
             self.wrongs.append("a change sets and deletes the same cell")
 
     def _announce(self) -> None:
-        """Announce new announcements, as `web/js/display/announcer.js` does. Those of the first snapshot are not new."""
+        """Announce new announcements, as `web/js/components/announcer.js` does. Those of the first snapshot are not new."""
         present = {(key, cell["at"]): cell for key, cell in self.cells.items() if key.startswith("announcement:")}
         if self._known is None:
             self._known = set(present)

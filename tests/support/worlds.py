@@ -10,55 +10,88 @@ import asyncio
 import base64
 import json
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any, get_args
 
 from hypothesis import strategies as st
 
+from server.domain import free_time
 from server.domain.board import Board, Changes, apply
+from server.domain.calendar import NoCalendar
 from server.domain.commands import (
+    AcceptOffer,
     AddDisplay,
+    AddException,
     AddKiosk,
     AddPoint,
     AddProvider,
     AddQueue,
+    AddSchedule,
     AddService,
+    AmendAppointment,
     AmendVisit,
+    AnswerHelp,
+    AppointmentNoShow,
+    Arrange,
+    AskHelp,
+    Book,
+    BookForVisitor,
+    BookSeries,
     BreakPoint,
     BroadcastMessage,
     Call,
     CallNext,
     Cancel,
+    CancelAppointment,
     ChangeDisplay,
+    ChangeKiosk,
     ChangePoint,
     ChangeProvider,
     ChangeQueue,
+    ChangeSchedule,
     ChangeService,
     ChangeSite,
+    CheckIn,
     CloseDay,
     ClosePoint,
     Command,
     Complete,
+    DeclineOffer,
+    EndSchedule,
+    EndTrial,
+    HideChecklist,
     Hold,
+    HoldForVisitor,
+    HoldSlot,
+    ImportAppointments,
+    ImportRow,
     IssueTicket,
+    JoinQueue,
     Leave,
+    LinkPractitioner,
     Move,
+    MoveAppointments,
     NoShow,
     OpenPoint,
     OpenQueue,
     PauseQueue,
+    ReachMilestone,
     ReassignProvider,
     Recall,
+    ReleaseSlot,
     Remove,
+    RemoveException,
     RenameDevice,
     RenewToken,
     Reopen,
-    ReportDisplay,
+    ReportDevice,
     Reprioritise,
+    Reschedule,
     Return,
     RevokeToken,
+    Rezone,
     RunningLate,
     StaffPoint,
     Start,
@@ -66,28 +99,42 @@ from server.domain.commands import (
     Tick,
     Transfer,
     Undo,
+    WantEarlier,
 )
-from server.domain.errors import NotFound, Refused
-from server.domain.events import Event, Recorded, ServiceAdded, ServiceChanged, TicketIssued, VisitAmended
+from server.domain.commands.schedules import Stranded
+from server.domain.errors import NowServingError
+from server.domain.events import Event, OfAppointment, Recorded, ServiceAdded, ServiceChanged, TicketIssued, VisitAmended
+from server.domain.free_time import Wanted
 from server.domain.model import (
+    TAKING,
     Announcement,
+    Appointment,
+    AppointmentState,
+    BusyCell,
     Counter,
     Entity,
     Entry,
+    Milestone,
     Need,
     Personal,
     Priority,
     Queue,
     Rules,
+    Schedule,
+    ScheduleException,
     Service,
     Site,
     State,
     Visit,
+    cells_of,
+    local_time,
 )
 from server.domain.model.ids import IDS_PER_SITE
 from server.domain.model.tickets import next_turn
 from server.domain.rules import Patients, decide, overdue
-from server.domain.views import Cell, DeskView, DisplayView, PointView, TicketView, View, draw
+from server.domain.views import Cell, ConfigurationView, DeskView, DisplayView, KioskView, PointView, TicketView, View, draw
+from server.domain.watching import Watch
+from server.transport.http.bodies import on_wire
 
 SITE_ID = 7
 SECOND = 1_000_000
@@ -95,7 +142,10 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = "2024-03-29"
 START = 1_711_695_600_000_000  # 2024-03-29 08:00 in Berlin, two days before summer time begins
+# Of the site's clock around `DAY`: summer time begins on 2024-03-31 at 01:00 UTC.
+OFFSETS = [{"since": 1_711_508_400_000, "minutes": 60}, {"since": 1_711_846_800_000, "minutes": 120}]
 PRIORITIES: tuple[Priority, ...] = ("standard", "assisted", "urgent", "emergency")
+SEALING = TicketIssued | VisitAmended | OfAppointment | ServiceAdded | ServiceChanged  # events with personal data
 Apply = Callable[[Board, Recorded, Changes], None]
 
 
@@ -179,7 +229,7 @@ def seal(personal: Personal, belongs_to: str) -> str:
     return base64.b64encode(json.dumps([belongs_to, asdict(personal)]).encode()).decode()
 
 
-def open_sealed(record: Visit | Service) -> Personal:
+def open_sealed(record: Visit | Appointment | Service) -> Personal:
     """Return the personal data that `seal` got. Assert that it was sealed for this record."""
     if record.sealed is None:
         return Personal()
@@ -193,6 +243,84 @@ def row_key(record: Entity) -> tuple[type[Entity], object]:
     return type(record), (record.prefix, record.business_day) if isinstance(record, Counter) else record.id
 
 
+class RowCalendar(NoCalendar):
+    """The calendar of one site in memory, read from its rows: `server.store.calendar` without a database."""
+
+    def __init__(self, rows: Mapping[tuple[type[Entity], object], Entity]) -> None:
+        self._rows = rows
+        self._tokens = 0
+
+    def all(self) -> list[Appointment]:
+        """Return every appointment, in order."""
+        found = [row for row in self._rows.values() if isinstance(row, Appointment)]
+        return sorted(found, key=lambda each: (each.starts_at, each.id))
+
+    def cells(self) -> list[BusyCell]:
+        """Return the busy cells of all appointments. Assert that no two take the same time."""
+        cells = [cell for each in self.all() for cell in cells_of(each)]
+        lasting = [cell[:3] for cell in cells if cell.held_until is None]
+        assert len(set(lasting)) == len(lasting)
+        return cells
+
+    def busy(self, resource_ids: Collection[int], from_cell: int, until_cell: int) -> list[BusyCell]:
+        return [each for each in self.cells() if each.resource_id in resource_ids and from_cell <= each.cell < until_cell]
+
+    def between(self, from_: int, until: int, provider_ids: Iterable[int] | None = None) -> list[Appointment]:
+        wanted = None if provider_ids is None else set(provider_ids)
+        span = [each for each in self.all() if from_ <= each.starts_at < until and each.state in TAKING]
+        return [each for each in span if wanted is None or each.provider_id in wanted]
+
+    def appointment(self, appointment_id: int) -> Appointment | None:
+        return next((each for each in self.all() if each.id == appointment_id), None)
+
+    def with_token(self, token_hash: str) -> Appointment | None:
+        return next((each for each in self.all() if each.token_hash == token_hash), None)
+
+    def of_phone(self, phone_hash: str, from_: int, until: int) -> list[Appointment]:
+        span = self.between(from_, until)
+        return [each for each in span if each.state == "booked" and each.phone_hash == phone_hash]
+
+    def holds(self, held_by: str, held_from: str, now: int) -> list[Appointment]:
+        mine = [each for each in self.all() if held_by == each.held_by or held_from == each.held_from]
+        return [each for each in mine if each.state == "held" and each.takes_time(now)]
+
+    def wanting_earlier(self, provider_id: int, after: int) -> list[Appointment]:
+        found = [each for each in self.all() if each.provider_id == provider_id and each.starts_at > after]
+        wanting = [each for each in found if each.state == "booked" and each.earlier_since is not None]
+        return sorted(wanting, key=lambda each: (each.earlier_since or 0, each.id))
+
+    def of_foreign_ids(self, foreign_ids: Collection[str]) -> list[Appointment]:
+        return [each for each in self.all() if each.foreign_id in foreign_ids]
+
+    def offers_to(self, appointment_id: int) -> list[Appointment]:
+        return [each for each in self.all() if each.offered_to == appointment_id]
+
+    def offers_of(self, provider_id: int, starts_at: int) -> list[Appointment]:
+        offers = [each for each in self.all() if each.offered_to is not None and each.starts_at == starts_at]
+        return [each for each in offers if each.provider_id == provider_id]
+
+    def outdated(self, zone: str, tz_version: str, now: int, limit: int, *, latest_first: bool = False) -> list[Appointment]:
+        later = [each for each in self.all() if each.starts_at > now and each.takes_time(now)]
+        found = [each for each in later if (each.zone, each.tz_version) != (zone, tz_version)]
+        return (found[::-1] if latest_first else found)[:limit]
+
+    def token_hash(self, token: str) -> str:
+        return token
+
+    def new_token_hash(self) -> str:
+        self._tokens += 1
+        return f"series-{self._tokens}"
+
+    def phone_hash(self, phone: str) -> str:
+        return f"phone:{phone}"
+
+    def has_practitioner(self, practitioner_id: int) -> bool:
+        return practitioner_id < IDS_PER_SITE
+
+    def tz_version(self) -> str:
+        return local_time.tz_version()
+
+
 class World:
     """One site, its board, its log, and its rows."""
 
@@ -202,6 +330,7 @@ class World:
         self.now = START
         self.log: list[Recorded] = []
         self.rows: dict[tuple[type[Entity], object], Entity] = {}
+        self.calendar = RowCalendar(self.rows)
 
     def do(self, command: Command, after: int = SECOND, actor: str = "staff:1") -> list[Recorded]:
         """Do a command ``after`` this number of microseconds; return its events.
@@ -212,7 +341,7 @@ class World:
         begun, changes = len(self.log), Changes()
         try:
             if self.now >= self.board.site.next_tick_at and not isinstance(command, Tick):
-                self._happen(overdue(self.board, self.now), "clock", changes)
+                self._happen(overdue(self.board, self.now, self.calendar), "clock", changes)
             self._happen(
                 decide(
                     self.board,
@@ -220,6 +349,7 @@ class World:
                     self.now,
                     f"hash-{len(self.log)}",
                     patients=Patients(open_sealed, lambda _: self.board.visits.values()),
+                    calendar=self.calendar,
                 ),
                 actor,
                 changes,
@@ -230,8 +360,12 @@ class World:
 
     def _happen(self, events: Sequence[Event], actor: str, changes: Changes) -> None:
         for event in events:
-            if isinstance(event, TicketIssued | VisitAmended | ServiceAdded | ServiceChanged) and event.personal is not None:
+            if isinstance(event, SEALING) and event.personal is not None:
                 event = replace(event, personal=None, sealed=seal(event.personal, event.seals_for))
+            if isinstance(event, OfAppointment):
+                before = self.rows.get((Appointment, event.appointment_id))
+                if isinstance(before, Appointment) and (Appointment, before.id) not in changes.records:
+                    self.board.lend(before)
             self.log.append(Recorded(self.board.site.seq + 1, self.now, actor, event))
             apply(self.board, self.log[-1], changes)
 
@@ -244,7 +378,14 @@ class World:
     def loaded(self) -> Board:
         """Return the board that the rows of the business day give."""
         site = self.board.site
-        rows = [row for row in self.rows.values() if getattr(row, "business_day", site.business_day) == site.business_day]
+        today = site.business_day
+        rows = [
+            row
+            for row in self.rows.values()
+            if getattr(row, "business_day", today) == today
+            and not (isinstance(row, ScheduleException) and (row.removed_at or row.date < today))
+            and not (isinstance(row, Schedule) and row.valid_until is not None and row.valid_until < today)
+        ]
         return Board(site, rows)
 
     def renew(self, epoch: str) -> None:
@@ -299,7 +440,8 @@ def small_clinic() -> World:
 
 Step = tuple[str, int, int]
 ACTIONS = (
-    *("issue",) * 9,
+    *("issue",) * 8,
+    "join",
     *("call",) * 8,
     *("recall",) * 3,
     *("start",) * 5,
@@ -311,8 +453,20 @@ ACTIONS = (
     "close-day",
     *("amend", "amend", "staff", "staff", "swap", "reassign", "reassign", "change-site", "add-service", "change-service"),
     *("add-provider", "change-provider", "change-queue", "change-point", "add-kiosk", "rename", "renew", "revoke"),
-    *("change-display", "report", "report", "no-show", "no-show", "renew", "revoke"),
-    *("remove", "remove", "open-point"),
+    *("change-kiosk", "ask-help", "ask-help", "answer-help", "add-kiosk"),
+    *("change-display", "report", "report", "report", "no-show", "no-show", "renew", "revoke"),
+    *("remove", "remove", "open-point", "arrange", "milestone", "milestone", "hide", "end-trial", "swap"),
+    *("add-schedule", "add-schedule", "add-schedule", "change-schedule", "end-schedule", "add-provider", "add-service"),
+    *("add-exception", "add-exception", "remove-exception", "link"),
+    *("change-site", "rezone", "rezone", "change-site", "rezone", "rezone"),
+    *("book",) * 14,
+    *("check-in",) * 8,
+    *("hold-slot",) * 6,
+    *("release-slot",) * 4,
+    *("import", "import", "import"),
+    *("series", "reschedule", "reschedule", "reschedule"),
+    *("amend-appointment", "amend-appointment", "cancel-appointment", "cancel-appointment"),
+    *("appointment-no-show", "appointment-no-show", "move-appointments", "move-appointments"),
 )
 PAUSES = (0, 0, SECOND, 20 * SECOND, 3 * MINUTE, 50 * MINUTE)
 steps = st.tuples(st.sampled_from(ACTIONS), st.integers(0, 999), st.sampled_from(PAUSES))
@@ -348,11 +502,21 @@ WANTED: dict[str, tuple[State, ...]] = {
     "amend": ("waiting", "held", "called"),
 }
 NEEDS: tuple[Need, ...] = get_args(Need)
+BOOKING: dict[str, tuple[AppointmentState, ...]] = {
+    "release-slot": ("held",),
+    **dict.fromkeys(("want-earlier", "accept-offer", "decline-offer"), ("booked",)),
+    "reschedule": ("booked",),
+    "amend-appointment": ("booked",),
+    "cancel-appointment": ("booked",),
+    "check-in": ("booked", "no_show"),
+    "appointment-no-show": ("booked",),
+}
 
 
 def wire_body(command: Command) -> dict[str, Any]:
     """Return the body of a request for this command."""
-    body: dict[str, Any] = asdict(command)  # type: ignore[call-overload]
+    values = asdict(command)  # type: ignore[call-overload]
+    body: dict[str, Any] = {on_wire(name): value for name, value in values.items()}
     if body.get("names") is not None:
         body["names"] = dict(body["names"])
     return body
@@ -360,6 +524,8 @@ def wire_body(command: Command) -> dict[str, Any]:
 
 def command_of(world: World, action: str, about: int) -> Command:
     """Return the command of a step in this world. The world may refuse it."""
+    if booking := booking_command_of(world, action, about):
+        return booking
     board = world.board
     queues, points, entries = list(board.queues) or [an_id(1)], list(board.points) or [an_id(2)], list(board.entries)
     queue_id, point_id = queues[about % len(queues)], points[about % len(points)]
@@ -373,7 +539,10 @@ def command_of(world: World, action: str, about: int) -> Command:
     service_id, provider_id = services[about % len(services)], (providers or [an_id(5)])[about % (len(providers) or 1)]
     devices = [*board.displays, *board.kiosks] or [an_id(6)]
     device_id = devices[about % len(devices)]
-    named = provider_id if providers and about % 3 == 0 else None
+    kiosks = list(board.kiosks) or [an_id(6)]
+    kiosk_id = kiosks[about // 4 % len(kiosks)]
+    present = [provider.id for provider in board.providers.values() if not provider.removed_at]
+    named = present[about % len(present)] if present and about % 3 == 0 else None
     needs: tuple[Need, ...] = (NEEDS[about % 4],) if about % 5 == 0 else ()
     names = tuple((tag, f"{tag} {about % 4}") for tag in board.site.languages) if about % 3 else None
     match action:
@@ -404,6 +573,10 @@ def command_of(world: World, action: str, about: int) -> Command:
                 hours=((), ((about % 7, 0, 1440),))[about % 6 == 0],
                 languages=((), ("ar", "zh-Hant"))[about % 2],
                 clock=("auto", "12")[about % 2],
+                joining=("anywhere", "presence", "off")[about % 3],
+                phone_when_joining=("none", "required")[about // 3 % 2],
+                booking=("on", "off")[about % 4 == 0],
+                check_in_from=(120, 1440)[about % 2],
             )
         case "add-service":
             return AddService(site_id=SITE_ID, name=f"Secret {about % 9}", public_name=f"Service {about % 9}")
@@ -428,15 +601,29 @@ def command_of(world: World, action: str, about: int) -> Command:
         case "add-kiosk":
             return AddKiosk(site_id=SITE_ID, name=f"Kiosk {about % 9}")
         case "report":
-            displays = list(board.displays) or [an_id(6)]
-            return ReportDisplay(
-                display_id=displays[about // 3 % len(displays)],
+            return ReportDevice(
+                device_id=devices[about // 3 % len(devices)],
                 heard_by=f"p{about // 2 % 2}",
                 connected=(True, True, False, None)[about // 2 % 4],
                 muted=(None, True, False)[about % 3],
                 version=(None, "1")[about // 7 % 2],
                 lag=(None, 0, 10)[about % 3],
+                printer=(None, "ready", "no_paper")[about // 5 % 3],
             )
+        case "change-kiosk":
+            return ChangeKiosk(
+                kiosk_id=kiosk_id,
+                queue_ids=((), (queue_id,), None)[about % 3],
+                printing=(None, "browser", "escpos", "none")[about // 3 % 4],
+                low=(None, True, False)[about % 3],
+                check_in=(None, "off", "code", "birth")[about % 4],
+                place=(None, "", "Main door")[about // 2 % 3],
+            )
+        case "ask-help":
+            return AskHelp(kiosk_id=kiosk_id)
+        case "answer-help":
+            asking = [kiosk.id for kiosk in board.kiosks.values() if kiosk.calls_for_help and not kiosk.removed_at]
+            return AnswerHelp(kiosk_id=(asking or [kiosk_id])[0], name="Maria")
         case "change-display":
             shown = list(board.displays) or [an_id(6)]
             chosen_queues, chosen_points = ((), (queue_id,), None)[about % 3], ((point_id,), (), None)[about // 3 % 3]
@@ -447,10 +634,21 @@ def command_of(world: World, action: str, about: int) -> Command:
             return RenewToken(device_id=device_id)
         case "revoke":
             return RevokeToken(device_id=device_id)
+        case "arrange":
+            shelves = (board.services, board.providers, board.queues, board.points)
+            kept = [each for each in shelves[about % 4] if not shelves[about % 4][each].removed_at] or [an_id(9)]
+            return Arrange(site_id=SITE_ID, record_ids=tuple(kept[about // 4 % len(kept) :][::-1]))
         case "remove":
             pools = (board.services, board.providers, board.queues, board.points, board.displays, board.kiosks)
             records = list(pools[about % 6]) or [an_id(9)]
             return Remove(record_id=records[about // 6 % len(records)])
+        case "milestone":
+            milestones = get_args(Milestone)
+            return ReachMilestone(site_id=SITE_ID, milestone=milestones[about % len(milestones)])
+        case "hide":
+            return HideChecklist(site_id=SITE_ID)
+        case "end-trial":
+            return EndTrial(site_id=SITE_ID)
         case "issue":
             return IssueTicket(
                 queue_id=queue_id,
@@ -461,10 +659,13 @@ def command_of(world: World, action: str, about: int) -> Command:
                 party_size=1 + about % 3,
                 language=("en", None)[about % 2],
                 name=(None, "Ada Lovelace", "Grace")[about % 3],
-                phone=(None, "+49 30 1234567")[about % 2],
+                phone=(None, "+49301234567")[about % 2],
                 name_on_display=about % 4 == 0,
                 second_ticket=True,
+                trial=about % 13 == 0,
             )
+        case "join":
+            return JoinQueue(queue_id=queue_id, joined_from=f"phone {about % 7}", present=True, phone="+49301234567")
         case "call":
             return CallNext(point_id=point_id)
         case "recall":
@@ -522,13 +723,224 @@ def command_of(world: World, action: str, about: int) -> Command:
     return Tick(site_id=SITE_ID)
 
 
+def local_date(world: World, days: int = 0) -> str:
+    """Return the local date of a site, some days from now."""
+    return local_time.local_of(world.now + days * 24 * HOUR, world.board.site.time_zone).local[:10]
+
+
+def free_start(world: World, wanted: Wanted, about: int, days: int = 3) -> str:
+    """Return the local time of a free start, mostly a soon one; without any, or now and then, of some start."""
+    found = free_time.slots(world.board, world.calendar, wanted, local_date(world), local_date(world, days), world.now, 60)
+    if not found or about % 9 == 0:
+        return f"{local_date(world, about % 3)}T{about % 24:02}:{about % 4 * 15:02}"
+    return found[about // 3 % len(found) if about % 3 == 0 else about // 3 % min(len(found), 6)].local_start
+
+
+def booking_command_of(world: World, action: str, about: int) -> Command | None:
+    """Return the command of a step that concerns schedules or appointments, or None for other steps."""
+    board, calendar = world.board, world.calendar
+    providers = [each.id for each in board.providers.values() if not each.removed_at] or [an_id(5)]
+    services = [each.id for each in board.services.values() if not each.removed_at] or [an_id(4)]
+    provider_id, service_id = providers[about % len(providers)], services[about // 2 % len(services)]
+    schedules, points = list(board.schedules) or [an_id(8)], list(board.points) or [an_id(2)]
+    if about % 8 and board.schedules and action != "add-schedule":  # mostly a provider with hours, and one of its services
+        scheduled = board.schedules[schedules[about % len(schedules)]]
+        provider_id, service_id = scheduled.provider_id, scheduled.service_ids[-1]
+    booked = [each for each in calendar.all() if each.state in BOOKING.get(action, ())]
+    if about % 4:  # mostly one of today
+        booked = [each for each in booked if each.business_day == board.site.business_day] or booked
+    if action == "release-slot":
+        booked = [each for each in booked if each.takes_time(world.now)] or booked
+    chosen = booked[about // 3 % min(len(booked), 5)] if booked else None
+    appointment_id = chosen.id if chosen is not None and about % 17 else an_id(3)
+    version = chosen.version - (about % 13 == 0) if chosen is not None else 1
+    wanted = Wanted(service_id=service_id, provider_id=(provider_id, None)[about % 2])
+    phone = (None, "+49301234567", "+49307654321")[about % 3]
+    overbook = "urgent" if about % 10 == 0 else None
+    match action:
+        case "add-schedule":
+            return AddSchedule(
+                site_id=SITE_ID,
+                provider_id=provider_id,
+                service_ids=tuple(sorted({service_id, services[0]})),
+                weekday=(4 + about % 4) % 7,  # from the Friday on which each world begins
+                from_=("00:00", "06:00", "09:00")[about // 3 % 3],
+                until=("24:00", "18:30")[about // 2 % 2],
+                slot_minutes=(15, 30, 20)[about // 4 % 3],
+                valid_from="2024-03-01",
+                capacity=(1, 3)[about % 5 == 0],
+                point_id=points[about % len(points)] if about % 5 == 1 else None,
+                buffer_minutes=(0, 5)[about % 4 == 1],
+                notice_minutes=(0, 60)[about % 4 == 2],
+            )
+        case "change-schedule":
+            return ChangeSchedule(
+                schedule_id=schedules[about % len(schedules)],
+                from_date=local_date(world, about % 2),
+                until="17:00",
+                slot_minutes=(15, 30)[about // 2 % 2],
+                stranded=("cancel", "keep")[about // 3 % 2],
+            )
+        case "end-schedule":
+            last_date = local_date(world, about % 3 - 1)
+            stranded: Stranded = ("cancel", "keep")[about // 3 % 2]
+            return EndSchedule(schedule_id=schedules[about % len(schedules)], last_date=last_date, stranded=stranded)
+        case "add-exception":
+            return AddException(
+                site_id=SITE_ID,
+                provider_id=(provider_id, None)[about % 6 == 0],
+                date=local_date(world, about % 3),
+                kind=("closed", "extra")[about % 2],
+                from_="12:00",
+                until=("13:00", "24:00")[about // 2 % 2],
+                reason="training",
+                service_ids=(service_id,),
+                slot_minutes=15,
+                stranded=("cancel", "keep")[about // 3 % 2],
+            )
+        case "remove-exception":
+            exceptions = list(board.exceptions) or [an_id(8)]
+            return RemoveException(exception_id=exceptions[about % len(exceptions)], stranded="cancel")
+        case "link":
+            practitioner_id = (None, 1, 2)[about % 3]
+            return LinkPractitioner(provider_id=provider_id, practitioner_id=practitioner_id)
+        case "rezone":
+            return Rezone(site_id=SITE_ID)
+        case "hold-slot":
+            token = calendar.all()[-1].token_hash if about % 4 == 0 and calendar.all() else None
+            local_start = free_start(world, wanted, about)
+            if about % 2:
+                return HoldSlot(
+                    site_id=SITE_ID,
+                    service_id=service_id,
+                    provider_id=wanted.provider_id,
+                    local_start=local_start,
+                    hold_token=token,
+                )
+            return HoldForVisitor(
+                site_id=SITE_ID,
+                service_id=service_id,
+                provider_id=wanted.provider_id,
+                local_start=local_start,
+                held_by=f"visitor {about % 3}",
+                held_from=f"address {about % 2}",
+            )
+        case "release-slot":
+            return ReleaseSlot(site_id=SITE_ID, hold_token=chosen.token_hash if chosen else "none")
+        case "book":
+            held = [each for each in calendar.all() if each.state == "held" and each.takes_time(world.now)]
+            if held and about % 3 == 0:
+                kept = held[about % len(held)]
+                return Book(
+                    site_id=SITE_ID,
+                    service_id=kept.service_id,
+                    local_start=kept.local_start,
+                    fold=kept.fold,
+                    hold_token=kept.token_hash,
+                    name="Ada Lovelace",
+                )
+            return (Book, BookForVisitor)[about % 7 == 0](
+                site_id=SITE_ID,
+                service_id=service_id,
+                provider_id=wanted.provider_id,
+                local_start=free_start(world, wanted, about),
+                minutes=(None, None, 45)[about % 3],
+                name=("Ada Lovelace", "Grace")[about % 2],
+                phone=phone,
+                email="ada@example.org" if about % 7 == 0 else None,
+                note=(None, "asks for a chair")[about % 2],
+                needs=(NEEDS[about % 4],) if about % 5 == 0 else (),
+                language=(None, "en")[about % 2],
+                overbook=overbook if about % 7 else None,
+                anyway=about % 4 == 0,
+            )
+        case "import":
+            return ImportAppointments(
+                site_id=SITE_ID,
+                rows=tuple(
+                    ImportRow(
+                        number=row,
+                        foreign_id=f"T-{about % 7 + row}",
+                        service=str(service_id) if about % 9 else "unknown",
+                        provider=str(provider_id) if (about + row) % 3 else None,
+                        local_start=free_start(world, wanted, about + 3 * row),
+                        minutes=(None, 30)[(about + row) % 2],
+                        name=("Ada Lovelace", "Grace")[about % 2],
+                        phone=phone,
+                    )
+                    for row in range(1, 2 + about % 3)
+                ),
+                anyway=about % 5 == 0,
+            )
+        case "series":
+            return BookSeries(
+                site_id=SITE_ID,
+                service_id=service_id,
+                provider_id=provider_id,
+                local_start=free_start(world, replace(wanted, provider_id=provider_id), about),
+                every_days=(7, 1)[about % 2],
+                count=2 + about % 3,
+                skip_taken=about % 4 != 0,
+                name="Grace",
+                phone=phone,
+            )
+        case "reschedule":
+            keeps = about % 3 == 0
+            to = replace(wanted, service_id=chosen.service_id if chosen else service_id)
+            return Reschedule(
+                appointment_id=appointment_id,
+                version=max(1, version),
+                local_start=free_start(world, to, about),
+                provider_id=None if keeps else provider_id,
+                minutes=(None, None, 20)[about // 2 % 3],
+                overbook=overbook,
+            )
+        case "amend-appointment":
+            return AmendAppointment(
+                appointment_id=appointment_id,
+                name=(None, "Nora Canary")[about % 2],
+                phone=(None, "", "+49307654321")[about % 3],
+                needs=((), (NEEDS[about % 4],), None)[about % 3],
+                wants_earlier=(None, True, False)[about // 2 % 3],
+            )
+        case "cancel-appointment":
+            reason = (None, "moved away")[about % 2]
+            return CancelAppointment(appointment_id=appointment_id, version=max(1, version), reason=reason)
+        case "check-in":
+            queues = list(board.queues) or [an_id(1)]
+            queue_id = queues[about // 2 % len(queues)] if about % 3 else None
+            return CheckIn(appointment_id=appointment_id, queue_id=queue_id, anyway=about % 4 != 0)
+        case "want-earlier":
+            return WantEarlier(appointment_id=appointment_id, wants=about % 3 != 0)
+        case "accept-offer" | "decline-offer":
+            asked = [
+                each.offered_to for each in calendar.all() if each.offered_to is not None and each.takes_time(world.now)
+            ]
+            kind = AcceptOffer if action == "accept-offer" else DeclineOffer
+            return kind(appointment_id=asked[about % len(asked)] if asked else appointment_id)
+        case "appointment-no-show":
+            over = [each for each in booked if each.starts_at <= world.now]
+            return AppointmentNoShow(appointment_id=over[about % len(over)].id if over else appointment_id)
+        case "move-appointments":
+            coming = [each for each in calendar.all() if each.state == "booked" and each.starts_at > world.now]
+            one = coming[about % len(coming)] if coming and about % 4 else None
+            return MoveAppointments(
+                provider_id=one.provider_id if one else provider_id,
+                date=one.local_start[:10] if one else local_date(world, about % 3),
+                reason="ill today",
+                to_provider_id=(None, providers[about // 2 % len(providers)])[about % 3 == 0],
+                unplaced=("keep", "cancel", "refuse")[about // 3 % 3],
+            )
+    return None
+
+
 def perform(world: World, step: Step) -> list[Recorded]:
     """Do one step; return its events, none if it was refused."""
     action, about, pause = step
     begun = len(world.log)
     if action == "night":
         pause = 20 * HOUR
-    with suppress(Refused, NotFound):
+    with suppress(NowServingError):
         world.do(command_of(world, action, about), pause)
     return world.log[begun:]
 
@@ -558,7 +970,7 @@ class Follower:
         self.board = Board(site)
         self._apply = apply
         self.views: dict[str, tuple[View, dict[str, Cell]]] = {}
-        for view in (DeskView(open_sealed), DisplayView()):
+        for view in (DeskView(open_sealed), ConfigurationView(open_sealed), DisplayView()):
             self.watch(view)
 
     def watch(self, view: View) -> None:
@@ -590,17 +1002,20 @@ def drawn(follower: Follower, board: Board) -> dict[str, dict[str, Cell]]:
 
 TICKETS_WATCHED = 5
 DISPLAYS_WATCHED = 2
+KIOSKS_WATCHED = 2
 
 
 def follow(world: World, follower: Follower, events: Sequence[Recorded]) -> None:
-    """Give events to a follower. Afterwards it also watches the first point and displays, and the first few tickets."""
+    """Give events to a follower. Afterwards it also watches the first point and devices, and the first few tickets."""
     follower.hear(events)
     if not any(name.startswith("point:") for name in follower.views) and world.board.points:
         follower.watch(PointView(min(world.board.points), open_sealed))
     for display_id in sorted(world.board.displays)[:DISPLAYS_WATCHED]:
         follower.watch(DisplayView(display_id))
+    for kiosk_id in sorted(world.board.kiosks)[:KIOSKS_WATCHED]:
+        follower.watch(KioskView(kiosk_id))
     for visit_id in sorted(world.board.visits)[:TICKETS_WATCHED]:
-        if len(follower.views) < 5 + 2 * TICKETS_WATCHED:
+        if len(follower.views) < 7 + 2 * TICKETS_WATCHED:
             follower.watch(TicketView(visit_id))
 
 
@@ -623,26 +1038,44 @@ class Head:
 class LogLoader:
     """A replacement of `server.queries.boards.Boards` that reads worlds in memory, and counts its calls.
 
-    While ``gate`` is not set, `board` and `heads` do not return. If ``error`` is set, every call raises it.
+    While ``gate`` is not set, `board`, `appointments` and `heads` do not return. If ``error`` is set, every call raises it.
     """
 
     def __init__(self, *worlds: World) -> None:
         self.worlds = {world.board.site.id: world for world in worlds}
         self.boards_read = 0
+        self.appointments_read = 0
         self.logs_read = 0
         self.heads_read = 0
         self.error: Exception | None = None
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def board(self, site_id: int) -> Board:
+    async def board(self, site_id: int, watched: Collection[Watch] = ()) -> Board:
         """Read the present board, and return it when the gate is open."""
         self.boards_read += 1
         board = self.worlds[site_id].loaded() if self.error is None else None
+        appointments = self._watched(site_id, watched)[1] if watched else ()
         await self.gate.wait()
         if self.error is not None or board is None:
             raise self.error or AssertionError("the error was reset while the board was read")
+        for each in appointments:
+            board.lend(each)
         return board
+
+    async def appointments(self, site_id: int, watched: Collection[Watch]) -> tuple[Head, list[Appointment]]:
+        """Read the present rows of watched appointments, and return them when the gate is open."""
+        self.appointments_read += 1
+        found = self._watched(site_id, watched)
+        await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+        return found
+
+    def _watched(self, site_id: int, watched: Collection[Watch]) -> tuple[Head, list[Appointment]]:
+        world = self.worlds[site_id]
+        rows = [row for row in world.rows.values() if isinstance(row, Appointment)]
+        return head_of(world), [row for row in rows if any(watch.covers(row) for watch in watched)]
 
     async def since(self, site_id: int, seq: int) -> list[Recorded]:
         """Read the log after ``seq``."""

@@ -20,6 +20,7 @@ import yaml
 
 import server
 from server.cli import app
+from server.domain.board import Board
 from server.domain.commands import (
     Call,
     CallNext,
@@ -182,7 +183,7 @@ def test_every_command_that_is_shown_exists(page: Path) -> None:
     text = code(page)
     assert set(re.findall(r"^make ([a-z-]+)", text, re.MULTILINE)) <= targets()
     known = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    for name, word in re.findall(r"^nowserving ([a-z]+)(?: ([a-z]+))?", text, re.MULTILINE):
+    for name, word in re.findall(r"^nowserving ([a-z-]+)(?: ([a-z]+))?", text, re.MULTILINE):
         assert name in known, f"nowserving {name}"
         inner = getattr(known[name], "commands", {})
         assert not inner or not word or word in inner, f"nowserving {name} {word}"
@@ -396,9 +397,9 @@ def test_replay_of_a_log_equals_the_board() -> None:
     clinic = Clinic("serving")
     created = replay.before_the_first_event(clinic.board.site, clinic.log[0].at)
     created = replace(created, rules=clinic.first.rules)  # the world begins with rules of its own
-    assert replay.differences(replay.replayed(created, clinic.log), clinic.board) == []
-    assert replay.replayed(created, clinic.log, until=2).site.seq == 2
-    assert replay.differences(replay.replayed(created, clinic.log, until=2), clinic.board) != []
+    assert replay.differences(replay.replayed(Board(created), clinic.log), clinic.board) == []
+    assert replay.replayed(Board(created), clinic.log, until=2).site.seq == 2
+    assert replay.differences(replay.replayed(Board(created), clinic.log, until=2), clinic.board) != []
 
 
 # The version, and the scripts that run everything

@@ -10,19 +10,37 @@ import pytest
 
 from server.domain.model import COMMANDS_OF_STEP
 from server.domain.ranking import WhyNext
-from server.identity.errors import PASSWORD_REFUSALS, USER_NAME_REFUSALS, SignInBusy, SignInLocked
+from server.identity.errors import (
+    PASSWORD_REFUSALS,
+    USER_NAME_REFUSALS,
+    CodeWrong,
+    OwnPasswordWrong,
+    SecondFactorFailed,
+    SecondFactorNotBegun,
+    SecondFactorOff,
+    SignInBusy,
+    SignInExpired,
+    SignInLocked,
+)
 from server.transport.spec import openapi
 
 LOCALES = Path(__file__).parents[2] / "web" / "locales"
-WORDS: dict[str, Any] = json.loads((LOCALES / "en.json").read_text())
+# The common texts, and those of the appointments, which reception loads with the first appointment.
+WORDS: dict[str, Any] = {
+    key: text
+    for folder in (LOCALES, LOCALES / "appointments")
+    for key, text in json.loads((folder / "en.json").read_text()).items()
+}
 # What the two screens send: every step of the day, and what reception does to queues, points and providers.
 SENT = {
     *(name for names in COMMANDS_OF_STEP.values() for name in names),
     *("issue-ticket", "recall", "undo", "open-point", "break-point", "close-point", "staff-point", "reassign-provider"),
     *("open-queue", "pause-queue", "broadcast-message", "amend-visit", "add-display", "change-display", "revoke-token"),
+    *("book", "reschedule", "cancel-appointment", "amend-appointment", "appointment-no-show", "hold-slot", "release-slot"),
+    "move-appointments",
 }
 # In answer to these a dialog says so.
-SAID_BY_DIALOGS = {"issue-ticket", "add-display"}
+SAID_BY_DIALOGS = {"issue-ticket", "add-display", "hold-slot", "release-slot"}
 
 
 DOCUMENT = openapi.document()
@@ -66,5 +84,7 @@ def test_every_reason_to_be_next_has_words() -> None:
 @pytest.mark.parametrize("language", ["en", "es", "fr", "ar"])
 def test_refusals_of_sign_in_and_of_new_staff_have_words(language: str) -> None:
     words = json.loads((LOCALES / f"{language}.json").read_text())
-    codes = {kind().code for kind in (SignInBusy, SignInLocked, *USER_NAME_REFUSALS, *PASSWORD_REFUSALS)}
+    second_factor = (SecondFactorFailed, SignInExpired, OwnPasswordWrong, CodeWrong, SecondFactorNotBegun, SecondFactorOff)
+    kinds = (SignInBusy, SignInLocked, *second_factor, *USER_NAME_REFUSALS, *PASSWORD_REFUSALS)
+    codes = {kind().code for kind in kinds}
     assert {code for code in codes if f"error.{code}" not in words} == set()

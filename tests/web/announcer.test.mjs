@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Announcer } from "../../web/js/display/announcer.js";
+import { Announcer } from "../../web/js/components/announcer.js";
 
 const SITE = ["site", { name: "Clinic" }];
 const called = (entry, { at = entry, calls = 1, point = 3 } = {}) => [

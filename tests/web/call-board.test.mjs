@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { lastCalls } from "../../web/js/display/last-calls.js";
-import { Announcer } from "../../web/js/display/announcer.js";
-import { openCalls, standingCells } from "../../web/js/display/call-board.js";
+import { lastCalls } from "../../web/js/components/last-calls.js";
+import { Announcer } from "../../web/js/components/announcer.js";
+import { openCalls, standingCells } from "../../web/js/components/call-board.js";
 
 const call = (label, point, at) => ({ label, point, at, calls: 1, name: null, language: "en" });
 

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  allowedSteps, deskOf, displayTrouble, entriesMatching, entryAboveDrop, guestOf, neighboursOf, possibleActions, waitLevel, waitedMinutes,
+  allowedSteps, deskOf, entriesMatching, entryAboveDrop, guestOf, neighboursOf, possibleActions, waitLevel, waitedMinutes,
 } from "../../web/js/reception/desk.js";
 import { namesakeMarks, sharedNames } from "../../web/js/desk/entry-texts.js";
-import { byRank } from "../../web/js/live/cells.js";
+import { byRank, displayTrouble } from "../../web/js/live/cells.js";
 
 const entry = (label, state, rank, more = {}) => ({
   label, state, rank, queue: 1, point: null, priority: "standard", joined: 0, since: 0, calls: 0, name: null, party: 1,

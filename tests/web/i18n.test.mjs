@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readFileSync } from "node:fs";
-import { LANGUAGES, formatDay, firstSupported, hasText, preferredLanguages, loadLanguage, currentLanguage, t, formatTime, useClock, nameIn, named } from "../../web/js/shared/i18n.js";
+import { LANGUAGES, formatDay, firstSupported, hasText, preferredLanguages, addTexts, loadLanguage, loadPart, currentLanguage, t, formatTime, useClock, nameIn, named } from "../../web/js/shared/i18n.js";
 
 globalThis.fetch = async (url) => new Response(readFileSync(new URL(url)));
+addTexts("ticket");
 globalThis.document = { documentElement: {}, querySelectorAll: () => [] };
 globalThis.location = { search: "" };
 globalThis.navigator = { languages: ["de", "es-MX"] };
@@ -99,4 +100,13 @@ test("a name is in the reader's language, or else the main one", async () => {
   assert.deepEqual(named({ id: 7, name: "Room 1", names: {} }), { id: 7, name: "Room 1", names: {} });
   assert.equal(nameIn("Room 1", names, ["ar-EG"]), names.ar);
   assert.equal(nameIn("Room 1", undefined), "Room 1");
+});
+
+test("the texts of a part join those of the page, also after a change of language", async () => {
+  await loadLanguage(["en"]);
+  await loadPart("appointments");
+  assert.equal(t("appointment.late", { n: 4 }), "4 min late");
+  assert.equal(t("action.call"), "Call");
+  await loadLanguage(["es"]);
+  assert.equal(t("appointment.late", { n: 4 }), "4 min tarde");
 });

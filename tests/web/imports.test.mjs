@@ -9,11 +9,25 @@ const STATIC = /\bfrom "(\.[^"]+)"/g;
 const DYNAMIC = /\bimport\("(\.[^"]+)"\)/g;
 
 /** The folders that a folder may import from, besides itself. */
-const BELOW = { shared: [], live: ["shared"], components: ["shared", "live"], desk: ["components", "shared", "live"] };
-const SCREENS = ["reception", "room", "display", "patient", "docs"];
+const BELOW = {
+  shared: [],
+  live: ["shared"],
+  components: ["shared", "live"],
+  desk: ["components", "shared", "live"],
+  device: ["components", "shared", "live"],
+  ticket: ["components", "shared", "live"],
+};
+const SCREENS = ["account", "account-link", "admin", "reception", "room", "calendar", "display", "kiosk", "patient", "appointment", "join", "book", "docs", "welcome"];
+/** The pages of a patient's ticket: `ticket` has what they share. */
+const PATIENTS = ["pages/appointment.js", "pages/patient.js"];
+/** The pages of the devices: `device` has what they share. */
+const DEVICES = ["pages/display.js", "pages/kiosk.js"];
+/** The pages of the staff: `desk` has what they share. */
+const STAFF = ["pages/admin.js", "pages/calendar.js", "pages/reception.js", "pages/room.js"];
+const sharedBy = (screen) => (["display", "kiosk"].includes(screen) ? "device" : ["patient", "appointment"].includes(screen) ? "ticket" : "desk");
 const ALLOWED = new Map([
   ...Object.entries(BELOW),
-  ...SCREENS.map((screen) => [screen, ["desk", "components", "shared", "live"]]),
+  ...SCREENS.map((screen) => [screen, [sharedBy(screen), ...BELOW.desk]]),
   ["pages", [...SCREENS, "components", "shared", "live"]],
 ]);
 
@@ -81,9 +95,22 @@ test("a screen's folder holds what only its page loads", () => {
   }
 });
 
-test("desk holds what reception and the rooms share", () => {
+test("desk holds what the pages of the staff share", () => {
   for (const module of modules.filter((each) => folderOf(each) === "desk")) {
-    assert.deepEqual(pagesThatLoad(module), ["pages/reception.js", "pages/room.js"], module);
+    const pages = pagesThatLoad(module);
+    assert.ok(pages.length > 1 && pages.every((page) => STAFF.includes(page)), `${module}: ${pages}`);
+  }
+});
+
+test("device holds what the pages of the devices share", () => {
+  for (const module of modules.filter((each) => folderOf(each) === "device")) {
+    assert.deepEqual(pagesThatLoad(module), DEVICES, module);
+  }
+});
+
+test("ticket holds what the pages of a patient share", () => {
+  for (const module of modules.filter((each) => folderOf(each) === "ticket")) {
+    assert.deepEqual(pagesThatLoad(module).sort(), PATIENTS, module);
   }
 });
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync, existsSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -15,14 +15,20 @@ const DOCUMENT_HEADERS_BYTES = 700;
 const read = (path) => readFileSync(join(WEB, path), "utf8");
 // As the server sends modules: see `server/transport/assets.py`.
 const withoutComments = (text) => text.replace(/^[ \t]*(?:\/\*\*(?:[^*]|\*(?!\/))*\*\/|\/\/.*)[ \t]*$/gm, "");
-const english = JSON.parse(read("locales/en.json"));
+const FOLDERS = readdirSync(join(WEB, "locales"), { withFileTypes: true }).filter((each) => each.isDirectory()).map(({ name }) => name);
+/** The folders with the texts of a part, and its pages. `desk` has the modules that the pages of the staff share. */
+const PARTS = { ticket: ["patient", "appointment"], appointments: ["reception", "calendar", "room", "desk"], index: ["demo"] };
+/** The texts that the modules of a page may use: the common ones, those of the folder that has the page's name, and those of parts. */
+const textsFor = (page, language = "en") =>
+  Object.assign({}, ...["", ...FOLDERS.filter((each) => each === page || PARTS[each]?.includes(page)).map((each) => `${each}/`)].map((folder) => JSON.parse(read(`locales/${folder}${language}.json`))));
 const pages = readdirSync(join(WEB, "pages"));
 const modules = readdirSync(join(WEB, "js"), { recursive: true }).filter((name) => name.endsWith(".js"));
 
 /** Every file that a page loads before its fonts: styles, modules with their imports, and the texts. */
 function loadedBy(page) {
   const html = read(`pages/${page}`);
-  const files = new Set([`pages/${page}`, "locales/en.json"]);
+  const name = page.replace(".html", "");
+  const files = new Set([`pages/${page}`, "locales/en.json", ...FOLDERS.filter((each) => each === name).map((each) => `locales/${each}/en.json`)]);
   const follow = (path) => {
     if (files.has(path)) return;
     files.add(path);
@@ -42,7 +48,8 @@ for (const page of pages) {
     assert.ok(files.includes(`js/pages/${name}.js`), "one entry module of the same name");
     const headers = (file) => (/\.(html|svg)$/.test(file) ? DOCUMENT_HEADERS_BYTES : HEADERS_BYTES);
     const transferred = (file) => gzipSync(file.endsWith(".js") ? withoutComments(read(file)) : read(file), { level: 9 }).length + headers(file);
-    const longest = Math.max(...LANGUAGES.map((language) => transferred(`locales/${language}.json`)));
+    const texts = files.filter((file) => file.startsWith("locales/"));
+    const longest = Math.max(...LANGUAGES.map((language) => texts.reduce((sum, file) => sum + transferred(file.replace("en.json", `${language}.json`)), 0)));
     const bytes = files.filter((file) => !file.startsWith("locales/")).reduce((sum, file) => sum + transferred(file), longest);
     context.diagnostic(`${name}: ${bytes} bytes, of ${files.length} files`);
     assert.ok(bytes < BUDGET_BYTES, `${bytes} bytes`);
@@ -55,6 +62,7 @@ for (const page of pages) {
 
   test(`${name}: its texts in the HTML are the English ones of the locale`, () => {
     const html = read(`pages/${page}`);
+    const english = textsFor(name);
     for (const [, key, text] of html.matchAll(/data-text="([^"]+)"[^>]*>([^<]*)</g)) assert.equal(text, english[key], key);
     for (const [, key, text] of html.matchAll(/data-name="([^"]+)" aria-label="([^"]+)"/g)) assert.equal(text, english[key], key);
   });
@@ -76,11 +84,12 @@ test("every module that is imported later exists", () => {
 
 test("every text that a module uses is in the locale", () => {
   for (const module of modules) {
+    const english = textsFor(dirname(module) === "pages" ? basename(module, ".js") : dirname(module));
     for (const [, key] of read(`js/${module}`).matchAll(/\bt\("([^"]+)"/g)) assert.ok(key in english, `${module}: ${key}`);
   }
 });
 
-const languages = readdirSync(join(WEB, "locales")).map((name) => name.replace(".json", ""));
+const languages = readdirSync(join(WEB, "locales")).filter((name) => name.endsWith(".json")).map((name) => name.replace(".json", ""));
 const NAMES = /\{(\w+)\}/g;
 const names = (text) => [...new Set([...text.matchAll(NAMES)].map(([, name]) => name))].sort();
 // A plural form for one number may write the number as a word: "one minute".
@@ -90,10 +99,18 @@ test("the offered languages are those with a file", () => {
   assert.deepEqual(languages.sort(), [...LANGUAGES].sort());
 });
 
-for (const language of languages) {
-  const texts = JSON.parse(read(`locales/${language}.json`));
+test("no folder repeats a common text", () => {
+  for (const folder of FOLDERS) {
+    const own = Object.keys(JSON.parse(read(`locales/${folder}/en.json`)));
+    assert.deepEqual(own.filter((key) => key in textsFor("")), []);
+  }
+});
 
-  test(`${language}: it has the same texts as English, and none is empty`, () => {
+for (const [folder, language] of ["", ...FOLDERS].flatMap((each) => languages.map((tag) => [each && `${each}/`, tag]))) {
+  const english = JSON.parse(read(`locales/${folder}en.json`));
+  const texts = JSON.parse(read(`locales/${folder}${language}.json`));
+
+  test(`${folder}${language}: it has the same texts as English, and none is empty`, () => {
     assert.deepEqual(Object.keys(texts).filter((key) => !(key in english)), []);
     assert.deepEqual(Object.keys(english).filter((key) => !(key in texts)), []);
     for (const [key, text] of Object.entries(texts)) {
@@ -101,7 +118,7 @@ for (const language of languages) {
     }
   });
 
-  test(`${language}: every plural has a form for each number`, () => {
+  test(`${folder}${language}: every plural has a form for each number`, () => {
     const rules = new Intl.PluralRules(language);
     const needed = new Set(Array.from({ length: 1000 }, (_, n) => rules.select(n)));
     for (const [key, text] of Object.entries(texts)) {
@@ -112,7 +129,7 @@ for (const language of languages) {
     }
   });
 
-  test(`${language}: its texts have the same values to fill in as English`, () => {
+  test(`${folder}${language}: its texts have the same values to fill in as English`, () => {
     for (const [key, text] of Object.entries(texts)) {
       const wanted = names(typeof english[key] === "string" ? english[key] : english[key].other);
       if (typeof text === "string") assert.deepEqual(names(text), wanted, key);
@@ -128,7 +145,7 @@ for (const language of languages) {
 }
 
 test("fr: a narrow no-break space stands before : ; ? ! and inside of « », and between a figure and its unit", () => {
-  for (const [key, text] of Object.entries(JSON.parse(read("locales/fr.json")))) {
+  for (const [key, text] of ["", ...FOLDERS].flatMap((folder) => Object.entries(textsFor(folder, "fr")))) {
     for (const each of typeof text === "string" ? [text] : Object.values(text)) {
       assert.doesNotMatch(each, /[^\u202f][:;?!»]|«[^\u202f]|\}[ \u00a0](?:min|s)\b/, key);
     }

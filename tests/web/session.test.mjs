@@ -18,7 +18,8 @@ test("signing in leads only to a path of this origin", () => {
 
 test("each role has its start page", () => {
   assert.equal(homeOf("clinician"), "/room");
-  for (const role of ["admin", "manager", "receptionist"]) assert.equal(homeOf(role), "/reception", role);
+  assert.equal(homeOf("admin"), "/admin");
+  for (const role of ["manager", "receptionist"]) assert.equal(homeOf(role), "/reception", role);
 });
 
 Object.defineProperty(globalThis, "navigator", { value: {}, configurable: true });

@@ -9,6 +9,8 @@ from server.domain.roles import INTEGRATION, KIOSK, MAY, PATIENT, ROLES, may, on
 
 QUERIES = {
     "read-sites",
+    "read-slots",
+    "read-appointments",
     "read-board",
     "read-site",
     "read-entries",
@@ -22,10 +24,22 @@ QUERIES = {
     "read-statistics",
     "read-day",
     "follow-desk",
+    "follow-configuration",
     "follow-point",
+    "follow-calendar",
 }
-ADMINISTRATION = {"manage-staff", "manage-api-keys", "pair-devices"}
-WITHIN = {"overrule-limits"}  # checked within a command
+ADMINISTRATION = {
+    "add-site",
+    "read-system",
+    "manage-staff",
+    "manage-api-keys",
+    "pair-devices",
+    "print-poster",
+    "manage-practitioners",
+    "manage-calendar-feeds",
+    "import-appointments",
+}
+WITHIN = {"overrule-limits", "overbook"}  # checked within a command
 # a admin, m manager, r receptionist, c clinician
 EXPECTED = {
     "issue-ticket": "ar",
@@ -69,11 +83,40 @@ EXPECTED = {
     "add-kiosk": "a",
     "rename-device": "a",
     "change-display": "a",
+    "change-kiosk": "a",
+    "ask-help": "a",
+    "answer-help": "arc",
     "renew-token": "a",
     "revoke-token": "a",
+    "add-schedule": "a",
+    "change-schedule": "a",
+    "end-schedule": "a",
+    "add-exception": "ar",
+    "remove-exception": "ar",
+    "arrange": "a",
     "remove": "a",
+    "hide-checklist": "a",
+    "hold-slot": "arc",
+    "release-slot": "arc",
+    "book": "arc",
+    "book-series": "arc",
+    "reschedule": "arc",
+    "amend-appointment": "arc",
+    "want-earlier": "arc",
+    "accept-offer": "arc",
+    "decline-offer": "arc",
+    "cancel-appointment": "arc",
+    "check-in": "arc",
+    "appointment-no-show": "arc",
+    "move-appointments": "ar",
+    "link-practitioner": "a",
+    "import-appointments": "a",
+    "end-trial": "ar",
     "overrule-limits": "ar",
+    "overbook": "ar",
     "read-sites": "amrc",
+    "read-slots": "amrc",
+    "read-appointments": "amrc",
     "read-board": "amrc",
     "read-site": "amrc",
     "read-entries": "amrc",
@@ -87,10 +130,17 @@ EXPECTED = {
     "read-statistics": "am",
     "read-day": "amr",
     "follow-desk": "amrc",
+    "follow-configuration": "a",
+    "add-site": "a",
+    "read-system": "a",
     "manage-staff": "a",
     "manage-api-keys": "a",
     "pair-devices": "a",
+    "print-poster": "a",
     "follow-point": "arc",
+    "manage-calendar-feeds": "am",
+    "manage-practitioners": "a",
+    "follow-calendar": "amrc",
 }
 
 
@@ -113,17 +163,26 @@ def test_second_table_is_complete() -> None:
     assert set(EXPECTED) == set(MAY)
 
 
-def test_patient_may_leave_or_be_late_and_nothing_else() -> None:
-    assert {action for action in MAY if may(PATIENT, action)} == {"leave", "running-late"}
+def test_patient_may_leave_be_late_or_manage_an_appointment_and_nothing_else() -> None:
+    of_the_ticket = {"leave", "running-late"}
+    of_the_appointment = {
+        *("reschedule", "cancel-appointment", "check-in"),
+        *("want-earlier", "accept-offer", "decline-offer"),
+    }
+    assert {action for action in MAY if may(PATIENT, action)} == of_the_ticket | of_the_appointment
 
 
-def test_kiosk_may_issue_tickets_and_nothing_else() -> None:
-    assert {action for action in MAY if may(KIOSK, action)} == {"issue-ticket"}
+def test_kiosk_may_issue_tickets_check_in_and_ask_for_help_and_nothing_else() -> None:
+    assert {action for action in MAY if may(KIOSK, action)} == {"issue-ticket", "check-in", "ask-help"}
 
 
 def test_other_system_has_the_rights_of_a_kiosk_or_an_app_only() -> None:
-    allowed = {"issue-ticket", "leave", "cancel", "running-late", "read-board", "read-sites"}
-    assert {action for action in MAY if may(INTEGRATION, action)} == allowed
+    of_tickets = {"issue-ticket", "leave", "cancel", "running-late", "read-board", "read-sites"}
+    of_appointments = {
+        *("hold-slot", "release-slot", "book", "book-series", "reschedule", "amend-appointment", "cancel-appointment"),
+        *("check-in", "want-earlier", "accept-offer", "decline-offer", "read-slots", "read-appointments"),
+    }
+    assert {action for action in MAY if may(INTEGRATION, action)} == of_tickets | of_appointments
 
 
 @pytest.mark.parametrize("role", ["", "Admin", "display", "clock", "nobody"])

@@ -53,6 +53,11 @@ def test_lock_ends_at_its_instant() -> None:
 def test_known_browser_is_counted_apart_from_its_address() -> None:
     lockout = Lockout(Database("sqlite+aiosqlite:///never-opened.db"), Vault([b"k" * 32], "secret"))
     stranger = lockout.sign_in("ada", 3, Origin("192.0.2.1"))
+    code = lockout.second_factor(3, Origin("192.0.2.1"))
+    assert lockout.second_factor(3, Origin("198.51.100.7", Browser("b", ("somebody else",)))) == code
+    assert lockout.second_factor(4, Origin("192.0.2.1")) != code != stranger
+    own = lockout.second_factor(3, Origin("192.0.2.1", Browser("b", (stranger.user,))))
+    assert own not in (code, lockout.sign_in("ada", 3, Origin("192.0.2.1", Browser("b", (stranger.user,)))))
     assert lockout.sign_in("ada", 3, Origin("192.0.2.1", Browser("b", ("somebody else",)))) == stranger
     known = lockout.sign_in("ada", 3, Origin("192.0.2.1", Browser("b", (stranger.user,))))
     assert known.subject == stranger.subject

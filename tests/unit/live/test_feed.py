@@ -16,15 +16,19 @@ from hypothesis import strategies as st
 from server.domain.board import Board
 from server.domain.commands import AddDisplay, ChangeDisplay, Command, IssueTicket
 from server.domain.errors import Unavailable
-from server.domain.views import DeskView, DisplayView, TicketView, View
+from server.domain.events import Recorded
+from server.domain.views import AppointmentView, CalendarView, DeskView, DisplayView, TicketView, View
+from server.domain.watching import Watch
 from server.live import feed as module
 from server.live import messages
 from server.live.feed import Feed
 from server.live.messages import Position
 from server.live.projection import Projection
+from tests.support.bookings import a_clinic, booked_days, do_step, next_date
+from tests.support.bookings import views_of as booking_views
 from tests.support.extent import examples
 from tests.support.message_screen import Screen, digest
-from tests.support.worlds import SITE_ID, Head, LogLoader, Step, head_of, open_sealed, perform, scripts, small_clinic
+from tests.support.worlds import SITE_ID, Head, LogLoader, Step, facts, head_of, open_sealed, perform, scripts, small_clinic
 from tests.unit.live.projections import a_feed, catch_up, cells_of, check_projection, some_events
 from tests.unit.live.simulated_time import SimulatedTimeLoop
 
@@ -527,3 +531,139 @@ async def test_flush_on_demand_brings_views_up_to_the_board() -> None:
     paced.feed.flush()
     assert projection.seq == paced.feed.seq
     paced.feed.close()
+
+
+# Watched appointments
+
+
+async def shown(feed: Feed, view: View) -> Projection:
+    """Return the projection of a view that somebody watches from now on."""
+    async with feed.showing(view):
+        projection = feed.projection(view)
+        projection.watchers["me"] = lambda: None
+    return projection
+
+
+def leave(feed: Feed, projection: Projection) -> None:
+    projection.watchers.clear()
+    feed.forget(projection)
+
+
+def watched_by(view: View) -> list[Watch]:
+    return [view.watch] if isinstance(view, CalendarView | AppointmentView) else []
+
+
+@examples(120)
+@given(booked_days(12), booked_days(40), st.booleans(), st.data())
+async def test_watched_appointments_are_those_of_the_rows_after_any_order_or_loss(
+    before: list[Step], after: list[Step], restored: bool, data: st.DataObject
+) -> None:
+    """Screens come and go meanwhile, and the rows of a new one are read while events arrive."""
+    clinic = a_clinic()
+    for step in before:
+        do_step(clinic, step)
+    loader = LogLoader(clinic)
+    feed = Feed(SITE_ID, loader)
+    await feed.load()
+    chance = random.Random(data.draw(st.integers(0, 2**32)))
+    views = booking_views(clinic)
+    opening: dict[str, asyncio.Task[Projection]] = {}
+    screens: dict[str, tuple[Projection, Screen]] = {}
+    offered: list[Recorded] = []
+
+    async def arrive() -> None:
+        loader.gate.set()
+        for name, task in opening.items():
+            screens[name] = (await task, Screen())
+        opening.clear()
+
+    for view in chance.sample(views, chance.randrange(3)):
+        opening[view.name] = asyncio.create_task(shown(feed, view))
+    await arrive()
+    for step in after:
+        offered += [event for event in do_step(clinic, step) for _ in range(chance.choice((0, 1, 1, 1, 2)))]
+        if restored and chance.random() < 0.05:
+            clinic.renew(f"{clinic.board.site.epoch}+")
+        if chance.random() < 0.3:
+            chance.shuffle(offered)
+        if chance.random() < 0.6:
+            feed.offer(clinic.board.site.epoch, offered)
+            offered.clear()
+        match chance.randrange(6):
+            case 0:
+                await arrive()
+            case 1 if len(screens) + len(opening) < len(views):
+                loader.gate.clear()
+                view = chance.choice([each for each in views if each.name not in {*screens, *opening}])
+                opening[view.name] = asyncio.create_task(shown(feed, view))
+                await asyncio.sleep(0)
+            case 2 if screens:
+                leave(feed, screens.pop(chance.choice(sorted(screens)))[0])
+            case 3 if screens:
+                projection, screen = screens[chance.choice(sorted(screens))]
+                catch_up(screen, projection)
+                assert screen.cells == cells_of(projection)
+    await arrive()
+    await feed.check(head_of(clinic))
+    assert feed.seq == clinic.board.site.seq
+    for projection, screen in screens.values():
+        check_projection(projection, await loader.board(SITE_ID, watched_by(projection.view)))
+        catch_up(screen, projection)
+        assert screen.cells == cells_of(projection)
+        assert digest(screen.cells) == projection.digest
+        leave(feed, projection)
+    assert feed.board is not None
+    assert facts(feed.board) == facts(await loader.board(SITE_ID)), "nothing of the watched days is left"
+    feed.close()
+
+
+async def test_reload_keeps_the_watched_days_and_no_others() -> None:
+    """The screen of one day closes while the board of another history is read."""
+    clinic = a_clinic()
+    today, later = clinic.board.site.business_day, next_date(clinic.board.site.business_day)
+    feed, loader = await a_feed(clinic)
+    stays = await shown(feed, CalendarView(later, 1, open_sealed))
+    goes = await shown(feed, CalendarView(next_date(today, 3), 1, open_sealed))
+    clinic.book(f"{next_date(today, 3)}T10:00")
+    clinic.renew("e2")
+    loader.gate.clear()
+    reload = asyncio.create_task(feed.check(head_of(clinic)))
+    await asyncio.sleep(0)
+    leave(feed, goes)
+    loader.gate.set()
+    await reload
+    check_projection(stays, await loader.board(SITE_ID, watched_by(stays.view)))
+    assert feed.board is not None
+    assert {each.local_start[:10] for each in feed.board.appointments.values()} == {later}
+    leave(feed, stays)
+    assert not feed.board.appointments
+    feed.close()
+
+
+async def test_screens_of_one_day_share_one_read() -> None:
+    clinic = a_clinic()
+    feed, loader = await a_feed(clinic)
+    view = CalendarView(next_date(clinic.board.site.business_day), 7, open_sealed)
+    loader.gate.clear()
+    opening = [asyncio.create_task(shown(feed, view)) for _ in range(5)]
+    opening.append(asyncio.create_task(shown(feed, DeskView(open_sealed))))
+    await asyncio.sleep(0)
+    loader.gate.set()
+    projections = await asyncio.gather(*opening)
+    assert len({id(each) for each in projections}) == 2
+    assert loader.appointments_read == 1
+    feed.close()
+
+
+async def test_unavailable_database_leaves_no_watch_behind() -> None:
+    clinic = a_clinic()
+    feed, loader = await a_feed(clinic)
+    view = CalendarView(next_date(clinic.board.site.business_day), 1, open_sealed)
+    loader.error = Unavailable()
+    with pytest.raises(Unavailable):
+        await shown(feed, view)
+    assert not feed._watches.all()
+    loader.error = None
+    projection = await shown(feed, view)
+    check_projection(projection, await loader.board(SITE_ID, watched_by(view)))
+    feed.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from itertools import pairwise
 
 import pytest
@@ -15,6 +15,7 @@ from server.domain.commands import AddQueue, IssueTicket
 from server.domain.errors import SiteNotFound, Unavailable
 from server.domain.events import Recorded
 from server.domain.views import DeskView, DisplayView, TicketView
+from server.domain.watching import Watch
 from server.live import feeds as module
 from server.live.admission import Limits
 from server.live.hub import Hub
@@ -124,7 +125,7 @@ async def test_each_site_has_a_feed_of_its_own(processes: Processes) -> None:
     processes.loader.worlds[8] = other
     one, two = aiter(await enrol(hub)), aiter(await enrol(hub, site_id=8))
     first = await read(one)
-    assert json.loads((await read(two)).payload)["cells"].keys() == {"site"}
+    assert json.loads((await read(two)).payload)["cells"].keys() == {"site", "checklist"}
     processes.ticket(hub)
     assert (await read(one)).kind == "change"
     with pytest.raises(TimeoutError):
@@ -246,8 +247,8 @@ async def test_screens_never_go_back_in_time(monkeypatch: pytest.MonkeyPatch) ->
             await asyncio.sleep(0.003)
             return answer
 
-        async def board(self, site_id: int) -> Board:
-            answer = await super().board(site_id)
+        async def board(self, site_id: int, watched: Collection[Watch] = ()) -> Board:
+            answer = await super().board(site_id, watched)
             await asyncio.sleep(0.003)
             return answer
 

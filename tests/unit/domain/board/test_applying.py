@@ -11,8 +11,16 @@ from hypothesis import strategies as st
 
 from server.domain.board import Board, Changes, apply, open_entries
 from server.domain.commands import NoShow, Recall, Start, Tick, Transfer
-from server.domain.events import EVENTS, DayClosed, Event, NoShowRecorded, QueueAdded, Recorded
-from server.domain.model import Entry
+from server.domain.events import (
+    EVENTS,
+    AppointmentsImported,
+    DayClosed,
+    Event,
+    NoShowRecorded,
+    QueueAdded,
+    Recorded,
+)
+from server.domain.model import AppointmentState, Entry, State
 from tests.support.extent import examples
 from tests.support.worlds import (
     DAY,
@@ -38,9 +46,34 @@ from tests.support.worlds import (
 
 def check_law(world: World, follower: Follower, views_only: bool = False) -> None:
     truth = world.loaded()
+    check_appointments(world)
     assert follower.shown() == drawn(follower, truth)
     if not views_only:
         assert facts(follower.board) == facts(truth)
+
+
+# The state of an appointment by the state of the last entry of its visit.
+STATE_BY_ENTRY: dict[State, AppointmentState] = {
+    **dict.fromkeys(("waiting", "called", "serving", "held"), "checked_in"),
+    "completed": "fulfilled",
+    "no_show": "no_show",
+    "left": "cancelled",
+    "cancelled": "cancelled",
+    "expired": "expired",
+}
+
+
+def check_appointments(world: World) -> None:
+    """Assert that no two appointments take one time, and that the state of each one is that of its visit."""
+    taken = [cell[:3] for cell in world.calendar.cells() if cell.held_until is None or cell.held_until > world.now]
+    assert len(set(taken)) == len(taken)
+    entries = [row for row in world.rows.values() if isinstance(row, Entry)]
+    last = {entry.visit_id: entry for entry in sorted(entries, key=lambda entry: entry.id)}
+    for appointment in world.calendar.all():
+        if appointment.visit_id is None:
+            assert appointment.state in ("held", "booked", "cancelled", "no_show", "expired")
+        else:
+            assert appointment.state == STATE_BY_ENTRY[last[appointment.visit_id].state]
 
 
 def live_through(
@@ -63,7 +96,13 @@ def live_through(
 
 
 def a_clinic_opens() -> list[Step]:
-    return [("add-queue", number, SECOND) for number in range(3)] + [("add-point", number, SECOND) for number in (0, 8)]
+    return [
+        *(("add-queue", number, SECOND) for number in range(3)),
+        *(("add-point", number, SECOND) for number in (0, 8)),
+        *(("add-service", 1, SECOND), ("change-queue", 3, SECOND)),
+        *(("add-provider", number, SECOND) for number in (0, 1)),
+        *(("add-schedule", number, SECOND) for number in (0, 1, 6, 7, 12)),
+    ]
 
 
 @examples(150)
@@ -109,8 +148,8 @@ def law_breaks(kind: type[Event], views_only: bool) -> bool:
     return False
 
 
-# The close of a day changes nothing itself: other events of the command end the open entries.
-TOLD_ONLY = (DayClosed,)
+# The close of a day and the end of an import change nothing themselves: other events of the command do.
+TOLD_ONLY = (DayClosed, AppointmentsImported)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in EVENTS.values() if kind not in TOLD_ONLY])

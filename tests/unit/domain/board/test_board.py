@@ -8,8 +8,10 @@ from hypothesis import given
 from server.domain.board import ANNOUNCEMENTS_KEPT, Board, key_of
 from server.domain.commands import CallNext, Recall
 from server.domain.model import Counter, Visit
+from tests.support.bookings import a_clinic
 from tests.support.extent import examples
 from tests.support.worlds import MINUTE, SECOND, Step, facts, perform, scripts, small_clinic
+from tests.unit.domain.rules.test_booking import FRIDAY
 
 
 @examples(60)
@@ -67,3 +69,11 @@ def test_refused_call_leaves_the_board_as_it_was() -> None:
         world.do(CallNext(point_id=min(world.board.points)))
     assert facts(world.board) == before
     assert not any(isinstance(record, Visit) for record in world.board.records())
+
+
+def test_appointments_of_the_day_are_without_those_that_screens_watch() -> None:
+    clinic = a_clinic()
+    today, tomorrow = clinic.book(f"{FRIDAY}T12:00"), clinic.calendar.all()[-1]
+    clinic.board.lend(tomorrow)
+    assert {today.id, tomorrow.id} <= clinic.board.appointments.keys()
+    assert [each.id for each in clinic.board.appointments_of_the_day()] == [today.id]

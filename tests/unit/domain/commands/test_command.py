@@ -8,7 +8,24 @@ from typing import Any, get_type_hints
 import pytest
 
 from server.domain import commands
-from server.domain.commands import COMMANDS, AddQueue, Command, IssueTicket, ReportDisplay, Start, Tick, Transfer
+from server.domain.commands import (
+    COMMANDS,
+    AddQueue,
+    BookForVisitor,
+    Command,
+    HoldForVisitor,
+    ImportAppointments,
+    IssueTicket,
+    JoinQueue,
+    PassOffer,
+    ReachMilestone,
+    ReportDevice,
+    Rezone,
+    SetUp,
+    Start,
+    Tick,
+    Transfer,
+)
 from tests.support.worlds import SITE_ID, an_id
 
 
@@ -67,6 +84,7 @@ def test_names_on_the_wire() -> None:
         "swap-points",
         "reassign-provider",
         "change-site",
+        "set-up",
         "add-service",
         "change-service",
         "add-provider",
@@ -77,18 +95,61 @@ def test_names_on_the_wire() -> None:
         "change-point",
         "add-display",
         "add-kiosk",
+        "answer-help",
+        "ask-help",
         "rename-device",
         "change-display",
+        "change-kiosk",
         "renew-token",
         "revoke-token",
+        "arrange",
         "remove",
-        "report-display",
+        "hold-slot",
+        "release-slot",
+        "book",
+        "book-series",
+        "reschedule",
+        "amend-appointment",
+        "want-earlier",
+        "cancel-appointment",
+        "check-in",
+        "appointment-no-show",
+        "move-appointments",
+        "accept-offer",
+        "decline-offer",
+        "link-practitioner",
+        "hold-for-visitor",
+        "book-for-visitor",
+        "import-appointments",
+        "rezone",
+        "pass-offer",
+        "add-schedule",
+        "change-schedule",
+        "end-schedule",
+        "add-exception",
+        "remove-exception",
+        "join-queue",
+        "hide-checklist",
+        "end-trial",
+        "report-device",
+        "reach-milestone",
         "tick",
     ]
 
 
 def test_only_commands_of_the_server_are_internal() -> None:
-    assert [kind for kind in COMMANDS.values() if kind.internal] == [ReportDisplay, Tick]
+    assert [kind for kind in COMMANDS.values() if kind.internal] == [
+        SetUp,
+        HoldForVisitor,
+        BookForVisitor,
+        ImportAppointments,
+        Rezone,
+        PassOffer,
+        JoinQueue,
+        ReportDevice,
+        ReachMilestone,
+        Tick,
+    ]
 
 
 @pytest.mark.parametrize("kind", COMMANDS.values(), ids=COMMANDS.keys())
@@ -120,9 +181,15 @@ def test_ticket_is_standard_and_for_one_by_default() -> None:
     assert (ticket.name, ticket.phone, ticket.name_on_display) == (None, None, False)
 
 
+NUMBERS = {
+    *("party_size", "minutes", "capacity", "fold", "version", "every_days", "count", "weekday", "slot_minutes"),
+    *("every_n_weeks", "buffer_minutes", "notice_minutes", "days_ahead", "opens_before"),
+}
+
+
 def test_names_of_ids_end_in_id() -> None:
     """The edge checks fields named ``..._id`` as ids: every id has such a name and is an integer."""
     for kind in COMMANDS.values():
         for name, hint in get_type_hints(kind).items():
-            if hint is int and name not in ("party_size", "minutes", "capacity"):
+            if hint is int and name not in NUMBERS:
                 assert name.endswith("_id"), (kind, name)

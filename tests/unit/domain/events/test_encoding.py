@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from server.domain.events import (
     EVENTS,
     Event,
+    OfAppointment,
     Recorded,
     ServiceAdded,
     ServiceChanged,
@@ -24,7 +25,7 @@ from server.domain.events import (
 from tests.support.any_event import PERSONAL, any_event, any_of
 from tests.support.extent import examples
 
-SEALING = (TicketIssued, VisitAmended, ServiceAdded, ServiceChanged)
+SEALING = (TicketIssued, VisitAmended, OfAppointment, ServiceAdded, ServiceChanged)
 
 
 @pytest.mark.parametrize("kind", EVENTS.values(), ids=EVENTS.keys())

@@ -128,6 +128,15 @@ def test_round_the_clock_site_carries_open_entries_into_the_new_day() -> None:
     assert facts(world.loaded()) == facts(world.board)
 
 
+def test_carried_label_is_not_issued_again_by_a_site_that_closes_at_night_from_now_on() -> None:
+    world = whole_clinic()
+    world.do(ChangeSite(site_id=SITE_ID, round_the_clock=True))
+    carried = world.ticket(BLOOD)
+    world.do(Tick(site_id=SITE_ID), after=21 * HOUR)
+    world.do(ChangeSite(site_id=SITE_ID, round_the_clock=False))
+    assert (world.label(world.entry(carried)), world.label(world.ticket(BLOOD))) == ("A001", "A002")
+
+
 def test_other_sites_expire_open_entries() -> None:
     world = whole_clinic()
     entry = world.ticket(BLOOD)

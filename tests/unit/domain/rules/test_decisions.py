@@ -7,53 +7,86 @@ from hypothesis import given
 
 from server.domain.commands import (
     COMMANDS,
+    AcceptOffer,
     AddDisplay,
+    AddException,
     AddKiosk,
     AddPoint,
     AddProvider,
     AddQueue,
+    AddSchedule,
     AddService,
+    AmendAppointment,
     AmendVisit,
+    AnswerHelp,
+    AppointmentNoShow,
+    Arrange,
+    AskHelp,
+    Book,
+    BookForVisitor,
+    BookSeries,
     BreakPoint,
     BroadcastMessage,
     Call,
     CallNext,
     Cancel,
+    CancelAppointment,
     ChangeDisplay,
+    ChangeKiosk,
     ChangePoint,
     ChangeProvider,
     ChangeQueue,
+    ChangeSchedule,
     ChangeService,
     ChangeSite,
+    CheckIn,
     CloseDay,
     ClosePoint,
     Command,
     Complete,
+    DeclineOffer,
+    EndSchedule,
+    EndTrial,
+    HideChecklist,
     Hold,
+    HoldForVisitor,
+    HoldSlot,
+    ImportAppointments,
     IssueTicket,
+    JoinQueue,
     Leave,
+    LinkPractitioner,
     Move,
+    MoveAppointments,
     NoShow,
     OpenPoint,
     OpenQueue,
+    PassOffer,
     PauseQueue,
+    ReachMilestone,
     ReassignProvider,
     Recall,
+    ReleaseSlot,
     Remove,
+    RemoveException,
     RenameDevice,
     RenewToken,
     Reopen,
-    ReportDisplay,
+    ReportDevice,
     Reprioritise,
+    Reschedule,
     Return,
     RevokeToken,
+    Rezone,
     RunningLate,
+    SetUp,
     StaffPoint,
     Start,
     SwapPoints,
     Tick,
     Transfer,
     Undo,
+    WantEarlier,
 )
 from server.domain.errors import NotFound, Refused
 from server.domain.model import OPEN_STATES, State
@@ -63,10 +96,11 @@ from tests.support.one_entry import ENTRY, NOBODY, POINT, QUEUE, STATES, VISIT, 
 from tests.support.worlds import SITE_ID, START, Step, command_of, scripts, small_clinic
 
 SITE_CONFIGURATION = {
-    ReportDisplay,
+    ReportDevice,
+    SetUp,
     *(AddService, ChangeService, AddProvider, ChangeProvider, AddQueue, ChangeQueue, AddPoint, ChangePoint, ChangeSite),
-    *(AddDisplay, AddKiosk, ChangeDisplay, RenameDevice, RenewToken, RevokeToken),
-    *(Remove, StaffPoint, SwapPoints, ReassignProvider),
+    *(AddDisplay, AddKiosk, ChangeDisplay, ChangeKiosk, AskHelp, AnswerHelp, RenameDevice, RenewToken, RevokeToken),
+    *(Arrange, Remove, StaffPoint, SwapPoints, ReassignProvider),
 }
 
 
@@ -111,6 +145,53 @@ def test_each_command_on_an_entry_succeeds_in_its_states_only(kind: type[Command
         assert outcome.message.startswith(f"A001 is {state}")
 
 
+TOMORROW = "2024-03-30"
+ON_APPOINTMENTS: tuple[Command, ...] = (
+    Reschedule(appointment_id=NOBODY, version=1, local_start=f"{TOMORROW}T09:00"),
+    AmendAppointment(appointment_id=NOBODY, name="Ada"),
+    CancelAppointment(appointment_id=NOBODY, version=1),
+    CheckIn(appointment_id=NOBODY),
+    WantEarlier(appointment_id=NOBODY, wants=True),
+    AcceptOffer(appointment_id=NOBODY),
+    DeclineOffer(appointment_id=NOBODY),
+    AppointmentNoShow(appointment_id=NOBODY),
+)
+BOOKINGS: tuple[Command, ...] = (
+    HoldSlot(site_id=SITE_ID, service_id=NOBODY, local_start=f"{TOMORROW}T09:00"),
+    Book(site_id=SITE_ID, service_id=NOBODY, local_start=f"{TOMORROW}T09:00", name="Ada"),
+    BookSeries(
+        site_id=SITE_ID,
+        service_id=NOBODY,
+        provider_id=NOBODY,
+        local_start=f"{TOMORROW}T09:00",
+        every_days=7,
+        count=2,
+        name="Ada",
+    ),
+)
+ON_SCHEDULES: tuple[Command, ...] = (
+    ChangeSchedule(schedule_id=NOBODY, from_date=TOMORROW, until="12:00"),
+    EndSchedule(schedule_id=NOBODY, last_date=TOMORROW),
+)
+ON_PROVIDERS: tuple[Command, ...] = (
+    AddSchedule(
+        site_id=SITE_ID,
+        provider_id=NOBODY,
+        service_ids=(NOBODY,),
+        weekday=0,
+        from_="09:00",
+        until="17:00",
+        slot_minutes=15,
+        valid_from=TOMORROW,
+    ),
+    AddException(site_id=SITE_ID, provider_id=NOBODY, date=TOMORROW, kind="closed", reason="ill"),
+    MoveAppointments(provider_id=NOBODY, date=TOMORROW, reason="ill"),
+    LinkPractitioner(provider_id=NOBODY, practitioner_id=1),
+)
+# Their refusals name no id: a visitor of the booking page, a row of a file, a hold by its token, the clock.
+OF_THE_CALENDAR = {HoldForVisitor, BookForVisitor, ImportAppointments, ReleaseSlot, Rezone, PassOffer, RemoveException}
+
+
 UNKNOWN: list[tuple[Command, str, str]] = [
     *((on_entry(kind, NOBODY), "entry_not_found", "entry_id") for kind in ENTRY_COMMANDS),
     (Undo(entry_id=NOBODY), "entry_not_found", "entry_id"),
@@ -119,8 +200,14 @@ UNKNOWN: list[tuple[Command, str, str]] = [
     *((kind(point_id=NOBODY), "point_not_found", "point_id") for kind in (CallNext, OpenPoint, BreakPoint, ClosePoint)),
     *((kind(queue_id=NOBODY), "queue_not_found", "queue_id") for kind in (OpenQueue, PauseQueue)),
     (IssueTicket(queue_id=NOBODY), "queue_not_found", "queue_id"),
+    (JoinQueue(queue_id=NOBODY, joined_from="phone", present=True), "queue_not_found", "queue_id"),
     (Transfer(entry_id=ENTRY, queue_id=NOBODY), "queue_not_found", "queue_id"),
     (AddPoint(site_id=SITE_ID, name="New", queue_ids=(QUEUE, NOBODY)), "queue_not_found", "queue_id"),
+    *((command, "appointment_not_found", "appointment_id") for command in ON_APPOINTMENTS),
+    *((command, "service_not_found", "service_id") for command in BOOKINGS),
+    *((command, "schedule_not_found", "schedule_id") for command in ON_SCHEDULES),
+    (RemoveException(exception_id=NOBODY), "exception_not_found", "exception_id"),
+    *((command, "provider_not_found", "provider_id") for command in ON_PROVIDERS),
 ]
 
 
@@ -149,9 +236,34 @@ def test_id_of_another_kind_is_unknown() -> None:
 def test_tables_name_every_command() -> None:
     of_entries = {*ENTRY_COMMANDS, Undo}
     of_points = {CallNext, OpenPoint, BreakPoint, ClosePoint}
-    of_queues = {IssueTicket, OpenQueue, PauseQueue}
-    of_sites = {Tick, BroadcastMessage, CloseDay}
-    assert of_entries | of_points | of_queues | of_sites | SITE_CONFIGURATION == set(COMMANDS.values())
+    of_queues = {IssueTicket, JoinQueue, OpenQueue, PauseQueue}
+    of_sites = {Tick, BroadcastMessage, CloseDay, EndTrial, HideChecklist, ReachMilestone}
+    bookings = {type(each) for each in (*ON_APPOINTMENTS, *BOOKINGS, *ON_SCHEDULES, *ON_PROVIDERS)} | OF_THE_CALENDAR
+    assert of_entries | of_points | of_queues | of_sites | SITE_CONFIGURATION | bookings == set(COMMANDS.values())
+
+
+def test_booking_page_that_is_off_books_and_holds_nothing() -> None:
+    for command in (
+        HoldForVisitor(
+            site_id=SITE_ID, service_id=NOBODY, local_start=f"{TOMORROW}T09:00", held_by="visitor", held_from="address"
+        ),
+        BookForVisitor(site_id=SITE_ID, service_id=NOBODY, local_start=f"{TOMORROW}T09:00", name="Ada"),
+    ):
+        outcome = unchanged_by(board_with("waiting"), command)
+        assert isinstance(outcome, NotFound)
+        assert outcome.code == "booking_is_off"
+
+
+def test_hold_with_an_unknown_token_has_expired() -> None:
+    outcome = unchanged_by(board_with("waiting"), ReleaseSlot(site_id=SITE_ID, hold_token="a7-unknown"))
+    assert isinstance(outcome, Refused)
+    assert outcome.code == "hold_expired"
+
+
+def test_clock_finds_nothing_to_rezone() -> None:
+    outcome = unchanged_by(board_with("waiting"), Rezone(site_id=SITE_ID))
+    assert isinstance(outcome, Refused)
+    assert outcome.code == "nothing_due"
 
 
 def test_command_without_a_rule_raises_value_error() -> None:

@@ -16,7 +16,7 @@ from server.domain.commands import (
     Tick,
     Undo,
 )
-from server.domain.errors import NowServingError, PointRemoved, ProviderRemoved, QueueRemoved, StillInUse
+from server.domain.errors import InUse, NowServingError, PointRemoved, ProviderRemoved, QueueRemoved
 from server.domain.model import COMMANDS_OF_STEP, OPEN_STATES, Entry
 from tests.support.one_entry import do_step, three_waiting
 from tests.support.worlds import MINUTE, SECOND, SITE_ID, World, facts
@@ -67,7 +67,7 @@ def test_entry_comes_back_only_to_a_queue_provider_and_point_that_exist(
         do_step(world, entry, step)
     still_open = world.entry(entry).state in OPEN_STATES
     if still_open and removed != "point":
-        with pytest.raises(StillInUse):
+        with pytest.raises(InUse):
             _remove(world, records, removed)
     else:
         _remove(world, records, removed)

@@ -200,3 +200,31 @@ def test_newcomer_costs_no_more_in_a_long_line_than_in_a_short_one() -> None:
     """Twice the cost at 40 is allowed. `loadtests/bench_tickets.py` measures the whole command, at 1,000 waiting."""
     short, long = long_line(40)[0], long_line(400)[0]
     assert calls_for_a_quote(long) <= 2 * calls_for_a_quote(short)
+
+
+def test_look_at_the_waits_is_the_quote_that_the_ticket_gets() -> None:
+    """Before a patient joins a short line, the page shows the range that the ticket will have."""
+    world = whole_clinic()
+    for number in range(8):
+        queue_id = sorted(world.board.queues)[number % len(world.board.queues)]
+        looked = quoting.newcomers_quotes(world.board, world.now + SECOND)
+        entry = world.ticket(queue_id)
+        quote = looked[queue_id]
+        seen = (None, None) if quote is None else (quote.expect_from, quote.expect_until)
+        assert seen == (entry.expect_from, entry.expect_until)
+
+
+def test_look_at_a_long_line_costs_one_look_at_its_last_patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = whole_clinic()
+    for _ in range(quoting.EXACT + 2):
+        last = world.ticket(BLOOD)
+    with monkeypatch.context() as patched:
+        patched.setattr(quoting, "Outlook", None)
+        looked = quoting.newcomers_quotes(world.board, world.now)
+    quote = looked[BLOOD]
+    assert quote is not None
+    assert quote.expect_until == last.expect_until
+    for point_id in world.board.points:
+        if world.board.points[point_id].state == "open":
+            world.do(BreakPoint(point_id=point_id))
+    assert set(quoting.newcomers_quotes(world.board, world.now).values()) == {None}

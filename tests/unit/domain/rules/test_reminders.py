@@ -20,7 +20,10 @@ def test_patients_with_at_most_two_ahead_get_a_notice(script: list[Step]) -> Non
     near = {
         entry.id
         for entry in world.board.entries.values()
-        if entry.state == "waiting" and entry.absent_until is None and ahead(world.board, entry) <= ALMOST_AHEAD
+        if entry.state == "waiting"
+        and entry.absent_until is None
+        and ahead(world.board, entry) <= ALMOST_AHEAD
+        and not world.board.visits[entry.visit_id].trial
     }
     notices = almost_your_turn(world.board)
     assert {notice.entry_id for notice in notices} == near

@@ -14,7 +14,11 @@ from server.domain.commands import (
     AddProvider,
     AddQueue,
     AddService,
+    AnswerHelp,
+    Arrange,
+    AskHelp,
     ChangeDisplay,
+    ChangeKiosk,
     ChangePoint,
     ChangeProvider,
     ChangeQueue,
@@ -32,7 +36,7 @@ from server.domain.commands import (
     Tick,
     Transfer,
 )
-from server.domain.errors import InvalidField, NothingChanged, Refused, StillInUse
+from server.domain.errors import InUse, InvalidField, NothingChanged, Refused
 from server.domain.events import DisplayAdded, PointAdded, QueueAdded, ServiceAdded, ServiceChanged, SiteChanged
 from server.domain.model import Personal
 from server.domain.model.tickets import next_turn
@@ -92,6 +96,12 @@ SET_UP: list[tuple[Command, str, dict[str, Any]]] = [
     (RenameDevice(device_id=DOOR, name="Gate"), f"kiosk:{DOOR}", {"name": "Gate"}),
     (ChangeDisplay(display_id=HALL, queue_ids=(BLOOD, BLOOD)), f"display:{HALL}", {"queues": [BLOOD]}),
     (ChangeDisplay(display_id=HALL, point_ids=(TWO, ONE, TWO)), f"display:{HALL}", {"points": [TWO, ONE]}),
+    (ChangeKiosk(kiosk_id=DOOR, queue_ids=(BLOOD, BLOOD)), f"kiosk:{DOOR}", {"queues": [BLOOD]}),
+    (
+        ChangeKiosk(kiosk_id=DOOR, printing="browser", low=True, check_in="code", place="Gate"),
+        f"kiosk:{DOOR}",
+        {"printing": "browser", "low": True, "check_in": "code", "place": "Gate"},
+    ),
     (RevokeToken(device_id=HALL), f"display:{HALL}", {"paired": False}),
     (RevokeToken(device_id=DOOR), f"kiosk:{DOOR}", {"paired": False}),
 ]
@@ -137,11 +147,17 @@ REFUSED: list[tuple[Command, str]] = [
     (ChangeDisplay(display_id=HALL, queue_ids=(ONE,)), "queue_not_found"),
     (ChangeDisplay(display_id=HALL, point_ids=(BLOOD,)), "point_not_found"),
     (ChangeDisplay(display_id=DOOR, queue_ids=(BLOOD,)), "device_not_found"),
+    (ChangeKiosk(kiosk_id=HALL, low=True), "device_not_found"),
+    (ChangeKiosk(kiosk_id=DOOR), "nothing_changed"),
+    (ChangeKiosk(kiosk_id=DOOR, low=False, printing="none"), "nothing_changed"),
+    (ChangeKiosk(kiosk_id=DOOR, queue_ids=(ONE,)), "queue_not_found"),
+    (AskHelp(kiosk_id=HALL), "device_not_found"),
+    (AnswerHelp(kiosk_id=DOOR, name="Maria"), "help_not_asked"),
     (RenewToken(device_id=ADA), "device_not_found"),
     (RevokeToken(device_id=NOBODY), "device_not_found"),
     (Remove(record_id=NOBODY), "record_not_found"),
-    (Remove(record_id=SERVICE), "still_in_use"),
-    (Remove(record_id=BLOOD), "still_in_use"),
+    (Remove(record_id=SERVICE), "in_use"),
+    (Remove(record_id=BLOOD), "in_use"),
     (ReassignProvider(provider_id=ADA, to_provider_id=BOSE, reason="ill"), "nothing_to_reassign"),
     (ReassignProvider(provider_id=ADA, to_provider_id=ADA, reason="ill"), "same_provider"),
     (ReassignProvider(provider_id=ADA, to_provider_id=NOBODY, reason="ill"), "provider_not_found"),
@@ -194,6 +210,20 @@ def test_removed_record_is_not_shown_and_its_name_is_free(record_id: int) -> Non
     assert facts(world.loaded()) == facts(world.board)
 
 
+def test_records_are_arranged_at_once_and_others_follow() -> None:
+    world = whole_clinic()
+    recorded = world.do(Arrange(site_id=SITE_ID, record_ids=(TWO,)))
+    assert [(each.event.point_id, each.event.position) for each in recorded] == [(TWO, 0), (ONE, 1)]  # type: ignore[attr-defined]
+    for record_ids in ((X_RAY, BLOOD), (BOSE, ADA)):
+        world.do(Arrange(site_id=SITE_ID, record_ids=record_ids))
+        shown = [world.board.removable(each) for each in record_ids]
+        assert [each.position for each in shown] == [0, 1]  # type: ignore[union-attr]
+    assert facts(world.loaded()) == facts(world.board)
+    assert refusal(world, Arrange(site_id=SITE_ID, record_ids=(TWO, ONE))).code == "nothing_changed"
+    for wrong in ((TWO, BLOOD), (HALL,), (NOBODY,)):
+        assert refusal(world, Arrange(site_id=SITE_ID, record_ids=wrong)).code == "record_not_found"
+
+
 def test_removal_is_refused_with_the_users_of_the_record() -> None:
     world = whole_clinic()
     assert refusal(world, Remove(record_id=BLOOD)).message == "Blood is still in use: Room 1, Room 2."
@@ -207,7 +237,7 @@ def test_removal_is_refused_with_the_users_of_the_record() -> None:
     world.ticket(BLOOD)
     world.call(ONE)
     error = refusal(world, Remove(record_id=ONE))
-    assert isinstance(error, StillInUse)
+    assert isinstance(error, InUse)
     assert error.details["by"] == "A002"
 
 

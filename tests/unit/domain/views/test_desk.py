@@ -104,10 +104,12 @@ def test_cells_of_the_desk() -> None:
         "party": 2,
         "language": "en",
         "needs": [],
+        "by_phone": False,
         "moved": False,
         "wait_target": None,
         "no_show_from": None,
         "stands_until": None,
+        "trial": False,
     }
     assert cells[f"entry:{second.id}"]["state"] == "called"
     assert cells[f"entry:{second.id}"]["undo"] == "ticket-called"

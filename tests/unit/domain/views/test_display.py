@@ -5,7 +5,7 @@ from __future__ import annotations
 from server.domain.commands import AddDisplay, ChangeDisplay, ChangePoint, Complete, Recall, Remove, RunningLate, Start, Tick
 from server.domain.views import NEXT_UP, DisplayView, draw
 from tests.support.mornings import DISPLAY, a_morning
-from tests.support.worlds import SECOND, SITE_ID, World, small_clinic
+from tests.support.worlds import OFFSETS, SECOND, SITE_ID, World, small_clinic
 
 
 def test_cells_of_the_display() -> None:
@@ -19,10 +19,12 @@ def test_cells_of_the_display() -> None:
     assert cells["site"] == {
         "name": "Clinic",
         "time_zone": "Europe/Berlin",
+        "offsets": OFFSETS,
         "language": "de",
         "clock": "24",
         "business_day": "2024-03-29",
         "message": None,
+        "joining": True,
     }
     assert cells[f"point:{point}"] == {"name": "Room 1", "names": {}}
     assert cells[f"queue:{first.queue_id}"] == {
@@ -44,6 +46,7 @@ def test_cells_of_the_display() -> None:
         "name": "Ada L.",
         "language": "en",
         "stands_until": world.now // 1000 + 600_000,
+        "trial": False,
     }
     announcements = [cell for key, cell in cells.items() if key.startswith("announcement:")]
     assert [(cell["label"], cell["kind"]) for cell in announcements] == [("A002", "call"), ("A001", "call")]

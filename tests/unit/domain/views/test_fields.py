@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypedDict, get_args
 
 import pytest
 
-from server.domain.views import VIEWS, DeskView, DisplayView, PointView, TicketView, View, draw
+from server.domain.views import VIEWS, ConfigurationView, DeskView, DisplayView, KioskView, PointView, TicketView, View, draw
 from server.domain.views.fields import Described, Field, Id, Instant, field_of, fields_of
 from tests.support import typedefs
 from tests.support.worlds import Step, World, a_day, open_sealed, perform, small_clinic
@@ -35,8 +35,10 @@ def views_of(world: World) -> list[View]:
     points = [PointView(point_id, open_sealed) for point_id in world.board.points]
     return [
         DeskView(open_sealed),
+        ConfigurationView(open_sealed),
         DisplayView(),
         *map(DisplayView, world.board.displays),
+        *map(KioskView, world.board.kiosks),
         *points,
         *(TicketView(visit_id) for visit_id in world.board.visits),
     ]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 
-from server.domain.commands import Complete, NoShow, Remove, Start, Tick, Transfer
+from server.domain.commands import Complete, NoShow, Remove, StaffPoint, Start, Tick, Transfer
 from server.domain.views import PointView, draw
+from tests.support.bookings import a_clinic
 from tests.support.worlds import HOUR, SITE_ID, open_sealed, small_clinic
+from tests.unit.domain.rules.test_booking import FRIDAY, MONDAY
 
 
 def test_console_shows_its_patient_its_next_patients_and_its_day() -> None:
@@ -25,6 +27,7 @@ def test_console_shows_its_patient_its_next_patients_and_its_day() -> None:
         "entry": first.id, "label": world.label(first), "name": "Ada Lovelace", "born": 1985, "queue": "Service 1",
         "queue_names": {},
         "priority": "standard", "needs": ["interpreter"], "language": "el", "party": 1, "joined": 0, "away": 0, "delay": 0,
+        "trial": False,
     }  # fmt: skip
     assert "Nobody of Ours" not in json.dumps(cells)
     world.call(mine)
@@ -65,3 +68,25 @@ def test_removed_point_has_no_console() -> None:
     point_id = max(world.board.points)
     world.do(Remove(record_id=point_id))
     assert set(draw(PointView(point_id, open_sealed), world.board)) == {"site"}
+
+
+def test_console_shows_the_appointments_of_its_clinician_today() -> None:
+    clinic = a_clinic()
+    one, two = clinic.providers
+    booked = clinic.book(f"{FRIDAY}T12:00", name="Ada Lovelace")
+    clinic.book(f"{MONDAY}T12:00", name="Another Day")
+    other = clinic.book(f"{FRIDAY}T12:00", provider_id=two, name="Grace Hopper")
+    console = PointView(clinic.point_id, open_sealed)
+
+    def names() -> dict[str, str | None]:
+        cells = draw(console, clinic.board)
+        return {key: cell["name"] for key, cell in cells.items() if key.startswith("appointment:")}
+
+    assert names() == {}, "nobody is at the point"
+    clinic.do(StaffPoint(point_id=clinic.point_id, provider_id=one))
+    assert names() == {f"appointment:{booked.id}": "Ada Lovelace"}
+    touched = set(console.touched(clinic.board, {f"point:{clinic.point_id}"}))
+    assert {f"appointment:{booked.id}", f"appointment:{other.id}"} <= touched
+    clinic.do(StaffPoint(point_id=clinic.point_id, provider_id=two))
+    assert names() == {f"appointment:{other.id}": "Grace Hopper"}
+    assert f"appointment:{other.id}" in set(console.touched(clinic.board, {f"appointment:{other.id}"}))

@@ -27,7 +27,7 @@ from server.domain.views.ticket import surroundings
 from tests.support.extent import examples
 from tests.support.mornings import a_morning
 from tests.support.one_entry import three_waiting
-from tests.support.worlds import HOUR, SITE_ID, Step, perform, scripts, small_clinic
+from tests.support.worlds import HOUR, OFFSETS, SITE_ID, Step, perform, scripts, small_clinic
 
 
 @examples(60)
@@ -69,11 +69,13 @@ def test_cell_of_a_ticket_through_the_day() -> None:
         "expect_from": 1711695660000,
         "expect_until": 1711695720000,
         "estimating": True,
+        "counts_from": None,
         "served": True,
         "party": 2,
         "language": "en",
         "site": "Clinic",
         "time_zone": "Europe/Berlin",
+        "offsets": OFFSETS,
         "clock": "24",
         "site_language": "de",
     }

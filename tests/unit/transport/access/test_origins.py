@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, cast
 
 import pytest
@@ -13,6 +14,7 @@ from server.identity.identity import Identity
 from server.transport.access.browsers import Browsers
 from server.transport.access.gate import Gate
 from server.transport.access.origins import OwnOrigin
+from server.transport.access.phones import Phones
 from server.transport.http.errors import ForeignOrigin
 from server.vault import Vault
 
@@ -28,7 +30,7 @@ class Noted(list[str]):
 
 def a_gate(*trusted: str) -> Gate:
     identity = cast(Identity, type("Parts", (), {"credentials": None, "permissions": None}))
-    return Gate(identity, Browsers("secret"), cast(Vault, None), cast(Audit, Noted()), trusted)
+    return Gate(identity, Browsers("secret"), Phones("secret", time.time), cast(Vault, None), cast(Audit, Noted()), trusted)
 
 
 def sent(method: str = "POST", path: str = "/api/v1/session", **headers: str) -> Scope:

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from server.domain.views import DeskView, DisplayView, PointView, TicketView, View, draw
+from server.domain.commands import StaffPoint
+from server.domain.views import ConfigurationView, DeskView, DisplayView, KioskView, PointView, TicketView, View, draw
 from server.live import messages
 from server.live.messages import FINAL, REASONS, Position
 from server.transport.spec import asyncapi
 from server.transport.streams import feedback, framing, routes, websocket
+from tests.support.bookings import a_clinic, a_script, do_step, views_of
 from tests.support.worlds import SECOND, World, a_day, open_sealed, perform, small_clinic
 from tests.unit.transport.spec.test_openapi import Checker
 
@@ -106,20 +108,39 @@ def test_page_names_every_address() -> None:
         assert f"| `{channel['address']}` |" in PAGE
 
 
+def kinds_of_valid_cells(views: list[View], world: World) -> set[str]:
+    """Return the kinds of cells that these views show. Assert that each is as described."""
+    seen = set()
+    for view in views:
+        channel = DOCUMENT["channels"][view.kind]
+        assert channel["x-shape"] == view.shape
+        cells = draw(view, world.board)
+        assert CHECKER.problems(cells, CHECKER.at(channel["x-cells"]["$ref"])) == []
+        seen |= {f"{view.kind}.{key.partition(':')[0]}" for key in cells}
+    return seen
+
+
 def test_cells_match_their_schemas() -> None:
     seen: set[str] = set()
     for seed in range(3):
         world: World = small_clinic()
         for step in [("add-service", 1, SECOND), ("add-provider", 1, SECOND), ("add-kiosk", 1, SECOND), *a_day(seed, 120)]:
             perform(world, step)
-            views: list[View] = [DeskView(open_sealed), DisplayView(), *map(TicketView, list(world.board.visits)[-2:])]
+            views: list[View] = [
+                DeskView(open_sealed),
+                ConfigurationView(open_sealed),
+                DisplayView(),
+                *map(TicketView, list(world.board.visits)[-2:]),
+            ]
             views += [PointView(point_id, open_sealed) for point_id in world.board.points]
-            for view in views:
-                channel = DOCUMENT["channels"][view.kind]
-                assert channel["x-shape"] == view.shape
-                cells = draw(view, world.board)
-                assert CHECKER.problems(cells, CHECKER.at(channel["x-cells"]["$ref"])) == []
-                seen |= {f"{view.kind}.{key.partition(':')[0]}" for key in cells}
+            views += map(KioskView, world.board.kiosks)
+            seen |= kinds_of_valid_cells(views, world)
+        clinic = a_clinic()
+        clinic.do(StaffPoint(point_id=clinic.point_id, provider_id=clinic.providers[0]))
+        own = (ConfigurationView(open_sealed), PointView(clinic.point_id, open_sealed))
+        for step in a_script(seed, 80):
+            do_step(clinic, step)
+            seen |= kinds_of_valid_cells([*own, *views_of(clinic)], clinic)
     described = {
         f"{kind}.{re.sub('[^a-z]', '', name.partition(':')[0])}"
         for kind, channel in DOCUMENT["channels"].items()

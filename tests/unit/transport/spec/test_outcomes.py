@@ -7,9 +7,9 @@ from collections import Counter
 
 import pytest
 
-from server.domain.commands import COMMANDS, CallNext, Command, Transfer
-from server.domain.errors import NobodyWaiting, PointBusy, SameQueue
-from server.domain.events import TicketCalled, TicketTransferred
+from server.domain.commands import COMMANDS, CallNext, Command, SetUp, Transfer
+from server.domain.errors import InUse, NobodyWaiting, NothingChanged, PointBusy, PrefixFixed, SameQueue
+from server.domain.events import KioskChanged, QueueAdded, SiteChanged, TicketCalled, TicketTransferred
 from server.transport.spec.outcomes import Outcomes
 
 
@@ -24,6 +24,14 @@ def test_outcome_has_the_classes_of_the_branch_and_of_the_functions_that_it_call
     assert other is not None
     assert TicketTransferred in other.events
     assert SameQueue in other.errors
+
+
+def test_outcome_has_the_classes_of_the_methods_of_a_rule() -> None:
+    found = Outcomes().of(SetUp)
+    assert found is not None
+    assert {SiteChanged, QueueAdded, KioskChanged} <= found.events.keys()
+    assert {NothingChanged, PrefixFixed, InUse} <= found.errors.keys()
+    assert PointBusy not in found.errors
 
 
 def test_command_without_a_branch_has_no_outcome() -> None:

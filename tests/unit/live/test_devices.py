@@ -1,4 +1,4 @@
-"""The health of displays: lasting transitions are reported once, short ones not at all."""
+"""The health of devices: lasting transitions are reported once, short ones not at all."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ from dataclasses import replace
 
 import pytest
 
+from server.domain.commands import AddKiosk
 from server.domain.errors import Unavailable
-from server.domain.views import DisplayView
-from server.live.displays import Displays, Health
+from server.domain.events import KioskAdded
+from server.domain.views import DisplayView, KioskView
+from server.live import devices
+from server.live.devices import Devices, Health
 from server.live.hub import Hub
 from server.live.stream import Stream
+from server.live.streams import Painted
 from tests.support.worlds import SITE_ID
 from tests.unit.live.hubs import Processes, enrol, until
 
 LOOK, STEADY, ALLOWANCE = 0.01, 0.3, 5.0
+SILENT = 0.4
 
 
 class Hall:
@@ -29,9 +34,10 @@ class Hall:
         self.error: Exception | None = None
         self.attempts = 0
         self.reports: list[Health] = []
-        self.displays = Displays(hub, self._report, LOOK, STEADY, report_seconds=ALLOWANCE)
+        self.devices = Devices(hub, self._report, LOOK, STEADY, report_seconds=ALLOWANCE)
         (display,) = processes.world.board.displays.values()
         self.display_id, self._token_hash = display.id, display.token_hash
+        self.subject = f"display:{display.id}"
 
     async def _report(self, health: Health) -> None:
         self.attempts += 1
@@ -40,24 +46,24 @@ class Hall:
         self.reports.append(health)
         records = self.hub.board(SITE_ID)
         assert records is not None
-        display = records.displays[health.display_id]
-        records.displays[health.display_id] = replace(display, connected=bool(health.connected))
+        display = records.displays[health.device_id]
+        records.displays[health.device_id] = replace(display, connected=bool(health.connected))
 
     async def open(self) -> Stream:
-        name = f"display:{self.display_id}"
+        name = self.subject
         return await self.hub.enrol(
             SITE_ID, DisplayView(), None, address="a", token=name, proof=self._token_hash, subject=name
         )
 
     def health(self, connected: bool | None, muted: bool | None = None, lag: int | None = None) -> Health:
-        return Health(self.display_id, connected, muted, None, lag)
+        return Health(self.subject, connected, muted, None, lag)
 
 
 @pytest.fixture
 async def hall() -> AsyncIterator[Hall]:
     processes = Processes()
     hall = Hall(processes, await processes.hub(heartbeat=60))
-    running = asyncio.create_task(hall.displays.run())
+    running = asyncio.create_task(hall.devices.run())
     yield hall
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
@@ -86,17 +92,17 @@ async def test_short_loss_is_not_reported(hall: Hall) -> None:
 
 async def test_acknowledgement_reports_lag_and_sound(hall: Hall) -> None:
     stream = await hall.open()
-    hall.hub.acknowledged(hall.display_id, stream.changed_at, True, None)
+    hall.hub.acknowledged(hall.subject, Painted(stream.changed_at, muted=True))
     await until(lambda: hall.reports == [hall.health(True, muted=True, lag=0)])
 
 
 async def test_number_above_the_feed_counts_as_the_last_one(hall: Hall) -> None:
     stream = await hall.open()
-    hall.hub.acknowledged(hall.display_id, 2**53, None, None)
+    hall.hub.acknowledged(hall.subject, Painted(2**53))
     await until(lambda: hall.reports == [hall.health(True, lag=0)])
     hall.processes.ticket(hall.hub)
     await until(lambda: stream.changed_at == hall.processes.world.board.site.seq)
-    await until(lambda: bool(hall.displays._known[hall.display_id].behind_since))  # it is behind, whatever it claimed
+    await until(lambda: bool(hall.devices._known[hall.subject].behind_since))  # it is behind, whatever it claimed
 
 
 async def test_display_that_flips_its_sound_is_reported_rarely(hall: Hall) -> None:
@@ -106,7 +112,7 @@ async def test_display_that_flips_its_sound_is_reported_rarely(hall: Hall) -> No
     async with asyncio.timeout(30):
         while len(reported_at) < 4:
             muted = not muted
-            hall.hub.acknowledged(hall.display_id, stream.changed_at, muted, None)
+            hall.hub.acknowledged(hall.subject, Painted(stream.changed_at, muted))
             await asyncio.sleep(STEADY + 5 * LOOK)
             reported_at += [time.monotonic()] * (len(hall.reports) - len(reported_at))
     assert reported_at[3] - reported_at[0] > 0.8 * ALLOWANCE  # three at once, then one by one
@@ -126,3 +132,33 @@ async def test_streams_of_other_views_are_ignored(hall: Hall) -> None:
     await enrol(hall.hub)
     await asyncio.sleep(2 * STEADY)
     assert hall.attempts == 0
+
+
+async def test_kiosk_that_falls_silent_is_reported_within_25_seconds() -> None:
+    """The kiosk's connection stays open, as it does when its cable is pulled. An acknowledgement makes it live again."""
+    assert devices.SILENT_SECONDS + devices.STEADY_SECONDS + 2 * devices.LOOK_SECONDS < 25
+    processes = Processes()
+    event = processes.world.do(AddKiosk(site_id=SITE_ID, name="Door"))[-1].event
+    assert isinstance(event, KioskAdded)
+    hub = await processes.hub(heartbeat=60)
+    subject, reports = f"kiosk:{event.kiosk_id}", list[Health]()
+
+    async def report(health: Health) -> None:
+        reports.append(health)
+        board = hub.board(SITE_ID)
+        assert board is not None
+        board.kiosks[health.device_id] = replace(board.kiosks[health.device_id], connected=bool(health.connected))
+
+    watched = Devices(hub, report, LOOK, 5 * LOOK, report_seconds=ALLOWANCE, silent_seconds=SILENT)
+    running = asyncio.create_task(watched.run())
+    try:
+        proof = processes.world.board.kiosks[event.kiosk_id].token_hash
+        view = KioskView(event.kiosk_id)
+        stream = await hub.enrol(SITE_ID, view, None, address="a", token=subject, proof=proof, subject=subject)
+        await until(lambda: [each.connected for each in reports] == [True, False])
+        hub.acknowledged(subject, Painted(stream.changed_at, printer="no_paper"))
+        await until(lambda: reports[-1] == Health(subject, True, None, None, 0, "no_paper"))
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await processes.stop()
