@@ -11,45 +11,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from server.domain.board import Board, Changes, apply
+from server.domain.board import Board
 from server.domain.events import Recorded
-from server.domain.model import Counter, Entity, Rules, Site
-from server.domain.model.tickets import business_day, next_turn
+from server.domain.model import Counter, Entity
 from server.queries.boards import Boards
+from server.queries.replaying import before_the_first_event, replayed
 from server.store.database import Database
-
-
-def before_the_first_event(site: Site, at: int) -> Site:
-    """Return a site as it was created, on the business day of its first event ``at`` (microseconds of UTC)."""
-    day = business_day(at, site.time_zone, site.day_turns_at_minutes)
-    turn = next_turn(day, site.time_zone, site.day_turns_at_minutes)
-    return replace(
-        site,
-        business_day=day,
-        turns_at=turn,
-        next_tick_at=turn,
-        quoted_at=0,
-        message=None,
-        last_id=0,
-        last_event_at=0,
-        seq=0,
-        rules=Rules(),
-    )
-
-
-def replayed(site: Site, log: Iterable[Recorded], until: int = sys.maxsize) -> Board:
-    """Return the board after the events of ``log`` up to the number ``until``."""
-    board = Board(site)
-    for each in log:
-        if each.seq <= until:
-            apply(board, each, Changes())
-    return board
 
 
 def differences(one: Board, other: Board) -> list[str]:
@@ -78,7 +49,7 @@ async def main() -> int:
             log += more
     finally:
         await database.close()
-    board = replayed(before_the_first_event(tables.site, log[0].at), log, min(arguments.until, tables.site.seq))
+    board = replayed(Board(before_the_first_event(tables.site, log[0].at)), log, min(arguments.until, tables.site.seq))
     print(f"event {board.site.seq} of {tables.site.seq}, business day {board.site.business_day}")
     for entry in sorted(board.entries.values(), key=lambda entry: entry.id):
         print(f"{entry.id}  {board.visits[entry.visit_id].label:8}{entry.state:12}{board.queues[entry.queue_id].name}")
