@@ -301,6 +301,10 @@ class HoldExpired(Refused):
     """The time was kept for ten minutes, and they are over. Choose a time again."""
 
 
+class ForeignIdTaken(Refused):
+    """The id {foreign_id} belongs to the appointment at {local_start}, which is {state}. Use another id."""
+
+
 class HoldNotExtended(Refused):
     """The time has already been kept longer once. Book it, or choose a time again."""
 

@@ -34,6 +34,7 @@ from server.domain.errors import (
     AppointmentNotBooked,
     AppointmentNotFound,
     BookingIsOff,
+    ForeignIdTaken,
     HoldExpired,
     HoldNotExtended,
     InvalidField,
@@ -154,6 +155,8 @@ def book(board: Board, command: Book, now: int, token_hash: str, may: May, calen
         command.overbook,
         may,
     )
+    if command.foreign_id is not None:
+        _refuse_taken_foreign_id(calendar, command.foreign_id)
     phone_hash = calendar.phone_hash(command.phone) if command.phone else None
     # Only staff hear of another appointment: a stranger could learn from it who has one.
     if phone_hash is not None and not command.anyway and not for_patient:
@@ -425,6 +428,14 @@ def _refuse_too_late(board: Board, appointment: Appointment, now: int) -> None:
     until = board.site.rules.in_time_until(appointment.starts_at)
     if now > until:
         raise TooLate(appointment_id=appointment.id, local_until=local_time.local_of(until, appointment.zone).local)
+
+
+def _refuse_taken_foreign_id(calendar: Calendar, foreign_id: str) -> None:
+    """Raise `ForeignIdTaken` if an appointment of the site has this id of another system, in whatever state."""
+    for each in calendar.of_foreign_ids([foreign_id]):
+        raise ForeignIdTaken(
+            appointment_id=each.id, foreign_id=foreign_id, local_start=each.local_start, state=each.state
+        )
 
 
 def _refuse_also_booked(calendar: Calendar, phone_hash: str, offer: Offer) -> None:

@@ -45,6 +45,7 @@ from server.domain.errors import (
     AppointmentNotBooked,
     AppointmentNotFound,
     BookingIsOff,
+    ForeignIdTaken,
     HasAppointment,
     HoldExpired,
     HoldNotExtended,
@@ -210,6 +211,23 @@ def test_same_phone_at_one_time_needs_a_confirmation() -> None:
     assert refused.value.details["appointment_id"] == booked.id
     assert clinic.book(f"{MONDAY}T09:15", phone="+49301234567", provider_id=second).state == "booked"
     assert clinic.book(f"{MONDAY}T09:00", phone="+49301234567", provider_id=second, anyway=True).state == "booked"
+
+
+def test_id_of_another_system_names_one_appointment_in_any_state() -> None:
+    clinic = Clinic()
+    first = clinic.book(f"{MONDAY}T09:00", foreign_id="T-1")
+    for state in ("booked", "cancelled"):
+        with pytest.raises(ForeignIdTaken) as refused:
+            clinic.book(f"{MONDAY}T10:00", foreign_id="T-1")
+        assert refused.value.details == {
+            "appointment_id": first.id,
+            "foreign_id": "T-1",
+            "local_start": f"{MONDAY}T09:00",
+            "state": state,
+        }
+        if state == "booked":
+            clinic.do(CancelAppointment(appointment_id=first.id, version=first.version))
+    assert clinic.book(f"{MONDAY}T10:00", foreign_id="T-2").state == "booked"
 
 
 def test_overbooking_needs_a_right_and_a_reason_and_blocks_nobody() -> None:
