@@ -132,8 +132,11 @@ def open_page(browser: Browser, server: Server, request: pytest.FixtureRequest, 
 
     yield open_page
     for page, watch in opened:
+        if not page.is_closed():
+            page.wait_for_timeout(0)  # what the page has said arrives first
+        complaints = [*watch.complaints]  # without those of the end: a module that is still loading fails then
         page.context.close()
-        assert watch.complaints == [], page.url
+        assert complaints == [], page.url
 
 
 def sign_in_as(request: APIRequestContext, seeded: Seed, role: str, base: str = "") -> None:

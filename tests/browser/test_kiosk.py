@@ -125,10 +125,41 @@ def test_nothing_of_a_ticket_stays_after_done(open_kiosk: Callable[..., Page]) -
 def test_double_touch_gives_one_ticket(kiosk: Kiosk, open_kiosk: Callable[..., Page]) -> None:
     before = kiosk.waiting()
     page = open_kiosk()
+    held: list[Route] = []
+    page.route(ISSUE, held.append)
     page.mouse.move(*middle(button(page)))
     for _ in range(2):
         page.mouse.down()
         page.mouse.up()
+    expect(screen(page, "issuing")).to_be_visible()
+    while not held:
+        page.wait_for_timeout(20)
+    for each in held:
+        each.continue_()
+    expect(screen(page, "ticket")).to_be_visible()
+    assert kiosk.waiting() == before + 1
+
+
+# Touch the button of the ticket's screen in the moment in which this screen appears.
+TOUCH_DONE_AT_ONCE = """() => new MutationObserver((_, observer) => {
+  if (document.body.dataset.state !== "ticket") return;
+  observer.disconnect();
+  const done = document.querySelector('[data-screen="ticket"] [data-do="done"]');
+  for (const type of ["pointerdown", "pointerup"])
+    done.dispatchEvent(new PointerEvent(type, { bubbles: true, pointerId: 1, clientX: 1, clientY: 1 }));
+  window.touched = true;
+}).observe(document.body, { attributes: true, attributeFilter: ["data-state"] })"""
+
+
+def test_second_touch_that_meets_the_ticket_does_not_end_it(kiosk: Kiosk, open_kiosk: Callable[..., Page]) -> None:
+    before = kiosk.waiting()
+    page = open_kiosk()
+    page.evaluate(TOUCH_DONE_AT_ONCE)
+    button(page).click()
+    expect(screen(page, "ticket")).to_be_visible()
+    assert page.evaluate("window.touched")
+    done = page.locator('[data-screen="ticket"] [data-do="done"]')
+    expect(done).not_to_have_attribute("aria-disabled", "true")
     expect(screen(page, "ticket")).to_be_visible()
     assert kiosk.waiting() == before + 1
 

@@ -12,7 +12,7 @@ import random
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,17 @@ from hypothesis import given
 
 from server.domain.board import Board
 from server.domain.commands import CloseDay, Command
-from server.domain.views import ConfigurationView, DeskView, DisplayView, KioskView, PointView, TicketView
+from server.domain.views import (
+    AppointmentView,
+    CalendarView,
+    ConfigurationView,
+    DeskView,
+    DisplayView,
+    KioskView,
+    PointView,
+    TicketView,
+)
+from server.domain.watching import Single, Watch, dates_from
 from server.queries.boards import Boards
 from server.seeding import Seed
 from server.store.database import Database
@@ -41,6 +51,7 @@ pytestmark = pytest.mark.long
 HEARTBEAT_SECONDS = 1.2  # a busy machine is silent for a second now and then: no screen may reconnect for that
 SETTLED_SECONDS = 20.0
 CHECKED_EVERY = 12  # commands
+WEEK = 7  # the days of a calendar
 DAYS = scaled(8, 2)
 TRANSPORTS: tuple[Transport, ...] = ("events", "websocket")
 # Other commands need these first: an open site, a provider with a waiting patient, a room with a called one, a paused queue.
@@ -74,14 +85,16 @@ class Installation:
         self._displays = {each["id"]: each["token"] for each in seeded["displays"]}
         self._kiosks: dict[int, str] = {}
         self._visits: dict[int, str] = {}
+        self._appointments: dict[int, str] = {}
+        self._watched: list[Watch] = []
         self._tokens = {role: server.sign_in(seeded, role) for role in ("admin", "receptionist", "manager")}
         self._sent = 0
 
     async def close(self) -> None:
         await self._database.close()
 
-    async def board(self) -> Board:
-        return await Boards(self._database).board(self._site_id)
+    async def board(self, watched: Sequence[Watch] = ()) -> Board:
+        return await Boards(self._database).board(self._site_id, watched)
 
     def missing(self) -> list[str]:
         """Return the steps whose commands have not succeeded yet."""
@@ -91,8 +104,8 @@ class Installation:
         """Open screens of every view, run the steps, and compare the screens with the rows after every few commands."""
         chance = random.Random(1)
         async with httpx.AsyncClient(base_url=self._server.url, timeout=30, verify=PLAIN) as client:
-            for action in ("issue", "add-kiosk"):
-                await self._do(client, (await self._site.world()).command(action, 0))
+            for action, about in (("issue", 0), ("add-kiosk", 0), ("add-schedule", 0), ("book", 1), ("book", 2)):
+                await self._do(client, (await self._site.world()).command(action, about))
             places = self._places(await self.board())
             viewers = [Viewer(place, each, self._connect, chance) for place in places for each in TRANSPORTS]
             tasks = [asyncio.create_task(viewer.run()) for viewer in viewers]
@@ -126,6 +139,20 @@ class Installation:
             Place(desk, DeskView(opened), lambda: self._tokens["receptionist"]),
             Place(desk, DeskView(opened, "staff"), lambda: self._tokens["manager"]),
             Place(desk.replace("desk", "configuration"), ConfigurationView(opened), lambda: self._tokens["admin"]),
+        ]
+        today, site = board.site.business_day, f"/live/sites/{self._site_id}"
+        found += [
+            Place(f"{site}/calendar?date={today}", CalendarView(today, 1, opened), lambda: self._tokens["receptionist"]),
+            Place(
+                f"{site}/calendar?date={today}&days={WEEK}",
+                CalendarView(today, WEEK, opened, "staff"),
+                lambda: self._tokens["manager"],
+            ),
+        ]
+        booked = list(self._appointments)[-2:]
+        self._watched = [dates_from(today, WEEK), *map(Single, booked)]
+        found += [
+            Place(f"/live/appointments/{self._appointments[key]}", AppointmentView(key), lambda: None) for key in booked
         ]
         point = next((each for each in board.points.values() if not each.removed_at), None)
         if point is not None:
@@ -161,7 +188,9 @@ class Installation:
         if "token" not in body:
             return
         event = body["events"][-1]
-        if "entry" in body:
+        if "appointment" in body:
+            self._appointments[body["appointment"]["id"]] = body["token"]
+        elif "entry" in body:
             self._visits[body["entry"]["visit_id"]] = body["token"]
         elif "display_id" in event or event.get("device_id") in self._displays:
             self._displays[event.get("display_id") or event["device_id"]] = body["token"]
@@ -173,7 +202,7 @@ class Installation:
         until = time.monotonic() + SETTLED_SECONDS
         wrong = dict.fromkeys(viewers, "")
         while wrong:
-            fresh = Fresh(await self.board())
+            fresh = Fresh(await self.board(self._watched))
             for viewer in list(wrong):
                 found = fresh.wrong_with(viewer, SETTLED_SECONDS)
                 if found is None:

@@ -433,9 +433,7 @@ def _refuse_too_late(board: Board, appointment: Appointment, now: int) -> None:
 def _refuse_taken_foreign_id(calendar: Calendar, foreign_id: str) -> None:
     """Raise `ForeignIdTaken` if an appointment of the site has this id of another system, in whatever state."""
     for each in calendar.of_foreign_ids([foreign_id]):
-        raise ForeignIdTaken(
-            appointment_id=each.id, foreign_id=foreign_id, local_start=each.local_start, state=each.state
-        )
+        raise ForeignIdTaken(appointment_id=each.id, foreign_id=foreign_id, local_start=each.local_start, state=each.state)
 
 
 def _refuse_also_booked(calendar: Calendar, phone_hash: str, offer: Offer) -> None:

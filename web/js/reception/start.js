@@ -6,6 +6,7 @@ import { Orders } from "../desk/orders.js";
 import { endSession, followAsStaff, leaveToSignIn, whenSignedIn } from "../desk/staff-session.js";
 import { element, find, setText } from "../shared/dom.js";
 import { loadLanguage, t } from "../shared/i18n.js";
+import { loadInTheEnd } from "../shared/loading.js";
 import { recall, remember } from "../shared/memory.js";
 import { keepSessionFresh } from "../shared/session.js";
 import { DeskActions, showMessage } from "./actions.js";
@@ -69,7 +70,7 @@ function openDesk(site, { user, sites }) {
   connectLists({ state, actions, dialogs });
   pressButtonsByKeys(keys, (button) => orders.doing && orders.later(() => button.disabled || button.click()));
   // Not before the first paint: kiosks are few, and requests for help are rare.
-  void import("./help-calls.js").then(({ showHelpCalls }) =>
+  void loadInTheEnd(() => import("./help-calls.js")).then(({ showHelpCalls }) =>
     showHelpCalls(state, ({ id, name }) => void actions.run("answer-help", { kiosk_id: id, name: user.username }, { name })),
   );
   showHeader({ state, sites, user });
