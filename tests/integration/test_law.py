@@ -32,6 +32,7 @@ from server.domain.views import (
     KioskView,
     PointView,
     TicketView,
+    View,
 )
 from server.domain.watching import Single, Watch, dates_from
 from server.queries.boards import Boards
@@ -54,6 +55,16 @@ CHECKED_EVERY = 12  # commands
 WEEK = 7  # the days of a calendar
 DAYS = scaled(8, 2)
 TRANSPORTS: tuple[Transport, ...] = ("events", "websocket")
+VIEWS = {
+    AppointmentView,
+    CalendarView,
+    ConfigurationView,
+    DeskView,
+    DisplayView,
+    KioskView,
+    PointView,
+    TicketView,
+}
 # Other commands need these first: an open site, a provider with a waiting patient, a room with a called one, a paused queue.
 ENABLING = (
     *(
@@ -77,6 +88,7 @@ class Installation:
 
     def __init__(self, server: Server, database_url: str, seeded: Seed) -> None:
         self.done: Counter[str] = Counter()
+        self.followed: set[type[View]] = set()
         self._server = server
         self._database = Database(database_url)
         self._seeded = seeded
@@ -107,6 +119,7 @@ class Installation:
             for action, about in (("issue", 0), ("add-kiosk", 0), ("add-schedule", 0), ("book", 1), ("book", 2)):
                 await self._do(client, (await self._site.world()).command(action, about))
             places = self._places(await self.board())
+            self.followed |= {type(place.view) for place in places}
             viewers = [Viewer(place, each, self._connect, chance) for place in places for each in TRANSPORTS]
             tasks = [asyncio.create_task(viewer.run()) for viewer in viewers]
             try:
@@ -252,3 +265,4 @@ def test_law_holds_for_every_command_over_both_transports(database_url: str, tmp
         finally:
             runner.run(installation.close())
     assert set(installation.done) == {*SENT, "close-day"}, f"never succeeded: {set(SENT) - set(installation.done)}"
+    assert installation.followed == VIEWS
