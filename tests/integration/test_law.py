@@ -12,7 +12,7 @@ import random
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -238,6 +238,14 @@ class Installation:
             assert viewer.over or viewer.attempts == 1, "a screen reconnected without a reason"
 
 
+def tried(installation: Installation, times: int, before: Sequence[str] = ()) -> Iterator[Step]:
+    """Yield the steps of each command that has not succeeded yet, each after the steps ``before``, until it succeeds."""
+    for action in installation.missing():
+        for about in range(times):
+            if action in installation.missing():
+                yield from ((each, about, 0) for each in (*before, action))
+
+
 def test_law_holds_for_every_command_over_both_transports(database_url: str, tmp_path: Path) -> None:
     env = environment(database_url, NOWSERVING_HEARTBEAT_SECONDS=str(HEARTBEAT_SECONDS), NOWSERVING_LOG_LEVEL="warning")
     seeded = seed(env, points=3, tickets=6, displays=2)
@@ -255,12 +263,8 @@ def test_law_holds_for_every_command_over_both_transports(database_url: str, tmp
         try:
             day_keeps_the_law()
             # Commands that no day has reached: alone, then after the commands that they may need. Last, the day closes.
-            runner.run(
-                installation.run_day([(action, about, 0) for action in installation.missing() for about in range(40)])
-            )
-            for action in installation.missing():
-                steps = [(each, about, 0) for about in range(8) for each in (*ENABLING, action)]
-                runner.run(installation.run_day(steps))
+            runner.run(installation.run_day(tried(installation, 40)))
+            runner.run(installation.run_day(tried(installation, 8, ENABLING)))
             runner.run(installation.run_day([lambda board: CloseDay(site_id=board.site.id, reason="evening")]))
         finally:
             runner.run(installation.close())
