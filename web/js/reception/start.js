@@ -6,7 +6,6 @@ import { Orders } from "../desk/orders.js";
 import { endSession, followAsStaff, leaveToSignIn, whenSignedIn } from "../desk/staff-session.js";
 import { element, find, setText } from "../shared/dom.js";
 import { loadLanguage, t } from "../shared/i18n.js";
-import { loadInTheEnd } from "../shared/loading.js";
 import { recall, remember } from "../shared/memory.js";
 import { keepSessionFresh } from "../shared/session.js";
 import { DeskActions, showMessage } from "./actions.js";
@@ -27,6 +26,8 @@ import { DeskState } from "./state.js";
 
 /** The name under which this browser remembers the last site. */
 const SITE = "site";
+/** The pause before a part of the page that did not load is asked for again. */
+const AGAIN_MS = 2_000;
 
 /** Start the page, once the session is known. */
 export async function startReception() {
@@ -70,9 +71,12 @@ function openDesk(site, { user, sites }) {
   connectLists({ state, actions, dialogs });
   pressButtonsByKeys(keys, (button) => orders.doing && orders.later(() => button.disabled || button.click()));
   // Not before the first paint: kiosks are few, and requests for help are rare.
-  void loadInTheEnd(() => import("./help-calls.js")).then(({ showHelpCalls }) =>
-    showHelpCalls(state, ({ id, name }) => void actions.run("answer-help", { kiosk_id: id, name: user.username }, { name })),
-  );
+  const loadHelpCalls = () =>
+    void import("./help-calls.js").then(
+      ({ showHelpCalls }) => showHelpCalls(state, ({ id, name }) => void actions.run("answer-help", { kiosk_id: id, name: user.username }, { name })),
+      () => setTimeout(loadHelpCalls, AGAIN_MS),
+    );
+  loadHelpCalls();
   showHeader({ state, sites, user });
 }
 
