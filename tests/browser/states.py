@@ -593,6 +593,38 @@ def admin_stranded(stage: Stage, language: str) -> Page:
     return page
 
 
+def admin_feed(stage: Stage, language: str) -> Page:
+    """Make an address for the calendar of a clinician. The page shows it once."""
+    page = dialog(admin_planned, "feed", ".calendar-feeds .group-head .button")(stage, language)
+    expect(page.locator(".calendar-feeds .record").first).to_be_attached()
+    return page
+
+
+def admin_feeds(stage: Stage, language: str) -> Page:
+    """List the addresses for the calendar of a clinician."""
+    page = admin_feed(stage, language)
+    page.locator("#feed .dialog-actions .button").first.click()
+    expect(page.locator("dialog[open]")).to_have_count(0)
+    return page
+
+
+def admin_feeds_none(stage: Stage, language: str) -> Page:
+    """Choose the clinician without an address."""
+    page = admin_planned(stage, language)
+    page.locator("[name=provider]").last.check()
+    expect(page.locator(".calendar-feeds .records-empty")).to_be_visible()
+    return page
+
+
+def admin_feeds_trouble(stage: Stage, language: str) -> Page:
+    """Choose a clinician whose addresses cannot be read."""
+    page = admin_planned(stage, language)
+    page.route("**/calendar-feeds", lambda route: route.fulfill(status=500))
+    page.locator("[name=provider]").last.check()
+    expect(page.locator(".calendar-feeds [role=alert]")).not_to_be_empty()
+    return page
+
+
 def admin_import(stage: Stage, language: str) -> Page:
     """Choose a file of appointments: the page shows how it understands the columns and the first rows."""
     page = admin_section("import", "planned")(stage, language)
@@ -1092,6 +1124,11 @@ ALL = [
     State("admin", "holidays", admin_form(".button-row .button:nth-child(3)")),
     State("admin", "move-list", admin_form(".group-head .button")),
     State("admin", "stranded", admin_stranded),
+    State("admin", "feed", admin_feed),
+    State("admin", "feeds", admin_feeds),
+    State("admin", "feeds-none", admin_feeds_none),
+    State("admin", "feeds-trouble", admin_feeds_trouble),
+    State("admin", "feed-end", dialog(admin_feeds, "confirm", ".calendar-feeds .record .button")),
     State("admin", "import", admin_section("import", "planned")),
     State("admin", "import-file", admin_import),
     State("admin", "menu", admin_menu),

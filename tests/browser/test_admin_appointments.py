@@ -1,4 +1,4 @@
-"""Appointments on the administrator's pages: weeks, closed days, stranded appointments, and the import of a file."""
+"""Appointments on the administrator's pages: weeks, closed days, stranded appointments, calendars, and an imported file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from icalendar import Calendar
 from playwright.sync_api import Locator, Page, expect
 
 from server.seeding import Seed
@@ -214,6 +216,113 @@ def test_clinician_is_a_person_of_the_organisation(open_page: Open, seeded: Seed
     dialog.get_by_role("button", name="Add", exact=True).click()
     for each in (page, other):
         expect(each.get_by_label("Also works at another site").locator("option:checked")).to_have_text("Dr Ada Byron")
+
+
+def feeds(page: Page) -> Locator:
+    """Return the part of the page with the addresses for calendar programs."""
+    return page.locator(".calendar-feeds")
+
+
+def new_address(page: Page) -> str:
+    """Make an address for the chosen clinician; return it."""
+    feeds(page).get_by_role("button", name="Make an address").click()
+    dialog = page.locator("dialog#feed[open]")
+    address = dialog.get_by_label("Secret address").input_value()
+    dialog.get_by_role("button", name="Done").click()
+    expect(dialog).to_have_count(0)
+    return address
+
+
+def test_calendar_address_is_shown_once_and_an_ended_one_is_refused(open_page: Open, seeded: Seed, do: Do) -> None:
+    book(do, seeded, "09:00")
+    page = open_section(open_page, seeded, "appointments")
+    expect(feeds(page).locator(".records-empty")).to_be_visible()
+    address, other = new_address(page), new_address(page)
+    program = httpx.get(address)
+    assert program.headers["content-type"].startswith("text/calendar")
+    (event,) = Calendar.from_ical(program.text).walk("VEVENT")
+    assert f"{event.decoded('dtstart'):%Y-%m-%dT%H:%M}" == f"{monday()}T09:00"
+    assert "Lovelace" not in program.text
+    page.reload()
+    rows = feeds(page).locator(".record")
+    expect(rows).to_have_count(2)
+    expect(rows.first).to_contain_text(f"{date.today():%Y}")
+    expect(rows.first).to_contain_text("by admin")
+    assert address.split("/")[-2] not in page.content()
+    rows.first.get_by_role("button", name="End this address").click()
+    question = page.locator("dialog#confirm[open]")
+    expect(question.locator(".dialog-lead")).to_contain_text("get no more appointments of Dr 1")
+    question.get_by_role("button", name="Cancel").click()
+    expect(rows).to_have_count(2)
+    assert httpx.get(address).status_code == 200
+    rows.first.get_by_role("button", name="End this address").click()
+    question.get_by_role("button", name="End this address").click()
+    expect(page.locator("[data-toast-text]")).to_have_text("The address has ended.")
+    expect(rows).to_have_count(1)
+    expect(feeds(page).get_by_role("button", name="Make an address")).to_be_focused()
+    assert httpx.get(address).status_code == 404
+    assert httpx.get(other).status_code == 200
+
+
+def test_calendar_addresses_are_those_of_the_chosen_clinician(open_page: Open, seeded: Seed, do: Do) -> None:
+    book(do, seeded, "09:00", provider=1)
+    page = open_section(open_page, seeded, "appointments")
+    first = new_address(page)
+    expect(feeds(page).locator(".record")).to_have_count(1)
+    page.get_by_label("Dr 2").check()
+    expect(feeds(page).locator("h2")).to_have_text("Private calendar: Dr 2")
+    expect(feeds(page).locator(".records-empty")).to_be_visible()
+    expect(feeds(page).locator(".record")).to_have_count(0)
+    second = new_address(page)
+    assert [len(Calendar.from_ical(httpx.get(each).text).walk("VEVENT")) for each in (first, second)] == [0, 1]
+
+
+def test_address_that_a_colleague_ended_leaves_the_list(open_page: Open, seeded: Seed) -> None:
+    page = open_section(open_page, seeded, "appointments")
+    new_address(page)
+    other = open_section(open_page, seeded, "appointments")
+    for each in (other, page):
+        each.locator(".calendar-feeds .record").get_by_role("button", name="End this address").click()
+        each.locator("dialog#confirm[open]").get_by_role("button", name="End this address").click()
+        expect(feeds(each).locator(".records-empty")).to_be_visible()
+    expect(page.locator("[data-toast-text]")).to_contain_text("has ended already. Make a new one")
+
+
+def test_unreadable_list_of_addresses_can_be_read_again(open_page: Open, seeded: Seed) -> None:
+    page = open_section(open_page, seeded, "appointments")
+    new_address(page)
+    page.route("**/calendar-feeds", lambda route: route.fulfill(status=409))
+    page.get_by_label("Dr 2").check()
+    page.get_by_label("Dr 1").check()
+    expect(feeds(page).get_by_role("alert")).to_contain_text("The addresses cannot be shown. The server cannot be reached")
+    expect(feeds(page).locator(".records-empty")).to_be_hidden()
+    feeds(page).get_by_role("button", name="Make an address").click()
+    expect(page.locator("[data-toast-text]")).to_contain_text("The server cannot be reached")
+    page.unroute_all()
+    feeds(page).get_by_role("button", name="Try again").click()
+    expect(feeds(page).locator(".record")).to_have_count(1)
+    expect(feeds(page).get_by_role("alert")).to_be_hidden()
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_calendar_address_is_copied_or_selected(open_page: Open, seeded: Seed, allowed: bool) -> None:
+    page = open_section(open_page, seeded, "appointments")
+    page.evaluate(
+        """allowed => Object.defineProperty(navigator, "clipboard", {
+            value: {writeText: async (text) => { if (!allowed) throw new Error(); window.copied = text; }},
+        })""",
+        allowed,
+    )
+    feeds(page).get_by_role("button", name="Make an address").click()
+    dialog = page.locator("dialog#feed[open]")
+    field = dialog.get_by_label("Secret address")
+    dialog.get_by_role("button", name="Copy the address").click()
+    if allowed:
+        expect(dialog.get_by_role("button", name="Copied")).to_be_visible()
+        assert page.evaluate("window.copied") == field.input_value()
+        return
+    expect(dialog.get_by_role("status")).to_contain_text("copy it yourself")
+    assert page.evaluate("String(getSelection())") == field.input_value()
 
 
 def a_file(folder: Path, count: int) -> Path:

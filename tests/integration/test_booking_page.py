@@ -377,3 +377,14 @@ def test_providers_calendar_has_times_and_no_names(servers: tuple[Server, Server
             assert manager.delete(revoke).status_code == 204
             refused(manager.delete(revoke), 404, "calendar_feed_not_found")
             refused(program.get(addresses[mine]["address"]), 404, "calendar_feed_not_found")
+
+
+def test_calendar_of_a_removed_provider_is_refused(
+    servers: tuple[Server, Server], seeded: Seed, change: Callable[..., Json]
+) -> None:
+    provider_id = change("add-provider", site_id=seeded["site_id"], name="Dr Locum")["events"][-1]["provider_id"]
+    with servers[0].client(servers[0].sign_in(seeded, "manager")) as manager, servers[0].client() as program:
+        address = manager.post(f"/api/v1/providers/{provider_id}/calendar-feeds").json()["address"]
+        assert program.get(address).status_code == 200
+        change("remove", site_id=seeded["site_id"], record_id=provider_id)
+        refused(program.get(address), 404, "calendar_feed_not_found")

@@ -131,16 +131,19 @@ async def get_feed(request: Request) -> Response:
     """Return the times of a provider's appointments as an iCalendar file. The secret in the address is the only key.
 
     The calendar has the last month and the coming year. Each entry is called "Appointment": it names no patient, no service
-    and no ticket.
+    and no ticket. The addresses of a removed provider are refused.
     """
     context = Context.of(request)
     provider_id = await context.identity.calendar_feeds.provider_of(request.path_params["secret"])
+    board = await context.hub.present_board(site_of(provider_id))
+    provider = board.providers[provider_id]
+    if provider.removed_at:  # no page lists the addresses of a removed provider, so nobody could end them there
+        raise CalendarFeedNotFound()
     now = context.database.clock.now()
     found = await appointments.of_provider(
         context.database, provider_id, now - DAYS_BACK * DAY, now + DAYS_AHEAD * DAY, MOST_EVENTS
     )
-    board = await context.hub.present_board(site_of(provider_id))
-    name = f"{board.site.name} · {board.providers[provider_id].name}"
+    name = f"{board.site.name} · {provider.name}"
     made = calendars.of_provider(found, context.vault, now, name=name)
     return Response(made, headers={"Cache-Control": "no-store"}, media_type=calendars.MEDIA_TYPE)
 

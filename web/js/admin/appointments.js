@@ -1,8 +1,9 @@
-/** The section of appointments: the week of each clinician, and the dates that are not like every week. */
+/** The section of appointments: the week of each clinician, the dates that differ, and the addresses for calendar programs. */
 
 import { allOf, byPosition } from "../live/cells.js";
 import { element, icon, setText, updateList } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
+import { calendarFeedsGroup } from "./calendar-feeds.js";
 import { exceptionsGroup } from "./exceptions.js";
 import { WrongField, choicesField, formDialog } from "./form-dialog.js";
 import { DAYS, nameOfDay } from "./hours.js";
@@ -29,6 +30,7 @@ export function open(root, context) {
   const chosen = { provider: Number(new URLSearchParams(location.search).get("provider")) || 0 };
   const week = weekGroup(context, chosen);
   const exceptions = exceptionsGroup(context, chosen);
+  const feeds = calendarFeedsGroup(context, chosen);
   const people = element("div", { className: "choice-list people" });
   const field = element("fieldset", { className: "choices field" }, element("legend", {}, t("admin.appointments.who")), people);
   const none = element(
@@ -42,7 +44,7 @@ export function open(root, context) {
     const providers = /** @type {{id: number, name: string, position: number}[]} */ (allOf(cells, "provider")).sort(byPosition);
     if (!providers.some(({ id }) => id === chosen.provider)) chosen.provider = providers[0]?.id ?? 0;
     none.hidden = providers.length > 0;
-    for (const part of [field, week.element, exceptions.element]) part.hidden = providers.length === 0;
+    for (const part of [field, week.element, exceptions.element, feeds.element]) part.hidden = providers.length === 0;
     updateList(people, providers, ({ id }) => id, ({ id }) => {
       const input = element("input", { type: "radio", name: "provider", value: String(id) });
       input.addEventListener("change", () => {
@@ -57,8 +59,9 @@ export function open(root, context) {
     });
     week.update(cells);
     exceptions.update(cells);
+    feeds.update(cells);
   };
-  root.append(none, field, week.element, exceptions.element);
+  root.append(none, field, week.element, exceptions.element, feeds.element);
   context.onView(paint);
 }
 

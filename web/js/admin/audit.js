@@ -3,6 +3,7 @@
 import { errorMessage } from "../desk/error-messages.js";
 import { element, setText } from "../shared/dom.js";
 import { formatDay, formatTime, t } from "../shared/i18n.js";
+import { namesOfActors } from "./actors.js";
 import { csvOf, download } from "./csv.js";
 
 /**
@@ -15,7 +16,6 @@ const EXAMPLES = { actor: "staff:3", action: "ticket-called", subject: "entry:70
 const DAY_MS = 24 * 3600_000;
 const PAGE = 50;
 const EXPORT_PAGE = 200;
-const MOST_NAMES = 200;
 const MOST_EXPORTED = 20_000;
 const COLUMNS = /** @type {const} */ (["at", "actor", "action", "subject", "allowed", "detail", "request_id", "chain", "number"]);
 
@@ -39,7 +39,7 @@ export async function open(root, context) {
   const error = element("p", { className: "field-error", role: "alert" });
   /** @type {string | null} */
   let next = null;
-  const names = await namesOf(context);
+  const names = await namesOfActors(context);
 
   const read = async (/** @type {boolean} */ first) => {
     setText(error, "");
@@ -143,21 +143,6 @@ function startOfDay(day, zone) {
   };
   const first = utc - ahead(utc);
   return utc - ahead(first); // again with the offset of that moment: the clock may change in between
-}
-
-/**
- * Return the user names of the staff by actor, such as "staff:3". Without them the records have the actors alone.
- *
- * @param {Context} context
- * @returns {Promise<Map<string, string>>}
- */
-async function namesOf(context) {
-  try {
-    const { data } = await context.ask(`/api/v1/staff?page_size=${MOST_NAMES}`);
-    return new Map(data.map((/** @type {{id: number, username: string}} */ { id, username }) => [`staff:${id}`, username]));
-  } catch {
-    return new Map();
-  }
 }
 
 /**

@@ -1,10 +1,9 @@
 /** The section of API keys: each lets another system in. */
 
 import { errorMessage } from "../desk/error-messages.js";
-import { copyText } from "../shared/clipboard.js";
 import { element, setText } from "../shared/dom.js";
 import { formatDay, t } from "../shared/i18n.js";
-import { confirmChange } from "./confirm.js";
+import { secretField, secretRow } from "./secrets.js";
 
 /**
  * @typedef {import("./context.js").Context} Context
@@ -52,30 +51,19 @@ function rowOf(context, key, show) {
   const day = (/** @type {number} */ at) => formatDay(at, context.zone);
   const site = key.site_id === null ? t("admin.keys.all") : (context.sites.find(({ id }) => id === key.site_id)?.name ?? "");
   const used = key.last_used_at === null ? t("admin.keys.unused") : t("admin.keys.used", { time: day(key.last_used_at) });
-  const words = [site, t("admin.keys.created", { time: day(key.created_at) }), used];
-  const row = element(
-    "li",
-    { className: "record is-plain" },
-    element("span", { className: "record-name" }, key.name),
-    element("span", { className: "record-notes" }, words.filter(Boolean).join(" · ")),
-  );
+  const notes = [site, t("admin.keys.created", { time: day(key.created_at) }), used];
   if (key.revoked_at !== null) {
+    const row = secretRow(context, key.name, notes, null);
     row.append(element("span", { className: "record-warning" }, t("admin.keys.revoked", { time: day(key.revoked_at) })));
     return row;
   }
-  const button = element("button", { className: "button is-quiet", type: "button" }, t("admin.keys.revoke"));
-  button.addEventListener("click", async () => {
-    const question = { title: t("admin.keys.revoke.title", { name: key.name }), lead: t("admin.keys.revoke.lead"), yes: t("admin.keys.revoke") };
-    if (!(await confirmChange([], question))) return;
-    try {
-      await context.ask(`${ADDRESS}/${key.id}`, { method: "DELETE" });
-      await show();
-    } catch (error) {
-      context.complain(error);
-    }
+  return secretRow(context, key.name, notes, {
+    text: t("admin.keys.revoke"),
+    title: t("admin.keys.revoke.title", { name: key.name }),
+    lead: t("admin.keys.revoke.lead"),
+    address: `${ADDRESS}/${key.id}`,
+    after: show,
   });
-  row.append(button);
-  return row;
 }
 
 /**
@@ -126,12 +114,8 @@ function formOf(context, made, show) {
  * @param {string} key
  */
 function showKey(made, key) {
-  const field = element("input", { readOnly: true, value: key, dir: "ltr", "aria-label": t("admin.keys.list"), className: "key-text" });
-  const copy = element("button", { className: "button is-primary", type: "button" }, t("admin.keys.copy"));
-  copy.addEventListener("click", async () => {
-    field.select();
-    if (await copyText(key)) setText(copy, t("admin.keys.copied")); // else the text is selected, to copy by hand
-  });
-  made.replaceChildren(element("p", {}, t("admin.keys.made")), element("div", { className: "field-row" }, field, copy));
+  const { field, button, failed } = secretField(key, { copy: t("admin.keys.copy"), copied: t("admin.keys.copied") });
+  field.setAttribute("aria-label", t("admin.keys.list"));
+  made.replaceChildren(element("p", {}, t("admin.keys.made")), element("div", { className: "field-row" }, field, button), failed);
   field.focus();
 }

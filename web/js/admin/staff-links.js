@@ -1,9 +1,10 @@
 /** The invitation of a colleague, and the dialog that shows a new link. */
 
 import { errorMessage } from "../desk/error-messages.js";
-import { copyText } from "../shared/clipboard.js";
 import { element, setText } from "../shared/dom.js";
 import { formatDay, formatTime, t } from "../shared/i18n.js";
+import { shown } from "./dialog.js";
+import { showOnce } from "./secrets.js";
 
 /**
  * @typedef {import("./context.js").Context} Context
@@ -89,45 +90,14 @@ export function roleChoice(chosen) {
  * @param {Context} context
  */
 export function showLink({ kind, username, expires_at, address, qr_code }, context) {
-  const field = element("input", { id: "link-address", readOnly: true, value: address, dir: "ltr" });
-  field.addEventListener("focus", () => field.select());
-  const copy = element("button", { className: "button is-primary", type: "button" }, t("admin.staff.copy"));
-  const done = element("button", { className: "button", type: "button" }, t("admin.staff.done"));
   const until = t("admin.staff.link.until", { day: formatDay(expires_at, context.zone), time: formatTime(expires_at, context.zone) });
-  const dialog = shown(
-    "link",
-    element(
-      "div",
-      { className: "dialog-body" },
-      element("h2", { id: "link-title" }, kind === "reset" ? t("admin.staff.link.reset", { name: username ?? "" }) : t("admin.staff.link.invitation")),
-      element("p", { className: "dialog-lead" }, t("admin.staff.link.lead")),
-      element("img", { className: "link-code", src: qr_code, alt: t("admin.staff.link.alt"), width: 180, height: 180 }),
-      element("div", { className: "field" }, element("label", { htmlFor: field.id }, t("admin.staff.link.address")), field),
-      element("p", { className: "staff-details" }, until, ...(kind === "reset" ? [" ", t("admin.staff.link.reset.more")] : [])),
-      element("div", { className: "dialog-actions" }, done, copy),
-    ),
-  );
-  copy.addEventListener("click", async () => {
-    field.select();
-    if (await copyText(address)) setText(copy, t("admin.staff.copied")); // else the text is selected, to copy by hand
+  return showOnce("link", address, {
+    title: kind === "reset" ? t("admin.staff.link.reset", { name: username ?? "" }) : t("admin.staff.link.invitation"),
+    lead: t("admin.staff.link.lead"),
+    label: t("admin.staff.link.address"),
+    copy: t("admin.staff.copy"),
+    copied: t("admin.staff.copied"),
+    before: [element("img", { className: "link-code", src: qr_code, alt: t("admin.staff.link.alt"), width: 180, height: 180 })],
+    after: [element("p", { className: "staff-details" }, until, ...(kind === "reset" ? [" ", t("admin.staff.link.reset.more")] : []))],
   });
-  done.addEventListener("click", () => dialog.close());
-  copy.focus();
-  return new Promise((resolve) => {
-    dialog.addEventListener("close", resolve);
-  });
-}
-
-/**
- * Show a dialog that leaves the page when it closes.
- *
- * @param {string} id
- * @param {HTMLElement} content  has the title `#{id}-title`
- */
-export function shown(id, content) {
-  const dialog = element("dialog", { id, className: "dialog", "aria-labelledby": `${id}-title` }, content);
-  dialog.addEventListener("close", () => dialog.remove());
-  document.body.append(dialog);
-  dialog.showModal();
-  return dialog;
 }

@@ -2,7 +2,8 @@
 
 import { element, find } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
-import { roleChoice, shown } from "./staff-links.js";
+import { shown } from "./dialog.js";
+import { roleChoice } from "./staff-links.js";
 
 /**
  * @typedef {import("./staff.js").Member} Member

@@ -21,7 +21,7 @@ const DEFAULT = "en";
 const CHOSEN = "language";
 const RIGHT_TO_LEFT = new Set(["ar"]);
 // English dates are British. Arabic numbers have the digits of the tickets.
-const FORMATS = { en: "en-GB", ar: "ar-u-nu-latn" };
+export const FORMATS = { en: "en-GB", ar: "ar-u-nu-latn" };
 
 const MINUTE_MS = 60_000;
 
