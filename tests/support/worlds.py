@@ -779,6 +779,8 @@ def booking_command_of(world: World, action: str, about: int) -> Command | None:
                 from_date=local_date(world, about % 2),
                 until="17:00",
                 slot_minutes=(15, 30)[about // 2 % 2],
+                valid_until=(None, "", local_date(world, 5))[about // 5 % 3],
+                point_id=(None, 0, points[about % len(points)])[about // 7 % 3],
                 stranded=("cancel", "keep")[about // 3 % 2],
             )
         case "end-schedule":
