@@ -191,7 +191,7 @@ def decide(
         case ReportDevice():
             return devices.report(board, command)
         case SetUp():
-            return set_up(board, command, now, patients.open_sealed)
+            return set_up(board, command, now, patients.open_sealed, calendar)
         case BroadcastMessage():
             return [MessageBroadcast(message=command.message)]
         case CloseDay():
