@@ -33,6 +33,7 @@ from server.blueprints import (
 )
 from server.clinics import Clinics, Plan
 from server.domain import plain_text, roles
+from server.domain.commands.schedules import Stranded
 from server.domain.errors import NowServingError
 from server.domain.model import languages
 from server.domain.usernames import normal_username
@@ -403,6 +404,10 @@ def apply(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Apply the changes without a question.")] = False,
     check: Annotated[bool, typer.Option("--check", "--dry-run", help="Only show the changes; status 3 if any.")] = False,
     remove: Annotated[bool, typer.Option("--remove", help="Remove the records that the file lacks.")] = False,
+    stranded: Annotated[
+        Stranded | None,
+        typer.Option(help="Keep or cancel the booked appointments on days that become closed."),
+    ] = None,
     site: Annotated[
         int | None, typer.Option(help="The clinic's number; without it, its name identifies the clinic.")
     ] = None,
@@ -429,6 +434,9 @@ def apply(
     _show(planned, remove=remove)
     if check:
         raise typer.Exit(3 if planned.is_new or planned.pending(remove=remove) else 0)
+    if planned.stranded is not None and stranded is None:
+        error_console.print("Say what happens to these appointments: --stranded keep, or --stranded cancel.", soft_wrap=True)
+        raise typer.Exit(1)
     if not yes:
         if planned.missing and not remove:
             remove = typer.confirm("Remove the records that the file lacks, too?", default=False)
@@ -438,7 +446,8 @@ def apply(
         typer.confirm("Apply these changes?", abort=True)
 
     async def carry_out(database: Database) -> int:
-        return await Clinics(database, _silent_executor(database, keys)).apply(planned, remove=remove, actor=OPERATOR)
+        clinics = Clinics(database, _silent_executor(database, keys))
+        return await clinics.apply(planned, remove=remove, actor=OPERATOR, stranded=stranded)
 
     number = _run(_with_database(settings, carry_out))
     console.print(f"[green]Done.[/] {what} is site {number}.", highlight=False)
@@ -485,6 +494,10 @@ def _read_clinic_file(file: str) -> ClinicFile:
 def _show(plan: Plan, *, remove: bool) -> None:
     if plan.changes:
         console.print(shown(plan.changes, is_new=plan.is_new, remove=remove), soft_wrap=True)
+    if (booked := plan.stranded) is not None:
+        first = ", ".join(booked.first) + (", ..." if booked.count > len(booked.first) else "")
+        what = f"Booked appointments on days that become closed: {booked.count} ({first})"
+        console.print(what, highlight=False, markup=False, soft_wrap=True)
 
 
 def _silent_executor(database: Database, keys: Keys) -> Executor:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from typing import Any
 
 from server.blueprints import ClinicFile
-from server.domain.commands import SetUp
+from server.domain.commands import ChangeSite, SetUp
 from server.domain.commands.blueprint import Blueprint
-from server.domain.errors import NothingChanged, OrganisationNotNamed, SiteNotFound, SiteNotNamed
+from server.domain.commands.schedules import Stranded
+from server.domain.errors import InUse, NothingChanged, OrganisationNotNamed, SiteNotFound, SiteNotNamed
 from server.domain.rules.differences import Change, differences
 from server.domain.rules.set_up import blueprint_of
 from server.execute import Executor
@@ -19,13 +21,25 @@ from server.store.sites import NamedSite
 
 
 @dataclass(frozen=True, slots=True)
+class Booked:
+    """The number of some booked appointments, and the local times of the first of them (``2027-01-15T09:00``)."""
+
+    count: int
+    first: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """The way of a clinic to its file. ``site_id`` is None for a new clinic; ``organisation`` is the name of its own."""
+    """The way of a clinic to its file. ``site_id`` is None for a new clinic; ``organisation`` is the name of its own.
+
+    ``stranded`` are the booked appointments on days that become closed, if there are any.
+    """
 
     file: ClinicFile
     organisation: str
     site_id: int | None
     changes: tuple[Change, ...]
+    stranded: Booked | None = None
 
     @property
     def is_new(self) -> bool:
@@ -70,16 +84,17 @@ class Clinics:
             return await self._of(file, found[0])
         return Plan(file, organisation, None, tuple(differences(_empty(blueprint), blueprint)))
 
-    async def apply(self, plan: Plan, *, remove: bool, actor: str) -> int:
+    async def apply(self, plan: Plan, *, remove: bool, actor: str, stranded: Stranded | None = None) -> int:
         """Carry out a plan; return the site's id. Does nothing if the clinic already is like its file.
 
-        One transaction makes all changes of a site. Raises the refusals of `SetUp`.
+        One transaction makes all changes of a site. ``stranded`` says what happens to booked appointments on days that
+        become closed. Raises the refusals of `SetUp`: without ``stranded``, `InUse` for such appointments.
         """
         blueprint = plan.file.blueprint
         site_id = plan.site_id
         if site_id is None:
             site_id = await self._created(plan.organisation, blueprint)
-        command = SetUp(site_id=site_id, blueprint=blueprint, remove=remove)
+        command = SetUp(site_id=site_id, blueprint=blueprint, remove=remove, stranded=stranded)
         try:
             await self._executor.execute(command, actor=actor, command_id=uuid.uuid4().hex)
         except NothingChanged:
@@ -98,7 +113,20 @@ class Clinics:
 
     async def _of(self, file: ClinicFile, own: NamedSite) -> Plan:
         before = await self._blueprint(own.id)
-        return Plan(file, own.organisation, own.id, tuple(differences(before, file.blueprint)))
+        changes = tuple(differences(before, file.blueprint))
+        closing = set(file.blueprint.rules.closed_on) - set(before.rules.closed_on)
+        stranded = await self._booked_on(own.id, before.rules.closed_on, closing) if closing else None
+        return Plan(file, own.organisation, own.id, changes, stranded)
+
+    async def _booked_on(self, site_id: int, closed_on: tuple[str, ...], closing: set[str]) -> Booked | None:
+        """Return the booked appointments that refuse to close these days, too."""
+        change = ChangeSite(site_id=site_id, closed_on=(*closed_on, *sorted(closing)))
+        try:
+            await self._executor.preview(change, actor="")
+        except InUse as refusal:
+            details: Any = refusal.details
+            return Booked(details["count"], tuple(each["local_start"] for each in details["first"]))
+        return None
 
     async def _blueprint(self, site_id: int) -> Blueprint:
         board = await Boards(self._database).board(site_id)

@@ -87,6 +87,10 @@ class After:
         """Add a changed appointment."""
         self._changed[after.id] = after
 
+    def latest(self, appointment: Appointment) -> Appointment:
+        """Return an appointment as the changes so far left it."""
+        return self._changed.get(appointment.id, appointment)
+
     def busy(self, resource_ids: Collection[int], from_cell: int, until_cell: int) -> Sequence[BusyCell]:
         """As `Times.busy`."""
         before = self._times.busy(resource_ids, from_cell, until_cell)

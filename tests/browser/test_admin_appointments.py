@@ -104,6 +104,38 @@ def test_change_of_a_time_keeps_earlier_days_and_can_be_undone(open_page: Open, 
     expect(day(page, 0).locator("strong").last).to_have_text(span("09:00", "17:00"))
 
 
+def test_emptied_last_day_and_room_are_removed_and_come_back_with_undo(open_page: Open, seeded: Seed, do: Do) -> None:
+    saturday = monday() + timedelta(days=5)
+    do(
+        "add-schedule",
+        site_id=seeded["site_id"],
+        provider_id=seeded["provider_ids"][0],
+        service_ids=seeded["service_ids"],
+        weekday=5,
+        slot_minutes=15,
+        valid_from=f"{saturday}",
+        valid_until=f"{saturday + timedelta(days=70)}",
+        point_id=seeded["point_ids"][0],
+        **{"from": "10:00", "until": "13:00"},
+    )
+    page = open_section(open_page, seeded, "appointments")
+    day(page, 5).locator(".week-time").click()
+    dialog = page.locator("dialog[open]")
+    expect(dialog.get_by_label("Room", exact=True).locator("option:checked")).to_have_text("Room 1")
+    dialog.get_by_label("Last day").fill("")
+    dialog.get_by_label("Room", exact=True).select_option("")
+    dialog.get_by_role("button", name="Change from this day on").click()
+    expect(page.locator("dialog[open]")).to_have_count(0)
+    for room, last in (("", ""), (str(seeded["point_ids"][0]), f"{saturday + timedelta(days=70)}")):
+        day(page, 5).locator(".week-time").click()
+        expect(dialog.get_by_label("Room", exact=True)).to_have_value(room)
+        expect(dialog.get_by_label("Last day")).to_have_value(last)
+        dialog.get_by_role("button", name="Cancel", exact=True).click()
+        if not room:
+            page.get_by_role("button", name="Undo").click()
+            expect(page.locator("[data-toast-text]")).to_have_text("Undone.")
+
+
 def test_day_is_copied_to_others(open_page: Open, seeded: Seed) -> None:
     page = open_section(open_page, seeded, "appointments")
     day(page, 0).get_by_role("button", name="Copy Monday to other days").click()

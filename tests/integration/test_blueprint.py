@@ -5,24 +5,30 @@ from __future__ import annotations
 import asyncio
 import uuid
 from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from server.blueprints import ClinicFile, read, template_named, write
-from server.clinics import Clinics
-from server.domain.commands import IssueTicket, SetUp
+from server.clinics import Booked, Clinics
+from server.domain.commands import AddSchedule, Book, IssueTicket, SetUp
 from server.domain.commands.blueprint import Blueprint, PointPlan, QueuePlan
+from server.domain.commands.schedules import Stranded
 from server.domain.errors import CommandIdReused, InUse, NothingChanged, OrganisationNotNamed, SiteNotFound, SiteNotNamed
 from server.execute import Executor
 from server.queries.boards import Boards
+from server.queries.replaying import verify_time
 from server.queries.verification import verify, verify_rows
 from server.seeding import Seeder
 from server.store import sites
 from server.store.database import Database
+from server.store.tables import appointments
 from server.vault import Vault
 from tests.support.blueprints import A_BLUEPRINT
 from tests.support.server import command_line, environment, serving
+from tests.support.server import vault as a_vault
 
 FILE = ClinicFile(replace(A_BLUEPRINT, rules=replace(A_BLUEPRINT.rules, hours=(), closed_on=())), "Riverside Health")
 
@@ -129,6 +135,76 @@ async def test_the_command_has_a_preview_and_is_idempotent(clinics: Clinics, set
         await setup.executor.execute(command, actor="staff:1", command_id=uuid.uuid4().hex)
 
 
+def closed(day: date) -> ClinicFile:
+    """Return the file with a closed day."""
+    rules = replace(FILE.blueprint.rules, closed_on=(str(day),), target_standard=5)
+    return changed(replace(FILE.blueprint, rules=rules))
+
+
+async def booked(setup: Seeder, site_id: int) -> tuple[int, date]:
+    """Book an appointment at 9 in ten days; return its id and the day."""
+    site = (board := await Boards(setup.database).board(site_id)).site
+    day = date.fromisoformat(site.business_day) + timedelta(days=10)
+    service_id, provider_id = min(board.services), min(board.providers)
+    hours = AddSchedule(
+        site_id=site_id,
+        provider_id=provider_id,
+        service_ids=(service_id,),
+        weekday=day.weekday(),
+        from_="09:00",
+        until="12:00",
+        slot_minutes=15,
+        valid_from=str(day),
+    )
+    await setup.do(hours)
+    for clock in ("09:00", "09:15"):
+        made = await setup.do(
+            Book(
+                site_id=site_id,
+                service_id=service_id,
+                provider_id=provider_id,
+                local_start=f"{day}T{clock}",
+                name="Ada Lovelace",
+            )
+        )
+    return int(made["appointment"]["id"]), day
+
+
+async def state_of(database: Database, appointment_id: int) -> str:
+    async with database.read() as connection:
+        return str(await connection.scalar(select(appointments.c.state).where(appointments.c.id == appointment_id)))
+
+
+@pytest.mark.parametrize(("stranded", "state"), [("keep", "booked"), ("cancel", "cancelled")])
+async def test_a_closed_day_with_booked_appointments_needs_a_wish(
+    clinics: Clinics, setup: Seeder, vault: Vault, stranded: Stranded, state: str
+) -> None:
+    site_id = await applied(clinics, FILE)
+    last, day = await booked(setup, site_id)
+    plan = await clinics.plan(closed(day))
+    assert plan.stranded == Booked(2, (f"{day}T09:00", f"{day}T09:15"))
+    before = (await Boards(setup.database).board(site_id)).site.seq
+    with pytest.raises(InUse) as refused:
+        await clinics.apply(plan, remove=False, actor="operator")
+    assert refused.value.details["count"] == 2
+    assert (await Boards(setup.database).board(site_id)).site.seq == before
+    await clinics.apply(plan, remove=False, actor="operator", stranded=stranded)
+    assert (await Boards(setup.database).board(site_id)).site.rules.closed_on == (str(day),)
+    assert await state_of(setup.database, last) == state
+    again = await clinics.plan(closed(day))
+    assert (again.changes, again.stranded) == ((), None)
+    assert [problem async for table in verify_rows(setup.database, vault) for problem in table.problems] == []
+    assert (await verify_time(setup.database, site_id)).problems == []
+
+
+async def test_a_clinician_with_booked_appointments_is_not_removed(clinics: Clinics, setup: Seeder) -> None:
+    site_id = await applied(clinics, FILE)
+    await booked(setup, site_id)
+    without = changed(replace(FILE.blueprint, providers=FILE.blueprint.providers[1:]))
+    with pytest.raises(InUse):
+        await clinics.apply(await clinics.plan(without), remove=True, actor="operator")
+
+
 async def test_a_clinic_that_a_file_does_not_name_clearly_is_asked_for(clinics: Clinics, setup: Seeder) -> None:
     nameless = replace(FILE, organisation=None)
     with pytest.raises(OrganisationNotNamed, match="none yet"):
@@ -208,6 +284,37 @@ def test_a_clinic_is_set_up_and_kept_by_the_command_line(
     with serving(env, tmp_path) as server, server.client() as client:
         answer = client.post("/api/v1/session", json={"username": "eva", "password": "copper lantern ferry"})
         assert answer.json()["user"]["role"] == "admin"
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "mysql"])
+def test_the_command_line_lists_the_appointments_of_a_closed_day_and_asks_for_a_wish(
+    request: pytest.FixtureRequest, tmp_path: Path, engine: str
+) -> None:
+    url = request.getfixturevalue(f"{engine}_url")
+    env, file = environment(url), tmp_path / "clinic.toml"
+    file.write_text(write(FILE), encoding="utf-8")
+    assert command_line(env, "apply", str(file), "--yes").returncode == 0
+
+    async def book() -> date:
+        database = Database(url)
+        try:
+            return (await booked(Seeder(database, Executor(database, a_vault(), publish=lambda *_: None)), 1))[1]
+        finally:
+            await database.close()
+
+    day = asyncio.run(book())
+    file.write_text(write(closed(day)), encoding="utf-8")
+    listed = f"Booked appointments on days that become closed: 2 ({day}T09:00, {day}T09:15)"
+    checked = command_line(env, "apply", str(file), "--check")
+    assert (checked.returncode, listed in checked.stdout.splitlines()) == (3, True), checked.stdout
+    refused = command_line(env, "apply", str(file), "--yes")
+    assert (refused.returncode, listed in refused.stdout.splitlines()) == (1, True), refused.stdout
+    assert "--stranded keep, or --stranded cancel" in refused.stderr
+    assert command_line(env, "apply", str(file), "--yes", "--stranded", "move").returncode == 2
+    assert command_line(env, "apply", str(file), "--check").returncode == 3
+    done = command_line(env, "apply", str(file), "--yes", "--stranded", "keep")
+    assert done.returncode == 0, done.stderr
+    assert command_line(env, "apply", str(file), "--check").returncode == 0
 
 
 def test_a_file_that_cannot_be_read_is_named(sqlite_url: str, tmp_path: Path) -> None:

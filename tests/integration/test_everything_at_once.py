@@ -17,9 +17,10 @@ from server.domain.commands import COMMANDS, CallNext
 from server.seeding import Seeder
 from server.store.database import Database
 from server.store.tables import entries, events
+from tests.support.appointments import appointments_today
 from tests.support.crowd import Answered, Asked, ask_at_once
 from tests.support.extent import scaled
-from tests.support.server import environment, seed, serving, vault
+from tests.support.server import environment, serving, vault
 from tests.support.sites_in_databases import StoredSite, StoredWorld
 from tests.support.truth import truth_of
 from tests.support.worlds import wire_body
@@ -30,6 +31,7 @@ ROUNDS = scaled(10, 3)
 MOST_ROUNDS = 30  # the state that a request meets is random: the rounds go on until each command was accepted once
 CALLERS = 4
 REQUESTS = 200
+BEGUN = [minutes for minutes in range(-165, 0, 15) for _ in range(4)]  # appointments that patients can miss
 TWICE = 0.15  # the share of keys that are sent twice at once, to two servers if there are two
 
 # The action of `command_of` that makes each command, and the weight of the command. Add every new command here.
@@ -99,6 +101,9 @@ OF_APPOINTMENTS: dict[str, tuple[str, int]] = {
     "amend-appointment": ("amend-appointment", 4),
     "want-earlier": ("want-earlier", 4),
     "cancel-appointment": ("cancel-appointment", 5),
+    "accept-offer": ("accept-offer", 3),
+    "decline-offer": ("decline-offer", 3),
+    "appointment-no-show": ("appointment-no-show", 2),
     "check-in": ("check-in", 8),
     "move-appointments": ("move-appointments", 3),
 }
@@ -106,10 +111,6 @@ SENT = OF_THE_DAY | OF_APPOINTMENTS
 NOT_SENT = {
     **dict.fromkeys(("hold-for-visitor", "book-for-visitor"), "visitors book at an address of their own: test_booking.py"),
     "import-appointments": "has an address of its own, see test_importing.py",
-    **dict.fromkeys(
-        ("accept-offer", "decline-offer"), "need a cancelled time and a later patient who asked, see test_booking.py"
-    ),
-    "appointment-no-show": "needs an appointment that has begun, see test_appointments_live.py",
     "rezone": "the server's own command, see test_busy_cells.py",
     "pass-offer": "the server's own command after ten minutes",
     "tick": "no client can send it; the clocks of the servers send it all the time",
@@ -135,7 +136,7 @@ def test_concurrent_commands_of_every_kind_keep_log_and_rows_consistent(
     redis_url = request.getfixturevalue("redis_url") if servers > 1 else None
     # Without one public address, each server would name its own in the answer for a ticket.
     env = environment(url, redis_url, NOWSERVING_LOG_LEVEL="warning", NOWSERVING_PUBLIC_URL="http://clinic.test")
-    seeded = seed(env, points=8, tickets=60, displays=1)
+    seeded = appointments_today(env, BEGUN, points=8, tickets=60, providers=4).seeded
     answered: list[Answered] = []
     chance = random.Random(2)
     with ExitStack() as stack:

@@ -102,6 +102,23 @@ def test_rows_are_booked_once_and_a_file_sent_again_changes_what_differs(clinic:
         assert all(secret not in str(each) for each in found)
 
 
+def test_time_that_a_row_leaves_is_offered_to_the_first_who_asked(clinic: Clinic) -> None:
+    clinic.send([clinic.row(1), clinic.row(20)])
+    found, _, _ = asyncio.run(stored(clinic))
+    [later] = [each.id for each in found if each.foreign_id == "T-20"]
+    with clinic.server.client(clinic.server.sign_in(clinic.seeded, "admin")) as client:
+        asked = client.post("/api/v1/commands/want-earlier", json={"appointment_id": later, "wants": True})
+        assert asked.status_code == 200, asked.text
+        # The new appointments of the same command have ids of their own, beside that of the offer.
+        told = clinic.send([clinic.row(1, local_start=clinic.row(24)["local_start"]), clinic.row(2), clinic.row(3)]).json()
+        assert (told["moved"], told["booked"]) == ([1], [2, 3])
+        accepted = client.post("/api/v1/commands/accept-offer", json={"appointment_id": later})
+        assert accepted.status_code == 200, accepted.text
+    found, _, _ = asyncio.run(stored(clinic))
+    [moved] = [each.local_start for each in found if each.id == later]
+    assert moved == clinic.row(1)["local_start"]
+
+
 def test_only_administrators_import(clinic: Clinic) -> None:
     for role in ("manager", "receptionist", "clinician"):
         answer = clinic.send([clinic.row(1)], role=role)

@@ -13,6 +13,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,18 @@ import pytest
 from hypothesis import given
 
 from server.domain.board import Board
-from server.domain.commands import CloseDay, Command
+from server.domain.commands import (
+    AcceptOffer,
+    AddProvider,
+    AddSchedule,
+    AddService,
+    AppointmentNoShow,
+    Book,
+    CancelAppointment,
+    CloseDay,
+    Command,
+    DeclineOffer,
+)
 from server.domain.views import (
     AppointmentView,
     CalendarView,
@@ -39,10 +51,11 @@ from server.queries.boards import Boards
 from server.seeding import Seed
 from server.store.database import Database
 from tests.integration.test_everything_at_once import SENT
+from tests.support.appointments import appointments_today
 from tests.support.extent import examples, scaled
 from tests.support.fresh import Fresh
 from tests.support.plain import PLAIN
-from tests.support.server import Server, environment, seed, serving, vault
+from tests.support.server import Server, environment, serving, vault
 from tests.support.sites_in_databases import StoredSite
 from tests.support.viewer import Place, Transport, Viewer
 from tests.support.worlds import Step, scripts, wire_body
@@ -52,6 +65,7 @@ pytestmark = pytest.mark.long
 HEARTBEAT_SECONDS = 1.2  # a busy machine is silent for a second now and then: no screen may reconnect for that
 SETTLED_SECONDS = 20.0
 CHECKED_EVERY = 12  # commands
+BEGUN = (-120, -105, -90, -75, -60, -45, -30, -15)  # appointments that patients can miss
 WEEK = 7  # the days of a calendar
 DAYS = scaled(8, 2)
 TRANSPORTS: tuple[Transport, ...] = ("events", "websocket")
@@ -97,7 +111,7 @@ class Installation:
         self._displays = {each["id"]: each["token"] for each in seeded["displays"]}
         self._kiosks: dict[int, str] = {}
         self._visits: dict[int, str] = {}
-        self._appointments: dict[int, str] = {}
+        self._appointments: dict[int, str] = {}  # in the order in which they were booked
         self._watched: list[Watch] = []
         self._tokens = {role: server.sign_in(seeded, role) for role in ("admin", "receptionist", "manager")}
         self._sent = 0
@@ -111,6 +125,10 @@ class Installation:
     def missing(self) -> list[str]:
         """Return the steps whose commands have not succeeded yet."""
         return [SENT[name][0] for name in SENT if name not in self.done]
+
+    def booked(self, before_last: int = 0) -> int:
+        """Return the id of the appointment that was booked last, or so many before."""
+        return list(self._appointments)[-1 - before_last]
 
     async def run_day(self, steps: Iterable[Callable[[Board], Command] | Step]) -> None:
         """Open screens of every view, run the steps, and compare the screens with the rows after every few commands."""
@@ -201,10 +219,10 @@ class Installation:
         if "token" not in body:
             return
         event = body["events"][-1]
-        if "appointment" in body:
-            self._appointments[body["appointment"]["id"]] = body["token"]
-        elif "entry" in body:
+        if "entry" in body:  # after a check-in, too: the token is that of the ticket
             self._visits[body["entry"]["visit_id"]] = body["token"]
+        elif "appointment" in body:
+            self._appointments[body["appointment"]["id"]] = body["token"]
         elif "display_id" in event or event.get("device_id") in self._displays:
             self._displays[event.get("display_id") or event["device_id"]] = body["token"]
         elif "kiosk_id" in event or event.get("device_id") in self._kiosks:
@@ -246,9 +264,59 @@ def tried(installation: Installation, times: int, before: Sequence[str] = ()) ->
                 yield from ((each, about, 0) for each in (*before, action))
 
 
+def missed(board: Board) -> Command:
+    """Return the no-show of an appointment that has begun."""
+    begun = [each.id for each in board.appointments.values() if each.state == "booked"]
+    return AppointmentNoShow(appointment_id=begun[0])
+
+
+def offers(booked: Callable[[int], int]) -> list[Callable[[Board], Command]]:
+    """Return steps in which one patient declines the offer of an earlier time, and the next one accepts it.
+
+    ``booked`` is `Installation.booked`. The clinician and the service are new, so that no other step is in the way.
+    """
+
+    def day(board: Board) -> date:
+        return date.fromisoformat(board.site.business_day) + timedelta(days=5)
+
+    def hours(board: Board) -> Command:
+        return AddSchedule(
+            site_id=board.site.id,
+            provider_id=max(board.providers),
+            service_ids=(max(board.services),),
+            weekday=day(board).weekday(),
+            from_="09:00",
+            until="12:00",
+            slot_minutes=15,
+            valid_from=board.site.business_day,
+        )
+
+    def book(hour: str, *, wants_earlier: bool = False) -> Callable[[Board], Command]:
+        return lambda board: Book(
+            site_id=board.site.id,
+            service_id=max(board.services),
+            provider_id=max(board.providers),
+            local_start=f"{day(board)}T{hour}",
+            name="Ada Lovelace",
+            wants_earlier=wants_earlier,
+        )
+
+    return [
+        lambda board: AddService(site_id=board.site.id, name="Offers", public_name="Offers"),
+        lambda board: AddProvider(site_id=board.site.id, name="Dr Offer"),
+        hours,
+        book("09:00"),
+        book("10:00", wants_earlier=True),
+        book("11:00", wants_earlier=True),
+        lambda _: CancelAppointment(appointment_id=booked(2), version=1),
+        lambda _: DeclineOffer(appointment_id=booked(1)),
+        lambda _: AcceptOffer(appointment_id=booked(0)),
+    ]
+
+
 def test_law_holds_for_every_command_over_both_transports(database_url: str, tmp_path: Path) -> None:
     env = environment(database_url, NOWSERVING_HEARTBEAT_SECONDS=str(HEARTBEAT_SECONDS), NOWSERVING_LOG_LEVEL="warning")
-    seeded = seed(env, points=3, tickets=6, displays=2)
+    seeded = appointments_today(env, BEGUN, points=3, tickets=6, displays=2).seeded
     with serving(env, tmp_path) as server, asyncio.Runner() as runner:
         installation = Installation(server, database_url, seeded)
         with server.client(server.sign_in(seeded, "admin")) as admin:
@@ -261,8 +329,10 @@ def test_law_holds_for_every_command_over_both_transports(database_url: str, tmp
             runner.run(installation.run_day(script))
 
         try:
+            runner.run(installation.run_day([missed]))
             day_keeps_the_law()
             # Commands that no day has reached: alone, then after the commands that they may need. Last, the day closes.
+            runner.run(installation.run_day(offers(installation.booked)))
             runner.run(installation.run_day(tried(installation, 40)))
             runner.run(installation.run_day(tried(installation, 8, ENABLING)))
             runner.run(installation.run_day([lambda board: CloseDay(site_id=board.site.id, reason="evening")]))

@@ -87,6 +87,7 @@ def appointments_today(
     *,
     points: int = 2,
     tickets: int = 4,
+    displays: int = 1,
     providers: int = 2,
 ) -> Day:
     """Return a site with an appointment at each of the ``starts``: minutes from now, rounded down to a quarter of an hour.
@@ -103,7 +104,7 @@ def appointments_today(
             executor = Executor(database, vault(), publish=lambda *_: None)
             with quick_passwords():
                 seeder = Seeder(database, executor)
-                seeded = await seeder.seed(points, 0, 1, providers, zone)
+                seeded = await seeder.seed(points, 0, displays, providers, zone)
             day = Day(seeded, (datetime.now(UTC) + timedelta(hours=ahead)).replace(tzinfo=None, second=0, microsecond=0))
             for provider_id in seeded["provider_ids"]:
                 await seeder.do(

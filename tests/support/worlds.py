@@ -467,6 +467,7 @@ ACTIONS = (
     *("series", "reschedule", "reschedule", "reschedule"),
     *("amend-appointment", "amend-appointment", "cancel-appointment", "cancel-appointment"),
     *("appointment-no-show", "appointment-no-show", "move-appointments", "move-appointments"),
+    *("want-earlier", "want-earlier", "accept-offer", "decline-offer"),
 )
 PAUSES = (0, 0, SECOND, 20 * SECOND, 3 * MINUTE, 50 * MINUTE)
 steps = st.tuples(st.sampled_from(ACTIONS), st.integers(0, 999), st.sampled_from(PAUSES))
@@ -779,6 +780,8 @@ def booking_command_of(world: World, action: str, about: int) -> Command | None:
                 from_date=local_date(world, about % 2),
                 until="17:00",
                 slot_minutes=(15, 30)[about // 2 % 2],
+                valid_until=(None, "", local_date(world, 5))[about // 5 % 3],
+                point_id=(None, 0, points[about % len(points)])[about // 7 % 3],
                 stranded=("cancel", "keep")[about // 3 % 2],
             )
         case "end-schedule":
@@ -905,12 +908,19 @@ def booking_command_of(world: World, action: str, about: int) -> Command | None:
             )
         case "cancel-appointment":
             reason = (None, "moved away")[about % 2]
+            wished = [early for early, late in _pairs(booked, world.now) if late.wants_earlier]
+            if wished and about % 2:  # mostly a time that a later patient asked for
+                chosen = wished[about // 3 % len(wished)]
+                appointment_id, version = chosen.id, chosen.version
             return CancelAppointment(appointment_id=appointment_id, version=max(1, version), reason=reason)
         case "check-in":
             queues = list(board.queues) or [an_id(1)]
             queue_id = queues[about // 2 % len(queues)] if about % 3 else None
             return CheckIn(appointment_id=appointment_id, queue_id=queue_id, anyway=about % 4 != 0)
         case "want-earlier":
+            later = [late.id for _, late in _pairs(booked, world.now) if not late.wants_earlier]
+            if later and about % 4:  # mostly one whose provider has an earlier appointment
+                return WantEarlier(appointment_id=later[about // 3 % len(later)], wants=True)
             return WantEarlier(appointment_id=appointment_id, wants=about % 3 != 0)
         case "accept-offer" | "decline-offer":
             asked = [
@@ -919,7 +929,7 @@ def booking_command_of(world: World, action: str, about: int) -> Command | None:
             kind = AcceptOffer if action == "accept-offer" else DeclineOffer
             return kind(appointment_id=asked[about % len(asked)] if asked else appointment_id)
         case "appointment-no-show":
-            over = [each for each in booked if each.starts_at <= world.now]
+            over = [each for each in calendar.all() if each.state == "booked" and each.starts_at <= world.now]
             return AppointmentNoShow(appointment_id=over[about % len(over)].id if over else appointment_id)
         case "move-appointments":
             coming = [each for each in calendar.all() if each.state == "booked" and each.starts_at > world.now]
@@ -932,6 +942,17 @@ def booking_command_of(world: World, action: str, about: int) -> Command | None:
                 unplaced=("keep", "cancel", "refuse")[about // 3 % 3],
             )
     return None
+
+
+def _pairs(booked: list[Appointment], now: int) -> list[tuple[Appointment, Appointment]]:
+    """Return pairs of an appointment and a later one that its time fits, with the same provider: it may be offered."""
+    coming = [each for each in booked if each.starts_at > now + 2 * HOUR and each.overbooked is None]
+    return [
+        (early, late)
+        for early in coming
+        for late in coming
+        if early.starts_at < late.starts_at and early.provider_id == late.provider_id and late.minutes <= early.minutes
+    ]
 
 
 def perform(world: World, step: Step) -> list[Recorded]:

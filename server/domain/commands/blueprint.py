@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from server.domain.commands.bounds import CAPACITY, LANGUAGE, NAME, NAMES, NEEDS, QUEUES, SHOWN
 from server.domain.commands.command import Command
+from server.domain.commands.schedules import Stranded
 from server.domain.model import CheckIn, Names, Need, Printing, Rules, languages
 
 MOST_RECORDS = {"max_length": 200}  # of each kind
@@ -105,6 +106,7 @@ class SetUp(Command):
     """Bring the set-up of a site to a blueprint, all of it or nothing.
 
     Records are found by name. With ``remove``, records that the blueprint lacks are removed; without it they stay.
+    A date that becomes closed may have booked appointments: without ``stranded``, they refuse the change.
     """
 
     internal = True
@@ -112,6 +114,7 @@ class SetUp(Command):
     site_id: int
     blueprint: Blueprint
     remove: bool = False
+    stranded: Stranded | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ NAMES = {"max_length": 20}
 PARTY = {"ge": 1, "le": 20}
 NEEDS = {"max_length": 4}
 SHOWN = {"max_length": 200}
+ID_OR_ZERO = {"ge": 0}  # 0 removes the value; the edge adds the greatest id
 SERVICES = {"min_length": 1, "max_length": 50}
 QUEUES = {"min_length": 1, "max_length": 50}
 POSITION = {"ge": 0, "le": 1000}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from server.domain.commands.bounds import DATE, FROM, REASON, SERVICES, UNTIL
+from server.domain.commands.bounds import DATE, FROM, ID_OR_ZERO, REASON, SERVICES, UNTIL, or_empty
 from server.domain.commands.command import Command
 from server.domain.model import ExceptionKind
 from server.domain.model.ids import site_of
@@ -69,7 +69,8 @@ class AddSchedule(Command):
 class ChangeSchedule(OnSchedule):
     """Change a schedule from a date on, and on all later dates: it ends the day before, and a new one begins.
 
-    Omitted fields stay. An exception changes one date alone.
+    Omitted fields stay. An empty ``valid_until`` removes the last date, and a ``point_id`` of 0 the room: booked
+    appointments keep theirs. An exception changes one date alone.
     """
 
     schedule_id: int
@@ -79,11 +80,11 @@ class ChangeSchedule(OnSchedule):
     from_: str | None = field(default=None, metadata=FROM)
     until: str | None = field(default=None, metadata=UNTIL)
     slot_minutes: int | None = field(default=None, metadata=_SLOT)
-    valid_until: str | None = field(default=None, metadata=DATE)
+    valid_until: str | None = field(default=None, metadata=or_empty(DATE))
     capacity: int | None = field(default=None, metadata=_PLACES)
     every_n_weeks: int | None = field(default=None, metadata=_WEEKS)
     anchor_date: str | None = field(default=None, metadata=DATE)
-    point_id: int | None = None
+    point_id: int | None = field(default=None, metadata=ID_OR_ZERO)
     buffer_minutes: int | None = field(default=None, metadata=_BUFFER)
     notice_minutes: int | None = field(default=None, metadata=_NOTICE)
     days_ahead: int | None = field(default=None, metadata=_DAYS_AHEAD)

@@ -191,7 +191,7 @@ def decide(
         case ReportDevice():
             return devices.report(board, command)
         case SetUp():
-            return set_up(board, command, now, patients.open_sealed)
+            return set_up(board, command, now, patients.open_sealed, calendar)
         case BroadcastMessage():
             return [MessageBroadcast(message=command.message)]
         case CloseDay():
@@ -229,7 +229,8 @@ def decide(
         case PassOffer():
             return waiting_list.with_offers(board, waiting_list.pass_on(command, now, calendar), now, calendar)
         case ImportAppointments():
-            return importing.import_rows(board, command, now, may, calendar, patients)
+            rows = importing.import_rows(board, command, now, may, calendar, patients)
+            return waiting_list.with_offers(board, rows, now, calendar)
         case LinkPractitioner():
             return practitioners.link(board, command, now, calendar)
         case Rezone():

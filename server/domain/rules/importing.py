@@ -2,8 +2,8 @@
 
 Rows stand for themselves: a refused row changes nothing, and the others go on. A row that was imported before changes only
 what differs, so a file can be sent again. The other system has promised these times, so patients with two appointments at
-one time are taken as they are, and freed times are not offered to patients who want to come earlier: a later row may need
-them.
+one time are taken as they are. A freed time that no later row of the command takes goes to the waiting list. A row of a
+later command finds it held.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import fields, replace
 from datetime import date, timedelta
 from math import gcd
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from server.domain import free_time
 from server.domain.board import Board
@@ -22,6 +22,7 @@ from server.domain.rules.lookups import find_point, find_provider, find_service,
 
 FOREVER = 1 << 62  # after every instant
 MOST_NAMED = 5
+_REMOVABLE = ("valid_until", "point_id")  # an empty text or 0 removes them
 _Window = TypeVar("_Window", Schedule, ScheduleException)
 ScheduleCommand = AddSchedule | ChangeSchedule | EndSchedule | AddException | RemoveException
 
@@ -72,7 +73,10 @@ def _add(board: Board, command: AddSchedule) -> list[Event]:
 def _change(board: Board, command: ChangeSchedule, now: int, calendar: Calendar) -> list[Event]:
     before = _find_schedule(board, command.schedule_id)
     _refuse_past(board, local_time.date_of(command.from_date, "from_date").isoformat(), now, "from_date")
-    given = {item.name: value for item in fields(before) if (value := getattr(command, item.name, None)) is not None}
+    given: dict[str, Any] = {
+        item.name: value for item in fields(before) if (value := getattr(command, item.name, None)) is not None
+    }
+    given |= {name: None for name in _REMOVABLE if name in given and not given[name]}
     if command.from_ is not None:
         given["from_minute"] = local_time.minutes_of(command.from_)
     if command.until is not None:

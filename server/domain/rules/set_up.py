@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any, TypeVar
 
 from server.domain.board import Board, Changes, apply
+from server.domain.calendar import Calendar
 from server.domain.commands import (
     AddDisplay,
     AddKiosk,
@@ -37,8 +38,9 @@ from server.domain.commands.blueprint import (
     normal,
     problems,
 )
+from server.domain.commands.schedules import Stranded
 from server.domain.errors import InvalidField, NothingChanged, PrefixFixed
-from server.domain.events import Event, QueueChanged, Recorded
+from server.domain.events import Event, OfAppointment, QueueChanged, Recorded
 from server.domain.model import Names, Personal, Queue, Removable, Rules, Service
 from server.domain.rules import devices
 from server.domain.rules.differences import ORDERED
@@ -116,7 +118,9 @@ def blueprint_of(board: Board, open_sealed: Callable[[Service], Personal]) -> Bl
     )
 
 
-def set_up(board: Board, command: SetUp, now: int, open_sealed: Callable[[Service], Personal]) -> list[Event]:
+def set_up(
+    board: Board, command: SetUp, now: int, open_sealed: Callable[[Service], Personal], calendar: Calendar
+) -> list[Event]:
     """Return the events that bring a site to a blueprint, each as the command for one record would cause it.
 
     Raises `InvalidField` for a blueprint that contradicts itself, `PrefixFixed`, `NothingChanged`, and the refusals of the
@@ -124,9 +128,9 @@ def set_up(board: Board, command: SetUp, now: int, open_sealed: Callable[[Servic
     """
     for problem in problems(command.blueprint):
         raise InvalidField(field=".".join(map(str, problem.path)), problem=problem.text)
-    draft = _Draft(board, now, blueprint_of(board, open_sealed))
+    draft = _Draft(board, now, blueprint_of(board, open_sealed), calendar)
     wanted = normal(command.blueprint)
-    draft.change_site(wanted)
+    draft.change_site(wanted, command.stranded)
     draft.set_up_services(wanted.services)
     draft.set_up_providers(wanted.providers)
     draft.set_up_queues(wanted.queues)
@@ -146,28 +150,32 @@ def set_up(board: Board, command: SetUp, now: int, open_sealed: Callable[[Servic
 class _Draft:
     """A copy of a board, on which the commands for single records are carried out one after the other."""
 
-    def __init__(self, board: Board, now: int, before: Blueprint) -> None:
+    def __init__(self, board: Board, now: int, before: Blueprint, calendar: Calendar) -> None:
         self.board = Board(board.site, board.records())
         self.now = now
         self.before = before
+        self.calendar = calendar
         self.events: list[Event] = []
 
     def do(self, command: Command) -> None:
-        self.happen(configure_site(self.board, command, self.now))
+        self.happen(configure_site(self.board, command, self.now, self.calendar))
 
     def happen(self, events: Sequence[Event]) -> None:
         for event in events:
+            # An appointment of another day is on no board: its row is lent for the event.
+            if isinstance(event, OfAppointment) and (row := self.calendar.appointment(event.appointment_id)) is not None:
+                self.board.lend(row)
             apply(self.board, Recorded(self.board.site.seq + 1, self.now, "", event), Changes())
             self.events.append(event)
 
-    def change_site(self, wanted: Blueprint) -> None:
+    def change_site(self, wanted: Blueprint, stranded: Stranded | None) -> None:
         before = self.before
         changed = {name: value for name in _SITE if (value := getattr(wanted, name)) != getattr(before, name)}
         for item in fields(Rules):
             if (value := getattr(wanted.rules, item.name)) != getattr(before.rules, item.name):
                 changed[item.name] = value
         if changed:
-            self.do(ChangeSite(site_id=self.board.site.id, **changed))
+            self.do(ChangeSite(site_id=self.board.site.id, stranded=stranded, **changed))
 
     def set_up_services(self, plans: Iterable[ServicePlan]) -> None:
         before = {plan.name: plan for plan in self.before.services}

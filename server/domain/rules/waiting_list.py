@@ -13,7 +13,7 @@ from server.domain.board import Board
 from server.domain.calendar import After, Calendar
 from server.domain.commands import AcceptOffer, DeclineOffer, PassOffer
 from server.domain.errors import NothingDue, OfferOver, SlotNotOffered, SlotTaken
-from server.domain.events import AppointmentHeld, Event, HoldReleased, OfAppointment
+from server.domain.events import AppointmentAmended, AppointmentBooked, AppointmentHeld, Event, HoldReleased, OfAppointment
 from server.domain.free_time import Wanted
 from server.domain.model import Appointment
 from server.domain.model.local_time import MINUTE
@@ -32,13 +32,17 @@ def offers(board: Board, events: list[Event], now: int, calendar: Calendar) -> l
     """Return the events that offer the times which ``events`` made free."""
     ahead = After(calendar)
     freed: list[Appointment] = []
+    used = set()
     for event in events:
         if isinstance(event, OfAppointment):
+            used.add(event.appointment_id)
             ahead.add(event.appointment)
+            if isinstance(event, AppointmentAmended | AppointmentBooked):
+                continue  # they free no time, and an import has many of them
             before = calendar.appointment(event.appointment_id)
             if before is not None and before.takes_time(now) and not _still_takes(before, event.appointment):
                 freed.append(before)
-    ids = new_ids(board)
+    ids = (each for each in new_ids(board) if each not in used)
     offered: list[Event] = []
     for each in freed:
         offer = _next_offer(board, each, now, calendar, ahead, next(ids))
@@ -103,17 +107,16 @@ def _next_offer(
     """Return the offer of a free time to the first patient on the waiting list who fits and has not had this offer."""
     if freed.starts_at < now + LEAST_AHEAD or freed.overbooked is not None:
         return None
-    asked = {each.offered_to for each in calendar.offers_of(freed.provider_id, freed.starts_at)}
-    for each in calendar.wanting_earlier(freed.provider_id, freed.starts_at):
+    wanting = calendar.wanting_earlier(freed.provider_id, freed.starts_at)
+    asked = {each.offered_to for each in calendar.offers_of(freed.provider_id, freed.starts_at)} if wanting else set()
+    for one in wanting:
+        each = ahead.latest(one)
         if each.id in asked or each.id in (freed.id, freed.offered_to) or each.state != "booked":
             continue
-        wanted = Wanted(
-            service_id=each.service_id,
-            provider_id=freed.provider_id,
-            minutes=each.minutes,
-            for_patient=True,
-            own=frozenset({freed.id}),
-        )
+        # The same command may have moved the appointment of the patient who asked.
+        if not each.wants_earlier or each.provider_id != freed.provider_id or each.starts_at <= freed.starts_at:
+            continue
+        wanted = Wanted(service_id=each.service_id, provider_id=freed.provider_id, minutes=each.minutes, for_patient=True)
         try:
             [offer] = free_time.offers_at(board, ahead, wanted, freed.local_start, freed.fold, now)
         except (SlotTaken, SlotNotOffered):

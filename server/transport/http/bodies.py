@@ -95,7 +95,7 @@ def _model_of(command: type[Command]) -> type[Body]:
         elif hint in (str, str | None):
             hint = PlainText if hint is str else PlainText | None
         elif hint in (int, int | None) and item.name.endswith("_id"):
-            bounds |= {"ge": 1, "le": MAX_ID}
+            bounds = {"ge": 1, "le": MAX_ID} | bounds
         elif item.name.endswith("_ids"):
             ids = tuple[Annotated[int, Field(ge=1, le=MAX_ID)], ...]
             hint = ids if item.default is MISSING else ids | None

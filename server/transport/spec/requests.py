@@ -118,7 +118,7 @@ def command_schema(name: str, model: type[BaseModel], schemas: dict[str, Json]) 
         if key.endswith("_ids") and made.get("type") == "array":
             made["items"] |= {"minimum": 1, "maximum": MAX_ID}
         elif key.endswith("_id") and "integer" in made.get("type", ()):
-            made |= {"minimum": 1, "maximum": MAX_ID}
+            made |= {"minimum": made.get("minimum", 1), "maximum": MAX_ID}
         if key == "site_id" and key not in own:
             made["description"] = "Optional. It must be the site that the other ids belong to."
         elif key in FIELDS:

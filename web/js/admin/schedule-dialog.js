@@ -96,7 +96,7 @@ export async function scheduleDialog(context, { provider, weekday, id }) {
   const offered = choicesField(t("admin.schedule.services"), services, usual?.services ?? services.map(([each]) => each));
   const slot = wholeNumber(usual?.slot_minutes ?? 15, 5, 720, 5);
   const begin = element("input", { type: "date", required: true, min: today(context), value: before === null || before.valid_from < today(context) ? today(context) : before.valid_from });
-  const end = element("input", { type: "date", required: before?.valid_until != null, min: today(context), value: before?.valid_until ?? "" });
+  const end = element("input", { type: "date", min: today(context), value: before?.valid_until ?? "" });
   const capacity = wholeNumber(usual?.capacity ?? 1, 1, 50);
   const buffer = wholeNumber(usual?.buffer_minutes ?? 0, 0, 240, 5);
   const weeks = wholeNumber(before?.every_n_weeks ?? 1, 1, 52);
@@ -104,8 +104,7 @@ export async function scheduleDialog(context, { provider, weekday, id }) {
   const ahead = wholeNumber(usual?.days_ahead ?? 0, 0, 730);
   const opens = wholeNumber(Math.round((usual?.opens_before ?? 0) / HOUR), 0, 720);
   const rooms = choicesOf(context, "point");
-  // A change cannot give the room back: a field that is left out stays.
-  const point = choice([...(before?.point == null ? [/** @type {const} */ (["", t("admin.schedule.room.none")])] : []), ...rooms], before?.point ?? "");
+  const point = choice([/** @type {const} */ (["", t("admin.schedule.room.none")]), ...rooms], before?.point ?? "");
   const more = element(
     "details",
     { className: "dialog-more", open: before !== null && isUnusual(before) },
@@ -140,8 +139,8 @@ export async function scheduleDialog(context, { provider, weekday, id }) {
       notice_minutes: Number(notice.value) * HOUR,
       days_ahead: Number(ahead.value),
       opens_before: Number(opens.value) * HOUR,
-      ...(point.value === "" ? {} : { point_id: Number(point.value) }),
-      ...(end.value === "" ? {} : { valid_until: end.value }),
+      point_id: point.value === "" ? null : Number(point.value),
+      valid_until: end.value === "" ? null : end.value,
     };
   };
   const name = context.cells.get(`provider:${provider}`)?.name ?? "";
@@ -170,9 +169,9 @@ export async function scheduleDialog(context, { provider, weekday, id }) {
       }
       const change = {
         command: "change-schedule",
-        body: { schedule_id: id, from_date: begin.value, ...values },
+        body: { schedule_id: id, from_date: begin.value, ...removing(values) },
         said: t("admin.schedule.changed", { day: dayOf(begin.value) }),
-        undo: (/** @type {any} */ answer) => undoOf(answer, before, begin.value, values),
+        undo: (/** @type {any} */ answer) => undoOf(answer, before, begin.value),
       };
       return (await changeHours(context, change, provider)) !== null;
     },
@@ -180,19 +179,22 @@ export async function scheduleDialog(context, { provider, weekday, id }) {
 }
 
 /**
- * Return the change that makes the later days as they were before, or null if a field cannot be taken back.
+ * Return fields of `change-schedule` in which an empty text or 0 removes the last day or the room: null would keep them.
+ *
+ * @param {Record<string, unknown>} values
+ */
+const removing = (values) => ({ ...values, valid_until: values.valid_until ?? "", point_id: values.point_id ?? 0 });
+
+/**
+ * Return the change that makes the later days as they were before.
  *
  * @param {{events: any[]}} answer
  * @param {Schedule} before
  * @param {string} from_date
- * @param {Record<string, unknown>} values
  */
-function undoOf(answer, before, from_date, values) {
-  const emptied = (before.valid_until === null && values.valid_until !== undefined) || (before.point === null && values.point_id !== undefined);
-  if (emptied) return null;
+function undoOf(answer, before, from_date) {
   const { provider_id: _, valid_from: __, ...old } = likeSchedule(before, {});
-  const known = Object.fromEntries(Object.entries(old).filter(([, value]) => value !== null));
-  return { command: "change-schedule", body: { schedule_id: idIn(answer).id, ...known, from_date } };
+  return { command: "change-schedule", body: { schedule_id: idIn(answer).id, ...removing(old), from_date } };
 }
 
 /**

@@ -773,6 +773,16 @@ def test_declined_and_unanswered_offers_go_to_the_next_and_never_twice_to_one() 
         clinic.do(AcceptOffer(appointment_id=second.id))
 
 
+def test_time_that_a_moved_appointment_still_takes_in_part_is_offered_to_nobody() -> None:
+    clinic = Clinic()
+    early = clinic.book(f"{MONDAY}T09:00", minutes=30)
+    later = clinic.book(f"{MONDAY}T15:00", minutes=30, wants_earlier=True)
+    moved = clinic.made(Reschedule(appointment_id=early.id, version=1, local_start=f"{MONDAY}T09:15"))
+    assert offered(clinic, later) is None
+    clinic.do(Reschedule(appointment_id=moved.id, version=2, local_start=f"{MONDAY}T10:00"))
+    assert offered(clinic, later) is not None
+
+
 def test_time_of_the_next_hour_is_offered_to_nobody() -> None:
     clinic = Clinic()
     soon = clinic.book(f"{FRIDAY}T09:00")

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.domain.commands import (
+    AcceptOffer,
     AddProvider,
     AddSchedule,
     AddService,
@@ -17,6 +18,7 @@ from server.domain.commands import (
     ImportAppointments,
     ImportRow,
     Tick,
+    WantEarlier,
 )
 from server.domain.events import AppointmentsImported, OfAppointment
 from server.domain.model import FIRST_EXTRA_LANE, Appointment
@@ -229,6 +231,79 @@ def test_rows_of_one_part_may_swap_a_freed_time() -> None:
     outcome = clinic.take(a_row(1, local_start=f"{MONDAY}T11:00"), a_row(2))
     assert outcome == AppointmentsImported(moved=(1, 2))
     assert clinic.of("T-2").local_start == f"{MONDAY}T09:00"
+
+
+def offers(clinic: Clinic) -> list[tuple[str, int | None]]:
+    """Return the local time of each offer in force, with the appointment of the patient who has it."""
+    held = [each for each in clinic.calendar.all() if each.state == "held" and each.takes_time(clinic.now)]
+    return [(each.local_start[11:], each.offered_to) for each in held]
+
+
+def waiting(clinic: Clinic, *clocks: str, **values: Any) -> list[int]:
+    """Import a patient at each of these times who asks for an earlier one, in this order; return the appointments."""
+    for number, clock in enumerate(clocks, 50):
+        clinic.take(a_row(number, local_start=f"{MONDAY}T{clock}", **values))
+        clinic.do(WantEarlier(appointment_id=clinic.of(f"T-{number}").id, wants=True))
+    return [clinic.of(f"T-{number}").id for number, _ in enumerate(clocks, 50)]
+
+
+def test_freed_time_is_offered_to_the_first_who_asked() -> None:
+    clinic = Clinic()
+    clinic.take(a_row(1), a_row(2, local_start=f"{MONDAY}T09:15"))
+    first, second = waiting(clinic, "16:00", "15:00")
+    outcome = clinic.take(a_row(1, local_start=f"{MONDAY}T17:00"), a_row(3, local_start=f"{MONDAY}T12:00"))
+    assert outcome == AppointmentsImported(booked=(3,), moved=(1,)), "the answer is about the last event"
+    assert offers(clinic) == [("09:00", first)]
+    clinic.do(AcceptOffer(appointment_id=first))
+    assert offers(clinic) == []  # 16:00, which is free now, is later than the time of the other patient
+    clinic.take(a_row(2, local_start=f"{MONDAY}T17:15"))
+    assert offers(clinic) == [("09:15", second)]
+
+
+def test_each_freed_time_is_offered_once() -> None:
+    clinic = Clinic()
+    clinic.take(a_row(1), a_row(2, local_start=f"{MONDAY}T10:00"))
+    [patient] = waiting(clinic, "16:00")
+    rows = [a_row(1, local_start=f"{MONDAY}T17:00"), a_row(2, local_start=f"{MONDAY}T17:15")]
+    clinic.take(*rows)
+    assert offers(clinic) == [("09:00", patient), ("10:00", patient)]
+    assert clinic.take(*rows) == AppointmentsImported(unchanged=(1, 2))
+    assert len(offers(clinic)) == 2
+
+
+def test_time_that_a_later_row_takes_is_offered_to_nobody() -> None:
+    clinic = Clinic()
+    clinic.take(a_row(1))
+    waiting(clinic, "16:00")
+    outcome = clinic.take(a_row(1, local_start=f"{MONDAY}T17:00"), a_row(2))
+    assert (outcome.moved, outcome.booked) == ((1,), (2,))
+    assert offers(clinic) == []
+
+
+def test_row_of_a_later_command_finds_an_offered_time_held() -> None:
+    clinic = Clinic()
+    clinic.take(a_row(1))
+    waiting(clinic, "16:00")
+    clinic.take(a_row(1, local_start=f"{MONDAY}T17:00"))
+    assert clinic.take(a_row(2)).refused == ((2, "slot_taken", "held"),)
+
+
+def test_patient_whom_the_same_file_moves_gets_no_time_that_is_later_or_with_another_provider() -> None:
+    clinic = Clinic()
+    clinic.take(a_row(1))
+    waiting(clinic, "16:00", "15:00")
+    to = {50: {"local_start": f"{MONDAY}T08:00"}, 51: {"local_start": f"{MONDAY}T15:00", "provider": "Dr Bo"}}
+    moves = [a_row(number, **values) for number, values in to.items()]
+    assert clinic.take(a_row(1, local_start=f"{MONDAY}T17:00"), *moves).moved == (1, 50, 51)
+    assert offers(clinic) == []
+
+
+def test_appointment_that_moves_by_a_part_of_its_length_frees_no_time_for_another_one() -> None:
+    clinic = Clinic()
+    clinic.take(a_row(1, minutes=30))
+    waiting(clinic, "16:00", minutes=30)
+    clinic.take(a_row(1, local_start=f"{MONDAY}T09:15", minutes=30))
+    assert offers(clinic) == []
 
 
 quarters = st.integers(0, 50).map(lambda index: f"{MONDAY}T{7 + index // 4:02}:{index % 4 * 15:02}")

@@ -188,6 +188,41 @@ def test_a_change_ends_the_schedule_the_day_before_and_adds_a_new_one(clinic: Cl
     assert (after.anchor_date, after.valid_from, after.valid_until) == ("2024-04-01", NEXT_FRIDAY, None)
 
 
+def test_a_change_removes_the_last_date_and_the_room(clinic: Clinic) -> None:
+    before = clinic.schedule(valid_until=FRIDAY, point_id=clinic.room)
+    booked = clinic.book(f"{FRIDAY}T09:00")
+    clinic.do(ChangeSchedule(schedule_id=before.id, from_date=FRIDAY, valid_until="", point_id=0))
+    after = clinic.board.schedules[max(clinic.board.schedules)]
+    assert (after.valid_from, after.valid_until, after.point_id) == (FRIDAY, None, None)
+    assert clinic.starts(LATER_FRIDAY)
+    assert clinic.appointment(booked.id) == booked, "a booked appointment keeps its room"
+    again = ChangeSchedule(schedule_id=after.id, from_date=FRIDAY, valid_until="", point_id=0)
+    refused(clinic, again, NothingChanged, schedule_id=after.id)
+
+
+def test_a_removed_room_allows_several_appointments_at_once(clinic: Clinic) -> None:
+    schedule = clinic.schedule(point_id=clinic.room)
+    change = ChangeSchedule(schedule_id=schedule.id, from_date=FRIDAY, capacity=2)
+    refused(clinic, change, InvalidField, field="capacity")
+    clinic.do(replace(change, point_id=0))
+    clinic.do(Remove(record_id=clinic.room), after=8 * 24 * 3_600_000_000)  # the old schedule is over
+
+
+def test_a_removed_last_date_overlaps_no_later_schedule(clinic: Clinic) -> None:
+    schedule = clinic.schedule(valid_until=FRIDAY)
+    clinic.schedule(valid_from=LATER_FRIDAY)
+    change = ChangeSchedule(schedule_id=schedule.id, from_date=FRIDAY, valid_until="")
+    refused(clinic, change, InvalidField, field="from")
+    clinic.do(replace(change, valid_until=NEXT_FRIDAY))
+
+
+def test_a_change_that_removes_values_lists_the_appointments_that_it_strands(clinic: Clinic) -> None:
+    schedule = clinic.schedule(valid_until=LATER_FRIDAY, point_id=clinic.room)
+    booked = clinic.book(f"{NEXT_FRIDAY}T09:00")
+    change = ChangeSchedule(schedule_id=schedule.id, from_date=FRIDAY, valid_until="", point_id=0, from_="10:00")
+    refused(clinic, change, InUse, name="Ada", first=[{"id": booked.id, "local_start": booked.local_start}])
+
+
 def test_a_change_before_the_first_date_replaces_the_schedule(clinic: Clinic) -> None:
     before = clinic.schedule()
     clinic.do(ChangeSchedule(schedule_id=before.id, from_date=DAY, slot_minutes=60))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import assume, given
 
-from server.domain.commands import AddDisplay, ChangeQueue, CloseDay, Command, Remove, SetUp
+from server.domain.commands import AddDisplay, AddSchedule, Book, ChangeQueue, CloseDay, Command, Remove, SetUp
 from server.domain.commands.blueprint import Blueprint, DisplayPlan, PointPlan, QueuePlan, normal
 from server.domain.errors import InUse, InvalidField, NotFound, NothingChanged, NowServingError, PrefixFixed, Refused
 from server.domain.rules.differences import differences
@@ -85,6 +85,33 @@ def test_a_queue_can_leave_its_service() -> None:
     after = replace(A_BLUEPRINT, services=(), queues=(replace(blood, service=None, capacity=1), x_ray))
     world.do(set_up(after))
     assert as_it_is(world) == after
+
+
+def test_a_closed_day_lists_its_appointments_and_cancels_them_when_asked() -> None:
+    world = built(replace(A_BLUEPRINT, rules=replace(A_BLUEPRINT.rules, closed_on=())))
+    service_id, provider_id, day = min(world.board.services), min(world.board.providers), "2024-04-05"
+    world.do(
+        AddSchedule(
+            site_id=SITE_ID,
+            provider_id=provider_id,
+            service_ids=(service_id,),
+            weekday=4,
+            from_="09:00",
+            until="12:00",
+            slot_minutes=15,
+            valid_from=day,
+        )
+    )
+    world.do(Book(site_id=SITE_ID, service_id=service_id, provider_id=provider_id, local_start=f"{day}T09:00", name="Ada"))
+    closing = replace(A_BLUEPRINT, rules=replace(A_BLUEPRINT.rules, closed_on=(day,)))
+    command = set_up(closing, remove=False)
+    error = refusal(world, command)
+    assert isinstance(error, InUse)
+    assert (error.details["count"], error.details["by"]) == (1, f"{day}T09:00")
+    events = world.do(replace(command, stranded="cancel"))
+    assert [each.event.name_on_wire() for each in events] == ["site-changed", "appointment-cancelled"]
+    assert [each.state for each in world.calendar.all()] == ["cancelled"]
+    assert isinstance(refusal(world, replace(command, stranded="cancel")), NothingChanged)
 
 
 def test_records_that_the_blueprint_lacks_stay_without_remove() -> None:

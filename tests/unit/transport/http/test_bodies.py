@@ -540,12 +540,16 @@ async def test_value_of_another_type_is_refused_and_not_converted(name: str, fie
         assert {each.split(".")[0] for each in named(error)} == {field}, value
 
 
+ZERO_REMOVES = {("change-schedule", "point_id")}
+
+
 @pytest.mark.parametrize(
     ("name", "field"), [each for each in FIELDS if each[1].endswith("_id") and isinstance(FULL[each[0]][each[1]], int)]
 )
 async def test_ids_are_positive_and_fit_the_numbers_of_a_browser(name: str, field: str) -> None:
     body = {key: value for key, value in FULL[name].items() if key != "site_id" or name in OF_SITES or field == key}
-    for value in (0, -1, MAX_ID + 1, 2**63, 2**64, 10**30, -(2**63), -(10**30)):
+    none = set() if (name, field) in ZERO_REMOVES else {0}
+    for value in (*none, -1, MAX_ID + 1, 2**63, 2**64, 10**30, -(2**63), -(10**30)):
         assert named(await refusal(name, {**body, field: value})) == {field}
     for value in (1, MAX_ID):
         model = MODELS[name]
@@ -721,7 +725,10 @@ BOUNDS: list[tuple[str, str, list[Any], list[Any]]] = [
         (name, field, ["2027-12-01", None], ["2027-02-30", "2027-1-1", ""])
         for name in ("add-schedule", "change-schedule")
         for field in ("valid_until", "anchor_date")
+        if (name, field) != ("change-schedule", "valid_until")
     ),
+    ("change-schedule", "valid_until", ["2027-12-01", "", None], ["2027-02-30", " ", "1.12.2027"]),
+    ("change-schedule", "point_id", [0, 1, MAX_ID, None], [-1, MAX_ID + 1, "0"]),
     ("change-schedule", "from_date", ["2027-12-01"], ["2027-02-30", "", None]),
     ("end-schedule", "last_date", ["2027-12-01"], ["2027-02-30", "", None]),
     ("add-exception", "date", ["2027-12-01"], ["2027-02-30", "", None]),
