@@ -216,6 +216,19 @@ def test_details_that_do_not_arrive_stay_and_nothing_typed_is_lost(open_desk: Op
     expect_message(desk, "The details of Edith Bell are changed.")
 
 
+def test_dialog_that_opens_again_at_once_gets_its_data(open_desk: OpenDesk) -> None:
+    """The browser reports the end of a dialog late, when the next request is on its way already."""
+    desk = open_desk()
+    row(desk, "Edith").click()
+    desk.keyboard.press("e")
+    note = desk.locator("#amend-appointment [name=note]")
+    expect(note).to_be_enabled()
+    desk.evaluate(
+        "document.querySelector('#amend-appointment').close(), document.querySelector('[data-action=amend-visit]').click()"
+    )
+    expect(note).to_be_enabled()
+
+
 def test_history_tells_who_did_what(open_desk: OpenDesk, do: Do, day: Day) -> None:
     """Reception reads user names, a clinician does not. A patient with a ticket keeps the history. A manager has none."""
     booked = day.appointments["Carla Mendes"]

@@ -70,7 +70,7 @@ export function amendAppointmentDialog(send, amended) {
     }
   });
 
-  dialog.addEventListener("close", () => line.cancel());
+  line.cancelWith(dialog);
 
   return {
     open(clinic, appointment) {

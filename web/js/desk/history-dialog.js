@@ -37,7 +37,7 @@ export function historyDialog() {
     element("div", { className: "dialog-actions" }, close),
   );
   close.addEventListener("click", () => dialog.close());
-  dialog.addEventListener("close", () => line.cancel());
+  line.cancelWith(dialog);
   document.body.append(dialog);
   return {
     open(site, appointment) {

@@ -45,6 +45,10 @@ export function requestLine({ loading, arrived, failed }, show) {
       again.hidden = true;
       void request();
     },
-    cancel: () => lookUp.cancel(),
+    /** Give up the request when a dialog closes. @param {HTMLDialogElement} dialog */
+    cancelWith(dialog) {
+      // The event comes late: the user may have opened the dialog again, and then needs the new answer.
+      dialog.addEventListener("close", () => dialog.open || lookUp.cancel());
+    },
   };
 }
