@@ -16,6 +16,14 @@ from server.store.tables import appointments, sites
 PROMISED = ("booked", "checked_in", "fulfilled")
 
 
+async def find(database: Reader, appointment_id: int) -> Appointment | None:
+    """Return an appointment in any state, or None for an unknown id. Raises `Unavailable`."""
+    statement = select(*columns_of(Appointment)).where(appointments.c.id == appointment_id)
+    async with database.read() as connection:
+        row = (await connection.execute(statement)).first()
+    return None if row is None else record_of(Appointment, row._mapping)
+
+
 async def of_provider(database: Reader, provider_id: int, from_: int, until: int, limit: int) -> list[Appointment]:
     """Return the appointments of a provider that start in a time (microseconds), in order. Raises `Unavailable`."""
     statement = (

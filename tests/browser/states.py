@@ -699,12 +699,15 @@ def booked_page(path: str, role: str = "receptionist", size: tuple[int, int] = L
     return arrange
 
 
+BOOKED = '[data-appointment][data-stage="due"], [data-appointment][data-stage="booked"]'
+
+
 def booked_dialog(path: str, name: str, *keys: str) -> Arrange:
     """Return a page at the site with appointments, with a dialog that some keys open."""
 
     def arrange(stage: Stage, language: str) -> Page:
         page = booked_page(path)(stage, language)
-        row = page.locator('[data-appointment][data-stage="due"], [data-appointment][data-stage="booked"]').last
+        row = page.locator(BOOKED).last
         if path == "/calendar":
             row.focus()  # the page scrolls to the present time while it loads: a click could meet a free time
         else:
@@ -712,6 +715,33 @@ def booked_dialog(path: str, name: str, *keys: str) -> Arrange:
         for key in keys:
             page.keyboard.press(key)
         expect(page.locator(f"dialog#{name}[open]")).to_be_visible()
+        return page
+
+    return arrange
+
+
+def amend_known(stage: Stage, language: str) -> Page:
+    page = booked_dialog("/calendar", "amend-appointment", "e")(stage, language)
+    expect(page.locator("#amend-appointment [name=phone]")).to_be_enabled()
+    return page
+
+
+def amend_unreachable(stage: Stage, language: str) -> Page:
+    """Open the dialog while the server does not answer the request for the patient's data."""
+    page = booked_page("/reception")(stage, language)
+    page.route(re.compile(r"/appointments/\d+$"), lambda route: route.fulfill(status=500))
+    page.locator(BOOKED).last.click()
+    page.keyboard.press("e")
+    expect(page.locator("#amend-appointment[open] .request-line button")).to_be_visible()
+    return page
+
+
+def history_of_appointment(path: str) -> Arrange:
+    """Return an arrangement that opens the history of an appointment."""
+
+    def arrange(stage: Stage, language: str) -> Page:
+        page = booked_dialog(path, "history", "w")(stage, language)
+        expect(page.locator("#history .history-step").first).to_be_visible()
         return page
 
     return arrange
@@ -1171,12 +1201,16 @@ ALL = [
     State("reception", "appointments", booked_page("/reception")),
     State("reception", "reschedule", booked_dialog("/reception", "reschedule", "m")),
     State("reception", "amend-appointment", booked_dialog("/reception", "amend-appointment", "e")),
+    State("reception", "amend-appointment-unknown", amend_unreachable),
+    State("reception", "history", history_of_appointment("/reception")),
     State("reception", "cancel-appointment", booked_dialog("/reception", "confirm", "d")),
     State("calendar", "day", booked_page("/calendar")),
     State("calendar", "week", booked_page("/calendar?days=7")),
     State("calendar", "phone", booked_page("/calendar", size=PHONE)),
     State("calendar", "manager", booked_page("/calendar", "manager")),
     State("calendar", "book", book_refused),
+    State("calendar", "amend-appointment", amend_known),
+    State("calendar", "history", history_of_appointment("/calendar")),
     State("calendar", "move-day", dialog(booked_page("/calendar"), "move-day", "[data-move-day]")),
     State("calendar", "keys", dialog(booked_page("/calendar"), "keys", '[data-action="keys"]'), part='id="keys"'),
     State("room", "appointments", room_with_appointments),

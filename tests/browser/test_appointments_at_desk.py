@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Open, sign_in_as
 from tests.support.appointments import Day, appointments_today
@@ -16,6 +16,13 @@ from tests.support.server import Server
 pytestmark = pytest.mark.long
 
 REFUSED = ("409 (Conflict)",)
+FAILED = (*REFUSED, "ERR_INTERNET_DISCONNECTED", "ERR_FAILED")
+KNOWN = {
+    "phone": "+44 20 7946 0018",
+    "email": "edith@clinic.example",
+    "date_of_birth": "1985-12-10",
+    "note": "asks for a chair",
+}
 OpenDesk = Callable[..., Page]
 Do = Callable[..., dict[str, Any]]
 
@@ -46,7 +53,7 @@ def open_desk(open_page: Open, day: Day) -> OpenDesk:
     """Return a function that opens a page of the staff, signed in."""
 
     def open_desk(path: str = "/reception", role: str = "receptionist", width: int = 1440, height: int = 900) -> Page:
-        page = open_page("/", width=width, height=height, allowed=REFUSED)
+        page = open_page("/", width=width, height=height, allowed=FAILED)
         sign_in_as(page.request, day.seeded, role)
         page.goto(path)
         expect(page.locator("body")).to_have_attribute("data-live", "live")
@@ -147,6 +154,126 @@ def test_appointment_is_booked_moved_amended_and_cancelled_by_keyboard(open_desk
     press("Enter")
     expect_message(desk, "The appointment of Zoe Quist-Berg is cancelled.")
     expect(row(other, "Zoe")).to_have_count(0)
+
+
+def test_details_are_requested_corrected_and_removed(open_desk: OpenDesk, do: Do, day: Day, server: Server) -> None:
+    """The dialog shows what the server knows, and sends what has changed alone. An emptied field removes its value."""
+    appointment_id = day.appointments["Edith Okafor"]["id"]
+    do("amend-appointment", appointment_id=appointment_id, **KNOWN)
+    desk = open_desk()
+    row(desk, "Edith").click()
+    desk.keyboard.press("e")
+    amend = desk.locator("#amend-appointment")
+    expect(amend.locator("[name=phone]")).to_have_value(re.compile("7946"))
+    for name in ("email", "date_of_birth", "note"):
+        expect(amend.locator(f"[name={name}]")).to_have_value(KNOWN[name])
+    expect(amend.locator(".request-line")).to_contain_text("A field that you empty is removed.")
+    amend.locator("[name=note]").fill("")
+    amend.locator("[name=email]").fill("okafor@clinic.example")
+    with desk.expect_request("**/commands/amend-appointment") as sent:
+        desk.keyboard.press("Enter")
+    assert sent.value.post_data_json == {"appointment_id": appointment_id, "email": "okafor@clinic.example", "note": ""}
+    expect_message(desk, "The details of Edith Okafor are changed.")
+    with server.client(server.sign_in(day.seeded, "receptionist")) as client:
+        now = client.get(f"/api/v1/sites/{day.seeded['site_id']}/appointments/{appointment_id}").json()
+    assert (now["email"], now["note"], now["phone"]) == ("okafor@clinic.example", None, "+442079460018")
+
+
+def test_details_that_do_not_arrive_stay_and_nothing_typed_is_lost(open_desk: OpenDesk, do: Do, day: Day) -> None:
+    appointment_id = day.appointments["Edith Okafor"]["id"]
+    do("amend-appointment", appointment_id=appointment_id, **KNOWN)
+    desk = open_desk()
+    own = f"**/appointments/{appointment_id}"
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    desk.route(own, hold)
+    row(desk, "Edith").click()
+    desk.keyboard.press("e")
+    amend = desk.locator("#amend-appointment")
+    line = amend.locator(".request-line")
+    expect(line).to_contain_text("Loading phone")
+    expect(amend.locator("[name=phone]")).to_be_disabled()
+    amend.locator("[name=name]").fill("Edith Okafor-Bell")
+    held[0].abort()
+    expect(line).to_contain_text("did not arrive. They stay as they are.")
+    expect(amend.locator("[name=name]")).to_have_value("Edith Okafor-Bell")
+    desk.unroute(own)
+    line.get_by_role("button", name="Try again").press("Enter")
+    expect(amend.locator("[name=note]")).to_have_value(KNOWN["note"])
+    expect(amend.locator("[name=name]")).to_have_value("Edith Okafor-Bell")
+    expect(amend.locator("[name=name]")).to_be_focused()
+    desk.route(own, lambda route: route.abort())
+    desk.keyboard.press("Escape")
+    desk.keyboard.press("e")
+    expect(line).to_contain_text("did not arrive")
+    amend.locator("[name=name]").fill("Edith Bell")
+    with desk.expect_request("**/commands/amend-appointment") as sent:
+        desk.keyboard.press("Enter")
+    assert sent.value.post_data_json == {"appointment_id": appointment_id, "name": "Edith Bell"}
+    expect_message(desk, "The details of Edith Bell are changed.")
+
+
+def test_dialog_that_opens_again_at_once_gets_its_data(open_desk: OpenDesk) -> None:
+    """The browser reports the end of a dialog late, when the next request is on its way already."""
+    desk = open_desk()
+    row(desk, "Edith").click()
+    desk.keyboard.press("e")
+    note = desk.locator("#amend-appointment [name=note]")
+    expect(note).to_be_enabled()
+    desk.evaluate(
+        "document.querySelector('#amend-appointment').close(), document.querySelector('[data-action=amend-visit]').click()"
+    )
+    expect(note).to_be_enabled()
+
+
+def test_history_tells_who_did_what(open_desk: OpenDesk, do: Do, day: Day) -> None:
+    """Reception reads user names, a clinician does not. A patient with a ticket keeps the history. A manager has none."""
+    booked = day.appointments["Carla Mendes"]
+    do("reschedule", appointment_id=booked["id"], version=1, local_start=f"{day.date}T18:00")
+    do("amend-appointment", appointment_id=booked["id"], note="asks for a chair")
+    label = do("check-in", appointment_id=booked["id"], anyway=True)["entry"]["label"]
+    desk = open_desk()
+    row(desk, "Carla").click()
+    desk.get_by_role("button", name=re.compile("^More")).click()
+    desk.locator("[data-more]").get_by_role("button", name=re.compile("^History")).click()
+    history = desk.locator("#history[open]")
+    expect(history.locator("h2")).to_have_text("History of Carla Mendes")
+    what = history.locator(".history-what")
+    expect(what.filter(has_text=re.compile("Booked: .*, with Dr 1"))).to_have_count(1)
+    expect(what.filter(has_text=re.compile("Moved from .* to .*18:00"))).to_have_count(1)
+    expect(what.filter(has_text="Details changed")).to_have_count(1)
+    last = history.locator(".history-step").last
+    expect(last).to_contain_text(f"Checked in: {label}")
+    expect(last.locator(".history-who")).to_contain_text("by receptionist-")
+    expect(history.locator(".history-who").first).to_have_text("by the system")
+    desk.keyboard.press("Escape")
+    desk.locator(f'[data-label="{label}"]').focus()
+    desk.keyboard.press("w")
+    expect(history.locator(".history-step").last).to_contain_text("Checked in")
+    clinician = open_desk(role="clinician")
+    clinician.locator(f'[data-label="{label}"]').focus()
+    clinician.keyboard.press("w")
+    expect(clinician.locator("#history .history-who").last).to_have_text("by a member of staff")
+    manager = open_desk(role="manager")
+    manager.locator("[data-day] [data-appointment]").first.click()
+    manager.keyboard.press("w")
+    expect(manager.locator('[data-action="history"]')).to_be_hidden()
+    expect(manager.locator("#history")).to_have_count(0)
+
+
+def test_history_that_does_not_arrive_is_requested_again(open_desk: OpenDesk) -> None:
+    desk = open_desk()
+    desk.route("**/history", lambda route: route.abort())
+    row(desk, "Edith").click()
+    desk.keyboard.press("w")
+    history = desk.locator("#history[open]")
+    expect(history.locator(".request-line")).to_contain_text("The history did not arrive.")
+    desk.unroute("**/history")
+    history.get_by_role("button", name="Try again").click()
+    expect(history.locator(".history-what").first).to_contain_text("Booked")
 
 
 def test_loser_of_two_desks_reads_what_has_changed(open_desk: OpenDesk, do: Do, day: Day) -> None:

@@ -142,6 +142,29 @@ def test_calendar_works_by_keyboard_alone(open_calendar: OpenCalendar, day: Day)
     expect(booking(page, "Carla")).to_have_count(0)
 
 
+def test_history_and_details_of_an_appointment_open_by_key(open_calendar: OpenCalendar, do: Do, day: Day) -> None:
+    """The details come from the server. A manager has neither button."""
+    booked = day.appointments["Carla Mendes"]
+    do("amend-appointment", appointment_id=booked["id"], note="asks for a chair")
+    page = open_calendar()
+    booking(page, "Carla").focus()
+    page.keyboard.press("e")
+    expect(page.locator("#amend-appointment[open] [name=note]")).to_have_value("asks for a chair")
+    page.keyboard.press("Escape")
+    page.keyboard.press("w")
+    history = page.locator("#history[open]")
+    expect(history.locator("h2")).to_have_text("History of Carla Mendes")
+    expect(history.locator(".history-step").last).to_contain_text("Details changed")
+    page.keyboard.press("Enter")
+    expect(history).to_have_count(0)
+    page.keyboard.press("?")
+    expect(page.locator("#keys[open] .keys-row", has_text="History")).to_contain_text("w")
+    manager = open_calendar("manager")
+    manager.locator("[data-appointment]").first.focus()
+    for action in ("history", "amend-visit"):
+        expect(manager.locator(f'[data-action="{action}"]')).to_be_hidden()
+
+
 def test_click_on_a_free_time_books_it(open_calendar: OpenCalendar, day: Day) -> None:
     page = open_calendar()
     second = column(page, day.seeded["provider_ids"][1])

@@ -154,6 +154,41 @@ def test_history_tells_every_step_with_its_actor(clinic: Pair) -> None:
         assert desk.get(address.replace(str(appointment_id), str(appointment_id + 99))).status_code == 404
 
 
+def test_one_appointment_is_read_whole_by_those_who_may_name_its_patient(clinic: Pair) -> None:
+    """The answer is the item of the list, also after the end. An unknown id and another site's are not found."""
+    servers, seeded, url = clinic
+    monday = monday_after_next()
+    known = {"phone": "+44 20 7946 0018", "email": "ada@clinic.example", "date_of_birth": "1985-12-10", "note": "a chair"}
+    other = seed(environment(url), points=1, tickets=0, displays=0, providers=1)
+    with servers[0].client(servers[0].sign_in(other, "receptionist")) as elsewhere:
+        theirs = elsewhere.post("/api/v1/commands/book", json=booking(other, f"{monday}T10:00")).json()["appointment"]["id"]
+    listed = f"/api/v1/sites/{seeded['site_id']}/appointments"
+    with servers[0].client(servers[0].sign_in(seeded, "receptionist")) as desk:
+        answer = desk.post("/api/v1/commands/book", json=booking(seeded, f"{monday}T10:00", needs=["interpreter"], **known))
+        appointment_id = answer.json()["appointment"]["id"]
+        address = f"{listed}/{appointment_id}"
+        whole = desk.get(address).json()
+        assert {name: whole[name] for name in known} == known | {"phone": "+442079460018"}
+        assert (whole["name"], whole["needs"], whole["state"]) == ("Ada Lovelace", ["interpreter"], "booked")
+        assert whole["phone_shown"].replace(" ", "").endswith("2079460018")
+        assert whole in desk.get(f"{listed}?date={monday}").json()["data"]
+        with servers[-1].client(servers[-1].sign_in(seeded, "manager")) as manager:
+            hidden = manager.get(address).json()
+        assert {hidden[name] for name in ("name", "phone_shown", *known)} == {None}
+        assert hidden["needs"] == ["interpreter"]
+        emptied = dict.fromkeys(known, "") | {"appointment_id": appointment_id}
+        assert desk.post("/api/v1/commands/amend-appointment", json=emptied).status_code == 200
+        assert {desk.get(address).json()[name] for name in known} == {None}
+        ended = {"appointment_id": appointment_id, "version": 1}
+        assert desk.post("/api/v1/commands/cancel-appointment", json=ended).status_code == 200
+        assert desk.get(address).json()["state"] == "cancelled"
+        for wrong in (theirs, appointment_id + 99):
+            refused = desk.get(f"{listed}/{wrong}")
+            assert (refused.status_code, refused.json()["error"]["code"]) == (404, "appointment_not_found")
+        refused = desk.get(f"/api/v1/sites/{other['site_id']}/appointments/{theirs}")
+        assert refused.json()["error"]["code"] == "site_not_found"
+
+
 def test_freed_time_is_offered_live_and_taken_or_passed_on_by_the_patients(clinic: Pair) -> None:
     servers, seeded, url = clinic
     monday = monday_after_next()

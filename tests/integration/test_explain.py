@@ -309,10 +309,11 @@ async def the_calendar_of_a_site(installation: Installation) -> object:
 
 
 @query
-async def appointments_of_a_date_a_provider_a_visitor_and_the_clock(installation: Installation) -> object:
+async def appointments_of_a_date_an_id_a_provider_a_visitor_and_the_clock(installation: Installation) -> object:
     database, site = installation.database, installation.site
     return [
         await appointments.of_date(database, site, "2024-01-05"),
+        await appointments.find(database, site.id * IDS_PER_SITE + 12),
         await appointments.of_provider(database, 3, NOW, NOW + 86_400_000_000, 50),
         await appointments.lapsed_offers(database),
         await slots.own_holds(database, VAULT, 17, "visitor", "address"),

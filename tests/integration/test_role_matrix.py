@@ -708,6 +708,7 @@ def test_data_is_visible_only_to_the_roles_of_the_file(organisations: tuple[Orga
         "issue-ticket", queue_id=organisation.ids["queue_id"], name=PATIENT, needs=[NEED], overrule=True
     )
     ids = organisation.ids | {"entry_id": ticket["entry"]["id"], "visit_id": ticket["entry"]["visit_id"]}
+    ids["appointment_id"] = organisation.ids["appointment"]["appointment"]["id"]
     path = route.format(**ids, day=BOOKED_DAY)
     sought = {
         "patient": PATIENT, "needs": f'"{NEED}"', "service": SERVICE, "colleague": organisation.member("admin")["username"],

@@ -71,10 +71,10 @@ test("the stage of an appointment follows the server's times", () => {
   assert.deepEqual([50, 100, 200, 300, 301].map((now) => stageOf(booked, now)), ["booked", "due", "late", "late", "too_late"]);
   const held = { ...booked, state: "held", held_until: 150 };
   assert.deepEqual([149, 150].map((now) => stageOf(held, now)), ["held", "lapsed"]);
-  assert.deepEqual(stepsOf(booked, 150), ["check-in", "move", "amend-visit", "cancel"]);
-  assert.deepEqual(stepsOf(booked, 200), ["check-in", "no-show", "move", "amend-visit", "cancel"]);
-  assert.deepEqual(stepsOf(held, 100), []);
-  assert.deepEqual(stepsOf({ ...booked, state: "no_show" }, 400), ["check-in"], "a patient who comes after all");
+  assert.deepEqual(stepsOf(booked, 150), ["check-in", "move", "amend-visit", "history", "cancel"]);
+  assert.deepEqual(stepsOf(booked, 200), ["check-in", "no-show", "move", "amend-visit", "history", "cancel"]);
+  assert.deepEqual(stepsOf(held, 100), ["history"]);
+  assert.deepEqual(stepsOf({ ...booked, state: "no_show" }, 400), ["check-in", "history"], "a patient who comes after all");
 });
 
 test("the search finds an appointment by parts of the name", () => {

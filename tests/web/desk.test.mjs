@@ -74,6 +74,13 @@ test("the actions are for the selected entry", () => {
   assert.deepEqual(allowedSteps(entry("A001", "completed", []), true), []);
 });
 
+test("the history is possible for an entry whose patient came for an appointment", () => {
+  const shown = desk(entry("A001", "held", [1, 1, 1], { id: 5 }), entry("A002", "held", [1, 2, 2], { id: 6 }));
+  shown.appointments = [{ id: 9, entry: 5 }];
+  assert.deepEqual(possibleActions(shown, null, shown.entries.get(5)).at(-1), "history");
+  assert.ok(!possibleActions(shown, null, shown.entries.get(6)).includes("history"));
+});
+
 test("an unchanged cell is the same entry object", () => {
   const cell = entry("A001", "waiting", [1, 1, 1]);
   const cells = (one, other) => new Map([["queue:1", { position: 0 }], ["entry:5", one], ["entry:6", other]]);

@@ -70,6 +70,8 @@ test("Arabic is right to left, has six plural forms, the digits of the tickets, 
   assert.equal(new Set(forms).size, 6);
   assert.match(forms[4], /11/);
   assert.match(t("ticket.called", { point: "Room 3" }), /\u2068Room 3\u2069/);
+  const nested = t("ticket.called", { point: t("ticket.called", { point: "Room 3" }) });
+  assert.match(nested, /\u2067[^\u2067]*\u2068Room 3\u2069/, "a text of the language keeps its direction inside of another one");
   assert.equal(formatTime(Date.UTC(2025, 0, 1, 23, 5), "Europe/Berlin"), "00:05");
   assert.equal(await loadLanguage(["ar"]), false, "it is loaded already");
 });

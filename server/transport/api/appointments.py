@@ -8,13 +8,14 @@ from typing import Annotated, TypedDict
 from pydantic import Field
 from starlette.requests import Request
 
+from server import phones
 from server.domain import roles
 from server.domain.errors import AppointmentNotFound, SiteNotFound, Unavailable
 from server.domain.events import AppointmentCancelled, AppointmentMoved, OfAppointment, Recorded, TicketIssued
-from server.domain.model import Appointment, AppointmentState, EndedBy, Need
+from server.domain.model import Appointment, AppointmentState, EndedBy, Need, Site
 from server.domain.model.ids import site_of
 from server.domain.views.appointments import offset_minutes
-from server.queries import appointments, history
+from server.queries import appointments, history, sites
 from server.transport.context import Context
 from server.transport.http import parameters, paths
 from server.transport.http.endpoint import Endpoints, Tag
@@ -45,7 +46,8 @@ class _Appointment(TypedDict):
     ended_by: EndedBy | None
     late: Annotated[bool, Field(description="The cancellation was late.")]
     name: Annotated[str | None, Field(description="For the roles that may read personal data.")]
-    phone: str | None
+    phone: Annotated[str | None, Field(description="E.164, with an extension as in `+4930901820;ext=3`.")]
+    phone_shown: Annotated[str | None, Field(description="The number as people of the site write it.")]
     email: str | None
     date_of_birth: str | None
     note: str | None
@@ -76,6 +78,9 @@ class _Step(TypedDict):
     overbooked: Annotated[str | None, Field(description="The reason of a deliberate overbooking.")]
     ended_by: EndedBy | None
     late: Annotated[bool, Field(description="The cancellation was late.")]
+    offered_to: Annotated[
+        int | None, Field(description="Of an offer: the appointment whose patient may take the kept time.")
+    ]
     entry_id: Annotated[int | None, Field(description="Of the check-in: the entry that began.")]
     label: Annotated[str | None, Field(description="Of the check-in: the label of the ticket.")]
 
@@ -106,12 +111,31 @@ async def get_appointments(request: Request) -> _Appointments:
     caller = await context.gate.staff_for(request, "read-appointments", site_id)
     site = (await context.hub.present_board(site_id)).site
     found = await appointments.of_date(context.database, site, DATE.read(request) or site.business_day)
-    personal, marks = roles.may(caller.role, "read-personal"), roles.may(caller.role, "read-marks")
-    return {"data": [_listed(context, each, personal=personal, marks=marks) for each in found]}
+    return {"data": [_listed(context, each, site, caller.role) for each in found]}
 
 
-def _listed(context: Context, appointment: Appointment, *, personal: bool, marks: bool) -> _Appointment:
-    known = context.vault.open_personal(appointment) if personal else None
+@ENDPOINTS.add(
+    "GET",
+    paths.ONE_APPOINTMENT,
+    "read-appointment",
+    "The appointment.",
+    may="read-appointments",
+    refused=(Unavailable, SiteNotFound, AppointmentNotFound),
+)
+async def get_appointment(request: Request) -> _Appointment:
+    """Return an appointment of any date, in any state. Only roles that may read personal data see who comes."""
+    context = Context.of(request)
+    site_id, appointment_id = request.path_params["site_id"], request.path_params["appointment_id"]
+    caller = await context.gate.staff_for(request, "read-appointments", site_id, doing="read-appointment")
+    found = await appointments.find(context.database, appointment_id) if site_of(appointment_id) == site_id else None
+    if found is None:
+        raise AppointmentNotFound(appointment_id=appointment_id)
+    return _listed(context, found, await sites.find(context.database, site_id), caller.role)
+
+
+def _listed(context: Context, appointment: Appointment, site: Site, role: str) -> _Appointment:
+    known = context.vault.open_personal(appointment) if roles.may(role, "read-personal") else None
+    marks = roles.may(role, "read-marks")
     return {
         "id": appointment.id,
         "state": appointment.state,
@@ -137,6 +161,7 @@ def _listed(context: Context, appointment: Appointment, *, personal: bool, marks
         "late": appointment.late,
         "name": known.name if known else None,
         "phone": known.phone if known else None,
+        "phone_shown": phones.shown(known.phone, site) if known and known.phone else None,
         "email": known.email if known else None,
         "date_of_birth": known.date_of_birth if known else None,
         "note": known.notes if known else None,
@@ -184,6 +209,7 @@ def _step(recorded: Recorded, usernames: Mapping[str, str]) -> _Step:
         "overbooked": after.overbooked if after else None,
         "ended_by": after.ended_by if after else None,
         "late": after.late if after else False,
+        "offered_to": after.offered_to if after else None,
         "entry_id": issued.entry_id if issued else None,
         "label": issued.label if issued else None,
     }

@@ -63,6 +63,7 @@ function openCalendar(state) {
     clinic: () => ({
       siteId: state.site.id,
       today: state.today,
+      zone: state.site.time_zone,
       language: state.calendar.site?.language ?? state.site.language,
       services: state.calendar.services,
       providers: state.calendar.providers,

@@ -1,5 +1,5 @@
 import { loadStyle } from "../shared/dom.js";
-import { t } from "../shared/i18n.js";
+import { loadPart, t } from "../shared/i18n.js";
 import { appointmentError, momentOf, whoseName } from "./appointment-texts.js";
 import { lazyDialog } from "./lazy-dialog.js";
 
@@ -18,6 +18,7 @@ import { lazyDialog } from "./lazy-dialog.js";
 
 const SHORTEST_REASON = 3; // as on the server
 const STYLES = ["free-times", "time-choice"]; // of the dialogs that choose a time
+const STYLE = "appointment-dialogs"; // of those that show one appointment
 
 /** The actions for appointments, by the names of their buttons. The page's message shows how each one went. */
 export class AppointmentActions {
@@ -51,7 +52,10 @@ export class AppointmentActions {
         void this.dialogs.reschedule.open(clinic(), appointment);
         break;
       case "amend-visit":
-        void this.dialogs.amend.open(clinic().language, appointment);
+        void this.dialogs.amend.open(clinic(), appointment);
+        break;
+      case "history":
+        void this.dialogs.history.open(clinic(), appointment);
         break;
       case "cancel":
         this.#askToCancel(appointment);
@@ -165,7 +169,14 @@ function dialogsOf({ orders, find, show }) {
       const [{ rescheduleDialog }] = await Promise.all([import("./reschedule-dialog.js"), ...STYLES.map(loadStyle)]);
       return rescheduleDialog(send, done, find);
     }, unreachable),
-    amend: lazyDialog(async () => (await import("./amend-appointment-dialog.js")).amendAppointmentDialog(send, done), unreachable),
+    amend: lazyDialog(async () => {
+      const [{ amendAppointmentDialog }] = await Promise.all([import("./amend-appointment-dialog.js"), loadStyle(STYLE)]);
+      return amendAppointmentDialog(send, done);
+    }, unreachable),
+    history: lazyDialog(async () => {
+      const [{ historyDialog }] = await Promise.all([import("./history-dialog.js"), loadPart("history"), loadStyle(STYLE)]);
+      return historyDialog();
+    }, unreachable),
     confirm: lazyDialog(async () => (await import("./confirm-dialog.js")).confirmDialog(), unreachable),
   };
 }

@@ -37,16 +37,16 @@ export function stageOf({ state, held_until: held, check_in_from: from, late_fro
 }
 
 /**
- * Return the actions that an appointment's state allows, by the name of the button. The first is the usual next step.
+ * Return the actions that an appointment's state allows, by the name of the button. A check-in comes first: it is the usual next step.
  *
  * @param {Appointment} appointment
  * @param {number} now
  * @returns {string[]}
  */
 export function stepsOf(appointment, now) {
-  if (appointment.state === "no_show") return appointment.entry === null ? ["check-in"] : [];
-  if (appointment.state !== "booked") return [];
-  return ["check-in", ...(now >= appointment.starts ? ["no-show"] : []), "move", "amend-visit", "cancel"];
+  if (appointment.state === "no_show") return [...(appointment.entry === null ? ["check-in"] : []), "history"];
+  if (appointment.state !== "booked") return ["history"];
+  return ["check-in", ...(now >= appointment.starts ? ["no-show"] : []), "move", "amend-visit", "history", "cancel"];
 }
 
 /**

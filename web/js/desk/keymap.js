@@ -18,6 +18,7 @@ export const DEFAULT_KEYS = Object.freeze({
   move: "m",
   undo: "u",
   "amend-visit": "e",
+  history: "w",
   reprioritise: "y",
   "running-late": "l",
   leave: "v",

@@ -7,7 +7,10 @@ import { offerLanguages } from "./language-options.js";
 /** @typedef {import("./appointments.js").Appointment} Appointment */
 
 const NEEDS = ["fetch_in_person", "interpreter", "step_free", "chaperone"];
-const TEXTS = /** @type {const} */ (["name", "phone", "email", "date_of_birth", "note"]);
+const REQUESTED = /** @type {const} */ (["phone", "email", "date_of_birth", "note"]);
+const TEXTS = /** @type {const} */ (["name", ...REQUESTED]);
+
+/** @typedef {Record<(typeof REQUESTED)[number], string>} Requested  the data that no page has before it asks the server */
 
 /**
  * The part of a form with the data of a patient who has an appointment.
@@ -54,6 +57,17 @@ export function patientFields(id) {
       for (const each of needs) each.checked = (known?.needs ?? []).some((need) => need === each.value);
       earlierBox.checked = known?.wants_earlier ?? false;
     },
+    /**
+     * Show the data that the page requests. Before they are there, and if they do not arrive, nobody can change them.
+     *
+     * @param {Requested | null} requested
+     */
+    showRequested(requested) {
+      for (const name of REQUESTED) {
+        inputs[name].disabled = requested === null;
+        inputs[name].value = requested?.[name] ?? "";
+      }
+    },
     /** Return the data of a new appointment, without the empty fields. @returns {Record<string, unknown>} */
     values() {
       const texts = TEXTS.map((name) => [name, textOf(name)]).filter(([, value]) => value !== "");
@@ -61,17 +75,18 @@ export function patientFields(id) {
       return { ...Object.fromEntries(texts), ...more };
     },
     /**
-     * Return the data that differ from the known ones. An empty field that the page does not know stays as it is.
+     * Return the data that differ from the known ones. An emptied field is an empty text, which removes the value.
      *
      * @param {Appointment} known
+     * @param {Requested | null} requested  null: not there, and so unchanged
      * @returns {Record<string, unknown>}
      */
-    changes(known) {
+    changes(known, requested) {
       /** @type {Record<string, unknown>} */
       const changed = {};
-      for (const name of TEXTS) {
-        const value = textOf(name);
-        if (value !== (name === "name" ? (known.name ?? "") : "")) changed[name] = value;
+      if (textOf("name") !== (known.name ?? "")) changed.name = textOf("name");
+      if (requested !== null) {
+        for (const name of REQUESTED) if (textOf(name) !== requested[name]) changed[name] = textOf(name);
       }
       if (inputs.language.value !== known.language) changed.language = inputs.language.value;
       if (checked().sort().join() !== [...(known.needs ?? [])].sort().join()) changed.needs = checked();

@@ -12,6 +12,7 @@ import { fieldOf, optionsOf, pairOf } from "./form-parts.js";
  * @typedef {object} Clinic  what the dialogs of appointments know of the site
  * @property {number} siteId
  * @property {string} today  the site's business day, YYYY-MM-DD
+ * @property {string} zone  an IANA time zone
  * @property {string} language
  * @property {{id: number, name: string}[]} services
  * @property {{id: number, name: string}[]} providers

@@ -59,8 +59,7 @@ function enableButtons(bar, possible, undo) {
     button.disabled = action === "undo" ? undo === null : !possible.includes(action);
     button.classList.toggle("is-primary", action === usual);
   }
-  const more = /** @type {HTMLButtonElement} */ (find('[data-action="more"]', bar));
-  more.disabled = find("[data-more]", bar).querySelector("button:not(:disabled)") === null;
+  enableMore(bar);
   if (focused instanceof HTMLButtonElement && focused.disabled && bar.contains(focused)) {
     /** @type {HTMLElement | null} */ (bar.querySelector(".is-primary"))?.focus();
   }
@@ -94,6 +93,16 @@ function pointText(bar, point, next, zone) {
   if (point.state !== "open") return t(`guest.${point.state}`);
   const following = point.next && next !== null ? t("guest.next", { why: nextReason(point.next, next.priority) }) : t("guest.free");
   return [goneText(point, zone), following].filter(Boolean).join(" · ");
+}
+
+/**
+ * Enable the menu of the less frequent actions if one of them is possible for this user.
+ *
+ * @param {HTMLElement} bar
+ */
+export function enableMore(bar) {
+  const more = /** @type {HTMLButtonElement} */ (find('[data-action="more"]', bar));
+  more.disabled = find("[data-more]", bar).querySelector("button:not(:disabled, [hidden])") === null;
 }
 
 /**

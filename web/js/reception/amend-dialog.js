@@ -75,7 +75,8 @@ export function amendDialog(dialog, amend) {
     else void send(subject, inputOf(form, "second_ticket").checked ? { ...changed, second_ticket: true } : changed);
   });
   find("[data-close]", dialog).addEventListener("click", () => dialog.close());
-  dialog.addEventListener("close", () => lookUp.cancel());
+  // The event comes late: the user may have opened the dialog again, and then needs the new answer.
+  dialog.addEventListener("close", () => dialog.open || lookUp.cancel());
 
   return {
     open(desk, entry) {

@@ -7,6 +7,7 @@ import { element, find, setText, updateList } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 import { timeAt } from "../shared/local-time.js";
 import { showMessage } from "./actions.js";
+import { enableMore } from "./action-bar.js";
 import { possibleActions } from "./desk.js";
 
 /**
@@ -58,9 +59,9 @@ export function startDay(state, press) {
         focusList(parts.body, state);
         return true;
       }
-      const { booking } = state;
-      if (booking === null || !stepsOf(booking, state.connection.now()).includes(action)) return false;
-      use((loaded) => loaded.press(action, booking, () => press(action)));
+      const subject = action === "history" ? state.attended : state.booking;
+      if (subject === null || !stepsOf(subject, state.connection.now()).includes(action)) return false;
+      use((loaded) => loaded.press(action, subject, () => press(action)));
       return true;
     },
   };
@@ -100,6 +101,7 @@ function clinicOf({ site, desk, may }) {
   return {
     siteId: site.id,
     today: desk.site?.business_day ?? "",
+    zone: site.time_zone,
     language: desk.site?.language ?? site.language,
     services: desk.services,
     providers: desk.providers,
@@ -260,10 +262,11 @@ function showBar(bar, appointment, state, { now, desk }) {
   const possible = [...stepsOf(appointment, now), ...possibleActions(desk, state.point).filter((action) => action === "call-next")];
   for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (bar.querySelectorAll("[data-action]"))) {
     const action = button.dataset.action ?? "";
-    if (action === "more") button.disabled = !possible.includes("cancel");
-    else button.disabled = action === "undo" ? state.undoStep() === null : !possible.includes(action);
+    if (action === "more") continue;
+    button.disabled = action === "undo" ? state.undoStep() === null : !possible.includes(action);
     button.classList.toggle("is-primary", action === "check-in" && possible.includes("check-in"));
   }
+  enableMore(bar);
 }
 
 /**

@@ -123,8 +123,20 @@ export function possibleActions(desk, point, chosen = null) {
   const guest = guestOf(desk, point);
   const free = point !== null && point.state === "open" && guest === null;
   const subject = chosen ?? guest;
-  const steps = subject === null ? [] : allowedSteps(subject, free && point.queues.includes(subject.queue));
+  const own = subject === null ? [] : allowedSteps(subject, free && point.queues.includes(subject.queue));
+  const steps = appointmentOf(desk, subject) === null ? own : [...own, "history"];
   return free && point.next !== null ? [...steps, "call-next"] : steps;
+}
+
+/**
+ * Return the appointment for which the patient of an entry came, or null.
+ *
+ * @param {Desk} desk
+ * @param {Entry | null} entry
+ * @returns {Appointment | null}
+ */
+export function appointmentOf(desk, entry) {
+  return entry === null ? null : (desk.appointments.find((each) => each.entry === entry.id) ?? null);
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 
 import { transferDialog } from "../desk/transfer-dialog.js";
-import { find } from "../shared/dom.js";
+import { find, loadStyle } from "../shared/dom.js";
 import { formatTime, t } from "../shared/i18n.js";
 import { cachePage } from "../shared/offline.js";
 import { showMessage } from "./actions.js";
@@ -113,7 +113,7 @@ function deskDialogs(state, actions, keys) {
       return messageDialog(dialog("message"), (text) => void actions.run("broadcast-message", { site_id: site.id, message: text }, {}));
     }, showUnreachable),
     keys: lazyDialog(async () => {
-      const { keysDialog } = await import("../desk/keys-dialog.js");
+      const [{ keysDialog }] = await Promise.all([import("../desk/keys-dialog.js"), loadStyle("keys-dialog")]);
       return keysDialog(dialog("keys"), keys, (action) => !find(`[data-action="${action}"]`).hidden);
     }, showUnreachable),
     pair: lazyDialog(async () => {

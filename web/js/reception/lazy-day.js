@@ -4,8 +4,8 @@ import { showMessage } from "./actions.js";
 
 /** @typedef {import("./state.js").DeskState} DeskState */
 
-/** The actions that need no chosen appointment. */
-const OWN = new Set(["book", "appointments"]);
+/** The actions that are the day's alone, also while an entry is chosen. */
+const OWN = new Set(["book", "appointments", "history"]);
 
 /**
  * The day's appointments. Their module, texts and styles load with the first appointment, or with the first key for them: a

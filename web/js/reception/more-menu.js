@@ -10,7 +10,7 @@ export function moreMenu(button, menu) {
     menu.hidden = !shown;
     button.setAttribute("aria-expanded", String(shown));
   }
-  const items = () => /** @type {HTMLButtonElement[]} */ ([...menu.querySelectorAll("button:not(:disabled)")]);
+  const items = () => /** @type {HTMLButtonElement[]} */ ([...menu.querySelectorAll("button:not(:disabled, [hidden])")]);
 
   // Close the menu before the action: a dialog returns the focus to the element that had it.
   menu.addEventListener(

@@ -1,6 +1,6 @@
 import { useClock } from "../shared/i18n.js";
 import { recall, remember } from "../shared/memory.js";
-import { deskOf, guestOf } from "./desk.js";
+import { appointmentOf, deskOf, guestOf } from "./desk.js";
 
 /**
  * @typedef {import("../live/connection.js").Connection} Connection
@@ -60,6 +60,11 @@ export class DeskState extends EventTarget {
   get booking() {
     const appointment = this.#appointment;
     return appointment === null || this.desk.entries.has(appointment.entry ?? 0) ? null : appointment;
+  }
+
+  /** The selected appointment, or else the one for which the patient of the actions came. @type {import("./desk.js").Appointment | null} */
+  get attended() {
+    return this.#appointment ?? appointmentOf(this.desk, this.subject);
   }
 
   get #appointment() {

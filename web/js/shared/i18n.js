@@ -103,12 +103,13 @@ export class Locale {
   }
 
   /**
-   * Isolate a value (by Unicode's isolates) in a right-to-left text: "Room 3" in an Arabic sentence runs the other way.
+   * Isolate a value (by Unicode's isolates) in a right-to-left text: "Room 3" in an Arabic sentence runs the other way. A value
+   * with isolates is a text of this language itself. It needs its direction, which nothing outside of its isolates shows.
    *
    * @param {string} value
    */
   #isolated(value) {
-    return this.direction === "rtl" && value !== "" ? `\u2068${value}\u2069` : value;
+    return this.direction === "rtl" && value !== "" ? `${value.includes("\u2068") ? "\u2067" : "\u2068"}${value}\u2069` : value;
   }
 
   /** Return a number as the language writes it. @param {number} value */
