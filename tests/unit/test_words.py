@@ -88,3 +88,15 @@ def test_refusals_of_sign_in_and_of_new_staff_have_words(language: str) -> None:
     kinds = (SignInBusy, SignInLocked, *second_factor, *USER_NAME_REFUSALS, *PASSWORD_REFUSALS)
     codes = {kind().code for kind in kinds}
     assert {code for code in codes if f"error.{code}" not in words} == set()
+
+
+@pytest.mark.parametrize("file", sorted(LOCALES.rglob("*.json")), ids=lambda file: str(file.relative_to(LOCALES)))
+def test_no_text_has_two_versions(file: Path) -> None:
+    """JSON keeps the last of two equal keys, so that a merge of two changes can hide one of them."""
+
+    def checked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        keys = [key for key, _ in pairs]
+        assert sorted(keys) == sorted(set(keys))
+        return dict(pairs)
+
+    assert json.loads(file.read_text(), object_pairs_hook=checked)
