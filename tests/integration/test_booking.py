@@ -219,7 +219,30 @@ def test_freed_time_is_offered_live_and_taken_or_passed_on_by_the_patients(clini
             assert accepted.json()["appointment"]["local_start"] == f"{monday}T09:00"
             two.wait(lambda each: each.cells["appointment"]["local_start"] == f"{monday}T09:00")
             assert (two.cells["appointment"]["offer"], two.cells["appointment"]["wants_earlier"]) == (None, False)
+        told = [
+            [(each["type"], each["offered_to"]) for each in steps_of(desk, seeded, one["appointment"]["id"])]
+            for one in (first, second)
+        ]
+        asked = [each["appointment"]["id"] for each in (first, second)]
+        assert told[0] == [("appointment-booked", None), ("appointment-held", asked[0]), ("hold-released", asked[0])]
+        assert sorted(told[1], key=str) == sorted(
+            [
+                ("appointment-booked", None),
+                ("appointment-held", asked[1]),
+                ("hold-released", asked[1]),
+                ("appointment-moved", None),
+            ],
+            key=str,
+        )
     assert asyncio.run(overlaps(url, [seeded["site_id"]])) == []
+
+
+def steps_of(desk: httpx.Client, seeded: Seed, appointment_id: int) -> list[dict[str, Any]]:
+    """Return the steps of an appointment's history."""
+    answer = desk.get(f"/api/v1/sites/{seeded['site_id']}/appointments/{appointment_id}/history")
+    assert answer.status_code == 200, answer.text
+    steps: list[dict[str, Any]] = answer.json()["steps"]
+    return steps
 
 
 def _by_patient(server: Server, booked: dict[str, Any], command: str) -> httpx.Response:

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { whatHappened, whoDidIt, whyIt } from "../../web/js/desk/history-texts.js";
 
 const ENGLISH = JSON.parse(readFileSync(new URL("../../web/locales/history/en.json", import.meta.url), "utf8"));
-const WORDS = { moment: (local) => local.slice(5), time: (local) => local.slice(11), provider: (id) => `Dr ${id}` };
+const WORDS = { appointment: 9, moment: (local) => local.slice(5), time: (local) => local.slice(11), provider: (id) => `Dr ${id}` };
 const step = (type, more = {}) => ({
   seq: 1, at: 0, type, actor: "staff:3", username: null, local_start: "2026-03-02T11:00", provider_id: 2, was_local_start: null,
   was_provider_id: null, reason: null, overbooked: null, late: false, offered_to: null, label: null, ...more,
@@ -12,11 +12,11 @@ const step = (type, more = {}) => ({
 const keyOf = (...args) => whatHappened(step(...args), WORDS).key;
 
 test("every event of an appointment has a text of its own", () => {
-  // The classes of `APPOINTMENT_EVENTS`, and the check-in.
+  // The classes of `APPOINTMENT_EVENTS`, and the check-in with its undo.
   const events = readFileSync(new URL("../../server/domain/events/appointments.py", import.meta.url), "utf8");
   const names = [...events.matchAll(/^class (\w+)\(OfAppointment\)/gm)].map(([, name]) => name.replace(/(?!^)[A-Z]/g, "-$&").toLowerCase());
   assert.ok(names.length >= 9);
-  for (const name of [...names, "ticket-issued"]) {
+  for (const name of [...names, "ticket-issued", "step-undone"]) {
     assert.ok(keyOf(name) in ENGLISH, name);
     assert.notEqual(keyOf(name), "history.other", name);
   }
@@ -34,6 +34,8 @@ test("a move names what has changed: the time, the provider, or both", () => {
 
 test("an offer and a late cancellation have their own texts", () => {
   assert.equal(keyOf("appointment-held", { offered_to: 7 }), "history.offered");
+  assert.equal(keyOf("appointment-held", { offered_to: 9 }), "history.offered_here");
+  assert.equal(keyOf("hold-released", { offered_to: 9 }), "history.offer_over");
   assert.equal(keyOf("appointment-cancelled", { late: true }), "history.cancelled_late");
 });
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from server import phones
 from server.domain import roles
 from server.domain.errors import AppointmentNotFound, SiteNotFound, Unavailable
-from server.domain.events import AppointmentCancelled, AppointmentMoved, OfAppointment, Recorded, TicketIssued
+from server.domain.events import AppointmentCancelled, AppointmentMoved, OfAppointment, Recorded, StepUndone, TicketIssued
 from server.domain.model import Appointment, AppointmentState, EndedBy, Need, Site
 from server.domain.model.ids import site_of
 from server.domain.views.appointments import offset_minutes
@@ -81,8 +81,8 @@ class _Step(TypedDict):
     offered_to: Annotated[
         int | None, Field(description="Of an offer: the appointment whose patient may take the kept time.")
     ]
-    entry_id: Annotated[int | None, Field(description="Of the check-in: the entry that began.")]
-    label: Annotated[str | None, Field(description="Of the check-in: the label of the ticket.")]
+    entry_id: Annotated[int | None, Field(description="Of the check-in and its undo: the entry.")]
+    label: Annotated[str | None, Field(description="Of the check-in and its undo: the label of the ticket.")]
 
 
 class _History(TypedDict):
@@ -177,7 +177,10 @@ def _listed(context: Context, appointment: Appointment, site: Site, role: str) -
     refused=(Unavailable, SiteNotFound, AppointmentNotFound),
 )
 async def get_history(request: Request) -> _History:
-    """Return every event of an appointment in order, from the first hold or booking to the check-in or the end."""
+    """Return every event of an appointment in order, from the first hold or booking to the check-in or the end.
+
+    The offers of an earlier time to its patient are among them: with ``offered_to``, and the values of the kept time.
+    """
     context = Context.of(request)
     site_id, appointment_id = request.path_params["site_id"], request.path_params["appointment_id"]
     staff = await context.gate.staff_for(request, "read-history", site_id, doing="read-appointment-history")
@@ -192,7 +195,7 @@ def _step(recorded: Recorded, usernames: Mapping[str, str]) -> _Step:
     event = recorded.event
     after = event.appointment if isinstance(event, OfAppointment) else None
     moved = event if isinstance(event, AppointmentMoved) else None
-    issued = event if isinstance(event, TicketIssued) else None
+    ticket = event if isinstance(event, TicketIssued | StepUndone) else None
     return {
         "seq": recorded.seq,
         "at": recorded.at // 1000,
@@ -210,6 +213,6 @@ def _step(recorded: Recorded, usernames: Mapping[str, str]) -> _Step:
         "ended_by": after.ended_by if after else None,
         "late": after.late if after else False,
         "offered_to": after.offered_to if after else None,
-        "entry_id": issued.entry_id if issued else None,
-        "label": issued.label if issued else None,
+        "entry_id": ticket.entry_id if ticket else None,
+        "label": ticket.label if ticket else None,
     }

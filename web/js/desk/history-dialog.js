@@ -23,9 +23,10 @@ export function historyDialog() {
   const close = element("button", { type: "button", className: "button is-primary", "data-close": "" }, t("issue.done"));
   /** @type {Clinic | null} */
   let clinic = null;
+  let own = 0;
   const line = requestLine({ loading: t("history.loading"), arrived: "", failed: t("history.failed") }, (answer) => {
     const found = /** @type {Step[]} */ (answer.steps);
-    if (clinic !== null) steps.replaceChildren(...found.map((step, index) => makeStep(step, found[index - 1], /** @type {Clinic} */ (clinic))));
+    if (clinic !== null) steps.replaceChildren(...found.map((step, index) => makeStep(step, found[index - 1], /** @type {Clinic} */ (clinic), own)));
   });
   const dialog = element(
     "dialog",
@@ -42,6 +43,7 @@ export function historyDialog() {
   return {
     open(site, appointment) {
       clinic = site;
+      own = appointment.id;
       setText(heading, t("history.title", { name: whoseName(appointment) }));
       setText(lead, momentOf(appointment.local_start));
       steps.replaceChildren();
@@ -55,10 +57,11 @@ export function historyDialog() {
  * @param {Step} step
  * @param {Step | undefined} previous
  * @param {Clinic} clinic
+ * @param {number} own  the appointment
  */
-function makeStep(step, previous, { zone, providers }) {
+function makeStep(step, previous, { zone, providers }, own) {
   const provider = (/** @type {number} */ id) => providers.find((each) => each.id === id)?.name ?? t("history.former_provider");
-  const what = whatHappened(step, { moment: momentOf, time: timeOf, provider });
+  const what = whatHappened(step, { appointment: own, moment: momentOf, time: timeOf, provider });
   const why = whyIt(step, previous);
   const { username, key } = whoDidIt(step);
   const who = username === undefined ? t(key) : t("history.by.member", { name: username });

@@ -19,7 +19,8 @@
  *
  * @typedef {{key: string, values: Record<string, string>}} Text
  *
- * @typedef {object} Words  how the page writes a time and a provider
+ * @typedef {object} Words  the appointment, and how the page writes a time and a provider
+ * @property {number} appointment
  * @property {(local: string) => string} moment  with the day
  * @property {(local: string) => string} time  without the day
  * @property {(id: number) => string} provider
@@ -27,7 +28,7 @@
 
 const DATE_LENGTH = "YYYY-MM-DD".length;
 /** The steps whose text needs no choice. */
-const PLAIN = new Set(["appointment-booked", "appointment-amended", "appointment-missed", "appointment-due", "appointment-rezoned", "hold-released", "ticket-issued"]);
+const PLAIN = new Set(["appointment-booked", "appointment-amended", "appointment-missed", "appointment-due", "appointment-rezoned", "hold-released", "ticket-issued", "step-undone"]);
 
 /**
  * Return what happened.
@@ -42,6 +43,7 @@ export function whatHappened(step, words) {
     provider: step.provider_id === null ? "" : words.provider(step.provider_id),
     label: step.label ?? "",
   };
+  if (step.offered_to === words.appointment) return { key: step.type === "appointment-held" ? "history.offered_here" : "history.offer_over", values };
   if (step.type === "appointment-held") return { key: step.offered_to === null ? "history.appointment-held" : "history.offered", values };
   if (step.type === "appointment-cancelled") return { key: step.late ? "history.cancelled_late" : "history.appointment-cancelled", values };
   if (step.type === "appointment-moved") return { key: movedKey(step), values: { ...values, ...before(step, words) } };

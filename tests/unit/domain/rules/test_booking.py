@@ -65,7 +65,14 @@ from server.domain.errors import (
     TooLate,
     TooManyHolds,
 )
-from server.domain.events import AppointmentCancelled, AppointmentDue, AppointmentMissed, AppointmentMoved, OfAppointment
+from server.domain.events import (
+    AppointmentCancelled,
+    AppointmentDue,
+    AppointmentMissed,
+    AppointmentMoved,
+    OfAppointment,
+    others,
+)
 from server.domain.model import FIRST_EXTRA_LANE, Appointment, Entry, cells_of
 from server.domain.model.local_time import MINUTE, instant_of
 from server.domain.ranking import next_for
@@ -603,7 +610,8 @@ def test_check_in_is_undone_within_a_minute() -> None:
     made = clinic.book(f"{FRIDAY}T09:00")
     clinic.at(f"{FRIDAY}T08:50")
     entry = clinic.check_in(made)
-    clinic.do(Undo(entry_id=entry.id), after=59 * SECOND)
+    [undone] = clinic.do(Undo(entry_id=entry.id), after=59 * SECOND)
+    assert others(undone.event) == (made.id,), "the appointment's history has the undo, too"
     assert (clinic.row(made.id).state, clinic.row(made.id).visit_id) == ("booked", None)
     assert clinic.entry(entry).state == "cancelled"
     again = clinic.check_in(made)
