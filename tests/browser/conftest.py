@@ -9,15 +9,18 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import APIRequestContext, Browser, ConsoleMessage, Error, Page, Request, expect, sync_playwright
 
 from server.seeding import Seed
+from tests.support.appointments import Day, appointments_today
 from tests.support.demo import demo
 from tests.support.processes import program
 from tests.support.server import Server, environment, seed, serving
 
+Do = Callable[..., dict[str, Any]]
 # Without these options, Debian's Chromium sends requests of its own at every start.
 ARGUMENTS = [
     "--no-sandbox",
@@ -77,6 +80,27 @@ def demo_base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def seeded(env: dict[str, str], server: Server) -> Seed:
     """Return a new site for each test."""
     return seed(env, points=2, tickets=6, displays=1)
+
+
+@pytest.fixture
+def day(env: dict[str, str], server: Server) -> Day:
+    """Return a site with a day of appointments for each test. A module about it has the day's site as ``seeded``."""
+    return appointments_today(env, (-120, 30, 45, 60, 120))
+
+
+@pytest.fixture
+def do(server: Server, seeded: Seed) -> Do:
+    """Return a function that does a command as a receptionist at another screen."""
+    token = server.sign_in(seeded, "receptionist")
+
+    def do(command: str, **body: Any) -> dict[str, Any]:
+        with server.client(token) as client:
+            answer = client.post(f"/api/v1/commands/{command}", json=body)
+        assert answer.status_code == 200, answer.text
+        answered: dict[str, Any] = answer.json()
+        return answered
+
+    return do
 
 
 @dataclass

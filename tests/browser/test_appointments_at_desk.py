@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.browser.conftest import Open, sign_in_as
-from tests.support.appointments import Day, appointments_today
+from server.seeding import Seed
+from tests.browser.conftest import Do, Open, sign_in_as
+from tests.support.appointments import Day
 from tests.support.server import Server
 
 pytestmark = pytest.mark.long
@@ -24,37 +25,20 @@ KNOWN = {
     "note": "asks for a chair",
 }
 OpenDesk = Callable[..., Page]
-Do = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def day(env: dict[str, str], server: Server) -> Day:
-    """Return a site with a day of appointments for each test."""
-    return appointments_today(env, (-120, 30, 45, 60, 120))
+def seeded(day: Day) -> Seed:
+    return day.seeded
 
 
 @pytest.fixture
-def do(server: Server, day: Day) -> Do:
-    """Return a function that does a command as a receptionist at another screen."""
-    token = server.sign_in(day.seeded, "receptionist")
-
-    def do(command: str, **body: Any) -> dict[str, Any]:
-        with server.client(token) as client:
-            answer = client.post(f"/api/v1/commands/{command}", json=body)
-        assert answer.status_code == 200, answer.text
-        answered: dict[str, Any] = answer.json()
-        return answered
-
-    return do
-
-
-@pytest.fixture
-def open_desk(open_page: Open, day: Day) -> OpenDesk:
+def open_desk(open_page: Open, seeded: Seed) -> OpenDesk:
     """Return a function that opens a page of the staff, signed in."""
 
     def open_desk(path: str = "/reception", role: str = "receptionist", width: int = 1440, height: int = 900) -> Page:
         page = open_page("/", width=width, height=height, allowed=FAILED)
-        sign_in_as(page.request, day.seeded, role)
+        sign_in_as(page.request, seeded, role)
         page.goto(path)
         expect(page.locator("body")).to_have_attribute("data-live", "live")
         expect(page.locator("[data-appointment]").first).to_be_visible()

@@ -4,50 +4,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import Open, sign_in_as
-from tests.support.appointments import Day, appointments_today
-from tests.support.server import Server
+from server.seeding import Seed
+from tests.browser.conftest import Do, Open, sign_in_as
+from tests.support.appointments import Day
 
 pytestmark = pytest.mark.long
 
 OpenCalendar = Callable[..., Page]
-Do = Callable[..., dict[str, Any]]
 REFUSED = ("409 (Conflict)",)
 
 
 @pytest.fixture
-def day(env: dict[str, str], server: Server) -> Day:
-    """Return a site with a day of appointments for each test."""
-    return appointments_today(env, (-120, 30, 45, 60, 120))
+def seeded(day: Day) -> Seed:
+    return day.seeded
 
 
 @pytest.fixture
-def do(server: Server, day: Day) -> Do:
-    """Return a function that does a command as a receptionist at another screen."""
-    token = server.sign_in(day.seeded, "receptionist")
-
-    def do(command: str, **body: Any) -> dict[str, Any]:
-        with server.client(token) as client:
-            answer = client.post(f"/api/v1/commands/{command}", json=body)
-        assert answer.status_code == 200, answer.text
-        answered: dict[str, Any] = answer.json()
-        return answered
-
-    return do
-
-
-@pytest.fixture
-def open_calendar(open_page: Open, day: Day) -> OpenCalendar:
+def open_calendar(open_page: Open, seeded: Seed) -> OpenCalendar:
     """Return a function that opens the calendar, signed in."""
 
     def open_calendar(role: str = "receptionist", query: str = "", width: int = 1440, height: int = 1800) -> Page:
         page = open_page("/", width=width, height=height, allowed=REFUSED)
-        sign_in_as(page.request, day.seeded, role)
+        sign_in_as(page.request, seeded, role)
         page.goto(f"/calendar{query}")
         expect(page.locator("body")).to_have_attribute("data-live", "live")
         expect(page.locator("[data-grid]")).to_have_attribute("aria-busy", "false")

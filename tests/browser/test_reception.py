@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import statistics
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
@@ -13,7 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 from loadtests.bench_desk import FRAME_MILLISECONDS, measure
 from server.domain import roles
 from server.seeding import Seed
-from tests.browser.conftest import HEARTBEAT, Open, sign_in_as
+from tests.browser.conftest import HEARTBEAT, Do, Open, sign_in_as
 from tests.browser.states import LANGUAGES
 from tests.support.server import Server, seed
 
@@ -35,7 +34,6 @@ KEPT = """async name => {
     return (await cache.keys()).some(({ url }) => url.endsWith(`/${name}`));
 }"""
 
-Do = Callable[..., dict[str, Any]]
 OpenDesk = Callable[..., Page]
 
 
@@ -61,21 +59,6 @@ def open_desk(open_page: Open, seeded: Seed) -> OpenDesk:
         return page
 
     return open_desk
-
-
-@pytest.fixture
-def do(server: Server, seeded: Seed) -> Do:
-    """Return a function that does a command as a receptionist at another screen."""
-    token = server.sign_in(seeded, "receptionist")
-
-    def do(command: str, **body: Any) -> dict[str, Any]:
-        with server.client(token) as client:
-            answer = client.post(f"/api/v1/commands/{command}", json=body)
-        assert answer.status_code == 200, answer.text
-        answered: dict[str, Any] = answer.json()
-        return answered
-
-    return do
 
 
 def row(desk: Page, label: str) -> Locator:
