@@ -96,13 +96,15 @@ function pointText(bar, point, next, zone) {
 }
 
 /**
- * Enable the menu of the less frequent actions if one of them is possible for this user.
+ * Show the menu of the less frequent actions if this user has one of them, and enable it if one is possible now.
  *
  * @param {HTMLElement} bar
  */
 export function enableMore(bar) {
   const more = /** @type {HTMLButtonElement} */ (find('[data-action="more"]', bar));
-  more.disabled = find("[data-more]", bar).querySelector("button:not(:disabled, [hidden])") === null;
+  const menu = find("[data-more]", bar);
+  more.hidden = menu.querySelector("button:not([hidden])") === null;
+  more.disabled = menu.querySelector("button:not(:disabled, [hidden])") === null;
 }
 
 /**

@@ -74,10 +74,10 @@ function paintAll(state, { bar, columns, pointChoice }) {
   showDevices(find("[data-displays]"), find("[data-display-alarm]"), desk, { zone: site.time_zone, maySetUp });
   find("[data-site-message]").hidden = !desk.site?.message;
   setText(find(".site-message"), desk.site?.message ?? "");
+  find('[data-action="history"]').hidden = !may("read-history") || desk.appointments.length === 0;
   // The list of the day shows a selected appointment itself.
   if (booking === null) showActions(bar, desk, { mine, chosen: selected, undo: state.undoStep(), now });
   find("[data-day]").hidden = desk.appointments.length === 0;
-  find('[data-action="history"]').hidden = !may("read-history") || desk.appointments.length === 0;
   find('[data-action="book"]').hidden = !may("book") || desk.providers.length === 0 || desk.services.length === 0;
   const booked = matching === null ? [] : appointmentsMatching(desk.appointments, searchText);
   const found = matching === null ? 0 : matching.size + booked.filter(({ entry }) => !matching.has(entry ?? 0)).length;
