@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import APIResponse, Page, Route, expect
 
 from server.seeding import Seed
 from tests.browser.conftest import Open, sign_in_as
@@ -119,18 +119,23 @@ def test_records_are_added_arranged_and_removed_by_keyboard(open_page: Open, see
 
 def test_undo_key_during_a_change_undoes_that_change(open_page: Open, seeded: Seed) -> None:
     page, other = open_section(open_page, seeded, "queues"), open_section(open_page, seeded, "queues")
+    answers: list[tuple[Route, APIResponse]] = []
 
-    def answer_late(route: Route) -> None:
+    def keep_the_first_answer(route: Route) -> None:
         answer = route.fetch()
-        page.wait_for_timeout(1000)
-        route.fulfill(response=answer)
+        if answers:
+            route.fulfill(response=answer)
+        else:
+            answers.append((route, answer))
 
-    page.route("**/commands/arrange", answer_late)
+    page.route("**/commands/arrange", keep_the_first_answer)
     names = other.locator("section:has(#list-queue) .record-name")
     page.locator(".record", has_text="Service B").locator("summary").focus()
     page.keyboard.press("Alt+ArrowUp")
     expect(names).to_have_text(["Service B", "Service A"])
     page.keyboard.press("Control+z")  # the other page knows of the change, this one still waits for the answer
+    [(route, answer)] = answers
+    route.fulfill(response=answer)
     expect(names).to_have_text(["Service A", "Service B"])
 
 

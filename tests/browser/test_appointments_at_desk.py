@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
@@ -12,7 +11,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 from server.seeding import Seed
 from tests.browser.conftest import Do, Open, sign_in_as
 from tests.support.appointments import Day
-from tests.support.server import Server
+from tests.support.server import Server, seed
 
 pytestmark = pytest.mark.long
 
@@ -357,9 +356,9 @@ def test_search_finds_appointments_by_name(open_desk: OpenDesk) -> None:
     expect(row(desk, "Carla")).to_be_focused()
 
 
-def test_desk_without_appointments_loads_nothing_of_them(open_page: Open, seeded: Any) -> None:
+def test_desk_without_appointments_loads_nothing_of_them(open_page: Open, env: dict[str, str], server: Server) -> None:
     page = open_page("/", width=1440)
-    sign_in_as(page.request, seeded, "receptionist")
+    sign_in_as(page.request, seed(env, points=1, tickets=2), "receptionist")
     loaded: list[str] = []
     page.on("request", lambda request: loaded.append(request.url))
     page.goto("/reception")

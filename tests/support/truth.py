@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from sqlalchemy import select
 
 from server.domain.board import Board, Changes, apply
-from server.domain.events import Recorded, TicketCalled
+from server.domain.events import Recorded, SiteChanged, TicketCalled
 from server.domain.model import BUSY_STATES, OPEN_STATES, Site
+from server.domain.model.tickets import business_day, next_turn
 from server.queries.boards import Boards
 from server.store.database import Database
 from server.store.tables import events
@@ -61,8 +62,7 @@ async def truth_of(url: str, site_id: int) -> Truth:
 
 def _followed(site: Site, recorded: list[Recorded]) -> Board:
     """Return the board that the log alone gives. Assert the invariants after each event."""
-    first = replace(site, message=None, quoted_at=0, next_tick_at=site.turns_at, last_id=0, last_event_at=0, seq=0)
-    board = Board(first)
+    board = Board(_at_first(site, recorded))
     for each in recorded:
         if isinstance(each.event, TicketCalled):
             assert board.entries[each.event.entry_id].state == "waiting", "a patient was called who was not waiting"
@@ -70,6 +70,16 @@ def _followed(site: Site, recorded: list[Recorded]) -> Board:
         apply(board, each, Changes())
         _check(board)
     return board
+
+
+def _at_first(site: Site, recorded: list[Recorded]) -> Site:
+    """Return a seeded site as it was before its log: the end of its day decides which appointments belong to the day."""
+    changed = any(isinstance(each.event, SiteChanged) for each in recorded)
+    zone, turns_at_minutes = ("UTC", 240) if changed else (site.time_zone, site.day_turns_at_minutes)
+    day = business_day(recorded[0].at, zone, turns_at_minutes) if recorded else site.business_day
+    turns_at = next_turn(day, zone, turns_at_minutes)
+    new = {"message": None, "quoted_at": 0, "last_id": 0, "last_event_at": 0, "seq": 0, "next_tick_at": turns_at}
+    return replace(site, business_day=day, turns_at=turns_at, **new)  # type: ignore[arg-type]
 
 
 def _check(board: Board) -> None:

@@ -7,6 +7,7 @@
  */
 
 const EXTEND_MS = 60_000;
+const LONGER_MS = 600_000; // the server's
 const LOOK_MS = 1_000;
 
 /** Event: `change` when the remaining minutes have changed, and when the hold is over. */
@@ -18,6 +19,8 @@ export class Hold extends EventTarget {
   #wish = null;
   #minutes = -1;
   #extending = false;
+  /** When the server was first asked to keep the time longer and gave no answer: it may have done so. 0 for never. */
+  #unanswered = 0;
   #now;
 
   /**
@@ -59,6 +62,7 @@ export class Hold extends EventTarget {
     const held = await this.#asking.hold({ ...wish, hold_token: null });
     this.#kept = { token: held.hold_token, until: this.#now() + held.held_until - held.now, extended: false };
     this.#minutes = -1;
+    this.#unanswered = 0;
     await this.look();
   }
 
@@ -88,12 +92,18 @@ export class Hold extends EventTarget {
     const kept = this.#kept;
     if (this.#extending || kept === null || this.#wish === null) return;
     this.#extending = true;
+    const asked = this.#now();
     try {
       const held = await this.#asking.hold({ ...this.#wish, hold_token: kept.token });
       if (this.#kept === kept) this.#kept = { token: kept.token, until: this.#now() + held.held_until - held.now, extended: true };
     } catch (error) {
       // Without a network the next second tries again. The server keeps a time longer once.
-      if (this.#kept === kept && /** @type {{code?: string}} */ (error).code !== "unreachable") this.#kept = { ...kept, extended: true };
+      const { code } = /** @type {{code?: string}} */ (error);
+      if (code === "unreachable") this.#unanswered ||= asked;
+      else if (this.#kept === kept) {
+        const since = code === "hold_not_extended" ? this.#unanswered : 0;
+        this.#kept = { ...kept, until: since === 0 ? kept.until : since + LONGER_MS, extended: true };
+      }
     } finally {
       this.#extending = false;
     }
