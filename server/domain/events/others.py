@@ -15,7 +15,7 @@ def others(event: Event) -> tuple[int, ...]:
     """Return the entries that an event changed besides the one it names, and the appointments that it is about.
 
     The event belongs to their histories, too. The offer of an earlier time is about the kept time, and about the
-    appointment of the patient to whom it is offered.
+    appointment of the patient who gets the offer.
     """
     match event:
         case ProviderReassigned():

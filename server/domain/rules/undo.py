@@ -7,7 +7,7 @@ from collections.abc import Callable
 from server.domain.board import Board
 from server.domain.commands import Undo
 from server.domain.errors import LaterStepDepends, NotAllowed, NothingToUndo
-from server.domain.events import Event, StepUndone, TicketCalled, TicketIssued
+from server.domain.events import Event, StepUndone, TicketCalled
 from server.domain.model import BUSY_STATES, COMMANDS_OF_STEP, OPEN_STATES, UNDO_MICROSECONDS
 from server.domain.rules.lookups import find_entry, label_of, new_ids, refuse_busy, refuse_removed
 
@@ -31,7 +31,7 @@ def undo(board: Board, command: Undo, now: int, may: Callable[[str], bool]) -> l
         if guest is not None and guest.id != entry.id:
             refuse_busy(board, board.points[back_to["point_id"]])
     heard = step["step"] == TicketCalled.name_on_wire()
-    checked_in = step["step"] == TicketIssued.name_on_wire()
+    checked_in = "check-in" in COMMANDS_OF_STEP[step["step"]]
     return [
         StepUndone(
             entry_id=entry.id,
