@@ -1,6 +1,7 @@
 /** The requests of the page. The server recognises the visitor by a cookie that no script can read. */
 
-import { isFromServer, post, refusalOf, request } from "../shared/request.js";
+import { post, request } from "../shared/request.js";
+import { answered, answeredOnce } from "../shared/visitor-requests.js";
 
 /**
  * @typedef {import("../components/free-times.js").Slot} Slot
@@ -14,16 +15,6 @@ import { isFromServer, post, refusalOf, request } from "../shared/request.js";
  */
 
 const LOOK_MS = 10_000;
-
-/** The server refused. `code` is its code, or `unreachable` without an answer. */
-export class Refused extends Error {
-  /** @param {{code: string, details?: Record<string, any>}} refusal */
-  constructor({ code, details = {} }) {
-    super(code);
-    this.code = code;
-    this.details = details;
-  }
-}
 
 /** The requests at one site. All of them throw `Refused`. */
 export class Asking {
@@ -72,14 +63,8 @@ export class Asking {
    * @param {string} key
    * @returns {Promise<{token: string}>}
    */
-  async book(wish, key) {
-    const send = () => answered(() => post(`${this.#address}/book`, wish, { "Idempotency-Key": key }));
-    try {
-      return await send();
-    } catch (error) {
-      if (error instanceof Refused && error.code !== "unreachable") throw error;
-      return send();
-    }
+  book(wish, key) {
+    return answeredOnce(() => post(`${this.#address}/book`, wish, { "Idempotency-Key": key }));
   }
 }
 
@@ -87,16 +72,4 @@ export class Asking {
 export async function isBooked(token) {
   const answer = await request(`/api/v1/appointments/${encodeURIComponent(token)}`, { cache: "no-store" }, LOOK_MS).catch(() => null);
   return answer?.ok === true;
-}
-
-/**
- * @param {() => Promise<Response>} ask
- * @returns {Promise<any>}
- */
-async function answered(ask) {
-  const answer = await ask().catch(() => null);
-  if (answer === null || (!isFromServer(answer) && refusalOf(answer) === null)) throw new Refused({ code: "unreachable" });
-  const body = await answer.json().catch(() => null);
-  if (answer.ok && body !== null) return body;
-  throw new Refused(body?.error ?? { code: refusalOf(answer) ?? "unreachable" });
 }

@@ -5,7 +5,8 @@ import { newKey } from "../shared/commands.js";
 import { find } from "../shared/dom.js";
 import { addTexts, currentLanguage, loadLanguage, preferredLanguages, t, useClock } from "../shared/i18n.js";
 import { timeOf } from "../shared/local-time.js";
-import { Asking, Refused, isBooked } from "./asking.js";
+import { Refused } from "../shared/visitor-requests.js";
+import { Asking, isBooked } from "./asking.js";
 import { Hold } from "./hold.js";
 import { BookPage, timeAfter } from "./page.js";
 

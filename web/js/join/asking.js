@@ -1,6 +1,7 @@
 /** The requests of the page. The server recognises the phone by a cookie that no script can read. */
 
-import { isFromServer, post, refusalOf, request } from "../shared/request.js";
+import { post, request } from "../shared/request.js";
+import { answered, answeredOnce } from "../shared/visitor-requests.js";
 
 /**
  * @typedef {{id: number, name: string, names: Record<string, string>, prefix: string, room: "open" | "paused" | "full",
@@ -8,21 +9,10 @@ import { isFromServer, post, refusalOf, request } from "../shared/request.js";
  * @typedef {{now: number, site: {name: string, language: string, languages: string[], time_zone: string, clock: "12" | "24"},
  *   state: "open" | "closed", opens_at: number | null, code_needed: boolean, has_pass: boolean,
  *   phone: "none" | "optional" | "required", ticket: string | null, queues: Queue[]}} Joining  `ticket`: its token
- * @typedef {{code: string, details: Record<string, any>}} Refusal
  * @typedef {{token: string}} Joined
  */
 
 const LOOK_MS = 10_000;
-
-/** The server refused. `code` is its code, or `unreachable` without an answer. */
-export class Refused extends Error {
-  /** @param {Refusal} refusal */
-  constructor({ code, details }) {
-    super(code);
-    this.code = code;
-    this.details = details;
-  }
-}
 
 /** The requests at one site. */
 export class Asking {
@@ -51,25 +41,7 @@ export class Asking {
    * @param {string} key
    * @returns {Promise<Joined>}
    */
-  async join(wish, key) {
-    const send = () => answered(() => post(`${this.#address}/ticket`, wish, { "Idempotency-Key": key }));
-    try {
-      return await send();
-    } catch (error) {
-      if (error instanceof Refused && error.code !== "unreachable") throw error;
-      return send();
-    }
+  join(wish, key) {
+    return answeredOnce(() => post(`${this.#address}/ticket`, wish, { "Idempotency-Key": key }));
   }
-}
-
-/**
- * @param {() => Promise<Response>} ask
- * @returns {Promise<any>}
- */
-async function answered(ask) {
-  const answer = await ask().catch(() => null);
-  if (answer === null || (!isFromServer(answer) && refusalOf(answer) === null)) throw new Refused({ code: "unreachable", details: {} });
-  const body = await answer.json().catch(() => null);
-  if (answer.ok && body !== null) return body;
-  throw new Refused(body?.error ?? { code: refusalOf(answer) ?? "unreachable", details: {} });
 }

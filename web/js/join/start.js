@@ -3,7 +3,8 @@
 import { languageChoice, themeButton } from "../components/reader-settings.js";
 import { find } from "../shared/dom.js";
 import { currentLanguage, loadLanguage, preferredLanguages, t, useClock } from "../shared/i18n.js";
-import { Asking, Refused } from "./asking.js";
+import { Refused } from "../shared/visitor-requests.js";
+import { Asking } from "./asking.js";
 import { JoinPage } from "./page.js";
 
 /**
