@@ -238,6 +238,16 @@ def test_administrator_chooses_the_calls_of_a_display(open_desk: OpenDesk, open_
     expect(screen.locator("[data-calls] .call-point")).to_have_text("Room 2")
 
 
+@pytest.mark.parametrize(("language", "key"), [("en", "ArrowRight"), ("ar", "ArrowLeft")])
+def test_arrow_leads_to_the_queue_on_its_side_of_the_screen(open_desk: OpenDesk, language: str, key: str) -> None:
+    desk = open_desk()
+    desk.goto(f"/reception?lang={language}")
+    expect(desk.locator("body")).to_have_attribute("data-live", "live")
+    row(desk, "A001").click()
+    desk.keyboard.press(key)
+    expect(row(desk, "B001")).to_be_focused()
+
+
 @pytest.mark.parametrize("role", ["clinician", "manager"])
 def test_forbidden_actions_of_a_role_are_not_offered(open_desk: OpenDesk, role: str) -> None:
     """Forbidden actions have no button and no key. The receptionist's desk offers every action except pairing."""

@@ -1,5 +1,6 @@
 /** Choosing, moving and booking in the grid: by arrow keys, by clicks, and by dragging. */
 
+import { neighbour } from "../desk/neighbour.js";
 import { find, setText } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 import { timeOf } from "../shared/local-time.js";
@@ -61,7 +62,8 @@ function chooseBookings(grid, state, actions) {
       open();
       return;
     }
-    const to = neighbour(grid, booking, event.key);
+    const columns = [...grid.querySelectorAll("[data-column]")].map(bookingsOf).filter((bookings) => bookings.length > 0);
+    const to = neighbour(columns, booking, event.key, (beside) => nearest(beside, Number(booking.style.getPropertyValue("--top"))));
     if (to === null) return;
     event.preventDefault();
     to.focus();
@@ -71,38 +73,6 @@ function chooseBookings(grid, state, actions) {
   function open() {
     const { selected, may } = state;
     if (selected !== null && may("amend-appointment") && selected.state === "booked") actions.press("amend-visit", selected);
-  }
-}
-
-/**
- * @param {HTMLElement} grid
- * @param {HTMLElement} booking
- * @param {string} key
- * @returns {HTMLElement | null}
- */
-function neighbour(grid, booking, key) {
-  const column = booking.closest("[data-column]");
-  if (column === null) return null;
-  const inColumn = bookingsOf(column);
-  const index = inColumn.indexOf(booking);
-  switch (key) {
-    case "ArrowDown":
-      return inColumn[index + 1] ?? null;
-    case "ArrowUp":
-      return inColumn[index - 1] ?? null;
-    case "Home":
-      return inColumn[0] ?? null;
-    case "End":
-      return inColumn.at(-1) ?? null;
-    case "ArrowLeft":
-    case "ArrowRight": {
-      const columns = [...grid.querySelectorAll("[data-column]")].filter((each) => bookingsOf(each).length > 0);
-      const forward = (key === "ArrowRight") === (document.documentElement.dir !== "rtl");
-      const beside = columns[columns.indexOf(column) + (forward ? 1 : -1)];
-      return beside === undefined ? null : nearest(bookingsOf(beside), Number(booking.style.getPropertyValue("--top")));
-    }
-    default:
-      return null;
   }
 }
 

@@ -1,5 +1,7 @@
 /** Selecting a row of the queues by a click or the arrow keys. The row that had the focus last is selected. */
 
+import { neighbour } from "../desk/neighbour.js";
+
 /**
  * @param {HTMLElement} parent  the queues
  * @param {(id: number | null) => void} choose
@@ -19,7 +21,7 @@ export function selectRows(parent, choose) {
       row?.blur();
       return;
     }
-    const to = row === null ? (event.key === "ArrowDown" ? firstOf(parent) : null) : neighbour(parent, row, event.key);
+    const to = row === null ? (event.key === "ArrowDown" ? firstOf(parent) : null) : neighbour(columnsOf(parent), row, event.key, sameRow);
     if (to === null) return;
     event.preventDefault();
     to.focus();
@@ -54,38 +56,6 @@ const rowAt = (target) => (target instanceof Element ? target.closest("[data-ent
 const firstOf = (parent) => parent.querySelector("[data-entry]");
 
 /**
- * @param {HTMLElement} parent
- * @param {HTMLElement} row
- * @param {string} key
- * @returns {HTMLElement | null}
- */
-function neighbour(parent, row, key) {
-  const column = row.closest("[data-queue]");
-  if (column === null) return null;
-  const inColumn = rowsOf(column);
-  const index = inColumn.indexOf(row);
-  switch (key) {
-    case "ArrowDown":
-      return inColumn[index + 1] ?? null;
-    case "ArrowUp":
-      return inColumn[index - 1] ?? null;
-    case "Home":
-      return inColumn[0] ?? null;
-    case "End":
-      return inColumn.at(-1) ?? null;
-    case "ArrowLeft":
-    case "ArrowRight": {
-      const columns = [...parent.children].filter((each) => rowsOf(each).length > 0);
-      const beside = columns[columns.indexOf(column) + (key === "ArrowRight" ? 1 : -1)];
-      const there = beside === undefined ? [] : rowsOf(beside);
-      return there[Math.min(index, there.length - 1)] ?? null;
-    }
-    default:
-      return null;
-  }
-}
-
-/**
  * Return the visible rows of a column.
  *
  * @param {Element} column
@@ -94,3 +64,9 @@ function rowsOf(column) {
   const rows = /** @type {NodeListOf<HTMLElement>} */ (column.querySelectorAll("[data-entry]"));
   return [...rows].filter((row) => row.closest("details:not([open])") === null);
 }
+
+/** @param {HTMLElement} parent */
+const columnsOf = (parent) => [...parent.children].map(rowsOf).filter((rows) => rows.length > 0);
+
+/** @param {HTMLElement[]} rows @param {number} index */
+const sameRow = (rows, index) => rows[Math.min(index, rows.length - 1)] ?? null;
