@@ -39,22 +39,25 @@ async def begin_clock(database: Database) -> None:
 
 
 async def watch_clock(database: Database, heartbeat_seconds: float) -> None:
-    """Keep the offset of the clock at every heartbeat, and log an alarm while the clock is wrong."""
+    """Keep the offset of the clock at every heartbeat and at every change of its state. Log an alarm while it is wrong."""
     stepped = Outage(logger, "the database's clock was set: the right time goes on without it")
     behind = Outage(logger, "the clock is behind the log of a site: the site's time goes on from its last event")
-    boot, clock, keep_at = boot_id(), database.clock, 0.0
+    boot, clock, keep_at, kept = boot_id(), database.clock, 0.0, (False, False)
     while True:
+        wrong = clock.step != 0, clock.behind != 0
+        if boot is not None and (time.monotonic() >= keep_at or wrong != kept):
+            keep_at = time.monotonic() + heartbeat_seconds
+            with suppress(NowServingError, Conflict):  # another loop logs an unavailable database; another process was first
+                await database.now()
+                wrong = clock.step != 0, clock.behind != 0
+                async with database.write() as connection:
+                    await clock_anchors.keep(connection, boot, clock)
+                kept = wrong
         for alarm, microseconds in ((stepped, clock.step), (behind, clock.behind)):
             if microseconds:
                 alarm.failed(by_seconds=round(microseconds / 1_000_000), remedy="nowserving clock")
             else:
                 alarm.ended()
-        if boot is not None and time.monotonic() >= keep_at:
-            keep_at = time.monotonic() + heartbeat_seconds
-            with suppress(NowServingError, Conflict):  # another loop logs an unavailable database; another process was first
-                await database.now()
-                async with database.write() as connection:
-                    await clock_anchors.keep(connection, boot, clock)
         await asyncio.sleep(TICK_SECONDS)
 
 

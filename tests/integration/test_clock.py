@@ -212,8 +212,8 @@ def test_clock_that_is_set_changes_nothing_but_the_alarm(clinic: Clinic, step: i
         assert after.check() == "ok"
         until(lambda: after.logged(f"{STEPPED}: over") == 1, "the end of the alarm")
         assert after.logged(STEPPED) == 1
+        until(lambda: clinic.nowserving("clock")[0] == 0, "a right clock in the operator's command")
     assert clinic.business_day() == day
-    assert clinic.nowserving("clock")[0] == 0
 
 
 def test_operator_accepts_the_present_clock(clinic: Clinic) -> None:
