@@ -27,7 +27,7 @@ def main() -> int:
         with serving(env, folder) as server:
             house = House(server.url, seeded)
             fuzzer = Fuzzer(house, arguments.seed)
-            fuzzer.only(arguments.only)
+            fuzzer.only(lambda label: arguments.only in label)
             report = fuzzer.run(
                 arguments.examples,
                 arguments.rounds,

@@ -1,4 +1,4 @@
-"""The short form of ``python -m tests.fuzz``: the same few examples of each operation in every run."""
+"""The short form of ``python -m tests.fuzz``: a few examples of each operation. A sample calls some of the operations."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import pytest
 from server.seeding import Seed
 from server.transport.spec import openapi
 from tests.fuzz.fuzzing import REFUSED, ROLES, Fuzzer, House, served
-from tests.support.extent import scaled
+from tests.support.extent import sample, scaled
 from tests.support.server import Server, environment, seed, serving
 
+SAMPLE = 60  # operations
 SECONDS = 900  # only ends a run that hangs: a quiet machine needs a minute
 
 
@@ -47,15 +48,16 @@ def house(server: Server, seeded: Seed) -> Iterator[House]:
 
 def test_document_describes_every_answer(server: Server, house: House) -> None:
     fuzzer = Fuzzer(house, seed=7)
+    fuzzer.only(set(sample([each.label for each in fuzzer.operations], SAMPLE, __name__)).__contains__)
     report = fuzzer.run(examples=scaled(10, 6), rounds=1, seconds=SECONDS)
     text = "\n".join(report.lines())
     assert not report.findings, text
     assert not report.out_of_time, text
     assert "Traceback" not in server.log.read_text()
     # A few examples do not reach every operation, but a run that reaches few of them proves little.
-    assert len(report.never_done()) < len(report.answers) / 4, text
+    assert len(report.never_done()) < len(report.answers) / scaled(4, 2), text
     assert {role for counter in report.answers.values() for role, _ in counter} == set(ROLES)
-    assert not [label for label in REFUSED if report.done(label)], text
+    assert not [label for label in REFUSED if label in report.answers and report.done(label)], text
     streams = {re.sub(r":\w+\}", "}", f"GET {each.path}") for module in openapi.MODULES for each in module if each.stream}
     assert set(report.left_out) == streams
     assert set(report.answers).isdisjoint(streams)
@@ -76,8 +78,6 @@ def test_undocumented_answer_is_found(house: House, change: str) -> None:
     else:
         sites["401"] = {"description": "No.", "content": {"application/json": {"schema": refused}}}
     fuzzer = Fuzzer(house, seed=7, document=document)
-    fuzzer.operations = [
-        each for each in fuzzer.operations if each.label == "GET /api/v1/sites"
-    ]  # without the addresses below it
+    fuzzer.only("GET /api/v1/sites".__eq__)  # without the addresses below it
     report = fuzzer.run(examples=20, rounds=1, seconds=SECONDS)
     assert {label for label, _ in report.findings} == {"GET /api/v1/sites"}

@@ -56,24 +56,24 @@ def seeded(mysql_url: str) -> Seed:
 
 
 class Rows:
-    """The rows of a site, read from the real database."""
+    """The rows of a site, read from the real database. One event loop keeps its connections, since reads are many."""
 
     def __init__(self, url: str, site_id: int) -> None:
-        self._url = url
-        self._site = StoredSite(Database(url), site_id, vault())
+        self._database = Database(url)
+        self._site = StoredSite(self._database, site_id, vault())
+        self._runner = asyncio.Runner()
         self.learn = self._site.learn
+
+    def __enter__(self) -> Rows:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._runner.run(self._database.close())
+        self._runner.close()
 
     def world(self) -> StoredWorld:
         """Return the present state of the site."""
-
-        async def read() -> StoredWorld:
-            self._site._database = database = Database(self._url)
-            try:
-                return await self._site.world()
-            finally:
-                await database.close()
-
-        return asyncio.run(read())
+        return self._runner.run(self._site.world())
 
 
 def _post(client: httpx.Client, command: Command, key: str) -> httpx.Response:
@@ -90,8 +90,11 @@ def test_every_command_survives_a_lost_commit_or_answer(
     wanted = len(lacking)
     chance = random.Random(7)
     answered: dict[str, dict[str, Any]] = {}
-    rows = Rows(mysql_url, seeded["site_id"])
-    with serving(environment(proxy.url), tmp_path) as server, server.client(server.sign_in(seeded, "admin")) as client:
+    with (
+        Rows(mysql_url, seeded["site_id"]) as rows,
+        serving(environment(proxy.url), tmp_path) as server,
+        server.client(server.sign_in(seeded, "admin")) as client,
+    ):
         assert client.post("/api/v1/practitioners", json={"name": "Dr Ada"}).status_code == 201
         for turn in range(TURNS):
             if not lacking:
@@ -182,8 +185,7 @@ def _send_commands(server: Server, token: str, url: str, seeded: Seed, number: i
     chance = random.Random(number)
     actions = [each for each in ACTIONS if each not in ("night", "tick", "close-day", "close-point")]
     answered: dict[str, dict[str, Any]] = {}
-    rows = Rows(url, seeded["site_id"])
-    with server.client(token) as client:
+    with Rows(url, seeded["site_id"]) as rows, server.client(token) as client:
         for turn in range(COMMANDS_PER_CALLER):
             key = f"caller-{number}-{turn}-"
             command = rows.world().command(chance.choice(actions), chance.randrange(1000))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 import pytest
 from hypothesis import given, target
@@ -137,15 +138,16 @@ def without(kind: type[Event]) -> Apply:
 
 
 DAYS = 20  # random days, in which each event happens
+LENGTH = 120  # commands of a random day
 
 
-def law_breaks(kind: type[Event], views_only: bool) -> bool:
-    for seed in range(DAYS):
-        try:
-            live_through(a_day(seed, 120), without(kind), views_only)
-        except (AssertionError, KeyError, ValueError, IndexError):
-            return True
-    return False
+@cache
+def happened(seed: int) -> frozenset[type[Event]]:
+    """Return the kinds of the events of a random day."""
+    world = World()
+    for step in (*a_clinic_opens(), *a_day(seed, LENGTH)):
+        perform(world, step)
+    return frozenset(type(each.event) for each in world.log)
 
 
 # The close of a day and the end of an import change nothing themselves: other events of the command do.
@@ -153,19 +155,21 @@ TOLD_ONLY = (DayClosed, AppointmentsImported)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in EVENTS.values() if kind not in TOLD_ONLY])
-def test_law_fails_if_one_event_is_not_applied(kind: type[Event]) -> None:
-    assert law_breaks(kind, views_only=False)
-
-
-@pytest.mark.parametrize("kind", [kind for kind in EVENTS.values() if kind not in TOLD_ONLY])
 def test_cells_differ_if_one_event_is_not_applied(kind: type[Event]) -> None:
     """Every event changes a cell of some view."""
-    assert law_breaks(kind, views_only=True)
+
+    def cells_differ(seed: int) -> bool:
+        try:
+            live_through(a_day(seed, LENGTH), without(kind), views_only=True)
+        except (AssertionError, KeyError, ValueError, IndexError):
+            return True
+        return False
+
+    assert any(cells_differ(seed) for seed in range(DAYS) if kind in happened(seed))
 
 
 def test_random_days_have_every_event() -> None:
-    happened = {type(each.event) for seed in range(DAYS) for each in live_through(a_day(seed, 120))}
-    assert happened == set(EVENTS.values())
+    assert frozenset[type[Event]]().union(*map(happened, range(DAYS))) == set(EVENTS.values())
 
 
 def test_event_out_of_order_is_refused() -> None:
