@@ -7,6 +7,7 @@ ones, since the answer would nearly always be 404 otherwise. Between rounds an a
 
 from __future__ import annotations
 
+import functools
 import random
 import re
 import time
@@ -23,6 +24,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded_by
 from hypothesis.strategies import SearchStrategy
+from hypothesis.strategies._internal import regex
 from schemathesis import Case, GenerationMode
 from schemathesis.core.failures import FailureGroup
 from schemathesis.core.result import Ok
@@ -37,6 +39,9 @@ from schemathesis.specs.openapi.checks import (
 
 from server.seeding import Seed
 from tests.support.worlds import WANTED
+
+# Hypothesis builds the strategy of a pattern anew at each place. The class of all plain characters takes it half a second.
+regex.regex_strategy = functools.cache(regex.regex_strategy)
 
 Json = dict[str, Any]
 Operation = Any  # a class of schemathesis, generic in four of its internal types
