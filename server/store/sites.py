@@ -228,5 +228,5 @@ def _site(row: Row[tuple[object, ...]]) -> Site:
 
 def _rules(values: dict[str, Any]) -> Rules:
     hours = tuple((day, begin, until) for day, begin, until in values.get("hours", ()))
-    lists = {name: tuple(values.get(name, ())) for name in ("closed_on", "languages")}
+    lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
     return Rules(**BEFORE | values | lists | {"hours": hours})
