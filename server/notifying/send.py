@@ -10,7 +10,7 @@ import structlog
 from server import phones
 from server.notifying.channels.channel import ChannelRefused, Message
 from server.notifying.context import Context
-from server.notifying.texts import text_for
+from server.notifying.texts import Facts, text_for
 from server.queries import waiting
 from server.store import notifications
 from server.store.notifications import Claimed, Outcome
@@ -53,7 +53,7 @@ async def _message(context: Context, claimed: Claimed) -> Message:
     personal = context.vault.open_personal(visit)
     assert personal.phone is not None, "every planned row has a phone number"
     link = f"{context.public_url}/t/{personal.token}"
-    text = text_for(claimed.kind, (visit.language, site_language), visit.label, link)
+    text = text_for(claimed.kind, (visit.language, site_language), Facts(label=visit.label, link=link))
     return Message(
         key=f"notification:{claimed.id}", to=phones.without_extension(personal.phone), language=visit.language, text=text
     )
