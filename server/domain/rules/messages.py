@@ -1,4 +1,4 @@
-"""The messages to patients: which ones an event plans, when each is due, and until when it makes sense. Pure.
+"""The messages to patients that an event plans, each with its due time and the end of its use. Pure.
 
 Instants are microseconds. `server.notifying` adds a row for each planned message and sends it. The row's subject must then
 still be in a state of `STILL_TRUE`, with the planned version.
@@ -73,7 +73,7 @@ class PlannedMessage:
     """A message of a kind about one version of its ``subject``, ``appointment:{id}`` or ``entry:{id}``.
 
     ``ahead`` is the offset of the kind: hours before the start for a reminder, patients ahead for almost-your-turn, else 0.
-    The message is due at ``due_at``, exactly as the rules say, and of no use from ``not_after`` on. ``skipped`` is one whose
+    ``due_at`` is the exact time by the rules, and from ``not_after`` on the message is of no use. ``skipped`` is one whose
     time had passed when it was planned. `spread` may move it later by less than ``slack`` (microseconds).
 
     The ids name the addressee. The subject of a freed time is its hold, and the addressee the appointment that may move.
@@ -164,8 +164,8 @@ def waiting(board: Board, now: int) -> list[PlannedMessage]:
 def reminders(appointment: Appointment, site: Site, now: int, late: frozenset[int] = frozenset()) -> list[PlannedMessage]:
     """Return the reminders of an appointment, the last one first.
 
-    A reminder makes sense until the next one is due, and the last one until `LEAST_LEAD` before the start. One whose time
-    has passed is skipped, unless its offset is in ``late``: then it is due now.
+    A reminder makes sense until the due time of the next one, and the last one until `LEAST_LEAD` before the start. One
+    whose time has passed is skipped. With its offset in ``late``, it goes out now.
     """
     if appointment.state != "booked" or not site.rules.message_ways:
         return []
