@@ -179,7 +179,7 @@ def reminders(appointment: Appointment, site: Site, now: int, late: frozenset[in
         if due_at < now or due_at >= not_after:
             found.append(replace(message, due_at=min(due_at, not_after), state="skipped"))
         else:
-            found.append(replace(message, slack=quiet.slack(due_at, not_after) if at >= now else 0))
+            found.append(replace(message, slack=quiet.slack(due_at, not_after) if due_at > now else 0))
             not_after = due_at
     return found
 
@@ -239,11 +239,10 @@ def _of_appointment(site: Site, event: OfAppointment, now: int, series: set[int]
             booked = [] if told else [_change(site, appointment, "booked", now, starts_at)]
             return [*booked, *reminders(appointment, site, now)]
         case AppointmentMoved():
-            first = min(starts_at, event.was_starts_at)  # the patient must not come at the old time
-            return [_change(site, appointment, "moved", now, starts_at, first), *reminders(appointment, site, now)]
+            moved = _moved(site, appointment, event.was_starts_at, now)
+            return [moved, *reminders(appointment, site, now)]
         case AppointmentRezoned() if event.was_local_start not in (None, appointment.local_start):
-            first = min(starts_at, event.was_starts_at)
-            return [_change(site, appointment, "moved", now, starts_at, first)]
+            return [_moved(site, appointment, event.was_starts_at, now)]
         case AppointmentCancelled():
             return [_change(site, appointment, "cancelled", now, starts_at)]
         case AppointmentMissed():
@@ -252,6 +251,13 @@ def _of_appointment(site: Site, event: OfAppointment, now: int, series: set[int]
             offer = _change(site, appointment, "freed-time", now, appointment.held_until or now)
             return [replace(offer, appointment_id=appointment.offered_to)]
     return []
+
+
+def _moved(site: Site, appointment: Appointment, was_starts_at: int, now: int) -> PlannedMessage:
+    """Return the message about another time: the patient needs it before the new time, and before an old one to come."""
+    starts_at = appointment.starts_at
+    needed_by = min(starts_at, was_starts_at) if was_starts_at > now else starts_at
+    return _change(site, appointment, "moved", now, starts_at, needed_by)
 
 
 def _of_entry(board: Board, event: TicketCalled | NoShowRecorded, now: int) -> list[PlannedMessage]:

@@ -25,7 +25,13 @@ from server.domain.commands import (
     Rezone,
     Undo,
 )
-from server.domain.events import AppointmentBooked, AppointmentCancelled, AppointmentHeld, AppointmentMissed
+from server.domain.events import (
+    AppointmentBooked,
+    AppointmentCancelled,
+    AppointmentHeld,
+    AppointmentMissed,
+    AppointmentMoved,
+)
 from server.domain.model import Appointment, Rules, Site
 from server.domain.model.local_time import MINUTE, instant_of
 from server.domain.rules.messages import (
@@ -286,6 +292,21 @@ def test_change_at_night_waits_for_the_morning_unless_the_appointment_comes_firs
     early = replace(appointment, starts_at=instant_of("2024-03-30T07:30", ZONE))
     [urgent, *_] = planned(clinic.board, [AppointmentBooked(appointment=early)], clinic.now)
     assert (urgent.kind, urgent.due_at, urgent.state) == ("booked", clinic.now, "due")
+
+
+def test_move_at_night_cannot_wait_if_the_patient_would_come_at_the_old_time() -> None:
+    clinic = SendingClinic()
+    clinic.at(f"{FRIDAY}T22:00")
+    after = replace(BOOKED, version=2)
+
+    def due(was: str) -> int:
+        event = AppointmentMoved(
+            appointment=after, was_local_start=was, was_starts_at=instant_of(was, ZONE), was_provider_id=after.provider_id
+        )
+        return planned(clinic.board, [event], clinic.now)[0].due_at
+
+    assert due("2024-03-30T07:30") == clinic.now
+    assert due(f"{FRIDAY}T15:00") == due("2024-04-02T15:00") == instant_of("2024-03-30T08:00", ZONE)
 
 
 def test_free_time_at_night_wakes_nobody() -> None:

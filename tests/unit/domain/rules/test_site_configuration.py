@@ -38,6 +38,7 @@ from server.domain.commands import (
 )
 from server.domain.errors import InUse, InvalidField, NothingChanged, Refused
 from server.domain.events import DisplayAdded, PointAdded, QueueAdded, ServiceAdded, ServiceChanged, SiteChanged
+from server.domain.events.encoding import body_of, decode
 from server.domain.model import Personal
 from server.domain.model.tickets import next_turn
 from server.domain.rules import decide
@@ -284,6 +285,16 @@ def test_ways_keep_their_order_and_reminders_go_from_the_earliest_to_the_last() 
     assert (rules.quiet_from, rules.quiet_until) == (0, 480)
     same = ChangeSite(site_id=SITE_ID, reminders=(48, 2, 48))
     assert refusal(world, same).code == "nothing_changed"
+
+
+def test_stored_rules_from_before_send_no_message() -> None:
+    event = whole_clinic().do(ChangeSite(site_id=SITE_ID, target_urgent=5))[0].event
+    body = body_of(event)
+    for name in ("message_ways", "reminders", "quiet_from", "quiet_until"):
+        del body["rules"][name]
+    old = decode(SiteChanged, body, None)
+    assert isinstance(old, SiteChanged)
+    assert (old.rules.message_ways, old.rules.reminders, old.rules.target_urgent) == ((), (72, 24), 5)
 
 
 def test_every_screen_has_the_clock_of_the_site() -> None:
