@@ -1,5 +1,5 @@
-"""The beat table: the tasks and their intervals, in seconds."""
+"""The beat table: the tasks and their intervals, in seconds. Without beat, messages come a few seconds later."""
 
 SCHEDULE = {
-    "plan notifications": {"task": "notifications.plan", "schedule": 5.0, "options": {"expires": 5}},
+    "wake the sweepers": {"task": "notifications.sweep", "schedule": 5.0, "options": {"expires": 5}},
 }

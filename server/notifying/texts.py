@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from server.domain.messages import ALMOST_YOUR_TURN
 from server.domain.model import languages
-from server.domain.rules.reminders import ALMOST_YOUR_TURN
 
+_TITLES: dict[str, dict[str, str]] = {
+    ALMOST_YOUR_TURN: {
+        "en": "Almost your turn",
+        "es": "Casi es su turno",
+        "fr": "Bientôt votre tour",
+        "ar": "اقترب دورك",
+    }
+}
 _TEXTS: dict[str, dict[str, str]] = {
     ALMOST_YOUR_TURN: {
         "en": "{label}: almost your turn. Please come back to the waiting room. {link}",
@@ -17,7 +25,15 @@ _TEXTS: dict[str, dict[str, str]] = {
 }
 
 
+def title_for(kind: str, wanted: Iterable[str]) -> str:
+    """Return the title of a notification, for a mail or a push message, in the language of its text."""
+    return _in_language(_TITLES[kind], wanted)
+
+
 def text_for(kind: str, wanted: Iterable[str], label: str, link: str) -> str:
     """Return the text of a notification in the first of the ``wanted`` languages that has one, or in English."""
-    texts = _TEXTS[kind]
-    return texts[languages.lookup(wanted, texts) or "en"].format(label=label, link=link)
+    return _in_language(_TEXTS[kind], wanted).format(label=label, link=link)
+
+
+def _in_language(texts: Mapping[str, str], wanted: Iterable[str]) -> str:
+    return texts[languages.lookup(wanted, texts) or "en"]

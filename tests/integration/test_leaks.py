@@ -421,7 +421,7 @@ def test_personal_data_and_secrets_do_not_leak(database_server: URL, tmp_path: P
     for place in ("bus and broker", "log: access.log", "log: worker.log", "refusals", "database: audit.subject",
                   "database: events.sealed", "stream: ticket of another", "metrics of one"):  # fmt: skip
         assert any(len(content) > 200 for name, content in places.items() if name.startswith(place)), place
-    assert b"notifications.send" in places["bus and broker"]
+    assert b"notifications.sweep" in places["bus and broker"]
     assert b"nowserving:site:" in places["bus and broker"]
     found = leaks(canaries, places, ALLOWED)
     assert not found, "\n".join(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from server.domain.rules.reminders import ALMOST_YOUR_TURN
+from server.domain.messages import ALMOST_YOUR_TURN
 from server.notifying.texts import text_for
 
 
