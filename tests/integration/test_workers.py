@@ -15,7 +15,7 @@ from typing import Any, get_args
 
 import pytest
 import redis as redis_client
-from sqlalchemy import insert, select, update
+from sqlalchemy import event, insert, select, update
 
 from server.domain.commands import CallNext
 from server.domain.messages import OF_APPOINTMENTS, OF_ENTRIES, Kind
@@ -318,6 +318,24 @@ async def test_message_begins_in_the_states_of_its_kind_and_version_alone(setup:
     assert {(*of[kept[each].subject], kept[each].kind) for each in begun} == right
     assert {kept[each].subject_version for each in begun} == {3}
     assert Counter(row.state for row in kept.values()) == {"sending": len(right), "withdrawn": len(planned) - len(right)}
+
+
+async def test_index_of_the_embedded_database_finds_the_due_rows(sqlite_url: str) -> None:
+    """`test_explain.py` looks at the plans of the other engine."""
+    database = Database(sqlite_url)
+    await bring_up(database)
+    statements: list[tuple[str, Any]] = []
+    event.listen(database.engine.sync_engine, "before_cursor_execute", lambda *about: statements.append(about[2:4]))
+    await messages.is_due(database)
+    await messages.health(database)
+    await _claim_one(database, "worker")
+    plans = []
+    async with database.engine.connect() as connection:
+        for statement, values in [each for each in statements if "open_due_at" in each[0]]:
+            plans += [row.detail for row in await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
+    await database.close()
+    assert len(plans) == 5
+    assert all("INDEX ix_notifications_open_due_at_id (open_due_at<?)" in each for each in plans), plans
 
 
 # Claims, and workers that die
