@@ -36,7 +36,7 @@ def reachable(board: Board, notices: Iterable[Notice], vault: Vault) -> list[Not
 
 
 def planned_for(notice: Notice, now: int) -> Planned:
-    """Return the row of a notice that is due at ``now`` (microseconds)."""
+    """Return the row of a notice, to send from ``now`` on (microseconds)."""
     return Planned(
         site_id=site_of(notice.entry_id),
         subject=f"entry:{notice.entry_id}",

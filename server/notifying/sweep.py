@@ -71,7 +71,7 @@ class Sweep:
         self.done: Counter[str] = Counter()  # the number of rows by their new state, and `no-channel`
 
     async def run(self, goes_on: Callable[[], Awaitable[bool]] = _always) -> None:
-        """Send until no row is due, or ``goes_on`` says no. Begun calls then still end. Raises `Unavailable`."""
+        """Send until no due row is left, or ``goes_on`` says no. Begun calls then still end. Raises `Unavailable`."""
         try:
             await self._take_up_stale()
             while await goes_on():
@@ -280,7 +280,7 @@ class Sweeper:
         return held
 
     async def _rest(self) -> None:
-        """Wait for the next sweep: until a row is due or somebody wakes this, some seconds at most."""
+        """Wait for the next sweep: until there is a due row or somebody wakes this, some seconds at most."""
         until = time.monotonic() + random.uniform(*SWEEP_SECONDS)
         while time.monotonic() < until and not self._woken.is_set():
             try:

@@ -35,7 +35,7 @@ class Subject:
 class Health:
     """What the database tells about the workers. Instants and ages are in microseconds.
 
-    ``oldest`` is the age of the oldest row that is due, 0 without one. ``late`` counts the rows that have been due for more
+    ``oldest`` is the age of the oldest due row, 0 without one. ``late`` counts the rows that have been due for more
     than five minutes, ``without_channel`` those that no channel can send. ``swept`` is the age of the last finished sweep.
     """
 

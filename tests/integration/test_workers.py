@@ -26,7 +26,7 @@ from server.execute import Executor
 from server.notifying import sweep as sweeps
 from server.notifying.channels.channel import Accepted, Channel, ChannelBusy, ChannelRefused, Message, Reaches
 from server.notifying.channels.recording import RecordingChannel
-from server.notifying.context import Context, TrialChannels
+from server.notifying.context import Context
 from server.notifying.plan import plan_notifications
 from server.notifying.sweep import Limits, Sweep, Sweeper
 from server.queries import messages, system
@@ -843,9 +843,3 @@ def test_embedded_server_sends_by_itself(sqlite_url: str, tmp_path: Path, record
         _wait_for(record, 1, running_server.log)
         assert end(running_server.process) == 0
     assert [row.state for row in _read(sqlite_url)] == ["sent"]
-
-
-async def test_directory_of_the_trial_has_one_channel_for_every_way_or_none(record: Path) -> None:
-    channels = TrialChannels(str(record))
-    assert await channels.of(1, "sms") is await channels.of(2, "email")
-    assert await TrialChannels(None).of(1, "sms") is None
