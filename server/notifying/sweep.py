@@ -8,6 +8,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -287,11 +288,9 @@ class Sweeper:
                 async with asyncio.timeout(LOOK_SECONDS):
                     await self._woken.wait()
             except TimeoutError:
-                try:
+                with suppress(Exception):  # the next sweep reports it
                     if await messages.is_due(self._context.database):
                         break
-                except Unavailable:
-                    continue  # the sweep reports it
         self._woken.clear()
 
 

@@ -1,4 +1,4 @@
-"""What the sending of messages reads: the due rows, the records that messages are made from, and the health of the workers."""
+"""What the sending of messages reads: due rows, the records that messages are made from, and the health of the workers."""
 
 from __future__ import annotations
 
