@@ -18,7 +18,8 @@ LATE_MICROSECONDS = 5 * 60_000_000
 AGAIN_MICROSECONDS = 60_000_000  # a row without a channel is due again so much later
 
 _due_at = notifications.c.open_due_at
-_IS_DUE = select(notifications.c.id).where(_due_at <= bindparam("now"), notifications.c.state == "due").limit(1)
+# Not "= due": SQLite would then read every due row by its state, also those of next month.
+_IS_DUE = select(notifications.c.id).where(_due_at <= bindparam("now"), notifications.c.state != "claimed").limit(1)
 
 
 @dataclass(frozen=True, slots=True)
