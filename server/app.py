@@ -26,6 +26,9 @@ from server.live.hub import Hub
 from server.live.memory_bus import MemoryBus
 from server.live.redis_bus import RedisBus
 from server.logs import configure_logging
+from server.notifying.context import Context as Notifying
+from server.notifying.context import TrialChannels
+from server.notifying.sweep import Sweeper
 from server.practitioners import Practitioners
 from server.provisioning import NewSites
 from server.queries.boards import Boards
@@ -93,6 +96,9 @@ def build_app(
         exposed=settings.env == "production",
         limited=limits_on,
     )
+    link_base = str(settings.public_url).rstrip("/")
+    notifying = Notifying(database, boards, vault, TrialChannels(settings.recording_path), link_base)
+    sweeper = None if redis_url else Sweeper(notifying)  # with Redis, the workers send
     public_url = str(settings.public_url) if "public_url" in settings.model_fields_set else None
     context = Context(
         database=database,
@@ -132,16 +138,20 @@ def build_app(
             *(each(context) for each in alongside),
         ]
         tasks = [asyncio.create_task(each) for each in loops]
+        sending = [asyncio.create_task(each.run()) for each in (sweeper,) if each is not None]
         try:
             yield {"hub": hub}
         finally:
             for task in tasks:
                 task.cancel()
+            if sweeper is not None:
+                sweeper.stop()
             await asyncio.gather(*tasks, return_exceptions=True)
             await hub.stop()
             if limiter is not None:
                 await limiter.close()
             await audit.stop()
+            await asyncio.gather(*sending, return_exceptions=True)  # the calls to providers that have begun
             await database.close()
 
     return application(

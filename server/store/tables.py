@@ -731,7 +731,7 @@ clock_anchors = Table(
     **_OPTIONS,
 )
 
-# One row for each message. The row, never the broker, decides whether the message is sent.
+# One row for each message. The row, never the broker, decides whether the message is sent: see `server.store.notifications`.
 notifications = Table(
     "notifications",
     metadata,
@@ -740,16 +740,38 @@ notifications = Table(
     Column("subject", String(40), nullable=False),
     Column("subject_version", BigInteger, nullable=False),
     Column("kind", String(24), nullable=False),
-    Column("ahead", Integer, nullable=False),  # the number of patients ahead: the offset of this kind
-    Column("channel", String(16), nullable=False),
-    Column("visit_id", BigInteger, nullable=False),
-    Column("entry_id", BigInteger, nullable=False),
+    Column("ahead", Integer, nullable=False),  # the offset of the kind: hours before the start, or patients ahead
+    Column("channel", String(16), nullable=False),  # the way to the patient: sms, email or push
+    Column("visit_id", BigInteger),
+    Column("entry_id", BigInteger),
     Column("state", String(12), nullable=False),
     Column("claim", String(32)),
     Column("due_at", BigInteger, nullable=False),
     Column("changed_at", BigInteger, nullable=False),
-    Index("uq_notifications_once", "subject", "subject_version", "kind", "ahead", "channel", unique=True),
-    Index(None, "state", "due_at"),
+    Column("appointment_id", BigInteger),
+    Column("not_after", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("provider_id", String(120)),  # the provider's name for the message
+    Column("reason", String(40)),
+    Column("receipt", String(24)),
+    Column("receipt_at", BigInteger),
+    Column("resend_of", BigInteger, nullable=False, server_default="0"),  # the row that this one repeats, or 0
+    Column("open_due_at", BigInteger, Computed("CASE WHEN state IN ('due', 'claimed') THEN due_at END", persisted=True)),
+    Index("uq_notifications_once", "subject", "subject_version", "kind", "ahead", "channel", "resend_of", unique=True),
+    Index(None, "open_due_at", "id"),
+    Index(None, "state", "changed_at"),
+    Index(None, "provider_id"),
+    **_OPTIONS,
+)
+
+# Work that one process at a time does for all, until its lease ends.
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("holder", String(32), nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("finished_at", BigInteger),  # the last time that a holder came to the end of the work
     **_OPTIONS,
 )
 

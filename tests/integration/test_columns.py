@@ -262,6 +262,11 @@ LONGEST: dict[str, int] = {
     "notifications.channel": 16,
     "notifications.state": 12,
     "notifications.claim": 32,
+    "notifications.provider_id": 120,
+    "notifications.reason": 40,
+    "notifications.receipt": len("undelivered-for-now"),
+    "leases.name": len("messages"),
+    "leases.holder": 32,
 }
 
 

@@ -41,8 +41,8 @@ from server.queries import (
     slots,
     statistics,
     system,
-    waiting,
 )
+from server.queries import messages as message_queries
 from server.queries.boards import Boards
 from server.queries.entries import Filters
 from server.queries.identity import Identities, SessionTerms
@@ -56,6 +56,7 @@ from server.store import (
     busy_cells,
     clock_anchors,
     event_log,
+    leases,
     lockouts,
     notifications,
     pairings,
@@ -74,6 +75,7 @@ from server.store.audit import Noted
 from server.store.calendar import SiteCalendar
 from server.store.database import Database
 from server.store.migrate import migrate
+from server.store.notifications import Claimed, Outcome
 from server.vault import Vault
 from tests.support import databases, past_visits
 from tests.support.passwords import quick_passwords
@@ -178,6 +180,7 @@ async def _fill_other_rows(connection: AsyncConnection) -> None:
         "channel": "sms",
         "claim": None,
         "changed_at": NOW,
+        "not_after": 3 * NOW,
     }
     booked: dict[str, Any] = {
         "service_id": 1, "resource_id": 1, "state": "booked", "local_start": "2024-01-01T09:00", "fold": 0, "zone": "UTC",
@@ -241,7 +244,9 @@ async def _fill_other_rows(connection: AsyncConnection) -> None:
                                     "noted_at": NOW + n}),
             (tables.commands, answered | {"site_id": n // 9, "command_id": f"command-{n}", "at": NOW + n}),
             (tables.notifications, notice | {"subject": f"entry:{n}", "visit_id": n, "entry_id": n, "due_at": NOW + n,
+                                             "appointment_id": n, "provider_id": f"provider-{n}",
                                              "state": STATES[n] if n < len(STATES) else "sent"}),
+            (tables.leases, {"name": f"lease-{n}", "holder": "x", "until": NOW + n}),
         ):  # fmt: skip
             rows.setdefault(table, []).append(row)
     for table, several in rows.items():
@@ -396,7 +401,7 @@ async def a_display_a_kiosk_a_ticket_a_visit_an_organisation(installation: Insta
         await identities.ticket(f"past {installation.past[7].visit_id}", 0),
         await identities.visit_of(installation.past[7].id),
         await identities.organisation_of(12),
-        await waiting.visit(installation.database, installation.past[7].visit_id),
+        await message_queries.subjects(installation.database, [_claimed(installation)]),
     ]
 
 
@@ -407,7 +412,7 @@ async def the_sites_of_an_organisation(installation: Installation) -> object:
 
 @query
 async def sites_with_waiting_patients(installation: Installation) -> object:
-    found = await waiting.sites_with_waiting(installation.database)
+    found = await message_queries.sites_with_waiting(installation.database)
     assert installation.site.id in found
     return found
 
@@ -505,15 +510,30 @@ async def the_report_of_a_day(installation: Installation) -> object:
     return found
 
 
+def _claimed(installation: Installation) -> Claimed:
+    """Return a row about a past visit and an appointment."""
+    one = 500 * IDS_PER_SITE + 12
+    return Claimed(1, installation.site.id, "reminder", 24, "sms", installation.past[7].visit_id, one, NOW, 0)
+
+
 @query
 async def notifications_from_due_to_sent(installation: Installation) -> object:
-    async with installation.database.write() as connection:
-        due = await notifications.due(connection, 2 * NOW)
-        assert due
-        await notifications.claim(connection, due[0], "worker", NOW)
-        await notifications.begin_sending(connection, due[0], "worker", NOW)
-        await notifications.finish(connection, due[0], "worker", "sent", NOW)
-        return await notifications.give_up_stale(connection, 2 * NOW)
+    database = installation.database
+    assert await message_queries.is_due(database)
+    await message_queries.health(database)
+    async with database.write() as connection:
+        claimed = [each.id for each in await notifications.claim(connection, "worker", 2 * NOW, NOW + 1, 10)]
+        assert claimed
+        await notifications.begin(connection, "worker", claimed, NOW)
+        await notifications.record(connection, "worker", [Outcome(each, "sent") for each in claimed], NOW)
+        stale = [row.id for row, _ in await notifications.stale(connection, 2 * NOW, 10)]
+        await notifications.take_over(connection, "worker", stale[:2], 2 * NOW, NOW)
+        await notifications.give_up(connection, stale, 2 * NOW, NOW)
+        await notifications.resend(connection, stale[0], NOW, 2 * NOW)
+        assert await notifications.receive(connection, "provider-99", "sms", "delivered", NOW)
+        assert await leases.take(connection, "lease-12", "y", 2 * NOW, 40)
+        await leases.finish(connection, "lease-12", "y", 2 * NOW)
+        return claimed
 
 
 @query

@@ -23,7 +23,7 @@ class ChannelRefused(Exception):
 
 
 class ChannelBusy(Exception):
-    """The provider did not accept this message now (429 or 503), and asks to try later. It is certain that nothing was sent."""
+    """The provider did not accept this message now (429 or 503), and asks to try later. Nothing was sent."""
 
     def __init__(self, retry_after_seconds: float | None = None) -> None:
         super().__init__("busy")
