@@ -23,7 +23,6 @@ from server.notifying.channels.channel import Message
 from server.notifying.channels.recording import RecordingChannel
 from server.notifying.context import Context, TrialChannels
 from server.notifying.sweep import USUAL, Sweep
-from server.queries.boards import Boards
 from server.seeding import Seeder
 from server.store.database import Database
 from server.store.migrate import migrate
@@ -55,7 +54,7 @@ async def measure(url: str, folder: Path, count: int, seconds: float) -> tuple[i
     seeded = await Seeder(database, Executor(database, VAULT, publish=lambda *_: None)).seed(1, 0, 0)
     await due_rows.fill(database, VAULT, seeded, count)
     path = folder / "sent.jsonl"
-    context = Context(database, Boards(database), VAULT, TrialChannels(str(path)), "https://clinic.example")
+    context = Context(database, VAULT, TrialChannels(str(path)), "https://clinic.example")
     sweep = Sweep(context)
     began, used = time.perf_counter(), time.process_time()
 

@@ -97,7 +97,7 @@ def build_app(
         limited=limits_on,
     )
     link_base = str(settings.public_url).rstrip("/")
-    notifying = Notifying(database, boards, vault, TrialChannels(settings.recording_path), link_base)
+    notifying = Notifying(database, vault, TrialChannels(settings.recording_path), link_base)
     sweeper = None if redis_url else Sweeper(notifying)  # with Redis, the workers send
     public_url = str(settings.public_url) if "public_url" in settings.model_fields_set else None
     context = Context(

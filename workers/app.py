@@ -8,7 +8,6 @@ from celery.signals import setup_logging, worker_process_init, worker_process_sh
 from server.keys import Keys
 from server.logs import configure_logging
 from server.notifying.context import Context, TrialChannels
-from server.queries.boards import Boards
 from server.settings import BadSettings, Settings, keys_of, load_settings
 from server.store.database import Database
 from server.vault import Vault
@@ -21,7 +20,7 @@ def build_parts(settings: Settings, keys: Keys) -> Context:
     database = Database(settings.database_url.get_secret_value(), pool_size=2)
     vault = Vault(keys.encryption_keys, keys.secret_key)
     channels = TrialChannels(settings.recording_path)
-    return Context(database, Boards(database), vault, channels, str(settings.public_url).rstrip("/"))
+    return Context(database, vault, channels, str(settings.public_url).rstrip("/"))
 
 
 def build_celery(settings: Settings) -> Celery:

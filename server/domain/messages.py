@@ -6,10 +6,10 @@ about an older version is withdrawn.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from server.domain.model import AppointmentState, State
+from server.domain.model import AppointmentState, Personal, State
 
 Kind = Literal[
     "booked",
@@ -47,3 +47,18 @@ OF_ENTRIES: Mapping[Kind, frozenset[State]] = {
     "running-late": frozenset({"waiting"}),
     "feedback": frozenset({"completed"}),
 }
+
+
+def address_for(personal: Personal, way: Way) -> str | None:
+    """Return the address of a patient for a way, or None."""
+    match way:
+        case "sms":
+            return personal.phone
+        case "email":
+            return personal.email
+    return None
+
+
+def way_to(personal: Personal, ways: Sequence[Way]) -> Way | None:
+    """Return the first of a site's ways for which the patient has an address, or None."""
+    return next((way for way in ways if address_for(personal, way) is not None), None)

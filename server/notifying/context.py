@@ -8,7 +8,6 @@ from typing import Protocol
 
 from server.notifying.channels.channel import Channel
 from server.notifying.channels.recording import RecordingChannel
-from server.queries.boards import Boards
 from server.store.database import Database
 from server.vault import Vault
 
@@ -35,7 +34,6 @@ class Context:
     """The parts of one process. ``public_url`` is the beginning of patients' links."""
 
     database: Database
-    boards: Boards
     vault: Vault
     channels: Channels
     public_url: str

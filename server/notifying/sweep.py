@@ -17,7 +17,7 @@ from server.domain.errors import Unavailable
 from server.notifying.channels.channel import TIME_LIMIT_SECONDS, Channel, ChannelBusy, ChannelRefused, Message
 from server.notifying.compose import compose
 from server.notifying.context import Context
-from server.notifying.plan import plan_notifications
+from server.notifying.plan import plan_anew
 from server.outage import Outage
 from server.queries import messages
 from server.queries.messages import AGAIN_MICROSECONDS, LEASE
@@ -144,12 +144,12 @@ class Sweep:
             if now >= row.not_after:
                 ended.append(Outcome(row.id, "expired"))
                 continue
-            channel = await self._context.channels.of(subject.organisation_id, row.channel)
+            channel = await self._context.channels.of(subject.site.organisation_id, row.channel)
             if channel is None:
                 ended.append(Outcome(row.id, "due", NO_CHANNEL, due_at=min(now + AGAIN_MICROSECONDS, row.not_after)))
                 continue
             try:
-                message = compose(row, subject, self._context.vault, self._context.public_url)
+                message = compose(row, subject, self._context.vault, self._context.public_url, now)
             except Exception as error:  # one row, for example under a lost key, must not keep the others back
                 logger.warning("message not composed", notification_id=row.id, error=type(error).__name__)
                 ended.append(Outcome(row.id, "failed", "not-composed"))
@@ -264,7 +264,7 @@ class Sweeper:
             self._channel_outage.failed(count=sweep.done[NO_CHANNEL])
         elif sweep.done:
             self._channel_outage.ended()
-        await plan_notifications(self._context)
+        await plan_anew(self._context)
         now = await self._context.database.now()
         async with self._context.database.write() as connection:
             await leases.finish(connection, LEASE, self._holder, now)

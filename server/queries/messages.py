@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from sqlalchemy import bindparam, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.domain.model import Appointment, Visit
+from server.domain.model import Appointment, Site, Visit
 from server.queries.reader import LookUp, Reader
-from server.store import leases
+from server.store import leases, sites
 from server.store.notifications import NO_CHANNEL, Claimed
-from server.store.tables import appointments, entries, notifications, sites, visits
+from server.store.records import columns_of, record_of
+from server.store.tables import TABLES, notifications, providers
+
+T = TypeVar("T", Visit, Appointment)
 
 LEASE = "messages"  # the name of the sweeps' lease
 LATE_MICROSECONDS = 5 * 60_000_000
@@ -24,12 +29,13 @@ _IS_DUE = select(notifications.c.id).where(_due_at <= bindparam("now"), notifica
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The records of one message. ``site_language`` counts where the patient's own language has no texts."""
+    """The records of one message. ``asking`` is the appointment whose patient may take the freed time ``appointment``."""
 
-    organisation_id: int
-    site_language: str
-    visit: Visit | None
-    appointment: Appointment | None
+    site: Site
+    visit: Visit | None = None
+    appointment: Appointment | None = None
+    asking: Appointment | None = None
+    provider: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +61,6 @@ class Health:
         return None
 
 
-async def sites_with_waiting(database: Reader) -> list[int]:
-    """Return the ids of the sites with waiting entries. Raises `Unavailable`."""
-    async with database.read() as connection:
-        return list(await connection.scalars(select(entries.c.site_id).where(entries.c.state == "waiting").distinct()))
-
-
 async def is_due(database: LookUp) -> bool:
     """Return whether a row can be claimed now. Raises `Unavailable`."""
     return await database.look_up(_IS_DUE, now=await database.now()) is not None
@@ -68,29 +68,37 @@ async def is_due(database: LookUp) -> bool:
 
 async def subjects(database: Reader, rows: Sequence[Claimed]) -> dict[int, Subject]:
     """Return the records of claimed rows, by the rows' ids. Raises `Unavailable`."""
-    site_ids = {row.site_id for row in rows}
     visit_ids = {row.visit_id for row in rows if row.visit_id is not None}
     appointment_ids = {row.appointment_id for row in rows if row.appointment_id is not None}
-    found_visits: dict[int, Visit] = {}
-    found_appointments: dict[int, Appointment] = {}
     async with database.read() as connection:
-        about = select(sites.c.id, sites.c.organisation_id, sites.c.language).where(sites.c.id.in_(site_ids))
-        of_site = {row.id: row for row in await connection.execute(about)}
-        if visit_ids:
-            for row in await connection.execute(select(visits).where(visits.c.id.in_(visit_ids))):
-                found_visits[row.id] = Visit(**row._mapping)
-        if appointment_ids:
-            for row in await connection.execute(select(appointments).where(appointments.c.id.in_(appointment_ids))):
-                found_appointments[row.id] = Appointment(**row._mapping)
-    return {
-        row.id: Subject(
-            of_site[row.site_id].organisation_id,
-            of_site[row.site_id].language,
-            found_visits.get(row.visit_id or 0),
-            found_appointments.get(row.appointment_id or 0),
+        of_site = await sites.of_ids(connection, {row.site_id for row in rows})
+        found_visits = await _records(connection, Visit, visit_ids)
+        booked = await _records(connection, Appointment, appointment_ids)
+        asking = {each.offered_to for each in booked.values() if each.offered_to is not None}
+        booked |= await _records(connection, Appointment, asking)
+        names: dict[int, str] = {}
+        if booked:
+            named = select(providers.c.id, providers.c.name)
+            named = named.where(providers.c.id.in_({each.provider_id for each in booked.values()}))
+            names = {row.id: row.name for row in await connection.execute(named)}
+    found: dict[int, Subject] = {}
+    for row in rows:
+        appointment = booked.get(row.appointment_id or 0)
+        found[row.id] = Subject(
+            site=of_site[row.site_id],
+            visit=found_visits.get(row.visit_id or 0),
+            appointment=appointment,
+            asking=None if appointment is None else booked.get(appointment.offered_to or 0),
+            provider="" if appointment is None else names.get(appointment.provider_id, ""),
         )
-        for row in rows
-    }
+    return found
+
+
+async def _records(connection: AsyncConnection, kind: type[T], ids: Collection[int]) -> dict[int, T]:
+    if not ids:
+        return {}
+    statement = select(*columns_of(kind)).where(TABLES[kind].c.id.in_(ids))
+    return {row.id: record_of(kind, row._mapping) for row in await connection.execute(statement)}
 
 
 async def health(database: Reader) -> Health:

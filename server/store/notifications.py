@@ -72,9 +72,10 @@ class Claimed:
 
     id: int
     site_id: int
-    kind: str
+    subject: str
+    kind: Kind
     ahead: int
-    channel: str
+    channel: Way
     visit_id: int | None
     appointment_id: int | None
     not_after: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -139,6 +139,11 @@ class NamedSite:
     id: int
     name: str
     organisation: str
+
+
+async def of_ids(connection: AsyncConnection, site_ids: Collection[int]) -> dict[int, Site]:
+    """Return the sites with these ids, by id."""
+    return {row.id: _site(row) for row in await connection.execute(select(sites).where(sites.c.id.in_(site_ids)))}
 
 
 async def listed(connection: AsyncConnection) -> list[NamedSite]:

@@ -775,6 +775,16 @@ leases = Table(
     **_OPTIONS,
 )
 
+# The sites whose future messages the sweep plans anew, after other settings. ``mark`` is the log's number of the change.
+message_plans = Table(
+    "message_plans",
+    metadata,
+    Column("site_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("mark", BigInteger, nullable=False),
+    Column("after_id", BigInteger, nullable=False),  # the appointments up to here are done
+    **_OPTIONS,
+)
+
 TABLES: dict[type[Entity] | type[Site], Table] = {
     Site: sites,
     Service: services,

@@ -411,13 +411,6 @@ async def the_sites_of_an_organisation(installation: Installation) -> object:
 
 
 @query
-async def sites_with_waiting_patients(installation: Installation) -> object:
-    found = await message_queries.sites_with_waiting(installation.database)
-    assert installation.site.id in found
-    return found
-
-
-@query
 async def a_page_of_sites(installation: Installation) -> object:
     first = await sites.page(installation.database, 12, 20, None)
     return await sites.page(installation.database, 12, 20, first.last)
@@ -513,7 +506,9 @@ async def the_report_of_a_day(installation: Installation) -> object:
 def _claimed(installation: Installation) -> Claimed:
     """Return a row about a past visit and an appointment."""
     one = 500 * IDS_PER_SITE + 12
-    return Claimed(1, installation.site.id, "reminder", 24, "sms", installation.past[7].visit_id, one, NOW, 0)
+    return Claimed(
+        1, installation.site.id, "appointment:12", "reminder", 24, "sms", installation.past[7].visit_id, one, NOW, 0
+    )
 
 
 @query

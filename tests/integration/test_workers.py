@@ -17,7 +17,7 @@ import pytest
 import redis as redis_client
 from sqlalchemy import event, insert, select, update
 
-from server.domain.commands import CallNext
+from server.domain.commands import CallNext, ChangeSite
 from server.domain.messages import OF_APPOINTMENTS, OF_ENTRIES, Kind
 from server.domain.model import AppointmentState, State
 from server.domain.model.ids import IDS_PER_SITE
@@ -27,7 +27,6 @@ from server.notifying import sweep as sweeps
 from server.notifying.channels.channel import Accepted, Channel, ChannelBusy, ChannelRefused, Message, Reaches
 from server.notifying.channels.recording import RecordingChannel
 from server.notifying.context import Context
-from server.notifying.plan import plan_notifications
 from server.notifying.sweep import Limits, Sweep, Sweeper
 from server.queries import messages, system
 from server.queries.boards import Boards
@@ -95,7 +94,7 @@ def context(database: Database, vault: Vault, record: Path) -> Context:
 
 
 def _context(database: Database, vault: Vault, channel: Channel | None) -> Context:
-    return Context(database, Boards(database), vault, Everywhere(channel), "https://clinic.example")
+    return Context(database, vault, Everywhere(channel), "https://clinic.example")
 
 
 def _sent(record: Path) -> list[dict[str, Any]]:
@@ -126,6 +125,7 @@ async def _change(database: Database, **values: Any) -> None:
 async def _seed_waiting_patients(setup: Seeder, count: int) -> Seed:
     """Seed a site with one point and ``count`` patients with phone numbers, which are in the order of the queue."""
     seeded = await setup.seed(points=1, tickets=0, displays=0)
+    await setup.do(ChangeSite(site_id=seeded["site_id"], message_ways=("sms",)))
     for index in range(count):
         await setup.ticket(seeded["queue_ids"][0], name="Nora Canary", phone=f"+49 170 000{index:04d}", language="fr")
     return seeded
@@ -159,14 +159,11 @@ async def test_patients_with_up_to_two_ahead_are_notified_once(
 ) -> None:
     await _seed_waiting_patients(setup, 5)
     await setup.ticket((await setup.seed(1, 0, 0))["queue_ids"][0])  # no phone, so no notification
-    assert await plan_notifications(context) == 3
-    assert await plan_notifications(context) == 0
     assert await _swept(context) == {"sent": 3}
-    assert await plan_notifications(context) == 0
     assert await _swept(context) == {}
     sent = _sent(record)
     assert [message["to"] for message in sent] == [f"+49170000{index:04d}" for index in range(3)]
-    assert all("c'est bientôt votre tour" in message["text"] for message in sent)
+    assert all("votre tour approche" in message["text"] for message in sent)
     assert all("https://clinic.example/t/" in message["text"] for message in sent)
     assert not any("Nora" in message["text"] for message in sent)
     assert await _states(database) == ["sent"] * 3
@@ -174,10 +171,8 @@ async def test_patients_with_up_to_two_ahead_are_notified_once(
 
 async def test_next_patient_is_notified_when_the_queue_moves(setup: Seeder, context: Context, record: Path) -> None:
     seeded = await _seed_waiting_patients(setup, 4)
-    await plan_notifications(context)
     assert await _swept(context) == {"sent": 3}
     await setup.do(CallNext(point_id=seeded["point_ids"][0]))
-    await plan_notifications(context)
     assert await _swept(context) == {"sent": 1}
     assert len(_sent(record)) == 4
 
@@ -192,7 +187,6 @@ async def test_message_of_a_called_patient_is_withdrawn(
     setup: Seeder, context: Context, database: Database, record: Path
 ) -> None:
     seeded = await _seed_waiting_patients(setup, 1)
-    await plan_notifications(context)
     await setup.do(CallNext(point_id=seeded["point_ids"][0]))
     assert await _swept(context) == {"not begun": 1}
     assert await _states(database) == ["withdrawn"]
@@ -203,7 +197,6 @@ async def test_message_is_withdrawn_if_its_subject_changes_between_claim_and_beg
     setup: Seeder, context: Context, database: Database
 ) -> None:
     seeded = await _seed_waiting_patients(setup, 1)
-    await plan_notifications(context)
     claimed = await _claim_one(database, "worker")
     assert claimed is not None
     await setup.do(CallNext(point_id=seeded["point_ids"][0]))
@@ -218,7 +211,6 @@ async def test_message_on_its_way_stays_sent_if_its_subject_changes(setup: Seede
         await setup.do(CallNext(point_id=seeded["point_ids"][0]))
 
     context = _context(database, vault, Recorded(call))
-    await plan_notifications(context)
     assert await _swept(context) == {"sent": 1}
 
 
@@ -227,7 +219,6 @@ async def test_message_that_waited_too_long_expires(
 ) -> None:
     """As after a night without workers."""
     await _seed_waiting_patients(setup, 1)
-    await plan_notifications(context)
     await _change(database, not_after=await database.now() - 1)
     assert await _swept(context) == {"expired": 1}
     assert (await _states(database), _sent(record)) == (["expired"], [])
@@ -237,7 +228,6 @@ async def test_claimed_message_expires_at_its_last_useful_instant(
     setup: Seeder, context: Context, database: Database
 ) -> None:
     await _seed_waiting_patients(setup, 1)
-    await plan_notifications(context)
     claimed = await _claim_one(database, "worker")
     assert claimed is not None
     await _change(database, not_after=await database.now() - 1)
@@ -249,7 +239,6 @@ async def test_message_to_a_patient_without_an_address_is_suppressed(
     setup: Seeder, context: Context, database: Database
 ) -> None:
     await _seed_waiting_patients(setup, 1)
-    await plan_notifications(context)
     await _change(database, channel="email")
     assert await _swept(context) == {"suppressed": 1}
     assert [(row.state, row.reason) for row in await _rows(database)] == [("suppressed", "no-address")]
@@ -345,7 +334,6 @@ async def test_message_has_one_claim_and_a_stale_claim_is_replaced(
     setup: Seeder, context: Context, database: Database
 ) -> None:
     await _seed_waiting_patients(setup, 1)
-    await plan_notifications(context)
     claimed = await _claim_one(database, "first")
     assert claimed is not None
     assert await _claim_one(database, "second", after=29 * SECOND) is None
@@ -359,7 +347,6 @@ async def test_message_has_one_claim_and_a_stale_claim_is_replaced(
 async def _die_while_sending(setup: Seeder, context: Context) -> int:
     """Begin to send a message and die; return the id of its row, which is stale then."""
     await _seed_waiting_patients(setup, 1)
-    await plan_notifications(context)
     claimed = await _claim_one(context.database, "dead")
     assert claimed is not None
     assert await _begin(context.database, "dead", [claimed]) == {claimed}
@@ -443,9 +430,7 @@ async def test_error_of_the_channel_decides_the_state(
     await _seed_waiting_patients(setup, 1)
     channel = Recorded(_raise(error))
     context = _context(database, vault, channel)
-    await plan_notifications(context)
     assert await _swept(context) == {state: 1}
-    assert await plan_notifications(context) == 0
     assert await _swept(context) == {}
     assert [(row.state, row.reason, row.attempts) for row in await _rows(database)] == [(state, reason, 1)]
     assert len(channel.calls) == 1
@@ -458,7 +443,6 @@ async def _answered(
     await _seed_waiting_patients(setup, 1)
     channel = HttpChannel(stub.url)
     context = _context(database, vault, channel)
-    await plan_notifications(context)
     waits = []
     for _ in range(times):
         await _swept(context, limits)
@@ -497,7 +481,6 @@ async def test_message_expires_if_a_busy_provider_asks_for_a_time_that_is_too_la
 ) -> None:
     await _seed_waiting_patients(setup, 1)
     context = _context(database, vault, Recorded(_raise(ChannelBusy(retry_after_seconds=1_801))))
-    await plan_notifications(context)
     assert await _swept(context) == {"expired": 1}
 
 
@@ -516,7 +499,6 @@ async def test_staff_repeat_a_failed_or_unknown_message_once(
 ) -> None:
     await _seed_waiting_patients(setup, 2)
     broken = _context(database, vault, Recorded(_raise(ConnectionResetError())))
-    await plan_notifications(broken)
     await _swept(broken)
     first, second = await _rows(database)
     now = await database.now()
@@ -546,7 +528,6 @@ async def test_receipt_has_a_column_of_its_own_and_the_final_one_stays(
 ) -> None:
     await _seed_waiting_patients(setup, 1)
     context = _context(database, vault, Recorded())
-    await plan_notifications(context)
     await _swept(context)
     (row,) = await _rows(database)
 
@@ -577,7 +558,6 @@ async def test_message_without_a_channel_waits_and_is_reported_until_there_is_on
 ) -> None:
     await _seed_waiting_patients(setup, 1)
     context = _context(database, vault, None)
-    await plan_notifications(context)
     sweeper = Sweeper(context)
     assert await sweeper.sweep() == {"no-channel": 1}
     assert await sweeper.sweep() == {}, "it is tried again after a minute"
@@ -597,7 +577,6 @@ async def test_health_is_the_age_of_the_oldest_row_and_of_the_last_sweep(
 ) -> None:
     assert (await _workers(database)).code == "workers_within"
     await _seed_waiting_patients(setup, 1)
-    await plan_notifications(context)
     assert (await messages.health(database)).trouble is None
     now = await database.now()
     await _change(database, due_at=now - 400 * SECOND)
@@ -654,7 +633,6 @@ async def test_sweeper_that_stops_records_the_calls_that_have_begun(setup: Seede
 
     await _seed_waiting_patients(setup, 1)
     context = _context(database, vault, Recorded(slow))
-    await plan_notifications(context)
     sweeper = Sweeper(context)
     task = asyncio.create_task(sweeper.run())
     await called.wait()
@@ -670,7 +648,6 @@ async def test_fault_in_a_sweep_does_not_end_the_sweeper(
     setup: Seeder, context: Context, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await _seed_waiting_patients(setup, 1)
-    await plan_notifications(context)
     monkeypatch.setattr(sweeps, "SWEEP_SECONDS", (0.05, 0.05))
     sent = asyncio.Event()
     directory = Everywhere(Recorded(lambda _: sent.set()))
@@ -684,7 +661,7 @@ async def test_fault_in_a_sweep_does_not_end_the_sweeper(
                 raise RuntimeError("a fault of the directory")
             return await directory.of(*about)
 
-    sweeper = Sweeper(Context(database, context.boards, context.vault, Faulty(), ""), Limits(claim=0.0))
+    sweeper = Sweeper(Context(database, context.vault, Faulty(), ""), Limits(claim=0.0))
     task = asyncio.create_task(sweeper.run())
     await asyncio.wait_for(sent.wait(), 60)
     sweeper.stop()

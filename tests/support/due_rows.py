@@ -9,7 +9,6 @@ from sqlalchemy import insert
 from server.domain.messages import ALMOST_YOUR_TURN
 from server.domain.model import Personal
 from server.domain.model.ids import IDS_PER_SITE
-from server.notifying.plan import USEFUL_MICROSECONDS
 from server.seeding import Seed
 from server.store import notifications
 from server.store.database import Database
@@ -19,6 +18,7 @@ from server.vault import Vault
 
 FIRST = 500_000_000  # the first number of these records at their site, far above those of commands
 PER_STATEMENT = 2_000
+USEFUL = 30 * 60_000_000  # microseconds
 
 
 async def fill(database: Database, vault: Vault, seeded: Seed, count: int) -> None:
@@ -44,7 +44,7 @@ def message(identifier: int, now: int, /, **other: Any) -> Planned:
         "ahead": 2,
         "channel": "sms",
         "due_at": now,
-        "not_after": now + USEFUL_MICROSECONDS,
+        "not_after": now + USEFUL,
         "visit_id": identifier,
         "entry_id": identifier,
     }

@@ -18,7 +18,6 @@ from sqlalchemy import select
 from server.domain.errors import Unavailable
 from server.notifying.context import Context
 from server.notifying.sweep import Limits, Sweep
-from server.queries.boards import Boards
 from server.store.database import Database
 from server.store.tables import notifications
 from tests.support.message_provider import Everywhere, HttpChannel
@@ -32,7 +31,7 @@ async def _sweep(url: str, provider: str, honours_key: bool) -> None:
     """Sweep until every row has its end."""
     database = Database(url, pool_size=2)
     channel = HttpChannel(provider, honours_key=honours_key)
-    context = Context(database, Boards(database), VAULT, Everywhere(channel), "https://clinic.example")
+    context = Context(database, VAULT, Everywhere(channel), "https://clinic.example")
     while await database.look_up(_OPEN) is not None:
         with suppress(Unavailable):  # a deadlock: the next sweep finds the rows
             await Sweep(context, LIMITS).run()

@@ -1,7 +1,7 @@
 """The messages to patients that an event plans, each with its due time and the end of its use. Pure.
 
-Instants are microseconds. `server.notifying` adds a row for each planned message and sends it. The row's subject must then
-still be in a state of `STILL_TRUE`, with the planned version.
+Instants are microseconds. The command's transaction adds a row for each planned message, and `server.notifying` sends it if
+its subject then still has the planned version and a state that allows the kind: see `server.domain.messages`.
 """
 
 from __future__ import annotations
@@ -23,38 +23,13 @@ from server.domain.events import (
     Event,
     NoShowRecorded,
     OfAppointment,
+    StepUndone,
     TicketCalled,
 )
-from server.domain.model import UNDO_MICROSECONDS, Appointment, AppointmentState, Entry, Site, State, local_time
+from server.domain.messages import Kind
+from server.domain.model import UNDO_MICROSECONDS, Appointment, Entry, Site, local_time
 from server.domain.model.local_time import MINUTE
 from server.domain.rules.reminders import almost_your_turn
-
-Kind = Literal[
-    "booked",
-    "moved",
-    "cancelled",
-    "reminder",
-    "almost-your-turn",
-    "called",
-    "no-show",
-    "running-late",
-    "freed-time",
-    "feedback",
-]
-
-# The states of the subject in which a message of a kind may still be sent: of its appointment, its hold or its entry.
-STILL_TRUE: dict[Kind, frozenset[AppointmentState | State]] = {
-    "booked": frozenset({"booked"}),
-    "moved": frozenset({"booked"}),
-    "cancelled": frozenset({"cancelled"}),
-    "reminder": frozenset({"booked"}),
-    "almost-your-turn": frozenset({"waiting"}),
-    "called": frozenset({"called"}),
-    "no-show": frozenset({"no_show"}),
-    "running-late": frozenset({"booked", "waiting"}),
-    "freed-time": frozenset({"held"}),
-    "feedback": frozenset({"fulfilled", "completed"}),
-}
 
 HOUR = 60 * MINUTE
 DAY_HOURS = 24
@@ -76,7 +51,7 @@ class PlannedMessage:
     ``due_at`` is the exact time by the rules, and from ``not_after`` on the message is of no use. ``skipped`` is one whose
     time had passed when it was planned. `spread` may move it later by less than ``slack`` (microseconds).
 
-    The ids name the addressee. The subject of a freed time is its hold, and the addressee the appointment that may move.
+    The ids are those of the subject. The subject of a freed time is its hold: it names the appointment that may move.
     """
 
     subject: str
@@ -139,6 +114,8 @@ def planned(board: Board, events: Iterable[Event], now: int) -> list[PlannedMess
         match event:
             case TicketCalled() | NoShowRecorded():
                 found += _of_entry(board, event, now)
+            case StepUndone(appointment_id=int(checked_in)):  # the appointment has a new version
+                found += reminders(board.appointments[checked_in], board.site, now)
     return found
 
 
@@ -248,8 +225,7 @@ def _of_appointment(site: Site, event: OfAppointment, now: int, series: set[int]
         case AppointmentMissed():
             return [_change(site, appointment, "no-show", now, now + MISSED_APPOINTMENT_LASTS)]
         case AppointmentHeld() if appointment.offered_to is not None:
-            offer = _change(site, appointment, "freed-time", now, appointment.held_until or now)
-            return [replace(offer, appointment_id=appointment.offered_to)]
+            return [_change(site, appointment, "freed-time", now, appointment.held_until or now)]
     return []
 
 

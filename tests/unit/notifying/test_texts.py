@@ -9,8 +9,8 @@ from typing import get_args
 import pytest
 
 from server.domain.errors import InvalidField
+from server.domain.messages import Kind
 from server.domain.model.clocks import Hours
-from server.domain.rules.messages import Kind
 from server.notifying import sms
 from server.notifying.texts import (
     MISSED_CALL,
