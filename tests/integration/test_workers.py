@@ -173,8 +173,9 @@ async def test_next_patient_is_notified_when_the_queue_moves(setup: Seeder, cont
     seeded = await _seed_waiting_patients(setup, 4)
     assert await _swept(context) == {"sent": 3}
     await setup.do(CallNext(point_id=seeded["point_ids"][0]))
-    assert await _swept(context) == {"sent": 1}
-    assert len(_sent(record)) == 4
+    assert await _swept(context) == {"sent": 2}
+    assert sum("votre tour approche" in each["text"] for each in _sent(record)) == 4
+    assert sum("c'est votre tour" in each["text"] for each in _sent(record)) == 1
 
 
 async def test_rule_uses_the_number_ahead_of_the_ticket(setup: Seeder, database: Database) -> None:
@@ -188,9 +189,10 @@ async def test_message_of_a_called_patient_is_withdrawn(
 ) -> None:
     seeded = await _seed_waiting_patients(setup, 1)
     await setup.do(CallNext(point_id=seeded["point_ids"][0]))
-    assert await _swept(context) == {"not begun": 1}
-    assert await _states(database) == ["withdrawn"]
-    assert _sent(record) == []
+    assert await _swept(context) == {"not begun": 1, "sent": 1}
+    assert await _states(database) == ["withdrawn", "sent"]
+    (called,) = _sent(record)
+    assert "c'est votre tour" in called["text"]
 
 
 async def test_message_is_withdrawn_if_its_subject_changes_between_claim_and_begin(
@@ -201,7 +203,7 @@ async def test_message_is_withdrawn_if_its_subject_changes_between_claim_and_beg
     assert claimed is not None
     await setup.do(CallNext(point_id=seeded["point_ids"][0]))
     assert await _begin(database, "worker", [claimed]) == set()
-    assert await _states(database) == ["withdrawn"]
+    assert await _states(database) == ["withdrawn", "due"]
 
 
 async def test_message_on_its_way_stays_sent_if_its_subject_changes(setup: Seeder, database: Database, vault: Vault) -> None:
