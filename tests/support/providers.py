@@ -204,11 +204,8 @@ class MailServer:
         self._password = password
         options: dict[str, Any] = {"tls_context": tls, "require_starttls": True} if security == "starttls" else {}
         if password:
-            options |= {
-                "authenticator": self._authenticate,
-                "auth_required": True,
-                "auth_require_tls": security == "starttls",
-            }
+            early = security == "starttls"  # the library knows only of the TLS that STARTTLS begins
+            options |= {"authenticator": self._authenticate, "auth_required": early, "auth_require_tls": early}
         self.port = free_port()
         wrapped = tls if security == "tls" else None
         self._controller = Controller(self, hostname="127.0.0.1", port=self.port, ssl_context=wrapped, **options)
