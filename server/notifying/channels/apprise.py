@@ -33,12 +33,12 @@ class AppriseChannel:
     async def send(self, message: Message) -> Accepted:
         """Send a message; return when the service has accepted it. Raises `ChannelRefused` for an address that names no
         service, and else `AppriseFailed` or `TimeoutError`."""
-        service = apprise.Apprise.instantiate(self._address.replace(TO, quote(message.to, safe="")), asset=_ASSET)
-        if service is None:
-            raise ChannelRefused("invalid")
+        address = self._address.replace(TO, quote(message.to, safe=""))
         # The thread ends by itself later: the library limits each of its own connections.
         async with asyncio.timeout(self._limit_seconds):
-            done = await asyncio.to_thread(service.notify, body=message.text, title=message.subject)
+            done = await asyncio.to_thread(_notify, address, message)
+        if done is None:
+            raise ChannelRefused("invalid")
         if not done:
             raise AppriseFailed()
         return Accepted()
@@ -47,11 +47,20 @@ class AppriseChannel:
         """Do nothing: no connection outlives its message."""
 
 
+def _notify(address: str, message: Message) -> bool | None:
+    """Return whether the service of an address accepted a message; None if there is no such service."""
+    service = apprise.Apprise.instantiate(address, asset=_ASSET)
+    return None if service is None else bool(service.notify(body=message.text, title=message.subject))
+
+
 _ASSET = apprise.AppriseAsset(
     app_id="nowserving", app_desc="nowserving", async_mode=False, storage_mode=apprise.PersistentStoreMode.MEMORY
 )
 
 
 def is_known(address: str) -> bool:
-    """Return whether an Apprise address names a service, and has a place for the patient's own address."""
+    """Return whether an Apprise address names a service, and has a place for the patient's own address.
+
+    The first call reads all services of the library: call it in a thread.
+    """
     return TO in address and apprise.Apprise.instantiate(address.replace(TO, "15550100"), asset=_ASSET) is not None
