@@ -101,7 +101,7 @@ Channel = Annotated[
     Component(
         "Channel",
         about="A configured channel, without its secret setting.",
-        way=Field(description="What the channel is for.", json_schema_extra={"enum": list(WAYS)}),
+        way=Field(description="The way of its messages.", json_schema_extra={"enum": list(WAYS)}),
         kind=Field(json_schema_extra={"enum": sorted(KINDS)}),
         settings="The settings, as they were sent. `push` adds its `public_key`, and `apprise` the name of its `service`.",
         key_set="Whether the secret setting is set.",
@@ -238,7 +238,7 @@ async def remove_channel(request: Request) -> Response:
     "POST",
     paths.CHANNEL_TEST,
     "try-channel",
-    "What became of the message.",
+    "The outcome of the message.",
     may="manage-channels",
     body=TrialMessage,
     example={"to": "+4930901820", "language": "en"},
