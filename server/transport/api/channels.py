@@ -220,21 +220,6 @@ _put(
 
 
 @ENDPOINTS.add(
-    "DELETE",
-    paths.CHANNEL,
-    "remove-channel",
-    Answer("Removed.", status=204),
-    may="manage-channels",
-    refused=(ChannelNotFound, Unavailable),
-)
-async def remove_channel(request: Request) -> Response:
-    """Remove the channel of a way, with its settings. Messages of this way then fail."""
-    admin = await _admin(request, "remove-channel")
-    await Context.of(request).channels.remove(admin.organisation_id, _way(request), actor=admin.actor)
-    return Response(status_code=204)
-
-
-@ENDPOINTS.add(
     "POST",
     paths.CHANNEL_TEST,
     "try-channel",
@@ -253,6 +238,21 @@ async def try_channel(request: Request) -> _Tried:
         raise InvalidField(field="to", problem="a phone number with its country code, as +4930901820")
     tried = await Context.of(request).channels.try_out(admin.organisation_id, way, body.to, body.language, actor=admin.actor)
     return {"outcome": tried.outcome, "message": OUTCOMES[tried.outcome], "provider_id": tried.provider_id}
+
+
+@ENDPOINTS.add(
+    "DELETE",
+    paths.CHANNEL,
+    "remove-channel",
+    Answer("Removed.", status=204),
+    may="manage-channels",
+    refused=(ChannelNotFound, Unavailable),
+)
+async def remove_channel(request: Request) -> Response:
+    """Remove the channel of a way, with its settings. Messages of this way then fail."""
+    admin = await _admin(request, "remove-channel")
+    await Context.of(request).channels.remove(admin.organisation_id, _way(request), actor=admin.actor)
+    return Response(status_code=204)
 
 
 async def _admin(request: Request, doing: str) -> Staff:
