@@ -27,7 +27,8 @@ from server.live.memory_bus import MemoryBus
 from server.live.redis_bus import RedisBus
 from server.logs import configure_logging
 from server.notifying.context import Context as Notifying
-from server.notifying.context import TrialChannels
+from server.notifying.context import channels_for
+from server.notifying.set_up import ChannelSetUp
 from server.notifying.sweep import Sweeper
 from server.practitioners import Practitioners
 from server.provisioning import NewSites
@@ -97,9 +98,9 @@ def build_app(
         limited=limits_on,
     )
     link_base = str(settings.public_url).rstrip("/")
-    notifying = Notifying(database, vault, TrialChannels(settings.recording_path), link_base)
-    sweeper = None if redis_url else Sweeper(notifying)  # with Redis, the workers send
     public_url = str(settings.public_url) if "public_url" in settings.model_fields_set else None
+    channels = channels_for(database, vault, public_url, settings.recording_path)
+    sweeper = None if redis_url else Sweeper(Notifying(database, vault, channels, link_base))  # with Redis, the workers send
     context = Context(
         database=database,
         database_checks=DatabaseChecks(database),
@@ -111,6 +112,7 @@ def build_app(
         identity=identity,
         new_sites=NewSites(database, vault, audit),
         practitioners=Practitioners(database, audit),
+        channels=ChannelSetUp(database, vault, audit, public_url),
         gate=gate,
         audit=audit,
         metrics=Metrics(hub, audit, database.clock, metrics_token),
@@ -152,6 +154,7 @@ def build_app(
                 await limiter.close()
             await audit.stop()
             await asyncio.gather(*sending, return_exceptions=True)  # the calls to providers that have begun
+            await channels.close()
             await database.close()
 
     return application(

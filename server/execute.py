@@ -381,7 +381,7 @@ def _answer(command: Command, board: Board, recorded: Sequence[Recorded], tokens
     if isinstance(command, BookSeries):
         booked = [each for each in made if isinstance(each, AppointmentBooked)]
         answer["appointments"] = [_summary(each.appointment) for each in booked]
-        answer["tokens"] = [tokens.get(each.token_hash) for each in booked]
+        answer["tokens"] = [tokens[each.token_hash] for each in booked if each.token_hash in tokens]  # a preview makes none
         answer["skipped"] = sorted(set(series_times(command)) - {each.appointment.local_start for each in booked})
     token = tokens.get(getattr(event, "token_hash", None) or "")
     if token is not None:

@@ -7,7 +7,7 @@ from celery.signals import setup_logging, worker_process_init, worker_process_sh
 
 from server.keys import Keys
 from server.logs import configure_logging
-from server.notifying.context import Context, TrialChannels
+from server.notifying.context import Context, channels_for
 from server.settings import BadSettings, Settings, keys_of, load_settings
 from server.store.database import Database
 from server.vault import Vault
@@ -19,7 +19,8 @@ def build_parts(settings: Settings, keys: Keys) -> Context:
     """Return the parts for these settings and keys."""
     database = Database(settings.database_url.get_secret_value(), pool_size=2)
     vault = Vault(keys.encryption_keys, keys.secret_key)
-    channels = TrialChannels(settings.recording_path)
+    public_url = str(settings.public_url) if "public_url" in settings.model_fields_set else None
+    channels = channels_for(database, vault, public_url, settings.recording_path)
     return Context(database, vault, channels, str(settings.public_url).rstrip("/"))
 
 

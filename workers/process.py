@@ -58,4 +58,5 @@ async def _sweep(ready: threading.Event) -> None:
     try:
         await _Process.sweeper.run()
     finally:
+        await context.channels.close()
         await context.database.close()

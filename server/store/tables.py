@@ -731,6 +731,28 @@ clock_anchors = Table(
     **_OPTIONS,
 )
 
+# How an organisation sends messages: by each way, one enabled channel. A replaced channel stays, without its settings, for
+# the receipts that are still to come.
+channels = Table(
+    "channels",
+    metadata,
+    Column("id", _OWN_ID, primary_key=True),
+    Column("organisation_id", BigInteger, nullable=False),
+    Column("way", String(8), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("sealed", Text),  # the settings, as JSON; NULL of a removed channel
+    Column("receipts_hash", String(64), nullable=False, unique=True),  # of the secret in the address of the receipts
+    Column("enabled", Boolean, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    Column("outcome", String(16)),  # of the last message
+    Column("outcome_at", BigInteger),
+    Column("arrival", String(20)),  # of the last receipt
+    Column("arrival_at", BigInteger),
+    Column("enabled_way", String(8), Computed("CASE WHEN enabled THEN way END", persisted=True)),
+    Index("uq_channels_enabled", "organisation_id", "enabled_way", unique=True),
+    **_OPTIONS,
+)
+
 # One row for each message. The row, never the broker, decides whether the message is sent: see `server.store.notifications`.
 notifications = Table(
     "notifications",

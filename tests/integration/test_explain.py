@@ -42,6 +42,7 @@ from server.queries import (
     statistics,
     system,
 )
+from server.queries import channels as channels_queries
 from server.queries import messages as message_queries
 from server.queries.boards import Boards
 from server.queries.entries import Filters
@@ -67,6 +68,7 @@ from server.store import (
 )
 from server.store import audit as audit_store
 from server.store import calendar_feeds as feeds_store
+from server.store import channels as channels_store
 from server.store import patients as found_by
 from server.store import practitioners as practitioners_store
 from server.store import sites as site_store
@@ -236,6 +238,8 @@ async def _fill_other_rows(connection: AsyncConnection) -> None:
             (tables.audit, audited | {"chain_id": n, "n": 1, "at": NOW + n, "site_id": n % 50, "organisation_id": n % 40}),
             (tables.lockouts, {"subject": f"subject-{n}", "origin": f"origin-{n}", "failures": 5, "failed_at": NOW + n,
                                "locked_until": NOW + n}),
+            (tables.channels, {"id": n, "organisation_id": n % 40 + 1, "way": "sms", "kind": "smsapi", "enabled": n < 40,
+                               "receipts_hash": f"channel-{n}", "changed_at": NOW}),
             (tables.api_keys, {"id": n, "organisation_id": n % 40 + 1, "name": f"Key {n}", "key_hash": f"key-{n}",
                                "created_at": NOW}),
             (tables.pairings, {"id": n, "code_hash": f"code-{n}", "secret_hash": f"secret-{n}", "expires_at": NOW + n}),
@@ -646,6 +650,24 @@ async def open_sessions(installation: Installation) -> object:
     found = await administration.sessions_page(installation.database, 12, SessionTerms(), NOW, "session-12", 20, None)
     assert [each.current for each in found.rows] == [True]
     return await administration.sessions_page(installation.database, 12, SessionTerms(), NOW, "session-12", 20, ("a",))
+
+
+@query
+async def channels_from_set_up_to_removal(installation: Installation) -> object:
+    database = installation.database
+    async with database.write() as connection:
+        await channels_store.disable(connection, 12, "sms", NOW)
+        made = await channels_store.create(
+            connection, organisation_id=12, way="sms", kind="smsapi", sealed="x", receipts_hash="new receipts", now=NOW
+        )
+        await channels_store.change(connection, made, "y", NOW)
+        await channels_store.note_outcome(connection, made, "accepted", NOW)
+        await channels_store.note_arrival(connection, made, "delivered", NOW)
+        await channels_queries.enabled_by(connection, 12, "sms")
+    return [
+        await channels_queries.enabled(database, 12),
+        await channels_queries.of_receipts(database, "new receipts"),
+    ]
 
 
 @query

@@ -124,3 +124,6 @@ class Everywhere:
 
     async def of(self, organisation_id: int, way: str) -> Channel | None:
         return self.channel
+
+    async def close(self) -> None:
+        pass

@@ -23,11 +23,25 @@ class ChannelRefused(Exception):
 
 
 class ChannelBusy(Exception):
-    """The provider did not accept this message now (429 or 503), and asks to try later. Nothing was sent."""
+    """The provider did not accept this message now (429 or 503), and asks to try later.
+
+    It is certain that nothing was sent.
+    """
 
     def __init__(self, retry_after_seconds: float | None = None) -> None:
         super().__init__("busy")
         self.retry_after_seconds = retry_after_seconds
+
+
+class ChannelUnreachable(ChannelBusy):
+    """No connection to the provider came about: it is certain that nothing was sent.
+
+    ``reason`` is a word of the product: ``no-connection``, ``no-encryption`` or ``certificate``.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)

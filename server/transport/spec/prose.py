@@ -126,7 +126,8 @@ ANY_TOKEN = f"^[ad]?{_KEYED}$"
 # Parameters of paths that are not numbers: pattern, description, example.
 PATH_TEXTS: dict[str, tuple[str, str, str]] = {
     "token": (f"^a?{_KEYED}$", "The own token of the ticket or the appointment.", "7-c2hhbGwgbm90IGJlIHVzZW"),
-    "secret": ("^[^/]+$", "The secret of a calendar's address.", "k3Jx8Qm2Rt5Vw7Yz1Bc4Df"),
+    "secret": ("^[^/]+$", "The secret of a calendar's address, or of a channel's receipts.", "k3Jx8Qm2Rt5Vw7Yz1Bc4Df"),
+    "way": ("^(sms|email|push|chat)$", "The way of the messages.", "sms"),
     "session_id": ("^[^/]+$", "The session.", "8c0fd4a2b4f1c5d93f0a6b2e7d81c4f6"),
     "pairing": ("^[^/]+$", "For an administrator the code; for the device its secret.", "K7M3QX"),
 }
