@@ -8,8 +8,8 @@ from server.store import planned_messages
 AT_ONCE = 200  # appointments in one transaction
 
 
-async def plan_anew(context: Context, at_once: int = AT_ONCE) -> int:
-    """Plan the messages of every site with other settings anew; return the number of its appointments.
+async def plan_again(context: Context, at_once: int = AT_ONCE) -> int:
+    """Plan the messages again for every site with other settings; return the number of its appointments.
 
     Raises `Unavailable`. A later call goes on where this one ended.
     """
@@ -22,4 +22,4 @@ async def plan_anew(context: Context, at_once: int = AT_ONCE) -> int:
         for plan in waiting:
             now = await database.now()
             async with database.write() as connection:
-                done += await connection.run_sync(planned_messages.plan_anew, plan, context.vault, now, at_once)
+                done += await connection.run_sync(planned_messages.plan_again, plan, context.vault, now, at_once)

@@ -17,7 +17,7 @@ from server.domain.errors import Unavailable
 from server.notifying.channels.channel import TIME_LIMIT_SECONDS, Channel, ChannelBusy, ChannelRefused, Message
 from server.notifying.compose import compose
 from server.notifying.context import Context
-from server.notifying.plan import plan_anew
+from server.notifying.plan import plan_again
 from server.outage import Outage
 from server.queries import messages
 from server.queries.messages import AGAIN_MICROSECONDS, LEASE
@@ -264,7 +264,7 @@ class Sweeper:
             self._channel_outage.failed(count=sweep.done[NO_CHANNEL])
         elif sweep.done:
             self._channel_outage.ended()
-        await plan_anew(self._context)
+        await plan_again(self._context)
         now = await self._context.database.now()
         async with self._context.database.write() as connection:
             await leases.finish(connection, LEASE, self._holder, now)

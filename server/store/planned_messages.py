@@ -1,6 +1,6 @@
 """The rows of messages. Those that a command plans are written in its transaction: none is lost or planned twice.
 
-After other settings of a site, the sweep plans the messages of its future appointments anew, in batches without the site's
+After other settings of a site, the sweep plans the messages of its future appointments again, in batches without the site's
 lock. A command that changes an appointment meanwhile makes a new version of it, for which these rows do not count.
 """
 
@@ -73,7 +73,7 @@ def save(
     ``before`` is the site before the command, and ``board`` the board after it. ``told`` are the waiting entries whose
     patients have their message "almost your turn"; the result has those of now. ``now`` is in microseconds.
     """
-    if _plans_anew(before, board.site, events):
+    if _plans_again(before, board.site, events):
         connection.execute(_FORGET, {"of_site": board.site.id})
         connection.execute(insert(message_plans), {"site_id": board.site.id, "mark": board.site.seq, "after_id": 0})
     ways = board.site.rules.message_ways
@@ -96,7 +96,7 @@ def row_of(message: PlannedMessage, site_id: int, patient: Personal, ways: Seque
     """Return the row of a message, for the first of the site's ``ways`` for which the patient has an address.
 
     Without any address, a message about an entry has no row: an address would come too late. One about an appointment has
-    a row, and is sent if there is an address when it is due.
+    a row, and is sent if there is an address at its due time.
     """
     way = way_to(patient, ways)
     if way is None and message.appointment_id is None:
@@ -134,7 +134,7 @@ def _record_of(message: PlannedMessage, board: Board, changes: Changes, calendar
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A site whose future is planned anew. The appointments up to the id ``after_id`` are done."""
+    """A site whose future is planned again. The appointments up to the id ``after_id`` are done."""
 
     site_id: int
     mark: int
@@ -142,13 +142,13 @@ class Plan:
 
 
 async def plans(connection: AsyncConnection) -> list[Plan]:
-    """Return the sites whose future has to be planned anew."""
+    """Return the sites whose future has to be planned again."""
     columns = message_plans.c.site_id, message_plans.c.mark, message_plans.c.after_id
     return [Plan(*row) for row in await connection.execute(select(*columns).order_by(message_plans.c.site_id))]
 
 
-def plan_anew(connection: Connection, plan: Plan, vault: Vault, now: int, most: int) -> int:
-    """Plan the messages of up to ``most`` future appointments of a site anew; return the number of these appointments."""
+def plan_again(connection: Connection, plan: Plan, vault: Vault, now: int, most: int) -> int:
+    """Plan the messages of up to ``most`` future appointments of a site again; return the number of these appointments."""
     site = sites.load(connection, plan.site_id)
     limits = {"after_id": max(plan.after_id, site.id * IDS_PER_SITE), "below_id": (site.id + 1) * IDS_PER_SITE}
     found = connection.execute(_FUTURE, limits | {"now": now, "most": most})
@@ -204,7 +204,7 @@ def _plan_one(
     withdrawn += [ids[each.kind, each.ahead] for each in changes.withdraw]
 
 
-def _plans_anew(before: Site, after: Site, events: Iterable[Event]) -> bool:
+def _plans_again(before: Site, after: Site, events: Iterable[Event]) -> bool:
     """Return whether the site's future messages are other ones now: by its settings, or by other instants of starts."""
     if any(isinstance(each, AppointmentRezoned) for each in events):
         return bool(after.rules.message_ways)

@@ -26,7 +26,7 @@ from server.domain.errors import SlotTaken
 from server.domain.model.local_time import instant_of
 from server.notifying.channels.channel import Accepted, Message, Reaches
 from server.notifying.context import Context
-from server.notifying.plan import plan_anew
+from server.notifying.plan import plan_again
 from server.notifying.sweep import USUAL, Sweep
 from server.seeding import Seed, Seeder
 from server.store import planned_messages
@@ -204,7 +204,7 @@ async def make_due(clinic: Clinic, in_: int) -> None:
 
 
 async def sweep(clinic: Clinic, context: Context) -> list[Message]:
-    """Send what is due; return the messages."""
+    """Send the rows whose time has come; return the messages."""
     kept = Kept()
     await Sweep(Context(context.database, context.vault, Everywhere(kept), context.public_url), USUAL).run()
     return kept.messages
@@ -272,11 +272,11 @@ async def test_other_reminders_replace_those_of_every_future_appointment(clinic:
         await clinic.book(f"{weekday(20)}T{hour}:00", phone=f"+49 170 00000{hour}")
     await clinic.change(reminders=(48,))
     assert await clinic.plans() == [clinic.seeded["site_id"]]
-    assert await plan_anew(context, at_once=2) == 3
+    assert await plan_again(context, at_once=2) == 3
     assert await clinic.plans() == []
     found = [(ahead, state) for kind, ahead, _, state in await clinic.states() if kind == "reminder"]
     assert sorted(found) == [(24, "withdrawn")] * 3 + [(48, "due")] * 3
-    assert await plan_anew(context) == 0
+    assert await plan_again(context) == 0
 
 
 async def test_reminder_that_comes_back_is_the_same_row(clinic: Clinic, context: Context) -> None:
@@ -284,7 +284,7 @@ async def test_reminder_that_comes_back_is_the_same_row(clinic: Clinic, context:
     await clinic.book(f"{weekday(20)}T12:00")
     for reminders in ((48,), (24,)):
         await clinic.change(reminders=reminders)
-        await plan_anew(context)
+        await plan_again(context)
     assert sorted(await clinic.states()) == [
         ("booked", 0, 1, "due"),
         ("reminder", 24, 1, "due"),
@@ -297,7 +297,7 @@ async def test_quiet_hours_move_the_open_reminders(clinic: Clinic, context: Cont
     await clinic.change(reminders=(2,))
     await clinic.book(start)
     await clinic.change(quiet_from=21 * 60, quiet_until=8 * 60)
-    await plan_anew(context)
+    await plan_again(context)
     (reminder,) = [row for row in await clinic.rows() if row.kind == "reminder"]
     assert at(start.replace("09:30", "08:00")) <= reminder.due_at < at(start.replace("09:30", "08:10"))
 
@@ -305,14 +305,14 @@ async def test_quiet_hours_move_the_open_reminders(clinic: Clinic, context: Cont
 async def test_site_that_ends_its_messages_withdraws_the_reminders(clinic: Clinic, context: Context) -> None:
     await clinic.book(f"{weekday(20)}T12:00")
     await clinic.change(message_ways=())
-    await plan_anew(context)
+    await plan_again(context)
     assert {state for *_, state in await clinic.states()} == {"withdrawn"}
 
 
 async def test_way_that_ends_is_replaced_by_another(clinic: Clinic, context: Context) -> None:
     await clinic.book(f"{weekday(20)}T12:00", email="nora@example.org")
     await clinic.change(message_ways=("email",))
-    await plan_anew(context)
+    await plan_again(context)
     found = [(row.channel, row.state) for row in await clinic.rows() if row.kind == "reminder"]
     assert sorted(found) == [("email", "due")] * 2 + [("sms", "withdrawn")] * 2
 
@@ -321,7 +321,7 @@ async def test_ways_that_begin_plan_the_reminders_of_known_appointments(clinic: 
     await clinic.change(message_ways=())
     await clinic.book(f"{weekday(20)}T12:00")
     await clinic.change(message_ways=("sms",))
-    await plan_anew(context)
+    await plan_again(context)
     assert await clinic.states() == [("reminder", 24, 1, "due"), ("reminder", 72, 1, "due")]
 
 
@@ -331,7 +331,7 @@ async def test_another_zone_moves_the_reminders_of_the_same_wall_clock(clinic: C
     await clinic.book(start)
     await clinic.change(time_zone="America/New_York")
     await clinic.do(Rezone(site_id=clinic.seeded["site_id"]))
-    await plan_anew(context)
+    await plan_again(context)
     (reminder,) = [row for row in await clinic.rows() if (row.kind, row.state) == ("reminder", "due")]
     day_before = instant_of(start, "America/New_York") - 24 * HOUR
     assert 0 <= reminder.due_at - day_before < 10 * MINUTE
@@ -346,7 +346,7 @@ async def test_settings_that_change_again_meanwhile_are_planned_from_the_start(c
     await clinic.change(reminders=(36,))
     now = await clinic.database.now()
     async with clinic.database.write() as connection:
-        await connection.run_sync(planned_messages.plan_anew, plan, context.vault, now, 1)
-    assert await plan_anew(context) == 2
+        await connection.run_sync(planned_messages.plan_again, plan, context.vault, now, 1)
+    assert await plan_again(context) == 2
     found = {(ahead, state) for kind, ahead, _, state in await clinic.states() if kind == "reminder"}
     assert {ahead for ahead, state in found if state == "due"} == {36}

@@ -815,8 +815,9 @@ def test_killed_worker_leaves_no_process_behind_that_sends(
     command = [sys.executable, "-m", "server.cli", "worker", "--concurrency", "2"]
     with running(command, log, env) as worker:
         _wait_for(record, 1, log)
-        children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
-        assert len(children) >= 2
+        listed = Path(f"/proc/{worker.pid}/task/{worker.pid}/children")
+        wait_until(lambda: len(listed.read_text().split()) >= 2, "both processes")
+        children = listed.read_text().split()
         assert end(worker, signal.SIGKILL) == -signal.SIGKILL
     wait_until(lambda: not any(_lives(each) for each in children), "the end of its processes")
 

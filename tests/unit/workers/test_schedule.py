@@ -13,7 +13,7 @@ from workers.tasks import notifications
 ROOT = Path(__file__).parents[3]
 SOURCES = sorted([*(ROOT / "workers").rglob("*.py"), *(ROOT / "server" / "notifying").rglob("*.py")])
 # Time is a column, never a delay in the broker; a task that is acknowledged late or rejected comes again.
-TRAPS = re.compile(r"\b(eta|countdown|retry|acks_late|reject_on_worker_lost)\b")
+TRAPS = re.compile(r"\b(eta|countdown|retry(?!-after)|acks_late|reject_on_worker_lost)\b")
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
