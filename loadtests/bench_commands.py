@@ -58,8 +58,8 @@ TWIN = FIRST_SITE + 1
 OPTIONS = ("--innodb-buffer-pool-size=1G", "--innodb-log-file-size=1G", "--log-output=TABLE")
 STEPS = ("call-next", "start", "complete")
 _LITERAL = re.compile(r"'(?:[^'\\]|\\.|'')*'|(?<![\w.])\d+(?![\w.])")
-# The queries of the clock and of the other loops of a server are no part of a command.
-_CLOCKS = re.compile(r"next_tick_at <=|offered_to IS NOT NULL|tz_version !=|^SELECT CAST")
+# The queries of the clock, of the sweep and of the other loops of a server are no part of a command.
+_CLOCKS = re.compile(r"next_tick_at <=|offered_to IS NOT NULL|tz_version !=|^SELECT CAST|open_due_at|leases|REPEATABLE READ")
 Statement = tuple[str, tuple[object, ...]]
 
 

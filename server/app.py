@@ -26,6 +26,10 @@ from server.live.hub import Hub
 from server.live.memory_bus import MemoryBus
 from server.live.redis_bus import RedisBus
 from server.logs import configure_logging
+from server.notifying.context import Context as Notifying
+from server.notifying.context import channels_for
+from server.notifying.set_up import ChannelSetUp
+from server.notifying.sweep import Sweeper
 from server.practitioners import Practitioners
 from server.provisioning import NewSites
 from server.queries.boards import Boards
@@ -93,7 +97,10 @@ def build_app(
         exposed=settings.env == "production",
         limited=limits_on,
     )
+    link_base = str(settings.public_url).rstrip("/")
     public_url = str(settings.public_url) if "public_url" in settings.model_fields_set else None
+    channels = channels_for(database, vault, public_url, settings.recording_path)
+    sweeper = None if redis_url else Sweeper(Notifying(database, vault, channels, link_base))  # with Redis, the workers send
     context = Context(
         database=database,
         database_checks=DatabaseChecks(database),
@@ -105,6 +112,7 @@ def build_app(
         identity=identity,
         new_sites=NewSites(database, vault, audit),
         practitioners=Practitioners(database, audit),
+        channels=ChannelSetUp(database, vault, audit, public_url),
         gate=gate,
         audit=audit,
         metrics=Metrics(hub, audit, database.clock, metrics_token),
@@ -132,16 +140,21 @@ def build_app(
             *(each(context) for each in alongside),
         ]
         tasks = [asyncio.create_task(each) for each in loops]
+        sending = [asyncio.create_task(each.run()) for each in (sweeper,) if each is not None]
         try:
             yield {"hub": hub}
         finally:
             for task in tasks:
                 task.cancel()
+            if sweeper is not None:
+                sweeper.stop()
             await asyncio.gather(*tasks, return_exceptions=True)
             await hub.stop()
             if limiter is not None:
                 await limiter.close()
             await audit.stop()
+            await asyncio.gather(*sending, return_exceptions=True)  # the calls to providers that have begun
+            await channels.close()
             await database.close()
 
     return application(

@@ -869,7 +869,7 @@ def worker(
 def beat(
     schedule: Annotated[Path, typer.Option(help="File with the time of each task's last run.")] = Path("var/beat"),
 ) -> None:
-    """Run the clock of the workers, exactly one in an installation. Needs NOWSERVING_REDIS_URL."""
+    """Wake the workers every few seconds. Two do no harm; without one, messages come later. Needs NOWSERVING_REDIS_URL."""
     schedule.parent.mkdir(parents=True, exist_ok=True)
     _celery("beat", "--schedule", str(schedule))
 

@@ -53,9 +53,10 @@ from server.domain.events import (
 from server.domain.model import Appointment, Site, Visit, tickets
 from server.domain.ranking import is_served, lane
 from server.domain.rules import Patients, decide, overdue, series_times
-from server.store import answers, boards, busy_cells, event_log, patients, sites
+from server.store import answers, boards, busy_cells, event_log, patients, planned_messages, sites
 from server.store.calendar import SiteCalendar
 from server.store.database import Conflict, Database, Transaction
+from server.store.planned_messages import Told
 from server.vault import Vault, new_token
 
 logger = structlog.get_logger(__name__)
@@ -81,6 +82,7 @@ class _Done:
     board: Board
     recorded: list[Recorded]
     body: dict[str, Any]
+    told: Told
 
 
 class Executor:
@@ -94,6 +96,7 @@ class Executor:
         self._vault = vault
         self._publish = publish
         self._boards: OrderedDict[int, Board] = OrderedDict()
+        self._told: dict[int, Told] = {}  # only saves statements: rows of messages are unique
         self._turns: dict[int, _Turn] = {}
 
     @property
@@ -169,7 +172,7 @@ class Executor:
             raise
         if isinstance(done, Answer):
             return done
-        self._keep(done.board)
+        self._keep(done.board, done.told)
         self._publish(command.site_id, done.board.site.epoch, done.recorded)
         return Answer(done.body)
 
@@ -225,6 +228,9 @@ class Executor:
         after = sites.linked(self._vault, site, link, board.site, rows[-1]["hash"])
         boards.save(connection, site, board, changes, actor, after)
         busy_cells.save(connection, changes, now)
+        happened = [each.event for each in recorded]
+        told = self._told.get(site_id, frozenset())
+        told = planned_messages.save(connection, site, board, happened, changes, calendar, self._vault, now, told)
         if any(isinstance(each.event, DayTurned) for each in recorded):
             today = board.site
             begin = tickets.begin_of(today.business_day, today.time_zone, today.day_turns_at_minutes)
@@ -234,7 +240,7 @@ class Executor:
         patients.remember(connection, [row for rows in found_by.values() for row in rows])
         sealed = self._vault.seal(orjson.dumps(body), f"answer:{site_id}")
         answers.record(connection, site_id, command_id, fingerprint, sealed, now)
-        return _Done(board, recorded, body)
+        return _Done(board, recorded, body, told)
 
     def _fingerprint(self, command: Command, actor: str) -> str:
         """Return the keyed hash of the command and its actor: a repeat has the same, anything else another.
@@ -275,11 +281,13 @@ class Executor:
                 return board
         return boards.load(connection, site)
 
-    def _keep(self, board: Board) -> None:
+    def _keep(self, board: Board, told: Told) -> None:
         self._boards[board.site.id] = board
+        self._told[board.site.id] = told
         self._boards.move_to_end(board.site.id)
         while len(self._boards) > BOARDS_KEPT:
-            self._boards.popitem(last=False)
+            site_id, _ = self._boards.popitem(last=False)
+            self._told.pop(site_id, None)
 
     @asynccontextmanager
     async def _turn(self, site_id: int) -> AsyncIterator[None]:
@@ -373,7 +381,7 @@ def _answer(command: Command, board: Board, recorded: Sequence[Recorded], tokens
     if isinstance(command, BookSeries):
         booked = [each for each in made if isinstance(each, AppointmentBooked)]
         answer["appointments"] = [_summary(each.appointment) for each in booked]
-        answer["tokens"] = [tokens.get(each.token_hash) for each in booked]
+        answer["tokens"] = [tokens[each.token_hash] for each in booked if each.token_hash in tokens]  # a preview makes none
         answer["skipped"] = sorted(set(series_times(command)) - {each.appointment.local_start for each in booked})
     token = tokens.get(getattr(event, "token_hash", None) or "")
     if token is not None:

@@ -99,8 +99,10 @@ def configure_logging(*, json: bool, level: str) -> None:
     for name in ("uvicorn", "uvicorn.error", "celery"):
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
-    for name in ("aiosqlite", "asyncio", "alembic.runtime.migration", WEBSOCKETS):
+    for name in ("aiosqlite", "asyncio", "alembic.runtime.migration", "httpx", WEBSOCKETS):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Its warnings contain the addresses of patients and of accounts.
+    logging.getLogger("apprise").setLevel(logging.CRITICAL)
     # uvicorn takes a logger without a level of its own for one that traces every connection.
     logging.getLogger("uvicorn.error").setLevel(root.level)
     logging.getLogger(WEBSOCKETS).addFilter(_is_no_fault_of_ours)

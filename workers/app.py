@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
 
 from server.keys import Keys
 from server.logs import configure_logging
-from server.notifying.channels.channel import Channel
-from server.notifying.channels.recording import RecordingChannel
-from server.notifying.context import Context
-from server.queries.boards import Boards
+from server.notifying.context import Context, channels_for
 from server.settings import BadSettings, Settings, keys_of, load_settings
 from server.store.database import Database
 from server.vault import Vault
@@ -24,11 +19,9 @@ def build_parts(settings: Settings, keys: Keys) -> Context:
     """Return the parts for these settings and keys."""
     database = Database(settings.database_url.get_secret_value(), pool_size=2)
     vault = Vault(keys.encryption_keys, keys.secret_key)
-    channels: list[Channel] = []
-    if settings.recording_path is not None:
-        channels.append(RecordingChannel(Path(settings.recording_path)))
-    by_name = {channel.name: channel for channel in channels}
-    return Context(database, Boards(database), vault, by_name, str(settings.public_url).rstrip("/"))
+    public_url = str(settings.public_url) if "public_url" in settings.model_fields_set else None
+    channels = channels_for(database, vault, public_url, settings.recording_path)
+    return Context(database, vault, channels, str(settings.public_url).rstrip("/"))
 
 
 def build_celery(settings: Settings) -> Celery:
@@ -39,6 +32,8 @@ def build_celery(settings: Settings) -> Celery:
     celery.conf.update(
         beat_schedule=SCHEDULE,
         broker_connection_retry_on_startup=True,
+        # A task is acknowledged before it runs, so that none runs twice: its row is the memory, and a lost task is no loss.
+        broker_transport_options={"visibility_timeout": 300},
         task_default_queue="nowserving",
         task_ignore_result=True,
         task_time_limit=60,
@@ -52,6 +47,16 @@ _settings = load_settings()
 app = build_celery(_settings)
 _keys = keys_of(_settings)
 process.configure(lambda: build_parts(_settings, _keys))
+
+
+@worker_process_init.connect  # type: ignore[untyped-decorator]
+def _begin(**_: object) -> None:
+    process.begin()
+
+
+@worker_process_shutdown.connect  # type: ignore[untyped-decorator]
+def _end(**_: object) -> None:
+    process.end()
 
 
 @setup_logging.connect  # type: ignore[untyped-decorator]

@@ -1,30 +1,62 @@
-"""One event loop and one set of parts for each worker process, created by its first task."""
+"""The sweeper of each worker process: a thread with an event loop of its own, beside the process's tasks.
+
+The thread depends on the database alone. Without beat, or without Redis, it goes on sending.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+import threading
+from collections.abc import Callable
 
+from server.notifying.channels.channel import TIME_LIMIT_SECONDS
 from server.notifying.context import Context
+from server.notifying.sweep import Sweeper
 
-T = TypeVar("T")
+# The longest call, and the time to record what became of it.
+STOP_SECONDS = TIME_LIMIT_SECONDS + 10.0
 
 
 class _Process:
     build: Callable[[], Context]
-    runner: asyncio.Runner | None = None
-    context: Context
+    thread: threading.Thread | None = None
+    loop: asyncio.AbstractEventLoop
+    sweeper: Sweeper
 
 
 def configure(build: Callable[[], Context]) -> None:
-    """Set the function that builds the parts. `workers.app` calls this once, before any task."""
+    """Set the function that builds the parts. `workers.app` calls this once, before any process begins."""
     _Process.build = build
 
 
-def run(work: Callable[[Context], Coroutine[Any, Any, T]]) -> T:
-    """Run ``work`` with the parts of this process, on its event loop; return the result of ``work``."""
-    if _Process.runner is None:
-        _Process.runner = asyncio.Runner()
-        _Process.context = _Process.build()
-    return _Process.runner.run(work(_Process.context))
+def begin() -> None:
+    """Start the sweeper of this process, and return when it can be woken."""
+    ready = threading.Event()
+    _Process.thread = threading.Thread(target=lambda: asyncio.run(_sweep(ready)), name="sweeper", daemon=True)
+    _Process.thread.start()
+    ready.wait(2.0)  # Celery kills a process that takes longer than four seconds to begin
+
+
+def wake() -> None:
+    """Let this process look for due messages now."""
+    if _Process.thread is not None and _Process.thread.is_alive():
+        _Process.loop.call_soon_threadsafe(_Process.sweeper.wake)
+
+
+def end() -> None:
+    """Stop the sweeper of this process, and return when the calls that have begun are recorded."""
+    if _Process.thread is not None and _Process.thread.is_alive():
+        _Process.loop.call_soon_threadsafe(_Process.sweeper.stop)
+        _Process.thread.join(STOP_SECONDS)
+
+
+async def _sweep(ready: threading.Event) -> None:
+    context = _Process.build()
+    _Process.loop = asyncio.get_running_loop()
+    _Process.sweeper = Sweeper(context)
+    ready.set()
+    try:
+        await _Process.sweeper.run()
+    finally:
+        await context.channels.close()
+        await context.database.close()

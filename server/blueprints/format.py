@@ -41,9 +41,13 @@ _MINUTES = frozenset(
     }
 )
 
+CLOCKS = frozenset({"day_turns_at_minutes", "quiet_from", "quiet_until"})  # the minutes of a day: 04:00 in a file
+
 
 def key_of(rule: str) -> str:
     """Return the key of a field of the rules: its name, with the unit of a duration."""
+    if rule == "reminders":
+        return "reminders_hours"
     return f"{rule}_minutes" if rule in _MINUTES else rule
 
 

@@ -14,12 +14,13 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from server import phones
-from server.blueprints.format import CLINIC_RULES, HOURS, RECORDS, RULES, SITE_KEYS, WEEKDAYS, key_of
+from server.blueprints.format import CLINIC_RULES, CLOCKS, HOURS, RECORDS, RULES, SITE_KEYS, WEEKDAYS, key_of
 from server.blueprints.lines import Path, lines_of
 from server.blueprints.problems import BadClinicFile, FileProblem
 from server.domain import plain_text
 from server.domain.commands import ChangeSite
 from server.domain.commands.blueprint import Blueprint, Plan, normal, problems
+from server.domain.commands.bounds import REMINDER
 from server.domain.model import Names, Rules, hours, languages
 
 _RANGE = re.compile(r"([0-2]?[0-9]):([0-5][0-9])\s*[-\u2013]\s*([0-2]?[0-9]):([0-5][0-9])")
@@ -129,8 +130,8 @@ class Reader:
                 if name not in found and name != "day_turns_at_minutes":
                     self.problem(("clinic",), f"{key} is missing in the table clinic")
                 continue
-            if name == "day_turns_at_minutes":
-                found[name] = self._day_turns_at(path, clinic[key])
+            if name in CLOCKS:
+                found[name] = self._clock(path, clinic[key])
             else:
                 found[name] = self.value(path, clinic[key], str, bounds[name])
         if isinstance(zone := found.get("time_zone"), str) and not hours.is_time_zone(zone):
@@ -138,11 +139,11 @@ class Reader:
         self._tag(("clinic", "language"), found["language"])
         return {name: value for name, value in found.items() if value is not _BAD}
 
-    def _day_turns_at(self, path: Path, raw: Any) -> int:
+    def _clock(self, path: Path, raw: Any) -> int:
         written = str(raw)[:5] if hasattr(raw, "hour") else raw  # TOML has times without quotes, too
         found = _CLOCK.fullmatch(written) if isinstance(written, str) else None
         if found is None:
-            self.problem(path, 'day_turns_at is a time like "04:00"')
+            self.problem(path, f'{path[-1]} is a time like "04:00"')
             return 0
         return int(found[1]) * 60 + int(found[2])
 
@@ -160,6 +161,8 @@ class Reader:
                 continue
             if name == "closed_on":
                 given[name] = self._days(path, raw)
+            elif name in CLOCKS:
+                given[name] = self._clock(path, raw)
             else:
                 given[name] = self.value(path, raw, hints[name], bounds[name])
         if (region := given.get("region")) and region is not _BAD and region not in phones.REGIONS:
@@ -264,7 +267,8 @@ class Reader:
             raise ValueError('a list is needed: ["one", "another"]')
         if not bounds.get("min_length", 0) <= len(raw) <= bounds.get("max_length", len(raw)):
             raise ValueError(f"the list needs {bounds.get('min_length', 0)} to {bounds['max_length']} elements")
-        found = tuple(self.value((*path, index), each, hint, {}) for index, each in enumerate(raw))
+        of_each = REMINDER if path[-1] == key_of("reminders") else {}
+        found = tuple(self.value((*path, index), each, hint, of_each) for index, each in enumerate(raw))
         return () if _BAD in found else found  # the problem of the element is noted
 
     def _names(self, path: Path, raw: Any, bounds: Mapping[str, Any]) -> Names:

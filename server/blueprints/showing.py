@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from rich.text import Text
 
-from server.blueprints.format import SITE_KEYS, WEEKDAYS, clock, key_of
+from server.blueprints.format import CLOCKS, SITE_KEYS, WEEKDAYS, clock, key_of
 from server.domain.rules.differences import Change, FieldChange
 
 _MARKS = {"add": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red")}
@@ -43,7 +43,7 @@ def _shaped(name: str, value: object) -> str:
         return ", ".join(days) or "always open"
     if name == "names" and isinstance(value, tuple):
         return ", ".join(f"{tag} {text}" for tag, text in value) or "none"
-    return clock(value) if name == "day_turns_at_minutes" and isinstance(value, int) else _value(value)
+    return clock(value) if name in CLOCKS and isinstance(value, int) else _value(value)
 
 
 def _value(value: object) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import tomlkit
 from tomlkit.items import AoT, InlineTable, Table
 
-from server.blueprints.format import CLINIC_RULES, HOURS, RECORDS, RULES, SITE_KEYS, WEEKDAYS, clock
+from server.blueprints.format import CLINIC_RULES, CLOCKS, HOURS, RECORDS, RULES, SITE_KEYS, WEEKDAYS, clock
 from server.blueprints.reading import ClinicFile
 from server.domain.commands.blueprint import Blueprint, Plan
 from server.domain.model import Rules
@@ -35,7 +35,8 @@ def write(file: ClinicFile) -> str:
         document.add(HOURS, _hours(blueprint.rules))
     rules = tomlkit.table()
     for key, name in RULES.items():
-        rules.add(key, _item(getattr(blueprint.rules, name)))
+        value = getattr(blueprint.rules, name)
+        rules.add(key, _item(clock(value) if name in CLOCKS else value))
     document.add("rules", rules)
     for kind in RECORDS:
         if plans := getattr(blueprint, kind):
@@ -47,7 +48,7 @@ def _clinic(blueprint: Blueprint) -> Table:
     table = tomlkit.table()
     for name, key in SITE_KEYS.items():
         value = getattr(blueprint, name)
-        table.add(key, clock(value) if name == "day_turns_at_minutes" else value)
+        table.add(key, clock(value) if name in CLOCKS else value)
     for name in CLINIC_RULES:
         value = getattr(blueprint.rules, name)
         if name == "closed_on":

@@ -101,6 +101,10 @@ class ApiKeyNotFound(NotFound):
     """There is no API key with the id {api_key_id}."""
 
 
+class ChannelNotFound(NotFound):
+    """No channel is set up here. Choose a mail server or an SMS provider first."""
+
+
 class CalendarFeedNotFound(NotFound):
     """This calendar address does not exist or was revoked."""
 

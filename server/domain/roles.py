@@ -121,6 +121,7 @@ MAY: dict[str, frozenset[str]] = {
     "manage-practitioners": _ADMIN,
     "manage-api-keys": _ADMIN,
     "manage-calendar-feeds": _FIGURES,
+    "manage-channels": _ADMIN,
     "pair-devices": _ADMIN,
     "print-poster": _ADMIN,
 }

@@ -9,17 +9,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from sqlalchemy import func, select
-
 from server import __version__
 from server.domain.errors import NowServingError
 from server.domain.model.local_time import tz_version
+from server.queries import messages
 from server.queries.migrations import pending
 from server.queries.reader import Reader
-from server.store.tables import notifications
 
 State = Literal["ok", "warning", "broken", "unknown"]
-LATE_MICROSECONDS = 5 * 60_000_000
+AWAY_MICROSECONDS = 5 * 60_000_000
 YEARS_OF_ZONES = 1
 YEAR_MICROSECONDS = 31_556_952_000_000
 
@@ -76,10 +74,21 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Redis cannot be reached: {problem}",
         "Check NOWSERVING_REDIS_URL, and whether Redis runs. Screens stay right, up to a second later.",
     ),
-    "workers_none": ("No worker is set up: nobody gets messages.", "Set NOWSERVING_REDIS_URL and run nowserving worker."),
     "workers_unseen": ("No worker has been seen. No message waits.", "Run nowserving worker to send messages."),
-    "workers_late": ("{count} messages wait for more than five minutes.", "Run nowserving worker, or restart it."),
-    "workers_ok": ("The last message was sent on time.", ""),
+    "workers_within": ("The server sends the messages, while it runs. No message waits.", ""),
+    "workers_channelless": (
+        "{count} messages have no channel: nobody gets them.",
+        "Connect a channel for them, or set NOWSERVING_RECORDING_PATH for a trial, and restart the workers.",
+    ),
+    "workers_late": (
+        "{count} messages wait for more than five minutes.",
+        "Run nowserving worker, or restart it. Without Redis, restart the server.",
+    ),
+    "workers_away": (
+        "Nobody has looked for due messages for {minutes} minutes.",
+        "Run nowserving worker, or restart it. Without Redis, restart the server.",
+    ),
+    "workers_ok": ("Messages are sent on time.", ""),
     "backup_unknown": (
         "No backup is known to this server.",
         "Back up the database and the key file every day, and try a restore. The operating guide describes both.",
@@ -160,20 +169,21 @@ async def _bus(facts: Facts) -> Check:
 
 
 async def _workers(database: Reader, facts: Facts) -> Check:
-    """Judge the workers by their work: they leave no other trace."""
-    if facts.bus_problem is None:
-        return Check("workers", "workers_none", "ok")
+    """Judge the workers by their rows in the database: a process that answers may send nothing."""
     try:
-        now = await database.now()
-        due = (notifications.c.state == "due") & (notifications.c.due_at < now - LATE_MICROSECONDS)
-        async with database.read() as connection:
-            late = await connection.scalar(select(func.count()).where(due)) or 0
-            sent = await connection.scalar(select(notifications.c.id).where(notifications.c.state == "sent").limit(1))
+        found = await messages.health(database)
     except NowServingError:
         return Check("workers", "workers_unseen", "unknown")
-    if late:
-        return Check("workers", "workers_late", "broken", {"count": str(late)})
-    return Check("workers", "workers_unseen", "unknown") if sent is None else Check("workers", "workers_ok", "ok")
+    if found.without_channel:
+        return Check("workers", "workers_channelless", "broken", {"count": str(found.without_channel)})
+    if found.late:
+        return Check("workers", "workers_late", "broken", {"count": str(found.late)})
+    if found.swept is None:
+        code = "workers_unseen" if facts.bus_problem is not None else "workers_within"
+        return Check("workers", code, "unknown")
+    if found.swept > AWAY_MICROSECONDS:
+        return Check("workers", "workers_away", "warning", {"minutes": str(found.swept // 60_000_000)})
+    return Check("workers", "workers_ok", "ok")
 
 
 def _zones(database: Reader) -> Check:

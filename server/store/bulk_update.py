@@ -30,13 +30,13 @@ def update(connection: Connection, table: Table, names: frozenset[str], rows: Se
 
 @cache
 def _statement(table: Table, names: tuple[str, ...], dialect: Dialect) -> Update:
-    new = _rows(table, ("id", "was_seq", *names), dialect)
+    new = as_table(table, ("id", "was_seq", *names), dialect)
     unchanged = table.c.id == new["id"], table.c.seq == new["was_seq"]
     return update_of(table).where(*unchanged).values({table.c[name]: new[name] for name in names})
 
 
-def _rows(table: Table, names: tuple[str, ...], dialect: Dialect) -> dict[str, ColumnElement[Any]]:
-    """Return the columns of the JSON text ``rows``, read as a table."""
+def as_table(table: Table, names: tuple[str, ...], dialect: Dialect) -> dict[str, ColumnElement[Any]]:
+    """Return columns of the JSON text that a statement gets as ``rows``, read as a table with the columns of ``table``."""
     rows = bindparam("rows", type_=Text())
     if dialect.name == "sqlite":
         each = func.json_each(rows).table_valued("value", name="new")

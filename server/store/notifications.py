@@ -1,138 +1,251 @@
 """Notification rows. The row decides whether a message is sent, never the broker.
 
-The states are ``due``, ``claimed``, ``sending`` and an outcome:
+    due --claim--> claimed --begin--> sending --record--> sent | failed | due again | unknown
 
 - ``claimed``: nothing is sent yet; another worker may take over a stale claim.
-- ``sending``: committed just before the call to the provider.
-- ``sent``, ``failed``, or ``unknown`` when a worker died in between.
-- ``withdrawn``: the entry moved on before the sending.
+- ``sending``: committed just before the call to the provider, so nobody else calls for this row.
+- ``unknown``: the provider may have accepted the message. Only the answer that its worker still gets changes this.
+- ``withdrawn``: the subject moved on before the sending. ``expired``: too late. ``suppressed``: no address.
+
+Each row is in one state, and each step is one conditional update that names the state before it. The provider accepts a
+row's message at most once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, exists, insert, or_, select, update
+import orjson
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Dialect,
+    Update,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.domain.model.ids import site_of
-from server.domain.rules.reminders import Notice
-from server.store.tables import entries, notifications
+from server.domain.messages import OF_APPOINTMENTS, OF_ENTRIES, Kind, Way
+from server.store.bulk_update import as_table
+from server.store.tables import appointments, entries, notifications, sites
 
-STALE_MICROSECONDS = 60_000_000
-Outcome = Literal["sent", "failed", "unknown"]
+Ended = Literal["sent", "failed", "unknown", "suppressed", "expired", "due"]
+Receipt = Literal["delivered", "undelivered", "undelivered-for-now"]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A message to send between two instants (microseconds), about one version of its subject.
+
+    ``subject`` is ``appointment:{id}`` or ``entry:{id}``. ``state`` is ``skipped`` for an offset that is already past.
+    """
+
+    site_id: int
+    subject: str
+    subject_version: int
+    kind: Kind
+    ahead: int
+    channel: Way
+    due_at: int
+    not_after: int
+    visit_id: int | None = None
+    entry_id: int | None = None
+    appointment_id: int | None = None
+    state: Literal["due", "skipped"] = "due"
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A row that only this worker may send now."""
+    """A row that only its claimer may send now. ``attempts`` counts the calls to the provider so far."""
 
     id: int
-    visit_id: int
-    kind: str
+    site_id: int
+    subject: str
+    kind: Kind
     ahead: int
-    channel: str
+    channel: Way
+    visit_id: int | None
+    appointment_id: int | None
+    not_after: int
+    attempts: int
 
 
-async def plan(connection: AsyncConnection, notices: Iterable[Notice], channel: str, now: int) -> int:
-    """Add a row for each notice without one; return the number of new rows."""
-    rows = [
-        {
-            "site_id": site_of(notice.entry_id),
-            "subject": f"entry:{notice.entry_id}",
-            "subject_version": notice.version,
-            "kind": notice.kind,
-            "ahead": notice.ahead,
-            "channel": channel,
-            "visit_id": notice.visit_id,
-            "entry_id": notice.entry_id,
-            "state": "due",
-            "due_at": now,
-            "changed_at": now,
-        }
-        for notice in notices
-    ]
-    new = 0
-    for row in rows:
-        new += (await connection.execute(_INSERT_ONCE, row)).rowcount
-    return new
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a claimed row. A row that is ``due`` again has a new ``due_at`` (microseconds)."""
+
+    id: int
+    state: Ended
+    reason: str | None = None
+    provider_id: str | None = None
+    due_at: int | None = None
 
 
-async def due(connection: AsyncConnection, now: int, limit: int = 500) -> list[int]:
-    """Return the ids of the rows to send at ``now`` (microseconds), oldest first: ``due`` rows, then stale claims."""
-    found: list[int] = []
-    for takeable in (_DUE, _stale(now)):  # two statements: each reads in the order of its key
-        statement = select(notifications.c.id).where(takeable, notifications.c.due_at <= now)
-        found += await connection.scalars(statement.order_by(notifications.c.due_at).limit(limit - len(found)))
+NO_CHANNEL = "no-channel"  # the reason of a row that waits for a channel
+
+_CLAIMED = [notifications.c[name] for name in Claimed.__dataclass_fields__]
+_INSERT_ONCE = insert(notifications).prefix_with("IGNORE", dialect="mysql").prefix_with("OR IGNORE", dialect="sqlite")
+
+
+def plan(connection: Connection, planned: Iterable[Planned], now: int) -> int:
+    """Add a row for each message without one; return the number of new rows. ``now`` is in microseconds."""
+    rows = [asdict(each) | {"changed_at": now} for each in planned]
+    return connection.execute(_INSERT_ONCE, rows).rowcount if rows else 0
+
+
+async def claim(connection: AsyncConnection, claimer: str, now: int, stale: int, limit: int) -> list[Claimed]:
+    """Claim up to ``limit`` rows that are due at ``now``, oldest first. Instants are in microseconds.
+
+    Claims from before ``stale`` are taken over: their workers died before they sent anything.
+    """
+    takeable = or_(notifications.c.state == "due", notifications.c.changed_at < stale)
+    statement = select(*_CLAIMED).where(notifications.c.open_due_at <= now, takeable)
+    ordered = statement.order_by(notifications.c.open_due_at, notifications.c.id).limit(limit)
+    # Two workers that claim at the same time get different rows, and neither waits.
+    found = [Claimed(*row) for row in await connection.execute(ordered.with_for_update(skip_locked=True))]
+    if found:
+        rows = notifications.c.id.in_([each.id for each in found])
+        await connection.execute(update(notifications).where(rows).values(state="claimed", claim=claimer, changed_at=now))
     return found
 
 
-async def claim(connection: AsyncConnection, notification_id: int, claimer: str, now: int) -> Claimed | None:
-    """Claim a row for ``claimer``; return None if another worker has it or there is nothing to send."""
-    result = await connection.execute(
-        update(notifications)
-        .where(notifications.c.id == notification_id, _takeable(now))
-        .values(state="claimed", claim=claimer, changed_at=now)
-    )
-    if result.rowcount != 1:
-        return None
-    columns = [notifications.c[name] for name in ("id", "visit_id", "kind", "ahead", "channel")]
-    row = (await connection.execute(select(*columns).where(notifications.c.id == notification_id))).one()
-    return Claimed(*row)
+async def begin(connection: AsyncConnection, claimer: str, ids: Collection[int], now: int) -> set[int]:
+    """Mark claimed rows as ``sending``; return the ids of the rows to send after the commit.
 
-
-async def begin_sending(connection: AsyncConnection, notification_id: int, claimer: str, now: int) -> bool:
-    """Mark a row as ``sending``, if the claim still holds and its entry still waits; else withdraw the row.
-
-    After the commit, the provider may have accepted the message, until `finish` records the outcome.
+    The one update demands that the claim holds, that the subject is in the planned version and a right state, and that it is
+    not too late. The other claimed rows become ``withdrawn`` or ``expired``.
     """
-    still = exists().where(
-        entries.c.id == notifications.c.entry_id,
-        entries.c.state == "waiting",
-        entries.c.calls == notifications.c.subject_version,
+    mine = [notifications.c.id.in_(ids), notifications.c.claim == claimer]
+    in_time = notifications.c.not_after > now
+    begun = await connection.execute(
+        update(notifications)
+        .where(*mine, notifications.c.state == "claimed", in_time, _subject_is_as_planned())
+        .values(state="sending", attempts=notifications.c.attempts + 1, changed_at=now)
     )
-    mine = (
-        notifications.c.id == notification_id,
-        notifications.c.claim == claimer,
-        notifications.c.state == "claimed",
-    )
-    sending = await connection.execute(update(notifications).where(*mine, still).values(state="sending", changed_at=now))
-    if sending.rowcount == 1:
-        return True
-    await connection.execute(update(notifications).where(*mine).values(state="withdrawn", changed_at=now))
-    return False
-
-
-async def finish(connection: AsyncConnection, notification_id: int, claimer: str, outcome: Outcome, now: int) -> None:
-    """Record the outcome of the sending."""
+    if begun.rowcount == len(ids):
+        return set(ids)
+    closed = case((in_time, "withdrawn"), else_="expired")
     await connection.execute(
-        update(notifications)
-        .where(notifications.c.id == notification_id, notifications.c.claim == claimer, notifications.c.state == "sending")
-        .values(state=outcome, changed_at=now)
+        update(notifications).where(*mine, notifications.c.state == "claimed").values(state=closed, changed_at=now)
     )
+    return set(await connection.scalars(select(notifications.c.id).where(*mine, notifications.c.state == "sending")))
 
 
-async def give_up_stale(connection: AsyncConnection, now: int) -> int:
-    """Mark rows as ``unknown`` whose sending began and never finished; return their number. Nothing is sent twice."""
-    result = await connection.execute(
+async def record(connection: AsyncConnection, claimer: str, outcomes: Sequence[Outcome], now: int) -> None:
+    """Record what became of rows of this claimer, in one statement.
+
+    A row that is ``unknown`` meanwhile, because its worker seemed dead, still takes a late ``sent`` or ``failed``.
+    """
+    rows = orjson.dumps([{name: value for name, value in asdict(each).items() if value is not None} for each in outcomes])
+    statement = _record(connection.dialect)
+    await connection.execute(statement, {"rows": rows.decode(), "claimer": claimer, "at": now})
+
+
+async def stale(connection: AsyncConnection, before: int, limit: int) -> list[tuple[Claimed, int]]:
+    """Return rows whose sending began before an instant (microseconds) and never ended, with their organisations."""
+    statement = select(*_CLAIMED, sites.c.organisation_id).join(sites, sites.c.id == notifications.c.site_id)
+    found = statement.where(notifications.c.state == "sending", notifications.c.changed_at < before)
+    rows = await connection.execute(found.order_by(notifications.c.changed_at).limit(limit))
+    return [(Claimed(*row[:-1]), row[-1]) for row in rows]
+
+
+async def take_over(connection: AsyncConnection, claimer: str, ids: Collection[int], before: int, now: int) -> set[int]:
+    """Take over stale rows of a channel whose provider accepts a key only once; return the ids of the rows to send again.
+
+    The same conditions hold as for `begin`. The other rows stay, for `give_up`.
+    """
+    taken = (
         update(notifications)
-        .where(notifications.c.state == "sending", notifications.c.changed_at < now - STALE_MICROSECONDS)
-        .values(state="unknown", changed_at=now)
+        .where(notifications.c.id.in_(ids), *_stale(before), notifications.c.not_after > now, _subject_is_as_planned())
+        .values(claim=claimer, attempts=notifications.c.attempts + 1, changed_at=now)
     )
-    return result.rowcount
+    await connection.execute(taken)
+    mine = [notifications.c.id.in_(ids), notifications.c.claim == claimer, notifications.c.state == "sending"]
+    return set(await connection.scalars(select(notifications.c.id).where(*mine)))
 
 
-_DUE = notifications.c.state == "due"
+async def give_up(connection: AsyncConnection, ids: Collection[int], before: int, now: int) -> int:
+    """Mark stale rows as ``unknown``; return their number. Nothing is sent twice."""
+    unknown = update(notifications).where(notifications.c.id.in_(ids), *_stale(before))
+    return (await connection.execute(unknown.values(state="unknown", reason="worker-lost", changed_at=now))).rowcount
 
 
-def _stale(now: int) -> ColumnElement[bool]:
-    return (notifications.c.state == "claimed") & (notifications.c.changed_at < now - STALE_MICROSECONDS)
+async def resend(connection: AsyncConnection, notification_id: int, now: int, not_after: int) -> bool:
+    """Add a row that repeats an ``unknown`` or ``failed`` one, due at once; return whether it was added.
+
+    A row is repeated once; its repeat can be repeated again.
+    """
+    same = ("site_id", "subject", "subject_version", "kind", "ahead", "channel", "visit_id", "entry_id", "appointment_id")
+    new = {"resend_of": notifications.c.id, "state": literal("due")}
+    new |= {"due_at": literal(now), "changed_at": literal(now), "not_after": literal(not_after)}
+    source = select(*(notifications.c[name] for name in same), *new.values()).where(
+        notifications.c.id == notification_id, notifications.c.state.in_(("unknown", "failed"))
+    )
+    return (await connection.execute(_INSERT_ONCE.from_select([*same, *new], source))).rowcount == 1
 
 
-def _takeable(now: int) -> ColumnElement[bool]:
-    return or_(_DUE, _stale(now))
+async def receive(connection: AsyncConnection, provider_id: str, channel: str, receipt: Receipt, now: int) -> bool:
+    """Note a provider's receipt for the message that it calls ``provider_id``; return whether there is such a row.
+
+    Receipts can come in any order: ``delivered`` stays, and ``undelivered-for-now`` replaces no final receipt.
+    """
+    row = notifications.c.provider_id == provider_id, notifications.c.channel == channel
+    known = await connection.scalar(select(notifications.c.id).where(*row).limit(1))
+    if known is None:
+        return False
+    weaker = ("undelivered-for-now",) if receipt == "undelivered-for-now" else ("undelivered-for-now", "undelivered")
+    replaced = or_(notifications.c.receipt.is_(None), notifications.c.receipt.in_(weaker))
+    noted = update(notifications).where(notifications.c.id == known, replaced).values(receipt=receipt, receipt_at=now)
+    await connection.execute(noted)
+    return True
 
 
-_INSERT_ONCE = insert(notifications).prefix_with("IGNORE", dialect="mysql").prefix_with("OR IGNORE", dialect="sqlite")
+def _stale(before: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return notifications.c.state == "sending", notifications.c.changed_at < before
+
+
+@cache
+def _subject_is_as_planned() -> ColumnElement[bool]:
+    """The subject has the version that the message is about, and a state that allows its kind."""
+    entry = exists().where(
+        entries.c.id == notifications.c.entry_id,
+        entries.c.calls == notifications.c.subject_version,
+        or_(*(and_(notifications.c.kind == kind, entries.c.state.in_(states)) for kind, states in OF_ENTRIES.items())),
+    )
+    appointment = exists().where(
+        appointments.c.id == notifications.c.appointment_id,
+        appointments.c.version == notifications.c.subject_version,
+        or_(
+            *(
+                and_(notifications.c.kind == kind, appointments.c.state.in_(states))
+                for kind, states in OF_APPOINTMENTS.items()
+            )
+        ),
+    )
+    return or_(entry, appointment)
+
+
+@cache
+def _record(dialect: Dialect) -> Update:
+    new = as_table(notifications, ("id", "state", "reason", "provider_id", "due_at"), dialect)
+    late_answer = and_(notifications.c.state == "unknown", new["state"].in_(("sent", "failed")))
+    before_sending = and_(notifications.c.state == "claimed", new["state"].in_(("due", "failed", "suppressed", "expired")))
+    values: dict[str, Any] = {name: new[name] for name in ("state", "reason", "provider_id")}
+    return (
+        update(notifications)
+        .where(notifications.c.id == new["id"], notifications.c.claim == bindparam("claimer"))
+        .where(or_(notifications.c.state == "sending", late_answer, before_sending))
+        .values(**values, due_at=func.coalesce(new["due_at"], notifications.c.due_at), changed_at=bindparam("at"))
+    )

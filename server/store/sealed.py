@@ -15,8 +15,9 @@ from sqlalchemy import Column, Update, and_, func, select, update
 from server.domain.errors import Unavailable
 from server.store import event_log, proofs
 from server.store.batches import AnyRow, batches
+from server.store.channels import seals_for
 from server.store.database import Database
-from server.store.tables import appointments, commands, events, pairings, second_factors, services, visits
+from server.store.tables import appointments, channels, commands, events, pairings, second_factors, services, visits
 from server.vault import KEY_ID_LENGTH, Vault
 
 BATCH = 200
@@ -56,6 +57,11 @@ SEALED: tuple[Sealed, ...] = (
     Sealed(pairings.c.sealed, lambda row: f"pairing:{row.id}"),
     Sealed(second_factors.c.sealed, lambda row: f"second-factor:{row.id}"),
     Sealed(second_factors.c.pending, lambda row: f"second-factor:{row.id}"),
+    Sealed(
+        channels.c.sealed,
+        lambda row: seals_for(row.organisation_id, row.way),
+        (channels.c.organisation_id, channels.c.way),
+    ),
     Sealed(events.c.sealed, lambda row: cast(_Sealing, event_log.event_of(row)).seals_for, event_log.EVENT_IN_CLEAR),
     Sealed(commands.c.answer, lambda row: f"answer:{row.site_id}"),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -141,6 +141,11 @@ class NamedSite:
     organisation: str
 
 
+async def of_ids(connection: AsyncConnection, site_ids: Collection[int]) -> dict[int, Site]:
+    """Return the sites with these ids, by id."""
+    return {row.id: _site(row) for row in await connection.execute(select(sites).where(sites.c.id.in_(site_ids)))}
+
+
 async def listed(connection: AsyncConnection) -> list[NamedSite]:
     """Return all sites of the installation, by id."""
     columns = (sites.c.id, sites.c.name, organisations.c.name)
@@ -228,5 +233,5 @@ def _site(row: Row[tuple[object, ...]]) -> Site:
 
 def _rules(values: dict[str, Any]) -> Rules:
     hours = tuple((day, begin, until) for day, begin, until in values.get("hours", ()))
-    lists = {name: tuple(values.get(name, ())) for name in ("closed_on", "languages")}
+    lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
     return Rules(**BEFORE | values | lists | {"hours": hours})

@@ -731,7 +731,29 @@ clock_anchors = Table(
     **_OPTIONS,
 )
 
-# One row for each message. The row, never the broker, decides whether the message is sent.
+# How an organisation sends messages: by each way, one enabled channel. A replaced channel stays, without its settings, for
+# the receipts that are still to come.
+channels = Table(
+    "channels",
+    metadata,
+    Column("id", _OWN_ID, primary_key=True),
+    Column("organisation_id", BigInteger, nullable=False),
+    Column("way", String(8), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("sealed", Text),  # the settings, as JSON; NULL of a removed channel
+    Column("receipts_hash", String(64), nullable=False, unique=True),  # of the secret in the address of the receipts
+    Column("enabled", Boolean, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    Column("outcome", String(16)),  # of the last message
+    Column("outcome_at", BigInteger),
+    Column("arrival", String(20)),  # of the last receipt
+    Column("arrival_at", BigInteger),
+    Column("enabled_way", String(8), Computed("CASE WHEN enabled THEN way END", persisted=True)),
+    Index("uq_channels_enabled", "organisation_id", "enabled_way", unique=True),
+    **_OPTIONS,
+)
+
+# One row for each message. The row, never the broker, decides whether the message is sent: see `server.store.notifications`.
 notifications = Table(
     "notifications",
     metadata,
@@ -740,16 +762,48 @@ notifications = Table(
     Column("subject", String(40), nullable=False),
     Column("subject_version", BigInteger, nullable=False),
     Column("kind", String(24), nullable=False),
-    Column("ahead", Integer, nullable=False),  # the number of patients ahead: the offset of this kind
-    Column("channel", String(16), nullable=False),
-    Column("visit_id", BigInteger, nullable=False),
-    Column("entry_id", BigInteger, nullable=False),
+    Column("ahead", Integer, nullable=False),  # the offset of the kind: hours before the start, or patients ahead
+    Column("channel", String(16), nullable=False),  # the way to the patient: sms, email or push
+    Column("visit_id", BigInteger),
+    Column("entry_id", BigInteger),
     Column("state", String(12), nullable=False),
     Column("claim", String(32)),
     Column("due_at", BigInteger, nullable=False),
     Column("changed_at", BigInteger, nullable=False),
-    Index("uq_notifications_once", "subject", "subject_version", "kind", "ahead", "channel", unique=True),
-    Index(None, "state", "due_at"),
+    Column("appointment_id", BigInteger),
+    Column("not_after", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("provider_id", String(120)),  # the provider's name for the message
+    Column("reason", String(40)),
+    Column("receipt", String(24)),
+    Column("receipt_at", BigInteger),
+    Column("resend_of", BigInteger, nullable=False, server_default="0"),  # the row that this one repeats, or 0
+    Column("open_due_at", BigInteger, Computed("CASE WHEN state IN ('due', 'claimed') THEN due_at END", persisted=True)),
+    Index("uq_notifications_once", "subject", "subject_version", "kind", "ahead", "channel", "resend_of", unique=True),
+    Index(None, "open_due_at", "id"),
+    Index(None, "state", "changed_at"),
+    Index(None, "provider_id"),
+    **_OPTIONS,
+)
+
+# Work that one process at a time does for all, until its lease ends.
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("holder", String(32), nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("finished_at", BigInteger),  # the last time that a holder came to the end of the work
+    **_OPTIONS,
+)
+
+# The sites whose future messages the sweep plans anew, after other settings. ``mark`` is the log's number of the change.
+message_plans = Table(
+    "message_plans",
+    metadata,
+    Column("site_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("mark", BigInteger, nullable=False),
+    Column("after_id", BigInteger, nullable=False),  # the appointments up to here are done
     **_OPTIONS,
 )
 

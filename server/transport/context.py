@@ -10,6 +10,7 @@ from server.audit import Audit
 from server.execute import Executor
 from server.identity.identity import Identity
 from server.live.hub import Hub
+from server.notifying.set_up import ChannelSetUp
 from server.practitioners import Practitioners
 from server.provisioning import NewSites
 from server.queries.boards import Boards
@@ -43,6 +44,7 @@ class Context:
     identity: Identity
     new_sites: NewSites
     practitioners: Practitioners
+    channels: ChannelSetUp
     gate: Gate
     audit: Audit
     metrics: Metrics

@@ -571,7 +571,7 @@ def next_monday(weeks: int = 1) -> str:
 
 
 def admin_form(*steps: str, before: Arrange = admin_planned) -> Arrange:
-    """Return an arrangement that opens a form of the section of appointments by clicking the ``steps``."""
+    """Return an arrangement that opens a form of a section by clicking the ``steps``."""
 
     def arrange(stage: Stage, language: str) -> Page:
         page = before(stage, language)
@@ -635,6 +635,34 @@ def admin_import(stage: Stage, language: str) -> Page:
     file: FilePayload = {"name": "appointments.csv", "mimeType": "text/csv", "buffer": text.encode()}
     page.set_input_files("input[type=file]", file)
     expect(page.locator(".import-work .table tbody tr").nth(4)).to_be_visible()
+    return page
+
+
+def admin_channels(stage: Stage, language: str) -> Page:
+    """Show channels that are set up, with the outcome of a trial message, beside ways that are not."""
+    admin = stage.context(stage.busy, "admin").request
+    mail = {
+        "host": "127.0.0.1",
+        "port": 9,
+        "security": "none",
+        "sender": "desk@clinic.example",
+        "username": "",
+        "password": "",
+    }
+    assert admin.put("/api/v1/channels/email/smtp", data=mail).ok
+    assert admin.post("/api/v1/channels/email/test", data={"to": "ada@clinic.example"}).ok
+    assert admin.put("/api/v1/channels/push/push", data={"contact": "it@clinic.example"}).ok
+    page = admin_section("channels")(stage, language)
+    expect(page.locator('[data-way="email"] .channel-notes li')).to_have_count(1)
+    return page
+
+
+def admin_channel_tried(stage: Stage, language: str) -> Page:
+    """Send a trial message to a mail server that is not there."""
+    page = admin_form('[data-way="email"] .button:nth-child(2)', before=admin_channels)(stage, language)
+    page.locator("dialog[open] input").fill("ada@clinic.example")
+    page.locator("dialog[open] [type=submit]").click()
+    expect(page.locator("dialog[open] .channel-result.is-bad")).to_be_visible()
     return page
 
 
@@ -1161,6 +1189,12 @@ ALL = [
     State("admin", "feed-end", dialog(admin_feeds, "confirm", ".calendar-feeds .record .button")),
     State("admin", "import", admin_section("import", "planned")),
     State("admin", "import-file", admin_import),
+    State("admin", "channels", admin_channels),
+    State("admin", "channels-none", admin_section("channels", "empty")),
+    State("admin", "channel", admin_form('[data-way="email"] .button', before=admin_channels)),
+    State("admin", "channel-new", admin_form('[data-way="sms"] .button', before=admin_channels)),
+    State("admin", "channel-test", admin_channel_tried),
+    State("admin", "channel-remove", dialog(admin_channels, "confirm", '[data-way="email"] .button:nth-child(3)')),
     State("admin", "menu", admin_menu),
     State("admin", "staff", admin_staff),
     State("admin", "invite", dialog(admin_staff, "invite", "[data-invite]")),

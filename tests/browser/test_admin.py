@@ -212,6 +212,27 @@ def test_opening_hours_are_saved_by_the_day(open_page: Open, seeded: Seed) -> No
     expect(other.locator('[data-day="0"]').get_by_label("Until")).to_have_value("12:30")
 
 
+def test_ways_of_messages_are_in_order_and_reminders_are_ticked(open_page: Open, seeded: Seed) -> None:
+    page, other = open_section(open_page, seeded, "clinic"), open_section(open_page, seeded, "clinic")
+    first, second = page.get_by_label("Messages go by"), page.get_by_label("Otherwise by")
+    expect(first).to_have_value("")
+    first.select_option("sms")
+    expect(other.get_by_label("Messages go by")).to_have_value("sms")
+    second.select_option("email")
+    expect(other.get_by_label("Otherwise by")).to_have_value("email")
+    first.select_option("email")  # the two change places
+    expect(other.get_by_label("Otherwise by")).to_have_value("sms")
+    first.select_option("")
+    expect(other.get_by_label("Messages go by")).to_have_value("sms")
+    reminders = page.get_by_role("group", name="Reminders")
+    expect(reminders.get_by_label("3 days before")).to_be_checked()
+    reminders.get_by_label("2 hours before").check()
+    expect(other.get_by_role("group", name="Reminders").get_by_label("2 hours before")).to_be_checked()
+    page.get_by_label("Quiet hours until").fill("07:30")
+    page.keyboard.press("Tab")
+    expect(other.get_by_label("Quiet hours until")).to_have_value("07:30")
+
+
 def test_new_key_is_shown_once_and_a_revoked_one_is_refused(open_page: Open, seeded: Seed, server: Server) -> None:
     page = open_section(open_page, seeded, "keys")
     page.get_by_label("Name of the system").fill("Practice software")

@@ -68,6 +68,8 @@ STREAM = "text/event-stream"  # an answer that never ends: the run leaves these 
 REFUSED = {
     "POST /api/v1/setup": "the installation has an administrator: test_setup.py",
     "POST /api/v1/kiosks/{kiosk_id}/check-in": "no appointment has the code of the run: test_kiosk.py",
+    "GET /api/v1/receipts/{secret}": "the secret is in no answer: test_channel_set_up.py",
+    "POST /api/v1/receipts/{secret}": "the secret is in no answer: test_channel_set_up.py",
 }
 CHECKS = [
     status_code_conformance,
@@ -76,6 +78,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 WANTS = WANTED | {"call": ("waiting",), "transfer": ("waiting", "called", "serving"), "amend-visit": ("waiting", "called")}
+NOBODY = "json://127.0.0.1:9/{to}"  # no trial message leaves this machine
 REAL = 0.85  # the share of ids that are replaced by real ones
 COSTLY = 0.5  # the same for a person with a second factor: each one costs the server some password hashes
 NEGATIVE = 0.25  # the share of examples that the document does not allow
@@ -192,6 +195,7 @@ class House:
             self.do("add-point", site_id=site_id, name=self.name(), queue_ids=queue_ids)
         self._fill_the_day(queue_ids)
         self._fill_the_calendar()
+        self.ask("PUT", "/api/v1/channels/chat/apprise", {"address": NOBODY})
         for each in site["kiosks"]:
             self.do("ask-help", sure=False, kiosk_id=each["id"])
         self.devices = {kind: site[f"{kind}s"][0]["id"] for kind in ("kiosk", "display")}
@@ -424,6 +428,8 @@ class RealValues:
                 value = begun["secret" if case.method == "GET" else "code"]
             elif name == "token" and self.chance.random() < REAL:
                 value = self.house.tokens["appointment" if "/appointments/" in label else "patient"]
+            elif name == "way" and self.chance.random() < REAL:
+                value = "chat"
             elif name == "secret" and self.chance.random() < REAL:
                 value = self.house.calendar
             elif name == "provider_id" and self.chance.random() < REAL:
@@ -482,6 +488,13 @@ class RealValues:
             body |= {"username": house.name(), "password": PASSWORD}
         elif label == "POST /api/v1/sites" and often:
             body["time_zone"] = "Europe/Berlin"
+        elif label.startswith("PUT /api/v1/channels/"):
+            body |= {"host": "127.0.0.1", "port": 9} if "host" in body else {}
+            body |= {"address": NOBODY if label.endswith("/apprise") else "http://127.0.0.1:9"} if "address" in body else {}
+            for key in ("token", "api_key"):
+                body |= {key: "a secret"} if key in body and often else {}
+        elif label.endswith("/channels/{way}/test") and often:
+            body["to"] = "+4930901820"
         elif label.startswith(f"POST {LINKS}/") and often:
             body["secret"] = house.link(invites=self.chance.random() < 0.5)
             if label.endswith("/use"):

@@ -34,6 +34,11 @@ def test_bench_of_commands_needs_few_statements() -> None:
     assert float(ratio[1]) > 1
 
 
+def test_bench_of_messages_sends_every_row() -> None:
+    output = output_of("bench_messages.py", "--rows", "1000", "--least", "0")
+    assert "1000 of 1000 due messages sent by one process" in output
+
+
 def test_bench_of_connections_compares_with_a_bare_endpoint() -> None:
     """The times are those of this machine. The columns are our cost, that of the bare endpoint, and the ratio."""
     output = output_of("bench_connect.py", "--streams", "20", "--repeats", "1", "--tickets", "5", "--views", "ticket")

@@ -37,6 +37,8 @@ from server.identity import user_agents
 from server.identity.callers import Bearer
 from server.identity.permissions import NOTED_BY_THEMSELVES
 from server.identity.sessions import SPENT_KEPT
+from server.notifying.channels.kinds import KINDS, WAYS
+from server.notifying.channels.receipt import Arrival
 from server.seeding import Seed, Seeder
 from server.settings import Settings
 from server.store import account_links
@@ -44,6 +46,7 @@ from server.store.audit import CHAIN_CHANGED
 from server.store.database import Database
 from server.store.proofs import COUNTED, PROVEN
 from server.store.tables import events, metadata, organisations, sites, visits
+from server.transport.api.channels import OUTCOMES
 from server.transport.api.commands import MAX_KEY
 from server.transport.http.bodies import MODELS
 from server.transport.streams.feedback import MAX_VERSION
@@ -251,6 +254,12 @@ LONGEST: dict[str, int] = {
     "lockouts.origin": HASH,
     "api_keys.name": 80,
     "api_keys.key_hash": HASH,
+    "channels.way": longest(*WAYS),
+    "channels.enabled_way": longest(*WAYS),
+    "channels.kind": longest(*KINDS),
+    "channels.receipts_hash": HASH,
+    "channels.outcome": longest(*OUTCOMES),
+    "channels.arrival": longest(*get_args(Arrival)),
     "setup_codes.code_hash": HASH,
     "pairings.code_hash": HASH,
     "pairings.secret_hash": HASH,
@@ -262,6 +271,11 @@ LONGEST: dict[str, int] = {
     "notifications.channel": 16,
     "notifications.state": 12,
     "notifications.claim": 32,
+    "notifications.provider_id": 120,
+    "notifications.reason": 40,
+    "notifications.receipt": len("undelivered-for-now"),
+    "leases.name": len("messages"),
+    "leases.holder": 32,
 }
 
 

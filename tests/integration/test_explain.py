@@ -41,8 +41,9 @@ from server.queries import (
     slots,
     statistics,
     system,
-    waiting,
 )
+from server.queries import channels as channels_queries
+from server.queries import messages as message_queries
 from server.queries.boards import Boards
 from server.queries.entries import Filters
 from server.queries.identity import Identities, SessionTerms
@@ -56,6 +57,7 @@ from server.store import (
     busy_cells,
     clock_anchors,
     event_log,
+    leases,
     lockouts,
     notifications,
     pairings,
@@ -66,6 +68,7 @@ from server.store import (
 )
 from server.store import audit as audit_store
 from server.store import calendar_feeds as feeds_store
+from server.store import channels as channels_store
 from server.store import patients as found_by
 from server.store import practitioners as practitioners_store
 from server.store import sites as site_store
@@ -74,6 +77,7 @@ from server.store.audit import Noted
 from server.store.calendar import SiteCalendar
 from server.store.database import Database
 from server.store.migrate import migrate
+from server.store.notifications import Claimed, Outcome
 from server.vault import Vault
 from tests.support import databases, past_visits
 from tests.support.passwords import quick_passwords
@@ -178,6 +182,7 @@ async def _fill_other_rows(connection: AsyncConnection) -> None:
         "channel": "sms",
         "claim": None,
         "changed_at": NOW,
+        "not_after": 3 * NOW,
     }
     booked: dict[str, Any] = {
         "service_id": 1, "resource_id": 1, "state": "booked", "local_start": "2024-01-01T09:00", "fold": 0, "zone": "UTC",
@@ -233,6 +238,8 @@ async def _fill_other_rows(connection: AsyncConnection) -> None:
             (tables.audit, audited | {"chain_id": n, "n": 1, "at": NOW + n, "site_id": n % 50, "organisation_id": n % 40}),
             (tables.lockouts, {"subject": f"subject-{n}", "origin": f"origin-{n}", "failures": 5, "failed_at": NOW + n,
                                "locked_until": NOW + n}),
+            (tables.channels, {"id": n, "organisation_id": n % 40 + 1, "way": "sms", "kind": "smsapi", "enabled": n < 40,
+                               "receipts_hash": f"channel-{n}", "changed_at": NOW}),
             (tables.api_keys, {"id": n, "organisation_id": n % 40 + 1, "name": f"Key {n}", "key_hash": f"key-{n}",
                                "created_at": NOW}),
             (tables.pairings, {"id": n, "code_hash": f"code-{n}", "secret_hash": f"secret-{n}", "expires_at": NOW + n}),
@@ -241,7 +248,9 @@ async def _fill_other_rows(connection: AsyncConnection) -> None:
                                     "noted_at": NOW + n}),
             (tables.commands, answered | {"site_id": n // 9, "command_id": f"command-{n}", "at": NOW + n}),
             (tables.notifications, notice | {"subject": f"entry:{n}", "visit_id": n, "entry_id": n, "due_at": NOW + n,
+                                             "appointment_id": n, "provider_id": f"provider-{n}",
                                              "state": STATES[n] if n < len(STATES) else "sent"}),
+            (tables.leases, {"name": f"lease-{n}", "holder": "x", "until": NOW + n}),
         ):  # fmt: skip
             rows.setdefault(table, []).append(row)
     for table, several in rows.items():
@@ -396,20 +405,13 @@ async def a_display_a_kiosk_a_ticket_a_visit_an_organisation(installation: Insta
         await identities.ticket(f"past {installation.past[7].visit_id}", 0),
         await identities.visit_of(installation.past[7].id),
         await identities.organisation_of(12),
-        await waiting.visit(installation.database, installation.past[7].visit_id),
+        await message_queries.subjects(installation.database, [_claimed(installation)]),
     ]
 
 
 @query
 async def the_sites_of_an_organisation(installation: Installation) -> object:
     return await Identities(installation.database).sites(12)
-
-
-@query
-async def sites_with_waiting_patients(installation: Installation) -> object:
-    found = await waiting.sites_with_waiting(installation.database)
-    assert installation.site.id in found
-    return found
 
 
 @query
@@ -505,15 +507,32 @@ async def the_report_of_a_day(installation: Installation) -> object:
     return found
 
 
+def _claimed(installation: Installation) -> Claimed:
+    """Return a row about a past visit and an appointment."""
+    one = 500 * IDS_PER_SITE + 12
+    return Claimed(
+        1, installation.site.id, "appointment:12", "reminder", 24, "sms", installation.past[7].visit_id, one, NOW, 0
+    )
+
+
 @query
 async def notifications_from_due_to_sent(installation: Installation) -> object:
-    async with installation.database.write() as connection:
-        due = await notifications.due(connection, 2 * NOW)
-        assert due
-        await notifications.claim(connection, due[0], "worker", NOW)
-        await notifications.begin_sending(connection, due[0], "worker", NOW)
-        await notifications.finish(connection, due[0], "worker", "sent", NOW)
-        return await notifications.give_up_stale(connection, 2 * NOW)
+    database = installation.database
+    assert await message_queries.is_due(database)
+    await message_queries.health(database)
+    async with database.write() as connection:
+        claimed = [each.id for each in await notifications.claim(connection, "worker", 2 * NOW, NOW + 1, 10)]
+        assert claimed
+        await notifications.begin(connection, "worker", claimed, NOW)
+        await notifications.record(connection, "worker", [Outcome(each, "sent") for each in claimed], NOW)
+        stale = [row.id for row, _ in await notifications.stale(connection, 2 * NOW, 10)]
+        await notifications.take_over(connection, "worker", stale[:2], 2 * NOW, NOW)
+        await notifications.give_up(connection, stale, 2 * NOW, NOW)
+        await notifications.resend(connection, stale[0], NOW, 2 * NOW)
+        assert await notifications.receive(connection, "provider-99", "sms", "delivered", NOW)
+        assert await leases.take(connection, "lease-12", "y", 2 * NOW, 40)
+        await leases.finish(connection, "lease-12", "y", 2 * NOW)
+        return claimed
 
 
 @query
@@ -631,6 +650,24 @@ async def open_sessions(installation: Installation) -> object:
     found = await administration.sessions_page(installation.database, 12, SessionTerms(), NOW, "session-12", 20, None)
     assert [each.current for each in found.rows] == [True]
     return await administration.sessions_page(installation.database, 12, SessionTerms(), NOW, "session-12", 20, ("a",))
+
+
+@query
+async def channels_from_set_up_to_removal(installation: Installation) -> object:
+    database = installation.database
+    async with database.write() as connection:
+        await channels_store.disable(connection, 12, "sms", NOW)
+        made = await channels_store.create(
+            connection, organisation_id=12, way="sms", kind="smsapi", sealed="x", receipts_hash="new receipts", now=NOW
+        )
+        await channels_store.change(connection, made, "y", NOW)
+        await channels_store.note_outcome(connection, made, "accepted", NOW)
+        await channels_store.note_arrival(connection, made, "delivered", NOW)
+        await channels_queries.enabled_by(connection, 12, "sms")
+    return [
+        await channels_queries.enabled(database, 12),
+        await channels_queries.of_receipts(database, "new receipts"),
+    ]
 
 
 @query

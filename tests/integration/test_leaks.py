@@ -398,8 +398,9 @@ def drive(env: dict[str, str], places: dict[str, bytes], edge: Edge, sent: Path)
 
 
 def test_personal_data_and_secrets_do_not_leak(database_server: URL, tmp_path: Path) -> None:
-    with installation(tmp_path, database_server) as (env, places, edge, _, sent):
+    with installation(tmp_path, database_server) as (env, places, edge, monitor, sent):
         canaries = drive(env, places, edge, sent)
+        wait_until(lambda: b"notifications.sweep" in monitor.heard, "a task of beat")
         old, new = env["NOWSERVING_ENCRYPTION_KEYS"].split(",")
         rotated = env | {"NOWSERVING_ENCRYPTION_KEYS": f"{new},{old}"}
         for arguments in (
@@ -421,7 +422,7 @@ def test_personal_data_and_secrets_do_not_leak(database_server: URL, tmp_path: P
     for place in ("bus and broker", "log: access.log", "log: worker.log", "refusals", "database: audit.subject",
                   "database: events.sealed", "stream: ticket of another", "metrics of one"):  # fmt: skip
         assert any(len(content) > 200 for name, content in places.items() if name.startswith(place)), place
-    assert b"notifications.send" in places["bus and broker"]
+    assert b"notifications.sweep" in places["bus and broker"]
     assert b"nowserving:site:" in places["bus and broker"]
     found = leaks(canaries, places, ALLOWED)
     assert not found, "\n".join(found)

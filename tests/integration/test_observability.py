@@ -77,7 +77,7 @@ def test_metrics_move_and_logs_are_json_without_personal_data(sqlite_url: str, t
             assert httpx.get(server.url + path).json() == {"status": "ok"}
         assert end(server.process) == 0
     assert ready["status"] == "ok"
-    assert set(ready["checks"]) == {"database", "migrations", "bus", "clock", "draining"}
+    assert set(ready["checks"]) == {"database", "migrations", "messages", "bus", "clock", "draining"}
 
     command = ("nowserving_commands_total", (("command", "issue-ticket"), ("outcome", "done")))
     assert (before.get(command, 0), during[command]) == (0, 1)

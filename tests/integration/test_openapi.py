@@ -254,7 +254,10 @@ def test_commands_of_appointments_answer_as_documented(checker: Checker, server:
         ][-1]["exception"]["id"]
         send("remove-exception", exception_id=closed)
         send("release-slot", site_id=site_id, hold_token=send("hold-slot", **slot)["token"])
-        send("book-series", **slot, every_days=7, count=3, name="Grace Hopper")
+        series = slot | {"every_days": 7, "count": 3, "name": "Grace Hopper"}
+        preview = client.post(f"{COMMANDS}book-series?preview=true", json=series)
+        assert documented(checker, "post", f"{COMMANDS}book-series", preview)["tokens"] == []
+        send("book-series", **series)
         early, first, second = book("09:00"), book("15:00", wants_earlier=True), book("16:00")
         send("want-earlier", appointment_id=second, wants=True)
         send("amend-appointment", appointment_id=first, note="asks for a chair")

@@ -42,6 +42,15 @@ COMMAND = "/api/v1/commands/"
 LATER = "2030-01-07"
 BOOKED_DAY = "2030-01-09"
 A_MONDAY = "2028-01-03"
+CHANNELS: dict[str, Json] = {
+    "PUT /api/v1/channels/email/smtp": {"host": "127.0.0.1", "port": 1, "sender": "desk@clinic.example"},
+    "PUT /api/v1/channels/push/push": {"contact": "it@clinic.example"},
+    "PUT /api/v1/channels/sms/smsapi": {"token": "a-token", "address": "http://127.0.0.1:1"},
+    "PUT /api/v1/channels/sms/infobip": {"api_key": "a-key", "sender": "Clinic", "address": "http://127.0.0.1:1"},
+    "PUT /api/v1/channels/{way}/apprise": {"address": "json://127.0.0.1:1/{to}"},
+    "POST /api/v1/channels/{way}/test": {"to": "+4930901820"},
+    "POST /api/v1/receipts/{secret}": {"results": []},
+}
 ON_APPOINTMENTS = ("reschedule", "amend-appointment", "want-earlier", "cancel-appointment")
 BOOKING = {
     *("hold-slot", "release-slot", "book", "book-series", "check-in", "accept-offer", "decline-offer"),
@@ -290,6 +299,7 @@ class Organisation:
 
         self.do("change-site", site_id=ids["site_id"], booking="on")
         feeds = f"/api/v1/providers/{ids['provider_id']}/calendar-feeds"
+        self.ids["receipts"] = {kind: self.receipts_secret(kind) for kind in ("smsapi", "infobip")}
         self.ids["feeds"] = {role: self.clients["admin"].post(feeds).json() for role in (*STAFF, "key")}
 
     def do(self, name: str, /, **body: Any) -> Json:
@@ -298,6 +308,15 @@ class Organisation:
         assert answer.status_code == 200, answer.text
         done: Json = answer.json()
         return done
+
+    def receipts_secret(self, kind: str) -> str:
+        """Configure a channel for SMS; return the secret in the address of its receipts."""
+        body = CHANNELS[f"PUT /api/v1/channels/sms/{kind}"]
+        assert self.clients["admin"].put(f"/api/v1/channels/sms/{kind}", json=body).status_code == 200
+        ((organisation_id, sealed),) = self.rows("SELECT organisation_id, sealed FROM channels WHERE enabled_way = 'sms' "
+            "AND organisation_id = (SELECT organisation_id FROM sites WHERE id = ?)", self.ids["site_id"])  # fmt: skip
+        secret: str = json.loads(VAULT.open(sealed, f"channel:{organisation_id}:sms"))["secret"]
+        return secret
 
     def member(self, role: str) -> StaffSeed:
         """Return the member of staff with a role; for a role outside of staff, the clinician."""
@@ -502,6 +521,8 @@ def body_of(row: Row, organisation: Organisation, role: str) -> Json | None:
         "POST /api/v1/sites/{site_id}/joining/ticket": queue,
         "POST /api/v1/practitioners": name,
     }  # fmt: skip
+    if row.route in CHANNELS:
+        return CHANNELS[row.route]
     if row.method == "POST" and "/booking/" in row.target:
         return booking_body_of(f"booking/{row.target.rpartition('/')[2]}", organisation, role)
     if row.target.endswith("/appointments/import"):
@@ -534,11 +555,13 @@ def address_of(row: Row, organisation: Organisation, role: str, *, own: bool) ->
         "api_key_id": ids["api_key_id"],
         "invitation_id": ids["invitation_id"], "session_id": ids["session_id"], "day": ids["business_day"],
         "token": organisation.tokens["patient"] if own else f"{ids['site_id']}-{secrets.token_urlsafe(16)}",
-        "pairing": "", "section": "clinic", "provider_id": ids["provider_id"],
+        "pairing": "", "section": "clinic", "way": "chat", "provider_id": ids["provider_id"],
         "appointment_id": ids["appointment"]["appointment"]["id"],
         "feed_id": ids["feeds"].get(role, ids["feeds"]["admin"])["id"],
         "secret": ids["feeds"]["key"]["address"].split("/")[-2] if own else secrets.token_urlsafe(16),
     }  # fmt: skip
+    if "/receipts/" in row.target and own:
+        values["secret"] = ids["receipts"]["smsapi" if row.method == "GET" else "infobip"]
     if "/appointments/" in row.target:
         token = organisation.ids["appointment"]["token"]
         values["token"] = token if own else f"a{ids['site_id']}-{secrets.token_urlsafe(16)}"

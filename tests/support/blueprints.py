@@ -16,7 +16,7 @@ from server.domain.commands.blueprint import (
     QueuePlan,
     ServicePlan,
 )
-from server.domain.model import CheckIn, Need, Printing, Rules
+from server.domain.model import CheckIn, Need, Printing, Rules, Way
 
 A_BLUEPRINT = Blueprint(
     name="Riverside Clinic",
@@ -96,6 +96,10 @@ def blueprints(draw: Any) -> Blueprint:
         round_the_clock=draw(st.booleans()),
         hours=draw(_hours()),
         closed_on=tuple(sorted(draw(st.sets(st.dates().map(str), max_size=3)))),
+        message_ways=tuple(draw(st.lists(st.sampled_from(get_args(Way)), unique=True))),
+        reminders=tuple(sorted(draw(st.sets(st.integers(1, 336), max_size=4)), reverse=True)),
+        quiet_from=draw(st.integers(0, 1439)),
+        quiet_until=draw(st.integers(0, 1439)),
     )
     services, queues, points = unique(3), unique(4), unique(4)
     points = points if queues else []

@@ -578,6 +578,10 @@ def command_of(world: World, action: str, about: int) -> Command:
                 phone_when_joining=("none", "required")[about // 3 % 2],
                 booking=("on", "off")[about % 4 == 0],
                 check_in_from=(120, 1440)[about % 2],
+                message_ways=((), ("sms", "email"))[about % 2],
+                reminders=((), (24,), (2, 48))[about % 3],
+                quiet_from=(1260, 0)[about % 2],
+                quiet_until=(480, 0)[about % 3 == 0],
             )
         case "add-service":
             return AddService(site_id=SITE_ID, name=f"Secret {about % 9}", public_name=f"Service {about % 9}")

@@ -163,6 +163,8 @@ def normal(blueprint: Blueprint) -> Blueprint:
         languages=tuple(dict.fromkeys(map(languages.usual, blueprint.rules.languages))),
         hours=tuple(sorted(set(blueprint.rules.hours))),
         closed_on=tuple(sorted(set(blueprint.rules.closed_on))),
+        message_ways=tuple(dict.fromkeys(blueprint.rules.message_ways)),
+        reminders=tuple(sorted(set(blueprint.rules.reminders), reverse=True)),
     )
     return replace(
         blueprint,

@@ -35,6 +35,10 @@ CAPACITY = {"ge": 0, "le": 10_000}
 MINUTES = {"ge": 0, "le": 240}
 CHECK_IN = {"ge": 0, "le": 1440}
 CANCEL = {"ge": 0, "le": 10_080}  # a week
+WAYS = {"max_length": 3}
+REMINDERS = {"max_length": 4}
+REMINDER = {"ge": 1, "le": 336}  # hours, up to two weeks
+MINUTE_OF_DAY = {"ge": 0, "le": 1439}
 JOINS_PER_PHONE = {"ge": 1, "le": 10}
 JOINS_PER_HOUR = {"ge": 1, "le": 1000}
 

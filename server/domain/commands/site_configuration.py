@@ -15,16 +15,19 @@ from server.domain.commands.bounds import (
     JOINS_PER_PHONE,
     LANGUAGE,
     LANGUAGES,
+    MINUTE_OF_DAY,
     MINUTES,
     NAME,
     NAMES,
     NEEDS,
     POSITION,
     QUEUES,
+    REMINDERS,
+    WAYS,
 )
 from server.domain.commands.command import Command, OnPoint, OnQueue
 from server.domain.commands.schedules import Stranded
-from server.domain.model import Booking, Clock, Joining, Names, Need, PhoneWhenJoining
+from server.domain.model import Booking, Clock, Joining, Names, Need, PhoneWhenJoining, Way
 from server.domain.model.ids import site_of
 
 
@@ -39,7 +42,7 @@ class ChangeSite(Command):
     name: str | None = field(default=None, metadata=NAME)
     time_zone: str | None = field(default=None, metadata={"min_length": 1, "max_length": 64})
     language: str | None = field(default=None, metadata=LANGUAGE)
-    day_turns_at_minutes: int | None = field(default=None, metadata={"ge": 0, "le": 1439})
+    day_turns_at_minutes: int | None = field(default=None, metadata=MINUTE_OF_DAY)
     head_start_urgent: int | None = field(default=None, metadata=MINUTES)
     head_start_assisted: int | None = field(default=None, metadata=MINUTES)
     booking_lead: int | None = field(default=None, metadata=MINUTES)
@@ -64,6 +67,10 @@ class ChangeSite(Command):
     check_in_from: int | None = field(default=None, metadata=CHECK_IN)
     check_in_until: int | None = field(default=None, metadata=MINUTES)
     cancel_until: int | None = field(default=None, metadata=CANCEL)
+    message_ways: tuple[Way, ...] | None = field(default=None, metadata=WAYS)
+    reminders: tuple[int, ...] | None = field(default=None, metadata=REMINDERS)
+    quiet_from: int | None = field(default=None, metadata=MINUTE_OF_DAY)
+    quiet_until: int | None = field(default=None, metadata=MINUTE_OF_DAY)
     hours: tuple[tuple[int, int, int], ...] | None = field(default=None, metadata={"max_length": 50})
     closed_on: tuple[str, ...] | None = field(default=None, metadata={"max_length": 100})
     stranded: Stranded | None = None

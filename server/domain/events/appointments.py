@@ -89,9 +89,13 @@ class AppointmentDue(OfAppointment):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppointmentRezoned(OfAppointment):
-    """New zone data, or another zone of the site, gave the same local time another instant."""
+    """New zone data, or another zone of the site, gave the same local time another instant.
+
+    A local time that lies in a gap now became the next one: ``was_local_start`` has the old one, None in old logs.
+    """
 
     was_starts_at: int
+    was_local_start: str | None = None
 
 
 APPOINTMENT_EVENTS: tuple[type[OfAppointment], ...] = (

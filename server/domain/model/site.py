@@ -15,6 +15,7 @@ Clock = Literal["auto", "12", "24"]
 Joining = Literal["off", "presence", "anywhere"]
 PhoneWhenJoining = Literal["none", "optional", "required"]
 Booking = Literal["off", "on"]
+Way = Literal["sms", "email", "push"]
 
 # The rules that a site had before the product knew them. Stored rules without these names have these values.
 BEFORE: dict[str, Any] = {"joining": "off"}
@@ -44,6 +45,10 @@ class Rules:
     ``booking_grace`` after it on, at the check-in. Patients check in from ``check_in_from`` before the appointment until
     ``check_in_until`` after it; staff may do it later. A cancellation later than ``cancel_until`` before it is late. With
     ``booking``, patients book on the site's page.
+
+    A message to a patient goes the first of the ``message_ways`` that reaches the patient; without ways, the site sends
+    none. ``reminders`` go out so many hours before an appointment. No message goes out in the quiet hours, from
+    ``quiet_from`` until ``quiet_until`` (minutes after local midnight; equal: none), except those of a call.
     """
 
     head_start_urgent: int = 45
@@ -70,6 +75,10 @@ class Rules:
     check_in_from: int = 120
     check_in_until: int = 15
     cancel_until: int = 120
+    message_ways: tuple[Way, ...] = ()
+    reminders: tuple[int, ...] = (72, 24)
+    quiet_from: int = 1260
+    quiet_until: int = 480
     hours: tuple[tuple[int, int, int], ...] = ()
     closed_on: tuple[str, ...] = ()
 

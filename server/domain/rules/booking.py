@@ -367,7 +367,8 @@ def rezone(board: Board, now: int, calendar: Calendar) -> list[Event]:
                 assert extra is not None, "a hundred appointments cannot collide at one time"
                 after = replace(after, lane=extra, collides=True)
             taken.add(after)
-        events.append(AppointmentRezoned(appointment=after, was_starts_at=before.starts_at))
+        rezoned = AppointmentRezoned(appointment=after, was_starts_at=before.starts_at, was_local_start=before.local_start)
+        events.append(rezoned)
     return events
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from server.domain.board import Board
+from server.domain.messages import ALMOST_YOUR_TURN, Kind
 from server.domain.ranking import ahead
 
-ALMOST_YOUR_TURN = "almost-your-turn"
 ALMOST_AHEAD = 2
 
 
@@ -15,7 +15,7 @@ ALMOST_AHEAD = 2
 class Notice:
     """A notice to one patient about one version of one entry. The version grows with each call."""
 
-    kind: str
+    kind: Kind
     entry_id: int
     version: int
     visit_id: int

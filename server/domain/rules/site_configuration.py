@@ -23,6 +23,7 @@ from server.domain.commands import (
     Command,
     Remove,
 )
+from server.domain.commands.bounds import REMINDER
 from server.domain.errors import InUse, InvalidField, LanguageNotOffered, NothingChanged, RecordNotFound
 from server.domain.events import (
     AppointmentDue,
@@ -161,6 +162,10 @@ def _change_site(board: Board, command: ChangeSite, now: int, calendar: Calendar
         given["language"] = languages.usual(command.language)
     if command.languages is not None:
         given["languages"] = tuple(dict.fromkeys(map(languages.usual, command.languages)))
+    if command.message_ways is not None:
+        given["message_ways"] = tuple(dict.fromkeys(command.message_ways))
+    if command.reminders is not None:
+        given["reminders"] = _reminders(command.reminders)
     own = ("name", "time_zone", "language", "day_turns_at_minutes")
     rules = replace(site.rules, **{item.name: given[item.name] for item in fields(Rules) if item.name in given})
     changed = replace(site, rules=rules, **{name: given[name] for name in own if name in given})
@@ -185,6 +190,15 @@ def _change_site(board: Board, command: ChangeSite, now: int, calendar: Calendar
         *(AppointmentDue(appointment=each) for each in arriving if each.takes_time(now)),
         *settled(_booked_on(board, closing, now, calendar), command.stranded, site.name, now),
     ]
+
+
+def _reminders(hours_before: Iterable[int]) -> tuple[int, ...]:
+    """Return the hours of reminders, each once, the earliest reminder first. Raises `InvalidField`."""
+    least, most = REMINDER["ge"], REMINDER["le"]
+    for each in hours_before:
+        if not least <= each <= most:
+            raise InvalidField(field="reminders", problem=f"{each} is not from {least} to {most} hours")
+    return tuple(sorted(set(hours_before), reverse=True))
 
 
 def _booked_on(board: Board, days: Iterable[str], now: int, calendar: Calendar) -> list[Appointment]:

@@ -20,6 +20,7 @@ from server.domain.model import (
     Rules,
     Schedule,
     ScheduleException,
+    Way,
 )
 from server.domain.model.site import Booking
 from server.domain.views.desk import (
@@ -64,6 +65,10 @@ class RulesOfSite(TypedDict):
     check_in_from: Count
     check_in_until: Count
     cancel_until: Count
+    message_ways: Annotated[list[Way], Described("The ways of messages to patients, the preferred one first.")]
+    reminders: Annotated[list[int], Described("The hours before an appointment at which reminders go out.")]
+    quiet_from: Count
+    quiet_until: Count
     hours: Annotated[list[list[int]], Described("Spans of opening hours: weekday from 0 for Monday, and two minutes.")]
     closed_on: Annotated[list[str], Described("Days on which the site stays closed.")]
 
@@ -145,7 +150,7 @@ class ConfigurationView:
 
     open_sealed: OpenSealed
     kind: ClassVar[str] = "configuration"
-    shape: ClassVar[str] = "configuration3"
+    shape: ClassVar[str] = "configuration4"
     cells: ClassVar[Mapping[str, Any]] = {
         "site": ConfigurationSiteCell,
         "service": DeskServiceCell,

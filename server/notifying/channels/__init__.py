@@ -1,1 +1,1 @@
-"""The channels to patients. A channel is one file here and one line in `workers.app`."""
+"""The channels to patients. A channel is one file here and one row in `kinds`."""

@@ -10,12 +10,12 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from server import calendars
 from server.domain.errors import CalendarFeedNotFound, ProviderNotFound, SiteNotFound, Unavailable
 from server.domain.model.ids import site_of
 from server.identity.callers import Staff
 from server.queries import appointments, calendar_feeds
 from server.queries.calendar_feeds import FeedListed
-from server.transport import calendars
 from server.transport.api.tickets import base_address
 from server.transport.context import Context
 from server.transport.http import paths

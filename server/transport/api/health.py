@@ -51,7 +51,7 @@ async def get_ready(request: Request) -> Response:
     """Check each dependency, the database at most once a second. A 503 names the ones that fail.
 
     An unreachable bus is `degraded` and does not fail the check: the log makes up for it. A stepped clock is `degraded`
-    too: the trusted time goes on without it.
+    too: the trusted time goes on without it. So are messages that are late or have no channel.
     """
     context = Context.of(request)
 

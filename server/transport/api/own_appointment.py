@@ -11,6 +11,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from server import calendars
 from server.domain.board import Board
 from server.domain.errors import AppointmentNotFound, Unavailable
 from server.domain.free_time import Wanted
@@ -21,7 +22,7 @@ from server.identity.booking import bookable
 from server.identity.check_in import CODE_LENGTH
 from server.identity.readable_codes import ALPHABET
 from server.queries import slots
-from server.transport import calendars, qr_codes
+from server.transport import qr_codes
 from server.transport.api.booking import address_of_appointment
 from server.transport.api.slots import DATES, Slots, shown
 from server.transport.api.tickets import base_address

@@ -15,7 +15,7 @@ from starlette.requests import Request
 
 from server.domain import plain_text
 from server.domain.commands import COMMANDS, Command
-from server.domain.commands.bounds import LANGUAGE, NAME
+from server.domain.commands.bounds import LANGUAGE, NAME, REMINDER
 from server.domain.model.hours import DAY_MINUTES
 from server.domain.model.ids import MAX_ID
 from server.transport.http.errors import BodyTooLarge, InvalidBody, MalformedBody, UnsupportedMediaType
@@ -90,6 +90,8 @@ def _model_of(command: type[Command]) -> type[Body]:
             hint = Hours | None
         elif item.name == "languages":
             hint = tuple[_Tag, ...] | None
+        elif item.name == "reminders":
+            hint = tuple[Annotated[int, Field(**REMINDER)], ...] | None
         elif item.name == "names":
             hint = dict[_Tag, Annotated[PlainText, Field(**NAME)]] | None
         elif hint in (str, str | None):

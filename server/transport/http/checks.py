@@ -9,6 +9,7 @@ from typing import Annotated, TypedDict
 
 from pydantic import Field
 
+from server.queries import messages as message_health
 from server.queries.migrations import pending
 from server.queries.reader import Reader
 
@@ -47,7 +48,10 @@ class DatabaseChecks:
             lacking = await pending(self._database)
             return f"behind by {len(lacking)}" if lacking else "ok"
 
-        return {each.__name__: await timed(each) for each in (database, migrations)}
+        async def messages() -> str:
+            return (await message_health.health(self._database)).trouble or "ok"
+
+        return {each.__name__: await timed(each) for each in (database, migrations, messages)}
 
 
 async def timed(check: Callable[[], Awaitable[str]]) -> Check:

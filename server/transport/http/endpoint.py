@@ -121,11 +121,12 @@ class Endpoint:
     stream: type[View] | None = None
     socket: Callable[[WebSocket], Awaitable[None]] | None = None
     details: Mapping[str, Any] | None = None
+    any_query: bool = False
 
     def routes(self) -> Iterator[BaseRoute]:
         """Yield the routes that serve this endpoint."""
         handler = _as_json(self.handler) if self.answers[0].type is RETURNED else self.handler
-        if self.in_api:
+        if self.in_api and not self.any_query:
             handler = _knowing(handler, self._query())
         yield Route(self.path, handler, methods=[self.method])
         if self.socket is not None:
@@ -190,6 +191,7 @@ class Endpoints:
         stream: type[View] | None = None,
         socket: Callable[[WebSocket], Awaitable[None]] | None = None,
         details: Mapping[str, Any] | None = None,
+        any_query: bool = False,
     ) -> Callable[[_Handler], _Handler]:
         """Return a decorator that adds a handler as the operation ``name``, and returns it unchanged.
 
@@ -206,7 +208,8 @@ class Endpoints:
         a command that the handler carries out.
 
         ``stream`` is the view that the answer follows, and ``socket`` serves the same path over WebSocket. ``details`` are
-        extensions of the operation (``x-...``).
+        extensions of the operation (``x-...``). ``any_query`` accepts every parameter of the query: another system chooses
+        them.
         """
 
         answers = (data(answer),) if isinstance(answer, str) else (answer,) if isinstance(answer, Answer) else answer
@@ -232,6 +235,7 @@ class Endpoints:
                     stream=stream,
                     socket=socket,
                     details=details,
+                    any_query=any_query,
                 )
             )
             return handler

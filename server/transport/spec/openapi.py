@@ -387,7 +387,11 @@ class _Document:
             ("entry", ref("Entry"), entry),
             ("appointment", ref("Booking"), booking),
             ("appointments", _list_of(ref("Booking"), "The booked appointments."), series),
-            ("tokens", _list_of(text(pattern=ANY_TOKEN), "The tokens of these appointments, in the same order."), series),
+            (
+                "tokens",
+                _list_of(text(pattern=ANY_TOKEN), "The tokens of the appointments, in the same order. A preview has none."),
+                series,
+            ),
             ("skipped", _list_of(text(), "The local times that were not free."), series),
             (
                 "token",

@@ -92,6 +92,10 @@ FIELDS = {
     "record_id": "A service, provider, queue, point, display or kiosk.",
     "hours": "Weekly opening hours: weekday (0 is Monday), from and until in minutes after local midnight.",
     "closed_on": "Days on which the site is closed.",
+    "message_ways": "The ways of messages to patients, the preferred one first. Without ways, the site sends none.",
+    "reminders": "The hours before an appointment at which reminders go out.",
+    "quiet_from": "The begin of the quiet hours, in minutes after local midnight. Equal to `quiet_until`: no quiet hours.",
+    "quiet_until": "The end of the quiet hours, in minutes after local midnight.",
     "needs": "Needs of the patient that staff must prepare for.",
     "unmet_needs": "Needs that the room cannot meet.",
     "service_ids": "The services that patients book there.",
@@ -122,7 +126,8 @@ ANY_TOKEN = f"^[ad]?{_KEYED}$"
 # Parameters of paths that are not numbers: pattern, description, example.
 PATH_TEXTS: dict[str, tuple[str, str, str]] = {
     "token": (f"^a?{_KEYED}$", "The own token of the ticket or the appointment.", "7-c2hhbGwgbm90IGJlIHVzZW"),
-    "secret": ("^[^/]+$", "The secret of a calendar's address.", "k3Jx8Qm2Rt5Vw7Yz1Bc4Df"),
+    "secret": ("^[^/]+$", "The secret of a calendar's address, or of a channel's receipts.", "k3Jx8Qm2Rt5Vw7Yz1Bc4Df"),
+    "way": ("^(sms|email|push|chat)$", "The way of the messages.", "sms"),
     "session_id": ("^[^/]+$", "The session.", "8c0fd4a2b4f1c5d93f0a6b2e7d81c4f6"),
     "pairing": ("^[^/]+$", "For an administrator the code; for the device its secret.", "K7M3QX"),
 }

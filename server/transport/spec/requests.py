@@ -60,6 +60,8 @@ SAMPLES: Json = {
     "region": "DE",
     "hours": [[0, 480, 1020]],
     "closed_on": ["2026-12-25"],
+    "message_ways": ["sms", "email"],
+    "reminders": [72, 24],
     "add-service.name": "Blood test for a transplant",
     "add-service.public_name": "Blood test",
     "change-service.public_name": "Blood test",

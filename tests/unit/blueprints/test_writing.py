@@ -25,6 +25,8 @@ def test_a_written_file_is_for_people() -> None:
         "closed_on = [2026-12-25]",
         'day_turns_at = "04:00"',
         "target_standard_minutes = 30",
+        "reminders_hours = [72, 24]",
+        'quiet_from = "21:00"',
         'queues = ["X-ray", "Blood"]',
         'true_name = "HIV test"',
     ):

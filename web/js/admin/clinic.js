@@ -12,13 +12,15 @@ import { hoursEditor } from "./hours.js";
  */
 
 const LOOK_MS = 15_000;
+/** The reminders that the page offers, in hours before an appointment. */
+const USUAL_REMINDERS = [168, 72, 48, 24, 2];
 
 /**
  * @param {HTMLElement} root
  * @param {Context} context
  */
 export function open(root, context) {
-  root.append(about(context), region(context), hours(context), joining(context), booking(context), waiting(context), calls(context), day(context));
+  root.append(about(context), region(context), hours(context), joining(context), booking(context), messages(context), waiting(context), calls(context), day(context));
 }
 
 /**
@@ -204,6 +206,59 @@ function booking(context) {
   context.onView((cells) => (links.hidden = cells.get("site")?.rules.booking === "off"));
   section.append(links);
   return section;
+}
+
+/** @param {Context} context */
+function messages(context) {
+  return group(
+    context,
+    t("admin.clinic.messages"),
+    t("admin.clinic.messages.lead"),
+    wayField(context, 0, t("admin.clinic.way.first"), t("admin.clinic.way.hint")),
+    wayField(context, 1, t("admin.clinic.way.second")),
+    wayField(context, 2, t("admin.clinic.way.third")),
+    checksField(context, {
+      label: t("admin.clinic.reminders"),
+      hint: t("admin.clinic.reminders.hint"),
+      choices: (cells) => {
+        const set = cells.get("site")?.rules.reminders ?? [];
+        const hours = Array.from(new Set([...USUAL_REMINDERS, ...set])).sort((one, two) => two - one);
+        return hours.map((each) => [each, t(each % 24 ? "admin.clinic.reminders.hours" : "admin.clinic.reminders.days", { n: each % 24 ? each : each / 24 })]);
+      },
+      ...ofRule(context, "reminders"),
+    }),
+    timeField(context, { label: t("admin.clinic.quiet_from"), hint: t("admin.clinic.quiet.hint"), ...ofRule(context, "quiet_from") }),
+    timeField(context, { label: t("admin.clinic.quiet_until"), ...ofRule(context, "quiet_until") }),
+  );
+}
+
+/**
+ * The way that messages prefer at a place of the order. A way that stood at another place changes places with this one.
+ *
+ * @param {Context} context
+ * @param {0 | 1 | 2} place
+ * @param {string} label
+ * @param {string} [hint]
+ */
+function wayField(context, place, label, hint) {
+  /** @type {string[]} */
+  let ways = [];
+  const order = (/** @type {string[]} */ given) => ({ command: "change-site", body: { site_id: context.site.id, message_ways: given } });
+  return choiceField(context, {
+    label,
+    ...(hint === undefined ? {} : { hint }),
+    choices: ["", "sms", "email", "push"].map((each) => [each, t(`admin.clinic.way.${each || "none"}`)]),
+    read: (cells) => {
+      const site = /** @type {Site | undefined} */ (cells.get("site"));
+      ways = site?.rules.message_ways ?? [];
+      return site === undefined ? undefined : (ways[place] ?? "");
+    },
+    save: (after, before) => {
+      const next = ways.map((each) => (each === after ? before : each));
+      next[Math.min(place, next.length)] = after;
+      return { ...order(next.filter((each) => each !== "")), undo: order(ways) };
+    },
+  });
 }
 
 /** @param {Context} context */

@@ -12,6 +12,7 @@ let made = 0;
  * @property {string} [lead]
  * @property {Node[]} parts
  * @property {string} yes     the text of the button that submits
+ * @property {string} [no]    the text of the button that closes the dialog
  * @property {(dialog: HTMLDialogElement) => Promise<boolean>} submit  returns whether the dialog closes; what it throws is
  *   the error of the form
  * @property {{text: string, run: (dialog: HTMLDialogElement) => unknown}} [apart]  a button on its own side
@@ -24,10 +25,10 @@ let made = 0;
  * @param {FormDialog} options
  * @returns {Promise<boolean>}
  */
-export function formDialog({ title, lead, parts, yes, submit, apart, wide = false }) {
+export function formDialog({ title, lead, parts, yes, no = t("dialog.cancel"), submit, apart, wide = false }) {
   const heading = element("h2", { id: `form-dialog-${(made += 1)}` }, title);
   const error = element("p", { className: "field-error", role: "alert" });
-  const cancel = element("button", { className: "button", type: "button" }, t("dialog.cancel"));
+  const cancel = element("button", { className: "button", type: "button" }, no);
   const send = element("button", { className: "button is-primary", type: "submit" }, yes);
   const actions = element("div", { className: "dialog-actions" }, cancel, send);
   const form = element(

@@ -60,6 +60,12 @@ const SECTIONS = [
     load: () => import("./screens.js"),
   },
   {
+    id: "channels",
+    icon: "M4 5h16v14H4zM4 6l8 7 8-7",
+    may: "manage-channels",
+    load: () => import("./channels.js"),
+  },
+  {
     id: "staff",
     icon: "M9 11a4 4 0 1 0 0-8 4 4 0 0 0 0 8zm-7 10v-2a5 5 0 0 1 5-5h4a5 5 0 0 1 5 5v2M16 3.2a4 4 0 0 1 0 7.6M22 21v-2a5 5 0 0 0-3.5-4.7",
     may: "manage-staff",

@@ -58,8 +58,8 @@
  *   target_standard: number, target_assisted: number, target_urgent: number, names_on_display: boolean, region: string,
  *   clock: "auto" | "12" | "24", languages: string[], round_the_clock: boolean, joining: "off" | "presence" | "anywhere",
  *   joins_per_phone: number, joins_per_hour: number, phone_when_joining: "none" | "optional" | "required", booking: "off" |
- *   "on", check_in_from: number, check_in_until: number, cancel_until: number, hours: number[][], closed_on: string[]}}
- *   RulesOfSite
+ *   "on", check_in_from: number, check_in_until: number, cancel_until: number, message_ways: ("sms" | "email" | "push")[],
+ *   reminders: number[], quiet_from: number, quiet_until: number, hours: number[][], closed_on: string[]}} RulesOfSite
  * @typedef {Site & {day_turns_at_minutes: number, rules: RulesOfSite}} ConfigurationSite
  * @typedef {{name: string, position: number, practitioner: number | null}} ConfigurationProvider
  * @typedef {{name: string, names: Record<string, string>, prefix: string, position: number, paused: boolean,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 
 from server.domain.commands import Transfer
+from server.domain.messages import ALMOST_YOUR_TURN
 from server.domain.ranking import ahead
-from server.domain.rules.reminders import ALMOST_AHEAD, ALMOST_YOUR_TURN, Notice, almost_your_turn
+from server.domain.rules.reminders import ALMOST_AHEAD, Notice, almost_your_turn
 from tests.support.extent import examples
 from tests.support.worlds import Step, World, perform, scripts, small_clinic
 

@@ -38,6 +38,7 @@ from server.domain.commands import (
 )
 from server.domain.errors import InUse, InvalidField, NothingChanged, Refused
 from server.domain.events import DisplayAdded, PointAdded, QueueAdded, ServiceAdded, ServiceChanged, SiteChanged
+from server.domain.events.encoding import body_of, decode
 from server.domain.model import Personal
 from server.domain.model.tickets import next_turn
 from server.domain.rules import decide
@@ -264,6 +265,8 @@ def test_ticket_stays_readable_after_its_first_queue_is_removed() -> None:
         ({"hours": ((0, 0, 60), (0, 59, 90))}, "hours"),
         ({"closed_on": ("2026-02-30",)}, "closed_on"),
         ({"closed_on": ("20261225",)}, "closed_on"),
+        ({"reminders": (24, 0)}, "reminders"),
+        ({"reminders": (337,)}, "reminders"),
     ],
 )
 def test_invalid_rules_are_refused_by_the_field(wrong: dict[str, Any], field: str) -> None:
@@ -271,6 +274,27 @@ def test_invalid_rules_are_refused_by_the_field(wrong: dict[str, Any], field: st
     assert isinstance(error, InvalidField)
     assert error.details["field"] == field
     assert error.message.startswith(f"{field}: ")
+
+
+def test_ways_keep_their_order_and_reminders_go_from_the_earliest_to_the_last() -> None:
+    world = whole_clinic()
+    assert world.board.site.rules.message_ways == ()
+    world.do(ChangeSite(site_id=SITE_ID, message_ways=("push", "email", "push"), reminders=(2, 48, 2), quiet_from=0))
+    rules = world.board.site.rules
+    assert (rules.message_ways, rules.reminders) == (("push", "email"), (48, 2))
+    assert (rules.quiet_from, rules.quiet_until) == (0, 480)
+    same = ChangeSite(site_id=SITE_ID, reminders=(48, 2, 48))
+    assert refusal(world, same).code == "nothing_changed"
+
+
+def test_stored_rules_from_before_send_no_message() -> None:
+    event = whole_clinic().do(ChangeSite(site_id=SITE_ID, target_urgent=5))[0].event
+    body = body_of(event)
+    for name in ("message_ways", "reminders", "quiet_from", "quiet_until"):
+        del body["rules"][name]
+    old = decode(SiteChanged, body, None)
+    assert isinstance(old, SiteChanged)
+    assert (old.rules.message_ways, old.rules.reminders, old.rules.target_urgent) == ((), (72, 24), 5)
 
 
 def test_every_screen_has_the_clock_of_the_site() -> None:

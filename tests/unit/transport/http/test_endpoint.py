@@ -21,7 +21,7 @@ from server.transport.http.errors import EXCEPTION_HANDLERS, ForeignOrigin
 from server.transport.spec import openapi
 
 DOCUMENTED = [endpoint for module in openapi.MODULES for endpoint in module]
-IN_THE_API = [each for each in DOCUMENTED if each.in_api]
+IN_THE_API = [each for each in DOCUMENTED if each.in_api and not each.any_query]
 WITH_A_RIGHT = [each for each in DOCUMENTED if each.may and each.tag is not Tag.LIVE]
 
 

@@ -236,8 +236,10 @@ def _walk(value: Any) -> Iterator[Json]:
 def _schemas(schema: Json) -> Iterator[Json]:
     yield schema
     below: list[Any] = [*schema.get("properties", {}).values(), *schema.get("patternProperties", {}).values()]
-    below += schema.get("oneOf", []) + [each for each in (schema.get("items"), schema.get("additionalProperties")) if each]
+    below += [*schema.get("oneOf", []), schema.get("items"), schema.get("additionalProperties")]
     for each in below:
+        if not isinstance(each, dict):  # none, or True: any value
+            continue
         yield from _schemas(each)
 
 

@@ -21,14 +21,18 @@ _PRODUCT = "-//Now Serving//Appointments//EN"
 def of_patient(appointment: Appointment, vault: Vault, now: int, *, site: str, provider: str, address: str) -> bytes:
     """Return the calendar of one appointment. ``address`` is that of the page with which the patient manages it.
 
-    The entry has one UID for life and the version as its sequence, so a calendar that reads it again moves or cancels it.
+    The entry has one UID for life and the version as its sequence, so a calendar that reads it again moves the entry. The
+    file of an appointment that has ended without a visit has the method ``CANCEL``: it removes the entry.
     """
     event = _event(appointment, _uid(vault, "patient", appointment), now)
     event.add("summary", f"{site} · {provider}")
     event.add("location", site)
     event.add("description", address)
     event.add("url", address)
-    return bytes(_calendar([event]).to_ical())
+    calendar = _calendar([event])
+    if _has_ended(appointment):
+        calendar["method"] = "CANCEL"
+    return bytes(calendar.to_ical())
 
 
 def of_provider(appointments: Iterable[Appointment], vault: Vault, now: int, *, name: str) -> bytes:
@@ -63,8 +67,12 @@ def _event(appointment: Appointment, uid: str, now: int) -> Event:
     event.add("dtstamp", _instant(now))
     event.add("dtstart", _instant(appointment.starts_at))
     event.add("dtend", _instant(appointment.ends_at))
-    event.add("status", "CANCELLED" if appointment.state in ("cancelled", "expired") else "CONFIRMED")
+    event.add("status", "CANCELLED" if _has_ended(appointment) else "CONFIRMED")
     return event
+
+
+def _has_ended(appointment: Appointment) -> bool:
+    return appointment.state in ("cancelled", "expired")
 
 
 def _uid(vault: Vault, reader: str, appointment: Appointment) -> str:

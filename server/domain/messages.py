@@ -1,0 +1,64 @@
+"""The kinds of messages to patients, and the states of their subjects in which a message is still right.
+
+The planning of messages and their sending share this table. A message belongs to one version of its subject; a message
+about an older version is withdrawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from server.domain.model import AppointmentState, Personal, State
+
+Kind = Literal[
+    "booked",
+    "moved",
+    "cancelled",
+    "reminder",
+    "almost-your-turn",
+    "called",
+    "no-show",
+    "running-late",
+    "freed-time",
+    "feedback",
+]
+Way = Literal["sms", "email", "push"]  # how a message reaches its patient
+
+ALMOST_YOUR_TURN: Kind = "almost-your-turn"
+
+# By kind: the states of an appointment in which a message about it may go out.
+OF_APPOINTMENTS: Mapping[Kind, frozenset[AppointmentState]] = {
+    "booked": frozenset({"booked"}),
+    "moved": frozenset({"booked"}),
+    "cancelled": frozenset({"cancelled"}),
+    "reminder": frozenset({"booked"}),
+    "no-show": frozenset({"no_show"}),
+    "running-late": frozenset({"booked"}),
+    "freed-time": frozenset({"held"}),
+    "feedback": frozenset({"fulfilled"}),
+}
+
+# By kind: the states of an entry in which a message about it may go out.
+OF_ENTRIES: Mapping[Kind, frozenset[State]] = {
+    "almost-your-turn": frozenset({"waiting"}),
+    "called": frozenset({"called"}),
+    "no-show": frozenset({"no_show"}),
+    "running-late": frozenset({"waiting"}),
+    "feedback": frozenset({"completed"}),
+}
+
+
+def address_for(personal: Personal, way: Way) -> str | None:
+    """Return the address of a patient for a way, or None."""
+    match way:
+        case "sms":
+            return personal.phone
+        case "email":
+            return personal.email
+    return None
+
+
+def way_to(personal: Personal, ways: Sequence[Way]) -> Way | None:
+    """Return the first of a site's ways for which the patient has an address, or None."""
+    return next((way for way in ways if address_for(personal, way) is not None), None)

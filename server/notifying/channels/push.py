@@ -1,0 +1,122 @@
+"""Web Push (RFC 8030): encrypted messages to the browser of a patient, signed with the keys of the installation (VAPID)."""
+
+from __future__ import annotations
+
+import base64
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
+
+import orjson
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from py_vapid import Vapid02
+from pywebpush import WebPusher, WebPushException
+
+from server.notifying.channels import http_calls
+from server.notifying.channels.channel import TIME_LIMIT_SECONDS, Accepted, ChannelRefused, Message, Reaches
+from server.notifying.channels.message_names import name_of
+
+# The push services of the browsers. A subscription comes from a patient's phone: without this list it could name any
+# address inside the clinic's network.
+SERVICES = (
+    "fcm.googleapis.com",
+    "push.services.mozilla.com",
+    "push.apple.com",
+    "notify.windows.com",
+)
+GONE = (404, 410)
+LONGEST_TTL_SECONDS = 28 * 86_400
+_SIGNATURE_SECONDS = 12 * 3600  # at most a day is allowed: half a day leaves room for a wrong clock
+
+
+class PushChannel:
+    """Sends with one pair of keys. ``to`` of a message is the browser's subscription as JSON.
+
+    ``private_key`` is as `new_private_key` makes it; ``contact`` is the mail address that the push services may ask.
+    ``services`` are the hosts, with all below them, to which a subscription may lead. ``now`` returns microseconds.
+    ``tls`` replaces the system's trust.
+    """
+
+    name = "push"
+    reaches: Reaches = "push"
+    honours_key = False  # a topic replaces a message that still waits, and no other
+
+    def __init__(
+        self,
+        *,
+        private_key: str,
+        contact: str,
+        secret: str,
+        now: Callable[[], int],
+        services: Sequence[str] = SERVICES,
+        limit_seconds: float = TIME_LIMIT_SECONDS,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._vapid = Vapid02.from_raw(private_key.encode())
+        self._contact = contact
+        self._secret = secret
+        self._now = now
+        self._services = services
+        self._limit_seconds = limit_seconds
+        self._client = http_calls.client(limit_seconds, verify=tls or True)
+
+    async def send(self, message: Message) -> Accepted:
+        """Send a push message; return the address that the service gives it.
+
+        Raises `ChannelRefused` with ``gone`` for a subscription that has ended, and else as the contract says.
+        """
+        endpoint, body = self._encrypted(message)
+        target = urlsplit(endpoint)
+        claims = {
+            "aud": f"{target.scheme}://{target.netloc}",
+            "exp": int(time.time()) + _SIGNATURE_SECONDS,
+            "sub": f"mailto:{self._contact}",
+        }
+        left_seconds = (message.not_after - self._now()) // 1_000_000
+        headers = {
+            **self._vapid.sign(claims),
+            "Content-Encoding": "aes128gcm",
+            "Content-Type": "application/octet-stream",
+            "TTL": str(min(max(left_seconds, 0), LONGEST_TTL_SECONDS)),
+            "Topic": name_of(self._secret, message.key),
+            "Urgency": "high",
+        }
+        answer = await http_calls.post(self._client, endpoint, self._limit_seconds, gone=GONE, content=body, headers=headers)
+        return Accepted(answer.headers.get("location"))
+
+    async def close(self) -> None:
+        """Close the connections to the push services."""
+        await self._client.aclose()
+
+    def _encrypted(self, message: Message) -> tuple[str, bytes]:
+        """Return the address of a subscription and the encrypted message for it."""
+        content = {"title": message.subject, "body": message.text, "url": message.link, "language": message.language}
+        content["tag"] = name_of(self._secret, message.key)
+        try:
+            subscription = orjson.loads(message.to)
+            endpoint = str(subscription["endpoint"])
+            target = urlsplit(endpoint)
+            body = bytes(WebPusher(subscription).encode(orjson.dumps(content))["body"])
+        except (ValueError, LookupError, TypeError, WebPushException):
+            raise ChannelRefused("invalid") from None
+        if target.scheme != "https" or not self._serves(target.hostname or ""):
+            raise ChannelRefused("service")
+        return endpoint, body
+
+    def _serves(self, host: str) -> bool:
+        return any(host == each or host.endswith(f".{each}") for each in self._services)
+
+
+def new_private_key() -> str:
+    """Return a new private key as text."""
+    number = ec.generate_private_key(ec.SECP256R1()).private_numbers().private_value
+    return base64.urlsafe_b64encode(number.to_bytes(32, "big")).decode().rstrip("=")
+
+
+def public_key_of(private_key: str) -> str:
+    """Return the public key with which a browser subscribes: ``applicationServerKey``, as base64 for addresses."""
+    public = Vapid02.from_raw(private_key.encode()).public_key
+    point = public.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    return base64.urlsafe_b64encode(point).decode().rstrip("=")

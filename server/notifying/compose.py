@@ -1,0 +1,63 @@
+"""Makes a message from the records, at the moment of sending: a new name of the site or a new number is in the message."""
+
+from __future__ import annotations
+
+from server import calendars, phones
+from server.domain.messages import address_for
+from server.domain.model import Appointment, Visit, local_time
+from server.domain.model.clocks import clock_of
+from server.notifying import texts
+from server.notifying.channels.channel import Message
+from server.notifying.texts import Facts
+from server.queries.messages import Subject
+from server.store.notifications import Claimed
+from server.vault import Vault
+
+# A mail about these kinds has the appointment's entry for the patient's own calendar.
+_WITH_CALENDAR = frozenset({"booked", "moved", "cancelled", "reminder"})
+
+
+def compose(row: Claimed, subject: Subject, vault: Vault, public_url: str, now: int) -> Message | None:
+    """Return the message of a row; None if the patient has no address for it. ``now`` is in microseconds.
+
+    Raises `KeyError` for a kind without texts.
+    """
+    site, record = subject.site, subject.asking or subject.appointment or subject.visit
+    if record is None:
+        return None
+    personal = vault.open_personal(record)
+    address = address_for(personal, row.channel)
+    if address is None:
+        return None
+    link = f"{public_url}/{'t' if isinstance(record, Visit) else 'a'}/{personal.token}"
+    facts = _facts(subject, link)
+    name = texts.template_of(row.kind, row.subject)
+    wanted = (record.language, site.language)
+    calendar = None
+    if row.channel == "email" and row.kind in _WITH_CALENDAR and isinstance(record, Appointment):
+        calendar = calendars.of_patient(record, vault, now, site=site.name, provider=subject.provider, address=link)
+    return Message(
+        key=f"notification:{row.id}",
+        to=phones.without_extension(address) if row.channel == "sms" else address,
+        language=record.language,
+        subject=texts.subject_for(name, wanted, site.name),
+        text=(texts.sms_for if row.channel == "sms" else texts.text_for)(name, wanted, facts),
+        not_after=row.not_after,
+        link=link,
+        calendar=calendar,
+    )
+
+
+def _facts(subject: Subject, link: str) -> Facts:
+    site, appointment = subject.site, subject.appointment
+    until = None
+    if appointment is not None and appointment.held_until is not None:
+        until = local_time.local_of(appointment.held_until, site.time_zone).local[11:]
+    return Facts(
+        clinic=site.name,
+        link=link,
+        label="" if subject.visit is None else subject.visit.label,
+        local_start=None if appointment is None else appointment.local_start,
+        until=until,
+        clock=clock_of(site),
+    )

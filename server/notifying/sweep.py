@@ -1,0 +1,298 @@
+"""The sweep: claims the due rows, gives each message to its channel at most once, and records what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+import uuid
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import structlog
+
+from server.domain.errors import Unavailable
+from server.notifying.channels.channel import TIME_LIMIT_SECONDS, Channel, ChannelBusy, ChannelRefused, Message
+from server.notifying.compose import compose
+from server.notifying.context import Context
+from server.notifying.plan import plan_again
+from server.outage import Outage
+from server.queries import messages
+from server.queries.messages import AGAIN_MICROSECONDS, LEASE
+from server.store import leases, notifications
+from server.store.notifications import NO_CHANNEL, Claimed, Outcome
+
+logger = structlog.get_logger(__name__)
+
+MOST_TRIES = 3  # while a provider is busy
+MOST_TRIES_WITH_KEY = 8  # where a provider accepts a key only once, so that a lost answer may be asked for again
+BUSY_SECONDS = 30.0  # after the first try; twice as long after each further one
+SWEEP_SECONDS = (5.0, 10.0)
+LOOK_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The seconds that a call, a sending without an end, a claim and a lease may take; and the number of calls at once."""
+
+    call: float = TIME_LIMIT_SECONDS
+    sending: float = 180.0
+    claim: float = 30.0
+    lease: float = 30.0
+    at_once: int = 200
+
+
+USUAL = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A message on its way to a channel. ``again``: an earlier try may have reached the provider."""
+
+    row: Claimed
+    channel: Channel
+    message: Message
+    again: bool = False
+
+
+async def _always() -> bool:
+    return True
+
+
+class Sweep:
+    """One sweep over all due rows. Any number of sweeps may run at the same time: the rows decide."""
+
+    def __init__(self, context: Context, limits: Limits = USUAL) -> None:
+        self._context = context
+        self._limits = limits
+        self._claimer = uuid.uuid4().hex
+        self._running: set[asyncio.Task[Outcome | None]] = set()
+        self.done: Counter[str] = Counter()  # the number of rows by their new state, and `no-channel`
+
+    async def run(self, goes_on: Callable[[], Awaitable[bool]] = _always) -> None:
+        """Send until no due row is left, or ``goes_on`` says no. Begun calls then still end. Raises `Unavailable`."""
+        try:
+            await self._take_up_stale()
+            while await goes_on():
+                room = self._limits.at_once - len(self._running)
+                claimed = 0
+                if 2 * room >= self._limits.at_once:  # else each claim would find room for a few rows only
+                    claimed = await self._claim(room)
+                if not claimed and not self._running:
+                    return
+                await self._settle()
+        finally:
+            while self._running:
+                await self._settle()
+
+    async def _claim(self, limit: int) -> int:
+        """Claim rows and begin to send them; return the number of claimed rows."""
+        database, now = self._context.database, await self._context.database.now()
+        async with database.write() as connection:
+            stale = now - _microseconds(self._limits.claim)
+            rows = await notifications.claim(connection, self._claimer, now, stale, limit)
+        if not rows:
+            return 0
+        calls, ended = await self._prepared(rows, now)
+        if ended:
+            await self._record(ended)
+        if calls:
+            now = await database.now()
+            async with database.write() as connection:
+                begun = await notifications.begin(connection, self._claimer, [each.row.id for each in calls], now)
+            self.done["not begun"] += len(calls) - len(begun)
+            # Committed: from here on nobody else calls a provider for these rows.
+            self._start([each for each in calls if each.row.id in begun])
+        return len(rows)
+
+    async def _take_up_stale(self) -> None:
+        """End the rows whose sending never ended: send again where the provider accepts a key only once, else give up."""
+        database, now = self._context.database, await self._context.database.now()
+        before = now - _microseconds(self._limits.sending)
+        async with database.read() as connection:
+            rows = await notifications.stale(connection, before, self._limits.at_once)
+        if not rows:
+            return
+        keyed = [row for row, organisation_id in rows if await self._may_ask_again(row, organisation_id)]
+        calls = {each.row.id: each for each in (await self._prepared(keyed, now, again=True))[0]} if keyed else {}
+        async with database.write() as connection:
+            taken: set[int] = set()
+            if calls:
+                taken = await notifications.take_over(connection, self._claimer, list(calls), before, now)
+            lost = [row.id for row, _ in rows if row.id not in taken]
+            given_up = await notifications.give_up(connection, lost, before, now) if lost else 0
+        if given_up:
+            self.done["unknown"] += given_up
+            logger.warning("notifications of unknown outcome", count=given_up)
+        self._start([calls[each] for each in taken])
+
+    async def _may_ask_again(self, row: Claimed, organisation_id: int) -> bool:
+        channel = await self._context.channels.of(organisation_id, row.channel)
+        return channel is not None and channel.honours_key and row.attempts < MOST_TRIES_WITH_KEY
+
+    async def _prepared(
+        self, rows: Sequence[Claimed], now: int, *, again: bool = False
+    ) -> tuple[list[_Call], list[Outcome]]:
+        """Return the calls to make for these rows, and the outcomes of the rows without a call."""
+        calls: list[_Call] = []
+        ended: list[Outcome] = []
+        subjects = await messages.subjects(self._context.database, rows)
+        for row in rows:
+            subject = subjects[row.id]
+            if now >= row.not_after:
+                ended.append(Outcome(row.id, "expired"))
+                continue
+            channel = await self._context.channels.of(subject.site.organisation_id, row.channel)
+            if channel is None:
+                ended.append(Outcome(row.id, "due", NO_CHANNEL, due_at=min(now + AGAIN_MICROSECONDS, row.not_after)))
+                continue
+            try:
+                message = compose(row, subject, self._context.vault, self._context.public_url, now)
+            except Exception as error:  # one row, for example under a lost key, must not keep the others back
+                logger.warning("message not composed", notification_id=row.id, error=type(error).__name__)
+                ended.append(Outcome(row.id, "failed", "not-composed"))
+                continue
+            if message is None:
+                ended.append(Outcome(row.id, "suppressed", "no-address"))
+            else:
+                calls.append(_Call(row, channel, message, again))
+        return calls, ended
+
+    def _start(self, calls: Sequence[_Call]) -> None:
+        self._running |= {asyncio.create_task(self._outcome_of(each)) for each in calls}
+
+    async def _outcome_of(self, call: _Call) -> Outcome | None:
+        """Call the provider. None leaves the row in ``sending``, so that its message is sent again with the same key."""
+        row = call.row
+        if self._context.database.clock.now() >= row.not_after:  # the process or its machine slept
+            return Outcome(row.id, "unknown" if call.again else "expired")
+        try:
+            async with asyncio.timeout(self._limits.call):
+                accepted = await call.channel.send(call.message)
+        except ChannelRefused as refusal:
+            logger.warning("channel refused", notification_id=row.id, reason=refusal.reason)
+            return Outcome(row.id, "unknown" if call.again else "failed", refusal.reason)
+        except ChannelBusy as busy:
+            return None if call.again else self._later(row, busy)
+        except (Exception, asyncio.CancelledError) as error:  # the provider may have accepted the message
+            logger.warning("channel failed", notification_id=row.id, error=type(error).__name__)
+            if call.channel.honours_key:
+                return None
+            return Outcome(row.id, "unknown", "no-answer" if isinstance(error, TimeoutError) else "broken-call")
+        return Outcome(row.id, "sent", provider_id=accepted.provider_id)
+
+    def _later(self, row: Claimed, busy: ChannelBusy) -> Outcome:
+        """Return the next try of a row whose provider is busy: it certainly sent nothing."""
+        if row.attempts + 1 >= MOST_TRIES:
+            return Outcome(row.id, "failed", "busy")
+        seconds = max(BUSY_SECONDS * 2**row.attempts, busy.retry_after_seconds or 0.0)
+        due_at = self._context.database.clock.now() + _microseconds(seconds)
+        if due_at >= row.not_after:
+            return Outcome(row.id, "expired", "busy")
+        return Outcome(row.id, "due", "busy", due_at=due_at)
+
+    async def _settle(self) -> None:
+        """Wait for calls to end, a second at most, and record what became of them."""
+        if not self._running:
+            return
+        ended, self._running = await asyncio.wait(self._running, timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
+        outcomes = [outcome for each in ended if (outcome := each.result()) is not None]
+        if outcomes:
+            await self._record(outcomes)
+
+    async def _record(self, outcomes: Sequence[Outcome]) -> None:
+        """Record outcomes. While the database is away, try for as long as the rows stay in ``sending``."""
+        database, until = self._context.database, time.monotonic() + self._limits.sending
+        while True:
+            try:
+                now = await database.now()
+                async with database.write() as connection:
+                    await notifications.record(connection, self._claimer, outcomes, now)
+                break
+            except Unavailable:
+                if time.monotonic() >= until:
+                    logger.warning("outcomes of messages not recorded", count=len(outcomes))
+                    raise
+                await asyncio.sleep(LOOK_SECONDS)
+        self.done.update(NO_CHANNEL if each.reason == NO_CHANNEL else each.state for each in outcomes)
+
+
+class Sweeper:
+    """Sweeps every few seconds for as long as a process lives. Of all processes, the holder of the lease sweeps."""
+
+    def __init__(self, context: Context, limits: Limits = USUAL) -> None:
+        self._context = context
+        self._limits = limits
+        self._holder = uuid.uuid4().hex
+        self._woken = asyncio.Event()
+        self._stopping = False
+        self._renew_at = 0.0
+        self._outage = Outage(logger, "messages not swept")
+        self._channel_outage = Outage(logger, "messages have no channel: connect one, or set NOWSERVING_RECORDING_PATH")
+
+    async def run(self) -> None:
+        """Sweep until `stop`. No error ends this."""
+        while not self._stopping:
+            try:
+                await self.sweep()
+                self._outage.ended()
+            except Exception as error:  # a fault in one sweep must not end all messages
+                self._outage.failed(kind=type(error).__name__)
+            await self._rest()
+
+    def wake(self) -> None:
+        """Begin the next sweep now."""
+        self._woken.set()
+
+    def stop(self) -> None:
+        """Claim no further rows. `run` ends after the calls that have begun, each within its time limit."""
+        self._stopping = True
+        self._woken.set()
+
+    async def sweep(self) -> Counter[str] | None:
+        """Sweep once, and plan; return the number of rows by their new state, or None while another process sweeps.
+
+        Raises `Unavailable`.
+        """
+        if not await self._holds_lease():
+            return None
+        sweep = Sweep(self._context, self._limits)
+        await sweep.run(self._goes_on)
+        if sweep.done[NO_CHANNEL]:
+            self._channel_outage.failed(count=sweep.done[NO_CHANNEL])
+        elif sweep.done:
+            self._channel_outage.ended()
+        await plan_again(self._context)
+        now = await self._context.database.now()
+        async with self._context.database.write() as connection:
+            await leases.finish(connection, LEASE, self._holder, now)
+        return sweep.done
+
+    async def _goes_on(self) -> bool:
+        return not self._stopping and (time.monotonic() < self._renew_at or await self._holds_lease())
+
+    async def _holds_lease(self) -> bool:
+        now = await self._context.database.now()
+        async with self._context.database.write() as connection:
+            held = await leases.take(connection, LEASE, self._holder, now, _microseconds(self._limits.lease))
+        self._renew_at = time.monotonic() + self._limits.lease / 3
+        return held
+
+    async def _rest(self) -> None:
+        """Wait for the next sweep: until there is a due row or somebody wakes this, some seconds at most."""
+        until = time.monotonic() + random.uniform(*SWEEP_SECONDS)
+        while time.monotonic() < until and not self._woken.is_set():
+            try:
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._woken.wait()
+            except TimeoutError:
+                with suppress(Exception):  # the next sweep reports it
+                    if await messages.is_due(self._context.database):
+                        break
+        self._woken.clear()
+
+
+def _microseconds(seconds: float) -> int:
+    return round(seconds * 1_000_000)

@@ -1,0 +1,118 @@
+"""What the sending of messages reads: due rows, the records that messages are made from, and the health of the workers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sqlalchemy import bindparam, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from server.domain.model import Appointment, Site, Visit
+from server.queries.reader import LookUp, Reader
+from server.store import leases, sites
+from server.store.notifications import NO_CHANNEL, Claimed
+from server.store.records import columns_of, record_of
+from server.store.tables import TABLES, notifications, providers
+
+T = TypeVar("T", Visit, Appointment)
+
+LEASE = "messages"  # the name of the sweeps' lease
+LATE_MICROSECONDS = 5 * 60_000_000
+AGAIN_MICROSECONDS = 60_000_000  # a row without a channel is due again so much later
+
+_due_at = notifications.c.open_due_at
+# Not "= due": SQLite would then read every due row by its state, also those of next month.
+_IS_DUE = select(notifications.c.id).where(_due_at <= bindparam("now"), notifications.c.state != "claimed").limit(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The records of one message. ``asking`` is the appointment whose patient may take the freed time ``appointment``."""
+
+    site: Site
+    visit: Visit | None = None
+    appointment: Appointment | None = None
+    asking: Appointment | None = None
+    provider: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What the database tells about the workers. Instants and ages are in microseconds.
+
+    ``oldest`` is the age of the oldest due row, 0 without one. ``late`` counts the rows that have been due for more
+    than five minutes, ``without_channel`` those that no channel can send. ``swept`` is the age of the last finished sweep.
+    """
+
+    oldest: int
+    late: int
+    without_channel: int
+    swept: int | None
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong, for `/health/ready`, or None."""
+        if self.without_channel:
+            return f"degraded: {self.without_channel} messages have no channel"
+        if self.late:
+            return f"degraded: the oldest message is {self.oldest // 1_000_000} s late"
+        return None
+
+
+async def is_due(database: LookUp) -> bool:
+    """Return whether a row can be claimed now. Raises `Unavailable`."""
+    return await database.look_up(_IS_DUE, now=await database.now()) is not None
+
+
+async def subjects(database: Reader, rows: Sequence[Claimed]) -> dict[int, Subject]:
+    """Return the records of claimed rows, by the rows' ids. Raises `Unavailable`."""
+    visit_ids = {row.visit_id for row in rows if row.visit_id is not None}
+    appointment_ids = {row.appointment_id for row in rows if row.appointment_id is not None}
+    async with database.read() as connection:
+        of_site = await sites.of_ids(connection, {row.site_id for row in rows})
+        found_visits = await _records(connection, Visit, visit_ids)
+        booked = await _records(connection, Appointment, appointment_ids)
+        asking = {each.offered_to for each in booked.values() if each.offered_to is not None}
+        booked |= await _records(connection, Appointment, asking)
+        names: dict[int, str] = {}
+        if booked:
+            named = select(providers.c.id, providers.c.name)
+            named = named.where(providers.c.id.in_({each.provider_id for each in booked.values()}))
+            names = {row.id: row.name for row in await connection.execute(named)}
+    found: dict[int, Subject] = {}
+    for row in rows:
+        appointment = booked.get(row.appointment_id or 0)
+        found[row.id] = Subject(
+            site=of_site[row.site_id],
+            visit=found_visits.get(row.visit_id or 0),
+            appointment=appointment,
+            asking=None if appointment is None else booked.get(appointment.offered_to or 0),
+            provider="" if appointment is None else names.get(appointment.provider_id, ""),
+        )
+    return found
+
+
+async def _records(connection: AsyncConnection, kind: type[T], ids: Collection[int]) -> dict[int, T]:
+    if not ids:
+        return {}
+    statement = select(*columns_of(kind)).where(TABLES[kind].c.id.in_(ids))
+    return {row.id: record_of(kind, row._mapping) for row in await connection.execute(statement)}
+
+
+async def health(database: Reader) -> Health:
+    """Return what the database tells about the workers. Raises `Unavailable`."""
+    now = await database.now()
+    async with database.read() as connection:
+        oldest = await connection.scalar(select(_due_at).where(_due_at <= now).order_by(_due_at).limit(1))
+        late = await connection.scalar(select(func.count()).where(_due_at < now - LATE_MICROSECONDS))
+        soon = _due_at <= now + AGAIN_MICROSECONDS
+        without = await connection.scalar(select(func.count()).where(soon, notifications.c.reason == NO_CHANNEL))
+        swept = await leases.finished_at(connection, LEASE)
+    return Health(
+        oldest=0 if oldest is None else now - oldest,
+        late=late or 0,
+        without_channel=without or 0,
+        swept=None if swept is None else max(0, now - swept),
+    )

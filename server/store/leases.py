@@ -1,0 +1,34 @@
+"""Leases: work that one process at a time does for all. A lease ends by itself, so a dead holder blocks nobody for long."""
+
+from __future__ import annotations
+
+from sqlalchemy import insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from server.store.tables import leases
+
+_INSERT_ONCE = insert(leases).prefix_with("IGNORE", dialect="mysql").prefix_with("OR IGNORE", dialect="sqlite")
+
+
+async def take(connection: AsyncConnection, name: str, holder: str, now: int, microseconds: int) -> bool:
+    """Take or renew a lease from ``now`` on (the database's time); return whether ``holder`` has it.
+
+    A lease that ends later than any may is from a time before the clock was set back: it has ended.
+    """
+    until = now + microseconds
+    free = or_(leases.c.holder == holder, leases.c.until <= now, leases.c.until > until + microseconds)
+    taken = update(leases).where(leases.c.name == name, free).values(holder=holder, until=until)
+    if (await connection.execute(taken)).rowcount:
+        return True
+    return (await connection.execute(_INSERT_ONCE, {"name": name, "holder": holder, "until": until})).rowcount == 1
+
+
+async def finish(connection: AsyncConnection, name: str, holder: str, now: int) -> None:
+    """Note that ``holder`` has come to the end of the work at ``now``, and end its lease."""
+    mine = leases.c.name == name, leases.c.holder == holder
+    await connection.execute(update(leases).where(*mine).values(until=now, finished_at=now))
+
+
+async def finished_at(connection: AsyncConnection, name: str) -> int | None:
+    """Return the instant at which a holder last came to the end of the work (microseconds), or None."""
+    return await connection.scalar(select(leases.c.finished_at).where(leases.c.name == name))

@@ -1,0 +1,227 @@
+"""The rows of messages. Those that a command plans are written in its transaction: none is lost or planned twice.
+
+After other settings of a site, the sweep plans the messages of its future appointments again, in batches without the site's
+lock. A command that changes an appointment meanwhile makes a new version of it, for which these rows do not count.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from server.domain.board import Board, Changes
+from server.domain.events import AppointmentRezoned, Event, SiteChanged
+from server.domain.messages import Way, way_to
+from server.domain.model import Appointment, Personal, Site, Visit
+from server.domain.model.ids import IDS_PER_SITE
+from server.domain.rules.messages import PlannedMessage, PlannedRow, planned, replanned, waiting
+from server.store import notifications, sites
+from server.store.calendar import SiteCalendar
+from server.store.notifications import Planned
+from server.store.records import columns_of, record_of
+from server.store.tables import appointments, message_plans
+from server.store.tables import notifications as table
+from server.vault import Vault
+
+Told = frozenset[tuple[str, int]]  # the waiting entries, each with its version, whose patients have been told
+
+_OPEN = table.c.state.in_(("due", "claimed"))
+_WITHDRAW = (
+    update(table)
+    .where(table.c.subject.in_(bindparam("subjects", expanding=True)), _OPEN)
+    .values(state="withdrawn", changed_at=bindparam("at"))
+)
+# A row that was skipped or withdrawn while its appointment stayed the same is wanted again after other settings.
+_MOVE = (
+    update(table)
+    .where(table.c.id == bindparam("row"), table.c.state.in_(("due", "claimed", "skipped", "withdrawn")))
+    .values(state="due", claim=None, due_at=bindparam("due"), not_after=bindparam("until"), changed_at=bindparam("at"))
+)
+_FUTURE = (
+    select(*columns_of(Appointment))
+    .where(
+        appointments.c.id > bindparam("after_id"),
+        appointments.c.id < bindparam("below_id"),
+        appointments.c.state == "booked",
+        appointments.c.starts_at > bindparam("now"),
+    )
+    .order_by(appointments.c.id)
+    .limit(bindparam("most"))
+)
+_ROWS = select(table).where(table.c.subject.in_(bindparam("subjects", expanding=True)), table.c.resend_of == 0)
+_FORGET = delete(message_plans).where(message_plans.c.site_id == bindparam("of_site"))
+
+
+def save(
+    connection: Connection,
+    before: Site,
+    board: Board,
+    events: Sequence[Event],
+    changes: Changes,
+    calendar: SiteCalendar,
+    vault: Vault,
+    now: int,
+    told: Told,
+) -> Told:
+    """Write the rows of a command's messages, and withdraw the open ones about former versions of appointments.
+
+    ``before`` is the site before the command, and ``board`` the board after it. ``told`` are the waiting entries whose
+    patients have their message "almost your turn"; the result has those of now. ``now`` is in microseconds.
+    """
+    if _plans_again(before, board.site, events):
+        connection.execute(_FORGET, {"of_site": board.site.id})
+        connection.execute(insert(message_plans), {"site_id": board.site.id, "mark": board.site.seq, "after_id": 0})
+    ways = board.site.rules.message_ways
+    if not ways:
+        return frozenset()
+    if subjects := [f"appointment:{each}" for each in _moved_on(changes)]:
+        connection.execute(_WITHDRAW, {"subjects": subjects, "at": now})
+    almost = waiting(board, now)
+    fresh = [each for each in almost if (each.subject, each.version) not in told]
+    rows = []
+    for message in [*planned(board, events, now), *fresh]:
+        patient = vault.open_personal(_record_of(message, board, changes, calendar))
+        if (row := row_of(message, board.site.id, patient, ways)) is not None:
+            rows.append(row)
+    notifications.plan(connection, rows, now)
+    return frozenset((each.subject, each.version) for each in almost)
+
+
+def row_of(message: PlannedMessage, site_id: int, patient: Personal, ways: Sequence[Way]) -> Planned | None:
+    """Return the row of a message, for the first of the site's ``ways`` for which the patient has an address.
+
+    Without any address, a message about an entry has no row: an address would come too late. One about an appointment has
+    a row, and is sent if there is an address at its due time.
+    """
+    way = way_to(patient, ways)
+    if way is None and message.appointment_id is None:
+        return None
+    spread = message.spread()
+    return Planned(
+        site_id=site_id,
+        subject=spread.subject,
+        subject_version=spread.version,
+        kind=spread.kind,
+        ahead=spread.ahead,
+        channel=way or ways[0],
+        due_at=spread.due_at,
+        not_after=spread.not_after,
+        visit_id=spread.visit_id,
+        entry_id=spread.entry_id,
+        appointment_id=spread.appointment_id,
+        state=spread.state,
+    )
+
+
+def _record_of(message: PlannedMessage, board: Board, changes: Changes, calendar: SiteCalendar) -> Visit | Appointment:
+    """Return the record with the patient's data: for a freed time, the appointment that may move to it."""
+    if message.visit_id is not None:
+        return board.visits[message.visit_id]
+    assert message.appointment_id is not None, "a message is about an entry or an appointment"
+    _, changed = changes.records.get((Appointment, message.appointment_id), (None, None))
+    record = changed if isinstance(changed, Appointment) else board.appointments[message.appointment_id]
+    if record.offered_to is None:
+        return record
+    asking = calendar.appointment(record.offered_to)
+    assert asking is not None, "the offer names an appointment"
+    return asking
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A site whose future is planned again. The appointments up to the id ``after_id`` are done."""
+
+    site_id: int
+    mark: int
+    after_id: int
+
+
+async def plans(connection: AsyncConnection) -> list[Plan]:
+    """Return the sites whose future has to be planned again."""
+    columns = message_plans.c.site_id, message_plans.c.mark, message_plans.c.after_id
+    return [Plan(*row) for row in await connection.execute(select(*columns).order_by(message_plans.c.site_id))]
+
+
+def plan_again(connection: Connection, plan: Plan, vault: Vault, now: int, most: int) -> int:
+    """Plan the messages of up to ``most`` future appointments of a site again; return the number of these appointments."""
+    site = sites.load(connection, plan.site_id)
+    limits = {"after_id": max(plan.after_id, site.id * IDS_PER_SITE), "below_id": (site.id + 1) * IDS_PER_SITE}
+    found = connection.execute(_FUTURE, limits | {"now": now, "most": most})
+    booked = [record_of(Appointment, row._mapping) for row in found]
+    known: dict[tuple[str, int], list[Row[Any]]] = defaultdict(list)
+    for row in connection.execute(_ROWS, {"subjects": [f"appointment:{each.id}" for each in booked]}):
+        known[row.subject, row.subject_version].append(row)
+    added: list[Planned] = []
+    moved: list[dict[str, int]] = []
+    withdrawn: list[int] = []
+    for appointment in booked:
+        rows = known[f"appointment:{appointment.id}", appointment.version]
+        _plan_one(site, appointment, rows, vault, now, added, moved, withdrawn)
+    notifications.plan(connection, added, now)
+    if moved:
+        connection.execute(_MOVE, moved)
+    if withdrawn:
+        connection.execute(update(table).where(table.c.id.in_(withdrawn), _OPEN).values(state="withdrawn", changed_at=now))
+    same = message_plans.c.site_id == plan.site_id, message_plans.c.mark == plan.mark
+    if len(booked) < most:
+        connection.execute(delete(message_plans).where(*same))
+    else:
+        connection.execute(update(message_plans).where(*same).values(after_id=booked[-1].id))
+    return len(booked)
+
+
+def _plan_one(
+    site: Site,
+    appointment: Appointment,
+    rows: Sequence[Row[Any]],
+    vault: Vault,
+    now: int,
+    added: list[Planned],
+    moved: list[dict[str, int]],
+    withdrawn: list[int],
+) -> None:
+    """Add to the lists what changes for one appointment. ``rows`` are those of its present version."""
+    ways = site.rules.message_ways
+    ids: dict[tuple[str, int], int] = {}
+    stay: dict[tuple[str, int], PlannedRow] = {}
+    for row in sorted(rows, key=lambda each: each.state in ("skipped", "withdrawn"), reverse=True):  # the others count more
+        if row.channel not in ways and row.state in ("due", "claimed", "skipped", "withdrawn"):
+            withdrawn.append(row.id)
+            continue
+        key = row.kind, row.ahead
+        ids[key] = row.id
+        stay[key] = PlannedRow(kind=row.kind, ahead=row.ahead, state=row.state, due_at=row.due_at, not_after=row.not_after)
+    changes = replanned(stay.values(), appointment, site, now)
+    patient = vault.open_personal(appointment)
+    added += [new for each in changes.add if (new := row_of(each, site.id, patient, ways)) is not None]
+    for each in changes.move:
+        moved.append({"row": ids[each.kind, each.ahead], "due": each.due_at, "until": each.not_after, "at": now})
+    withdrawn += [ids[each.kind, each.ahead] for each in changes.withdraw]
+
+
+def _plans_again(before: Site, after: Site, events: Iterable[Event]) -> bool:
+    """Return whether the site's future messages are other ones now: by its settings, or by other instants of starts."""
+    if any(isinstance(each, AppointmentRezoned) for each in events):
+        return bool(after.rules.message_ways)
+    return any(isinstance(each, SiteChanged) for each in events) and _settings(before) != _settings(after)
+
+
+def _settings(site: Site) -> tuple[object, ...]:
+    rules = site.rules
+    return rules.message_ways, rules.reminders, rules.quiet_from, rules.quiet_until, site.time_zone
+
+
+def _moved_on(changes: Changes) -> list[int]:
+    """Return the appointments whose version or state has changed."""
+    return sorted(
+        after.id
+        for before, after in changes.records.values()
+        if isinstance(before, Appointment)
+        and isinstance(after, Appointment)
+        and (before.version, before.state) != (after.version, after.state)
+    )

@@ -1,0 +1,18 @@
+"""The kinds of messages: each has a subject, and states of it that exist."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from server.domain.messages import OF_APPOINTMENTS, OF_ENTRIES, Kind
+from server.domain.model import AppointmentState, State
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_every_kind_may_go_out_in_some_states_but_not_in_all(kind: Kind) -> None:
+    of_appointment, of_entry = OF_APPOINTMENTS.get(kind, frozenset()), OF_ENTRIES.get(kind, frozenset())
+    assert of_appointment or of_entry
+    assert of_appointment < set(get_args(AppointmentState))
+    assert of_entry < set(get_args(State))
