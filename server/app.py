@@ -28,6 +28,7 @@ from server.live.redis_bus import RedisBus
 from server.logs import configure_logging
 from server.notifying.context import Context as Notifying
 from server.notifying.context import channels_for
+from server.notifying.repeats import Repeats
 from server.notifying.set_up import ChannelSetUp
 from server.notifying.sweep import Sweeper
 from server.practitioners import Practitioners
@@ -113,6 +114,7 @@ def build_app(
         new_sites=NewSites(database, vault, audit),
         practitioners=Practitioners(database, audit),
         channels=ChannelSetUp(database, vault, audit, public_url),
+        repeats=Repeats(database, audit),
         gate=gate,
         audit=audit,
         metrics=Metrics(hub, audit, database.clock, metrics_token),

@@ -105,6 +105,10 @@ class ChannelNotFound(NotFound):
     """No channel is set up here. Choose a mail server or an SMS provider first."""
 
 
+class MessageNotFound(NotFound):
+    """There is no message with the id {message_id}."""
+
+
 class CalendarFeedNotFound(NotFound):
     """This calendar address does not exist or was revoked."""
 
@@ -127,6 +131,22 @@ class TicketNotFound(NotFound):
 
 class Refused(NowServingError):
     """The present state does not allow this command."""
+
+
+class MessageNotRepeatable(Refused):
+    """This message is {state}. Only a failed message, or one of unknown outcome, can be sent again."""
+
+
+class MessageRepeated(Refused):
+    """This message was sent again already. Look at its repeat."""
+
+
+class MessageUnwanted(Refused):
+    """The patient takes no more messages at this address. Ask for another address, or call."""
+
+
+class MessageOutdated(Refused):
+    """The appointment or the visit has moved on, so this message is not right any more. Call the patient if needed."""
 
 
 class EntryNotWaiting(Refused):

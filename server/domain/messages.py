@@ -24,6 +24,18 @@ Kind = Literal[
     "feedback",
 ]
 Way = Literal["sms", "email", "push"]  # how a message reaches its patient
+MessageState = Literal[
+    "due",
+    "claimed",
+    "sending",
+    "sent",
+    "failed",
+    "unknown",
+    "withdrawn",
+    "expired",
+    "suppressed",
+    "skipped",
+]
 
 ALMOST_YOUR_TURN: Kind = "almost-your-turn"
 
@@ -62,3 +74,12 @@ def address_for(personal: Personal, way: Way) -> str | None:
 def way_to(personal: Personal, ways: Sequence[Way]) -> Way | None:
     """Return the first of a site's ways for which the patient has an address, or None."""
     return next((way for way in ways if address_for(personal, way) is not None), None)
+
+
+def masked(address: str, way: Way) -> str:
+    """Return an address as a list may show it: the last two digits of a phone, or the first letter and domain of a mail."""
+    if way == "email":
+        name, _, domain = address.partition("@")
+        return f"{name[:1]}…@{domain}"
+    digits = address.partition(";")[0]  # without an extension
+    return f"…{digits[-2:]}"

@@ -122,6 +122,8 @@ MAY: dict[str, frozenset[str]] = {
     "manage-api-keys": _ADMIN,
     "manage-calendar-feeds": _FIGURES,
     "manage-channels": _ADMIN,
+    "read-messages": _RECEPTION | {"manager"},  # with masked addresses
+    "resend-message": _RECEPTION | {"manager"},
     "pair-devices": _ADMIN,
     "print-poster": _ADMIN,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from server.domain.model import Appointment, Site, Visit
 from server.queries.reader import LookUp, Reader
 from server.store import leases, sites
-from server.store.notifications import NO_CHANNEL, Claimed
+from server.store.notifications import NO_CHANNEL
 from server.store.records import columns_of, record_of
 from server.store.tables import TABLES, notifications, providers
 
@@ -25,6 +25,19 @@ AGAIN_MICROSECONDS = 60_000_000  # a row without a channel is due again so much 
 _due_at = notifications.c.open_due_at
 # Not "= due": SQLite would then read every due row by its state, also those of next month.
 _IS_DUE = select(notifications.c.id).where(_due_at <= bindparam("now"), notifications.c.state != "claimed").limit(1)
+
+
+class OfSubject(Protocol):
+    """A row of a message, with the ids of its records."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def site_id(self) -> int: ...
+    @property
+    def visit_id(self) -> int | None: ...
+    @property
+    def appointment_id(self) -> int | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +79,8 @@ async def is_due(database: LookUp) -> bool:
     return await database.look_up(_IS_DUE, now=await database.now()) is not None
 
 
-async def subjects(database: Reader, rows: Sequence[Claimed]) -> dict[int, Subject]:
-    """Return the records of claimed rows, by the rows' ids. Raises `Unavailable`."""
+async def subjects(database: Reader, rows: Sequence[OfSubject]) -> dict[int, Subject]:
+    """Return the records of rows, by the rows' ids. Raises `Unavailable`."""
     visit_ids = {row.visit_id for row in rows if row.visit_id is not None}
     appointment_ids = {row.appointment_id for row in rows if row.appointment_id is not None}
     async with database.read() as connection:

@@ -1,4 +1,4 @@
-"""Retention: deletes personal data from visits, appointments and the log after a number of days.
+"""Retention: deletes personal data from visits, appointments, messages and the log after a number of days.
 
 The rest stays, for counting.
 
@@ -19,7 +19,17 @@ from server.domain.events import EVENTS, OfAppointment
 from server.store import proofs
 from server.store.batches import batches, beyond
 from server.store.database import Database
-from server.store.tables import account_links, appointments, commands, events, sessions, sites, visit_search, visits
+from server.store.tables import (
+    account_links,
+    appointments,
+    commands,
+    events,
+    notifications,
+    sessions,
+    sites,
+    visit_search,
+    visits,
+)
 from server.vault import Vault
 
 BATCH = 500
@@ -44,6 +54,7 @@ class Forgotten:
     answers: int
     sessions: int
     links: int
+    messages: int
 
 
 async def forget(database: Database, vault: Vault, days: int) -> Forgotten:
@@ -74,6 +85,8 @@ async def forget(database: Database, vault: Vault, days: int) -> Forgotten:
     no_traces = update(appointments).values(dict.fromkeys(traces))
     ended = or_(sessions.c.used_at < before, sessions.c.revoked_at < before)
     over = or_(*(account_links.c[name] < before for name in ("used_at", "revoked_at", "expires_at")))
+    # The provider's own records still have the patient's number or address under this name.
+    named = and_(notifications.c.changed_at < before, notifications.c.provider_id.is_not(None))
     return Forgotten(
         searches=await _each(database, visit_search, searched, delete(visit_search)),
         visits=await _each(database, visits, and_(old_visit, told), update(visits).values(nothing)),
@@ -84,6 +97,7 @@ async def forget(database: Database, vault: Vault, days: int) -> Forgotten:
         answers=await _each(database, commands, commands.c.at < before, delete(commands)),
         sessions=await _each(database, sessions, ended, delete(sessions)),
         links=await _each(database, account_links, over, delete(account_links)),
+        messages=await _each(database, notifications, named, update(notifications).values(provider_id=None)),
     )
 
 

@@ -783,6 +783,9 @@ notifications = Table(
     Index(None, "open_due_at", "id"),
     Index(None, "state", "changed_at"),
     Index(None, "provider_id"),
+    Index(None, "site_id", "due_at", "id"),
+    Index(None, "site_id", "state", "due_at", "id"),
+    Index(None, "appointment_id", "due_at", "id"),
     **_OPTIONS,
 )
 

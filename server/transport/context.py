@@ -10,6 +10,7 @@ from server.audit import Audit
 from server.execute import Executor
 from server.identity.identity import Identity
 from server.live.hub import Hub
+from server.notifying.repeats import Repeats
 from server.notifying.set_up import ChannelSetUp
 from server.practitioners import Practitioners
 from server.provisioning import NewSites
@@ -45,6 +46,7 @@ class Context:
     new_sites: NewSites
     practitioners: Practitioners
     channels: ChannelSetUp
+    repeats: Repeats
     gate: Gate
     audit: Audit
     metrics: Metrics

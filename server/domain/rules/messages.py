@@ -38,6 +38,7 @@ LEAST_LEAD = 30 * MINUTE  # a later reminder finds no patient who can still come
 ALMOST_LASTS = 15 * MINUTE
 MISSED_CALL_LASTS = 2 * HOUR
 MISSED_APPOINTMENT_LASTS = 24 * HOUR
+REPEAT_LASTS = 30 * MINUTE
 _SECOND = 1_000_000
 # A change of an appointment that begins before the quiet hours end: the patient would come in vain, or not come.
 _CANNOT_WAIT: frozenset[Kind] = frozenset({"booked", "moved", "cancelled"})
@@ -204,6 +205,18 @@ def replanned(rows: Iterable[PlannedRow], appointment: Appointment, site: Site, 
     return Replan(add=add, move=tuple(move), withdraw=tuple(withdraw))
 
 
+def repeat_until(kind: Kind, appointment: Appointment | None, now: int) -> int:
+    """Return until when a message is of use that staff send again at ``now``: half an hour at most, and no longer than its
+    kind allows. ``appointment`` is None for a message about an entry. A result up to ``now`` means that it is too late.
+    """
+    latest = now + REPEAT_LASTS
+    if appointment is None or kind in _AFTER_THE_START:
+        return latest
+    if kind == "freed-time":
+        return min(latest, appointment.held_until or now)
+    return min(latest, appointment.starts_at - (LEAST_LEAD if kind == "reminder" else 0))
+
+
 def _of_appointment(site: Site, event: OfAppointment, now: int, series: set[int]) -> list[PlannedMessage]:
     """Return the messages of an appointment's last event. ``series`` are the series with a ``booked`` message so far."""
     appointment = event.appointment
@@ -352,6 +365,7 @@ class _Quiet:
 
 _OPEN = ("due", "claimed")
 _REVIVED = ("withdrawn", "skipped")
+_AFTER_THE_START: frozenset[Kind] = frozenset({"no-show", "feedback"})
 _AT_ONCE: frozenset[Kind] = frozenset({"called", "almost-your-turn"})
 _TELLING = (
     AppointmentBooked,

@@ -52,6 +52,7 @@ class Tag(Enum):
     BOOKING = ("Booking", "Patients book, follow, move and cancel an appointment with their own browser.")
     JOINING = ("Joining", "Patients join a queue with their own phone, by a code on a screen of the clinic.")
     ENTRIES = ("Entries and visits", "Entries, visits and patients, of today and of any earlier day.")
+    MESSAGES = ("Messages", "Messages to patients: planned, sent and ended.")
     FIGURES = ("Figures", "Waits, walks and services in whole seconds, and how often the quoted waits were right.")
     AUDIT = ("Audit", "The actions of people, systems and the clock, and the refusals.")
     LIVE = ("Live", "Streams of cells: server-sent events, or WebSocket when the client asks to upgrade.")

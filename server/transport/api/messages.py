@@ -1,0 +1,116 @@
+"""``/api/v1/sites/{id}/messages``: the messages to patients, and the sending of one again."""
+
+from __future__ import annotations
+
+from typing import Annotated, get_args
+
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from server.domain.errors import (
+    MessageNotFound,
+    MessageNotRepeatable,
+    MessageOutdated,
+    MessageRepeated,
+    MessageUnwanted,
+    SiteNotFound,
+    Unavailable,
+)
+from server.domain.messages import Kind, MessageState, Way
+from server.domain.model import local_time
+from server.queries import sent_messages, sites
+from server.queries.sent_messages import Filters, MessageListed
+from server.transport.context import Context
+from server.transport.http import paging, parameters, paths
+from server.transport.http.endpoint import Answer, Endpoints, Tag
+from server.transport.http.fields import Component
+
+_INSTANT = "An instant, in milliseconds since 1970."
+Listed = Annotated[
+    MessageListed,
+    Component(
+        "MessageListed",
+        about="A message to a patient, without its text.",
+        ahead="Of a reminder, the hours before the start; of `almost-your-turn`, the patients ahead; else 0.",
+        reason="Why the message failed, waits or has no known outcome.",
+        receipt="The provider's report: null until one comes.",
+        due_at="When it goes out. The list has the latest first.",
+        not_after="From this instant on, the message is of no use.",
+        changed_at=_INSTANT,
+        appointment_id="The appointment that the message is about. Of `freed-time`, the hold of the offered time.",
+        entry_id="The entry that the message is about.",
+        label="The label of the ticket; null for an appointment.",
+        recipient="The patient's present address, masked: `…67`, or `n…@example.org`. Null if there is none.",
+        attempts=Field(description="How often a provider was called.", ge=0),
+        resend_of="The message that this one repeats.",
+        may_resend="Whether staff may send it again.",
+    ),
+]
+
+STATE: parameters.Choice[MessageState] = parameters.Choice("state", "Only messages in this state.", get_args(MessageState))
+KIND: parameters.Choice[Kind] = parameters.Choice("kind", "Only messages of this kind.", get_args(Kind))
+WAY: parameters.Choice[Way] = parameters.Choice("way", "Only messages on this way.", get_args(Way))
+APPOINTMENT = parameters.IdOfSite("appointment_id", "Only messages about this appointment of the site.")
+FROM = parameters.Day("from", "Only messages that are due on this local date or later.")
+TO = parameters.Day("to", "Only messages that are due on this local date or earlier.")
+
+ENDPOINTS = Endpoints(Tag.MESSAGES)
+
+
+@ENDPOINTS.add(
+    "GET",
+    paths.MESSAGES,
+    "list-messages",
+    "The messages.",
+    may="read-messages",
+    parameters=(*paging.PARAMETERS, STATE, KIND, WAY, APPOINTMENT, FROM, TO),
+    refused=(Unavailable, SiteNotFound),
+)
+async def get_messages(request: Request) -> paging.Paged[Listed]:
+    """List the messages of a site, the latest due time first. Addresses are masked, and texts are not stored."""
+    context = Context.of(request)
+    site_id = request.path_params["site_id"]
+    await context.gate.member_for(request, "read-messages", site_id)
+    zone = (await sites.find(context.database, site_id)).time_zone
+    cursors = paging.Cursors(context.vault, f"messages:{site_id}", sent_messages.KEY)
+    size, after = paging.asked(request, cursors)
+    filters = Filters(
+        state=STATE.read(request),
+        kind=KIND.read(request),
+        way=WAY.read(request),
+        appointment_id=APPOINTMENT.read(request, site_id),
+        since=_midnight(FROM, request, zone, 0),
+        until=_midnight(TO, request, zone, 1440),
+    )
+    found = await sent_messages.page(context.database, context.vault, site_id, filters, size, after)
+    return paging.answer(found, size, cursors)
+
+
+@ENDPOINTS.add(
+    "POST",
+    paths.RESEND,
+    "resend-message",
+    Answer("The message goes out now.", status=204),
+    may="resend-message",
+    refused=(Unavailable, MessageNotFound, MessageNotRepeatable, MessageRepeated, MessageUnwanted, MessageOutdated),
+)
+async def resend_message(request: Request) -> Response:
+    """Send a failed message, or one of unknown outcome, again: at once, also in quiet hours. Each can be repeated once.
+
+    A repeat that does not go out within half an hour, or before the appointment starts, expires. The patient may get the
+    message twice if the outcome is unknown.
+    """
+    context = Context.of(request)
+    member = await context.gate.member_for(request, "resend-message")
+    await context.repeats.send_again(member.organisation_id, request.path_params["message_id"], actor=member.actor)
+    return Response(status_code=204)
+
+
+def _midnight(day: parameters.Day, request: Request, zone: str, minutes: int) -> int | None:
+    """Return the instant so many minutes after the midnight that begins a given day, or None. Raises `InvalidField`."""
+    given = day.read(request)
+    if given is None:
+        return None
+    local_time.date_of(given, day.name)  # the days that a clinic has
+    return local_time.first_instant(given, zone, minutes)
