@@ -28,9 +28,8 @@ class Repeats:
         found = await self._find(organisation_id, message_id)
         refusal = found.refusal if found is not None else MessageNotFound(message_id=message_id)
         if found is not None and refusal is None:
-            now = await self._database.now()
             async with self._database.write() as connection:
-                added = await notifications.resend(connection, message_id, now, found.until)
+                added = await notifications.resend(connection, message_id, found.at, found.until)
             if not added:  # another request or the worker's late answer was faster
                 refusal = await self._refusal(organisation_id, message_id)
         self._audit.note(

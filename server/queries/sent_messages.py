@@ -63,10 +63,14 @@ class MessageListed:
 
 @dataclass(frozen=True, slots=True)
 class Repeatable:
-    """A message and why it may not be sent again: ``refusal`` is None if it may, useful before ``until`` (microseconds)."""
+    """A message ``at`` an instant, and why it may not be sent again; ``refusal`` is None if it may.
+
+    Its repeat is of use before ``until``. Instants are in microseconds.
+    """
 
     site_id: int
     organisation_id: int
+    at: int
     until: int
     refusal: Refused | None
 
@@ -131,7 +135,7 @@ async def find(database: Reader, message_id: int) -> Repeatable | None:
     refusals = await _refusals(database, [row], subjects, now)
     subject = subjects[row.id]
     until = repeat_until(row.kind, subject.appointment, now)
-    return Repeatable(row.site_id, subject.site.organisation_id, until, refusals[row.id])
+    return Repeatable(row.site_id, subject.site.organisation_id, now, until, refusals[row.id])
 
 
 def _chosen(site_id: int, filters: Filters) -> tuple[str, list[ColumnElement[bool]]]:

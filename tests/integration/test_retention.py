@@ -27,7 +27,7 @@ from server.store import proofs, retention, staff
 from server.store.chain import START, follow
 from server.store.database import Database
 from server.store.retention import DAY_MICROSECONDS, Forgotten, forget
-from server.store.tables import appointments, commands, events, metadata, sites, visit_search, visits
+from server.store.tables import appointments, commands, events, metadata, notifications, sites, visit_search, visits
 from tests.support.server import command_line, environment, seed
 from tests.support.vaults import VAULT
 
@@ -101,7 +101,9 @@ async def test_old_identities_are_deleted_everywhere(setup: Seeder, database: Da
 
     done = await forget(database, VAULT, 30)
     answered = len(made["queue_ids"]) + len(made["point_ids"]) + 6  # all except the two of today
-    assert done == Forgotten(visits=3, appointments=0, events=3, searches=15, answers=answered, sessions=2, links=0)
+    assert done == Forgotten(
+        visits=3, appointments=0, events=3, searches=15, answers=answered, sessions=2, links=0, messages=0
+    )
     left = await all_texts(database)
     assert not [each for each in left if TRACES.search(each[1])]
     assert ("visits.display_name", "Grace H.") in left
@@ -113,7 +115,7 @@ async def test_old_identities_are_deleted_everywhere(setup: Seeder, database: Da
         labels = list(await connection.scalars(select(visits.c.label).order_by(visits.c.id)))
         assert await connection.scalar(select(func.count(visit_search.c.visit_id.distinct()))) == 1
     assert labels == ["A001", "A002", "A003", "A001"]
-    assert await forget(database, VAULT, 30) == Forgotten(0, 0, 0, 0, 0, 0, 0)
+    assert await forget(database, VAULT, 30) == Forgotten(0, 0, 0, 0, 0, 0, 0, 0)
     await setup.do(CallNext(point_id=made["point_ids"][0]))
 
 
@@ -134,7 +136,7 @@ async def test_identities_stay_until_the_day_turns(setup: Seeder, database: Data
 async def test_recent_identities_stay(setup: Seeder, database: Database) -> None:
     await three_patients(setup)
     before = await all_texts(database)
-    assert await forget(database, VAULT, 1) == Forgotten(0, 0, 0, 0, 0, 0, 0)
+    assert await forget(database, VAULT, 1) == Forgotten(0, 0, 0, 0, 0, 0, 0, 0)
     assert await all_texts(database) == before
     with pytest.raises(ValueError, match="of today"):
         await forget(database, VAULT, 0)
@@ -176,6 +178,24 @@ async def test_old_appointments_lose_their_traces_and_coming_ones_stay(setup: Se
         assert None not in found[each][:2]
     assert found[kept_hold][2:] == ("visitor", "address")
     assert (await forget(database, VAULT, 30)).appointments == 0
+
+
+async def test_providers_names_of_old_messages_are_cleared(setup: Seeder, database: Database) -> None:
+    """With this name, the patient's number or address can be found in the provider's own records."""
+    made = await setup.seed(points=1, tickets=0, displays=0)
+    await setup.do(ChangeSite(site_id=made["site_id"], message_ways=("sms",)))
+    for _ in range(2):
+        await setup.do(IssueTicket(queue_id=made["queue_ids"][0], **PERSON))
+    async with database.write() as connection:
+        await connection.execute(update(notifications).values(state="sent", provider_id="SM-49301234"))
+        first = await connection.scalar(select(func.min(notifications.c.id)))
+        old = await database.now() - 40 * DAY_MICROSECONDS
+        await connection.execute(update(notifications).where(notifications.c.id == first).values(changed_at=old))
+    assert (await forget(database, VAULT, 30)).messages == 1
+    async with database.read() as connection:
+        names = select(notifications.c.provider_id, notifications.c.state).order_by(notifications.c.id)
+        assert [tuple(row) for row in await connection.execute(names)] == [(None, "sent"), ("SM-49301234", "sent")]
+    assert (await forget(database, VAULT, 30)).messages == 0
 
 
 async def test_retention_works_in_batches(setup: Seeder, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

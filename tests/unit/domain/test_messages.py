@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from server.domain.messages import OF_APPOINTMENTS, OF_ENTRIES, Kind
+from server.domain.messages import OF_APPOINTMENTS, OF_ENTRIES, Kind, Way, masked
 from server.domain.model import AppointmentState, State
 
 
@@ -16,3 +16,16 @@ def test_every_kind_may_go_out_in_some_states_but_not_in_all(kind: Kind) -> None
     assert of_appointment or of_entry
     assert of_appointment < set(get_args(AppointmentState))
     assert of_entry < set(get_args(State))
+
+
+@pytest.mark.parametrize(
+    ("way", "address", "shown"),
+    [
+        ("sms", "+491700000067", "…67"),
+        ("sms", "+4930901820;ext=315", "…20"),
+        ("email", "nora.canary@example.org", "n…@example.org"),
+        ("email", "n@example.org", "n…@example.org"),
+    ],
+)
+def test_address_is_masked(way: Way, address: str, shown: str) -> None:
+    assert masked(address, way) == shown

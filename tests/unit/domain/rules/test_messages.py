@@ -43,6 +43,7 @@ from server.domain.rules.messages import (
     planned,
     reminder_time,
     reminders,
+    repeat_until,
     replanned,
     waiting,
 )
@@ -532,3 +533,35 @@ def test_planning_again_gives_the_rows_of_the_new_rules_and_then_nothing_more(
     assert open_rows >= {each.ahead for each in reminders(appointment, after, now) if each.state == "due"}
     again = replanned(rows.values(), appointment, after, now)
     assert (again.add, again.move, again.withdraw) == ((), (), ())
+
+
+# Sending again
+
+
+@pytest.mark.parametrize(
+    ("kind", "minutes_to_start", "lasts"),
+    [
+        ("booked", 600, 30),
+        ("booked", 20, 20),
+        ("moved", 0, 0),
+        ("cancelled", 5, 5),
+        ("reminder", 600, 30),
+        ("reminder", 40, 10),
+        ("reminder", 25, -5),
+        ("no-show", -60, 30),
+        ("feedback", -600, 30),
+    ],
+)
+def test_repeat_is_of_use_for_half_an_hour_and_no_longer_than_its_kind(
+    kind: Kind, minutes_to_start: int, lasts: int
+) -> None:
+    now = instant_of("2026-06-01T08:00", BERLIN)
+    appointment = appointment_at(now + minutes_to_start * MINUTE)
+    assert repeat_until(kind, appointment, now) == now + lasts * MINUTE
+
+
+def test_repeat_of_an_offer_ends_with_the_offer_and_one_about_a_call_after_half_an_hour() -> None:
+    now = instant_of("2026-06-01T08:00", BERLIN)
+    hold = replace(appointment_at(now + HOUR), held_until=now + 7 * MINUTE)
+    assert repeat_until("freed-time", hold, now) == now + 7 * MINUTE
+    assert repeat_until("called", None, now) == now + 30 * MINUTE
