@@ -53,6 +53,7 @@ class MessageListed:
     not_after: int
     changed_at: int
     appointment_id: int | None
+    local_start: str | None
     entry_id: int | None
     label: str | None
     recipient: str | None
@@ -211,6 +212,7 @@ def _listed(row: _Message, subject: Subject, vault: Vault, may_resend: bool) -> 
         not_after=row.not_after // 1000,
         changed_at=row.changed_at // 1000,
         appointment_id=row.appointment_id,
+        local_start=None if subject.appointment is None else subject.appointment.local_start,
         entry_id=row.entry_id,
         label=None if subject.visit is None else subject.visit.label,
         recipient=None if address is None else masked(address, row.channel),

@@ -39,6 +39,7 @@ Listed = Annotated[
         not_after="From this instant on, the message is of no use.",
         changed_at=_INSTANT,
         appointment_id="The appointment that the message is about. Of `freed-time`, the hold of the offered time.",
+        local_start="The present start of this appointment, on the wall clock of the site.",
         entry_id="The entry that the message is about.",
         label="The label of the ticket; null for an appointment.",
         recipient="The patient's present address, masked: `…67`, or `n…@example.org`. Null if there is none.",

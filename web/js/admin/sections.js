@@ -66,6 +66,12 @@ const SECTIONS = [
     load: () => import("./channels.js"),
   },
   {
+    id: "messages",
+    icon: "M4 5h16v11H9l-5 4zM8 9h8M8 12h5",
+    may: "read-messages",
+    load: () => import("./messages.js"),
+  },
+  {
     id: "staff",
     icon: "M9 11a4 4 0 1 0 0-8 4 4 0 0 0 0 8zm-7 10v-2a5 5 0 0 1 5-5h4a5 5 0 0 1 5 5v2M16 3.2a4 4 0 0 1 0 7.6M22 21v-2a5 5 0 0 0-3.5-4.7",
     may: "manage-staff",
