@@ -66,7 +66,7 @@ class MessageListed:
 class Repeatable:
     """A message ``at`` an instant, and why it may not be sent again; ``refusal`` is None if it may.
 
-    Its repeat is of use before ``until``. Instants are in microseconds.
+    Its repeat is useful before ``until``. Instants are in microseconds.
     """
 
     site_id: int

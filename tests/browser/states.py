@@ -666,6 +666,27 @@ def admin_channel_tried(stage: Stage, language: str) -> Page:
     return page
 
 
+def admin_messages(stage: Stage, language: str) -> Page:
+    """Show a message of unknown outcome, its repeat being possible, beside planned reminders."""
+    assert stage.planned is not None
+    site = {"site_id": stage.planned["site_id"]}
+    about = site | {"provider_id": stage.planned["provider_ids"][0], "service_id": stage.planned["service_ids"][0]}
+    admin = stage.context(stage.planned, "admin").request
+    assert admin.put("/api/v1/channels/sms/apprise", data={"address": "json://127.0.0.1:9/{to}"}).ok
+    patient = {"name": "Ada Lovelace", "phone": "+49 30 901820"}
+    commands: list[tuple[str, dict[str, Any]]] = [
+        ("change-site", site | {"message_ways": ["sms"], "quiet_from": "00:00", "quiet_until": "00:00"}),
+        ("book", about | patient | {"local_start": f"{next_monday(3)}T09:00"}),
+    ]
+    for index, (command, body) in enumerate(commands):
+        admin.post(f"/api/v1/commands/{command}", data=body, headers={"Idempotency-Key": f"messages {index}"})
+    address = f"/api/v1/sites/{site['site_id']}/messages?state=unknown"
+    wait_until(lambda: admin.get(address).json()["data"], "a message of unknown outcome")
+    page = admin_section("messages", "planned")(stage, language)
+    expect(page.locator("[data-message] .button").first).to_be_visible()
+    return page
+
+
 def admin_menu(stage: Stage, language: str) -> Page:
     page = admin_section("clinic", size=PHONE)(stage, language)
     page.locator(".admin-menu-button").click()
@@ -1195,6 +1216,9 @@ ALL = [
     State("admin", "channel-new", admin_form('[data-way="sms"] .button', before=admin_channels)),
     State("admin", "channel-test", admin_channel_tried),
     State("admin", "channel-remove", dialog(admin_channels, "confirm", '[data-way="email"] .button:nth-child(3)')),
+    State("admin", "messages", admin_messages),
+    State("admin", "messages-none", admin_section("messages", "empty")),
+    State("admin", "message-again", dialog(admin_messages, "confirm", "[data-message] .button")),
     State("admin", "menu", admin_menu),
     State("admin", "staff", admin_staff),
     State("admin", "invite", dialog(admin_staff, "invite", "[data-invite]")),

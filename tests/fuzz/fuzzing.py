@@ -68,6 +68,7 @@ STREAM = "text/event-stream"  # an answer that never ends: the run leaves these 
 REFUSED = {
     "POST /api/v1/setup": "the installation has an administrator: test_setup.py",
     "POST /api/v1/kiosks/{kiosk_id}/check-in": "no appointment has the code of the run: test_kiosk.py",
+    "POST /api/v1/messages/{message_id}/resend": "no message has failed here: test_sent_messages.py",
     "GET /api/v1/receipts/{secret}": "the secret is in no answer: test_channel_set_up.py",
     "POST /api/v1/receipts/{secret}": "the secret is in no answer: test_channel_set_up.py",
 }

@@ -37,6 +37,7 @@ from server.queries import (
     history,
     patients,
     practitioners,
+    sent_messages,
     sites,
     slots,
     statistics,
@@ -513,6 +514,17 @@ def _claimed(installation: Installation) -> Claimed:
     return Claimed(
         1, installation.site.id, "appointment:12", "reminder", 24, "sms", installation.past[7].visit_id, one, NOW, 0
     )
+
+
+@query
+async def messages_of_a_site_by_every_filter(installation: Installation) -> object:
+    database, found = installation.database, []
+    one, times = {"appointment_id": 300}, {"since": NOW + 100, "until": NOW + 1_500}
+    for wanted in ({}, {"state": "sent"}, one, one | {"state": "sent"}, times, times | {"state": "sent", "way": "sms"}):
+        for after in (None, (NOW + 900, 900)):
+            filters = sent_messages.Filters(**wanted)
+            found.append(await sent_messages.page(database, VAULT, 1, filters, 50, after))
+    return [*found, await sent_messages.find(database, 12)]
 
 
 @query

@@ -28,6 +28,7 @@ from server.seeding import Seed, StaffSeed
 from server.settings import Settings
 from server.vault import Vault
 from tests.support.authenticator import code_at
+from tests.support.rows import change
 from tests.support.server import KEYS, Server, environment, seed, serving
 
 Json = dict[str, Any]
@@ -297,7 +298,11 @@ class Organisation:
             self.clients["admin"].post("/api/v1/practitioners", json={"name": "Dr. Ada"}).json()["id"]
         )
 
-        self.do("change-site", site_id=ids["site_id"], booking="on")
+        self.do("change-site", site_id=ids["site_id"], booking="on", message_ways=["email"])
+        told = {"name": PATIENT, "email": "ada@clinic.example", "local_start": f"{A_MONDAY}T14:00"}
+        self.do("book", **ids["booking"], **told)
+        ((self.ids["message_id"],),) = self.rows("SELECT min(id) FROM notifications WHERE site_id = ?", ids["site_id"])
+        assert change(self.env, "UPDATE notifications SET state = 'failed' WHERE id = :id", id=self.ids["message_id"]) == 1
         feeds = f"/api/v1/providers/{ids['provider_id']}/calendar-feeds"
         self.ids["receipts"] = {kind: self.receipts_secret(kind) for kind in ("smsapi", "infobip")}
         self.ids["feeds"] = {role: self.clients["admin"].post(feeds).json() for role in (*STAFF, "key")}
@@ -367,6 +372,7 @@ class Organisation:
             ),
             self.rows("SELECT id, name, revoked_at FROM api_keys WHERE organisation_id = ? ORDER BY id", organisation_id),
             self.rows("SELECT count(*) FROM pairings WHERE device_id / 1000000000 = ?", site_id),
+            self.rows("SELECT resend_of FROM notifications WHERE site_id = ? AND resend_of != 0", site_id),
             self.rows("SELECT id, used_at, revoked_at FROM account_links WHERE organisation_id = ?", organisation_id),
             self.rows(
                 "SELECT id, sealed FROM second_factors WHERE id IN (?, ?)", self.ids["coded_id"], self.ids["staff_id"]
@@ -557,6 +563,7 @@ def address_of(row: Row, organisation: Organisation, role: str, *, own: bool) ->
         "token": organisation.tokens["patient"] if own else f"{ids['site_id']}-{secrets.token_urlsafe(16)}",
         "pairing": "", "section": "clinic", "way": "chat", "provider_id": ids["provider_id"],
         "appointment_id": ids["appointment"]["appointment"]["id"],
+        "message_id": ids["message_id"],
         "feed_id": ids["feeds"].get(role, ids["feeds"]["admin"])["id"],
         "secret": ids["feeds"]["key"]["address"].split("/")[-2] if own else secrets.token_urlsafe(16),
     }  # fmt: skip

@@ -206,8 +206,9 @@ def replanned(rows: Iterable[PlannedRow], appointment: Appointment, site: Site, 
 
 
 def repeat_until(kind: Kind, appointment: Appointment | None, now: int) -> int:
-    """Return until when a message is of use that staff send again at ``now``: half an hour at most, and no longer than its
-    kind allows. ``appointment`` is None for a message about an entry. A result up to ``now`` means that it is too late.
+    """Return until when a message is useful that staff send again at ``now``: half an hour, or less if its kind ends sooner.
+
+    ``appointment`` is None for a message about an entry. A result up to ``now`` means that it is too late.
     """
     latest = now + REPEAT_LASTS
     if appointment is None or kind in _AFTER_THE_START:

@@ -79,6 +79,7 @@ FIELDS = {
     "device_id": "A display or a kiosk.",
     "appointment_id": "An appointment.",
     "feed_id": "The address of a calendar.",
+    "message_id": "A message.",
     "practitioner_id": "The practitioner of the organisation whose time is booked.",
     "hold_token": "The token of a hold.",
     "local_start": "The local time of the clinic, as in `2027-01-15T09:00`.",

@@ -41,6 +41,7 @@ SAMPLES: Json = {
     "provider_id": 7_000_000_006,
     "service_id": 7_000_000_003,
     "feed_id": 4,
+    "message_id": 12,
     "practitioner_id": 12,
     "appointment_id": 7_000_000_021,
     "schedule_id": 7_000_000_009,

@@ -552,7 +552,7 @@ def test_planning_again_gives_the_rows_of_the_new_rules_and_then_nothing_more(
         ("feedback", -600, 30),
     ],
 )
-def test_repeat_is_of_use_for_half_an_hour_and_no_longer_than_its_kind(
+def test_repeat_is_useful_for_half_an_hour_and_no_longer_than_its_kind(
     kind: Kind, minutes_to_start: int, lasts: int
 ) -> None:
     now = instant_of("2026-06-01T08:00", BERLIN)
