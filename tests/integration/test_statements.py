@@ -79,6 +79,7 @@ QUERIES = {
     "/api/v1/sessions": "?page_size=200",
     "/api/v1/api-keys": "?page_size=200",
     "/api/v1/sites/{site_id:id}/entries": "?page_size=200",
+    "/api/v1/sites/{site_id:id}/messages": "?page_size=200",
     "/api/v1/sites/{site_id:id}/patients": "?page_size=200&name=Grace+Hopper",
     "/api/v1/sites/{site_id:id}/slots": "?service_id={service_id}&from={day}&until={day}",
     "/api/v1/sites/{site_id:id}/booking/slots": "?service_id={service_id}&from={day}&until={day}",
@@ -257,6 +258,15 @@ async def _fill(connection: AsyncConnection, context: Context, site: Site, seed:
         for n in numbers
     ]  # fmt: skip
     await connection.execute(insert(tables.appointments), [asdict(each) for each in booked])
+    # Messages that perhaps can be sent again, half of them about appointments and half about entries.
+    told: dict[str, Any] = {"site_id": site_id, "subject_version": 1, "ahead": 0, "channel": "sms", "state": "failed"}
+    told |= {"due_at": 10**15, "not_after": 10**15, "changed_at": 10**15}
+    told |= dict.fromkeys(("appointment_id", "visit_id", "entry_id"))
+    about: list[dict[str, Any]] = []
+    for booked_one, entry in list(zip(booked, made, strict=True))[::2]:
+        about.append({"kind": "booked", "subject": f"appointment:{booked_one.id}", "appointment_id": booked_one.id})
+        about.append({"kind": "called", "subject": f"entry:{entry.id}", "visit_id": entry.visit_id, "entry_id": entry.id})
+    await connection.execute(insert(tables.notifications), [told | each for each in about])
     window = {"from_minute": 540, "until_minute": 1020, "slot_minutes": 15, "capacity": 1, "every_n_weeks": 1}
     window |= {"buffer_minutes": 0, "notice_minutes": 0, "days_ahead": 0, "opens_before": 0}
     await connection.execute(
@@ -328,6 +338,7 @@ LISTS = (
     "/api/v1/sessions",
     "/api/v1/api-keys",
     "/api/v1/sites/{site_id:id}/entries",
+    "/api/v1/sites/{site_id:id}/messages",
     "/api/v1/entries/{entry_id:id}/history",
     PATIENTS,
 )
