@@ -299,7 +299,7 @@ class Organisation:
         )
 
         self.do("change-site", site_id=ids["site_id"], booking="on", message_ways=["email"])
-        told = {"name": PATIENT, "email": "ada@clinic.example", "local_start": f"{A_MONDAY}T14:00"}
+        told = {"name": PATIENT, "email": "ada@clinic.example", "local_start": "2028-01-10T14:00"}
         self.do("book", **ids["booking"], **told)
         ((self.ids["message_id"],),) = self.rows("SELECT min(id) FROM notifications WHERE site_id = ?", ids["site_id"])
         assert change(self.env, "UPDATE notifications SET state = 'failed' WHERE id = :id", id=self.ids["message_id"]) == 1
