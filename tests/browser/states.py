@@ -675,7 +675,7 @@ def admin_messages(stage: Stage, language: str) -> Page:
     assert admin.put("/api/v1/channels/sms/apprise", data={"address": "json://127.0.0.1:9/{to}"}).ok
     patient = {"name": "Ada Lovelace", "phone": "+49 30 901820"}
     commands: list[tuple[str, dict[str, Any]]] = [
-        ("change-site", site | {"message_ways": ["sms"], "quiet_from": "00:00", "quiet_until": "00:00"}),
+        ("change-site", site | {"message_ways": ["sms"], "quiet_from": 0, "quiet_until": 0}),
         ("book", about | patient | {"local_start": f"{next_monday(3)}T09:00"}),
     ]
     for index, (command, body) in enumerate(commands):

@@ -69,7 +69,7 @@ def test_reminder_is_seen_planned_moved_withdrawn_and_sent(
         expect(page.locator(".records-empty")).to_have_text("No message has been planned yet.")
         refresh = page.get_by_role("button", name="Refresh")
 
-        never_quiet = {"quiet_from": "00:00", "quiet_until": "00:00"}
+        never_quiet = {"quiet_from": 0, "quiet_until": 0}
         do("change-site", site_id=site_id, message_ways=["sms"], reminders=[24], **never_quiet)
         of = {"service_id": seeded["service_ids"][0], "provider_id": seeded["provider_ids"][0]}
         booked = do("book", site_id=site_id, **of, local_start=noon(20), name="Nora Canary", phone=PHONE)["appointment"]
