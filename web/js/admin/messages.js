@@ -74,8 +74,8 @@ export async function open(root, context) {
   more.addEventListener("click", () => void read(false));
   root.append(
     element(
-      "section",
-      { className: "group", "aria-label": t("admin.messages") },
+      "div",
+      { className: "group" },
       element(
         "div",
         { className: "group-fields" },
