@@ -80,7 +80,7 @@ def save(
     if not ways:
         return frozenset()
     if subjects := [f"appointment:{each}" for each in _moved_on(changes)]:
-        connection.execute(_WITHDRAW, {"subjects": subjects, "at": now})
+        withdraw(connection, subjects, now)
     almost = waiting(board, now)
     fresh = [each for each in almost if (each.subject, each.version) not in told]
     rows = []
@@ -132,6 +132,11 @@ def _record_of(message: PlannedMessage, board: Board, changes: Changes, calendar
     return asking
 
 
+def withdraw(connection: Connection, subjects: Sequence[str], now: int) -> None:
+    """Withdraw the open messages about these subjects. ``now`` is in microseconds."""
+    connection.execute(_WITHDRAW, {"subjects": subjects, "at": now})
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A site whose future is planned again. The appointments up to the id ``after_id`` are done."""
@@ -141,10 +146,11 @@ class Plan:
     after_id: int
 
 
-async def plans(connection: AsyncConnection) -> list[Plan]:
-    """Return the sites whose future has to be planned again."""
+async def plans(connection: AsyncConnection, after: int = 0, limit: int = 20) -> list[Plan]:
+    """Return up to ``limit`` sites whose future has to be planned again, from those with an id above ``after``."""
     columns = message_plans.c.site_id, message_plans.c.mark, message_plans.c.after_id
-    return [Plan(*row) for row in await connection.execute(select(*columns).order_by(message_plans.c.site_id))]
+    statement = select(*columns).where(message_plans.c.site_id > after).order_by(message_plans.c.site_id).limit(limit)
+    return [Plan(*row) for row in await connection.execute(statement)]
 
 
 def plan_again(connection: Connection, plan: Plan, vault: Vault, now: int, most: int) -> int:

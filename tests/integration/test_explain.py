@@ -62,6 +62,7 @@ from server.store import (
     lockouts,
     notifications,
     pairings,
+    planned_messages,
     processes,
     second_factors,
     setup_codes,
@@ -211,6 +212,7 @@ async def _fill_other_rows(connection: AsyncConnection) -> None:
             (tables.busy_cells, {"resource_id": n % 20, "cell": 5_000_000 + n, "lane": 0, "site_id": 1,
                                  "appointment_id": n // 3, "held_until": None}),
             (tables.practitioners, {"id": n, "organisation_id": n % 40 + 1, "name": f"Person {n}"}),
+            (tables.message_plans, {"site_id": n, "mark": 1, "after_id": 0}),
             (tables.calendar_feeds, {"id": n, "provider_id": n % 40, "key_hash": f"feed-{n}", "made_by": "staff:1",
                                      "made_at": NOW}),
             (tables.schedules, own | {"provider_id": n % 40, "service_ids": [1], "weekday": n % 7, "from_minute": 540,
@@ -662,6 +664,25 @@ async def open_sessions(installation: Installation) -> object:
     found = await administration.sessions_page(installation.database, 12, SessionTerms(), NOW, "session-12", 20, None)
     assert [each.current for each in found.rows] == [True]
     return await administration.sessions_page(installation.database, 12, SessionTerms(), NOW, "session-12", 20, ("a",))
+
+
+@query
+async def messages_of_a_site_with_other_settings(installation: Installation) -> object:
+    async with installation.database.write() as connection:
+        first, *_ = plans = await planned_messages.plans(connection)
+        plan = replace(first, site_id=500)  # with the appointments of the other rows
+        assert await connection.run_sync(planned_messages.plan_again, plan, VAULT, NOW, 40) == 40
+        return plans
+
+
+@query
+async def messages_of_moved_appointments(installation: Installation) -> object:
+    def withdraw(connection: Connection) -> None:
+        planned_messages.withdraw(connection, [f"appointment:{n}" for n in (12, 49)], NOW)
+
+    async with installation.database.write() as connection:
+        await connection.run_sync(withdraw)
+    return withdraw
 
 
 @query

@@ -274,7 +274,9 @@ def drive(env: dict[str, str], places: dict[str, bytes], edge: Edge, sent: Path)
             assert answer.status_code == 401, answer.text
 
         site_id = named["site_id"]
-        do(admin, "change-site", site_id=site_id, names_on_display=True)
+        do(admin, "change-site", site_id=site_id, names_on_display=True, message_ways=["sms"])
+        with signed_in(edge, unnamed, "admin", canaries) as other_admin:
+            do(other_admin, "change-site", site_id=unnamed["site_id"], message_ways=["sms"])
         service = do(admin, "add-service", site_id=site_id, name=SERVICE, public_name="Desk two")["events"][-1]["service_id"]
         do(admin, "change-service", service_id=service, name=SERVICE, public_name="Desk three")
         queue = do(admin, "add-queue", site_id=site_id, name="Two", prefix="M", service_id=service)["events"][-1]["queue_id"]

@@ -62,7 +62,7 @@ def environment(database_url: str, redis_url: str | None = None, **more: str) ->
 
 def _anywhere(env: Mapping[str, str]) -> dict[str, str]:
     """Return ``env`` for an interpreter that finds the server from any working folder."""
-    return {"PYTHONPATH": str(ROOT), **env}
+    return {**env, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), env.get("PYTHONPATH")]))}
 
 
 def command_line(env: Mapping[str, str], *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:

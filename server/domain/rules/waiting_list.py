@@ -6,6 +6,7 @@ until the patient accepts. Who does not answer is passed over, and is not asked 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from server.domain import free_time
@@ -43,13 +44,14 @@ def offers(board: Board, events: list[Event], now: int, calendar: Calendar) -> l
             if before is not None and before.takes_time(now) and not _still_takes(before, event.appointment):
                 freed.append(before)
     ids = (each for each in new_ids(board) if each not in used)
-    offered: list[Event] = []
+    offered: list[AppointmentHeld] = []
     for each in freed:
-        offer = _next_offer(board, each, now, calendar, ahead, next(ids))
+        busy = {one.appointment.offered_to for one in offered}
+        offer = _next_offer(board, each, now, calendar, ahead, next(ids), busy)
         if offer is not None:
             ahead.add(offer.appointment)
             offered.append(offer)
-    return offered
+    return [*offered]
 
 
 def accept(board: Board, command: AcceptOffer, now: int, calendar: Calendar) -> list[Event]:
@@ -102,19 +104,31 @@ def _still_takes(before: Appointment, after: Appointment) -> bool:
 
 
 def _next_offer(
-    board: Board, freed: Appointment, now: int, calendar: Calendar, ahead: After, identifier: int
+    board: Board,
+    freed: Appointment,
+    now: int,
+    calendar: Calendar,
+    ahead: After,
+    identifier: int,
+    busy: Collection[int | None],
 ) -> AppointmentHeld | None:
-    """Return the offer of a free time to the first patient on the waiting list who fits and has not had this offer."""
+    """Return the offer of a free time to the first patient on the waiting list who fits and has not had this offer.
+
+    A patient has one offer at a time: two would keep two times from all others. ``busy`` are the appointments with an offer
+    of the same command.
+    """
     if freed.starts_at < now + LEAST_AHEAD or freed.overbooked is not None:
         return None
     wanting = calendar.wanting_earlier(freed.provider_id, freed.starts_at)
     asked = {each.offered_to for each in calendar.offers_of(freed.provider_id, freed.starts_at)} if wanting else set()
     for one in wanting:
         each = ahead.latest(one)
-        if each.id in asked or each.id in (freed.id, freed.offered_to) or each.state != "booked":
+        if each.id in asked or each.id in busy or each.id in (freed.id, freed.offered_to) or each.state != "booked":
             continue
         # The same command may have moved the appointment of the patient who asked.
         if not each.wants_earlier or each.provider_id != freed.provider_id or each.starts_at <= freed.starts_at:
+            continue
+        if any(ahead.latest(offer).takes_time(now) for offer in calendar.offers_to(each.id)):
             continue
         wanted = Wanted(service_id=each.service_id, provider_id=freed.provider_id, minutes=each.minutes, for_patient=True)
         try:

@@ -781,6 +781,17 @@ def test_declined_and_unanswered_offers_go_to_the_next_and_never_twice_to_one() 
         clinic.do(AcceptOffer(appointment_id=second.id))
 
 
+def test_patient_has_one_offer_at_a_time() -> None:
+    clinic, early, first, second = waiting_clinic()
+    another = clinic.book(f"{MONDAY}T10:00")
+    clinic.do(CancelAppointment(appointment_id=early.id, version=1))
+    clinic.do(CancelAppointment(appointment_id=another.id, version=1))
+    to_first, to_second = offered(clinic, first), offered(clinic, second)
+    assert to_first is not None
+    assert to_second is not None
+    assert (to_first.local_start, to_second.local_start) == (f"{MONDAY}T09:00", f"{MONDAY}T10:00")
+
+
 def test_time_that_a_moved_appointment_still_takes_in_part_is_offered_to_nobody() -> None:
     clinic = Clinic()
     early = clinic.book(f"{MONDAY}T09:00", minutes=30)

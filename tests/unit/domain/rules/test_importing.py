@@ -247,6 +247,14 @@ def waiting(clinic: Clinic, *clocks: str, **values: Any) -> list[int]:
     return [clinic.of(f"T-{number}").id for number, _ in enumerate(clocks, 50)]
 
 
+def test_patient_has_one_offer_at_a_time() -> None:
+    clinic = Clinic()
+    clinic.take(a_row(1), a_row(2, local_start=f"{MONDAY}T10:00"))
+    [patient] = waiting(clinic, "16:00")
+    clinic.take(a_row(1, local_start=f"{MONDAY}T17:00"), a_row(2, local_start=f"{MONDAY}T17:15"))
+    assert offers(clinic) == [("09:00", patient)]
+
+
 def test_freed_time_is_offered_to_the_first_who_asked() -> None:
     clinic = Clinic()
     clinic.take(a_row(1), a_row(2, local_start=f"{MONDAY}T09:15"))
@@ -263,10 +271,10 @@ def test_freed_time_is_offered_to_the_first_who_asked() -> None:
 def test_each_freed_time_is_offered_once() -> None:
     clinic = Clinic()
     clinic.take(a_row(1), a_row(2, local_start=f"{MONDAY}T10:00"))
-    [patient] = waiting(clinic, "16:00")
+    first, second = waiting(clinic, "16:00", "16:15")
     rows = [a_row(1, local_start=f"{MONDAY}T17:00"), a_row(2, local_start=f"{MONDAY}T17:15")]
     clinic.take(*rows)
-    assert offers(clinic) == [("09:00", patient), ("10:00", patient)]
+    assert offers(clinic) == [("09:00", first), ("10:00", second)]
     assert clinic.take(*rows) == AppointmentsImported(unchanged=(1, 2))
     assert len(offers(clinic)) == 2
 
