@@ -116,7 +116,8 @@ def planned(board: Board, events: Iterable[Event], now: int) -> list[PlannedMess
             case TicketCalled() | NoShowRecorded():
                 found += _of_entry(board, event, now)
             case StepUndone(appointment_id=int(checked_in)):  # the appointment has a new version
-                found += reminders(board.appointments[checked_in], board.site, now)
+                appointment = board.appointments.get(checked_in)  # not if it was one of a past day
+                found += [] if appointment is None else reminders(appointment, board.site, now)
     return found
 
 
@@ -252,8 +253,8 @@ def _moved(site: Site, appointment: Appointment, was_starts_at: int, now: int) -
 
 def _of_entry(board: Board, event: TicketCalled | NoShowRecorded, now: int) -> list[PlannedMessage]:
     """Return the message of a call or of a missed call, if the entry is still in its state."""
-    entry = board.entries[event.entry_id]
-    if board.visits[entry.visit_id].trial:
+    entry = board.entries.get(event.entry_id)
+    if entry is None or board.visits[entry.visit_id].trial:  # the day may have turned in the same command
         return []
     if isinstance(event, TicketCalled):
         lasts = board.site.rules.minutes_call_stands * MINUTE

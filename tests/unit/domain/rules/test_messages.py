@@ -49,7 +49,8 @@ from server.domain.rules.messages import (
 )
 from server.domain.rules.reminders import almost_your_turn
 from tests.support.extent import examples
-from tests.support.worlds import HOUR, SITE_ID, a_site
+from tests.support.worlds import HOUR, SITE_ID, World, a_day, a_site, perform
+from tests.unit.domain.board.test_applying import a_clinic_opens
 from tests.unit.domain.rules.test_booking import FRIDAY, MONDAY, ZONE, Clinic
 
 NEW_YORK, BERLIN = "America/New_York", "Europe/Berlin"
@@ -565,3 +566,23 @@ def test_repeat_of_an_offer_ends_with_the_offer_and_one_about_a_call_after_half_
     hold = replace(appointment_at(now + HOUR), held_until=now + 7 * MINUTE)
     assert repeat_until("freed-time", hold, now) == now + 7 * MINUTE
     assert repeat_until("called", None, now) == now + 30 * MINUTE
+
+
+def test_every_command_of_a_random_day_can_be_told() -> None:
+    """Also those about appointments of other days, which the board does not have."""
+    kinds = set()
+    for seed in range(8):
+        world = World(a_site(rules=Rules(message_ways=("sms", "email"))))
+        for step in (*a_clinic_opens(), *a_day(seed, 150)):
+            recorded = perform(world, step)
+            found = planned(world.board, [each.event for each in recorded], world.now)
+            kinds |= {each.kind for each in (*found, *waiting(world.board, world.now))}
+    assert kinds >= {"booked", "moved", "cancelled", "reminder", "no-show", "called", "almost-your-turn"}
+
+
+def test_undone_check_in_plans_the_reminders_of_the_new_version() -> None:
+    clinic = SendingClinic()
+    appointment = clinic.book(f"{FRIDAY}T15:00")
+    entry = clinic.check_in(appointment, anyway=True)
+    found = clinic.plan(Undo(entry_id=entry.id))
+    assert {(each.kind, each.version) for each in found} == {("reminder", appointment.version + 1)}
