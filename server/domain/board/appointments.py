@@ -91,8 +91,13 @@ def forget_past(board: Board, event: DayTurned, recorded: Recorded, changes: Cha
 
 
 def forget_later(board: Board, changes: Changes) -> None:
-    """Put the appointments off the board that begin after the day's end, which has just been moved."""
+    """Put the appointments off the board that begin after the day's end, which has just been moved.
+
+    An appointment whose patient is here stays: its state follows the visit.
+    """
     for appointment in list(board.appointments.values()):
+        if appointment.visit_id is not None and appointment.visit_id in board.visits:
+            continue
         if appointment.business_day is not None and appointment.starts_at >= board.site.turns_at:
             board.put(replace(appointment, business_day=None), changes)
             if not board.keeps(board.appointments[appointment.id]):

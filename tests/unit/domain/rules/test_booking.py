@@ -732,6 +732,17 @@ def test_held_by_staff_without_limits() -> None:
     assert clinic.made(command).state == "held"
 
 
+def test_appointment_of_a_patient_who_is_here_stays_on_the_board_when_the_day_ends_earlier() -> None:
+    clinic = Clinic()
+    appointment = clinic.book(f"{FRIDAY}T16:00")
+    entry = clinic.check_in(appointment, anyway=True)
+    clinic.do(ChangeSite(site_id=SITE_ID, time_zone="Pacific/Kiritimati"))
+    assert appointment.starts_at >= clinic.board.site.turns_at
+    clinic.do(Undo(entry_id=entry.id), after=0)
+    after = clinic.row(appointment.id)
+    assert (after.state, after.visit_id, after.version) == ("booked", None, 2)
+
+
 # The waiting list
 
 
