@@ -39,7 +39,7 @@ export async function open(root, context) {
   const refresh = element("button", { className: "button is-quiet", type: "button" }, t("admin.messages.refresh"));
   const rows = element("tbody");
   const empty = element("p", { className: "records-empty" });
-  const headings = ["due", "kind", "to", "about", "state"].map((name) => element("th", { scope: "col" }, t(`admin.messages.${name}`)));
+  const headings = ["due", "state", "kind", "to", "about"].map((name) => element("th", { scope: "col" }, t(`admin.messages.${name}`)));
   const table = element("table", { className: "table" }, element("thead", {}, element("tr", {}, ...headings)), rows);
   const more = element("button", { className: "button", type: "button" }, t("admin.audit.more"));
   const trouble = element("p", { className: "field-error", role: "alert" });
@@ -101,21 +101,22 @@ function rowOf(context, message, again) {
   const what = element("th", { scope: "row", id: `message-${id}` }, nameOf(message));
   const to = [recipient === null ? t("admin.messages.no_address") : element("bdi", { dir: "ltr" }, recipient), element("span", { className: "message-note" }, t(`admin.channels.way.${way}`))];
   const notes = notesOf(message).map((text) => element("span", { className: "message-note" }, text));
+  const outcome = element("td", {}, element("span", { className: BAD.has(state) ? "is-refused" : "" }, t(`admin.messages.state.${state}`)), ...notes);
   const row = element(
     "tr",
     {},
     element("td", {}, `${fullDateOf(due, context.zone)}, ${formatTime(due, context.zone)}`),
+    outcome, // early: a phone shows the first columns
     what,
     element("td", {}, ...to),
     element("td", {}, start === null ? (label ?? "") : element("a", { href: `/calendar?date=${start.slice(0, 10)}` }, `${dayOf(start)}, ${timeOf(start)}`)),
-    element("td", {}, element("span", { className: BAD.has(state) ? "is-refused" : "" }, t(`admin.messages.state.${state}`)), ...notes),
   );
   row.dataset.message = kind;
   row.dataset.state = state;
   if (may) {
     const button = element("button", { className: "button", type: "button", "aria-describedby": what.id }, t("admin.messages.again"));
     button.addEventListener("click", () => void sendAgain(context, message, again));
-    row.lastElementChild?.append(button);
+    outcome.append(button);
   }
   return row;
 }
