@@ -154,6 +154,8 @@ button.disabled = false;
 if (new URLSearchParams(location.search).get("step") === "code") {
   showStep(true);
 } else {
+  // The attribute `autofocus` would come too late for the second step, which has the focus already.
+  if (document.activeElement === document.body) username.focus();
   const session = hasSignedInBefore() ? await currentSession().catch(() => null) : null;
   if (session !== null && codeForm.hidden) {
     const { user } = session;
