@@ -738,7 +738,7 @@ def test_eight_workers_that_are_killed_send_each_message_at_most_once(mysql_url:
 
 
 def test_provider_that_honours_keys_accepts_every_message_once(mysql_url: str) -> None:
-    count = extent.scaled(10_000, 300)
+    count = extent.scaled(3_000, 300)
     _filled(mysql_url, count)
     with provider(_one_in_five, honours_key=True) as stub:
         _sweep_and_kill(mysql_url, stub, "--honours-key", "--kills", "4")
