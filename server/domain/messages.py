@@ -37,8 +37,6 @@ MessageState = Literal[
     "skipped",
 ]
 
-ALMOST_YOUR_TURN: Kind = "almost-your-turn"
-
 # By kind: the states of an appointment in which a message about it may go out.
 OF_APPOINTMENTS: Mapping[Kind, frozenset[AppointmentState]] = {
     "booked": frozenset({"booked"}),

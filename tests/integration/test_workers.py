@@ -22,7 +22,7 @@ from server.domain.errors import NothingChanged
 from server.domain.messages import OF_APPOINTMENTS, OF_ENTRIES, Kind
 from server.domain.model import AppointmentState, State
 from server.domain.model.ids import IDS_PER_SITE
-from server.domain.rules.reminders import almost_your_turn
+from server.domain.rules.messages import waiting
 from server.execute import Executor
 from server.notifying import sweep as sweeps
 from server.notifying.channels.channel import Accepted, Channel, ChannelBusy, ChannelRefused, Message, Reaches
@@ -182,7 +182,7 @@ async def test_next_patient_is_notified_when_the_queue_moves(setup: Seeder, cont
 async def test_rule_uses_the_number_ahead_of_the_ticket(setup: Seeder, database: Database) -> None:
     seeded = await _seed_waiting_patients(setup, 6)
     board = await Boards(database).board(seeded["site_id"])
-    assert [board.visits[notice.visit_id].label for notice in almost_your_turn(board)] == ["A001", "A002", "A003"]
+    assert [board.visits[notice.visit_id or 0].label for notice in waiting(board, 0)] == ["A001", "A002", "A003"]
 
 
 async def test_message_of_a_called_patient_is_withdrawn(

@@ -6,7 +6,6 @@ from typing import Any
 
 from sqlalchemy import insert
 
-from server.domain.messages import ALMOST_YOUR_TURN
 from server.domain.model import Personal
 from server.domain.model.ids import IDS_PER_SITE
 from server.seeding import Seed
@@ -40,7 +39,7 @@ def message(identifier: int, now: int, /, **other: Any) -> Planned:
         "site_id": identifier // IDS_PER_SITE,
         "subject": f"entry:{identifier}",
         "subject_version": 0,
-        "kind": ALMOST_YOUR_TURN,
+        "kind": "almost-your-turn",
         "ahead": 2,
         "channel": "sms",
         "due_at": now,

@@ -132,6 +132,7 @@ from server.domain.model import (
 from server.domain.model.ids import IDS_PER_SITE
 from server.domain.model.tickets import next_turn
 from server.domain.rules import Patients, decide, overdue
+from server.domain.rules.messages import PlannedMessage, waiting
 from server.domain.views import Cell, ConfigurationView, DeskView, DisplayView, KioskView, PointView, TicketView, View, draw
 from server.domain.watching import Watch
 from server.transport.http.bodies import on_wire
@@ -521,6 +522,12 @@ def wire_body(command: Command) -> dict[str, Any]:
     if body.get("names") is not None:
         body["names"] = dict(body["names"])
     return body
+
+
+def almost_next(board: Board) -> list[PlannedMessage]:
+    """Return the messages "almost your turn" that a site with this board would plan, if it sent messages."""
+    site = replace(board.site, rules=replace(board.site.rules, message_ways=("sms",)))
+    return waiting(Board(site, board.records()), site.last_event_at)
 
 
 def command_of(world: World, action: str, about: int) -> Command:

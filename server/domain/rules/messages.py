@@ -29,12 +29,13 @@ from server.domain.events import (
 from server.domain.messages import Kind
 from server.domain.model import UNDO_MICROSECONDS, Appointment, Entry, Site, local_time
 from server.domain.model.local_time import MINUTE
-from server.domain.rules.reminders import almost_your_turn
+from server.domain.ranking import ahead
 
 HOUR = 60 * MINUTE
 DAY_HOURS = 24
 SPREAD = 10 * MINUTE
 LEAST_LEAD = 30 * MINUTE  # a later reminder finds no patient who can still come or cancel
+ALMOST_AHEAD = 2
 ALMOST_LASTS = 15 * MINUTE
 MISSED_CALL_LASTS = 2 * HOUR
 MISSED_APPOINTMENT_LASTS = 24 * HOUR
@@ -122,21 +123,17 @@ def planned(board: Board, events: Iterable[Event], now: int) -> list[PlannedMess
 
 
 def waiting(board: Board, now: int) -> list[PlannedMessage]:
-    """Return an ``almost-your-turn`` message for each patient with few patients ahead. A repeat returns the same keys."""
+    """Return an ``almost-your-turn`` message for each waiting patient with at most two patients ahead.
+
+    A repeat returns the same keys. Nobody gets one about a test patient.
+    """
     if not board.site.rules.message_ways:
         return []
     return [
-        PlannedMessage(
-            subject=f"entry:{each.entry_id}",
-            version=each.version,
-            kind="almost-your-turn",
-            ahead=each.ahead,
-            due_at=now,
-            not_after=now + ALMOST_LASTS,
-            entry_id=each.entry_id,
-            visit_id=each.visit_id,
-        )
-        for each in almost_your_turn(board)
+        _entry_message(entry, "almost-your-turn", now, now + ALMOST_LASTS, ahead=ALMOST_AHEAD)
+        for queue_id in board.queues
+        for each in board.waiting(queue_id)[: ALMOST_AHEAD + 1]
+        if not board.visits[(entry := board.entries[each.entry_id]).visit_id].trial and ahead(board, entry) <= ALMOST_AHEAD
     ]
 
 
@@ -299,11 +296,12 @@ def _appointment_message(
     )
 
 
-def _entry_message(entry: Entry, kind: Kind, due_at: int, not_after: int) -> PlannedMessage:
+def _entry_message(entry: Entry, kind: Kind, due_at: int, not_after: int, *, ahead: int = 0) -> PlannedMessage:
     return PlannedMessage(
         subject=f"entry:{entry.id}",
         version=entry.calls,
         kind=kind,
+        ahead=ahead,
         due_at=due_at,
         not_after=not_after,
         entry_id=entry.id,

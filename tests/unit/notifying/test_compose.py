@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from server.domain.messages import ALMOST_YOUR_TURN, Kind, Way
+from server.domain.messages import Kind, Way
 from server.domain.model import Appointment, Personal, Visit
 from server.domain.model.local_time import instant_of
 from server.notifying.channels.channel import Message
@@ -18,7 +18,7 @@ from tests.support.vaults import VAULT
 from tests.support.worlds import a_site
 from tests.unit.domain.rules.test_booking import MONDAY, Clinic
 
-ROW = Claimed(7, 1, "entry:12", ALMOST_YOUR_TURN, 2, "sms", 12, None, 99, 0)
+ROW = Claimed(7, 1, "entry:12", "almost-your-turn", 2, "sms", 12, None, 99, 0)
 ABOUT = Claimed(8, 1, "appointment:5", "reminder", 24, "sms", None, 5, 99, 0)
 KNOWN = Personal(name="Nora", phone="+4930901820;ext=3", email="nora@example.org", token="1-secret")
 SITE = replace(a_site(), name="Riverside", language="es")

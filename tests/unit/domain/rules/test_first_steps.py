@@ -25,10 +25,9 @@ from server.domain.commands import (
 from server.domain.errors import NotAllowed, NothingChanged, NowServingError
 from server.domain.model import Entry, Milestone
 from server.domain.rules import decide
-from server.domain.rules.reminders import almost_your_turn
 from server.domain.views import DeskView, DisplayView, PointView, draw
 from tests.support.extent import examples
-from tests.support.worlds import MINUTE, SITE_ID, Step, World, command_of, open_sealed, scripts, small_clinic
+from tests.support.worlds import MINUTE, SITE_ID, Step, World, almost_next, command_of, open_sealed, scripts, small_clinic
 
 
 def checklist(world: World) -> dict[str, Any]:
@@ -78,7 +77,7 @@ def test_trial_ticks_no_step_and_every_screen_marks_it() -> None:
     world = small_clinic()
     blood, room = sorted(world.board.queues)[0], sorted(world.board.points)[0]
     entry = issue(world, blood, trial=True)
-    assert almost_your_turn(world.board) == [], "a test patient gets no message"
+    assert almost_next(world.board) == [], "a test patient gets no message"
     world.do(CallNext(point_id=room))
     assert set(checklist(world).values()) == {False}
     assert draw(DeskView(open_sealed), world.board)[f"entry:{entry.id}"]["trial"]
@@ -129,7 +128,7 @@ def test_day_of_test_patients_alone_changes_no_figure(script: list[Step]) -> Non
             world.do(command, after=pause)
     board = world.board
     assert {queue.durations for queue in board.queues.values()} <= {()}
-    assert almost_your_turn(board) == []
+    assert almost_next(board) == []
     assert not {"ticket-issued", "ticket-called"} & (set(board.site.milestones) - reached_by(script))
     for point_id, point in board.points.items():
         if not point.removed_at:

@@ -36,12 +36,11 @@ from server.domain.errors import (
 from server.domain.events import EntryReturned, TicketCalled
 from server.domain.model import Entry
 from server.domain.ranking import ahead
-from server.domain.rules.reminders import almost_your_turn
 from server.domain.views import DeskView, DisplayView, PointView, TicketView
 from server.domain.views.gone import gone_from
 from server.domain.views.view import milliseconds
 from tests.support.one_entry import do_step, three_waiting, unchanged_by
-from tests.support.worlds import MINUTE, SECOND, SITE_ID, World, facts, open_sealed
+from tests.support.worlds import MINUTE, SECOND, SITE_ID, World, almost_next, facts, open_sealed
 
 
 def test_late_patient_is_passed_over_and_keeps_the_place() -> None:
@@ -431,7 +430,7 @@ def test_returned_patient_is_told_again_that_the_turn_is_near() -> None:
     world.do(RunningLate(entry_id=first.id, minutes=1))
     world.call(point_id)
     world.do(Tick(site_id=SITE_ID), after=MINUTE)
-    assert (first.id, 1) in {(each.entry_id, each.version) for each in almost_your_turn(world.board)}
+    assert (first.id, 1) in {(each.entry_id, each.version) for each in almost_next(world.board)}
 
 
 def test_reopen_is_refused_while_the_visit_goes_on_elsewhere() -> None:

@@ -23,6 +23,7 @@ from server.domain.commands import (
     NoShow,
     Reschedule,
     Rezone,
+    Transfer,
     Undo,
 )
 from server.domain.events import (
@@ -35,7 +36,9 @@ from server.domain.events import (
 from server.domain.messages import OF_APPOINTMENTS, OF_ENTRIES, Kind
 from server.domain.model import Appointment, Rules, Site
 from server.domain.model.local_time import MINUTE, instant_of
+from server.domain.ranking import ahead
 from server.domain.rules.messages import (
+    ALMOST_AHEAD,
     LEAST_LEAD,
     SPREAD,
     PlannedMessage,
@@ -47,9 +50,8 @@ from server.domain.rules.messages import (
     replanned,
     waiting,
 )
-from server.domain.rules.reminders import almost_your_turn
 from tests.support.extent import examples
-from tests.support.worlds import HOUR, SITE_ID, World, a_day, a_site, perform
+from tests.support.worlds import HOUR, SITE_ID, Step, World, a_day, a_site, almost_next, perform, scripts, small_clinic
 from tests.unit.domain.board.test_applying import a_clinic_opens
 from tests.unit.domain.rules.test_booking import FRIDAY, MONDAY, ZONE, Clinic
 
@@ -341,10 +343,9 @@ def test_missed_call_gets_a_message_after_the_time_for_an_undo() -> None:
 
 def test_almost_your_turn_ignores_quiet_hours_and_repeats_its_keys() -> None:
     clinic = SendingClinic(quiet_from=0, quiet_until=1439)
-    for _ in range(5):
-        clinic.ticket(clinic.queue_id)
+    tickets = [clinic.ticket(clinic.queue_id) for _ in range(5)]
     found = waiting(clinic.board, clinic.now)
-    assert [each.entry_id for each in found] == [each.entry_id for each in almost_your_turn(clinic.board)]
+    assert [each.entry_id for each in found] == [each.id for each in tickets[:3]]
     assert {(each.kind, each.ahead, each.due_at, each.state) for each in found} == {
         ("almost-your-turn", 2, clinic.now, "due")
     }
@@ -586,3 +587,66 @@ def test_undone_check_in_plans_the_reminders_of_the_new_version() -> None:
     entry = clinic.check_in(appointment, anyway=True)
     found = clinic.plan(Undo(entry_id=entry.id))
     assert {(each.kind, each.version) for each in found} == {("reminder", appointment.version + 1)}
+
+
+# Patients who are almost next
+
+
+@examples(150)
+@given(scripts(50))
+def test_patients_with_at_most_two_ahead_get_a_notice(script: list[Step]) -> None:
+    world = small_clinic()
+    for step in script:
+        perform(world, step)
+    near = {
+        entry.id
+        for entry in world.board.entries.values()
+        if entry.state == "waiting"
+        and entry.absent_until is None
+        and ahead(world.board, entry) <= ALMOST_AHEAD
+        and not world.board.visits[entry.visit_id].trial
+    }
+    notices = almost_next(world.board)
+    assert {notice.entry_id for notice in notices} == near
+    assert len(notices) == len(near)
+    for notice in notices:
+        entry = world.board.entries[notice.entry_id or 0]
+        about = notice.kind, notice.entry_id, notice.version, notice.visit_id, notice.ahead
+        assert about == ("almost-your-turn", entry.id, entry.calls, entry.visit_id, ALMOST_AHEAD)
+
+
+def test_empty_site_has_no_notices() -> None:
+    assert almost_next(World().board) == []
+    assert almost_next(small_clinic().board) == []
+
+
+def test_fourth_patient_gets_a_notice_when_the_first_is_called() -> None:
+    world = World()
+    queue_id = world.queue()
+    point = world.point(queue_id)
+    tickets = [world.ticket(queue_id) for _ in range(5)]
+    assert [notice.entry_id for notice in almost_next(world.board)] == [entry.id for entry in tickets[:3]]
+    world.call(point)
+    assert [notice.entry_id for notice in almost_next(world.board)] == [entry.id for entry in tickets[1:4]]
+
+
+def test_patients_of_other_queues_of_the_point_count_as_ahead() -> None:
+    world = World()
+    one, two = world.queue("A"), world.queue("B")
+    world.point(one, two)
+    for _ in range(3):
+        world.ticket(one)
+    last = world.ticket(two)  # the first of its own queue, with three ahead
+    assert last.id not in {notice.entry_id for notice in almost_next(world.board)}
+
+
+def test_same_state_gives_the_same_notice_and_a_new_stage_gives_a_new_one() -> None:
+    world = World()
+    one, two = world.queue("A"), world.queue("B")
+    entry = world.ticket(one)
+    before = almost_next(world.board)
+    assert almost_next(world.board) == before
+    world.do(Transfer(entry_id=entry.id, queue_id=two))
+    [after] = almost_next(world.board)
+    assert (after.visit_id, after.kind) == (before[0].visit_id, before[0].kind)
+    assert after != before[0]
