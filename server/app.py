@@ -142,7 +142,7 @@ def build_app(
             *(each(context) for each in alongside),
         ]
         tasks = [asyncio.create_task(each) for each in loops]
-        sending = [asyncio.create_task(each.run()) for each in (sweeper,) if each is not None]
+        sending = [] if sweeper is None else [asyncio.create_task(sweeper.run())]
         try:
             yield {"hub": hub}
         finally:

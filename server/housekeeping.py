@@ -43,16 +43,19 @@ async def watch_clock(database: Database, heartbeat_seconds: float) -> None:
     stepped = Outage(logger, "the database's clock was set: the right time goes on without it")
     behind = Outage(logger, "the clock is behind the log of a site: the site's time goes on from its last event")
     boot, clock, keep_at, kept = boot_id(), database.clock, 0.0, (False, False)
+
+    def wrong() -> tuple[bool, bool]:
+        return clock.step != 0, clock.behind != 0
+
     while True:
-        wrong = clock.step != 0, clock.behind != 0
-        if boot is not None and (time.monotonic() >= keep_at or wrong != kept):
+        if boot is not None and (time.monotonic() >= keep_at or wrong() != kept):
             keep_at = time.monotonic() + heartbeat_seconds
             with suppress(NowServingError, Conflict):  # another loop logs an unavailable database; another process was first
                 await database.now()
-                wrong = clock.step != 0, clock.behind != 0
+                state = wrong()
                 async with database.write() as connection:
                     await clock_anchors.keep(connection, boot, clock)
-                kept = wrong
+                kept = state
         for alarm, microseconds in ((stepped, clock.step), (behind, clock.behind)):
             if microseconds:
                 alarm.failed(by_seconds=round(microseconds / 1_000_000), remedy="nowserving clock")

@@ -37,6 +37,10 @@ MessageState = Literal[
     "skipped",
 ]
 
+# The states of a message that may still go out, and of one that may come back after other settings of its site.
+OPEN: frozenset[MessageState] = frozenset({"due", "claimed"})
+REVIVABLE: frozenset[MessageState] = frozenset({"withdrawn", "skipped"})
+
 # By kind: the states of an appointment in which a message about it may go out.
 OF_APPOINTMENTS: Mapping[Kind, frozenset[AppointmentState]] = {
     "booked": frozenset({"booked"}),

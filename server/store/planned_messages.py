@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.domain.board import Board, Changes
 from server.domain.events import AppointmentRezoned, Event, SiteChanged
-from server.domain.messages import Way, way_to
+from server.domain.messages import OPEN, REVIVABLE, Way, way_to
 from server.domain.model import Appointment, Personal, Site, Visit
 from server.domain.model.ids import IDS_PER_SITE
 from server.domain.rules.messages import PlannedMessage, PlannedRow, planned, replanned, waiting
@@ -30,7 +30,7 @@ from server.vault import Vault
 
 Told = frozenset[tuple[str, int]]  # the waiting entries, each with its version, whose patients have been told
 
-_OPEN = table.c.state.in_(("due", "claimed"))
+_OPEN = table.c.state.in_(sorted(OPEN))
 _WITHDRAW = (
     update(table)
     .where(table.c.subject.in_(bindparam("subjects", expanding=True)), _OPEN)
@@ -39,7 +39,7 @@ _WITHDRAW = (
 # A row that was skipped or withdrawn while its appointment stayed the same is wanted again after other settings.
 _MOVE = (
     update(table)
-    .where(table.c.id == bindparam("row"), table.c.state.in_(("due", "claimed", "skipped", "withdrawn")))
+    .where(table.c.id == bindparam("row"), table.c.state.in_(sorted(OPEN | REVIVABLE)))
     .values(state="due", claim=None, due_at=bindparam("due"), not_after=bindparam("until"), changed_at=bindparam("at"))
 )
 _FUTURE = (
@@ -162,17 +162,11 @@ def plan_again(connection: Connection, plan: Plan, vault: Vault, now: int, most:
     known: dict[tuple[str, int], list[Row[Any]]] = defaultdict(list)
     for row in connection.execute(_ROWS, {"subjects": [f"appointment:{each.id}" for each in booked]}):
         known[row.subject, row.subject_version].append(row)
-    added: list[Planned] = []
-    moved: list[dict[str, int]] = []
-    withdrawn: list[int] = []
+    rewriting = _Rewriting()
     for appointment in booked:
         rows = known[f"appointment:{appointment.id}", appointment.version]
-        _plan_one(site, appointment, rows, vault, now, added, moved, withdrawn)
-    notifications.plan(connection, added, now)
-    if moved:
-        connection.execute(_MOVE, moved)
-    if withdrawn:
-        connection.execute(update(table).where(table.c.id.in_(withdrawn), _OPEN).values(state="withdrawn", changed_at=now))
+        rewriting.add_for(site, appointment, rows, vault.open_personal(appointment), now)
+    rewriting.save(connection, now)
     same = message_plans.c.site_id == plan.site_id, message_plans.c.mark == plan.mark
     if len(booked) < most:
         connection.execute(delete(message_plans).where(*same))
@@ -181,33 +175,44 @@ def plan_again(connection: Connection, plan: Plan, vault: Vault, now: int, most:
     return len(booked)
 
 
-def _plan_one(
-    site: Site,
-    appointment: Appointment,
-    rows: Sequence[Row[Any]],
-    vault: Vault,
-    now: int,
-    added: list[Planned],
-    moved: list[dict[str, int]],
-    withdrawn: list[int],
-) -> None:
-    """Add to the lists what changes for one appointment. ``rows`` are those of its present version."""
-    ways = site.rules.message_ways
-    ids: dict[tuple[str, int], int] = {}
-    stay: dict[tuple[str, int], PlannedRow] = {}
-    for row in sorted(rows, key=lambda each: each.state in ("skipped", "withdrawn"), reverse=True):  # the others count more
-        if row.channel not in ways and row.state in ("due", "claimed", "skipped", "withdrawn"):
-            withdrawn.append(row.id)
-            continue
-        key = row.kind, row.ahead
-        ids[key] = row.id
-        stay[key] = PlannedRow(kind=row.kind, ahead=row.ahead, state=row.state, due_at=row.due_at, not_after=row.not_after)
-    changes = replanned(stay.values(), appointment, site, now)
-    patient = vault.open_personal(appointment)
-    added += [new for each in changes.add if (new := row_of(each, site.id, patient, ways)) is not None]
-    for each in changes.move:
-        moved.append({"row": ids[each.kind, each.ahead], "due": each.due_at, "until": each.not_after, "at": now})
-    withdrawn += [ids[each.kind, each.ahead] for each in changes.withdraw]
+@dataclass(frozen=True, slots=True)
+class _Rewriting:
+    """What changes in the rows of several appointments: new rows, new times by their ids, and rows to withdraw."""
+
+    added: list[Planned] = field(default_factory=list)
+    moved: list[dict[str, int]] = field(default_factory=list)
+    withdrawn: list[int] = field(default_factory=list)
+
+    def add_for(self, site: Site, appointment: Appointment, rows: Sequence[Row[Any]], patient: Personal, now: int) -> None:
+        """Add what changes for one appointment. ``rows`` are those of its present version."""
+        ways = site.rules.message_ways
+        ids: dict[tuple[str, int], int] = {}
+        stay: dict[tuple[str, int], PlannedRow] = {}
+        for row in sorted(rows, key=lambda each: each.state in REVIVABLE, reverse=True):  # the others count more
+            if row.channel not in ways and row.state in OPEN | REVIVABLE:
+                self.withdrawn.append(row.id)
+                continue
+            key = row.kind, row.ahead
+            ids[key] = row.id
+            stay[key] = PlannedRow(
+                kind=row.kind, ahead=row.ahead, state=row.state, due_at=row.due_at, not_after=row.not_after
+            )
+        changes = replanned(stay.values(), appointment, site, now)
+        for message in changes.add:
+            if (new := row_of(message, site.id, patient, ways)) is not None:
+                self.added.append(new)
+        for to in changes.move:
+            self.moved.append({"row": ids[to.kind, to.ahead], "due": to.due_at, "until": to.not_after, "at": now})
+        self.withdrawn.extend(ids[each.kind, each.ahead] for each in changes.withdraw)
+
+    def save(self, connection: Connection, now: int) -> None:
+        """Write the rows. One that a worker has begun to send meanwhile stays as it is."""
+        notifications.plan(connection, self.added, now)
+        if self.moved:
+            connection.execute(_MOVE, self.moved)
+        if self.withdrawn:
+            ended = update(table).where(table.c.id.in_(self.withdrawn), _OPEN)
+            connection.execute(ended.values(state="withdrawn", changed_at=now))
 
 
 def _plans_again(before: Site, after: Site, events: Iterable[Event]) -> bool:

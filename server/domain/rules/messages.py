@@ -26,7 +26,7 @@ from server.domain.events import (
     StepUndone,
     TicketCalled,
 )
-from server.domain.messages import Kind
+from server.domain.messages import OPEN, REVIVABLE, Kind
 from server.domain.model import UNDO_MICROSECONDS, Appointment, Entry, Site, local_time
 from server.domain.model.local_time import MINUTE
 from server.domain.ranking import ahead
@@ -180,20 +180,20 @@ def replanned(rows: Iterable[PlannedRow], appointment: Appointment, site: Site, 
     skipped comes back if its time is still to come, and an open one whose new time has passed goes out now.
     """
     known = {(row.kind, row.ahead): row for row in rows}
-    late = frozenset(row.ahead for row in known.values() if row.kind == "reminder" and row.state in _OPEN)
+    late = frozenset(row.ahead for row in known.values() if row.kind == "reminder" and row.state in OPEN)
     wanted = {each.ahead: each for each in reminders(appointment, site, now, late)}
     quiet = _Quiet(site)
     move: list[PlannedRow] = []
     withdraw: list[PlannedRow] = []
     for row in known.values():
-        if row.state not in (*_OPEN, *_REVIVED):
+        if row.state not in OPEN | REVIVABLE:
             continue
         message = wanted.get(row.ahead) if row.kind == "reminder" else None
         if message is not None and message.state == "due":
             times = replace(row, due_at=message.spread().due_at, not_after=message.not_after)
-            if times != row or row.state in _REVIVED:
+            if times != row or row.state in REVIVABLE:
                 move.append(replace(times, state="due"))
-        elif row.state not in _OPEN:
+        elif row.state not in OPEN:
             continue
         elif row.kind == "reminder":
             withdraw.append(row)
@@ -363,8 +363,6 @@ class _Quiet:
         ]
 
 
-_OPEN = ("due", "claimed")
-_REVIVED = ("withdrawn", "skipped")
 _AFTER_THE_START: frozenset[Kind] = frozenset({"no-show", "feedback"})
 _AT_ONCE: frozenset[Kind] = frozenset({"called", "almost-your-turn"})
 _TELLING = (
