@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 from urllib.parse import quote
-
-import apprise
 
 from server.notifying.channels.channel import TIME_LIMIT_SECONDS, Accepted, ChannelRefused, Message, Reaches
 
@@ -49,13 +48,8 @@ class AppriseChannel:
 
 def _notify(address: str, message: Message) -> bool | None:
     """Return whether the service of an address accepted a message; None if there is no such service."""
-    service = apprise.Apprise.instantiate(address, asset=_ASSET)
+    service = _service(address)
     return None if service is None else bool(service.notify(body=message.text, title=message.subject))
-
-
-_ASSET = apprise.AppriseAsset(
-    app_id="nowserving", app_desc="nowserving", async_mode=False, storage_mode=apprise.PersistentStoreMode.MEMORY
-)
 
 
 def is_known(address: str) -> bool:
@@ -63,4 +57,14 @@ def is_known(address: str) -> bool:
 
     The first call reads all services of the library: call it in a thread.
     """
-    return TO in address and apprise.Apprise.instantiate(address.replace(TO, "15550100"), asset=_ASSET) is not None
+    return TO in address and _service(address.replace(TO, "15550100")) is not None
+
+
+def _service(address: str) -> Any:
+    """Return the library's service for an address, or None."""
+    import apprise  # noqa: PLC0415 - it loads its services, which few installations use
+
+    asset = apprise.AppriseAsset(
+        app_id="nowserving", app_desc="nowserving", async_mode=False, storage_mode=apprise.PersistentStoreMode.MEMORY
+    )
+    return apprise.Apprise.instantiate(address, asset=asset)

@@ -12,7 +12,6 @@ import orjson
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from py_vapid import Vapid02
-from pywebpush import WebPusher, WebPushException
 
 from server.notifying.channels import http_calls
 from server.notifying.channels.channel import TIME_LIMIT_SECONDS, Accepted, ChannelRefused, Message, Reaches
@@ -92,6 +91,9 @@ class PushChannel:
 
     def _encrypted(self, message: Message) -> tuple[str, bytes]:
         """Return the address of a subscription and the encrypted message for it."""
+        # The library loads an HTTP client of its own, which no process needs before its first push message.
+        from pywebpush import WebPusher, WebPushException  # noqa: PLC0415
+
         content = {"title": message.subject, "body": message.text, "url": message.link, "language": message.language}
         content["tag"] = name_of(self._secret, message.key)
         try:
