@@ -98,10 +98,10 @@ def build_app(
         exposed=settings.env == "production",
         limited=limits_on,
     )
-    link_base = str(settings.public_url).rstrip("/")
-    public_url = str(settings.public_url) if "public_url" in settings.model_fields_set else None
+    public_url = settings.public_address
     channels = channels_for(database, vault, public_url, settings.recording_path)
-    sweeper = None if redis_url else Sweeper(Notifying(database, vault, channels, link_base))  # with Redis, the workers send
+    # With Redis, the workers send.
+    sweeper = None if redis_url else Sweeper(Notifying(database, vault, channels, settings.link_base))
     context = Context(
         database=database,
         database_checks=DatabaseChecks(database),

@@ -249,7 +249,7 @@ def setup_code() -> None:
 
     code = _run(make())
     print(f"The set-up code is {code}. It is valid for {CODE_MINUTES} minutes, and the code before it has ended.")
-    public = _public_address(settings)
+    public = settings.public_address
     if public:
         print(f"Open {_welcome(public, code)}")
     else:
@@ -598,7 +598,7 @@ def reset_password(
             if second_factor:
                 with contextlib.suppress(SecondFactorOff):
                     await identity.second_factors.remove_of(*where, actor=OPERATOR)
-            return f"{str(settings.public_url).rstrip('/')}/account/reset#{made.secret}" if link else None
+            return f"{settings.link_base}/account/reset#{made.secret}" if link else None
 
     address = _run(reset())
     removed = " The sign-in needs no code any more." if second_factor else ""
@@ -931,11 +931,6 @@ def _fit_for_address(settings: Settings, host: str) -> None:
         error_console.print(f"[yellow]{each}.[/]", highlight=False)
 
 
-def _public_address(settings: Settings) -> str | None:
-    """Return the public address of the installation, if the operator has set one."""
-    return str(settings.public_url).rstrip("/") if "public_url" in settings.model_fields_set else None
-
-
 def _welcome(address: str, code: str) -> str:
     """Return the address of the first run. A browser sends no fragment, so no log and no other site learns the code."""
     return f"{address}/welcome#code={code}"
@@ -950,7 +945,7 @@ async def _show_setup_code(settings: Settings, keys: Keys, host: str, port: int)
             code = await new_setup_code(database, vault, audit)
         except SetupClosed:
             return
-    public = _public_address(settings)
+    public = settings.public_address
     here = public or address_here(host, port)
     network = None if public else address_on_network(host, port)
     print("\nNow Serving has no administrator yet. Set it up in your browser:\n")

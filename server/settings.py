@@ -261,6 +261,16 @@ class Settings(BaseSettings):
         return tuple(sources)
 
     @property
+    def link_base(self) -> str:
+        """The beginning of links to this installation, without a slash at its end."""
+        return str(self.public_url).rstrip("/")
+
+    @property
+    def public_address(self) -> str | None:
+        """The same if the operator has set it, else None: the default address leads to the reader's own machine."""
+        return self.link_base if "public_url" in self.model_fields_set else None
+
+    @property
     def named_keys(self) -> Keys | None:
         """The keys that are settings, or None: then the key file has them."""
         if self.secret_key is None or self.encryption_keys is None:

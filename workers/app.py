@@ -19,9 +19,8 @@ def build_parts(settings: Settings, keys: Keys) -> Context:
     """Return the parts for these settings and keys."""
     database = Database(settings.database_url.get_secret_value(), pool_size=2)
     vault = Vault(keys.encryption_keys, keys.secret_key)
-    public_url = str(settings.public_url) if "public_url" in settings.model_fields_set else None
-    channels = channels_for(database, vault, public_url, settings.recording_path)
-    return Context(database, vault, channels, str(settings.public_url).rstrip("/"))
+    channels = channels_for(database, vault, settings.public_address, settings.recording_path)
+    return Context(database, vault, channels, settings.link_base)
 
 
 def build_celery(settings: Settings) -> Celery:
