@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
+from server.audit import Audit
 from server.execute import Executor
 from server.seeding import Seeder
 from server.store.database import Database
@@ -80,6 +81,15 @@ def setup(database: Database, vault: Vault) -> Iterator[Seeder]:
     """Yield a seeder of the database."""
     with quick_passwords():
         yield Seeder(database, Executor(database, vault, publish=lambda *_: None))
+
+
+@pytest.fixture
+async def kept(database: Database, vault: Vault) -> AsyncIterator[Audit]:
+    """Yield the audit of a process, which keeps what it is told."""
+    kept = Audit(database, vault, "test:1")
+    kept.start()
+    yield kept
+    await kept.stop()
 
 
 @pytest.fixture(scope="module", autouse=True)

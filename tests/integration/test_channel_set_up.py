@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -36,14 +36,6 @@ async def organisation_id(setup: Seeder, database: Database) -> int:
     async with database.read() as connection:
         found = await connection.scalar(select(sites.c.organisation_id).where(sites.c.id == seeded["site_id"]))
     return int(found or 0)
-
-
-@pytest.fixture
-async def kept(database: Database, vault: Vault) -> AsyncIterator[Audit]:
-    kept = Audit(database, vault, "test:1")
-    kept.start()
-    yield kept
-    await kept.stop()
 
 
 @pytest.fixture

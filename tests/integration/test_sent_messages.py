@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -102,14 +101,6 @@ class Clinic:
         with pytest.raises(NowServingError) as raised:
             await self.send_again(message_id)
         return raised.value
-
-
-@pytest.fixture
-async def kept(database: Database, vault: Vault) -> AsyncIterator[Audit]:
-    kept = Audit(database, vault, "test:1")
-    kept.start()
-    yield kept
-    await kept.stop()
 
 
 @pytest.fixture
