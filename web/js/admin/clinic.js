@@ -4,6 +4,7 @@ import { element, setText } from "../shared/dom.js";
 import { LANGUAGE_NAMES, currentLanguage, formatDay, formatNumber, formatTime, t } from "../shared/i18n.js";
 import { checkField, checksField, choiceField, group, numberField, textField, timeField } from "./fields.js";
 import { hoursEditor } from "./hours.js";
+import { reminderLead } from "./reminder-lead.js";
 
 /**
  * @typedef {import("../live/cells.js").ConfigurationSite} Site
@@ -223,7 +224,7 @@ function messages(context) {
       choices: (cells) => {
         const set = cells.get("site")?.rules.reminders ?? [];
         const hours = Array.from(new Set([...USUAL_REMINDERS, ...set])).sort((one, two) => two - one);
-        return hours.map((each) => [each, t(each % 24 ? "admin.clinic.reminders.hours" : "admin.clinic.reminders.days", { n: each % 24 ? each : each / 24 })]);
+        return hours.map((each) => [each, reminderLead(each)]);
       },
       ...ofRule(context, "reminders"),
     }),

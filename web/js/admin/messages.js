@@ -5,6 +5,7 @@ import { element, setText } from "../shared/dom.js";
 import { formatTime, hasText, t } from "../shared/i18n.js";
 import { dayOf, timeOf } from "../shared/local-time.js";
 import { confirmChange } from "./confirm.js";
+import { reminderLead } from "./reminder-lead.js";
 import { fullDateOf } from "./site-date.js";
 
 /**
@@ -142,10 +143,7 @@ async function sendAgain(context, message, again) {
 /** Return the kind of a message, of a reminder with its time: "Reminder, 3 days before". @param {Message} message */
 function nameOf({ kind, ahead }) {
   const name = t(`admin.messages.kind.${kind}`);
-  if (kind !== "reminder") return name;
-  const days = ahead % 24 === 0;
-  const time = t(days ? "admin.clinic.reminders.days" : "admin.clinic.reminders.hours", { n: days ? ahead / 24 : ahead });
-  return [name, time].join(t("admin.list.separator"));
+  return kind === "reminder" ? [name, reminderLead(ahead)].join(t("admin.list.separator")) : name;
 }
 
 /** Return what else is known of a message: why it is in its state, and whether it arrived. @param {Message} message */
