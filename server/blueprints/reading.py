@@ -20,7 +20,6 @@ from server.blueprints.problems import BadClinicFile, FileProblem
 from server.domain import plain_text
 from server.domain.commands import ChangeSite
 from server.domain.commands.blueprint import Blueprint, Plan, normal, problems
-from server.domain.commands.bounds import REMINDER
 from server.domain.model import Names, Rules, hours, languages
 
 _RANGE = re.compile(r"([0-2]?[0-9]):([0-5][0-9])\s*[-\u2013]\s*([0-2]?[0-9]):([0-5][0-9])")
@@ -267,8 +266,7 @@ class Reader:
             raise ValueError('a list is needed: ["one", "another"]')
         if not bounds.get("min_length", 0) <= len(raw) <= bounds.get("max_length", len(raw)):
             raise ValueError(f"the list needs {bounds.get('min_length', 0)} to {bounds['max_length']} elements")
-        of_each = REMINDER if path[-1] == key_of("reminders") else {}
-        found = tuple(self.value((*path, index), each, hint, of_each) for index, each in enumerate(raw))
+        found = tuple(self.value((*path, index), each, hint, bounds.get("each", {})) for index, each in enumerate(raw))
         return () if _BAD in found else found  # the problem of the element is noted
 
     def _names(self, path: Path, raw: Any, bounds: Mapping[str, Any]) -> Names:

@@ -15,7 +15,7 @@ from starlette.requests import Request
 
 from server.domain import plain_text
 from server.domain.commands import COMMANDS, Command
-from server.domain.commands.bounds import LANGUAGE, NAME, REMINDER
+from server.domain.commands.bounds import LANGUAGE, NAME
 from server.domain.model.hours import DAY_MINUTES
 from server.domain.model.ids import MAX_ID
 from server.transport.http.errors import BodyTooLarge, InvalidBody, MalformedBody, UnsupportedMediaType
@@ -83,6 +83,7 @@ def _model_of(command: type[Command]) -> type[Body]:
     found: dict[str, Any] = {}
     for item in fields(command):  # type: ignore[arg-type]
         bounds = dict(item.metadata)
+        of_each = bounds.pop("each", None)
         hint = hints[item.name]
         if item.name in _DATES and hint in (str, str | None):
             hint = Day if hint is str else Day | None
@@ -90,8 +91,8 @@ def _model_of(command: type[Command]) -> type[Body]:
             hint = Hours | None
         elif item.name == "languages":
             hint = tuple[_Tag, ...] | None
-        elif item.name == "reminders":
-            hint = tuple[Annotated[int, Field(**REMINDER)], ...] | None
+        elif of_each is not None:
+            hint = tuple[Annotated[int, Field(**of_each)], ...] | None
         elif item.name == "names":
             hint = dict[_Tag, Annotated[PlainText, Field(**NAME)]] | None
         elif hint in (str, str | None):
