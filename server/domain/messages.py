@@ -24,6 +24,7 @@ Kind = Literal[
     "feedback",
 ]
 Way = Literal["sms", "email", "push"]  # how a message reaches its patient
+Arrival = Literal["delivered", "undelivered", "undelivered-for-now"]  # what a provider's receipt says
 MessageState = Literal[
     "due",
     "claimed",

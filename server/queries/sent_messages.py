@@ -9,14 +9,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, select
 
 from server.domain.errors import MessageNotRepeatable, MessageOutdated, MessageRepeated, MessageUnwanted, Refused
-from server.domain.messages import OF_APPOINTMENTS, OF_ENTRIES, Kind, MessageState, Way, address_for, masked
+from server.domain.messages import OF_APPOINTMENTS, OF_ENTRIES, Arrival, Kind, MessageState, Way, address_for, masked
 from server.domain.model import Appointment, State
 from server.domain.rules.messages import repeat_until
 from server.queries import keyset, messages
 from server.queries.keyset import Key, Page
 from server.queries.messages import Subject
 from server.queries.reader import Reader
-from server.store.notifications import Receipt
 from server.store.tables import entries, notifications
 from server.vault import Vault
 
@@ -48,7 +47,7 @@ class MessageListed:
     way: Way
     state: MessageState
     reason: str | None
-    receipt: Receipt | None
+    receipt: Arrival | None
     due_at: int
     not_after: int
     changed_at: int
@@ -96,7 +95,7 @@ class _Message:
     changed_at: int
     attempts: int
     reason: str | None
-    receipt: Receipt | None
+    receipt: Arrival | None
     resend_of: int
 
 

@@ -37,12 +37,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.domain.messages import OF_APPOINTMENTS, OF_ENTRIES, Kind, Way
+from server.domain.messages import OF_APPOINTMENTS, OF_ENTRIES, Arrival, Kind, Way
 from server.store.bulk_update import as_table
 from server.store.tables import appointments, entries, notifications, sites
 
 Ended = Literal["sent", "failed", "unknown", "suppressed", "expired", "due"]
-Receipt = Literal["delivered", "undelivered", "undelivered-for-now"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +195,7 @@ async def resend(connection: AsyncConnection, notification_id: int, now: int, no
     return (await connection.execute(_INSERT_ONCE.from_select([*same, *new], source))).rowcount == 1
 
 
-async def receive(connection: AsyncConnection, provider_id: str, channel: str, receipt: Receipt, now: int) -> bool:
+async def receive(connection: AsyncConnection, provider_id: str, channel: str, receipt: Arrival, now: int) -> bool:
     """Note a provider's receipt for the message that it calls ``provider_id``; return whether there is such a row.
 
     Receipts can come in any order: ``delivered`` stays, and ``undelivered-for-now`` replaces no final receipt.

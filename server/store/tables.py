@@ -800,7 +800,7 @@ leases = Table(
     **_OPTIONS,
 )
 
-# The sites whose future messages the sweep plans anew, after other settings. ``mark`` is the log's number of the change.
+# The sites whose future messages the sweep plans again, after other settings. ``mark`` is the log's number of the change.
 message_plans = Table(
     "message_plans",
     metadata,

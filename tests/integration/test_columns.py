@@ -17,6 +17,7 @@ from server.app import build_app
 from server.audit import _named, process_name
 from server.domain.commands import COMMANDS
 from server.domain.events import EVENTS
+from server.domain.messages import Arrival
 from server.domain.model import (
     AppointmentState,
     CheckIn,
@@ -38,7 +39,6 @@ from server.identity.callers import Bearer
 from server.identity.permissions import NOTED_BY_THEMSELVES
 from server.identity.sessions import SPENT_KEPT
 from server.notifying.channels.kinds import KINDS, WAYS
-from server.notifying.channels.receipt import Arrival
 from server.seeding import Seed, Seeder
 from server.settings import Settings
 from server.store import account_links

@@ -19,7 +19,7 @@ from sqlalchemy import event, insert, select, update
 
 from server.domain.commands import CallNext, ChangeSite
 from server.domain.errors import NothingChanged
-from server.domain.messages import OF_APPOINTMENTS, OF_ENTRIES, Kind
+from server.domain.messages import OF_APPOINTMENTS, OF_ENTRIES, Arrival, Kind
 from server.domain.model import AppointmentState, State
 from server.domain.model.ids import IDS_PER_SITE
 from server.domain.rules.messages import waiting
@@ -535,7 +535,7 @@ async def test_receipt_has_a_column_of_its_own_and_the_final_one_stays(
     await _swept(context)
     (row,) = await _rows(database)
 
-    async def receive(receipt: rows.Receipt, channel: str = "sms") -> tuple[bool, str | None]:
+    async def receive(receipt: Arrival, channel: str = "sms") -> tuple[bool, str | None]:
         async with database.write() as connection:
             known = await rows.receive(connection, row.provider_id, channel, receipt, await database.now())
         (after,) = await _rows(database)

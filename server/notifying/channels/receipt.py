@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-Arrival = Literal["delivered", "undelivered", "undelivered-for-now"]
+from server.domain.messages import Arrival
 
 
 @dataclass(frozen=True, slots=True)

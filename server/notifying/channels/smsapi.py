@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from server.domain.messages import Arrival
 from server.notifying.channels import http_calls
 from server.notifying.channels.channel import (
     TIME_LIMIT_SECONDS,
@@ -19,7 +20,7 @@ from server.notifying.channels.channel import (
 )
 from server.notifying.channels.http_calls import AnswerUnclear
 from server.notifying.channels.message_names import name_of
-from server.notifying.channels.receipt import Arrival, Receipt
+from server.notifying.channels.receipt import Receipt
 
 ADDRESS = "https://api.smsapi.com"
 HOUR_SECONDS = 3600
