@@ -18,6 +18,7 @@ import struct
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -83,20 +84,24 @@ def _streams(server: Server) -> float:
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("nowserving_streams{"))
 
 
-def measure(folder: Path, rounds: list[int], seed_of_chance: int = 1) -> list[tuple[int, int]]:
-    """Return the growth of a server over each round of streams, in bytes and open files."""
+def measure(
+    folder: Path, rounds: list[int], size: Callable[[Server], int] = resident, **more: str
+) -> Iterator[tuple[int, int]]:
+    """Yield the growth of a server over each round of streams: of its ``size``, by default in bytes, and of its open files.
+
+    ``more`` is environment of the server.
+    """
     allow_files()
     env = environment(
         f"sqlite+aiosqlite:///{folder / 'x.db'}", NOWSERVING_LOG_LEVEL="warning", NOWSERVING_MAX_STREAMS_PER_TOKEN="1000"
     )
     seeded = seed(env, points=2, tickets=20, displays=1)
-    chance, found = random.Random(seed_of_chance), []
-    with serving(env, folder) as server:
+    chance = random.Random(1)
+    with serving(env | more, folder) as server:
         for count in rounds:
-            bytes_before, files_before = resident(server), open_files(server)
+            size_before, files_before = size(server), open_files(server)
             come_and_go(server, seeded, count, chance)
-            found.append((resident(server) - bytes_before, open_files(server) - files_before))
-    return found
+            yield size(server) - size_before, open_files(server) - files_before
 
 
 def main() -> int:
