@@ -23,7 +23,7 @@ PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 # Zone data come from the package tzdata alone, as in `server/__init__.py`.
 export PYTHONTZPATH :=
 
-.PHONY: serve run test test-all check paths fuzz stress bench pictures packages wheel clean help
+.PHONY: serve run test test-rest test-all check paths fuzz stress bench pictures packages wheel clean help
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -36,7 +36,10 @@ run: $(RUN_STAMP) ## run a small clinic with a simulated day: PORT=9000, HOST=0.
 
 test: packages $(DEV_STAMP) $(NPM_STAMP) check ## install the packages of the tests, then test every behaviour, with a daily sample of each matrix
 	node --test tests/web
-	NOWSERVING_TEST_SAMPLE=1 $(VENV)/bin/python $(PYTEST) --numprocesses=$(TEST_WORKERS) $(PYTEST_ARGS) tests
+	NOWSERVING_TEST_EXTENT=sample $(VENV)/bin/python $(PYTEST) --numprocesses=$(TEST_WORKERS) $(PYTEST_ARGS) tests
+
+test-rest: packages $(DEV_STAMP) $(NPM_STAMP) ## test the rest of the sample of make test
+	NOWSERVING_TEST_EXTENT=rest $(VENV)/bin/python $(PYTEST) --numprocesses=$(TEST_ALL_WORKERS) $(PYTEST_ARGS) tests
 
 test-all: packages $(DEV_STAMP) $(NPM_STAMP) ## the same tests with every matrix and property whole, and coverage
 	$(VENV)/bin/python -m coverage erase

@@ -115,7 +115,7 @@ FOLDERS = ("browser", "integration", "fuzz", "faults", "unit")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the other engine in a sample, and put the modules marked ``long`` first, except the stress run.
+    """Leave out what this extent does not try, and put the modules marked ``long`` first, except the stress run.
 
     The run would last longer if a worker began a long module when the others are about to end.
     """
@@ -124,19 +124,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         folder = item.path.relative_to(TESTS).parts[0]
         return item.get_closest_marker("long") is None or folder == "faults", FOLDERS.index(folder)
 
-    left_out = set() if extent.WHOLE else {item for item in items if _on_the_other_engine(item)}
+    left_out = {item for item in items if extent.left_out(item)}
     if left_out:
         config.hook.pytest_deselected(items=[item for item in items if item in left_out])
         items[:] = [item for item in items if item not in left_out]
     items.sort(key=turn)
-
-
-def _on_the_other_engine(item: pytest.Item) -> bool:
-    """Return whether a test runs on the engine that the sample does not try in its module today."""
-    if not isinstance(item, pytest.Function) or not hasattr(item, "callspec"):
-        return False
-    engines = {each for each in item.callspec.params.values() if isinstance(each, str) and each in extent.ENGINES}
-    return bool(engines) and extent.engine_of(item.path.name) not in engines
 
 
 def pytest_report_header() -> str:

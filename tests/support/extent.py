@@ -1,7 +1,9 @@
 """The extent of a run: the share of each matrix and of each random property that it tries.
 
-pytest tries everything. ``make test`` sets ``NOWSERVING_TEST_SAMPLE=1`` and tries a sample that changes every day. One seed
-decides the sample: the date, or ``NOWSERVING_TEST_SEED`` to repeat a run. The first lines of pytest's output name the seed.
+pytest tries everything. ``make test`` sets ``NOWSERVING_TEST_EXTENT=sample`` and tries a sample that changes every day. One
+seed decides the sample: the date, or ``NOWSERVING_TEST_SEED`` to repeat a run. The first lines of pytest's output name the
+seed. ``NOWSERVING_TEST_EXTENT=rest`` tries what the sample of the same seed left out: tests of which a sample tries only a
+part are tried whole, and all other tests on the other database engine alone.
 """
 
 from __future__ import annotations
@@ -10,14 +12,21 @@ import os
 import random
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from types import ModuleType
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, seed, settings
 
 Item = TypeVar("Item")
 Test = TypeVar("Test", bound=Callable[..., Any])
 
-WHOLE = os.environ.get("NOWSERVING_TEST_SAMPLE") != "1"
+EXTENTS = ("everything", "sample", "rest")
+EXTENT = os.environ.get("NOWSERVING_TEST_EXTENT") or "everything"
+if EXTENT not in EXTENTS:
+    raise pytest.UsageError(f"NOWSERVING_TEST_EXTENT is {EXTENT!r}; use one of {', '.join(EXTENTS)}")
+# Matrices and properties are tried whole.
+WHOLE = EXTENT != "sample"
 SEED = int(os.environ.get("NOWSERVING_TEST_SEED") or f"{datetime.now(UTC):%Y%m%d}")
 ENGINES = ("sqlite", "mysql")
 # A sample of a property tries a quarter of the examples, but at least this number.
@@ -35,6 +44,23 @@ def sample(items: Sequence[Item], size: int, name: str) -> list[Item]:
         return list(items)
     chosen = sorted(random.Random(f"{SEED}:{name}").sample(range(len(items)), size))
     return [items[index] for index in chosen]
+
+
+def left_out(item: pytest.Item) -> bool:
+    """Return whether this run leaves out ``item``: a test of the other engine, or one that the sample tried whole."""
+    if EXTENT == "everything" or not isinstance(item, pytest.Function):
+        return False
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    engines = {each for each in parameters if isinstance(each, str) and each in ENGINES}
+    tried = not engines or engine_of(item.path.name) in engines
+    if EXTENT == "sample":
+        return not tried
+    return tried and not has_samples(item.module)
+
+
+def has_samples(module: ModuleType) -> bool:
+    """Return whether a sample tries only a part of some test of ``module``: whether it imports from here."""
+    return any(getattr(each, "__module__", None) == __name__ for each in vars(module).values())
 
 
 def engine_of(module: str) -> str:
@@ -63,6 +89,7 @@ def examples(count: int) -> Callable[[Test], Test]:
 
 def header() -> str:
     """Return the line that names the extent of this run."""
-    if WHOLE:
+    if EXTENT == "everything":
         return "extent: everything"
-    return f"extent: a sample by the seed {SEED}. NOWSERVING_TEST_SAMPLE=1 NOWSERVING_TEST_SEED={SEED} repeats it."
+    extent = "a sample" if EXTENT == "sample" else "what a sample leaves out,"
+    return f"extent: {extent} by the seed {SEED}. NOWSERVING_TEST_EXTENT={EXTENT} NOWSERVING_TEST_SEED={SEED} repeats it."

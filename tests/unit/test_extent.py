@@ -1,0 +1,68 @@
+"""The extents of a run: a sample and its rest try everything together."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# One module with samples, one with both engines alone, and one with neither.
+SAMPLED, ENGINES, PLAIN = (
+    "tests/integration/test_never_twice.py",
+    "tests/integration/test_busy_cells.py",
+    "tests/unit/test_words.py",
+)
+
+
+def collected(extent: str) -> set[str]:
+    """Return the ids of the tests that a run of ``extent`` tries in the three modules."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", "--no-header", SAMPLED, ENGINES, PLAIN],
+        env=os.environ | {"NOWSERVING_TEST_EXTENT": extent, "NOWSERVING_TEST_SEED": "7"},
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    ids = {line for line in ran.stdout.splitlines() if "::" in line}
+    assert ids, ran.stdout
+    return ids
+
+
+@pytest.fixture(scope="module")
+def tests() -> dict[str, set[str]]:
+    return {extent: collected(extent) for extent in ("everything", "sample", "rest")}
+
+
+def of(ids: set[str], module: str) -> set[str]:
+    return {each for each in ids if each.startswith(module)}
+
+
+def test_sample_and_rest_are_everything(tests: dict[str, set[str]]) -> None:
+    assert tests["sample"] | tests["rest"] == tests["everything"]
+
+
+def test_rest_tries_a_module_with_samples_whole(tests: dict[str, set[str]]) -> None:
+    assert of(tests["rest"], SAMPLED) == of(tests["everything"], SAMPLED)
+
+
+def test_rest_tries_the_other_engine_of_a_module_without_samples(tests: dict[str, set[str]]) -> None:
+    sample, rest = of(tests["sample"], ENGINES), of(tests["rest"], ENGINES)
+    assert sample
+    assert rest
+    assert not sample & rest
+
+
+def test_rest_leaves_out_what_a_sample_tries_whole(tests: dict[str, set[str]]) -> None:
+    assert of(tests["sample"], PLAIN)
+    assert not of(tests["rest"], PLAIN)
+
+
+def test_unknown_extent_is_refused() -> None:
+    with pytest.raises(AssertionError, match="use one of everything, sample, rest"):
+        collected("half")
