@@ -22,6 +22,8 @@ PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
 # Zone data come from the package tzdata alone, as in `server/__init__.py`.
 export PYTHONTZPATH :=
+# Else each process of the tests would compile every module again.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: serve run test test-rest test-all check paths fuzz stress bench pictures packages wheel clean help
 
