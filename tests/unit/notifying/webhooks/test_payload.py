@@ -1,0 +1,102 @@
+"""The payloads of webhooks: every event has one, and no text of a person gets into it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from server.domain.events import EVENTS, AppointmentMoved, Event, Recorded, StepUndone, TicketCalled
+from server.domain.model import Appointment, Schedule, ScheduleException
+from server.notifying.webhooks.payload import FIELDS, STATES, name_of, payload, trial
+from tests.support.any_event import any_of
+
+CANARY = "Wilhelmina"
+# Texts of the product's own: labels, days, and the names of steps and records.
+OWN_TEXTS = {"label", "step", "kind", "business_day", "valid_from", "valid_until", "date", "anchor_date"}
+ENVELOPE = {"type", "timestamp", "site_id", "number", "data"}
+
+
+def _with_canaries(record: Any) -> Any:
+    """Return an event or a record whose texts are canaries, except those of `OWN_TEXTS`."""
+    hints = get_type_hints(type(record))
+    values: dict[str, Any] = {}
+    for each in fields(record):
+        value = getattr(record, each.name)
+        if isinstance(value, Appointment | Schedule | ScheduleException):
+            values[each.name] = _with_canaries(value)
+        elif _is_text(hints[each.name]) and each.name not in OWN_TEXTS:
+            values[each.name] = CANARY
+        elif each.name in ("names", "reason"):
+            values[each.name] = ((CANARY, CANARY),) if each.name == "names" else CANARY
+    return replace(record, **values)
+
+
+def _is_text(hint: Any) -> bool:
+    return hint is str or (get_origin(hint) is not Literal and str in get_args(hint) and get_origin(hint) is not tuple)
+
+
+def _read(event: Event, seq: int = 7) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads(payload(3, Recorded(seq, 1_796_029_200_000_000, "staff:1", event)))
+    return read
+
+
+def test_every_event_has_its_row() -> None:
+    assert set(FIELDS) == set(EVENTS.values())
+    assert set(STATES) <= set(FIELDS)
+
+
+@pytest.mark.parametrize("kind", EVENTS.values(), ids=EVENTS)
+@settings(max_examples=2, phases=[Phase.generate])
+@given(data=st.data())
+def test_no_text_of_a_person_gets_into_a_payload(kind: type[Event], data: st.DataObject) -> None:
+    event = _with_canaries(data.draw(any_of(kind)))
+    read = _read(event)
+    assert read.keys() == ENVELOPE
+    assert (read["type"], read["site_id"], read["number"]) == (kind.name_on_wire(), 3, 7)
+    assert CANARY not in json.dumps(read)
+    assert "staff:1" not in json.dumps(read)
+
+
+def test_payload_of_a_call() -> None:
+    called = TicketCalled(entry_id=12, point_id=5, announcement_id=9, label="A012", reason="A012 before B003: assisted")
+    assert _read(called) == {
+        "type": "ticket-called",
+        "timestamp": "2026-11-30T09:00:00.000000Z",
+        "site_id": 3,
+        "number": 7,
+        "data": {"entry_id": 12, "label": "A012", "point_id": 5, "state": "called"},
+    }
+
+
+@given(event=any_of(AppointmentMoved))
+def test_appointment_has_its_times_in_iso_8601(event: AppointmentMoved) -> None:
+    event = replace(
+        event,
+        was_starts_at=1_796_029_200_000_000,
+        appointment=replace(event.appointment, id=40, starts_at=1_796_032_800_000_000, visit_id=None),
+    )
+    data = _read(event)["data"]
+    assert (data["appointment_id"], data["visit_id"]) == (40, None)
+    assert data["starts_at"] == "2026-11-30T10:00:00.000000Z"
+    assert data["was_starts_at"] == "2026-11-30T09:00:00.000000Z"
+
+
+def test_undone_step_names_the_step_and_no_state() -> None:
+    undone = StepUndone(entry_id=12, label="A012", step="ticket-called", point_id=5, announcement_id=9)
+    data = _read(undone)["data"]
+    assert data["step"] == "ticket-called"
+    assert "state" not in data
+
+
+def test_names_of_an_event_and_of_a_test() -> None:
+    assert name_of(3, 7) == "3-7"
+    assert json.loads(trial(1_796_029_200_000_000)) == {
+        "type": "test",
+        "timestamp": "2026-11-30T09:00:00.000000Z",
+        "data": {},
+    }
