@@ -109,5 +109,5 @@ async def events_after(database: Reader, site_id: int, number: int, limit: int) 
         return [Recorded(seq, at, actor, event_from(kind, orjson.loads(body), None)) for seq, at, actor, kind, body in rows]
 
 
-def _ordered(rows: Iterable[Row[Any]]) -> list[PlaceRow]:
+def _ordered(rows: Iterable[Row[*tuple[Any, ...]]]) -> list[PlaceRow]:
     return sorted((PlaceRow(*row) for row in rows), key=lambda each: (each.webhook_id, each.site_id))

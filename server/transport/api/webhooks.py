@@ -59,13 +59,13 @@ class Replay(Body):
     number: Annotated[int, Field(ge=1, le=MAX_ID)]
 
 
-_SECRET = Field(pattern="^whsec_[A-Za-z0-9+/]{43}=$", description="It is shown only now.")
+_SECRET = Field(pattern="^whsec_[A-Za-z0-9+/]{43}=$", description="Shown only now.")
 Webhook = Annotated[
     WebhookShown,
     Component(
         "Webhook",
         state=Field(description="`gone`: the receiver answered 410.", json_schema_extra={"enum": ["on", "off", "gone"]}),
-        number="Of the last delivered event.",
+        number="The last delivered event.",
         last="The last number in the log.",
         error="Why the last try failed.",
         next_at="The next try.",
