@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from server.domain.events import EVENTS, AppointmentMoved, Event, Recorded, StepUndone, TicketCalled
+from server.domain.events import (
+    EVENTS,
+    AppointmentMoved,
+    Event,
+    ExceptionAdded,
+    OfAppointment,
+    Recorded,
+    ScheduleAdded,
+    StepUndone,
+    TicketCalled,
+    WaitsQuoted,
+)
 from server.domain.model import Appointment, Schedule, ScheduleException
-from server.notifying.webhooks.payload import FIELDS, STATES, name_of, payload, trial
+from server.notifying.webhooks.payload import (
+    FIELDS,
+    OF_APPOINTMENT,
+    OF_EXCEPTION,
+    OF_SCHEDULE,
+    STATES,
+    name_of,
+    payload,
+    trial,
+)
 from tests.support.any_event import any_of
 
 CANARY = "Wilhelmina"
@@ -100,3 +122,26 @@ def test_names_of_an_event_and_of_a_test() -> None:
         "timestamp": "2026-11-30T09:00:00.000000Z",
         "data": {},
     }
+
+
+def test_documentation_lists_the_fields_of_every_event() -> None:
+    text = (Path(__file__).resolve().parents[4] / "docs/webhooks.md").read_text(encoding="utf-8")
+    documented: dict[str, set[str]] = {}
+    rows = re.findall(r"^\| (`[a-z-]+`(?:, `[a-z-]+`)*) \| (.+) \|$", text.partition("## The events")[2], re.MULTILINE)
+    for events, data in rows:
+        for name in re.findall("`([a-z-]+)`", events):
+            listed = set(re.findall("`([a-z_]+)`", data))
+            documented[name] = listed | (documented["appointment-booked"] if data.startswith("the same") else set())
+    assert documented == {kind.name_on_wire(): _fields_of(kind) for kind in FIELDS}
+
+
+def _fields_of(kind: type[Event]) -> set[str]:
+    """Return the names in the data of an event."""
+    if issubclass(kind, OfAppointment):
+        return {"appointment_id", *OF_APPOINTMENT, *FIELDS[kind]}
+    records: dict[type[Event], set[str]] = {
+        ScheduleAdded: {"schedule_id", *OF_SCHEDULE},
+        ExceptionAdded: {"exception_id", *OF_EXCEPTION},
+        WaitsQuoted: {"quotes", "entry_id", "expect_from", "expect_until", "estimating"},
+    }
+    return records.get(kind, {*FIELDS[kind], *({"state"} if kind in STATES else ())})
