@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import expect
@@ -14,33 +11,12 @@ from server.seeding import Seed
 from tests.browser.conftest import Open
 from tests.browser.test_admin import open_section
 from tests.support.processes import wait_until
-from tests.support.webhook_receiver import Receiver, receiving
-
-
-@contextmanager
-def _receiver() -> Iterator[Receiver]:
-    """Run a receiver in a thread: the browser's driver has the loop of this one."""
-    made: list[Receiver] = []
-    stopping = threading.Event()
-
-    async def run() -> None:
-        async with receiving() as receiver:
-            made.append(receiver)
-            await asyncio.to_thread(stopping.wait)
-
-    thread = threading.Thread(target=lambda: asyncio.run(run()))
-    thread.start()
-    wait_until(lambda: bool(made), "the receiver")
-    try:
-        yield made[0]
-    finally:
-        stopping.set()
-        thread.join()
+from tests.support.webhook_receiver import Receiver, receiving_in_thread
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with _receiver() as receiver:
+    with receiving_in_thread() as receiver:
         yield receiver
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
+import sys
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +16,7 @@ from sqlalchemy import func, select, update
 from server.audit import Audit
 from server.domain.commands import BroadcastMessage, CallNext, Complete, Start
 from server.domain.errors import InvalidField, TooManyWebhooks, WebhookNotFound
+from server.execute import Executor
 from server.notifying.webhooks.deliverer import LEASE, OFF_AFTER_MICROSECONDS, Deliverer, Limits
 from server.notifying.webhooks.set_up import MOST_WEBHOOKS, WebhookSetUp
 from server.seeding import Seed, Seeder
@@ -20,8 +24,9 @@ from server.store import leases
 from server.store.database import Database
 from server.store.tables import audit, events, organisations, sites, webhook_sites, webhooks
 from server.vault import Vault
-from tests.support.processes import free_port
-from tests.support.webhook_receiver import Receiver, receiving
+from tests.support import server
+from tests.support.processes import end, free_port, running, wait_until
+from tests.support.webhook_receiver import Receiver, receiving, receiving_in_thread
 
 ACTOR = "staff:1"
 SECOND = 1_000_000
@@ -474,3 +479,62 @@ async def test_stop_leaves_the_lease_and_cuts_a_call_that_hangs(
         count = await connection.scalar(select(func.count()).select_from(webhook_sites).where(webhook_sites.c.failures > 0))
     assert count == 0
     assert receiver.numbers[-1] == await _last(database, seeded["site_id"])
+
+
+# Real processes
+
+
+async def _set_up_at(url: str, seeded: Seed, receiver: Receiver) -> None:
+    database, vault = Database(url), server.vault()
+    async with database.read() as connection:
+        organisation_id = await connection.scalar(select(sites.c.organisation_id).where(sites.c.id == seeded["site_id"]))
+    await _connect(WebhookSetUp(database, vault, Audit(database, vault, "test:1")), int(organisation_id or 0), receiver)
+    await database.close()
+
+
+async def _work_at(url: str, seeded: Seed, patients: int) -> int:
+    """Serve patients; return the number of the last event."""
+    database = Database(url)
+    setup = Seeder(database, Executor(database, server.vault(), publish=lambda *_: None))
+    await _work(setup, seeded, patients)
+    last = await _last(database, seeded["site_id"])
+    await database.close()
+    return last
+
+
+@pytest.mark.long
+def test_killed_server_repeats_the_event_under_way_and_loses_none(sqlite_url: str, tmp_path: Path) -> None:
+    env = server.environment(sqlite_url)
+    seeded = server.seed(env, points=1, tickets=0, displays=0)
+    with receiving_in_thread() as receiver:
+        asyncio.run(_set_up_at(sqlite_url, seeded, receiver))
+        with server.serving(env, tmp_path) as first:
+            done = asyncio.run(_work_at(sqlite_url, seeded, 1))
+            wait_until(lambda: receiver.numbers[-1:] == [done], "the first events")
+            receiver.http.mood, asked = "hangs", len(receiver.http.requests)
+            last = asyncio.run(_work_at(sqlite_url, seeded, 3))
+            wait_until(lambda: len(receiver.http.requests) > asked, "a call that hangs")
+            assert end(first.process, signal.SIGKILL) == -signal.SIGKILL
+        receiver.http.mood = "accepts"
+        with server.serving(env, tmp_path) as second:
+            wait_until(lambda: receiver.numbers[-1:] == [last], "the last event")
+            assert end(second.process) == 0
+    begin = receiver.numbers[0]
+    repeated = done + 1  # taken before the kill, and again afterwards
+    assert receiver.numbers == [*range(begin, repeated + 1), *range(repeated, last + 1)]
+    assert receiver.bodies[done - begin + 1] == receiver.bodies[done - begin + 2]
+
+
+@pytest.mark.long
+def test_workers_deliver_for_servers_with_redis(mysql_url: str, redis_url: str, tmp_path: Path) -> None:
+    env = server.environment(mysql_url, redis_url, NOWSERVING_RECORDING_PATH=str(tmp_path / "sent.jsonl"))
+    seeded = server.seed(env, points=1, tickets=0, displays=0)
+    log = tmp_path / "worker.log"
+    with receiving_in_thread() as receiver:
+        asyncio.run(_set_up_at(mysql_url, seeded, receiver))
+        with running([sys.executable, "-m", "server.cli", "worker", "--concurrency", "2"], log, env) as worker:
+            last = asyncio.run(_work_at(mysql_url, seeded, 5))
+            wait_until(lambda: receiver.numbers[-1:] == [last], "the last event")
+            assert end(worker) == 0
+    assert receiver.numbers == list(range(receiver.numbers[0], last + 1))
+    assert receiver.url not in log.read_text()

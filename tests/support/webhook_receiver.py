@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from tests.support.processes import wait_until
 from tests.support.providers import HttpProvider, Request, serving
 
 
@@ -59,3 +62,24 @@ async def receiving() -> AsyncIterator[Receiver]:
     receiver = Receiver()
     async with serving(receiver.http):
         yield receiver
+
+
+@contextmanager
+def receiving_in_thread() -> Iterator[Receiver]:
+    """Serve a receiver from a thread until the end of the block: for tests without a loop of their own."""
+    made: list[Receiver] = []
+    stopping = threading.Event()
+
+    async def run() -> None:
+        async with receiving() as receiver:
+            made.append(receiver)
+            await asyncio.to_thread(stopping.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()))
+    thread.start()
+    wait_until(lambda: bool(made), "the receiver")
+    try:
+        yield made[0]
+    finally:
+        stopping.set()
+        thread.join()
