@@ -30,7 +30,10 @@ class WebhookRow:
 
 @dataclass(frozen=True, slots=True)
 class PlaceRow:
-    """How far a webhook is in the log of a site, whose last event has the number ``last``. Instants in microseconds."""
+    """How far a webhook is in the log of a site. Instants in microseconds.
+
+    ``last`` and ``epoch`` are the number of the log's last event, and the word for its history.
+    """
 
     webhook_id: int
     site_id: int
@@ -41,10 +44,12 @@ class PlaceRow:
     off_at: int | None
     error: str | None
     last: int
+    epoch: str
 
 
 _ROW = [webhooks.c[each.name] for each in fields(WebhookRow)]
-_PLACE = [sites.c.seq if each.name == "last" else webhook_sites.c[each.name] for each in fields(PlaceRow)]
+_OF_SITE = {"last": sites.c.seq, "epoch": sites.c.epoch}
+_PLACE = [_OF_SITE[each.name] if each.name in _OF_SITE else webhook_sites.c[each.name] for each in fields(PlaceRow)]
 _PLACES = select(*_PLACE).join_from(webhook_sites, sites, sites.c.id == webhook_sites.c.site_id)
 _BEHIND = _PLACES.join(webhooks, webhooks.c.id == webhook_sites.c.webhook_id).where(
     webhook_sites.c.next_at <= bindparam("now"), sites.c.seq > webhook_sites.c.number, webhooks.c.state == ON

@@ -68,7 +68,8 @@ class Deliverer:
         self._running: dict[int, asyncio.Task[bool]] = {}
         self._woken = asyncio.Event()
         self._stopping = False
-        self._outage = Outage(logger, "webhooks not delivered")
+        self._outage = Outage(logger, "webhooks not read")
+        self._turns = Outage(logger, "webhooks not delivered")
 
     async def run(self) -> None:
         """Deliver until `stop`. No error ends this."""
@@ -119,8 +120,10 @@ class Deliverer:
                 return
             error = task.exception()
             if error is not None:
-                self._outage.failed(kind=type(error).__name__)
-            elif task.result():
+                self._turns.failed(kind=type(error).__name__, webhook_id=webhook_id)
+                return
+            self._turns.ended()
+            if task.result():
                 self._woken.set()  # there may be more
 
         return ended
@@ -174,7 +177,7 @@ class Deliverer:
                 webhook.url,
                 secrets,
                 name_of(place.site_id, recorded.seq),
-                payload(place.site_id, recorded),
+                payload(place.site_id, place.epoch, recorded),
                 now=self._database.clock.now(),
                 limit_seconds=self._limits.call,
             )

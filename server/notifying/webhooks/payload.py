@@ -134,13 +134,17 @@ def name_of(site_id: int, number: int) -> str:
     return f"{site_id}-{number}"
 
 
-def payload(site_id: int, recorded: Recorded) -> bytes:
-    """Return the payload of an event as JSON: its type, its instant, its number in the log of the site, and its data."""
+def payload(site_id: int, epoch: str, recorded: Recorded) -> bytes:
+    """Return the payload of an event as JSON: its type, its instant, its number in the log of the site, and its data.
+
+    ``epoch`` is that of the site: under another epoch, the same numbers belong to other events.
+    """
     return orjson.dumps(
         {
             "type": recorded.event.name_on_wire(),
             "timestamp": timestamp(recorded.at),
             "site_id": site_id,
+            "epoch": epoch,
             "number": recorded.seq,
             "data": data_of(recorded.event),
         }

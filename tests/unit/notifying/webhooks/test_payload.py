@@ -12,6 +12,8 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from server.domain.board import Board, Changes, apply
+from server.domain.commands import CallNext, Complete, IssueTicket, Start
 from server.domain.events import (
     EVENTS,
     AppointmentMoved,
@@ -31,16 +33,18 @@ from server.notifying.webhooks.payload import (
     OF_EXCEPTION,
     OF_SCHEDULE,
     STATES,
+    data_of,
     name_of,
     payload,
     trial,
 )
 from tests.support.any_event import any_of
+from tests.support.worlds import a_day, perform, small_clinic
 
 CANARY = "Wilhelmina"
 # Texts of the product's own: labels, days, and the names of steps and records.
 OWN_TEXTS = {"label", "step", "kind", "business_day", "valid_from", "valid_until", "date", "anchor_date"}
-ENVELOPE = {"type", "timestamp", "site_id", "number", "data"}
+ENVELOPE = {"type", "timestamp", "site_id", "epoch", "number", "data"}
 
 
 def _with_canaries(record: Any) -> Any:
@@ -63,7 +67,7 @@ def _is_text(hint: Any) -> bool:
 
 
 def _read(event: Event, seq: int = 7) -> dict[str, Any]:
-    read: dict[str, Any] = json.loads(payload(3, Recorded(seq, 1_796_029_200_000_000, "staff:1", event)))
+    read: dict[str, Any] = json.loads(payload(3, "e1", Recorded(seq, 1_796_029_200_000_000, "staff:1", event)))
     return read
 
 
@@ -90,6 +94,7 @@ def test_payload_of_a_call() -> None:
         "type": "ticket-called",
         "timestamp": "2026-11-30T09:00:00.000000Z",
         "site_id": 3,
+        "epoch": "e1",
         "number": 7,
         "data": {"entry_id": 12, "label": "A012", "point_id": 5, "state": "called"},
     }
@@ -106,6 +111,30 @@ def test_appointment_has_its_times_in_iso_8601(event: AppointmentMoved) -> None:
     assert (data["appointment_id"], data["visit_id"]) == (40, None)
     assert data["starts_at"] == "2026-11-30T10:00:00.000000Z"
     assert data["was_starts_at"] == "2026-11-30T09:00:00.000000Z"
+
+
+def test_state_is_that_of_the_board_after_the_event() -> None:
+    board, seen = Board(small_clinic().first), set()
+    world = small_clinic()
+    point = next(iter(world.board.points.values()))
+    world.do(IssueTicket(queue_id=point.queue_ids[0]))
+    (called, *_) = (each.event for each in world.do(CallNext(point_id=point.id)))
+    assert isinstance(called, TicketCalled)
+    world.do(Start(entry_id=called.entry_id))
+    world.do(Complete(entry_id=called.entry_id))
+    for step in a_day(1, 400):
+        perform(world, step)
+    for recorded in world.log:
+        apply(board, recorded, Changes())
+        data = data_of(recorded.event)
+        if isinstance(recorded.event, OfAppointment):
+            appointment = board.appointments.get(recorded.event.appointment_id)
+            assert appointment is None or data["state"] == appointment.state
+        elif "state" in data:
+            entry = board.entries[data["entry_id"]]
+            assert (data["state"], data["label"]) == (entry.state, board.visits[entry.visit_id].label)
+            seen.add(data["state"])
+    assert {"waiting", "called", "serving", "completed"} <= seen
 
 
 def test_undone_step_names_the_step_and_no_state() -> None:
