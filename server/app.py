@@ -31,6 +31,8 @@ from server.notifying.context import channels_for
 from server.notifying.repeats import Repeats
 from server.notifying.set_up import ChannelSetUp
 from server.notifying.sweep import Sweeper
+from server.notifying.webhooks.deliverer import Deliverer
+from server.notifying.webhooks.set_up import WebhookSetUp
 from server.practitioners import Practitioners
 from server.provisioning import NewSites
 from server.queries.boards import Boards
@@ -101,7 +103,9 @@ def build_app(
     public_url = settings.public_address
     channels = channels_for(database, vault, public_url, settings.recording_path)
     # With Redis, the workers send.
-    sweeper = None if redis_url else Sweeper(Notifying(database, vault, channels, settings.link_base))
+    senders: list[Sweeper | Deliverer] = []
+    if not redis_url:
+        senders = [Sweeper(Notifying(database, vault, channels, settings.link_base)), Deliverer(database, vault)]
     context = Context(
         database=database,
         database_checks=DatabaseChecks(database),
@@ -114,6 +118,7 @@ def build_app(
         new_sites=NewSites(database, vault, audit),
         practitioners=Practitioners(database, audit),
         channels=ChannelSetUp(database, vault, audit, public_url),
+        webhooks=WebhookSetUp(database, vault, audit),
         repeats=Repeats(database, audit),
         gate=gate,
         audit=audit,
@@ -142,20 +147,20 @@ def build_app(
             *(each(context) for each in alongside),
         ]
         tasks = [asyncio.create_task(each) for each in loops]
-        sending = [] if sweeper is None else [asyncio.create_task(sweeper.run())]
+        sending = [asyncio.create_task(each.run()) for each in senders]
         try:
             yield {"hub": hub}
         finally:
             for task in tasks:
                 task.cancel()
-            if sweeper is not None:
-                sweeper.stop()
+            for sender in senders:
+                sender.stop()
             await asyncio.gather(*tasks, return_exceptions=True)
             await hub.stop()
             if limiter is not None:
                 await limiter.close()
             await audit.stop()
-            await asyncio.gather(*sending, return_exceptions=True)  # the calls to providers that have begun
+            await asyncio.gather(*sending, return_exceptions=True)  # the calls that have begun
             await channels.close()
             await database.close()
 

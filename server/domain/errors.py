@@ -105,6 +105,10 @@ class ChannelNotFound(NotFound):
     """No channel is set up here. Choose a mail server or an SMS provider first."""
 
 
+class WebhookNotFound(NotFound):
+    """There is no webhook with the id {webhook_id}."""
+
+
 class MessageNotFound(NotFound):
     """There is no message with the id {message_id}."""
 
@@ -331,6 +335,10 @@ class ForeignIdTaken(Refused):
 
 class HoldNotExtended(Refused):
     """The time has already been kept longer once. Book it, or choose a time again."""
+
+
+class TooManyWebhooks(Refused):
+    """There are {most} webhooks already. Remove one first."""
 
 
 class TooManyHolds(Refused):

@@ -810,6 +810,36 @@ message_plans = Table(
     **_OPTIONS,
 )
 
+# Where an organisation gets the events of its sites, as Standard Webhooks.
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", _OWN_ID, primary_key=True),
+    Column("organisation_id", BigInteger, nullable=False),
+    Column("url", String(500), nullable=False),
+    Column("sealed", Text, nullable=False),  # the secret that signs, and for a day the one before it, as JSON
+    Column("state", String(8), nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    Index(None, "organisation_id", "id"),
+    **_OPTIONS,
+)
+
+# How far a webhook is in the log of a site. A delivery changes a row only from the number that it has read.
+webhook_sites = Table(
+    "webhook_sites",
+    metadata,
+    Column("webhook_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("site_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),  # of the last delivered event
+    Column("next_at", BigInteger),  # not before this instant; NULL: switched off
+    Column("failures", Integer, nullable=False, server_default="0"),  # in a row
+    Column("failing_since", BigInteger),
+    Column("off_at", BigInteger),  # switched off at, after days of failures
+    Column("error", String(16)),  # of the last failure
+    Index(None, "next_at"),
+    **_OPTIONS,
+)
+
 TABLES: dict[type[Entity] | type[Site], Table] = {
     Site: sites,
     Service: services,

@@ -32,6 +32,7 @@ from server.transport.api import (
     statistics,
     system,
     tickets,
+    webhooks,
 )
 from server.transport.http import metrics
 from server.transport.http.endpoint import Endpoints
@@ -54,6 +55,7 @@ MODULES: tuple[Endpoints, ...] = (
     account_links.ENDPOINTS,
     api_keys.ENDPOINTS,
     channels.ENDPOINTS,
+    webhooks.ENDPOINTS,
     practitioners.ENDPOINTS,
     holidays.ENDPOINTS,
     importing.ENDPOINTS,

@@ -666,6 +666,39 @@ def admin_channel_tried(stage: Stage, language: str) -> Page:
     return page
 
 
+def admin_webhooks(stage: Stage, language: str) -> Page:
+    """Show a webhook that fails, with the outcome of a test, beside one that is off."""
+    admin = stage.context(stage.busy, "admin").request
+    for each in admin.get("/api/v1/webhooks").json()["data"]:
+        assert admin.delete(f"/api/v1/webhooks/{each['id']}").ok
+    failing, off = (
+        admin.post("/api/v1/webhooks", data={"url": f"http://127.0.0.1:9/{each}"}).json() for each in ("events", "old")
+    )
+    assert admin.put(f"/api/v1/webhooks/{off['id']}", data={"url": "http://127.0.0.1:9/old", "on": False}).ok
+    replayed = {"site_id": stage.busy["site_id"], "number": 1}
+    assert admin.post(f"/api/v1/webhooks/{failing['id']}/replay", data=replayed).ok
+    assert admin.post(f"/api/v1/webhooks/{failing['id']}/secret").ok
+    for _ in range(100):
+        (first, _) = admin.get("/api/v1/webhooks").json()["data"]
+        if any(each["error"] for each in first["sites"]):
+            break
+        time.sleep(0.1)
+    page = admin_section("webhooks")(stage, language)
+    expect(page.locator("[data-webhook] .channel-notes .is-bad")).to_have_count(1)
+    page.locator("[data-webhook] .button").first.click()
+    expect(page.locator(".channel-result.is-bad")).to_be_visible()
+    return page
+
+
+def admin_webhook_made(stage: Stage, language: str) -> Page:
+    """Connect a system: its secret is shown once."""
+    page = admin_form(".button.is-primary", before=admin_webhooks)(stage, language)
+    page.locator("dialog[open] input").fill("https://clinic.example/events")
+    page.locator("dialog[open] [type=submit]").click()
+    expect(page.locator("dialog#webhook-secret[open]")).to_be_visible()
+    return page
+
+
 def admin_messages(stage: Stage, language: str) -> Page:
     """Show a message of unknown outcome, its repeat being possible, beside planned reminders."""
     assert stage.planned is not None
@@ -1216,6 +1249,12 @@ ALL = [
     State("admin", "channel-new", admin_form('[data-way="sms"] .button', before=admin_channels)),
     State("admin", "channel-test", admin_channel_tried),
     State("admin", "channel-remove", dialog(admin_channels, "confirm", '[data-way="email"] .button:nth-child(3)')),
+    State("admin", "webhooks", admin_webhooks),
+    State("admin", "webhooks-none", admin_section("webhooks", "empty")),
+    State("admin", "webhook-new", admin_form(".button.is-primary", before=admin_webhooks)),
+    State("admin", "webhook-secret", admin_webhook_made),
+    State("admin", "webhook-replay", admin_form("[data-webhook] .button:nth-child(5)", before=admin_webhooks)),
+    State("admin", "webhook-remove", dialog(admin_webhooks, "confirm", "[data-webhook] .button:nth-child(7)")),
     State("admin", "messages", admin_messages),
     State("admin", "messages-none", admin_section("messages", "empty")),
     State("admin", "message-again", dialog(admin_messages, "confirm", "[data-message] .button")),

@@ -48,6 +48,7 @@ from server.store.proofs import COUNTED, PROVEN
 from server.store.tables import events, metadata, organisations, sites, visits
 from server.transport.api.channels import OUTCOMES
 from server.transport.api.commands import MAX_KEY
+from server.transport.api.webhooks import OUTCOMES as WEBHOOK_OUTCOMES
 from server.transport.http.bodies import MODELS
 from server.transport.streams.feedback import MAX_VERSION
 from server.vault import Vault
@@ -254,6 +255,9 @@ LONGEST: dict[str, int] = {
     "lockouts.origin": HASH,
     "api_keys.name": 80,
     "api_keys.key_hash": HASH,
+    "webhooks.url": 500,
+    "webhooks.state": longest("on", "off", "gone"),
+    "webhook_sites.error": longest(*WEBHOOK_OUTCOMES),
     "channels.way": longest(*WAYS),
     "channels.enabled_way": longest(*WAYS),
     "channels.kind": longest(*KINDS),

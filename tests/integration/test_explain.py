@@ -45,6 +45,7 @@ from server.queries import (
 )
 from server.queries import channels as channels_queries
 from server.queries import messages as message_queries
+from server.queries import webhooks as webhooks_queries
 from server.queries.boards import Boards
 from server.queries.entries import Filters
 from server.queries.identity import Identities, SessionTerms
@@ -75,6 +76,7 @@ from server.store import patients as found_by
 from server.store import practitioners as practitioners_store
 from server.store import sites as site_store
 from server.store import staff as staff_store
+from server.store import webhooks as webhooks_store
 from server.store.audit import Noted
 from server.store.calendar import SiteCalendar
 from server.store.database import Database
@@ -243,6 +245,10 @@ async def _fill_other_rows(connection: AsyncConnection) -> None:
                                "locked_until": NOW + n}),
             (tables.channels, {"id": n, "organisation_id": n % 40 + 1, "way": "sms", "kind": "smsapi", "enabled": n < 40,
                                "receipts_hash": f"channel-{n}", "changed_at": NOW}),
+            (tables.webhooks, {"id": n, "organisation_id": n % 40 + 1, "url": "https://clinic.example/", "sealed": "x",
+                               "state": "on", "changed_at": NOW}),
+            (tables.webhook_sites, {"webhook_id": n, "site_id": n % 49 + 1, "number": 0,
+                                    "next_at": 0 if n < 40 else NOW + n}),
             (tables.api_keys, {"id": n, "organisation_id": n % 40 + 1, "name": f"Key {n}", "key_hash": f"key-{n}",
                                "created_at": NOW}),
             (tables.pairings, {"id": n, "code_hash": f"code-{n}", "secret_hash": f"secret-{n}", "expires_at": NOW + n}),
@@ -700,6 +706,32 @@ async def channels_from_set_up_to_removal(installation: Installation) -> object:
     return [
         await channels_queries.enabled(database, 12),
         await channels_queries.of_receipts(database, "new receipts"),
+    ]
+
+
+@query
+async def a_webhook_from_its_creation_to_its_end(installation: Installation) -> object:
+    database = installation.database
+    async with database.write() as connection:
+        made = await webhooks_store.create(connection, 12, "https://clinic.example/", NOW)
+        await webhooks_store.follow_site(connection, 12, 900)
+        await webhooks_store.change(connection, made, NOW + 1, sealed="y")
+        assert await webhooks_queries.count(connection, 12) > 1
+        assert await webhooks_queries.locked_changed_at(connection, made) == NOW + 1
+        assert await webhooks_store.advance(connection, made, 900, 0, 1)
+        await webhooks_store.fail(
+            connection, made, 900, 1, error="busy", failures=1, since=NOW, next_at=NOW + 40, off_at=None
+        )
+        assert await webhooks_store.go_to(connection, made, 900, 0)
+        await webhooks_store.switch_on(connection, made)
+        found = await webhooks_queries.find(connection, made), await webhooks_queries.place(connection, 12, 13)
+        assert await webhooks_store.end(connection, made, NOW + 1, NOW + 2)
+        assert await webhooks_store.remove(connection, 12, made)
+    return [
+        found,
+        await webhooks_queries.of_organisation(database, 12),
+        await webhooks_queries.behind(database, NOW),
+        await webhooks_queries.events_after(database, installation.seed["site_id"], 1, 10),
     ]
 
 

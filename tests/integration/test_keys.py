@@ -37,7 +37,7 @@ from server.execute import Executor
 from server.queries.boards import Boards
 from server.queries.verification import verify, verify_rows
 from server.seeding import Seed, Seeder
-from server.store import channels, event_log, pairings, sealed, second_factors
+from server.store import channels, event_log, pairings, sealed, second_factors, webhooks
 from server.store.database import Database
 from server.store.sealed import SEALED, Resealed, count, reseal
 from server.store.tables import metadata, visits
@@ -87,6 +87,8 @@ async def seed_sealed_data(setup: Seeder, tickets: int = 5) -> Seed:
         await channels.create(
             connection, organisation_id=owner, way="sms", kind="smsapi", sealed=settings, receipts_hash=mark, now=1
         )
+        webhook_id = await webhooks.create(connection, owner, "https://clinic.example/", 1)
+        await webhooks.change(connection, webhook_id, 1, sealed=own.seal(b"{}", webhooks.seals_for(webhook_id)))
     return made
 
 

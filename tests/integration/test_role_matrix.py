@@ -57,6 +57,7 @@ BOOKING = {
     *("hold-slot", "release-slot", "book", "book-series", "check-in", "accept-offer", "decline-offer"),
     *("appointment-no-show", "move-appointments", "link-practitioner", *ON_APPOINTMENTS),
 }
+WEBHOOK = {"url": "http://127.0.0.1:1/"}
 FACTOR = "/api/v1/session/second-factor"
 NOT_WHILE_WAITING = ("recall", "start", "complete", "no-show", "return", "undo", "reopen", "reassign-provider")
 PATIENT, NEED, SERVICE = "Ada Lovelace", "interpreter", "Test for what nobody shall know"
@@ -260,6 +261,7 @@ class Organisation:
         key = admin.post("/api/v1/api-keys", json={"name": "practice software", "site_id": site_id})
         spare_key = admin.post("/api/v1/api-keys", json={"name": "spare"})
         self.tokens["key"], self.ids["api_key_id"] = key.json()["key"], spare_key.json()["id"]
+        self.ids["webhook_id"] = admin.post("/api/v1/webhooks", json=WEBHOOK).json()["id"]
         new = {"username": f"spare-{site_id}", "password": "long enough for all", "role": "clinician"}
         self.ids["staff_id"] = admin.post("/api/v1/staff", json=new).json()["id"]
         self.ids["session_id"] = self.session(new)["refresh_token"].partition(".")[0]
@@ -526,6 +528,8 @@ def body_of(row: Row, organisation: Organisation, role: str) -> Json | None:
         "POST /api/v1/sites/{site_id}/joining/pass": {"code": code_of(organisation)},
         "POST /api/v1/sites/{site_id}/joining/ticket": queue,
         "POST /api/v1/practitioners": name,
+        "POST /api/v1/webhooks": WEBHOOK, "PUT /api/v1/webhooks/{webhook_id}": WEBHOOK | {"on": False},
+        "POST /api/v1/webhooks/{webhook_id}/replay": {"site_id": ids["site_id"], "number": 1},
     }  # fmt: skip
     if row.route in CHANNELS:
         return CHANNELS[row.route]
@@ -559,6 +563,7 @@ def address_of(row: Row, organisation: Organisation, role: str, *, own: bool) ->
         "device_id": ids["kiosk_id" if role == "kiosk" else "display_id"],
         "staff_id": ids["staff_id"], "colleague_id": ids["staff_id"],
         "api_key_id": ids["api_key_id"],
+        "webhook_id": ids["webhook_id"],
         "invitation_id": ids["invitation_id"], "session_id": ids["session_id"], "day": ids["business_day"],
         "token": organisation.tokens["patient"] if own else f"{ids['site_id']}-{secrets.token_urlsafe(16)}",
         "pairing": "", "section": "clinic", "way": "chat", "provider_id": ids["provider_id"],

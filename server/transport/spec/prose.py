@@ -110,6 +110,7 @@ FIELDS = {
     "stranded": "Booked appointments outside the new hours stay or are cancelled. Without a wish, they refuse the change.",
     "staff_id": "A member of staff.",
     "api_key_id": "An API key.",
+    "webhook_id": "A webhook.",
     "invitation_id": "An open invitation.",
     "announcement_id": "The announcement of one call or recall.",
     "new_entry_id": "The new entry that begins.",

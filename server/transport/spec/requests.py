@@ -75,6 +75,7 @@ SAMPLES: Json = {
     "label": "A012",
     "staff_id": 12,
     "api_key_id": 3,
+    "webhook_id": 3,
     "invitation_id": 3,
 }
 _SPARES = ("A", "en", "12:30", "2026-03-29", "2026-03-29T12:30", "+49 30 901820", "0")

@@ -90,6 +90,12 @@ const SECTIONS = [
     load: () => import("./keys.js"),
   },
   {
+    id: "webhooks",
+    icon: "M12 3v8m0 0-5 8m5-8 5 8M12 3a2 2 0 1 0 .01 0M6 17a2 2 0 1 0 .01 0M18 17a2 2 0 1 0 .01 0",
+    may: "manage-channels",
+    load: () => import("./webhooks.js"),
+  },
+  {
     id: "audit",
     icon: "M7 3h8l4 4v14H7zM10 12h6M10 16h6M10 8h2",
     may: "read-audit",
