@@ -17,7 +17,7 @@ from server.app import build_app
 from server.audit import _named, process_name
 from server.domain.commands import COMMANDS
 from server.domain.events import EVENTS
-from server.domain.messages import Arrival
+from server.domain.messages import TEMPLATES, Arrival
 from server.domain.model import (
     AppointmentState,
     CheckIn,
@@ -26,6 +26,7 @@ from server.domain.model import (
     Printer,
     Printing,
     State,
+    languages,
     local_time,
 )
 from server.domain.model.entries import Announcement
@@ -39,6 +40,7 @@ from server.identity.callers import Bearer
 from server.identity.permissions import NOTED_BY_THEMSELVES
 from server.identity.sessions import SPENT_KEPT
 from server.notifying.channels.kinds import KINDS, WAYS
+from server.notifying.drafts import LONGEST_TEXT
 from server.seeding import Seed, Seeder
 from server.settings import Settings
 from server.store import account_links
@@ -260,6 +262,9 @@ LONGEST: dict[str, int] = {
     "channels.receipts_hash": HASH,
     "channels.outcome": longest(*OUTCOMES),
     "channels.arrival": longest(*get_args(Arrival)),
+    "message_texts.template": longest(*TEMPLATES),
+    "message_texts.language": languages.LONGEST,
+    "message_texts.text": LONGEST_TEXT,
     "setup_codes.code_hash": HASH,
     "pairings.code_hash": HASH,
     "pairings.secret_hash": HASH,

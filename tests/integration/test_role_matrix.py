@@ -527,6 +527,8 @@ def body_of(row: Row, organisation: Organisation, role: str) -> Json | None:
         "POST /api/v1/sites/{site_id}/joining/ticket": queue,
         "POST /api/v1/practitioners": name,
     }  # fmt: skip
+    if "/message-texts/" in row.target:
+        return {"text": "{label}: {link}"}
     if row.route in CHANNELS:
         return CHANNELS[row.route]
     if row.method == "POST" and "/booking/" in row.target:
@@ -562,6 +564,7 @@ def address_of(row: Row, organisation: Organisation, role: str, *, own: bool) ->
         "invitation_id": ids["invitation_id"], "session_id": ids["session_id"], "day": ids["business_day"],
         "token": organisation.tokens["patient"] if own else f"{ids['site_id']}-{secrets.token_urlsafe(16)}",
         "pairing": "", "section": "clinic", "way": "chat", "provider_id": ids["provider_id"],
+        "template": "called", "language": "es",
         "appointment_id": ids["appointment"]["appointment"]["id"],
         "message_id": ids["message_id"],
         "feed_id": ids["feeds"].get(role, ids["feeds"]["admin"])["id"],
