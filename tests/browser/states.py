@@ -687,6 +687,25 @@ def admin_messages(stage: Stage, language: str) -> Page:
     return page
 
 
+def admin_texts(stage: Stage, language: str) -> Page:
+    """Show an own text of the clinic as a manager, among the shipped ones."""
+    manager = stage.context(stage.busy, "manager").request
+    address = f"/api/v1/sites/{stage.busy['site_id']}/message-texts"
+    assert manager.put(f"{address}/booked/es", data={"text": "{clinic}: el {date}, {time}. {link}"}).ok
+    page = live(stage.open("/admin/texts", language, size=LAPTOP, seeded=stage.busy, role="manager"))
+    expect(page.locator(".text-bubble")).not_to_be_empty()
+    page.locator('[data-language="es"]').click()
+    expect(page.locator(".text-bubble")).to_contain_text(": el ")
+    return page
+
+
+def admin_texts_problem(stage: Stage, language: str) -> Page:
+    page = admin_texts(stage, language)
+    page.locator("#message-text").fill("{clinic} {room}")
+    expect(page.locator("#message-text-problem")).not_to_be_empty()
+    return page
+
+
 def admin_menu(stage: Stage, language: str) -> Page:
     page = admin_section("clinic", size=PHONE)(stage, language)
     page.locator(".admin-menu-button").click()
@@ -712,7 +731,7 @@ def admin_link(stage: Stage, language: str) -> Page:
 
 
 def admin_forbidden(stage: Stage, language: str) -> Page:
-    page = stage.open("/admin", language, size=LAPTOP, seeded=stage.busy, role="manager")
+    page = stage.open("/admin", language, size=LAPTOP, seeded=stage.busy, role="clinician")
     expect(page.locator("[data-section] a")).to_be_visible()
     return page
 
@@ -1218,6 +1237,9 @@ ALL = [
     State("admin", "channel-remove", dialog(admin_channels, "confirm", '[data-way="email"] .button:nth-child(3)')),
     State("admin", "messages", admin_messages),
     State("admin", "messages-none", admin_section("messages", "empty")),
+    State("admin", "texts", admin_texts),
+    State("admin", "texts-problem", admin_texts_problem),
+    State("admin", "texts-reset", dialog(admin_texts, "confirm", ".text-form .button-row:last-child .button:nth-child(2)")),
     State("admin", "message-again", dialog(admin_messages, "confirm", "[data-message] .button")),
     State("admin", "menu", admin_menu),
     State("admin", "staff", admin_staff),
