@@ -11,6 +11,7 @@ from server.execute import Executor
 from server.identity.identity import Identity
 from server.live.hub import Hub
 from server.notifying.own_texts import OwnTexts
+from server.notifying.reach import Reach
 from server.notifying.repeats import Repeats
 from server.notifying.set_up import ChannelSetUp
 from server.practitioners import Practitioners
@@ -49,6 +50,7 @@ class Context:
     channels: ChannelSetUp
     repeats: Repeats
     own_texts: OwnTexts
+    reach: Reach
     gate: Gate
     audit: Audit
     metrics: Metrics

@@ -767,6 +767,25 @@ def booked_page(path: str, role: str = "receptionist", size: tuple[int, int] = L
     return arrange
 
 
+# The address of the module that a page has loaded, with its version: another address would be another module.
+REACH = "performance.getEntriesByType('resource').find(({ name }) => name.endsWith('/desk/reach.js')).name"
+
+
+def calendar_phone_list(stage: Stage, language: str) -> Page:
+    """Show patients to phone, with and without a number, as after a move of a day."""
+    page = dialog(booked_page("/calendar"), "move-day", "[data-move-day]")(stage, language)
+    patients = [
+        {"appointment_id": 1, "local_start": "2027-01-15T09:00", "reason": "no-address", "name": "Ada Lovelace",
+         "phone": "+4930901820", "phone_shown": "030 901820"},
+        {"appointment_id": 2, "local_start": "2027-01-15T09:30", "reason": "no-way", "name": "Nora", "phone": None,
+         "phone_shown": None},
+    ]  # fmt: skip
+    page.keyboard.press("Escape")
+    page.evaluate(f"async (all) => (await import({REACH})).showPhoneList(all)", patients)
+    page.locator("#phone-1").check()
+    return page
+
+
 BOOKED = '[data-appointment][data-stage="due"], [data-appointment][data-stage="booked"]'
 
 
@@ -1291,6 +1310,7 @@ ALL = [
     State("calendar", "book", book_refused),
     State("calendar", "amend-appointment", amend_known),
     State("calendar", "history", history_of_appointment("/calendar")),
+    State("calendar", "phone-list", calendar_phone_list),
     State("calendar", "move-day", dialog(booked_page("/calendar"), "move-day", "[data-move-day]")),
     State("calendar", "keys", dialog(booked_page("/calendar"), "keys", '[data-action="keys"]'), part='id="keys"'),
     State("room", "appointments", room_with_appointments),

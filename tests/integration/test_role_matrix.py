@@ -527,6 +527,8 @@ def body_of(row: Row, organisation: Organisation, role: str) -> Json | None:
         "POST /api/v1/sites/{site_id}/joining/ticket": queue,
         "POST /api/v1/practitioners": name,
     }  # fmt: skip
+    if row.target.endswith("/messages/preview"):
+        return {"kind": "moved", "appointment_ids": [ids["appointment"]["appointment"]["id"]]}
     if "/message-texts/" in row.target:
         return {"text": "{label}: {link}"}
     if row.route in CHANNELS:
