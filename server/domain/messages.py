@@ -24,6 +24,7 @@ Kind = Literal[
     "feedback",
 ]
 MISSED_CALL = "missed-call"  # the template of a no-show at a call; the kind has another one for appointments
+LONGEST_TEXT = 600  # characters of a clinic's own text: more than two parts, which escaped braces may need
 TEMPLATES: tuple[str, ...] = (*get_args(Kind), MISSED_CALL)  # the names of the texts
 Way = Literal["sms", "email", "push"]  # how a message reaches its patient
 Arrival = Literal["delivered", "undelivered", "undelivered-for-now"]  # what a provider's receipt says

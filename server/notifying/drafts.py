@@ -16,7 +16,6 @@ from server.notifying import sms
 from server.notifying.sms import Encoding
 from server.notifying.texts import MOST_PARTS, PLACEHOLDERS, Facts, sms_for, subject_for, text_for, word_for_clinic
 
-LONGEST_TEXT = 600  # characters of a template: more than two parts, which escaped braces may need
 LONGEST_LINK = 92  # characters; a longer address of an installation counts as it is
 # The link of a sample has the length of a real one, and opens nothing.
 SAMPLE_TOKEN = "123-0123456789abcdefghijkl"  # noqa: S105

@@ -17,7 +17,7 @@ from server.app import build_app
 from server.audit import _named, process_name
 from server.domain.commands import COMMANDS
 from server.domain.events import EVENTS
-from server.domain.messages import TEMPLATES, Arrival
+from server.domain.messages import LONGEST_TEXT, TEMPLATES, Arrival
 from server.domain.model import (
     AppointmentState,
     CheckIn,
@@ -40,7 +40,6 @@ from server.identity.callers import Bearer
 from server.identity.permissions import NOTED_BY_THEMSELVES
 from server.identity.sessions import SPENT_KEPT
 from server.notifying.channels.kinds import KINDS, WAYS
-from server.notifying.drafts import LONGEST_TEXT
 from server.seeding import Seed, Seeder
 from server.settings import Settings
 from server.store import account_links

@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server.domain.errors import InvalidField, MessageTextNotFound, SiteNotFound, Unavailable
+from server.domain.messages import LONGEST_TEXT
 from server.domain.model import Site
 from server.identity.callers import Staff
-from server.notifying.drafts import LONGEST_TEXT
 from server.notifying.own_texts import TemplateShown, TextShown
 from server.notifying.sms import Encoding
 from server.queries import sites

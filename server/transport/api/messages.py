@@ -145,7 +145,7 @@ async def resend_message(request: Request) -> Response:
     refused=(Unavailable, SiteNotFound, AppointmentNotFound),
 )
 async def preview_messages(request: Request) -> _Reached:
-    """Show the patients that messages about a move or a cancellation would reach, and the patients to phone. Nothing is sent."""
+    """Show the patients that messages about a move or a cancellation reach, and the patients to phone. Nothing is sent."""
     context, site_id = Context.of(request), request.path_params["site_id"]
     member = await context.gate.member_for(request, "read-messages", site_id, doing="preview-messages")
     body = await bodies.read(request, ReachQuestion)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from server.domain.errors import InvalidField
+from server.domain.messages import LONGEST_TEXT
 from server.notifying import sms
 from server.notifying.drafts import (
     LONGEST_LINK,
-    LONGEST_TEXT,
     SAMPLE_TOKEN,
     broken,
     checked,
