@@ -28,6 +28,8 @@ from server.live.redis_bus import RedisBus
 from server.logs import configure_logging
 from server.notifying.context import Context as Notifying
 from server.notifying.context import channels_for
+from server.notifying.own_texts import OwnTexts
+from server.notifying.reach import Reach
 from server.notifying.repeats import Repeats
 from server.notifying.set_up import ChannelSetUp
 from server.notifying.sweep import Sweeper
@@ -120,6 +122,8 @@ def build_app(
         channels=ChannelSetUp(database, vault, audit, public_url),
         webhooks=WebhookSetUp(database, vault, audit),
         repeats=Repeats(database, audit),
+        reach=Reach(database, vault, channels, settings.link_base),
+        own_texts=OwnTexts(database, audit, settings.link_base),
         gate=gate,
         audit=audit,
         metrics=Metrics(hub, audit, database.clock, metrics_token),

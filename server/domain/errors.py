@@ -113,6 +113,10 @@ class MessageNotFound(NotFound):
     """There is no message with the id {message_id}."""
 
 
+class MessageTextNotFound(NotFound):
+    """There is no message text with the name {template}."""
+
+
 class CalendarFeedNotFound(NotFound):
     """This calendar address does not exist or was revoked."""
 

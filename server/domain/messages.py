@@ -7,7 +7,7 @@ about an older version is withdrawn.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from server.domain.model import AppointmentState, Personal, State
 
@@ -23,6 +23,9 @@ Kind = Literal[
     "freed-time",
     "feedback",
 ]
+MISSED_CALL = "missed-call"  # the template of a no-show at a call; the kind has another one for appointments
+LONGEST_TEXT = 600  # characters of a clinic's own text: more than two parts, which escaped braces may need
+TEMPLATES: tuple[str, ...] = (*get_args(Kind), MISSED_CALL)  # the names of the texts
 Way = Literal["sms", "email", "push"]  # how a message reaches its patient
 Arrival = Literal["delivered", "undelivered", "undelivered-for-now"]  # what a provider's receipt says
 MessageState = Literal[

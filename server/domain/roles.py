@@ -124,6 +124,7 @@ MAY: dict[str, frozenset[str]] = {
     "manage-channels": _ADMIN,
     "read-messages": _RECEPTION | {"manager"},  # with masked addresses
     "resend-message": _RECEPTION | {"manager"},
+    "edit-message-texts": _FIGURES,
     "pair-devices": _ADMIN,
     "print-poster": _ADMIN,
 }

@@ -6,7 +6,7 @@ from server import calendars, phones
 from server.domain.messages import address_for
 from server.domain.model import Appointment, Visit, local_time
 from server.domain.model.clocks import clock_of
-from server.notifying import texts
+from server.notifying import drafts, texts
 from server.notifying.channels.channel import Message
 from server.notifying.texts import Facts
 from server.queries.messages import Subject
@@ -33,6 +33,8 @@ def compose(row: Claimed, subject: Subject, vault: Vault, public_url: str, now: 
     facts = _facts(subject, link)
     name = texts.template_of(row.kind, row.subject)
     wanted = (record.language, site.language)
+    # A text that an older release has saved may have a placeholder that is gone: then the shipped text goes out.
+    own = {tag: text for tag, text in subject.texts.get(name, {}).items() if drafts.broken(name, text) is None}
     calendar = None
     if row.channel == "email" and row.kind in _WITH_CALENDAR and isinstance(record, Appointment):
         calendar = calendars.of_patient(record, vault, now, site=site.name, provider=subject.provider, address=link)
@@ -40,8 +42,8 @@ def compose(row: Claimed, subject: Subject, vault: Vault, public_url: str, now: 
         key=f"notification:{row.id}",
         to=phones.without_extension(address) if row.channel == "sms" else address,
         language=record.language,
-        subject=texts.subject_for(name, wanted, site.name),
-        text=(texts.sms_for if row.channel == "sms" else texts.text_for)(name, wanted, facts),
+        subject=texts.subject_for(name, wanted, site.name, own),
+        text=(texts.sms_for if row.channel == "sms" else texts.text_for)(name, wanted, facts, own),
         not_after=row.not_after,
         link=link,
         calendar=calendar,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.domain.model import Appointment, Site, Visit
+from server.queries import message_texts
+from server.queries.message_texts import Texts
 from server.queries.reader import LookUp, Reader
 from server.store import leases, sites
 from server.store.notifications import NO_CHANNEL
@@ -42,13 +44,17 @@ class OfSubject(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The records of one message. ``asking`` is the appointment whose patient may take the freed time ``appointment``."""
+    """The records of one message, and the clinic's own ``texts``.
+
+    ``asking`` is the appointment whose patient may take the freed time ``appointment``.
+    """
 
     site: Site
     visit: Visit | None = None
     appointment: Appointment | None = None
     asking: Appointment | None = None
     provider: str = ""
+    texts: Texts = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,9 @@ async def subjects(database: Reader, rows: Sequence[OfSubject]) -> dict[int, Sub
     visit_ids = {row.visit_id for row in rows if row.visit_id is not None}
     appointment_ids = {row.appointment_id for row in rows if row.appointment_id is not None}
     async with database.read() as connection:
-        of_site = await sites.of_ids(connection, {row.site_id for row in rows})
+        site_ids = {row.site_id for row in rows}
+        of_site = await sites.of_ids(connection, site_ids)
+        own = await message_texts.of_sites(connection, site_ids)
         found_visits = await _records(connection, Visit, visit_ids)
         booked = await _records(connection, Appointment, appointment_ids)
         asking = {each.offered_to for each in booked.values() if each.offered_to is not None}
@@ -103,6 +111,7 @@ async def subjects(database: Reader, rows: Sequence[OfSubject]) -> dict[int, Sub
             appointment=appointment,
             asking=None if appointment is None else booked.get(appointment.offered_to or 0),
             provider="" if appointment is None else names.get(appointment.provider_id, ""),
+            texts=own[row.site_id],
         )
     return found
 

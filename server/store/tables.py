@@ -840,6 +840,18 @@ webhook_sites = Table(
     **_OPTIONS,
 )
 
+# The clinics' own texts of messages, which come before the shipped ones. ``template`` is a name of `TEMPLATES`.
+message_texts = Table(
+    "message_texts",
+    metadata,
+    Column("site_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("template", String(24), primary_key=True),
+    Column("language", String(languages.LONGEST), primary_key=True),
+    Column("text", String(600), nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    **_OPTIONS,
+)
+
 TABLES: dict[type[Entity] | type[Site], Table] = {
     Site: sites,
     Service: services,

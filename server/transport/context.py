@@ -10,6 +10,8 @@ from server.audit import Audit
 from server.execute import Executor
 from server.identity.identity import Identity
 from server.live.hub import Hub
+from server.notifying.own_texts import OwnTexts
+from server.notifying.reach import Reach
 from server.notifying.repeats import Repeats
 from server.notifying.set_up import ChannelSetUp
 from server.notifying.webhooks.set_up import WebhookSetUp
@@ -49,6 +51,8 @@ class Context:
     channels: ChannelSetUp
     webhooks: WebhookSetUp
     repeats: Repeats
+    own_texts: OwnTexts
+    reach: Reach
     gate: Gate
     audit: Audit
     metrics: Metrics

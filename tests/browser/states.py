@@ -720,6 +720,25 @@ def admin_messages(stage: Stage, language: str) -> Page:
     return page
 
 
+def admin_texts(stage: Stage, language: str) -> Page:
+    """Show an own text of the clinic as a manager, among the shipped ones."""
+    manager = stage.context(stage.busy, "manager").request
+    address = f"/api/v1/sites/{stage.busy['site_id']}/message-texts"
+    assert manager.put(f"{address}/booked/es", data={"text": "{clinic}: el {date}, {time}. {link}"}).ok
+    page = live(stage.open("/admin/texts", language, size=LAPTOP, seeded=stage.busy, role="manager"))
+    expect(page.locator(".text-bubble")).not_to_be_empty()
+    page.locator('[data-language="es"]').click()
+    expect(page.locator(".text-bubble")).to_contain_text(": el ")
+    return page
+
+
+def admin_texts_problem(stage: Stage, language: str) -> Page:
+    page = admin_texts(stage, language)
+    page.locator("#message-text").fill("{clinic} {room}")
+    expect(page.locator("#message-text-problem")).not_to_be_empty()
+    return page
+
+
 def admin_menu(stage: Stage, language: str) -> Page:
     page = admin_section("clinic", size=PHONE)(stage, language)
     page.locator(".admin-menu-button").click()
@@ -745,7 +764,7 @@ def admin_link(stage: Stage, language: str) -> Page:
 
 
 def admin_forbidden(stage: Stage, language: str) -> Page:
-    page = stage.open("/admin", language, size=LAPTOP, seeded=stage.busy, role="manager")
+    page = stage.open("/admin", language, size=LAPTOP, seeded=stage.busy, role="clinician")
     expect(page.locator("[data-section] a")).to_be_visible()
     return page
 
@@ -779,6 +798,25 @@ def booked_page(path: str, role: str = "receptionist", size: tuple[int, int] = L
         return live(page)
 
     return arrange
+
+
+# The address of the module that a page has loaded, with its version: another address would be another module.
+REACH = "performance.getEntriesByType('resource').find(({ name }) => name.endsWith('/desk/reach.js')).name"
+
+
+def calendar_phone_list(stage: Stage, language: str) -> Page:
+    """Show patients to phone, with and without a number, as after a move of a day."""
+    page = dialog(booked_page("/calendar"), "move-day", "[data-move-day]")(stage, language)
+    patients = [
+        {"appointment_id": 1, "local_start": "2027-01-15T09:00", "reason": "no-address", "name": "Ada Lovelace",
+         "phone": "+4930901820", "phone_shown": "030 901820"},
+        {"appointment_id": 2, "local_start": "2027-01-15T09:30", "reason": "no-way", "name": "Nora", "phone": None,
+         "phone_shown": None},
+    ]  # fmt: skip
+    page.keyboard.press("Escape")
+    page.evaluate(f"async (all) => (await import({REACH})).showPhoneList(all)", patients)
+    page.locator("#phone-1").check()
+    return page
 
 
 BOOKED = '[data-appointment][data-stage="due"], [data-appointment][data-stage="booked"]'
@@ -1257,6 +1295,9 @@ ALL = [
     State("admin", "webhook-remove", dialog(admin_webhooks, "confirm", "[data-webhook] .button:nth-child(7)")),
     State("admin", "messages", admin_messages),
     State("admin", "messages-none", admin_section("messages", "empty")),
+    State("admin", "texts", admin_texts),
+    State("admin", "texts-problem", admin_texts_problem),
+    State("admin", "texts-reset", dialog(admin_texts, "confirm", ".text-form .button-row:last-child .button:nth-child(2)")),
     State("admin", "message-again", dialog(admin_messages, "confirm", "[data-message] .button")),
     State("admin", "menu", admin_menu),
     State("admin", "staff", admin_staff),
@@ -1308,6 +1349,7 @@ ALL = [
     State("calendar", "book", book_refused),
     State("calendar", "amend-appointment", amend_known),
     State("calendar", "history", history_of_appointment("/calendar")),
+    State("calendar", "phone-list", calendar_phone_list),
     State("calendar", "move-day", dialog(booked_page("/calendar"), "move-day", "[data-move-day]")),
     State("calendar", "keys", dialog(booked_page("/calendar"), "keys", '[data-action="keys"]'), part='id="keys"'),
     State("room", "appointments", room_with_appointments),

@@ -17,7 +17,7 @@ from server.app import build_app
 from server.audit import _named, process_name
 from server.domain.commands import COMMANDS
 from server.domain.events import EVENTS
-from server.domain.messages import Arrival
+from server.domain.messages import LONGEST_TEXT, TEMPLATES, Arrival
 from server.domain.model import (
     AppointmentState,
     CheckIn,
@@ -26,6 +26,7 @@ from server.domain.model import (
     Printer,
     Printing,
     State,
+    languages,
     local_time,
 )
 from server.domain.model.entries import Announcement
@@ -264,6 +265,9 @@ LONGEST: dict[str, int] = {
     "channels.receipts_hash": HASH,
     "channels.outcome": longest(*OUTCOMES),
     "channels.arrival": longest(*get_args(Arrival)),
+    "message_texts.template": longest(*TEMPLATES),
+    "message_texts.language": languages.LONGEST,
+    "message_texts.text": LONGEST_TEXT,
     "setup_codes.code_hash": HASH,
     "pairings.code_hash": HASH,
     "pairings.secret_hash": HASH,

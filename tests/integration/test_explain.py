@@ -44,6 +44,7 @@ from server.queries import (
     system,
 )
 from server.queries import channels as channels_queries
+from server.queries import message_texts as message_texts_queries
 from server.queries import messages as message_queries
 from server.queries import webhooks as webhooks_queries
 from server.queries.boards import Boards
@@ -61,6 +62,7 @@ from server.store import (
     event_log,
     leases,
     lockouts,
+    message_texts,
     notifications,
     pairings,
     planned_messages,
@@ -215,6 +217,8 @@ async def _fill_other_rows(connection: AsyncConnection) -> None:
                                  "appointment_id": n // 3, "held_until": None}),
             (tables.practitioners, {"id": n, "organisation_id": n % 40 + 1, "name": f"Person {n}"}),
             (tables.message_plans, {"site_id": n, "mark": 1, "after_id": 0}),
+            (tables.message_texts, {"site_id": n // 9, "template": f"template-{n % 9}", "language": "en", "text": "x",
+                                    "changed_at": NOW}),
             (tables.calendar_feeds, {"id": n, "provider_id": n % 40, "key_hash": f"feed-{n}", "made_by": "staff:1",
                                      "made_at": NOW}),
             (tables.schedules, own | {"provider_id": n % 40, "service_ids": [1], "weekday": n % 7, "from_minute": 540,
@@ -733,6 +737,16 @@ async def a_webhook_from_its_creation_to_its_end(installation: Installation) -> 
         await webhooks_queries.behind(database, NOW),
         await webhooks_queries.events_after(database, installation.seed["site_id"], 1, 10),
     ]
+
+
+@query
+async def texts_from_the_first_to_the_last(installation: Installation) -> object:
+    async with installation.database.write() as connection:
+        for text in ("first", "second"):
+            await message_texts.put(connection, 1, "called", "es", text, NOW)
+        assert await message_texts.remove(connection, 1, "called", "es")
+        of_sites = await message_texts_queries.of_sites(connection, {1, 2})
+    return [of_sites, await message_texts_queries.of_site(installation.database, 1)]
 
 
 @query

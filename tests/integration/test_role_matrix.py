@@ -531,6 +531,10 @@ def body_of(row: Row, organisation: Organisation, role: str) -> Json | None:
         "POST /api/v1/webhooks": WEBHOOK, "PUT /api/v1/webhooks/{webhook_id}": WEBHOOK | {"on": False},
         "POST /api/v1/webhooks/{webhook_id}/replay": {"site_id": ids["site_id"], "number": 1},
     }  # fmt: skip
+    if row.target.endswith("/messages/preview"):
+        return {"kind": "moved", "appointment_ids": [ids["appointment"]["appointment"]["id"]]}
+    if "/message-texts/" in row.target:
+        return {"text": "{label}: {link}"}
     if row.route in CHANNELS:
         return CHANNELS[row.route]
     if row.method == "POST" and "/booking/" in row.target:
@@ -567,6 +571,7 @@ def address_of(row: Row, organisation: Organisation, role: str, *, own: bool) ->
         "invitation_id": ids["invitation_id"], "session_id": ids["session_id"], "day": ids["business_day"],
         "token": organisation.tokens["patient"] if own else f"{ids['site_id']}-{secrets.token_urlsafe(16)}",
         "pairing": "", "section": "clinic", "way": "chat", "provider_id": ids["provider_id"],
+        "template": "called", "language": "es",
         "appointment_id": ids["appointment"]["appointment"]["id"],
         "message_id": ids["message_id"],
         "feed_id": ids["feeds"].get(role, ids["feeds"]["admin"])["id"],

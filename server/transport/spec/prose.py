@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from server.domain.model import languages
 from server.identity.access_tokens import ACCESS_SECONDS
 from server.queries.keyset import COUNTED_AT_MOST
 from server.transport.access import limits
@@ -130,6 +131,8 @@ PATH_TEXTS: dict[str, tuple[str, str, str]] = {
     "token": (f"^a?{_KEYED}$", "The own token of the ticket or the appointment.", "7-c2hhbGwgbm90IGJlIHVzZW"),
     "secret": ("^[^/]+$", "The secret of a calendar's address, or of a channel's receipts.", "k3Jx8Qm2Rt5Vw7Yz1Bc4Df"),
     "way": ("^(sms|email|push|chat)$", "The way of the messages.", "sms"),
+    "template": ("^[a-z-]{1,24}$", "The name of a template.", "reminder"),
+    "language": (languages.PATTERN, "A language of the site, as a tag.", "es"),
     "session_id": ("^[^/]+$", "The session.", "8c0fd4a2b4f1c5d93f0a6b2e7d81c4f6"),
     "pairing": ("^[^/]+$", "For an administrator the code; for the device its secret.", "K7M3QX"),
 }

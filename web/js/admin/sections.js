@@ -72,6 +72,12 @@ const SECTIONS = [
     load: () => import("./messages.js"),
   },
   {
+    id: "texts",
+    icon: "M4 20h4L19 9l-4-4L4 16zM13 7l4 4M12 20h8",
+    may: "edit-message-texts",
+    load: () => import("./message-texts.js"),
+  },
+  {
     id: "staff",
     icon: "M9 11a4 4 0 1 0 0-8 4 4 0 0 0 0 8zm-7 10v-2a5 5 0 0 1 5-5h4a5 5 0 0 1 5 5v2M16 3.2a4 4 0 0 1 0 7.6M22 21v-2a5 5 0 0 0-3.5-4.7",
     may: "manage-staff",
