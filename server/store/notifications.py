@@ -63,6 +63,7 @@ class Planned:
     entry_id: int | None = None
     appointment_id: int | None = None
     state: Literal["due", "skipped"] = "due"
+    minutes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class Claimed:
     appointment_id: int | None
     not_after: int
     attempts: int
+    minutes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +188,18 @@ async def resend(connection: AsyncConnection, notification_id: int, now: int, no
 
     A row is repeated once; its repeat can be repeated again.
     """
-    same = ("site_id", "subject", "subject_version", "kind", "ahead", "channel", "visit_id", "entry_id", "appointment_id")
+    same = (
+        "site_id",
+        "subject",
+        "subject_version",
+        "kind",
+        "ahead",
+        "channel",
+        "visit_id",
+        "entry_id",
+        "appointment_id",
+        "minutes",
+    )
     new = {"resend_of": notifications.c.id, "state": literal("due")}
     new |= {"due_at": literal(now), "changed_at": literal(now), "not_after": literal(not_after)}
     source = select(*(notifications.c[name] for name in same), *new.values()).where(

@@ -679,6 +679,7 @@ async def messages_of_a_site_with_other_settings(installation: Installation) -> 
 async def messages_of_moved_appointments(installation: Installation) -> object:
     def withdraw(connection: Connection) -> None:
         planned_messages.withdraw(connection, [f"appointment:{n}" for n in (12, 49)], NOW)
+        planned_messages.withdraw_delay(connection, 12, NOW)
 
     async with installation.database.write() as connection:
         await connection.run_sync(withdraw)

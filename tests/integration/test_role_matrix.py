@@ -491,6 +491,7 @@ def body_of(row: Row, organisation: Organisation, role: str) -> Json | None:
         "swap-points": quiet | {"with_point_id": ids["with_point_id"]},
         "reassign-provider": {"provider_id": ids["provider_id"], "to_provider_id": ids["to_provider_id"]} | reason,
         "broadcast-message": site | {"message": "The lift is out of order"}, "close-day": site | reason,
+        "announce-delay": site | {"minutes": 30}, "withdraw-delay": site,
         "end-trial": site, "hide-checklist": site,
         "change-site": site | name, "add-service": site | name | {"public_name": "Another"},
         "change-service": {"service_id": ids["service_id"], "public_name": name["name"]}, "add-provider": site | name,

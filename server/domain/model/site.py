@@ -98,6 +98,8 @@ class Site:
     The business day ends at ``turns_at``. The clock next has work at ``next_tick_at``: the day turns, an absence ends, or
     the waiting patients get a new quote, half a minute after ``quoted_at``. Every display shows ``message``. ``milestones``
     are the first steps of a new clinic that somebody has done, in the order in which they happened.
+
+    The site is late by ``late_minutes`` (0: not announced), since the event ``late_number`` at ``late_since``.
     """
 
     id: int
@@ -117,6 +119,9 @@ class Site:
     seq: int
     rules: Rules = field(default_factory=Rules)
     milestones: tuple[Milestone, ...] = ()
+    late_minutes: int = 0
+    late_since: int | None = None
+    late_number: int = 0
 
     @property
     def languages(self) -> tuple[str, ...]:

@@ -19,7 +19,8 @@
  * @typedef {{entry: number, label: string, name: string | null, born: number | null, queue: string,
  *   queue_names: Record<string, string>, priority: Priority, needs: Need[], language: string, party: number, away: number,
  *   delay: number, trial: boolean}} RoomPatient
- * @typedef {Site & {names_on_display: boolean}} DeskSite
+ * @typedef {{minutes: number, since: number}} AnnouncedDelay
+ * @typedef {Site & {names_on_display: boolean, sends_messages: boolean, late: AnnouncedDelay | null}} DeskSite
  * @typedef {{screen_paired: boolean, poster_printed: boolean, colleague_added: boolean, ticket_issued: boolean,
  *   ticket_called: boolean, hidden: boolean}} Checklist
  * @typedef {{name: string | null, public_name: string, names: Record<string, string>, position: number}} DeskService
