@@ -736,6 +736,31 @@ def dialog(before: Arrange, name: str, *steps: str) -> Arrange:
     return arrange
 
 
+def delay_counted(stage: Stage, language: str) -> Page:
+    """Show how many patients would get a message about a delay."""
+    admin = stage.context(stage.busy, "admin").request
+    site = {"site_id": stage.busy["site_id"]}
+    admin.post("/api/v1/commands/change-site", data=site | {"message_ways": ["sms"]})
+    try:
+        page = dialog(staff_page("/reception", "receptionist", "busy"), "delay", "[data-open-delay]")(stage, language)
+        expect(page.locator("#delay [role=status]")).not_to_have_text("")
+    finally:
+        admin.post("/api/v1/commands/change-site", data=site | {"message_ways": []})  # the site has no channel
+    return page
+
+
+def delay_announced(stage: Stage, language: str) -> Page:
+    """Show the delay that the site has announced."""
+    admin = stage.context(stage.busy, "admin").request
+    site = {"site_id": stage.busy["site_id"]}
+    admin.post("/api/v1/commands/change-site", data=site | {"message_ways": ["push"]})  # patients have no address for it
+    assert admin.post("/api/v1/commands/announce-delay", data=site | {"minutes": 30}).ok
+    admin.post("/api/v1/commands/change-site", data=site | {"message_ways": []})
+    page = staff_page("/reception", "receptionist", "busy")(stage, language)
+    expect(page.locator("[data-delay-text]")).to_be_visible()
+    return page
+
+
 def booked_page(path: str, role: str = "receptionist", size: tuple[int, int] = LAPTOP) -> Arrange:
     """Return a page of the staff at the site with appointments."""
 
@@ -1255,6 +1280,8 @@ ALL = [
     ),
     State("reception", "point", dialog(reception_with_guest, "point", ".point-button"), part='id="point"'),
     State("reception", "message", dialog(reception_with_guest, "message", "[data-open-message]"), part='id="message"'),
+    State("reception", "delay", delay_counted),
+    State("reception", "delayed", delay_announced),
     State("reception", "keys", dialog(reception_with_guest, "keys", '[data-action="keys"]'), part='id="keys"'),
     State("reception", "appointments", booked_page("/reception")),
     State("reception", "reschedule", booked_dialog("/reception", "reschedule", "m")),

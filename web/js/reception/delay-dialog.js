@@ -1,6 +1,6 @@
-import { formDialog } from "../desk/form-parts.js";
 import { chooseByDigit } from "../components/choose-by-digit.js";
 import { errorMessage } from "../desk/error-messages.js";
+import { formDialog } from "../desk/form-parts.js";
 import { previewCommand } from "../shared/commands.js";
 import { element, setText } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
