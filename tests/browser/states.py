@@ -687,6 +687,14 @@ def admin_messages(stage: Stage, language: str) -> Page:
     return page
 
 
+def admin_message_figures(stage: Stage, language: str) -> Page:
+    """Show the figures of messages at a clinic that has sent some."""
+    stage.done(admin_messages(stage, language))
+    page = admin_section("figures", "planned")(stage, language)
+    expect(page.locator("section.group .table-room")).to_be_visible()
+    return page
+
+
 def admin_menu(stage: Stage, language: str) -> Page:
     page = admin_section("clinic", size=PHONE)(stage, language)
     page.locator(".admin-menu-button").click()
@@ -1242,6 +1250,7 @@ ALL = [
     State("admin", "channel-test", admin_channel_tried),
     State("admin", "channel-remove", dialog(admin_channels, "confirm", '[data-way="email"] .button:nth-child(3)')),
     State("admin", "messages", admin_messages),
+    State("admin", "message-figures", admin_message_figures),
     State("admin", "messages-none", admin_section("messages", "empty")),
     State("admin", "message-again", dialog(admin_messages, "confirm", "[data-message] .button")),
     State("admin", "menu", admin_menu),

@@ -35,6 +35,7 @@ from server.queries import (
     calendar_feeds,
     entries,
     history,
+    message_figures,
     patients,
     practitioners,
     sent_messages,
@@ -48,6 +49,7 @@ from server.queries import messages as message_queries
 from server.queries.boards import Boards
 from server.queries.entries import Filters
 from server.queries.identity import Identities, SessionTerms
+from server.queries.message_tally import MessageTally
 from server.queries.replaying import verify_time
 from server.queries.verification import verify
 from server.seeding import Seed, Seeder
@@ -492,6 +494,20 @@ async def the_links_of_a_chain_and_the_heads(installation: Installation) -> obje
         noted = Noted(NOW, "staff:1", "x", "", None, None, None, True, "x")
         await audit_store.append(connection, VAULT, chain, [noted])
         return [chains, await audit_store.head(connection, chain.id)]
+
+
+@query
+async def figures_of_messages(installation: Installation) -> object:
+    site_id = installation.site.id
+    return await message_figures.between(installation.database, site_id, NOW, NOW + 86_400_000_000)
+
+
+@query
+async def tally_of_messages(installation: Installation) -> object:
+    tally = MessageTally()
+    for _ in range(2):
+        await tally.update(installation.database)
+    return tally.health
 
 
 @query

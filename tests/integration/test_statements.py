@@ -87,6 +87,7 @@ QUERIES = {
     "/api/v1/sites/{site_id:id}/appointments": "?date={day}",
     "/api/v1/sites/{site_id:id}/slots/why": "?service_id={service_id}&at={day}T09:00",
     "/api/v1/audit": "?page_size=200",
+    "/api/v1/sites/{site_id:id}/messages/statistics": "?from={day}&to={day}",
     "/api/v1/sites/{site_id:id}/statistics": "?from={day}&to={day}",
     "/api/v1/sites/{site_id:id}/statistics.csv": "?from={day}&to={day}",
     "/api/v1/sites/{site_id:id}/day": "?business_day={day}",
