@@ -28,6 +28,7 @@ from server.live.redis_bus import RedisBus
 from server.logs import configure_logging
 from server.notifying.context import Context as Notifying
 from server.notifying.context import channels_for
+from server.notifying.feedback import PatientFeedback
 from server.notifying.repeats import Repeats
 from server.notifying.set_up import ChannelSetUp
 from server.notifying.sweep import Sweeper
@@ -117,6 +118,7 @@ def build_app(
         practitioners=Practitioners(database, audit),
         channels=ChannelSetUp(database, vault, audit, public_url),
         repeats=Repeats(database, audit),
+        feedback=PatientFeedback(database, vault),
         gate=gate,
         audit=audit,
         metrics=Metrics(hub, audit, database.clock, tally, metrics_token),

@@ -197,7 +197,8 @@ def _is_right(row: _Message, appointment: Appointment | None, entry: tuple[int, 
     """Return whether the subject still has the version of the message, and a state that allows its kind."""
     if appointment is not None:
         return appointment.version == row.subject_version and appointment.state in OF_APPOINTMENTS.get(row.kind, ())
-    return entry is not None and entry[0] == row.subject_version and entry[1] in OF_ENTRIES.get(row.kind, ())
+    current = entry is not None and (row.kind == "feedback" or entry[0] == row.subject_version)
+    return entry is not None and current and entry[1] in OF_ENTRIES.get(row.kind, ())
 
 
 def _listed(row: _Message, subject: Subject, vault: Vault, may_resend: bool) -> MessageListed:

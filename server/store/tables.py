@@ -793,6 +793,19 @@ notifications = Table(
     **_OPTIONS,
 )
 
+# The answers of patients after their visits. No row names a visit: the keyed hash of its id lets one answer count.
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("visit_hash", String(64), primary_key=True),
+    _site_id(),
+    Column("day", String(10), nullable=False),  # the business day of the visit
+    Column("score", Integer, nullable=False),
+    Column("sealed", Text),
+    Index(None, "site_id", "day"),
+    **_OPTIONS,
+)
+
 # Work that one process at a time does for all, until its lease ends.
 leases = Table(
     "leases",

@@ -468,6 +468,19 @@ def patient_in(state: str) -> Arrange:
     return arrange
 
 
+def patient_asked(stage: Stage, language: str) -> Page:
+    """Ask a patient how the visit was."""
+    admin = stage.context(stage.busy, "admin").request
+    site = {"site_id": stage.busy["site_id"]}
+    admin.post("/api/v1/commands/change-site", data=site | {"feedback": "on"})
+    try:
+        page = patient_in("completed")(stage, language)
+        expect(page.locator(".feedback form")).to_be_visible()
+    finally:
+        admin.post("/api/v1/commands/change-site", data=site | {"feedback": "off"})
+    return page
+
+
 def patient_away(stage: Stage, language: str) -> Page:
     page = live(stage.open(f"/t/{stage.tokens['away']}", language, size=PHONE))
     expect(page.locator("[data-here]")).to_be_visible()
@@ -693,6 +706,21 @@ def admin_message_figures(stage: Stage, language: str) -> Page:
     page = admin_section("figures", "planned")(stage, language)
     expect(page.locator("section.group .table-room")).to_be_visible()
     return page
+
+
+def admin_feedback(stage: Stage, language: str) -> Page:
+    """Show the answers of three weeks; the answers are made up, because the weeks are over."""
+    page = stage.open("/admin/clinic", language, size=LAPTOP, seeded=stage.busy, role="admin")
+    weeks = [
+        {"first_day": "2026-01-05", "answers": 12, "scores": [0, 1, 2, 5, 4], "texts": ["Friendly", "Too warm in the hall"]},
+        {"first_day": "2026-01-12", "answers": None, "scores": None, "texts": []},
+        {"first_day": "2026-01-19", "answers": 7, "scores": [1, 0, 1, 2, 3], "texts": []},
+    ]
+    body = {"from": "2026-01-01", "to": "2026-01-25", "weeks": weeks}
+    page.route("**/feedback?*", lambda route: route.fulfill(json=body))
+    page.goto(with_language("/admin/figures", language))
+    expect(page.locator("section .field-hint").last).to_be_visible()
+    return live(page)
 
 
 def admin_menu(stage: Stage, language: str) -> Page:
@@ -1204,6 +1232,7 @@ ALL = [
     State("kiosk", "pairing", kiosk_pairing, part="data-pairing"),
     *(State("patient", each, patient_in(each)) for each in ("waiting", "called", "serving", "held", "completed", "no_show")),
     State("patient", "away", patient_away),
+    State("patient", "feedback", patient_asked),
     State("patient", "refused", patient_refused),
     State("patient", "late", dialog(patient_in("waiting"), "late", "[data-late]"), part='id="late"'),
     State("patient", "need", dialog(patient_in("called"), "late", "[data-late]"), part='id="late"'),
@@ -1250,6 +1279,7 @@ ALL = [
     State("admin", "channel-test", admin_channel_tried),
     State("admin", "channel-remove", dialog(admin_channels, "confirm", '[data-way="email"] .button:nth-child(3)')),
     State("admin", "messages", admin_messages),
+    State("admin", "feedback-figures", admin_feedback),
     State("admin", "message-figures", admin_message_figures),
     State("admin", "messages-none", admin_section("messages", "empty")),
     State("admin", "message-again", dialog(admin_messages, "confirm", "[data-message] .button")),

@@ -518,6 +518,7 @@ def body_of(row: Row, organisation: Organisation, role: str) -> Json | None:
             "template": "empty", "queues": [name | {"prefix": "S"}], "points": [name | {"queues": [name["name"]]}],
             "displays": [], "hours": [],
         },
+        "PUT /api/v1/tickets/{token}/feedback": {"score": 5, "text": None},
         "POST /api/v1/kiosks/{kiosk_id}/check-in": {"code": "K7M3QX"},
         f"POST {FACTOR}": own_password, f"POST {FACTOR}/recovery-codes": own_password, f"POST {FACTOR}/remove": own_password,
         "POST /api/v1/session/password/strength": {"password": "long enough for all"},

@@ -592,6 +592,7 @@ def command_of(world: World, action: str, about: int) -> Command:
                 reminders=((), (24,), (2, 48))[about % 3],
                 quiet_from=(1260, 0)[about % 2],
                 quiet_until=(480, 0)[about % 3 == 0],
+                feedback=("on", "off")[about % 3 == 0],
             )
         case "add-service":
             return AddService(site_id=SITE_ID, name=f"Secret {about % 9}", public_name=f"Service {about % 9}")

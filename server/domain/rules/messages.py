@@ -24,6 +24,7 @@ from server.domain.events import (
     Event,
     NoShowRecorded,
     OfAppointment,
+    ServiceCompleted,
     StepUndone,
     TicketCalled,
 )
@@ -42,6 +43,8 @@ ALMOST_LASTS = 15 * MINUTE
 MISSED_CALL_LASTS = 2 * HOUR
 MISSED_APPOINTMENT_LASTS = 24 * HOUR
 REPEAT_LASTS = 30 * MINUTE
+FEEDBACK_AFTER = HOUR
+FEEDBACK_LASTS = 24 * HOUR  # the page of a ticket lives for two days
 DELAY_LASTS = 30 * MINUTE  # later, the delay is another one
 _SECOND = 1_000_000
 # A change of an appointment that begins before the quiet hours end: the patient would come in vain, or not come.
@@ -50,7 +53,7 @@ _CANNOT_WAIT: frozenset[Kind] = frozenset({"booked", "moved", "cancelled"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedMessage:
-    """A message of a kind about one version of its ``subject``, ``appointment:{id}`` or ``entry:{id}``.
+    """A message of a kind about one version of its ``subject``: ``appointment:{id}``, ``entry:{id}`` or ``visit:{id}``.
 
     ``ahead`` is the offset of the kind: hours before the start for a reminder, patients ahead for almost-your-turn, the
     number of the announcement for running-late, else 0. ``minutes`` is the announced delay. ``due_at`` is
@@ -121,6 +124,8 @@ def planned(board: Board, events: Iterable[Event], now: int) -> list[PlannedMess
         match event:
             case TicketCalled() | NoShowRecorded():
                 found += _of_entry(board, event, now)
+            case ServiceCompleted():
+                found += _of_visit(board, event, now)
             case DelayAnnounced(minutes=minutes):
                 found += _of_delay(board, minutes, now)
             case StepUndone(appointment_id=int(checked_in)):  # the appointment has a new version
@@ -267,6 +272,19 @@ def _of_entry(board: Board, event: TicketCalled | NoShowRecorded, now: int) -> l
         return []
     at = now + UNDO_MICROSECONDS  # the step may be a mistake
     return [_outside_quiet_hours(_entry_message(entry, "no-show", at, now + MISSED_CALL_LASTS), board.site, now)]
+
+
+def _of_visit(board: Board, event: ServiceCompleted, now: int) -> list[PlannedMessage]:
+    """Return the question about a visit whose last stage has been completed. Each visit has one."""
+    entry = board.entries.get(event.entry_id)
+    if board.site.rules.feedback == "off" or entry is None or entry.state != "completed":
+        return []
+    visit = board.visits[entry.visit_id]
+    if visit.trial or board.latest_entry(visit.id) != entry:
+        return []
+    message = _entry_message(entry, "feedback", now + FEEDBACK_AFTER, now + FEEDBACK_LASTS)
+    # Another call of the same visit asks no second time.
+    return [_outside_quiet_hours(replace(message, subject=f"visit:{visit.id}", version=0), board.site, now)]
 
 
 def _of_delay(board: Board, minutes: int, now: int) -> list[PlannedMessage]:

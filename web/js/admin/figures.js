@@ -3,6 +3,7 @@
 import { element } from "../shared/dom.js";
 import { currentLanguage, t } from "../shared/i18n.js";
 import { barChart } from "./chart.js";
+import { showFeedback } from "./feedback-figures.js";
 import { showMessageFigures } from "./message-figures.js";
 
 /**
@@ -25,6 +26,7 @@ export async function open(root, context) {
   if (found.figures.tickets === 0) root.append(element("p", { className: "records-empty" }, t("admin.figures.empty")));
   else await showTickets(root, context, days, found);
   await showMessageFigures(root, context, query);
+  await showFeedback(root, context, today);
 }
 
 /**

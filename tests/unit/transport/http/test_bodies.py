@@ -131,6 +131,7 @@ FULL: dict[str, dict[str, Any]] = {
         "reminders": [48, 2],
         "quiet_from": 1320,
         "quiet_until": 420,
+        "feedback": "on",
         "hours": [[0, 480, 1020]],
         "closed_on": ["2026-12-25"],
     },
