@@ -65,7 +65,7 @@ def both() -> Vault:
 
 async def seed_sealed_data(setup: Seeder, tickets: int = 5) -> Seed:
     """Fill a site with all sealed data: patients, an appointment, a service's true name, recorded answers, a pairing's
-    token, a second factor in force, the set-up of another phone, the settings of a channel, and the feedback of a patient."""
+    token, a second factor in force, the set-up of another phone, the settings of a channel, and feedback."""
     made = await setup.seed(points=2, tickets=0, displays=1)
     service = await setup.do(AddService(site_id=made["site_id"], name="HIV test", public_name="Laboratory"))
     service_id = service["events"][-1]["service_id"]
