@@ -173,6 +173,7 @@ class House:
             "phone_when_joining": "none",
             "joins_per_phone": 10,
             "joins_per_hour": 1000,
+            "message_ways": ["sms"],
         }
         self.do("change-site", sure=False, site_id=site_id, **always, **phones)
         site = self.ask("GET", f"/api/v1/sites/{site_id}")
