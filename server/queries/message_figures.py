@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import exists, func, null, select
 
 from server.domain.messages import Kind, Way
 from server.queries.reader import Reader
@@ -69,6 +69,7 @@ async def between(database: Reader, site_id: int, since: int, until: int) -> Mes
         select(table.kind, table.channel, table.state, table.receipt, func.count())
         .where(table.site_id == site_id, table.due_at >= since, table.due_at < until)
         .group_by(table.kind, table.channel, table.state, table.receipt)
+        .order_by(null())  # else MariaDB sorts the groups
     )
     begun = (
         select(_REMINDED.label("reminded"), appointments.c.state)
@@ -76,7 +77,8 @@ async def between(database: Reader, site_id: int, since: int, until: int) -> Mes
         .where(appointments.c.state.in_(_AT_THEIR_TIME))
         .subquery()
     )
-    of_appointments = select(begun.c.reminded, begun.c.state, func.count()).group_by(begun.c.reminded, begun.c.state)
+    by_outcome = begun.c.reminded, begun.c.state
+    of_appointments = select(*by_outcome, func.count()).group_by(*by_outcome).order_by(null())
     async with database.read() as connection:
         messages = [tuple(row) for row in await connection.execute(of_messages)]
         attended = {(bool(row[0]), row[1]): int(row[2]) for row in await connection.execute(of_appointments)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from sqlalchemy import func, select
+from sqlalchemy import func, null, select
 
 from server.queries import messages
 from server.queries.messages import Health
@@ -33,6 +33,7 @@ class MessageTally:
                 select(table.state, table.channel, func.count())
                 .where(table.state.in_(ENDED), table.changed_at >= self._until, table.changed_at < until)
                 .group_by(table.state, table.channel)
+                .order_by(null())  # else MariaDB sorts the groups
             )
             async with database.read() as connection:
                 for state, way, count in await connection.execute(counted):

@@ -34,6 +34,7 @@ from server.queries import (
     audit,
     calendar_feeds,
     entries,
+    feedback,
     history,
     message_figures,
     patients,
@@ -73,6 +74,7 @@ from server.store import (
 from server.store import audit as audit_store
 from server.store import calendar_feeds as feeds_store
 from server.store import channels as channels_store
+from server.store import feedback as feedback_store
 from server.store import patients as found_by
 from server.store import practitioners as practitioners_store
 from server.store import sites as site_store
@@ -214,6 +216,7 @@ async def _fill_other_rows(connection: AsyncConnection) -> None:
             (tables.busy_cells, {"resource_id": n % 20, "cell": 5_000_000 + n, "lane": 0, "site_id": 1,
                                  "appointment_id": n // 3, "held_until": None}),
             (tables.practitioners, {"id": n, "organisation_id": n % 40 + 1, "name": f"Person {n}"}),
+            (tables.feedback, {"visit_hash": f"visit-{n}", "site_id": n // 3 + 1, "day": day, "score": 1, "sealed": None}),
             (tables.message_plans, {"site_id": n, "mark": 1, "after_id": 0}),
             (tables.calendar_feeds, {"id": n, "provider_id": n % 40, "key_hash": f"feed-{n}", "made_by": "staff:1",
                                      "made_at": NOW}),
@@ -500,6 +503,16 @@ async def the_links_of_a_chain_and_the_heads(installation: Installation) -> obje
 async def figures_of_messages(installation: Installation) -> object:
     site_id = installation.site.id
     return await message_figures.between(installation.database, site_id, NOW, NOW + 86_400_000_000)
+
+
+@query
+async def feedback_of_a_visit_and_of_a_site(installation: Installation) -> object:
+    visit_id = installation.site.id * IDS_PER_SITE + 1
+    await feedback.visit(installation.database, visit_id)
+    await feedback.was_given(installation.database, "visit-7")
+    async with installation.database.write() as connection:
+        await feedback_store.give(connection, "visit-7", site_id=3, day="2024-01-08", score=2, sealed=None)
+    return await feedback.weeks(installation.database, VAULT, installation.site.id, "2024-01-01", "2024-01-28")
 
 
 @query
