@@ -30,6 +30,7 @@ from server.notifying.context import Context as Notifying
 from server.notifying.context import channels_for
 from server.notifying.own_texts import OwnTexts
 from server.notifying.reach import Reach
+from server.notifying.feedback import PatientFeedback
 from server.notifying.repeats import Repeats
 from server.notifying.set_up import ChannelSetUp
 from server.notifying.sweep import Sweeper
@@ -39,6 +40,7 @@ from server.practitioners import Practitioners
 from server.provisioning import NewSites
 from server.queries.boards import Boards
 from server.queries.identity import Identities, SessionTerms
+from server.queries.message_tally import MessageTally
 from server.queries.system import Facts, Watch
 from server.settings import Settings, keys_of, load_settings
 from server.store.database import Database
@@ -95,6 +97,7 @@ def build_app(
     phones = Phones(keys.secret_key, database.clock.seconds)
     gate = Gate(identity, Browsers(keys.secret_key), phones, vault, audit, settings.cors_origins)
     web = web_folder()
+    tally = MessageTally()
     metrics_token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
     facts = Facts(
         bus_problem=partial(_problem_of, bus) if redis_url else None,
@@ -124,9 +127,10 @@ def build_app(
         repeats=Repeats(database, audit),
         reach=Reach(database, vault, channels, settings.link_base),
         own_texts=OwnTexts(database, audit, settings.link_base),
+        feedback=PatientFeedback(database, vault),
         gate=gate,
         audit=audit,
-        metrics=Metrics(hub, audit, database.clock, metrics_token),
+        metrics=Metrics(hub, audit, database.clock, tally, metrics_token),
         assets=Assets(web),
         voice=Voice(web),
         public_url=public_url,
@@ -146,6 +150,7 @@ def build_app(
             housekeeping.tick_sites(boards, executor),
             housekeeping.forget_old_rows(database),
             housekeeping.pass_offers(database, executor),
+            housekeeping.count_messages(database, tally),
             housekeeping.rezone_sites(database, executor),
             housekeeping.find_dark_devices(database, executor, process_id, settings.heartbeat_seconds),
             *(each(context) for each in alongside),

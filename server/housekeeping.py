@@ -20,6 +20,7 @@ from server.live.devices import Health
 from server.outage import Outage
 from server.queries.appointments import lapsed_offers, with_outdated_appointments
 from server.queries.boards import Boards
+from server.queries.message_tally import MessageTally
 from server.store import answers, clock_anchors, lockouts, processes
 from server.store.database import Conflict, Database
 
@@ -29,6 +30,7 @@ TICK_SECONDS = 1.0
 FORGET_SECONDS = 3600.0
 REZONE_SECONDS = 3600.0
 OFFER_SECONDS = 5.0
+TALLY_SECONDS = 15.0
 ANSWERS_KEPT_MICROSECONDS = 24 * 3_600_000_000
 
 
@@ -100,6 +102,18 @@ async def pass_offers(database: Database, executor: Executor) -> None:
         except NowServingError as error:
             outage.failed(error)
         await asyncio.sleep(OFFER_SECONDS)
+
+
+async def count_messages(database: Database, tally: MessageTally) -> None:
+    """Every quarter of a minute, count the messages for the metrics."""
+    outage = Outage(logger, "messages not counted")
+    while True:
+        try:
+            await tally.update(database)
+            outage.ended()
+        except NowServingError as error:
+            outage.failed(error)
+        await asyncio.sleep(TALLY_SECONDS)
 
 
 async def rezone_sites(database: Database, executor: Executor) -> None:

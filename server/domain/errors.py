@@ -185,6 +185,22 @@ class EntryNotLeaving(Refused):
     """{label} is {state}. An entry can leave while it waits, is called or is on hold. A called entry cannot be cancelled."""
 
 
+class FeedbackNotWanted(Refused):
+    """This clinic asks no question about this visit. The visit goes on, or the clinic does not ask at all."""
+
+
+class FeedbackGiven(Refused):
+    """An answer about this visit was given already. Each visit has one answer."""
+
+
+class NoMessageWays(Refused):
+    """This site sends no messages. An administrator chooses the ways to patients in the settings of the clinic."""
+
+
+class NoDelayAnnounced(Refused):
+    """No delay of this site is announced. There is nothing to withdraw."""
+
+
 class NothingToUndo(Refused):
     """The last step of {label} can no longer be undone."""
 

@@ -46,6 +46,8 @@ MAY: dict[str, frozenset[str]] = {
     "open-queue": _RECEPTION,
     "pause-queue": _RECEPTION,
     "broadcast-message": _RECEPTION,
+    "announce-delay": _RECEPTION | {"manager"},
+    "withdraw-delay": _RECEPTION | {"manager"},
     "close-day": _RECEPTION,
     "end-trial": _RECEPTION,  # and begin one, with tickets of test patients
     "amend-visit": _RECEPTION,

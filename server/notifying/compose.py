@@ -30,7 +30,7 @@ def compose(row: Claimed, subject: Subject, vault: Vault, public_url: str, now: 
     if address is None:
         return None
     link = f"{public_url}/{'t' if isinstance(record, Visit) else 'a'}/{personal.token}"
-    facts = _facts(subject, link)
+    facts = _facts(subject, link, row.minutes)
     name = texts.template_of(row.kind, row.subject)
     wanted = (record.language, site.language)
     # A text that an older release has saved may have a placeholder that is gone: then the shipped text goes out.
@@ -50,7 +50,7 @@ def compose(row: Claimed, subject: Subject, vault: Vault, public_url: str, now: 
     )
 
 
-def _facts(subject: Subject, link: str) -> Facts:
+def _facts(subject: Subject, link: str, minutes: int | None) -> Facts:
     site, appointment = subject.site, subject.appointment
     until = None
     if appointment is not None and appointment.held_until is not None:
@@ -61,5 +61,6 @@ def _facts(subject: Subject, link: str) -> Facts:
         label="" if subject.visit is None else subject.visit.label,
         local_start=None if appointment is None else appointment.local_start,
         until=until,
+        minutes=minutes,
         clock=clock_of(site),
     )

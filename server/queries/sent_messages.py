@@ -59,6 +59,7 @@ class MessageListed:
     attempts: int
     resend_of: int | None
     may_resend: bool
+    minutes: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,7 @@ class _Message:
     reason: str | None
     receipt: Arrival | None
     resend_of: int
+    minutes: int | None
 
 
 _MESSAGES: Select[*tuple[Any, ...]] = select(*(notifications.c[each.name] for each in fields(_Message)))
@@ -174,13 +176,16 @@ async def _refusals(
                 calls = {entry_id: (count, state) for entry_id, count, state in await connection.execute(of_entries)}
     refusals: dict[int, Refused | None] = {}
     for row in found:
-        appointment = subjects[row.id].appointment
+        appointment, site = subjects[row.id].appointment, subjects[row.id].site
+        replaced = row.kind == "running-late" and row.ahead != site.late_number  # by another delay, or withdrawn
         if row.state not in REPEATABLE:
             refusals[row.id] = MessageNotRepeatable(state=row.state)
         elif row.id in repeated:
             refusals[row.id] = MessageRepeated()
         elif row.reason in _ENDED_ADDRESS:
             refusals[row.id] = MessageUnwanted()
+        elif replaced:
+            refusals[row.id] = MessageOutdated()
         elif _is_right(row, appointment, calls.get(row.entry_id or 0)) and repeat_until(row.kind, appointment, now) > now:
             refusals[row.id] = None
         else:
@@ -192,7 +197,8 @@ def _is_right(row: _Message, appointment: Appointment | None, entry: tuple[int, 
     """Return whether the subject still has the version of the message, and a state that allows its kind."""
     if appointment is not None:
         return appointment.version == row.subject_version and appointment.state in OF_APPOINTMENTS.get(row.kind, ())
-    return entry is not None and entry[0] == row.subject_version and entry[1] in OF_ENTRIES.get(row.kind, ())
+    current = entry is not None and (row.kind == "feedback" or entry[0] == row.subject_version)
+    return entry is not None and current and entry[1] in OF_ENTRIES.get(row.kind, ())
 
 
 def _listed(row: _Message, subject: Subject, vault: Vault, may_resend: bool) -> MessageListed:
@@ -218,4 +224,5 @@ def _listed(row: _Message, subject: Subject, vault: Vault, may_resend: bool) -> 
         attempts=row.attempts,
         resend_of=row.resend_of or None,
         may_resend=may_resend,
+        minutes=row.minutes,
     )

@@ -48,7 +48,7 @@ Ended = Literal["sent", "failed", "unknown", "suppressed", "expired", "due"]
 class Planned:
     """A message to send between two instants (microseconds), about one version of its subject.
 
-    ``subject`` is ``appointment:{id}`` or ``entry:{id}``. ``state`` is ``skipped`` for an offset that is already past.
+    ``subject`` is ``appointment:{id}``, ``entry:{id}`` or ``visit:{id}``. ``state`` is ``skipped`` for a time that is past.
     """
 
     site_id: int
@@ -63,6 +63,7 @@ class Planned:
     entry_id: int | None = None
     appointment_id: int | None = None
     state: Literal["due", "skipped"] = "due"
+    minutes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class Claimed:
     appointment_id: int | None
     not_after: int
     attempts: int
+    minutes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +188,18 @@ async def resend(connection: AsyncConnection, notification_id: int, now: int, no
 
     A row is repeated once; its repeat can be repeated again.
     """
-    same = ("site_id", "subject", "subject_version", "kind", "ahead", "channel", "visit_id", "entry_id", "appointment_id")
+    same = (
+        "site_id",
+        "subject",
+        "subject_version",
+        "kind",
+        "ahead",
+        "channel",
+        "visit_id",
+        "entry_id",
+        "appointment_id",
+        "minutes",
+    )
     new = {"resend_of": notifications.c.id, "state": literal("due")}
     new |= {"due_at": literal(now), "changed_at": literal(now), "not_after": literal(not_after)}
     source = select(*(notifications.c[name] for name in same), *new.values()).where(
@@ -217,10 +230,13 @@ def _stale(before: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
 
 @cache
 def _subject_is_as_planned() -> ColumnElement[bool]:
-    """The subject has the version that the message is about, and a state that allows its kind."""
+    """The subject has the version that the message is about, and a state that allows its kind.
+
+    A question about a whole visit is about no version.
+    """
     entry = exists().where(
         entries.c.id == notifications.c.entry_id,
-        entries.c.calls == notifications.c.subject_version,
+        or_(entries.c.calls == notifications.c.subject_version, notifications.c.kind == "feedback"),
         or_(*(and_(notifications.c.kind == kind, entries.c.state.in_(states)) for kind, states in OF_ENTRIES.items())),
     )
     appointment = exists().where(

@@ -15,11 +15,11 @@ from sqlalchemy import Connection, Row, bindparam, delete, insert, select, updat
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.domain.board import Board, Changes
-from server.domain.events import AppointmentRezoned, Event, SiteChanged
+from server.domain.events import AppointmentRezoned, DelayAnnounced, DelayWithdrawn, Event, SiteChanged
 from server.domain.messages import OPEN, REVIVABLE, Way, way_to
 from server.domain.model import Appointment, Personal, Site, Visit
 from server.domain.model.ids import IDS_PER_SITE
-from server.domain.rules.messages import PlannedMessage, PlannedRow, planned, replanned, waiting
+from server.domain.rules.messages import DELAY_LASTS, PlannedMessage, PlannedRow, planned, replanned, waiting
 from server.store import notifications, sites
 from server.store.calendar import SiteCalendar
 from server.store.notifications import Planned
@@ -34,6 +34,13 @@ _OPEN = table.c.state.in_(sorted(OPEN))
 _WITHDRAW = (
     update(table)
     .where(table.c.subject.in_(bindparam("subjects", expanding=True)), _OPEN)
+    .values(state="withdrawn", changed_at=bindparam("at"))
+)
+# Messages about a delay are never due later than they end, so the index leads past the reminders of months.
+_WITHDRAW_DELAY = (
+    update(table)
+    .where(table.c.site_id == bindparam("of_site"), _OPEN, table.c.due_at < bindparam("below"))
+    .where(table.c.kind == "running-late")
     .values(state="withdrawn", changed_at=bindparam("at"))
 )
 # A row that was skipped or withdrawn while its appointment stayed the same is wanted again after other settings.
@@ -76,6 +83,8 @@ def save(
     if _plans_again(before, board.site, events):
         connection.execute(_FORGET, {"of_site": board.site.id})
         connection.execute(insert(message_plans), {"site_id": board.site.id, "mark": board.site.seq, "after_id": 0})
+    if any(isinstance(each, DelayAnnounced | DelayWithdrawn) for each in events):
+        withdraw_delay(connection, board.site.id, now)
     ways = board.site.rules.message_ways
     if not ways:
         return frozenset()
@@ -115,6 +124,7 @@ def row_of(message: PlannedMessage, site_id: int, patient: Personal, ways: Seque
         entry_id=spread.entry_id,
         appointment_id=spread.appointment_id,
         state=spread.state,
+        minutes=spread.minutes,
     )
 
 
@@ -135,6 +145,11 @@ def _record_of(message: PlannedMessage, board: Board, changes: Changes, calendar
 def withdraw(connection: Connection, subjects: Sequence[str], now: int) -> None:
     """Withdraw the open messages about these subjects. ``now`` is in microseconds."""
     connection.execute(_WITHDRAW, {"subjects": subjects, "at": now})
+
+
+def withdraw_delay(connection: Connection, site_id: int, now: int) -> None:
+    """Withdraw the open messages about the delay of a site. ``now`` is in microseconds."""
+    connection.execute(_WITHDRAW_DELAY, {"of_site": site_id, "below": now + DELAY_LASTS, "at": now})
 
 
 @dataclass(frozen=True, slots=True)

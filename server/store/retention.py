@@ -11,6 +11,7 @@ chains stay whole, because they do not include the deleted columns. Each cleared
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Delete, Table, Update, and_, bindparam, delete, or_, select, true, update
@@ -24,6 +25,7 @@ from server.store.tables import (
     appointments,
     commands,
     events,
+    feedback,
     notifications,
     sessions,
     sites,
@@ -55,6 +57,7 @@ class Forgotten:
     sessions: int
     links: int
     messages: int
+    opinions: int
 
 
 async def forget(database: Database, vault: Vault, days: int) -> Forgotten:
@@ -87,6 +90,8 @@ async def forget(database: Database, vault: Vault, days: int) -> Forgotten:
     over = or_(*(account_links.c[name] < before for name in ("used_at", "revoked_at", "expires_at")))
     # The provider's own records still have the patient's number or address under this name.
     named = and_(notifications.c.changed_at < before, notifications.c.provider_id.is_not(None))
+    oldest_day = datetime.fromtimestamp(before / 1_000_000, UTC).date() - timedelta(days=1)  # in every zone
+    said = and_(feedback.c.day < oldest_day.isoformat(), feedback.c.sealed.is_not(None))
     return Forgotten(
         searches=await _each(database, visit_search, searched, delete(visit_search)),
         visits=await _each(database, visits, and_(old_visit, told), update(visits).values(nothing)),
@@ -98,6 +103,7 @@ async def forget(database: Database, vault: Vault, days: int) -> Forgotten:
         sessions=await _each(database, sessions, ended, delete(sessions)),
         links=await _each(database, account_links, over, delete(account_links)),
         messages=await _each(database, notifications, named, update(notifications).values(provider_id=None)),
+        opinions=await _each(database, feedback, said, update(feedback).values(sealed=None)),
     )
 
 

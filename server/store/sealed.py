@@ -22,6 +22,7 @@ from server.store.tables import (
     channels,
     commands,
     events,
+    feedback,
     pairings,
     second_factors,
     services,
@@ -74,6 +75,7 @@ SEALED: tuple[Sealed, ...] = (
         (channels.c.organisation_id, channels.c.way),
     ),
     Sealed(webhooks.c.sealed, lambda row: webhook_seals_for(row.id)),
+    Sealed(feedback.c.sealed, lambda row: f"feedback:{row.visit_hash}"),
     Sealed(events.c.sealed, lambda row: cast(_Sealing, event_log.event_of(row)).seals_for, event_log.EVENT_IN_CLEAR),
     Sealed(commands.c.answer, lambda row: f"answer:{row.site_id}"),
 )

@@ -90,6 +90,9 @@ sites = Table(
     _seq(),
     Column("rules", JSON, nullable=False),
     Column("milestones", JSON, nullable=False),
+    Column("late_minutes", Integer, nullable=False, server_default="0"),
+    Column("late_since", BigInteger),
+    Column("late_number", BigInteger, nullable=False, server_default="0"),
     Column("chain", String(64), nullable=False),  # the hash of the log's last event; not part of the record `Site`
     _proof(),
     Index(None, "organisation_id", "name", "id"),
@@ -762,7 +765,7 @@ notifications = Table(
     Column("subject", String(40), nullable=False),
     Column("subject_version", BigInteger, nullable=False),
     Column("kind", String(24), nullable=False),
-    Column("ahead", Integer, nullable=False),  # the offset of the kind: hours before the start, or patients ahead
+    Column("ahead", Integer, nullable=False),  # the offset of the kind: hours, patients ahead, or an event's number
     Column("channel", String(16), nullable=False),  # the way to the patient: sms, email or push
     Column("visit_id", BigInteger),
     Column("entry_id", BigInteger),
@@ -778,6 +781,7 @@ notifications = Table(
     Column("receipt", String(24)),
     Column("receipt_at", BigInteger),
     Column("resend_of", BigInteger, nullable=False, server_default="0"),  # the row that this one repeats, or 0
+    Column("minutes", Integer),  # the delay that the message is about
     Column("open_due_at", BigInteger, Computed("CASE WHEN state IN ('due', 'claimed') THEN due_at END", persisted=True)),
     Index("uq_notifications_once", "subject", "subject_version", "kind", "ahead", "channel", "resend_of", unique=True),
     Index(None, "open_due_at", "id"),
@@ -786,6 +790,19 @@ notifications = Table(
     Index(None, "site_id", "due_at", "id"),
     Index(None, "site_id", "state", "due_at", "id"),
     Index(None, "appointment_id", "due_at", "id"),
+    **_OPTIONS,
+)
+
+# The answers of patients after their visits. No row names a visit: the keyed hash of its id lets one answer count.
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("visit_hash", String(64), primary_key=True),
+    _site_id(),
+    Column("day", String(10), nullable=False),  # the business day of the visit
+    Column("score", Integer, nullable=False),
+    Column("sealed", Text),
+    Index(None, "site_id", "day"),
     **_OPTIONS,
 )
 

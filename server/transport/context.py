@@ -12,6 +12,7 @@ from server.identity.identity import Identity
 from server.live.hub import Hub
 from server.notifying.own_texts import OwnTexts
 from server.notifying.reach import Reach
+from server.notifying.feedback import PatientFeedback
 from server.notifying.repeats import Repeats
 from server.notifying.set_up import ChannelSetUp
 from server.notifying.webhooks.set_up import WebhookSetUp
@@ -53,6 +54,7 @@ class Context:
     repeats: Repeats
     own_texts: OwnTexts
     reach: Reach
+    feedback: PatientFeedback
     gate: Gate
     audit: Audit
     metrics: Metrics

@@ -468,6 +468,19 @@ def patient_in(state: str) -> Arrange:
     return arrange
 
 
+def patient_asked(stage: Stage, language: str) -> Page:
+    """Ask a patient how the visit was."""
+    admin = stage.context(stage.busy, "admin").request
+    site = {"site_id": stage.busy["site_id"]}
+    admin.post("/api/v1/commands/change-site", data=site | {"feedback": "on"})
+    try:
+        page = patient_in("completed")(stage, language)
+        expect(page.locator(".feedback form")).to_be_visible()
+    finally:
+        admin.post("/api/v1/commands/change-site", data=site | {"feedback": "off"})
+    return page
+
+
 def patient_away(stage: Stage, language: str) -> Page:
     page = live(stage.open(f"/t/{stage.tokens['away']}", language, size=PHONE))
     expect(page.locator("[data-here]")).to_be_visible()
@@ -739,6 +752,29 @@ def admin_texts_problem(stage: Stage, language: str) -> Page:
     return page
 
 
+def admin_message_figures(stage: Stage, language: str) -> Page:
+    """Show the figures of messages at a clinic that has sent some."""
+    stage.done(admin_messages(stage, language))
+    page = admin_section("figures", "planned")(stage, language)
+    expect(page.locator("section.group .table-room")).to_be_visible()
+    return page
+
+
+def admin_feedback(stage: Stage, language: str) -> Page:
+    """Show the answers of three weeks; the answers are made up, because the weeks are over."""
+    page = stage.open("/admin/clinic", language, size=LAPTOP, seeded=stage.busy, role="admin")
+    weeks = [
+        {"first_day": "2026-01-05", "answers": 12, "scores": [0, 1, 2, 5, 4], "texts": ["Friendly", "Too warm in the hall"]},
+        {"first_day": "2026-01-12", "answers": None, "scores": None, "texts": []},
+        {"first_day": "2026-01-19", "answers": 7, "scores": [1, 0, 1, 2, 3], "texts": []},
+    ]
+    body = {"from": "2026-01-01", "to": "2026-01-25", "weeks": weeks}
+    page.route("**/feedback?*", lambda route: route.fulfill(json=body))
+    page.goto(with_language("/admin/figures", language))
+    expect(page.locator("section .field-hint").last).to_be_visible()
+    return live(page)
+
+
 def admin_menu(stage: Stage, language: str) -> Page:
     page = admin_section("clinic", size=PHONE)(stage, language)
     page.locator(".admin-menu-button").click()
@@ -786,6 +822,31 @@ def dialog(before: Arrange, name: str, *steps: str) -> Arrange:
         return page
 
     return arrange
+
+
+def delay_counted(stage: Stage, language: str) -> Page:
+    """Show how many patients would get a message about a delay."""
+    admin = stage.context(stage.busy, "admin").request
+    site = {"site_id": stage.busy["site_id"]}
+    admin.post("/api/v1/commands/change-site", data=site | {"message_ways": ["sms"]})
+    try:
+        page = dialog(staff_page("/reception", "receptionist", "busy"), "delay", "[data-open-delay]")(stage, language)
+        expect(page.locator("#delay [role=status]")).not_to_have_text("")
+    finally:
+        admin.post("/api/v1/commands/change-site", data=site | {"message_ways": []})  # the site has no channel
+    return page
+
+
+def delay_announced(stage: Stage, language: str) -> Page:
+    """Show the delay that the site has announced."""
+    admin = stage.context(stage.busy, "admin").request
+    site = {"site_id": stage.busy["site_id"]}
+    admin.post("/api/v1/commands/change-site", data=site | {"message_ways": ["push"]})  # patients have no address for it
+    assert admin.post("/api/v1/commands/announce-delay", data=site | {"minutes": 30}).ok
+    admin.post("/api/v1/commands/change-site", data=site | {"message_ways": []})
+    page = staff_page("/reception", "receptionist", "busy")(stage, language)
+    expect(page.locator("[data-delay-text]")).to_be_visible()
+    return page
 
 
 def booked_page(path: str, role: str = "receptionist", size: tuple[int, int] = LAPTOP) -> Arrange:
@@ -1242,6 +1303,7 @@ ALL = [
     State("kiosk", "pairing", kiosk_pairing, part="data-pairing"),
     *(State("patient", each, patient_in(each)) for each in ("waiting", "called", "serving", "held", "completed", "no_show")),
     State("patient", "away", patient_away),
+    State("patient", "feedback", patient_asked),
     State("patient", "refused", patient_refused),
     State("patient", "late", dialog(patient_in("waiting"), "late", "[data-late]"), part='id="late"'),
     State("patient", "need", dialog(patient_in("called"), "late", "[data-late]"), part='id="late"'),
@@ -1294,6 +1356,8 @@ ALL = [
     State("admin", "webhook-replay", admin_form("[data-webhook] .button:nth-child(5)", before=admin_webhooks)),
     State("admin", "webhook-remove", dialog(admin_webhooks, "confirm", "[data-webhook] .button:nth-child(7)")),
     State("admin", "messages", admin_messages),
+    State("admin", "feedback-figures", admin_feedback),
+    State("admin", "message-figures", admin_message_figures),
     State("admin", "messages-none", admin_section("messages", "empty")),
     State("admin", "texts", admin_texts),
     State("admin", "texts-problem", admin_texts_problem),
@@ -1335,6 +1399,8 @@ ALL = [
     ),
     State("reception", "point", dialog(reception_with_guest, "point", ".point-button"), part='id="point"'),
     State("reception", "message", dialog(reception_with_guest, "message", "[data-open-message]"), part='id="message"'),
+    State("reception", "delay", delay_counted),
+    State("reception", "delayed", delay_announced),
     State("reception", "keys", dialog(reception_with_guest, "keys", '[data-action="keys"]'), part='id="keys"'),
     State("reception", "appointments", booked_page("/reception")),
     State("reception", "reschedule", booked_dialog("/reception", "reschedule", "m")),

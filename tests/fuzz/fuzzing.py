@@ -69,6 +69,7 @@ REFUSED = {
     "POST /api/v1/setup": "the installation has an administrator: test_setup.py",
     "POST /api/v1/kiosks/{kiosk_id}/check-in": "no appointment has the code of the run: test_kiosk.py",
     "POST /api/v1/messages/{message_id}/resend": "no message has failed here: test_sent_messages.py",
+    "PUT /api/v1/tickets/{token}/feedback": "the clinic asks no question: test_feedback.py",
     "GET /api/v1/receipts/{secret}": "the secret is in no answer: test_channel_set_up.py",
     "POST /api/v1/receipts/{secret}": "the secret is in no answer: test_channel_set_up.py",
 }
@@ -172,6 +173,7 @@ class House:
             "phone_when_joining": "none",
             "joins_per_phone": 10,
             "joins_per_hour": 1000,
+            "message_ways": ["sms"],
         }
         self.do("change-site", sure=False, site_id=site_id, **always, **phones)
         site = self.ask("GET", f"/api/v1/sites/{site_id}")

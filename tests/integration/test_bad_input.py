@@ -181,6 +181,8 @@ def _good_body(name: str, seeded: Seed, entries: dict[str, int]) -> dict[str, An
         **{name: {"point_id": point_id} for name in ("open-point", "break-point", "close-point")},
         **{name: {"queue_id": queue_id} for name in ("open-queue", "pause-queue")},
         "broadcast-message": {"site_id": seeded["site_id"], "message": "Fire drill"},
+        "announce-delay": {"site_id": seeded["site_id"], "minutes": 30},
+        "withdraw-delay": {"site_id": seeded["site_id"]},
         "close-day": {"site_id": seeded["site_id"], "reason": "evening"},
         "add-queue": {"site_id": seeded["site_id"], "name": "New", "prefix": "Z"},
         "add-point": {"site_id": seeded["site_id"], "name": "New", "queue_ids": [queue_id]},

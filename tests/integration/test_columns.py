@@ -165,6 +165,8 @@ LONGEST: dict[str, int] = {
     "sites.message": bound("broadcast-message", "message"),
     "sites.epoch": 8,
     "sites.chain": HASH,
+    "feedback.visit_hash": HASH,
+    "feedback.day": len(DAY),
     "services.public_name": bound("add-service", "public_name"),
     "providers.name": bound("add-provider", "name"),
     "practitioners.name": 80,

@@ -59,6 +59,8 @@ OF_THE_DAY: dict[str, tuple[str, int]] = {
     "open-queue": ("open-queue", 5),
     "pause-queue": ("pause-queue", 2),
     "broadcast-message": ("message", 3),
+    "announce-delay": ("delay", 3),
+    "withdraw-delay": ("on-time", 2),
     "add-queue": ("add-queue", 2),
     "add-point": ("add-point", 2),
     "add-display": ("add-display", 2),

@@ -34,7 +34,9 @@ from server.queries import (
     audit,
     calendar_feeds,
     entries,
+    feedback,
     history,
+    message_figures,
     patients,
     practitioners,
     sent_messages,
@@ -50,6 +52,7 @@ from server.queries import webhooks as webhooks_queries
 from server.queries.boards import Boards
 from server.queries.entries import Filters
 from server.queries.identity import Identities, SessionTerms
+from server.queries.message_tally import MessageTally
 from server.queries.replaying import verify_time
 from server.queries.verification import verify
 from server.seeding import Seed, Seeder
@@ -74,6 +77,7 @@ from server.store import (
 from server.store import audit as audit_store
 from server.store import calendar_feeds as feeds_store
 from server.store import channels as channels_store
+from server.store import feedback as feedback_store
 from server.store import patients as found_by
 from server.store import practitioners as practitioners_store
 from server.store import sites as site_store
@@ -216,6 +220,7 @@ async def _fill_other_rows(connection: AsyncConnection) -> None:
             (tables.busy_cells, {"resource_id": n % 20, "cell": 5_000_000 + n, "lane": 0, "site_id": 1,
                                  "appointment_id": n // 3, "held_until": None}),
             (tables.practitioners, {"id": n, "organisation_id": n % 40 + 1, "name": f"Person {n}"}),
+            (tables.feedback, {"visit_hash": f"visit-{n}", "site_id": n // 3 + 1, "day": day, "score": 1, "sealed": None}),
             (tables.message_plans, {"site_id": n, "mark": 1, "after_id": 0}),
             (tables.message_texts, {"site_id": n // 9, "template": f"template-{n % 9}", "language": "en", "text": "x",
                                     "changed_at": NOW}),
@@ -505,6 +510,30 @@ async def the_links_of_a_chain_and_the_heads(installation: Installation) -> obje
 
 
 @query
+async def figures_of_messages(installation: Installation) -> object:
+    site_id = installation.site.id
+    return await message_figures.between(installation.database, site_id, NOW, NOW + 86_400_000_000)
+
+
+@query
+async def feedback_of_a_visit_and_of_a_site(installation: Installation) -> object:
+    visit_id = installation.site.id * IDS_PER_SITE + 1
+    await feedback.visit(installation.database, visit_id)
+    await feedback.was_given(installation.database, "visit-7")
+    async with installation.database.write() as connection:
+        await feedback_store.give(connection, "visit-7", site_id=3, day="2024-01-08", score=2, sealed=None)
+    return await feedback.weeks(installation.database, VAULT, installation.site.id, "2024-01-01", "2024-01-28")
+
+
+@query
+async def tally_of_messages(installation: Installation) -> object:
+    tally = MessageTally()
+    for _ in range(2):
+        await tally.update(installation.database)
+    return tally.health
+
+
+@query
 async def statistics_of_a_day_a_week_and_all_days(installation: Installation) -> object:
     for first in (installation.days[-1], installation.days[-7], installation.days[0]):
         found = await statistics.between(installation.database, installation.site.id, first, installation.days[-1])
@@ -689,6 +718,7 @@ async def messages_of_a_site_with_other_settings(installation: Installation) -> 
 async def messages_of_moved_appointments(installation: Installation) -> object:
     def withdraw(connection: Connection) -> None:
         planned_messages.withdraw(connection, [f"appointment:{n}" for n in (12, 49)], NOW)
+        planned_messages.withdraw_delay(connection, 12, NOW)
 
     async with installation.database.write() as connection:
         await connection.run_sync(withdraw)

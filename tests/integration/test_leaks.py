@@ -376,6 +376,8 @@ def drive(env: dict[str, str], places: dict[str, bytes], edge: Edge, sent: Path)
         for what, client, path in (
             ("statistics", manager, f"{asked_for}/statistics?from={today}&to={today}"),
             ("CSV", manager, f"{asked_for}/statistics.csv?from={today}&to={today}"),
+            ("message statistics", manager, f"{asked_for}/messages/statistics?from={today}&to={today}"),
+            ("feedback", manager, f"{asked_for}/feedback?from={today}&to={today}"),
             ("the day", manager, f"{asked_for}/day"),
             ("history", desk, f"/api/v1/entries/{entries['private']}/history"),
             ("entries", desk, f"{asked_for}/entries"),

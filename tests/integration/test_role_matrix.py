@@ -493,6 +493,7 @@ def body_of(row: Row, organisation: Organisation, role: str) -> Json | None:
         "swap-points": quiet | {"with_point_id": ids["with_point_id"]},
         "reassign-provider": {"provider_id": ids["provider_id"], "to_provider_id": ids["to_provider_id"]} | reason,
         "broadcast-message": site | {"message": "The lift is out of order"}, "close-day": site | reason,
+        "announce-delay": site | {"minutes": 30}, "withdraw-delay": site,
         "end-trial": site, "hide-checklist": site,
         "change-site": site | name, "add-service": site | name | {"public_name": "Another"},
         "change-service": {"service_id": ids["service_id"], "public_name": name["name"]}, "add-provider": site | name,
@@ -519,6 +520,7 @@ def body_of(row: Row, organisation: Organisation, role: str) -> Json | None:
             "template": "empty", "queues": [name | {"prefix": "S"}], "points": [name | {"queues": [name["name"]]}],
             "displays": [], "hours": [],
         },
+        "PUT /api/v1/tickets/{token}/feedback": {"score": 5, "text": None},
         "POST /api/v1/kiosks/{kiosk_id}/check-in": {"code": "K7M3QX"},
         f"POST {FACTOR}": own_password, f"POST {FACTOR}/recovery-codes": own_password, f"POST {FACTOR}/remove": own_password,
         "POST /api/v1/session/password/strength": {"password": "long enough for all"},
@@ -690,6 +692,7 @@ def test_server_matches_every_cell(organisations: tuple[Organisation, Organisati
     refused = {
         "POST /api/v1/kiosks/{kiosk_id}/check-in",  # no appointments are stored yet
         "POST /api/v1/setup",  # there are administrators
+        "PUT /api/v1/tickets/{token}/feedback",  # the visit goes on
         "POST end-trial",  # no trial runs
         "POST accept-offer",  # no earlier time is offered
         "POST decline-offer",

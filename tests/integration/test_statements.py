@@ -87,6 +87,8 @@ QUERIES = {
     "/api/v1/sites/{site_id:id}/appointments": "?date={day}",
     "/api/v1/sites/{site_id:id}/slots/why": "?service_id={service_id}&at={day}T09:00",
     "/api/v1/audit": "?page_size=200",
+    "/api/v1/sites/{site_id:id}/messages/statistics": "?from={day}&to={day}",
+    "/api/v1/sites/{site_id:id}/feedback": "?from={day}&to={day}",
     "/api/v1/sites/{site_id:id}/statistics": "?from={day}&to={day}",
     "/api/v1/sites/{site_id:id}/statistics.csv": "?from={day}&to={day}",
     "/api/v1/sites/{site_id:id}/day": "?business_day={day}",
@@ -301,7 +303,7 @@ async def _fill(connection: AsyncConnection, context: Context, site: Site, seed:
 def query_paths() -> list[str]:
     """Return the path of every query of the API.
 
-    The QR code of a ticket is left out: it reads one row by the hash of the token, and has no list.
+    The QR code and the feedback of a ticket are left out: they read one visit by the hash of the token, and have no list.
     """
     app = build_app(Settings(database_url=SecretStr("sqlite+aiosqlite:////nowhere/x.db")), KEYS)
     found = []
@@ -311,7 +313,7 @@ def query_paths() -> list[str]:
             and route.path.startswith("/api/v1")
             and "GET" in (route.methods or ())
             # No query at all, one until there is an administrator, and a report of a provider, which writes.
-            and route.path not in (paths.QR, paths.SETUP, paths.RECEIPTS)
+            and route.path not in (paths.QR, paths.TICKET_FEEDBACK, paths.SETUP, paths.RECEIPTS)
         ):
             found.append(route.path)
     return found

@@ -32,6 +32,7 @@ from server.domain.commands import (
     AddService,
     AmendAppointment,
     AmendVisit,
+    AnnounceDelay,
     AnswerHelp,
     AppointmentNoShow,
     Arrange,
@@ -100,6 +101,7 @@ from server.domain.commands import (
     Transfer,
     Undo,
     WantEarlier,
+    WithdrawDelay,
 )
 from server.domain.commands.schedules import Stranded
 from server.domain.errors import NowServingError
@@ -469,6 +471,7 @@ ACTIONS = (
     *("amend-appointment", "amend-appointment", "cancel-appointment", "cancel-appointment"),
     *("appointment-no-show", "appointment-no-show", "move-appointments", "move-appointments"),
     *("want-earlier", "want-earlier", "accept-offer", "decline-offer"),
+    *("delay", "delay", "delay", "on-time"),
 )
 PAUSES = (0, 0, SECOND, 20 * SECOND, 3 * MINUTE, 50 * MINUTE)
 steps = st.tuples(st.sampled_from(ACTIONS), st.integers(0, 999), st.sampled_from(PAUSES))
@@ -589,6 +592,7 @@ def command_of(world: World, action: str, about: int) -> Command:
                 reminders=((), (24,), (2, 48))[about % 3],
                 quiet_from=(1260, 0)[about % 2],
                 quiet_until=(480, 0)[about % 3 == 0],
+                feedback=("on", "off")[about % 3 == 0],
             )
         case "add-service":
             return AddService(site_id=SITE_ID, name=f"Secret {about % 9}", public_name=f"Service {about % 9}")
@@ -723,6 +727,10 @@ def command_of(world: World, action: str, about: int) -> Command:
             return PauseQueue(queue_id=queue_id)
         case "message":
             return BroadcastMessage(site_id=SITE_ID, message=(None, "Fire drill at noon")[about % 2])
+        case "delay":
+            return AnnounceDelay(site_id=SITE_ID, minutes=5 + about % 236)
+        case "on-time":
+            return WithdrawDelay(site_id=SITE_ID)
         case "close-day":
             return CloseDay(site_id=SITE_ID, reason="evening")
         case "add-queue":

@@ -25,6 +25,7 @@ from server.domain.commands.blueprint import Blueprint, SetUp
 from server.domain.commands.calls import Call, CallNext, Complete, NoShow, Recall, Start
 from server.domain.commands.command import Command
 from server.domain.commands.day import BroadcastMessage, CloseDay, Tick
+from server.domain.commands.delays import AnnounceDelay, WithdrawDelay
 from server.domain.commands.devices import (
     AddDisplay,
     AddKiosk,
@@ -97,6 +98,8 @@ COMMANDS: dict[str, type[Command]] = {
         OpenQueue,
         PauseQueue,
         BroadcastMessage,
+        AnnounceDelay,
+        WithdrawDelay,
         CloseDay,
         AmendVisit,
         StaffPoint,
@@ -169,6 +172,7 @@ __all__ = [
     "AddService",
     "AmendAppointment",
     "AmendVisit",
+    "AnnounceDelay",
     "AnswerHelp",
     "AppointmentNoShow",
     "Arrange",
@@ -240,4 +244,5 @@ __all__ = [
     "Transfer",
     "Undo",
     "WantEarlier",
+    "WithdrawDelay",
 ]

@@ -20,6 +20,7 @@ from server.domain.events.appointments import (
 )
 from server.domain.events.calls import NoShowRecorded, ServiceCompleted, ServiceStarted, TicketCalled, TicketRecalled
 from server.domain.events.day import DayClosed, DayTurned, EntryExpired, MessageBroadcast
+from server.domain.events.delays import DelayAnnounced, DelayWithdrawn
 from server.domain.events.devices import (
     DeviceRenamed,
     DeviceReported,
@@ -131,6 +132,8 @@ _KINDS: tuple[type[Event], ...] = (
     QueueOpened,
     QueuePaused,
     MessageBroadcast,
+    DelayAnnounced,
+    DelayWithdrawn,
     DayClosed,
     EntryExpired,
     DayTurned,
@@ -173,6 +176,8 @@ __all__ = [
     "AppointmentsImported",
     "DayClosed",
     "DayTurned",
+    "DelayAnnounced",
+    "DelayWithdrawn",
     "DeviceRenamed",
     "DeviceReported",
     "DisplayAdded",

@@ -29,7 +29,7 @@ from server.domain.model.entries import (
     State,
 )
 from server.domain.model.resources import Names, Point, PointState, Provider, Queue, Service
-from server.domain.model.site import Booking, Clock, Joining, Milestone, PhoneWhenJoining, Rules, Site, Way
+from server.domain.model.site import Booking, Clock, Feedback, Joining, Milestone, PhoneWhenJoining, Rules, Site, Way
 from server.domain.model.visits import Need, Personal, Priority, Visit
 
 Removable = Service | Provider | Queue | Point | Display | Kiosk
@@ -58,6 +58,7 @@ __all__ = [
     "Entity",
     "Entry",
     "ExceptionKind",
+    "Feedback",
     "Joining",
     "Kiosk",
     "Milestone",

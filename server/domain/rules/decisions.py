@@ -14,6 +14,7 @@ from server.domain.commands import (
     AddSchedule,
     AmendAppointment,
     AmendVisit,
+    AnnounceDelay,
     AnswerHelp,
     AppointmentNoShow,
     AskHelp,
@@ -74,12 +75,14 @@ from server.domain.commands import (
     Transfer,
     Undo,
     WantEarlier,
+    WithdrawDelay,
 )
 from server.domain.events import Event, MessageBroadcast
 from server.domain.rules import (
     booking,
     calls,
     day,
+    delays,
     devices,
     first_steps,
     importing,
@@ -194,6 +197,10 @@ def decide(
             return set_up(board, command, now, patients.open_sealed, calendar)
         case BroadcastMessage():
             return [MessageBroadcast(message=command.message)]
+        case AnnounceDelay():
+            return delays.announce(board, command, now, patients)
+        case WithdrawDelay():
+            return delays.withdraw(board)
         case CloseDay():
             return day.close_day(board, command)
         case ReachMilestone() | HideChecklist():

@@ -59,10 +59,19 @@ from server.domain.views.view import Cell, OpenSealed, in_use, milliseconds, nam
 _SHOWN_STATES: tuple[State, ...] = ("waiting", "called", "serving", "no_show", "held")
 
 
+class AnnouncedDelay(TypedDict):
+    """A delay about which patients got a message."""
+
+    minutes: Annotated[int, Described(minimum=5, maximum=240)]
+    since: Instant
+
+
 class DeskSiteCell(SiteCell):
     """The site itself."""
 
     names_on_display: Annotated[bool, Described("Displays show the names of patients who agree to it.")]
+    sends_messages: Annotated[bool, Described("The site sends messages to patients.")]
+    late: Annotated[AnnouncedDelay | None, Described("The announced delay of today; null for none.")]
 
 
 class DeskServiceCell(TypedDict):
@@ -357,7 +366,13 @@ class DeskView:
 
 
 def _site(board: Board) -> DeskSiteCell:
-    return {**site_cell(board), "names_on_display": board.site.rules.names_on_display}
+    site = board.site
+    return {
+        **site_cell(board),
+        "names_on_display": site.rules.names_on_display,
+        "sends_messages": bool(site.rules.message_ways),
+        "late": None if site.late_since is None else {"minutes": site.late_minutes, "since": site.late_since // 1000},
+    }
 
 
 def _provider(provider: Provider) -> DeskProviderCell:

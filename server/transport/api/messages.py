@@ -37,7 +37,8 @@ Listed = Annotated[
     Component(
         "MessageListed",
         about="A message to a patient, without its text.",
-        ahead="Of a reminder, the hours before the start; of `almost-your-turn`, the patients ahead; else 0.",
+        ahead="Of a reminder, the hours before the start; of `almost-your-turn`, the patients ahead; of `running-late`, the "
+        "number of the announcement; else 0.",
         reason="Why the message failed, waits or has no known outcome.",
         receipt="The provider's report: null until one comes.",
         due_at="When it goes out. The list has the latest first.",
@@ -51,6 +52,7 @@ Listed = Annotated[
         attempts=Field(description="How often a provider was called.", ge=0),
         resend_of="The message that this one repeats.",
         may_resend="Whether staff may send it again.",
+        minutes="The announced delay of `running-late`.",
     ),
 ]
 

@@ -98,6 +98,7 @@ FIELDS = {
     "reminders": "The hours before an appointment at which reminders go out.",
     "quiet_from": "The begin of the quiet hours, in minutes after local midnight. Equal to `quiet_until`: no quiet hours.",
     "quiet_until": "The end of the quiet hours, in minutes after local midnight.",
+    "feedback": "Whether patients are asked after their visit how it was.",
     "needs": "Needs of the patient that staff must prepare for.",
     "unmet_needs": "Needs that the room cannot meet.",
     "service_ids": "The services that patients book there.",

@@ -202,6 +202,7 @@ CASES = [
 # The commands without a case, and the reasons.
 ONE_PATIENT = "a step of one patient, whom the person at the desk has chosen"
 REASONS = {
+    **dict.fromkeys(("announce-delay", "withdraw-delay"), "changes no place and no screen; the event counts its messages"),
     **dict.fromkeys(
         ("issue-ticket", "call-next", "call", "recall", "start", "complete", "no-show", "transfer", "hold", "return"),
         ONE_PATIENT,

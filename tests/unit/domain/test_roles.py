@@ -69,6 +69,8 @@ EXPECTED = {
     "open-queue": "ar",
     "pause-queue": "ar",
     "broadcast-message": "ar",
+    "announce-delay": "amr",
+    "withdraw-delay": "amr",
     "close-day": "ar",
     "amend-visit": "ar",
     "staff-point": "arc",

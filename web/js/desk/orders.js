@@ -4,14 +4,14 @@ import { CommandFailed, enterPairingCode, sendCommand } from "../shared/commands
  * @typedef {import("../shared/commands.js").Answer} Answer
  * @typedef {import("../live/connection.js").Connection} Connection
  * @typedef {{entry: number, label: string, step: string, until: number}} Step  what can be undone, and until when
- *   (milliseconds)
+ *   (milliseconds). The step `delay-announced` has no entry
  */
 
 const UNDO_MS = 60_000;
 const SHOWN_MS = 1_000;
 const UNDOABLE = new Set([
   "call-next", "call", "start", "complete", "no-show", "transfer", "hold", "return", "leave", "cancel", "reprioritise",
-  "move", "running-late", "reopen", "check-in",
+  "move", "running-late", "reopen", "check-in", "announce-delay",
 ]);
 
 /**
@@ -97,10 +97,10 @@ export class Orders extends EventTarget {
     try {
       const answer = await this.send(name, body);
       const entry = Number(body.entry_id ?? answer.entry?.id);
-      if (name === "undo") this.last = null;
+      if (name === "undo" || name === "withdraw-delay") this.last = null;
       else if (UNDOABLE.has(name)) {
         const { type = "", label = "" } = answer.events.at(-1) ?? {};
-        this.last = { entry, label, step: type, until: this.#connection.now() + UNDO_MS };
+        this.last = { entry: entry || 0, label, step: type, until: this.#connection.now() + UNDO_MS };
       }
       await untilShown(this.#connection, answer.seq);
       return answer;

@@ -19,7 +19,8 @@
  * @typedef {{entry: number, label: string, name: string | null, born: number | null, queue: string,
  *   queue_names: Record<string, string>, priority: Priority, needs: Need[], language: string, party: number, away: number,
  *   delay: number, trial: boolean}} RoomPatient
- * @typedef {Site & {names_on_display: boolean}} DeskSite
+ * @typedef {{minutes: number, since: number}} AnnouncedDelay
+ * @typedef {Site & {names_on_display: boolean, sends_messages: boolean, late: AnnouncedDelay | null}} DeskSite
  * @typedef {{screen_paired: boolean, poster_printed: boolean, colleague_added: boolean, ticket_issued: boolean,
  *   ticket_called: boolean, hidden: boolean}} Checklist
  * @typedef {{name: string | null, public_name: string, names: Record<string, string>, position: number}} DeskService
@@ -59,7 +60,8 @@
  *   clock: "auto" | "12" | "24", languages: string[], round_the_clock: boolean, joining: "off" | "presence" | "anywhere",
  *   joins_per_phone: number, joins_per_hour: number, phone_when_joining: "none" | "optional" | "required", booking: "off" |
  *   "on", check_in_from: number, check_in_until: number, cancel_until: number, message_ways: ("sms" | "email" | "push")[],
- *   reminders: number[], quiet_from: number, quiet_until: number, hours: number[][], closed_on: string[]}} RulesOfSite
+ *   reminders: number[], quiet_from: number, quiet_until: number, feedback: "off" | "on", hours: number[][],
+ *   closed_on: string[]}} RulesOfSite
  * @typedef {Site & {day_turns_at_minutes: number, rules: RulesOfSite}} ConfigurationSite
  * @typedef {{name: string, position: number, practitioner: number | null}} ConfigurationProvider
  * @typedef {{name: string, names: Record<string, string>, prefix: string, position: number, paused: boolean,

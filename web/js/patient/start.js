@@ -36,6 +36,7 @@ export async function startPatient() {
   find("[data-tools]").append(languages.element, theme.element);
   connectPrinting(page);
   followConnection(page);
+  followEnd(page);
   page.showSaved();
   page.paintLive();
   startFollowing(page.connection);
@@ -43,6 +44,24 @@ export async function startPatient() {
   document.head.append(element("link", { rel: "manifest", href: `/t/${encodeURIComponent(token)}/app.webmanifest` }));
   setInterval(() => page.paint(), TICK_MS); // time ranges and absences end by the clock
   setTimeout(() => void cachePage("/t"), CACHE_MS);
+}
+
+/**
+ * Ask how the visit was, once it is over. The ticket may be of an earlier day, which the server refuses.
+ *
+ * @param {TicketPage} page
+ */
+function followEnd(page) {
+  let asked = false;
+  const ask = async () => {
+    if (asked || (page.ticket?.state !== "completed" && page.connection.state !== "refused")) return;
+    asked = true;
+    const { askForFeedback } = await import("../ticket/feedback.js");
+    await askForFeedback(page);
+  };
+  const tryToAsk = () => void ask().catch(() => (asked = false)); // without a network, with the next paint
+  page.addEventListener("paint", tryToAsk);
+  page.connection.addEventListener("state", tryToAsk);
 }
 
 /** @param {TicketPage} page */

@@ -118,5 +118,6 @@ export function showUndoSeconds(bar, undo, now) {
   const seconds = undo === null ? "" : t("desk.seconds", { n: Math.max(0, Math.ceil((undo.until - now) / 1000)) });
   setText(find("[data-undo-seconds]", bar), seconds);
   const button = find('[data-action="undo"]', bar);
-  button.title = undo === null ? "" : t("desk.undo.what", { label: undo.label });
+  const what = undo?.label ? "desk.undo.what" : "desk.undo.delay"; // a step of the site has no ticket
+  button.title = undo === null ? "" : t(what, { label: undo.label });
 }

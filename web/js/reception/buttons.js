@@ -3,6 +3,7 @@
  */
 
 import { find } from "../shared/dom.js";
+import { DELAY_ANNOUNCED } from "./state.js";
 
 /**
  * @typedef {import("./state.js").DeskState} DeskState
@@ -56,7 +57,8 @@ export function press(action, parts) {
       break;
     case "undo": {
       const step = state.undoStep();
-      if (step) void actions.run(action, { entry_id: step.entry }, { label: step.label }, again);
+      if (step?.step === DELAY_ANNOUNCED) void actions.run("withdraw-delay", { site_id: state.site.id }, {}, again);
+      else if (step) void actions.run(action, { entry_id: step.entry }, { label: step.label }, again);
       break;
     }
     default:

@@ -11,6 +11,8 @@ import { appointmentOf, deskOf, guestOf } from "./desk.js";
  * @typedef {import("./desk.js").Point} Point
  */
 
+export const DELAY_ANNOUNCED = "delay-announced"; // the step of the site itself
+
 /**
  * The state of the reception page: the desk of one site, the user's point, the selected entry and the search.
  *
@@ -94,6 +96,7 @@ export class DeskState extends EventTarget {
     }
     const { last } = this.orders;
     if (last === null || last.until <= now) return null;
+    if (last.step === DELAY_ANNOUNCED) return this.desk.site?.late ? last : null;
     // After a later step from another screen, undo would take back that one instead.
     const there = this.desk.entries.get(last.entry);
     return there !== undefined && there.undo !== last.step ? null : last;

@@ -78,6 +78,8 @@ def test_names_on_the_wire() -> None:
         "open-queue",
         "pause-queue",
         "broadcast-message",
+        "announce-delay",
+        "withdraw-delay",
         "close-day",
         "amend-visit",
         "staff-point",

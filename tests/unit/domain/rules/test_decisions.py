@@ -18,6 +18,7 @@ from server.domain.commands import (
     AddService,
     AmendAppointment,
     AmendVisit,
+    AnnounceDelay,
     AnswerHelp,
     AppointmentNoShow,
     Arrange,
@@ -87,6 +88,7 @@ from server.domain.commands import (
     Transfer,
     Undo,
     WantEarlier,
+    WithdrawDelay,
 )
 from server.domain.errors import NotFound, Refused
 from server.domain.model import OPEN_STATES, State
@@ -237,7 +239,7 @@ def test_tables_name_every_command() -> None:
     of_entries = {*ENTRY_COMMANDS, Undo}
     of_points = {CallNext, OpenPoint, BreakPoint, ClosePoint}
     of_queues = {IssueTicket, JoinQueue, OpenQueue, PauseQueue}
-    of_sites = {Tick, BroadcastMessage, CloseDay, EndTrial, HideChecklist, ReachMilestone}
+    of_sites = {Tick, BroadcastMessage, AnnounceDelay, WithdrawDelay, CloseDay, EndTrial, HideChecklist, ReachMilestone}
     bookings = {type(each) for each in (*ON_APPOINTMENTS, *BOOKINGS, *ON_SCHEDULES, *ON_PROVIDERS)} | OF_THE_CALENDAR
     assert of_entries | of_points | of_queues | of_sites | SITE_CONFIGURATION | bookings == set(COMMANDS.values())
 
