@@ -28,9 +28,9 @@ from server.live.redis_bus import RedisBus
 from server.logs import configure_logging
 from server.notifying.context import Context as Notifying
 from server.notifying.context import channels_for
+from server.notifying.feedback import PatientFeedback
 from server.notifying.own_texts import OwnTexts
 from server.notifying.reach import Reach
-from server.notifying.feedback import PatientFeedback
 from server.notifying.repeats import Repeats
 from server.notifying.set_up import ChannelSetUp
 from server.notifying.sweep import Sweeper

@@ -10,9 +10,9 @@ from server.audit import Audit
 from server.execute import Executor
 from server.identity.identity import Identity
 from server.live.hub import Hub
+from server.notifying.feedback import PatientFeedback
 from server.notifying.own_texts import OwnTexts
 from server.notifying.reach import Reach
-from server.notifying.feedback import PatientFeedback
 from server.notifying.repeats import Repeats
 from server.notifying.set_up import ChannelSetUp
 from server.notifying.webhooks.set_up import WebhookSetUp
