@@ -28,6 +28,7 @@ from server.live.redis_bus import RedisBus
 from server.logs import configure_logging
 from server.notifying.context import Context as Notifying
 from server.notifying.context import channels_for
+from server.notifying.marks import Marks
 from server.notifying.repeats import Repeats
 from server.notifying.set_up import ChannelSetUp
 from server.notifying.sweep import Sweeper
@@ -138,6 +139,7 @@ def build_app(
             housekeeping.forget_old_rows(database),
             housekeeping.pass_offers(database, executor),
             housekeeping.rezone_sites(database, executor),
+            Marks(database, executor).run(),
             housekeeping.find_dark_devices(database, executor, process_id, settings.heartbeat_seconds),
             *(each(context) for each in alongside),
         ]

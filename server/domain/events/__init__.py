@@ -12,9 +12,11 @@ from server.domain.events.appointments import (
     AppointmentCancelled,
     AppointmentDue,
     AppointmentHeld,
+    AppointmentInformed,
     AppointmentMissed,
     AppointmentMoved,
     AppointmentRezoned,
+    AppointmentUnreached,
     HoldReleased,
     OfAppointment,
 )
@@ -79,6 +81,7 @@ from server.domain.events.site_configuration import (
 from server.domain.events.tickets import TicketIssued, VisitAmended
 from server.domain.events.transfers import ProviderReassigned, TicketTransferred
 from server.domain.events.undo import StepUndone
+from server.domain.events.unreached import EntryInformed, EntryUnreached
 
 # Generated documents keep this order.
 _KINDS: tuple[type[Event], ...] = (
@@ -141,6 +144,8 @@ _KINDS: tuple[type[Event], ...] = (
     PractitionerLinked,
     *APPOINTMENT_EVENTS,
     AppointmentsImported,
+    EntryUnreached,
+    EntryInformed,
 )
 
 
@@ -167,9 +172,11 @@ __all__ = [
     "AppointmentCancelled",
     "AppointmentDue",
     "AppointmentHeld",
+    "AppointmentInformed",
     "AppointmentMissed",
     "AppointmentMoved",
     "AppointmentRezoned",
+    "AppointmentUnreached",
     "AppointmentsImported",
     "DayClosed",
     "DayTurned",
@@ -180,11 +187,13 @@ __all__ = [
     "EntryCancelled",
     "EntryExpired",
     "EntryHeld",
+    "EntryInformed",
     "EntryLeft",
     "EntryMoved",
     "EntryReopened",
     "EntryReprioritised",
     "EntryReturned",
+    "EntryUnreached",
     "Event",
     "ExceptionAdded",
     "ExceptionRemoved",

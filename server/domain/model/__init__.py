@@ -30,6 +30,7 @@ from server.domain.model.entries import (
 )
 from server.domain.model.resources import Names, Point, PointState, Provider, Queue, Service
 from server.domain.model.site import Booking, Clock, Joining, Milestone, PhoneWhenJoining, Rules, Site, Way
+from server.domain.model.unreached import Informed, Mark, Problem, Unreached, UnreachedKind, after_informing
 from server.domain.model.visits import Need, Personal, Priority, Visit
 
 Removable = Service | Provider | Queue | Point | Display | Kiosk
@@ -58,8 +59,10 @@ __all__ = [
     "Entity",
     "Entry",
     "ExceptionKind",
+    "Informed",
     "Joining",
     "Kiosk",
+    "Mark",
     "Milestone",
     "Names",
     "Need",
@@ -70,6 +73,7 @@ __all__ = [
     "Printer",
     "Printing",
     "Priority",
+    "Problem",
     "Provider",
     "Queue",
     "Removable",
@@ -79,7 +83,10 @@ __all__ = [
     "Service",
     "Site",
     "State",
+    "Unreached",
+    "UnreachedKind",
     "Visit",
     "Way",
+    "after_informing",
     "cells_of",
 ]
