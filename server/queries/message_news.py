@@ -44,7 +44,7 @@ class News:
 
     @property
     def problem(self) -> Problem | None:
-        """Why the patient does not have the message, or None. Whoever booked without an address knows the booking."""
+        """Why the patient does not have the message, or None. A patient who booked without an address knows the booking."""
         if self.kind == "booked" and self.reason == "no-address":
             return None
         return problem_of(self.state, self.reason, self.receipt) if self.kind in UNREACHED_KINDS else None

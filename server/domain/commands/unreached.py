@@ -34,7 +34,7 @@ class NoteMessage(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClearUnreached(Command):
-    """Note that staff have told a patient what a message did not, for example by phone. False takes that back.
+    """Note that staff have told a patient the news of a message that did not arrive. With ``told`` false, take that back.
 
     ``subject_id`` is the entry or the appointment that has the mark.
     """

@@ -1,4 +1,4 @@
-"""The mark of a patient whom a message did not reach. Staff see it at the desk, and can phone."""
+"""The mark of a patient who has not received a message. Staff see it at the desk, and can phone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules for the mark of a patient whom a message did not reach."""
+"""Rules for the mark of a patient who has not received a message."""
 
 from __future__ import annotations
 

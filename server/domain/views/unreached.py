@@ -1,4 +1,4 @@
-"""The mark of a patient whom a message did not reach, as cells for staff have it."""
+"""The mark of a patient who has not received a message, as cells for staff have it."""
 
 from __future__ import annotations
 

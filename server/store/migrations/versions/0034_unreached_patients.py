@@ -1,4 +1,4 @@
-"""The marks of patients whom a message did not reach, and the messages that the desk has yet to note."""
+"""The marks of patients who have not received a message, and the messages that the desk has yet to note."""
 
 import sqlalchemy as sa
 from alembic import op

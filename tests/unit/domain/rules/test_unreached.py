@@ -1,4 +1,4 @@
-"""The mark of a patient whom a message did not reach: what sets it, and what clears it."""
+"""The mark of a patient who has not received a message: the events that set it and clear it."""
 
 from __future__ import annotations
 
