@@ -29,6 +29,7 @@ from server.logs import configure_logging
 from server.notifying.context import Context as Notifying
 from server.notifying.context import channels_for
 from server.notifying.feedback import PatientFeedback
+from server.notifying.marks import Marks
 from server.notifying.own_texts import OwnTexts
 from server.notifying.reach import Reach
 from server.notifying.repeats import Repeats
@@ -152,6 +153,7 @@ def build_app(
             housekeeping.pass_offers(database, executor),
             housekeeping.count_messages(database, tally),
             housekeeping.rezone_sites(database, executor),
+            Marks(database, executor).run(),
             housekeeping.find_dark_devices(database, executor, process_id, settings.heartbeat_seconds),
             *(each(context) for each in alongside),
         ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
-from server.domain.model import AppointmentState, Personal, State
+from server.domain.model import AppointmentState, Personal, Problem, State, UnreachedKind
 
 Kind = Literal[
     "booked",
@@ -65,6 +65,27 @@ OF_ENTRIES: Mapping[Kind, frozenset[State]] = {
     "running-late": frozenset({"waiting"}),
     "feedback": frozenset({"completed"}),
 }
+
+# The kinds about which staff can still do something when a message does not arrive.
+UNREACHED_KINDS: frozenset[Kind] = frozenset(get_args(UnreachedKind))
+_PROBLEMS: Mapping[str, Problem] = {
+    "address": "address",
+    "no-address": "no-address",
+    "opted-out": "opted-out",
+    "unsubscribed": "opted-out",
+}
+
+
+def problem_of(state: MessageState, reason: str | None, receipt: Arrival | None) -> Problem | None:
+    """Return why a message has not reached its patient, or None if it may have, or may still go out."""
+    match state:
+        case "failed" | "suppressed":
+            return _PROBLEMS.get(reason or "", "not-sent")
+        case "expired":
+            return "too-late"
+        case "unknown":
+            return "perhaps"
+    return "undelivered" if state == "sent" and receipt == "undelivered" else None
 
 
 def address_for(personal: Personal, way: Way) -> str | None:

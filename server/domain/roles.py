@@ -92,6 +92,7 @@ MAY: dict[str, frozenset[str]] = {
     "accept-offer": _BOOKING | {PATIENT},
     "decline-offer": _BOOKING | {PATIENT},
     "appointment-no-show": _FLOOR,
+    "clear-unreached": _FLOOR,
     "move-appointments": _RECEPTION,
     "import-appointments": _ADMIN,
     "link-practitioner": _ADMIN,

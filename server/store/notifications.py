@@ -9,6 +9,8 @@
 
 Each row is in one state, and each step is one conditional update that names the state before it. The provider accepts a
 row's message at most once.
+
+A step that ends a row also sets ``news_at``, and so does a final receipt: the desk has to note what became of the message.
 """
 
 from __future__ import annotations
@@ -137,9 +139,9 @@ async def begin(connection: AsyncConnection, claimer: str, ids: Collection[int],
     )
     if begun.rowcount == len(ids):
         return set(ids)
-    closed = case((in_time, "withdrawn"), else_="expired")
+    closed = {"state": case((in_time, "withdrawn"), else_="expired"), "news_at": case((in_time, None), else_=now)}
     await connection.execute(
-        update(notifications).where(*mine, notifications.c.state == "claimed").values(state=closed, changed_at=now)
+        update(notifications).where(*mine, notifications.c.state == "claimed").values(**closed, changed_at=now)
     )
     return set(await connection.scalars(select(notifications.c.id).where(*mine, notifications.c.state == "sending")))
 
@@ -180,7 +182,8 @@ async def take_over(connection: AsyncConnection, claimer: str, ids: Collection[i
 async def give_up(connection: AsyncConnection, ids: Collection[int], before: int, now: int) -> int:
     """Mark stale rows as ``unknown``; return their number. Nothing is sent twice."""
     unknown = update(notifications).where(notifications.c.id.in_(ids), *_stale(before))
-    return (await connection.execute(unknown.values(state="unknown", reason="worker-lost", changed_at=now))).rowcount
+    values = {"state": "unknown", "reason": "worker-lost", "changed_at": now, "news_at": now}
+    return (await connection.execute(unknown.values(**values))).rowcount
 
 
 async def resend(connection: AsyncConnection, notification_id: int, now: int, not_after: int) -> bool:
@@ -219,9 +222,15 @@ async def receive(connection: AsyncConnection, provider_id: str, channel: str, r
         return False
     weaker = ("undelivered-for-now",) if receipt == "undelivered-for-now" else ("undelivered-for-now", "undelivered")
     replaced = or_(notifications.c.receipt.is_(None), notifications.c.receipt.in_(weaker))
-    noted = update(notifications).where(notifications.c.id == known, replaced).values(receipt=receipt, receipt_at=now)
-    await connection.execute(noted)
+    values = {"receipt": receipt, "receipt_at": now} | ({} if receipt == "undelivered-for-now" else {"news_at": now})
+    await connection.execute(update(notifications).where(notifications.c.id == known, replaced).values(**values))
     return True
+
+
+async def noted(connection: AsyncConnection, notification_id: int, news_at: int) -> None:
+    """Forget the news of a row, unless there is later news of it."""
+    same = notifications.c.id == notification_id, notifications.c.news_at == news_at
+    await connection.execute(update(notifications).where(*same).values(news_at=None))
 
 
 def _stale(before: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
@@ -258,9 +267,11 @@ def _record(dialect: Dialect) -> Update:
     late_answer = and_(notifications.c.state == "unknown", new["state"].in_(("sent", "failed")))
     before_sending = and_(notifications.c.state == "claimed", new["state"].in_(("due", "failed", "suppressed", "expired")))
     values: dict[str, Any] = {name: new[name] for name in ("state", "reason", "provider_id")}
+    values["due_at"] = func.coalesce(new["due_at"], notifications.c.due_at)
+    values["news_at"] = case((new["state"] == "due", None), else_=bindparam("at"))
     return (
         update(notifications)
         .where(notifications.c.id == new["id"], notifications.c.claim == bindparam("claimer"))
         .where(or_(notifications.c.state == "sending", late_answer, before_sending))
-        .values(**values, due_at=func.coalesce(new["due_at"], notifications.c.due_at), changed_at=bindparam("at"))
+        .values(**values, changed_at=bindparam("at"))
     )

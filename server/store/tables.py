@@ -231,6 +231,7 @@ appointments = Table(
     Column("earlier_since", BigInteger),
     Column("offered_to", BigInteger),
     Column("collides", Boolean, nullable=False, server_default=false()),
+    Column("unreached", JSON(none_as_null=True)),
     Index(None, "site_id", "business_day"),
     Index(None, "site_id", "starts_at"),
     Index(None, "provider_id", "starts_at"),
@@ -403,6 +404,7 @@ entries = Table(
     Column("away", BigInteger, nullable=False, server_default="0"),
     Column("delay", BigInteger, nullable=False, server_default="0"),
     Column("announced_at", BigInteger),
+    Column("unreached", JSON(none_as_null=True)),
     Column(
         "busy_point_id",
         BigInteger,
@@ -782,6 +784,7 @@ notifications = Table(
     Column("receipt_at", BigInteger),
     Column("resend_of", BigInteger, nullable=False, server_default="0"),  # the row that this one repeats, or 0
     Column("minutes", Integer),  # the delay that the message is about
+    Column("news_at", BigInteger),  # set while the desk has not noted what became of the message
     Column("open_due_at", BigInteger, Computed("CASE WHEN state IN ('due', 'claimed') THEN due_at END", persisted=True)),
     Index("uq_notifications_once", "subject", "subject_version", "kind", "ahead", "channel", "resend_of", unique=True),
     Index(None, "open_due_at", "id"),
@@ -790,6 +793,7 @@ notifications = Table(
     Index(None, "site_id", "due_at", "id"),
     Index(None, "site_id", "state", "due_at", "id"),
     Index(None, "appointment_id", "due_at", "id"),
+    Index(None, "news_at", "id"),
     **_OPTIONS,
 )
 

@@ -901,6 +901,19 @@ def booked_dialog(path: str, name: str, *keys: str) -> Arrange:
     return arrange
 
 
+def unreached(path: str, row: str) -> Arrange:
+    """Return an arrangement that chooses a row whose patient has not received a message."""
+
+    def arrange(stage: Stage, language: str) -> Page:
+        page = booked_page(path)(stage, language)
+        page.locator(row).first.focus()
+        expect(page.locator('[data-action="clear-unreached"]')).to_be_enabled()
+        page.locator("header :is(a, button, input):visible").first.focus()  # the row stays chosen, and Tab begins at the top
+        return page
+
+    return arrange
+
+
 def amend_known(stage: Stage, language: str) -> Page:
     page = booked_dialog("/calendar", "amend-appointment", "e")(stage, language)
     expect(page.locator("#amend-appointment [name=phone]")).to_be_enabled()
@@ -1403,12 +1416,14 @@ ALL = [
     State("reception", "delayed", delay_announced),
     State("reception", "keys", dialog(reception_with_guest, "keys", '[data-action="keys"]'), part='id="keys"'),
     State("reception", "appointments", booked_page("/reception")),
+    State("reception", "unreached", unreached("/reception", "[data-entry]:has(.is-unreached)")),
     State("reception", "reschedule", booked_dialog("/reception", "reschedule", "m")),
     State("reception", "amend-appointment", booked_dialog("/reception", "amend-appointment", "e")),
     State("reception", "amend-appointment-unknown", amend_unreachable),
     State("reception", "history", history_of_appointment("/reception")),
     State("reception", "cancel-appointment", booked_dialog("/reception", "confirm", "d")),
     State("calendar", "day", booked_page("/calendar")),
+    State("calendar", "unreached", unreached("/calendar", "[data-appointment].is-unreached")),
     State("calendar", "week", booked_page("/calendar?days=7")),
     State("calendar", "phone", booked_page("/calendar", size=PHONE)),
     State("calendar", "manager", booked_page("/calendar", "manager")),

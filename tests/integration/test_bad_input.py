@@ -220,6 +220,7 @@ def _bodies_of_appointments(seeded: Seed) -> dict[str, dict[str, Any]]:
     hours = {"weekday": 0, "from": "09:00", "until": "17:00", "slot_minutes": 15, "valid_from": "2030-01-01"}
     return {
         **dict.fromkeys(("check-in", "accept-offer", "decline-offer", "appointment-no-show", "amend-appointment"), one),
+        "clear-unreached": {"subject_id": queue_id},
         "want-earlier": one | {"wants": True},
         "cancel-appointment": one | {"version": 1},
         "reschedule": one | {"version": 1, "local_start": "2030-01-07T09:00"},

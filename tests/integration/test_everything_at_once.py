@@ -114,6 +114,8 @@ NOT_SENT = {
     **dict.fromkeys(("hold-for-visitor", "book-for-visitor"), "visitors book at an address of their own: test_booking.py"),
     "import-appointments": "has an address of its own, see test_importing.py",
     "rezone": "the server's own command, see test_busy_cells.py",
+    "clear-unreached": "only after a message did not arrive; see test_marks.py",
+    "note-message": "no client can send it; servers do when a message has ended, see test_marks.py",
     "pass-offer": "the server's own command after ten minutes",
     "tick": "no client can send it; the clocks of the servers send it all the time",
     "report-device": "no client can send it; servers do when a display connects or disconnects, see test_display_health.py",

@@ -37,6 +37,7 @@ from server.queries import (
     feedback,
     history,
     message_figures,
+    message_news,
     patients,
     practitioners,
     sent_messages,
@@ -267,6 +268,7 @@ async def _fill_other_rows(connection: AsyncConnection) -> None:
             (tables.commands, answered | {"site_id": n // 9, "command_id": f"command-{n}", "at": NOW + n}),
             (tables.notifications, notice | {"subject": f"entry:{n}", "visit_id": n, "entry_id": n, "due_at": NOW + n,
                                              "appointment_id": n, "provider_id": f"provider-{n}",
+                                             "news_at": NOW + n if n % 40 == 0 else None,
                                              "state": STATES[n] if n < len(STATES) else "sent"}),
             (tables.leases, {"name": f"lease-{n}", "holder": "x", "until": NOW + n}),
         ):  # fmt: skip
@@ -696,6 +698,16 @@ async def links_of_accounts_from_start_to_end(installation: Installation) -> obj
     await administration.member_listed(database, 13, 12)
     first = await administration.invitations_page(database, 12, now, 20, None)
     return await administration.invitations_page(database, 12, now, 20, first.last)
+
+
+@query
+async def news_of_messages(installation: Installation) -> object:
+    database = installation.database
+    assert await message_news.is_news(database)
+    found = await message_news.news(database, 50)
+    async with database.write() as connection:
+        await notifications.noted(connection, found[0].id, found[0].news_at)
+    return found
 
 
 @query

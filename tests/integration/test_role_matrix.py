@@ -55,7 +55,7 @@ CHANNELS: dict[str, Json] = {
 ON_APPOINTMENTS = ("reschedule", "amend-appointment", "want-earlier", "cancel-appointment")
 BOOKING = {
     *("hold-slot", "release-slot", "book", "book-series", "check-in", "accept-offer", "decline-offer"),
-    *("appointment-no-show", "move-appointments", "link-practitioner", *ON_APPOINTMENTS),
+    *("appointment-no-show", "clear-unreached", "move-appointments", "link-practitioner", *ON_APPOINTMENTS),
 }
 WEBHOOK = {"url": "http://127.0.0.1:1/"}
 FACTOR = "/api/v1/session/second-factor"
@@ -697,6 +697,7 @@ def test_server_matches_every_cell(organisations: tuple[Organisation, Organisati
         "POST accept-offer",  # no earlier time is offered
         "POST decline-offer",
         "POST appointment-no-show",  # the appointments have not begun
+        "POST clear-unreached",  # every message has arrived
     }
     assert lacking <= {f"POST {name}" for name in NOT_WHILE_WAITING} | refused, lacking
 

@@ -21,6 +21,7 @@ from server.domain.board import (
     tickets,
     transfers,
     undo,
+    unreached,
 )
 from server.domain.board.board import Board, Changes
 from server.domain.board.quotes import REQUOTE_MICROSECONDS
@@ -39,11 +40,13 @@ from server.domain.events import (
     EntryCancelled,
     EntryExpired,
     EntryHeld,
+    EntryInformed,
     EntryLeft,
     EntryMoved,
     EntryReopened,
     EntryReprioritised,
     EntryReturned,
+    EntryUnreached,
     Event,
     ExceptionAdded,
     ExceptionRemoved,
@@ -151,6 +154,8 @@ _APPLY: dict[type[Event], Callable[[Board, Any, Recorded, Changes], None]] = {
     ExceptionRemoved: appointments.exception_removed,
     PractitionerLinked: appointments.practitioner_linked,
     AppointmentsImported: appointments.appointments_imported,
+    EntryUnreached: unreached.entry_unreached,
+    EntryInformed: unreached.entry_informed,
     **dict.fromkeys(APPOINTMENT_EVENTS, appointments.appointment_changed),
 }
 

@@ -70,6 +70,7 @@ from server.domain.commands.site_configuration import (
 from server.domain.commands.tickets import AmendVisit, IssueTicket
 from server.domain.commands.transfers import ReassignProvider, Transfer
 from server.domain.commands.undo import Undo
+from server.domain.commands.unreached import ClearUnreached, NoteMessage
 
 # By the name on the wire. Generated documents keep this order.
 COMMANDS: dict[str, type[Command]] = {
@@ -145,6 +146,8 @@ COMMANDS: dict[str, type[Command]] = {
         ImportAppointments,
         Rezone,
         PassOffer,
+        ClearUnreached,
+        NoteMessage,
         AddSchedule,
         ChangeSchedule,
         EndSchedule,
@@ -196,6 +199,7 @@ __all__ = [
     "ChangeService",
     "ChangeSite",
     "CheckIn",
+    "ClearUnreached",
     "CloseDay",
     "ClosePoint",
     "Command",
@@ -216,6 +220,7 @@ __all__ = [
     "Move",
     "MoveAppointments",
     "NoShow",
+    "NoteMessage",
     "OpenPoint",
     "OpenQueue",
     "PassOffer",

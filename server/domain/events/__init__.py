@@ -12,9 +12,11 @@ from server.domain.events.appointments import (
     AppointmentCancelled,
     AppointmentDue,
     AppointmentHeld,
+    AppointmentInformed,
     AppointmentMissed,
     AppointmentMoved,
     AppointmentRezoned,
+    AppointmentUnreached,
     HoldReleased,
     OfAppointment,
 )
@@ -80,6 +82,7 @@ from server.domain.events.site_configuration import (
 from server.domain.events.tickets import TicketIssued, VisitAmended
 from server.domain.events.transfers import ProviderReassigned, TicketTransferred
 from server.domain.events.undo import StepUndone
+from server.domain.events.unreached import EntryInformed, EntryUnreached
 
 # Generated documents keep this order.
 _KINDS: tuple[type[Event], ...] = (
@@ -144,6 +147,8 @@ _KINDS: tuple[type[Event], ...] = (
     PractitionerLinked,
     *APPOINTMENT_EVENTS,
     AppointmentsImported,
+    EntryUnreached,
+    EntryInformed,
 )
 
 
@@ -170,9 +175,11 @@ __all__ = [
     "AppointmentCancelled",
     "AppointmentDue",
     "AppointmentHeld",
+    "AppointmentInformed",
     "AppointmentMissed",
     "AppointmentMoved",
     "AppointmentRezoned",
+    "AppointmentUnreached",
     "AppointmentsImported",
     "DayClosed",
     "DayTurned",
@@ -185,11 +192,13 @@ __all__ = [
     "EntryCancelled",
     "EntryExpired",
     "EntryHeld",
+    "EntryInformed",
     "EntryLeft",
     "EntryMoved",
     "EntryReopened",
     "EntryReprioritised",
     "EntryReturned",
+    "EntryUnreached",
     "Event",
     "ExceptionAdded",
     "ExceptionRemoved",

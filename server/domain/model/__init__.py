@@ -30,6 +30,7 @@ from server.domain.model.entries import (
 )
 from server.domain.model.resources import Names, Point, PointState, Provider, Queue, Service
 from server.domain.model.site import Booking, Clock, Feedback, Joining, Milestone, PhoneWhenJoining, Rules, Site, Way
+from server.domain.model.unreached import Informed, Mark, Problem, Unreached, UnreachedKind, after_informing
 from server.domain.model.visits import Need, Personal, Priority, Visit
 
 Removable = Service | Provider | Queue | Point | Display | Kiosk
@@ -59,8 +60,10 @@ __all__ = [
     "Entry",
     "ExceptionKind",
     "Feedback",
+    "Informed",
     "Joining",
     "Kiosk",
+    "Mark",
     "Milestone",
     "Names",
     "Need",
@@ -71,6 +74,7 @@ __all__ = [
     "Printer",
     "Printing",
     "Priority",
+    "Problem",
     "Provider",
     "Queue",
     "Removable",
@@ -80,7 +84,10 @@ __all__ = [
     "Service",
     "Site",
     "State",
+    "Unreached",
+    "UnreachedKind",
     "Visit",
     "Way",
+    "after_informing",
     "cells_of",
 ]

@@ -30,6 +30,7 @@ from server.domain.commands import (
     ChangeKiosk,
     ChangeSchedule,
     CheckIn,
+    ClearUnreached,
     CloseDay,
     ClosePoint,
     Command,
@@ -48,6 +49,7 @@ from server.domain.commands import (
     Move,
     MoveAppointments,
     NoShow,
+    NoteMessage,
     OpenPoint,
     OpenQueue,
     PassOffer,
@@ -95,6 +97,7 @@ from server.domain.rules import (
     tickets,
     transfers,
     undo,
+    unreached,
     waiting_list,
 )
 from server.domain.rules.check_in import check_in
@@ -235,6 +238,10 @@ def decide(
             return waiting_list.with_offers(board, waiting_list.decline(board, command, now, calendar), now, calendar)
         case PassOffer():
             return waiting_list.with_offers(board, waiting_list.pass_on(command, now, calendar), now, calendar)
+        case NoteMessage():
+            return unreached.note_message(board, command, now, calendar)
+        case ClearUnreached():
+            return unreached.clear(board, command, calendar)
         case ImportAppointments():
             rows = importing.import_rows(board, command, now, may, calendar, patients)
             return waiting_list.with_offers(board, rows, now, calendar)

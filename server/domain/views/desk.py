@@ -54,6 +54,7 @@ from server.domain.views.fields import (
 from server.domain.views.gone import Gone, gone_from
 from server.domain.views.site import SiteCell, site_cell
 from server.domain.views.standing import StandsUntil, stands_until
+from server.domain.views.unreached import MessageUnreached, unreached
 from server.domain.views.view import Cell, OpenSealed, in_use, milliseconds, names_of
 
 _SHOWN_STATES: tuple[State, ...] = ("waiting", "called", "serving", "no_show", "held")
@@ -223,6 +224,7 @@ class DeskEntryCell(TypedDict):
     stands_until: StandsUntil
     expect_from: ExpectFrom
     expect_until: ExpectUntil
+    unreached: MessageUnreached
     trial: Trial
 
 
@@ -237,7 +239,7 @@ class DeskView:
     open_sealed: OpenSealed
     onlooker: Onlooker = "floor"
     kind: ClassVar[str] = "desk"
-    shape: ClassVar[str] = "desk13"
+    shape: ClassVar[str] = "desk14"
     cells: ClassVar[Mapping[str, Any]] = {
         "site": DeskSiteCell,
         "checklist": ChecklistCell,
@@ -348,6 +350,7 @@ class DeskView:
             "wait_target": milliseconds(entry.due_at + target * MINUTE) if target else None,
             "no_show_from": milliseconds(no_show_from),
             "stands_until": stands_until(board, entry),
+            "unreached": None if self.onlooker == "system" else unreached(entry.unreached),
             "trial": visit.trial,
         }
 

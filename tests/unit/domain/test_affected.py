@@ -215,6 +215,7 @@ REASONS = {
         ONE_PATIENT,
     ),
     **dict.fromkeys(("appointment-no-show", "hold-slot", "hold-for-visitor", "release-slot"), ONE_PATIENT),
+    **dict.fromkeys(("clear-unreached", "note-message"), ONE_PATIENT),
     **dict.fromkeys(("want-earlier", "accept-offer", "decline-offer", "pass-offer"), ONE_PATIENT),
     "import-appointments": "the promises of another system, which an administrator takes over as they are",
     "rezone": "the server's own command after new zone data",

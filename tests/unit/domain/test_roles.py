@@ -114,6 +114,7 @@ EXPECTED = {
     "cancel-appointment": "arc",
     "check-in": "arc",
     "appointment-no-show": "arc",
+    "clear-unreached": "arc",
     "move-appointments": "ar",
     "link-practitioner": "a",
     "import-appointments": "a",

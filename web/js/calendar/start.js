@@ -103,7 +103,7 @@ function openCalendar(state) {
     const step = state.undoStep();
     if (step === null) return;
     try {
-      if ((await state.orders.act("undo", { entry_id: step.entry }, () => void undo())) !== null) showMessage(t("done.undo", { label: step.label }), "done");
+      if ((await state.orders.takeBack(step, () => void undo())) !== null) showMessage(t("done.undo", { label: step.label }), "done");
     } catch (error) {
       const { errorMessage } = await import("../desk/error-messages.js");
       showMessage(errorMessage(error), "error");

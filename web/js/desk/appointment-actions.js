@@ -48,6 +48,9 @@ export class AppointmentActions {
       case "no-show":
         void this.#run("appointment-no-show", { appointment_id: appointment.id }, appointment, again);
         break;
+      case "clear-unreached":
+        void this.#told(appointment, again);
+        break;
       case "move":
         void this.dialogs.reschedule.open(clinic(), appointment);
         break;
@@ -119,6 +122,19 @@ export class AppointmentActions {
     } catch (error) {
       show(appointmentError(error), "error");
       return false;
+    }
+  }
+
+  /** @param {Appointment} appointment @param {() => void} again */
+  async #told(appointment, again) {
+    const { orders, show } = this.#page;
+    const name = whoseName(appointment);
+    try {
+      if ((await orders.act("clear-unreached", { subject_id: appointment.id }, again)) === null) return;
+      orders.nameLast(name);
+      show(t("done.clear-unreached.appointment", { name }), "done");
+    } catch (error) {
+      show(appointmentError(error), "error");
     }
   }
 

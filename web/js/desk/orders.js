@@ -7,6 +7,8 @@ import { CommandFailed, enterPairingCode, sendCommand } from "../shared/commands
  *   (milliseconds). The step `delay-announced` has no entry
  */
 
+/** The command that notes that staff have told a patient what a message did not. Sent again with `told: false`, it takes that back. */
+export const CLEAR = "clear-unreached";
 const UNDO_MS = 60_000;
 const SHOWN_MS = 1_000;
 const UNDOABLE = new Set([
@@ -97,7 +99,10 @@ export class Orders extends EventTarget {
     try {
       const answer = await this.send(name, body);
       const entry = Number(body.entry_id ?? answer.entry?.id);
-      if (name === "undo" || name === "withdraw-delay") this.last = null;
+      if (name === "undo" || name === "withdraw-delay" || body.told === false) this.last = null;
+      else if (name === CLEAR) {
+        this.last = { entry: Number(body.subject_id), label: answer.entry?.label ?? "", step: CLEAR, until: this.#connection.now() + UNDO_MS };
+      }
       else if (UNDOABLE.has(name)) {
         const { type = "", label = "" } = answer.events.at(-1) ?? {};
         this.last = { entry: entry || 0, label, step: type, until: this.#connection.now() + UNDO_MS };
@@ -107,6 +112,21 @@ export class Orders extends EventTarget {
     } finally {
       this.#continue();
     }
+  }
+
+  /** Give the last step, of an appointment, the name of its patient. @param {string} label */
+  nameLast(label) {
+    if (this.last !== null) this.last = { ...this.last, label };
+  }
+
+  /**
+   * Take back a step, as `act` does.
+   *
+   * @param {Step} step
+   * @param {() => void} again
+   */
+  takeBack({ entry, step }, again) {
+    return step === CLEAR ? this.act(CLEAR, { subject_id: entry, told: false }, again) : this.act("undo", { entry_id: entry }, again);
   }
 
   /**

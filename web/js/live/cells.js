@@ -37,18 +37,22 @@
  *   lag: number | null, printer: "ready" | "no_paper" | "missing" | "fault" | null, queues: number[], printing: "none" |
  *   "browser" | "escpos", low: boolean, check_in: "off" | "code" | "birth", place: string, help_asked: number | null}}
  *   DeskKiosk
+ * @typedef {{kind: "booked" | "moved" | "cancelled" | "reminder" | "freed-time" | "called" | "almost-your-turn" |
+ *   "running-late", way: "sms" | "email" | "push", problem: "address" | "no-address" | "opted-out" | "undelivered" |
+ *   "too-late" | "perhaps" | "not-sent", told: boolean}} UnreachedMessage
  * @typedef {{label: string, state: "waiting" | "called" | "serving" | "no_show" | "held", queue: number,
  *   provider: number | null, point: number | null, rank: number[], priority: Priority, joined: number, since: number,
  *   calls: number, absent_until: number | null, away: number, delay: number, undo: string | null, undo_until: number | null,
  *   name: string | null, name_on_display: boolean | null, born: number | null, party: number, language: string,
  *   needs: Need[] | null, by_phone: boolean, moved: boolean, wait_target: number | null, no_show_from: number | null,
- *   stands_until: number | null, expect_from: number | null, expect_until: number | null, trial: boolean}} DeskEntry
- * @typedef {{state: "held" | "booked" | "checked_in" | "fulfilled" | "no_show", version: number, service: number,
- *   provider: number, point: number | null, local_start: string, offset_minutes: number, starts: number, ends: number,
- *   minutes: number, check_in_from: number, late_from: number, too_late_from: number, held_until: number | null,
- *   name: string | null, born: number | null, language: string | null, needs: Need[] | null, overbooked: string | null,
- *   wants_earlier: boolean, collides: boolean, series: number | null, entry: number | null, label: string | null}}
- *   Appointment
+ *   stands_until: number | null, expect_from: number | null, expect_until: number | null,
+ *   unreached: UnreachedMessage | null, trial: boolean}} DeskEntry
+ * @typedef {{state: "held" | "booked" | "checked_in" | "fulfilled" | "no_show" | "cancelled", version: number,
+ *   service: number, provider: number, point: number | null, local_start: string, offset_minutes: number, starts: number,
+ *   ends: number, minutes: number, check_in_from: number, late_from: number, too_late_from: number,
+ *   held_until: number | null, name: string | null, born: number | null, language: string | null, needs: Need[] | null,
+ *   overbooked: string | null, wants_earlier: boolean, collides: boolean, series: number | null, entry: number | null,
+ *   label: string | null, unreached: UnreachedMessage | null}} Appointment
  * @typedef {{name: string, names: Record<string, string>, position: number}} CalendarPoint
  * @typedef {{at: number, local: string, offset_minutes: number}} Edge
  * @typedef {{provider: number, services: number[], point: number | null, slot_minutes: number, capacity: number,

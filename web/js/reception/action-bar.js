@@ -1,4 +1,4 @@
-import { goneText, isPastCall, nextReason, patientMarks, stageText } from "../desk/entry-texts.js";
+import { goneText, isPastCall, nextReason, patientMarks, stageText, unreachedMarks } from "../desk/entry-texts.js";
 import { element, find, setText, updateList } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 import { guestOf, possibleActions } from "./desk.js";
@@ -34,7 +34,7 @@ export function showActions(bar, desk, { mine, chosen, undo, now }) {
   setText(find(".guest-state", bar), subject === null ? pointText(bar, point, next, desk.site?.time_zone) : subjectText(subject, desk, point, now));
   updateList(
     find(".guest-marks", bar),
-    shown === null ? [] : patientMarks(shown, desk.site?.language),
+    shown === null ? [] : [...unreachedMarks(shown, "detailOf"), ...patientMarks(shown, desk.site?.language)],
     ({ kind, text }) => `${kind} ${text}`,
     ({ kind, text }) => element("span", { className: `note is-${kind}` }, text),
     () => {},

@@ -279,6 +279,7 @@ FULL: dict[str, dict[str, Any]] = {
         "site_id": SITE_ID,
     },
     "appointment-no-show": {"appointment_id": an_id(14), "site_id": SITE_ID},
+    "clear-unreached": {"subject_id": an_id(14), "told": False, "site_id": SITE_ID},
     "move-appointments": {
         "provider_id": an_id(6),
         "date": "2027-01-15",
@@ -422,6 +423,7 @@ NEVER_NULL = {
     *(("book", field) for field in ("fold", "needs", "anyway", "wants_earlier")),
     *(("book-series", field) for field in ("skip_taken", "needs")),
     ("check-in", "anyway"),
+    ("clear-unreached", "told"),
     *(("move-appointments", field) for field in ("from", "until", "unplaced")),
 }
 
