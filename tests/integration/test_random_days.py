@@ -30,7 +30,7 @@ async def test_rows_equal_the_log_after_random_commands(setup: Seeder, database:
     site = StoredSite(database, site_id, setup.executor.vault)
     compared = 0
     actions = [action for action in ACTIONS if action not in ("night", "close-day", "tick")] + ["close-day"]
-    for turn in range(400):
+    for turn in range(500):
         kept = setup.executor._boards.get(site_id)  # None after a refusal, if the clock had to act first
         board = await Boards(database).board(site_id) if turn % 20 == 0 or kept is None else kept
         if kept is not None and turn % 20 == 0:
