@@ -437,6 +437,7 @@ def booking_body_of(command: str, organisation: Organisation, role: str) -> Json
         "reschedule": appointment | {"version": 1, "local_start": f"{A_MONDAY}T12:00"},
         "amend-appointment": appointment | {"name": "Grace Hopper"},
         "want-earlier": appointment | {"wants": True},
+        "clear-unreached": {"subject_id": appointment["appointment_id"]},
         "cancel-appointment": appointment | {"version": 1},
         "check-in": appointment | ({"anyway": True, "queue_id": ids["queue_id"]} if role == "admin" else {}),
         "move-appointments": {

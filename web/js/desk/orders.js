@@ -13,7 +13,7 @@ const UNDO_MS = 60_000;
 const SHOWN_MS = 1_000;
 const UNDOABLE = new Set([
   "call-next", "call", "start", "complete", "no-show", "transfer", "hold", "return", "leave", "cancel", "reprioritise",
-  "move", "running-late", "reopen", "check-in", "announce-delay",
+  "move", "running-late", "reopen", "check-in",
 ]);
 
 /**
@@ -102,8 +102,7 @@ export class Orders extends EventTarget {
       if (name === "undo" || name === "withdraw-delay" || body.told === false) this.last = null;
       else if (name === CLEAR) {
         this.last = { entry: Number(body.subject_id), label: answer.entry?.label ?? "", step: CLEAR, until: this.#connection.now() + UNDO_MS };
-      }
-      else if (UNDOABLE.has(name)) {
+      } else if (UNDOABLE.has(name) || name === "announce-delay") {
         const { type = "", label = "" } = answer.events.at(-1) ?? {};
         this.last = { entry: entry || 0, label, step: type, until: this.#connection.now() + UNDO_MS };
       }

@@ -390,6 +390,7 @@ OPTIONAL = {
     "change-point": {"name", "queue_ids", "unmet_needs", "position", "names"},
     "change-display": {"queue_ids", "point_ids"},
     "change-kiosk": {"queue_ids", "printing", "low", "check_in", "place"},
+    "clear-unreached": {"told"},
 }
 OF_SITES = {
     *("add-service", "add-provider", "add-queue", "add-point", "add-display", "add-kiosk"),
