@@ -842,10 +842,12 @@ def delay_announced(stage: Stage, language: str) -> Page:
     admin = stage.context(stage.busy, "admin").request
     site = {"site_id": stage.busy["site_id"]}
     admin.post("/api/v1/commands/change-site", data=site | {"message_ways": ["push"]})  # patients have no address for it
-    assert admin.post("/api/v1/commands/announce-delay", data=site | {"minutes": 30}).ok
-    admin.post("/api/v1/commands/change-site", data=site | {"message_ways": []})
-    page = staff_page("/reception", "receptionist", "busy")(stage, language)
-    expect(page.locator("[data-delay-text]")).to_be_visible()
+    try:
+        assert admin.post("/api/v1/commands/announce-delay", data=site | {"minutes": 30}).ok
+        page = staff_page("/reception", "receptionist", "busy")(stage, language)
+        expect(page.locator("[data-delay-text]")).to_be_visible()
+    finally:
+        admin.post("/api/v1/commands/change-site", data=site | {"message_ways": []})
     return page
 
 

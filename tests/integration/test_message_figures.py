@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 from sqlalchemy import insert, update
 
 from server.queries import message_figures
@@ -14,6 +15,7 @@ from server.queries.message_tally import MessageTally
 from server.seeding import Seed, Seeder
 from server.store.database import Database
 from server.store.tables import appointments, notifications
+from tests.support.processes import wait_until
 from tests.support.refusals import refused
 from tests.support.server import environment, seed, serving
 
@@ -133,3 +135,5 @@ def test_api_gives_the_figures_of_local_days(sqlite_url: str, tmp_path: Any) -> 
             {"from": "2026-02-02", "to": "2026-02-01"},
         ):
             refused(manager.get(address, params=days), 422, "invalid_field")
+        metric = "nowserving_messages_oldest_seconds 0.0"
+        wait_until(lambda: metric in httpx.get(f"{server.url}/metrics").text, "the first tally")

@@ -84,7 +84,7 @@ function entryDialogs({ connection, orders, site }, actions) {
 }
 
 /**
- * The dialogs for the desk itself: points, displays, the site's message and its delay, the keys.
+ * The dialogs for the desk itself: points, displays, the site's message, the keys.
  *
  * @param {DeskState} state
  * @param {DeskActions} actions
@@ -111,13 +111,6 @@ function deskDialogs(state, actions, keys) {
     message: lazyDialog(async () => {
       const { messageDialog } = await import("./message-dialog.js");
       return messageDialog(dialog("message"), (text) => void actions.run("broadcast-message", { site_id: site.id, message: text }, {}));
-    }, showUnreachable),
-    delay: lazyDialog(async () => {
-      const { delayDialog } = await import("./delay-dialog.js");
-      return delayDialog(site.id, (minutes) => {
-        const words = { minutes: t("patient.late.minutes", { n: minutes }) };
-        void actions.run("announce-delay", { site_id: site.id, minutes }, words);
-      });
     }, showUnreachable),
     keys: lazyDialog(async () => {
       const [{ keysDialog }] = await Promise.all([import("../desk/keys-dialog.js"), loadStyle("keys-dialog")]);

@@ -2,7 +2,7 @@ import { showLive } from "../components/live-mark.js";
 import { appointmentsMatching } from "../desk/appointments.js";
 import { isUnreached, readMarks } from "../desk/entry-texts.js";
 import { find, setText } from "../shared/dom.js";
-import { formatTime, t } from "../shared/i18n.js";
+import { t } from "../shared/i18n.js";
 import { showActions, showUndoSeconds } from "./action-bar.js";
 import { entriesMatching } from "./desk.js";
 import { showDevices } from "./display-list.js";
@@ -76,7 +76,6 @@ function paintAll(state, { bar, columns, pointChoice }) {
   showDevices(find("[data-displays]"), find("[data-display-alarm]"), desk, { zone: site.time_zone, maySetUp });
   find("[data-site-message]").hidden = !desk.site?.message;
   setText(find(".site-message"), desk.site?.message ?? "");
-  showDelay(desk.site, may("announce-delay"), site.time_zone);
   find('[data-action="history"]').hidden = !may("read-history") || desk.appointments.length === 0;
   find('[data-action="clear-unreached"]').hidden = !may("clear-unreached") || !isUnreached(booking ?? state.subject);
   // The list of the day shows a selected appointment itself.
@@ -87,22 +86,6 @@ function paintAll(state, { bar, columns, pointChoice }) {
   const found = matching === null ? 0 : matching.size + booked.filter(({ entry }) => !matching.has(entry ?? 0)).length;
   setText(find("[data-search-status]"), matching === null ? "" : t("desk.search.found", { n: found }));
   return behind;
-}
-
-/**
- * Show the announced delay, and the way to announce one.
- *
- * @param {import("../live/cells.js").DeskSite | null} site
- * @param {boolean} may  whether the user may announce one
- * @param {string} zone
- */
-function showDelay(site, may, zone) {
-  const late = site?.late ?? null;
-  find("[data-open-delay]").hidden = !may || !site?.sends_messages;
-  find("[data-delay]").hidden = late === null;
-  if (late === null) return;
-  const words = { minutes: t("patient.late.minutes", { n: late.minutes }), time: formatTime(late.since, zone) };
-  setText(find("[data-delay-text]"), t("desk.delay.since", words));
 }
 
 /** @param {DeskState} state */

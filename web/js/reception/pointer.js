@@ -14,7 +14,7 @@ import { selectRows } from "./row-selection.js";
 
 /** @param {Parts} parts */
 export function connectLists(parts) {
-  const { state, actions, dialogs } = parts;
+  const { state, dialogs } = parts;
   connectColumns(parts);
   find("[data-points]").addEventListener("click", ({ target }) => {
     const id = idAt(target, "point");
@@ -27,8 +27,6 @@ export function connectLists(parts) {
     if (device && state.maySetUpDevices) void dialogs.pair.open(state.desk, device);
   });
   find("[data-open-message]").addEventListener("click", () => void dialogs.message.open(state.desk.site?.message ?? null));
-  find("[data-open-delay]").addEventListener("click", () => void dialogs.delay.open(state.desk.site?.late?.minutes ?? null));
-  find("[data-end-delay]").addEventListener("click", () => void actions.run("withdraw-delay", { site_id: state.site.id }, {}));
   find("[data-open-pair]").addEventListener("click", () => void dialogs.pair.open(state.desk, null));
 }
 
