@@ -431,6 +431,8 @@ class RealValues:
                 value = self.house.tokens["appointment" if "/appointments/" in label else "patient"]
             elif name == "way" and self.chance.random() < REAL:
                 value = "chat"
+            elif name in ("template", "language") and self.chance.random() < REAL:
+                value = {"template": "called", "language": "es"}[name]
             elif name == "secret" and self.chance.random() < REAL:
                 value = self.house.calendar
             elif name == "provider_id" and self.chance.random() < REAL:
@@ -494,6 +496,8 @@ class RealValues:
             body |= {"address": NOBODY if label.endswith("/apprise") else "http://127.0.0.1:9"} if "address" in body else {}
             for key in ("token", "api_key"):
                 body |= {key: "a secret"} if key in body and often else {}
+        elif "/message-texts/" in label and often:
+            body["text"] = "{label}: {link}"
         elif label.endswith("/channels/{way}/test") and often:
             body["to"] = "+4930901820"
         elif label.startswith(f"POST {LINKS}/") and often:
