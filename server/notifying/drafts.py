@@ -5,7 +5,9 @@ A text is counted with the longest values of its placeholders, so that no messag
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from string import Formatter
 from typing import Literal, get_args
@@ -26,9 +28,9 @@ _DAYS = tuple(f"2028-{month:02}-{day}" for month in range(1, 13) for day in ((28
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why no message can be made of a text. ``value`` are the placeholders in question, or the number of parts."""
+    """Why a text is impossible. ``value`` are the placeholders in question, the name, or the number of parts."""
 
-    code: Literal["brace", "unknown", "missing", "long"]
+    code: Literal["brace", "unknown", "missing", "secret", "long"]
     value: str = ""
 
     def told(self, name: str) -> str:
@@ -41,6 +43,8 @@ class Problem:
                 return f"{self.value} is no placeholder of this text. Use {known}"
             case "missing":
                 return f"{self.value} is missing: patients need it"
+            case "secret":
+                return f"{self.value} is the true name of a service, which messages must not tell"
         return f"an SMS of this text can need {self.value} parts. Shorten it: {MOST_PARTS} parts are the most"
 
 
@@ -75,20 +79,21 @@ def broken(name: str, text: str) -> Problem | None:
     return None
 
 
-def problem_of(name: str, language: str, text: str, link_base: str = "") -> Problem | None:
+def problem_of(name: str, language: str, text: str, link_base: str = "", secret_names: Iterable[str] = ()) -> Problem | None:
     """Return why a text cannot stand for the template ``name`` in a language, or None.
 
-    ``link_base`` is the beginning of the installation's links, which may make the text longer.
+    ``link_base`` is the beginning of the installation's links, which may make the text longer. ``secret_names`` are names
+    that a text must not have.
     """
-    found = broken(name, text)
+    found = broken(name, text) or _told_secret(text, secret_names)
     if found is None and (parts := most_parts(name, language, text, link_base)) > MOST_PARTS:
         return Problem("long", str(parts))
     return found
 
 
-def checked(name: str, language: str, text: str, link_base: str = "") -> str:
+def checked(name: str, language: str, text: str, link_base: str = "", secret_names: Iterable[str] = ()) -> str:
     """Return a clinic's own text for a template. Raises `InvalidField` for one that `problem_of` refuses."""
-    problem = problem_of(name, language, text, link_base)
+    problem = problem_of(name, language, text, link_base, secret_names)
     if problem is not None:
         raise InvalidField(field="text", problem=problem.told(name))
     return text
@@ -120,6 +125,18 @@ def preview(name: str, language: str, text: str, facts: Facts, link_base: str = 
         subject=subject_for(name, (language,), facts.clinic, own),
         text=text_for(name, (language,), facts, own),
     )
+
+
+def _told_secret(text: str, secret_names: Iterable[str]) -> Problem | None:
+    words = _words_of(text)
+    told = (each for each in secret_names if _words_of(each).strip() and _words_of(each) in words)
+    return next((Problem("secret", each) for each in told), None)
+
+
+def _words_of(text: str) -> str:
+    """Return the words of a text without their case and punctuation, each between two spaces."""
+    words = re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", text).casefold())
+    return f" {' '.join(words)} "
 
 
 def _longest(name: str, language: str, link_base: str) -> Iterator[Facts]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -70,14 +70,16 @@ class OwnTexts:
         own = {(each.template, each.language): each for each in await queries.of_site(self._database, site_id)}
         return [_template(name, _languages(site, (tag for of, tag in own if of == name)), own) for name in TEMPLATES]
 
-    async def put(self, site: Site, template: str, language: str, text: str, *, actor: str) -> None:
-        """Keep a text as the site's own.
+    async def put(
+        self, site: Site, template: str, language: str, text: str, *, actor: str, secret_names: Collection[str] = ()
+    ) -> None:
+        """Keep a text as the site's own. ``secret_names`` are the names that patients must not read in it.
 
         Raises `MessageTextNotFound` for an unknown template, `InvalidField` for a language that is not of the site and
         for a text that no message could be made of, and `Unavailable`.
         """
         tag = self.language_of(site, template, language)
-        drafts.checked(template, tag, text, self._link_base)
+        drafts.checked(template, tag, text, self._link_base, secret_names)
         now = await self._database.now()
         async with self._database.write() as connection:
             await store.put(connection, site.id, template, tag, text, now)
@@ -96,7 +98,7 @@ class OwnTexts:
         if removed:
             self._note("reset-message-text", actor, site, template, tag)
 
-    async def tried(self, site: Site, template: str, language: str, text: str) -> Tried:
+    async def tried(self, site: Site, template: str, language: str, text: str, secret_names: Collection[str] = ()) -> Tried:
         """Return the message that a draft makes, with sample values. Raises as `put`, but not for a wrong text."""
         tag = self.language_of(site, template, language)
         problem = drafts.broken(template, text)
@@ -104,7 +106,7 @@ class OwnTexts:
             return Tried(None, problem)
         now = await self._database.now()
         message = drafts.preview(template, tag, text, self._sample(site, template, now), self._link_base)
-        return Tried(message, drafts.problem_of(template, tag, text, self._link_base))
+        return Tried(message, drafts.problem_of(template, tag, text, self._link_base, secret_names))
 
     def language_of(self, site: Site, template: str, language: str) -> str:
         """Return the usual form of a language in which the site may have a text. Raises as `put`."""

@@ -437,6 +437,8 @@ class RealValues:
                 value = self.house.tokens["appointment" if "/appointments/" in label else "patient"]
             elif name == "way" and self.chance.random() < REAL:
                 value = "chat"
+            elif name in ("template", "language") and self.chance.random() < REAL:
+                value = {"template": "called", "language": "es"}[name]
             elif name == "secret" and self.chance.random() < REAL:
                 value = self.house.calendar
             elif name == "provider_id" and self.chance.random() < REAL:
@@ -504,6 +506,8 @@ class RealValues:
             body["url"] = "http://127.0.0.1:9/"
         elif label.endswith("/webhooks/{webhook_id}/replay") and often:
             body |= {"site_id": house.site_id, "number": 1}
+        elif "/message-texts/" in label and often:
+            body["text"] = "{label}: {link}"
         elif label.endswith("/channels/{way}/test") and often:
             body["to"] = "+4930901820"
         elif label.startswith(f"POST {LINKS}/") and often:

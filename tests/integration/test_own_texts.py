@@ -139,6 +139,10 @@ def test_managers_text_reaches_the_patient(sqlite_url: str, tmp_path: Path) -> N
         refused(manager.put(f"{address}/called/fr", json={"text": "a\u0000b"}), 422, "invalid_body")
         tried = manager.post(f"{address}/almost-your-turn/fr/preview", json=text).json()
         assert (tried["problem"], tried["message"]["parts"]) == (None, 1)
+        do("add-service", site_id=site_id, name="Consultation VIH", public_name="Consultation")
+        secret = {"text": "{label}: consultation VIH. {link}"}
+        assert manager.post(f"{address}/called/fr/preview", json=secret).json()["problem"]["code"] == "secret"
+        assert "true name" in refused(manager.put(f"{address}/called/fr", json=secret), 422, "invalid_field")["message"]
         assert manager.put(f"{address}/almost-your-turn/fr", json=text).status_code == 204
         listed = {each["name"]: each for each in manager.get(address).json()["data"]}
         (french,) = [each for each in listed["almost-your-turn"]["texts"] if each["language"] == "fr"]

@@ -72,10 +72,10 @@ class _Preview(TypedDict):
 
 class _Problem(TypedDict):
     code: Annotated[
-        Literal["brace", "unknown", "missing", "long"],
-        Field(description="A brace without a partner, `unknown` or `missing` placeholders, or more than two parts."),
+        Literal["brace", "unknown", "missing", "secret", "long"],
+        Field(description="`unknown` and `missing` are about placeholders, `secret` about the true name of a service."),
     ]
-    value: Annotated[str, Field(description="The placeholders, or the number of parts.")]
+    value: Annotated[str, Field(description="The placeholders, the name, or the number of parts.")]
 
 
 class _Templates(TypedDict):
@@ -119,7 +119,9 @@ async def put_text(request: Request) -> Response:
     editor, site = await _editor(request, "set-message-text")
     template, language = request.path_params["template"], request.path_params["language"]
     body = await bodies.read(request, MessageText)
-    await Context.of(request).own_texts.put(site, template, language, body.text, actor=editor.actor)
+    context = Context.of(request)
+    secret_names = await _true_names(context, site)
+    await context.own_texts.put(site, template, language, body.text, actor=editor.actor, secret_names=secret_names)
     return Response(status_code=204)
 
 
@@ -154,9 +156,18 @@ async def preview_text(request: Request) -> _Tried:
     _, site = await _editor(request)
     template, language = request.path_params["template"], request.path_params["language"]
     body = await bodies.read(request, MessageText)
-    found = await Context.of(request).own_texts.tried(site, template, language, body.text)
+    context = Context.of(request)
+    found = await context.own_texts.tried(site, template, language, body.text, await _true_names(context, site))
     message, problem = (None if each is None else asdict(each) for each in (found.message, found.problem))
     return cast(_Tried, {"message": message, "problem": problem})
+
+
+async def _true_names(context: Context, site: Site) -> list[str]:
+    """Return the true names of services that are no public names."""
+    services = (await context.hub.present_board(site.id)).services.values()
+    public = {each.public_name for each in services}
+    names = (context.vault.open_personal(each).name for each in services if not each.removed_at)
+    return [name for name in names if name and name not in public]
 
 
 async def _editor(request: Request, doing: str | None = None) -> tuple[Staff, Site]:

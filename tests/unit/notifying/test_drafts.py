@@ -58,6 +58,15 @@ def test_text_that_no_message_could_be_made_of_is_refused(text: str, words: str)
     assert refused.value.details["field"] == "text"
 
 
+@pytest.mark.parametrize("text", ["Your hiv  TEST {date}", "{date}: HIV-Test.", "HIV test"])
+def test_true_name_of_a_service_is_refused(text: str) -> None:
+    found = problem_of("reminder", "en", f"{text} {{date}} {{time}} {{link}}", secret_names=["Blood count", "HIV test"])
+    assert found is not None
+    assert (found.code, found.value) == ("secret", "HIV test")
+    assert "must not tell" in found.told("reminder")
+    assert problem_of("reminder", "en", "HIV tester {date} {time} {link}", secret_names=["HIV test", "..."]) is None
+
+
 def test_longest_text_is_counted_to_the_character() -> None:
     """The link has 92 characters, the label 6. One more character is one part too many."""
     known = len("  ") + LONGEST_LINK + len("Z99999")
