@@ -375,6 +375,24 @@ async def test_new_secret_and_the_former_one_both_verify(
     assert renewed not in repr(shown)
 
 
+async def test_secret_under_a_lost_key_is_named_and_renewed(
+    setup: Seeder, seeded: Seed, organisation_id: int, set_up: WebhookSetUp, receiver: Receiver, database: Database,
+    kept: Audit,
+) -> None:  # fmt: skip
+    webhook_id = await _connect(set_up, organisation_id, receiver)
+    await _work(setup, seeded, 1)
+    other = Vault([b"z" * 32], "another secret key")
+    later = WebhookSetUp(database, other, kept, 1.0)
+    deliverer = Deliverer(database, other, QUICK)
+    await _deliver(deliverer)
+    (shown,) = await later.listed(organisation_id)
+    assert shown.sites[0].error == await later.try_out(organisation_id, webhook_id, actor=ACTOR) == "no-secret"
+    receiver.secrets[:] = [await later.renew_secret(organisation_id, webhook_id, actor=ACTOR)]
+    await later.change(organisation_id, webhook_id, receiver.url, True, actor=ACTOR)
+    await _deliver(deliverer)
+    assert receiver.numbers[-1] == await _last(database, seeded["site_id"])
+
+
 async def test_test_event_has_an_outcome_and_moves_nothing(
     organisation_id: int, set_up: WebhookSetUp, receiver: Receiver, database: Database
 ) -> None:
