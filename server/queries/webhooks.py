@@ -52,7 +52,7 @@ _OF_SITE = {"last": sites.c.seq, "epoch": sites.c.epoch}
 _PLACE = [_OF_SITE[each.name] if each.name in _OF_SITE else webhook_sites.c[each.name] for each in fields(PlaceRow)]
 _PLACES = select(*_PLACE).join_from(webhook_sites, sites, sites.c.id == webhook_sites.c.site_id)
 _BEHIND = _PLACES.join(webhooks, webhooks.c.id == webhook_sites.c.webhook_id).where(
-    webhook_sites.c.next_at <= bindparam("now"), sites.c.seq > webhook_sites.c.number, webhooks.c.state == ON
+    webhook_sites.c.next_at <= bindparam("now"), sites.c.seq != webhook_sites.c.number, webhooks.c.state == ON
 )
 _EVENTS = (
     select(events.c.seq, events.c.at, events.c.actor, events.c.type, events.c.body)
@@ -100,6 +100,8 @@ async def locked_changed_at(connection: AsyncConnection, webhook_id: int) -> int
 
 async def behind(database: Reader, now: int) -> Sequence[PlaceRow]:
     """Return the places with undelivered events that may be tried at ``now``, by webhook and site.
+
+    Also those behind the end of a log that was shorter in a restored backup.
 
     Raises `Unavailable`.
     """

@@ -81,6 +81,7 @@ CHECKS = [
 ]
 WANTS = WANTED | {"call": ("waiting",), "transfer": ("waiting", "called", "serving"), "amend-visit": ("waiting", "called")}
 NOBODY = "json://127.0.0.1:9/{to}"  # no trial message leaves this machine
+NO_RECEIVER = "http://127.0.0.1:9/"
 REAL = 0.85  # the share of ids that are replaced by real ones
 COSTLY = 0.5  # the same for a person with a second factor: each one costs the server some password hashes
 NEGATIVE = 0.25  # the share of examples that the document does not allow
@@ -199,10 +200,6 @@ class House:
         self._fill_the_day(queue_ids)
         self._fill_the_calendar()
         self.ask("PUT", "/api/v1/channels/chat/apprise", {"address": NOBODY})
-        for each in self.ask("GET", "/api/v1/webhooks")["data"][3:]:
-            self.ask("DELETE", f"/api/v1/webhooks/{each['id']}")
-        self.ask("POST", "/api/v1/webhooks", {"url": "http://127.0.0.1:9/"})
-        self.known["webhook"] = [each["id"] for each in self.ask("GET", "/api/v1/webhooks")["data"]]
         for each in site["kiosks"]:
             self.do("ask-help", sure=False, kiosk_id=each["id"])
         self.devices = {kind: site[f"{kind}s"][0]["id"] for kind in ("kiosk", "display")}
@@ -279,7 +276,10 @@ class House:
         self.hold = self.do("hold-slot", sure=False, **self.booking, local_start="2030-02-05T10:00").get("token", "none")
 
     def _add_spare_credentials(self) -> None:
-        """Create staff and API keys that requests may remove."""
+        """Create staff, API keys and webhooks that requests may remove."""
+        for each in self.ask("GET", "/api/v1/webhooks")["data"]:
+            self.ask("DELETE", f"/api/v1/webhooks/{each['id']}")
+        self.known["webhook"] = [self.ask("POST", "/api/v1/webhooks", {"url": NO_RECEIVER})["id"] for _ in range(6)]
         self.known["staff"] = [self._colleague(self.name()) for _ in range(2)]
         self.known["api_key"] = [self.ask("POST", "/api/v1/api-keys", {"name": "spare"})["id"] for _ in range(8)]
 
@@ -370,7 +370,7 @@ class House:
         now["device"] = [each for each in devices if each not in self.devices.values()]
         now["record"] = [*now["device"], *(now.get(kind, [0])[-1] for kind in ("service", "provider", "point"))]
         now |= {kind: ids[-8:] for kind, ids in self.lasting.items() if ids}
-        for kind in ("staff", "api_key", "entry completed"):
+        for kind in ("staff", "api_key", "webhook", "entry completed"):
             now.setdefault(kind, self.known.get(kind, []))
         self.day = board["site"]["business_day"]
         self.known = now
@@ -503,7 +503,7 @@ class RealValues:
             for key in ("token", "api_key"):
                 body |= {key: "a secret"} if key in body and often else {}
         elif "/webhooks" in label and "url" in body:
-            body["url"] = "http://127.0.0.1:9/"
+            body["url"] = NO_RECEIVER
         elif label.endswith("/webhooks/{webhook_id}/replay") and often:
             body |= {"site_id": house.site_id, "number": 1}
         elif "/message-texts/" in label and often:

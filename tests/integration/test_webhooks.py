@@ -24,7 +24,7 @@ from server.store import leases
 from server.store.database import Database
 from server.store.tables import audit, events, organisations, sites, webhook_sites, webhooks
 from server.vault import Vault
-from tests.support import server
+from tests.support import history, server
 from tests.support.processes import end, free_port, running, wait_until
 from tests.support.webhook_receiver import Receiver, receiving, receiving_in_thread
 
@@ -157,6 +157,26 @@ async def test_webhook_of_another_organisation_gets_nothing(
     assert await set_up.listed(organisation_id) == []
     (place,) = (await set_up.listed(foreign.organisation_id))[0].sites
     assert place.site_id == foreign.id
+
+
+async def test_log_that_lost_its_end_is_delivered_from_there_under_its_new_epoch(
+    setup: Seeder, seeded: Seed, organisation_id: int, set_up: WebhookSetUp, receiver: Receiver, deliverer: Deliverer,
+    database: Database,
+) -> None:  # fmt: skip
+    await _connect(set_up, organisation_id, receiver)
+    backup = await history.dump(database, seeded["site_id"])
+    first = await _last(database, seeded["site_id"]) + 1
+    await _work(setup, seeded, 1)
+    await _deliver(deliverer)
+    await history.load(database, backup)
+    await _deliver(deliverer)
+    setup = Seeder(database, Executor(database, server.vault(), publish=lambda *_: None))
+    await setup.do(BroadcastMessage(site_id=seeded["site_id"], message="We open at ten"))
+    await _deliver(deliverer)
+    old, *_, new = receiver.events
+    assert (old["number"], new["number"]) == (first, first)
+    assert (old["type"], new["type"]) == ("ticket-issued", "message-broadcast")
+    assert old["epoch"] != new["epoch"]
 
 
 # Failures
@@ -353,6 +373,24 @@ async def test_new_secret_and_the_former_one_both_verify(
     (shown,) = await set_up.listed(organisation_id)
     assert shown.former_secret_until is not None
     assert renewed not in repr(shown)
+
+
+async def test_secret_under_a_lost_key_is_named_and_renewed(
+    setup: Seeder, seeded: Seed, organisation_id: int, set_up: WebhookSetUp, receiver: Receiver, database: Database,
+    kept: Audit,
+) -> None:  # fmt: skip
+    webhook_id = await _connect(set_up, organisation_id, receiver)
+    await _work(setup, seeded, 1)
+    other = Vault([b"z" * 32], "another secret key")
+    later = WebhookSetUp(database, other, kept, 1.0)
+    deliverer = Deliverer(database, other, QUICK)
+    await _deliver(deliverer)
+    (shown,) = await later.listed(organisation_id)
+    assert shown.sites[0].error == await later.try_out(organisation_id, webhook_id, actor=ACTOR) == "no-secret"
+    receiver.secrets[:] = [await later.renew_secret(organisation_id, webhook_id, actor=ACTOR)]
+    await later.change(organisation_id, webhook_id, receiver.url, True, actor=ACTOR)
+    await _deliver(deliverer)
+    assert receiver.numbers[-1] == await _last(database, seeded["site_id"])
 
 
 async def test_test_event_has_an_outcome_and_moves_nothing(

@@ -100,12 +100,15 @@ class WebhookSetUp:
     async def renew_secret(self, organisation_id: int, webhook_id: int, *, actor: str) -> str:
         """Give a webhook a new secret, and return it. The one before it signs for another day.
 
-        Raises `WebhookNotFound`, `Unavailable`, and `ValueError` without the key that sealed the secret.
+        Raises `WebhookNotFound`, `Unavailable`.
         """
         async with self._database.write() as connection:
             row = await self._locked(connection, organisation_id, webhook_id, "renew-webhook-secret", actor)
             changed_at = self._later(row)
-            renewed = self._secrets(row).renewed(changed_at)
+            try:
+                renewed = self._secrets(row).renewed(changed_at)
+            except ValueError:  # its key is lost
+                renewed = Secrets.new()
             sealed = self._vault.seal(renewed.plain, store.seals_for(webhook_id))
             await store.change(connection, webhook_id, changed_at, sealed=sealed)
         self._note("renew-webhook-secret", actor, organisation_id, webhook_id)

@@ -35,7 +35,7 @@ OUTCOMES = {
     "refused": "The receiver refuses the event.",
     "error": "The receiver failed.",
     "gone": "The receiver wants no more events.",
-    "no-secret": "The secret cannot be read with the present keys. Make a new webhook.",
+    "no-secret": "The secret cannot be read with the present keys. Make a new secret.",
 }
 
 
