@@ -180,7 +180,7 @@ class Deliverer:
                 calling,
                 webhook.url,
                 secrets,
-                name_of(place.site_id, recorded.seq),
+                name_of(place.site_id, place.epoch, recorded.seq),
                 payload(place.site_id, place.epoch, recorded),
                 now=self._database.clock.now(),
                 limit_seconds=self._limits.call,

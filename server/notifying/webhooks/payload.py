@@ -73,8 +73,12 @@ FIELDS: Mapping[type[Event], tuple[str, ...]] = {
     events.QueueOpened: ("queue_id",),
     events.QueuePaused: ("queue_id",),
     events.MessageBroadcast: (),
+    events.DelayAnnounced: ("minutes",),
+    events.DelayWithdrawn: (),
     events.DayClosed: ("ended",),
     events.EntryExpired: (*_ENTRY, "was"),
+    events.EntryUnreached: (*_ENTRY, "kind", "way", "problem"),
+    events.EntryInformed: (*_ENTRY, "how"),
     events.DayTurned: ("business_day", "carried"),
     events.ScheduleAdded: (),
     events.ScheduleEnded: ("schedule_id", "valid_until"),
@@ -90,6 +94,8 @@ FIELDS: Mapping[type[Event], tuple[str, ...]] = {
     events.AppointmentMissed: (),
     events.AppointmentDue: (),
     events.AppointmentRezoned: ("was_starts_at",),
+    events.AppointmentUnreached: ("kind", "way", "problem"),
+    events.AppointmentInformed: ("how",),
     events.AppointmentsImported: (),
 }
 
@@ -129,15 +135,18 @@ _INSTANTS = frozenset(
 )  # in microseconds
 
 
-def name_of(site_id: int, number: int) -> str:
-    """Return the ``webhook-id`` of an event: the same for every try, in every webhook."""
-    return f"{site_id}-{number}"
+def name_of(site_id: int, epoch: str, number: int) -> str:
+    """Return the ``webhook-id`` of an event: the same for every try, in every webhook.
+
+    ``epoch`` is that of the site: after a restored backup, the same numbers belong to other events.
+    """
+    return f"{site_id}-{epoch}-{number}"
 
 
 def payload(site_id: int, epoch: str, recorded: Recorded) -> bytes:
     """Return the payload of an event as JSON: its type, its instant, its number in the log of the site, and its data.
 
-    ``epoch`` is that of the site: under another epoch, the same numbers belong to other events.
+    ``epoch`` is as for `name_of`.
     """
     return orjson.dumps(
         {

@@ -145,7 +145,7 @@ def test_undone_step_names_the_step_and_no_state() -> None:
 
 
 def test_names_of_an_event_and_of_a_test() -> None:
-    assert name_of(3, 7) == "3-7"
+    assert name_of(3, "5f3a90c1", 7) == "3-5f3a90c1-7"
     assert json.loads(trial(1_796_029_200_000_000)) == {
         "type": "test",
         "timestamp": "2026-11-30T09:00:00.000000Z",
