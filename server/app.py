@@ -26,6 +26,7 @@ from server.live.hub import Hub
 from server.live.memory_bus import MemoryBus
 from server.live.redis_bus import RedisBus
 from server.logs import configure_logging
+from server.notifying.contacts import Contacts
 from server.notifying.context import Context as Notifying
 from server.notifying.context import channels_for
 from server.notifying.repeats import Repeats
@@ -114,7 +115,8 @@ def build_app(
         new_sites=NewSites(database, vault, audit),
         practitioners=Practitioners(database, audit),
         channels=ChannelSetUp(database, vault, audit, public_url),
-        repeats=Repeats(database, audit),
+        repeats=Repeats(database, vault, audit),
+        contacts=Contacts(database, vault, audit),
         gate=gate,
         audit=audit,
         metrics=Metrics(hub, audit, database.clock, metrics_token),

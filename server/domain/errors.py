@@ -109,6 +109,10 @@ class MessageNotFound(NotFound):
     """There is no message with the id {message_id}."""
 
 
+class AddressNotFound(NotFound):
+    """The clinic sends no messages to this patient by {way}: the clinic does not use this way, or has no address for it."""
+
+
 class CalendarFeedNotFound(NotFound):
     """This calendar address does not exist or was revoked."""
 

@@ -124,6 +124,8 @@ MAY: dict[str, frozenset[str]] = {
     "manage-channels": _ADMIN,
     "read-messages": _RECEPTION | {"manager"},  # with masked addresses
     "resend-message": _RECEPTION | {"manager"},
+    "read-contact": _FLOOR,  # masked addresses, and whether they take messages
+    "change-contact": _FLOOR,
     "pair-devices": _ADMIN,
     "print-poster": _ADMIN,
 }

@@ -10,6 +10,7 @@ from server.audit import Audit
 from server.execute import Executor
 from server.identity.identity import Identity
 from server.live.hub import Hub
+from server.notifying.contacts import Contacts
 from server.notifying.repeats import Repeats
 from server.notifying.set_up import ChannelSetUp
 from server.practitioners import Practitioners
@@ -47,6 +48,7 @@ class Context:
     practitioners: Practitioners
     channels: ChannelSetUp
     repeats: Repeats
+    contacts: Contacts
     gate: Gate
     audit: Audit
     metrics: Metrics

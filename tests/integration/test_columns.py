@@ -17,7 +17,7 @@ from server.app import build_app
 from server.audit import _named, process_name
 from server.domain.commands import COMMANDS
 from server.domain.events import EVENTS
-from server.domain.messages import Arrival
+from server.domain.messages import STOPPABLE, Arrival, OptOutSource
 from server.domain.model import (
     AppointmentState,
     CheckIn,
@@ -260,6 +260,9 @@ LONGEST: dict[str, int] = {
     "channels.receipts_hash": HASH,
     "channels.outcome": longest(*OUTCOMES),
     "channels.arrival": longest(*get_args(Arrival)),
+    "opt_outs.way": longest(*STOPPABLE),
+    "opt_outs.address_hash": HASH,
+    "opt_outs.source": longest(*get_args(OptOutSource)),
     "setup_codes.code_hash": HASH,
     "pairings.code_hash": HASH,
     "pairings.secret_hash": HASH,

@@ -33,6 +33,7 @@ from server.queries import (
     appointments,
     audit,
     calendar_feeds,
+    contacts,
     entries,
     history,
     patients,
@@ -61,6 +62,7 @@ from server.store import (
     leases,
     lockouts,
     notifications,
+    opt_outs,
     pairings,
     planned_messages,
     processes,
@@ -80,6 +82,7 @@ from server.store.calendar import SiteCalendar
 from server.store.database import Database
 from server.store.migrate import migrate
 from server.store.notifications import Claimed, Outcome
+from server.store.opt_outs import HashedAddress
 from server.vault import Vault
 from tests.support import databases, past_visits
 from tests.support.passwords import quick_passwords
@@ -243,6 +246,8 @@ async def _fill_other_rows(connection: AsyncConnection) -> None:
                                "locked_until": NOW + n}),
             (tables.channels, {"id": n, "organisation_id": n % 40 + 1, "way": "sms", "kind": "smsapi", "enabled": n < 40,
                                "receipts_hash": f"channel-{n}", "changed_at": NOW}),
+            (tables.opt_outs, {"organisation_id": n % 40 + 1, "way": "sms", "address_hash": f"opted-out-{n}", "at": NOW,
+                               "source": "patient"}),
             (tables.api_keys, {"id": n, "organisation_id": n % 40 + 1, "name": f"Key {n}", "key_hash": f"key-{n}",
                                "created_at": NOW}),
             (tables.pairings, {"id": n, "code_hash": f"code-{n}", "secret_hash": f"secret-{n}", "expires_at": NOW + n}),
@@ -526,7 +531,7 @@ async def messages_of_a_site_by_every_filter(installation: Installation) -> obje
         for after in (None, (NOW + 900, 900)):
             filters = sent_messages.Filters(**wanted)
             found.append(await sent_messages.page(database, VAULT, 1, filters, 50, after))
-    return [*found, await sent_messages.find(database, 12)]
+    return [*found, await sent_messages.find(database, VAULT, 12)]
 
 
 @query
@@ -537,10 +542,11 @@ async def notifications_from_due_to_sent(installation: Installation) -> object:
     async with database.write() as connection:
         claimed = [each.id for each in await notifications.claim(connection, "worker", 2 * NOW, NOW + 1, 10)]
         assert claimed
-        await notifications.begin(connection, "worker", claimed, NOW)
+        address = HashedAddress(1, "sms", "opted-out-9")
+        await notifications.begin(connection, "worker", dict.fromkeys(claimed, address), NOW)
         await notifications.record(connection, "worker", [Outcome(each, "sent") for each in claimed], NOW)
         stale = [row.id for row, _ in await notifications.stale(connection, 2 * NOW, 10)]
-        await notifications.take_over(connection, "worker", stale[:2], 2 * NOW, NOW)
+        await notifications.take_over(connection, "worker", dict.fromkeys(stale[:2], address), 2 * NOW, NOW)
         await notifications.give_up(connection, stale, 2 * NOW, NOW)
         await notifications.resend(connection, stale[0], NOW, 2 * NOW)
         assert await notifications.receive(connection, "provider-99", "sms", "delivered", NOW)
@@ -701,6 +707,17 @@ async def channels_from_set_up_to_removal(installation: Installation) -> object:
         await channels_queries.enabled(database, 12),
         await channels_queries.of_receipts(database, "new receipts"),
     ]
+
+
+@query
+async def opt_outs_from_start_to_end(installation: Installation) -> object:
+    async with installation.database.write() as connection:
+        address = HashedAddress(10, "sms", "new")
+        assert await opt_outs.add(connection, [address], "patient", NOW) == 1
+        found = await opt_outs.sources(connection, [address, HashedAddress(10, "sms", "opted-out-9")])
+        assert await opt_outs.remove(connection, address)
+    await contacts.of_visit(installation.database, 12)
+    return found
 
 
 @query
