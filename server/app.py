@@ -26,6 +26,7 @@ from server.live.hub import Hub
 from server.live.memory_bus import MemoryBus
 from server.live.redis_bus import RedisBus
 from server.logs import configure_logging
+from server.notifying.contacts import Contacts
 from server.notifying.context import Context as Notifying
 from server.notifying.context import channels_for
 from server.notifying.feedback import PatientFeedback
@@ -125,7 +126,8 @@ def build_app(
         practitioners=Practitioners(database, audit),
         channels=ChannelSetUp(database, vault, audit, public_url),
         webhooks=WebhookSetUp(database, vault, audit),
-        repeats=Repeats(database, audit),
+        repeats=Repeats(database, vault, audit),
+        contacts=Contacts(database, vault, audit),
         reach=Reach(database, vault, channels, settings.link_base),
         own_texts=OwnTexts(database, audit, settings.link_base),
         feedback=PatientFeedback(database, vault),

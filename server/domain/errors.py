@@ -117,6 +117,10 @@ class MessageTextNotFound(NotFound):
     """There is no message text with the name {template}."""
 
 
+class AddressNotFound(NotFound):
+    """The clinic sends no messages to this patient by {way}: the clinic does not use this way, or has no address for it."""
+
+
 class CalendarFeedNotFound(NotFound):
     """This calendar address does not exist or was revoked."""
 

@@ -27,6 +27,7 @@ MISSED_CALL = "missed-call"  # the template of a no-show at a call; the kind has
 LONGEST_TEXT = 600  # characters of a clinic's own text: more than two parts, which escaped braces may need
 TEMPLATES: tuple[str, ...] = (*get_args(Kind), MISSED_CALL)  # the names of the texts
 Way = Literal["sms", "email", "push"]  # how a message reaches its patient
+OptOutSource = Literal["patient", "staff", "provider", "reply"]  # who stopped the messages to an address
 Arrival = Literal["delivered", "undelivered", "undelivered-for-now"]  # what a provider's receipt says
 MessageState = Literal[
     "due",
@@ -40,6 +41,9 @@ MessageState = Literal[
     "suppressed",
     "skipped",
 ]
+
+OPTED_OUT = "opted-out"  # the reason of a message whose address takes no more messages
+STOPPABLE: tuple[Way, ...] = ("sms", "email")  # ways whose addresses can stop messages. A subscription to push just ends
 
 # The states of a message that may still go out, and of one that may come back after other settings of its site.
 OPEN: frozenset[MessageState] = frozenset({"due", "claimed"})
@@ -110,3 +114,11 @@ def masked(address: str, way: Way) -> str:
         return f"{name[:1]}…@{domain}"
     digits = address.partition(";")[0]  # without an extension
     return f"…{digits[-2:]}"
+
+
+def opt_out_name(address: str, way: Way) -> str:
+    """Return the name under whose keyed hash an opt-out is stored: the same for each spelling of an address."""
+    if way == "email":
+        return f"{way}:{address.strip().casefold()}"
+    number = address.partition(";")[0]  # without an extension
+    return f"{way}:{''.join(each for each in number if each.isdecimal())}"

@@ -128,6 +128,8 @@ MAY: dict[str, frozenset[str]] = {
     "read-messages": _RECEPTION | {"manager"},  # with masked addresses
     "resend-message": _RECEPTION | {"manager"},
     "edit-message-texts": _FIGURES,
+    "read-contact": _FLOOR,  # masked addresses, and whether they take messages
+    "change-contact": _FLOOR,
     "pair-devices": _ADMIN,
     "print-poster": _ADMIN,
 }

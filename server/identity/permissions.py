@@ -19,7 +19,7 @@ NOTED_BY_THEMSELVES = frozenset(
     {
         *("add-staff", "change-staff", "end-sessions", "remove-second-factor", "add-api-key", "revoke-api-key"),
         *("make-invitation", "revoke-invitation", "make-reset-link", "add-practitioner"),
-        *("add-calendar-feed", "revoke-calendar-feed", "resend-message"),
+        *("add-calendar-feed", "revoke-calendar-feed", "resend-message", "change-contact"),
         *("set-message-text", "reset-message-text"),
     }
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from server import calendars, phones
-from server.domain.messages import address_for
+from server.domain.messages import Way, address_for
 from server.domain.model import Appointment, Visit, local_time
 from server.domain.model.clocks import clock_of
 from server.notifying import drafts, texts
@@ -13,6 +13,7 @@ from server.queries.messages import Subject
 from server.store.notifications import Claimed
 from server.vault import Vault
 
+UNSUBSCRIBE_PATH = "/api/v1/unsubscribe/"
 # A mail about these kinds has the appointment's entry for the patient's own calendar.
 _WITH_CALENDAR = frozenset({"booked", "moved", "cancelled", "reminder"})
 
@@ -47,7 +48,18 @@ def compose(row: Claimed, subject: Subject, vault: Vault, public_url: str, now: 
         not_after=row.not_after,
         link=link,
         calendar=calendar,
+        unsubscribe=f"{public_url}{UNSUBSCRIBE_PATH}{personal.token}" if row.channel == "email" else None,
     )
+
+
+def other_ways(row: Claimed, subject: Subject, vault: Vault) -> tuple[Way, ...]:
+    """Return the site's further ways, after that of the row, on which the patient has an address."""
+    ways = subject.site.rules.message_ways
+    record = subject.asking or subject.appointment or subject.visit
+    if record is None or row.channel not in ways or row.channel == ways[-1]:
+        return ()
+    personal = vault.open_personal(record)
+    return tuple(way for way in ways[ways.index(row.channel) + 1 :] if address_for(personal, way) is not None)
 
 
 def _facts(subject: Subject, link: str, minutes: int | None) -> Facts:

@@ -7,22 +7,24 @@ import random
 import time
 import uuid
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
 
 from server.domain.errors import Unavailable
+from server.domain.messages import Way
 from server.notifying.channels.channel import TIME_LIMIT_SECONDS, Channel, ChannelBusy, ChannelRefused, Message
-from server.notifying.compose import compose
+from server.notifying.compose import compose, other_ways
 from server.notifying.context import Context
 from server.notifying.plan import plan_again
 from server.outage import Outage
 from server.queries import messages
-from server.queries.messages import AGAIN_MICROSECONDS, LEASE
-from server.store import leases, notifications
-from server.store.notifications import NO_CHANNEL, Claimed, Outcome
+from server.queries.messages import AGAIN_MICROSECONDS, LEASE, Subject
+from server.store import leases, notifications, opt_outs
+from server.store.notifications import NO_CHANNEL, UNSUBSCRIBED, Claimed, Outcome
+from server.store.opt_outs import HashedAddress, hashed
 
 logger = structlog.get_logger(__name__)
 
@@ -54,6 +56,8 @@ class _Call:
     row: Claimed
     channel: Channel
     message: Message
+    address: HashedAddress
+    subject: Subject
     again: bool = False
 
 
@@ -69,6 +73,7 @@ class Sweep:
         self._limits = limits
         self._claimer = uuid.uuid4().hex
         self._running: set[asyncio.Task[Outcome | None]] = set()
+        self._unsubscribed: dict[int, _Call] = {}  # refused for this reason, by the ids of their rows
         self.done: Counter[str] = Counter()  # the number of rows by their new state, and `no-channel`
 
     async def run(self, goes_on: Callable[[], Awaitable[bool]] = _always) -> None:
@@ -101,7 +106,10 @@ class Sweep:
         if calls:
             now = await database.now()
             async with database.write() as connection:
-                begun = await notifications.begin(connection, self._claimer, [each.row.id for each in calls], now)
+                addresses = {each.row.id: each.address for each in calls}
+                begun, opted_out = await notifications.begin(connection, self._claimer, addresses, now)
+                elsewhere = self._next_ways(each for each in calls if each.row.id in opted_out)
+                await notifications.reroute(connection, elsewhere, now)
             self.done["not begun"] += len(calls) - len(begun)
             # Committed: from here on nobody else calls a provider for these rows.
             self._start([each for each in calls if each.row.id in begun])
@@ -120,7 +128,8 @@ class Sweep:
         async with database.write() as connection:
             taken: set[int] = set()
             if calls:
-                taken = await notifications.take_over(connection, self._claimer, list(calls), before, now)
+                addresses = {row_id: each.address for row_id, each in calls.items()}
+                taken = await notifications.take_over(connection, self._claimer, addresses, before, now)
             lost = [row.id for row, _ in rows if row.id not in taken]
             given_up = await notifications.give_up(connection, lost, before, now) if lost else 0
         if given_up:
@@ -156,9 +165,15 @@ class Sweep:
                 continue
             if message is None:
                 ended.append(Outcome(row.id, "suppressed", "no-address"))
-            else:
-                calls.append(_Call(row, channel, message, again))
+                continue
+            address = hashed(self._context.vault, subject.site.organisation_id, row.channel, message.to)
+            calls.append(_Call(row, channel, message, address, subject, again))
         return calls, ended
+
+    def _next_ways(self, calls: Iterable[_Call]) -> dict[int, Way]:
+        """Return by the ids of rows the next way of their patients, where there is one."""
+        ways = {each.row.id: other_ways(each.row, each.subject, self._context.vault) for each in calls}
+        return {row_id: found[0] for row_id, found in ways.items() if found}
 
     def _start(self, calls: Sequence[_Call]) -> None:
         self._running |= {asyncio.create_task(self._outcome_of(each)) for each in calls}
@@ -173,6 +188,8 @@ class Sweep:
                 accepted = await call.channel.send(call.message)
         except ChannelRefused as refusal:
             logger.warning("channel refused", notification_id=row.id, reason=refusal.reason)
+            if refusal.reason == UNSUBSCRIBED:
+                self._unsubscribed[row.id] = call
             return Outcome(row.id, "unknown" if call.again else "failed", refusal.reason)
         except ChannelBusy as busy:
             return None if call.again else self._later(row, busy)
@@ -205,11 +222,15 @@ class Sweep:
     async def _record(self, outcomes: Sequence[Outcome]) -> None:
         """Record outcomes. While the database is away, try for as long as the rows stay in ``sending``."""
         database, until = self._context.database, time.monotonic() + self._limits.sending
+        # Opt-outs that a provider knew before us.
+        refused = [call for each in outcomes if (call := self._unsubscribed.get(each.id)) is not None]
         while True:
             try:
                 now = await database.now()
                 async with database.write() as connection:
                     await notifications.record(connection, self._claimer, outcomes, now)
+                    await opt_outs.add(connection, [each.address for each in refused], "provider", now)
+                    await notifications.reroute(connection, self._next_ways(refused), now)
                 break
             except Unavailable:
                 if time.monotonic() >= until:

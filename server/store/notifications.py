@@ -5,7 +5,7 @@
 - ``claimed``: nothing is sent yet; another worker may take over a stale claim.
 - ``sending``: committed just before the call to the provider, so nobody else calls for this row.
 - ``unknown``: the provider may have accepted the message. Only the answer that its worker still gets changes this.
-- ``withdrawn``: the subject moved on before the sending. ``expired``: too late. ``suppressed``: no address.
+- ``withdrawn``: the subject moved on before the sending. ``expired``: too late. ``suppressed``: no address, or opted out.
 
 Each row is in one state, and each step is one conditional update that names the state before it. The provider accepts a
 row's message at most once.
@@ -15,7 +15,7 @@ A step that ends a row also sets ``news_at``, and so does a final receipt: the d
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any, Literal
@@ -39,9 +39,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.domain.messages import OF_APPOINTMENTS, OF_ENTRIES, Arrival, Kind, Way
+from server.domain.messages import OF_APPOINTMENTS, OF_ENTRIES, OPTED_OUT, Arrival, Kind, Way
 from server.store.bulk_update import as_table
-from server.store.tables import appointments, entries, notifications, sites
+from server.store.opt_outs import HashedAddress
+from server.store.tables import appointments, entries, notifications, opt_outs, sites
 
 Ended = Literal["sent", "failed", "unknown", "suppressed", "expired", "due"]
 
@@ -96,6 +97,7 @@ class Outcome:
     due_at: int | None = None
 
 
+UNSUBSCRIBED = "unsubscribed"  # the reason of a refusal by a provider that knows an opt-out
 NO_CHANNEL = "no-channel"  # the reason of a row that waits for a channel
 
 _CLAIMED = [notifications.c[name] for name in Claimed.__dataclass_fields__]
@@ -124,26 +126,27 @@ async def claim(connection: AsyncConnection, claimer: str, now: int, stale: int,
     return found
 
 
-async def begin(connection: AsyncConnection, claimer: str, ids: Collection[int], now: int) -> set[int]:
-    """Mark claimed rows as ``sending``; return the ids of the rows to send after the commit.
+async def begin(
+    connection: AsyncConnection, claimer: str, addresses: Mapping[int, HashedAddress], now: int
+) -> tuple[set[int], set[int]]:
+    """Mark claimed rows as ``sending``; return the ids of the rows to send after the commit, and of the opted-out ones.
 
-    The one update demands that the claim holds, that the subject is in the planned version and a right state, and that it is
-    not too late. The other claimed rows become ``withdrawn`` or ``expired``.
+    ``addresses`` has the address of each row by the row's id. The one update demands that the claim holds, that the subject
+    is in the planned version and a right state, that its address takes messages, and that it is not too late. The other
+    claimed rows become ``suppressed``, ``withdrawn`` or ``expired``.
     """
-    mine = [notifications.c.id.in_(ids), notifications.c.claim == claimer]
-    in_time = notifications.c.not_after > now
-    begun = await connection.execute(
-        update(notifications)
-        .where(*mine, notifications.c.state == "claimed", in_time, _subject_is_as_planned())
-        .values(state="sending", attempts=notifications.c.attempts + 1, changed_at=now)
+    values = {"rows": _as_rows(addresses), "claimer": claimer, "at": now}
+    begun = await connection.execute(_begin(connection.dialect), values)
+    if begun.rowcount == len(addresses):
+        return set(addresses), set()
+    await connection.execute(_close(connection.dialect), values)
+    mine = [notifications.c.id.in_(addresses), notifications.c.claim == claimer]
+    ended = select(notifications.c.id, notifications.c.state).where(
+        *mine, notifications.c.state.in_(("sending", "suppressed"))
     )
-    if begun.rowcount == len(ids):
-        return set(ids)
-    closed = {"state": case((in_time, "withdrawn"), else_="expired"), "news_at": case((in_time, None), else_=now)}
-    await connection.execute(
-        update(notifications).where(*mine, notifications.c.state == "claimed").values(**closed, changed_at=now)
-    )
-    return set(await connection.scalars(select(notifications.c.id).where(*mine, notifications.c.state == "sending")))
+    found = {row.id: row.state for row in await connection.execute(ended)}
+    sending = {each for each, state in found.items() if state == "sending"}
+    return sending, set(found) - sending
 
 
 async def record(connection: AsyncConnection, claimer: str, outcomes: Sequence[Outcome], now: int) -> None:
@@ -164,18 +167,16 @@ async def stale(connection: AsyncConnection, before: int, limit: int) -> list[tu
     return [(Claimed(*row[:-1]), row[-1]) for row in rows]
 
 
-async def take_over(connection: AsyncConnection, claimer: str, ids: Collection[int], before: int, now: int) -> set[int]:
+async def take_over(
+    connection: AsyncConnection, claimer: str, addresses: Mapping[int, HashedAddress], before: int, now: int
+) -> set[int]:
     """Take over stale rows of a channel whose provider accepts a key only once; return the ids of the rows to send again.
 
     The same conditions hold as for `begin`. The other rows stay, for `give_up`.
     """
-    taken = (
-        update(notifications)
-        .where(notifications.c.id.in_(ids), *_stale(before), notifications.c.not_after > now, _subject_is_as_planned())
-        .values(claim=claimer, attempts=notifications.c.attempts + 1, changed_at=now)
-    )
-    await connection.execute(taken)
-    mine = [notifications.c.id.in_(ids), notifications.c.claim == claimer, notifications.c.state == "sending"]
+    values = {"rows": _as_rows(addresses), "claimer": claimer, "before": before, "at": now}
+    await connection.execute(_take_over(connection.dialect), values)
+    mine = [notifications.c.id.in_(addresses), notifications.c.claim == claimer, notifications.c.state == "sending"]
     return set(await connection.scalars(select(notifications.c.id).where(*mine)))
 
 
@@ -209,6 +210,20 @@ async def resend(connection: AsyncConnection, notification_id: int, now: int, no
         notifications.c.id == notification_id, notifications.c.state.in_(("unknown", "failed"))
     )
     return (await connection.execute(_INSERT_ONCE.from_select([*same, *new], source))).rowcount == 1
+
+
+async def reroute(connection: AsyncConnection, ways: Mapping[int, Way], now: int) -> None:
+    """Add a row, due at once, for each message to an opted-out address: the same message on another way, by the row's id."""
+    same = ("site_id", "subject", "subject_version", "kind", "ahead", "visit_id", "entry_id", "appointment_id", "not_after")
+    for notification_id, way in ways.items():
+        new = {"channel": literal(way), "state": literal("due"), "due_at": literal(now), "changed_at": literal(now)}
+        source = select(*(notifications.c[name] for name in same), *new.values()).where(
+            notifications.c.id == notification_id,
+            notifications.c.state.in_(("suppressed", "failed")),
+            notifications.c.reason.in_((OPTED_OUT, UNSUBSCRIBED)),
+            notifications.c.resend_of == 0,
+        )
+        await connection.execute(_INSERT_ONCE.from_select([*same, *new], source))
 
 
 async def receive(connection: AsyncConnection, provider_id: str, channel: str, receipt: Arrival, now: int) -> bool:
@@ -259,6 +274,57 @@ def _subject_is_as_planned() -> ColumnElement[bool]:
         ),
     )
     return or_(entry, appointment)
+
+
+def _as_rows(addresses: Mapping[int, HashedAddress]) -> str:
+    return orjson.dumps([{"id": row_id, **asdict(each)} for row_id, each in addresses.items()]).decode()
+
+
+class _Addressed:
+    """The conditions of rows that a statement gets as ``rows``, each with its address, at the instant ``at``."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        of_address = (opt_outs.c.organisation_id, opt_outs.c.way, opt_outs.c.address_hash)
+        given = as_table(notifications, ("id",), dialect, of_address)
+        self.same_row = notifications.c.id == given["id"]
+        stopped = select(literal(1)).select_from(opt_outs).where(*(each == given[each.name] for each in of_address))
+        self.opted_out = stopped.correlate_except(opt_outs).exists()
+        self.in_time = notifications.c.not_after > bindparam("at")
+        self.right = and_(self.in_time, _subject_is_as_planned(), ~self.opted_out)
+
+
+_MINE = notifications.c.claim == bindparam("claimer")
+_TRIED = {"attempts": notifications.c.attempts + 1, "changed_at": bindparam("at")}
+
+
+@cache
+def _begin(dialect: Dialect) -> Update:
+    rows = _Addressed(dialect)
+    begun = update(notifications).where(rows.same_row, _MINE, notifications.c.state == "claimed", rows.right)
+    return begun.values(state="sending", **_TRIED)
+
+
+@cache
+def _close(dialect: Dialect) -> Update:
+    rows = _Addressed(dialect)
+    opted_out = and_(rows.in_time, _subject_is_as_planned(), rows.opted_out)
+    state = case((~rows.in_time, "expired"), (opted_out, "suppressed"), else_="withdrawn")
+    withdrawn = and_(rows.in_time, ~opted_out)  # no news for the desk
+    closed = update(notifications).where(rows.same_row, _MINE, notifications.c.state == "claimed")
+    return closed.values(
+        state=state,
+        reason=case((opted_out, OPTED_OUT)),
+        news_at=case((withdrawn, None), else_=bindparam("at")),
+        changed_at=bindparam("at"),
+    )
+
+
+@cache
+def _take_over(dialect: Dialect) -> Update:
+    rows = _Addressed(dialect)
+    stale = notifications.c.state == "sending", notifications.c.changed_at < bindparam("before")
+    taken = update(notifications).where(rows.same_row, *stale, rows.right)
+    return taken.values(claim=bindparam("claimer"), **_TRIED)
 
 
 @cache

@@ -810,6 +810,19 @@ feedback = Table(
     **_OPTIONS,
 )
 
+# The addresses that take no more messages of an organisation on a way. Only a keyed hash of the address is here, so a row
+# outlives the patient's records.
+opt_outs = Table(
+    "opt_outs",
+    metadata,
+    Column("organisation_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("way", String(8), primary_key=True),
+    Column("address_hash", String(64), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("source", String(8), nullable=False),  # patient, staff, provider or reply
+    **_OPTIONS,
+)
+
 # Work that one process at a time does for all, until its lease ends.
 leases = Table(
     "leases",

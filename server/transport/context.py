@@ -10,6 +10,7 @@ from server.audit import Audit
 from server.execute import Executor
 from server.identity.identity import Identity
 from server.live.hub import Hub
+from server.notifying.contacts import Contacts
 from server.notifying.feedback import PatientFeedback
 from server.notifying.own_texts import OwnTexts
 from server.notifying.reach import Reach
@@ -55,6 +56,7 @@ class Context:
     own_texts: OwnTexts
     reach: Reach
     feedback: PatientFeedback
+    contacts: Contacts
     gate: Gate
     audit: Audit
     metrics: Metrics

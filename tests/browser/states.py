@@ -1158,6 +1158,51 @@ def own_appointment(state: str) -> Arrange:
     return arrange
 
 
+WAYS = [
+    {"way": "sms", "recipient": "…67", "opted_out": True, "source": "reply"},
+    {"way": "email", "recipient": "n…@example.org", "opted_out": False, "source": None},
+]
+
+
+def told_ways(page: Page, ways: list[dict[str, Any]]) -> None:
+    """Answer requests for the ways to a patient: the clinic of the page sends no messages."""
+    page.route(re.compile(r"/contact$"), lambda route: route.fulfill(json={"ways": ways}))
+
+
+def with_contact(arrange: Arrange, *, reached: bool = True) -> Arrange:
+    """Return a patient's page that shows how the clinic reaches the patient."""
+
+    def arranged(stage: Stage, language: str) -> Page:
+        page = arrange(stage, language)
+        told_ways(page, WAYS if reached else [{**WAYS[0], "source": "patient"}, {**WAYS[1], "recipient": None}])
+        page.reload()
+        live(page)
+        page.locator(".contact summary").click()
+        expect(page.locator(".contact [role=switch]").first).to_be_visible()
+        return page
+
+    return arranged
+
+
+def amend_with_contact(arrange: Arrange, key: str, name: str) -> Arrange:
+    """Return a page of the staff, with the dialog of a patient whose number takes no SMS."""
+
+    def arranged(stage: Stage, language: str) -> Page:
+        page = arrange(stage, language)
+        told_ways(page, WAYS)
+        page.keyboard.press(key)
+        expect(page.locator(f"#{name} .contact-lines")).to_be_visible()
+        return page
+
+    return arranged
+
+
+def chosen_booking(stage: Stage, language: str) -> Page:
+    page = booked_page("/reception")(stage, language)
+    page.locator(BOOKED).last.click()
+    return page
+
+
 def booking_site(env: dict[str, str], server: Server) -> tuple[Seed, dict[str, str]]:
     """Return a site on whose page patients book, and tokens of appointments by their state."""
     day = appointments_today(env, starts=(), points=2, tickets=2, providers=2)
@@ -1319,6 +1364,8 @@ ALL = [
     *(State("patient", each, patient_in(each)) for each in ("waiting", "called", "serving", "held", "completed", "no_show")),
     State("patient", "away", patient_away),
     State("patient", "feedback", patient_asked),
+    State("patient", "contact", with_contact(patient_in("waiting"))),
+    State("patient", "contact-called", with_contact(patient_in("called"), reached=False)),
     State("patient", "refused", patient_refused),
     State("patient", "late", dialog(patient_in("waiting"), "late", "[data-late]"), part='id="late"'),
     State("patient", "need", dialog(patient_in("called"), "late", "[data-late]"), part='id="late"'),
@@ -1326,6 +1373,8 @@ ALL = [
     *(State("join", each, join_in(each)) for each in ("code", "old", "open", "closed", "off")),
     *(State("book", each, book_in(each)) for each in ("service", "time", "about", "errors", "off")),
     *(State("appointment", each, own_appointment(each)) for each in ("booked", "cancelled", "ticket", "unknown")),
+    State("appointment", "contact", with_contact(own_appointment("booked"))),
+    State("appointment", "unreached", with_contact(own_appointment("ticket"), reached=False)),
     State("appointment", "move", dialog(own_appointment("booked"), "move", "[data-move]"), part='id="move"'),
     State("appointment", "cancel", dialog(own_appointment("booked"), "cancel", "[data-cancel]"), part='id="cancel"'),
     State("appointment", "late", dialog(own_appointment("ticket"), "late", "[data-late]"), part='id="late"'),
@@ -1421,6 +1470,7 @@ ALL = [
     State("reception", "unreached", unreached("/reception", "[data-entry]:has(.is-unreached)")),
     State("reception", "reschedule", booked_dialog("/reception", "reschedule", "m")),
     State("reception", "amend-appointment", booked_dialog("/reception", "amend-appointment", "e")),
+    State("reception", "contact-appointment", amend_with_contact(chosen_booking, "e", "amend-appointment")),
     State("reception", "amend-appointment-unknown", amend_unreachable),
     State("reception", "history", history_of_appointment("/reception")),
     State("reception", "cancel-appointment", booked_dialog("/reception", "confirm", "d")),

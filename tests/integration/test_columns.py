@@ -17,7 +17,7 @@ from server.app import build_app
 from server.audit import _named, process_name
 from server.domain.commands import COMMANDS
 from server.domain.events import EVENTS
-from server.domain.messages import LONGEST_TEXT, TEMPLATES, Arrival
+from server.domain.messages import LONGEST_TEXT, STOPPABLE, TEMPLATES, Arrival, OptOutSource
 from server.domain.model import (
     AppointmentState,
     CheckIn,
@@ -270,6 +270,9 @@ LONGEST: dict[str, int] = {
     "message_texts.template": longest(*TEMPLATES),
     "message_texts.language": languages.LONGEST,
     "message_texts.text": LONGEST_TEXT,
+    "opt_outs.way": longest(*STOPPABLE),
+    "opt_outs.address_hash": HASH,
+    "opt_outs.source": longest(*get_args(OptOutSource)),
     "setup_codes.code_hash": HASH,
     "pairings.code_hash": HASH,
     "pairings.secret_hash": HASH,

@@ -33,6 +33,7 @@ from server.queries import (
     appointments,
     audit,
     calendar_feeds,
+    contacts,
     entries,
     feedback,
     history,
@@ -68,6 +69,7 @@ from server.store import (
     lockouts,
     message_texts,
     notifications,
+    opt_outs,
     pairings,
     planned_messages,
     processes,
@@ -89,6 +91,7 @@ from server.store.calendar import SiteCalendar
 from server.store.database import Database
 from server.store.migrate import migrate
 from server.store.notifications import Claimed, Outcome
+from server.store.opt_outs import HashedAddress
 from server.vault import Vault
 from tests.support import databases, past_visits
 from tests.support.passwords import quick_passwords
@@ -259,6 +262,8 @@ async def _fill_other_rows(connection: AsyncConnection) -> None:
                                "state": "on", "changed_at": NOW}),
             (tables.webhook_sites, {"webhook_id": n, "site_id": n % 49 + 1, "number": 0,
                                     "next_at": 0 if n < 40 else NOW + n}),
+            (tables.opt_outs, {"organisation_id": n % 40 + 1, "way": "sms", "address_hash": f"opted-out-{n}", "at": NOW,
+                               "source": "patient"}),
             (tables.api_keys, {"id": n, "organisation_id": n % 40 + 1, "name": f"Key {n}", "key_hash": f"key-{n}",
                                "created_at": NOW}),
             (tables.pairings, {"id": n, "code_hash": f"code-{n}", "secret_hash": f"secret-{n}", "expires_at": NOW + n}),
@@ -567,7 +572,7 @@ async def messages_of_a_site_by_every_filter(installation: Installation) -> obje
         for after in (None, (NOW + 900, 900)):
             filters = sent_messages.Filters(**wanted)
             found.append(await sent_messages.page(database, VAULT, 1, filters, 50, after))
-    return [*found, await sent_messages.find(database, 12)]
+    return [*found, await sent_messages.find(database, VAULT, 12)]
 
 
 @query
@@ -578,10 +583,11 @@ async def notifications_from_due_to_sent(installation: Installation) -> object:
     async with database.write() as connection:
         claimed = [each.id for each in await notifications.claim(connection, "worker", 2 * NOW, NOW + 1, 10)]
         assert claimed
-        await notifications.begin(connection, "worker", claimed, NOW)
+        address = HashedAddress(1, "sms", "opted-out-9")
+        await notifications.begin(connection, "worker", dict.fromkeys(claimed, address), NOW)
         await notifications.record(connection, "worker", [Outcome(each, "sent") for each in claimed], NOW)
         stale = [row.id for row, _ in await notifications.stale(connection, 2 * NOW, 10)]
-        await notifications.take_over(connection, "worker", stale[:2], 2 * NOW, NOW)
+        await notifications.take_over(connection, "worker", dict.fromkeys(stale[:2], address), 2 * NOW, NOW)
         await notifications.give_up(connection, stale, 2 * NOW, NOW)
         await notifications.resend(connection, stale[0], NOW, 2 * NOW)
         assert await notifications.receive(connection, "provider-99", "sms", "delivered", NOW)
@@ -789,6 +795,17 @@ async def texts_from_the_first_to_the_last(installation: Installation) -> object
         assert await message_texts.remove(connection, 1, "called", "es")
         of_sites = await message_texts_queries.of_sites(connection, {1, 2})
     return [of_sites, await message_texts_queries.of_site(installation.database, 1)]
+
+
+@query
+async def opt_outs_from_start_to_end(installation: Installation) -> object:
+    async with installation.database.write() as connection:
+        address = HashedAddress(10, "sms", "new")
+        assert await opt_outs.add(connection, [address], "patient", NOW) == 1
+        found = await opt_outs.sources(connection, [address, HashedAddress(10, "sms", "opted-out-9")])
+        assert await opt_outs.remove(connection, address)
+    await contacts.of_visit(installation.database, 12)
+    return found
 
 
 @query

@@ -21,6 +21,7 @@ from server.queries import message_news
 from server.seeding import Seed, Seeder
 from server.store import notifications as rows_of_messages
 from server.store.database import Database
+from server.store.opt_outs import HashedAddress
 from server.store.tables import appointments, entries, events, notifications
 from server.vault import Vault
 from tests.support.message_provider import Everywhere
@@ -246,7 +247,8 @@ async def test_every_end_of_a_row_is_news(desk: Desk, database: Database, vault:
     async with database.write() as connection:
         (claimed,) = await rows_of_messages.claim(connection, claimer, now + 60_000_000, 0, 10)
         await connection.execute(update(notifications).where(notifications.c.id == claimed.id).values(not_after=now - 1))
-        assert await rows_of_messages.begin(connection, claimer, [claimed.id], now) == set()
+        addresses = {claimed.id: HashedAddress(1, "sms", "hash")}
+        assert await rows_of_messages.begin(connection, claimer, addresses, now) == (set(), set())
     late = next(row for row in await desk.rows() if row.id == claimed.id)
     assert (late.state, late.news_at) == ("expired", now)
     async with database.write() as connection:

@@ -303,7 +303,7 @@ async def _fill(connection: AsyncConnection, context: Context, site: Site, seed:
 def query_paths() -> list[str]:
     """Return the path of every query of the API.
 
-    The QR code and the feedback of a ticket are left out: they read one visit by the hash of the token, and have no list.
+    The QR code, the feedback and the contact of a ticket are left out: they read rows by the token, and have no list.
     """
     app = build_app(Settings(database_url=SecretStr("sqlite+aiosqlite:////nowhere/x.db")), KEYS)
     found = []
@@ -312,8 +312,9 @@ def query_paths() -> list[str]:
             isinstance(route, Route)
             and route.path.startswith("/api/v1")
             and "GET" in (route.methods or ())
+            and route.path not in (paths.QR, paths.TICKET_CONTACT, paths.UNSUBSCRIBE)
             # No query at all, one until there is an administrator, and a report of a provider, which writes.
-            and route.path not in (paths.QR, paths.TICKET_FEEDBACK, paths.SETUP, paths.RECEIPTS)
+            and route.path not in (paths.TICKET_FEEDBACK, paths.SETUP, paths.RECEIPTS)
         ):
             found.append(route.path)
     return found

@@ -36,6 +36,7 @@ from server.seeding import Seed, Seeder
 from server.store import leases
 from server.store import notifications as rows
 from server.store.database import Database
+from server.store.opt_outs import HashedAddress
 from server.store.tables import appointments, entries, notifications
 from server.vault import Vault
 from tests.support import due_rows, extent, server
@@ -60,6 +61,7 @@ from tests.support.vaults import VAULT
 pytestmark = [pytest.mark.measured, pytest.mark.long]
 
 SECOND = 1_000_000
+ADDRESS = HashedAddress(1, "sms", "of a patient who takes messages")
 FACTS = Facts(bus_problem=None, encrypted=True, exposed=True, limited=True)
 
 
@@ -144,7 +146,8 @@ async def _claim_one(database: Database, claimer: str, after: int = 0) -> int | 
 async def _begin(database: Database, claimer: str, ids: Sequence[int]) -> set[int]:
     now = await database.now()
     async with database.write() as connection:
-        return await rows.begin(connection, claimer, ids, now)
+        begun, _ = await rows.begin(connection, claimer, dict.fromkeys(ids, ADDRESS), now)
+        return begun
 
 
 async def _record(database: Database, claimer: str, outcome: rows.Outcome) -> None:
@@ -302,7 +305,7 @@ async def test_message_begins_in_the_states_of_its_kind_and_version_alone(setup:
         assert await connection.run_sync(rows.plan, planned, now) == len(planned)
     async with database.write() as connection:
         claimed = await rows.claim(connection, "worker", now, 0, len(planned))
-        begun = await rows.begin(connection, "worker", [each.id for each in claimed], now)
+        begun, _ = await rows.begin(connection, "worker", {each.id: ADDRESS for each in claimed}, now)
     kept = {row.id: row for row in await _rows(database)}
     right = {
         *(("appointment", state, kind) for kind, states in OF_APPOINTMENTS.items() for state in states),

@@ -52,6 +52,11 @@ def settings_of(row: ChannelRow, vault: Vault) -> tuple[str, dict[str, Any]]:
     return stored["secret"], stored["settings"]
 
 
+def reports_to(public_url: str | None, secret: str) -> str | None:
+    """Return the address to which a channel's provider reports; None if the provider cannot reach this installation."""
+    return None if public_url is None else f"{public_url.rstrip('/')}{RECEIPTS_PATH}{secret}"
+
+
 class OpenChannel:
     """The channel of one row. It notes its outcomes in the row, and closes itself after its last message."""
 
@@ -59,8 +64,7 @@ class OpenChannel:
         self, row: ChannelRow, database: Database, vault: Vault, public_url: str | None, limit_seconds: float
     ) -> None:
         secret, settings = settings_of(row, vault)
-        receipts_url = None if public_url is None else f"{public_url.rstrip('/')}{RECEIPTS_PATH}{secret}"
-        installed = Installed(cast(Way, row.way), secret, receipts_url, database.clock.now, limit_seconds)
+        installed = Installed(cast(Way, row.way), secret, reports_to(public_url, secret), database.clock.now, limit_seconds)
         self._inner: Channel = KINDS[row.kind].build(settings, installed)
         self._id: int = row.id
         self._database = database

@@ -7,6 +7,7 @@ import { find } from "../shared/dom.js";
 import { addTexts, loadLanguage, preferredLanguages } from "../shared/i18n.js";
 import { SavedView, cachePage } from "../shared/offline.js";
 import { isOutdated, reloadNewVersion } from "../shared/version.js";
+import { lazyContact } from "../ticket/lazy-contact.js";
 import { connectActions, connectPrinting } from "../ticket/actions.js";
 import { TicketPage } from "../ticket/page.js";
 import { connectAlerts } from "../ticket/turn-alert.js";
@@ -57,6 +58,7 @@ export async function startAppointment() {
     page.paintLive();
     if (connection.state === "live" && (await isOutdated()) && document.hidden) void reloadNewVersion();
   });
+  lazyContact(page);
   for (const change of ["online", "offline"]) window.addEventListener(change, () => page.paintLive());
   page.showSaved();
   page.paintLive();

@@ -186,8 +186,8 @@ function dialogsOf({ orders, find, show }) {
       return rescheduleDialog(send, done, find);
     }, unreachable),
     amend: lazyDialog(async () => {
-      const [{ amendAppointmentDialog }] = await Promise.all([import("./amend-appointment-dialog.js"), loadStyle(STYLE)]);
-      return amendAppointmentDialog(send, done);
+      const [{ amendAppointmentDialog }, lines] = await Promise.all([import("./amend-appointment-dialog.js"), import("./contact-part.js"), loadStyle(STYLE)]);
+      return amendAppointmentDialog(send, await lines.contactPart(), done);
     }, unreachable),
     history: lazyDialog(async () => {
       const [{ historyDialog }] = await Promise.all([import("./history-dialog.js"), loadPart("history"), loadStyle(STYLE)]);

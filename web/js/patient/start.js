@@ -7,6 +7,7 @@ import { element, find } from "../shared/dom.js";
 import { addTexts, loadLanguage, preferredLanguages } from "../shared/i18n.js";
 import { SavedView, cachePage } from "../shared/offline.js";
 import { isOutdated, reloadNewVersion } from "../shared/version.js";
+import { lazyContact } from "../ticket/lazy-contact.js";
 import { connectActions, connectPrinting } from "../ticket/actions.js";
 import { TicketPage } from "../ticket/page.js";
 import { connectAlerts } from "../ticket/turn-alert.js";
@@ -37,6 +38,7 @@ export async function startPatient() {
   connectPrinting(page);
   followConnection(page);
   followEnd(page);
+  lazyContact(page);
   page.showSaved();
   page.paintLive();
   startFollowing(page.connection);
