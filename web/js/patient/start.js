@@ -58,7 +58,7 @@ function followEnd(page) {
   const ask = async () => {
     if (asked || (page.ticket?.state !== "completed" && page.connection.state !== "refused")) return;
     asked = true;
-    const { askForFeedback } = await import("../ticket/feedback.js");
+    const { askForFeedback } = await import("./feedback.js");
     await askForFeedback(page);
   };
   const tryToAsk = () => void ask().catch(() => (asked = false)); // without a network, with the next paint

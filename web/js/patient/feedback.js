@@ -4,7 +4,7 @@ import { element, find, loadStyle, setText } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 import { isFromServer, refusalOf, request } from "../shared/request.js";
 
-/** @typedef {import("./page.js").TicketPage} TicketPage */
+/** @typedef {import("../ticket/page.js").TicketPage} TicketPage */
 
 const SCORES = [1, 2, 3, 4, 5];
 const LONGEST = 500;
