@@ -473,8 +473,8 @@ ACTIONS = (
     *("amend-appointment", "amend-appointment", "cancel-appointment", "cancel-appointment"),
     *("appointment-no-show", "appointment-no-show", "move-appointments", "move-appointments"),
     *("want-earlier", "want-earlier", "accept-offer", "decline-offer"),
-    *("note-message",) * 6,
-    *("clear-unreached",) * 4,
+    *("note-message",) * 4,
+    *("clear-unreached",) * 2,
 )
 PAUSES = (0, 0, SECOND, 20 * SECOND, 3 * MINUTE, 50 * MINUTE)
 steps = st.tuples(st.sampled_from(ACTIONS), st.integers(0, 999), st.sampled_from(PAUSES))
