@@ -771,7 +771,7 @@ def retention(
     print(f"Deleted, of more than {kept_days} days ago: {done.visits} visits, {done.appointments} appointments,")
     print(f"{done.events} events of the log, {done.searches} search hashes,")
     print(f"{done.answers} answers, {done.sessions} sessions, {done.links} links of accounts,")
-    print(f"{done.messages} providers' names of messages.")
+    print(f"{done.messages} providers' names of messages, {done.subscriptions} subscriptions of phones.")
 
 
 @clock_commands.callback(invoke_without_command=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from server import calendars, phones
-from server.domain.messages import address_for
+from server.domain.messages import Way
 from server.domain.model import Appointment, Visit, local_time
 from server.domain.model.clocks import clock_of
 from server.notifying import texts
@@ -22,14 +22,14 @@ def compose(row: Claimed, subject: Subject, vault: Vault, public_url: str, now: 
 
     Raises `KeyError` for a kind without texts.
     """
-    site, record = subject.site, subject.asking or subject.appointment or subject.visit
-    if record is None:
+    site, record = subject.site, subject.record
+    address = subject.address_for(row.channel, vault)
+    if record is None or address is None:
         return None
-    personal = vault.open_personal(record)
-    address = address_for(personal, row.channel)
-    if address is None:
-        return None
-    link = f"{public_url}/{'t' if isinstance(record, Visit) else 'a'}/{personal.token}"
+    page = f"/{'t' if isinstance(record, Visit) else 'a'}/{vault.open_personal(record).token}"
+    if row.channel == "push" and isinstance(record, Visit) and subject.subscription is not None:
+        page = subject.subscription.opened(vault)["page"]  # after a check-in it may be the page of the appointment
+    link = public_url + page
     facts = _facts(subject, link)
     name = texts.template_of(row.kind, row.subject)
     wanted = (record.language, site.language)
@@ -45,7 +45,14 @@ def compose(row: Claimed, subject: Subject, vault: Vault, public_url: str, now: 
         not_after=row.not_after,
         link=link,
         calendar=calendar,
+        kind=row.kind,
     )
+
+
+def other_way(row: Claimed, subject: Subject, vault: Vault) -> Way | None:
+    """Return the first other way of the site on which the patient can be reached, or None."""
+    ways = (way for way in subject.site.rules.message_ways if way != row.channel)
+    return next((way for way in ways if subject.address_for(way, vault) is not None), None)
 
 
 def _facts(subject: Subject, link: str) -> Facts:

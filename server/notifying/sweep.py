@@ -14,15 +14,16 @@ from dataclasses import dataclass
 import structlog
 
 from server.domain.errors import Unavailable
+from server.domain.messages import Way
 from server.notifying.channels.channel import TIME_LIMIT_SECONDS, Channel, ChannelBusy, ChannelRefused, Message
-from server.notifying.compose import compose
+from server.notifying.compose import compose, other_way
 from server.notifying.context import Context
 from server.notifying.plan import plan_again
 from server.outage import Outage
 from server.queries import messages
-from server.queries.messages import AGAIN_MICROSECONDS, LEASE
-from server.store import leases, notifications
-from server.store.notifications import NO_CHANNEL, Claimed, Outcome
+from server.queries.messages import AGAIN_MICROSECONDS, LEASE, Subject
+from server.store import leases, notifications, push_subscriptions
+from server.store.notifications import NO_ADDRESS, NO_CHANNEL, Claimed, Outcome
 
 logger = structlog.get_logger(__name__)
 
@@ -54,6 +55,7 @@ class _Call:
     row: Claimed
     channel: Channel
     message: Message
+    subject: Subject
     again: bool = False
 
 
@@ -69,6 +71,7 @@ class Sweep:
         self._limits = limits
         self._claimer = uuid.uuid4().hex
         self._running: set[asyncio.Task[Outcome | None]] = set()
+        self._gone: dict[int, _Call] = {}  # by their rows: the subscription has ended
         self.done: Counter[str] = Counter()  # the number of rows by their new state, and `no-channel`
 
     async def run(self, goes_on: Callable[[], Awaitable[bool]] = _always) -> None:
@@ -138,6 +141,7 @@ class Sweep:
         """Return the calls to make for these rows, and the outcomes of the rows without a call."""
         calls: list[_Call] = []
         ended: list[Outcome] = []
+        otherwise: dict[int, Way] = {}
         subjects = await messages.subjects(self._context.database, rows)
         for row in rows:
             subject = subjects[row.id]
@@ -148,16 +152,25 @@ class Sweep:
             if channel is None:
                 ended.append(Outcome(row.id, "due", NO_CHANNEL, due_at=min(now + AGAIN_MICROSECONDS, row.not_after)))
                 continue
+            way = None
             try:
                 message = compose(row, subject, self._context.vault, self._context.public_url, now)
+                if message is None and not again:
+                    way = other_way(row, subject, self._context.vault)
             except Exception as error:  # one row, for example under a lost key, must not keep the others back
                 logger.warning("message not composed", notification_id=row.id, error=type(error).__name__)
                 ended.append(Outcome(row.id, "failed", "not-composed"))
                 continue
-            if message is None:
-                ended.append(Outcome(row.id, "suppressed", "no-address"))
+            if message is not None:
+                calls.append(_Call(row, channel, message, subject, again))
+            elif way is not None:
+                otherwise[row.id] = way
             else:
-                calls.append(_Call(row, channel, message, again))
+                ended.append(Outcome(row.id, "suppressed", NO_ADDRESS))
+        if otherwise:
+            async with self._context.database.write() as connection:
+                await notifications.go_otherwise(connection, self._claimer, otherwise, now)
+            self.done["other way"] += len(otherwise)
         return calls, ended
 
     def _start(self, calls: Sequence[_Call]) -> None:
@@ -173,6 +186,8 @@ class Sweep:
                 accepted = await call.channel.send(call.message)
         except ChannelRefused as refusal:
             logger.warning("channel refused", notification_id=row.id, reason=refusal.reason)
+            if refusal.gone and row.channel == "push" and not call.again:
+                self._gone[row.id] = call
             return Outcome(row.id, "unknown" if call.again else "failed", refusal.reason)
         except ChannelBusy as busy:
             return None if call.again else self._later(row, busy)
@@ -205,11 +220,17 @@ class Sweep:
     async def _record(self, outcomes: Sequence[Outcome]) -> None:
         """Record outcomes. While the database is away, try for as long as the rows stay in ``sending``."""
         database, until = self._context.database, time.monotonic() + self._limits.sending
+        gone = [self._gone.pop(each.id) for each in outcomes if each.id in self._gone]
         while True:
             try:
                 now = await database.now()
                 async with database.write() as connection:
                     await notifications.record(connection, self._claimer, outcomes, now)
+                    for call in gone:  # a newer subscription stays, and the message goes out on another way
+                        if (ended := call.subject.subscription) is not None:
+                            await push_subscriptions.remove(connection, ended.subject_id, ended.created_at)
+                        if (way := other_way(call.row, call.subject, self._context.vault)) is not None:
+                            await notifications.repeat_otherwise(connection, call.row.id, way, now)
                 break
             except Unavailable:
                 if time.monotonic() >= until:

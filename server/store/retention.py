@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Delete, Table, Update, and_, bindparam, delete, or_, select, true, update
 
 from server.domain.events import EVENTS, OfAppointment
-from server.store import proofs
+from server.store import proofs, push_subscriptions
 from server.store.batches import batches, beyond
 from server.store.database import Database
 from server.store.tables import (
@@ -30,6 +30,7 @@ from server.store.tables import (
     visit_search,
     visits,
 )
+from server.store.tables import push_subscriptions as subscriptions
 from server.vault import Vault
 
 BATCH = 500
@@ -55,6 +56,7 @@ class Forgotten:
     sessions: int
     links: int
     messages: int
+    subscriptions: int
 
 
 async def forget(database: Database, vault: Vault, days: int) -> Forgotten:
@@ -98,6 +100,7 @@ async def forget(database: Database, vault: Vault, days: int) -> Forgotten:
         sessions=await _each(database, sessions, ended, delete(sessions)),
         links=await _each(database, account_links, over, delete(account_links)),
         messages=await _each(database, notifications, named, update(notifications).values(provider_id=None)),
+        subscriptions=await _each(database, subscriptions, push_subscriptions.useless(before), delete(subscriptions)),
     )
 
 

@@ -95,20 +95,27 @@ class PushChannel:
         from pywebpush import WebPusher, WebPushException  # noqa: PLC0415
 
         content = {"title": message.subject, "body": message.text, "url": message.link, "language": message.language}
-        content["tag"] = name_of(self._secret, message.key)
+        content |= {"tag": name_of(self._secret, message.key), "kind": message.kind}
         try:
             subscription = orjson.loads(message.to)
             endpoint = str(subscription["endpoint"])
-            target = urlsplit(endpoint)
             body = bytes(WebPusher(subscription).encode(orjson.dumps(content))["body"])
         except (ValueError, LookupError, TypeError, WebPushException):
             raise ChannelRefused("invalid") from None
-        if target.scheme != "https" or not self._serves(target.hostname or ""):
+        if not serves(endpoint, self._services):
             raise ChannelRefused("service")
         return endpoint, body
 
-    def _serves(self, host: str) -> bool:
-        return any(host == each or host.endswith(f".{each}") for each in self._services)
+
+def serves(endpoint: str, services: Sequence[str]) -> bool:
+    """Return whether the address of a subscription leads to one of these push services, or to a host below one."""
+    try:
+        target = urlsplit(endpoint)
+        host = target.hostname or ""
+        wanted = target.scheme == "https" and target.username is None
+    except ValueError:
+        return False
+    return wanted and any(host == each or host.endswith(f".{each}") for each in services)
 
 
 def new_private_key() -> str:
