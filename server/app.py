@@ -30,6 +30,7 @@ from server.notifying.context import Context as Notifying
 from server.notifying.context import channels_for
 from server.notifying.repeats import Repeats
 from server.notifying.set_up import ChannelSetUp
+from server.notifying.subscriptions import Subscriptions
 from server.notifying.sweep import Sweeper
 from server.practitioners import Practitioners
 from server.provisioning import NewSites
@@ -99,7 +100,7 @@ def build_app(
         limited=limits_on,
     )
     public_url = settings.public_address
-    channels = channels_for(database, vault, public_url, settings.recording_path)
+    channels = channels_for(database, vault, public_url, settings.recording_path, settings.push_services)
     # With Redis, the workers send.
     sweeper = None if redis_url else Sweeper(Notifying(database, vault, channels, settings.link_base))
     context = Context(
@@ -113,7 +114,8 @@ def build_app(
         identity=identity,
         new_sites=NewSites(database, vault, audit),
         practitioners=Practitioners(database, audit),
-        channels=ChannelSetUp(database, vault, audit, public_url),
+        channels=ChannelSetUp(database, vault, audit, public_url, _push_services=settings.push_services),
+        subscriptions=Subscriptions(database, vault, settings.push_services),
         repeats=Repeats(database, audit),
         gate=gate,
         audit=audit,

@@ -12,6 +12,7 @@ from server.identity.identity import Identity
 from server.live.hub import Hub
 from server.notifying.repeats import Repeats
 from server.notifying.set_up import ChannelSetUp
+from server.notifying.subscriptions import Subscriptions
 from server.practitioners import Practitioners
 from server.provisioning import NewSites
 from server.queries.boards import Boards
@@ -46,6 +47,7 @@ class Context:
     new_sites: NewSites
     practitioners: Practitioners
     channels: ChannelSetUp
+    subscriptions: Subscriptions
     repeats: Repeats
     gate: Gate
     audit: Audit
