@@ -67,6 +67,8 @@ class World:
         ids["display_id"] = ids["device_id"] = self.seed["displays"][0]["id"]
         ids |= {"appointment_id": self.appointment_id, "provider_id": self.provider_id}
         filled = re.sub(r"\{(\w+):id\}", lambda found: str(ids[found[1]]), path)
+        if "/tickets/" in path:
+            filled = filled.replace("{token}", self.seed["tickets"][0]["token"])
         filled = filled.replace("{pairing}", self.secret).replace("{token}", self.token).replace("{secret}", self.feed)
         return filled + QUERIES.get(path, "").format(day=self.day, service_id=self.service_id)
 
@@ -148,7 +150,7 @@ async def _counting(url: str) -> AsyncIterator[Counting]:
 
 async def _world(app: Starlette, context: Context, database: Database, size: int) -> World:
     setup = Seeder(database, context.executor)
-    seed = await setup.seed(points=3, tickets=0, displays=1)
+    seed = await setup.seed(points=3, tickets=1, displays=1)
     async with database.write() as connection:
         site = await connection.run_sync(site_store.load, seed["site_id"])
         await _fill(connection, context, site, seed, size)

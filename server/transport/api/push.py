@@ -35,7 +35,7 @@ class PushSubscription(Body):
 
     endpoint: Annotated[
         str,
-        Field(max_length=LONGEST_ENDPOINT, pattern="^https://[!-~]+$", description="Of a known push service."),
+        Field(max_length=LONGEST_ENDPOINT, pattern="^https://[!-~]+$", description="The address at a known push service."),
     ]
     keys: Keys
 

@@ -201,5 +201,4 @@ function showButtons(ticket, now) {
   setText(find("[data-late]"), t(wasCalled(ticket) ? "patient.need" : "patient.late"));
   find("[data-leave]").hidden = !waiting && !called && ticket.state !== "held";
   find("[data-print]").hidden = !waiting;
-  find("[data-alerts]").hidden = !waiting && !called && !away;
 }
