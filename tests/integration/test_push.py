@@ -443,6 +443,7 @@ def _ring(env: dict[str, str], folder: Path, seeded: Seed, browser: PushService)
         offered = phone.get(own)
         assert offered.json() == {"key": made["settings"]["public_key"], "subscribed": False}
         assert offered.headers["cache-control"] == "no-store"
+        wrong: dict[str, Any]
         for wrong in (subscription | {"more": 1}, subscription | {"endpoint": "https://clinic.internal/"}, {}):
             assert phone.put(own, json=wrong).status_code == 422
         assert phone.put(own, json=subscription).status_code == 204
