@@ -15,6 +15,7 @@ from server.notifying.channels.directory import settings_of
 from server.notifying.channels.push import SERVICES, problem_of, public_key_of
 from server.queries import channels
 from server.queries import push as queries
+from server.queries import sites as sites_read
 from server.store import boards, planned_messages, push_subscriptions, sites
 from server.store.database import Database, Transaction
 from server.vault import Vault
@@ -49,12 +50,13 @@ class Subscriptions:
 
         Raises `Unavailable`.
         """
-        found = await queries.patient(self._database, kind, subject_id)
-        if found is None or "push" not in found.site.rules.message_ways:
+        site = await sites_read.find(self._database, site_of(subject_id))
+        if "push" not in site.rules.message_ways:  # every page of a patient asks: this is the usual answer
             return PushShown(None, False)
         async with self._database.read() as connection:
-            row = await channels.enabled_by(connection, found.site.organisation_id, "push")
-        if row is None:
+            row = await channels.enabled_by(connection, site.organisation_id, "push")
+        found = await queries.patient(self._database, kind, subject_id)
+        if row is None or found is None:
             return PushShown(None, False)
         return PushShown(public_key_of(settings_of(row, self._vault)[1]["private_key"]), found.subscribed)
 

@@ -8,9 +8,9 @@ from typing import Literal
 from sqlalchemy import Connection, select
 
 from server.domain.messages import subscriber_of
-from server.domain.model import Appointment, Site, Visit
+from server.domain.model import Appointment, Visit
 from server.queries.reader import Reader
-from server.store import push_subscriptions, sites
+from server.store import push_subscriptions
 from server.store.records import columns_of, record_of
 from server.store.tables import TABLES
 
@@ -19,9 +19,8 @@ KINDS: dict[str, type[Visit] | type[Appointment]] = {"ticket": Visit, "appointme
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """A patient's site and subscription. ``is_here`` says that the patient has a ticket."""
+    """A patient's subscription. ``is_here`` says that the patient has a ticket."""
 
-    site: Site
     subscriber_id: int
     subscribed: bool
     is_here: bool
@@ -44,7 +43,6 @@ def patient_in(connection: Connection, kind: Literal["ticket", "appointment"], s
     assert isinstance(record, Visit | Appointment), "a token opens nothing else"
     subscriber_id = subscriber_of(record)
     return Patient(
-        site=sites.load(connection, record.site_id),
         subscriber_id=subscriber_id,
         subscribed=subscriber_id in push_subscriptions.among(connection, [subscriber_id]),
         is_here=isinstance(record, Visit) or record.state == "checked_in",

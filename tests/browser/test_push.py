@@ -45,6 +45,14 @@ SHOWN = """async () => {
   const worker = await navigator.serviceWorker.getRegistration();
   return (await worker.getNotifications()).map(({ title, body, tag, data, lang }) => ({ title, body, tag, data, lang }));
 }"""
+# A real touch may open a window. The test only notes which.
+TOUCH = """async () => {
+  const [notification] = await registration.getNotifications();
+  return new Promise((resolve) => {
+    self.clients.openWindow = async (address) => resolve(address);
+    self.dispatchEvent(new NotificationEvent("notificationclick", { notification }));
+  });
+}"""
 ACTIVE = "async () => { await navigator.serviceWorker.ready; }"
 
 
@@ -176,6 +184,11 @@ def test_subscribed_phone_rings_while_the_page_is_closed(
     assert ticket["label"] in notification["body"]
     assert notification["tag"] == "turn"
     assert notification["data"] == {"path": f"/t/{ticket['token']}"}
+    opened = page.context.service_workers[0].evaluate(TOUCH)
+    assert opened == f"/t/{ticket['token']}"
+    assert shown(page, 0) == []
+    worker.deliver(phone.accepted[-1])
+    shown(page, 1)
     worker.deliver(phone.accepted[-1] | {"title": "Again"})
     page.wait_for_timeout(500)
     assert [each["title"] for each in shown(page, 1)] == ["Again"], "a later message replaces the former"

@@ -45,7 +45,7 @@ worker.addEventListener("notificationclick", (event) => {
   event.waitUntil(open(event.notification.data.path));
 });
 
-/** @typedef {{title: string, body: string, url: string, language: string, tag: string, kind: string | null}} PushMessage */
+/** @typedef {{title: string, body: string, url: string | null, language: string, tag: string, kind: string | null}} PushMessage */
 
 /**
  * Show a message, unless the patient sees the page that it leads to. Messages about one's turn replace each other.
@@ -53,7 +53,7 @@ worker.addEventListener("notificationclick", (event) => {
  * @param {PushMessage} message
  */
 async function show({ title, body, url, language, tag, kind }) {
-  const path = new URL(url).pathname;
+  const path = url === null ? "/" : new URL(url).pathname; // a trial message of an administrator may have none
   const { seen, rings } = await pageAt(path);
   if (seen && !WEBKIT) return;
   const ofTurn = kind !== null && OF_TURN.has(kind);
