@@ -22,8 +22,10 @@ PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
 # Zone data come from the package tzdata alone, as in `server/__init__.py`.
 export PYTHONTZPATH :=
+# Else each process of the tests would compile every module again.
+export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: serve run test test-rest test-all check paths fuzz stress bench pictures packages wheel clean help
+.PHONY: serve run test test-rest test-all check types style collected paths fuzz stress bench pictures packages wheel clean help
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -34,7 +36,8 @@ serve: $(RUN_STAMP) ## run a clinic of your own, with its data in var/: PORT=900
 run: $(RUN_STAMP) ## run a small clinic with a simulated day: PORT=9000, HOST=0.0.0.0
 	@$(VENV)/bin/python -m server.cli demo --host $(HOST) --port $(PORT)
 
-test: packages $(DEV_STAMP) $(NPM_STAMP) check ## install the packages of the tests, then test every behaviour, with a daily sample of each matrix
+test: packages $(DEV_STAMP) $(NPM_STAMP) ## install the packages of the tests, then test every behaviour, with a daily sample of each matrix
+	$(MAKE) --no-print-directory --jobs=2 --output-sync check collected
 	node --test tests/web
 	NOWSERVING_TEST_EXTENT=sample $(VENV)/bin/python $(PYTEST) --numprocesses=$(TEST_WORKERS) $(PYTEST_ARGS) tests
 
@@ -50,13 +53,21 @@ test-all: packages $(DEV_STAMP) $(NPM_STAMP) ## the same tests with every matrix
 	@$(VENV)/bin/python -m coverage json --quiet -o .make/coverage.json
 	@$(VENV)/bin/python tests/support/branches.py .make/coverage.json $(LEAST_BRANCHES)
 
-check: $(DEV_STAMP) $(NPM_STAMP) ## lint, types and import rules alone
+check: types style ## lint, types and import rules alone
+
+types: $(DEV_STAMP) ## check the types alone
+	$(VENV)/bin/mypy
+
+style: $(DEV_STAMP) $(NPM_STAMP) ## lint, import rules and the types of the pages alone
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	tests/npm/node_modules/.bin/tsc -p tests/npm
 	tests/npm/node_modules/.bin/tsc -p tests/npm/tsconfig.worker.json
+
+# Compile the test modules once, while the types are checked: else every worker compiles all of them.
+collected: $(DEV_STAMP) ## compile the test modules
+	$(VENV)/bin/python -m pytest --collect-only -qq tests >/dev/null
 
 paths: packages $(DEV_STAMP) $(NPM_STAMP) ## test the live streams on asyncio's own loop, and without the hand-off
 	NOWSERVING_TEST_EVENT_LOOP=asyncio $(VENV)/bin/python -m pytest tests/faults $(LIVE:%=tests/integration/test_%.py)

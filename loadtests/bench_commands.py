@@ -59,7 +59,10 @@ OPTIONS = ("--innodb-buffer-pool-size=1G", "--innodb-log-file-size=1G", "--log-o
 STEPS = ("call-next", "start", "complete")
 _LITERAL = re.compile(r"'(?:[^'\\]|\\.|'')*'|(?<![\w.])\d+(?![\w.])")
 # The queries of the clock, of the sweep and of the other loops of a server are no part of a command.
-_CLOCKS = re.compile(r"next_tick_at <=|offered_to IS NOT NULL|tz_version !=|^SELECT CAST|open_due_at|leases|REPEATABLE READ")
+_CLOCKS = re.compile(
+    r"next_tick_at <=|offered_to IS NOT NULL|tz_version !=|^SELECT CAST|REPEATABLE READ"
+    r"|open_due_at|leases|message_plans|state = 'sending'"
+)
 Statement = tuple[str, tuple[object, ...]]
 
 

@@ -31,6 +31,8 @@ def build_celery(settings: Settings) -> Celery:
     celery.conf.update(
         beat_schedule=SCHEDULE,
         broker_connection_retry_on_startup=True,
+        # Without the broker a worker goes on sending by itself; it must not end because the broker stays away.
+        broker_connection_max_retries=None,
         # A task is acknowledged before it runs, so that none runs twice: its row is the memory, and a lost task is no loss.
         broker_transport_options={"visibility_timeout": 300},
         task_default_queue="nowserving",

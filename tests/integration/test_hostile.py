@@ -485,9 +485,14 @@ def test_malformed_handshake_is_answered(server: Server, seeded: Seed, extra: di
     assert first_status(server, f"POST {address}", {"Host": b"x"} | HANDSHAKE | extra) in (400, 405)
 
 
+def failures(server: Server) -> list[str]:
+    """Return the server's counts of its 5xx answers so far: a busy machine sheds some requests of other tests."""
+    return re.findall(r'nowserving_request_seconds_count\{[^}]*status="5.*', httpx.get(f"{server.url}/metrics").text)
+
+
 def test_client_that_hangs_up_in_mid_body_is_no_error(server: Server, admin: httpx.Client, seeded: Seed) -> None:
     token, ticket = admin.headers["Authorization"][7:], seeded["tickets"][0]["token"]
-    before = server.log.read_text()
+    before, failed = server.log.read_text(), failures(server)
     for address in (ISSUE, "/api/v1/session", f"/live/tickets/{ticket}/disagreement"):
         with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
             head = f"POST {address} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n{JSON_LINE}\r\n"
@@ -498,7 +503,7 @@ def test_client_that_hangs_up_in_mid_body_is_no_error(server: Server, admin: htt
         time.sleep(0.05)
     assert said.count('"status":499') == 3, said
     assert said.count("\n") == 3, said
-    assert not re.search(r'nowserving_request_seconds_count\{[^}]*status="5', httpx.get(f"{server.url}/metrics").text)
+    assert failures(server) == failed
 
 
 # Files

@@ -52,7 +52,8 @@ from tests.support.message_provider import (
 )
 from tests.support.migrated import bring_up
 from tests.support.passwords import quick_passwords
-from tests.support.processes import end, running, wait_until
+from tests.support.processes import end, free_port, running, wait_until
+from tests.support.redis import redis
 from tests.support.server import environment, seed, serving
 from tests.support.vaults import VAULT
 
@@ -768,31 +769,42 @@ def _wait_for(record: Path, count: int, *logs: Path) -> None:
         raise AssertionError(f"{error}\n" + "\n".join(log.read_text()[-3000:] for log in logs)) from None
 
 
-def test_workers_send_each_message_once_without_beat_with_two_and_after_redis_lost_everything(
-    mysql_url: str, redis_url: str, tmp_path: Path, record: Path
+def test_workers_send_each_message_once_without_beat_with_two_and_while_redis_restarts(
+    mysql_url: str, tmp_path: Path, record: Path
 ) -> None:
-    env = environment(mysql_url, redis_url, NOWSERVING_RECORDING_PATH=str(record))
-    seeded = seed(env, points=1, tickets=0, displays=0)
+    port = free_port()
+    env = environment(mysql_url, f"redis://127.0.0.1:{port}/0", NOWSERVING_RECORDING_PATH=str(record))
+    # Only the next three patients of a clinic get a message.
+    seeded, other = seed(env, points=1, tickets=0, displays=0), seed(env, points=1, tickets=0, displays=0)
     asyncio.run(_arrive(mysql_url, seeded, [1]))
     cli = [sys.executable, "-m", "server.cli"]
     log, *beat_logs = (tmp_path / f"{name}.log" for name in ("worker", "beat-1", "beat-2"))
+    woken = "notifications.sweep"  # the task that wakes a worker
     with ExitStack() as stack:
-        worker = stack.enter_context(running([*cli, "worker", "--concurrency", "2"], log, env))
-        _wait_for(record, 1, log)  # no beat
-        beats = [
-            stack.enter_context(running([*cli, "beat", "--schedule", str(tmp_path / f"{each.stem}.db")], each, env))
-            for each in beat_logs
-        ]
-        asyncio.run(_arrive(mysql_url, seeded, [2]))
-        _wait_for(record, 2, log, *beat_logs)
-        wait_until(lambda: all("wake the sweepers" in each.read_text() for each in beat_logs), "both beats")
-        wait_until(lambda: "notifications.sweep" in log.read_text(), "a task that wakes a worker")
-        redis_client.Redis.from_url(redis_url).flushall()
-        asyncio.run(_arrive(mysql_url, seeded, [3]))
-        _wait_for(record, 3, log)
-        assert [end(each) for each in (*beats, worker)] == [0, 0, 0]
-    assert sorted(message["to"] for message in _sent(record)) == [f"+49170{number:07d}" for number in (1, 2, 3)]
-    assert Counter(row.state for row in _read(mysql_url)) == {"sent": 3}
+        with redis(tmp_path, port) as url:
+            worker = stack.enter_context(running([*cli, "worker", "--concurrency", "2"], log, env))
+            _wait_for(record, 1, log)  # no beat
+            beats = [
+                stack.enter_context(running([*cli, "beat", "--schedule", str(tmp_path / f"{each.stem}.db")], each, env))
+                for each in beat_logs
+            ]
+            asyncio.run(_arrive(mysql_url, seeded, [2]))
+            _wait_for(record, 2, log, *beat_logs)
+            wait_until(lambda: all("wake the sweepers" in each.read_text() for each in beat_logs), "both beats")
+            wait_until(lambda: woken in log.read_text(), "a task that wakes a worker")
+            redis_client.Redis.from_url(url).flushall()
+            asyncio.run(_arrive(mysql_url, seeded, [3]))
+            _wait_for(record, 3, log)
+        asyncio.run(_arrive(mysql_url, other, [4]))
+        _wait_for(record, 4, log)  # no Redis
+        with redis(tmp_path, port):  # an empty one
+            before = log.read_text().count(woken)
+            wait_until(lambda: log.read_text().count(woken) > before, "a task of the broker after its restart")
+            asyncio.run(_arrive(mysql_url, other, [5]))
+            _wait_for(record, 5, log)
+            assert [end(each) for each in (*beats, worker)] == [0, 0, 0]
+    assert sorted(message["to"] for message in _sent(record)) == [f"+49170{number:07d}" for number in range(1, 6)]
+    assert Counter(row.state for row in _read(mysql_url)) == {"sent": 5}
     logs = "".join(each.read_text() for each in (log, *beat_logs))
     for canary in ("Nora", "Canary", "+49 170", "+49170"):
         assert canary not in logs

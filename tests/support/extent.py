@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from types import ModuleType
@@ -59,8 +60,9 @@ def left_out(item: pytest.Item) -> bool:
 
 
 def has_samples(module: ModuleType) -> bool:
-    """Return whether a sample tries only a part of some test of ``module``: whether it imports from here."""
-    return any(getattr(each, "__module__", None) == __name__ for each in vars(module).values())
+    """Return whether a sample tries only a part of some test of ``module``: whether it imports from here or all of this."""
+    here = sys.modules[__name__]
+    return any(each is here or getattr(each, "__module__", None) == __name__ for each in vars(module).values())
 
 
 def engine_of(module: str) -> str:
