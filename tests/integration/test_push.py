@@ -224,6 +224,16 @@ async def test_called_patient_who_subscribes_is_told_of_this_call(clinic: Clinic
     assert [each["kind"] for each in browser.accepted] == ["called"]
 
 
+async def test_call_at_the_moment_of_the_subscription_is_told_once(clinic: Clinic, browser: PushService) -> None:
+    for number in range(1, 11):
+        mine = await clinic.ticket()
+        both = [clinic.call(), clinic.subscribe(browser, "ticket", mine["visit_id"])]
+        await asyncio.gather(*(both if number % 2 else reversed(both)))
+        assert [kind for kind, _, _ in await clinic.rows()].count("called") == number
+        await clinic.do(Start(entry_id=mine["id"]))
+        await clinic.do(Complete(entry_id=mine["id"]))
+
+
 async def test_message_that_went_by_sms_does_not_come_again_on_the_phone(clinic: Clinic, browser: PushService) -> None:
     mine = await clinic.ticket(phone=PHONE)
     assert await clinic.rows() == [("almost-your-turn", "sms", "due")]
