@@ -204,12 +204,13 @@ async def go_otherwise(connection: AsyncConnection, claimer: str, ways: Mapping[
 
     They are ``due`` again. A row whose message goes out on that way already becomes ``suppressed``.
     """
-    for notification_id, way in ways.items():
-        mine = notifications.c.id == notification_id, notifications.c.claim == claimer, notifications.c.state == "claimed"
-        moved = _UPDATE_ONCE.where(*mine).values(channel=way, state="due", claim=None, changed_at=now)
-        if not (await connection.execute(moved)).rowcount:
-            ended = update(notifications).where(*mine)
-            await connection.execute(ended.values(state="suppressed", reason=NO_ADDRESS, changed_at=now))
+    mine = notifications.c.claim == claimer, notifications.c.state == "claimed"
+    for way in set(ways.values()):
+        ids = [each for each in ways if ways[each] == way]
+        moved = _UPDATE_ONCE.where(notifications.c.id.in_(ids), *mine)
+        await connection.execute(moved.values(channel=way, state="due", claim=None, changed_at=now))
+    left = update(notifications).where(notifications.c.id.in_(list(ways)), *mine)
+    await connection.execute(left.values(state="suppressed", reason=NO_ADDRESS, changed_at=now))
 
 
 async def repeat_otherwise(connection: AsyncConnection, notification_id: int, way: Way, now: int) -> bool:
