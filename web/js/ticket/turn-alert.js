@@ -1,7 +1,6 @@
 import { find, setText } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 import { recall, remember } from "../shared/memory.js";
-import { Push } from "./push.js";
 import { isExpected } from "./ticket-view.js";
 
 /**
@@ -137,10 +136,9 @@ async function requestNotifications() {
  * @returns {{show: () => void}}  `show` shows the button in the language of now
  */
 export function connectAlerts(page) {
-  const { sound, connection } = page;
+  const { sound, connection, push } = page;
   const button = find("[data-alerts]");
   const hint = find("[data-alerts-hint]");
-  const push = new Push(page.kind, page.token);
   const show = () => {
     const { ticket } = page;
     const { state, failed } = push;
