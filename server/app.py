@@ -35,6 +35,7 @@ from server.notifying.own_texts import OwnTexts
 from server.notifying.reach import Reach
 from server.notifying.repeats import Repeats
 from server.notifying.set_up import ChannelSetUp
+from server.notifying.subscriptions import Subscriptions
 from server.notifying.sweep import Sweeper
 from server.notifying.webhooks.deliverer import Deliverer
 from server.notifying.webhooks.set_up import WebhookSetUp
@@ -108,7 +109,7 @@ def build_app(
         limited=limits_on,
     )
     public_url = settings.public_address
-    channels = channels_for(database, vault, public_url, settings.recording_path)
+    channels = channels_for(database, vault, public_url, settings.recording_path, settings.push_services)
     # With Redis, the workers send.
     senders: list[Sweeper | Deliverer] = []
     if not redis_url:
@@ -124,7 +125,8 @@ def build_app(
         identity=identity,
         new_sites=NewSites(database, vault, audit),
         practitioners=Practitioners(database, audit),
-        channels=ChannelSetUp(database, vault, audit, public_url),
+        channels=ChannelSetUp(database, vault, audit, public_url, _push_services=settings.push_services),
+        subscriptions=Subscriptions(database, vault, settings.push_services),
         webhooks=WebhookSetUp(database, vault, audit),
         repeats=Repeats(database, vault, audit),
         contacts=Contacts(database, vault, audit),

@@ -142,7 +142,7 @@ def demo(
     """Run a small clinic with a simulated day, for a first look."""
     from server import uvicorn_server
     from server.app import build_app
-    from server.demo import YOURS, Doors, a_patient, an_appointment, open_clinic, open_hours, own_keys
+    from server.demo import YOURS, Doors, a_patient, an_appointment, open_clinic, open_hours, own_keys, ring_phones
     from server.simulation import Simulation, end_old_day
 
     _refuse_demo_in(os.environ.get("NOWSERVING_ENV"))
@@ -166,6 +166,7 @@ def demo(
             stopped_at = (await boards.board(clinic["site_id"])).site.last_event_at / 1e6
             await end_old_day(seeder.executor, boards, clinic["site_id"], time.time(), stopped_at)
             await open_hours(seeder, boards, clinic)
+            await ring_phones(seeder, boards, clinic)
             ticket = await a_patient(seeder.executor, boards, clinic)
             return clinic, ticket, await an_appointment(seeder.executor, boards, clinic)
 
@@ -779,7 +780,8 @@ def retention(
     print(f"Deleted, of more than {kept_days} days ago: {done.visits} visits, {done.appointments} appointments,")
     print(f"{done.events} events of the log, {done.searches} search hashes,")
     print(f"{done.answers} answers, {done.sessions} sessions, {done.links} links of accounts,")
-    print(f"{done.messages} providers' names of messages, {done.opinions} texts of feedback.")
+    print(f"{done.messages} providers' names of messages, {done.subscriptions} subscriptions of phones,")
+    print(f"{done.opinions} texts of feedback.")
 
 
 @clock_commands.callback(invoke_without_command=True)

@@ -21,7 +21,7 @@ from server.outage import Outage
 from server.queries.appointments import lapsed_offers, with_outdated_appointments
 from server.queries.boards import Boards
 from server.queries.message_tally import MessageTally
-from server.store import answers, clock_anchors, lockouts, processes
+from server.store import answers, clock_anchors, lockouts, processes, push_subscriptions
 from server.store.database import Conflict, Database
 
 logger = structlog.get_logger(__name__)
@@ -182,7 +182,7 @@ async def find_dark_devices(database: Database, executor: Executor, process_id: 
 
 
 async def forget_old_rows(database: Database) -> None:
-    """Once an hour, delete the answers of commands that are too old to be repeated, and old failed sign-ins."""
+    """Once an hour, delete answers of commands that are too old to be repeated, old failed sign-ins and subscriptions."""
     while True:
         try:
             now = await database.now()
@@ -192,6 +192,8 @@ async def forget_old_rows(database: Database) -> None:
                 forgotten += await lockouts.forget(connection, now - lockouts.FORGOTTEN_MICROSECONDS)
             async with database.write() as connection:
                 forgotten += await clock_anchors.forget(connection, now)
+            async with database.write() as connection:
+                forgotten += await push_subscriptions.forget(connection, now)
             logger.debug("old rows forgotten", count=forgotten)
         except NowServingError as error:
             logger.warning("old rows not forgotten", error=repr(error))

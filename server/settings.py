@@ -168,7 +168,13 @@ class Settings(BaseSettings):
         None, description="A file for trials: the recording channel writes messages to it, and sends nothing."
     )
 
-    @field_validator("allowed_hosts", "cors_origins", "encryption_keys", mode="before")
+    push_services: Words = Field(
+        (),
+        description="Host names of further push services, comma-separated. Those of Chrome, Firefox, Safari and Edge are "
+        "known. A patient's phone chooses the address below such a host, and the server calls it.",
+    )
+
+    @field_validator("allowed_hosts", "cors_origins", "encryption_keys", "push_services", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

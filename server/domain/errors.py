@@ -453,6 +453,10 @@ class LastAdmin(Refused):
     """An organisation needs at least one administrator who can sign in. Make a colleague administrator first."""
 
 
+class PushNotOffered(Refused):
+    """This clinic does not send messages to phones. The page shows your turn."""
+
+
 class CommandIdReused(NowServingError):
     """This idempotency key was already used with another body."""
 

@@ -6,10 +6,12 @@ about an older version is withdrawn.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
+from urllib.parse import urlsplit
 
-from server.domain.model import AppointmentState, Personal, Problem, State, UnreachedKind
+from server.domain.model import Appointment, AppointmentState, Personal, Problem, State, UnreachedKind, Visit
 
 Kind = Literal[
     "booked",
@@ -92,23 +94,41 @@ def problem_of(state: MessageState, reason: str | None, receipt: Arrival | None)
     return "undelivered" if state == "sent" and receipt == "undelivered" else None
 
 
-def address_for(personal: Personal, way: Way) -> str | None:
-    """Return the address of a patient for a way, or None."""
+def address_for(personal: Personal, way: Way, subscription: str | None = None) -> str | None:
+    """Return the address of a patient for a way, or None. For ``push`` it is the subscription of the patient's phone."""
     match way:
         case "sms":
             return personal.phone
         case "email":
             return personal.email
-    return None
+    return subscription
 
 
-def way_to(personal: Personal, ways: Sequence[Way]) -> Way | None:
-    """Return the first of a site's ways for which the patient has an address, or None."""
-    return next((way for way in ways if address_for(personal, way) is not None), None)
+def way_to(personal: Personal, ways: Sequence[Way], *, subscribed: bool = False) -> Way | None:
+    """Return the first of a site's ways for which the patient has an address, or None.
+
+    ``subscribed`` says whether a phone of the patient has a push subscription.
+    """
+    subscription = "" if subscribed else None
+    return next((way for way in ways if address_for(personal, way, subscription) is not None), None)
+
+
+def subscriber_of(record: Visit | Appointment) -> int:
+    """Return the id under which the push subscription for a record is kept.
+
+    A visit that came by an appointment has the appointment's: the phone that subscribed then rings for the ticket too.
+    """
+    return (record.appointment_id or record.id) if isinstance(record, Visit) else record.id
 
 
 def masked(address: str, way: Way) -> str:
-    """Return an address as a list may show it: the last two digits of a phone, or the first letter and domain of a mail."""
+    """Return an address as a list may show it.
+
+    Of a phone number these are the last two digits, of a mail address the first letter and the domain, of a push
+    subscription the host of the push service.
+    """
+    if way == "push":
+        return urlsplit(json.loads(address)["endpoint"]).hostname or ""
     if way == "email":
         name, _, domain = address.partition("@")
         return f"{name[:1]}…@{domain}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from server import calendars, phones
-from server.domain.messages import Way, address_for
+from server.domain.messages import Way
 from server.domain.model import Appointment, Visit, local_time
 from server.domain.model.clocks import clock_of
 from server.notifying import drafts, texts
@@ -23,14 +23,15 @@ def compose(row: Claimed, subject: Subject, vault: Vault, public_url: str, now: 
 
     Raises `KeyError` for a kind without texts.
     """
-    site, record = subject.site, subject.asking or subject.appointment or subject.visit
-    if record is None:
+    site, record = subject.site, subject.record
+    address = subject.address_for(row.channel, vault)
+    if record is None or address is None:
         return None
-    personal = vault.open_personal(record)
-    address = address_for(personal, row.channel)
-    if address is None:
-        return None
-    link = f"{public_url}/{'t' if isinstance(record, Visit) else 'a'}/{personal.token}"
+    token = vault.open_personal(record).token
+    page = f"/{'t' if isinstance(record, Visit) else 'a'}/{token}"
+    if row.channel == "push" and isinstance(record, Visit) and subject.subscription is not None:
+        page = subject.subscription.opened(vault)["page"]  # after a check-in it may be the page of the appointment
+    link = public_url + page
     facts = _facts(subject, link, row.minutes)
     name = texts.template_of(row.kind, row.subject)
     wanted = (record.language, site.language)
@@ -48,18 +49,25 @@ def compose(row: Claimed, subject: Subject, vault: Vault, public_url: str, now: 
         not_after=row.not_after,
         link=link,
         calendar=calendar,
-        unsubscribe=f"{public_url}{UNSUBSCRIBE_PATH}{personal.token}" if row.channel == "email" else None,
+        kind=row.kind,
+        unsubscribe=f"{public_url}{UNSUBSCRIBE_PATH}{token}" if row.channel == "email" else None,
     )
 
 
-def other_ways(row: Claimed, subject: Subject, vault: Vault) -> tuple[Way, ...]:
-    """Return the site's further ways, after that of the row, on which the patient has an address."""
+def other_way(row: Claimed, subject: Subject, vault: Vault) -> Way | None:
+    """Return the first other way of the site on which the patient can be reached, or None."""
+    ways = (way for way in subject.site.rules.message_ways if way != row.channel)
+    return next((way for way in ways if subject.address_for(way, vault) is not None), None)
+
+
+def next_way(row: Claimed, subject: Subject, vault: Vault) -> Way | None:
+    """Return the first of the site's ways after that of the row on which the patient has an address, or None.
+
+    A message goes from way to way in the order of the site, so none goes round in a circle.
+    """
     ways = subject.site.rules.message_ways
-    record = subject.asking or subject.appointment or subject.visit
-    if record is None or row.channel not in ways or row.channel == ways[-1]:
-        return ()
-    personal = vault.open_personal(record)
-    return tuple(way for way in ways[ways.index(row.channel) + 1 :] if address_for(personal, way) is not None)
+    after = ways[ways.index(row.channel) + 1 :] if row.channel in ways else ()
+    return next((way for way in after if subject.address_for(way, vault) is not None), None)
 
 
 def _facts(subject: Subject, link: str, minutes: int | None) -> Facts:

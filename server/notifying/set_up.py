@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -25,7 +26,7 @@ from server.notifying.trial_texts import trial_text
 from server.queries import channels as queries
 from server.queries.channels import ChannelRow
 from server.store import channels as store
-from server.store import notifications, opt_outs
+from server.store import notifications, opt_outs, push_subscriptions
 from server.store.database import Database
 from server.store.staff import lock_organisation
 from server.vault import Vault
@@ -72,6 +73,7 @@ class ChannelSetUp:
     _audit: Audit
     _public_url: str | None
     _limit_seconds: float = TIME_LIMIT_SECONDS
+    _push_services: Sequence[str] = ()
 
     async def listed(self, organisation_id: int) -> list[ChannelShown]:
         """Return the channels of an organisation, in the order of `WAYS`. Raises `Unavailable`."""
@@ -122,6 +124,8 @@ class ChannelSetUp:
         now = await self._database.now()
         async with self._database.write() as connection:
             removed = await store.disable(connection, organisation_id, way, now)
+            if way == "push":  # they were made for its keys, and no other keys reach them
+                await push_subscriptions.remove_all(connection, organisation_id)
         self._note("remove-channel", actor, organisation_id, way, allowed=removed)
         if not removed:
             raise ChannelNotFound(way=way)
@@ -138,7 +142,7 @@ class ChannelSetUp:
         subject, text = trial_text(language)
         not_after = self._database.clock.now() + TRIAL_MICROSECONDS
         message = Message(f"trial:{secrets.token_hex(16)}", to, language, subject, text, not_after, self._public_url)
-        channel = OpenChannel(row, self._database, self._vault, self._public_url, self._limit_seconds)
+        channel = OpenChannel(row, self._database, self._vault, self._public_url, self._limit_seconds, self._push_services)
         try:
             tried = Tried("accepted", (await channel.send(message)).provider_id)
         except Exception as error:  # of any library: the caller gets a word for it

@@ -16,14 +16,14 @@ import structlog
 from server.domain.errors import Unavailable
 from server.domain.messages import Way
 from server.notifying.channels.channel import TIME_LIMIT_SECONDS, Channel, ChannelBusy, ChannelRefused, Message
-from server.notifying.compose import compose, other_ways
+from server.notifying.compose import compose, next_way, other_way
 from server.notifying.context import Context
 from server.notifying.plan import plan_again
 from server.outage import Outage
 from server.queries import messages
 from server.queries.messages import AGAIN_MICROSECONDS, LEASE, Subject
-from server.store import leases, notifications, opt_outs
-from server.store.notifications import NO_CHANNEL, UNSUBSCRIBED, Claimed, Outcome
+from server.store import leases, notifications, opt_outs, push_subscriptions
+from server.store.notifications import NO_ADDRESS, NO_CHANNEL, UNSUBSCRIBED, Claimed, Outcome
 from server.store.opt_outs import HashedAddress, hashed
 
 logger = structlog.get_logger(__name__)
@@ -74,6 +74,7 @@ class Sweep:
         self._claimer = uuid.uuid4().hex
         self._running: set[asyncio.Task[Outcome | None]] = set()
         self._unsubscribed: dict[int, _Call] = {}  # refused for this reason, by the ids of their rows
+        self._gone: dict[int, _Call] = {}  # by their rows: the subscription has ended
         self.done: Counter[str] = Counter()  # the number of rows by their new state, and `no-channel`
 
     async def run(self, goes_on: Callable[[], Awaitable[bool]] = _always) -> None:
@@ -147,6 +148,7 @@ class Sweep:
         """Return the calls to make for these rows, and the outcomes of the rows without a call."""
         calls: list[_Call] = []
         ended: list[Outcome] = []
+        otherwise: dict[int, Way] = {}
         subjects = await messages.subjects(self._context.database, rows)
         for row in rows:
             subject = subjects[row.id]
@@ -157,23 +159,32 @@ class Sweep:
             if channel is None:
                 ended.append(Outcome(row.id, "due", NO_CHANNEL, due_at=min(now + AGAIN_MICROSECONDS, row.not_after)))
                 continue
+            way = None
             try:
                 message = compose(row, subject, self._context.vault, self._context.public_url, now)
+                if message is None and not again:
+                    way = other_way(row, subject, self._context.vault)
             except Exception as error:  # one row, for example under a lost key, must not keep the others back
                 logger.warning("message not composed", notification_id=row.id, error=type(error).__name__)
                 ended.append(Outcome(row.id, "failed", "not-composed"))
                 continue
-            if message is None:
-                ended.append(Outcome(row.id, "suppressed", "no-address"))
-                continue
-            address = hashed(self._context.vault, subject.site.organisation_id, row.channel, message.to)
-            calls.append(_Call(row, channel, message, address, subject, again))
+            if message is not None:
+                address = hashed(self._context.vault, subject.site.organisation_id, row.channel, message.to)
+                calls.append(_Call(row, channel, message, address, subject, again))
+            elif way is not None:
+                otherwise[row.id] = way
+            else:
+                ended.append(Outcome(row.id, "suppressed", NO_ADDRESS))
+        if otherwise:
+            async with self._context.database.write() as connection:
+                await notifications.go_otherwise(connection, self._claimer, otherwise, now)
+            self.done["other way"] += len(otherwise)
         return calls, ended
 
     def _next_ways(self, calls: Iterable[_Call]) -> dict[int, Way]:
         """Return by the ids of rows the next way of their patients, where there is one."""
-        ways = {each.row.id: other_ways(each.row, each.subject, self._context.vault) for each in calls}
-        return {row_id: found[0] for row_id, found in ways.items() if found}
+        ways = {each.row.id: next_way(each.row, each.subject, self._context.vault) for each in calls}
+        return {row_id: way for row_id, way in ways.items() if way is not None}
 
     def _start(self, calls: Sequence[_Call]) -> None:
         self._running |= {asyncio.create_task(self._outcome_of(each)) for each in calls}
@@ -190,6 +201,8 @@ class Sweep:
             logger.warning("channel refused", notification_id=row.id, reason=refusal.reason)
             if refusal.reason == UNSUBSCRIBED:
                 self._unsubscribed[row.id] = call
+            if refusal.gone and row.channel == "push" and not call.again:
+                self._gone[row.id] = call
             return Outcome(row.id, "unknown" if call.again else "failed", refusal.reason)
         except ChannelBusy as busy:
             return None if call.again else self._later(row, busy)
@@ -224,6 +237,7 @@ class Sweep:
         database, until = self._context.database, time.monotonic() + self._limits.sending
         # Opt-outs that a provider knew before us.
         refused = [call for each in outcomes if (call := self._unsubscribed.get(each.id)) is not None]
+        gone = [self._gone.pop(each.id) for each in outcomes if each.id in self._gone]
         while True:
             try:
                 now = await database.now()
@@ -231,6 +245,11 @@ class Sweep:
                     await notifications.record(connection, self._claimer, outcomes, now)
                     await opt_outs.add(connection, [each.address for each in refused], "provider", now)
                     await notifications.reroute(connection, self._next_ways(refused), now)
+                    for call in gone:  # a newer subscription stays, and the message goes out on another way
+                        if (ended := call.subject.subscription) is not None:
+                            await push_subscriptions.remove(connection, ended.subject_id, ended.created_at)
+                        if (way := other_way(call.row, call.subject, self._context.vault)) is not None:
+                            await notifications.repeat_otherwise(connection, call.row.id, way, now)
                 break
             except Unavailable:
                 if time.monotonic() >= until:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, select
 
 from server.domain.errors import MessageNotRepeatable, MessageOutdated, MessageRepeated, MessageUnwanted, Refused
-from server.domain.messages import OF_APPOINTMENTS, OF_ENTRIES, Arrival, Kind, MessageState, Way, address_for, masked
+from server.domain.messages import OF_APPOINTMENTS, OF_ENTRIES, Arrival, Kind, MessageState, Way, masked
 from server.domain.model import Appointment, State
 from server.domain.rules.messages import repeat_until
 from server.queries import keyset, messages
@@ -204,8 +204,7 @@ def _addresses(rows: Sequence[_Message], subjects: dict[int, Subject], vault: Va
     found: dict[int, HashedAddress] = {}
     for row in rows:
         subject = subjects[row.id]
-        record = subject.asking or subject.appointment or subject.visit
-        address = None if record is None else address_for(vault.open_personal(record), row.channel)
+        address = subject.address_for(row.channel, vault)
         if address is not None:
             found[row.id] = opt_outs.hashed(vault, subject.site.organisation_id, row.channel, address)
     return found
@@ -220,8 +219,7 @@ def _is_right(row: _Message, appointment: Appointment | None, entry: tuple[int, 
 
 
 def _listed(row: _Message, subject: Subject, vault: Vault, may_resend: bool) -> MessageListed:
-    record = subject.asking or subject.appointment or subject.visit
-    address = None if record is None else address_for(vault.open_personal(record), row.channel)
+    address = subject.address_for(row.channel, vault)
     return MessageListed(
         id=row.id,
         site_id=row.site_id,

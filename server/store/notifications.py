@@ -99,9 +99,15 @@ class Outcome:
 
 UNSUBSCRIBED = "unsubscribed"  # the reason of a refusal by a provider that knows an opt-out
 NO_CHANNEL = "no-channel"  # the reason of a row that waits for a channel
+NO_ADDRESS = "no-address"  # the reason of a row that is suppressed because the patient has no address
 
 _CLAIMED = [notifications.c[name] for name in Claimed.__dataclass_fields__]
 _INSERT_ONCE = insert(notifications).prefix_with("IGNORE", dialect="mysql").prefix_with("OR IGNORE", dialect="sqlite")
+_UPDATE_ONCE = update(notifications).prefix_with("IGNORE", dialect="mysql").prefix_with("OR IGNORE", dialect="sqlite")
+_OF_SUBJECT = (
+    "site_id", "subject", "subject_version", "kind", "ahead", "channel", "visit_id", "entry_id", "appointment_id",
+    "minutes",
+)  # fmt: skip
 
 
 def plan(connection: Connection, planned: Iterable[Planned], now: int) -> int:
@@ -192,22 +198,38 @@ async def resend(connection: AsyncConnection, notification_id: int, now: int, no
 
     A row is repeated once; its repeat can be repeated again.
     """
-    same = (
-        "site_id",
-        "subject",
-        "subject_version",
-        "kind",
-        "ahead",
-        "channel",
-        "visit_id",
-        "entry_id",
-        "appointment_id",
-        "minutes",
-    )
     new = {"resend_of": notifications.c.id, "state": literal("due")}
     new |= {"due_at": literal(now), "changed_at": literal(now), "not_after": literal(not_after)}
-    source = select(*(notifications.c[name] for name in same), *new.values()).where(
+    source = select(*(notifications.c[name] for name in _OF_SUBJECT), *new.values()).where(
         notifications.c.id == notification_id, notifications.c.state.in_(("unknown", "failed"))
+    )
+    return (await connection.execute(_INSERT_ONCE.from_select([*_OF_SUBJECT, *new], source))).rowcount == 1
+
+
+async def go_otherwise(connection: AsyncConnection, claimer: str, ways: Mapping[int, Way], now: int) -> None:
+    """Let claimed rows go out on another way, by the rows' ids: their patients have no address on the planned one.
+
+    They are ``due`` again. A row whose message goes out on that way already becomes ``suppressed``.
+    """
+    mine = notifications.c.claim == claimer, notifications.c.state == "claimed"
+    for way in set(ways.values()):
+        ids = [each for each in ways if ways[each] == way]
+        moved = _UPDATE_ONCE.where(notifications.c.id.in_(ids), *mine)
+        await connection.execute(moved.values(channel=way, state="due", claim=None, changed_at=now))
+    left = update(notifications).where(notifications.c.id.in_(list(ways)), *mine)
+    await connection.execute(left.values(state="suppressed", reason=NO_ADDRESS, news_at=now, changed_at=now))
+
+
+async def repeat_otherwise(connection: AsyncConnection, notification_id: int, way: Way, now: int) -> bool:
+    """Add a row that repeats a failed one on another way at once, while it is useful; return whether it was added.
+
+    Only for a message that was certainly not sent: see `resend`.
+    """
+    new: dict[str, Any] = {"resend_of": notifications.c.id, "state": literal("due"), "channel": literal(way)}
+    new |= {"due_at": literal(now), "changed_at": literal(now), "not_after": notifications.c.not_after}
+    same = tuple(name for name in _OF_SUBJECT if name != "channel")
+    source = select(*(notifications.c[name] for name in same), *new.values()).where(
+        notifications.c.id == notification_id, notifications.c.state == "failed", notifications.c.not_after > now
     )
     return (await connection.execute(_INSERT_ONCE.from_select([*same, *new], source))).rowcount == 1
 

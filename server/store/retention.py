@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Delete, Table, Update, and_, bindparam, delete, or_, select, true, update
 
 from server.domain.events import EVENTS, OfAppointment
-from server.store import proofs
+from server.store import proofs, push_subscriptions
 from server.store.batches import batches, beyond
 from server.store.database import Database
 from server.store.tables import (
@@ -32,6 +32,7 @@ from server.store.tables import (
     visit_search,
     visits,
 )
+from server.store.tables import push_subscriptions as subscriptions
 from server.vault import Vault
 
 BATCH = 500
@@ -58,6 +59,7 @@ class Forgotten:
     links: int
     messages: int
     opinions: int
+    subscriptions: int
 
 
 async def forget(database: Database, vault: Vault, days: int) -> Forgotten:
@@ -104,6 +106,7 @@ async def forget(database: Database, vault: Vault, days: int) -> Forgotten:
         links=await _each(database, account_links, over, delete(account_links)),
         messages=await _each(database, notifications, named, update(notifications).values(provider_id=None)),
         opinions=await _each(database, feedback, said, update(feedback).values(sealed=None)),
+        subscriptions=await _each(database, subscriptions, push_subscriptions.useless(before), delete(subscriptions)),
     )
 
 

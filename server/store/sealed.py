@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 from sqlalchemy import Column, Update, and_, func, select, update
 
 from server.domain.errors import Unavailable
-from server.store import event_log, proofs
+from server.store import event_log, proofs, push_subscriptions
 from server.store.batches import AnyRow, batches
 from server.store.channels import seals_for
 from server.store.database import Database
@@ -29,6 +29,7 @@ from server.store.tables import (
     visits,
     webhooks,
 )
+from server.store.tables import push_subscriptions as subscriptions
 from server.store.webhooks import seals_for as webhook_seals_for
 from server.vault import KEY_ID_LENGTH, Vault
 
@@ -76,6 +77,7 @@ SEALED: tuple[Sealed, ...] = (
     ),
     Sealed(webhooks.c.sealed, lambda row: webhook_seals_for(row.id)),
     Sealed(feedback.c.sealed, lambda row: f"feedback:{row.visit_hash}"),
+    Sealed(subscriptions.c.sealed, lambda row: push_subscriptions.seals_for(row.subject_id)),
     Sealed(events.c.sealed, lambda row: cast(_Sealing, event_log.event_of(row)).seals_for, event_log.EVENT_IN_CLEAR),
     Sealed(commands.c.answer, lambda row: f"answer:{row.site_id}"),
 )

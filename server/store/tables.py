@@ -823,6 +823,19 @@ opt_outs = Table(
     **_OPTIONS,
 )
 
+# The subscription with which a patient's phone gets push messages. The subject is a visit or an appointment.
+push_subscriptions = Table(
+    "push_subscriptions",
+    metadata,
+    Column("subject_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("organisation_id", BigInteger, nullable=False),
+    Column("sealed", Text, nullable=False),  # as JSON, with the address of the page that subscribed
+    Column("created_at", BigInteger, nullable=False),
+    Index(None, "organisation_id"),
+    Index(None, "created_at"),
+    **_OPTIONS,
+)
+
 # Work that one process at a time does for all, until its lease ends.
 leases = Table(
     "leases",

@@ -16,6 +16,7 @@ from server.notifying.own_texts import OwnTexts
 from server.notifying.reach import Reach
 from server.notifying.repeats import Repeats
 from server.notifying.set_up import ChannelSetUp
+from server.notifying.subscriptions import Subscriptions
 from server.notifying.webhooks.set_up import WebhookSetUp
 from server.practitioners import Practitioners
 from server.provisioning import NewSites
@@ -52,6 +53,7 @@ class Context:
     practitioners: Practitioners
     channels: ChannelSetUp
     webhooks: WebhookSetUp
+    subscriptions: Subscriptions
     repeats: Repeats
     own_texts: OwnTexts
     reach: Reach

@@ -1153,6 +1153,7 @@ def own_appointment(state: str) -> Arrange:
         expect(page.locator(".ticket-label" if state == "ticket" else ".appointment-title")).to_be_visible()
         if key == "booked":
             expect(page.locator("[data-letters]")).not_to_be_empty()
+            expect(page.locator("[data-alerts-hint]")).not_to_be_empty()  # this browser allows no notifications
         return page
 
     return arrange
@@ -1215,7 +1216,8 @@ def booking_site(env: dict[str, str], server: Server) -> tuple[Seed, dict[str, s
             assert answer.status_code == 200, (command, answer.text)
             return answer.json()
 
-        do("change-site", site_id=seeded["site_id"], booking="on")
+        do("change-site", site_id=seeded["site_id"], booking="on", message_ways=["push"])
+        assert client.put("/api/v1/channels/push/push", json={"contact": "it@clinic.example"}).status_code == 200
         kiosk_id = do("add-kiosk", site_id=seeded["site_id"], name="Door")["events"][-1]["kiosk_id"]
         do("change-kiosk", kiosk_id=kiosk_id, check_in="code")
         for state, minutes in (("booked", 300), ("cancelled", 240), ("ticket", 15)):

@@ -50,6 +50,7 @@ from server.queries import (
 from server.queries import channels as channels_queries
 from server.queries import message_texts as message_texts_queries
 from server.queries import messages as message_queries
+from server.queries import push as push_queries
 from server.queries import webhooks as webhooks_queries
 from server.queries.boards import Boards
 from server.queries.entries import Filters
@@ -73,6 +74,7 @@ from server.store import (
     pairings,
     planned_messages,
     processes,
+    push_subscriptions,
     second_factors,
     setup_codes,
     tables,
@@ -264,6 +266,8 @@ async def _fill_other_rows(connection: AsyncConnection) -> None:
                                     "next_at": 0 if n < 40 else NOW + n}),
             (tables.opt_outs, {"organisation_id": n % 40 + 1, "way": "sms", "address_hash": f"opted-out-{n}", "at": NOW,
                                "source": "patient"}),
+            (tables.push_subscriptions, {"subject_id": n, "organisation_id": n % 400 + 1, "sealed": "x",
+                                         "created_at": NOW + n}),
             (tables.api_keys, {"id": n, "organisation_id": n % 40 + 1, "name": f"Key {n}", "key_hash": f"key-{n}",
                                "created_at": NOW}),
             (tables.pairings, {"id": n, "code_hash": f"code-{n}", "secret_hash": f"secret-{n}", "expires_at": NOW + n}),
@@ -741,6 +745,26 @@ async def messages_of_moved_appointments(installation: Installation) -> object:
     async with installation.database.write() as connection:
         await connection.run_sync(withdraw)
     return withdraw
+
+
+@query
+async def phones_from_their_subscription_to_its_end(installation: Installation) -> object:
+    visit_id = installation.site.id * IDS_PER_SITE + past_visits.FIRST_ID
+    async with installation.database.write() as connection:
+        await connection.run_sync(push_subscriptions.put, visit_id, 12, "x", NOW)
+        known = await connection.execute(
+            planned_messages._KNOWN, {"subscribers": [12, visit_id], "subjects": ["entry:12", "entry:13"]}
+        )
+        assert len(known.all()) == 4
+    found = await push_queries.patient(installation.database, "ticket", visit_id)
+    async with installation.database.write() as connection:
+        assert await push_subscriptions.remove(connection, 12, NOW + 12)
+        assert await push_subscriptions.remove(connection, visit_id)
+        assert await push_subscriptions.forget(connection, NOW + push_subscriptions.KEPT_MICROSECONDS + 9) > 0
+        assert await push_subscriptions.remove_all(connection, 12) > 0
+        await notifications.go_otherwise(connection, "worker", {12: "sms"}, NOW)
+        await notifications.repeat_otherwise(connection, 12, "sms", NOW)
+    return found
 
 
 @query

@@ -28,6 +28,7 @@ from server.seeding import Seed, StaffSeed
 from server.settings import Settings
 from server.vault import Vault
 from tests.support.authenticator import code_at
+from tests.support.providers import PushService
 from tests.support.rows import change
 from tests.support.server import KEYS, Server, environment, seed, serving
 
@@ -43,7 +44,10 @@ COMMAND = "/api/v1/commands/"
 LATER = "2030-01-07"
 BOOKED_DAY = "2030-01-09"
 A_MONDAY = "2028-01-03"
+PHONE = json.loads(PushService().subscription()) | {"endpoint": "https://fcm.googleapis.com/fcm/send/x"}
 CHANNELS: dict[str, Json] = {
+    "PUT /api/v1/tickets/{token}/push": PHONE,
+    "PUT /api/v1/appointments/{token}/push": PHONE,
     "PUT /api/v1/channels/email/smtp": {"host": "127.0.0.1", "port": 1, "sender": "desk@clinic.example"},
     "PUT /api/v1/channels/push/push": {"contact": "it@clinic.example"},
     "PUT /api/v1/channels/sms/smsapi": {"token": "a-token", "address": "http://127.0.0.1:1"},
@@ -302,7 +306,9 @@ class Organisation:
             self.clients["admin"].post("/api/v1/practitioners", json={"name": "Dr. Ada"}).json()["id"]
         )
 
-        self.do("change-site", site_id=ids["site_id"], booking="on", message_ways=["email"])
+        self.do("change-site", site_id=ids["site_id"], booking="on", message_ways=["email", "push"])
+        push = CHANNELS["PUT /api/v1/channels/push/push"]
+        assert self.clients["admin"].put("/api/v1/channels/push/push", json=push).status_code == 200
         told = {"name": PATIENT, "email": "ada@clinic.example", "local_start": "2028-01-10T14:00"}
         self.do("book", **ids["booking"], **told)
         ((self.ids["message_id"],),) = self.rows("SELECT min(id) FROM notifications WHERE site_id = ?", ids["site_id"])
@@ -378,6 +384,7 @@ class Organisation:
             self.rows("SELECT count(*) FROM pairings WHERE device_id / 1000000000 = ?", site_id),
             self.rows("SELECT way, address_hash FROM opt_outs WHERE organisation_id = ?", organisation_id),
             self.rows("SELECT resend_of FROM notifications WHERE site_id = ? AND resend_of != 0", site_id),
+            self.rows("SELECT count(*) FROM push_subscriptions WHERE organisation_id = ?", organisation_id),
             self.rows("SELECT id, used_at, revoked_at FROM account_links WHERE organisation_id = ?", organisation_id),
             self.rows(
                 "SELECT id, sealed FROM second_factors WHERE id IN (?, ?)", self.ids["coded_id"], self.ids["staff_id"]
@@ -589,7 +596,7 @@ def address_of(row: Row, organisation: Organisation, role: str, *, own: bool) ->
         values |= {"way": "email", "entry_id": ids["ticket"]["id"]}
     if "/receipts/" in row.target and own:
         values["secret"] = ids["receipts"]["smsapi" if row.method == "GET" else "infobip"]
-    if "/appointments/" in row.target:
+    if "/appointments/" in row.target or "/a/" in row.target:
         token = organisation.ids["appointment"]["token"]
         values["token"] = token if own else f"a{ids['site_id']}-{secrets.token_urlsafe(16)}"
     if row.target.endswith("/second-factor"):

@@ -246,10 +246,33 @@ async def test_claimed_message_expires_at_its_last_useful_instant(
 async def test_message_to_a_patient_without_an_address_is_suppressed(
     setup: Seeder, context: Context, database: Database
 ) -> None:
-    await _seed_waiting_patients(setup, 1)
+    seeded = await _seed_waiting_patients(setup, 1)
+    await setup.do(ChangeSite(site_id=seeded["site_id"], message_ways=("email",)))
     await _change(database, channel="email")
     assert await _swept(context) == {"suppressed": 1}
     assert [(row.state, row.reason) for row in await _rows(database)] == [("suppressed", "no-address")]
+
+
+async def test_message_whose_address_has_gone_is_sent_on_another_way(
+    setup: Seeder, context: Context, database: Database
+) -> None:
+    await _seed_waiting_patients(setup, 1)
+    await _change(database, channel="email")
+    assert await _swept(context) == {"other way": 1, "sent": 1}
+    assert [(row.state, row.channel) for row in await _rows(database)] == [("sent", "sms")]
+
+
+async def test_message_that_goes_out_on_the_other_way_already_is_suppressed(
+    setup: Seeder, context: Context, database: Database
+) -> None:
+    await _seed_waiting_patients(setup, 1)
+    await _change(database, channel="email")
+    async with database.write() as connection:
+        (row,) = await connection.execute(select(notifications))
+        other = {name: value for name, value in row._mapping.items() if name not in ("id", "open_due_at")}
+        await connection.execute(insert(notifications).values(other | {"channel": "sms"}))
+    await _swept(context)
+    assert [(row.state, row.channel) for row in await _rows(database)] == [("suppressed", "email"), ("sent", "sms")]
 
 
 async def test_message_under_a_lost_key_fails_and_the_others_are_sent(

@@ -149,6 +149,21 @@ def waiting(board: Board, now: int) -> list[PlannedMessage]:
     ]
 
 
+def calls(board: Board, now: int) -> list[PlannedMessage]:
+    """Return a ``called`` message for each patient who was called and is still expected.
+
+    A repeat returns the same keys. Nobody gets one about a test patient.
+    """
+    if not board.site.rules.message_ways:
+        return []
+    lasts = board.site.rules.minutes_call_stands * MINUTE
+    return [
+        _entry_message(entry, "called", now, entry.since + lasts)
+        for entry in board.entries.values()
+        if entry.state == "called" and now < entry.since + lasts and not board.visits[entry.visit_id].trial
+    ]
+
+
 def reminders(appointment: Appointment, site: Site, now: int, late: frozenset[int] = frozenset()) -> list[PlannedMessage]:
     """Return the reminders of an appointment, the last one first.
 

@@ -52,6 +52,7 @@ class Message:
     address or a push subscription as JSON. ``subject`` is the title of a mail or of a push message. ``not_after`` is the
     last useful instant, in microseconds. ``calendar`` is an .ics file for channels that can attach one. A POST to
     ``unsubscribe`` stops the messages to this address.
+    ``kind`` is that of the product, for a channel whose receiver treats kinds differently.
     """
 
     key: str
@@ -63,6 +64,7 @@ class Message:
     link: str | None = None
     calendar: bytes | None = None
     unsubscribe: str | None = None
+    kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

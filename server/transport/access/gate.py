@@ -260,7 +260,7 @@ def _access_token(connection: HTTPConnection) -> tuple[str | None, bool]:
 
 
 def _token_in_address(connection: HTTPConnection) -> str | None:
-    """Return the token in an address: of a patient's appointment, or in a screen's report of the ticket or the device."""
+    """Return the token in an address: of a patient's page, or in a screen's report of the ticket or the device."""
     path = connection.scope["path"]
     patient = _OF_PATIENT.fullmatch(path)
     if patient is not None:

@@ -3,7 +3,7 @@
 import { languageChoice, themeButton } from "../components/reader-settings.js";
 import { startFollowing } from "../live/connection.js";
 import { crc32 } from "../live/view.js";
-import { find } from "../shared/dom.js";
+import { element, find } from "../shared/dom.js";
 import { addTexts, loadLanguage, preferredLanguages } from "../shared/i18n.js";
 import { SavedView, cachePage } from "../shared/offline.js";
 import { isOutdated, reloadNewVersion } from "../shared/version.js";
@@ -63,6 +63,8 @@ export async function startAppointment() {
   page.showSaved();
   page.paintLive();
   startFollowing(connection);
+  // The manifest of the app opens this appointment, so its address has the token: it is for this browser alone.
+  document.head.append(element("link", { rel: "manifest", href: `/a/${encodeURIComponent(token)}/app.webmanifest` }));
   setInterval(() => page.paint(), TICK_MS); // the time of the check-in begins and ends by the clock
   setTimeout(() => void cachePage("/a"), CACHE_MS);
 }

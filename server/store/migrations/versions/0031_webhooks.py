@@ -8,7 +8,7 @@ from alembic import op
 from server.store.collations import no_pad
 
 revision = "0031"
-down_revision = "0029"
+down_revision = "0030"
 branch_labels = None
 depends_on = None
 

@@ -45,6 +45,7 @@ from server.domain.rules.messages import (
     SPREAD,
     PlannedMessage,
     PlannedRow,
+    calls,
     planned,
     reminder_time,
     reminders,
@@ -331,6 +332,17 @@ def test_call_is_due_at_once_also_at_night_and_while_it_stands() -> None:
     assert (called.entry_id, called.visit_id) == (entry.id, entry.visit_id)
     assert (called.due_at, called.not_after) == (clinic.now, clinic.now + 7 * MINUTE)
     assert called.spread() == called
+
+
+def test_call_that_stands_is_found_again_with_the_same_key_and_end() -> None:
+    clinic = SendingClinic(minutes_call_stands=7)
+    entry = clinic.ticket(clinic.queue_id)
+    clinic.ticket(clinic.queue_id)
+    assert calls(clinic.board, clinic.now) == []
+    [called] = clinic.plan(Call(entry_id=entry.id, point_id=clinic.point_id))
+    later = clinic.now + 3 * MINUTE
+    assert calls(clinic.board, later) == [replace(called, due_at=later)]
+    assert calls(clinic.board, called.not_after) == []
 
 
 def test_missed_call_gets_a_message_after_the_time_for_an_undo() -> None:
