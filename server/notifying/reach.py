@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from server import phones
 from server.domain.errors import AppointmentNotFound
-from server.domain.messages import Way, way_to
+from server.domain.messages import Way
 from server.domain.model import Appointment, Site
 from server.domain.model.ids import site_of
 from server.notifying import sms
@@ -17,12 +17,14 @@ from server.notifying.compose import compose
 from server.notifying.context import Channels
 from server.queries import messages, sites
 from server.queries.messages import Subject
+from server.store import opt_outs
 from server.store.database import Database
 from server.store.notifications import Claimed
+from server.store.opt_outs import HashedAddress
 from server.vault import Vault
 
 BulkKind = Literal["moved", "cancelled"]
-Unreached = Literal["no-way", "no-address", "no-channel"]
+Unreached = Literal["no-way", "no-address", "opted-out", "no-channel"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class Reach:
         site = await sites.find(self._database, site_id)
         subjects = await messages.subjects(self._database, rows) if rows else {}
         ready = {way for way in site.rules.message_ways if await self._channels.of(site.organisation_id, way) is not None}
+        stopped = await self._stopped(site, subjects.values())
         patients: Counter[Way] = Counter()
         parts: Counter[Way] = Counter()
         to_phone: list[ToPhone] = []
@@ -85,9 +88,11 @@ class Reach:
                 raise AppointmentNotFound()
             if appointment.starts_at <= now:
                 continue
-            way = way_to(self._vault.open_personal(appointment), site.rules.message_ways)
+            addresses = self._addresses(site, subject)
+            way = next((way for way, address in addresses.items() if address not in stopped), None)
             if way is None or way not in ready:
-                reason: Unreached = "no-channel" if way else "no-address" if site.rules.message_ways else "no-way"
+                reason: Unreached = "no-channel" if way else "opted-out" if addresses else "no-address"
+                reason = reason if site.rules.message_ways else "no-way"
                 to_phone.append(self._to_phone(site, appointment, reason, personal=personal))
                 continue
             patients[way] += 1
@@ -97,6 +102,21 @@ class Reach:
             ways=tuple(ByWay(way, patients[way], parts[way]) for way in site.rules.message_ways if patients[way]),
             phone=tuple(sorted(to_phone, key=lambda each: (each.local_start, each.appointment_id))),
         )
+
+    def _addresses(self, site: Site, subject: Subject) -> dict[Way, HashedAddress]:
+        """Return the addresses of a patient by the site's ways, in their order."""
+        found = {way: subject.address_for(way, self._vault) for way in site.rules.message_ways}
+        return {
+            way: opt_outs.hashed(self._vault, site.organisation_id, way, address)
+            for way, address in found.items()
+            if address is not None
+        }
+
+    async def _stopped(self, site: Site, subjects: Iterable[Subject]) -> Collection[HashedAddress]:
+        """Return the addresses of these patients that take no messages."""
+        addresses = {each for subject in subjects for each in self._addresses(site, subject).values()}
+        async with self._database.read() as connection:
+            return await opt_outs.sources(connection, addresses)
 
     def _parts(self, row: Claimed, subject: Subject, way: Way, now: int) -> int:
         if way != "sms":

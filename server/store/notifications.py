@@ -104,10 +104,11 @@ NO_ADDRESS = "no-address"  # the reason of a row that is suppressed because the 
 _CLAIMED = [notifications.c[name] for name in Claimed.__dataclass_fields__]
 _INSERT_ONCE = insert(notifications).prefix_with("IGNORE", dialect="mysql").prefix_with("OR IGNORE", dialect="sqlite")
 _UPDATE_ONCE = update(notifications).prefix_with("IGNORE", dialect="mysql").prefix_with("OR IGNORE", dialect="sqlite")
-_OF_SUBJECT = (
-    "site_id", "subject", "subject_version", "kind", "ahead", "channel", "visit_id", "entry_id", "appointment_id",
-    "minutes",
+# What a repeat of a row on another way has of the row.
+_SAME = (
+    "site_id", "subject", "subject_version", "kind", "ahead", "visit_id", "entry_id", "appointment_id", "minutes"
 )  # fmt: skip
+_OF_SUBJECT = (*_SAME, "channel")
 
 
 def plan(connection: Connection, planned: Iterable[Planned], now: int) -> int:
@@ -227,16 +228,15 @@ async def repeat_otherwise(connection: AsyncConnection, notification_id: int, wa
     """
     new: dict[str, Any] = {"resend_of": notifications.c.id, "state": literal("due"), "channel": literal(way)}
     new |= {"due_at": literal(now), "changed_at": literal(now), "not_after": notifications.c.not_after}
-    same = tuple(name for name in _OF_SUBJECT if name != "channel")
-    source = select(*(notifications.c[name] for name in same), *new.values()).where(
+    source = select(*(notifications.c[name] for name in _SAME), *new.values()).where(
         notifications.c.id == notification_id, notifications.c.state == "failed", notifications.c.not_after > now
     )
-    return (await connection.execute(_INSERT_ONCE.from_select([*same, *new], source))).rowcount == 1
+    return (await connection.execute(_INSERT_ONCE.from_select([*_SAME, *new], source))).rowcount == 1
 
 
 async def reroute(connection: AsyncConnection, ways: Mapping[int, Way], now: int) -> None:
     """Add a row, due at once, for each message to an opted-out address: the same message on another way, by the row's id."""
-    same = ("site_id", "subject", "subject_version", "kind", "ahead", "visit_id", "entry_id", "appointment_id", "not_after")
+    same = (*_SAME, "not_after")
     for notification_id, way in ways.items():
         new = {"channel": literal(way), "state": literal("due"), "due_at": literal(now), "changed_at": literal(now)}
         source = select(*(notifications.c[name] for name in same), *new.values()).where(

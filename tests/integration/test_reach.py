@@ -18,6 +18,7 @@ from server.notifying.own_texts import OwnTexts
 from server.notifying.reach import ByWay, Reach
 from server.queries import sites
 from server.seeding import Seed, Seeder
+from server.store import opt_outs
 from server.store.database import Database
 from server.store.tables import appointments
 from server.vault import Vault
@@ -79,6 +80,20 @@ async def test_patients_are_counted_by_way_and_part(clinic: Clinic, database: Da
     await texts.put(site, "cancelled", "en", "{date} {time} cancelled. " + "Please phone us. " * 10, actor="staff:1")
     found = await clinic.reach.of(clinic.site_id, "cancelled", clinic.booked, personal=True)
     assert found.ways[0] == ByWay("sms", 4, 8), "the clinic's own text is longer"
+
+
+async def test_patient_who_stopped_a_way_is_reached_by_the_next_one_or_by_phone(
+    clinic: Clinic, database: Database, vault: Vault
+) -> None:
+    site = await sites.find(database, clinic.site_id)
+    await clinic.book(phone="+49 170 0000067", email="nora@example.org")
+    await clinic.book(phone="+49 170 0000068")
+    addresses = [opt_outs.hashed(vault, site.organisation_id, "sms", f"+4917000000{number}") for number in (67, 68)]
+    async with database.write() as connection:
+        await opt_outs.add(connection, addresses, "reply", 1)
+    found = await clinic.reach.of(clinic.site_id, "cancelled", clinic.booked, personal=True)
+    assert (found.patients, found.ways) == (2, (ByWay("email", 1, 0),))
+    assert [(each.reason, each.phone) for each in found.phone] == [("opted-out", "+491700000068")]
 
 
 async def test_way_without_a_channel_reaches_nobody(clinic: Clinic, database: Database, vault: Vault) -> None:
