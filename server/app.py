@@ -220,6 +220,7 @@ def request_limits(settings: Settings) -> RequestLimits:
         booked=replace(default.booked, amount=settings.limit_booked),
         booked_by_phone=replace(default.booked_by_phone, amount=settings.limit_booked_by_phone),
         held=replace(default.held, amount=settings.limit_held),
+        subscribed=replace(default.subscribed, amount=settings.limit_subscribed),
         refused=replace(default.refused, amount=settings.limit_refused),
         blocked=replace(default.blocked, minutes=settings.blocked_minutes),
     )

@@ -115,6 +115,7 @@ class Settings(BaseSettings):
     limit_booked: int = Field(60, ge=1, description="Appointments in an hour that visitors at one address book themselves.")
     limit_booked_by_phone: int = Field(10, ge=1, description="Appointments in an hour that one visitor's browser books.")
     limit_held: int = Field(120, ge=1, description="Times in an hour that visitors at one address keep while they type.")
+    limit_subscribed: int = Field(20, ge=1, description="Push subscriptions in an hour of one ticket or appointment.")
     limit_refused: int = Field(100, ge=1, description="The refusals in ten minutes after which an address is blocked.")
     blocked_minutes: int = Field(15, ge=1, le=1_440, description="The minutes for which such an address is blocked.")
     request_seconds: float = Field(
