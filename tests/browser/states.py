@@ -831,7 +831,7 @@ def delay_counted(stage: Stage, language: str) -> Page:
     admin.post("/api/v1/commands/change-site", data=site | {"message_ways": ["sms"]})
     try:
         page = dialog(staff_page("/reception", "receptionist", "busy"), "delay", "[data-open-delay]")(stage, language)
-        expect(page.locator("#delay [role=status]")).not_to_have_text("")
+        expect(page.locator("#delay [role=status]")).to_have_text(re.compile(r"[\d\u0660-\u0669]"))  # how many patients
     finally:
         admin.post("/api/v1/commands/change-site", data=site | {"message_ways": []})  # the site has no channel
     return page

@@ -313,16 +313,16 @@ def test_keys_can_be_switched_off_and_reassigned(open_desk: OpenDesk) -> None:
     press("Enter")
     press("r")
     expect(sheet.locator("[data-keys-status]")).to_have_text("R is taken already: Recall.")
-    press("g")
-    expect(sheet.locator("[data-keys-status]")).to_have_text("G is now the key for: Next.")
+    press("q")
+    expect(sheet.locator("[data-keys-status]")).to_have_text("Q is now the key for: Next.")
     press("Escape")
     desk.reload()
     expect(desk.locator("body")).to_have_attribute("data-live", "live")
     expect(desk.locator('[data-action="call-next"]')).to_be_enabled()
     press("n")
-    press("g")
+    press("q")
     expect_message(desk, "A001 is called to Room 1.")
-    expect(desk.locator('[data-action="call-next"] kbd')).to_have_text("g")
+    expect(desk.locator('[data-action="call-next"] kbd')).to_have_text("q")
 
 
 def test_ticket_takes_three_keystrokes(open_desk: OpenDesk) -> None:

@@ -372,7 +372,7 @@ async def test_delay_is_told_with_its_minutes_to_patients_with_an_address(clinic
     await clinic.setup.ticket(clinic.seeded["queue_ids"][0], phone=PHONE)
     await clinic.setup.ticket(clinic.seeded["queue_ids"][0])
     event = await announce(clinic, 35)
-    assert (event["reached"], event["unreached"]) == (1, 1)
+    assert (event["reached"], event["without_address"]) == (1, 1)
     assert await delays(clinic) == [(35, "due")]
     assert not any("late" in each.text for each in await sweep(clinic, context)), "an undo can still come"
     await make_due(clinic, in_=0)

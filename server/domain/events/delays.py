@@ -11,12 +11,12 @@ from server.domain.events.event import Event
 class DelayAnnounced(Event):
     """The site is late by so many minutes.
 
-    ``reached`` is the number of messages to patients, ``unreached`` the number of patients without an address.
+    ``reached`` is the number of messages to patients, ``without_address`` the number of the others.
     """
 
     minutes: int
     reached: int
-    unreached: int
+    without_address: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ def announce(board: Board, command: AnnounceDelay, now: int, patients: Patients)
         board.visits[each.visit_id] if isinstance(each, Entry) else each for each in delayed(board, command.minutes, now)
     ]
     reached = sum(way_to(patients.open_sealed(each), ways) is not None for each in records)
-    return [DelayAnnounced(minutes=command.minutes, reached=reached, unreached=len(records) - reached)]
+    return [DelayAnnounced(minutes=command.minutes, reached=reached, without_address=len(records) - reached)]
 
 
 def withdraw(board: Board) -> list[Event]:

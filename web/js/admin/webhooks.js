@@ -38,7 +38,7 @@ class List {
   constructor(context) {
     this.#context = context;
     const add = buttonOf(t("admin.webhooks.add"), () => this.#add(), "button is-primary");
-    this.element = element("div", {}, this.#empty, this.#groups, element("div", { className: "button-row" }, add));
+    this.element = element("div", {}, this.#empty, this.#groups, element("div", { className: "button-row webhook-add" }, add));
   }
 
   /** Read the webhooks again. @param {number} [focused]  the webhook whose first button gets the focus */

@@ -5,7 +5,7 @@ import { previewCommand } from "../shared/commands.js";
 import { element, setText } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 
-/** @typedef {{reached: number, unreached: number}} Told  the patients who get a message, and those without an address */
+/** @typedef {{reached: number, without_address: number}} Told  the patients who get a message, and those without an address */
 
 const MINUTES = [10, 15, 20, 30, 45, 60, 90, 120];
 const USUAL = 20;
@@ -54,9 +54,9 @@ export function delayDialog(site, announce) {
   }
 
   /** @param {Told} told */
-  function show({ reached, unreached }) {
+  function show({ reached, without_address: others }) {
     const words = reached === 0 ? t("desk.delay.nobody") : t("desk.delay.reached", { n: reached });
-    setText(summary, unreached === 0 ? words : `${words} ${t("desk.delay.unreached", { n: unreached })}`);
+    setText(summary, others === 0 ? words : `${words} ${t("desk.delay.unreached", { n: others })}`);
     submit.disabled = reached === 0;
   }
 

@@ -98,7 +98,7 @@ def test_event_counts_the_patients_with_and_without_an_address() -> None:
     clinic.ticket(clinic.queue_id)
     event = clinic.do(AnnounceDelay(site_id=SITE_ID, minutes=20))[-1].event
     assert isinstance(event, DelayAnnounced)
-    assert (event.minutes, event.reached + event.unreached) == (20, 2)
+    assert (event.minutes, event.reached + event.without_address) == (20, 2)
 
 
 def test_delay_of_a_site_without_ways_is_refused() -> None:
