@@ -217,6 +217,7 @@ def test_phone_is_taken_off_again(open_page: Open, server: Server, seeded: Seed,
     page = open_on_phone(open_page, f"/t/{token}", phone)
     page.context.grant_permissions(["notifications"])
     button = page.locator("[data-alerts]")
+    expect(button).to_have_text("Ring this phone when it is my turn")
     button.click()
     expect(button).to_have_attribute("aria-pressed", "true")
     button.click()
@@ -258,6 +259,7 @@ def test_page_says_why_the_phone_cannot_ring(
     page = open_on_phone(open_page, f"/t/{seeded['tickets'][1]['token']}", phone, more=script)
     page.context.grant_permissions(["notifications"])
     if "could not" in text:
+        expect(page.locator("[data-alerts]")).to_have_text("Ring this phone when it is my turn")
         page.click("[data-alerts]")
     expect(page.locator("[data-alerts-hint]")).to_contain_text(text)
     expect(page.locator("[data-alerts]")).to_be_visible()

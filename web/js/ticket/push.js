@@ -20,6 +20,8 @@ export class Push extends EventTarget {
   /** The clinic's key. @type {string | null} */
   #key = null;
   #on = false;
+  /** Ends when the page knows what the clinic offers. @type {Promise<void>} */
+  known = Promise.resolve();
   /** The last attempt to subscribe has failed. */
   failed = false;
 
@@ -42,7 +44,12 @@ export class Push extends EventTarget {
   }
 
   /** Ask the server whether the clinic offers messages to phones, and whether this phone gets them. */
-  async look() {
+  look() {
+    this.known = this.#ask();
+    return this.known;
+  }
+
+  async #ask() {
     if (!isSupported() && !isOutsideHomeScreen()) return;
     try {
       const answer = await request(this.#address, { cache: "no-store" });

@@ -129,6 +129,17 @@ async function requestNotifications() {
 }
 
 /**
+ * Let messages come to this phone, after a touch. A touch right after the start waits until the page knows what the clinic offers.
+ *
+ * @param {import("./push.js").Push} push
+ */
+async function allowMessages(push) {
+  await push.known;
+  if (push.state === "off") await push.turnOn();
+  else if (push.state !== "on") await requestNotifications();
+}
+
+/**
  * The button that lets this phone ring: by messages if the clinic sends them, else by sound and notifications while the page
  * is open. The browser remembers the choice, but it asks for a touch on every visit before it lets a page sound.
  *
@@ -154,13 +165,12 @@ export function connectAlerts(page) {
     setText(hint, hint.hidden ? "" : t(HINTS[/** @type {keyof typeof HINTS} */ (problem)]));
   };
   button.addEventListener("click", async () => {
-    const { state } = push;
-    if (state === "on") {
+    if (push.state === "on") {
       await push.turnOff();
       return;
     }
     remember(ALERTS, "1");
-    await Promise.all([soundOnce(sound), state === "off" ? push.turnOn() : requestNotifications()]);
+    await Promise.all([soundOnce(sound), allowMessages(push)]);
     show();
   });
   sound.addEventListener("change", show);
