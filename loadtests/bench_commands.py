@@ -61,7 +61,7 @@ _LITERAL = re.compile(r"'(?:[^'\\]|\\.|'')*'|(?<![\w.])\d+(?![\w.])")
 # The queries of the clock, of the sweep and of the other loops of a server are no part of a command.
 _CLOCKS = re.compile(
     r"next_tick_at <=|offered_to IS NOT NULL|tz_version !=|^SELECT CAST|REPEATABLE READ"
-    r"|open_due_at|leases|message_plans|state = 'sending'"
+    r"|leases|FROM notifications|message_plans|webhook"
 )
 Statement = tuple[str, tuple[object, ...]]
 

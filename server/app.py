@@ -26,15 +26,24 @@ from server.live.hub import Hub
 from server.live.memory_bus import MemoryBus
 from server.live.redis_bus import RedisBus
 from server.logs import configure_logging
+from server.notifying.contacts import Contacts
 from server.notifying.context import Context as Notifying
 from server.notifying.context import channels_for
+from server.notifying.feedback import PatientFeedback
+from server.notifying.marks import Marks
+from server.notifying.own_texts import OwnTexts
+from server.notifying.reach import Reach
 from server.notifying.repeats import Repeats
 from server.notifying.set_up import ChannelSetUp
+from server.notifying.subscriptions import Subscriptions
 from server.notifying.sweep import Sweeper
+from server.notifying.webhooks.deliverer import Deliverer
+from server.notifying.webhooks.set_up import WebhookSetUp
 from server.practitioners import Practitioners
 from server.provisioning import NewSites
 from server.queries.boards import Boards
 from server.queries.identity import Identities, SessionTerms
+from server.queries.message_tally import MessageTally
 from server.queries.system import Facts, Watch
 from server.settings import Settings, keys_of, load_settings
 from server.store.database import Database
@@ -91,6 +100,7 @@ def build_app(
     phones = Phones(keys.secret_key, database.clock.seconds)
     gate = Gate(identity, Browsers(keys.secret_key), phones, vault, audit, settings.cors_origins)
     web = web_folder()
+    tally = MessageTally()
     metrics_token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
     facts = Facts(
         bus_problem=partial(_problem_of, bus) if redis_url else None,
@@ -99,9 +109,11 @@ def build_app(
         limited=limits_on,
     )
     public_url = settings.public_address
-    channels = channels_for(database, vault, public_url, settings.recording_path)
+    channels = channels_for(database, vault, public_url, settings.recording_path, settings.push_services)
     # With Redis, the workers send.
-    sweeper = None if redis_url else Sweeper(Notifying(database, vault, channels, settings.link_base))
+    senders: list[Sweeper | Deliverer] = []
+    if not redis_url:
+        senders = [Sweeper(Notifying(database, vault, channels, settings.link_base)), Deliverer(database, vault)]
     context = Context(
         database=database,
         database_checks=DatabaseChecks(database),
@@ -113,11 +125,17 @@ def build_app(
         identity=identity,
         new_sites=NewSites(database, vault, audit),
         practitioners=Practitioners(database, audit),
-        channels=ChannelSetUp(database, vault, audit, public_url),
-        repeats=Repeats(database, audit),
+        channels=ChannelSetUp(database, vault, audit, public_url, _push_services=settings.push_services),
+        subscriptions=Subscriptions(database, vault, settings.push_services),
+        webhooks=WebhookSetUp(database, vault, audit),
+        repeats=Repeats(database, vault, audit),
+        contacts=Contacts(database, vault, audit),
+        reach=Reach(database, vault, channels, settings.link_base),
+        own_texts=OwnTexts(database, audit, settings.link_base),
+        feedback=PatientFeedback(database, vault),
         gate=gate,
         audit=audit,
-        metrics=Metrics(hub, audit, database.clock, metrics_token),
+        metrics=Metrics(hub, audit, database.clock, tally, metrics_token),
         assets=Assets(web),
         voice=Voice(web),
         public_url=public_url,
@@ -137,25 +155,27 @@ def build_app(
             housekeeping.tick_sites(boards, executor),
             housekeeping.forget_old_rows(database),
             housekeeping.pass_offers(database, executor),
+            housekeeping.count_messages(database, tally),
             housekeeping.rezone_sites(database, executor),
+            Marks(database, executor).run(),
             housekeeping.find_dark_devices(database, executor, process_id, settings.heartbeat_seconds),
             *(each(context) for each in alongside),
         ]
         tasks = [asyncio.create_task(each) for each in loops]
-        sending = [] if sweeper is None else [asyncio.create_task(sweeper.run())]
+        sending = [asyncio.create_task(each.run()) for each in senders]
         try:
             yield {"hub": hub}
         finally:
             for task in tasks:
                 task.cancel()
-            if sweeper is not None:
-                sweeper.stop()
+            for sender in senders:
+                sender.stop()
             await asyncio.gather(*tasks, return_exceptions=True)
             await hub.stop()
             if limiter is not None:
                 await limiter.close()
             await audit.stop()
-            await asyncio.gather(*sending, return_exceptions=True)  # the calls to providers that have begun
+            await asyncio.gather(*sending, return_exceptions=True)  # the calls that have begun
             await channels.close()
             await database.close()
 
@@ -200,6 +220,7 @@ def request_limits(settings: Settings) -> RequestLimits:
         booked=replace(default.booked, amount=settings.limit_booked),
         booked_by_phone=replace(default.booked_by_phone, amount=settings.limit_booked_by_phone),
         held=replace(default.held, amount=settings.limit_held),
+        subscribed=replace(default.subscribed, amount=settings.limit_subscribed),
         refused=replace(default.refused, amount=settings.limit_refused),
         blocked=replace(default.blocked, minutes=settings.blocked_minutes),
     )

@@ -47,6 +47,7 @@ from server.identity.staff import StaffAccounts
 from server.identity.usernames import new_username
 from server.keys import KEY_BYTES, PRIVATE_FOLDER, BadKeys, Keys, make, random_key
 from server.logs import configure_logging
+from server.notifying import drafts
 from server.phones import region_of_zone
 from server.provisioning import create_site, organisation_named
 from server.queries import system
@@ -141,7 +142,7 @@ def demo(
     """Run a small clinic with a simulated day, for a first look."""
     from server import uvicorn_server
     from server.app import build_app
-    from server.demo import YOURS, Doors, a_patient, an_appointment, open_clinic, open_hours, own_keys
+    from server.demo import YOURS, Doors, a_patient, an_appointment, open_clinic, open_hours, own_keys, ring_phones
     from server.simulation import Simulation, end_old_day
 
     _refuse_demo_in(os.environ.get("NOWSERVING_ENV"))
@@ -165,6 +166,7 @@ def demo(
             stopped_at = (await boards.board(clinic["site_id"])).site.last_event_at / 1e6
             await end_old_day(seeder.executor, boards, clinic["site_id"], time.time(), stopped_at)
             await open_hours(seeder, boards, clinic)
+            await ring_phones(seeder, boards, clinic)
             ticket = await a_patient(seeder.executor, boards, clinic)
             return clinic, ticket, await an_appointment(seeder.executor, boards, clinic)
 
@@ -445,11 +447,12 @@ def apply(
             return
         typer.confirm("Apply these changes?", abort=True)
 
-    async def carry_out(database: Database) -> int:
-        clinics = Clinics(database, _silent_executor(database, keys))
-        return await clinics.apply(planned, remove=remove, actor=OPERATOR, stranded=stranded)
+    async def carry_out() -> int:
+        async with _audited(settings, keys) as (database, _, audit):
+            clinics = Clinics(database, _silent_executor(database, keys), audit)
+            return await clinics.apply(planned, remove=remove, actor=OPERATOR, stranded=stranded)
 
-    number = _run(_with_database(settings, carry_out))
+    number = _run(carry_out())
     console.print(f"[green]Done.[/] {what} is site {number}.", highlight=False)
 
 
@@ -476,11 +479,17 @@ def export(
     fresh.replace(output)
 
 
+def _problem_of_text(template: str, language: str, text: str) -> str | None:
+    """Return why a message cannot be made of a clinic's own text, or None."""
+    problem = drafts.problem_of(template, language, text)
+    return None if problem is None else problem.told(template)
+
+
 def _read_clinic_file(file: str) -> ClinicFile:
     """Return the content of a set-up file. Each mistake gives one line on standard error, and the status is 1."""
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-        return read(text)
+        return read(text, _problem_of_text)
     except OSError as error:
         error_console.print(f"{file} cannot be read: {error.strerror}", highlight=False, markup=False, soft_wrap=True)
     except UnicodeDecodeError:
@@ -771,7 +780,8 @@ def retention(
     print(f"Deleted, of more than {kept_days} days ago: {done.visits} visits, {done.appointments} appointments,")
     print(f"{done.events} events of the log, {done.searches} search hashes,")
     print(f"{done.answers} answers, {done.sessions} sessions, {done.links} links of accounts,")
-    print(f"{done.messages} providers' names of messages.")
+    print(f"{done.messages} providers' names of messages, {done.subscriptions} subscriptions of phones,")
+    print(f"{done.opinions} texts of feedback.")
 
 
 @clock_commands.callback(invoke_without_command=True)

@@ -6,16 +6,20 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
+from server.audit import Audit
 from server.blueprints import ClinicFile
+from server.blueprints.reading import Texts
 from server.domain.commands import ChangeSite, SetUp
 from server.domain.commands.blueprint import Blueprint
 from server.domain.commands.schedules import Stranded
 from server.domain.errors import InUse, NothingChanged, OrganisationNotNamed, SiteNotFound, SiteNotNamed
-from server.domain.rules.differences import Change, differences
+from server.domain.rules.differences import Change, FieldChange, differences
 from server.domain.rules.set_up import blueprint_of
 from server.execute import Executor
+from server.queries import message_texts as queries
+from server.queries import sites as site_queries
 from server.queries.boards import Boards
-from server.store import sites, staff
+from server.store import message_texts, sites, staff
 from server.store.database import Conflict, Database
 from server.store.sites import NamedSite
 
@@ -58,10 +62,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Clinics:
-    """The clinics of one database."""
+    """The clinics of one database. The ``audit`` notes changed texts of messages; other changes are in the sites' logs."""
 
     _database: Database
     _executor: Executor
+    _audit: Audit | None = None
 
     async def plan(self, file: ClinicFile, site_id: int | None = None) -> Plan:
         """Return the differences between a clinic and its file.
@@ -82,13 +87,15 @@ class Clinics:
             raise SiteNotNamed(sites=_listed(found))
         if found:
             return await self._of(file, found[0])
-        return Plan(file, organisation, None, tuple(differences(_empty(blueprint), blueprint)))
+        changes = (*differences(_empty(blueprint), blueprint), *_text_changes((), file.texts))
+        return Plan(file, organisation, None, changes)
 
     async def apply(self, plan: Plan, *, remove: bool, actor: str, stranded: Stranded | None = None) -> int:
         """Carry out a plan; return the site's id. Does nothing if the clinic already is like its file.
 
-        One transaction makes all changes of a site. ``stranded`` says what happens to booked appointments on days that
-        become closed. Raises the refusals of `SetUp`: without ``stranded``, `InUse` for such appointments.
+        One transaction makes all changes of a site, and then another one those of its texts of messages. ``stranded`` says
+        what happens to booked appointments on days that become closed. Raises the refusals of `SetUp`: without
+        ``stranded``, `InUse` for such appointments.
         """
         blueprint = plan.file.blueprint
         site_id = plan.site_id
@@ -99,6 +106,7 @@ class Clinics:
             await self._executor.execute(command, actor=actor, command_id=uuid.uuid4().hex)
         except NothingChanged:
             pass
+        await self._keep_texts(site_id, plan.file.texts, remove=remove, actor=actor)
         return site_id
 
     async def export(self, site_id: int | None = None) -> ClinicFile:
@@ -109,11 +117,13 @@ class Clinics:
             raise SiteNotFound(site_id=1 if site_id is None else site_id)
         if len(found) > 1:
             raise SiteNotNamed(sites=_listed(found))
-        return ClinicFile(await self._blueprint(found[0].id), found[0].organisation or None)
+        only = found[0]
+        return ClinicFile(await self._blueprint(only.id), only.organisation or None, await self._texts(only.id))
 
     async def _of(self, file: ClinicFile, own: NamedSite) -> Plan:
         before = await self._blueprint(own.id)
-        changes = tuple(differences(before, file.blueprint))
+        texts = _text_changes(await self._texts(own.id), file.texts)
+        changes = (*differences(before, file.blueprint), *texts)
         closing = set(file.blueprint.rules.closed_on) - set(before.rules.closed_on)
         stranded = await self._booked_on(own.id, before.rules.closed_on, closing) if closing else None
         return Plan(file, own.organisation, own.id, changes, stranded)
@@ -131,6 +141,30 @@ class Clinics:
     async def _blueprint(self, site_id: int) -> Blueprint:
         board = await Boards(self._database).board(site_id)
         return blueprint_of(board, self._executor.vault.open_personal)
+
+    async def _texts(self, site_id: int) -> Texts:
+        return tuple((each.template, each.language, each.text) for each in await queries.of_site(self._database, site_id))
+
+    async def _keep_texts(self, site_id: int, texts: Texts, *, remove: bool, actor: str) -> None:
+        """Write the texts that differ, and with ``remove`` remove those that are missing."""
+        before = {(template, tag): text for template, tag, text in await self._texts(site_id)}
+        changed = [each for each in texts if before.get(each[:2]) != each[2]]
+        kept = {each[:2] for each in texts}
+        gone = [key for key in before if key not in kept] if remove else []
+        if not changed and not gone:
+            return
+        now = await self._database.now()
+        async with self._database.write() as connection:
+            for template, tag, text in changed:
+                await message_texts.put(connection, site_id, template, tag, text, now)
+            for key in gone:
+                await message_texts.remove(connection, site_id, *key)
+        if self._audit is not None:
+            owner = (await site_queries.find(self._database, site_id)).organisation_id
+            for action, keys in (("set-message-text", [each[:2] for each in changed]), ("reset-message-text", gone)):
+                for key in keys:
+                    subject = ":".join(("text", *key))
+                    self._audit.note(action, actor, subject=subject, site_id=site_id, organisation_id=owner)
 
     async def _listed(self) -> list[NamedSite]:
         async with self._database.read() as connection:
@@ -178,6 +212,23 @@ def _empty(blueprint: Blueprint) -> Blueprint:
     """Return the blueprint of the clinic at its creation."""
     rules = type(blueprint.rules)(region=blueprint.rules.region)
     return Blueprint(name=blueprint.name, time_zone=blueprint.time_zone, language=blueprint.language, rules=rules)
+
+
+def _text_changes(before: Texts, after: Texts) -> list[Change]:
+    """Return the changes of texts of messages, removals last."""
+    earlier = {(template, tag): text for template, tag, text in before}
+    found = [
+        Change(
+            "change" if (template, tag) in earlier else "add",
+            "text",
+            f"{template} in {tag}",
+            (FieldChange("text", earlier.get((template, tag)), text),),
+        )
+        for template, tag, text in after
+        if earlier.get((template, tag)) != text
+    ]
+    kept = {each[:2] for each in after}
+    return [*found, *(Change("remove", "text", " in ".join(key)) for key in earlier if key not in kept)]
 
 
 def _listed(known: list[NamedSite]) -> str:

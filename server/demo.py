@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from server.audit import OPERATOR, Audit, process_name
 from server.domain.commands import (
     AddProvider,
     AddQueue,
@@ -34,6 +35,7 @@ from server.domain.errors import AppointmentNotFound, NowServingError, SlotNotOf
 from server.domain.model import OPEN_STATES, TAKING, Names, local_time
 from server.execute import Executor
 from server.keys import BadKeys, Keys, make, read
+from server.notifying.set_up import ChannelSetUp
 from server.queries.boards import Boards
 from server.seeding import YOUR_APPOINTMENT, DeviceSeed, Seeder, StaffSeed, do, issue_ticket, next_quarters
 from server.transport.context import Context
@@ -57,6 +59,7 @@ NAMES = {
 ARRIVED = ("Ada Berg", "Bo Lind", "Cem Aydin", "Dora Klein", "Emil Roth", "Fatou Sarr")
 BEFORE_YOU = len(ARRIVED)
 LOOK_SECONDS = 5.0
+CONTACT = "demo@clinic.example"  # for the operators of push services
 
 
 class Clinic(TypedDict):
@@ -146,6 +149,22 @@ async def open_hours(seeder: Seeder, boards: Boards, clinic: Clinic) -> None:
             )
     await seeder.do(ChangeSite(site_id=board.site.id, booking="on"))
     await seeder.do(ChangeKiosk(kiosk_id=clinic["kiosk"]["id"], check_in="birth"))
+
+
+async def ring_phones(seeder: Seeder, boards: Boards, clinic: Clinic) -> None:
+    """Let the pages of patients subscribe their phones. The first call makes the keys; no other message leaves the demo."""
+    site = (await boards.board(clinic["site_id"])).site
+    if "push" in site.rules.message_ways:
+        return
+    vault = seeder.executor.vault
+    audit = Audit(seeder.database, vault, process_name())
+    audit.start()
+    try:
+        set_up = ChannelSetUp(seeder.database, vault, audit, None)
+        await set_up.put(site.organisation_id, "push", "push", {"contact": CONTACT}, actor=OPERATOR)
+    finally:
+        await audit.stop()
+    await seeder.do(ChangeSite(site_id=site.id, message_ways=("push",)))
 
 
 async def an_appointment(executor: Executor, boards: Boards, clinic: Clinic) -> str:

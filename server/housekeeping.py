@@ -20,7 +20,8 @@ from server.live.devices import Health
 from server.outage import Outage
 from server.queries.appointments import lapsed_offers, with_outdated_appointments
 from server.queries.boards import Boards
-from server.store import answers, clock_anchors, lockouts, processes
+from server.queries.message_tally import MessageTally
+from server.store import answers, clock_anchors, lockouts, processes, push_subscriptions
 from server.store.database import Conflict, Database
 
 logger = structlog.get_logger(__name__)
@@ -29,6 +30,7 @@ TICK_SECONDS = 1.0
 FORGET_SECONDS = 3600.0
 REZONE_SECONDS = 3600.0
 OFFER_SECONDS = 5.0
+TALLY_SECONDS = 15.0
 ANSWERS_KEPT_MICROSECONDS = 24 * 3_600_000_000
 
 
@@ -102,6 +104,18 @@ async def pass_offers(database: Database, executor: Executor) -> None:
         await asyncio.sleep(OFFER_SECONDS)
 
 
+async def count_messages(database: Database, tally: MessageTally) -> None:
+    """Every quarter of a minute, count the messages for the metrics."""
+    outage = Outage(logger, "messages not counted")
+    while True:
+        try:
+            await tally.update(database)
+            outage.ended()
+        except NowServingError as error:
+            outage.failed(error)
+        await asyncio.sleep(TALLY_SECONDS)
+
+
 async def rezone_sites(database: Database, executor: Executor) -> None:
     """Once an hour, and at the start, derive the instants of appointments again whose zone data is another version now.
 
@@ -168,7 +182,7 @@ async def find_dark_devices(database: Database, executor: Executor, process_id: 
 
 
 async def forget_old_rows(database: Database) -> None:
-    """Once an hour, delete the answers of commands that are too old to be repeated, and old failed sign-ins."""
+    """Once an hour, delete answers of commands that are too old to be repeated, old failed sign-ins and subscriptions."""
     while True:
         try:
             now = await database.now()
@@ -178,6 +192,8 @@ async def forget_old_rows(database: Database) -> None:
                 forgotten += await lockouts.forget(connection, now - lockouts.FORGOTTEN_MICROSECONDS)
             async with database.write() as connection:
                 forgotten += await clock_anchors.forget(connection, now)
+            async with database.write() as connection:
+                forgotten += await push_subscriptions.forget(connection, now)
             logger.debug("old rows forgotten", count=forgotten)
         except NowServingError as error:
             logger.warning("old rows not forgotten", error=repr(error))

@@ -115,6 +115,7 @@ class Settings(BaseSettings):
     limit_booked: int = Field(60, ge=1, description="Appointments in an hour that visitors at one address book themselves.")
     limit_booked_by_phone: int = Field(10, ge=1, description="Appointments in an hour that one visitor's browser books.")
     limit_held: int = Field(120, ge=1, description="Times in an hour that visitors at one address keep while they type.")
+    limit_subscribed: int = Field(20, ge=1, description="Push subscriptions in an hour of one ticket or appointment.")
     limit_refused: int = Field(100, ge=1, description="The refusals in ten minutes after which an address is blocked.")
     blocked_minutes: int = Field(15, ge=1, le=1_440, description="The minutes for which such an address is blocked.")
     request_seconds: float = Field(
@@ -168,7 +169,13 @@ class Settings(BaseSettings):
         None, description="A file for trials: the recording channel writes messages to it, and sends nothing."
     )
 
-    @field_validator("allowed_hosts", "cors_origins", "encryption_keys", mode="before")
+    push_services: Words = Field(
+        (),
+        description="Host names of further push services, comma-separated. Those of Chrome, Firefox, Safari and Edge are "
+        "known. A patient's phone chooses the address below such a host, and the server calls it.",
+    )
+
+    @field_validator("allowed_hosts", "cors_origins", "encryption_keys", "push_services", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

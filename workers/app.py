@@ -19,7 +19,7 @@ def build_parts(settings: Settings, keys: Keys) -> Context:
     """Return the parts for these settings and keys."""
     database = Database(settings.database_url.get_secret_value(), pool_size=2)
     vault = Vault(keys.encryption_keys, keys.secret_key)
-    channels = channels_for(database, vault, settings.public_address, settings.recording_path)
+    channels = channels_for(database, vault, settings.public_address, settings.recording_path, settings.push_services)
     return Context(database, vault, channels, settings.link_base)
 
 

@@ -1,4 +1,4 @@
-"""The sweeper of each worker process: a thread with an event loop of its own, beside the process's tasks.
+"""What each worker process sends: a thread with an event loop of its own, beside the process's tasks.
 
 The thread depends on the database alone. Without beat, or without Redis, it goes on sending.
 """
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from server.notifying.channels.channel import TIME_LIMIT_SECONDS
 from server.notifying.context import Context
 from server.notifying.sweep import Sweeper
+from server.notifying.webhooks.deliverer import Deliverer
 
 # The longest call, and the time to record what became of it.
 STOP_SECONDS = TIME_LIMIT_SECONDS + 10.0
@@ -22,6 +23,7 @@ class _Process:
     thread: threading.Thread | None = None
     loop: asyncio.AbstractEventLoop
     sweeper: Sweeper
+    deliverer: Deliverer
 
 
 def configure(build: Callable[[], Context]) -> None:
@@ -47,6 +49,7 @@ def end() -> None:
     """Stop the sweeper of this process, and return when the calls that have begun are recorded."""
     if _Process.thread is not None and _Process.thread.is_alive():
         _Process.loop.call_soon_threadsafe(_Process.sweeper.stop)
+        _Process.loop.call_soon_threadsafe(_Process.deliverer.stop)
         _Process.thread.join(STOP_SECONDS)
 
 
@@ -54,9 +57,10 @@ async def _sweep(ready: threading.Event) -> None:
     context = _Process.build()
     _Process.loop = asyncio.get_running_loop()
     _Process.sweeper = Sweeper(context)
+    _Process.deliverer = Deliverer(context.database, context.vault)
     ready.set()
     try:
-        await _Process.sweeper.run()
+        await asyncio.gather(_Process.sweeper.run(), _Process.deliverer.run())
     finally:
         await context.channels.close()
         await context.database.close()

@@ -31,6 +31,7 @@ RECORDS: dict[str, type[Plan]] = {
 SITE_KEYS = {"name": "name", "time_zone": "time_zone", "language": "language", "day_turns_at_minutes": "day_turns_at"}
 CLINIC_RULES = ("languages", "region", "clock", "names_on_display", "round_the_clock", "closed_on")
 HOURS = "hours"  # a table of its own
+MESSAGES = "messages"  # a table of tables: the own texts of each template, by language
 
 # Durations whose name in the domain lacks the unit.
 _MINUTES = frozenset(

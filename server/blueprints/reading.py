@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from datetime import date, datetime
 from difflib import get_close_matches
@@ -14,31 +14,41 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from server import phones
-from server.blueprints.format import CLINIC_RULES, CLOCKS, HOURS, RECORDS, RULES, SITE_KEYS, WEEKDAYS, key_of
+from server.blueprints.format import CLINIC_RULES, CLOCKS, HOURS, MESSAGES, RECORDS, RULES, SITE_KEYS, WEEKDAYS, key_of
 from server.blueprints.lines import Path, lines_of
 from server.blueprints.problems import BadClinicFile, FileProblem
 from server.domain import plain_text
 from server.domain.commands import ChangeSite
 from server.domain.commands.blueprint import Blueprint, Plan, normal, problems
+from server.domain.messages import LONGEST_TEXT, TEMPLATES
 from server.domain.model import Names, Rules, hours, languages
 
 _RANGE = re.compile(r"([0-2]?[0-9]):([0-5][0-9])\s*[-\u2013]\s*([0-2]?[0-9]):([0-5][0-9])")
 _CLOCK = re.compile(r"([0-1]?[0-9]|2[0-3]):([0-5][0-9])")
-_TOP = ("organisation", "clinic", "hours", "rules", *RECORDS)
+_TOP = ("organisation", "clinic", "hours", "rules", MESSAGES, *RECORDS)
+Texts = tuple[tuple[str, str, str], ...]  # a template, a language, and the text
+ProblemOf = Callable[[str, str, str], str | None]
 _BAD = object()  # the value of a field that has a problem
 
 
 @dataclass(frozen=True, slots=True)
 class ClinicFile:
-    """The content of a set-up file. Without an ``organisation``, the file belongs to the only one of the installation."""
+    """The content of a set-up file. Without an ``organisation``, the file belongs to the only one of the installation.
+
+    ``texts`` are the clinic's own texts of messages, by template and language, in this order.
+    """
 
     blueprint: Blueprint
     organisation: str | None = None
+    texts: Texts = ()
 
 
-def read(text: str) -> ClinicFile:
-    """Return the content of a set-up file, in its normal form. Raises `BadClinicFile` with every mistake."""
-    return Reader(text).file()
+def read(text: str, problem_of: ProblemOf = lambda *_: None) -> ClinicFile:
+    """Return the content of a set-up file, in its normal form. Raises `BadClinicFile` with every mistake.
+
+    ``problem_of`` returns why a text of a message is impossible, for its template, its language and the text; or None.
+    """
+    return Reader(text).file(problem_of)
 
 
 class Reader:
@@ -53,13 +63,14 @@ class Reader:
         self._lines = lines_of(text)
         self._problems: list[FileProblem] = []
 
-    def file(self) -> ClinicFile:
-        """Return the content of the file. Raises `BadClinicFile`."""
+    def file(self, problem_of: ProblemOf) -> ClinicFile:
+        """Return the content of the file. Raises `BadClinicFile`. ``problem_of`` is as for `read`."""
         self.known_keys((), self.data, _TOP)
         organisation = self._organisation()
+        texts = self._texts(problem_of)
         blueprint = self.blueprint()
         self.finish()
-        return ClinicFile(blueprint, organisation)
+        return ClinicFile(blueprint, organisation, texts)
 
     def finish(self) -> None:
         """Raise `BadClinicFile` if there is a problem."""
@@ -216,6 +227,26 @@ class Reader:
             except (TypeError, ValueError):
                 self.problem((*path, index), f"{path[-1]}: {str(each)[:40]} is not a day like 2026-12-25")
         return tuple(found)
+
+    def _texts(self, problem_of: ProblemOf) -> Texts:
+        table = self.table(MESSAGES)
+        self.known_keys((MESSAGES,), table, TEMPLATES)
+        found: dict[tuple[str, str], str] = {}
+        for template in table.keys() & set(TEMPLATES):
+            by_language = table[template]
+            if not isinstance(by_language, dict):
+                self.problem((MESSAGES, template), f'{template} is a table: {template} = {{ en = "..." }}')
+                continue
+            for tag, raw in by_language.items():
+                path: Path = (MESSAGES, template, tag)
+                self._tag(path, tag)
+                text = self.value(path, raw, str, {"min_length": 1, "max_length": LONGEST_TEXT})
+                if not languages.is_tag(tag) or not isinstance(text, str):
+                    continue
+                if (problem := problem_of(template, languages.usual(tag), text)) is not None:
+                    self.problem(path, f"{tag}: {problem}")
+                found[template, languages.usual(tag)] = text
+        return tuple(sorted((template, tag, text) for (template, tag), text in found.items()))
 
     def _records(self, kind: str, plan: type[Plan]) -> tuple[Plan, ...]:
         raw = self.data.get(kind, [])

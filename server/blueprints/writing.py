@@ -9,8 +9,8 @@ from typing import Any
 import tomlkit
 from tomlkit.items import AoT, InlineTable, Table
 
-from server.blueprints.format import CLINIC_RULES, CLOCKS, HOURS, RECORDS, RULES, SITE_KEYS, WEEKDAYS, clock
-from server.blueprints.reading import ClinicFile
+from server.blueprints.format import CLINIC_RULES, CLOCKS, HOURS, MESSAGES, RECORDS, RULES, SITE_KEYS, WEEKDAYS, clock
+from server.blueprints.reading import ClinicFile, Texts
 from server.domain.commands.blueprint import Blueprint, Plan
 from server.domain.model import Rules
 
@@ -38,6 +38,8 @@ def write(file: ClinicFile) -> str:
         value = getattr(blueprint.rules, name)
         rules.add(key, _item(clock(value) if name in CLOCKS else value))
     document.add("rules", rules)
+    if file.texts:
+        document.add(MESSAGES, _messages(file.texts))
     for kind in RECORDS:
         if plans := getattr(blueprint, kind):
             document.add(kind, _records(plans))
@@ -62,6 +64,17 @@ def _hours(rules: Rules) -> Table:
     for weekday, key in enumerate(WEEKDAYS):
         table.add(key, _item(tuple(f"{clock(begin)}-{clock(end)}" for day, begin, end in rules.hours if day == weekday)))
     return table
+
+
+def _messages(texts: Texts) -> Table:
+    tables = tomlkit.table(is_super_table=True)
+    for template in dict.fromkeys(name for name, _, _ in texts):
+        table = tomlkit.table()
+        for name, tag, text in texts:
+            if name == template:
+                table.add(tag, text)
+        tables.add(template, table)
+    return tables
 
 
 def _records(plans: tuple[Plan, ...]) -> AoT:

@@ -105,8 +105,20 @@ class ChannelNotFound(NotFound):
     """No channel is set up here. Choose a mail server or an SMS provider first."""
 
 
+class WebhookNotFound(NotFound):
+    """There is no webhook with the id {webhook_id}."""
+
+
 class MessageNotFound(NotFound):
     """There is no message with the id {message_id}."""
+
+
+class MessageTextNotFound(NotFound):
+    """There is no message text with the name {template}."""
+
+
+class AddressNotFound(NotFound):
+    """The clinic sends no messages to this patient by {way}: the clinic does not use this way, or has no address for it."""
 
 
 class CalendarFeedNotFound(NotFound):
@@ -175,6 +187,22 @@ class EntryNotEnded(Refused):
 
 class EntryNotLeaving(Refused):
     """{label} is {state}. An entry can leave while it waits, is called or is on hold. A called entry cannot be cancelled."""
+
+
+class FeedbackNotWanted(Refused):
+    """This clinic asks no question about this visit. The visit goes on, or the clinic does not ask at all."""
+
+
+class FeedbackGiven(Refused):
+    """An answer about this visit was given already. Each visit has one answer."""
+
+
+class NoMessageWays(Refused):
+    """This site sends no messages. An administrator chooses the ways to patients in the settings of the clinic."""
+
+
+class NoDelayAnnounced(Refused):
+    """No delay of this site is announced. There is nothing to withdraw."""
 
 
 class NothingToUndo(Refused):
@@ -333,6 +361,10 @@ class HoldNotExtended(Refused):
     """The time has already been kept longer once. Book it, or choose a time again."""
 
 
+class TooManyWebhooks(Refused):
+    """There are {most} webhooks already. Remove one first."""
+
+
 class TooManyHolds(Refused):
     """Too many times are kept from this address. Book one of them, or wait {retry_after} s."""
 
@@ -419,6 +451,10 @@ class UserNamesCollide(Refused):
 
 class LastAdmin(Refused):
     """An organisation needs at least one administrator who can sign in. Make a colleague administrator first."""
+
+
+class PushNotOffered(Refused):
+    """This clinic does not send messages to phones. The page shows your turn."""
 
 
 class CommandIdReused(NowServingError):

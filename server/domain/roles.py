@@ -46,6 +46,8 @@ MAY: dict[str, frozenset[str]] = {
     "open-queue": _RECEPTION,
     "pause-queue": _RECEPTION,
     "broadcast-message": _RECEPTION,
+    "announce-delay": _RECEPTION | {"manager"},
+    "withdraw-delay": _RECEPTION | {"manager"},
     "close-day": _RECEPTION,
     "end-trial": _RECEPTION,  # and begin one, with tickets of test patients
     "amend-visit": _RECEPTION,
@@ -90,6 +92,7 @@ MAY: dict[str, frozenset[str]] = {
     "accept-offer": _BOOKING | {PATIENT},
     "decline-offer": _BOOKING | {PATIENT},
     "appointment-no-show": _FLOOR,
+    "clear-unreached": _FLOOR,
     "move-appointments": _RECEPTION,
     "import-appointments": _ADMIN,
     "link-practitioner": _ADMIN,
@@ -124,6 +127,9 @@ MAY: dict[str, frozenset[str]] = {
     "manage-channels": _ADMIN,
     "read-messages": _RECEPTION | {"manager"},  # with masked addresses
     "resend-message": _RECEPTION | {"manager"},
+    "edit-message-texts": _FIGURES,
+    "read-contact": _FLOOR,  # masked addresses, and whether they take messages
+    "change-contact": _FLOOR,
     "pair-devices": _ADMIN,
     "print-poster": _ADMIN,
 }

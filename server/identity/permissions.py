@@ -19,11 +19,17 @@ NOTED_BY_THEMSELVES = frozenset(
     {
         *("add-staff", "change-staff", "end-sessions", "remove-second-factor", "add-api-key", "revoke-api-key"),
         *("make-invitation", "revoke-invitation", "make-reset-link", "add-practitioner"),
-        *("add-calendar-feed", "revoke-calendar-feed", "resend-message"),
+        *("add-calendar-feed", "revoke-calendar-feed", "resend-message", "change-contact"),
+        *("set-message-text", "reset-message-text"),
     }
 )
 # Queries that show no patient's data. The audit notes every query that is missing here.
-IMPERSONAL = frozenset({"read-sites", "read-site", "read-statistics", "print-poster", "list-practitioners", "read-slots"})
+IMPERSONAL = frozenset(
+    {
+        *("read-sites", "read-site", "read-statistics", "print-poster", "list-practitioners", "read-slots"),
+        "edit-message-texts",  # to list and preview them
+    }
+)
 
 
 class Permissions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -36,12 +37,20 @@ class TrialChannels:
         await self._channel.close()
 
 
-def channels_for(database: Database, vault: Vault, public_url: str | None, recording_path: str | None) -> Channels:
+def channels_for(
+    database: Database,
+    vault: Vault,
+    public_url: str | None,
+    recording_path: str | None,
+    push_services: Sequence[str] = (),
+) -> Channels:
     """Return the directory of a process: the administrators' channels, or with a path the trial of the recording channel.
 
-    ``public_url`` is as for `Directory`.
+    ``public_url`` and ``push_services`` are as for `Directory`.
     """
-    return Directory(database, vault, public_url) if recording_path is None else TrialChannels(recording_path)
+    if recording_path is not None:
+        return TrialChannels(recording_path)
+    return Directory(database, vault, public_url, push_services=push_services)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from server.queries import sent_messages
 from server.queries.sent_messages import Repeatable
 from server.store import notifications
 from server.store.database import Database
+from server.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class Repeats:
     """Repeats messages of one database. The audit notes who did it."""
 
     _database: Database
+    _vault: Vault
     _audit: Audit
 
     async def send_again(self, organisation_id: int, message_id: int, *, actor: str) -> None:
@@ -45,7 +47,7 @@ class Repeats:
             raise refusal
 
     async def _find(self, organisation_id: int, message_id: int) -> Repeatable | None:
-        found = await sent_messages.find(self._database, message_id)
+        found = await sent_messages.find(self._database, self._vault, message_id)
         return found if found is not None and found.organisation_id == organisation_id else None
 
     async def _refusal(self, organisation_id: int, message_id: int) -> Refused:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -17,7 +18,7 @@ from server.domain.errors import ChannelNotFound, InvalidField
 from server.notifying.channels import infobip, smsapi
 from server.notifying.channels.apprise import is_known
 from server.notifying.channels.channel import TIME_LIMIT_SECONDS, Message
-from server.notifying.channels.directory import OpenChannel, outcome_of, settings_of
+from server.notifying.channels.directory import OpenChannel, outcome_of, reports_to, settings_of
 from server.notifying.channels.kinds import KINDS, WAYS, Kind, Settings, Way
 from server.notifying.channels.push import public_key_of
 from server.notifying.channels.receipt import Receipt
@@ -25,12 +26,13 @@ from server.notifying.trial_texts import trial_text
 from server.queries import channels as queries
 from server.queries.channels import ChannelRow
 from server.store import channels as store
-from server.store import notifications
+from server.store import notifications, opt_outs, push_subscriptions
 from server.store.database import Database
 from server.store.staff import lock_organisation
 from server.vault import Vault
 
 SECRET_BYTES = 32  # 256 bits
+REPORTING = ("smsapi", "infobip")  # kinds whose providers report receipts, and forward replies
 TRIAL_MICROSECONDS = 3_600_000_000  # a trial message is of no use later
 
 
@@ -38,7 +40,7 @@ TRIAL_MICROSECONDS = 3_600_000_000  # a trial message is of no use later
 class ChannelShown:
     """A configured channel. Its secret setting is not shown: ``key_set`` says whether there is one.
 
-    Instants are in milliseconds.
+    ``reports_to`` is the address to which the provider forwards incoming SMS. Instants are in milliseconds.
     """
 
     way: Way
@@ -46,6 +48,7 @@ class ChannelShown:
     settings: dict[str, Any]
     key_set: bool
     honours_key: bool
+    reports_to: str | None
     changed_at: int
     outcome: str | None
     outcome_at: int | None
@@ -70,6 +73,7 @@ class ChannelSetUp:
     _audit: Audit
     _public_url: str | None
     _limit_seconds: float = TIME_LIMIT_SECONDS
+    _push_services: Sequence[str] = ()
 
     async def listed(self, organisation_id: int) -> list[ChannelShown]:
         """Return the channels of an organisation, in the order of `WAYS`. Raises `Unavailable`."""
@@ -120,6 +124,8 @@ class ChannelSetUp:
         now = await self._database.now()
         async with self._database.write() as connection:
             removed = await store.disable(connection, organisation_id, way, now)
+            if way == "push":  # they were made for its keys, and no other keys reach them
+                await push_subscriptions.remove_all(connection, organisation_id)
         self._note("remove-channel", actor, organisation_id, way, allowed=removed)
         if not removed:
             raise ChannelNotFound(way=way)
@@ -136,7 +142,7 @@ class ChannelSetUp:
         subject, text = trial_text(language)
         not_after = self._database.clock.now() + TRIAL_MICROSECONDS
         message = Message(f"trial:{secrets.token_hex(16)}", to, language, subject, text, not_after, self._public_url)
-        channel = OpenChannel(row, self._database, self._vault, self._public_url, self._limit_seconds)
+        channel = OpenChannel(row, self._database, self._vault, self._public_url, self._limit_seconds, self._push_services)
         try:
             tried = Tried("accepted", (await channel.send(message)).provider_id)
         except Exception as error:  # of any library: the caller gets a word for it
@@ -147,25 +153,36 @@ class ChannelSetUp:
         return tried
 
     async def receive(self, secret: str, kind_name: Literal["smsapi", "infobip"], report: dict[str, Any]) -> list[Receipt]:
-        """Take a report of receipts to the address with ``secret`` into the messages' rows; return the receipts in it.
+        """Take a report to the address with ``secret``; return the receipts in it. A replaced channel still takes them.
 
-        A replaced channel still takes the receipts of its messages. Raises `ChannelNotFound`, which gives no reason.
+        The messages' rows get the receipts. A reply that stops the messages to its number is an opt-out, and another one
+        undoes this. Raises `ChannelNotFound`, which gives no reason.
         """
         row = await queries.of_receipts(self._database, self._vault.keyed_hash(secret))
         if row is None or row.kind != kind_name:
             raise ChannelNotFound(way="?")
-        receipts = smsapi.receipts_in(report) if kind_name == "smsapi" else infobip.receipts_in(report)
-        if receipts:
+        of_smsapi = kind_name == "smsapi"
+        receipts = smsapi.receipts_in(report) if of_smsapi else infobip.receipts_in(report)
+        replies = smsapi.replies_in(report) if of_smsapi else infobip.replies_in(report)
+        wishes = {each.number: each.wish for each in replies if each.wish is not None}
+        if receipts or wishes:
             now = await self._database.now()
             async with self._database.write() as connection:
-                await store.note_arrival(connection, row.id, receipts[-1].arrival, now)
+                if receipts:
+                    await store.note_arrival(connection, row.id, receipts[-1].arrival, now)
                 for each in receipts:
                     await notifications.receive(connection, each.provider_id, row.way, each.arrival, now)
+                for number, wish in wishes.items():
+                    address = opt_outs.hashed(self._vault, row.organisation_id, "sms", number)
+                    if wish == "stop":
+                        await opt_outs.add(connection, [address], "reply", now)
+                    else:
+                        await opt_outs.remove(connection, address)
         return receipts
 
     def _shown(self, row: ChannelRow) -> ChannelShown:
         kind = KINDS[row.kind]
-        _, settings = settings_of(row, self._vault)
+        own, settings = settings_of(row, self._vault)
         secret = settings.pop(kind.secret)
         if row.kind == "push":
             settings["public_key"] = public_key_of(secret)
@@ -177,6 +194,7 @@ class ChannelSetUp:
             settings=settings,
             key_set=bool(secret),
             honours_key=row.kind == "smsapi" or bool(settings.get("idempotent")),
+            reports_to=reports_to(self._public_url, own) if row.kind in REPORTING else None,
             changed_at=row.changed_at // 1000,
             outcome=row.outcome,
             outcome_at=_milliseconds(row.outcome_at),

@@ -39,16 +39,26 @@ def encoding_of(text: str) -> Encoding:
     return "gsm-7" if BASIC.union(EXTENSION).issuperset(text) else "ucs-2"
 
 
+def units(text: str) -> int:
+    """Return the length of a text as its encoding counts it: one of the extension table, or beyond 16 bits, counts two."""
+    return sum(map(_size_of(encoding_of(text)), text))
+
+
 def split(text: str) -> list[str]:
     """Return the parts in which a text is sent; one for a text that fits, and for an empty one."""
-    if encoding_of(text) == "gsm-7":
-        return _split(text, lambda each: 2 if each in EXTENSION else 1, 160, 153)
-    return _split(text, lambda each: 2 if each > "\uffff" else 1, 70, 67)
+    encoding = encoding_of(text)
+    return _split(text, _size_of(encoding), *((160, 153) if encoding == "gsm-7" else (70, 67)))
 
 
 def parts(text: str) -> int:
     """Return the number of parts in which a text is sent."""
     return len(split(text))
+
+
+def _size_of(encoding: Encoding) -> Callable[[str], int]:
+    if encoding == "gsm-7":
+        return lambda each: 2 if each in EXTENSION else 1
+    return lambda each: 2 if each > "\uffff" else 1
 
 
 def _split(text: str, size: Callable[[str], int], alone: int, each_part: int) -> list[str]:

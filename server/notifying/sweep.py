@@ -7,22 +7,24 @@ import random
 import time
 import uuid
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
 
 from server.domain.errors import Unavailable
+from server.domain.messages import Way
 from server.notifying.channels.channel import TIME_LIMIT_SECONDS, Channel, ChannelBusy, ChannelRefused, Message
-from server.notifying.compose import compose
+from server.notifying.compose import compose, next_way, other_way
 from server.notifying.context import Context
 from server.notifying.plan import plan_again
 from server.outage import Outage
 from server.queries import messages
-from server.queries.messages import AGAIN_MICROSECONDS, LEASE
-from server.store import leases, notifications
-from server.store.notifications import NO_CHANNEL, Claimed, Outcome
+from server.queries.messages import AGAIN_MICROSECONDS, LEASE, Subject
+from server.store import leases, notifications, opt_outs, push_subscriptions
+from server.store.notifications import NO_ADDRESS, NO_CHANNEL, UNSUBSCRIBED, Claimed, Outcome
+from server.store.opt_outs import HashedAddress, hashed
 
 logger = structlog.get_logger(__name__)
 
@@ -54,6 +56,8 @@ class _Call:
     row: Claimed
     channel: Channel
     message: Message
+    address: HashedAddress
+    subject: Subject
     again: bool = False
 
 
@@ -69,6 +73,8 @@ class Sweep:
         self._limits = limits
         self._claimer = uuid.uuid4().hex
         self._running: set[asyncio.Task[Outcome | None]] = set()
+        self._unsubscribed: dict[int, _Call] = {}  # refused for this reason, by the ids of their rows
+        self._gone: dict[int, _Call] = {}  # by their rows: the subscription has ended
         self.done: Counter[str] = Counter()  # the number of rows by their new state, and `no-channel`
 
     async def run(self, goes_on: Callable[[], Awaitable[bool]] = _always) -> None:
@@ -101,7 +107,10 @@ class Sweep:
         if calls:
             now = await database.now()
             async with database.write() as connection:
-                begun = await notifications.begin(connection, self._claimer, [each.row.id for each in calls], now)
+                addresses = {each.row.id: each.address for each in calls}
+                begun, opted_out = await notifications.begin(connection, self._claimer, addresses, now)
+                elsewhere = self._next_ways(each for each in calls if each.row.id in opted_out)
+                await notifications.reroute(connection, elsewhere, now)
             self.done["not begun"] += len(calls) - len(begun)
             # Committed: from here on nobody else calls a provider for these rows.
             self._start([each for each in calls if each.row.id in begun])
@@ -120,7 +129,8 @@ class Sweep:
         async with database.write() as connection:
             taken: set[int] = set()
             if calls:
-                taken = await notifications.take_over(connection, self._claimer, list(calls), before, now)
+                addresses = {row_id: each.address for row_id, each in calls.items()}
+                taken = await notifications.take_over(connection, self._claimer, addresses, before, now)
             lost = [row.id for row, _ in rows if row.id not in taken]
             given_up = await notifications.give_up(connection, lost, before, now) if lost else 0
         if given_up:
@@ -138,6 +148,7 @@ class Sweep:
         """Return the calls to make for these rows, and the outcomes of the rows without a call."""
         calls: list[_Call] = []
         ended: list[Outcome] = []
+        otherwise: dict[int, Way] = {}
         subjects = await messages.subjects(self._context.database, rows)
         for row in rows:
             subject = subjects[row.id]
@@ -148,17 +159,32 @@ class Sweep:
             if channel is None:
                 ended.append(Outcome(row.id, "due", NO_CHANNEL, due_at=min(now + AGAIN_MICROSECONDS, row.not_after)))
                 continue
+            way = None
             try:
                 message = compose(row, subject, self._context.vault, self._context.public_url, now)
+                if message is None and not again:
+                    way = other_way(row, subject, self._context.vault)
             except Exception as error:  # one row, for example under a lost key, must not keep the others back
                 logger.warning("message not composed", notification_id=row.id, error=type(error).__name__)
                 ended.append(Outcome(row.id, "failed", "not-composed"))
                 continue
-            if message is None:
-                ended.append(Outcome(row.id, "suppressed", "no-address"))
+            if message is not None:
+                address = hashed(self._context.vault, subject.site.organisation_id, row.channel, message.to)
+                calls.append(_Call(row, channel, message, address, subject, again))
+            elif way is not None:
+                otherwise[row.id] = way
             else:
-                calls.append(_Call(row, channel, message, again))
+                ended.append(Outcome(row.id, "suppressed", NO_ADDRESS))
+        if otherwise:
+            async with self._context.database.write() as connection:
+                await notifications.go_otherwise(connection, self._claimer, otherwise, now)
+            self.done["other way"] += len(otherwise)
         return calls, ended
+
+    def _next_ways(self, calls: Iterable[_Call]) -> dict[int, Way]:
+        """Return by the ids of rows the next way of their patients, where there is one."""
+        ways = {each.row.id: next_way(each.row, each.subject, self._context.vault) for each in calls}
+        return {row_id: way for row_id, way in ways.items() if way is not None}
 
     def _start(self, calls: Sequence[_Call]) -> None:
         self._running |= {asyncio.create_task(self._outcome_of(each)) for each in calls}
@@ -173,6 +199,10 @@ class Sweep:
                 accepted = await call.channel.send(call.message)
         except ChannelRefused as refusal:
             logger.warning("channel refused", notification_id=row.id, reason=refusal.reason)
+            if refusal.reason == UNSUBSCRIBED:
+                self._unsubscribed[row.id] = call
+            if refusal.gone and row.channel == "push" and not call.again:
+                self._gone[row.id] = call
             return Outcome(row.id, "unknown" if call.again else "failed", refusal.reason)
         except ChannelBusy as busy:
             return None if call.again else self._later(row, busy)
@@ -205,11 +235,21 @@ class Sweep:
     async def _record(self, outcomes: Sequence[Outcome]) -> None:
         """Record outcomes. While the database is away, try for as long as the rows stay in ``sending``."""
         database, until = self._context.database, time.monotonic() + self._limits.sending
+        # Opt-outs that a provider knew before us.
+        refused = [call for each in outcomes if (call := self._unsubscribed.get(each.id)) is not None]
+        gone = [self._gone.pop(each.id) for each in outcomes if each.id in self._gone]
         while True:
             try:
                 now = await database.now()
                 async with database.write() as connection:
                     await notifications.record(connection, self._claimer, outcomes, now)
+                    await opt_outs.add(connection, [each.address for each in refused], "provider", now)
+                    await notifications.reroute(connection, self._next_ways(refused), now)
+                    for call in gone:  # a newer subscription stays, and the message goes out on another way
+                        if (ended := call.subject.subscription) is not None:
+                            await push_subscriptions.remove(connection, ended.subject_id, ended.created_at)
+                        if (way := other_way(call.row, call.subject, self._context.vault)) is not None:
+                            await notifications.repeat_otherwise(connection, call.row.id, way, now)
                 break
             except Unavailable:
                 if time.monotonic() >= until:

@@ -12,19 +12,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from string import Formatter
 from typing import NamedTuple
 
 from babel.core import Locale, UnknownLocaleError
 from babel.dates import format_skeleton
 
-from server.domain.errors import InvalidField
+from server.domain.messages import MISSED_CALL
 from server.domain.model import languages
 from server.domain.model.clocks import Hours
 from server.notifying import sms
 
 MOST_PARTS = 2
-MISSED_CALL = "missed-call"  # the template of a no-show at a call; the kind has another one for appointments
 _LONGEST_CLINICS = (40, 24, 12)  # characters of a shortened name
 _LOCALES = {"en": "en-GB"}  # the pages have British dates, too
 
@@ -203,26 +201,6 @@ def template_of(kind: str, subject: str) -> str:
     return MISSED_CALL if kind == "no-show" and subject.startswith("entry:") else kind
 
 
-def checked(name: str, text: str) -> str:
-    """Return a manager's text for a template. Raises `InvalidField` for one that no message could be made of."""
-    allowed = PLACEHOLDERS[name]
-    try:
-        fields = [part[1:] for part in Formatter().parse(text) if part[1] is not None]
-    except ValueError:
-        raise InvalidField(field="text", problem="a brace has no partner. Write {{ or }} for a brace of the text") from None
-    used = set()
-    for field, form, conversion in fields:
-        if field not in allowed.known or form or conversion:
-            written = f"{field}{'!' + conversion if conversion else ''}{':' + form if form else ''}"
-            known = ", ".join(f"{{{each}}}" for each in sorted(allowed.known))
-            raise InvalidField(field="text", problem=f"{{{written[:40]}}} is no placeholder of this text. Use {known}")
-        used.add(field)
-    if missing := sorted(allowed.needed - used):
-        wanted = ", ".join(f"{{{each}}}" for each in missing)
-        raise InvalidField(field="text", problem=f"{wanted} is missing: patients need it")
-    return text
-
-
 def text_for(name: str, wanted: Iterable[str], facts: Facts, own: Mapping[str, str] | None = None) -> str:
     """Return the text of a template in the first of the ``wanted`` languages that has one, or in English.
 
@@ -245,20 +223,24 @@ def sms_for(name: str, wanted: Iterable[str], facts: Facts, own: Mapping[str, st
     return made
 
 
-def subject_for(name: str, wanted: Iterable[str], clinic: str) -> str:
-    """Return the title of a mail or push message: the clinic, and what it is about."""
-    _, text = _chosen(name, wanted, None, SUBJECTS)
-    return f"{text} \u00b7 {clinic}"
+def subject_for(name: str, wanted: Iterable[str], clinic: str, own: Mapping[str, str] | None = None) -> str:
+    """Return the title of a mail or push message: the clinic, and what it is about, in the language of the text.
+
+    For a clinic's own text in a language without shipped titles, the title is the clinic alone.
+    """
+    language, _ = _chosen(name, wanted, own)
+    titled = languages.lookup((language,), SUBJECTS[name])
+    return clinic if titled is None else f"{SUBJECTS[name][titled]} \u00b7 {clinic}"
 
 
-def _chosen(
-    name: str,
-    wanted: Iterable[str],
-    own: Mapping[str, str] | None,
-    shipped: Mapping[str, Mapping[str, str]] = TEXTS,
-) -> tuple[str, str]:
+def word_for_clinic(language: str) -> str:
+    """Return what an SMS says instead of a clinic's name that does not fit."""
+    return _A_CLINIC[languages.lookup((language,), _A_CLINIC) or "en"]
+
+
+def _chosen(name: str, wanted: Iterable[str], own: Mapping[str, str] | None) -> tuple[str, str]:
     """Return the language and the text."""
-    texts = {**shipped[name], **(own or {})}
+    texts = {**TEXTS[name], **(own or {})}
     language = languages.lookup(wanted, texts) or "en"
     return language, texts[language]
 
@@ -296,4 +278,4 @@ def _clinics(name: str, language: str) -> Iterator[str]:
     for most in _LONGEST_CLINICS:
         if len(name) > most:
             yield f"{name[: most - 3].rstrip()}..."
-    yield _A_CLINIC.get(language, _A_CLINIC["en"])
+    yield word_for_clinic(language)

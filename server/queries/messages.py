@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Protocol, TypeVar
 
+import orjson
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.domain.messages import Way, address_for, subscriber_of
 from server.domain.model import Appointment, Site, Visit
+from server.queries import message_texts
+from server.queries.message_texts import Texts
 from server.queries.reader import LookUp, Reader
 from server.store import leases, sites
 from server.store.notifications import NO_CHANNEL
+from server.store.push_subscriptions import seals_for
 from server.store.records import columns_of, record_of
-from server.store.tables import TABLES, notifications, providers
+from server.store.tables import TABLES, notifications, providers, push_subscriptions
+from server.vault import Vault
 
 T = TypeVar("T", Visit, Appointment)
 
@@ -41,14 +47,48 @@ class OfSubject(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Subscription:
+    """The push subscription of a patient's phone, as it is stored. ``created_at`` is in microseconds."""
+
+    subject_id: int
+    sealed: str
+    created_at: int
+
+    def opened(self, vault: Vault) -> dict[str, Any]:
+        """Return the ``endpoint`` and the ``keys``, and the ``page`` that subscribed."""
+        found: dict[str, Any] = orjson.loads(vault.open(self.sealed, seals_for(self.subject_id)))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
 class Subject:
-    """The records of one message. ``asking`` is the appointment whose patient may take the freed time ``appointment``."""
+    """The records of one message, and the clinic's own ``texts``.
+
+    ``asking`` is the appointment whose patient may take the freed time ``appointment``.
+    """
 
     site: Site
     visit: Visit | None = None
     appointment: Appointment | None = None
     asking: Appointment | None = None
     provider: str = ""
+    texts: Texts = field(default_factory=dict)
+    subscription: Subscription | None = None
+
+    @property
+    def record(self) -> Appointment | Visit | None:
+        """The record with the data of the patient who gets the message."""
+        return self.asking or self.appointment or self.visit
+
+    def address_for(self, way: Way, vault: Vault) -> str | None:
+        """Return the present address of the patient for a way, or None."""
+        if self.record is None:
+            return None
+        subscription = None
+        if way == "push" and self.subscription is not None:
+            opened = self.subscription.opened(vault)
+            subscription = orjson.dumps({name: opened[name] for name in ("endpoint", "keys")}).decode()
+        return address_for(vault.open_personal(self.record), way, subscription)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +124,9 @@ async def subjects(database: Reader, rows: Sequence[OfSubject]) -> dict[int, Sub
     visit_ids = {row.visit_id for row in rows if row.visit_id is not None}
     appointment_ids = {row.appointment_id for row in rows if row.appointment_id is not None}
     async with database.read() as connection:
-        of_site = await sites.of_ids(connection, {row.site_id for row in rows})
+        site_ids = {row.site_id for row in rows}
+        of_site = await sites.of_ids(connection, site_ids)
+        own = await message_texts.of_sites(connection, site_ids)
         found_visits = await _records(connection, Visit, visit_ids)
         booked = await _records(connection, Appointment, appointment_ids)
         asking = {each.offered_to for each in booked.values() if each.offered_to is not None}
@@ -94,17 +136,33 @@ async def subjects(database: Reader, rows: Sequence[OfSubject]) -> dict[int, Sub
             named = select(providers.c.id, providers.c.name)
             named = named.where(providers.c.id.in_({each.provider_id for each in booked.values()}))
             names = {row.id: row.name for row in await connection.execute(named)}
+        subscriptions: dict[int, Subscription] = {}
+        if any("push" in site.rules.message_ways for site in of_site.values()):
+            ids = {subscriber_of(each) for each in found_visits.values()} | set(booked)
+            subscriptions = await _subscriptions(connection, ids)
     found: dict[int, Subject] = {}
     for row in rows:
         appointment = booked.get(row.appointment_id or 0)
-        found[row.id] = Subject(
+        subject = Subject(
             site=of_site[row.site_id],
             visit=found_visits.get(row.visit_id or 0),
             appointment=appointment,
             asking=None if appointment is None else booked.get(appointment.offered_to or 0),
             provider="" if appointment is None else names.get(appointment.provider_id, ""),
+            texts=own[row.site_id],
         )
+        if subject.record is not None:
+            subject = replace(subject, subscription=subscriptions.get(subscriber_of(subject.record)))
+        found[row.id] = subject
     return found
+
+
+async def _subscriptions(connection: AsyncConnection, ids: Collection[int]) -> dict[int, Subscription]:
+    if not ids:
+        return {}
+    columns = (push_subscriptions.c[each.name] for each in fields(Subscription))
+    rows = await connection.execute(select(*columns).where(push_subscriptions.c.subject_id.in_(ids)))
+    return {row.subject_id: Subscription(*row) for row in rows}
 
 
 async def _records(connection: AsyncConnection, kind: type[T], ids: Collection[int]) -> dict[int, T]:

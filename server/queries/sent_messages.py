@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, select
 
 from server.domain.errors import MessageNotRepeatable, MessageOutdated, MessageRepeated, MessageUnwanted, Refused
-from server.domain.messages import OF_APPOINTMENTS, OF_ENTRIES, Arrival, Kind, MessageState, Way, address_for, masked
+from server.domain.messages import OF_APPOINTMENTS, OF_ENTRIES, Arrival, Kind, MessageState, Way, masked
 from server.domain.model import Appointment, State
 from server.domain.rules.messages import repeat_until
 from server.queries import keyset, messages
 from server.queries.keyset import Key, Page
 from server.queries.messages import Subject
 from server.queries.reader import Reader
+from server.store import opt_outs
+from server.store.opt_outs import HashedAddress
 from server.store.tables import entries, notifications
 from server.vault import Vault
 
@@ -59,6 +61,7 @@ class MessageListed:
     attempts: int
     resend_of: int | None
     may_resend: bool
+    minutes: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,7 @@ class _Message:
     reason: str | None
     receipt: Arrival | None
     resend_of: int
+    minutes: int | None
 
 
 _MESSAGES: Select[*tuple[Any, ...]] = select(*(notifications.c[each.name] for each in fields(_Message)))
@@ -117,13 +121,13 @@ async def page(
         counted = await keyset.total(connection, every)
     found = [_Message(*row) for row in rows]
     subjects = await messages.subjects(database, found) if found else {}
-    refusals = await _refusals(database, found, subjects, now)
+    refusals = await _refusals(database, vault, found, subjects, now)
     listed = [_listed(row, subjects[row.id], vault, refusals[row.id] is None) for row in found]
     last = found[-1] if found else None
     return keyset.page(listed, counted, lambda _: (last.due_at, last.id) if last else (), more=more)
 
 
-async def find(database: Reader, message_id: int) -> Repeatable | None:
+async def find(database: Reader, vault: Vault, message_id: int) -> Repeatable | None:
     """Return a message and whether it may be sent again, or None if there is none. Raises `Unavailable`."""
     now = await database.now()
     async with database.read() as connection:
@@ -132,7 +136,7 @@ async def find(database: Reader, message_id: int) -> Repeatable | None:
         return None
     row = _Message(*found)
     subjects = await messages.subjects(database, [row])
-    refusals = await _refusals(database, [row], subjects, now)
+    refusals = await _refusals(database, vault, [row], subjects, now)
     subject = subjects[row.id]
     until = repeat_until(row.kind, subject.appointment, now)
     return Repeatable(row.site_id, subject.site.organisation_id, now, until, refusals[row.id])
@@ -158,29 +162,36 @@ def _chosen(site_id: int, filters: Filters) -> tuple[str, list[ColumnElement[boo
 
 
 async def _refusals(
-    database: Reader, found: Sequence[_Message], subjects: dict[int, Subject], now: int
+    database: Reader, vault: Vault, found: Sequence[_Message], subjects: dict[int, Subject], now: int
 ) -> dict[int, Refused | None]:
     """Return by id why each message may not be sent again, or None."""
     candidates = [row for row in found if row.state in REPEATABLE]
     repeated: set[int] = set()
     calls: dict[int, tuple[int, State]] = {}
+    addresses: dict[int, HashedAddress] = {}
+    stopped: Collection[HashedAddress] = ()
     if candidates:
         table = notifications.c
         same = table.subject.in_({row.subject for row in candidates}), table.resend_of.in_([row.id for row in candidates])
         async with database.read() as connection:
+            addresses = _addresses(candidates, subjects, vault)
+            stopped = await opt_outs.sources(connection, set(addresses.values()))
             repeated = set(await connection.scalars(select(table.resend_of).where(*same)))
             if entry_ids := {row.entry_id for row in candidates if row.entry_id is not None}:
                 of_entries = select(entries.c.id, entries.c.calls, entries.c.state).where(entries.c.id.in_(entry_ids))
                 calls = {entry_id: (count, state) for entry_id, count, state in await connection.execute(of_entries)}
     refusals: dict[int, Refused | None] = {}
     for row in found:
-        appointment = subjects[row.id].appointment
+        appointment, site = subjects[row.id].appointment, subjects[row.id].site
+        replaced = row.kind == "running-late" and row.ahead != site.late_number  # by another delay, or withdrawn
         if row.state not in REPEATABLE:
             refusals[row.id] = MessageNotRepeatable(state=row.state)
         elif row.id in repeated:
             refusals[row.id] = MessageRepeated()
-        elif row.reason in _ENDED_ADDRESS:
+        elif row.reason in _ENDED_ADDRESS or addresses.get(row.id) in stopped:
             refusals[row.id] = MessageUnwanted()
+        elif replaced:
+            refusals[row.id] = MessageOutdated()
         elif _is_right(row, appointment, calls.get(row.entry_id or 0)) and repeat_until(row.kind, appointment, now) > now:
             refusals[row.id] = None
         else:
@@ -188,16 +199,27 @@ async def _refusals(
     return refusals
 
 
+def _addresses(rows: Sequence[_Message], subjects: dict[int, Subject], vault: Vault) -> dict[int, HashedAddress]:
+    """Return by id the present address of each message, if there is one."""
+    found: dict[int, HashedAddress] = {}
+    for row in rows:
+        subject = subjects[row.id]
+        address = subject.address_for(row.channel, vault)
+        if address is not None:
+            found[row.id] = opt_outs.hashed(vault, subject.site.organisation_id, row.channel, address)
+    return found
+
+
 def _is_right(row: _Message, appointment: Appointment | None, entry: tuple[int, State] | None) -> bool:
     """Return whether the subject still has the version of the message, and a state that allows its kind."""
     if appointment is not None:
         return appointment.version == row.subject_version and appointment.state in OF_APPOINTMENTS.get(row.kind, ())
-    return entry is not None and entry[0] == row.subject_version and entry[1] in OF_ENTRIES.get(row.kind, ())
+    current = entry is not None and (row.kind == "feedback" or entry[0] == row.subject_version)
+    return entry is not None and current and entry[1] in OF_ENTRIES.get(row.kind, ())
 
 
 def _listed(row: _Message, subject: Subject, vault: Vault, may_resend: bool) -> MessageListed:
-    record = subject.asking or subject.appointment or subject.visit
-    address = None if record is None else address_for(vault.open_personal(record), row.channel)
+    address = subject.address_for(row.channel, vault)
     return MessageListed(
         id=row.id,
         site_id=row.site_id,
@@ -218,4 +240,5 @@ def _listed(row: _Message, subject: Subject, vault: Vault, may_resend: bool) -> 
         attempts=row.attempts,
         resend_of=row.resend_of or None,
         may_resend=may_resend,
+        minutes=row.minutes,
     )

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 import orjson
-from sqlalchemy import JSON, ColumnElement, Connection, Dialect, Table, Text, Update, bindparam, func, literal_column
+from sqlalchemy import JSON, Column, ColumnElement, Connection, Dialect, Table, Text, Update, bindparam, func, literal_column
 from sqlalchemy import update as update_of
 
 
@@ -35,13 +35,19 @@ def _statement(table: Table, names: tuple[str, ...], dialect: Dialect) -> Update
     return update_of(table).where(*unchanged).values({table.c[name]: new[name] for name in names})
 
 
-def as_table(table: Table, names: tuple[str, ...], dialect: Dialect) -> dict[str, ColumnElement[Any]]:
-    """Return columns of the JSON text that a statement gets as ``rows``, read as a table with the columns of ``table``."""
+def as_table(
+    table: Table, names: tuple[str, ...], dialect: Dialect, more: tuple[Column[Any], ...] = ()
+) -> dict[str, ColumnElement[Any]]:
+    """Return columns of the JSON text that a statement gets as ``rows``, read as a table with the columns of ``table``.
+
+    ``more`` are columns of other tables that the rows have too.
+    """
     rows = bindparam("rows", type_=Text())
     if dialect.name == "sqlite":
         each = func.json_each(rows).table_valued("value", name="new")
-        return {name: func.json_extract(each.c.value, f"$.{name}") for name in names}
+        return {name: func.json_extract(each.c.value, f"$.{name}") for name in (*names, *(other.name for other in more))}
     kinds = {name: table.c.seq.type if name == "was_seq" else table.c[name].type for name in names}
+    kinds |= {other.name: other.type for other in more}
     columns = ", ".join(f"{name} {kind.compile(dialect)} PATH '$.{name}'" for name, kind in kinds.items())
-    table_of = func.json_table(rows, literal_column(f"'$[*]' COLUMNS ({columns})")).table_valued(*names, name="new")
-    return {name: table_of.c[name] for name in names}
+    table_of = func.json_table(rows, literal_column(f"'$[*]' COLUMNS ({columns})")).table_valued(*kinds, name="new")
+    return {name: table_of.c[name] for name in kinds}

@@ -5,15 +5,17 @@
 - ``claimed``: nothing is sent yet; another worker may take over a stale claim.
 - ``sending``: committed just before the call to the provider, so nobody else calls for this row.
 - ``unknown``: the provider may have accepted the message. Only the answer that its worker still gets changes this.
-- ``withdrawn``: the subject moved on before the sending. ``expired``: too late. ``suppressed``: no address.
+- ``withdrawn``: the subject moved on before the sending. ``expired``: too late. ``suppressed``: no address, or opted out.
 
 Each row is in one state, and each step is one conditional update that names the state before it. The provider accepts a
 row's message at most once.
+
+A step that ends a row also sets ``news_at``, and so does a final receipt: the desk has to note what became of the message.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any, Literal
@@ -37,9 +39,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.domain.messages import OF_APPOINTMENTS, OF_ENTRIES, Arrival, Kind, Way
+from server.domain.messages import OF_APPOINTMENTS, OF_ENTRIES, OPTED_OUT, Arrival, Kind, Way
 from server.store.bulk_update import as_table
-from server.store.tables import appointments, entries, notifications, sites
+from server.store.opt_outs import HashedAddress
+from server.store.tables import appointments, entries, notifications, opt_outs, sites
 
 Ended = Literal["sent", "failed", "unknown", "suppressed", "expired", "due"]
 
@@ -48,7 +51,7 @@ Ended = Literal["sent", "failed", "unknown", "suppressed", "expired", "due"]
 class Planned:
     """A message to send between two instants (microseconds), about one version of its subject.
 
-    ``subject`` is ``appointment:{id}`` or ``entry:{id}``. ``state`` is ``skipped`` for an offset that is already past.
+    ``subject`` is ``appointment:{id}``, ``entry:{id}`` or ``visit:{id}``. ``state`` is ``skipped`` for a time that is past.
     """
 
     site_id: int
@@ -63,6 +66,7 @@ class Planned:
     entry_id: int | None = None
     appointment_id: int | None = None
     state: Literal["due", "skipped"] = "due"
+    minutes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,7 @@ class Claimed:
     appointment_id: int | None
     not_after: int
     attempts: int
+    minutes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +97,18 @@ class Outcome:
     due_at: int | None = None
 
 
+UNSUBSCRIBED = "unsubscribed"  # the reason of a refusal by a provider that knows an opt-out
 NO_CHANNEL = "no-channel"  # the reason of a row that waits for a channel
+NO_ADDRESS = "no-address"  # the reason of a row that is suppressed because the patient has no address
 
 _CLAIMED = [notifications.c[name] for name in Claimed.__dataclass_fields__]
 _INSERT_ONCE = insert(notifications).prefix_with("IGNORE", dialect="mysql").prefix_with("OR IGNORE", dialect="sqlite")
+_UPDATE_ONCE = update(notifications).prefix_with("IGNORE", dialect="mysql").prefix_with("OR IGNORE", dialect="sqlite")
+# What a repeat of a row on another way has of the row.
+_SAME = (
+    "site_id", "subject", "subject_version", "kind", "ahead", "visit_id", "entry_id", "appointment_id", "minutes"
+)  # fmt: skip
+_OF_SUBJECT = (*_SAME, "channel")
 
 
 def plan(connection: Connection, planned: Iterable[Planned], now: int) -> int:
@@ -120,26 +133,27 @@ async def claim(connection: AsyncConnection, claimer: str, now: int, stale: int,
     return found
 
 
-async def begin(connection: AsyncConnection, claimer: str, ids: Collection[int], now: int) -> set[int]:
-    """Mark claimed rows as ``sending``; return the ids of the rows to send after the commit.
+async def begin(
+    connection: AsyncConnection, claimer: str, addresses: Mapping[int, HashedAddress], now: int
+) -> tuple[set[int], set[int]]:
+    """Mark claimed rows as ``sending``; return the ids of the rows to send after the commit, and of the opted-out ones.
 
-    The one update demands that the claim holds, that the subject is in the planned version and a right state, and that it is
-    not too late. The other claimed rows become ``withdrawn`` or ``expired``.
+    ``addresses`` has the address of each row by the row's id. The one update demands that the claim holds, that the subject
+    is in the planned version and a right state, that its address takes messages, and that it is not too late. The other
+    claimed rows become ``suppressed``, ``withdrawn`` or ``expired``.
     """
-    mine = [notifications.c.id.in_(ids), notifications.c.claim == claimer]
-    in_time = notifications.c.not_after > now
-    begun = await connection.execute(
-        update(notifications)
-        .where(*mine, notifications.c.state == "claimed", in_time, _subject_is_as_planned())
-        .values(state="sending", attempts=notifications.c.attempts + 1, changed_at=now)
+    values = {"rows": _as_rows(addresses), "claimer": claimer, "at": now}
+    begun = await connection.execute(_begin(connection.dialect), values)
+    if begun.rowcount == len(addresses):
+        return set(addresses), set()
+    await connection.execute(_close(connection.dialect), values)
+    mine = [notifications.c.id.in_(addresses), notifications.c.claim == claimer]
+    ended = select(notifications.c.id, notifications.c.state).where(
+        *mine, notifications.c.state.in_(("sending", "suppressed"))
     )
-    if begun.rowcount == len(ids):
-        return set(ids)
-    closed = case((in_time, "withdrawn"), else_="expired")
-    await connection.execute(
-        update(notifications).where(*mine, notifications.c.state == "claimed").values(state=closed, changed_at=now)
-    )
-    return set(await connection.scalars(select(notifications.c.id).where(*mine, notifications.c.state == "sending")))
+    found = {row.id: row.state for row in await connection.execute(ended)}
+    sending = {each for each, state in found.items() if state == "sending"}
+    return sending, set(found) - sending
 
 
 async def record(connection: AsyncConnection, claimer: str, outcomes: Sequence[Outcome], now: int) -> None:
@@ -160,25 +174,24 @@ async def stale(connection: AsyncConnection, before: int, limit: int) -> list[tu
     return [(Claimed(*row[:-1]), row[-1]) for row in rows]
 
 
-async def take_over(connection: AsyncConnection, claimer: str, ids: Collection[int], before: int, now: int) -> set[int]:
+async def take_over(
+    connection: AsyncConnection, claimer: str, addresses: Mapping[int, HashedAddress], before: int, now: int
+) -> set[int]:
     """Take over stale rows of a channel whose provider accepts a key only once; return the ids of the rows to send again.
 
     The same conditions hold as for `begin`. The other rows stay, for `give_up`.
     """
-    taken = (
-        update(notifications)
-        .where(notifications.c.id.in_(ids), *_stale(before), notifications.c.not_after > now, _subject_is_as_planned())
-        .values(claim=claimer, attempts=notifications.c.attempts + 1, changed_at=now)
-    )
-    await connection.execute(taken)
-    mine = [notifications.c.id.in_(ids), notifications.c.claim == claimer, notifications.c.state == "sending"]
+    values = {"rows": _as_rows(addresses), "claimer": claimer, "before": before, "at": now}
+    await connection.execute(_take_over(connection.dialect), values)
+    mine = [notifications.c.id.in_(addresses), notifications.c.claim == claimer, notifications.c.state == "sending"]
     return set(await connection.scalars(select(notifications.c.id).where(*mine)))
 
 
 async def give_up(connection: AsyncConnection, ids: Collection[int], before: int, now: int) -> int:
     """Mark stale rows as ``unknown``; return their number. Nothing is sent twice."""
     unknown = update(notifications).where(notifications.c.id.in_(ids), *_stale(before))
-    return (await connection.execute(unknown.values(state="unknown", reason="worker-lost", changed_at=now))).rowcount
+    values = {"state": "unknown", "reason": "worker-lost", "changed_at": now, "news_at": now}
+    return (await connection.execute(unknown.values(**values))).rowcount
 
 
 async def resend(connection: AsyncConnection, notification_id: int, now: int, not_after: int) -> bool:
@@ -186,13 +199,53 @@ async def resend(connection: AsyncConnection, notification_id: int, now: int, no
 
     A row is repeated once; its repeat can be repeated again.
     """
-    same = ("site_id", "subject", "subject_version", "kind", "ahead", "channel", "visit_id", "entry_id", "appointment_id")
     new = {"resend_of": notifications.c.id, "state": literal("due")}
     new |= {"due_at": literal(now), "changed_at": literal(now), "not_after": literal(not_after)}
-    source = select(*(notifications.c[name] for name in same), *new.values()).where(
+    source = select(*(notifications.c[name] for name in _OF_SUBJECT), *new.values()).where(
         notifications.c.id == notification_id, notifications.c.state.in_(("unknown", "failed"))
     )
-    return (await connection.execute(_INSERT_ONCE.from_select([*same, *new], source))).rowcount == 1
+    return (await connection.execute(_INSERT_ONCE.from_select([*_OF_SUBJECT, *new], source))).rowcount == 1
+
+
+async def go_otherwise(connection: AsyncConnection, claimer: str, ways: Mapping[int, Way], now: int) -> None:
+    """Let claimed rows go out on another way, by the rows' ids: their patients have no address on the planned one.
+
+    They are ``due`` again. A row whose message goes out on that way already becomes ``suppressed``.
+    """
+    mine = notifications.c.claim == claimer, notifications.c.state == "claimed"
+    for way in set(ways.values()):
+        ids = [each for each in ways if ways[each] == way]
+        moved = _UPDATE_ONCE.where(notifications.c.id.in_(ids), *mine)
+        await connection.execute(moved.values(channel=way, state="due", claim=None, changed_at=now))
+    left = update(notifications).where(notifications.c.id.in_(list(ways)), *mine)
+    await connection.execute(left.values(state="suppressed", reason=NO_ADDRESS, news_at=now, changed_at=now))
+
+
+async def repeat_otherwise(connection: AsyncConnection, notification_id: int, way: Way, now: int) -> bool:
+    """Add a row that repeats a failed one on another way at once, while it is useful; return whether it was added.
+
+    Only for a message that was certainly not sent: see `resend`.
+    """
+    new: dict[str, Any] = {"resend_of": notifications.c.id, "state": literal("due"), "channel": literal(way)}
+    new |= {"due_at": literal(now), "changed_at": literal(now), "not_after": notifications.c.not_after}
+    source = select(*(notifications.c[name] for name in _SAME), *new.values()).where(
+        notifications.c.id == notification_id, notifications.c.state == "failed", notifications.c.not_after > now
+    )
+    return (await connection.execute(_INSERT_ONCE.from_select([*_SAME, *new], source))).rowcount == 1
+
+
+async def reroute(connection: AsyncConnection, ways: Mapping[int, Way], now: int) -> None:
+    """Add a row, due at once, for each message to an opted-out address: the same message on another way, by the row's id."""
+    same = (*_SAME, "not_after")
+    for notification_id, way in ways.items():
+        new = {"channel": literal(way), "state": literal("due"), "due_at": literal(now), "changed_at": literal(now)}
+        source = select(*(notifications.c[name] for name in same), *new.values()).where(
+            notifications.c.id == notification_id,
+            notifications.c.state.in_(("suppressed", "failed")),
+            notifications.c.reason.in_((OPTED_OUT, UNSUBSCRIBED)),
+            notifications.c.resend_of == 0,
+        )
+        await connection.execute(_INSERT_ONCE.from_select([*same, *new], source))
 
 
 async def receive(connection: AsyncConnection, provider_id: str, channel: str, receipt: Arrival, now: int) -> bool:
@@ -206,9 +259,15 @@ async def receive(connection: AsyncConnection, provider_id: str, channel: str, r
         return False
     weaker = ("undelivered-for-now",) if receipt == "undelivered-for-now" else ("undelivered-for-now", "undelivered")
     replaced = or_(notifications.c.receipt.is_(None), notifications.c.receipt.in_(weaker))
-    noted = update(notifications).where(notifications.c.id == known, replaced).values(receipt=receipt, receipt_at=now)
-    await connection.execute(noted)
+    values = {"receipt": receipt, "receipt_at": now} | ({} if receipt == "undelivered-for-now" else {"news_at": now})
+    await connection.execute(update(notifications).where(notifications.c.id == known, replaced).values(**values))
     return True
+
+
+async def noted(connection: AsyncConnection, notification_id: int, news_at: int) -> None:
+    """Forget the news of a row, unless there is later news of it."""
+    same = notifications.c.id == notification_id, notifications.c.news_at == news_at
+    await connection.execute(update(notifications).where(*same).values(news_at=None))
 
 
 def _stale(before: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
@@ -217,10 +276,13 @@ def _stale(before: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
 
 @cache
 def _subject_is_as_planned() -> ColumnElement[bool]:
-    """The subject has the version that the message is about, and a state that allows its kind."""
+    """The subject has the version that the message is about, and a state that allows its kind.
+
+    A question about a whole visit is about no version.
+    """
     entry = exists().where(
         entries.c.id == notifications.c.entry_id,
-        entries.c.calls == notifications.c.subject_version,
+        or_(entries.c.calls == notifications.c.subject_version, notifications.c.kind == "feedback"),
         or_(*(and_(notifications.c.kind == kind, entries.c.state.in_(states)) for kind, states in OF_ENTRIES.items())),
     )
     appointment = exists().where(
@@ -236,15 +298,68 @@ def _subject_is_as_planned() -> ColumnElement[bool]:
     return or_(entry, appointment)
 
 
+def _as_rows(addresses: Mapping[int, HashedAddress]) -> str:
+    return orjson.dumps([{"id": row_id, **asdict(each)} for row_id, each in addresses.items()]).decode()
+
+
+class _Addressed:
+    """The conditions of rows that a statement gets as ``rows``, each with its address, at the instant ``at``."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        of_address = (opt_outs.c.organisation_id, opt_outs.c.way, opt_outs.c.address_hash)
+        given = as_table(notifications, ("id",), dialect, of_address)
+        self.same_row = notifications.c.id == given["id"]
+        stopped = select(literal(1)).select_from(opt_outs).where(*(each == given[each.name] for each in of_address))
+        self.opted_out = stopped.correlate_except(opt_outs).exists()
+        self.in_time = notifications.c.not_after > bindparam("at")
+        self.right = and_(self.in_time, _subject_is_as_planned(), ~self.opted_out)
+
+
+_MINE = notifications.c.claim == bindparam("claimer")
+_TRIED = {"attempts": notifications.c.attempts + 1, "changed_at": bindparam("at")}
+
+
+@cache
+def _begin(dialect: Dialect) -> Update:
+    rows = _Addressed(dialect)
+    begun = update(notifications).where(rows.same_row, _MINE, notifications.c.state == "claimed", rows.right)
+    return begun.values(state="sending", **_TRIED)
+
+
+@cache
+def _close(dialect: Dialect) -> Update:
+    rows = _Addressed(dialect)
+    opted_out = and_(rows.in_time, _subject_is_as_planned(), rows.opted_out)
+    state = case((~rows.in_time, "expired"), (opted_out, "suppressed"), else_="withdrawn")
+    withdrawn = and_(rows.in_time, ~opted_out)  # no news for the desk
+    closed = update(notifications).where(rows.same_row, _MINE, notifications.c.state == "claimed")
+    return closed.values(
+        state=state,
+        reason=case((opted_out, OPTED_OUT)),
+        news_at=case((withdrawn, None), else_=bindparam("at")),
+        changed_at=bindparam("at"),
+    )
+
+
+@cache
+def _take_over(dialect: Dialect) -> Update:
+    rows = _Addressed(dialect)
+    stale = notifications.c.state == "sending", notifications.c.changed_at < bindparam("before")
+    taken = update(notifications).where(rows.same_row, *stale, rows.right)
+    return taken.values(claim=bindparam("claimer"), **_TRIED)
+
+
 @cache
 def _record(dialect: Dialect) -> Update:
     new = as_table(notifications, ("id", "state", "reason", "provider_id", "due_at"), dialect)
     late_answer = and_(notifications.c.state == "unknown", new["state"].in_(("sent", "failed")))
     before_sending = and_(notifications.c.state == "claimed", new["state"].in_(("due", "failed", "suppressed", "expired")))
     values: dict[str, Any] = {name: new[name] for name in ("state", "reason", "provider_id")}
+    values["due_at"] = func.coalesce(new["due_at"], notifications.c.due_at)
+    values["news_at"] = case((new["state"] == "due", None), else_=bindparam("at"))
     return (
         update(notifications)
         .where(notifications.c.id == new["id"], notifications.c.claim == bindparam("claimer"))
         .where(or_(notifications.c.state == "sending", late_answer, before_sending))
-        .values(**values, due_at=func.coalesce(new["due_at"], notifications.c.due_at), changed_at=bindparam("at"))
+        .values(**values, changed_at=bindparam("at"))
     )

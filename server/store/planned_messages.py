@@ -11,20 +11,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, null, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.domain.board import Board, Changes
-from server.domain.events import AppointmentRezoned, Event, SiteChanged
-from server.domain.messages import OPEN, REVIVABLE, Way, way_to
+from server.domain.events import AppointmentRezoned, DelayAnnounced, DelayWithdrawn, Event, SiteChanged
+from server.domain.messages import OPEN, REVIVABLE, Way, subscriber_of, way_to
 from server.domain.model import Appointment, Personal, Site, Visit
 from server.domain.model.ids import IDS_PER_SITE
-from server.domain.rules.messages import PlannedMessage, PlannedRow, planned, replanned, waiting
+from server.domain.rules.messages import DELAY_LASTS, PlannedMessage, PlannedRow, calls, planned, replanned, waiting
 from server.store import notifications, sites
+from server.store import push_subscriptions as subscriptions
 from server.store.calendar import SiteCalendar
 from server.store.notifications import Planned
 from server.store.records import columns_of, record_of
-from server.store.tables import appointments, message_plans
+from server.store.tables import appointments, message_plans, push_subscriptions
 from server.store.tables import notifications as table
 from server.vault import Vault
 
@@ -34,6 +35,13 @@ _OPEN = table.c.state.in_(sorted(OPEN))
 _WITHDRAW = (
     update(table)
     .where(table.c.subject.in_(bindparam("subjects", expanding=True)), _OPEN)
+    .values(state="withdrawn", changed_at=bindparam("at"))
+)
+# Messages about a delay are never due later than they end, so the index leads past the reminders of months.
+_WITHDRAW_DELAY = (
+    update(table)
+    .where(table.c.site_id == bindparam("of_site"), _OPEN, table.c.due_at < bindparam("below"))
+    .where(table.c.kind == "running-late")
     .values(state="withdrawn", changed_at=bindparam("at"))
 )
 # A row that was skipped or withdrawn while its appointment stayed the same is wanted again after other settings.
@@ -54,6 +62,15 @@ _FUTURE = (
     .limit(bindparam("most"))
 )
 _ROWS = select(table).where(table.c.subject.in_(bindparam("subjects", expanding=True)), table.c.resend_of == 0)
+# Of each row, one part is None: the subscriptions of phones, and the messages about entries that are planned.
+_KNOWN = union_all(
+    select(push_subscriptions.c.subject_id, null().label("subject"), null().label("version"), null().label("kind")).where(
+        push_subscriptions.c.subject_id.in_(bindparam("subscribers", expanding=True))
+    ),
+    select(null(), table.c.subject, table.c.subject_version, table.c.kind).where(
+        table.c.subject.in_(bindparam("subjects", expanding=True))
+    ),
+)
 _FORGET = delete(message_plans).where(message_plans.c.site_id == bindparam("of_site"))
 
 
@@ -76,6 +93,8 @@ def save(
     if _plans_again(before, board.site, events):
         connection.execute(_FORGET, {"of_site": board.site.id})
         connection.execute(insert(message_plans), {"site_id": board.site.id, "mark": board.site.seq, "after_id": 0})
+    if any(isinstance(each, DelayAnnounced | DelayWithdrawn) for each in events):
+        withdraw_delay(connection, board.site.id, now)
     ways = board.site.rules.message_ways
     if not ways:
         return frozenset()
@@ -83,22 +102,69 @@ def save(
         withdraw(connection, subjects, now)
     almost = waiting(board, now)
     fresh = [each for each in almost if (each.subject, each.version) not in told]
-    rows = []
-    for message in [*planned(board, events, now), *fresh]:
-        patient = vault.open_personal(_record_of(message, board, changes, calendar))
-        if (row := row_of(message, board.site.id, patient, ways)) is not None:
-            rows.append(row)
-    notifications.plan(connection, rows, now)
+    found = [(each, _record_of(each, board, changes, calendar)) for each in [*planned(board, events, now), *fresh]]
+    _plan(connection, board.site, found, vault, now)
     return frozenset((each.subject, each.version) for each in almost)
 
 
-def row_of(message: PlannedMessage, site_id: int, patient: Personal, ways: Sequence[Way]) -> Planned | None:
+def catch_up(connection: Connection, board: Board, visit_id: int, vault: Vault, now: int) -> None:
+    """Plan the message that the patient of an open visit would have by now, if an address had been known.
+
+    A message that has a row stays as it is. The caller holds the lock of the site. ``now`` is in microseconds.
+    """
+    found = [each for each in [*waiting(board, now), *calls(board, now)] if each.visit_id == visit_id]
+    _plan(connection, board.site, [(each, board.visits[visit_id]) for each in found], vault, now)
+
+
+def _plan(
+    connection: Connection, site: Site, found: Sequence[tuple[PlannedMessage, Visit | Appointment]], vault: Vault, now: int
+) -> None:
+    """Write the rows of messages, each with the record of its patient."""
+    ways = site.rules.message_ways
+    subscribed: set[int] = set()
+    known: set[tuple[str, int, str]] = set()
+    if found and "push" in ways:
+        subscribed, known = _known(connection, found)
+    rows = []
+    for message, record in found:
+        if (message.subject, message.version, message.kind) in known:
+            continue
+        patient = vault.open_personal(record)
+        row = row_of(message, site.id, patient, ways, subscribed=subscriber_of(record) in subscribed)
+        if row is not None:
+            rows.append(row)
+    notifications.plan(connection, rows, now)
+
+
+def _known(
+    connection: Connection, found: Sequence[tuple[PlannedMessage, Visit | Appointment]]
+) -> tuple[set[int], set[tuple[str, int, str]]]:
+    """Return who of these patients has a push subscription, and which messages about entries have a row, in one statement.
+
+    A subscription changes the way of a patient, and a row of another way would be a second message.
+    """
+    subscribers = {subscriber_of(record) for _, record in found}
+    subjects = {message.subject for message, _ in found if message.entry_id is not None}
+    rows = connection.execute(_KNOWN, {"subscribers": sorted(subscribers), "subjects": sorted(subjects)})
+    subscribed: set[int] = set()
+    known: set[tuple[str, int, str]] = set()
+    for subject_id, subject, version, kind in rows:
+        if subject is None:
+            subscribed.add(subject_id)
+        else:
+            known.add((subject, version, kind))
+    return subscribed, known
+
+
+def row_of(
+    message: PlannedMessage, site_id: int, patient: Personal, ways: Sequence[Way], *, subscribed: bool = False
+) -> Planned | None:
     """Return the row of a message, for the first of the site's ``ways`` for which the patient has an address.
 
     Without any address, a message about an entry has no row: an address would come too late. One about an appointment has
-    a row, and is sent if there is an address at its due time.
+    a row, and is sent if there is an address at its due time. ``subscribed`` is as for `way_to`.
     """
-    way = way_to(patient, ways)
+    way = way_to(patient, ways, subscribed=subscribed)
     if way is None and message.appointment_id is None:
         return None
     spread = message.spread()
@@ -115,6 +181,7 @@ def row_of(message: PlannedMessage, site_id: int, patient: Personal, ways: Seque
         entry_id=spread.entry_id,
         appointment_id=spread.appointment_id,
         state=spread.state,
+        minutes=spread.minutes,
     )
 
 
@@ -135,6 +202,11 @@ def _record_of(message: PlannedMessage, board: Board, changes: Changes, calendar
 def withdraw(connection: Connection, subjects: Sequence[str], now: int) -> None:
     """Withdraw the open messages about these subjects. ``now`` is in microseconds."""
     connection.execute(_WITHDRAW, {"subjects": subjects, "at": now})
+
+
+def withdraw_delay(connection: Connection, site_id: int, now: int) -> None:
+    """Withdraw the open messages about the delay of a site. ``now`` is in microseconds."""
+    connection.execute(_WITHDRAW_DELAY, {"of_site": site_id, "below": now + DELAY_LASTS, "at": now})
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +234,10 @@ def plan_again(connection: Connection, plan: Plan, vault: Vault, now: int, most:
     known: dict[tuple[str, int], list[Row[Any]]] = defaultdict(list)
     for row in connection.execute(_ROWS, {"subjects": [f"appointment:{each.id}" for each in booked]}):
         known[row.subject, row.subject_version].append(row)
-    rewriting = _Rewriting()
+    subscribed: set[int] = set()
+    if "push" in site.rules.message_ways:
+        subscribed = subscriptions.among(connection, [each.id for each in booked])
+    rewriting = _Rewriting(subscribed)
     for appointment in booked:
         rows = known[f"appointment:{appointment.id}", appointment.version]
         rewriting.add_for(site, appointment, rows, vault.open_personal(appointment), now)
@@ -177,8 +252,12 @@ def plan_again(connection: Connection, plan: Plan, vault: Vault, now: int, most:
 
 @dataclass(frozen=True, slots=True)
 class _Rewriting:
-    """What changes in the rows of several appointments: new rows, new times by their ids, and rows to withdraw."""
+    """What changes in the rows of several appointments: new rows, new times by their ids, and rows to withdraw.
 
+    ``subscribed`` are the appointments with a push subscription.
+    """
+
+    subscribed: set[int]
     added: list[Planned] = field(default_factory=list)
     moved: list[dict[str, int]] = field(default_factory=list)
     withdrawn: list[int] = field(default_factory=list)
@@ -199,7 +278,8 @@ class _Rewriting:
             )
         changes = replanned(stay.values(), appointment, site, now)
         for message in changes.add:
-            if (new := row_of(message, site.id, patient, ways)) is not None:
+            new = row_of(message, site.id, patient, ways, subscribed=appointment.id in self.subscribed)
+            if new is not None:
                 self.added.append(new)
         for to in changes.move:
             self.moved.append({"row": ids[to.kind, to.ahead], "due": to.due_at, "until": to.not_after, "at": now})

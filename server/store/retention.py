@@ -11,12 +11,13 @@ chains stay whole, because they do not include the deleted columns. Each cleared
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Delete, Table, Update, and_, bindparam, delete, or_, select, true, update
 
 from server.domain.events import EVENTS, OfAppointment
-from server.store import proofs
+from server.store import proofs, push_subscriptions
 from server.store.batches import batches, beyond
 from server.store.database import Database
 from server.store.tables import (
@@ -24,12 +25,14 @@ from server.store.tables import (
     appointments,
     commands,
     events,
+    feedback,
     notifications,
     sessions,
     sites,
     visit_search,
     visits,
 )
+from server.store.tables import push_subscriptions as subscriptions
 from server.vault import Vault
 
 BATCH = 500
@@ -55,6 +58,8 @@ class Forgotten:
     sessions: int
     links: int
     messages: int
+    opinions: int
+    subscriptions: int
 
 
 async def forget(database: Database, vault: Vault, days: int) -> Forgotten:
@@ -87,6 +92,8 @@ async def forget(database: Database, vault: Vault, days: int) -> Forgotten:
     over = or_(*(account_links.c[name] < before for name in ("used_at", "revoked_at", "expires_at")))
     # The provider's own records still have the patient's number or address under this name.
     named = and_(notifications.c.changed_at < before, notifications.c.provider_id.is_not(None))
+    oldest_day = datetime.fromtimestamp(before / 1_000_000, UTC).date() - timedelta(days=1)  # in every zone
+    said = and_(feedback.c.day < oldest_day.isoformat(), feedback.c.sealed.is_not(None))
     return Forgotten(
         searches=await _each(database, visit_search, searched, delete(visit_search)),
         visits=await _each(database, visits, and_(old_visit, told), update(visits).values(nothing)),
@@ -98,6 +105,8 @@ async def forget(database: Database, vault: Vault, days: int) -> Forgotten:
         sessions=await _each(database, sessions, ended, delete(sessions)),
         links=await _each(database, account_links, over, delete(account_links)),
         messages=await _each(database, notifications, named, update(notifications).values(provider_id=None)),
+        opinions=await _each(database, feedback, said, update(feedback).values(sealed=None)),
+        subscriptions=await _each(database, subscriptions, push_subscriptions.useless(before), delete(subscriptions)),
     )
 
 

@@ -13,11 +13,24 @@ from typing import Any, Protocol, cast
 from sqlalchemy import Column, Update, and_, func, select, update
 
 from server.domain.errors import Unavailable
-from server.store import event_log, proofs
+from server.store import event_log, proofs, push_subscriptions
 from server.store.batches import AnyRow, batches
 from server.store.channels import seals_for
 from server.store.database import Database
-from server.store.tables import appointments, channels, commands, events, pairings, second_factors, services, visits
+from server.store.tables import (
+    appointments,
+    channels,
+    commands,
+    events,
+    feedback,
+    pairings,
+    second_factors,
+    services,
+    visits,
+    webhooks,
+)
+from server.store.tables import push_subscriptions as subscriptions
+from server.store.webhooks import seals_for as webhook_seals_for
 from server.vault import KEY_ID_LENGTH, Vault
 
 BATCH = 200
@@ -62,6 +75,9 @@ SEALED: tuple[Sealed, ...] = (
         lambda row: seals_for(row.organisation_id, row.way),
         (channels.c.organisation_id, channels.c.way),
     ),
+    Sealed(webhooks.c.sealed, lambda row: webhook_seals_for(row.id)),
+    Sealed(feedback.c.sealed, lambda row: f"feedback:{row.visit_hash}"),
+    Sealed(subscriptions.c.sealed, lambda row: push_subscriptions.seals_for(row.subject_id)),
     Sealed(events.c.sealed, lambda row: cast(_Sealing, event_log.event_of(row)).seals_for, event_log.EVENT_IN_CLEAR),
     Sealed(commands.c.answer, lambda row: f"answer:{row.site_id}"),
 )

@@ -14,7 +14,7 @@ from server.clock import SteadyClock, wall_microseconds
 from server.domain.errors import OrganisationNotFound, SiteNotFound
 from server.domain.model import Rules, Site, tickets
 from server.domain.model.site import BEFORE
-from server.store import proofs
+from server.store import proofs, webhooks
 from server.store.chain import START
 from server.store.database import CLOCK, Conflict, new_id
 from server.store.tables import organisations, sites
@@ -216,6 +216,7 @@ async def create(
     result = await connection.execute(insert(sites).values(**values, chain=START))
     site = replace(site, id=new_id(result))
     await proofs.add(connection, vault, sites, site.id)
+    await webhooks.follow_site(connection, organisation_id, site.id)
     return site
 
 

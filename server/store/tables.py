@@ -90,6 +90,9 @@ sites = Table(
     _seq(),
     Column("rules", JSON, nullable=False),
     Column("milestones", JSON, nullable=False),
+    Column("late_minutes", Integer, nullable=False, server_default="0"),
+    Column("late_since", BigInteger),
+    Column("late_number", BigInteger, nullable=False, server_default="0"),
     Column("chain", String(64), nullable=False),  # the hash of the log's last event; not part of the record `Site`
     _proof(),
     Index(None, "organisation_id", "name", "id"),
@@ -228,6 +231,7 @@ appointments = Table(
     Column("earlier_since", BigInteger),
     Column("offered_to", BigInteger),
     Column("collides", Boolean, nullable=False, server_default=false()),
+    Column("unreached", JSON(none_as_null=True)),
     Index(None, "site_id", "business_day"),
     Index(None, "site_id", "starts_at"),
     Index(None, "provider_id", "starts_at"),
@@ -400,6 +404,7 @@ entries = Table(
     Column("away", BigInteger, nullable=False, server_default="0"),
     Column("delay", BigInteger, nullable=False, server_default="0"),
     Column("announced_at", BigInteger),
+    Column("unreached", JSON(none_as_null=True)),
     Column(
         "busy_point_id",
         BigInteger,
@@ -762,7 +767,7 @@ notifications = Table(
     Column("subject", String(40), nullable=False),
     Column("subject_version", BigInteger, nullable=False),
     Column("kind", String(24), nullable=False),
-    Column("ahead", Integer, nullable=False),  # the offset of the kind: hours before the start, or patients ahead
+    Column("ahead", Integer, nullable=False),  # the offset of the kind: hours, patients ahead, or an event's number
     Column("channel", String(16), nullable=False),  # the way to the patient: sms, email or push
     Column("visit_id", BigInteger),
     Column("entry_id", BigInteger),
@@ -778,6 +783,8 @@ notifications = Table(
     Column("receipt", String(24)),
     Column("receipt_at", BigInteger),
     Column("resend_of", BigInteger, nullable=False, server_default="0"),  # the row that this one repeats, or 0
+    Column("minutes", Integer),  # the delay that the message is about
+    Column("news_at", BigInteger),  # set while the desk has not noted what became of the message
     Column("open_due_at", BigInteger, Computed("CASE WHEN state IN ('due', 'claimed') THEN due_at END", persisted=True)),
     Index("uq_notifications_once", "subject", "subject_version", "kind", "ahead", "channel", "resend_of", unique=True),
     Index(None, "open_due_at", "id"),
@@ -786,6 +793,46 @@ notifications = Table(
     Index(None, "site_id", "due_at", "id"),
     Index(None, "site_id", "state", "due_at", "id"),
     Index(None, "appointment_id", "due_at", "id"),
+    Index(None, "news_at", "id"),
+    **_OPTIONS,
+)
+
+# The answers of patients after their visits. No row names a visit: the keyed hash of its id lets one answer count.
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("visit_hash", String(64), primary_key=True),
+    _site_id(),
+    Column("day", String(10), nullable=False),  # the business day of the visit
+    Column("score", Integer, nullable=False),
+    Column("sealed", Text),
+    Index(None, "site_id", "day"),
+    **_OPTIONS,
+)
+
+# The addresses that take no more messages of an organisation on a way. Only a keyed hash of the address is here, so a row
+# outlives the patient's records.
+opt_outs = Table(
+    "opt_outs",
+    metadata,
+    Column("organisation_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("way", String(8), primary_key=True),
+    Column("address_hash", String(64), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("source", String(8), nullable=False),  # patient, staff, provider or reply
+    **_OPTIONS,
+)
+
+# The subscription with which a patient's phone gets push messages. The subject is a visit or an appointment.
+push_subscriptions = Table(
+    "push_subscriptions",
+    metadata,
+    Column("subject_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("organisation_id", BigInteger, nullable=False),
+    Column("sealed", Text, nullable=False),  # as JSON, with the address of the page that subscribed
+    Column("created_at", BigInteger, nullable=False),
+    Index(None, "organisation_id"),
+    Index(None, "created_at"),
     **_OPTIONS,
 )
 
@@ -807,6 +854,48 @@ message_plans = Table(
     Column("site_id", BigInteger, primary_key=True, autoincrement=False),
     Column("mark", BigInteger, nullable=False),
     Column("after_id", BigInteger, nullable=False),  # the appointments up to here are done
+    **_OPTIONS,
+)
+
+# Where an organisation gets the events of its sites, as Standard Webhooks.
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", _OWN_ID, primary_key=True),
+    Column("organisation_id", BigInteger, nullable=False),
+    Column("url", String(500), nullable=False),
+    Column("sealed", Text, nullable=False),  # the secret that signs, and for a day the one before it, as JSON
+    Column("state", String(8), nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    Index(None, "organisation_id", "id"),
+    **_OPTIONS,
+)
+
+# How far a webhook is in the log of a site. A delivery changes a row only from the number that it has read.
+webhook_sites = Table(
+    "webhook_sites",
+    metadata,
+    Column("webhook_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("site_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),  # of the last delivered event
+    Column("next_at", BigInteger),  # not before this instant; NULL: switched off
+    Column("failures", Integer, nullable=False, server_default="0"),  # in a row
+    Column("failing_since", BigInteger),
+    Column("off_at", BigInteger),  # switched off at, after days of failures
+    Column("error", String(16)),  # of the last failure
+    Index(None, "next_at"),
+    **_OPTIONS,
+)
+
+# The clinics' own texts of messages, which come before the shipped ones. ``template`` is a name of `TEMPLATES`.
+message_texts = Table(
+    "message_texts",
+    metadata,
+    Column("site_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("template", String(24), primary_key=True),
+    Column("language", String(languages.LONGEST), primary_key=True),
+    Column("text", String(600), nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
     **_OPTIONS,
 )
 

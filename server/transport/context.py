@@ -10,8 +10,14 @@ from server.audit import Audit
 from server.execute import Executor
 from server.identity.identity import Identity
 from server.live.hub import Hub
+from server.notifying.contacts import Contacts
+from server.notifying.feedback import PatientFeedback
+from server.notifying.own_texts import OwnTexts
+from server.notifying.reach import Reach
 from server.notifying.repeats import Repeats
 from server.notifying.set_up import ChannelSetUp
+from server.notifying.subscriptions import Subscriptions
+from server.notifying.webhooks.set_up import WebhookSetUp
 from server.practitioners import Practitioners
 from server.provisioning import NewSites
 from server.queries.boards import Boards
@@ -46,7 +52,13 @@ class Context:
     new_sites: NewSites
     practitioners: Practitioners
     channels: ChannelSetUp
+    webhooks: WebhookSetUp
+    subscriptions: Subscriptions
     repeats: Repeats
+    own_texts: OwnTexts
+    reach: Reach
+    feedback: PatientFeedback
+    contacts: Contacts
     gate: Gate
     audit: Audit
     metrics: Metrics

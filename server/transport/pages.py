@@ -37,7 +37,7 @@ PAGES = {
     paths.BOOK_PAGE: "book",
     paths.APPOINTMENT_PAGE: "appointment",
 }
-_TOKEN = re.compile(r"[0-9]+-[A-Za-z0-9_-]{22}")
+_TOKENS = {"t": re.compile(r"[0-9]+-[A-Za-z0-9_-]{22}"), "a": re.compile(r"a[0-9]+-[A-Za-z0-9_-]{22}")}
 
 
 def _page(path: str, name: str) -> Route:
@@ -62,22 +62,23 @@ async def service_worker(request: Request) -> Response:
     return Context.of(request).assets.worker(request)
 
 
-async def ticket_app(request: Request) -> Response:
-    """Return the manifest with which a phone keeps a ticket's page as an app.
+async def patient_app(request: Request) -> Response:
+    """Return the manifest with which a phone keeps the page of a ticket or an appointment as an app.
 
-    The app opens this ticket; the app of the next ticket replaces it. The answer needs no query, so it does not reveal
+    The app opens this page; the app of the next ticket replaces it. The answer needs no query, so it does not reveal
     whether the ticket exists.
     """
     token = request.path_params["token"]
-    if _TOKEN.fullmatch(token) is None:
+    folder = request.url.path.split("/")[1]
+    if _TOKENS[folder].fullmatch(token) is None:
         raise HTTPException(404)
     version = Context.of(request).assets.version
     manifest = {
-        "id": "/t/",
+        "id": f"/{folder}/",
         "name": "Now Serving",
         "short_name": "Now Serving",
-        "start_url": f"/t/{token}",
-        "scope": "/t/",
+        "start_url": f"/{folder}/{token}",
+        "scope": f"/{folder}/",
         "display": "standalone",
         "background_color": "#faf9f7",
         "theme_color": "#1b4bb0",
@@ -91,7 +92,8 @@ def routes(context: Context) -> list[BaseRoute]:
     """Return the routes of the pages and of the files that they load."""
     return [
         *(_page(path, name) for path, name in PAGES.items()),
-        Route(paths.TICKET_APP, ticket_app, methods=["GET"]),
+        Route(paths.TICKET_APP, patient_app, methods=["GET"]),
+        Route(paths.APPOINTMENT_APP, patient_app, methods=["GET"]),
         Route(paths.SERVICE_WORKER, service_worker, methods=["GET"]),
         Mount("/static", context.assets),
     ]

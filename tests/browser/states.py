@@ -468,6 +468,19 @@ def patient_in(state: str) -> Arrange:
     return arrange
 
 
+def patient_asked(stage: Stage, language: str) -> Page:
+    """Ask a patient how the visit was."""
+    admin = stage.context(stage.busy, "admin").request
+    site = {"site_id": stage.busy["site_id"]}
+    admin.post("/api/v1/commands/change-site", data=site | {"feedback": "on"})
+    try:
+        page = patient_in("completed")(stage, language)
+        expect(page.locator(".feedback form")).to_be_visible()
+    finally:
+        admin.post("/api/v1/commands/change-site", data=site | {"feedback": "off"})
+    return page
+
+
 def patient_away(stage: Stage, language: str) -> Page:
     page = live(stage.open(f"/t/{stage.tokens['away']}", language, size=PHONE))
     expect(page.locator("[data-here]")).to_be_visible()
@@ -666,6 +679,39 @@ def admin_channel_tried(stage: Stage, language: str) -> Page:
     return page
 
 
+def admin_webhooks(stage: Stage, language: str) -> Page:
+    """Show a webhook that fails, with the outcome of a test, beside one that is off."""
+    admin = stage.context(stage.busy, "admin").request
+    for each in admin.get("/api/v1/webhooks").json()["data"]:
+        assert admin.delete(f"/api/v1/webhooks/{each['id']}").ok
+    failing, off = (
+        admin.post("/api/v1/webhooks", data={"url": f"http://127.0.0.1:9/{each}"}).json() for each in ("events", "old")
+    )
+    assert admin.put(f"/api/v1/webhooks/{off['id']}", data={"url": "http://127.0.0.1:9/old", "on": False}).ok
+    replayed = {"site_id": stage.busy["site_id"], "number": 1}
+    assert admin.post(f"/api/v1/webhooks/{failing['id']}/replay", data=replayed).ok
+    assert admin.post(f"/api/v1/webhooks/{failing['id']}/secret").ok
+    for _ in range(100):
+        (first, _) = admin.get("/api/v1/webhooks").json()["data"]
+        if any(each["error"] for each in first["sites"]):
+            break
+        time.sleep(0.1)
+    page = admin_section("webhooks")(stage, language)
+    expect(page.locator("[data-webhook] .channel-notes .is-bad")).to_have_count(1)
+    page.locator("[data-webhook] .button").first.click()
+    expect(page.locator(".channel-result.is-bad")).to_be_visible()
+    return page
+
+
+def admin_webhook_made(stage: Stage, language: str) -> Page:
+    """Connect a system: its secret is shown once."""
+    page = admin_form(".button.is-primary", before=admin_webhooks)(stage, language)
+    page.locator("dialog[open] input").fill("https://clinic.example/events")
+    page.locator("dialog[open] [type=submit]").click()
+    expect(page.locator("dialog#webhook-secret[open]")).to_be_visible()
+    return page
+
+
 def admin_messages(stage: Stage, language: str) -> Page:
     """Show a message of unknown outcome, its repeat being possible, beside planned reminders."""
     assert stage.planned is not None
@@ -685,6 +731,48 @@ def admin_messages(stage: Stage, language: str) -> Page:
     page = admin_section("messages", "planned")(stage, language)
     expect(page.locator("[data-message] .button").first).to_be_visible()
     return page
+
+
+def admin_texts(stage: Stage, language: str) -> Page:
+    """Show an own text of the clinic as a manager, among the shipped ones."""
+    manager = stage.context(stage.busy, "manager").request
+    address = f"/api/v1/sites/{stage.busy['site_id']}/message-texts"
+    assert manager.put(f"{address}/booked/es", data={"text": "{clinic}: el {date}, {time}. {link}"}).ok
+    page = live(stage.open("/admin/texts", language, size=LAPTOP, seeded=stage.busy, role="manager"))
+    expect(page.locator(".text-bubble")).not_to_be_empty()
+    page.locator('[data-language="es"]').click()
+    expect(page.locator(".text-bubble")).to_contain_text(": el ")
+    return page
+
+
+def admin_texts_problem(stage: Stage, language: str) -> Page:
+    page = admin_texts(stage, language)
+    page.locator("#message-text").fill("{clinic} {room}")
+    expect(page.locator("#message-text-problem")).not_to_be_empty()
+    return page
+
+
+def admin_message_figures(stage: Stage, language: str) -> Page:
+    """Show the figures of messages at a clinic that has sent some."""
+    stage.done(admin_messages(stage, language))
+    page = admin_section("figures", "planned")(stage, language)
+    expect(page.locator("section.group .table-room")).to_be_visible()
+    return page
+
+
+def admin_feedback(stage: Stage, language: str) -> Page:
+    """Show the answers of three weeks; the answers are made up, because the weeks are over."""
+    page = stage.open("/admin/clinic", language, size=LAPTOP, seeded=stage.busy, role="admin")
+    weeks = [
+        {"first_day": "2026-01-05", "answers": 12, "scores": [0, 1, 2, 5, 4], "texts": ["Friendly", "Too warm in the hall"]},
+        {"first_day": "2026-01-12", "answers": None, "scores": None, "texts": []},
+        {"first_day": "2026-01-19", "answers": 7, "scores": [1, 0, 1, 2, 3], "texts": []},
+    ]
+    body = {"from": "2026-01-01", "to": "2026-01-25", "weeks": weeks}
+    page.route("**/feedback?*", lambda route: route.fulfill(json=body))
+    page.goto(with_language("/admin/figures", language))
+    expect(page.locator("section .field-hint").last).to_be_visible()
+    return live(page)
 
 
 def admin_menu(stage: Stage, language: str) -> Page:
@@ -712,7 +800,7 @@ def admin_link(stage: Stage, language: str) -> Page:
 
 
 def admin_forbidden(stage: Stage, language: str) -> Page:
-    page = stage.open("/admin", language, size=LAPTOP, seeded=stage.busy, role="manager")
+    page = stage.open("/admin", language, size=LAPTOP, seeded=stage.busy, role="clinician")
     expect(page.locator("[data-section] a")).to_be_visible()
     return page
 
@@ -736,6 +824,33 @@ def dialog(before: Arrange, name: str, *steps: str) -> Arrange:
     return arrange
 
 
+def delay_counted(stage: Stage, language: str) -> Page:
+    """Show how many patients would get a message about a delay."""
+    admin = stage.context(stage.busy, "admin").request
+    site = {"site_id": stage.busy["site_id"]}
+    admin.post("/api/v1/commands/change-site", data=site | {"message_ways": ["sms"]})
+    try:
+        page = dialog(staff_page("/reception", "receptionist", "busy"), "delay", "[data-open-delay]")(stage, language)
+        expect(page.locator("#delay [role=status]")).to_have_text(re.compile(r"[\d\u0660-\u0669]"))  # how many patients
+    finally:
+        admin.post("/api/v1/commands/change-site", data=site | {"message_ways": []})  # the site has no channel
+    return page
+
+
+def delay_announced(stage: Stage, language: str) -> Page:
+    """Show the delay that the site has announced."""
+    admin = stage.context(stage.busy, "admin").request
+    site = {"site_id": stage.busy["site_id"]}
+    admin.post("/api/v1/commands/change-site", data=site | {"message_ways": ["push"]})  # patients have no address for it
+    try:
+        assert admin.post("/api/v1/commands/announce-delay", data=site | {"minutes": 30}).ok
+        page = staff_page("/reception", "receptionist", "busy")(stage, language)
+        expect(page.locator("[data-delay-text]")).to_be_visible()
+    finally:
+        admin.post("/api/v1/commands/change-site", data=site | {"message_ways": []})
+    return page
+
+
 def booked_page(path: str, role: str = "receptionist", size: tuple[int, int] = LAPTOP) -> Arrange:
     """Return a page of the staff at the site with appointments."""
 
@@ -746,6 +861,25 @@ def booked_page(path: str, role: str = "receptionist", size: tuple[int, int] = L
         return live(page)
 
     return arrange
+
+
+# The address of the module that a page has loaded, with its version: another address would be another module.
+REACH = "performance.getEntriesByType('resource').find(({ name }) => name.endsWith('/desk/reach.js')).name"
+
+
+def calendar_phone_list(stage: Stage, language: str) -> Page:
+    """Show patients to phone, with and without a number, as after a move of a day."""
+    page = dialog(booked_page("/calendar"), "move-day", "[data-move-day]")(stage, language)
+    patients = [
+        {"appointment_id": 1, "local_start": "2027-01-15T09:00", "reason": "no-address", "name": "Ada Lovelace",
+         "phone": "+4930901820", "phone_shown": "030 901820"},
+        {"appointment_id": 2, "local_start": "2027-01-15T09:30", "reason": "no-way", "name": "Nora", "phone": None,
+         "phone_shown": None},
+    ]  # fmt: skip
+    page.keyboard.press("Escape")
+    page.evaluate(f"async (all) => (await import({REACH})).showPhoneList(all)", patients)
+    page.locator("#phone-1").check()
+    return page
 
 
 BOOKED = '[data-appointment][data-stage="due"], [data-appointment][data-stage="booked"]'
@@ -764,6 +898,19 @@ def booked_dialog(path: str, name: str, *keys: str) -> Arrange:
         for key in keys:
             page.keyboard.press(key)
         expect(page.locator(f"dialog#{name}[open]")).to_be_visible()
+        return page
+
+    return arrange
+
+
+def unreached(path: str, row: str) -> Arrange:
+    """Return an arrangement that chooses a row whose patient has not received a message."""
+
+    def arrange(stage: Stage, language: str) -> Page:
+        page = booked_page(path)(stage, language)
+        page.locator(row).first.focus()
+        expect(page.locator('[data-action="clear-unreached"]')).to_be_enabled()
+        page.locator("header :is(a, button, input):visible").first.focus()  # the row stays chosen, and Tab begins at the top
         return page
 
     return arrange
@@ -1006,9 +1153,55 @@ def own_appointment(state: str) -> Arrange:
         expect(page.locator(".ticket-label" if state == "ticket" else ".appointment-title")).to_be_visible()
         if key == "booked":
             expect(page.locator("[data-letters]")).not_to_be_empty()
+            expect(page.locator("[data-alerts-hint]")).not_to_be_empty()  # this browser allows no notifications
         return page
 
     return arrange
+
+
+WAYS = [
+    {"way": "sms", "recipient": "…67", "opted_out": True, "source": "reply"},
+    {"way": "email", "recipient": "n…@example.org", "opted_out": False, "source": None},
+]
+
+
+def told_ways(page: Page, ways: list[dict[str, Any]]) -> None:
+    """Answer requests for the ways to a patient: the clinic of the page sends no messages."""
+    page.route(re.compile(r"/contact$"), lambda route: route.fulfill(json={"ways": ways}))
+
+
+def with_contact(arrange: Arrange, *, reached: bool = True) -> Arrange:
+    """Return a patient's page that shows how the clinic reaches the patient."""
+
+    def arranged(stage: Stage, language: str) -> Page:
+        page = arrange(stage, language)
+        told_ways(page, WAYS if reached else [{**WAYS[0], "source": "patient"}, {**WAYS[1], "recipient": None}])
+        page.reload()
+        live(page)
+        page.locator(".contact summary").click()
+        expect(page.locator(".contact [role=switch]").first).to_be_visible()
+        return page
+
+    return arranged
+
+
+def amend_with_contact(arrange: Arrange, key: str, name: str) -> Arrange:
+    """Return a page of the staff, with the dialog of a patient whose number takes no SMS."""
+
+    def arranged(stage: Stage, language: str) -> Page:
+        page = arrange(stage, language)
+        told_ways(page, WAYS)
+        page.keyboard.press(key)
+        expect(page.locator(f"#{name} .contact-lines")).to_be_visible()
+        return page
+
+    return arranged
+
+
+def chosen_booking(stage: Stage, language: str) -> Page:
+    page = booked_page("/reception")(stage, language)
+    page.locator(BOOKED).last.click()
+    return page
 
 
 def booking_site(env: dict[str, str], server: Server) -> tuple[Seed, dict[str, str]]:
@@ -1023,7 +1216,8 @@ def booking_site(env: dict[str, str], server: Server) -> tuple[Seed, dict[str, s
             assert answer.status_code == 200, (command, answer.text)
             return answer.json()
 
-        do("change-site", site_id=seeded["site_id"], booking="on")
+        do("change-site", site_id=seeded["site_id"], booking="on", message_ways=["push"])
+        assert client.put("/api/v1/channels/push/push", json={"contact": "it@clinic.example"}).status_code == 200
         kiosk_id = do("add-kiosk", site_id=seeded["site_id"], name="Door")["events"][-1]["kiosk_id"]
         do("change-kiosk", kiosk_id=kiosk_id, check_in="code")
         for state, minutes in (("booked", 300), ("cancelled", 240), ("ticket", 15)):
@@ -1171,6 +1365,9 @@ ALL = [
     State("kiosk", "pairing", kiosk_pairing, part="data-pairing"),
     *(State("patient", each, patient_in(each)) for each in ("waiting", "called", "serving", "held", "completed", "no_show")),
     State("patient", "away", patient_away),
+    State("patient", "feedback", patient_asked),
+    State("patient", "contact", with_contact(patient_in("waiting"))),
+    State("patient", "contact-called", with_contact(patient_in("called"), reached=False)),
     State("patient", "refused", patient_refused),
     State("patient", "late", dialog(patient_in("waiting"), "late", "[data-late]"), part='id="late"'),
     State("patient", "need", dialog(patient_in("called"), "late", "[data-late]"), part='id="late"'),
@@ -1178,6 +1375,8 @@ ALL = [
     *(State("join", each, join_in(each)) for each in ("code", "old", "open", "closed", "off")),
     *(State("book", each, book_in(each)) for each in ("service", "time", "about", "errors", "off")),
     *(State("appointment", each, own_appointment(each)) for each in ("booked", "cancelled", "ticket", "unknown")),
+    State("appointment", "contact", with_contact(own_appointment("booked"))),
+    State("appointment", "unreached", with_contact(own_appointment("ticket"), reached=False)),
     State("appointment", "move", dialog(own_appointment("booked"), "move", "[data-move]"), part='id="move"'),
     State("appointment", "cancel", dialog(own_appointment("booked"), "cancel", "[data-cancel]"), part='id="cancel"'),
     State("appointment", "late", dialog(own_appointment("ticket"), "late", "[data-late]"), part='id="late"'),
@@ -1216,8 +1415,19 @@ ALL = [
     State("admin", "channel-new", admin_form('[data-way="sms"] .button', before=admin_channels)),
     State("admin", "channel-test", admin_channel_tried),
     State("admin", "channel-remove", dialog(admin_channels, "confirm", '[data-way="email"] .button:nth-child(3)')),
+    State("admin", "webhooks", admin_webhooks),
+    State("admin", "webhooks-none", admin_section("webhooks", "empty")),
+    State("admin", "webhook-new", admin_form(".button.is-primary", before=admin_webhooks)),
+    State("admin", "webhook-secret", admin_webhook_made),
+    State("admin", "webhook-replay", admin_form("[data-webhook] .button:nth-child(5)", before=admin_webhooks)),
+    State("admin", "webhook-remove", dialog(admin_webhooks, "confirm", "[data-webhook] .button:nth-child(7)")),
     State("admin", "messages", admin_messages),
+    State("admin", "feedback-figures", admin_feedback),
+    State("admin", "message-figures", admin_message_figures),
     State("admin", "messages-none", admin_section("messages", "empty")),
+    State("admin", "texts", admin_texts),
+    State("admin", "texts-problem", admin_texts_problem),
+    State("admin", "texts-reset", dialog(admin_texts, "confirm", ".text-form .button-row:last-child .button:nth-child(2)")),
     State("admin", "message-again", dialog(admin_messages, "confirm", "[data-message] .button")),
     State("admin", "menu", admin_menu),
     State("admin", "staff", admin_staff),
@@ -1255,20 +1465,26 @@ ALL = [
     ),
     State("reception", "point", dialog(reception_with_guest, "point", ".point-button"), part='id="point"'),
     State("reception", "message", dialog(reception_with_guest, "message", "[data-open-message]"), part='id="message"'),
+    State("reception", "delay", delay_counted),
+    State("reception", "delayed", delay_announced),
     State("reception", "keys", dialog(reception_with_guest, "keys", '[data-action="keys"]'), part='id="keys"'),
     State("reception", "appointments", booked_page("/reception")),
+    State("reception", "unreached", unreached("/reception", "[data-entry]:has(.is-unreached)")),
     State("reception", "reschedule", booked_dialog("/reception", "reschedule", "m")),
     State("reception", "amend-appointment", booked_dialog("/reception", "amend-appointment", "e")),
+    State("reception", "contact-appointment", amend_with_contact(chosen_booking, "e", "amend-appointment")),
     State("reception", "amend-appointment-unknown", amend_unreachable),
     State("reception", "history", history_of_appointment("/reception")),
     State("reception", "cancel-appointment", booked_dialog("/reception", "confirm", "d")),
     State("calendar", "day", booked_page("/calendar")),
+    State("calendar", "unreached", unreached("/calendar", "[data-appointment].is-unreached")),
     State("calendar", "week", booked_page("/calendar?days=7")),
     State("calendar", "phone", booked_page("/calendar", size=PHONE)),
     State("calendar", "manager", booked_page("/calendar", "manager")),
     State("calendar", "book", book_refused),
     State("calendar", "amend-appointment", amend_known),
     State("calendar", "history", history_of_appointment("/calendar")),
+    State("calendar", "phone-list", calendar_phone_list),
     State("calendar", "move-day", dialog(booked_page("/calendar"), "move-day", "[data-move-day]")),
     State("calendar", "keys", dialog(booked_page("/calendar"), "keys", '[data-action="keys"]'), part='id="keys"'),
     State("room", "appointments", room_with_appointments),

@@ -34,7 +34,9 @@ from tests.browser.states import (
 from tests.support.appointments import appointments_today
 from tests.support.extent import sample
 from tests.support.first_run import newcomer, printed_address
+from tests.support.rows import rows
 from tests.support.server import Server, seed, serving
+from tests.support.unreached import message_ended
 
 pytestmark = pytest.mark.long
 
@@ -69,6 +71,10 @@ def stage(
         )
         stage.shut = closed_site(env, server)
         stage.booked = appointments_today(env)
+        site_id, marked = stage.booked.seeded["site_id"], max(stage.booked.appointments.values(), key=begin_of)
+        message_ended(env, site_id, "reminder", appointment_id=marked["id"])
+        ((entry_id,), *_) = rows(env, "SELECT id FROM entries WHERE site_id = :id AND state = 'waiting'", id=site_id)
+        message_ended(env, site_id, "almost-your-turn", entry_id=entry_id, version=0)
         stage.planned = seed(env, points=2, tickets=0, displays=0, providers=2)
         stage.bookable, stage.appointments = booking_site(env, server)
         yield stage
@@ -165,6 +171,11 @@ def axe_violations(page: Page, with_colours: bool) -> list[str]:
         dark = page.evaluate(run, {"runOnly": {"type": "rule", "values": OF_COLOURS}})
         found += [f"dark: {each}" for each in described(dark["violations"])]
     return found
+
+
+def begin_of(appointment: dict[str, Any]) -> int:
+    """Return the start of an appointment (milliseconds)."""
+    return int(appointment["starts_at"])
 
 
 def keyboard_problems(page: Page) -> list[str]:

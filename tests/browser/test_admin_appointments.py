@@ -170,7 +170,10 @@ def test_closing_lists_stranded_appointments_and_cancels_them_when_asked(
     assert {state for state, _ in states(server, seeded).values()} == {"booked"}
     closing.get_by_role("button", name="Close", exact=True).click()
     stranded.get_by_label("Cancel them").check()
+    expect(stranded.locator(".reach-line")).to_have_text("7 patients: 7 to phone")
     stranded.get_by_role("button", name="Continue").click()
+    expect(page.locator("#phone-list .phone-row")).to_have_count(7)
+    page.locator("#phone-list").get_by_role("button", name="Done").click()
     expect(page.locator(".exceptions li")).to_contain_text("Conference")
     expect(page.locator("[data-toast-undo]")).to_be_hidden()
     assert {state for state, _ in states(server, seeded).values()} == {"cancelled"}
@@ -190,7 +193,9 @@ def test_list_of_an_absent_clinician_moves_after_a_preview(open_page: Open, seed
     moving = page.locator("dialog[open]").first
     expect(moving.locator(".move-preview th")).to_have_text(["09:00", "09:15"])
     expect(moving.locator(".move-preview td").first).to_have_text("to Dr 2")
+    expect(moving.locator(".reach-line")).to_have_text("2 patients: 2 to phone")
     moving.get_by_role("button", name="Move them").click()
+    page.locator("#phone-list").get_by_role("button", name="Done").click()
     expect(page.locator(".exceptions li")).to_contain_text("Ill today")
     expect(page.locator("dialog[open]")).to_have_count(0)
     other = seeded["provider_ids"][1]

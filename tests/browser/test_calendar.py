@@ -10,6 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from server.seeding import Seed
 from tests.browser.conftest import Do, Open, sign_in_as
+from tests.browser.states import REACH
 from tests.support.appointments import Day
 
 pytestmark = pytest.mark.long
@@ -185,9 +186,22 @@ def test_list_of_an_ill_provider_is_moved_after_a_preview(open_calendar: OpenCal
     expect(dialog.locator(".move-row", has_text="Edith")).to_contain_text("no free provider")
     expect(dialog.locator(".move-summary")).to_have_text("1 goes to a colleague · 1 has no free provider")
     expect(column(page, first).locator("[data-appointment]", has_text="Carla")).to_be_visible()
+    expect(dialog.locator(".reach-line")).to_have_text(re.compile("^1 patient: 1 to phone$"))
+    by_sms = {"way": "sms", "patients": 31, "parts": 44}
+    mixed = {"patients": 37, "ways": [by_sms, {"way": "email", "patients": 4, "parts": 0}], "phone": [{}, {}]}
+    told = page.evaluate(f"async (all) => (await import({REACH})).summaryOf(all)", [mixed])
+    assert told == "37 patients: 31 by SMS in 44 parts, 4 by e-mail, 2 to phone"
     dialog.get_by_label("Are cancelled").check()
+    expect(dialog.locator(".reach-line")).to_have_text("2 patients: 2 to phone")
     dialog.locator("[type=submit]").click()
     expect_message(page, "1 appointment is moved.")
+    calls = page.locator("#phone-list")
+    expect(calls.get_by_role("heading")).to_have_text("Phone 2 patients")
+    expect(calls.locator(".phone-row", has_text="Edith")).to_contain_text("The clinic sends no messages.")
+    calls.get_by_label("Carla").check()
+    expect(calls.get_by_role("status")).to_have_text("1 of 2 told")
+    calls.get_by_role("button", name="Done").click()
+    expect(calls).to_have_count(0)
     expect(column(page, second).locator("[data-appointment]", has_text="Carla")).to_be_visible()
     expect(booking(page, "Edith")).to_have_count(0)
 

@@ -310,3 +310,28 @@ def test_theme_button_is_remembered(open_page: Open, seeded: Seed) -> None:
     page.reload()
     expect(page.locator(".ticket")).to_be_visible()
     assert page.evaluate("() => getComputedStyle(document.body).backgroundColor") == dark
+
+
+def test_patient_tells_once_how_the_visit_was(open_page: Open, seeded: Seed, floor: httpx.Client, server: Server) -> None:
+    with server.client(server.sign_in(seeded, "admin")) as admin:
+        do(admin, "change-site", site_id=seeded["site_id"], feedback="on")
+    issued = do(floor, "issue-ticket", queue_id=seeded["queue_ids"][0])
+    page = open_ticket(open_page, issued["token"])
+    do(floor, "call", entry_id=issued["entry"]["id"], point_id=seeded["point_ids"][0])
+    do(floor, "start", entry_id=issued["entry"]["id"])
+    expect_state(page, "serving")
+    expect(page.locator(".feedback")).to_have_count(0)
+    do(floor, "complete", entry_id=issued["entry"]["id"])
+    form = page.locator(".feedback form")
+    form.locator("[type=submit]").click()
+    expect(form.locator("[role=alert]")).to_have_text("Please choose an answer.")
+    form.locator("label", has_text="Very good").click()
+    form.locator("textarea").fill("Short wait,\nfriendly people ")
+    form.locator("[type=submit]").click()
+    expect(page.locator(".feedback")).to_have_text("Thank you for your answer.")
+    address = f"{server.url}/api/v1/tickets/{issued['token']}/feedback"
+    assert httpx.get(address).json() == {"wanted": False}
+    page.reload()
+    expect_state(page, "completed")
+    page.wait_for_load_state("networkidle")
+    expect(page.locator(".feedback")).to_have_count(0)

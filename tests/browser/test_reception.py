@@ -313,16 +313,16 @@ def test_keys_can_be_switched_off_and_reassigned(open_desk: OpenDesk) -> None:
     press("Enter")
     press("r")
     expect(sheet.locator("[data-keys-status]")).to_have_text("R is taken already: Recall.")
-    press("g")
-    expect(sheet.locator("[data-keys-status]")).to_have_text("G is now the key for: Next.")
+    press("q")
+    expect(sheet.locator("[data-keys-status]")).to_have_text("Q is now the key for: Next.")
     press("Escape")
     desk.reload()
     expect(desk.locator("body")).to_have_attribute("data-live", "live")
     expect(desk.locator('[data-action="call-next"]')).to_be_enabled()
     press("n")
-    press("g")
+    press("q")
     expect_message(desk, "A001 is called to Room 1.")
-    expect(desk.locator('[data-action="call-next"] kbd')).to_have_text("g")
+    expect(desk.locator('[data-action="call-next"] kbd')).to_have_text("q")
 
 
 def test_ticket_takes_three_keystrokes(open_desk: OpenDesk) -> None:
@@ -765,3 +765,38 @@ def test_consent_phone_and_birth_are_amended_and_a_second_ticket_is_confirmed(
     expect(row(desk, entry["label"])).to_contain_text("born 1958")
     desk.keyboard.press("e")
     expect(amend.locator("[name=name_on_display]")).not_to_be_checked()
+
+
+def test_delay_is_announced_after_the_count_of_patients_and_undone(
+    open_desk: OpenDesk, do: Do, server: Server, seeded: Seed
+) -> None:
+    admin = server.client(server.sign_in(seeded, "admin"))
+
+    def send_by(*ways: str) -> None:
+        body = {"site_id": seeded["site_id"], "message_ways": ways}
+        assert admin.post("/api/v1/commands/change-site", json=body).status_code == 200
+
+    for phone in ("+49 30 901821", "+49 30 901822"):
+        do("issue-ticket", queue_id=seeded["queue_ids"][0], phone=phone)
+    send_by("sms")
+    desk = open_desk()
+    other = open_desk(role="manager", point=None)
+    desk.click("[data-open-delay]")
+    expect(desk.locator("#delay [role=status]")).to_contain_text("2 patients get a message.")
+    desk.keyboard.press("4")  # the fourth choice
+    expect(desk.locator("#delay input:checked")).to_have_value("30")
+    desk.click("#delay [type=submit]")
+    for each in (desk, other):
+        expect(each.locator("[data-delay-text]")).to_contain_text("30 minutes")
+    expect(desk.locator("[data-message]")).to_contain_text("30 minutes late")
+    desk.keyboard.press("u")
+    for each in (desk, other):
+        expect(each.locator("[data-delay]")).to_be_hidden()
+    other.click("[data-open-delay]")
+    other.click("#delay [type=submit]")
+    expect(desk.locator("[data-delay]")).to_be_visible()
+    desk.click("[data-end-delay]")
+    expect(other.locator("[data-delay]")).to_be_hidden()
+    send_by()
+    admin.close()
+    expect(desk.locator("[data-open-delay]")).to_be_hidden()

@@ -181,6 +181,8 @@ def _good_body(name: str, seeded: Seed, entries: dict[str, int]) -> dict[str, An
         **{name: {"point_id": point_id} for name in ("open-point", "break-point", "close-point")},
         **{name: {"queue_id": queue_id} for name in ("open-queue", "pause-queue")},
         "broadcast-message": {"site_id": seeded["site_id"], "message": "Fire drill"},
+        "announce-delay": {"site_id": seeded["site_id"], "minutes": 30},
+        "withdraw-delay": {"site_id": seeded["site_id"]},
         "close-day": {"site_id": seeded["site_id"], "reason": "evening"},
         "add-queue": {"site_id": seeded["site_id"], "name": "New", "prefix": "Z"},
         "add-point": {"site_id": seeded["site_id"], "name": "New", "queue_ids": [queue_id]},
@@ -218,6 +220,7 @@ def _bodies_of_appointments(seeded: Seed) -> dict[str, dict[str, Any]]:
     hours = {"weekday": 0, "from": "09:00", "until": "17:00", "slot_minutes": 15, "valid_from": "2030-01-01"}
     return {
         **dict.fromkeys(("check-in", "accept-offer", "decline-offer", "appointment-no-show", "amend-appointment"), one),
+        "clear-unreached": {"subject_id": queue_id},
         "want-earlier": one | {"wants": True},
         "cancel-appointment": one | {"version": 1},
         "reschedule": one | {"version": 1, "local_start": "2030-01-07T09:00"},

@@ -272,6 +272,14 @@ def test_a_clinic_is_set_up_and_kept_by_the_command_line(
         "  queue Alta  (not in the file; it stays without --remove)",
     ):
         assert line in checked.stdout.splitlines()
+    own = '[messages.called]\nes = "{label}: su turno. {link}"\n'
+    with_text = file.read_text(encoding="utf-8") + own
+    file.write_text(with_text.replace("{label}", "{room}"), encoding="utf-8")
+    wrong = command_line(env, "apply", str(file), "--check")
+    assert (wrong.returncode, "es: {room} is no placeholder" in wrong.stderr) == (1, True)
+    file.write_text(with_text, encoding="utf-8")
+    checked = command_line(env, "apply", str(file), "--check")
+    assert "+ text called in es" in checked.stdout.splitlines()
     declined = command_line(env, "apply", str(file), stdin="n\nn\n")
     assert declined.returncode == 1
     assert command_line(env, "apply", str(file), "--check").returncode == 3
@@ -281,6 +289,11 @@ def test_a_clinic_is_set_up_and_kept_by_the_command_line(
     assert command_line(env, "apply", str(file), "--check").returncode == 0
     piped = command_line(env, "apply", "-", "--check", stdin=command_line(env, "export").stdout)
     assert piped.returncode == 0, piped.stderr
+    assert own in command_line(env, "export").stdout
+    file.write_text(with_text.replace(own, ""), encoding="utf-8")
+    assert "  text called in es  (not in the file" in command_line(env, "apply", str(file), "--check").stdout
+    assert command_line(env, "apply", str(file), "--yes", "--remove").returncode == 0
+    assert "[messages" not in command_line(env, "export").stdout
     with serving(env, tmp_path) as server, server.client() as client:
         answer = client.post("/api/v1/session", json={"username": "eva", "password": "copper lantern ferry"})
         assert answer.json()["user"]["role"] == "admin"

@@ -468,6 +468,7 @@ async def test_push_is_signed_and_lives_until_it_is_useless(tls: tuple[ssl.SSLCo
     assert TEXT.encode() not in first.body
     assert browser.accepted[0] | {"tag": ""} == {
         "title": "Votre tour", "body": TEXT, "url": "https://clinic.example/t/1-x", "language": "fr", "tag": "",
+        "kind": None,
     }  # fmt: skip
 
 
@@ -477,7 +478,9 @@ async def test_push_is_signed_and_lives_until_it_is_useless(tls: tuple[ssl.SSLCo
         ("https://169.254.169.254/latest", "service"),
         ("http://fcm.googleapis.com/x", "service"),
         ("https://fcm.googleapis.com.evil.example/x", "service"),
-        ("https://[broken", "invalid"),
+        ("https://[broken", "service"),
+        ("https://user@fcm.googleapis.com/x", "service"),
+        ("https://fcm.googleapis.com:port/x", "service"),
     ],
 )
 async def test_push_leads_only_to_the_services_of_browsers(

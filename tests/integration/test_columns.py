@@ -17,7 +17,7 @@ from server.app import build_app
 from server.audit import _named, process_name
 from server.domain.commands import COMMANDS
 from server.domain.events import EVENTS
-from server.domain.messages import Arrival
+from server.domain.messages import LONGEST_TEXT, STOPPABLE, TEMPLATES, Arrival, OptOutSource
 from server.domain.model import (
     AppointmentState,
     CheckIn,
@@ -26,6 +26,7 @@ from server.domain.model import (
     Printer,
     Printing,
     State,
+    languages,
     local_time,
 )
 from server.domain.model.entries import Announcement
@@ -48,6 +49,7 @@ from server.store.proofs import COUNTED, PROVEN
 from server.store.tables import events, metadata, organisations, sites, visits
 from server.transport.api.channels import OUTCOMES
 from server.transport.api.commands import MAX_KEY
+from server.transport.api.webhooks import OUTCOMES as WEBHOOK_OUTCOMES
 from server.transport.http.bodies import MODELS
 from server.transport.streams.feedback import MAX_VERSION
 from server.vault import Vault
@@ -163,6 +165,8 @@ LONGEST: dict[str, int] = {
     "sites.message": bound("broadcast-message", "message"),
     "sites.epoch": 8,
     "sites.chain": HASH,
+    "feedback.visit_hash": HASH,
+    "feedback.day": len(DAY),
     "services.public_name": bound("add-service", "public_name"),
     "providers.name": bound("add-provider", "name"),
     "practitioners.name": 80,
@@ -254,12 +258,21 @@ LONGEST: dict[str, int] = {
     "lockouts.origin": HASH,
     "api_keys.name": 80,
     "api_keys.key_hash": HASH,
+    "webhooks.url": 500,
+    "webhooks.state": longest("on", "off", "gone"),
+    "webhook_sites.error": longest(*WEBHOOK_OUTCOMES),
     "channels.way": longest(*WAYS),
     "channels.enabled_way": longest(*WAYS),
     "channels.kind": longest(*KINDS),
     "channels.receipts_hash": HASH,
     "channels.outcome": longest(*OUTCOMES),
     "channels.arrival": longest(*get_args(Arrival)),
+    "message_texts.template": longest(*TEMPLATES),
+    "message_texts.language": languages.LONGEST,
+    "message_texts.text": LONGEST_TEXT,
+    "opt_outs.way": longest(*STOPPABLE),
+    "opt_outs.address_hash": HASH,
+    "opt_outs.source": longest(*get_args(OptOutSource)),
     "setup_codes.code_hash": HASH,
     "pairings.code_hash": HASH,
     "pairings.secret_hash": HASH,

@@ -33,8 +33,12 @@ from server.queries import (
     appointments,
     audit,
     calendar_feeds,
+    contacts,
     entries,
+    feedback,
     history,
+    message_figures,
+    message_news,
     patients,
     practitioners,
     sent_messages,
@@ -44,10 +48,14 @@ from server.queries import (
     system,
 )
 from server.queries import channels as channels_queries
+from server.queries import message_texts as message_texts_queries
 from server.queries import messages as message_queries
+from server.queries import push as push_queries
+from server.queries import webhooks as webhooks_queries
 from server.queries.boards import Boards
 from server.queries.entries import Filters
 from server.queries.identity import Identities, SessionTerms
+from server.queries.message_tally import MessageTally
 from server.queries.replaying import verify_time
 from server.queries.verification import verify
 from server.seeding import Seed, Seeder
@@ -60,10 +68,13 @@ from server.store import (
     event_log,
     leases,
     lockouts,
+    message_texts,
     notifications,
+    opt_outs,
     pairings,
     planned_messages,
     processes,
+    push_subscriptions,
     second_factors,
     setup_codes,
     tables,
@@ -71,15 +82,18 @@ from server.store import (
 from server.store import audit as audit_store
 from server.store import calendar_feeds as feeds_store
 from server.store import channels as channels_store
+from server.store import feedback as feedback_store
 from server.store import patients as found_by
 from server.store import practitioners as practitioners_store
 from server.store import sites as site_store
 from server.store import staff as staff_store
+from server.store import webhooks as webhooks_store
 from server.store.audit import Noted
 from server.store.calendar import SiteCalendar
 from server.store.database import Database
 from server.store.migrate import migrate
 from server.store.notifications import Claimed, Outcome
+from server.store.opt_outs import HashedAddress
 from server.vault import Vault
 from tests.support import databases, past_visits
 from tests.support.passwords import quick_passwords
@@ -212,7 +226,10 @@ async def _fill_other_rows(connection: AsyncConnection) -> None:
             (tables.busy_cells, {"resource_id": n % 20, "cell": 5_000_000 + n, "lane": 0, "site_id": 1,
                                  "appointment_id": n // 3, "held_until": None}),
             (tables.practitioners, {"id": n, "organisation_id": n % 40 + 1, "name": f"Person {n}"}),
+            (tables.feedback, {"visit_hash": f"visit-{n}", "site_id": n // 3 + 1, "day": day, "score": 1, "sealed": None}),
             (tables.message_plans, {"site_id": n, "mark": 1, "after_id": 0}),
+            (tables.message_texts, {"site_id": n // 9, "template": f"template-{n % 9}", "language": "en", "text": "x",
+                                    "changed_at": NOW}),
             (tables.calendar_feeds, {"id": n, "provider_id": n % 40, "key_hash": f"feed-{n}", "made_by": "staff:1",
                                      "made_at": NOW}),
             (tables.schedules, own | {"provider_id": n % 40, "service_ids": [1], "weekday": n % 7, "from_minute": 540,
@@ -243,6 +260,14 @@ async def _fill_other_rows(connection: AsyncConnection) -> None:
                                "locked_until": NOW + n}),
             (tables.channels, {"id": n, "organisation_id": n % 40 + 1, "way": "sms", "kind": "smsapi", "enabled": n < 40,
                                "receipts_hash": f"channel-{n}", "changed_at": NOW}),
+            (tables.webhooks, {"id": n, "organisation_id": n % 40 + 1, "url": "https://clinic.example/", "sealed": "x",
+                               "state": "on", "changed_at": NOW}),
+            (tables.webhook_sites, {"webhook_id": n, "site_id": n % 49 + 1, "number": 0,
+                                    "next_at": 0 if n < 40 else NOW + n}),
+            (tables.opt_outs, {"organisation_id": n % 40 + 1, "way": "sms", "address_hash": f"opted-out-{n}", "at": NOW,
+                               "source": "patient"}),
+            (tables.push_subscriptions, {"subject_id": n, "organisation_id": n % 400 + 1, "sealed": "x",
+                                         "created_at": NOW + n}),
             (tables.api_keys, {"id": n, "organisation_id": n % 40 + 1, "name": f"Key {n}", "key_hash": f"key-{n}",
                                "created_at": NOW}),
             (tables.pairings, {"id": n, "code_hash": f"code-{n}", "secret_hash": f"secret-{n}", "expires_at": NOW + n}),
@@ -252,6 +277,7 @@ async def _fill_other_rows(connection: AsyncConnection) -> None:
             (tables.commands, answered | {"site_id": n // 9, "command_id": f"command-{n}", "at": NOW + n}),
             (tables.notifications, notice | {"subject": f"entry:{n}", "visit_id": n, "entry_id": n, "due_at": NOW + n,
                                              "appointment_id": n, "provider_id": f"provider-{n}",
+                                             "news_at": NOW + n if n % 40 == 0 else None,
                                              "state": STATES[n] if n < len(STATES) else "sent"}),
             (tables.leases, {"name": f"lease-{n}", "holder": "x", "until": NOW + n}),
         ):  # fmt: skip
@@ -495,6 +521,30 @@ async def the_links_of_a_chain_and_the_heads(installation: Installation) -> obje
 
 
 @query
+async def figures_of_messages(installation: Installation) -> object:
+    site_id = installation.site.id
+    return await message_figures.between(installation.database, site_id, NOW, NOW + 86_400_000_000)
+
+
+@query
+async def feedback_of_a_visit_and_of_a_site(installation: Installation) -> object:
+    visit_id = installation.site.id * IDS_PER_SITE + 1
+    await feedback.visit(installation.database, visit_id)
+    await feedback.was_given(installation.database, "visit-7")
+    async with installation.database.write() as connection:
+        await feedback_store.give(connection, "visit-7", site_id=3, day="2024-01-08", score=2, sealed=None)
+    return await feedback.weeks(installation.database, VAULT, installation.site.id, "2024-01-01", "2024-01-28")
+
+
+@query
+async def tally_of_messages(installation: Installation) -> object:
+    tally = MessageTally()
+    for _ in range(2):
+        await tally.update(installation.database)
+    return tally.health
+
+
+@query
 async def statistics_of_a_day_a_week_and_all_days(installation: Installation) -> object:
     for first in (installation.days[-1], installation.days[-7], installation.days[0]):
         found = await statistics.between(installation.database, installation.site.id, first, installation.days[-1])
@@ -526,7 +576,7 @@ async def messages_of_a_site_by_every_filter(installation: Installation) -> obje
         for after in (None, (NOW + 900, 900)):
             filters = sent_messages.Filters(**wanted)
             found.append(await sent_messages.page(database, VAULT, 1, filters, 50, after))
-    return [*found, await sent_messages.find(database, 12)]
+    return [*found, await sent_messages.find(database, VAULT, 12)]
 
 
 @query
@@ -537,10 +587,11 @@ async def notifications_from_due_to_sent(installation: Installation) -> object:
     async with database.write() as connection:
         claimed = [each.id for each in await notifications.claim(connection, "worker", 2 * NOW, NOW + 1, 10)]
         assert claimed
-        await notifications.begin(connection, "worker", claimed, NOW)
+        address = HashedAddress(1, "sms", "opted-out-9")
+        await notifications.begin(connection, "worker", dict.fromkeys(claimed, address), NOW)
         await notifications.record(connection, "worker", [Outcome(each, "sent") for each in claimed], NOW)
         stale = [row.id for row, _ in await notifications.stale(connection, 2 * NOW, 10)]
-        await notifications.take_over(connection, "worker", stale[:2], 2 * NOW, NOW)
+        await notifications.take_over(connection, "worker", dict.fromkeys(stale[:2], address), 2 * NOW, NOW)
         await notifications.give_up(connection, stale, 2 * NOW, NOW)
         await notifications.resend(connection, stale[0], NOW, 2 * NOW)
         assert await notifications.receive(connection, "provider-99", "sms", "delivered", NOW)
@@ -660,6 +711,16 @@ async def links_of_accounts_from_start_to_end(installation: Installation) -> obj
 
 
 @query
+async def news_of_messages(installation: Installation) -> object:
+    database = installation.database
+    assert await message_news.is_news(database)
+    found = await message_news.news(database, 50)
+    async with database.write() as connection:
+        await notifications.noted(connection, found[0].id, found[0].news_at)
+    return found
+
+
+@query
 async def open_sessions(installation: Installation) -> object:
     found = await administration.sessions_page(installation.database, 12, SessionTerms(), NOW, "session-12", 20, None)
     assert [each.current for each in found.rows] == [True]
@@ -679,10 +740,31 @@ async def messages_of_a_site_with_other_settings(installation: Installation) -> 
 async def messages_of_moved_appointments(installation: Installation) -> object:
     def withdraw(connection: Connection) -> None:
         planned_messages.withdraw(connection, [f"appointment:{n}" for n in (12, 49)], NOW)
+        planned_messages.withdraw_delay(connection, 12, NOW)
 
     async with installation.database.write() as connection:
         await connection.run_sync(withdraw)
     return withdraw
+
+
+@query
+async def phones_from_their_subscription_to_its_end(installation: Installation) -> object:
+    visit_id = installation.site.id * IDS_PER_SITE + past_visits.FIRST_ID
+    async with installation.database.write() as connection:
+        await connection.run_sync(push_subscriptions.put, visit_id, 12, "x", NOW)
+        known = await connection.execute(
+            planned_messages._KNOWN, {"subscribers": [12, visit_id], "subjects": ["entry:12", "entry:13"]}
+        )
+        assert len(known.all()) == 4
+    found = await push_queries.patient(installation.database, "ticket", visit_id)
+    async with installation.database.write() as connection:
+        assert await push_subscriptions.remove(connection, 12, NOW + 12)
+        assert await push_subscriptions.remove(connection, visit_id)
+        assert await push_subscriptions.forget(connection, NOW + push_subscriptions.KEPT_MICROSECONDS + 9) > 0
+        assert await push_subscriptions.remove_all(connection, 12) > 0
+        await notifications.go_otherwise(connection, "worker", {12: "sms"}, NOW)
+        await notifications.repeat_otherwise(connection, 12, "sms", NOW)
+    return found
 
 
 @query
@@ -701,6 +783,53 @@ async def channels_from_set_up_to_removal(installation: Installation) -> object:
         await channels_queries.enabled(database, 12),
         await channels_queries.of_receipts(database, "new receipts"),
     ]
+
+
+@query
+async def a_webhook_from_its_creation_to_its_end(installation: Installation) -> object:
+    database = installation.database
+    async with database.write() as connection:
+        made = await webhooks_store.create(connection, 12, "https://clinic.example/", NOW)
+        await webhooks_store.follow_site(connection, 12, 900)
+        await webhooks_store.change(connection, made, NOW + 1, sealed="y")
+        assert await webhooks_queries.count(connection, 12) > 1
+        assert await webhooks_queries.locked_changed_at(connection, made) == NOW + 1
+        assert await webhooks_store.advance(connection, made, 900, 0, 1)
+        await webhooks_store.fail(
+            connection, made, 900, 1, error="busy", failures=1, since=NOW, next_at=NOW + 40, off_at=None
+        )
+        assert await webhooks_store.go_to(connection, made, 900, 0)
+        await webhooks_store.switch_on(connection, made)
+        found = await webhooks_queries.find(connection, made), await webhooks_queries.place(connection, 12, 13)
+        assert await webhooks_store.end(connection, made, NOW + 1, NOW + 2)
+        assert await webhooks_store.remove(connection, 12, made)
+    return [
+        found,
+        await webhooks_queries.of_organisation(database, 12),
+        await webhooks_queries.behind(database, NOW),
+        await webhooks_queries.events_after(database, installation.seed["site_id"], 1, 10),
+    ]
+
+
+@query
+async def texts_from_the_first_to_the_last(installation: Installation) -> object:
+    async with installation.database.write() as connection:
+        for text in ("first", "second"):
+            await message_texts.put(connection, 1, "called", "es", text, NOW)
+        assert await message_texts.remove(connection, 1, "called", "es")
+        of_sites = await message_texts_queries.of_sites(connection, {1, 2})
+    return [of_sites, await message_texts_queries.of_site(installation.database, 1)]
+
+
+@query
+async def opt_outs_from_start_to_end(installation: Installation) -> object:
+    async with installation.database.write() as connection:
+        address = HashedAddress(10, "sms", "new")
+        assert await opt_outs.add(connection, [address], "patient", NOW) == 1
+        found = await opt_outs.sources(connection, [address, HashedAddress(10, "sms", "opted-out-9")])
+        assert await opt_outs.remove(connection, address)
+    await contacts.of_visit(installation.database, 12)
+    return found
 
 
 @query

@@ -556,7 +556,7 @@ def test_commands_refuse_ids_of_another_organisation(admin: httpx.Client, seeded
 
 _SITE_COMMANDS = {
     *("add-queue", "add-point", "add-display", "add-kiosk", "add-service", "add-provider", "broadcast-message"),
-    *("close-day", "change-site", "arrange", "hide-checklist", "end-trial"),
+    *("close-day", "change-site", "arrange", "hide-checklist", "end-trial", "announce-delay", "withdraw-delay"),
 }
 _JOINING = "/api/v1/sites/{site_id}/joining"
 _REASON = {"reason": "a reason"}
@@ -564,6 +564,7 @@ _NAME = {"name": "New"}
 _OTHER_FIELDS: dict[str, dict[str, Any]] = {
     "cancel": _REASON, "move": _REASON, "reassign-provider": _REASON, "close-day": _REASON,
     "reprioritise": {"priority": "urgent"}, "running-late": {"minutes": 5}, "broadcast-message": {"message": "x"},
+    "announce-delay": {"minutes": 30},
     "add-queue": _NAME | {"prefix": "Z"}, "add-point": _NAME, "add-display": _NAME, "add-kiosk": _NAME,
     "add-provider": _NAME, "answer-help": _NAME,
     "add-service": _NAME | {"public_name": "New"}, "rename-device": _NAME,

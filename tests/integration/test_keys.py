@@ -37,7 +37,7 @@ from server.execute import Executor
 from server.queries.boards import Boards
 from server.queries.verification import verify, verify_rows
 from server.seeding import Seed, Seeder
-from server.store import channels, event_log, pairings, sealed, second_factors
+from server.store import channels, event_log, feedback, pairings, push_subscriptions, sealed, second_factors, webhooks
 from server.store.database import Database
 from server.store.sealed import SEALED, Resealed, count, reseal
 from server.store.tables import metadata, visits
@@ -65,7 +65,7 @@ def both() -> Vault:
 
 async def seed_sealed_data(setup: Seeder, tickets: int = 5) -> Seed:
     """Fill a site with all sealed data: patients, an appointment, a service's true name, recorded answers, a pairing's
-    token, a second factor in force, the set-up of another phone, and the settings of a channel."""
+    token, a second factor in force, the set-up of another phone, the settings of a channel, feedback and a subscription."""
     made = await setup.seed(points=2, tickets=0, displays=1)
     service = await setup.do(AddService(site_id=made["site_id"], name="HIV test", public_name="Laboratory"))
     service_id = service["events"][-1]["service_id"]
@@ -87,6 +87,12 @@ async def seed_sealed_data(setup: Seeder, tickets: int = 5) -> Seed:
         await channels.create(
             connection, organisation_id=owner, way="sms", kind="smsapi", sealed=settings, receipts_hash=mark, now=1
         )
+        webhook_id = await webhooks.create(connection, owner, "https://clinic.example/", 1)
+        await webhooks.change(connection, webhook_id, 1, sealed=own.seal(b"{}", webhooks.seals_for(webhook_id)))
+        told = own.seal(b"Friendly", feedback.seals_for(mark))
+        await feedback.give(connection, mark, site_id=owner, day="2026-01-05", score=5, sealed=told)
+        subscription = own.seal(b"{}", push_subscriptions.seals_for(owner))
+        await connection.run_sync(push_subscriptions.put, owner, owner, subscription, 1)
     return made
 
 

@@ -37,6 +37,7 @@ from tests.support.redis import redis
 from tests.support.rows import rows
 from tests.support.screens import Screen, sse, websocket
 from tests.support.server import SECRETS, command_line, environment, seed, serving
+from tests.support.webhook_receiver import receiving_in_thread
 
 pytestmark = pytest.mark.long
 
@@ -79,6 +80,8 @@ ALLOWED = [
     ("named given name", "stream: display of the site that names"),
     ("named given name", "database: visits.display_name"),
     ("named given name", "database: events.display_name"),
+    # An administrator enters the address of a webhook, and sees it again. It may contain a secret of the receiver.
+    ("webhook address", "database: webhooks.url"),
     # The recording channel writes messages to a file: the only place for phone numbers and links of patients.
     ("* phone", "messages sent"),
     ("ticket token *", "messages sent"),
@@ -285,6 +288,10 @@ def drive(env: dict[str, str], places: dict[str, bytes], edge: Edge, sent: Path)
         kiosk = do(admin, "add-kiosk", site_id=site_id, name="Door")
         key = admin.post("/api/v1/api-keys", json={"name": "Practice"}).json()["key"]
         canaries |= {"display token": display["token"], "kiosk token": kiosk["token"], "API key": key}
+        receiver = stack.enter_context(receiving_in_thread())
+        webhook = admin.post("/api/v1/webhooks", json={"url": f"{receiver.url}/an-address-with-a-secret"}).json()
+        receiver.secrets.append(webhook["secret"])
+        canaries |= {"webhook secret": webhook["secret"], "webhook address": "an-address-with-a-secret"}
         display_id = display["events"][-1]["display_id"]
         with edge.client() as device:
             begun = device.post("/api/v1/pairings").json()
@@ -369,6 +376,8 @@ def drive(env: dict[str, str], places: dict[str, bytes], edge: Edge, sent: Path)
         for what, client, path in (
             ("statistics", manager, f"{asked_for}/statistics?from={today}&to={today}"),
             ("CSV", manager, f"{asked_for}/statistics.csv?from={today}&to={today}"),
+            ("message statistics", manager, f"{asked_for}/messages/statistics?from={today}&to={today}"),
+            ("feedback", manager, f"{asked_for}/feedback?from={today}&to={today}"),
             ("the day", manager, f"{asked_for}/day"),
             ("history", desk, f"/api/v1/entries/{entries['private']}/history"),
             ("entries", desk, f"{asked_for}/entries"),
@@ -393,6 +402,9 @@ def drive(env: dict[str, str], places: dict[str, bytes], edge: Edge, sent: Path)
                 pass
         with websocket(f"{edge.url}/live/displays/{display_id}?token={token}") as refused:
             refused.wait(lambda each: each.ended, what="the end")
+        last_number = desk.get(f"{asked_for}/board").json()["seq"]
+        wait_until(lambda: receiver.numbers[-1:] >= [last_number], "the last event at the webhook")
+        places["webhook"] = b"\n".join(receiver.bodies)
         for what, followed in screens.items():
             places[f"stream: {what}"] = b"".join(messages_of(each) for each in followed)
         assert not [each.disagreed for every in screens.values() for each in every if each.disagreed]
@@ -421,7 +433,7 @@ def test_personal_data_and_secrets_do_not_leak(database_server: URL, tmp_path: P
         places["refusals"] = bytes(edge.refusals)
         places["messages sent"] = sent.read_bytes()
     # Each place has content: the search of an empty place would prove nothing.
-    for place in ("bus and broker", "log: access.log", "log: worker.log", "refusals", "database: audit.subject",
+    for place in ("bus and broker", "webhook", "log: access.log", "log: worker.log", "refusals", "database: audit.subject",
                   "database: events.sealed", "stream: ticket of another", "metrics of one"):  # fmt: skip
         assert any(len(content) > 200 for name, content in places.items() if name.startswith(place)), place
     assert b"notifications.sweep" in places["bus and broker"]

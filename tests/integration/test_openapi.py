@@ -41,6 +41,7 @@ OF_APPOINTMENTS = {
         *("add-schedule", "change-schedule", "end-schedule", "add-exception", "remove-exception", "link-practitioner"),
         *("hold-slot", "release-slot", "book", "book-series", "reschedule", "amend-appointment", "want-earlier"),
         *("cancel-appointment", "accept-offer", "decline-offer", "check-in", "appointment-no-show", "move-appointments"),
+        "clear-unreached",
     )
 }
 REPEAT_CHANCE = 0.4  # that a later round repeats a command: undone, closed or paused records must be usable again
@@ -268,6 +269,7 @@ def test_commands_of_appointments_answer_as_documented(checker: Checker, server:
         send("move-appointments", provider_id=ada, date=f"{monday}", reason="ill that day")
         send("check-in", 409, appointment_id=first)
         send("appointment-no-show", 409, appointment_id=first)
+        send("clear-unreached", 409, subject_id=first)
     assert sent == OF_APPOINTMENTS | {f"{COMMANDS}book"}
 
 

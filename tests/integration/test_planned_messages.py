@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 
 from server.domain.commands import (
     AmendAppointment,
+    AnnounceDelay,
     Book,
     Call,
     CallNext,
@@ -21,6 +22,7 @@ from server.domain.commands import (
     Rezone,
     Undo,
     WantEarlier,
+    WithdrawDelay,
 )
 from server.domain.errors import SlotTaken
 from server.domain.model.local_time import instant_of
@@ -350,3 +352,72 @@ async def test_settings_that_change_again_meanwhile_are_planned_from_the_start(c
     assert await plan_again(context) == 2
     found = {(ahead, state) for kind, ahead, _, state in await clinic.states() if kind == "reminder"}
     assert {ahead for ahead, state in found if state == "due"} == {36}
+
+
+# The delay of a site
+
+
+async def delays(clinic: Clinic) -> list[tuple[int | None, str]]:
+    """Return the minutes and the state of each message about a delay."""
+    return [(row.minutes, row.state) for row in await clinic.rows() if row.kind == "running-late"]
+
+
+async def announce(clinic: Clinic, minutes: int) -> dict[str, Any]:
+    answer = await clinic.do(AnnounceDelay(site_id=clinic.seeded["site_id"], minutes=minutes))
+    event: dict[str, Any] = answer["events"][-1]
+    return event
+
+
+async def test_delay_is_told_with_its_minutes_to_patients_with_an_address(clinic: Clinic, context: Context) -> None:
+    await clinic.setup.ticket(clinic.seeded["queue_ids"][0], phone=PHONE)
+    await clinic.setup.ticket(clinic.seeded["queue_ids"][0])
+    event = await announce(clinic, 35)
+    assert (event["reached"], event["without_address"]) == (1, 1)
+    assert await delays(clinic) == [(35, "due")]
+    assert not any("late" in each.text for each in await sweep(clinic, context)), "an undo can still come"
+    await make_due(clinic, in_=0)
+    [late] = await sweep(clinic, context)
+    assert "35 minutes late" in late.text
+    assert late.to == "+491700000001"
+
+
+async def test_later_announcement_replaces_the_messages_that_have_not_gone_out(clinic: Clinic, context: Context) -> None:
+    await clinic.setup.ticket(clinic.seeded["queue_ids"][0], phone=PHONE)
+    await announce(clinic, 20)
+    await announce(clinic, 40)
+    assert await delays(clinic) == [(20, "withdrawn"), (40, "due")]
+    await make_due(clinic, in_=0)
+    await sweep(clinic, context)
+    await announce(clinic, 20)
+    assert await delays(clinic) == [(20, "withdrawn"), (40, "sent"), (20, "due")]
+
+
+async def test_undone_announcement_withdraws_all_its_messages_and_no_others(clinic: Clinic, context: Context) -> None:
+    for _ in range(3):
+        await clinic.setup.ticket(clinic.seeded["queue_ids"][0], phone=PHONE)
+    await clinic.book(f"{weekday(20)}T12:00")
+    before = await clinic.states()
+    await announce(clinic, 20)
+    await clinic.do(WithdrawDelay(site_id=clinic.seeded["site_id"]))
+    assert await delays(clinic) == [(20, "withdrawn")] * 3
+    assert (await clinic.states())[: len(before)] == before
+    await make_due(clinic, in_=0)
+    assert not any("late" in each.text for each in await sweep(clinic, context))
+
+
+async def test_called_patient_gets_no_message_about_the_delay(clinic: Clinic, context: Context) -> None:
+    await clinic.setup.ticket(clinic.seeded["queue_ids"][0], phone=PHONE)
+    await announce(clinic, 20)
+    await clinic.do(CallNext(point_id=clinic.seeded["point_ids"][0]))
+    await make_due(clinic, in_=0)
+    await sweep(clinic, context)
+    assert await delays(clinic) == [(20, "withdrawn")]
+
+
+async def test_other_quiet_hours_leave_the_messages_about_a_delay(clinic: Clinic, context: Context) -> None:
+    await clinic.setup.ticket(clinic.seeded["queue_ids"][0], phone=PHONE)
+    await announce(clinic, 20)
+    [before] = [row.due_at for row in await clinic.rows() if row.kind == "running-late"]
+    await clinic.change(quiet_from=0, quiet_until=1439)
+    await plan_again(context)
+    assert [row.due_at for row in await clinic.rows() if row.kind == "running-late"] == [before]

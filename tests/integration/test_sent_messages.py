@@ -47,7 +47,7 @@ class Clinic:
 
     def __init__(self, setup: Seeder, database: Database, vault: Vault, seeded: Seed, kept: Audit) -> None:
         self.do, self.setup, self.database, self.seeded, self._vault = setup.do, setup, database, seeded, vault
-        self.repeats = Repeats(database, kept)
+        self.repeats = Repeats(database, vault, kept)
 
     async def book(self, days: int = 20, **about: Any) -> int:
         made = await self.do(

@@ -58,6 +58,7 @@ class World:
     provider_id: int
     appointment_id: int
     token: str  # of the appointment
+    ticket: str  # the token of a visit
     feed: str  # the secret of a calendar
 
     def address(self, path: str) -> str:
@@ -67,6 +68,8 @@ class World:
         ids["display_id"] = ids["device_id"] = self.seed["displays"][0]["id"]
         ids |= {"appointment_id": self.appointment_id, "provider_id": self.provider_id}
         filled = re.sub(r"\{(\w+):id\}", lambda found: str(ids[found[1]]), path)
+        if "/tickets/" in path:
+            filled = filled.replace("{token}", self.ticket)
         filled = filled.replace("{pairing}", self.secret).replace("{token}", self.token).replace("{secret}", self.feed)
         return filled + QUERIES.get(path, "").format(day=self.day, service_id=self.service_id)
 
@@ -87,6 +90,8 @@ QUERIES = {
     "/api/v1/sites/{site_id:id}/appointments": "?date={day}",
     "/api/v1/sites/{site_id:id}/slots/why": "?service_id={service_id}&at={day}T09:00",
     "/api/v1/audit": "?page_size=200",
+    "/api/v1/sites/{site_id:id}/messages/statistics": "?from={day}&to={day}",
+    "/api/v1/sites/{site_id:id}/feedback": "?from={day}&to={day}",
     "/api/v1/sites/{site_id:id}/statistics": "?from={day}&to={day}",
     "/api/v1/sites/{site_id:id}/statistics.csv": "?from={day}&to={day}",
     "/api/v1/sites/{site_id:id}/day": "?business_day={day}",
@@ -175,14 +180,19 @@ async def _world(app: Starlette, context: Context, database: Database, size: int
     async with database.write() as connection:
         await _add_staff(connection, site.organisation_id, own, size, await database.now())
     base = site.id * IDS_PER_SITE + 10_000_000
-    appointment_id, token = base + 60_000, new_token(site.id, "a")
+    appointment_id, token, ticket = base + 60_000, new_token(site.id, "a"), new_token(site.id)
     async with database.write() as connection:
         own_hash = {"token_hash": context.vault.keyed_hash(token)}
         mine = tables.appointments.c.id == appointment_id
         await connection.execute(update(tables.appointments).where(mine).values(own_hash))
+        visit = tables.visits.c.id == site.id * IDS_PER_SITE + past_visits.FIRST_ID
+        values = {"token_hash": context.vault.keyed_hash(ticket), "opened_at": await database.now()}
+        await connection.execute(update(tables.visits).where(visit).values(values))
     made = await client.post(f"/api/v1/providers/{base + 50_001}/calendar-feeds")
     feed = made.json()["address"].split("/")[-2]
-    return World(size, seed, site.business_day, client, secret, base + 40_001, base + 50_001, appointment_id, token, feed)
+    return World(
+        size, seed, site.business_day, client, secret, base + 40_001, base + 50_001, appointment_id, token, ticket, feed
+    )
 
 
 async def _add_staff(connection: AsyncConnection, organisation_id: int, staff_id: int, size: int, now: int) -> None:
@@ -301,7 +311,7 @@ async def _fill(connection: AsyncConnection, context: Context, site: Site, seed:
 def query_paths() -> list[str]:
     """Return the path of every query of the API.
 
-    The QR code of a ticket is left out: it reads one row by the hash of the token, and has no list.
+    The QR code, the feedback and the contact of a ticket are left out: they read rows by the token, and have no list.
     """
     app = build_app(Settings(database_url=SecretStr("sqlite+aiosqlite:////nowhere/x.db")), KEYS)
     found = []
@@ -310,8 +320,9 @@ def query_paths() -> list[str]:
             isinstance(route, Route)
             and route.path.startswith("/api/v1")
             and "GET" in (route.methods or ())
+            and route.path not in (paths.QR, paths.TICKET_CONTACT, paths.UNSUBSCRIBE)
             # No query at all, one until there is an administrator, and a report of a provider, which writes.
-            and route.path not in (paths.QR, paths.SETUP, paths.RECEIPTS)
+            and route.path not in (paths.TICKET_FEEDBACK, paths.SETUP, paths.RECEIPTS)
         ):
             found.append(route.path)
     return found

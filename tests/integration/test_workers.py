@@ -36,6 +36,7 @@ from server.seeding import Seed, Seeder
 from server.store import leases
 from server.store import notifications as rows
 from server.store.database import Database
+from server.store.opt_outs import HashedAddress
 from server.store.tables import appointments, entries, notifications
 from server.vault import Vault
 from tests.support import due_rows, extent, server
@@ -60,6 +61,7 @@ from tests.support.vaults import VAULT
 pytestmark = [pytest.mark.measured, pytest.mark.long]
 
 SECOND = 1_000_000
+ADDRESS = HashedAddress(1, "sms", "of a patient who takes messages")
 FACTS = Facts(bus_problem=None, encrypted=True, exposed=True, limited=True)
 
 
@@ -144,7 +146,8 @@ async def _claim_one(database: Database, claimer: str, after: int = 0) -> int | 
 async def _begin(database: Database, claimer: str, ids: Sequence[int]) -> set[int]:
     now = await database.now()
     async with database.write() as connection:
-        return await rows.begin(connection, claimer, ids, now)
+        begun, _ = await rows.begin(connection, claimer, dict.fromkeys(ids, ADDRESS), now)
+        return begun
 
 
 async def _record(database: Database, claimer: str, outcome: rows.Outcome) -> None:
@@ -243,10 +246,33 @@ async def test_claimed_message_expires_at_its_last_useful_instant(
 async def test_message_to_a_patient_without_an_address_is_suppressed(
     setup: Seeder, context: Context, database: Database
 ) -> None:
-    await _seed_waiting_patients(setup, 1)
+    seeded = await _seed_waiting_patients(setup, 1)
+    await setup.do(ChangeSite(site_id=seeded["site_id"], message_ways=("email",)))
     await _change(database, channel="email")
     assert await _swept(context) == {"suppressed": 1}
     assert [(row.state, row.reason) for row in await _rows(database)] == [("suppressed", "no-address")]
+
+
+async def test_message_whose_address_has_gone_is_sent_on_another_way(
+    setup: Seeder, context: Context, database: Database
+) -> None:
+    await _seed_waiting_patients(setup, 1)
+    await _change(database, channel="email")
+    assert await _swept(context) == {"other way": 1, "sent": 1}
+    assert [(row.state, row.channel) for row in await _rows(database)] == [("sent", "sms")]
+
+
+async def test_message_that_goes_out_on_the_other_way_already_is_suppressed(
+    setup: Seeder, context: Context, database: Database
+) -> None:
+    await _seed_waiting_patients(setup, 1)
+    await _change(database, channel="email")
+    async with database.write() as connection:
+        (row,) = await connection.execute(select(notifications))
+        other = {name: value for name, value in row._mapping.items() if name not in ("id", "open_due_at")}
+        await connection.execute(insert(notifications).values(other | {"channel": "sms"}))
+    await _swept(context)
+    assert [(row.state, row.channel) for row in await _rows(database)] == [("suppressed", "email"), ("sent", "sms")]
 
 
 async def test_message_under_a_lost_key_fails_and_the_others_are_sent(
@@ -302,16 +328,18 @@ async def test_message_begins_in_the_states_of_its_kind_and_version_alone(setup:
         assert await connection.run_sync(rows.plan, planned, now) == len(planned)
     async with database.write() as connection:
         claimed = await rows.claim(connection, "worker", now, 0, len(planned))
-        begun = await rows.begin(connection, "worker", [each.id for each in claimed], now)
+        begun, _ = await rows.begin(connection, "worker", {each.id: ADDRESS for each in claimed}, now)
     kept = {row.id: row for row in await _rows(database)}
     right = {
         *(("appointment", state, kind) for kind, states in OF_APPOINTMENTS.items() for state in states),
         *(("entry", state, kind) for kind, states in OF_ENTRIES.items() for state in states),
     }
     of = {f"{what}:{identifier}": (what, state) for what, state, identifier in subjects}
-    assert {(*of[kept[each].subject], kept[each].kind) for each in begun} == right
-    assert {kept[each].subject_version for each in begun} == {3}
-    assert Counter(row.state for row in kept.values()) == {"sending": len(right), "withdrawn": len(planned) - len(right)}
+    found = {(*of[kept[each].subject], kept[each].kind, kept[each].subject_version) for each in begun}
+    # The question after a visit is about the whole visit.
+    whole = {(*each, 2) for each in right if each[0] == "entry" and each[2] == "feedback"}
+    assert found == {(*each, 3) for each in right} | whole
+    assert Counter(row.state for row in kept.values()) == {"sending": len(found), "withdrawn": len(planned) - len(found)}
 
 
 async def test_index_of_the_embedded_database_finds_the_due_rows(sqlite_url: str) -> None:

@@ -100,6 +100,7 @@ def blueprints(draw: Any) -> Blueprint:
         reminders=tuple(sorted(draw(st.sets(st.integers(1, 336), max_size=4)), reverse=True)),
         quiet_from=draw(st.integers(0, 1439)),
         quiet_until=draw(st.integers(0, 1439)),
+        feedback=draw(st.sampled_from(("off", "on"))),
     )
     services, queues, points = unique(3), unique(4), unique(4)
     points = points if queues else []

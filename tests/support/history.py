@@ -13,8 +13,8 @@ from server.domain.model.ids import IDS_PER_SITE
 from server.store.database import Database
 from server.store.tables import event_entries, metadata, sites
 
-# Credentials, audit and notifications: they have a site but are not part of its history.
-_BESIDE = {"audit", "audit_chains", "api_keys", "pairings", "notifications"}
+# Credentials, audit, notifications and webhooks: they have a site but are not part of its history.
+_BESIDE = {"audit", "audit_chains", "api_keys", "pairings", "notifications", "webhook_sites"}
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ from server.domain.commands import (
     AddService,
     AmendAppointment,
     AmendVisit,
+    AnnounceDelay,
     AnswerHelp,
     AppointmentNoShow,
     Arrange,
@@ -54,6 +55,7 @@ from server.domain.commands import (
     ChangeService,
     ChangeSite,
     CheckIn,
+    ClearUnreached,
     CloseDay,
     ClosePoint,
     Command,
@@ -74,6 +76,7 @@ from server.domain.commands import (
     Move,
     MoveAppointments,
     NoShow,
+    NoteMessage,
     OpenPoint,
     OpenQueue,
     PauseQueue,
@@ -100,11 +103,13 @@ from server.domain.commands import (
     Transfer,
     Undo,
     WantEarlier,
+    WithdrawDelay,
 )
 from server.domain.commands.schedules import Stranded
 from server.domain.errors import NowServingError
 from server.domain.events import Event, OfAppointment, Recorded, ServiceAdded, ServiceChanged, TicketIssued, VisitAmended
 from server.domain.free_time import Wanted
+from server.domain.messages import Kind
 from server.domain.model import (
     TAKING,
     Announcement,
@@ -118,6 +123,7 @@ from server.domain.model import (
     Need,
     Personal,
     Priority,
+    Problem,
     Queue,
     Rules,
     Schedule,
@@ -469,6 +475,9 @@ ACTIONS = (
     *("amend-appointment", "amend-appointment", "cancel-appointment", "cancel-appointment"),
     *("appointment-no-show", "appointment-no-show", "move-appointments", "move-appointments"),
     *("want-earlier", "want-earlier", "accept-offer", "decline-offer"),
+    *("delay", "delay", "delay", "on-time"),
+    *("note-message",) * 4,
+    *("clear-unreached",) * 2,
 )
 PAUSES = (0, 0, SECOND, 20 * SECOND, 3 * MINUTE, 50 * MINUTE)
 steps = st.tuples(st.sampled_from(ACTIONS), st.integers(0, 999), st.sampled_from(PAUSES))
@@ -532,7 +541,7 @@ def almost_next(board: Board) -> list[PlannedMessage]:
 
 def command_of(world: World, action: str, about: int) -> Command:
     """Return the command of a step in this world. The world may refuse it."""
-    if booking := booking_command_of(world, action, about):
+    if booking := booking_command_of(world, action, about) or command_about_message_of(world, action, about):
         return booking
     board = world.board
     queues, points, entries = list(board.queues) or [an_id(1)], list(board.points) or [an_id(2)], list(board.entries)
@@ -589,6 +598,7 @@ def command_of(world: World, action: str, about: int) -> Command:
                 reminders=((), (24,), (2, 48))[about % 3],
                 quiet_from=(1260, 0)[about % 2],
                 quiet_until=(480, 0)[about % 3 == 0],
+                feedback=("on", "off")[about % 3 == 0],
             )
         case "add-service":
             return AddService(site_id=SITE_ID, name=f"Secret {about % 9}", public_name=f"Service {about % 9}")
@@ -723,6 +733,10 @@ def command_of(world: World, action: str, about: int) -> Command:
             return PauseQueue(queue_id=queue_id)
         case "message":
             return BroadcastMessage(site_id=SITE_ID, message=(None, "Fire drill at noon")[about % 2])
+        case "delay":
+            return AnnounceDelay(site_id=SITE_ID, minutes=5 + about % 236)
+        case "on-time":
+            return WithdrawDelay(site_id=SITE_ID)
         case "close-day":
             return CloseDay(site_id=SITE_ID, reason="evening")
         case "add-queue":
@@ -953,6 +967,32 @@ def booking_command_of(world: World, action: str, about: int) -> Command | None:
                 unplaced=("keep", "cancel", "refuse")[about // 3 % 3],
             )
     return None
+
+
+def command_about_message_of(world: World, action: str, about: int) -> Command | None:
+    """Return the command of a step about a message that did not reach its patient, or None for any other step."""
+    entries = [each for each in world.board.entries.values() if each.state in ("waiting", "called")]
+    booked = [each for each in world.calendar.all() if each.state in ("booked", "cancelled") or each.offered_to]
+    if action == "clear-unreached":
+        marked = [each.id for each in world.board.entries.values() if each.unreached]
+        marked += [each.id for each in world.calendar.all() if each.unreached]
+        subject_id = marked[about % len(marked)] if marked and about % 7 else an_id(3)
+        return ClearUnreached(subject_id=subject_id, told=about % 3 != 0)
+    if action != "note-message":
+        return None
+    problem: Problem | None = (None, "address", "undelivered", "perhaps", "no-address", "too-late")[about % 6]
+    at = world.now - (about % 2) * MINUTE
+    kind: Kind
+    if entries and (about % 3 or not booked):
+        entry = entries[about // 3 % len(entries)]
+        kind = "called" if entry.state == "called" else "almost-your-turn"
+        return NoteMessage(subject_id=entry.id, version=entry.calls, kind=kind, way="sms", problem=problem, at=at)
+    if not booked:
+        return NoteMessage(subject_id=an_id(3), version=1, kind="booked", way="sms", problem=problem, at=at)
+    one = booked[about // 3 % len(booked)]
+    kinds: tuple[Kind, ...] = ("booked", "moved", "reminder")
+    kind = "freed-time" if one.offered_to else "cancelled" if one.state == "cancelled" else kinds[about // 5 % 3]
+    return NoteMessage(subject_id=one.id, version=one.version, kind=kind, way="email", problem=problem, at=at)
 
 
 def _pairs(booked: list[Appointment], now: int) -> list[tuple[Appointment, Appointment]]:

@@ -126,7 +126,7 @@ def test_a_bad_value_stops_with_its_name(monkeypatch: pytest.MonkeyPatch, name: 
 
 
 def test_every_setting_with_bounds_is_tried_above() -> None:
-    free = {"database_url", "redis_url", "allowed_hosts", "cors_origins", "recording_path"}
+    free = {"database_url", "redis_url", "allowed_hosts", "cors_origins", "recording_path", "push_services"}
     assert {name.upper() for name in set(Settings.model_fields) - free} == {name for name, _ in BAD}
 
 

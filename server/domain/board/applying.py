@@ -10,6 +10,7 @@ from server.domain.board import (
     appointments,
     calls,
     day,
+    delays,
     devices,
     first_steps,
     leaving,
@@ -20,6 +21,7 @@ from server.domain.board import (
     tickets,
     transfers,
     undo,
+    unreached,
 )
 from server.domain.board.board import Board, Changes
 from server.domain.board.quotes import REQUOTE_MICROSECONDS
@@ -29,6 +31,8 @@ from server.domain.events import (
     AppointmentsImported,
     DayClosed,
     DayTurned,
+    DelayAnnounced,
+    DelayWithdrawn,
     DeviceRenamed,
     DeviceReported,
     DisplayAdded,
@@ -36,11 +40,13 @@ from server.domain.events import (
     EntryCancelled,
     EntryExpired,
     EntryHeld,
+    EntryInformed,
     EntryLeft,
     EntryMoved,
     EntryReopened,
     EntryReprioritised,
     EntryReturned,
+    EntryUnreached,
     Event,
     ExceptionAdded,
     ExceptionRemoved,
@@ -137,6 +143,8 @@ _APPLY: dict[type[Event], Callable[[Board, Any, Recorded, Changes], None]] = {
     HelpAnswered: devices.help_answered,
     MilestoneReached: first_steps.milestone_reached,
     MessageBroadcast: day.message_broadcast,
+    DelayAnnounced: delays.delay_announced,
+    DelayWithdrawn: delays.delay_withdrawn,
     DayClosed: day.day_closed,
     EntryExpired: day.entry_expired,
     DayTurned: day.day_turned,
@@ -146,6 +154,8 @@ _APPLY: dict[type[Event], Callable[[Board, Any, Recorded, Changes], None]] = {
     ExceptionRemoved: appointments.exception_removed,
     PractitionerLinked: appointments.practitioner_linked,
     AppointmentsImported: appointments.appointments_imported,
+    EntryUnreached: unreached.entry_unreached,
+    EntryInformed: unreached.entry_informed,
     **dict.fromkeys(APPOINTMENT_EVENTS, appointments.appointment_changed),
 }
 

@@ -10,7 +10,12 @@ from dataclasses import replace
 
 from server.domain.board.board import Board, Changes
 from server.domain.events import (
+    AppointmentAmended,
+    AppointmentDue,
+    AppointmentInformed,
+    AppointmentRezoned,
     AppointmentsImported,
+    AppointmentUnreached,
     DayTurned,
     ExceptionAdded,
     ExceptionRemoved,
@@ -37,6 +42,7 @@ def appointment_changed(board: Board, event: OfAppointment, recorded: Recorded, 
     site = board.site
     after = replace(
         event.appointment,
+        unreached=event.appointment.unreached if _keeps_mark(event) else None,
         seq=recorded.seq,
         sealed=event.sealed,
         business_day=site.business_day if event.appointment.starts_at < site.turns_at else None,
@@ -45,6 +51,13 @@ def appointment_changed(board: Board, event: OfAppointment, recorded: Recorded, 
     board.use_id(after.id)
     if not board.keeps(after):
         board.drop(after, changes)
+
+
+def _keeps_mark(event: OfAppointment) -> bool:
+    """Return whether a message about the appointment before the event is still about the appointment after it."""
+    if isinstance(event, AppointmentRezoned):
+        return event.was_local_start in (None, event.appointment.local_start)
+    return isinstance(event, AppointmentUnreached | AppointmentInformed | AppointmentAmended | AppointmentDue)
 
 
 def appointments_imported(board: Board, event: AppointmentsImported, recorded: Recorded, changes: Changes) -> None:
@@ -71,7 +84,7 @@ def follow_entries(board: Board, recorded: Recorded, changes: Changes) -> None:
         else:
             after = appointment.without_time(recorded.at, _FOLLOWS.get(entry.state, "fulfilled"))
         if after != appointment:
-            board.put(replace(after, seq=recorded.seq), changes)
+            board.put(replace(after, unreached=None, seq=recorded.seq), changes)
 
 
 def forget_past(board: Board, event: DayTurned, recorded: Recorded, changes: Changes) -> None:

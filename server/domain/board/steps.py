@@ -16,7 +16,7 @@ _FREEING: frozenset[State] = frozenset({"completed", "no_show", "transferred", "
 # The fields of an entry that a step may change, and that an undo restores.
 _RESTORED = (
     *("state", "point_id", "since", "calls", "called_at", "first_called_at", "announced_at"),
-    *("band", "place", "due_at", "moved", "absent_until", "held_until", "away_since", "away", "delay"),
+    *("band", "place", "due_at", "moved", "absent_until", "held_until", "away_since", "away", "delay", "unreached"),
 )
 # A step into one of these states shows that the patient is here.
 _ANSWERED: frozenset[State] = frozenset({"serving", "transferred"})
@@ -28,7 +28,7 @@ def step(board: Board, entry_id: int, recorded: Recorded, changes: Changes, stat
     if state is not None:
         over = state in _ANSWERED or (before.absent_until or 0) <= recorded.at
         absent_until = None if over else before.absent_until
-        new = {"absent_until": absent_until, "held_until": None, "away_since": None} | new
+        new = {"absent_until": absent_until, "held_until": None, "away_since": None, "unreached": None} | new
         new |= {"state": state, "since": recorded.at}
     undo = undo_of(before, board.visits[before.visit_id], recorded)
     if before.state in BUSY_STATES and state in _FREEING and not board.visits[before.visit_id].trial:
@@ -51,7 +51,8 @@ def undo_of(before: Entry, visit: Visit, recorded: Recorded) -> dict[str, Any]:
 
 def restored(entry: Entry) -> dict[str, Any]:
     """Return the fields of an entry that an undo gives back."""
-    return {name: getattr(entry, name) for name in _RESTORED}
+    values = {name: getattr(entry, name) for name in _RESTORED}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}  # as JSON has it
 
 
 def _record_duration(board: Board, entry: Entry, recorded: Recorded, changes: Changes) -> int:

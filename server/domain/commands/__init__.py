@@ -25,6 +25,7 @@ from server.domain.commands.blueprint import Blueprint, SetUp
 from server.domain.commands.calls import Call, CallNext, Complete, NoShow, Recall, Start
 from server.domain.commands.command import Command
 from server.domain.commands.day import BroadcastMessage, CloseDay, Tick
+from server.domain.commands.delays import AnnounceDelay, WithdrawDelay
 from server.domain.commands.devices import (
     AddDisplay,
     AddKiosk,
@@ -69,6 +70,7 @@ from server.domain.commands.site_configuration import (
 from server.domain.commands.tickets import AmendVisit, IssueTicket
 from server.domain.commands.transfers import ReassignProvider, Transfer
 from server.domain.commands.undo import Undo
+from server.domain.commands.unreached import ClearUnreached, NoteMessage
 
 # By the name on the wire. Generated documents keep this order.
 COMMANDS: dict[str, type[Command]] = {
@@ -97,6 +99,8 @@ COMMANDS: dict[str, type[Command]] = {
         OpenQueue,
         PauseQueue,
         BroadcastMessage,
+        AnnounceDelay,
+        WithdrawDelay,
         CloseDay,
         AmendVisit,
         StaffPoint,
@@ -142,6 +146,8 @@ COMMANDS: dict[str, type[Command]] = {
         ImportAppointments,
         Rezone,
         PassOffer,
+        ClearUnreached,
+        NoteMessage,
         AddSchedule,
         ChangeSchedule,
         EndSchedule,
@@ -169,6 +175,7 @@ __all__ = [
     "AddService",
     "AmendAppointment",
     "AmendVisit",
+    "AnnounceDelay",
     "AnswerHelp",
     "AppointmentNoShow",
     "Arrange",
@@ -192,6 +199,7 @@ __all__ = [
     "ChangeService",
     "ChangeSite",
     "CheckIn",
+    "ClearUnreached",
     "CloseDay",
     "ClosePoint",
     "Command",
@@ -212,6 +220,7 @@ __all__ = [
     "Move",
     "MoveAppointments",
     "NoShow",
+    "NoteMessage",
     "OpenPoint",
     "OpenQueue",
     "PassOffer",
@@ -240,4 +249,5 @@ __all__ = [
     "Transfer",
     "Undo",
     "WantEarlier",
+    "WithdrawDelay",
 ]

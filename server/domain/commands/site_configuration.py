@@ -27,7 +27,7 @@ from server.domain.commands.bounds import (
 )
 from server.domain.commands.command import Command, OnPoint, OnQueue
 from server.domain.commands.schedules import Stranded
-from server.domain.model import Booking, Clock, Joining, Names, Need, PhoneWhenJoining, Way
+from server.domain.model import Booking, Clock, Feedback, Joining, Names, Need, PhoneWhenJoining, Way
 from server.domain.model.ids import site_of
 
 
@@ -71,6 +71,7 @@ class ChangeSite(Command):
     reminders: tuple[int, ...] | None = field(default=None, metadata=REMINDERS)
     quiet_from: int | None = field(default=None, metadata=MINUTE_OF_DAY)
     quiet_until: int | None = field(default=None, metadata=MINUTE_OF_DAY)
+    feedback: Feedback | None = None
     hours: tuple[tuple[int, int, int], ...] | None = field(default=None, metadata={"max_length": 50})
     closed_on: tuple[str, ...] | None = field(default=None, metadata={"max_length": 100})
     stranded: Stranded | None = None

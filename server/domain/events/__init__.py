@@ -12,14 +12,17 @@ from server.domain.events.appointments import (
     AppointmentCancelled,
     AppointmentDue,
     AppointmentHeld,
+    AppointmentInformed,
     AppointmentMissed,
     AppointmentMoved,
     AppointmentRezoned,
+    AppointmentUnreached,
     HoldReleased,
     OfAppointment,
 )
 from server.domain.events.calls import NoShowRecorded, ServiceCompleted, ServiceStarted, TicketCalled, TicketRecalled
 from server.domain.events.day import DayClosed, DayTurned, EntryExpired, MessageBroadcast
+from server.domain.events.delays import DelayAnnounced, DelayWithdrawn
 from server.domain.events.devices import (
     DeviceRenamed,
     DeviceReported,
@@ -79,6 +82,7 @@ from server.domain.events.site_configuration import (
 from server.domain.events.tickets import TicketIssued, VisitAmended
 from server.domain.events.transfers import ProviderReassigned, TicketTransferred
 from server.domain.events.undo import StepUndone
+from server.domain.events.unreached import EntryInformed, EntryUnreached
 
 # Generated documents keep this order.
 _KINDS: tuple[type[Event], ...] = (
@@ -131,6 +135,8 @@ _KINDS: tuple[type[Event], ...] = (
     QueueOpened,
     QueuePaused,
     MessageBroadcast,
+    DelayAnnounced,
+    DelayWithdrawn,
     DayClosed,
     EntryExpired,
     DayTurned,
@@ -141,6 +147,8 @@ _KINDS: tuple[type[Event], ...] = (
     PractitionerLinked,
     *APPOINTMENT_EVENTS,
     AppointmentsImported,
+    EntryUnreached,
+    EntryInformed,
 )
 
 
@@ -167,12 +175,16 @@ __all__ = [
     "AppointmentCancelled",
     "AppointmentDue",
     "AppointmentHeld",
+    "AppointmentInformed",
     "AppointmentMissed",
     "AppointmentMoved",
     "AppointmentRezoned",
+    "AppointmentUnreached",
     "AppointmentsImported",
     "DayClosed",
     "DayTurned",
+    "DelayAnnounced",
+    "DelayWithdrawn",
     "DeviceRenamed",
     "DeviceReported",
     "DisplayAdded",
@@ -180,11 +192,13 @@ __all__ = [
     "EntryCancelled",
     "EntryExpired",
     "EntryHeld",
+    "EntryInformed",
     "EntryLeft",
     "EntryMoved",
     "EntryReopened",
     "EntryReprioritised",
     "EntryReturned",
+    "EntryUnreached",
     "Event",
     "ExceptionAdded",
     "ExceptionRemoved",

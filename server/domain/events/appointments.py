@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from server.domain.events.event import Event
-from server.domain.model import Appointment, Personal
+from server.domain.model import Appointment, Informed, Personal, Problem, UnreachedKind, Way
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +98,22 @@ class AppointmentRezoned(OfAppointment):
     was_local_start: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppointmentUnreached(OfAppointment):
+    """A message about the appointment did not reach the patient."""
+
+    kind: UnreachedKind
+    way: Way
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppointmentInformed(OfAppointment):
+    """The patient knows now, although a message did not arrive; or staff took that back."""
+
+    how: Informed
+
+
 APPOINTMENT_EVENTS: tuple[type[OfAppointment], ...] = (
     AppointmentHeld,
     HoldReleased,
@@ -108,4 +124,6 @@ APPOINTMENT_EVENTS: tuple[type[OfAppointment], ...] = (
     AppointmentMissed,
     AppointmentDue,
     AppointmentRezoned,
+    AppointmentUnreached,
+    AppointmentInformed,
 )

@@ -46,6 +46,8 @@ class Event:
             "held_by",
             "held_from",
             "site_id",
+            "unreached",
+            "message_at",
         }
     )
 

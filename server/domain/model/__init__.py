@@ -29,7 +29,8 @@ from server.domain.model.entries import (
     State,
 )
 from server.domain.model.resources import Names, Point, PointState, Provider, Queue, Service
-from server.domain.model.site import Booking, Clock, Joining, Milestone, PhoneWhenJoining, Rules, Site, Way
+from server.domain.model.site import Booking, Clock, Feedback, Joining, Milestone, PhoneWhenJoining, Rules, Site, Way
+from server.domain.model.unreached import Informed, Mark, Problem, Unreached, UnreachedKind, after_informing
 from server.domain.model.visits import Need, Personal, Priority, Visit
 
 Removable = Service | Provider | Queue | Point | Display | Kiosk
@@ -58,8 +59,11 @@ __all__ = [
     "Entity",
     "Entry",
     "ExceptionKind",
+    "Feedback",
+    "Informed",
     "Joining",
     "Kiosk",
+    "Mark",
     "Milestone",
     "Names",
     "Need",
@@ -70,6 +74,7 @@ __all__ = [
     "Printer",
     "Printing",
     "Priority",
+    "Problem",
     "Provider",
     "Queue",
     "Removable",
@@ -79,7 +84,10 @@ __all__ = [
     "Service",
     "Site",
     "State",
+    "Unreached",
+    "UnreachedKind",
     "Visit",
     "Way",
+    "after_informing",
     "cells_of",
 ]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from server.domain.model.local_time import MINUTE
+from server.domain.model.unreached import Mark
 from server.domain.model.visits import Need
 
 STEP_MINUTES = 5  # starts, lengths and buffers are multiples of it
@@ -96,7 +97,7 @@ class Appointment:
     changes that a patient could be told about. ``overbooked`` is the reason of a deliberate overbooking. From
     ``freed_from`` on (microseconds) its time is free again. After the check-in ``visit_id`` names the visit, and the
     state follows the visit's entry. ``collides`` marks a time that new zone data moved onto another appointment: a
-    person decides.
+    person decides. ``unreached`` is set while a message about this version has not reached the patient.
     """
 
     id: int
@@ -138,6 +139,7 @@ class Appointment:
     earlier_since: int | None = None
     offered_to: int | None = None
     collides: bool = False
+    unreached: Mark | None = None
 
     @property
     def wants_earlier(self) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from server.domain.model.unreached import Mark
+
 State = Literal[
     "waiting", "called", "serving", "completed", "no_show", "held", "transferred", "left", "cancelled", "expired"
 ]
@@ -47,6 +49,7 @@ class Entry:
       call or recall.
     - ``undo`` describes the last step if it can be undone: the fields ``step`` (name of its event), ``at``, ``seq``,
       ``priority`` and ``back_to`` (the fields of the entry before it), and ``duration`` if it ended a service.
+    - ``unreached`` is set while a message about the present state has not reached the patient.
     """
 
     id: int
@@ -80,6 +83,7 @@ class Entry:
     away: int = 0
     delay: int = 0
     announced_at: int | None = None
+    unreached: Mark | None = None
 
     @property
     def back_at(self) -> int | None:

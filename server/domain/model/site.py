@@ -15,6 +15,7 @@ Clock = Literal["auto", "12", "24"]
 Joining = Literal["off", "presence", "anywhere"]
 PhoneWhenJoining = Literal["none", "optional", "required"]
 Booking = Literal["off", "on"]
+Feedback = Literal["off", "on"]
 Way = Literal["sms", "email", "push"]
 
 # The rules that a site had before the product knew them. Stored rules without these names have these values.
@@ -48,7 +49,8 @@ class Rules:
 
     A message to a patient goes the first of the ``message_ways`` that reaches the patient; without ways, the site sends
     none. ``reminders`` go out so many hours before an appointment. No message goes out in the quiet hours, from
-    ``quiet_from`` until ``quiet_until`` (minutes after local midnight; equal: none), except those of a call.
+    ``quiet_from`` until ``quiet_until`` (minutes after local midnight; equal: none), except those of a call. With
+    ``feedback``, patients are asked after their visit how it was.
     """
 
     head_start_urgent: int = 45
@@ -79,6 +81,7 @@ class Rules:
     reminders: tuple[int, ...] = (72, 24)
     quiet_from: int = 1260
     quiet_until: int = 480
+    feedback: Feedback = "off"
     hours: tuple[tuple[int, int, int], ...] = ()
     closed_on: tuple[str, ...] = ()
 
@@ -98,6 +101,8 @@ class Site:
     The business day ends at ``turns_at``. The clock next has work at ``next_tick_at``: the day turns, an absence ends, or
     the waiting patients get a new quote, half a minute after ``quoted_at``. Every display shows ``message``. ``milestones``
     are the first steps of a new clinic that somebody has done, in the order in which they happened.
+
+    The site is late by ``late_minutes`` (0: not announced), since the event ``late_number`` at ``late_since``.
     """
 
     id: int
@@ -117,6 +122,9 @@ class Site:
     seq: int
     rules: Rules = field(default_factory=Rules)
     milestones: tuple[Milestone, ...] = ()
+    late_minutes: int = 0
+    late_since: int | None = None
+    late_number: int = 0
 
     @property
     def languages(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from server.domain.commands import (
     AddSchedule,
     AmendAppointment,
     AmendVisit,
+    AnnounceDelay,
     AnswerHelp,
     AppointmentNoShow,
     AskHelp,
@@ -29,6 +30,7 @@ from server.domain.commands import (
     ChangeKiosk,
     ChangeSchedule,
     CheckIn,
+    ClearUnreached,
     CloseDay,
     ClosePoint,
     Command,
@@ -47,6 +49,7 @@ from server.domain.commands import (
     Move,
     MoveAppointments,
     NoShow,
+    NoteMessage,
     OpenPoint,
     OpenQueue,
     PassOffer,
@@ -74,12 +77,14 @@ from server.domain.commands import (
     Transfer,
     Undo,
     WantEarlier,
+    WithdrawDelay,
 )
 from server.domain.events import Event, MessageBroadcast
 from server.domain.rules import (
     booking,
     calls,
     day,
+    delays,
     devices,
     first_steps,
     importing,
@@ -92,6 +97,7 @@ from server.domain.rules import (
     tickets,
     transfers,
     undo,
+    unreached,
     waiting_list,
 )
 from server.domain.rules.check_in import check_in
@@ -194,6 +200,10 @@ def decide(
             return set_up(board, command, now, patients.open_sealed, calendar)
         case BroadcastMessage():
             return [MessageBroadcast(message=command.message)]
+        case AnnounceDelay():
+            return delays.announce(board, command, now, patients)
+        case WithdrawDelay():
+            return delays.withdraw(board)
         case CloseDay():
             return day.close_day(board, command)
         case ReachMilestone() | HideChecklist():
@@ -228,6 +238,10 @@ def decide(
             return waiting_list.with_offers(board, waiting_list.decline(board, command, now, calendar), now, calendar)
         case PassOffer():
             return waiting_list.with_offers(board, waiting_list.pass_on(command, now, calendar), now, calendar)
+        case NoteMessage():
+            return unreached.note_message(board, command, now, calendar)
+        case ClearUnreached():
+            return unreached.clear(board, command, calendar)
         case ImportAppointments():
             rows = importing.import_rows(board, command, now, may, calendar, patients)
             return waiting_list.with_offers(board, rows, now, calendar)

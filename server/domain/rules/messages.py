@@ -20,9 +20,11 @@ from server.domain.events import (
     AppointmentMissed,
     AppointmentMoved,
     AppointmentRezoned,
+    DelayAnnounced,
     Event,
     NoShowRecorded,
     OfAppointment,
+    ServiceCompleted,
     StepUndone,
     TicketCalled,
 )
@@ -30,6 +32,7 @@ from server.domain.messages import OPEN, REVIVABLE, Kind
 from server.domain.model import UNDO_MICROSECONDS, Appointment, Entry, Site, local_time
 from server.domain.model.local_time import MINUTE
 from server.domain.ranking import ahead
+from server.domain.rules.delays import delayed
 
 HOUR = 60 * MINUTE
 DAY_HOURS = 24
@@ -40,6 +43,9 @@ ALMOST_LASTS = 15 * MINUTE
 MISSED_CALL_LASTS = 2 * HOUR
 MISSED_APPOINTMENT_LASTS = 24 * HOUR
 REPEAT_LASTS = 30 * MINUTE
+FEEDBACK_AFTER = HOUR
+FEEDBACK_LASTS = 24 * HOUR  # the page of a ticket lives for two days
+DELAY_LASTS = 30 * MINUTE  # later, the delay is another one
 _SECOND = 1_000_000
 # A change of an appointment that begins before the quiet hours end: the patient would come in vain, or not come.
 _CANNOT_WAIT: frozenset[Kind] = frozenset({"booked", "moved", "cancelled"})
@@ -47,11 +53,12 @@ _CANNOT_WAIT: frozenset[Kind] = frozenset({"booked", "moved", "cancelled"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedMessage:
-    """A message of a kind about one version of its ``subject``, ``appointment:{id}`` or ``entry:{id}``.
+    """A message of a kind about one version of its ``subject``: ``appointment:{id}``, ``entry:{id}`` or ``visit:{id}``.
 
-    ``ahead`` is the offset of the kind: hours before the start for a reminder, patients ahead for almost-your-turn, else 0.
-    ``due_at`` is the exact time by the rules, and from ``not_after`` on the message is of no use. ``skipped`` is one whose
-    time had passed when it was planned. `spread` may move it later by less than ``slack`` (microseconds).
+    ``ahead`` is the offset of the kind: hours before the start for a reminder, patients ahead for almost-your-turn, the
+    number of the announcement for running-late, else 0. ``minutes`` is the announced delay. ``due_at`` is
+    the exact time by the rules, and from ``not_after`` on the message is of no use. ``skipped`` is one whose time had passed
+    when it was planned. `spread` may move it later by less than ``slack`` (microseconds).
 
     The ids are those of the subject. The subject of a freed time is its hold: it names the appointment that may move.
     """
@@ -67,6 +74,7 @@ class PlannedMessage:
     appointment_id: int | None = None
     entry_id: int | None = None
     visit_id: int | None = None
+    minutes: int | None = None
 
     def spread(self) -> PlannedMessage:
         """Return the message with the due time of its row: messages of one minute get different seconds of ten minutes.
@@ -116,6 +124,10 @@ def planned(board: Board, events: Iterable[Event], now: int) -> list[PlannedMess
         match event:
             case TicketCalled() | NoShowRecorded():
                 found += _of_entry(board, event, now)
+            case ServiceCompleted():
+                found += _of_visit(board, event, now)
+            case DelayAnnounced(minutes=minutes):
+                found += _of_delay(board, minutes, now)
             case StepUndone(appointment_id=int(checked_in)):  # the appointment has a new version
                 appointment = board.appointments.get(checked_in)  # not if it was one of a past day
                 found += [] if appointment is None else reminders(appointment, board.site, now)
@@ -134,6 +146,21 @@ def waiting(board: Board, now: int) -> list[PlannedMessage]:
         for queue_id in board.queues
         for each in board.waiting(queue_id)[: ALMOST_AHEAD + 1]
         if not board.visits[(entry := board.entries[each.entry_id]).visit_id].trial and ahead(board, entry) <= ALMOST_AHEAD
+    ]
+
+
+def calls(board: Board, now: int) -> list[PlannedMessage]:
+    """Return a ``called`` message for each patient who was called and is still expected.
+
+    A repeat returns the same keys. Nobody gets one about a test patient.
+    """
+    if not board.site.rules.message_ways:
+        return []
+    lasts = board.site.rules.minutes_call_stands * MINUTE
+    return [
+        _entry_message(entry, "called", now, entry.since + lasts)
+        for entry in board.entries.values()
+        if entry.state == "called" and now < entry.since + lasts and not board.visits[entry.visit_id].trial
     ]
 
 
@@ -262,6 +289,33 @@ def _of_entry(board: Board, event: TicketCalled | NoShowRecorded, now: int) -> l
     return [_outside_quiet_hours(_entry_message(entry, "no-show", at, now + MISSED_CALL_LASTS), board.site, now)]
 
 
+def _of_visit(board: Board, event: ServiceCompleted, now: int) -> list[PlannedMessage]:
+    """Return the question about a visit whose last stage has been completed. Each visit has one."""
+    entry = board.entries.get(event.entry_id)
+    if board.site.rules.feedback == "off" or entry is None or entry.state != "completed":
+        return []
+    visit = board.visits[entry.visit_id]
+    if visit.trial or board.latest_entry(visit.id) != entry:
+        return []
+    message = _entry_message(entry, "feedback", now + FEEDBACK_AFTER, now + FEEDBACK_LASTS)
+    # Another call of the same visit asks no second time.
+    return [_outside_quiet_hours(replace(message, subject=f"visit:{visit.id}", version=0), board.site, now)]
+
+
+def _of_delay(board: Board, minutes: int, now: int) -> list[PlannedMessage]:
+    """Return the messages about an announced delay, which can be withdrawn for a minute. They ignore quiet hours."""
+    number, due_at, not_after = board.site.late_number, now + UNDO_MICROSECONDS, now + DELAY_LASTS
+    return [
+        replace(
+            _entry_message(each, "running-late", due_at, not_after, ahead=number)
+            if isinstance(each, Entry)
+            else _appointment_message(each, "running-late", due_at, not_after, ahead=number),
+            minutes=minutes,
+        )
+        for each in delayed(board, minutes, now)
+    ]
+
+
 def _change(
     site: Site, appointment: Appointment, kind: Kind, now: int, not_after: int, needed_by: int = 0
 ) -> PlannedMessage:
@@ -364,7 +418,7 @@ class _Quiet:
 
 
 _AFTER_THE_START: frozenset[Kind] = frozenset({"no-show", "feedback"})
-_AT_ONCE: frozenset[Kind] = frozenset({"called", "almost-your-turn"})
+_AT_ONCE: frozenset[Kind] = frozenset({"called", "almost-your-turn", "running-late"})
 _TELLING = (
     AppointmentBooked,
     AppointmentMoved,

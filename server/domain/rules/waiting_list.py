@@ -20,6 +20,7 @@ from server.domain.model import Appointment
 from server.domain.model.local_time import MINUTE
 from server.domain.rules.booking import HOLD_MINUTES, find_appointment, moved, new_appointment
 from server.domain.rules.lookups import new_ids
+from server.domain.rules.unreached import offer_over
 
 LEAST_AHEAD = 60 * MINUTE  # a patient needs the time to read the offer, and to come
 
@@ -76,7 +77,8 @@ def accept(board: Board, command: AcceptOffer, now: int, calendar: Calendar) -> 
 
 def decline(board: Board, command: DeclineOffer, now: int, calendar: Calendar) -> list[Event]:
     mine = find_appointment(board, calendar, command.appointment_id)
-    return [HoldReleased(appointment=_offer_to(mine, now, calendar).without_time(now, "expired"))]
+    hold = _offer_to(mine, now, calendar)
+    return [*offer_over(mine), HoldReleased(appointment=hold.without_time(now, "expired"))]
 
 
 def pass_on(command: PassOffer, now: int, calendar: Calendar) -> list[Event]:
@@ -84,7 +86,8 @@ def pass_on(command: PassOffer, now: int, calendar: Calendar) -> list[Event]:
     hold = calendar.appointment(command.appointment_id)
     if hold is None or hold.state != "held" or hold.offered_to is None or now < (hold.held_until or 0):
         raise NothingDue(site_id=command.site_id)
-    return [HoldReleased(appointment=hold.without_time(now, "expired"))]
+    asking = calendar.appointment(hold.offered_to)
+    return [*offer_over(asking), HoldReleased(appointment=hold.without_time(now, "expired"))]
 
 
 def _offer_to(mine: Appointment, now: int, calendar: Calendar) -> Appointment:

@@ -1,8 +1,9 @@
 """The cell of an appointment, on the desk and in the calendar.
 
 An appointment has a cell while its time is or was promised to somebody: it is held, booked, checked in, fulfilled, or the
-patient did not come. A cancelled or expired one has none. A hold lapses without an event: its cell says when, and the
-screen hides it from then on. It shows that the time is taken, and nothing of the visitor.
+patient did not come. A cancelled one has a cell only for staff, while its patient does not know: a message did not
+arrive, and nobody has told the patient. A hold lapses without an event: its cell says when, and the screen hides it from
+then on. It shows that the time is taken, and nothing of the visitor.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from server.domain.board import Board
 from server.domain.model import Appointment, AppointmentState, Need
 from server.domain.roles import Onlooker, roles_that_may
 from server.domain.views.fields import Count, Described, Id, Instant
+from server.domain.views.unreached import MessageUnreached, unreached
 from server.domain.views.view import OpenSealed, milliseconds
 
 SHOWN_STATES: tuple[AppointmentState, ...] = ("held", "booked", "checked_in", "fulfilled", "no_show")
+CELL_STATES: tuple[AppointmentState, ...] = (*SHOWN_STATES, "cancelled")
 
 LocalStart = Annotated[str, Described("The start by the site's clock: YYYY-MM-DDTHH:MM.")]
 OffsetMinutes = Annotated[
@@ -33,7 +36,7 @@ Version = Annotated[int, Described("The number of changes that matter to the pat
 class AppointmentCell(TypedDict):
     """An appointment, or a hold of its time."""
 
-    state: Annotated[AppointmentState, Described(enum=SHOWN_STATES)]
+    state: Annotated[AppointmentState, Described("`cancelled` only while the patient does not know it.", enum=CELL_STATES)]
     version: Version
     service: Id
     provider: Id
@@ -64,13 +67,16 @@ class AppointmentCell(TypedDict):
     series: Annotated[Id | None, Described("The first appointment of its series; null for a single one.")]
     entry: Annotated[Id | None, Described("The patient's entry after the check-in, on its day.")]
     label: Annotated[str | None, Described("The label of the ticket after the check-in, on its day.")]
+    unreached: MessageUnreached
 
 
 def appointment_cell(
     board: Board, appointment: Appointment, open_sealed: OpenSealed, onlooker: Onlooker
 ) -> AppointmentCell | None:
     """Return the cell of an appointment as an onlooker sees it, or None if it has none at present."""
-    if appointment.state not in SHOWN_STATES:
+    missed = None if onlooker == "system" else unreached(appointment.unreached)
+    uninformed = appointment.state == "cancelled" and missed is not None and not missed["told"]
+    if appointment.state not in SHOWN_STATES and not uninformed:
         return None
     held, starts_at = appointment.state == "held", appointment.starts_at
     check_in_from, check_in_until = board.site.rules.check_in_time(starts_at)
@@ -102,6 +108,7 @@ def appointment_cell(
         "series": appointment.series_id,
         "entry": entry.id if entry else None,
         "label": visit.label if visit else None,
+        "unreached": missed,
     }
 
 

@@ -78,7 +78,7 @@ class CalendarView:
     open_sealed: OpenSealed
     onlooker: Onlooker = "floor"
     kind: ClassVar[str] = "calendar"
-    shape: ClassVar[str] = "calendar2"
+    shape: ClassVar[str] = "calendar3"
     chooses: ClassVar[bool] = True  # each choice of dates is a view of its own
     cells: ClassVar[Mapping[str, Any]] = {
         "site": SiteCell,

@@ -22,7 +22,7 @@ from server.domain.model import (
     ScheduleException,
     Way,
 )
-from server.domain.model.site import Booking
+from server.domain.model.site import Booking, Feedback
 from server.domain.views.desk import (
     DeskDisplayCell,
     DeskKioskCell,
@@ -69,6 +69,7 @@ class RulesOfSite(TypedDict):
     reminders: Annotated[list[int], Described("The hours before an appointment at which reminders go out.")]
     quiet_from: Count
     quiet_until: Count
+    feedback: Annotated[Feedback, Described("Patients are asked after their visit how it was.")]
     hours: Annotated[list[list[int]], Described("Spans of opening hours: weekday from 0 for Monday, and two minutes.")]
     closed_on: Annotated[list[str], Described("Days on which the site stays closed.")]
 

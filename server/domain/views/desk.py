@@ -54,15 +54,25 @@ from server.domain.views.fields import (
 from server.domain.views.gone import Gone, gone_from
 from server.domain.views.site import SiteCell, site_cell
 from server.domain.views.standing import StandsUntil, stands_until
+from server.domain.views.unreached import MessageUnreached, unreached
 from server.domain.views.view import Cell, OpenSealed, in_use, milliseconds, names_of
 
 _SHOWN_STATES: tuple[State, ...] = ("waiting", "called", "serving", "no_show", "held")
+
+
+class AnnouncedDelay(TypedDict):
+    """A delay about which patients got a message."""
+
+    minutes: Annotated[int, Described(minimum=5, maximum=240)]
+    since: Instant
 
 
 class DeskSiteCell(SiteCell):
     """The site itself."""
 
     names_on_display: Annotated[bool, Described("Displays show the names of patients who agree to it.")]
+    sends_messages: Annotated[bool, Described("The site sends messages to patients.")]
+    late: Annotated[AnnouncedDelay | None, Described("The announced delay of today; null for none.")]
 
 
 class DeskServiceCell(TypedDict):
@@ -214,6 +224,7 @@ class DeskEntryCell(TypedDict):
     stands_until: StandsUntil
     expect_from: ExpectFrom
     expect_until: ExpectUntil
+    unreached: MessageUnreached
     trial: Trial
 
 
@@ -228,7 +239,7 @@ class DeskView:
     open_sealed: OpenSealed
     onlooker: Onlooker = "floor"
     kind: ClassVar[str] = "desk"
-    shape: ClassVar[str] = "desk13"
+    shape: ClassVar[str] = "desk14"
     cells: ClassVar[Mapping[str, Any]] = {
         "site": DeskSiteCell,
         "checklist": ChecklistCell,
@@ -339,6 +350,7 @@ class DeskView:
             "wait_target": milliseconds(entry.due_at + target * MINUTE) if target else None,
             "no_show_from": milliseconds(no_show_from),
             "stands_until": stands_until(board, entry),
+            "unreached": None if self.onlooker == "system" else unreached(entry.unreached),
             "trial": visit.trial,
         }
 
@@ -357,7 +369,13 @@ class DeskView:
 
 
 def _site(board: Board) -> DeskSiteCell:
-    return {**site_cell(board), "names_on_display": board.site.rules.names_on_display}
+    site = board.site
+    return {
+        **site_cell(board),
+        "names_on_display": site.rules.names_on_display,
+        "sends_messages": bool(site.rules.message_ways),
+        "late": None if site.late_since is None else {"minutes": site.late_minutes, "since": site.late_since // 1000},
+    }
 
 
 def _provider(provider: Provider) -> DeskProviderCell:

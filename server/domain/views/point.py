@@ -101,7 +101,7 @@ class PointView:
     point_id: int
     open_sealed: OpenSealed
     kind: ClassVar[str] = "point"
-    shape: ClassVar[str] = "point8"
+    shape: ClassVar[str] = "point9"
     cells: ClassVar[Mapping[str, Any]] = {
         "site": SiteCell,
         "point": RoomPointCell,
@@ -142,7 +142,7 @@ class PointView:
         appointment = board.appointments.get(int(identifier)) if kind == "appointment" else None
         if appointment is None or appointment.business_day != board.site.business_day:
             return None
-        if appointment.provider_id != point.provider_id:
+        if appointment.provider_id != point.provider_id or appointment.state == "cancelled":
             return None
         return appointment_cell(board, appointment, self.open_sealed, "floor")
 

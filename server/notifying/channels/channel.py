@@ -50,7 +50,9 @@ class Message:
 
     ``key`` is the same for every attempt at the same message. ``to`` is the address: a phone number in E.164, an e-mail
     address or a push subscription as JSON. ``subject`` is the title of a mail or of a push message. ``not_after`` is the
-    last useful instant, in microseconds. ``calendar`` is an .ics file for channels that can attach one.
+    last useful instant, in microseconds. ``calendar`` is an .ics file for channels that can attach one. A POST to
+    ``unsubscribe`` stops the messages to this address.
+    ``kind`` is that of the product, for a channel whose receiver treats kinds differently.
     """
 
     key: str
@@ -61,6 +63,8 @@ class Message:
     not_after: int
     link: str | None = None
     calendar: bytes | None = None
+    unsubscribe: str | None = None
+    kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

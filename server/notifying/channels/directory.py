@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
@@ -52,15 +53,26 @@ def settings_of(row: ChannelRow, vault: Vault) -> tuple[str, dict[str, Any]]:
     return stored["secret"], stored["settings"]
 
 
+def reports_to(public_url: str | None, secret: str) -> str | None:
+    """Return the address to which a channel's provider reports; None if the provider cannot reach this installation."""
+    return None if public_url is None else f"{public_url.rstrip('/')}{RECEIPTS_PATH}{secret}"
+
+
 class OpenChannel:
     """The channel of one row. It notes its outcomes in the row, and closes itself after its last message."""
 
     def __init__(
-        self, row: ChannelRow, database: Database, vault: Vault, public_url: str | None, limit_seconds: float
+        self,
+        row: ChannelRow,
+        database: Database,
+        vault: Vault,
+        public_url: str | None,
+        limit_seconds: float,
+        push_services: Sequence[str] = (),
     ) -> None:
         secret, settings = settings_of(row, vault)
-        receipts_url = None if public_url is None else f"{public_url.rstrip('/')}{RECEIPTS_PATH}{secret}"
-        installed = Installed(cast(Way, row.way), secret, receipts_url, database.clock.now, limit_seconds)
+        receipts_url = reports_to(public_url, secret)
+        installed = Installed(cast(Way, row.way), secret, receipts_url, database.clock.now, limit_seconds, push_services)
         self._inner: Channel = KINDS[row.kind].build(settings, installed)
         self._id: int = row.id
         self._database = database
@@ -125,7 +137,7 @@ class Directory:
     """The channels of all organisations, as one process uses them.
 
     ``public_url`` is the address of this installation, if set: without it, providers send no receipts. A change of a
-    channel is known after ``kept_seconds``.
+    channel is known after ``kept_seconds``. ``push_services`` are as for `Installed`.
     """
 
     def __init__(
@@ -136,12 +148,14 @@ class Directory:
         *,
         kept_seconds: float = KEPT_SECONDS,
         limit_seconds: float = TIME_LIMIT_SECONDS,
+        push_services: Sequence[str] = (),
     ) -> None:
         self._database = database
         self._vault = vault
         self._public_url = public_url
         self._kept_seconds = kept_seconds
         self._limit_seconds = limit_seconds
+        self._push_services = push_services
         self._kept: dict[tuple[int, str], _Kept] = {}
         self._lock = asyncio.Lock()
 
@@ -172,4 +186,4 @@ class Directory:
             self._kept.clear()
 
     def _opened(self, row: ChannelRow) -> OpenChannel:
-        return OpenChannel(row, self._database, self._vault, self._public_url, self._limit_seconds)
+        return OpenChannel(row, self._database, self._vault, self._public_url, self._limit_seconds, self._push_services)

@@ -43,7 +43,7 @@ async def post(
     except (httpx.HTTPError, TimeoutError) as error:
         raise AnswerUnclear(type(error).__name__) from None
     if answer.status_code in BUSY:
-        raise ChannelBusy(_retry_after_seconds(answer))
+        raise ChannelBusy(retry_after_seconds(answer))
     if answer.status_code in gone:
         raise ChannelRefused("gone", gone=True)
     if answer.status_code in REFUSED:
@@ -64,7 +64,7 @@ def json_of(answer: httpx.Response) -> dict[str, Any]:
     return found
 
 
-def _retry_after_seconds(answer: httpx.Response) -> float | None:
+def retry_after_seconds(answer: httpx.Response) -> float | None:
     """Return the wait that an answer asks for. A date counts from the provider's own clock, in the same answer."""
     asked = answer.headers.get("retry-after", "")
     if asked.isascii() and asked.isdigit():

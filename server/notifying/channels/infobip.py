@@ -14,6 +14,7 @@ from server.notifying.channels.channel import TIME_LIMIT_SECONDS, Accepted, Chan
 from server.notifying.channels.http_calls import AnswerUnclear
 from server.notifying.channels.message_names import name_of
 from server.notifying.channels.receipt import Receipt
+from server.notifying.channels.reply import Reply
 
 LONGEST_MINUTES = 48 * 60  # of a validity that the provider takes
 
@@ -96,9 +97,23 @@ def receipts_in(report: Mapping[str, Any]) -> list[Receipt]:
 
     The rejection of a repetition has the id of the message that was accepted, and says nothing about it.
     """
-    results = report.get("results")
-    found = [_receipt(each) for each in results if isinstance(each, dict)] if isinstance(results, list) else []
+    found = map(_receipt, _results(report))
     return [each for each in found if each is not None]
+
+
+def replies_in(report: Mapping[str, Any]) -> list[Reply]:
+    """Return the replies in a report of incoming SMS (the provider's format MO_JSON_2); none of any other report."""
+    found: list[Reply] = []
+    for each in _results(report):
+        match each:
+            case {"from": str(number), "text": str(text)} if "status" not in each:
+                found.append(Reply(number, text))
+    return found
+
+
+def _results(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    results = report.get("results")
+    return [each for each in results if isinstance(each, dict)] if isinstance(results, list) else []
 
 
 def _receipt(result: Mapping[str, Any]) -> Receipt | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from server.notifying.channels.apprise import AppriseChannel
 from server.notifying.channels.channel import TIME_LIMIT_SECONDS, Channel, Reaches
 from server.notifying.channels.infobip import InfobipChannel
-from server.notifying.channels.push import PushChannel, new_private_key
+from server.notifying.channels.push import SERVICES, PushChannel, new_private_key
 from server.notifying.channels.smsapi import SmsapiChannel
 from server.notifying.channels.smtp import SmtpChannel
 
@@ -22,13 +22,17 @@ REACHED: dict[Way, Reaches] = {"sms": "phone", "email": "email", "push": "push",
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """A channel's place: its way, its own secret, and where its provider reports. ``now`` returns microseconds."""
+    """A channel's place: its way, its own secret, and where its provider reports. ``now`` returns microseconds.
+
+    ``push_services`` are further hosts to which a push subscription may lead.
+    """
 
     way: Way
     secret: str
     receipts_url: str | None
     now: Callable[[], int]
     limit_seconds: float = TIME_LIMIT_SECONDS
+    push_services: Sequence[str] = ()
 
 
 def _smtp(settings: Settings, at: Installed) -> Channel:
@@ -52,7 +56,9 @@ def _apprise(settings: Settings, at: Installed) -> Channel:
 
 
 def _push(settings: Settings, at: Installed) -> Channel:
-    return PushChannel(**settings, secret=at.secret, now=at.now, limit_seconds=at.limit_seconds)
+    return PushChannel(
+        **settings, secret=at.secret, now=at.now, services=(*SERVICES, *at.push_services), limit_seconds=at.limit_seconds
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 import orjson
@@ -95,20 +95,42 @@ class PushChannel:
         from pywebpush import WebPusher, WebPushException  # noqa: PLC0415
 
         content = {"title": message.subject, "body": message.text, "url": message.link, "language": message.language}
-        content["tag"] = name_of(self._secret, message.key)
+        content |= {"tag": name_of(self._secret, message.key), "kind": message.kind}
         try:
             subscription = orjson.loads(message.to)
             endpoint = str(subscription["endpoint"])
-            target = urlsplit(endpoint)
             body = bytes(WebPusher(subscription).encode(orjson.dumps(content))["body"])
         except (ValueError, LookupError, TypeError, WebPushException):
             raise ChannelRefused("invalid") from None
-        if target.scheme != "https" or not self._serves(target.hostname or ""):
+        if not serves(endpoint, self._services):
             raise ChannelRefused("service")
         return endpoint, body
 
-    def _serves(self, host: str) -> bool:
-        return any(host == each or host.endswith(f".{each}") for each in self._services)
+
+def serves(endpoint: str, services: Sequence[str]) -> bool:
+    """Return whether the address of a subscription leads to one of these push services, or to a host below one."""
+    try:
+        target = urlsplit(endpoint)
+        host = target.hostname or ""
+        wanted = target.scheme == "https" and target.username is None and target.port != 0
+    except ValueError:
+        return False
+    return wanted and any(host == each or host.endswith(f".{each}") for each in services)
+
+
+def problem_of(endpoint: str, keys: Mapping[str, str], services: Sequence[str]) -> tuple[str, str] | None:
+    """Return the field of a subscription that is wrong and the problem in words, or None.
+
+    ``keys`` are ``p256dh``, a point of the curve P-256, and ``auth``, both as base64 for addresses.
+    """
+    if not serves(endpoint, services):
+        return "endpoint", "is no address of a known push service"
+    try:
+        point = base64.urlsafe_b64decode(f"{keys['p256dh']}=")
+        ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
+    except ValueError:
+        return "keys.p256dh", "is no public key of a browser"
+    return None
 
 
 def new_private_key() -> str:

@@ -21,6 +21,7 @@ from server.notifying.channels.channel import (
 from server.notifying.channels.http_calls import AnswerUnclear
 from server.notifying.channels.message_names import name_of
 from server.notifying.channels.receipt import Receipt
+from server.notifying.channels.reply import Reply
 
 ADDRESS = "https://api.smsapi.com"
 HOUR_SECONDS = 3600
@@ -137,3 +138,9 @@ def receipts_in(report: Mapping[str, str]) -> list[Receipt]:
         for name, status in zip(names, statuses, strict=False)
         if name and status in _ARRIVALS
     ]
+
+
+def replies_in(report: Mapping[str, str]) -> list[Reply]:
+    """Return the reply in the fields of a report about an incoming SMS; none of any other report."""
+    number, text = report.get("sms_from"), report.get("sms_text")
+    return [Reply(number, text)] if number and text else []

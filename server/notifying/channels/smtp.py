@@ -8,7 +8,7 @@ import ssl
 from contextlib import suppress
 from email.errors import MessageError
 from email.message import EmailMessage
-from email.policy import SMTP as SMTP_POLICY
+from email.policy import SMTP
 from email.utils import formataddr, formatdate
 from typing import Literal
 
@@ -26,6 +26,8 @@ from server.notifying.channels.channel import (
 from server.notifying.channels.message_names import name_of
 
 Security = Literal["starttls", "tls", "none"]
+# The longest line that a mail may have. With a shorter one, Python encodes a long address in a header, and breaks it.
+_POLICY = SMTP.clone(max_line_length=998)
 _METHOD = re.compile(rb"^METHOD:([A-Z]+)\r?$", re.MULTILINE)
 
 
@@ -80,7 +82,7 @@ class SmtpChannel:
                 await server.mail(self._sender)
                 await server.rcpt(message.to)
                 offered = True
-                await server.data(mail.as_bytes(policy=SMTP_POLICY))
+                await server.data(mail.as_bytes(policy=_POLICY))
                 with suppress(aiosmtplib.SMTPException):  # the mail is accepted, however the server takes leave
                     await asyncio.wait_for(server.quit(), 1)
         except aiosmtplib.SMTPResponseException as error:
@@ -136,9 +138,13 @@ class SmtpChannel:
             raise ChannelRefused("invalid") from None
         mail["Date"] = formatdate()
         mail["Message-ID"] = f"<{name_of(self._secret, message.key)}@{self._domain()}>"
-        mail["Content-Language"] = message.language
         mail["Auto-Submitted"] = "auto-generated"  # no automatic replies
+        if message.unsubscribe is not None:
+            mail["List-Unsubscribe"] = f"<{message.unsubscribe}>"
+            if message.unsubscribe.startswith("https://"):  # RFC 8058: one click needs an encrypted address
+                mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         mail.set_content(message.text)
+        mail["Content-Language"] = message.language  # after the content, which replaces such headers
         if message.calendar is not None:
             method = _METHOD.search(message.calendar)
             mail.add_attachment(

@@ -27,7 +27,9 @@ from server.vault import Vault
 
 _PAIRING_SECRET = re.compile(rf"{paths.PAIRINGS}/([A-Za-z0-9_-]{{43}})")
 PHONE_PATH = re.compile(r"/api/v1/sites/[0-9]+/(joining|booking)(/[a-z]+)?")
-_OF_PATIENT = re.compile(r"/live/(?:tickets|appointments)/([^/]+)/[^/]+|/api/v1/appointments/([^/]+)(?:/.*)?")
+_OF_PATIENT = re.compile(
+    r"/live/(?:tickets|appointments)/([^/]+)/[^/]+|/api/v1/(?:tickets|appointments|unsubscribe)/([^/]+)(?:/.*)?"
+)
 _LIVE_DEVICE = re.compile(r"/live/(displays|kiosks)/[^/]+/[^/]+")
 _ORIGIN = re.compile(r"https?://([^/?#@\\\s]+)", re.IGNORECASE)
 
@@ -258,7 +260,7 @@ def _access_token(connection: HTTPConnection) -> tuple[str | None, bool]:
 
 
 def _token_in_address(connection: HTTPConnection) -> str | None:
-    """Return the token in an address: of a patient's appointment, or in a screen's report of the ticket or the device."""
+    """Return the token in an address: of a patient's page, or in a screen's report of the ticket or the device."""
     path = connection.scope["path"]
     patient = _OF_PATIENT.fullmatch(path)
     if patient is not None:

@@ -81,6 +81,7 @@ JOINED = Limit("joined", 100, 60)  # tickets
 BOOKED = Limit("booked", 60, 60)  # appointments
 BOOKED_BY_PHONE = Limit("booked-by-phone", 10, 60)
 HELD = Limit("held", 120, 60)  # times that are kept while somebody types
+SUBSCRIBED = Limit("subscribed", 20, 60)  # push subscriptions of one ticket or appointment
 REFUSED = Limit("refused", 100, 10)
 BLOCKED = Limit("blocked", 1, 15)
 
@@ -104,6 +105,7 @@ class RequestLimits:
     booked: Limit = BOOKED
     booked_by_phone: Limit = BOOKED_BY_PHONE
     held: Limit = HELD
+    subscribed: Limit = SUBSCRIBED
     refused: Limit = REFUSED
     blocked: Limit = BLOCKED
 

@@ -106,6 +106,7 @@ Channel = Annotated[
         settings="The settings, as they were sent. `push` adds its `public_key`, and `apprise` the name of its `service`.",
         key_set="Whether the secret setting is set.",
         honours_key="Whether the provider refuses a repeated message, so that a lost answer may be asked for again.",
+        reports_to="Where an SMS provider reports receipts and forwards replies. Its secret is the only credential.",
         changed_at=_INSTANT,
         outcome="The outcome of the last message: `accepted`, `busy`, `no-answer`, or a reason.",
         outcome_at=_INSTANT,

@@ -8,7 +8,9 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from server.domain import roles
 from server.domain.errors import (
+    AppointmentNotFound,
     MessageNotFound,
     MessageNotRepeatable,
     MessageOutdated,
@@ -19,10 +21,13 @@ from server.domain.errors import (
 )
 from server.domain.messages import Kind, MessageState, Way
 from server.domain.model import local_time
+from server.domain.model.ids import MAX_ID
+from server.notifying.reach import BulkKind, Reached
 from server.queries import sent_messages, sites
 from server.queries.sent_messages import Filters, MessageListed
 from server.transport.context import Context
-from server.transport.http import paging, parameters, paths
+from server.transport.http import bodies, paging, parameters, paths
+from server.transport.http.bodies import Body
 from server.transport.http.endpoint import Answer, Endpoints, Tag
 from server.transport.http.fields import Component
 
@@ -32,7 +37,8 @@ Listed = Annotated[
     Component(
         "MessageListed",
         about="A message to a patient, without its text.",
-        ahead="Of a reminder, the hours before the start; of `almost-your-turn`, the patients ahead; else 0.",
+        ahead="Of a reminder, the hours before the start; of `almost-your-turn`, the patients ahead; of `running-late`, the "
+        "number of the announcement; else 0.",
         reason="Why the message failed, waits or has no known outcome.",
         receipt="The provider's report: null until one comes.",
         due_at="When it goes out. The list has the latest first.",
@@ -46,6 +52,7 @@ Listed = Annotated[
         attempts=Field(description="How often a provider was called.", ge=0),
         resend_of="The message that this one repeats.",
         may_resend="Whether staff may send it again.",
+        minutes="The announced delay of `running-late`.",
     ),
 ]
 
@@ -55,6 +62,27 @@ WAY: parameters.Choice[Way] = parameters.Choice("way", "Only messages on this wa
 APPOINTMENT = parameters.IdOfSite("appointment_id", "Only messages about this appointment of the site.")
 FROM = parameters.Day("from", "Only messages that are due on this local date or later.")
 TO = parameters.Day("to", "Only messages that are due on this local date or earlier.")
+
+_Reached = Annotated[
+    Reached,
+    Component(
+        "MessagesReach",
+        patients="One for each appointment that has not begun.",
+        ways="The patients that messages reach, and the parts of their SMS.",
+        phone="The patients that no message reaches, in the order of their times.",
+        reason="The site has no ways, the patient has no address, or the way has no channel.",
+        name="Null without the right to personal data.",
+        phone_shown="The number as people of the site write it.",
+    ),
+]
+
+
+class ReachQuestion(Body):
+    """Appointments that change together."""
+
+    kind: BulkKind
+    appointment_ids: Annotated[list[Annotated[int, Field(ge=1, le=MAX_ID)]], Field(min_length=1, max_length=500)]
+
 
 ENDPOINTS = Endpoints(Tag.MESSAGES)
 
@@ -106,6 +134,25 @@ async def resend_message(request: Request) -> Response:
     member = await context.gate.member_for(request, "resend-message")
     await context.repeats.send_again(member.organisation_id, request.path_params["message_id"], actor=member.actor)
     return Response(status_code=204)
+
+
+@ENDPOINTS.add(
+    "POST",
+    paths.MESSAGES_PREVIEW,
+    "preview-messages",
+    "The patients.",
+    may="read-messages",
+    body=ReachQuestion,
+    example={"kind": "cancelled", "appointment_ids": [1_000_000_001]},
+    refused=(Unavailable, SiteNotFound, AppointmentNotFound),
+)
+async def preview_messages(request: Request) -> _Reached:
+    """Show the patients that messages about a move or a cancellation reach, and the patients to phone. Nothing is sent."""
+    context, site_id = Context.of(request), request.path_params["site_id"]
+    member = await context.gate.member_for(request, "read-messages", site_id, doing="preview-messages")
+    body = await bodies.read(request, ReachQuestion)
+    personal = roles.may(member.role, "read-personal")
+    return await context.reach.of(site_id, body.kind, body.appointment_ids, personal=personal)
 
 
 def _midnight(day: parameters.Day, request: Request, zone: str, minutes: int) -> int | None:

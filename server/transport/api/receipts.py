@@ -1,4 +1,4 @@
-"""``/api/v1/receipts/{secret}``: where SMS providers report what became of a message.
+"""``/api/v1/receipts/{secret}``: where SMS providers report what became of a message, and forward patients' replies.
 
 The secret in the address is the only credential: SMSAPI signs nothing, and Infobip does not sign the reports to an address
 that came with a message.
@@ -38,7 +38,10 @@ _TAKEN = Answer("Taken.", headers=NO_STORE, schema={"const": "OK"}, media_type="
     any_query=True,
 )
 async def get_receipts(request: Request) -> Response:
-    """Take the receipts of SMSAPI, in its parameters `idx` and `status`. Messages that are not known are passed over."""
+    """Take the receipts of SMSAPI, in its parameters `idx` and `status`. Messages that are not known are passed over.
+
+    A reply has `sms_from` and `sms_text`: `STOP` ends the messages to its number, and `START` undoes this.
+    """
     await Context.of(request).channels.receive(request.path_params["secret"], "smsapi", dict(request.query_params))
     return _taken()
 
@@ -54,7 +57,13 @@ async def get_receipts(request: Request) -> Response:
     any_query=True,
 )
 async def post_receipts(request: Request) -> Response:
-    """Take the receipts of Infobip. Messages that are not known are passed over."""
+    """Take the receipts and replies of Infobip, and replies of SMSAPI, which come as a form.
+
+    Messages that are not known are passed over.
+    """
+    if bodies.is_form(request):
+        await Context.of(request).channels.receive(request.path_params["secret"], "smsapi", await bodies.read_form(request))
+        return _taken()
     report = await bodies.read(request, InfobipReport)
     await Context.of(request).channels.receive(request.path_params["secret"], "infobip", report.model_dump())
     return _taken()

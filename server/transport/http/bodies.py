@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import MISSING, fields
 from datetime import date
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from urllib.parse import parse_qsl
 
 import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -21,6 +22,7 @@ from server.domain.model.ids import MAX_ID
 from server.transport.http.errors import BodyTooLarge, InvalidBody, MalformedBody, UnsupportedMediaType
 
 MAX_BODY_BYTES = 64 * 1024
+MOST_FORM_FIELDS = 50
 MOST_PROBLEMS = 20  # in the answer to one body: a small body can have thousands
 # The answer names an unknown field only if it looks like a field: any other text may be a value in the wrong place.
 _LIKE_A_FIELD = re.compile("[a-z][a-z0-9_]{0,39}")
@@ -133,6 +135,19 @@ async def read(request: Request, model: type[_Model]) -> _Model:
         ]
         first = problems[0]
         raise InvalidBody(problem=f"{first['field']}: {first['message']}", fields=problems) from None
+
+
+def is_form(request: Request) -> bool:
+    """Return whether the body is a form, as some providers send their reports."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/x-www-form-urlencoded"
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """Return the fields of a form; of a field that comes twice, the last value. Raises `BodyTooLarge`, `MalformedBody`."""
+    try:
+        return dict(parse_qsl((await _bytes(request)).decode(), max_num_fields=MOST_FORM_FIELDS, errors="strict"))
+    except ValueError as error:
+        raise MalformedBody(problem=type(error).__name__) from None
 
 
 def _named(location: tuple[int | str, ...]) -> str:

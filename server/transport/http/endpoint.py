@@ -244,9 +244,9 @@ class Endpoints:
         return added
 
 
-def as_json(body: object) -> Response:
+def as_json(body: object, status: int = 200) -> Response:
     """Return data as a JSON answer that no cache keeps."""
-    return Response(orjson.dumps(body), headers={"Cache-Control": "no-store"}, media_type="application/json")
+    return Response(orjson.dumps(body), status, {"Cache-Control": "no-store"}, media_type="application/json")
 
 
 def _as_json(handler: Handler) -> Handler:

@@ -21,6 +21,7 @@ from server.clock import SteadyClock
 from server.domain.errors import NotAllowed
 from server.live.hub import Hub
 from server.live.redis_bus import RedisBus
+from server.queries.message_tally import MessageTally
 from server.transport.http.endpoint import PUBLIC, Answer, Endpoints, Tag
 
 ENDPOINTS = Endpoints(Tag.OPERATION)
@@ -30,7 +31,7 @@ MOST_KEPT_SECONDS = 1.0
 class Metrics:
     """The metrics of one process."""
 
-    def __init__(self, hub: Hub, audit: Audit, clock: SteadyClock, token: str | None = None) -> None:
+    def __init__(self, hub: Hub, audit: Audit, clock: SteadyClock, messages: MessageTally, token: str | None = None) -> None:
         self._token = token
         self._text = b""
         self._fresh_until = 0.0
@@ -48,6 +49,7 @@ class Metrics:
         self.registry.register(_LiveFigures(hub))
         self.registry.register(_AuditFigures(audit))
         self.registry.register(_ClockFigures(clock))
+        self.registry.register(_MessageFigures(messages))
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus's text format. The text takes a twentieth of this process's time at most."""
@@ -121,6 +123,28 @@ class _ClockFigures(Collector):
         yield GaugeMetricFamily("nowserving_clock_step_seconds", step, self._clock.step / 1_000_000)
         behind = "Seconds by which the trusted time is behind the log of a site. It should stay 0."
         yield GaugeMetricFamily("nowserving_clock_behind_seconds", behind, self._clock.behind / 1_000_000)
+
+
+class _MessageFigures(Collector):
+    """Reads what the housekeeping has counted: a scrape asks the database nothing."""
+
+    def __init__(self, tally: MessageTally) -> None:
+        self._tally = tally
+
+    def collect(self) -> Iterator[Metric]:
+        about = "Messages of the installation that have ended since this process began, by state and way."
+        yield _total("nowserving_messages", about, ["state", "way"], self._tally.ended)
+        health = self._tally.health
+        if health is None:
+            return
+        oldest = "Seconds since the oldest due message should have gone out. It should stay below 60."
+        yield GaugeMetricFamily("nowserving_messages_oldest_seconds", oldest, health.oldest / 1_000_000)
+        yield GaugeMetricFamily("nowserving_messages_late", "Messages due for more than five minutes.", health.late)
+        without = "Messages that no channel can send."
+        yield GaugeMetricFamily("nowserving_messages_without_channel", without, health.without_channel)
+        if health.swept is not None:
+            swept = "Seconds since the last finished sweep."
+            yield GaugeMetricFamily("nowserving_messages_swept_seconds", swept, health.swept / 1_000_000)
 
 
 def _total(name: str, about: str, labels: list[str], counts: Mapping[Any, float]) -> CounterMetricFamily:

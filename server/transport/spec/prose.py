@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from server.domain.model import languages
 from server.identity.access_tokens import ACCESS_SECONDS
 from server.queries.keyset import COUNTED_AT_MOST
 from server.transport.access import limits
@@ -97,6 +98,7 @@ FIELDS = {
     "reminders": "The hours before an appointment at which reminders go out.",
     "quiet_from": "The begin of the quiet hours, in minutes after local midnight. Equal to `quiet_until`: no quiet hours.",
     "quiet_until": "The end of the quiet hours, in minutes after local midnight.",
+    "feedback": "Whether patients are asked after their visit how it was.",
     "needs": "Needs of the patient that staff must prepare for.",
     "unmet_needs": "Needs that the room cannot meet.",
     "service_ids": "The services that patients book there.",
@@ -110,6 +112,7 @@ FIELDS = {
     "stranded": "Booked appointments outside the new hours stay or are cancelled. Without a wish, they refuse the change.",
     "staff_id": "A member of staff.",
     "api_key_id": "An API key.",
+    "webhook_id": "A webhook.",
     "invitation_id": "An open invitation.",
     "announcement_id": "The announcement of one call or recall.",
     "new_entry_id": "The new entry that begins.",
@@ -129,6 +132,8 @@ PATH_TEXTS: dict[str, tuple[str, str, str]] = {
     "token": (f"^a?{_KEYED}$", "The own token of the ticket or the appointment.", "7-c2hhbGwgbm90IGJlIHVzZW"),
     "secret": ("^[^/]+$", "The secret of a calendar's address, or of a channel's receipts.", "k3Jx8Qm2Rt5Vw7Yz1Bc4Df"),
     "way": ("^(sms|email|push|chat)$", "The way of the messages.", "sms"),
+    "template": ("^[a-z-]{1,24}$", "The name of a template.", "reminder"),
+    "language": (languages.PATTERN, "A language of the site, as a tag.", "es"),
     "session_id": ("^[^/]+$", "The session.", "8c0fd4a2b4f1c5d93f0a6b2e7d81c4f6"),
     "pairing": ("^[^/]+$", "For an administrator the code; for the device its secret.", "K7M3QX"),
 }

@@ -75,17 +75,21 @@ SAMPLES: Json = {
     "label": "A012",
     "staff_id": 12,
     "api_key_id": 3,
+    "webhook_id": 3,
     "invitation_id": 3,
 }
 _SPARES = ("A", "en", "12:30", "2026-03-29", "2026-03-29T12:30", "+49 30 901820", "0")
 
 
 def body_schema(model: type[BaseModel]) -> Json:
-    """Return the schema of a body that is no command's. The models of its lists are written in their places."""
+    """Return the schema of a body that is no command's. The models within it are written in their places."""
     schema = schema_of_model(model)
     schema.pop("$defs", None)
     for key, made in schema["properties"].items():
         item = model.model_fields[key]
+        if isinstance(item.annotation, type) and issubclass(item.annotation, BaseModel):
+            schema["properties"][key] = body_schema(item.annotation)
+            continue
         for each in get_args(item.annotation):
             if isinstance(each, type) and issubclass(each, BaseModel):
                 made["items"] = body_schema(each)

@@ -165,7 +165,7 @@ def test_every_key_is_documented_with_its_default() -> None:
             kind = Rules if title == "rules" else RECORDS[title]
             [item] = [each for each in fields(kind) if each.name == RULES.get(key, key)]
             assert item.default == int(default), key
-    assert sections.pop("hours") == set()
+    assert sections.pop("hours") == sections.pop("messages.<kind>") == set()
     assert all(f"`{day}`" in page for day in WEEKDAYS)
     assert sections.pop("clinic") == {*SITE_KEYS.values(), *CLINIC_RULES}
     assert sections.pop("rules") == set(RULES)
@@ -174,5 +174,19 @@ def test_every_key_is_documented_with_its_default() -> None:
 
 def test_the_documented_file_can_be_read() -> None:
     page = (Path(__file__).resolve().parents[3] / "docs/set-up-files.md").read_text(encoding="utf-8")
-    [example] = re.findall(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    example, texts = re.findall(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     assert read(example).blueprint.points[0].queues == ("Blood tests",)
+    assert [each[:2] for each in read(example + texts).texts] == [("reminder", "de"), ("reminder", "en")]
+
+
+def test_wrong_texts_of_messages_have_their_lines() -> None:
+    text = TEXT + '\n[messages]\nfax = {}\ncalled = 3\n[messages.reminder]\n"not a tag" = "x"\nen = "long"\nde = ""\n'
+    with pytest.raises(BadClinicFile) as refusal:
+        read(text, lambda template, language, written: f"{template} {language} {written}")
+    lines = text.splitlines()
+    found = {lines[each.line - 1]: each.text for each in refusal.value.problems}
+    assert found["fax = {}"].startswith("the key fax is unknown")
+    assert found["called = 3"] == 'called is a table: called = { en = "..." }'
+    assert found['"not a tag" = "x"'].startswith("not a tag is no language tag")
+    assert found['en = "long"'] == "en: reminder en long"
+    assert found['de = ""'].startswith("de: the text has 0 characters")

@@ -34,6 +34,18 @@ def test_a_written_file_is_for_people() -> None:
     assert text.index("[clinic]") < text.index("[hours]") < text.index("[rules]") < text.index("[[services]]")
 
 
+def test_texts_of_messages_are_read_as_they_were_written() -> None:
+    texts = (
+        ("called", "fr", 'À vous, "{label}"'),
+        ("reminder", "de", "Bis {date}"),
+        ("reminder", "pt-BR", "{{*}}"),
+    )
+    written = write(ClinicFile(A_BLUEPRINT, texts=texts))
+    assert "[messages.reminder]" in written.splitlines()
+    assert "[messages]" not in written.splitlines()
+    assert read(written).texts == texts
+
+
 def test_values_that_a_reader_would_guess_are_left_out() -> None:
     text = write(ClinicFile(replace(A_BLUEPRINT, services=(replace(A_BLUEPRINT.services[0], true_name="Blood"),))))
     assert "true_name" not in text

@@ -202,6 +202,7 @@ CASES = [
 # The commands without a case, and the reasons.
 ONE_PATIENT = "a step of one patient, whom the person at the desk has chosen"
 REASONS = {
+    **dict.fromkeys(("announce-delay", "withdraw-delay"), "changes no place and no screen; the event counts its messages"),
     **dict.fromkeys(
         ("issue-ticket", "call-next", "call", "recall", "start", "complete", "no-show", "transfer", "hold", "return"),
         ONE_PATIENT,
@@ -214,6 +215,7 @@ REASONS = {
         ONE_PATIENT,
     ),
     **dict.fromkeys(("appointment-no-show", "hold-slot", "hold-for-visitor", "release-slot"), ONE_PATIENT),
+    **dict.fromkeys(("clear-unreached", "note-message"), ONE_PATIENT),
     **dict.fromkeys(("want-earlier", "accept-offer", "decline-offer", "pass-offer"), ONE_PATIENT),
     "import-appointments": "the promises of another system, which an administrator takes over as they are",
     "rezone": "the server's own command after new zone data",

@@ -109,3 +109,18 @@ def test_patient_without_an_address_gets_no_message(way: Way) -> None:
 
 def test_deleted_record_gets_no_message() -> None:
     assert compose(ROW, Subject(SITE), VAULT, ADDRESS, 0) is None
+
+
+def test_clinics_own_text_is_sent_in_the_patients_language() -> None:
+    own = {"reminder": {"de": "Bis {date}, {time} {link}", "es": "Nos vemos {date}, {time} {link}"}}
+    german = made(replace(ABOUT, channel="email"), Subject(SITE, appointment=appointment(), texts=own))
+    assert german.text.startswith("Riverside: reminder"), "the patient's language has a shipped text"
+    subject = Subject(SITE, appointment=replace(appointment(), language="de"), texts=own)
+    german = made(replace(ABOUT, channel="email"), subject)
+    assert (german.subject, german.text[:7]) == ("Riverside", "Bis Mo.")
+    assert made(ABOUT, replace(subject, appointment=replace(appointment(), language="tlh"))).text.startswith("Nos vemos")
+
+
+def test_own_text_with_an_unknown_placeholder_gives_way_to_the_shipped_one() -> None:
+    subject = Subject(SITE, appointment=appointment(), texts={"reminder": {"en": "{date} {time} {link} {room}"}})
+    assert made(ABOUT, subject).text.startswith("Riverside: reminder")

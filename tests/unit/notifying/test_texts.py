@@ -8,17 +8,14 @@ from typing import get_args
 
 import pytest
 
-from server.domain.errors import InvalidField
-from server.domain.messages import Kind
+from server.domain.messages import MISSED_CALL, TEMPLATES
 from server.domain.model.clocks import Hours
 from server.notifying import sms
 from server.notifying.texts import (
-    MISSED_CALL,
     PLACEHOLDERS,
     SUBJECTS,
     TEXTS,
     Facts,
-    checked,
     sms_for,
     subject_for,
     template_of,
@@ -63,12 +60,9 @@ def test_twelve_hour_clock_and_the_end_of_an_offer() -> None:
 
 
 def test_every_kind_has_a_text_and_a_title_in_all_languages() -> None:
-    assert set(TEXTS) == set(SUBJECTS) == set(PLACEHOLDERS) == {*get_args(Kind), MISSED_CALL}
+    assert set(TEXTS) == set(SUBJECTS) == set(PLACEHOLDERS) == set(TEMPLATES)
     for texts in (*TEXTS.values(), *SUBJECTS.values()):
         assert tuple(texts) == LANGUAGES
-    for name, by_language in TEXTS.items():
-        for text in by_language.values():
-            assert checked(name, text) == text
 
 
 def test_no_show_at_a_call_has_a_template_of_its_own() -> None:
@@ -119,33 +113,8 @@ def test_name_with_accents_loses_them_before_it_loses_letters() -> None:
     assert sms_for("reminder", ["es"], facts).startswith("Clinica Sao Joao: le recordamos")
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        (
-            "{clinic}: {date} {time} {link} {name}",
-            "{name} is no placeholder of this text. Use {clinic}, {date}, {link}, {time}",
-        ),
-        ("{date} {time} {link} {label}", "{label} is no placeholder"),
-        ("{date} {time} {link.host}", "{link.host} is no placeholder"),
-        ("{date} {time} {link!r}", "{link!r} is no placeholder"),
-        ("{date} {time:>9} {link}", "{time:>9} is no placeholder"),
-        ("{date} {time} {link} {}", "{} is no placeholder"),
-        ("{date} {time} {link", "a brace has no partner"),
-        ("{date} {time} {link} }", "a brace has no partner"),
-        ("{clinic}: {date}", "{link}, {time} is missing"),
-        ("", "{date}, {link}, {time} is missing"),
-    ],
-)
-def test_text_that_no_message_could_be_made_of_is_refused(text: str, words: str) -> None:
-    with pytest.raises(InvalidField) as refused:
-        checked("reminder", text)
-    assert words in refused.value.message
-    assert refused.value.details["field"] == "text"
-
-
 def test_own_text_comes_before_the_shipped_one() -> None:
-    own = {"en": checked("reminder", "See you {date}, {time} {{*}} {link}"), "de": "Bis {date}, {time}: {link}"}
+    own = {"en": "See you {date}, {time} {{*}} {link}", "de": "Bis {date}, {time}: {link}"}
     assert text_for("reminder", ["en"], FACTS, own).endswith("09:00 {*} https://clinic.example/a/x")
     assert text_for("reminder", ["de"], FACTS, own).startswith("Bis Mi., 1. Juli, 09:00")
     assert "Wed 1 Jul" in text_for("reminder", ["tlh"], FACTS, {"tlh": "{date} {time} {link}"})
@@ -160,3 +129,10 @@ def test_texts_name_no_service_provider_or_point() -> None:
     shipped = [text for texts in TEXTS.values() for text in texts.values()]
     fields = {part[1] for text in shipped for part in Formatter().parse(text) if part[1]}
     assert fields <= {"clinic", "label", "date", "time", "until", "minutes", "link"}
+
+
+def test_title_has_the_language_of_the_text_or_is_the_clinic_alone() -> None:
+    own = {"de": "Bis {date}, {time}: {link}", "es-MX": "Nos vemos {date}, {time}: {link}"}
+    assert subject_for("reminder", ["de", "fr"], "Praxis", own) == "Praxis"
+    assert subject_for("reminder", ["es-MX"], "Praxis", own) == "Recordatorio de su cita \u00b7 Praxis"
+    assert subject_for("reminder", ["de", "fr"], "Praxis").startswith("Rappel de votre rendez-vous")

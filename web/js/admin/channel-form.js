@@ -8,7 +8,7 @@ import { choice, formDialog, labelledField, wholeNumber, WrongField } from "./fo
 /**
  * @typedef {import("./context.js").Context} Context
  * @typedef {"email" | "sms" | "push" | "chat"} Way
- * @typedef {{way: Way, kind: string, settings: Record<string, any>, key_set: boolean, honours_key: boolean, changed_at: number,
+ * @typedef {{way: Way, kind: string, settings: Record<string, any>, key_set: boolean, honours_key: boolean, reports_to: string | null, changed_at: number,
  *   outcome: string | null, outcome_at: number | null, arrival: string | null, arrival_at: number | null}} Channel
  * @typedef {{element: HTMLElement, value: () => string | number | boolean | null}} Setting
  */

@@ -84,7 +84,7 @@ class Group {
   }
 
   /** @param {Channel} channel */
-  #notesOf({ way, kind, outcome, outcome_at: at, arrival, arrival_at: arrived, honours_key: once }) {
+  #notesOf({ way, kind, outcome, outcome_at: at, arrival, arrival_at: arrived, honours_key: once, reports_to: reports }) {
     const { zone } = this.#context;
     const when = (/** @type {number} */ instant) => ({ day: fullDateOf(instant, zone), time: formatTime(instant, zone) });
     const rows = [
@@ -95,6 +95,11 @@ class Group {
     if (arrival !== null && arrived !== null)
       rows.push(noteOf(t("admin.channels.arrival", { ...when(arrived), text: t(`admin.channels.arrival.${arrival}`) }), GOOD.has(arrival)));
     if (way === "sms" && kind !== "apprise") rows.push(noteOf(t(once ? "admin.channels.once" : "admin.channels.not_once")));
+    if (reports !== null) {
+      const address = element("code", {}, reports);
+      address.dir = "ltr";
+      rows.push(element("li", {}, t("admin.channels.replies"), " ", address));
+    }
     if (kind === "apprise") rows.push(noteOf(t("admin.channels.no_receipts")));
     return rows;
   }

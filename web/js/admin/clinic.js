@@ -230,6 +230,12 @@ function messages(context) {
     }),
     timeField(context, { label: t("admin.clinic.quiet_from"), hint: t("admin.clinic.quiet.hint"), ...ofRule(context, "quiet_from") }),
     timeField(context, { label: t("admin.clinic.quiet_until"), ...ofRule(context, "quiet_until") }),
+    choiceField(context, {
+      label: t("admin.clinic.feedback"),
+      hint: t("admin.clinic.feedback.hint"),
+      choices: /** @type {const} */ (["off", "on"]).map((each) => [each, t(`admin.clinic.feedback.${each}`)]),
+      ...ofSite(context, ({ rules }) => /** @type {string} */ (rules.feedback), "feedback"),
+    }),
   );
 }
 

@@ -3,6 +3,8 @@
 import { element } from "../shared/dom.js";
 import { currentLanguage, t } from "../shared/i18n.js";
 import { barChart } from "./chart.js";
+import { showFeedback } from "./feedback-figures.js";
+import { showMessageFigures } from "./message-figures.js";
 
 /**
  * @typedef {import("./context.js").Context} Context
@@ -21,10 +23,21 @@ export async function open(root, context) {
   const days = Array.from({ length: DAYS }, (_, index) => new Date(today - (DAYS - 1 - index) * DAY_MS).toISOString().slice(0, 10));
   const query = new URLSearchParams({ from: days[0] ?? "", to: days.at(-1) ?? "" });
   const found = await context.ask(`/api/v1/sites/${context.site.id}/statistics?${query}`);
-  if (found.figures.tickets === 0) {
-    root.append(element("p", { className: "records-empty" }, t("admin.figures.empty")));
-    return;
-  }
+  if (found.figures.tickets === 0) root.append(element("p", { className: "records-empty" }, t("admin.figures.empty")));
+  else await showTickets(root, context, days, found);
+  await showMessageFigures(root, context, query);
+  await showFeedback(root, context, today);
+}
+
+/**
+ * Append the charts of tickets and waits.
+ *
+ * @param {HTMLElement} root
+ * @param {Context} context
+ * @param {string[]} days
+ * @param {any} found  the statistics of these days
+ */
+async function showTickets(root, context, days, found) {
   /** @type {Map<string, Figures>} */
   const byDay = new Map(found.days.map((/** @type {any} */ each) => [each.business_day, each.figures]));
   const format = new Intl.DateTimeFormat(currentLanguage() === "en" ? "en-GB" : currentLanguage(), { day: "numeric", month: "short", timeZone: "UTC" });

@@ -24,6 +24,7 @@ import { fullDateOf } from "./site-date.js";
  * @property {string | null} recipient
  * @property {number | null} resend_of
  * @property {boolean} may_resend
+ * @property {number | null} minutes
  */
 
 const PAGE = 50;
@@ -140,10 +141,10 @@ async function sendAgain(context, message, again) {
   await again();
 }
 
-/** Return the kind of a message, of a reminder with its time: "Reminder, 3 days before". @param {Message} message */
-function nameOf({ kind, ahead }) {
-  const name = t(`admin.messages.kind.${kind}`);
-  return kind === "reminder" ? [name, reminderLead(ahead)].join(t("admin.list.separator")) : name;
+/** Return the kind of a message with its time: "Reminder, 3 days before", or "Delay, 30 minutes". @param {Message} message */
+function nameOf({ kind, ahead, minutes }) {
+  const time = kind === "reminder" ? reminderLead(ahead) : minutes === null ? null : t("patient.late.minutes", { n: minutes });
+  return [t(`admin.messages.kind.${kind}`), ...(time === null ? [] : [time])].join(t("admin.list.separator"));
 }
 
 /** Return what else is known of a message: why it is in its state, and whether it arrived. @param {Message} message */

@@ -72,6 +72,12 @@ const SECTIONS = [
     load: () => import("./messages.js"),
   },
   {
+    id: "texts",
+    icon: "M4 20h4L19 9l-4-4L4 16zM13 7l4 4M12 20h8",
+    may: "edit-message-texts",
+    load: () => import("./message-texts.js"),
+  },
+  {
     id: "staff",
     icon: "M9 11a4 4 0 1 0 0-8 4 4 0 0 0 0 8zm-7 10v-2a5 5 0 0 1 5-5h4a5 5 0 0 1 5 5v2M16 3.2a4 4 0 0 1 0 7.6M22 21v-2a5 5 0 0 0-3.5-4.7",
     may: "manage-staff",
@@ -88,6 +94,12 @@ const SECTIONS = [
     icon: "M14.5 9.5a4 4 0 1 0-3.6 4L13 15.6h2v2h2v2h3v-3l-5.7-5.7",
     may: "manage-api-keys",
     load: () => import("./keys.js"),
+  },
+  {
+    id: "webhooks",
+    icon: "M12 3v8m0 0-5 8m5-8 5 8M12 3a2 2 0 1 0 .01 0M6 17a2 2 0 1 0 .01 0M18 17a2 2 0 1 0 .01 0",
+    may: "manage-channels",
+    load: () => import("./webhooks.js"),
   },
   {
     id: "audit",

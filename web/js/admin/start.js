@@ -1,4 +1,4 @@
-/** The administrator's page: its frame, and one section at a time by the address. */
+/** The administrator's page: its frame, and one section at a time by the address. Each role has the sections of its rights. */
 
 import { showLive } from "../components/live-mark.js";
 import { showReaderSettings } from "../components/reader-settings.js";
@@ -37,7 +37,8 @@ function openSite({ user, sites }) {
   const remembered = Number(recall(SITE));
   const site = sites.find(({ id }) => id === remembered) ?? sites[0];
   const allowed = new Set(user.may);
-  const sections = allowed.has("follow-configuration") ? sectionsFor((action) => allowed.has(action)) : [];
+  const sections = sectionsFor((action) => allowed.has(action));
+  for (const part of document.querySelectorAll("[data-needs]")) /** @type {HTMLElement} */ (part).hidden = !allowed.has(/** @type {HTMLElement} */ (part).dataset.needs ?? "");
   setText(find("[data-who]"), user.username);
   if (sections.length === 0) refuse(homeOf(user.role));
   else if (site === undefined) setText(find("[data-trouble]"), t("desk.no_site"));
@@ -45,7 +46,7 @@ function openSite({ user, sites }) {
 }
 
 /**
- * Say that the page is for administrators alone.
+ * Say that no section is for the role of the user.
  *
  * @param {string} home  of the user's role
  */
@@ -63,7 +64,9 @@ function refuse(home) {
  */
 function openAdministration(site, { user, sites }, sections) {
   keepSessionFresh();
-  const { connection } = followAsStaff(`/live/sites/${site.id}/configuration`, `configuration:${site.id}`);
+  // Who may not see the set-up has sections that need the site alone, which the desk shows, too.
+  const setUp = user.may.includes("follow-configuration");
+  const { connection } = setUp ? followAsStaff(`/live/sites/${site.id}/configuration`, `configuration:${site.id}`) : followAsStaff(`/live/sites/${site.id}/desk`, `site:${site.id}`);
   const notice = find(".notice");
   const paint = () => {
     const cell = connection.view.cells.get("site");

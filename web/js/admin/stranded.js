@@ -4,10 +4,11 @@
  */
 
 import { errorMessage } from "../desk/error-messages.js";
+import { ReachLine, showPhoneList } from "../desk/reach.js";
 import { allOf, byPosition } from "../live/cells.js";
 import { CommandFailed, previewCommand } from "../shared/commands.js";
-import { element, setText } from "../shared/dom.js";
-import { t } from "../shared/i18n.js";
+import { element, loadStyle, setText } from "../shared/dom.js";
+import { loadPart, t } from "../shared/i18n.js";
 import { dayOf, timeOf } from "../shared/local-time.js";
 import { choice, formDialog, labelledField } from "./form-dialog.js";
 import { today } from "./site-date.js";
@@ -29,14 +30,24 @@ import { today } from "./site-date.js";
  * @param {Wish} [wish]  holds for this change, and gets the answer of the user
  */
 export async function changeHours(context, change, provider = null, wish = {}) {
+  const reach = new ReachLine(context.site.id);
+  let looking = Promise.resolve();
+  const lookAtCancelled = async () => {
+    const { events } = await context.watched(previewCommand(change.command, { ...change.body, stranded: "cancel" }));
+    reach.look(changedIn(events));
+  };
   for (;;) {
     const body = { ...change.body, ...wish };
     try {
       const cancels = wish.stranded === "cancel";
-      return await context.change({ ...change, body, confirmed: cancels, undo: cancels ? null : (change.undo ?? null) });
+      if (cancels) await looking; // afterwards nobody is stranded any more
+      const done = await context.change({ ...change, body, confirmed: cancels, undo: cancels ? null : (change.undo ?? null) });
+      if (cancels && done !== null) void reach.untold.then(showPhoneList);
+      return done;
     } catch (error) {
       if (!strands(error)) throw error;
-      const answer = await askStranded(/** @type {Stranded} */ (error.details), provider !== null);
+      await Promise.all([loadPart("reach"), loadStyle("reach")]);
+      const answer = await askStranded(/** @type {Stranded} */ (error.details), provider !== null, reach, () => (looking = lookAtCancelled().catch(() => reach.clear())));
       if (answer === null) return null;
       if (answer === "move") await moveList(context, { provider, date: error.details.first[0].local_start.slice(0, 10) });
       else wish.stranded = answer;
@@ -52,9 +63,11 @@ const strands = (error) => error instanceof CommandFailed && error.code === "in_
  *
  * @param {Stranded} stranded
  * @param {boolean} movable
+ * @param {ReachLine} reach
+ * @param {() => Promise<void>} lookAtCancelled  shows in `reach` who a cancellation reaches
  * @returns {Promise<"keep" | "cancel" | "move" | null>}
  */
-async function askStranded({ count, first }, movable) {
+async function askStranded({ count, first }, movable, reach, lookAtCancelled) {
   const more = count - first.length;
   const rows = first.map(({ local_start: local }) =>
     element(
@@ -70,6 +83,12 @@ async function askStranded({ count, first }, movable) {
     const text = element("span", {}, element("strong", {}, t(`admin.stranded.${each}`)), element("span", {}, t(`admin.stranded.${each}.hint`)));
     return { input, row: element("label", { className: "choice is-tall" }, input, text) };
   });
+  for (const { input } of inputs) {
+    input.addEventListener("change", () => {
+      reach.clear();
+      if (input.value === "cancel") void lookAtCancelled();
+    });
+  }
   const list = element("ul", { className: "affected stranded" }, ...rows);
   const question = element(
     "fieldset",
@@ -80,7 +99,7 @@ async function askStranded({ count, first }, movable) {
   const done = await formDialog({
     title: t("admin.stranded.title", { n: count }),
     lead: t("admin.stranded.lead"),
-    parts: [list, question],
+    parts: [list, question, reach.element],
     yes: t("admin.stranded.yes"),
     submit: async () => true,
   });
@@ -94,6 +113,8 @@ async function askStranded({ count, first }, movable) {
  * @param {{provider?: number | null, date: string}} about
  */
 export async function moveList(context, { provider = null, date }) {
+  await Promise.all([loadPart("reach"), loadStyle("reach")]);
+  const reach = new ReachLine(context.site.id);
   const providers = /** @type {{id: number, name: string, position: number}[]} */ (allOf(context.cells, "provider")).sort(byPosition);
   const names = providers.map(({ id, name }) => /** @type {const} */ ([id, name]));
   const nameOf = (/** @type {number} */ id) => context.cells.get(`provider:${id}`)?.name ?? "";
@@ -123,12 +144,14 @@ export async function moveList(context, { provider = null, date }) {
   let asked = 0;
   const look = async () => {
     const mine = (asked += 1);
+    reach.clear();
     if (!day.value || !from.value || !until.value || reason.value.trim().length < 3) return found.replaceChildren();
     try {
       const { command, body } = order();
       const { events } = await context.watched(previewCommand(command, body));
       if (mine !== asked) return undefined;
       found.replaceChildren(previewOf(events, nameOf));
+      reach.look(changedIn(events));
     } catch (error) {
       if (mine === asked) found.replaceChildren(element("p", { className: "field-note" }, errorMessage(error)));
     }
@@ -136,7 +159,9 @@ export async function moveList(context, { provider = null, date }) {
   };
   for (const input of [who, day, from, until, to, reason, unplaced]) input.addEventListener("change", () => void look());
   void look();
-  return formDialog({
+  /** @type {import("../desk/reach.js").ToPhone[]} */
+  let untold = [];
+  const done = await formDialog({
     title: t("admin.move_list.title"),
     lead: t("admin.move_list.lead"),
     wide: true,
@@ -152,10 +177,30 @@ export async function moveList(context, { provider = null, date }) {
       labelledField(t("admin.move_list.reason"), reason, t("admin.move_list.reason.hint")),
       labelledField(t("admin.move_list.unplaced"), unplaced),
       found,
+      reach.element,
     ],
     yes: t("admin.move_list.yes"),
-    submit: async () => (await context.change({ ...order(), confirmed: true, said: t("admin.move_list.done") })) !== null,
+    submit: async () => {
+      const answer = await context.change({ ...order(), confirmed: true, said: t("admin.move_list.done") });
+      if (answer === null) return false;
+      const changed = new Set(Object.values(changedIn(answer.events)).flat());
+      untold = (await reach.untold).filter(({ appointment_id: id }) => changed.has(id));
+      return true;
+    },
   });
+  showPhoneList(untold);
+  return done;
+}
+
+/**
+ * Return the appointments that events move or cancel.
+ *
+ * @param {any[]} events
+ * @returns {{moved: number[], cancelled: number[]}}
+ */
+function changedIn(events) {
+  const idsOf = (/** @type {string} */ wanted) => events.flatMap(({ type, appointment }) => (type === wanted ? [Number(appointment.id)] : []));
+  return { moved: idsOf("appointment-moved"), cancelled: idsOf("appointment-cancelled") };
 }
 
 /**

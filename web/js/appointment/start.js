@@ -3,10 +3,11 @@
 import { languageChoice, themeButton } from "../components/reader-settings.js";
 import { startFollowing } from "../live/connection.js";
 import { crc32 } from "../live/view.js";
-import { find } from "../shared/dom.js";
+import { element, find } from "../shared/dom.js";
 import { addTexts, loadLanguage, preferredLanguages } from "../shared/i18n.js";
 import { SavedView, cachePage } from "../shared/offline.js";
 import { isOutdated, reloadNewVersion } from "../shared/version.js";
+import { lazyContact } from "../ticket/lazy-contact.js";
 import { connectActions, connectPrinting } from "../ticket/actions.js";
 import { TicketPage } from "../ticket/page.js";
 import { connectAlerts } from "../ticket/turn-alert.js";
@@ -57,10 +58,13 @@ export async function startAppointment() {
     page.paintLive();
     if (connection.state === "live" && (await isOutdated()) && document.hidden) void reloadNewVersion();
   });
+  lazyContact(page);
   for (const change of ["online", "offline"]) window.addEventListener(change, () => page.paintLive());
   page.showSaved();
   page.paintLive();
   startFollowing(connection);
+  // The manifest of the app opens this appointment, so its address has the token: it is for this browser alone.
+  document.head.append(element("link", { rel: "manifest", href: `/a/${encodeURIComponent(token)}/app.webmanifest` }));
   setInterval(() => page.paint(), TICK_MS); // the time of the check-in begins and ends by the clock
   setTimeout(() => void cachePage("/a"), CACHE_MS);
 }

@@ -1,6 +1,7 @@
 import { appointmentError } from "../desk/appointment-texts.js";
 import { clearErrors, showError } from "../desk/form-errors.js";
 import { fieldOf, formDialog, optionsOf, pairOf } from "../desk/form-parts.js";
+import { ReachLine, showPhoneList } from "../desk/reach.js";
 import { previewCommand } from "../shared/commands.js";
 import { element, setText, updateList } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
@@ -17,7 +18,7 @@ const SHORTEST_REASON = 3; // as on the server
 
 /**
  * The dialog that moves the appointments of a provider who is ill. It shows first who would go where, and which
- * appointments have no place. Nothing changes before the button is pressed.
+ * appointments have no place, and who the messages reach. Afterwards it lists the patients to phone. Nothing changes before the button is pressed.
  *
  * @param {CalendarState} state
  * @param {(text: string, kind: "done" | "error") => void} show  the page's message
@@ -40,6 +41,7 @@ export function moveDayDialog(state, show) {
   const lead = element("p", { className: "dialog-lead" });
   const summary = element("p", { className: "move-summary", role: "status" });
   const list = element("ol", { className: "move-list" });
+  const reach = new ReachLine(state.site.id);
   const { dialog, form, heading, error, submit } = formDialog(
     "move-day",
     { submit: t("move_day.submit"), wide: true },
@@ -48,11 +50,13 @@ export function moveDayDialog(state, show) {
     pairOf(fieldOf("move-day-from", t("move_day.from"), inputs.from), fieldOf("move-day-until", t("move_day.until"), inputs.until)),
     element("div", { className: "move-preview", tabIndex: 0, role: "region", "aria-labelledby": "move-day-title" }, summary, list),
     unplaced,
+    reach.element,
   );
   let subject = { provider: 0, date: "" };
   /** Counts the previews, so that a late answer does not replace a newer one. */
   let turn = 0;
-  let movable = 0;
+  /** @type {Row[]} */
+  let shownRows = [];
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
 
@@ -95,9 +99,10 @@ export function moveDayDialog(state, show) {
     });
     rows.sort((one, other) => one.time.localeCompare(other.time));
     const stays = rows.filter(({ to }) => to === null).length;
-    movable = rows.length - stays;
+    shownRows = rows;
+    lookAhead();
     list.removeAttribute("aria-busy");
-    setText(summary, rows.length === 0 ? t("move_day.none") : [t("move_day.moves", { n: movable }), ...(stays === 0 ? [] : [t("move_day.stays", { n: stays })])].join(" · "));
+    setText(summary, rows.length === 0 ? t("move_day.none") : [t("move_day.moves", { n: rows.length - stays }), ...(stays === 0 ? [] : [t("move_day.stays", { n: stays })])].join(" · "));
     unplaced.hidden = stays === 0;
     submit.disabled = rows.length === 0;
     updateList(list, rows, ({ id }) => id, makeRow, (shown, { time, name, to }) => {
@@ -109,12 +114,22 @@ export function moveDayDialog(state, show) {
     });
   }
 
+  /** Show who the messages reach. Patients whose appointment stays get none. */
+  function lookAhead() {
+    const cancels = choices.some(({ input }) => input.checked && input.value === "cancel");
+    const idsOf = (/** @type {boolean} */ placed) => shownRows.filter(({ to }) => (to !== null) === placed).map(({ id }) => id);
+    reach.look({ moved: idsOf(true), cancelled: cancels ? idsOf(false) : [] });
+  }
+
   async function move() {
     submit.setAttribute("aria-busy", "true");
     try {
       const rest = choices.find(({ input }) => input.checked)?.input.value ?? "keep";
       const { events } = await state.orders.send("move-appointments", body(unplaced.hidden ? "refuse" : rest));
+      const changed = new Set(/** @type {MovedEvent[]} */ (events).map(({ appointment }) => appointment?.id));
+      const { untold } = reach;
       dialog.close();
+      void untold.then((patients) => showPhoneList(patients.filter(({ appointment_id: id }) => changed.has(id))));
       show(t("done.move-appointments", { n: events.filter(({ type }) => type === "appointment-moved").length }), "done");
     } catch (refusal) {
       await preview();
@@ -129,6 +144,7 @@ export function moveDayDialog(state, show) {
     timer = setTimeout(() => void preview(), ASK_MS);
   };
   for (const each of [inputs.to, inputs.from, inputs.until]) each.addEventListener("change", previewSoon);
+  for (const { input } of choices) input.addEventListener("change", lookAhead);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (submit.getAttribute("aria-busy") === "true") return;
@@ -139,6 +155,7 @@ export function moveDayDialog(state, show) {
   dialog.addEventListener("close", () => {
     turn += 1;
     clearTimeout(timer);
+    reach.clear();
   });
 
   return {
@@ -154,6 +171,7 @@ export function moveDayDialog(state, show) {
       unplaced.hidden = true;
       submit.disabled = true;
       setText(summary, "");
+      reach.clear();
       updateList(list, [], () => "", makeRow, () => {});
       dialog.showModal();
       inputs.to.focus();

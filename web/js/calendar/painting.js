@@ -1,6 +1,7 @@
 import { showLive } from "../components/live-mark.js";
 import { appointmentMarks, stageText, startTime } from "../desk/appointment-texts.js";
 import { stageOf, stepsOf } from "../desk/appointments.js";
+import { isUnreached, markWords, readMarks } from "../desk/entry-texts.js";
 import { optionsOf } from "../desk/form-parts.js";
 import { element, find, setText, updateList } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
@@ -31,6 +32,7 @@ export function startPainting(state) {
   let scrolled = "";
   const paint = () => {
     paintAll(state);
+    readMarks(state.calendar.appointments, () => state.changed());
     const view = `${state.first} ${state.choice.days}`;
     if (state.ready && scrolled !== view) {
       scrolled = view;
@@ -150,7 +152,7 @@ function showColumn(shown, { day, provider, title, appointments }, axis, state) 
   const now = state.connection.now();
   const { may, selectedId } = state;
   const visible = appointments.filter((each) => stageOf(each, now) !== "lapsed");
-  const booked = visible.filter(({ state: each }) => each !== "held");
+  const booked = visible.filter(({ state: each }) => each !== "held" && each !== "cancelled");
   const [head = shown, body = shown] = shown.children;
   setText(find("h2", head), title);
   setText(find(".column-count", head), booked.length === 0 ? "" : t("calendar.booked", { n: booked.length }));
@@ -220,9 +222,10 @@ function showBooking(shown, { appointment, lane, lanes }, { calendar, may }, now
   const marks = appointmentMarks(appointment, calendar.site?.language).map(({ text }) => text);
   setText(time, startTime(appointment));
   setText(name, who);
-  setText(mark, words);
+  setText(mark, [words, isUnreached(appointment) ? markWords?.shortMark() : ""].filter(Boolean).join(" · "));
   setText(notes, [service, calendar.points.get(appointment.point ?? 0) ?? "", ...marks].filter(Boolean).join(" · "));
   shown.classList.toggle("is-marked", appointment.collides || appointment.overbooked !== null);
+  shown.classList.toggle("is-unreached", isUnreached(appointment));
   const until = timeAt(appointment.ends, appointment.offset_minutes);
   setText(end, t("appointment.until", { time: until }));
 }
@@ -259,7 +262,7 @@ function showBar(state) {
           calendar.providers.find(({ id }) => id === appointment.provider)?.name ?? "",
           calendar.services.find(({ id }) => id === appointment.service)?.name ?? "",
           t("appointment.until", { time: timeAt(appointment.ends, appointment.offset_minutes) }),
-          ...appointmentMarks(appointment, calendar.site?.language).map(({ text }) => text),
+          ...appointmentMarks(appointment, calendar.site?.language, { detailed: true }).map(({ text }) => text),
         ];
   setText(find("[data-chosen-facts]", bar), facts.filter(Boolean).join(" · "));
   const possible = appointment === null ? [] : stepsOf(appointment, now);
@@ -267,6 +270,7 @@ function showBar(state) {
   for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (bar.querySelectorAll("[data-action]"))) {
     const action = button.dataset.action ?? "";
     button.disabled = action === "undo" ? state.undoStep() === null : !possible.includes(action);
+    if (action === "clear-unreached") button.hidden = !state.may(action) || !isUnreached(appointment);
     button.classList.toggle("is-primary", action === "check-in" && !button.disabled && stage !== "booked");
   }
   showUndo(state);

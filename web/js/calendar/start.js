@@ -5,8 +5,8 @@ import { AppointmentActions } from "../desk/appointment-actions.js";
 import { KeySettings, pressButtonsByKeys } from "../desk/keyboard.js";
 import { lazyDialog } from "../desk/lazy-dialog.js";
 import { endSession, whenSignedIn } from "../desk/staff-session.js";
-import { element, find, setText } from "../shared/dom.js";
-import { addTexts, loadLanguage, t } from "../shared/i18n.js";
+import { element, find, loadStyle, setText } from "../shared/dom.js";
+import { addTexts, loadLanguage, loadPart, t } from "../shared/i18n.js";
 import { recall, remember } from "../shared/memory.js";
 import { cachePage } from "../shared/offline.js";
 import { keepSessionFresh } from "../shared/session.js";
@@ -75,7 +75,7 @@ function openCalendar(state) {
   const keys = new KeySettings();
   const sick = lazyDialog(
     async () => {
-      const { moveDayDialog } = await import("./move-day-dialog.js");
+      const [{ moveDayDialog }] = await Promise.all([import("./move-day-dialog.js"), loadPart("reach"), loadStyle("reach")]);
       return moveDayDialog(state, showMessage);
     },
     () => showMessage(t("error.unreachable"), "error"),
@@ -103,7 +103,7 @@ function openCalendar(state) {
     const step = state.undoStep();
     if (step === null) return;
     try {
-      if ((await state.orders.act("undo", { entry_id: step.entry }, () => void undo())) !== null) showMessage(t("done.undo", { label: step.label }), "done");
+      if ((await state.orders.takeBack(step, () => void undo())) !== null) showMessage(t("done.undo", { label: step.label }), "done");
     } catch (error) {
       const { errorMessage } = await import("../desk/error-messages.js");
       showMessage(errorMessage(error), "error");

@@ -18,10 +18,11 @@ import { requestLine } from "./request-line.js";
  * rest. Only what has changed is sent, so that two people who correct different fields both succeed.
  *
  * @param {Send} send
+ * @param {ReturnType<typeof import("./contact-lines.js").contactLines>} contact
  * @param {(text: string) => void} amended  shows the message
  * @returns {{open: (clinic: Clinic, appointment: Appointment) => void}}
  */
-export function amendAppointmentDialog(send, amended) {
+export function amendAppointmentDialog(send, contact, amended) {
   const patient = patientFields("amend-appointment");
   const lead = element("p", { className: "dialog-lead" });
   /** The data that the server has; null until they are there. @type {Requested | null} */
@@ -39,7 +40,9 @@ export function amendAppointmentDialog(send, amended) {
     lead,
     line.element,
     patient.element,
+    contact.element,
   );
+  contact.cancelWith(dialog);
   /** @type {Appointment | null} */
   let subject = null;
 
@@ -82,7 +85,9 @@ export function amendAppointmentDialog(send, amended) {
       patient.reset(clinic.language, appointment);
       requested = null;
       patient.showRequested(null);
-      line.request(`/api/v1/sites/${clinic.siteId}/appointments/${appointment.id}`);
+      const address = `/api/v1/sites/${clinic.siteId}/appointments/${appointment.id}`;
+      line.request(address);
+      contact.show(address);
       dialog.showModal();
       patient.select();
     },

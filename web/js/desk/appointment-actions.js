@@ -48,6 +48,9 @@ export class AppointmentActions {
       case "no-show":
         void this.#run("appointment-no-show", { appointment_id: appointment.id }, appointment, again);
         break;
+      case "clear-unreached":
+        void this.#told(appointment, again);
+        break;
       case "move":
         void this.dialogs.reschedule.open(clinic(), appointment);
         break;
@@ -122,6 +125,19 @@ export class AppointmentActions {
     }
   }
 
+  /** @param {Appointment} appointment @param {() => void} again */
+  async #told(appointment, again) {
+    const { orders, show } = this.#page;
+    const name = whoseName(appointment);
+    try {
+      if ((await orders.act("clear-unreached", { subject_id: appointment.id }, again)) === null) return;
+      orders.nameLast(name);
+      show(t("done.clear-unreached.appointment", { name }), "done");
+    } catch (error) {
+      show(appointmentError(error), "error");
+    }
+  }
+
   /** @param {Appointment} appointment */
   #askToCancel(appointment) {
     const name = whoseName(appointment);
@@ -170,8 +186,8 @@ function dialogsOf({ orders, find, show }) {
       return rescheduleDialog(send, done, find);
     }, unreachable),
     amend: lazyDialog(async () => {
-      const [{ amendAppointmentDialog }] = await Promise.all([import("./amend-appointment-dialog.js"), loadStyle(STYLE)]);
-      return amendAppointmentDialog(send, done);
+      const [{ amendAppointmentDialog }, lines] = await Promise.all([import("./amend-appointment-dialog.js"), import("./contact-part.js"), loadStyle(STYLE)]);
+      return amendAppointmentDialog(send, await lines.contactPart(), done);
     }, unreachable),
     history: lazyDialog(async () => {
       const [{ historyDialog }] = await Promise.all([import("./history-dialog.js"), loadPart("history"), loadStyle(STYLE)]);

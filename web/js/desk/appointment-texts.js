@@ -2,7 +2,7 @@
 
 import { hasText, t } from "../shared/i18n.js";
 import { dayOf, timeAt, timeOf } from "../shared/local-time.js";
-import { languageName, minutesBetween } from "./entry-texts.js";
+import { languageName, minutesBetween, unreachedMarks } from "./entry-texts.js";
 import { errorMessage } from "./error-messages.js";
 
 /**
@@ -37,14 +37,17 @@ export function stageText({ starts, offset_minutes: offset, held_until: held, ch
 }
 
 /**
- * Return the marks of an appointment: conflicts first, then what the patient needs. A usual value has no mark.
+ * Return the marks of an appointment: a message that did not arrive and conflicts first, then what the patient needs. A usual
+ * value has no mark.
  *
  * @param {Appointment} appointment
  * @param {string | undefined} language  the site's
+ * @param {{detailed?: boolean}} [look]  detailed: with the reason why the message did not arrive
  * @returns {{kind: string, text: string}[]}
  */
-export function appointmentMarks({ collides, overbooked, needs, language: theirs, wants_earlier: earlier }, language) {
-  const marks = [];
+export function appointmentMarks(appointment, language, { detailed = false } = {}) {
+  const { collides, overbooked, needs, language: theirs, wants_earlier: earlier } = appointment;
+  const marks = unreachedMarks(appointment, detailed ? "detailOf" : "markOf");
   if (collides) marks.push({ kind: "collides", text: t("appointment.collides") });
   if (overbooked !== null) marks.push({ kind: "overbooked", text: t("appointment.overbooked", { reason: overbooked }) });
   for (const need of needs ?? []) marks.push({ kind: "need", text: t(`desk.need.${need}`) });

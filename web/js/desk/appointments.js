@@ -1,11 +1,12 @@
 /** Appointments, made from their cells: their order, what can be done with them, and the search. Pure functions. */
 
 import { allOf } from "../live/cells.js";
+import { isUnreached } from "./entry-texts.js";
 import { wordsOf } from "./folding.js";
 
 /**
  * @typedef {import("../live/cells.js").Appointment & {id: number}} Appointment
- * @typedef {"held" | "lapsed" | "booked" | "due" | "late" | "too_late" | "checked_in" | "fulfilled" | "no_show"} Stage
+ * @typedef {"held" | "lapsed" | "booked" | "due" | "late" | "too_late" | "checked_in" | "fulfilled" | "no_show" | "cancelled"} Stage
  *   `lapsed`: a hold that is over, without an event; `due`: the patient may check in; `late`: the appointment has begun
  *   without its patient; `too_late`: only staff may check the patient in
  */
@@ -44,9 +45,10 @@ export function stageOf({ state, held_until: held, check_in_from: from, late_fro
  * @returns {string[]}
  */
 export function stepsOf(appointment, now) {
-  if (appointment.state === "no_show") return [...(appointment.entry === null ? ["check-in"] : []), "history"];
-  if (appointment.state !== "booked") return ["history"];
-  return ["check-in", ...(now >= appointment.starts ? ["no-show"] : []), "move", "amend-visit", "history", "cancel"];
+  const marked = isUnreached(appointment) ? ["clear-unreached"] : [];
+  if (appointment.state === "no_show") return [...(appointment.entry === null ? ["check-in"] : []), ...marked, "history"];
+  if (appointment.state !== "booked") return [...marked, "history"];
+  return ["check-in", ...(now >= appointment.starts ? ["no-show"] : []), "move", "amend-visit", ...marked, "history", "cancel"];
 }
 
 /**

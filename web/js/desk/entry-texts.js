@@ -1,12 +1,36 @@
 /** The texts and times of an entry that reception and the rooms both show. */
 
-import { formatTime, t } from "../shared/i18n.js";
+import { formatTime, loadPart, t } from "../shared/i18n.js";
 import { wordsOf } from "./folding.js";
 
 /**
  * @typedef {import("../live/cells.js").Need} Need
  * @typedef {import("../live/cells.js").Gone} Gone
  */
+
+/** @typedef {{unreached: import("../live/cells.js").UnreachedMessage | null}} Marked  an entry or an appointment */
+
+/** The words for messages that did not arrive, once the first mark has loaded them. @type {typeof import("./unreached.js") | null} */
+export let markWords = null;
+
+/**
+ * Load the words if a patient has a mark, and call `then` when they are there.
+ *
+ * @param {readonly Marked[]} patients
+ * @param {() => void} then
+ */
+export function readMarks(patients, then) {
+  if (markWords !== null || !patients.some(({ unreached }) => unreached)) return;
+  Promise.all([import("./unreached.js"), loadPart("unreached")]).then(([words]) => {
+    if (markWords === null) {
+      markWords = words;
+      then();
+    }
+  }, () => {}); // the next change tries again
+}
+
+/** Whether staff may still tell the patient. @param {Marked | null} patient */
+export const isUnreached = (patient) => patient?.unreached?.told === false;
 
 /** Names that were folded before: every paint asks for all of them. @type {Map<string, string>} */
 const foldedNames = new Map();
@@ -124,6 +148,14 @@ export function patientMarks({ party, priority, needs, language: theirs, away, d
   if (delay > 0) marks.push({ kind: "away", text: t("desk.away", { n: away, later: delay }) });
   return marks;
 }
+
+/**
+ * Return the note of a message that did not reach the patient, in a list of one.
+ *
+ * @param {Marked} patient
+ * @param {"markOf" | "detailOf"} [words]  `detailOf`: with the reason
+ */
+export const unreachedMarks = ({ unreached }, words = "markOf") => (unreached && markWords !== null ? [markWords[words](unreached)] : []);
 
 /**
  * Return what is happening to the patient at a point, and for how long: "called 2 min ago".

@@ -28,7 +28,7 @@
 
 const DATE_LENGTH = "YYYY-MM-DD".length;
 /** The steps whose text needs no choice. */
-const PLAIN = new Set(["appointment-booked", "appointment-amended", "appointment-missed", "appointment-due", "appointment-rezoned", "hold-released", "ticket-issued", "step-undone"]);
+const PLAIN = new Set(["appointment-booked", "appointment-amended", "appointment-missed", "appointment-due", "appointment-rezoned", "appointment-unreached", "appointment-informed", "hold-released", "ticket-issued", "step-undone"]);
 
 /**
  * Return what happened.

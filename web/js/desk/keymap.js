@@ -23,6 +23,7 @@ export const DEFAULT_KEYS = Object.freeze({
   "running-late": "l",
   leave: "v",
   cancel: "d",
+  "clear-unreached": "g",
   "issue-ticket": "i",
   "check-in": "k",
   book: "f",

@@ -4,9 +4,11 @@ import { CommandFailed, enterPairingCode, sendCommand } from "../shared/commands
  * @typedef {import("../shared/commands.js").Answer} Answer
  * @typedef {import("../live/connection.js").Connection} Connection
  * @typedef {{entry: number, label: string, step: string, until: number}} Step  what can be undone, and until when
- *   (milliseconds)
+ *   (milliseconds). The step `delay-announced` has no entry
  */
 
+/** The command that notes that staff have told a patient what a message did not. Sent again with `told: false`, it takes that back. */
+export const CLEAR = "clear-unreached";
 const UNDO_MS = 60_000;
 const SHOWN_MS = 1_000;
 const UNDOABLE = new Set([
@@ -97,16 +99,33 @@ export class Orders extends EventTarget {
     try {
       const answer = await this.send(name, body);
       const entry = Number(body.entry_id ?? answer.entry?.id);
-      if (name === "undo") this.last = null;
-      else if (UNDOABLE.has(name)) {
+      if (name === "undo" || name === "withdraw-delay" || body.told === false) this.last = null;
+      else if (name === CLEAR) {
+        this.last = { entry: Number(body.subject_id), label: answer.entry?.label ?? "", step: CLEAR, until: this.#connection.now() + UNDO_MS };
+      } else if (UNDOABLE.has(name) || name === "announce-delay") {
         const { type = "", label = "" } = answer.events.at(-1) ?? {};
-        this.last = { entry, label, step: type, until: this.#connection.now() + UNDO_MS };
+        this.last = { entry: entry || 0, label, step: type, until: this.#connection.now() + UNDO_MS };
       }
       await untilShown(this.#connection, answer.seq);
       return answer;
     } finally {
       this.#continue();
     }
+  }
+
+  /** Give the last step, of an appointment, the name of its patient. @param {string} label */
+  nameLast(label) {
+    if (this.last !== null) this.last = { ...this.last, label };
+  }
+
+  /**
+   * Take back a step, as `act` does.
+   *
+   * @param {Step} step
+   * @param {() => void} again
+   */
+  takeBack({ entry, step }, again) {
+    return step === CLEAR ? this.act(CLEAR, { subject_id: entry, told: false }, again) : this.act("undo", { entry_id: entry }, again);
   }
 
   /**

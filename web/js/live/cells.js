@@ -19,7 +19,8 @@
  * @typedef {{entry: number, label: string, name: string | null, born: number | null, queue: string,
  *   queue_names: Record<string, string>, priority: Priority, needs: Need[], language: string, party: number, away: number,
  *   delay: number, trial: boolean}} RoomPatient
- * @typedef {Site & {names_on_display: boolean}} DeskSite
+ * @typedef {{minutes: number, since: number}} AnnouncedDelay
+ * @typedef {Site & {names_on_display: boolean, sends_messages: boolean, late: AnnouncedDelay | null}} DeskSite
  * @typedef {{screen_paired: boolean, poster_printed: boolean, colleague_added: boolean, ticket_issued: boolean,
  *   ticket_called: boolean, hidden: boolean}} Checklist
  * @typedef {{name: string | null, public_name: string, names: Record<string, string>, position: number}} DeskService
@@ -36,18 +37,22 @@
  *   lag: number | null, printer: "ready" | "no_paper" | "missing" | "fault" | null, queues: number[], printing: "none" |
  *   "browser" | "escpos", low: boolean, check_in: "off" | "code" | "birth", place: string, help_asked: number | null}}
  *   DeskKiosk
+ * @typedef {{kind: "booked" | "moved" | "cancelled" | "reminder" | "freed-time" | "called" | "almost-your-turn" |
+ *   "running-late", way: "sms" | "email" | "push", problem: "address" | "no-address" | "opted-out" | "undelivered" |
+ *   "too-late" | "perhaps" | "not-sent", told: boolean}} UnreachedMessage
  * @typedef {{label: string, state: "waiting" | "called" | "serving" | "no_show" | "held", queue: number,
  *   provider: number | null, point: number | null, rank: number[], priority: Priority, joined: number, since: number,
  *   calls: number, absent_until: number | null, away: number, delay: number, undo: string | null, undo_until: number | null,
  *   name: string | null, name_on_display: boolean | null, born: number | null, party: number, language: string,
  *   needs: Need[] | null, by_phone: boolean, moved: boolean, wait_target: number | null, no_show_from: number | null,
- *   stands_until: number | null, expect_from: number | null, expect_until: number | null, trial: boolean}} DeskEntry
- * @typedef {{state: "held" | "booked" | "checked_in" | "fulfilled" | "no_show", version: number, service: number,
- *   provider: number, point: number | null, local_start: string, offset_minutes: number, starts: number, ends: number,
- *   minutes: number, check_in_from: number, late_from: number, too_late_from: number, held_until: number | null,
- *   name: string | null, born: number | null, language: string | null, needs: Need[] | null, overbooked: string | null,
- *   wants_earlier: boolean, collides: boolean, series: number | null, entry: number | null, label: string | null}}
- *   Appointment
+ *   stands_until: number | null, expect_from: number | null, expect_until: number | null,
+ *   unreached: UnreachedMessage | null, trial: boolean}} DeskEntry
+ * @typedef {{state: "held" | "booked" | "checked_in" | "fulfilled" | "no_show" | "cancelled", version: number,
+ *   service: number, provider: number, point: number | null, local_start: string, offset_minutes: number, starts: number,
+ *   ends: number, minutes: number, check_in_from: number, late_from: number, too_late_from: number,
+ *   held_until: number | null, name: string | null, born: number | null, language: string | null, needs: Need[] | null,
+ *   overbooked: string | null, wants_earlier: boolean, collides: boolean, series: number | null, entry: number | null,
+ *   label: string | null, unreached: UnreachedMessage | null}} Appointment
  * @typedef {{name: string, names: Record<string, string>, position: number}} CalendarPoint
  * @typedef {{at: number, local: string, offset_minutes: number}} Edge
  * @typedef {{provider: number, services: number[], point: number | null, slot_minutes: number, capacity: number,
@@ -59,7 +64,8 @@
  *   clock: "auto" | "12" | "24", languages: string[], round_the_clock: boolean, joining: "off" | "presence" | "anywhere",
  *   joins_per_phone: number, joins_per_hour: number, phone_when_joining: "none" | "optional" | "required", booking: "off" |
  *   "on", check_in_from: number, check_in_until: number, cancel_until: number, message_ways: ("sms" | "email" | "push")[],
- *   reminders: number[], quiet_from: number, quiet_until: number, hours: number[][], closed_on: string[]}} RulesOfSite
+ *   reminders: number[], quiet_from: number, quiet_until: number, feedback: "off" | "on", hours: number[][],
+ *   closed_on: string[]}} RulesOfSite
  * @typedef {Site & {day_turns_at_minutes: number, rules: RulesOfSite}} ConfigurationSite
  * @typedef {{name: string, position: number, practitioner: number | null}} ConfigurationProvider
  * @typedef {{name: string, names: Record<string, string>, prefix: string, position: number, paused: boolean,

@@ -7,6 +7,7 @@ import { element, find } from "../shared/dom.js";
 import { addTexts, loadLanguage, preferredLanguages } from "../shared/i18n.js";
 import { SavedView, cachePage } from "../shared/offline.js";
 import { isOutdated, reloadNewVersion } from "../shared/version.js";
+import { lazyContact } from "../ticket/lazy-contact.js";
 import { connectActions, connectPrinting } from "../ticket/actions.js";
 import { TicketPage } from "../ticket/page.js";
 import { connectAlerts } from "../ticket/turn-alert.js";
@@ -36,6 +37,8 @@ export async function startPatient() {
   find("[data-tools]").append(languages.element, theme.element);
   connectPrinting(page);
   followConnection(page);
+  followEnd(page);
+  lazyContact(page);
   page.showSaved();
   page.paintLive();
   startFollowing(page.connection);
@@ -43,6 +46,24 @@ export async function startPatient() {
   document.head.append(element("link", { rel: "manifest", href: `/t/${encodeURIComponent(token)}/app.webmanifest` }));
   setInterval(() => page.paint(), TICK_MS); // time ranges and absences end by the clock
   setTimeout(() => void cachePage("/t"), CACHE_MS);
+}
+
+/**
+ * Ask how the visit was, once it is over. The ticket may be of an earlier day, which the server refuses.
+ *
+ * @param {TicketPage} page
+ */
+function followEnd(page) {
+  let asked = false;
+  const ask = async () => {
+    if (asked || (page.ticket?.state !== "completed" && page.connection.state !== "refused")) return;
+    asked = true;
+    const { askForFeedback } = await import("./feedback.js");
+    await askForFeedback(page);
+  };
+  const tryToAsk = () => void ask().catch(() => (asked = false)); // without a network, with the next paint
+  page.addEventListener("paint", tryToAsk);
+  page.connection.addEventListener("state", tryToAsk);
 }
 
 /** @param {TicketPage} page */

@@ -1,4 +1,4 @@
-import { goneText, isPastCall, nextReason, patientMarks, stageText } from "../desk/entry-texts.js";
+import { goneText, isPastCall, nextReason, patientMarks, stageText, unreachedMarks } from "../desk/entry-texts.js";
 import { element, find, setText, updateList } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 import { guestOf, possibleActions } from "./desk.js";
@@ -34,7 +34,7 @@ export function showActions(bar, desk, { mine, chosen, undo, now }) {
   setText(find(".guest-state", bar), subject === null ? pointText(bar, point, next, desk.site?.time_zone) : subjectText(subject, desk, point, now));
   updateList(
     find(".guest-marks", bar),
-    shown === null ? [] : patientMarks(shown, desk.site?.language),
+    shown === null ? [] : [...unreachedMarks(shown, "detailOf"), ...patientMarks(shown, desk.site?.language)],
     ({ kind, text }) => `${kind} ${text}`,
     ({ kind, text }) => element("span", { className: `note is-${kind}` }, text),
     () => {},
@@ -118,5 +118,6 @@ export function showUndoSeconds(bar, undo, now) {
   const seconds = undo === null ? "" : t("desk.seconds", { n: Math.max(0, Math.ceil((undo.until - now) / 1000)) });
   setText(find("[data-undo-seconds]", bar), seconds);
   const button = find('[data-action="undo"]', bar);
-  button.title = undo === null ? "" : t("desk.undo.what", { label: undo.label });
+  const what = undo?.label ? "desk.undo.what" : "desk.undo.delay"; // a step of the site has no ticket
+  button.title = undo === null ? "" : t(what, { label: undo.label });
 }

@@ -36,6 +36,21 @@ export class DeskActions {
   }
 
   /**
+   * Take back a step.
+   *
+   * @param {import("../desk/orders.js").Step} step
+   * @param {() => void} again  as for `run`
+   */
+  async takeBack(step, again) {
+    try {
+      if ((await this.#state.orders.takeBack(step, again)) !== null) showMessage(t("done.undo", { label: step.label }), "done");
+    } catch (error) {
+      showMessage(errorMessage(error, { label: step.label }), "error");
+    }
+    this.#state.changed();
+  }
+
+  /**
    * Transfer an entry to another queue.
    *
    * @param {number} entryId

@@ -17,14 +17,17 @@ import { offerLanguages } from "../desk/language-options.js";
  * @typedef {{phone: string, date_of_birth: string}} Requested
  *
  * @param {HTMLDialogElement} dialog
+ * @param {ReturnType<typeof import("../desk/contact-lines.js").contactLines>} contact
  * @param {(entry: Entry, changed: Record<string, unknown>) => Promise<void>} amend
  * @returns {{open: (desk: Desk, entry: Entry) => void}}
  */
-export function amendDialog(dialog, amend) {
+export function amendDialog(dialog, contact, amend) {
   const form = /** @type {HTMLFormElement} */ (find("form", dialog));
   const submit = find("[type=submit]", form);
   const needs = copyChoices(form, "needs");
   const lookUp = new LatestRequest();
+  find('[data-error="form"]', form).before(contact.element);
+  contact.cancelWith(dialog);
   const requestedFields = ["phone", "date_of_birth"].map((name) => inputOf(form, name));
   /** @type {Entry | null} */
   let subject = null;
@@ -93,6 +96,7 @@ export function amendDialog(dialog, amend) {
       for (const each of needs) each.checked = (entry.needs ?? []).some((need) => need === each.value);
       offerLanguages(languageOf(form), desk.site?.language ?? "en", entry.language);
       void request(entry);
+      contact.show(`/api/v1/entries/${entry.id}`);
       dialog.showModal();
       inputOf(form, "name").select();
     },

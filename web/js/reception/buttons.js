@@ -3,6 +3,7 @@
  */
 
 import { find } from "../shared/dom.js";
+import { DELAY_ANNOUNCED } from "./state.js";
 
 /**
  * @typedef {import("./state.js").DeskState} DeskState
@@ -41,7 +42,7 @@ export function press(action, parts) {
     case "keys":
       void dialogs.keys.open();
       break;
-    case "more": // more-menu.js handles the button itself
+    case "more": // the menu handles the button itself
       break;
     case "search":
       search.focus();
@@ -56,9 +57,13 @@ export function press(action, parts) {
       break;
     case "undo": {
       const step = state.undoStep();
-      if (step) void actions.run(action, { entry_id: step.entry }, { label: step.label }, again);
+      if (step?.step === DELAY_ANNOUNCED) void actions.run("withdraw-delay", { site_id: state.site.id }, {}, again);
+      else if (step) void actions.takeBack(step, again);
       break;
     }
+    case "clear-unreached":
+      if (entry) void actions.run(action, { subject_id: entry.id }, { label: entry.label }, again);
+      break;
     default:
       if (entry && !openDialogFor(action, entry, parts)) {
         const at = state.desk.points.find(({ id }) => id === entry.point) ?? point;
@@ -124,4 +129,51 @@ export function hideForbidden(page, may) {
   for (const part of /** @type {NodeListOf<HTMLElement>} */ (page.querySelectorAll("[data-action], [data-needs]"))) {
     if (!may(part.dataset.needs ?? part.dataset.action ?? "")) part.hidden = true;
   }
+}
+
+/**
+ * The button that opens the menu of the less frequent actions. Their keys work while the menu is closed, too.
+ *
+ * @param {HTMLButtonElement} button
+ * @param {HTMLElement} menu
+ */
+export function moreMenu(button, menu) {
+  /** @param {boolean} shown */
+  function show(shown) {
+    menu.hidden = !shown;
+    button.setAttribute("aria-expanded", String(shown));
+  }
+  const items = () => /** @type {HTMLButtonElement[]} */ ([...menu.querySelectorAll("button:not(:disabled, [hidden])")]);
+
+  // Close the menu before the action: a dialog returns the focus to the element that had it.
+  menu.addEventListener(
+    "click",
+    () => {
+      show(false);
+      button.focus();
+    },
+    { capture: true },
+  );
+  document.addEventListener("pointerdown", ({ target }) => {
+    if (target instanceof Node && !menu.contains(target) && !button.contains(target)) show(false);
+  });
+  menu.addEventListener("focusout", ({ relatedTarget: to }) => {
+    if (to instanceof Node && !menu.contains(to) && to !== button) show(false);
+  });
+  menu.addEventListener("keydown", (event) => {
+    const all = items();
+    const at = all.findIndex((each) => each === event.target);
+    if (event.key === "Escape") {
+      show(false);
+      button.focus();
+    } else if (event.key === "ArrowDown") all[(at + 1) % all.length]?.focus();
+    else if (event.key === "ArrowUp") all.at(at - 1)?.focus();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  button.addEventListener("click", ({ detail: byPointer }) => {
+    show(menu.hidden);
+    if (!menu.hidden && !byPointer) items()[0]?.focus();
+  });
 }

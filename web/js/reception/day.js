@@ -254,7 +254,7 @@ function showBar(bar, appointment, state, { now, desk }) {
   setText(find(".guest-state", bar), facts.filter(Boolean).join(" · "));
   updateList(
     find(".guest-marks", bar),
-    appointmentMarks(appointment, desk.site?.language),
+    appointmentMarks(appointment, desk.site?.language, { detailed: true }),
     ({ kind, text }) => `${kind} ${text}`,
     ({ kind, text }) => element("span", { className: `note is-${kind}` }, text),
     () => {},

@@ -1,6 +1,6 @@
 /** The desk, made from its cells: queues with their entries in order, and points with their guests. Pure functions. */
 
-import { minutesBetween } from "../desk/entry-texts.js";
+import { isUnreached, minutesBetween } from "../desk/entry-texts.js";
 import { wordsOf } from "../desk/folding.js";
 import { appointmentsOf } from "../desk/appointments.js";
 import { allOf, byPosition, byRank } from "../live/cells.js";
@@ -124,6 +124,7 @@ export function possibleActions(desk, point, chosen = null) {
   const free = point !== null && point.state === "open" && guest === null;
   const subject = chosen ?? guest;
   const own = subject === null ? [] : allowedSteps(subject, free && point.queues.includes(subject.queue));
+  if (isUnreached(subject)) own.push("clear-unreached");
   const steps = appointmentOf(desk, subject) === null ? own : [...own, "history"];
   return free && point.next !== null ? [...steps, "call-next"] : steps;
 }

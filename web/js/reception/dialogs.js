@@ -55,8 +55,8 @@ function entryDialogs({ connection, orders, site }, actions) {
       });
     }, showUnreachable),
     amend: lazyDialog(async () => {
-      const { amendDialog } = await import("./amend-dialog.js");
-      return amendDialog(dialog("amend"), async ({ id, label }, changed) => {
+      const [{ amendDialog }, lines] = await Promise.all([import("./amend-dialog.js"), import("../desk/contact-part.js")]);
+      return amendDialog(dialog("amend"), await lines.contactPart(), async ({ id, label }, changed) => {
         await orders.send("amend-visit", { entry_id: id, ...changed });
         showMessage(t("done.amend-visit", { label }), "done");
       });

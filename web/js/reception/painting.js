@@ -1,5 +1,6 @@
 import { showLive } from "../components/live-mark.js";
 import { appointmentsMatching } from "../desk/appointments.js";
+import { isUnreached, readMarks } from "../desk/entry-texts.js";
 import { find, setText } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 import { showActions, showUndoSeconds } from "./action-bar.js";
@@ -32,6 +33,7 @@ export function startPainting(state, atOnce) {
   let nextFrame;
 
   function paint() {
+    readMarks([...state.desk.entries.values(), ...state.desk.appointments], () => state.changed());
     if (!paintAll(state, parts)) return;
     nextFrame ??= requestAnimationFrame(() => {
       nextFrame = undefined;
@@ -75,6 +77,7 @@ function paintAll(state, { bar, columns, pointChoice }) {
   find("[data-site-message]").hidden = !desk.site?.message;
   setText(find(".site-message"), desk.site?.message ?? "");
   find('[data-action="history"]').hidden = !may("read-history") || desk.appointments.length === 0;
+  find('[data-action="clear-unreached"]').hidden = !may("clear-unreached") || !isUnreached(booking ?? state.subject);
   // The list of the day shows a selected appointment itself.
   if (booking === null) showActions(bar, desk, { mine, chosen: selected, undo: state.undoStep(), now });
   find("[data-day]").hidden = desk.appointments.length === 0;

@@ -1,5 +1,5 @@
 import { queueChip } from "../components/queue-chip.js";
-import { isPastCall, minutesBetween, namesakeMarks, nextReason, patientMarks, sharedNames } from "../desk/entry-texts.js";
+import { isPastCall, markWords, minutesBetween, namesakeMarks, nextReason, patientMarks, sharedNames, unreachedMarks } from "../desk/entry-texts.js";
 import { element, find, setText, updateList } from "../shared/dom.js";
 import { formatTime, t } from "../shared/i18n.js";
 import { waitLevel, waitedMinutes } from "./desk.js";
@@ -106,7 +106,7 @@ function besideOf(desk, { point, chosen, shared }) {
   return ({ id, point: at, provider, name, born }) =>
     `${namesakeMarks({ name, born }, shared).length}${at === null ? "" : points.get(at)}\n${provider === null ? "" : providers.get(provider)}\n${
       next?.entry === id ? `${next.why} ${next.before} ${next.minutes}` : ""
-    }\n${id === chosen ? "chosen" : ""}`;
+    }\n${id === chosen ? "chosen" : ""}${markWords === null}`;
 }
 
 /** @param {Queue} queue */
@@ -241,7 +241,7 @@ function notesOf(entry, desk, { now, point, shared }) {
   }
   if (isPastCall(entry, now)) notes.push({ kind: "past-call", text: t("point.called.past", { n: minutesBetween(entry.since, now) }) });
   if (point?.next?.entry === entry.id) notes.push({ kind: "next", text: t("desk.next", { why: nextReason(point.next, entry.priority) }) });
-  notes.push(...namesakeMarks(entry, shared), ...patientMarks(entry, desk.site?.language));
+  notes.push(...unreachedMarks(entry), ...namesakeMarks(entry, shared), ...patientMarks(entry, desk.site?.language));
   if (entry.provider !== null) {
     notes.push({ kind: "provider", text: desk.providers.find(({ id }) => id === entry.provider)?.name ?? "" });
   }

@@ -5,14 +5,13 @@ import { KeySettings, pressButtonsByKeys } from "../desk/keyboard.js";
 import { Orders } from "../desk/orders.js";
 import { endSession, followAsStaff, leaveToSignIn, whenSignedIn } from "../desk/staff-session.js";
 import { element, find, setText } from "../shared/dom.js";
-import { loadLanguage, t } from "../shared/i18n.js";
+import { loadLanguage, loadPart, t } from "../shared/i18n.js";
 import { recall, remember } from "../shared/memory.js";
 import { keepSessionFresh } from "../shared/session.js";
 import { DeskActions, showMessage } from "./actions.js";
-import { connectButtons, hideForbidden, permissionsOf, press } from "./buttons.js";
+import { connectButtons, hideForbidden, moreMenu, permissionsOf, press } from "./buttons.js";
 import { receptionDialogs } from "./dialogs.js";
 import { lazyDay } from "./lazy-day.js";
-import { moreMenu } from "./more-menu.js";
 import { startPainting } from "./painting.js";
 import { connectLists } from "./pointer.js";
 import { startSearch } from "./search.js";
@@ -77,7 +76,30 @@ function openDesk(site, { user, sites }) {
       () => setTimeout(loadHelpCalls, AGAIN_MS),
     );
   loadHelpCalls();
+  loadDelay(state, actions);
   showHeader({ state, sites, user });
+}
+
+/**
+ * Load the delay of the clinic when it sends messages: others announce none.
+ *
+ * @param {DeskState} state
+ * @param {DeskActions} actions
+ */
+function loadDelay(state, actions) {
+  let loading = !state.may("announce-delay");
+  const load = async () => {
+    if (loading || !state.desk.site?.sends_messages) return;
+    loading = true;
+    try {
+      const [{ startDelay }] = await Promise.all([import("./delay.js"), loadPart("delay")]);
+      startDelay(state, actions);
+    } catch {
+      loading = false;
+    }
+  };
+  state.addEventListener("change", () => void load());
+  void load();
 }
 
 /**

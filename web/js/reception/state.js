@@ -1,3 +1,4 @@
+import { CLEAR } from "../desk/orders.js";
 import { useClock } from "../shared/i18n.js";
 import { recall, remember } from "../shared/memory.js";
 import { appointmentOf, deskOf, guestOf } from "./desk.js";
@@ -10,6 +11,8 @@ import { appointmentOf, deskOf, guestOf } from "./desk.js";
  * @typedef {import("./desk.js").Entry} Entry
  * @typedef {import("./desk.js").Point} Point
  */
+
+export const DELAY_ANNOUNCED = "delay-announced"; // the step of the site itself
 
 /**
  * The state of the reception page: the desk of one site, the user's point, the selected entry and the search.
@@ -89,11 +92,13 @@ export class DeskState extends EventTarget {
   undoStep() {
     const now = this.connection.now();
     const entry = this.selected;
-    if (entry?.undo && entry.undo_until !== null && entry.undo_until > now) {
+    const last = this.orders.last !== null && this.orders.last.until > now ? this.orders.last : null;
+    const told = last?.step === CLEAR ? last : null;
+    if (entry?.undo && entry.undo_until !== null && entry.undo_until > now && entry.undo_until > (told?.until ?? 0)) {
       return { entry: entry.id, label: entry.label, step: entry.undo, until: entry.undo_until };
     }
-    const { last } = this.orders;
-    if (last === null || last.until <= now) return null;
+    if (last === null || told !== null) return told;
+    if (last.step === DELAY_ANNOUNCED) return this.desk.site?.late ? last : null;
     // After a later step from another screen, undo would take back that one instead.
     const there = this.desk.entries.get(last.entry);
     return there !== undefined && there.undo !== last.step ? null : last;

@@ -4,6 +4,7 @@ import { Connection } from "../live/connection.js";
 import { find, setText } from "../shared/dom.js";
 import { loadLanguage, nameIn, preferredLanguages, t, useClock } from "../shared/i18n.js";
 import { Sound } from "../shared/sound.js";
+import { Push } from "./push.js";
 import { isAway, showTicket, ticketTexts, wasCalled } from "./ticket-view.js";
 import { TurnAlert } from "./turn-alert.js";
 
@@ -30,6 +31,7 @@ export class TicketPage extends EventTarget {
   main = find(".ticket");
   sound = new Sound();
   turnAlert;
+  push;
   /** Returns the result of the last action, in the language of now. @type {() => Result} */
   result = NO_RESULT;
   #store;
@@ -53,6 +55,7 @@ export class TicketPage extends EventTarget {
     this.#saved = saved;
     this.#mostAhead = saved?.more?.mostAhead ?? 0;
     this.#stage = saved?.more?.stage;
+    this.push = new Push(kind, token);
     this.turnAlert = new TurnAlert(this.sound, saved?.more?.heard);
     this.connection = new Connection(`/live/${kind}/${encodeURIComponent(token)}`);
     this.connection.addEventListener("view", () => void this.#showView());
@@ -201,5 +204,4 @@ function showButtons(ticket, now) {
   setText(find("[data-late]"), t(wasCalled(ticket) ? "patient.need" : "patient.late"));
   find("[data-leave]").hidden = !waiting && !called && ticket.state !== "held";
   find("[data-print]").hidden = !waiting;
-  find("[data-alerts]").hidden = !waiting && !called && !away;
 }

@@ -16,6 +16,14 @@ const AWAY_IN = new Set(["waiting", "held"]);
 export const isAway = ({ state, absent_until: back }, now) => AWAY_IN.has(state) && back != null && back > now;
 
 /**
+ * Return whether the patient is still to be called or has just been called.
+ *
+ * @param {Pick<Ticket, "state" | "absent_until">} ticket
+ * @param {number} now
+ */
+export const isExpected = (ticket, now) => ticket.state === "waiting" || ticket.state === "called" || isAway(ticket, now);
+
+/**
  * Return whether the patient was called, and now needs time: the entry is called, or on hold.
  *
  * @param {Pick<Ticket, "state"> | undefined} ticket

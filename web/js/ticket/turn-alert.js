@@ -1,8 +1,12 @@
 import { find, setText } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 import { recall, remember } from "../shared/memory.js";
+import { isExpected } from "./ticket-view.js";
 
-/** @typedef {import("../shared/sound.js").Sound} Sound */
+/**
+ * @typedef {import("../shared/sound.js").Sound} Sound
+ * @typedef {import("./page.js").TicketPage} TicketPage
+ */
 
 const AGAIN_MS = 6_000;
 const TIMES = 20; // two minutes; after that only the screen shows the call
@@ -125,27 +129,79 @@ async function requestNotifications() {
 }
 
 /**
- * The button that turns the alert's sound and notifications on. The browser remembers the choice, but it asks for a touch
- * on every visit before it lets a page sound.
+ * Let messages come to this phone, after a touch. A touch right after the start waits until the page knows what the clinic offers.
  *
- * @param {{sound: Sound}} page
+ * @param {import("./push.js").Push} push
+ */
+async function allowMessages(push) {
+  await push.known;
+  if (push.state === "off") await push.turnOn();
+  else if (push.state !== "on") await requestNotifications();
+}
+
+/**
+ * The button that lets this phone ring: by messages if the clinic sends them, else by sound and notifications while the page
+ * is open. The browser remembers the choice, but it asks for a touch on every visit before it lets a page sound.
+ *
+ * @param {TicketPage} page
  * @returns {{show: () => void}}  `show` shows the button in the language of now
  */
-export function connectAlerts({ sound }) {
+export function connectAlerts(page) {
+  const { sound, connection, push } = page;
   const button = find("[data-alerts]");
+  const hint = find("[data-alerts-hint]");
   const show = () => {
-    const on = recall(ALERTS) !== null && sound.ready;
+    const { ticket } = page;
+    const { state, failed } = push;
+    const byPush = state === "on" || state === "off";
+    const on = byPush ? state === "on" : recall(ALERTS) !== null && sound.ready;
+    const open = ticket === undefined ? page.appointment?.state === "booked" && state !== "none" : isExpected(ticket, connection.now());
+    const words = ticket === undefined ? "appointment.push" : byPush ? "patient.push" : "patient.alerts";
+    button.hidden = !open || (ticket === undefined && !byPush);
     button.setAttribute("aria-pressed", String(on));
-    setText(find("span", button), t(on ? "patient.alerts.on" : "patient.alerts"));
+    setText(find("span", button), t(on ? `${words}.on` : words));
+    const problem = failed ? "failed" : state;
+    hint.hidden = !open || !(problem in HINTS);
+    setText(hint, hint.hidden ? "" : t(HINTS[/** @type {keyof typeof HINTS} */ (problem)]));
   };
   button.addEventListener("click", async () => {
+    if (push.state === "on") {
+      await push.turnOff();
+      return;
+    }
     remember(ALERTS, "1");
-    if (await sound.prepare()) await sound.ring();
-    await requestNotifications();
+    await Promise.all([soundOnce(sound), allowMessages(push)]);
     show();
   });
   sound.addEventListener("change", show);
+  push.addEventListener("change", show);
+  page.addEventListener("paint", show);
   if (recall(ALERTS) !== null) document.addEventListener("pointerdown", () => void sound.prepare().then(show), { once: true });
+  let asked = false;
+  connection.addEventListener("state", () => {
+    if (connection.state === "live" && !asked) void push.look();
+    asked ||= connection.state === "live";
+  });
+  answerWorker(page);
   show();
   return { show };
+}
+
+const HINTS = { denied: "patient.push.denied", install: "patient.push.install", failed: "patient.push.failed" };
+
+/** @param {Sound} sound */
+async function soundOnce(sound) {
+  if (await sound.prepare()) await sound.ring();
+}
+
+/**
+ * The service worker asks before it shows a message: a page that the patient sees already shows the call.
+ *
+ * @param {TicketPage} page
+ */
+function answerWorker({ connection, turnAlert }) {
+  if (!("serviceWorker" in navigator)) return;
+  navigator.serviceWorker.addEventListener("message", ({ ports }) => {
+    ports[0]?.postMessage({ seen: document.visibilityState === "visible" && connection.state === "live", rings: turnAlert.calling });
+  });
 }

@@ -47,6 +47,9 @@ OF_THE_SITE = {
     "epoch",
     "last_id",
     "milestones",
+    "late_minutes",
+    "late_since",
+    "late_number",
 }
 # Fields with another name in a blueprint, which has names where the records have ids.
 RENAMED = {

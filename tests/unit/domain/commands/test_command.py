@@ -17,6 +17,7 @@ from server.domain.commands import (
     ImportAppointments,
     IssueTicket,
     JoinQueue,
+    NoteMessage,
     PassOffer,
     ReachMilestone,
     ReportDevice,
@@ -78,6 +79,8 @@ def test_names_on_the_wire() -> None:
         "open-queue",
         "pause-queue",
         "broadcast-message",
+        "announce-delay",
+        "withdraw-delay",
         "close-day",
         "amend-visit",
         "staff-point",
@@ -123,6 +126,8 @@ def test_names_on_the_wire() -> None:
         "import-appointments",
         "rezone",
         "pass-offer",
+        "clear-unreached",
+        "note-message",
         "add-schedule",
         "change-schedule",
         "end-schedule",
@@ -145,6 +150,7 @@ def test_only_commands_of_the_server_are_internal() -> None:
         ImportAppointments,
         Rezone,
         PassOffer,
+        NoteMessage,
         JoinQueue,
         ReportDevice,
         ReachMilestone,
@@ -183,7 +189,7 @@ def test_ticket_is_standard_and_for_one_by_default() -> None:
 
 NUMBERS = {
     *("party_size", "minutes", "capacity", "fold", "version", "every_days", "count", "weekday", "slot_minutes"),
-    *("every_n_weeks", "buffer_minutes", "notice_minutes", "days_ahead", "opens_before"),
+    *("every_n_weeks", "buffer_minutes", "notice_minutes", "days_ahead", "opens_before", "at"),
 }
 
 

@@ -18,6 +18,7 @@ from server.domain.commands import (
     AddService,
     AmendAppointment,
     AmendVisit,
+    AnnounceDelay,
     AnswerHelp,
     AppointmentNoShow,
     Arrange,
@@ -40,6 +41,7 @@ from server.domain.commands import (
     ChangeService,
     ChangeSite,
     CheckIn,
+    ClearUnreached,
     CloseDay,
     ClosePoint,
     Command,
@@ -59,6 +61,7 @@ from server.domain.commands import (
     Move,
     MoveAppointments,
     NoShow,
+    NoteMessage,
     OpenPoint,
     OpenQueue,
     PassOffer,
@@ -87,6 +90,7 @@ from server.domain.commands import (
     Transfer,
     Undo,
     WantEarlier,
+    WithdrawDelay,
 )
 from server.domain.errors import NotFound, Refused
 from server.domain.model import OPEN_STATES, State
@@ -189,7 +193,10 @@ ON_PROVIDERS: tuple[Command, ...] = (
     LinkPractitioner(provider_id=NOBODY, practitioner_id=1),
 )
 # Their refusals name no id: a visitor of the booking page, a row of a file, a hold by its token, the clock.
-OF_THE_CALENDAR = {HoldForVisitor, BookForVisitor, ImportAppointments, ReleaseSlot, Rezone, PassOffer, RemoveException}
+OF_THE_CALENDAR = {
+    *(HoldForVisitor, BookForVisitor, ImportAppointments, ReleaseSlot, Rezone, PassOffer, RemoveException, NoteMessage)
+}
+OF_MARKS = {ClearUnreached}
 
 
 UNKNOWN: list[tuple[Command, str, str]] = [
@@ -204,6 +211,7 @@ UNKNOWN: list[tuple[Command, str, str]] = [
     (Transfer(entry_id=ENTRY, queue_id=NOBODY), "queue_not_found", "queue_id"),
     (AddPoint(site_id=SITE_ID, name="New", queue_ids=(QUEUE, NOBODY)), "queue_not_found", "queue_id"),
     *((command, "appointment_not_found", "appointment_id") for command in ON_APPOINTMENTS),
+    (ClearUnreached(subject_id=NOBODY), "appointment_not_found", "appointment_id"),
     *((command, "service_not_found", "service_id") for command in BOOKINGS),
     *((command, "schedule_not_found", "schedule_id") for command in ON_SCHEDULES),
     (RemoveException(exception_id=NOBODY), "exception_not_found", "exception_id"),
@@ -237,9 +245,9 @@ def test_tables_name_every_command() -> None:
     of_entries = {*ENTRY_COMMANDS, Undo}
     of_points = {CallNext, OpenPoint, BreakPoint, ClosePoint}
     of_queues = {IssueTicket, JoinQueue, OpenQueue, PauseQueue}
-    of_sites = {Tick, BroadcastMessage, CloseDay, EndTrial, HideChecklist, ReachMilestone}
+    of_sites = {Tick, BroadcastMessage, AnnounceDelay, WithdrawDelay, CloseDay, EndTrial, HideChecklist, ReachMilestone}
     bookings = {type(each) for each in (*ON_APPOINTMENTS, *BOOKINGS, *ON_SCHEDULES, *ON_PROVIDERS)} | OF_THE_CALENDAR
-    assert of_entries | of_points | of_queues | of_sites | SITE_CONFIGURATION | bookings == set(COMMANDS.values())
+    assert of_entries | of_points | of_queues | of_sites | SITE_CONFIGURATION | bookings | OF_MARKS == set(COMMANDS.values())
 
 
 def test_booking_page_that_is_off_books_and_holds_nothing() -> None:

@@ -19,10 +19,12 @@ from server.domain.commands import (
     Call,
     CancelAppointment,
     ChangeSite,
+    Complete,
     IssueTicket,
     NoShow,
     Reschedule,
     Rezone,
+    Start,
     Transfer,
     Undo,
 )
@@ -43,6 +45,7 @@ from server.domain.rules.messages import (
     SPREAD,
     PlannedMessage,
     PlannedRow,
+    calls,
     planned,
     reminder_time,
     reminders,
@@ -331,6 +334,17 @@ def test_call_is_due_at_once_also_at_night_and_while_it_stands() -> None:
     assert called.spread() == called
 
 
+def test_call_that_stands_is_found_again_with_the_same_key_and_end() -> None:
+    clinic = SendingClinic(minutes_call_stands=7)
+    entry = clinic.ticket(clinic.queue_id)
+    clinic.ticket(clinic.queue_id)
+    assert calls(clinic.board, clinic.now) == []
+    [called] = clinic.plan(Call(entry_id=entry.id, point_id=clinic.point_id))
+    later = clinic.now + 3 * MINUTE
+    assert calls(clinic.board, later) == [replace(called, due_at=later)]
+    assert calls(clinic.board, called.not_after) == []
+
+
 def test_missed_call_gets_a_message_after_the_time_for_an_undo() -> None:
     clinic = SendingClinic()
     entry = clinic.ticket(clinic.queue_id)
@@ -587,6 +601,46 @@ def test_undone_check_in_plans_the_reminders_of_the_new_version() -> None:
     entry = clinic.check_in(appointment, anyway=True)
     found = clinic.plan(Undo(entry_id=entry.id))
     assert {(each.kind, each.version) for each in found} == {("reminder", appointment.version + 1)}
+
+
+# The question after a visit
+
+
+def completed(clinic: SendingClinic, **about: Any) -> list[PlannedMessage]:
+    """Serve a patient; return the messages that the end of the service plans."""
+    clinic.ticket(clinic.queue_id, **about)
+    entry = clinic.call(clinic.point_id)
+    clinic.do(Start(entry_id=entry.id))
+    return clinic.plan(Complete(entry_id=entry.id))
+
+
+def test_completed_visit_gets_one_question_an_hour_later_if_the_clinic_asks() -> None:
+    assert completed(SendingClinic()) == [], "it is off by default"
+    clinic = SendingClinic(feedback="on")
+    [found] = completed(clinic)
+    visit_id = max(clinic.board.visits)
+    assert (found.kind, found.subject, found.version, found.visit_id) == ("feedback", f"visit:{visit_id}", 0, visit_id)
+    assert (found.due_at, found.not_after) == (clinic.now + HOUR, clinic.now + 24 * HOUR)
+    entry_id = max(clinic.board.entries)
+    clinic.do(Undo(entry_id=entry_id))
+    [again] = clinic.plan(Complete(entry_id=entry_id))
+    assert (again.subject, again.version, again.ahead) == (found.subject, found.version, found.ahead), "the same row"
+
+
+def test_question_waits_for_the_end_of_quiet_hours_and_spares_test_patients() -> None:
+    clinic = SendingClinic(feedback="on")
+    assert completed(clinic, trial=True) == []
+    clinic.at(f"{FRIDAY}T20:30")
+    [found] = completed(clinic)
+    assert found.due_at == instant_of("2024-03-30T08:00", ZONE)
+    assert found.slack == SPREAD
+
+
+def test_transferred_stage_asks_nothing() -> None:
+    clinic = SendingClinic(feedback="on")
+    other = clinic.queue("B")
+    entry = clinic.ticket(clinic.queue_id)
+    assert [each.kind for each in clinic.plan(Transfer(entry_id=entry.id, queue_id=other))] == []
 
 
 # Patients who are almost next

@@ -91,6 +91,7 @@ def test_cell_of_an_appointment_of_today() -> None:
         "series": None,
         "entry": None,
         "label": None,
+        "unreached": None,
     }
 
 

@@ -109,6 +109,7 @@ def test_cells_of_the_desk() -> None:
         "wait_target": None,
         "no_show_from": None,
         "stands_until": None,
+        "unreached": None,
         "trial": False,
     }
     assert cells[f"entry:{second.id}"]["state"] == "called"

@@ -34,6 +34,8 @@ async def test_each_message_is_a_line_of_the_file(tmp_path: Path) -> None:
         "not_after": 99,
         "link": "https://x",
         "calendar": "BEGIN:VCALENDAR",
+        "unsubscribe": None,
+        "kind": None,
     }
     assert path.stat().st_mode & 0o777 == 0o600
 

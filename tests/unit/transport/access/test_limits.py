@@ -167,6 +167,7 @@ def test_the_figures() -> None:
         ("booked", 60, 60),
         ("booked-by-phone", 10, 60),
         ("held", 120, 60),
+        ("subscribed", 20, 60),
         ("refused", 100, 10),
         ("blocked", 1, 15),
     }

@@ -73,6 +73,8 @@ FULL: dict[str, dict[str, Any]] = {
     "open-queue": {"queue_id": an_id(1), "site_id": SITE_ID},
     "pause-queue": {"queue_id": an_id(1), "site_id": SITE_ID},
     "broadcast-message": {"site_id": SITE_ID, "message": "Fire drill at noon"},
+    "announce-delay": {"site_id": SITE_ID, "minutes": 30},
+    "withdraw-delay": {"site_id": SITE_ID},
     "close-day": {"site_id": SITE_ID, "reason": "evening"},
     "amend-visit": {
         "entry_id": an_id(3),
@@ -129,6 +131,7 @@ FULL: dict[str, dict[str, Any]] = {
         "reminders": [48, 2],
         "quiet_from": 1320,
         "quiet_until": 420,
+        "feedback": "on",
         "hours": [[0, 480, 1020]],
         "closed_on": ["2026-12-25"],
     },
@@ -276,6 +279,7 @@ FULL: dict[str, dict[str, Any]] = {
         "site_id": SITE_ID,
     },
     "appointment-no-show": {"appointment_id": an_id(14), "site_id": SITE_ID},
+    "clear-unreached": {"subject_id": an_id(14), "told": False, "site_id": SITE_ID},
     "move-appointments": {
         "provider_id": an_id(6),
         "date": "2027-01-15",
@@ -386,9 +390,11 @@ OPTIONAL = {
     "change-point": {"name", "queue_ids", "unmet_needs", "position", "names"},
     "change-display": {"queue_ids", "point_ids"},
     "change-kiosk": {"queue_ids", "printing", "low", "check_in", "place"},
+    "clear-unreached": {"told"},
 }
 OF_SITES = {
     *("add-service", "add-provider", "add-queue", "add-point", "add-display", "add-kiosk"),
+    *("announce-delay", "withdraw-delay"),
     *("change-site", "broadcast-message", "close-day", "hide-checklist", "end-trial", "arrange"),
     *("add-schedule", "add-exception", "hold-slot", "release-slot", "book", "book-series"),
 }
@@ -418,6 +424,7 @@ NEVER_NULL = {
     *(("book", field) for field in ("fold", "needs", "anyway", "wants_earlier")),
     *(("book-series", field) for field in ("skip_taken", "needs")),
     ("check-in", "anyway"),
+    ("clear-unreached", "told"),
     *(("move-appointments", field) for field in ("from", "until", "unplaced")),
 }
 
@@ -581,6 +588,7 @@ BOUNDS: list[tuple[str, str, list[Any], list[Any]]] = [
     ("cancel", "reason", ["abc", "x" * 200], ["", "ab", "x" * 201]),
     ("reprioritise", "reason", ["abc", "x" * 200, None], ["", "ab", "x" * 201]),
     ("move", "reason", ["abc", "x" * 200], ["", "ab", "x" * 201]),
+    ("announce-delay", "minutes", [5, 240], [4, 241, None, 5.5]),
     ("close-day", "reason", ["abc", "x" * 200], ["", "ab", "x" * 201]),
     ("broadcast-message", "message", ["A", "x" * 200, None], ["", "x" * 201]),
     ("running-late", "minutes", [0, 1, 240], [-1, 241, 10**30]),

@@ -1,0 +1,1 @@
+"""Webhooks: the events of a clinic for other systems, as Standard Webhooks."""

@@ -1,0 +1,120 @@
+"""The webhooks of organisations, read from rows; and the events that a webhook has not delivered yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import orjson
+from sqlalchemy import Row, bindparam, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from server.domain.events import Recorded, event_from
+from server.queries.reader import Reader
+from server.store.tables import events, sites, webhook_sites, webhooks
+from server.store.webhooks import ON
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRow:
+    """A row of a webhook. ``state`` is ``on``, ``off`` or ``gone``. ``changed_at`` in microseconds."""
+
+    id: int
+    organisation_id: int
+    url: str
+    sealed: str
+    state: str
+    changed_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceRow:
+    """How far a webhook is in the log of a site. Instants in microseconds.
+
+    ``last`` and ``epoch`` are the number of the log's last event, and the word for its history.
+    """
+
+    webhook_id: int
+    site_id: int
+    number: int
+    next_at: int | None
+    failures: int
+    failing_since: int | None
+    off_at: int | None
+    error: str | None
+    last: int
+    epoch: str
+
+
+_ROW = [webhooks.c[each.name] for each in fields(WebhookRow)]
+_OF_SITE = {"last": sites.c.seq, "epoch": sites.c.epoch}
+_PLACE = [_OF_SITE[each.name] if each.name in _OF_SITE else webhook_sites.c[each.name] for each in fields(PlaceRow)]
+_PLACES = select(*_PLACE).join_from(webhook_sites, sites, sites.c.id == webhook_sites.c.site_id)
+_BEHIND = _PLACES.join(webhooks, webhooks.c.id == webhook_sites.c.webhook_id).where(
+    webhook_sites.c.next_at <= bindparam("now"), sites.c.seq != webhook_sites.c.number, webhooks.c.state == ON
+)
+_EVENTS = (
+    select(events.c.seq, events.c.at, events.c.actor, events.c.type, events.c.body)
+    .where(events.c.site_id == bindparam("site_id"), events.c.seq > bindparam("number"))
+    .order_by(events.c.seq)
+    .limit(bindparam("limit"))
+)
+
+
+async def of_organisation(database: Reader, organisation_id: int) -> tuple[list[WebhookRow], list[PlaceRow]]:
+    """Return the webhooks of an organisation by id, and their places in the logs of its sites. Raises `Unavailable`."""
+    mine = webhooks.c.organisation_id == organisation_id
+    async with database.read() as connection:
+        rows = await connection.execute(select(*_ROW).where(mine).order_by(webhooks.c.id))
+        places = await connection.execute(_PLACES.join(webhooks, webhooks.c.id == webhook_sites.c.webhook_id).where(mine))
+        return [WebhookRow(*row) for row in rows], _ordered(places)
+
+
+async def count(connection: AsyncConnection, organisation_id: int) -> int:
+    """Return the number of webhooks of an organisation."""
+    mine = webhooks.c.organisation_id == organisation_id
+    return len((await connection.execute(select(webhooks.c.id).where(mine))).all())
+
+
+async def find(connection: AsyncConnection, webhook_id: int) -> WebhookRow | None:
+    """Return a webhook, or None."""
+    row = (await connection.execute(select(*_ROW).where(webhooks.c.id == webhook_id))).one_or_none()
+    return None if row is None else WebhookRow(*row)
+
+
+async def place(connection: AsyncConnection, webhook_id: int, site_id: int) -> PlaceRow | None:
+    """Return how far a webhook is in the log of a site, or None for a site that it does not follow."""
+    mine = webhook_sites.c.webhook_id == webhook_id, webhook_sites.c.site_id == site_id
+    row = (await connection.execute(_PLACES.where(*mine))).one_or_none()
+    return None if row is None else PlaceRow(*row)
+
+
+async def locked_changed_at(connection: AsyncConnection, webhook_id: int) -> int | None:
+    """Return the instant of the last change of a webhook, or None for one that does not exist any more.
+
+    No administrator can change the webhook until the end of the transaction.
+    """
+    return await connection.scalar(select(webhooks.c.changed_at).where(webhooks.c.id == webhook_id).with_for_update())
+
+
+async def behind(database: Reader, now: int) -> Sequence[PlaceRow]:
+    """Return the places with undelivered events that may be tried at ``now``, by webhook and site.
+
+    Also those behind the end of a log that was shorter in a restored backup.
+
+    Raises `Unavailable`.
+    """
+    async with database.read() as connection:
+        return _ordered(await connection.execute(_BEHIND, {"now": now}))
+
+
+async def events_after(database: Reader, site_id: int, number: int, limit: int) -> list[Recorded]:
+    """Return at most ``limit`` events after a number, in order and without sealed parts. Raises `Unavailable`."""
+    async with database.read() as connection:
+        rows = await connection.execute(_EVENTS, {"site_id": site_id, "number": number, "limit": limit})
+        return [Recorded(seq, at, actor, event_from(kind, orjson.loads(body), None)) for seq, at, actor, kind, body in rows]
+
+
+def _ordered(rows: Iterable[Row[*tuple[Any, ...]]]) -> list[PlaceRow]:
+    return sorted((PlaceRow(*row) for row in rows), key=lambda each: (each.webhook_id, each.site_id))
