@@ -2,7 +2,7 @@
 
 import { showReaderSettings } from "../components/reader-settings.js";
 import { element, find, setText } from "../shared/dom.js";
-import { currentLanguage, loadLanguage, t } from "../shared/i18n.js";
+import { addTexts, currentLanguage, loadLanguage, t } from "../shared/i18n.js";
 import { ApiDocument } from "./api.js";
 import { operationElement } from "./operation.js";
 import { startSearch } from "./search.js";
@@ -14,6 +14,7 @@ const ADDRESS = "/api/openapi.json";
 
 /** Start the page: load the document and show it. */
 export async function startDocs() {
+  addTexts("docs");
   await loadLanguage();
   showReaderSettings(find("[data-tools]"));
   find("[data-language]").hidden = currentLanguage() === "en";

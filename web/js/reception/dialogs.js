@@ -151,4 +151,5 @@ async function loadAll({ pair, display, ...others }, maySetUpDevices, day) {
  */
 const dialog = (id) => /** @type {HTMLDialogElement} */ (find(`#${id}`));
 
-const showUnreachable = () => showMessage(t("error.unreachable"), "error");
+/** Say that the server does not answer, where a part of the page cannot load. */
+export const showUnreachable = () => showMessage(t("error.unreachable"), "error");

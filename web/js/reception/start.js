@@ -2,6 +2,7 @@
 
 import { showReaderSettings } from "../components/reader-settings.js";
 import { KeySettings, pressButtonsByKeys } from "../desk/keyboard.js";
+import { lazyDialog } from "../desk/lazy-dialog.js";
 import { Orders } from "../desk/orders.js";
 import { endSession, followAsStaff, leaveToSignIn, whenSignedIn } from "../desk/staff-session.js";
 import { element, find, setText } from "../shared/dom.js";
@@ -10,7 +11,7 @@ import { recall, remember } from "../shared/memory.js";
 import { keepSessionFresh } from "../shared/session.js";
 import { DeskActions, showMessage } from "./actions.js";
 import { connectButtons, hideForbidden, moreMenu, permissionsOf, press } from "./buttons.js";
-import { receptionDialogs } from "./dialogs.js";
+import { receptionDialogs, showUnreachable } from "./dialogs.js";
 import { lazyDay } from "./lazy-day.js";
 import { startPainting } from "./painting.js";
 import { connectLists } from "./pointer.js";
@@ -76,30 +77,31 @@ function openDesk(site, { user, sites }) {
       () => setTimeout(loadHelpCalls, AGAIN_MS),
     );
   loadHelpCalls();
-  loadDelay(state, actions);
+  connectDelay(state, actions);
   showHeader({ state, sites, user });
 }
 
 /**
- * Load the delay of the clinic when it sends messages: others announce none.
+ * The button that announces a delay of the clinic, if the clinic sends messages. Its dialog, and the section of an announced
+ * delay, load when they are needed.
  *
  * @param {DeskState} state
  * @param {DeskActions} actions
  */
-function loadDelay(state, actions) {
-  let loading = !state.may("announce-delay");
-  const load = async () => {
-    if (loading || !state.desk.site?.sends_messages) return;
-    loading = true;
-    try {
-      const [{ startDelay }] = await Promise.all([import("./delay.js"), loadPart("delay")]);
-      startDelay(state, actions);
-    } catch {
-      loading = false;
-    }
+function connectDelay(state, actions) {
+  const button = find("[data-open-delay]");
+  const delay = lazyDialog(async () => {
+    const [{ startDelay }] = await Promise.all([import("./delay.js"), loadPart("delay")]);
+    return startDelay(state, actions);
+  }, showUnreachable);
+  const show = () => {
+    const { late, sends_messages: sends } = state.desk.site ?? { late: null, sends_messages: false };
+    button.hidden = !sends || !state.may("announce-delay");
+    if (late !== null && !button.hidden) delay.load().catch(() => {}); // the next change tries again
   };
-  state.addEventListener("change", () => void load());
-  void load();
+  button.addEventListener("click", () => void delay.open());
+  state.addEventListener("change", show);
+  show();
 }
 
 /**

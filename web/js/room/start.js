@@ -5,7 +5,7 @@ import { KeySettings, pressButtonsByKeys } from "../desk/keyboard.js";
 import { Orders } from "../desk/orders.js";
 import { endSession, followAsStaff, leaveToSignIn, whenSignedIn } from "../desk/staff-session.js";
 import { find, setText } from "../shared/dom.js";
-import { loadLanguage, t } from "../shared/i18n.js";
+import { addTexts, loadLanguage, t } from "../shared/i18n.js";
 import { cachePage } from "../shared/offline.js";
 import { keepSessionFresh } from "../shared/session.js";
 import { RoomActions, connectButtons } from "./actions.js";
@@ -23,6 +23,7 @@ const CACHE_MS = 3_000;
 /** Start the page, once the session is known. */
 export async function startRoom() {
   const trouble = find("[data-trouble]");
+  addTexts("room");
   await loadLanguage();
   showReaderSettings(find("[data-tools]"));
   setTimeout(() => void cachePage("/room"), CACHE_MS);
