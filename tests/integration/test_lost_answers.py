@@ -40,6 +40,8 @@ TURNS = 1500
 EVERY_ACTION = (*ACTIONS, *("want-earlier", "cancel-appointment", "accept-offer", "decline-offer") * 4)
 BEGUN = (-150, -135, -120, -105, -90, -75, -60, -45, -30, -15)  # appointments that patients can miss
 LOSSES: tuple[Loss, ...] = ("answer", "commit")
+# Possible only after a message did not arrive, see test_marks.py.
+NOT_HERE = {"clear-unreached"}
 ONCE_A_SITE = {"hide-checklist"}  # only its commit is lost
 CALLERS = 4
 COMMANDS_PER_CALLER = 90
@@ -86,7 +88,8 @@ def test_every_command_survives_a_lost_commit_or_answer(
     mysql_url: str, proxy: LossyProxy, seeded: Seed, tmp_path: Path
 ) -> None:
     """Each command is sent once and gets 200: the server's own retry finds out whether the commit took effect."""
-    names = sample([name for name, command in COMMANDS.items() if not command.internal], 30, __name__)
+    possible = [name for name, command in COMMANDS.items() if not command.internal and name not in NOT_HERE]
+    names = sample(possible, 30, __name__)
     lacking = {(name, loss) for name in names for loss in LOSSES}
     lacking -= {(name, "answer") for name in ONCE_A_SITE}
     wanted = len(lacking)
