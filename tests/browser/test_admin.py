@@ -103,6 +103,7 @@ def test_records_are_added_arranged_and_removed_by_keyboard(open_page: Open, see
     page.keyboard.press("Enter")  # the free letter is the usual one
     names = other.locator("section:has(#list-queue) .record-name")
     expect(names).to_have_text(["Service A", "Service B", "Forms"])
+    expect(page.locator("[data-toast-text]")).not_to_have_text("")  # its answer may come later than the event
     forms = page.locator(".record", has_text="Forms")
     forms.locator("summary").focus()
     page.keyboard.press("Alt+ArrowUp")
