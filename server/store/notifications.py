@@ -104,11 +104,11 @@ NO_ADDRESS = "no-address"  # the reason of a row that is suppressed because the 
 _CLAIMED = [notifications.c[name] for name in Claimed.__dataclass_fields__]
 _INSERT_ONCE = insert(notifications).prefix_with("IGNORE", dialect="mysql").prefix_with("OR IGNORE", dialect="sqlite")
 _UPDATE_ONCE = update(notifications).prefix_with("IGNORE", dialect="mysql").prefix_with("OR IGNORE", dialect="sqlite")
-# What a repeat of a row on another way has of the row.
-_SAME = (
-    "site_id", "subject", "subject_version", "kind", "ahead", "visit_id", "entry_id", "appointment_id", "minutes"
+# What a repeat of a row has of the row.
+_OF_SUBJECT = (
+    "site_id", "subject", "subject_version", "kind", "ahead", "channel", "visit_id", "entry_id", "appointment_id",
+    "minutes",
 )  # fmt: skip
-_OF_SUBJECT = (*_SAME, "channel")
 
 
 def plan(connection: Connection, planned: Iterable[Planned], now: int) -> int:
@@ -199,12 +199,8 @@ async def resend(connection: AsyncConnection, notification_id: int, now: int, no
 
     A row is repeated once; its repeat can be repeated again.
     """
-    new = {"resend_of": notifications.c.id, "state": literal("due")}
-    new |= {"due_at": literal(now), "changed_at": literal(now), "not_after": literal(not_after)}
-    source = select(*(notifications.c[name] for name in _OF_SUBJECT), *new.values()).where(
-        notifications.c.id == notification_id, notifications.c.state.in_(("unknown", "failed"))
-    )
-    return (await connection.execute(_INSERT_ONCE.from_select([*_OF_SUBJECT, *new], source))).rowcount == 1
+    new = {"resend_of": notifications.c.id, "not_after": literal(not_after)}
+    return await _add_like(connection, notification_id, now, new, notifications.c.state.in_(("unknown", "failed")))
 
 
 async def go_otherwise(connection: AsyncConnection, claimer: str, ways: Mapping[int, Way], now: int) -> None:
@@ -226,26 +222,36 @@ async def repeat_otherwise(connection: AsyncConnection, notification_id: int, wa
 
     Only for a message that was certainly not sent: see `resend`.
     """
-    new: dict[str, Any] = {"resend_of": notifications.c.id, "state": literal("due"), "channel": literal(way)}
-    new |= {"due_at": literal(now), "changed_at": literal(now), "not_after": notifications.c.not_after}
-    source = select(*(notifications.c[name] for name in _SAME), *new.values()).where(
-        notifications.c.id == notification_id, notifications.c.state == "failed", notifications.c.not_after > now
-    )
-    return (await connection.execute(_INSERT_ONCE.from_select([*_SAME, *new], source))).rowcount == 1
+    new = {"resend_of": notifications.c.id, "channel": literal(way), "not_after": notifications.c.not_after}
+    useful = notifications.c.state == "failed", notifications.c.not_after > now
+    return await _add_like(connection, notification_id, now, new, *useful)
 
 
 async def reroute(connection: AsyncConnection, ways: Mapping[int, Way], now: int) -> None:
     """Add a row, due at once, for each message to an opted-out address: the same message on another way, by the row's id."""
-    same = (*_SAME, "not_after")
+    opted_out = (
+        notifications.c.state.in_(("suppressed", "failed")),
+        notifications.c.reason.in_((OPTED_OUT, UNSUBSCRIBED)),
+        notifications.c.resend_of == 0,
+    )
     for notification_id, way in ways.items():
-        new = {"channel": literal(way), "state": literal("due"), "due_at": literal(now), "changed_at": literal(now)}
-        source = select(*(notifications.c[name] for name in same), *new.values()).where(
-            notifications.c.id == notification_id,
-            notifications.c.state.in_(("suppressed", "failed")),
-            notifications.c.reason.in_((OPTED_OUT, UNSUBSCRIBED)),
-            notifications.c.resend_of == 0,
-        )
-        await connection.execute(_INSERT_ONCE.from_select([*same, *new], source))
+        new = {"channel": literal(way), "not_after": notifications.c.not_after}
+        await _add_like(connection, notification_id, now, new, *opted_out)
+
+
+async def _add_like(
+    connection: AsyncConnection,
+    notification_id: int,
+    now: int,
+    new: Mapping[str, ColumnElement[Any]],
+    *conditions: ColumnElement[bool],
+) -> bool:
+    """Add a row, due at ``now``, about the subject of another one that meets the conditions; return whether it was added."""
+    values = {"state": literal("due"), "due_at": literal(now), "changed_at": literal(now), **new}
+    same = [name for name in _OF_SUBJECT if name not in new]
+    source = select(*(notifications.c[name] for name in same), *values.values())
+    source = source.where(notifications.c.id == notification_id, *conditions)
+    return (await connection.execute(_INSERT_ONCE.from_select([*same, *values], source))).rowcount == 1
 
 
 async def receive(connection: AsyncConnection, provider_id: str, channel: str, receipt: Arrival, now: int) -> bool:
