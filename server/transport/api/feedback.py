@@ -9,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server.domain.errors import FeedbackGiven, FeedbackNotWanted, SiteNotFound, TicketNotFound, Unavailable
-from server.domain.model import local_time
 from server.queries import feedback
 from server.queries.feedback import LEAST
 from server.transport.context import Context
@@ -102,8 +101,6 @@ async def get_feedback(request: Request) -> _Weeks:
     context = Context.of(request)
     site_id = request.path_params["site_id"]
     await context.gate.staff_for(request, "read-statistics", site_id)
-    first, last = PERIOD.read(request)
-    for day, name in ((first, "from"), (last, "to")):
-        local_time.date_of(day, name)  # the days that a clinic has
+    first, last = PERIOD.read_local(request)
     found = await feedback.weeks(context.database, context.vault, site_id, first, last)
     return {"from": first, "to": last, "weeks": found}

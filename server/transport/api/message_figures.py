@@ -75,9 +75,7 @@ async def get_message_statistics(request: Request) -> _Report:
     context = Context.of(request)
     site_id = request.path_params["site_id"]
     await context.gate.staff_for(request, "read-statistics", site_id)
-    first, last = PERIOD.read(request)
-    for day, name in ((first, "from"), (last, "to")):
-        local_time.date_of(day, name)  # the days that a clinic has
+    first, last = PERIOD.read_local(request)
     zone = (await sites.find(context.database, site_id)).time_zone
     since = local_time.first_instant(first, zone, _MIDNIGHT)
     until = local_time.first_instant(last, zone, _NEXT_MIDNIGHT)

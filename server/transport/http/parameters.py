@@ -185,6 +185,13 @@ class Days:
             raise self.last.wrong(f"from 1 to {self.most} days, not {length}")
         return found[0], found[1]
 
+    def read_local(self, request: Request) -> tuple[str, str]:
+        """Return both days, which a clinic's calendar must have. Raises `InvalidField`."""
+        found = self.read(request)
+        for each, given in zip((self.first, self.last), found, strict=True):
+            local_time.date_of(given, each.name)
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class LocalTime(Parameter):
