@@ -24,10 +24,13 @@ def compose(row: Claimed, subject: Subject, vault: Vault, public_url: str, now: 
     Raises `KeyError` for a kind without texts.
     """
     site, record = subject.site, subject.record
-    address = subject.address_for(row.channel, vault)
-    if record is None or address is None:
+    if record is None:
         return None
-    token = vault.open_personal(record).token
+    personal = vault.open_personal(record)
+    address = subject.address_of(personal, row.channel, vault)
+    if address is None:
+        return None
+    token = personal.token
     page = f"/{'t' if isinstance(record, Visit) else 'a'}/{token}"
     if row.channel == "push" and isinstance(record, Visit) and subject.subscription is not None:
         page = subject.subscription.opened(vault)["page"]  # after a check-in it may be the page of the appointment
@@ -57,7 +60,7 @@ def compose(row: Claimed, subject: Subject, vault: Vault, public_url: str, now: 
 def other_way(row: Claimed, subject: Subject, vault: Vault) -> Way | None:
     """Return the first other way of the site on which the patient can be reached, or None."""
     ways = (way for way in subject.site.rules.message_ways if way != row.channel)
-    return next((way for way in ways if subject.address_for(way, vault) is not None), None)
+    return next(iter(subject.addresses(ways, vault)), None)
 
 
 def next_way(row: Claimed, subject: Subject, vault: Vault) -> Way | None:
@@ -67,7 +70,7 @@ def next_way(row: Claimed, subject: Subject, vault: Vault) -> Way | None:
     """
     ways = subject.site.rules.message_ways
     after = ways[ways.index(row.channel) + 1 :] if row.channel in ways else ()
-    return next((way for way in after if subject.address_for(way, vault) is not None), None)
+    return next(iter(subject.addresses(after, vault)), None)
 
 
 def _facts(subject: Subject, link: str, minutes: int | None) -> Facts:

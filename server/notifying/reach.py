@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -77,7 +77,8 @@ class Reach:
         site = await sites.find(self._database, site_id)
         subjects = await messages.subjects(self._database, rows) if rows else {}
         ready = {way for way in site.rules.message_ways if await self._channels.of(site.organisation_id, way) is not None}
-        stopped = await self._stopped(site, subjects.values())
+        addresses = {row.id: self._addresses(site, subjects[row.id]) for row in rows}
+        stopped = await self._stopped(addresses.values())
         patients: Counter[Way] = Counter()
         parts: Counter[Way] = Counter()
         to_phone: list[ToPhone] = []
@@ -88,10 +89,9 @@ class Reach:
                 raise AppointmentNotFound()
             if appointment.starts_at <= now:
                 continue
-            addresses = self._addresses(site, subject)
-            way = next((way for way, address in addresses.items() if address not in stopped), None)
+            way = next((way for way, address in addresses[row.id].items() if address not in stopped), None)
             if way is None or way not in ready:
-                reason: Unreached = "no-channel" if way else "opted-out" if addresses else "no-address"
+                reason: Unreached = "no-channel" if way else "opted-out" if addresses[row.id] else "no-address"
                 reason = reason if site.rules.message_ways else "no-way"
                 to_phone.append(self._to_phone(site, appointment, reason, personal=personal))
                 continue
@@ -105,18 +105,13 @@ class Reach:
 
     def _addresses(self, site: Site, subject: Subject) -> dict[Way, HashedAddress]:
         """Return the addresses of a patient by the site's ways, in their order."""
-        found = {way: subject.address_for(way, self._vault) for way in site.rules.message_ways}
-        return {
-            way: opt_outs.hashed(self._vault, site.organisation_id, way, address)
-            for way, address in found.items()
-            if address is not None
-        }
+        found = subject.addresses(site.rules.message_ways, self._vault)
+        return {way: opt_outs.hashed(self._vault, site.organisation_id, way, address) for way, address in found.items()}
 
-    async def _stopped(self, site: Site, subjects: Iterable[Subject]) -> Collection[HashedAddress]:
-        """Return the addresses of these patients that take no messages."""
-        addresses = {each for subject in subjects for each in self._addresses(site, subject).values()}
+    async def _stopped(self, addresses: Iterable[Mapping[Way, HashedAddress]]) -> Collection[HashedAddress]:
+        """Return the addresses that take no messages."""
         async with self._database.read() as connection:
-            return await opt_outs.sources(connection, addresses)
+            return await opt_outs.sources(connection, {each for of_patient in addresses for each in of_patient.values()})
 
     def _parts(self, row: Claimed, subject: Subject, way: Way, now: int) -> int:
         if way != "sms":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol, TypeVar
 
@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.domain.messages import Way, address_for, subscriber_of
-from server.domain.model import Appointment, Site, Visit
+from server.domain.model import Appointment, Personal, Site, Visit
 from server.queries import message_texts
 from server.queries.message_texts import Texts
 from server.queries.reader import LookUp, Reader
@@ -80,15 +80,21 @@ class Subject:
         """The record with the data of the patient who gets the message."""
         return self.asking or self.appointment or self.visit
 
-    def address_for(self, way: Way, vault: Vault) -> str | None:
-        """Return the present address of the patient for a way, or None."""
-        if self.record is None:
-            return None
+    def address_of(self, personal: Personal, way: Way, vault: Vault) -> str | None:
+        """Return the present address on a way of the patient with these ``personal`` data, or None."""
         subscription = None
         if way == "push" and self.subscription is not None:
             opened = self.subscription.opened(vault)
             subscription = orjson.dumps({name: opened[name] for name in ("endpoint", "keys")}).decode()
-        return address_for(vault.open_personal(self.record), way, subscription)
+        return address_for(personal, way, subscription)
+
+    def addresses(self, ways: Iterable[Way], vault: Vault) -> dict[Way, str]:
+        """Return the present addresses of the patient on these ways, in their order, without the ways that have none."""
+        if self.record is None:
+            return {}
+        personal = vault.open_personal(self.record)
+        found = ((way, self.address_of(personal, way, vault)) for way in ways)
+        return {way: address for way, address in found if address is not None}
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,7 +204,7 @@ def _addresses(rows: Sequence[_Message], subjects: dict[int, Subject], vault: Va
     found: dict[int, HashedAddress] = {}
     for row in rows:
         subject = subjects[row.id]
-        address = subject.address_for(row.channel, vault)
+        address = subject.addresses((row.channel,), vault).get(row.channel)
         if address is not None:
             found[row.id] = opt_outs.hashed(vault, subject.site.organisation_id, row.channel, address)
     return found
@@ -219,7 +219,7 @@ def _is_right(row: _Message, appointment: Appointment | None, entry: tuple[int, 
 
 
 def _listed(row: _Message, subject: Subject, vault: Vault, may_resend: bool) -> MessageListed:
-    address = subject.address_for(row.channel, vault)
+    address = subject.addresses((row.channel,), vault).get(row.channel)
     return MessageListed(
         id=row.id,
         site_id=row.site_id,
