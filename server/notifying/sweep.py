@@ -107,8 +107,7 @@ class Sweep:
         if calls:
             now = await database.now()
             async with database.write() as connection:
-                addresses = {each.row.id: each.address for each in calls}
-                begun, opted_out = await notifications.begin(connection, self._claimer, addresses, now)
+                begun, opted_out = await notifications.begin(connection, self._claimer, _begun(calls), now)
                 elsewhere = self._next_ways(each for each in calls if each.row.id in opted_out)
                 await notifications.reroute(connection, elsewhere, now)
             self.done["not begun"] += len(calls) - len(begun)
@@ -129,8 +128,7 @@ class Sweep:
         async with database.write() as connection:
             taken: set[int] = set()
             if calls:
-                addresses = {row_id: each.address for row_id, each in calls.items()}
-                taken = await notifications.take_over(connection, self._claimer, addresses, before, now)
+                taken = await notifications.take_over(connection, self._claimer, _begun(calls.values()), before, now)
             lost = [row.id for row, _ in rows if row.id not in taken]
             given_up = await notifications.give_up(connection, lost, before, now) if lost else 0
         if given_up:
@@ -332,6 +330,10 @@ class Sweeper:
                     if await messages.is_due(self._context.database):
                         break
         self._woken.clear()
+
+
+def _begun(calls: Iterable[_Call]) -> list[notifications.Begun]:
+    return [notifications.Begun(each.row.id, each.address, each.channel.receipt_name(each.message.key)) for each in calls]
 
 
 def _microseconds(seconds: float) -> int:

@@ -4,7 +4,8 @@
 
 - ``claimed``: nothing is sent yet; another worker may take over a stale claim.
 - ``sending``: committed just before the call to the provider, so nobody else calls for this row.
-- ``unknown``: the provider may have accepted the message. Only the answer that its worker still gets changes this.
+- ``unknown``: the provider may have accepted the message. Only a receipt, or the answer that its worker still gets, changes
+  this.
 - ``withdrawn``: the subject moved on before the sending. ``expired``: too late. ``suppressed``: no address, or opted out.
 
 Each row is in one state, and each step is one conditional update that names the state before it. The provider accepts a
@@ -97,6 +98,15 @@ class Outcome:
     due_at: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A claimed row whose message goes to an address now. ``provider_id`` is the provider's name for it, if it is known."""
+
+    id: int
+    address: HashedAddress
+    provider_id: str | None = None
+
+
 UNSUBSCRIBED = "unsubscribed"  # the reason of a refusal by a provider that knows an opt-out
 NO_CHANNEL = "no-channel"  # the reason of a row that waits for a channel
 NO_ADDRESS = "no-address"  # the reason of a row that is suppressed because the patient has no address
@@ -133,21 +143,20 @@ async def claim(connection: AsyncConnection, claimer: str, now: int, stale: int,
     return found
 
 
-async def begin(
-    connection: AsyncConnection, claimer: str, addresses: Mapping[int, HashedAddress], now: int
-) -> tuple[set[int], set[int]]:
+async def begin(connection: AsyncConnection, claimer: str, rows: Sequence[Begun], now: int) -> tuple[set[int], set[int]]:
     """Mark claimed rows as ``sending``; return the ids of the rows to send after the commit, and of the opted-out ones.
 
-    ``addresses`` has the address of each row by the row's id. The one update demands that the claim holds, that the subject
-    is in the planned version and a right state, that its address takes messages, and that it is not too late. The other
-    claimed rows become ``suppressed``, ``withdrawn`` or ``expired``.
+    The one update demands that the claim holds, that the subject is in the planned version and a right state, that its
+    address takes messages, and that it is not too late. The other claimed rows become ``suppressed``, ``withdrawn`` or
+    ``expired``.
     """
-    values = {"rows": _as_rows(addresses), "claimer": claimer, "at": now}
+    ids = {each.id for each in rows}
+    values = {"rows": _as_rows(rows), "claimer": claimer, "at": now}
     begun = await connection.execute(_begin(connection.dialect), values)
-    if begun.rowcount == len(addresses):
-        return set(addresses), set()
+    if begun.rowcount == len(ids):
+        return ids, set()
     await connection.execute(_close(connection.dialect), values)
-    mine = [notifications.c.id.in_(addresses), notifications.c.claim == claimer]
+    mine = [notifications.c.id.in_(ids), notifications.c.claim == claimer]
     ended = select(notifications.c.id, notifications.c.state).where(
         *mine, notifications.c.state.in_(("sending", "suppressed"))
     )
@@ -174,24 +183,30 @@ async def stale(connection: AsyncConnection, before: int, limit: int) -> list[tu
     return [(Claimed(*row[:-1]), row[-1]) for row in rows]
 
 
-async def take_over(
-    connection: AsyncConnection, claimer: str, addresses: Mapping[int, HashedAddress], before: int, now: int
-) -> set[int]:
+async def take_over(connection: AsyncConnection, claimer: str, rows: Sequence[Begun], before: int, now: int) -> set[int]:
     """Take over stale rows of a channel whose provider accepts a key only once; return the ids of the rows to send again.
 
     The same conditions hold as for `begin`. The other rows stay, for `give_up`.
     """
-    values = {"rows": _as_rows(addresses), "claimer": claimer, "before": before, "at": now}
+    values = {"rows": _as_rows(rows), "claimer": claimer, "before": before, "at": now}
     await connection.execute(_take_over(connection.dialect), values)
-    mine = [notifications.c.id.in_(addresses), notifications.c.claim == claimer, notifications.c.state == "sending"]
+    mine = [
+        notifications.c.id.in_([each.id for each in rows]),
+        notifications.c.claim == claimer,
+        notifications.c.state == "sending",
+    ]
     return set(await connection.scalars(select(notifications.c.id).where(*mine)))
 
 
 async def give_up(connection: AsyncConnection, ids: Collection[int], before: int, now: int) -> int:
-    """Mark stale rows as ``unknown``; return their number. Nothing is sent twice."""
-    unknown = update(notifications).where(notifications.c.id.in_(ids), *_stale(before))
-    values = {"state": "unknown", "reason": "worker-lost", "changed_at": now, "news_at": now}
-    return (await connection.execute(unknown.values(**values))).rowcount
+    """Mark stale rows as ``unknown``; return their number. Nothing is sent twice.
+
+    A row with a receipt becomes ``sent``: its provider accepted the message.
+    """
+    lost = update(notifications).where(notifications.c.id.in_(ids), *_stale(before)).values(changed_at=now, news_at=now)
+    received = notifications.c.receipt.is_not(None)
+    await connection.execute(lost.where(received).values(state="sent"))
+    return (await connection.execute(lost.where(~received).values(state="unknown", reason="worker-lost"))).rowcount
 
 
 async def resend(connection: AsyncConnection, notification_id: int, now: int, not_after: int) -> bool:
@@ -257,7 +272,8 @@ async def _add_like(
 async def receive(connection: AsyncConnection, provider_id: str, channel: str, receipt: Arrival, now: int) -> bool:
     """Note a provider's receipt for the message that it calls ``provider_id``; return whether there is such a row.
 
-    Receipts can come in any order: ``delivered`` stays, and ``undelivered-for-now`` replaces no final receipt.
+    Every receipt shows that the provider accepted the message: a row of ``unknown`` outcome becomes ``sent``. Receipts can
+    come in any order: ``delivered`` stays, and ``undelivered-for-now`` replaces no final receipt.
     """
     row = notifications.c.provider_id == provider_id, notifications.c.channel == channel
     known = await connection.scalar(select(notifications.c.id).where(*row).limit(1))
@@ -267,6 +283,10 @@ async def receive(connection: AsyncConnection, provider_id: str, channel: str, r
     replaced = or_(notifications.c.receipt.is_(None), notifications.c.receipt.in_(weaker))
     values = {"receipt": receipt, "receipt_at": now} | ({} if receipt == "undelivered-for-now" else {"news_at": now})
     await connection.execute(update(notifications).where(notifications.c.id == known, replaced).values(**values))
+    lost = notifications.c.id == known, notifications.c.state == "unknown"
+    await connection.execute(
+        update(notifications).where(*lost).values(state="sent", reason=None, news_at=now, changed_at=now)
+    )
     return True
 
 
@@ -304,8 +324,8 @@ def _subject_is_as_planned() -> ColumnElement[bool]:
     return or_(entry, appointment)
 
 
-def _as_rows(addresses: Mapping[int, HashedAddress]) -> str:
-    return orjson.dumps([{"id": row_id, **asdict(each)} for row_id, each in addresses.items()]).decode()
+def _as_rows(rows: Sequence[Begun]) -> str:
+    return orjson.dumps([{"id": each.id, "provider_id": each.provider_id, **asdict(each.address)} for each in rows]).decode()
 
 
 class _Addressed:
@@ -313,8 +333,9 @@ class _Addressed:
 
     def __init__(self, dialect: Dialect) -> None:
         of_address = (opt_outs.c.organisation_id, opt_outs.c.way, opt_outs.c.address_hash)
-        given = as_table(notifications, ("id",), dialect, of_address)
+        given = as_table(notifications, ("id", "provider_id"), dialect, of_address)
         self.same_row = notifications.c.id == given["id"]
+        self.provider_id = given["provider_id"]
         stopped = select(literal(1)).select_from(opt_outs).where(*(each == given[each.name] for each in of_address))
         self.opted_out = stopped.correlate_except(opt_outs).exists()
         self.in_time = notifications.c.not_after > bindparam("at")
@@ -329,7 +350,7 @@ _TRIED = {"attempts": notifications.c.attempts + 1, "changed_at": bindparam("at"
 def _begin(dialect: Dialect) -> Update:
     rows = _Addressed(dialect)
     begun = update(notifications).where(rows.same_row, _MINE, notifications.c.state == "claimed", rows.right)
-    return begun.values(state="sending", **_TRIED)
+    return begun.values(state="sending", provider_id=rows.provider_id, **_TRIED)
 
 
 @cache
@@ -352,7 +373,7 @@ def _take_over(dialect: Dialect) -> Update:
     rows = _Addressed(dialect)
     stale = notifications.c.state == "sending", notifications.c.changed_at < bindparam("before")
     taken = update(notifications).where(rows.same_row, *stale, rows.right)
-    return taken.values(claim=bindparam("claimer"), **_TRIED)
+    return taken.values(claim=bindparam("claimer"), provider_id=rows.provider_id, **_TRIED)
 
 
 @cache
@@ -360,7 +381,8 @@ def _record(dialect: Dialect) -> Update:
     new = as_table(notifications, ("id", "state", "reason", "provider_id", "due_at"), dialect)
     late_answer = and_(notifications.c.state == "unknown", new["state"].in_(("sent", "failed")))
     before_sending = and_(notifications.c.state == "claimed", new["state"].in_(("due", "failed", "suppressed", "expired")))
-    values: dict[str, Any] = {name: new[name] for name in ("state", "reason", "provider_id")}
+    values: dict[str, Any] = {name: new[name] for name in ("state", "reason")}
+    values["provider_id"] = func.coalesce(new["provider_id"], notifications.c.provider_id)
     values["due_at"] = func.coalesce(new["due_at"], notifications.c.due_at)
     values["news_at"] = case((new["state"] == "due", None), else_=bindparam("at"))
     return (

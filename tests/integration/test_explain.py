@@ -588,10 +588,12 @@ async def notifications_from_due_to_sent(installation: Installation) -> object:
         claimed = [each.id for each in await notifications.claim(connection, "worker", 2 * NOW, NOW + 1, 10)]
         assert claimed
         address = HashedAddress(1, "sms", "opted-out-9")
-        await notifications.begin(connection, "worker", dict.fromkeys(claimed, address), NOW)
+        begun = [notifications.Begun(each, address, f"name-{each}") for each in claimed]
+        await notifications.begin(connection, "worker", begun, NOW)
         await notifications.record(connection, "worker", [Outcome(each, "sent") for each in claimed], NOW)
         stale = [row.id for row, _ in await notifications.stale(connection, 2 * NOW, 10)]
-        await notifications.take_over(connection, "worker", dict.fromkeys(stale[:2], address), 2 * NOW, NOW)
+        taken = [notifications.Begun(each, address) for each in stale[:2]]
+        await notifications.take_over(connection, "worker", taken, 2 * NOW, NOW)
         await notifications.give_up(connection, stale, 2 * NOW, NOW)
         await notifications.resend(connection, stale[0], NOW, 2 * NOW)
         assert await notifications.receive(connection, "provider-99", "sms", "delivered", NOW)

@@ -96,6 +96,9 @@ class Refusing:
     honours_key = False
     refuses = True
 
+    def receipt_name(self, key: str) -> None:
+        pass
+
     async def send(self, message: Message) -> Accepted:
         if self.refuses:
             raise ChannelRefused("address")
@@ -247,8 +250,8 @@ async def test_every_end_of_a_row_is_news(desk: Desk, database: Database, vault:
     async with database.write() as connection:
         (claimed,) = await rows_of_messages.claim(connection, claimer, now + 60_000_000, 0, 10)
         await connection.execute(update(notifications).where(notifications.c.id == claimed.id).values(not_after=now - 1))
-        addresses = {claimed.id: HashedAddress(1, "sms", "hash")}
-        assert await rows_of_messages.begin(connection, claimer, addresses, now) == (set(), set())
+        begun = [rows_of_messages.Begun(claimed.id, HashedAddress(1, "sms", "hash"))]
+        assert await rows_of_messages.begin(connection, claimer, begun, now) == (set(), set())
     late = next(row for row in await desk.rows() if row.id == claimed.id)
     assert (late.state, late.news_at) == ("expired", now)
     async with database.write() as connection:

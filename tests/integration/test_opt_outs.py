@@ -56,6 +56,9 @@ class Recorded:
         self.sent: list[Message] = []
         self._before = before
 
+    def receipt_name(self, key: str) -> None:
+        pass
+
     async def send(self, message: Message) -> Accepted:
         self._before(message)
         self.sent.append(message)
@@ -142,7 +145,7 @@ async def test_opt_out_one_moment_before_the_sending_counts(clinic: Clinic) -> N
     address = hashed(clinic.vault, await clinic.organisation_id(), "sms", PHONE)
     await clinic.set(appointment_id, "sms", True)
     async with clinic.database.write() as connection:
-        assert await rows.begin(connection, "worker", {claimed.id: address}, now) == (set(), {claimed.id})
+        assert await rows.begin(connection, "worker", [rows.Begun(claimed.id, address)], now) == (set(), {claimed.id})
 
 
 async def test_only_the_opted_out_one_of_several_is_suppressed(clinic: Clinic) -> None:

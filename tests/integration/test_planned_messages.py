@@ -95,6 +95,9 @@ class Kept:
     def __init__(self) -> None:
         self.messages: list[Message] = []
 
+    def receipt_name(self, key: str) -> None:
+        pass
+
     async def send(self, message: Message) -> Accepted:
         self.messages.append(message)
         return Accepted()

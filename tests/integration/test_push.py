@@ -59,6 +59,9 @@ class Texts:
     def __init__(self) -> None:
         self.messages: list[Message] = []
 
+    def receipt_name(self, key: str) -> None:
+        pass
+
     async def send(self, message: Message) -> Accepted:
         self.messages.append(message)
         return Accepted()

@@ -76,12 +76,15 @@ class Recorded:
         self.calls: list[Message] = []
         self._before = before
 
+    def receipt_name(self, key: str) -> str:
+        return f"provider:{key}"
+
     async def send(self, message: Message) -> Accepted:
         self.calls.append(message)
         awaited = self._before(message)
         if awaited is not None:
             await awaited
-        return Accepted(f"provider:{message.key}")
+        return Accepted(self.receipt_name(message.key))
 
     async def close(self) -> None:
         pass
@@ -146,7 +149,8 @@ async def _claim_one(database: Database, claimer: str, after: int = 0) -> int | 
 async def _begin(database: Database, claimer: str, ids: Sequence[int]) -> set[int]:
     now = await database.now()
     async with database.write() as connection:
-        begun, _ = await rows.begin(connection, claimer, dict.fromkeys(ids, ADDRESS), now)
+        given = [rows.Begun(each, ADDRESS, f"provider:notification:{each}") for each in ids]
+        begun, _ = await rows.begin(connection, claimer, given, now)
         return begun
 
 
@@ -328,7 +332,7 @@ async def test_message_begins_in_the_states_of_its_kind_and_version_alone(setup:
         assert await connection.run_sync(rows.plan, planned, now) == len(planned)
     async with database.write() as connection:
         claimed = await rows.claim(connection, "worker", now, 0, len(planned))
-        begun, _ = await rows.begin(connection, "worker", {each.id: ADDRESS for each in claimed}, now)
+        begun, _ = await rows.begin(connection, "worker", [rows.Begun(each.id, ADDRESS) for each in claimed], now)
     kept = {row.id: row for row in await _rows(database)}
     right = {
         *(("appointment", state, kind) for kind, states in OF_APPOINTMENTS.items() for state in states),
@@ -410,6 +414,40 @@ async def test_late_answer_of_the_same_worker_ends_an_unknown_message(
     assert await _states(database) == ["unknown"]
     await _record(database, "dead", rows.Outcome(row_id, answer, provider_id="p" * 120))
     assert [(row.state, row.provider_id) for row in await _rows(database)] == [(answer, "p" * 120)]
+
+
+async def _receive(database: Database, row_id: int, receipt: Arrival) -> None:
+    async with database.write() as connection:
+        name = f"provider:notification:{row_id}"
+        assert await rows.receive(connection, name, "sms", receipt, await database.now())
+
+
+async def test_receipt_that_comes_before_the_answer_is_kept(setup: Seeder, database: Database, vault: Vault) -> None:
+    await _seed_waiting_patients(setup, 1)
+    (row_id,) = [row.id for row in await _rows(database)]
+    channel = Recorded(before=lambda _: _receive(database, row_id, "delivered"))
+    assert await _swept(_context(database, vault, channel)) == {"sent": 1}
+    assert [(row.state, row.receipt) for row in await _rows(database)] == [("sent", "delivered")]
+
+
+@pytest.mark.parametrize("receipt", ["delivered", "undelivered"])
+async def test_receipt_shows_that_a_message_of_unknown_outcome_was_sent(
+    setup: Seeder, context: Context, database: Database, receipt: Arrival
+) -> None:
+    row_id = await _die_while_sending(setup, context)
+    assert await _swept(context) == {"unknown": 1}
+    await _receive(database, row_id, receipt)
+    assert [(row.state, row.reason, row.receipt) for row in await _rows(database)] == [("sent", None, receipt)]
+    async with database.write() as connection:
+        now = await database.now()
+        assert not await rows.resend(connection, row_id, now, now + SECOND), "the patient has it"
+
+
+async def test_message_of_a_dead_worker_with_a_receipt_was_sent(setup: Seeder, context: Context, database: Database) -> None:
+    row_id = await _die_while_sending(setup, context)
+    await _receive(database, row_id, "delivered")
+    assert "unknown" not in await _swept(context)
+    assert [(row.state, row.receipt) for row in await _rows(database)] == [("sent", "delivered")]
 
 
 async def test_provider_that_honours_keys_is_asked_again_with_the_same_key(

@@ -103,6 +103,9 @@ class HttpChannel:
         self.honours_key = honours_key
         self._client = httpx.AsyncClient(base_url=url, timeout=None, limits=httpx.Limits(max_connections=20))
 
+    def receipt_name(self, key: str) -> None:
+        pass
+
     async def send(self, message: Message) -> Accepted:
         answer = await self._client.post("/", json={"key": message.key, "to": message.to})
         if answer.status_code in (429, 503):

@@ -29,6 +29,9 @@ class AppriseChannel:
         self._address = address
         self._limit_seconds = limit_seconds
 
+    def receipt_name(self, key: str) -> None:
+        """There are no receipts."""
+
     async def send(self, message: Message) -> Accepted:
         """Send a message; return when the service has accepted it. Raises `ChannelRefused` for an address that names no
         service, and else `AppriseFailed` or `TimeoutError`."""

@@ -89,6 +89,12 @@ class Channel(Protocol):
     def honours_key(self) -> bool:
         """Whether the provider accepts a message with the same key only once: then a lost answer may be asked for again."""
 
+    def receipt_name(self, key: str) -> str | None:
+        """Return the provider's name for the message with ``key``, if it is known before the call.
+
+        A receipt can come earlier than the answer, and also where the answer is lost.
+        """
+
     async def send(self, message: Message) -> Accepted:
         """Send one message within `TIME_LIMIT_SECONDS`; return when the provider has accepted it.
 

@@ -95,6 +95,10 @@ class OpenChannel:
         """Whether the provider accepts a message with the same key only once."""
         return self._inner.honours_key
 
+    def receipt_name(self, key: str) -> str | None:
+        """Return the provider's name for the message with ``key``, if it is known before the call."""
+        return self._inner.receipt_name(key)
+
     async def send(self, message: Message) -> Accepted:
         """Send one message, as the contract of channels says."""
         self._sending += 1

@@ -59,9 +59,13 @@ class InfobipChannel:
         self._limit_seconds = limit_seconds
         self._client = http_calls.client(limit_seconds, headers={"Authorization": f"App {api_key}"})
 
+    def receipt_name(self, key: str) -> str:
+        """Return our own name for the message with ``key``, which the receipts repeat."""
+        return name_of(self._secret, key)
+
     async def send(self, message: Message) -> Accepted:
         """Send an SMS; return our own id for it. Raises as the contract says."""
-        name = name_of(self._secret, message.key)
+        name = self.receipt_name(message.key)
         sms: dict[str, Any] = {
             "sender": self._sender,
             "destinations": [{"to": message.to.removeprefix("+"), "messageId": name}],

@@ -61,6 +61,9 @@ class PushChannel:
         self._limit_seconds = limit_seconds
         self._client = http_calls.client(limit_seconds, verify=tls or True)
 
+    def receipt_name(self, key: str) -> None:
+        """There are no receipts."""
+
     async def send(self, message: Message) -> Accepted:
         """Send a push message; return the address that the service gives it.
 

@@ -27,6 +27,9 @@ class RecordingChannel:
         self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
 
+    def receipt_name(self, key: str) -> None:
+        """There are no receipts."""
+
     async def send(self, message: Message) -> Accepted:
         content = asdict(message)
         if message.calendar is not None:

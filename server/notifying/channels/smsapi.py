@@ -79,12 +79,16 @@ class SmsapiChannel:
         self._limit_seconds = limit_seconds
         self._client = http_calls.client(limit_seconds, headers={"Authorization": f"Bearer {token}"})
 
+    def receipt_name(self, key: str) -> str:
+        """Return our own name for the message with ``key``, which the receipts repeat."""
+        return name_of(self._secret, key)
+
     async def send(self, message: Message) -> Accepted:
         """Send an SMS; return our own name for it, which the receipts repeat. Raises as the contract says.
 
         A message whose first answer was lost counts as accepted when the provider knows its name.
         """
-        name = name_of(self._secret, message.key)
+        name = self.receipt_name(message.key)
         form = {
             "to": message.to.removeprefix("+"),
             "message": message.text,

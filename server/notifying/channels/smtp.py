@@ -67,6 +67,9 @@ class SmtpChannel:
         self._limit_seconds = limit_seconds
         self._tls = tls
 
+    def receipt_name(self, key: str) -> None:
+        """There are no receipts."""
+
     async def send(self, message: Message) -> Accepted:
         """Send a mail; return its Message-ID when the server has accepted the mail.
 
