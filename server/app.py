@@ -47,6 +47,7 @@ from server.queries.message_tally import MessageTally
 from server.queries.system import Facts, Watch
 from server.settings import Settings, keys_of, load_settings
 from server.store.database import Database
+from server.supervision import kept_running
 from server.transport.access.browsers import Browsers
 from server.transport.access.gate import Gate
 from server.transport.access.limits import Limiter, RequestLimits
@@ -149,19 +150,21 @@ def build_app(
         await housekeeping.begin_clock(database)
         await hub.start()
         audit.start()
-        loops = [
-            devices.run(),
-            housekeeping.watch_clock(database, settings.heartbeat_seconds),
-            housekeeping.tick_sites(boards, executor),
-            housekeeping.forget_old_rows(database),
-            housekeeping.pass_offers(database, executor),
-            housekeeping.count_messages(database, tally),
-            housekeeping.rezone_sites(database, executor),
-            Marks(database, executor).run(),
-            housekeeping.find_dark_devices(database, executor, process_id, settings.heartbeat_seconds),
-            *(each(context) for each in alongside),
-        ]
-        tasks = [asyncio.create_task(each) for each in loops]
+        loops: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+            "devices": devices.run,
+            "clock": partial(housekeeping.watch_clock, database, settings.heartbeat_seconds),
+            "ticks": partial(housekeeping.tick_sites, boards, executor),
+            "old rows": partial(housekeeping.forget_old_rows, database),
+            "offers": partial(housekeeping.pass_offers, database, executor),
+            "messages": partial(housekeeping.count_messages, database, tally),
+            "zones": partial(housekeeping.rezone_sites, database, executor),
+            "marks": Marks(database, executor).run,
+            "dark devices": partial(
+                housekeeping.find_dark_devices, database, executor, process_id, settings.heartbeat_seconds
+            ),
+        }
+        tasks = [asyncio.create_task(kept_running(name, loop)) for name, loop in loops.items()]
+        tasks += [asyncio.create_task(each(context)) for each in alongside]
         sending = [asyncio.create_task(each.run()) for each in senders]
         try:
             yield {"hub": hub}

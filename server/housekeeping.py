@@ -69,8 +69,10 @@ async def watch_clock(database: Database, heartbeat_seconds: float) -> None:
 async def tick_sites(boards: Boards, executor: Executor) -> None:
     """Once a second, send `Tick` for every site whose time of the next tick has come. Of all processes, one succeeds."""
     outage = Outage(logger, "sites not ticked")
+    fault = Outage(logger, "a site cannot be ticked")  # which must not stop the others
     while True:
         try:
+            fine = True
             for site_id in await boards.due():
                 try:
                     more = True
@@ -78,6 +80,13 @@ async def tick_sites(boards: Boards, executor: Executor) -> None:
                         more = await _tick(executor, site_id)
                 except NothingDue:
                     pass  # another process was first
+                except NowServingError:
+                    raise
+                except Exception as error:
+                    fine = False
+                    fault.failed(site_id=site_id, exc_info=error)
+            if fine:
+                fault.ended()
             outage.ended()
         except NowServingError as error:
             outage.failed(error)

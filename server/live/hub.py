@@ -25,6 +25,7 @@ from server.live.messages import Message, Now, Position, Reason
 from server.live.revocation import LivingSessions, Revocation, is_valid
 from server.live.stream import OPEN, SESSION, STALLED_SECONDS, Outlet, Stream
 from server.live.streams import Painted, StreamObserver, Streams
+from server.supervision import kept_running
 
 logger = structlog.get_logger(__name__)
 
@@ -82,8 +83,8 @@ class Hub:
     async def start(self) -> None:
         """Listen to the bus, and start the checks."""
         await self.bus.start(self._feeds.offer, self._feeds.check_soon)
-        loops = [self._feeds.run, self._revocation.run, self.handed_off.run]
-        self._loops = [asyncio.create_task(each()) for each in loops]
+        loops = {"feeds": self._feeds.run, "revocation": self._revocation.run, "connections": self.handed_off.run}
+        self._loops = [asyncio.create_task(kept_running(name, loop)) for name, loop in loops.items()]
 
     async def stop(self) -> None:
         """End every task, close every connection, and stop the bus."""

@@ -25,6 +25,7 @@ from redis.exceptions import RedisClusterException, RedisError
 from server.domain.events import Recorded
 from server.live.bus import GapListener, Listener, channel, decode, encode, site_of_channel
 from server.outage import Outage
+from server.supervision import kept_running
 
 logger = structlog.get_logger(__name__)
 
@@ -76,7 +77,8 @@ class RedisBus:
 
     async def start(self, listener: Listener, on_gap: GapListener) -> None:
         self._listener, self._on_gap = listener, on_gap
-        self._tasks = [asyncio.create_task(each()) for each in (self._read, self._write, self._send_probes)]
+        loops = {"bus reader": self._read, "bus writer": self._write, "bus probe": self._send_probes}
+        self._tasks = [asyncio.create_task(kept_running(name, loop)) for name, loop in loops.items()]
 
     async def stop(self) -> None:
         for task in self._tasks:
