@@ -182,7 +182,7 @@ async def clinic(
     await set_up.put(organisation_id, "push", "push", {"contact": "it@clinic.example"}, actor="staff:1")
     channel = PushChannel(
         private_key=new_private_key(), contact="it@clinic.example", secret="s", now=database.clock.now, services=HERE,
-        limit_seconds=5.0, tls=tls[1],
+        limit_seconds=60.0, tls=tls[1],
     )  # fmt: skip
     made = Clinic(setup, database, vault, seeded, set_up, Subscriptions(database, vault, HERE), channel, Texts())
     yield made
