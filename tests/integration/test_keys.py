@@ -263,7 +263,7 @@ async def test_rotation_and_commands_of_other_processes_run_together(
     processes = [Seeder(database, Executor(database, both, lambda *_: None)) for _ in range(2)]
     turning = asyncio.create_task(rotate(database, both))
     served = 0
-    while not turning.done():
+    while not turning.done() or served < 2:
         process, point = processes[served % 2], made["point_ids"][served % 2]
         ticket = await process.do(IssueTicket(queue_id=made["queue_ids"][0], name=f"Late {served}"))
         await process.do(Reprioritise(entry_id=ticket["entry"]["id"], priority="urgent"))
