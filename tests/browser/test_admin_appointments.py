@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from tests.support.server import Server, seed
 Do = Callable[..., Any]
 
 
+@cache  # the same one until the end: midnight may come in the middle of a test
 def monday() -> date:
     """Return a Monday that is one to two weeks away."""
     today = date.today()

@@ -53,7 +53,7 @@ def shown(page: Page, by: str) -> dict[str, Any]:
 
 def until(page: Page, reached: str, argument: object = None) -> None:
     """Wait until a function returns true in the page. The page's policy blocks Playwright's own wait."""
-    ends = time.monotonic() + 30
+    ends = time.monotonic() + 60
     while not page.evaluate(reached, argument):
         assert time.monotonic() < ends, page.evaluate("messages")
         page.wait_for_timeout(100)

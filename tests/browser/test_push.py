@@ -88,7 +88,7 @@ def service(files: tuple[Path, Path]) -> Iterator[PushService]:
 
     thread = threading.Thread(target=loop.run_until_complete, args=(run(),))
     thread.start()
-    ready.wait(10)
+    assert ready.wait(60)
     yield service
     loop.call_soon_threadsafe(ended.set)
     thread.join()
@@ -150,7 +150,7 @@ class Worker:
 def shown(page: Page, count: int) -> list[dict[str, Any]]:
     """Wait for so many notifications; return them."""
     found: list[dict[str, Any]] = []
-    for _ in range(200):
+    for _ in range(600):
         found = page.evaluate(SHOWN)
         if len(found) == count:
             return found
@@ -190,7 +190,10 @@ def test_subscribed_phone_rings_while_the_page_is_closed(
     worker.deliver(phone.accepted[-1])
     shown(page, 1)
     worker.deliver(phone.accepted[-1] | {"title": "Again"})
-    page.wait_for_timeout(500)
+    for _ in range(600):
+        if [each["title"] for each in shown(page, 1)] == ["Again"]:
+            break
+        page.wait_for_timeout(100)
     assert [each["title"] for each in shown(page, 1)] == ["Again"], "a later message replaces the former"
 
 

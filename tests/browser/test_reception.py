@@ -415,6 +415,8 @@ def test_second_receptionist_cannot_call_the_same_patient(open_desk: OpenDesk) -
         desk.keyboard.press("a")
     desks[0].wait_for_function("() => document.querySelector('.action-bar').ariaBusy === 'true'")
     desks[1].wait_for_function("() => document.querySelector('.action-bar').ariaBusy === 'true'")
+    while len(held) < 2:  # the browser tells of a held request a moment after the page is busy
+        desks[0].wait_for_timeout(20)
     assert len(held) == 2
     for each in held:
         each.continue_()

@@ -33,7 +33,7 @@ def expect_live(page: Page) -> None:
     """Wait until a screen is live. The room page first needs a choice of its room."""
     if page.url.endswith("/room"):
         page.locator("[data-choose]").first.click()
-    expect(page.locator("body")).to_have_attribute("data-live", "live", timeout=20 * SECONDS)
+    expect(page.locator("body")).to_have_attribute("data-live", "live", timeout=60 * SECONDS)
 
 
 @pytest.mark.parametrize("role", roles.ROLES)

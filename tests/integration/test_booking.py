@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from tests.support.server import Server, environment, seed, serving
 Pair = tuple[list[Server], Seed, str]
 
 
+@cache  # the same one until the end: midnight may come in the middle of a test
 def monday_after_next() -> str:
     """Return a Monday that is one to two weeks away."""
     today = date.today()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
+from functools import cache
 from itertools import count
 from typing import Any, ClassVar
 
@@ -81,6 +83,7 @@ def _visitors_end() -> Iterator[None]:
         Visitor.opened.pop().client.close()
 
 
+@cache  # the same one until the end: midnight may come in the middle of a test
 def monday() -> str:
     """Return a Monday that is one to two weeks away."""
     today = date.today()
@@ -220,10 +223,11 @@ def test_bookings_of_a_browser_and_of_an_address_are_bounded(servers: tuple[Serv
     visitor = Visitor(servers[0], seeded)
     visitor.held("09:00")
     quarters = [f"{9 + index // 4:02}:{index % 4 * 15:02}" for index in range(1, 12)]
+    began = time.time()
     answers = [visitor.book(each) for each in quarters]
     assert [each.status_code for each in answers] == [200] * 10 + [429]
     error = refused(answers[-1], 429, "too_many_booked")
-    assert 3_500 <= error["details"]["retry_after"] <= 3_600
+    assert 3_599 - (time.time() - began) <= error["details"]["retry_after"] <= 3_600
 
 
 @pytest.mark.parametrize(

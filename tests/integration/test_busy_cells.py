@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import date, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import insert, select, update
@@ -32,6 +33,7 @@ HOUR = 3_600_000_000
 QUARTERS = 16  # from 9 to 13, so few that many wishes meet another appointment
 
 
+@cache  # the same one until the end: midnight may come in the middle of a test
 def monday_after_next() -> date:
     """Return a Monday that is one to two weeks away."""
     today = date.today()

@@ -451,7 +451,7 @@ async def test_process_leaves_a_chain_that_another_process_wrote(process: Audit,
 
 
 async def _wait_until_written(process: Audit) -> None:
-    for _ in range(300):
+    for _ in range(3_000):
         if not process.waiting:
             return
         await asyncio.sleep(0.02)

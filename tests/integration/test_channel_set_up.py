@@ -40,7 +40,7 @@ async def organisation_id(setup: Seeder, database: Database) -> int:
 
 @pytest.fixture
 def set_up(database: Database, vault: Vault, kept: Audit) -> ChannelSetUp:
-    return ChannelSetUp(database, vault, kept, URL, 2.0)
+    return ChannelSetUp(database, vault, kept, URL, 60.0)
 
 
 def _smsapi(port: int, token: str | None = SECRET) -> dict[str, Any]:

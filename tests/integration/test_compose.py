@@ -306,7 +306,7 @@ def test_nginx_accepts_its_configuration(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr
     assert "[warn]" not in done.stderr

@@ -21,6 +21,7 @@ from server.store.database import Conflict, Database, Transaction
 from server.store.sites import Link
 from server.store.tables import entries
 from tests.support.databases import connect
+from tests.support.processes import wait_until
 
 _ONE = select(literal(1).label("one"))
 _ENTRY = select(entries).where(entries.c.id == 0)
@@ -66,8 +67,10 @@ def _first_column(url: str, statement: str, *values: object) -> list[int]:
 
 
 def _kill_connections(url: str) -> None:
+    """Kill the connections to a database, and wait until the server has ended them."""
     for identifier in _first_column(url, _CONNECTIONS, make_url(url).database):
         _first_column(url, f"KILL {identifier}")
+    wait_until(lambda: not _first_column(url, _CONNECTIONS, make_url(url).database), "the end of the connections")
 
 
 async def test_dead_idle_connections_are_replaced_without_an_error(
@@ -146,10 +149,10 @@ async def test_cancelled_transaction_is_rolled_back(mysql: Database, mysql_url: 
     def wait(connection: Transaction) -> None:
         connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS t (n INT) ENGINE=InnoDB")
         connection.exec_driver_sql("INSERT INTO t VALUES (1)")
-        connection.exec_driver_sql("SELECT SLEEP(30)")
+        connection.exec_driver_sql("SELECT SLEEP(600)")
 
     task = asyncio.create_task(mysql.transact(wait))
-    for _ in range(50):
+    for _ in range(300):
         await asyncio.sleep(0.2)  # innodb_trx is a cache, which stays old while queries follow each other within 0.1 s
         if _first_column(mysql_url, _IN_TRANSACTION, make_url(mysql_url).database):
             break

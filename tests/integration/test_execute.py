@@ -243,7 +243,7 @@ async def test_answers_are_deleted_after_a_day(setup: Seeder, database: Database
     async with database.write() as connection:
         await connection.execute(update(commands).where(commands.c.command_id == "old").values(at=1))
     task = asyncio.create_task(forget_old_rows(database))
-    for _ in range(200):
+    for _ in range(3_000):
         await asyncio.sleep(0.02)
         async with database.read() as connection:
             kept = list(await connection.scalars(select(commands.c.command_id)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -15,6 +15,7 @@ from server.domain.commands import CallNext, ChangeSite, Complete, Reopen, Start
 from server.domain.errors import FeedbackGiven, FeedbackNotWanted
 from server.notifying.feedback import PatientFeedback
 from server.queries import feedback as queries
+from server.queries import sites
 from server.queries.feedback import Week
 from server.seeding import Seed, Seeder
 from server.store.database import Database
@@ -27,7 +28,6 @@ from tests.support.refusals import refused
 from tests.support.server import Server, environment, seed, serving
 
 PHONE = "+49 170 0000001"
-LAST_WEEK = (datetime.now(UTC) - timedelta(days=7 + datetime.now(UTC).weekday())).date()  # its Monday
 TEXT = "The plants are lovely"
 
 
@@ -39,6 +39,11 @@ class Clinic:
     database: Database
     vault: Vault
     seeded: Seed
+
+    async def last_week(self) -> date:
+        """Return the Monday of the week before the site's day, which begins some hours after midnight."""
+        today = date.fromisoformat((await sites.find(self.database, self.seeded["site_id"])).business_day)
+        return today - timedelta(days=7 + today.weekday())
 
     async def served(self, *, complete: bool = True) -> tuple[int, int]:
         """Serve a patient; return the ids of the visit and the entry."""
@@ -121,11 +126,12 @@ async def give(clinic: Clinic, day: str, *scores: int) -> None:
 
 
 async def test_week_of_fewer_than_five_answers_shows_none_of_them(clinic: Clinic) -> None:
-    monday, before = LAST_WEEK.isoformat(), (LAST_WEEK - timedelta(days=7)).isoformat()
+    last_week = await clinic.last_week()
+    monday, before = last_week.isoformat(), (last_week - timedelta(days=7)).isoformat()
     await give(clinic, before, 1, 2, 3, 4)
     await give(clinic, monday, 5, 5, 4)
-    await give(clinic, (LAST_WEEK + timedelta(days=6)).isoformat(), 1, 5)
-    span = (LAST_WEEK - timedelta(days=30)).isoformat(), (LAST_WEEK + timedelta(days=20)).isoformat()
+    await give(clinic, (last_week + timedelta(days=6)).isoformat(), 1, 5)
+    span = (last_week - timedelta(days=30)).isoformat(), (last_week + timedelta(days=20)).isoformat()
     found = await queries.weeks(clinic.database, clinic.vault, clinic.seeded["site_id"], *span)
     texts = ("text 1", "text 4", "text 5", "text 5", "text 5")
     assert found == [Week(before, None, None, ()), Week(monday, 5, (1, 0, 0, 1, 3), texts)]
@@ -133,7 +139,7 @@ async def test_week_of_fewer_than_five_answers_shows_none_of_them(clinic: Clinic
 
 async def test_difference_of_two_spans_reveals_no_answer(clinic: Clinic) -> None:
     """Only whole weeks count, and only those that are over."""
-    site_id, monday = clinic.seeded["site_id"], LAST_WEEK
+    site_id, monday = clinic.seeded["site_id"], await clinic.last_week()
     await give(clinic, monday.isoformat(), 1, 2, 3, 4, 5)
     await give(clinic, (monday + timedelta(days=7)).isoformat(), 1, 2, 3, 4, 5)  # this week
 

@@ -42,6 +42,7 @@ from server.store.database import Database
 from server.store.sealed import SEALED, Resealed, count, reseal
 from server.store.tables import metadata, visits
 from server.vault import Vault
+from tests.support.appointments import noon_zone
 from tests.support.processes import running
 from tests.support.server import command_line, environment, seed, serving
 
@@ -66,11 +67,12 @@ def both() -> Vault:
 async def seed_sealed_data(setup: Seeder, tickets: int = 5) -> Seed:
     """Fill a site with all sealed data: patients, an appointment, a service's true name, recorded answers, a pairing's
     token, a second factor in force, the set-up of another phone, the settings of a channel, feedback and a subscription."""
-    made = await setup.seed(points=2, tickets=0, displays=1)
+    zone, ahead = noon_zone()
+    made = await setup.seed(points=2, tickets=0, displays=1, time_zone=zone)
     service = await setup.do(AddService(site_id=made["site_id"], name="HIV test", public_name="Laboratory"))
     service_id = service["events"][-1]["service_id"]
     await setup.do(ChangeService(service_id=service_id, name="HIV rapid test"))
-    await booked_soon(setup, made["site_id"], service_id)
+    await booked_soon(setup, made["site_id"], service_id, ahead)
     for number in range(tickets):
         await setup.do(IssueTicket(queue_id=made["queue_ids"][0], name=f"Ada {number}", phone="+49 30 901820"))
     mark = f"{made['site_id']}"
@@ -96,11 +98,12 @@ async def seed_sealed_data(setup: Seeder, tickets: int = 5) -> Seed:
     return made
 
 
-async def booked_soon(setup: Seeder, site_id: int, service_id: int, name: str = "Booked") -> int:
-    """Book an appointment of today with a new provider; return its id."""
+async def booked_soon(setup: Seeder, site_id: int, service_id: int, ahead: int) -> int:
+    """Book an appointment of today with a new provider, at a site whose clock is so many hours ahead; return its id."""
+    name = "Booked"
     provider_id = (await setup.do(AddProvider(site_id=site_id, name=f"Dr {name}")))["events"][-1]["provider_id"]
     now = datetime.fromtimestamp(await setup.database.now() / 1e6, UTC)
-    soon = now - timedelta(minutes=now.minute % 5) + timedelta(minutes=10)
+    soon = now - timedelta(minutes=now.minute % 5) + timedelta(hours=ahead, minutes=10)
     book = Book(
         site_id=site_id,
         service_id=service_id,
@@ -263,7 +266,7 @@ async def test_rotation_and_commands_of_other_processes_run_together(
     processes = [Seeder(database, Executor(database, both, lambda *_: None)) for _ in range(2)]
     turning = asyncio.create_task(rotate(database, both))
     served = 0
-    while not turning.done():
+    while not turning.done() or served < 2:
         process, point = processes[served % 2], made["point_ids"][served % 2]
         ticket = await process.do(IssueTicket(queue_id=made["queue_ids"][0], name=f"Late {served}"))
         await process.do(Reprioritise(entry_id=ticket["entry"]["id"], priority="urgent"))

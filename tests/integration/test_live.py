@@ -6,7 +6,8 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -200,9 +201,8 @@ def test_resumed_screen_gets_only_the_changes(server: Server, seeded: Seed, desk
         }
         assert after.messages[0][2]["seq"] >= done["seq"]
     with follow(*address, resume=after) as again:
-        took = again.wait(lambda each: each.messages, what="a heartbeat")
+        again.wait(lambda each: each.messages, what="a heartbeat")
         assert again.kinds()[0] == "heartbeat"
-        assert took < HEARTBEAT * 10
         assert again.disagreed == []
 
 
@@ -258,8 +258,11 @@ def test_event_stream_has_standard_headers_and_framing(server: Server, seeded: S
 
 
 def test_stream_over_the_cap_is_refused(env: dict[str, str], folder: Path, server: Server, seeded: Seed) -> None:
-    """Over the cap, an event stream gets status 200 and a bye, which an EventSource survives. A WebSocket gets 503."""
-    capped = env | {"NOWSERVING_MAX_STREAMS_PER_TOKEN": "1"}
+    """Over the cap, an event stream gets status 200 and a bye, which an EventSource survives. A WebSocket gets 503.
+
+    A screen that resumes in the free place gets a heartbeat at once: the server's next one comes minutes later.
+    """
+    capped = env | {"NOWSERVING_MAX_STREAMS_PER_TOKEN": "1", "NOWSERVING_HEARTBEAT_SECONDS": "300"}
     with serving(capped, folder, name="capped") as other:
         url, token = display_address(other, seeded)
         with sse(url, token) as first:
@@ -269,7 +272,7 @@ def test_stream_over_the_cap_is_refused(env: dict[str, str], folder: Path, serve
                 assert second.kinds() == ["bye"]
                 assert second.messages[0][2]["reason"] == "over-cap"
             with pytest.raises(InvalidStatus) as refusal:
-                connect(url.replace("http", "ws"), additional_headers={"Authorization": f"Bearer {token}"})
+                connect(url.replace("http", "ws"), additional_headers={"Authorization": f"Bearer {token}"}, open_timeout=60)
             assert refusal.value.response.status_code == 503
 
         def is_let_in() -> bool:
@@ -278,6 +281,15 @@ def test_stream_over_the_cap_is_refused(env: dict[str, str], folder: Path, serve
                 return third.kinds()[0] == "snapshot"
 
         wait_until(is_let_in, "a snapshot in the free place")
+
+        def is_resumed(follow: Follow) -> bool:
+            with suppress(InvalidStatus), follow(url, token, resume=first) as again:
+                again.wait(lambda each: each.messages)
+                return again.kinds()[0] == "heartbeat"
+            return False
+
+        for follow in (sse, websocket):
+            wait_until(partial(is_resumed, follow), "a heartbeat at once")
 
 
 def test_streams_of_a_member_are_counted_over_all_sessions(
@@ -295,7 +307,9 @@ def test_streams_of_a_member_are_counted_over_all_sessions(
             fourth.wait(lambda each: each.ended, what="the end")
             assert (fourth.kinds(), fourth.messages[0][2]["reason"]) == (["bye"], "over-cap")
         with pytest.raises(InvalidStatus) as refusal:
-            connect(console.replace("http", "ws"), additional_headers={"Authorization": f"Bearer {another}"})
+            connect(
+                console.replace("http", "ws"), additional_headers={"Authorization": f"Bearer {another}"}, open_timeout=60
+            )
         assert refusal.value.response.status_code == 503
         for url, token in ((desk, other.sign_in(seeded, "admin")), display_address(other, seeded)):
             stack.enter_context(sse(url, token)).wait(lambda each: each.cells)
@@ -307,7 +321,9 @@ def test_streams_of_a_member_are_counted_over_all_sessions(
 
 def test_refused_websocket_gets_a_close_code(server: Server, seeded: Seed) -> None:
     url, _ = display_address(server, seeded)
-    with connect(url.replace("http", "ws"), additional_headers={"Authorization": "Bearer d1-nonsense"}) as socket:
+    with connect(
+        url.replace("http", "ws"), additional_headers={"Authorization": "Bearer d1-nonsense"}, open_timeout=60
+    ) as socket:
         with pytest.raises(Exception, match="not_signed_in"):
             socket.recv(timeout=30)
         assert socket.close_code == 3500

@@ -11,8 +11,10 @@ import sys
 import threading
 from pathlib import Path
 
+import httpx
 import pytest
 
+from tests.support.processes import wait_until
 from tests.support.server import Server, environment, seed, serving
 
 pytestmark = pytest.mark.long
@@ -28,7 +30,7 @@ def _locust(server: Server, folder: Path, seed_file: Path, seconds: int) -> subp
             "--only-summary",
         ],
         env=os.environ | {"NOWSERVING_SEED_FILE": str(seed_file)},
-        capture_output=True, text=True, timeout=seconds + 60, check=False,
+        capture_output=True, text=True, timeout=seconds + 300, check=False,
     )  # fmt: skip
 
 
@@ -49,17 +51,29 @@ def test_load_test_passes_on_a_healthy_server(sqlite_url: str, tmp_path: Path) -
     assert any("call-next" in name and int(row["Request Count"]) > 0 for (_, name), row in rows.items())
 
 
+def _freeze(server: Server) -> None:
+    """Freeze a server as soon as a display follows it."""
+
+    def is_followed() -> bool:
+        lines = httpx.get(f"{server.url}/metrics").text.splitlines()
+        displays = [line for line in lines if line.startswith("nowserving_streams{") and 'view="display"' in line]
+        return any(float(line.rpartition(" ")[2]) > 0 for line in displays)
+
+    wait_until(is_followed, "a display")
+    server.process.send_signal(signal.SIGSTOP)
+
+
 def test_load_test_fails_on_a_frozen_server(sqlite_url: str, tmp_path: Path) -> None:
     """A display without a message for two and a half heartbeats counts as a failure."""
     env = environment(sqlite_url, NOWSERVING_HEARTBEAT_SECONDS="0.5")
     seed_file = tmp_path / "seed.json"
     seed_file.write_text(json.dumps(seed(env, points=4, tickets=5, displays=1)))
     with serving(env, tmp_path) as server:
-        freeze = threading.Timer(4, lambda: server.process.send_signal(signal.SIGSTOP))
-        freeze.start()
+        freezing = threading.Thread(target=_freeze, args=(server,))
+        freezing.start()
         try:
             done = _locust(server, tmp_path, seed_file, 12)
         finally:
-            freeze.cancel()
             server.process.send_signal(signal.SIGCONT)
+            freezing.join()
     assert done.returncode == 1, done.stdout[-2000:]

@@ -30,8 +30,9 @@ HEARTBEAT = 0.5
 
 
 @pytest.fixture
-def env(mysql_url: str, redis_url: str) -> dict[str, str]:
-    return environment(mysql_url, redis_url, NOWSERVING_HEARTBEAT_SECONDS=str(HEARTBEAT))
+def env(request: pytest.FixtureRequest, mysql_url: str, redis_url: str) -> dict[str, str]:
+    heartbeat = getattr(request, "param", HEARTBEAT)
+    return environment(mysql_url, redis_url, NOWSERVING_HEARTBEAT_SECONDS=str(heartbeat))
 
 
 @pytest.fixture
@@ -58,22 +59,21 @@ def desk(servers: tuple[Server, Server], proxy: Proxy, seeded: Seed) -> Iterator
         yield client
 
 
+@pytest.mark.parametrize("env", [300], indirect=True)
 def test_nginx_does_not_delay_streams(proxy: Proxy, seeded: Seed, desk: httpx.Client) -> None:
-    """Both transports show each call long before the next heartbeat."""
+    """Both transports show each call long before the next heartbeat: no later message pushes it through the proxy."""
     display = seeded["displays"][0]
     url = f"{proxy.url}/live/displays/{display['id']}"
     with sse(url, display["token"]) as screen, websocket(url, display["token"]) as other:
         for each in (screen, other):
-            each.wait(lambda each: each.kinds().count("heartbeat") >= 2, what="heartbeats")
-        took = []
+            each.wait(lambda each: each.cells, what="a snapshot")
         for _ in range(3):
             done = desk.post("/api/v1/commands/call-next", json={"point_id": seeded["point_ids"][0]}).json()
             for each in (screen, other):
-                took.append(each.wait(lambda each, to=done["seq"]: each.seq >= to, what="the call"))  # type: ignore[misc]
+                each.wait(lambda each, to=done["seq"]: each.seq >= to, what="the call")  # type: ignore[misc]
             for step in ("start", "complete"):
                 answer = desk.post(f"/api/v1/commands/{step}", json={"entry_id": done["entry"]["id"]})
                 assert answer.status_code == 200
-        assert sorted(took)[len(took) // 2] < 0.4, took
         assert screen.disagreed == other.disagreed == []
 
 
@@ -287,7 +287,7 @@ def test_cookies_are_bound_to_the_host_as_soon_as_the_route_is_tls(sqlite_url: s
             with connect(
                 f"wss://{stream}", ssl=context, additional_headers={"Cookie": f"__Host-nowserving_access={token}"}
             ) as screen:
-                assert json.loads(screen.recv(10))
+                assert json.loads(screen.recv(60))
 
         # A plain cookie may come from anybody on the network: over TLS the server does not read it, and deletes it.
         with httpx.Client(base_url=over_tls, verify=context) as client:
@@ -297,7 +297,7 @@ def test_cookies_are_bound_to_the_host_as_soon_as_the_route_is_tls(sqlite_url: s
                 pytest.raises((InvalidStatus, ConnectionClosed)),
                 connect(f"wss://{stream}", ssl=context, additional_headers={"Cookie": f"nowserving_access={token}"}) as none,
             ):
-                none.recv(10)
+                none.recv(60)
             cookies = cookies_of(signed_in(client, seeded, Cookie=planted))
             assert set(cookies) == TLS_NAMES | PLAIN_NAMES
             paths = {"nowserving_access": "/", "nowserving_refresh": "/api/v1/session", "nowserving_browser": "/api/"}

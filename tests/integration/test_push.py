@@ -36,6 +36,7 @@ from server.store.retention import DAY_MICROSECONDS, forget
 from server.store.tables import notifications, push_subscriptions, sites
 from server.transport.access import limits
 from server.vault import Vault
+from tests.support.appointments import noon_zone
 from tests.support.certificate import certificate
 from tests.support.processes import wait_until
 from tests.support.providers import PushService, serving
@@ -94,7 +95,8 @@ class Clinic:
 
     async def book(self, in_minutes: int = 20, **about: Any) -> int:
         """Book an appointment; return its id."""
-        start = local_time.local_of((await self.database.now() // (5 * MINUTE) * 5 + in_minutes) * MINUTE, "UTC").local
+        then = (await self.database.now() // (5 * MINUTE) * 5 + in_minutes) * MINUTE
+        start = local_time.local_of(then, noon_zone()[0]).local
         made = await self.do(
             Book(
                 site_id=self.seeded["site_id"],
@@ -175,7 +177,7 @@ async def other(tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> AsyncIterator[Pus
 async def clinic(
     setup: Seeder, database: Database, vault: Vault, kept: Audit, tls: tuple[ssl.SSLContext, ssl.SSLContext]
 ) -> AsyncIterator[Clinic]:
-    seeded = await setup.seed(points=1, tickets=0, displays=0, providers=1)
+    seeded = await setup.seed(points=1, tickets=0, displays=0, providers=1, time_zone=noon_zone()[0])
     ways = ChangeSite(site_id=seeded["site_id"], message_ways=("push", "sms"), quiet_from=0, quiet_until=0)
     await setup.do(ways)
     set_up = ChannelSetUp(database, vault, kept, None)
@@ -185,7 +187,7 @@ async def clinic(
     await set_up.put(organisation_id, "push", "push", {"contact": "it@clinic.example"}, actor="staff:1")
     channel = PushChannel(
         private_key=new_private_key(), contact="it@clinic.example", secret="s", now=database.clock.now, services=HERE,
-        limit_seconds=5.0, tls=tls[1],
+        limit_seconds=60.0, tls=tls[1],
     )  # fmt: skip
     made = Clinic(setup, database, vault, seeded, set_up, Subscriptions(database, vault, HERE), channel, Texts())
     yield made

@@ -28,6 +28,7 @@ from server.store.chain import START, follow
 from server.store.database import Database
 from server.store.retention import DAY_MICROSECONDS, Forgotten, forget
 from server.store.tables import appointments, commands, events, metadata, notifications, sites, visit_search, visits
+from tests.support.appointments import noon_zone
 from tests.support.server import command_line, environment, seed
 from tests.support.vaults import VAULT
 
@@ -152,9 +153,10 @@ async def test_recent_identities_stay(setup: Seeder, database: Database) -> None
 
 
 async def test_old_appointments_lose_their_traces_and_coming_ones_stay(setup: Seeder, database: Database) -> None:
-    made = await setup.seed(points=1, tickets=0, displays=0, providers=1)
+    zone, ahead = noon_zone()
+    made = await setup.seed(points=1, tickets=0, displays=0, providers=1, time_zone=zone)
     site_id, service_id, provider_id = made["site_id"], made["service_ids"][0], made["provider_ids"][0]
-    now = datetime.fromtimestamp(await database.now() / 1e6, UTC)
+    now = datetime.fromtimestamp(await database.now() / 1e6, UTC) + timedelta(hours=ahead)  # of the site
     monday = (now + timedelta(days=14 - now.weekday())).date()
     where: dict[str, Any] = {"site_id": site_id, "service_id": service_id, "provider_id": provider_id}
     person = {name: PERSON[name] for name in ("name", "phone", "date_of_birth", "email")} | {"note": PERSON["notes"]}

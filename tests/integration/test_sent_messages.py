@@ -27,6 +27,7 @@ from server.seeding import Seed, Seeder
 from server.store.database import Database
 from server.store.tables import appointments, audit, notifications, sites
 from server.vault import Vault
+from tests.support.processes import wait_until
 from tests.support.refusals import refused
 from tests.support.server import environment, seed, serving
 
@@ -284,6 +285,7 @@ def test_api_lists_messages_and_names_wrong_filters(sqlite_url: str, tmp_path: A
             data: list[Any] = answer.json()["data"]
             return data
 
+        wait_until(lambda: [each["state"] for each in found()] == ["sent"], "the message")  # the server sends by itself
         (message,) = found()
         assert (message["kind"], message["label"], message["recipient"]) == ("almost-your-turn", "A001", "…67")
         days = {"from": f"{today - timedelta(days=1)}", "to": f"{today + timedelta(days=1)}"}

@@ -29,6 +29,8 @@ if EXTENT not in EXTENTS:
 # Matrices and properties are tried whole.
 WHOLE = EXTENT != "sample"
 SEED = int(os.environ.get("NOWSERVING_TEST_SEED") or f"{datetime.now(UTC):%Y%m%d}")
+# The workers of a run start one after the other: midnight may come between them, and all have to collect the same tests.
+os.environ.setdefault("NOWSERVING_TEST_SEED", str(SEED))
 ENGINES = ("sqlite", "mysql")
 # A sample of a property tries a quarter of the examples, but at least this number.
 LEAST_EXAMPLES = 10

@@ -43,7 +43,7 @@ class Lan:
 
     def socket(self) -> socket.socket:
         """Return a TCP socket at the far end, not yet connected."""
-        return self._far.submit(socket.socket, socket.AF_INET, socket.SOCK_STREAM).result(10)
+        return self._far.submit(socket.socket, socket.AF_INET, socket.SOCK_STREAM).result(60)
 
     def cut(self) -> None:
         """Drop all packets on the cable from now on."""
@@ -92,4 +92,4 @@ def lan() -> Iterator[Lan]:
 
 
 def _ip(*arguments: str) -> None:
-    subprocess.run([program("ip", "iproute2"), *arguments], check=True, capture_output=True, timeout=10)
+    subprocess.run([program("ip", "iproute2"), *arguments], check=True, capture_output=True, timeout=60)

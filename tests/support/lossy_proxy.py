@@ -155,8 +155,8 @@ def lossy_proxy(url: str) -> Iterator[LossyProxy]:
     thread = threading.Thread(target=lambda: asyncio.run(proxy.serve(ready)))
     thread.start()
     try:
-        assert ready.wait(10)
+        assert ready.wait(60)
         yield proxy
     finally:
         proxy.stop()
-        thread.join(10)
+        thread.join(60)

@@ -43,7 +43,7 @@ def program(name: str, package: str) -> str:
 
 
 def free_port() -> int:
-    """Return a loopback port that is free, and that no outgoing connection takes while the server of a test is down."""
+    """Return a loopback port that is free, and that nobody else takes while the server of a test is not up."""
     chance = random.SystemRandom()
     while True:
         port = chance.choice(PORTS)
@@ -52,7 +52,26 @@ def free_port() -> int:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
+        if _reserved(port):
             return port
+
+
+_kept: list[socket.socket] = []  # one for each port of this process
+
+
+def _reserved(port: int) -> bool:
+    """Reserve a port for this process, among all processes of tests on this machine; return False if another one has it.
+
+    A server needs seconds until it listens, and a test may stop it for a while: meanwhile the port looks free to others.
+    """
+    mark = socket.socket(socket.AF_UNIX)
+    try:
+        mark.bind(f"\0port {port} of the tests of nowserving")  # an abstract name: the kernel frees it with the process
+    except OSError:
+        mark.close()
+        return False
+    _kept.append(mark)
+    return True
 
 
 def wait_until(ready: Callable[[], bool], what: str, process: Process | None = None) -> None:
@@ -97,7 +116,7 @@ def end(process: Process, with_signal: signal.Signals = signal.SIGTERM, seconds:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait(5)
+            process.wait(60)
     status: int = process.returncode
     return status
 

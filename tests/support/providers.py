@@ -203,6 +203,7 @@ class MailServer:
         self.stage = "RCPT"
         self._password = password
         options: dict[str, Any] = {"tls_context": tls, "require_starttls": True} if security == "starttls" else {}
+        options["ready_timeout"] = 60
         if password:
             early = security == "starttls"  # the library knows only of the TLS that STARTTLS begins
             options |= {"authenticator": self._authenticate, "auth_required": early, "auth_require_tls": early}

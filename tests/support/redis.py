@@ -34,6 +34,6 @@ def redis(folder: Path, port: int | None = None, *, cluster: bool = False, passw
     with redis_process(folder, port, cluster=cluster, password=password):
         if cluster:
             asked = [program("redis-cli", "redis-tools"), "-p", str(port), "cluster"]
-            subprocess.run([*asked, "addslotsrange", "0", "16383"], check=True, capture_output=True, timeout=10)
-            wait_until(lambda: b"cluster_state:ok" in subprocess.check_output([*asked, "info"], timeout=10), "the cluster")
+            subprocess.run([*asked, "addslotsrange", "0", "16383"], check=True, capture_output=True, timeout=60)
+            wait_until(lambda: b"cluster_state:ok" in subprocess.check_output([*asked, "info"], timeout=60), "the cluster")
         yield f"redis://{f':{password}@' if password else ''}127.0.0.1:{port}/0"

@@ -114,7 +114,7 @@ def sse(
         for each in sockets:
             with suppress(OSError):  # the server may have closed it
                 each.shutdown(socket.SHUT_RDWR)  # wakes the reader, which closes the socket
-        thread.join(15)
+        thread.join(60)
         client.close()
 
 
@@ -124,7 +124,7 @@ def websocket(url: str, token: str | None = None, *, resume: Screen | None = Non
     screen = _continued(resume)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     address = url.replace("http://", "ws://") + (f"?last_event_id={screen.last_id}" if screen.last_id else "")
-    with connect_websocket(address, additional_headers=headers, compression=None) as peer:
+    with connect_websocket(address, additional_headers=headers, compression=None, open_timeout=60) as peer:
 
         def follow() -> None:
             with suppress(ConnectionClosed):

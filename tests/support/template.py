@@ -121,7 +121,7 @@ class Template:
     def close(self) -> None:
         """End the template process."""
         self._control.close()
-        self._process.wait(10)
+        self._process.wait(60)
 
 
 def usable(arguments: Sequence[str], env: Mapping[str, str]) -> bool:

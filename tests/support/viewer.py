@@ -132,7 +132,14 @@ class Viewer:
     """One screen at one place. `run` follows the stream; cancel its task to close the screen."""
 
     def __init__(
-        self, place: Place, transport: Transport, connect: Connect, chance: random.Random, clock_ahead_seconds: float = 0.0
+        self,
+        place: Place,
+        transport: Transport,
+        connect: Connect,
+        chance: random.Random,
+        clock_ahead_seconds: float = 0.0,
+        *,
+        least_silence_seconds: float = 0.0,
     ) -> None:
         self.place = place
         self.transport = transport
@@ -148,6 +155,7 @@ class Viewer:
         self.server: str | None = None
         self._connect = connect
         self._chance = chance
+        self._least_silence_seconds = least_silence_seconds  # a busy machine may be silent longer than the protocol allows
         self._losses = 0
         self._ahead_ms = 0.0
         self._reads = asyncio.Event()
@@ -254,7 +262,7 @@ class Viewer:
     def _watch(self) -> None:
         """Restart the timer after which a silent connection counts as dead."""
         if self._watchdog is not None and not self._watchdog.expired() and self._reads.is_set():
-            silent = MISSED_HEARTBEATS * self.shown.heartbeat_seconds
+            silent = max(MISSED_HEARTBEATS * self.shown.heartbeat_seconds, self._least_silence_seconds)
             self._watchdog.reschedule(asyncio.get_running_loop().time() + silent)
 
     async def _acknowledge(self) -> None:

@@ -28,7 +28,7 @@ class Work:
             self.order.append(number)
             self._now += 1
             self.most_at_once = max(self.most_at_once, self._now)
-        assert self.go.acquire(timeout=10)
+        assert self.go.acquire(timeout=60)
         with self._lock:
             self._now -= 1
         return number
@@ -36,7 +36,7 @@ class Work:
 
 async def running(work: Work, count: int) -> None:
     """Wait until ``count`` calls have begun."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(work.order) < count:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
 
