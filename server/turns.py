@@ -114,7 +114,7 @@ class Turns:
         now = self._now()
         before = site.waiting if standing is Standing.GUEST else len(site.first)
         if site.seconds(now, before) > self._queue_seconds:
-            raise self._busy(site)
+            raise self._busy(site, standing)
         if site.guests and site.seconds(now, site.waiting) > self._queue_seconds:
             self._refuse(site, site.guests[-1])
 
@@ -123,14 +123,18 @@ class Turns:
             self._refuse(site, waiter)
 
     def _refuse(self, site: _Site, waiter: _Waiter) -> None:
-        (site.guests if waiter in site.guests else site.first).remove(waiter)
+        standing = Standing.GUEST if waiter in site.guests else Standing.STAFF
+        (site.guests if standing is Standing.GUEST else site.first).remove(waiter)
         if not waiter.done():
-            waiter.set_exception(self._busy(site))
+            waiter.set_exception(self._busy(site, standing))
 
-    def _busy(self, site: _Site) -> Busy:
-        """Return a refusal. Each names a later time than the one before: not all of them may come back at once."""
-        seconds = site.seconds(self._now(), site.waiting + site.refused)
-        site.refused += 1
+    def _busy(self, site: _Site, standing: Standing) -> Busy:
+        """Return a refusal. Each guest gets a later time than the one before: not all of them may come back at once."""
+        before = len(site.first)
+        if standing is Standing.GUEST:
+            before = site.waiting + site.refused
+            site.refused += 1
+        seconds = site.seconds(self._now(), before)
         self.refused += 1
         return Busy(retry_after=min(max(1, math.ceil(seconds)), MOST_RETRY_SECONDS))
 
@@ -154,7 +158,7 @@ class _Site:
         self.began: float | None = None  # the begin of the present turn
         self.first: deque[_Waiter] = deque()
         self.guests: deque[_Waiter] = deque()
-        self.refused = 0  # commands, since the site last was idle
+        self.refused = 0  # guests, since the site last was idle
 
     @property
     def waiting(self) -> int:
