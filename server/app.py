@@ -59,6 +59,7 @@ from server.transport.http.checks import DatabaseChecks
 from server.transport.http.metrics import Metrics
 from server.transport.poster import Posters
 from server.transport.voice import Voice
+from server.turns import Turns
 from server.vault import Vault
 
 
@@ -93,7 +94,7 @@ def build_app(
     )
     living = partial(identities.living_sessions, terms=terms)
     hub = Hub(boards, bus, settings.heartbeat_seconds, limits, living, settings.stalled_seconds, database.clock.now)
-    executor = Executor(database, vault, hub.publish)
+    executor = Executor(database, vault, hub.publish, Turns.within(settings.request_seconds))
     process_id = uuid.uuid4().hex
     devices = Devices(hub, partial(housekeeping.report_device, executor, process_id))
     audit = Audit(database, vault, process_name())
@@ -136,7 +137,7 @@ def build_app(
         feedback=PatientFeedback(database, vault),
         gate=gate,
         audit=audit,
-        metrics=Metrics(hub, audit, database.clock, tally, metrics_token),
+        metrics=Metrics(hub, audit, database.clock, tally, executor.turns, metrics_token),
         assets=Assets(web),
         voice=Voice(web),
         public_url=public_url,

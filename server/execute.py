@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -33,7 +32,9 @@ from server.domain.commands import (
     ImportRow,
     IssueTicket,
     JoinQueue,
+    ReachMilestone,
     RenewToken,
+    ReportDevice,
     SetUp,
     Tick,
 )
@@ -57,6 +58,7 @@ from server.store import answers, boards, busy_cells, event_log, patients, plann
 from server.store.calendar import SiteCalendar
 from server.store.database import Conflict, Database, Transaction
 from server.store.planned_messages import Told
+from server.turns import Standing, Turns
 from server.vault import Vault, new_token
 
 logger = structlog.get_logger(__name__)
@@ -65,6 +67,8 @@ _SEALING = TicketIssued | VisitAmended | OfAppointment | ServiceAdded | ServiceC
 Publish = Callable[[int, str, Sequence[Recorded]], None]
 ATTEMPTS = 3
 BOARDS_KEPT = 256
+_STAFF = frozenset({"staff", "kiosk", "display"})
+_GUESTS = frozenset({"key", "ticket", "appointment", "phone"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +92,17 @@ class _Done:
 class Executor:
     """Does commands on the sites of one database.
 
-    Calls ``publish(site_id, epoch, events)`` after each commit and never before. It must not block or raise.
+    Calls ``publish(site_id, epoch, events)`` after each commit and never before. It must not block or raise. ``turns`` is
+    the queue of the commands of each site.
     """
 
-    def __init__(self, database: Database, vault: Vault, publish: Publish) -> None:
+    def __init__(self, database: Database, vault: Vault, publish: Publish, turns: Turns | None = None) -> None:
         self._database = database
         self._vault = vault
         self._publish = publish
         self._boards: OrderedDict[int, Board] = OrderedDict()
         self._told: dict[int, Told] = {}  # only saves statements: rows of messages are unique
-        self._turns: dict[int, _Turn] = {}
+        self.turns = turns or Turns()
 
     @property
     def vault(self) -> Vault:
@@ -111,10 +116,11 @@ class Executor:
 
         ``may`` returns whether the actor may do a command of that name; undo needs this. A repeat with the same body
         gets the recorded answer. Raises `CommandIdReused` for another body, and `NotFound` or `Refused` when the command
-        cannot be done; then nothing has changed. After `Unavailable`, the command may have been done: a repeat tells.
+        cannot be done; then nothing has changed. Raises `Busy` when too many commands wait at the site: nothing has changed
+        either. After any other `Unavailable`, the command may have been done: a repeat tells.
         """
         fingerprint = self._fingerprint(command, actor)
-        async with self._turn(command.site_id):
+        async with self.turns.turn(command.site_id, standing(command, actor)):
             for attempt in range(1, ATTEMPTS + 1):
                 try:
                     return await self._attempt(command, actor, command_id, fingerprint, may)
@@ -289,26 +295,17 @@ class Executor:
             site_id, _ = self._boards.popitem(last=False)
             self._told.pop(site_id, None)
 
-    @asynccontextmanager
-    async def _turn(self, site_id: int) -> AsyncIterator[None]:
-        """Let one command of a site at a time use the database: the others would only hold connections while they wait."""
-        turn = self._turns.setdefault(site_id, _Turn())
-        turn.users += 1
-        try:
-            async with turn.lock:
-                yield
-        finally:
-            turn.users -= 1
-            if not turn.users:
-                del self._turns[site_id]
 
+def standing(command: Command, actor: str) -> Standing:
+    """Return the standing of a command in the queue of its site.
 
-class _Turn:
-    __slots__ = ("lock", "users")
-
-    def __init__(self) -> None:
-        self.lock = asyncio.Lock()
-        self.users = 0
+    Kiosks and screens count as staff: a patient in front of a kiosk waits three seconds for the ticket. Other systems count
+    as guests, because a program can send any number of commands. The server itself is any actor that no client can be.
+    """
+    kind = actor.partition(":")[0]
+    if isinstance(command, ReportDevice | ReachMilestone) or kind not in _STAFF | _GUESTS:
+        return Standing.SERVER
+    return Standing.STAFF if kind in _STAFF else Standing.GUEST
 
 
 def _with_known_phones(command: Command, site: Site) -> Command:

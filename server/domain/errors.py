@@ -511,3 +511,7 @@ class WrongPassword(NotAllowed):
 
 class Unavailable(NowServingError):
     """The database cannot be reached. Try again in a few seconds; repeat a command with the same idempotency key."""
+
+
+class Busy(Unavailable):
+    """Too many commands wait at this site. Nothing was changed. Repeat it with its idempotency key in {retry_after} s."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar
 
 from server.domain.board import Board
 from server.domain.errors import AppointmentNotFound, NotAllowed, NotSignedIn, TicketNotFound
@@ -17,16 +17,43 @@ from server.identity.callers import Bearer, Integration, Staff
 from server.queries.identity import Identities, SessionTerms
 from server.store import api_keys
 from server.store import staff as accounts
-from server.store.database import Database
+from server.store.database import Database, Writing
 from server.vault import Vault
 
 TOUCH_MICROSECONDS = 60_000_000  # the database learns of a credential's use once a minute, not at every request
+TOUCHES_KEPT = 10_000
 TICKET_LIFE_MICROSECONDS = 2 * 86_400_000_000  # its own day, and one more
 _TICKET_TOKEN = re.compile(r"([0-9]{1,19})-[A-Za-z0-9_-]{22}")  # the group is the site
 _APPOINTMENT_TOKEN = re.compile(r"a[0-9]{1,19}-[A-Za-z0-9_-]{22}")
 _DEVICE_TOKEN = re.compile(r"d[0-9]+-[A-Za-z0-9_-]{22}")
 _RECORDS = {"display": Display, "kiosk": Kiosk}
+Key = TypeVar("Key")
 BoardOf = Callable[[int], Board | None]
+
+
+class Touches:
+    """The credentials whose use this process has told the database within the last minute.
+
+    Many requests at once with one credential all read that its use is a minute old. One of them writes it: the others would
+    wait for the lock of its row, and all commands of an embedded database behind them.
+    """
+
+    def __init__(self) -> None:
+        self._at: dict[tuple[str, object], int] = {}
+
+    def begins(self, kind: str, key: object, now: int) -> bool:
+        """Return whether the caller must write the use of a credential at ``now``: nobody else has done so lately."""
+        last = self._at.get((kind, key))
+        if last is not None and now - last < TOUCH_MICROSECONDS:
+            return False
+        if len(self._at) >= TOUCHES_KEPT:
+            self._at = {each: at for each, at in self._at.items() if now - at < TOUCH_MICROSECONDS}
+        self._at[kind, key] = now
+        return True
+
+    def failed(self, kind: str, key: object) -> None:
+        """Let the next request write what this one could not."""
+        self._at.pop((kind, key), None)
 
 
 def no_board(_: int) -> None:
@@ -42,6 +69,7 @@ class Credentials:
     _vault: Vault
     _tokens: AccessTokens
     _terms: SessionTerms
+    _touches: Touches = field(default_factory=Touches)
 
     async def staff(self, access_token: str) -> Staff:
         """Return the signed-in member of staff. Raises `NotSignedIn`."""
@@ -50,8 +78,7 @@ class Credentials:
         if session is None or str(session.member.id) != claims["sub"] or self._terms.has_ended(session):
             raise NotSignedIn()
         if session.idle > TOUCH_MICROSECONDS:
-            async with self._database.write() as connection:
-                await accounts.touch_session(connection, session.id, session.now)
+            await self._touch("session", accounts.touch_session, session.id, session.now)
         member = session.member
         return Staff(member.id, member.organisation_id, member.username, member.role, session.id)
 
@@ -99,9 +126,19 @@ class Credentials:
         if key is None:
             return None
         if key.unused > TOUCH_MICROSECONDS:
-            async with self._database.write() as connection:
-                await api_keys.touch(connection, key.id, key.now)
+            await self._touch("key", api_keys.touch, key.id, key.now)
         return Integration(key.id, key.organisation_id, key.site_id)
+
+    async def _touch(self, kind: str, touch: Callable[[Writing, Key, int], Awaitable[None]], key: Key, now: int) -> None:
+        """Record the use of a credential, unless another request does so."""
+        if not self._touches.begins(kind, key, now):
+            return
+        try:
+            async with self._database.write() as connection:
+                await touch(connection, key, now)
+        except BaseException:
+            self._touches.failed(kind, key)
+            raise
 
     async def pairing(self, secret: str) -> int | None:
         """Return the id of the open pairing with this secret, or None."""

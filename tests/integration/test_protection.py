@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from sqlalchemy import URL, make_url
 
 from server.seeding import Seed
 from tests.support import databases
+from tests.support.processes import wait_until
 from tests.support.rows import rows
 from tests.support.server import Server, environment, seed, serving
 
@@ -303,6 +305,30 @@ def test_timeout_names_the_generated_idempotency_key(impatient: tuple[dict[str, 
         with held_locks(env, LOCKS["before"], seeded["site_id"]):
             details = desk.post(ISSUE, json=body).json()["error"]["details"]
         assert desk.post(ISSUE, json=body, headers={"Idempotency-Key": details["command_id"]}).status_code == 200
+
+
+def test_flood_is_answered_with_the_time_to_come_back(impatient: tuple[dict[str, str], Seed, Server]) -> None:
+    """The site stands still. All commands get an answer: the one that runs is cut, and the others are refused before it."""
+    env, seeded, server = impatient
+    body, keys = {"queue_id": seeded["queue_ids"][0]}, [f"flood-{index}" for index in range(20)]
+    before = state(env, seeded["site_id"])
+    with server.client(server.sign_in(seeded, "receptionist")) as desk, ThreadPoolExecutor(len(keys)) as threads:
+        with held_locks(env, LOCKS["before"], seeded["site_id"]):
+            answers = list(threads.map(lambda key: desk.post(ISSUE, json=body, headers={"Idempotency-Key": key}), keys))
+        assert {each.status_code for each in answers} == {503}
+        busy = [each for each in answers if each.headers["x-nowserving-refusal"] == "busy"]
+        assert len(busy) > len(keys) / 2
+        for each in busy:
+            assert 1 <= int(each.headers["retry-after"]) <= 30
+            assert each.json()["error"]["details"] == {"retry_after": int(each.headers["retry-after"])}
+        assert state(env, seeded["site_id"]) == before
+        for key in keys:
+            assert desk.post(ISSUE, json=body, headers={"Idempotency-Key": key}).status_code == 200
+        assert state(env, seeded["site_id"])[2] == [(before[2][0][0] + len(keys),)]
+    refused = f'nowserving_commands_refused_total{{why="busy"}} {len(busy)}.0'
+    with server.client() as monitor:
+        wait_until(lambda: refused in monitor.get("/metrics").text.splitlines(), "the metric of the refused commands")
+        assert "nowserving_commands_waiting 0.0" in monitor.get("/metrics").text.splitlines()
 
 
 def test_request_timeout_does_not_cut_streams(impatient: tuple[dict[str, str], Seed, Server]) -> None:

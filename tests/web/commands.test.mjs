@@ -81,6 +81,30 @@ for (const status of [200, 302, 401, 403, 404, 409, 429, 500, 502, 503, 504]) {
   });
 }
 
+test("a command that a busy server refuses is sent once more with the same key, at the time that the server names", async () => {
+  const paused = [];
+  const { setTimeout } = globalThis;
+  globalThis.setTimeout = (call, milliseconds) => {
+    if (milliseconds >= 30_000) return setTimeout(call, milliseconds); // the limit of a request
+    paused.push(milliseconds);
+    return setTimeout(call, 0);
+  };
+  try {
+    const keys = [];
+    const busy = () => Response.json(refusal("busy"), { status: 503, headers: { ...marked("busy"), "Retry-After": "4" } });
+    globalThis.fetch = async (_, { headers }) => {
+      keys.push(headers["Idempotency-Key"]);
+      return keys.length === 1 ? busy() : Response.json({ seq: 4, events: [] }, { headers: marked() });
+    };
+    assert.equal((await sendCommand("start", { entry_id: 1 })).seq, 4);
+    assert.deepEqual([keys.length, new Set(keys).size, paused], [2, 1, [4_000]]);
+    globalThis.fetch = async () => busy();
+    await assert.rejects(sendCommand("start", { entry_id: 1 }), { code: "busy" });
+  } finally {
+    globalThis.setTimeout = setTimeout;
+  }
+});
+
 test("a refusal that nginx marks is thrown with its code", async () => {
   const headers = { "X-NowServing-Refusal": "too_many_requests" };
   globalThis.fetch = async () => Response.json(refusal("too_many_requests"), { status: 429, headers });

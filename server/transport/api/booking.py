@@ -14,6 +14,7 @@ from server.domain.commands.appointments import FOLD, LOCAL_START
 from server.domain.commands.bounds import EMAIL, LANGUAGE, NAME, PHONE, TOKEN
 from server.domain.errors import (
     BookingIsOff,
+    Busy,
     HoldExpired,
     ProviderNotFound,
     ServiceNotFound,
@@ -208,7 +209,7 @@ async def get_slots(request: Request) -> Slots:
     parameters=(COMMAND_ID,),
     body=TimeToHold,
     example={"service_id": 7_000_000_001, "local_start": "2027-01-15T09:00"},
-    refused=(BookingIsOff, SiteNotFound, TooManyBooked, Unavailable),
+    refused=(BookingIsOff, SiteNotFound, TooManyBooked, Busy, Unavailable),
     runs=HoldForVisitor,
 )
 async def hold(request: Request) -> Response:
@@ -252,7 +253,7 @@ async def hold(request: Request) -> Response:
     parameters=(COMMAND_ID,),
     body=HoldToRelease,
     example={"hold_token": "a7-AAAAAAAAAAAAAAAAAAAAAA"},
-    refused=(BookingIsOff, HoldExpired, Unavailable),
+    refused=(BookingIsOff, HoldExpired, Busy, Unavailable),
 )
 async def release(request: Request) -> Response:
     """Give the time of a hold back, by its token."""
@@ -279,7 +280,7 @@ async def release(request: Request) -> Response:
         "name": "Ada Lovelace",
         "email": "ada@example.org",
     },
-    refused=(BookingIsOff, SiteNotFound, TooManyBooked, Unavailable),
+    refused=(BookingIsOff, SiteNotFound, TooManyBooked, Busy, Unavailable),
     runs=BookForVisitor,
 )
 async def book(request: Request) -> Response:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server.domain.errors import (
+    Busy,
     CommandIdReused,
     NotAllowed,
     NotSignedIn,
@@ -74,7 +75,7 @@ ENDPOINTS = Endpoints(Tag.COMMANDS)
     "command",
     Answer("Carried out, now or before under this key."),
     parameters=(COMMAND_ID, PREVIEW),
-    refused=(NotSignedIn, NotAllowed, SiteNotFound, *BODY, CommandIdReused, Unavailable),
+    refused=(NotSignedIn, NotAllowed, SiteNotFound, *BODY, CommandIdReused, Busy, Unavailable),
 )
 async def post_command(request: Request) -> Response:
     """Carry out a command, once for each ``Idempotency-Key``. The answer has the log's number and the events.

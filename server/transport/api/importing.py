@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from server.domain.commands import ImportAppointments, ImportRow
 from server.domain.commands.importing import ROWS
-from server.domain.errors import CommandIdReused, SiteNotFound, Unavailable
+from server.domain.errors import Busy, CommandIdReused, SiteNotFound, Unavailable
 from server.domain.roles import may
 from server.transport.api.commands import COMMAND_ID
 from server.transport.context import Context
@@ -87,7 +87,7 @@ ENDPOINTS = Endpoints(Tag.APPOINTMENTS)
     parameters=(COMMAND_ID,),
     body=Import,
     example=EXAMPLE,
-    refused=(SiteNotFound, CommandIdReused, Unavailable),
+    refused=(SiteNotFound, CommandIdReused, Busy, Unavailable),
 )
 async def import_appointments(request: Request) -> _Imported:
     """Take over appointments of another system, once for each ``Idempotency-Key``.

@@ -12,6 +12,7 @@ from server.domain.board import Board
 from server.domain.commands import JoinQueue
 from server.domain.commands.bounds import PHONE
 from server.domain.errors import (
+    Busy,
     JoinCodeNeeded,
     JoinCodeOld,
     JoinCodeWrong,
@@ -211,7 +212,7 @@ async def get_pass(request: Request) -> Response:
     parameters=(COMMAND_ID,),
     body=JoinTicket,
     example={"queue_id": 7_000_000_001, "language": "en"},
-    refused=(JoiningIsOff, JoinCodeNeeded, SiteNotFound, TooManyJoined, Unavailable),
+    refused=(JoiningIsOff, JoinCodeNeeded, SiteNotFound, TooManyJoined, Busy, Unavailable),
     runs=JoinQueue,
 )
 async def join(request: Request) -> Response:

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server.domain.errors import (
+    Busy,
     CheckInNotNow,
     CheckInRefused,
     CommandIdReused,
@@ -101,6 +102,7 @@ ENDPOINTS = Endpoints(Tag.COMMANDS)
         CheckInNotNow,
         RequestExpired,
         CommandIdReused,
+        Busy,
         Unavailable,
     ),
 )

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server.domain.commands import RenewToken
-from server.domain.errors import PairingNotFound, SiteNotFound, Unavailable
+from server.domain.errors import Busy, PairingNotFound, SiteNotFound, Unavailable
 from server.domain.model.ids import MAX_ID
 from server.identity.pairing import CODE_LENGTH
 from server.identity.readable_codes import ALPHABET
@@ -92,7 +92,7 @@ async def begin(request: Request) -> Response:
     may="pair-devices",
     body=Pairing,
     example={"device_id": 7_000_000_007},
-    refused=(SiteNotFound, PairingNotFound, Unavailable),
+    refused=(SiteNotFound, PairingNotFound, Busy, Unavailable),
     runs=RenewToken,
 )
 async def pair(request: Request) -> Response:

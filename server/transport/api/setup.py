@@ -15,7 +15,7 @@ from server.blueprints import Template, template_named, templates
 from server.domain.commands import SetUp
 from server.domain.commands.blueprint import Blueprint, DisplayPlan, PointPlan, QueuePlan
 from server.domain.commands.bounds import CAPACITY, LANGUAGE, NAME
-from server.domain.errors import InvalidField, NameTaken, SiteNotFound, Unavailable
+from server.domain.errors import Busy, InvalidField, NameTaken, SiteNotFound, Unavailable
 from server.domain.model import Need, Site, languages
 from server.identity.errors import PASSWORD_REFUSALS, SETUP_REFUSALS, USER_NAME_REFUSALS, SignInBusy
 from server.identity.readable_codes import LONGEST_TYPED
@@ -181,7 +181,7 @@ async def get_templates(request: Request) -> _Templates:
         "displays": ["Waiting room"],
         "hours": [[0, 480, 1020]],
     },
-    refused=(SiteNotFound, Unavailable),
+    refused=(SiteNotFound, Busy, Unavailable),
     runs=SetUp,
 )
 async def set_up_services(request: Request) -> Response:

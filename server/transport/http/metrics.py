@@ -23,6 +23,7 @@ from server.live.hub import Hub
 from server.live.redis_bus import RedisBus
 from server.queries.message_tally import MessageTally
 from server.transport.http.endpoint import PUBLIC, Answer, Endpoints, Tag
+from server.turns import Turns
 
 ENDPOINTS = Endpoints(Tag.OPERATION)
 MOST_KEPT_SECONDS = 1.0
@@ -31,7 +32,9 @@ MOST_KEPT_SECONDS = 1.0
 class Metrics:
     """The metrics of one process."""
 
-    def __init__(self, hub: Hub, audit: Audit, clock: SteadyClock, messages: MessageTally, token: str | None = None) -> None:
+    def __init__(
+        self, hub: Hub, audit: Audit, clock: SteadyClock, messages: MessageTally, turns: Turns, token: str | None = None
+    ) -> None:
         self._token = token
         self._text = b""
         self._fresh_until = 0.0
@@ -50,6 +53,7 @@ class Metrics:
         self.registry.register(_AuditFigures(audit))
         self.registry.register(_ClockFigures(clock))
         self.registry.register(_MessageFigures(messages))
+        self.registry.register(_TurnFigures(turns))
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus's text format. The text takes a twentieth of this process's time at most."""
@@ -145,6 +149,17 @@ class _MessageFigures(Collector):
         if health.swept is not None:
             swept = "Seconds since the last finished sweep."
             yield GaugeMetricFamily("nowserving_messages_swept_seconds", swept, health.swept / 1_000_000)
+
+
+class _TurnFigures(Collector):
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+
+    def collect(self) -> Iterator[Metric]:
+        waiting = "Commands that wait for their turn, at all sites."
+        yield GaugeMetricFamily("nowserving_commands_waiting", waiting, self._turns.waiting)
+        refused = "Commands refused before they began, by reason; `busy`: too many commands waited at the site."
+        yield _total("nowserving_commands_refused", refused, ["why"], {"busy": self._turns.refused})
 
 
 def _total(name: str, about: str, labels: list[str], counts: Mapping[Any, float]) -> CounterMetricFamily:

@@ -3,7 +3,7 @@
  * twice.
  */
 
-import { isFromServer, post, refusalOf } from "./request.js";
+import { isFromServer, patiently, post, refusalOf } from "./request.js";
 import { asUser } from "./session.js";
 
 /**
@@ -89,8 +89,8 @@ async function ask(address, body, token) {
 }
 
 /**
- * Send a second time if there is no answer, or only one of a proxy. The answer alone may be lost, so both have the same key:
- * the server executes one.
+ * Send a second time if there is no answer, only one of a proxy, or that of a busy server. The answer alone may be lost, so both
+ * have the same key: the server executes one.
  *
  * @param {string} address
  * @param {Record<string, unknown>} body
@@ -102,7 +102,7 @@ async function sendTwice(address, body, key, token) {
   const headers = { "Idempotency-Key": key };
   if (token !== undefined) headers.Authorization = `Bearer ${token}`;
   const attempt = async () => {
-    const answer = await post(address, body, headers);
+    const answer = await patiently(() => post(address, body, headers));
     if (!isFromServer(answer) && refusalOf(answer) === null) throw new Error(`a proxy answered ${answer.status}`);
     return answer;
   };

@@ -1,6 +1,7 @@
 /** Requests to the server, with a limit of half a minute. */
 
 const LIMIT_MS = 30_000;
+const MOST_PAUSE_MS = 10_000;
 
 /**
  * Return the code of a refusal by the server itself, or null. Any other answer may be from a proxy, and says nothing about
@@ -38,6 +39,21 @@ export async function request(address, options = {}, limitMs = LIMIT_MS) {
     clearTimeout(timer);
     signal?.removeEventListener("abort", stop);
   }
+}
+
+/**
+ * Send a request; if the server is too busy for it, send it once more at the time that the server names. A busy server has done
+ * nothing. Throws what `send` throws.
+ *
+ * @param {() => Promise<Response>} send
+ * @returns {Promise<Response>}
+ */
+export async function patiently(send) {
+  const answer = await send();
+  if (refusalOf(answer) !== "busy") return answer;
+  const seconds = Number(answer.headers.get("Retry-After"));
+  await new Promise((resolve) => setTimeout(resolve, Math.min(seconds * 1_000, MOST_PAUSE_MS)));
+  return send();
 }
 
 /**

@@ -1,6 +1,6 @@
 /** The requests of a visitor without an account, at the pages for joining and booking. */
 
-import { isFromServer, refusalOf } from "./request.js";
+import { isFromServer, patiently, refusalOf } from "./request.js";
 
 /** The server refused. `code` is its code, or `unreachable` without an answer. */
 export class Refused extends Error {
@@ -27,16 +27,17 @@ export async function answered(ask) {
 }
 
 /**
- * As `answered`, but ask a second time if the answer is lost: the server acts once for an idempotency key.
+ * As `answered`, but ask a second time if the answer is lost or the server is busy: the server acts once for an idempotency key.
  *
  * @param {() => Promise<Response>} ask
  * @returns {Promise<any>}
  */
 export async function answeredOnce(ask) {
+  const patient = () => patiently(ask);
   try {
-    return await answered(ask);
+    return await answered(patient);
   } catch (error) {
     if (error instanceof Refused && error.code !== "unreachable") throw error;
-    return answered(ask);
+    return answered(patient);
   }
 }
