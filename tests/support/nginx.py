@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import ssl
@@ -115,8 +116,10 @@ def nginx(
             file.write(f"set_real_ip_from {trusted};\nreal_ip_header X-Forwarded-For;\n")
     upgrading = '"~*^GET websocket$" websocket;'
     _edit(configuration / "nginx.conf", {**edits, **({} if upgrades else {upgrading: ""})})
+    # Workers of root would be `nobody`, who cannot open the folders of tests.
+    globally = "daemon off; user root;" if os.geteuid() == 0 else "daemon off;"
     command = [
-        program("nginx", "nginx"), "-p", f"{state}/", "-c", str(configuration / "nginx.conf"), "-g", "daemon off;",
+        program("nginx", "nginx"), "-p", f"{state}/", "-c", str(configuration / "nginx.conf"), "-g", globally,
     ]  # fmt: skip
     with running(command, folder / "nginx.log") as process:
         wait_until(lambda: listens(port), "nginx", process)
