@@ -1,5 +1,5 @@
 #!/bin/sh
-# certbot's deploy hook: puts a new certificate where nginx reads it. `watch.sh` then reloads nginx, or a second hook does.
+# certbot's deploy hook: puts a new certificate where nginx reads it. `watch.sh` then reloads nginx, or the hook goes on to do so.
 #
 #     certbot ... --deploy-hook nginx/install-certificate.sh
 #
