@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute
 
 from server import housekeeping
 from server.audit import Audit, process_name
+from server.certificates import CertificateFile
 from server.execute import Executor
 from server.identity.identity import build_identity
 from server.keys import Keys
@@ -56,7 +57,7 @@ from server.transport.application import application
 from server.transport.context import Context
 from server.transport.http.assets import Assets
 from server.transport.http.checks import DatabaseChecks
-from server.transport.http.metrics import Metrics
+from server.transport.http.metrics import CertificateFigures, Metrics
 from server.transport.poster import Posters
 from server.transport.voice import Voice
 from server.turns import Turns
@@ -104,11 +105,13 @@ def build_app(
     web = web_folder()
     tally = MessageTally()
     metrics_token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
+    certificate = CertificateFile(settings.certificate) if settings.certificate else None
     facts = Facts(
         bus_problem=partial(_problem_of, bus) if redis_url else None,
         encrypted=settings.public_url.scheme == "https",
         exposed=settings.env == "production",
         limited=limits_on,
+        certificate=certificate,
     )
     public_url = settings.public_address
     channels = channels_for(database, vault, public_url, settings.recording_path, settings.push_services)
@@ -146,6 +149,9 @@ def build_app(
         posters=Posters(),
     )
 
+    if certificate is not None:
+        context.metrics.registry.register(CertificateFigures(certificate, database.clock))
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
         await housekeeping.begin_clock(database)
@@ -164,6 +170,8 @@ def build_app(
                 housekeeping.find_dark_devices, database, executor, process_id, settings.heartbeat_seconds
             ),
         }
+        if certificate:
+            loops["certificate"] = partial(housekeeping.watch_certificate, certificate)
         tasks = [asyncio.create_task(kept_running(name, loop)) for name, loop in loops.items()]
         tasks += [asyncio.create_task(each(context)) for each in alongside]
         sending = [asyncio.create_task(each.run()) for each in senders]
@@ -219,6 +227,7 @@ def request_limits(settings: Settings) -> RequestLimits:
         ticket=replace(default.ticket, amount=settings.limit_ticket),
         joining=replace(default.joining, amount=settings.limit_joining),
         join_code=replace(default.join_code, amount=settings.limit_join_code),
+        pages=replace(default.pages, amount=settings.limit_pages),
         phone=replace(default.phone, amount=settings.limit_phone),
         joined=replace(default.joined, amount=settings.limit_joined),
         booked=replace(default.booked, amount=settings.limit_booked),

@@ -19,6 +19,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from server import certificates
 from server.addresses import address_here, address_on_network, is_loopback
 from server.audit import OPERATOR, Audit, process_name
 from server.blueprints import (
@@ -283,6 +284,32 @@ def seed(
     console.print(f"Site {made['site_id']}: {points} points, {tickets} tickets, {displays} displays.")
     for member in made["staff"]:
         console.print(f"  {member['role']}: {member['username']} / {member['password']}", highlight=False)
+
+
+@app.command()
+def certificate(
+    folder: Annotated[Path, typer.Argument(help="The folder for certificate.pem and key.pem.")],
+    names: Annotated[
+        list[str] | None,
+        typer.Option("--name", help="A host name or an address of the server; repeat it for more. Default: the settings'."),
+    ] = None,
+    days: Annotated[int, typer.Option(help="The days for which it is valid.", min=1, max=397)] = 90,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace a certificate that is there.")] = False,
+) -> None:
+    """Make a certificate for a trial of TLS in nginx, signed by itself: browsers warn of it. One that is there stays."""
+    there = folder / certificates.CERTIFICATE_FILE
+    if there.exists() and not replace:
+        console.print(f"{there} stays as it is.", highlight=False, soft_wrap=True)
+        return
+    if not names:
+        settings = _settings(quiet=True)
+        names = list(dict.fromkeys([settings.public_url.host or "localhost", *settings.allowed_hosts]))
+    try:
+        made = certificates.make(folder, names, days)
+    except (OSError, ValueError) as error:
+        error_console.print(f"No certificate was made: {error}", highlight=False, markup=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+    console.print(f"Made {made[0]} and {made[1]} for {', '.join(names)}.", highlight=False, soft_wrap=True)
 
 
 def _name(most: int) -> Callable[[str], str]:
@@ -1074,6 +1101,7 @@ async def _checked(settings: Settings, keys: Keys | None) -> list[system.Check]:
         encrypted=settings.public_url.scheme == "https",
         exposed=settings.env == "production",
         limited=settings.rate_limits == "on",
+        certificate=certificates.CertificateFile(settings.certificate) if settings.certificate else None,
     )
     return await _with_database(settings, lambda database: system.checks(database, facts))
 

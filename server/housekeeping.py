@@ -12,6 +12,7 @@ from contextlib import suppress
 
 import structlog
 
+from server.certificates import CertificateFile
 from server.clock import TOLERANCE_MICROSECONDS, boot_id
 from server.domain.commands import PassOffer, ReportDevice, Rezone, Tick
 from server.domain.errors import DeviceNotFound, NothingChanged, NothingDue, NowServingError
@@ -31,6 +32,7 @@ FORGET_SECONDS = 3600.0
 REZONE_SECONDS = 3600.0
 OFFER_SECONDS = 5.0
 TALLY_SECONDS = 15.0
+CERTIFICATE_SECONDS = 60.0
 ANSWERS_KEPT_MICROSECONDS = 24 * 3_600_000_000
 
 
@@ -123,6 +125,18 @@ async def count_messages(database: Database, tally: MessageTally) -> None:
         except NowServingError as error:
             outage.failed(error)
         await asyncio.sleep(TALLY_SECONDS)
+
+
+async def watch_certificate(certificate: CertificateFile) -> None:
+    """Once a minute, read the certificate of the proxy. The log has a line when it cannot be read."""
+    outage = Outage(logger, "the certificate of the proxy could not be read")
+    while True:
+        found = certificate.look()
+        if isinstance(found, str):
+            outage.failed(problem=found)
+        else:
+            outage.ended()
+        await asyncio.sleep(CERTIFICATE_SECONDS)
 
 
 async def rezone_sites(database: Database, executor: Executor) -> None:

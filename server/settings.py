@@ -108,6 +108,9 @@ class Settings(BaseSettings):
     )
     limit_joining: int = Field(600, ge=1, description="Looks in a minute at the page for joining, from one address.")
     limit_join_code: int = Field(120, ge=1, description="Codes of screens in a minute that phones at one address enter.")
+    limit_pages: int = Field(
+        1_000, ge=1, description="Pages in an hour for cookies that this server did not sign, from one address."
+    )
     limit_phone: int = Field(60, ge=1, description="Requests in a minute of a phone that joins a queue.")
     limit_joined: int = Field(
         100, ge=1, description="Tickets in an hour that phones behind one address get by joining a queue themselves."
@@ -152,6 +155,10 @@ class Settings(BaseSettings):
         None,
         min_length=16,
         description="The bearer token of a Prometheus on another machine. Without it only this machine reads `/metrics`.",
+    )
+    certificate: Path | None = Field(
+        None,
+        description="The certificate of the proxy (PEM). `nowserving check`, `/metrics` and `/admin` then tell its end.",
     )
     log_format: Literal["json", "console"] | None = Field(
         None, description="The default is `json` in production and `console` in development."
@@ -205,7 +212,7 @@ class Settings(BaseSettings):
             keys.decoded(key.get_secret_value())
         return value
 
-    @field_validator("key_file", mode="before")
+    @field_validator("key_file", "certificate", mode="before")
     @classmethod
     def _is_a_path(cls, value: Any) -> Any:
         if value == "":

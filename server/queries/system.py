@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Literal
 
 from server import __version__
+from server.certificates import CertificateFile
 from server.domain.errors import NowServingError
 from server.domain.model.local_time import tz_version
 from server.queries import messages
@@ -19,6 +21,8 @@ from server.queries.reader import Reader
 State = Literal["ok", "warning", "broken", "unknown"]
 AWAY_MICROSECONDS = 5 * 60_000_000
 YEARS_OF_ZONES = 1
+DAY_MICROSECONDS = 86_400_000_000
+DAYS_TO_RENEW = 21  # an ACME client renews thirty days before the end
 YEAR_MICROSECONDS = 31_556_952_000_000
 
 
@@ -33,6 +37,7 @@ class Facts:
     encrypted: bool
     exposed: bool
     limited: bool
+    certificate: CertificateFile | None = None  # the one that the settings name
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,27 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Patients' links are not encrypted.",
         "Put the server behind a proxy with a certificate, and set NOWSERVING_PUBLIC_URL to its https address.",
     ),
+    "certificate_ok": ("The certificate is valid until {day} (UTC).", ""),
+    "certificate_none": (
+        "This list watches no certificate.",
+        "If nginx has a certificate, set NOWSERVING_CERTIFICATE to its file: the list then shows when it ends.",
+    ),
+    "certificate_soon": (
+        "The certificate ends on {day} (UTC), in {days} days.",
+        "Renew the certificate and reload nginx. The operating guide describes both.",
+    ),
+    "certificate_expired": (
+        "The certificate ended on {day} (UTC): browsers refuse every page.",
+        "Renew the certificate and reload nginx. The operating guide describes both.",
+    ),
+    "certificate_early": (
+        "The certificate is valid only from {day} (UTC): browsers refuse every page.",
+        "Check the clock of this machine, then the certificate.",
+    ),
+    "certificate_unread": (
+        "The certificate cannot be read: {problem}",
+        "Check NOWSERVING_CERTIFICATE, and whether the server may read this file.",
+    ),
     "limits_ok": ("Requests and guesses at passwords have limits.", ""),
     "limits_off": (
         "NOWSERVING_RATE_LIMITS is off: requests and guesses at passwords have no limit.",
@@ -127,6 +153,7 @@ async def checks(database: Reader, facts: Facts) -> list[Check]:
         Check("backup", "backup_unknown", "unknown"),
         _zones(database),
         _encryption(facts),
+        _certificate(database, facts),
         Check("limits", "limits_ok", "ok") if facts.limited else Check("limits", "limits_off", _if_exposed(facts)),
     ]
 
@@ -199,6 +226,28 @@ def _encryption(facts: Facts) -> Check:
     if not facts.exposed:
         return Check("encryption", "encryption_trial", "ok")
     return Check("encryption", "encryption_off", "warning")
+
+
+def _certificate(database: Reader, facts: Facts) -> Check:
+    if facts.certificate is None:
+        return Check("certificate", "certificate_none", "ok")
+    found = facts.certificate.found or facts.certificate.look()
+    if isinstance(found, str):
+        return Check("certificate", "certificate_unread", "broken", {"problem": found})
+    now = database.clock.now()
+    if now < found.begins:
+        return Check("certificate", "certificate_early", "broken", {"day": _day(found.begins)})
+    values = {"day": _day(found.ends)}
+    if now >= found.ends:
+        return Check("certificate", "certificate_expired", "broken", values)
+    days = (found.ends - now) // DAY_MICROSECONDS
+    if days < DAYS_TO_RENEW:
+        return Check("certificate", "certificate_soon", "warning", values | {"days": str(days)})
+    return Check("certificate", "certificate_ok", "ok", values)
+
+
+def _day(microseconds: int) -> str:
+    return datetime.fromtimestamp(microseconds / 1_000_000, UTC).date().isoformat()
 
 
 class Watch:

@@ -21,6 +21,7 @@ import pytest
 import typer
 import yaml
 
+from server.certificates import CERTIFICATE_FILE, KEY_FILE, make
 from server.cli import app
 from server.live.stream import LIFE_SECONDS
 from server.live.streams import DRAIN_SECONDS
@@ -33,7 +34,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.prod.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
-ONE_SHOT = {"migrate"}
+ONE_SHOT = {"migrate", "certificate"}
 INTERPOLATED = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?P<rest>[^}]*)\}")
 SECRET_NAME = re.compile(r"PASSWORD|SECRET|KEY|TOKEN|_URL$")
 
@@ -73,8 +74,10 @@ def strings(value: Any) -> list[str]:
 
 
 def test_compose_file_has_every_service() -> None:
-    assert set(SERVICES) == {"nginx", "server", "worker", "beat", "migrate", "mysql", "redis"}
-    assert set(OURS) == {"server", "worker", "beat", "migrate"}
+    assert set(SERVICES) == {
+        *("nginx", "server", "worker", "beat", "migrate", "certificate", "certbot", "mysql", "redis"),
+    }
+    assert set(OURS) == {"server", "worker", "beat", "migrate", "certificate"}
     assert SERVICES["server"]["deploy"]["replicas"] == 2
     assert SERVICES["mysql"]["image"] == "mysql:8.4"
     assert SERVICES["redis"]["image"].startswith("redis:7")
@@ -267,7 +270,11 @@ def test_every_mount_has_a_source() -> None:
 
 
 def test_every_file_that_nginx_includes_is_mounted() -> None:
-    mounts = {volume.split(":")[1]: ROOT / volume.split(":")[0] for volume in SERVICES["nginx"]["volumes"]}
+    mounts = {
+        volume.split(":")[1]: ROOT / volume.split(":")[0]
+        for volume in SERVICES["nginx"]["volumes"]
+        if volume.startswith(".")
+    }
     entrypoint = SERVICES["nginx"]["entrypoint"]
     main = entrypoint[entrypoint.index("-c") + 1]
     folder = main.rpartition("/")[0]
@@ -276,7 +283,7 @@ def test_every_file_that_nginx_includes_is_mounted() -> None:
         for source in mounts.values()
         for name in re.findall(r"^\s*include (\S+);", source.read_text(encoding="utf-8"), re.MULTILINE)
     }
-    assert included | {main} == set(mounts)
+    assert included | {main, entrypoint[1]} == set(mounts)
 
 
 def test_limits_of_the_proxy_match_the_server() -> None:
@@ -289,14 +296,73 @@ def test_limits_of_the_proxy_match_the_server() -> None:
     assert body is not None
     assert int(body[1]) * 1024 == MAX_BODY_BYTES
     assert f'"limit\\":{MAX_BODY_BYTES}' in text
-    listens = re.search(r"^listen (\d+)\b", (ROOT / "nginx/snippets/listen.conf").read_text(), re.MULTILINE)
-    assert listens is not None
-    assert SERVICES["nginx"]["ports"][0].endswith(f":{listens[1]}")
-    assert f"http://127.0.0.1:{listens[1]}/health/proxy" in SERVICES["nginx"]["healthcheck"]["test"]
+    plain, tls = (
+        re.search(r"^ *listen (\d+)\b", (ROOT / "nginx" / name).read_text(), re.MULTILINE)
+        for name in ("tls/redirect.conf", "compose/listen.conf")
+    )
+    assert plain is not None
+    assert tls is not None
+    assert [each.rpartition(":")[2] for each in SERVICES["nginx"]["ports"]] == [plain[1], tls[1]]
+    assert f"http://127.0.0.1:{plain[1]}/health/proxy" in SERVICES["nginx"]["healthcheck"]["test"]
 
 
-def test_nginx_accepts_its_configuration(tmp_path: Path) -> None:
+def test_certificate_goes_from_its_makers_to_its_readers() -> None:
+    """One volume, one path: the trial's certificate and certbot's, nginx, its watcher, and the server that tells the end."""
+    listen = (ROOT / "nginx/compose/listen.conf").read_text()
+    found = re.search(r"^ssl_certificate (\S+);", listen, re.MULTILINE)
+    assert found is not None
+    path, folder = found[1], str(Path(found[1]).parent)
+    assert f"ssl_certificate_key {folder}/{KEY_FILE};" in listen
+    assert path == f"{folder}/{CERTIFICATE_FILE}"
+    assert SERVICES["certificate"]["command"] == ["certificate", folder]
+    assert SERVICES["server"]["environment"]["NOWSERVING_CERTIFICATE"] == path
+    assert SERVICES["nginx"]["entrypoint"][2] == path
+    for name, mode in (("certificate", ""), ("certbot", ""), ("nginx", ":ro"), ("server", ":ro")):
+        assert f"certificates:{folder}{mode}" in SERVICES[name]["volumes"]
+    for name in ("certificate", "certbot"):
+        assert SERVICES[name]["user"] == SERVICES["nginx"]["user"]
+    assert "certificate" in SERVICES["nginx"]["depends_on"]
+
+
+def test_proxy_shows_the_answers_that_certbot_writes() -> None:
+    script = SERVICES["certbot"]["entrypoint"][-1]
+    webroot = re.search(r"--webroot-path (\S+)", script)
+    assert webroot is not None
+    assert f"acme:{webroot[1]}" in SERVICES["certbot"]["volumes"]
+    redirect = (ROOT / "nginx/tls/redirect.conf").read_text()
+    folder = re.search(r"location \^~ /\.well-known/acme-challenge/ \{\s+root (\w+);", redirect)
+    assert folder is not None
+    entrypoint = SERVICES["nginx"]["entrypoint"]
+    state = entrypoint[entrypoint.index("-p") + 1]
+    assert f"acme:{state}{folder[1]}:ro" in SERVICES["nginx"]["volumes"]
+    hook = re.search(r"--deploy-hook (\S+)", script)
+    assert hook is not None
+    assert f"./nginx/install-certificate.sh:{hook[1]}:ro" in SERVICES["certbot"]["volumes"]
+
+
+def test_hook_of_certbot_replaces_the_pair(tmp_path: Path) -> None:
+    lineage, there = tmp_path / "lineage", tmp_path / "there"
+    for folder, name in ((lineage, "new.example.org"), (there, "old.example.org")):
+        make(folder, [name], 90)
+    (lineage / CERTIFICATE_FILE).rename(lineage / "fullchain.pem")
+    (lineage / KEY_FILE).rename(lineage / "privkey.pem")
+    env = os.environ | {"RENEWED_LINEAGE": str(lineage), "INSTALL_IN": str(there)}
+    subprocess.run([ROOT / "nginx/install-certificate.sh"], env=env, check=True, timeout=30)
+    assert (there / CERTIFICATE_FILE).read_bytes() == (lineage / "fullchain.pem").read_bytes()
+    assert (there / KEY_FILE).read_bytes() == (lineage / "privkey.pem").read_bytes()
+    assert (there / KEY_FILE).stat().st_mode & 0o777 == 0o600
+    assert sorted(each.name for each in there.iterdir()) == [CERTIFICATE_FILE, KEY_FILE]
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_nginx_accepts_its_configuration(tmp_path: Path, *, tls: bool) -> None:
     conf = shutil.copytree(ROOT / "nginx", tmp_path / "conf")
+    if tls:
+        for each in (conf / "tls").iterdir():
+            shutil.copy(each, conf / "snippets")
+        listen = conf / "snippets/listen.conf"
+        make(tmp_path / "pki", ["queue.example.org"], 90)
+        listen.write_text(listen.read_text().replace("/etc/nowserving/", f"{tmp_path}/pki/"))
     state = tmp_path / "state"
     state.mkdir()
     nginx = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")

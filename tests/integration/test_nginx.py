@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import socket
-import ssl
 import threading
 import time
 from collections import Counter
@@ -22,7 +21,7 @@ from websockets.sync.client import connect
 
 from server.seeding import Seed
 from tests.support import databases
-from tests.support.nginx import Proxy, nginx
+from tests.support.nginx import Proxy, nginx, unverified
 from tests.support.screens import sse, websocket
 from tests.support.server import Server, environment, seed, serving
 
@@ -243,14 +242,6 @@ PLAIN_NAMES = {"nowserving_access", "nowserving_refresh", "nowserving_browser"}
 TLS_NAMES = {f"__Host-{name}" for name in PLAIN_NAMES}
 
 
-def unverified() -> ssl.SSLContext:
-    """Return a TLS client that accepts the test's own certificate."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
-
-
 def cookies_of(answer: httpx.Response) -> dict[str, str]:
     """Return the cookies that an answer sets or deletes, by name."""
     return {each.partition("=")[0]: each for each in answer.headers.get_list("set-cookie")}
@@ -300,7 +291,7 @@ def test_cookies_are_bound_to_the_host_as_soon_as_the_route_is_tls(sqlite_url: s
                 none.recv(60)
             cookies = cookies_of(signed_in(client, seeded, Cookie=planted))
             assert set(cookies) == TLS_NAMES | PLAIN_NAMES
-            paths = {"nowserving_access": "/", "nowserving_refresh": "/api/v1/session", "nowserving_browser": "/api/"}
+            paths = {"nowserving_access": "/", "nowserving_refresh": "/api/v1/session", "nowserving_browser": "/"}
             for name, path in paths.items():
                 attributes = {each.strip() for each in cookies[name].split(";")}
                 assert {f'{name}=""', "Max-Age=0", f"Path={path}"} <= attributes

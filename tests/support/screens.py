@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
+import subprocess
 import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,6 +21,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect as connect_websocket
 
 from tests.support.plain import PLAIN
+from tests.support.processes import end, program
 
 Message = tuple[str, str | None, dict[str, Any]]
 
@@ -85,14 +89,23 @@ class Screen:
 
 @contextmanager
 def sse(
-    url: str, token: str | None = None, *, last_id: str | None = None, resume: Screen | None = None, query: str = ""
+    url: str,
+    token: str | None = None,
+    *,
+    last_id: str | None = None,
+    resume: Screen | None = None,
+    query: str = "",
+    verify: ssl.SSLContext = PLAIN,
 ) -> Iterator[Screen]:
-    """Follow ``url`` over server-sent events; yield the screen. ``resume`` continues a screen that lost its connection."""
+    """Follow ``url`` over server-sent events; yield the screen. ``resume`` continues a screen that lost its connection.
+
+    ``verify`` is for an address with TLS.
+    """
     screen = _continued(resume)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     if last_id or screen.last_id:
         headers["Last-Event-ID"] = last_id or screen.last_id or ""
-    client = httpx.Client(timeout=httpx.Timeout(60), verify=PLAIN)
+    client = httpx.Client(timeout=httpx.Timeout(60), verify=verify)
     sockets: list[socket.socket] = []
 
     def follow() -> None:
@@ -119,12 +132,17 @@ def sse(
 
 
 @contextmanager
-def websocket(url: str, token: str | None = None, *, resume: Screen | None = None) -> Iterator[Screen]:
-    """Follow ``url`` over WebSocket; yield the screen. ``resume`` continues a screen that lost its connection."""
+def websocket(
+    url: str, token: str | None = None, *, resume: Screen | None = None, verify: ssl.SSLContext | None = None
+) -> Iterator[Screen]:
+    """Follow ``url`` over WebSocket; yield the screen. ``resume`` continues a screen that lost its connection.
+
+    ``verify`` is for an address with TLS.
+    """
     screen = _continued(resume)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    address = url.replace("http://", "ws://") + (f"?last_event_id={screen.last_id}" if screen.last_id else "")
-    with connect_websocket(address, additional_headers=headers, compression=None, open_timeout=60) as peer:
+    address = "ws" + url.removeprefix("http") + (f"?last_event_id={screen.last_id}" if screen.last_id else "")
+    with connect_websocket(address, additional_headers=headers, compression=None, ssl=verify, open_timeout=60) as peer:
 
         def follow() -> None:
             with suppress(ConnectionClosed):
@@ -136,6 +154,51 @@ def websocket(url: str, token: str | None = None, *, resume: Screen | None = Non
         thread = threading.Thread(target=follow, daemon=True)
         thread.start()
         yield screen
+
+
+@contextmanager
+def http2(url: str, token: str, *, resume: Screen | None = None) -> Iterator[Screen]:
+    """Follow an address with TLS by server-sent events over HTTP/2; yield the screen."""
+    screen = _continued(resume)
+    headers = {"Authorization": f"Bearer {token}"} | ({"Last-Event-ID": screen.last_id} if screen.last_id else {})
+    process = subprocess.Popen(_http2_command(url, headers), stdout=subprocess.PIPE, text=True)
+
+    def follow() -> None:
+        assert process.stdout is not None
+        answer = json.loads(process.stdout.readline() or '{"status": null, "protocol": null}')
+        rest = ""
+        if (answer["status"], answer["protocol"]) == (200, "h2"):
+            for line in process.stdout:
+                *blocks, rest = (rest + json.loads(line)["chunk"]).split("\n\n")
+                for block in blocks:
+                    fields = dict(each.split(": ", 1) for each in block.split("\n") if ": " in each)
+                    if "data" in fields:
+                        screen.take(fields["event"], fields.get("id"), json.loads(fields["data"]))
+        screen.end()
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield screen
+    finally:
+        end(process)
+        thread.join(15)
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def over_http2(url: str) -> dict[str, Any]:
+    """Return the answer to a GET over HTTP/2: its ``protocol``, ``status`` and ``headers``."""
+    done = subprocess.run(_http2_command(url, {}), capture_output=True, text=True, check=True, timeout=60)
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[0])
+    return answer
+
+
+def _http2_command(url: str, headers: dict[str, str]) -> list[str]:
+    split = httpx.URL(url)
+    script = Path(__file__).parents[1] / "npm/http2.mjs"
+    origin = f"{split.scheme}://{split.netloc.decode()}"
+    return [program("node", "nodejs"), str(script), origin, split.raw_path.decode(), json.dumps(headers)]
 
 
 def _continued(before: Screen | None) -> Screen:

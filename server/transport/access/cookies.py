@@ -62,7 +62,7 @@ class Cookie:
 ACCESS = Cookie("nowserving_access")
 REFRESH = Cookie("nowserving_refresh", paths.SESSION)
 PENDING = Cookie("nowserving_pending", paths.SESSION)  # of a sign-in that waits for a code
-BROWSER = Cookie("nowserving_browser", "/api/")
+BROWSER = Cookie("nowserving_browser")  # pages carry it too: nginx counts them for it
 PHONE = Cookie("nowserving_phone", "/api/")
 
 

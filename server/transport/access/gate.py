@@ -19,13 +19,15 @@ from server.identity.identity import Identity
 from server.identity.lockout import Origin
 from server.identity.user_agents import device_of
 from server.transport.access.browsers import Browsers
-from server.transport.access.cookies import ACCESS, REFRESH
+from server.transport.access.cookies import ACCESS, BROWSER, PREFIX, REFRESH
 from server.transport.access.phones import Phones
 from server.transport.http import paths
 from server.transport.http.errors import ForeignOrigin
 from server.vault import Vault
 
 _PAIRING_SECRET = re.compile(rf"{paths.PAIRINGS}/([A-Za-z0-9_-]{{43}})")
+# The names of the cookies by which nginx counts a request; it reads them with and without the prefix of TLS.
+_COUNTED = frozenset({ACCESS.name, REFRESH.name, BROWSER.name})
 PHONE_PATH = re.compile(r"/api/v1/sites/[0-9]+/(joining|booking)(/[a-z]+)?")
 _OF_PATIENT = re.compile(
     r"/live/(?:tickets|appointments)/([^/]+)/[^/]+|/api/v1/(?:tickets|appointments|unsubscribe)/([^/]+)(?:/.*)?"
@@ -101,6 +103,21 @@ class Gate:
             return None if phone is None else Voucher("phone", phone.id)
         browser = self.browsers.of(connection)
         return None if browser is None else Voucher("browser", browser.id)
+
+    def claims_in_vain(self, connection: HTTPConnection) -> bool:
+        """Return whether a request for a page has a credential by which a proxy counts it, and none that we signed.
+
+        The database is not asked. A browser in which somebody has signed in has a signed cookie beside its refresh token.
+        """
+        claimed = "authorization" in connection.headers or any(
+            name.removeprefix(PREFIX) in _COUNTED for name in connection.cookies
+        )
+        if not claimed:
+            return False
+        token, _ = _access_token(connection)
+        if token is not None and self._credentials.owner_of(token) is not None:
+            return False
+        return self.browsers.of(connection) is None
 
     async def staff(self, connection: HTTPConnection) -> Staff:
         """Return the signed-in member of staff who sends a request.

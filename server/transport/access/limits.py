@@ -4,8 +4,11 @@ A request counts for its verified credential. Only a request without one counts 
 Wi-Fi take nothing from reception or a display. An address with many refused requests is blocked for a while; requests with
 a credential pass.
 
-Pages, their files, health and metrics have no limit. Live streams have caps of their own. The reports of screens beside
-their streams are counted like requests of the API, and have few places at once.
+Pages, their files, health and metrics have no limit here: nginx counts pages, by the address or by a cookie. nginx cannot
+verify cookies, so a page with a cookie that is not ours counts by its address here.
+
+Live streams have caps of their own. The reports of screens beside their streams are counted like requests of the API, and
+have few places at once.
 """
 
 from __future__ import annotations
@@ -77,6 +80,7 @@ CHECK_IN = Limit("check-in", 5)
 JOINING = Limit("joining", 600)  # a look at the page costs little, and a clinic has one address
 JOIN_CODE = Limit("join-code", 120)
 PHONE = Limit("phone", 60)
+PAGES = Limit("pages", 1_000, 60)  # with cookies that are not ours
 JOINED = Limit("joined", 100, 60)  # tickets
 BOOKED = Limit("booked", 60, 60)  # appointments
 BOOKED_BY_PHONE = Limit("booked-by-phone", 10, 60)
@@ -101,6 +105,7 @@ class RequestLimits:
     joining: Limit = JOINING
     join_code: Limit = JOIN_CODE
     phone: Limit = PHONE
+    pages: Limit = PAGES
     joined: Limit = JOINED
     booked: Limit = BOOKED
     booked_by_phone: Limit = BOOKED_BY_PHONE
@@ -125,6 +130,7 @@ class RequestLimits:
         return by_kind[kind]
 
 
+_NO_PAGES = ("/api/", "/live/", "/static/", "/health", "/metrics")
 # Routes that invite guessing have limits of their own: the names of fields above.
 _BY_ROUTE = (
     ("POST", re.compile(rf"{paths.SESSION}(/password|/code|/second-factor(/[^/]*)?)?"), "sign_in"),
@@ -300,6 +306,9 @@ class RateLimits:
         self._places = Places()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not scope["path"].startswith(_NO_PAGES):
+            await self._page(scope, receive, send)
+            return
         reports = scope["type"] == "http" and scope["path"].startswith("/live/") and scope["method"] not in SAFE_METHODS
         if not reports and (scope["type"] != "http" or not scope["path"].startswith("/api/")):
             await self._app(scope, receive, send)
@@ -345,6 +354,17 @@ class RateLimits:
                 self._places.give_back(who)
         if address is not None and status in (401, 429):
             await self._refused(address)
+
+    async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request for a page. One with a credential that is not ours has escaped nginx's limit for its address."""
+        connection = HTTPConnection(scope)
+        if self._gate.claims_in_vain(connection):
+            try:
+                await self._limiter.refuse_excess(self._limits.pages, self._gate.address_name(connection), TooManyRequests)
+            except TooManyRequests as error:
+                await refusal(connection, error)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
 
     def _limit_for(self, scope: Scope, voucher: Voucher | None) -> tuple[Limit, str | None]:
         """Return the limit of a request, and the credential that it counts for; None means its address."""

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server.audit import Audit
+from server.certificates import CertificateFile, Validity
 from server.clock import SteadyClock
 from server.domain.errors import NotAllowed
 from server.live.hub import Hub
@@ -127,6 +128,21 @@ class _ClockFigures(Collector):
         yield GaugeMetricFamily("nowserving_clock_step_seconds", step, self._clock.step / 1_000_000)
         behind = "Seconds by which the trusted time is behind the log of a site. It should stay 0."
         yield GaugeMetricFamily("nowserving_clock_behind_seconds", behind, self._clock.behind / 1_000_000)
+
+
+class CertificateFigures(Collector):
+    """Reads what the housekeeping has found. Without a certificate that can be read, there is no figure."""
+
+    def __init__(self, certificate: CertificateFile, clock: SteadyClock) -> None:
+        self._certificate = certificate
+        self._clock = clock
+
+    def collect(self) -> Iterator[Metric]:
+        found = self._certificate.found
+        if isinstance(found, Validity):
+            about = "Seconds until the proxy's certificate ends; negative afterwards."
+            left = (found.ends - self._clock.now()) / 1_000_000
+            yield GaugeMetricFamily("nowserving_certificate_seconds", about, left)
 
 
 class _MessageFigures(Collector):

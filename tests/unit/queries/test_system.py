@@ -6,12 +6,14 @@ import asyncio
 import json
 import re
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tzdata import IANA_VERSION
 
+from server.certificates import CertificateFile, Validity, make
 from server.clock import SteadyClock
 from server.domain.errors import Unavailable
 from server.queries import system
@@ -19,6 +21,7 @@ from server.queries.system import TEXTS, Check, Facts, Watch, checks
 
 LOCALES = Path(__file__).parents[3] / "web" / "locales" / "admin"
 FACTS = Facts(bus_problem=None, encrypted=True, exposed=True, limited=True)
+DAY = 86_400_000_000
 
 
 class Away:
@@ -62,7 +65,8 @@ def test_missing_database_is_broken_and_hides_no_other_check() -> None:
     assert "no route" in found["database"].text
     assert found["tables"].state == "unknown"
     assert list(found) == [
-        *("version", "database", "tables", "clock", "bus", "workers", "backup", "zones", "encryption", "limits"),
+        *("version", "database", "tables", "clock", "bus", "workers", "backup", "zones", "encryption"),
+        *("certificate", "limits"),
     ]
 
 
@@ -93,6 +97,45 @@ def test_old_zone_data_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_zone_data_are_those_of_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(system, "YEARS_OF_ZONES", 1_000)  # whatever the year is now
     assert listed()["zones"].text == f"The time zones are those of {IANA_VERSION}."
+
+
+def of_certificate(file: CertificateFile | None) -> Check:
+    """Return the check of a certificate."""
+    return listed(replace(FACTS, certificate=file))["certificate"]
+
+
+@pytest.mark.parametrize(
+    ("days", "code", "state"),
+    [
+        (90, "certificate_ok", "ok"),
+        (21.5, "certificate_ok", "ok"),
+        (20.5, "certificate_soon", "warning"),
+        (0.1, "certificate_soon", "warning"),
+        (-1, "certificate_expired", "broken"),
+    ],
+)
+def test_check_tells_when_a_certificate_ends(tmp_path: Path, days: float, code: str, state: str) -> None:
+    public, _ = make(tmp_path, ["queue.example.org"], days)
+    found = of_certificate(CertificateFile(public))
+    assert (found.code, found.state) == (code, state)
+
+
+def test_check_names_a_certificate_that_cannot_be_read(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.pem"
+    found = of_certificate(CertificateFile(missing))
+    assert (found.code, found.state) == ("certificate_unread", "broken")
+    assert str(missing) in found.text
+    missing.write_text("-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n")
+    assert of_certificate(CertificateFile(missing)).code == "certificate_unread"
+    assert of_certificate(None).state == "ok"
+
+
+def test_check_names_a_certificate_that_is_not_valid_yet() -> None:
+    file = CertificateFile(Path("unread"))
+    now = SteadyClock().now()
+    file.found = Validity(now + DAY, now + 90 * DAY)
+    found = of_certificate(file)
+    assert (found.code, found.state) == ("certificate_early", "broken")
 
 
 def test_start_of_a_result_stays_until_the_result_changes() -> None:

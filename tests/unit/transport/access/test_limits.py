@@ -163,6 +163,7 @@ def test_the_figures() -> None:
         ("joining", 600, 1),
         ("join-code", 120, 1),
         ("phone", 60, 1),
+        ("pages", 1_000, 60),
         ("joined", 100, 60),
         ("booked", 60, 60),
         ("booked-by-phone", 10, 60),
