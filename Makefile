@@ -3,6 +3,8 @@
 PORT ?= 8000
 HOST ?= 127.0.0.1
 PYTHON ?= python3
+DOCKER ?= docker
+DOCKERFILE ?= Dockerfile
 PYTEST_ARGS ?= --durations=15
 # Four workers for two cores: tests spend much of their time waiting for servers and browsers. The whole matrices take three,
 # which leaves some time of the cores to the tests with deadlines.
@@ -25,7 +27,7 @@ export PYTHONTZPATH :=
 # Else each process of the tests would compile every module again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: serve run test test-rest test-all check types style scan audit sbom collected paths fuzz stress bench pictures packages wheel clean help
+.PHONY: serve run test test-rest test-all check types style scan audit sbom pin collected paths fuzz stress bench pictures packages wheel clean help
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -79,6 +81,12 @@ audit: ## ask a service on the internet for known vulnerabilities of the locked 
 
 sbom: $(DEV_STAMP) ## write the list of all packages (CycloneDX) and of their licences into dist/
 	@$(VENV)/bin/python deploy/sbom.py dist
+
+pin: ## write the digest of the present base of the image into the Dockerfile (needs Docker and the internet)
+	@base=$$(sed -n 's/^ARG BASE=\([^@]*\).*/\1/p' $(DOCKERFILE)); \
+	digest=$$($(DOCKER) buildx imagetools inspect "$$base" --format '{{.Manifest.Digest}}') || exit 1; \
+	case "$$digest" in sha256:*) ;; *) echo "no digest of $$base: $$digest" >&2; exit 1 ;; esac; \
+	sed -i "s|^ARG BASE=.*|ARG BASE=$$base@$$digest|" $(DOCKERFILE)
 
 # Compile the test modules once, while the types are checked: else every worker compiles all of them.
 collected: $(DEV_STAMP) ## compile the test modules
