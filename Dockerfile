@@ -1,6 +1,9 @@
 # One image for every part: server, worker, beat and migrate are sub-commands of `nowserving`.
 
-FROM python:3.11-slim-bookworm AS build
+# `make pin` adds the digest of the present base, so that two builds of one commit have the same base.
+ARG BASE=python:3.11-slim-bookworm
+
+FROM ${BASE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/nowserving
 ENV PATH=/opt/nowserving/bin:$PATH
@@ -12,11 +15,14 @@ COPY pyproject.toml README.md LICENSE ./
 COPY server ./server
 COPY workers ./workers
 COPY web ./web
-RUN pip install --no-deps .
+# Nothing installs packages in a running container.
+RUN pip install --no-deps . && pip uninstall --yes pip
 
-FROM python:3.11-slim-bookworm AS runtime
+FROM ${BASE} AS runtime
 # The voice of announcements.
 RUN apt-get update && apt-get install -y --no-install-recommends espeak-ng && rm -rf /var/lib/apt/lists/*
+# No program of the image gives more rights than its caller has.
+RUN find / -xdev -type f -perm /6000 -exec chmod a-s {} +
 RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /var/lib/nowserving nowserving \
     && install --directory --owner=nowserving --group=nowserving --mode=0750 /var/lib/nowserving \
     # The volumes of the certificates begin with the owner of these folders: the user of nginx and certbot.

@@ -3,6 +3,8 @@
 PORT ?= 8000
 HOST ?= 127.0.0.1
 PYTHON ?= python3
+DOCKER ?= docker
+DOCKERFILE ?= Dockerfile
 PYTEST_ARGS ?= --durations=15
 # Four workers for two cores: tests spend much of their time waiting for servers and browsers. The whole matrices take three,
 # which leaves some time of the cores to the tests with deadlines.
@@ -25,7 +27,7 @@ export PYTHONTZPATH :=
 # Else each process of the tests would compile every module again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: serve run test test-rest test-all check types style collected paths fuzz stress bench pictures packages wheel clean help
+.PHONY: serve run test test-rest test-all check types style scan audit sbom pin collected paths fuzz stress bench pictures packages wheel clean help
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -53,7 +55,7 @@ test-all: packages $(DEV_STAMP) $(NPM_STAMP) ## the same tests with every matrix
 	@$(VENV)/bin/python -m coverage json --quiet -o .make/coverage.json
 	@$(VENV)/bin/python tests/support/branches.py .make/coverage.json $(LEAST_BRANCHES)
 
-check: types style ## lint, types and import rules alone
+check: types style scan ## lint, types, import rules and the search for weak code alone
 
 types: $(DEV_STAMP) ## check the types alone
 	$(VENV)/bin/mypy
@@ -64,6 +66,27 @@ style: $(DEV_STAMP) $(NPM_STAMP) ## lint, import rules and the types of the page
 	$(VENV)/bin/lint-imports
 	tests/npm/node_modules/.bin/tsc -p tests/npm
 	tests/npm/node_modules/.bin/tsc -p tests/npm/tsconfig.worker.json
+
+# bandit warns of each comment that another line of the same call needs; the log has these lines.
+scan: $(DEV_STAMP) ## search our own code for weaknesses alone
+	@mkdir -p .make
+	@$(VENV)/bin/bandit -q -c pyproject.toml -r server workers 2>.make/bandit.log || { cat .make/bandit.log; exit 1; }
+
+# A package that the service does not know counts as a failure: without the internet, this target fails.
+audit: ## ask a service on the internet for known vulnerabilities of the locked packages
+	@$(PYTHON) -m venv .make/audit
+	@.make/audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-audit.lock
+	.make/audit/bin/pip-audit --strict --require-hashes --disable-pip -r requirements.lock
+	.make/audit/bin/pip-audit --strict --require-hashes --disable-pip -r requirements-dev.lock
+
+sbom: $(DEV_STAMP) ## write the list of all packages (CycloneDX) and of their licences into dist/
+	@$(VENV)/bin/python deploy/sbom.py dist
+
+pin: ## write the digest of the present base of the image into the Dockerfile (needs Docker and the internet)
+	@base=$$(sed -n 's/^ARG BASE=\([^@]*\).*/\1/p' $(DOCKERFILE)); \
+	digest=$$($(DOCKER) buildx imagetools inspect "$$base" --format '{{.Manifest.Digest}}') || exit 1; \
+	case "$$digest" in sha256:*) ;; *) echo "no digest of $$base: $$digest" >&2; exit 1 ;; esac; \
+	sed -i "s|^ARG BASE=.*|ARG BASE=$$base@$$digest|" $(DOCKERFILE)
 
 # Compile the test modules once, while the types are checked: else every worker compiles all of them.
 collected: $(DEV_STAMP) ## compile the test modules

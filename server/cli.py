@@ -917,7 +917,8 @@ def _celery(*arguments: str) -> None:
     if settings.redis_url is None:
         raise BadSettings("NOWSERVING_REDIS_URL: workers need Redis")
     _keys(settings)
-    os.execv(sys.executable, [sys.executable, "-m", "celery", "-A", "workers.app:app", *arguments, "--loglevel", "INFO"])
+    command = [sys.executable, "-m", "celery", "-A", "workers.app:app", *arguments, "--loglevel", "INFO"]
+    os.execv(sys.executable, command)  # nosec B606 # our own interpreter, without a shell
 
 
 def _settings(*, quiet: bool = False) -> Settings:

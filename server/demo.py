@@ -43,7 +43,7 @@ from server.transport.http.errors import page
 
 logger = structlog.get_logger(__name__)
 
-PASSWORD = "clinic-demo-day"
+PASSWORD = "clinic-demo-day"  # nosec B105 # public on purpose
 # The point for the visitor of the demo. The simulation serves all others.
 YOURS = "Room 4"
 KIOSK = "Entrance"

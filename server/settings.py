@@ -1,5 +1,7 @@
 """Every setting. The environment (``NOWSERVING_...``) overrides a TOML file (``NOWSERVING_CONFIG``), then defaults apply.
 
+A secret may be in a file of its own, which ``NOWSERVING_..._FILE`` names: containers mount their secrets so.
+
 Only the composition roots (`server.app`, `server.cli`, `workers.app`) read the settings, and pass them down.
 """
 
@@ -14,6 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
@@ -259,7 +262,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        sources: list[PydanticBaseSettingsSource] = [init_settings, env_settings]
+        secrets = InitSettingsSource(settings_cls, _secrets_in_files(settings_cls))
+        sources: list[PydanticBaseSettingsSource] = [init_settings, env_settings, secrets]
         path = os.environ.get("NOWSERVING_CONFIG")
         if path:
             if not os.path.isfile(path):
@@ -315,6 +319,33 @@ class Settings(BaseSettings):
         return {name: str(value) for name, value in self.model_dump().items()}
 
 
+def secret_files(settings: type[BaseSettings] = Settings) -> dict[str, str]:
+    """Return the names in the environment that may name the file of a secret, each with its setting."""
+    secret = (name for name, field in settings.model_fields.items() if "SecretStr" in str(field.annotation))
+    return {f"NOWSERVING_{name.upper()}_FILE": name for name in secret}
+
+
+def _secrets_in_files(settings: type[BaseSettings]) -> dict[str, str]:
+    """Return the secrets that the environment names by their files. Raises `BadSettings`, which contains no secret."""
+    found = {}
+    for variable, name in secret_files(settings).items():
+        path = os.environ.get(variable)
+        if path is None:
+            continue
+        if variable.removesuffix("_FILE") in os.environ:
+            raise BadSettings(f"{variable}: set either this or {variable.removesuffix('_FILE')}")
+        try:
+            text = Path(path).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise BadSettings(f"{variable}: {path or 'an empty path'} cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise BadSettings(f"{variable}: {path} is not text in UTF-8") from None
+        if not text:
+            raise BadSettings(f"{variable}: {path} is empty")
+        found[name] = text
+    return found
+
+
 def load_settings() -> Settings:
     """Read and validate the settings. Raises `BadSettings`, which names every wrong one."""
     try:
@@ -345,7 +376,7 @@ def keys_of(settings: Settings) -> Keys:
 
 def unknown_names() -> list[str]:
     """Return the ``NOWSERVING_`` names in the environment that no setting reads, most often typing errors."""
-    known = {f"NOWSERVING_{name.upper()}" for name in Settings.model_fields} | _OTHER_NAMES
+    known = {f"NOWSERVING_{name.upper()}" for name in Settings.model_fields} | set(secret_files()) | _OTHER_NAMES
     return sorted(
         name for name in os.environ if name.startswith("NOWSERVING_") and name not in known and "_TEST_" not in name
     )

@@ -66,7 +66,7 @@ class Simulation:
         self._boards = boards
         self._site_id = site_id
         self._hands_off = hands_off
-        self._random = random.Random()
+        self._random = random.Random()  # nosec B311 # a simulated day, no secret
         self._arrives_at = 0.0
         self._books_at = 0.0
         self._stepped_at: float | None = None
@@ -114,7 +114,7 @@ class Simulation:
         for each in board.appointments.values():
             if each.state != "booked" or (each.foreign_id or "").startswith(YOUR_APPOINTMENT):
                 continue
-            dice, late = random.Random(each.id), now - each.starts_at / 1e6
+            dice, late = random.Random(each.id), now - each.starts_at / 1e6  # nosec B311 # a simulated day, no secret
             comes = dice.random() >= NO_SHOW
             if comes and late >= dice.uniform(*ARRIVES_SECONDS):
                 commands.append(CheckIn(appointment_id=each.id, anyway=True))
@@ -140,11 +140,12 @@ class Simulation:
         entry = board.entry_at(point.id)
         if entry is None:
             last = max((each.since for each in board.entries.values() if each.point_id == point.id), default=0)
-            rested = now - last / 1e6 > random.Random(last + point.id).uniform(*BETWEEN_SECONDS)
+            dice = random.Random(last + point.id)  # nosec B311 # a simulated day, no secret
+            rested = now - last / 1e6 > dice.uniform(*BETWEEN_SECONDS)
             waiting = ranking.next_for(board, point) is not None
             return CallNext(point_id=point.id) if rested and waiting else None
         # Each entry has its own dice, so that its behaviour does not depend on the time of a step.
-        dice = random.Random(entry.id)
+        dice = random.Random(entry.id)  # nosec B311 # a simulated day, no secret
         comes = dice.random() >= NO_SHOW
         age = now - entry.since / 1e6
         if entry.state == "called":

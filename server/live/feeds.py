@@ -123,7 +123,7 @@ class Feeds:
     async def run(self) -> None:
         """Once a second, check every feed against its log and close the feeds that nobody watches. Until cancelled."""
         while True:
-            await asyncio.sleep(HEAD_CHECK_SECONDS * random.uniform(0.9, 1.0))
+            await asyncio.sleep(HEAD_CHECK_SECONDS * random.uniform(0.9, 1.0))  # nosec B311 # spreads load, keeps no secret
             await self._check_all()
             await self._close_idle_feeds()
 

@@ -488,7 +488,7 @@ class HandedOffConnections:
 
     def join(self, connection: HandedOffConnection) -> Crowd:
         """Put a connection on the wheel, and return the crowd that it belongs to."""
-        connection.slot = random.randrange(len(self._slots))
+        connection.slot = random.randrange(len(self._slots))  # nosec B311 # spreads load, keeps no secret
         self._slots[connection.slot][connection] = None
         return self.join_crowd(connection)
 

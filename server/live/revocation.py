@@ -46,7 +46,7 @@ class Revocation:
     async def run(self) -> None:
         """Once a second, end the streams of ended sessions, and of members whose role has changed. Until cancelled."""
         while True:
-            await asyncio.sleep(SESSION_CHECK_SECONDS * random.uniform(0.9, 1.0))
+            await asyncio.sleep(SESSION_CHECK_SECONDS * random.uniform(0.9, 1.0))  # nosec B311 # spreads load, no secret
             sessions = self._streams.by_session()
             if not sessions:
                 continue

@@ -253,7 +253,8 @@ class Stream:
         projection = self._projection
         awake = self._awake = asyncio.Event()
         life_ends = time.monotonic() + life_seconds()
-        next_heartbeat = time.monotonic() + self._heartbeat_seconds * random.uniform(0.1, 1.0)
+        first = random.uniform(0.1, 1.0)  # nosec B311 # spreads load, keeps no secret
+        next_heartbeat = time.monotonic() + self._heartbeat_seconds * first
         sent = self.since if projection.can_resume(self.since) else None
         if sent is not None and projection.changed_at <= sent.seq:
             yield projection.heartbeat()  # the screen is up to date: confirm it at once
@@ -304,4 +305,4 @@ class Stream:
 
 def life_seconds() -> float:
     """Return how long one stream may live, in seconds: 80 to 100 % of an hour, at random, so that ends are spread."""
-    return LIFE_SECONDS * random.uniform(0.8, 1.0)
+    return LIFE_SECONDS * random.uniform(0.8, 1.0)  # nosec B311 # spreads load, keeps no secret

@@ -20,7 +20,7 @@ from server.notifying.texts import MOST_PARTS, PLACEHOLDERS, Facts, sms_for, sub
 
 LONGEST_LINK = 92  # characters; a longer address of an installation counts as it is
 # The link of a sample has the length of a real one, and opens nothing.
-SAMPLE_TOKEN = "123-0123456789abcdefghijkl"  # noqa: S105
+SAMPLE_TOKEN = "123-0123456789abcdefghijkl"  # noqa: S105  # nosec B105 # a made-up token
 _LONGEST = Facts(label="Z99999", until="22:58", minutes=240)
 # Each weekday, and the last days of each month, so that every name of a day or a month occurs with two digits.
 _DAYS = tuple(f"2028-{month:02}-{day}" for month in range(1, 13) for day in ((28,) if month > 1 else range(22, 29)))

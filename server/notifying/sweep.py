@@ -320,7 +320,7 @@ class Sweeper:
 
     async def _rest(self) -> None:
         """Wait for the next sweep: until there is a due row or somebody wakes this, some seconds at most."""
-        until = time.monotonic() + random.uniform(*SWEEP_SECONDS)
+        until = time.monotonic() + random.uniform(*SWEEP_SECONDS)  # nosec B311 # spreads load, keeps no secret
         while time.monotonic() < until and not self._woken.is_set():
             try:
                 async with asyncio.timeout(LOOK_SECONDS):

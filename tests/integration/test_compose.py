@@ -225,12 +225,13 @@ def test_image_copies_existing_files() -> None:
     for word, rest in dockerfile():
         if word == "FROM":
             image, _, stage = rest.partition(" AS ")
-            assert re.fullmatch(r"python:3\.11-slim-\w+", image)
+            assert image == "${BASE}"
             stages.append(stage)
         elif word == "COPY" and rest.startswith("--from="):
             assert rest.removeprefix("--from=").split()[0] in stages[:-1]
         elif word == "COPY":
             copied |= set(rest.split()[:-1])
+    assert re.fullmatch(r"BASE=python:3\.11-slim-\w+(@sha256:[0-9a-f]{64})?", last_instruction("ARG"))
     assert copied == allowed
     assert not any(fnmatch(each, pattern) for each in copied for pattern in ignored[1:] if not pattern.startswith("!"))
     assert [each for each in sorted(copied) if not (ROOT / each).exists()] == []
@@ -242,12 +243,32 @@ def test_image_copies_existing_files() -> None:
 def test_image_installs_locked_libraries_and_runs_unprivileged() -> None:
     instructions = dockerfile()
     assert ("RUN", "pip install --require-hashes -r requirements.lock") in instructions
-    assert ("RUN", "pip install --no-deps .") in instructions
+    assert ("RUN", "pip install --no-deps . && pip uninstall --yes pip") in instructions
+    assert not re.search(
+        r"\b(gcc|g\+\+|clang|build-essential|python3-dev)\b", str(instructions)
+    )  # no compiler, in any stage
     user = last_instruction("USER").partition(":")[0]
     assert user.isdigit()
     assert int(user) > 0
     assert json.loads(last_instruction("ENTRYPOINT")) == ["nowserving"]
     assert all(service["read_only"] for service in OURS.values())
+
+
+def test_digest_of_the_base_is_pinned_again_and_again(tmp_path: Path) -> None:
+    """A stub stands for Docker: the registry of the base is on the internet."""
+    docker = tmp_path / "docker"
+    dockerfile = Path(shutil.copy(ROOT / "Dockerfile", tmp_path))
+    for digest in ("sha256:" + "a1" * 32, "sha256:" + "b2" * 32):
+        docker.write_text(f'#!/bin/sh\n[ "$4" = python:3.11-slim-bookworm ] && echo {digest}\n')
+        docker.chmod(0o755)
+        command = ["make", "pin", f"DOCKER={docker}", f"DOCKERFILE={dockerfile}"]
+        subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=30)
+        assert f"\nARG BASE=python:3.11-slim-bookworm@{digest}\n" in dockerfile.read_text(encoding="utf-8")
+    docker.write_text("#!/bin/sh\nexit 1\n")
+    before = dockerfile.read_text(encoding="utf-8")
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=30)
+    assert done.returncode != 0
+    assert dockerfile.read_text(encoding="utf-8") == before
 
 
 def test_health_check_of_the_image_requests_an_existing_path() -> None:

@@ -43,6 +43,7 @@ COMMENTED = [
         )
     ),
     *sorted((ROOT / "nginx").rglob("*.conf")),
+    *sorted(path for path in (ROOT / "deploy").rglob("*") if path.is_file()),
 ]
 DOCUMENTED = ("server", "workers", "loadtests", "docs", "tests")
 

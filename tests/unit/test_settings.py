@@ -13,7 +13,7 @@ import typer
 from server.app import request_limits
 from server.cli import app
 from server.keys import BadKeys, Keys, decoded, make
-from server.settings import BadSettings, Settings, find_keys, keys_of, load_settings, unknown_names
+from server.settings import BadSettings, Settings, find_keys, keys_of, load_settings, secret_files, unknown_names
 from server.transport.access.limits import RequestLimits
 
 SECRET = "8f2c6a1b9d3e4f70a5b6c7d8e9f01234acbd"
@@ -275,6 +275,77 @@ def test_a_file_that_is_not_there_stops_with_its_name(monkeypatch: pytest.Monkey
         with pytest.raises(BadSettings, match="NOWSERVING_CONFIG") as caught:
             load_settings()
         assert str(path) in str(caught.value)
+
+
+# The files of secrets
+
+
+def test_each_secret_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    texts = {
+        "DATABASE_URL": "mysql+aiomysql://u:p@h/d",
+        "REDIS_URL": "redis://:p@h/1",
+        "SECRET_KEY": SECRET,
+        "ENCRYPTION_KEYS": f"{KEY},{OTHER_KEY}",
+        "METRICS_TOKEN": "a token of a monitor",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(f"{text}\n")
+        configure(monkeypatch, **{f"{name}_FILE": str(tmp_path / name)})
+    assert {f"NOWSERVING_{name}_FILE" for name in texts} <= set(secret_files())
+    settings = load_settings()
+    assert settings.database_url.get_secret_value() == texts["DATABASE_URL"]
+    assert settings.redis_url is not None
+    assert settings.redis_url.get_secret_value() == texts["REDIS_URL"]
+    assert settings.metrics_token is not None
+    assert settings.metrics_token.get_secret_value() == texts["METRICS_TOKEN"]
+    assert settings.named_keys == Keys(SECRET, (decoded(KEY), decoded(OTHER_KEY)))
+    assert unknown_names() == []
+
+
+def test_every_masked_setting_may_be_in_a_file_and_no_other_one() -> None:
+    masked = {name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
+    assert set(secret_files().values()) == masked
+    assert "NOWSERVING_KEY_FILE" not in secret_files()
+
+
+def test_file_of_a_secret_goes_over_the_settings_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    write(tmp_path / "nowserving.toml", 'redis_url = "redis://file/1"', monkeypatch)
+    (tmp_path / "redis").write_text("redis://secret/1")
+    configure(monkeypatch, REDIS_URL_FILE=str(tmp_path / "redis"))
+    redis_url = load_settings().redis_url
+    assert redis_url is not None
+    assert redis_url.get_secret_value() == "redis://secret/1"
+
+
+@pytest.mark.parametrize("content", [None, b"", b" \n", b"\xff\xfe"])
+def test_file_of_a_secret_that_cannot_be_used_stops_with_its_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None
+) -> None:
+    path = tmp_path / "secret"
+    if content is not None:
+        path.write_bytes(content)
+    configure(monkeypatch, SECRET_KEY_FILE=str(path))
+    with pytest.raises(BadSettings, match="NOWSERVING_SECRET_KEY_FILE") as caught:
+        load_settings()
+    assert str(path) in str(caught.value)
+
+
+def test_secret_and_its_file_together_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "redis").write_text("redis://:hunter2@h/1")
+    configure(monkeypatch, REDIS_URL="redis://:hunter3@h/1", REDIS_URL_FILE=str(tmp_path / "redis"))
+    with pytest.raises(BadSettings, match="NOWSERVING_REDIS_URL_FILE") as caught:
+        load_settings()
+    assert "hunter" not in str(caught.value)
+
+
+def test_weak_secret_in_a_file_is_refused_and_not_repeated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("a" * 40)
+    configure(monkeypatch, **PRODUCTION)
+    monkeypatch.delenv("NOWSERVING_SECRET_KEY")
+    configure(monkeypatch, SECRET_KEY_FILE=str(tmp_path / "secret"))
+    with pytest.raises(BadSettings, match="secret_key") as caught:
+        load_settings()
+    assert "a" * 40 not in str(caught.value)
 
 
 # What people see

@@ -105,7 +105,7 @@ from server.domain.rules.set_up import set_up
 from server.domain.rules.site_configuration import configure_site
 
 
-def decide(
+def decide(  # nosec B107 # no password: the hash of none
     board: Board,
     command: Command,
     now: int,

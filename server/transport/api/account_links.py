@@ -195,7 +195,7 @@ async def make_reset_link(request: Request) -> Response:
     Answer("The link.", LinkShown, headers=NO_STORE),
     security=PUBLIC,
     body=LinkSecret,
-    example={"secret": "Zx0cT9mUo2d1v4RkqWbN7yLs8fHgJpAeIiOuYtRrEwQ"},
+    example={"secret": "Zx0cT9mUo2d1v4RkqWbN7yLs8fHgJpAeIiOuYtRrEwQ"},  # nosec B105 # an example
     refused=(LinkNotFound, Unavailable),
 )
 async def open_link(request: Request) -> Response:
@@ -219,7 +219,10 @@ async def open_link(request: Request) -> Response:
     Answer("The strength.", PasswordStrength, headers=NO_STORE),
     security=PUBLIC,
     body=LinkPasswordGuess,
-    example={"secret": "Zx0cT9mUo2d1v4RkqWbN7yLs8fHgJpAeIiOuYtRrEwQ", "password": "seven quiet lamps outside"},
+    example={
+        "secret": "Zx0cT9mUo2d1v4RkqWbN7yLs8fHgJpAeIiOuYtRrEwQ",  # nosec B105 # an example
+        "password": "seven quiet lamps outside",  # nosec B105 # an example
+    },
     refused=(LinkNotFound, Unavailable),
 )
 async def judge_password(request: Request) -> Response:
@@ -237,9 +240,9 @@ async def judge_password(request: Request) -> Response:
     security=PUBLIC,
     body=LinkUse,
     example={
-        "secret": "Zx0cT9mUo2d1v4RkqWbN7yLs8fHgJpAeIiOuYtRrEwQ",
+        "secret": "Zx0cT9mUo2d1v4RkqWbN7yLs8fHgJpAeIiOuYtRrEwQ",  # nosec B105 # an example
         "username": "ada",
-        "password": "river candle ninety moss",
+        "password": "river candle ninety moss",  # nosec B105 # an example
     },
     refused=(
         *(LinkNotFound, NameTaken, SignInLocked, SignInExpired, SignInBusy, Unavailable),

@@ -38,7 +38,7 @@ from server.transport.http.endpoint import NO_STORE, PUBLIC, Answer, Endpoints, 
 from server.transport.http.errors import TooManyBooked
 from server.transport.http.fields import Instant
 
-TOKEN_PATTERN = "^a[0-9]+-[A-Za-z0-9_-]{22}$"  # noqa: S105
+TOKEN_PATTERN = "^a[0-9]+-[A-Za-z0-9_-]{22}$"  # noqa: S105  # nosec B105 # a pattern
 
 
 _Start = Annotated[PlainText, Field(**LOCAL_START)]
@@ -252,7 +252,7 @@ async def hold(request: Request) -> Response:
     security=PUBLIC,
     parameters=(COMMAND_ID,),
     body=HoldToRelease,
-    example={"hold_token": "a7-AAAAAAAAAAAAAAAAAAAAAA"},
+    example={"hold_token": "a7-AAAAAAAAAAAAAAAAAAAAAA"},  # nosec B105 # an example
     refused=(BookingIsOff, HoldExpired, Busy, Unavailable),
 )
 async def release(request: Request) -> Response:
@@ -276,7 +276,7 @@ async def release(request: Request) -> Response:
     example={
         "service_id": 7_000_000_001,
         "local_start": "2027-01-15T09:00",
-        "hold_token": "a7-AAAAAAAAAAAAAAAAAAAAAA",
+        "hold_token": "a7-AAAAAAAAAAAAAAAAAAAAAA",  # nosec B105 # an example
         "name": "Ada Lovelace",
         "email": "ada@example.org",
     },

@@ -188,14 +188,20 @@ _put(
     "smtp",
     "Send mail through a mail server.",
     SmtpSettings,
-    {"host": "mail.example.org", "sender": "desk@example.org", "sender_name": "Clinic", "username": "desk", "password": "…"},
+    {
+        "host": "mail.example.org",
+        "sender": "desk@example.org",
+        "sender_name": "Clinic",
+        "username": "desk",
+        "password": "…",  # nosec B105 # an example
+    },
 )
 _put(
     f"{paths.CHANNELS}/sms/smsapi",
     "smsapi",
     "Send SMS through an account of SMSAPI.",
     SmsapiSettings,
-    {"token": "…", "sender": "Clinic"},
+    {"token": "…", "sender": "Clinic"},  # nosec B105 # an example
 )
 _put(
     f"{paths.CHANNELS}/sms/infobip",

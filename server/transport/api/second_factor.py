@@ -63,7 +63,7 @@ class RecoveryCodes(TypedDict):
 
 ENDPOINTS = Endpoints(Tag.SESSION)
 _PASSWORD = (NotSignedIn, OwnPasswordWrong, SignInLocked, SignInBusy, Unavailable)
-_EXAMPLE = {"password": "river candle ninety moss"}
+_EXAMPLE = {"password": "river candle ninety moss"}  # nosec B105 # an example
 
 
 @ENDPOINTS.add("GET", paths.SECOND_FACTOR, "read-second-factor", "The state.", refused=(NotSignedIn, Unavailable))

@@ -173,7 +173,7 @@ ENDPOINTS = Endpoints(Tag.SESSION)
     (SIGNED_IN, CODE_NEEDED),
     security=PUBLIC,
     body=SignIn,
-    example={"username": "ada", "password": "river candle ninety moss"},
+    example={"username": "ada", "password": "river candle ninety moss"},  # nosec B105 # an example
     refused=(SignInFailed, SecondFactorFailed, SignInExpired, SignInLocked, SignInBusy, Unavailable),
 )
 async def sign_in(request: Request) -> Response:
@@ -274,7 +274,10 @@ async def sign_out(request: Request) -> Response:
     "change-password",
     Answer("Changed.", status=204),
     body=PasswordChange,
-    example={"old_password": "river candle ninety moss", "new_password": "seven quiet lamps outside"},
+    example={
+        "old_password": "river candle ninety moss",  # nosec B105 # an example
+        "new_password": "seven quiet lamps outside",  # nosec B105 # an example
+    },
     refused=(NotSignedIn, WrongPassword, *PASSWORD_REFUSALS, SignInLocked, SignInBusy, Unavailable),
 )
 async def change_password(request: Request) -> Response:
@@ -292,7 +295,7 @@ async def change_password(request: Request) -> Response:
     "judge-own-password",
     Answer("The strength.", PasswordStrength, headers=NO_STORE),
     body=PasswordGuess,
-    example={"password": "seven quiet lamps outside"},
+    example={"password": "seven quiet lamps outside"},  # nosec B105 # an example
     refused=(NotSignedIn, Unavailable),
 )
 async def judge_own_password(request: Request) -> Response:
@@ -382,7 +385,7 @@ def _issued(request: Request, tokens: IssuedTokens) -> Response:
     body: Tokens = {
         "access_token": tokens.access_token,
         "refresh_token": tokens.refresh_token,
-        "token_type": "Bearer",
+        "token_type": "Bearer",  # nosec B105 # the kind of token
         "expires_in": tokens.access_seconds,
         "user": _user(member.id, member.username, member.role),
     }

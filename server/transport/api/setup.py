@@ -123,7 +123,7 @@ async def get_setup(request: Request) -> _Setup:
     Answer("Created, and signed in.", Tokens, status=201, headers=(*NO_STORE, COOKIES)),
     security=PUBLIC,
     body=FirstAdmin,
-    example={"code": "ACDE-FGHJ", "username": "ada", "password": "river candle ninety moss"},
+    example={"code": "ACDE-FGHJ", "username": "ada", "password": "river candle ninety moss"},  # nosec B105 # an example
     refused=(*SETUP_REFUSALS, *USER_NAME_REFUSALS, *PASSWORD_REFUSALS, NameTaken, SignInBusy, Unavailable),
 )
 async def set_up(request: Request) -> Response:

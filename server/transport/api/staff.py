@@ -80,7 +80,7 @@ async def get_staff(request: Request) -> paging.Paged[Staff]:
     Answer("Added.", Staff, status=201),
     may="manage-staff",
     body=NewStaff,
-    example={"username": "ada", "password": "river candle ninety moss", "role": "clinician"},
+    example={"username": "ada", "password": "river candle ninety moss", "role": "clinician"},  # nosec B105 # an example
     refused=(NameTaken, *USER_NAME_REFUSALS, *PASSWORD_REFUSALS, SignInBusy, Unavailable),
 )
 async def add_staff(request: Request) -> Response:

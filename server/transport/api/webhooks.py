@@ -70,7 +70,7 @@ Webhook = Annotated[
         error="Why the last try failed.",
         next_at="The next try.",
         off_at="Switched off, after three days of failures.",
-        former_secret_until="Until then, the former secret signs, too.",  # noqa: S106 (a description)
+        former_secret_until="Until then, the former secret signs, too.",  # noqa: S106  # nosec B106 # a description
     ),
 ]
 

@@ -82,7 +82,7 @@ FIELDS = {
     "feed_id": "The address of a calendar.",
     "message_id": "A message.",
     "practitioner_id": "The practitioner of the organisation whose time is booked.",
-    "hold_token": "The token of a hold.",
+    "hold_token": "The token of a hold.",  # nosec B105 # a description
     "local_start": "The local time of the clinic, as in `2027-01-15T09:00`.",
     "fold": "1 for the second of two equal local times, in the night in which the clocks go back; else 0.",
     "version": "The number of changes of the appointment that the caller saw.",

@@ -46,7 +46,7 @@ SAMPLES: Json = {
     "appointment_id": 7_000_000_021,
     "schedule_id": 7_000_000_009,
     "exception_id": 7_000_000_010,
-    "hold_token": "a7-Gk3cYx0bQf2mTn8sVw5LpA",
+    "hold_token": "a7-Gk3cYx0bQf2mTn8sVw5LpA",  # nosec B105 # an example
     "local_start": "2027-01-15T09:00",
     "overbook": "The specialist is here today only",
     "visit_id": 7_000_000_011,
