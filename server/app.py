@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute
 
 from server import housekeeping
 from server.audit import Audit, process_name
+from server.clinic_totals import ClinicTotals
 from server.execute import Executor
 from server.identity.identity import build_identity
 from server.keys import Keys
@@ -42,6 +43,7 @@ from server.notifying.webhooks.set_up import WebhookSetUp
 from server.practitioners import Practitioners
 from server.provisioning import NewSites
 from server.queries.boards import Boards
+from server.queries.clinic_tally import ClinicTally
 from server.queries.identity import Identities, SessionTerms
 from server.queries.message_tally import MessageTally
 from server.queries.system import Facts, Watch
@@ -92,7 +94,8 @@ def build_app(
     )
     living = partial(identities.living_sessions, terms=terms)
     hub = Hub(boards, bus, settings.heartbeat_seconds, limits, living, settings.stalled_seconds, database.clock.now)
-    executor = Executor(database, vault, hub.publish)
+    totals = ClinicTotals()
+    executor = Executor(database, vault, hub.publish, totals.count)
     process_id = uuid.uuid4().hex
     devices = Devices(hub, partial(housekeeping.report_device, executor, process_id))
     audit = Audit(database, vault, process_name())
@@ -100,7 +103,7 @@ def build_app(
     phones = Phones(keys.secret_key, database.clock.seconds)
     gate = Gate(identity, Browsers(keys.secret_key), phones, vault, audit, settings.cors_origins)
     web = web_folder()
-    tally = MessageTally()
+    tally, clinics = MessageTally(), ClinicTally()
     metrics_token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
     facts = Facts(
         bus_problem=partial(_problem_of, bus) if redis_url else None,
@@ -135,7 +138,7 @@ def build_app(
         feedback=PatientFeedback(database, vault),
         gate=gate,
         audit=audit,
-        metrics=Metrics(hub, audit, database.clock, tally, metrics_token),
+        metrics=Metrics(hub, audit, database.clock, tally, totals, clinics, metrics_token),
         assets=Assets(web),
         voice=Voice(web),
         public_url=public_url,
@@ -156,6 +159,7 @@ def build_app(
             housekeeping.forget_old_rows(database),
             housekeeping.pass_offers(database, executor),
             housekeeping.count_messages(database, tally),
+            housekeeping.count_clinics(database, executor, clinics),
             housekeeping.rezone_sites(database, executor),
             Marks(database, executor).run(),
             housekeeping.find_dark_devices(database, executor, process_id, settings.heartbeat_seconds),

@@ -122,6 +122,7 @@ def serve(
         host=host,
         port=port,
         workers=workers,
+        metrics_folder=settings.metrics_folder,
         drain_delay_seconds=settings.drain_delay_seconds,
         heartbeat_seconds=settings.heartbeat_seconds,
         head_seconds=settings.head_seconds,

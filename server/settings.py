@@ -153,6 +153,11 @@ class Settings(BaseSettings):
         min_length=16,
         description="The bearer token of a Prometheus on another machine. Without it only this machine reads `/metrics`.",
     )
+    metrics_folder: Path | None = Field(
+        None,
+        description="Each process opens a port of its own on this machine, and writes a file with its address here: "
+        "Prometheus finds every process of `--workers` in this folder.",
+    )
     log_format: Literal["json", "console"] | None = Field(
         None, description="The default is `json` in production and `console` in development."
     )
@@ -205,7 +210,7 @@ class Settings(BaseSettings):
             keys.decoded(key.get_secret_value())
         return value
 
-    @field_validator("key_file", mode="before")
+    @field_validator("key_file", "metrics_folder", mode="before")
     @classmethod
     def _is_a_path(cls, value: Any) -> Any:
         if value == "":

@@ -43,6 +43,7 @@ COMMENTED = [
         )
     ),
     *sorted((ROOT / "nginx").rglob("*.conf")),
+    *sorted((ROOT / "monitoring").rglob("*.yml")),
 ]
 DOCUMENTED = ("server", "workers", "loadtests", "docs", "tests")
 

@@ -92,6 +92,7 @@ BAD = [
     ),
     ("SECRET_KEY", ["", "   "]),
     ("KEY_FILE", [""]),
+    ("METRICS_FOLDER", [""]),
     ("PUBLIC_URL", ["", "example.org", "ftp://example.org", "http://", "/path"]),
     *((f"LIMIT_{each.name.upper()}", ["", "0", "-1", "many"]) for each in fields(RequestLimits) if each.name != "blocked"),
     ("BLOCKED_MINUTES", ["", "0", "1441", "long"]),

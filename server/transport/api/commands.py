@@ -99,7 +99,11 @@ async def post_command(request: Request) -> Response:
     if PREVIEW.read(request) == "true":
         told = await context.executor.preview(command, actor=caller.actor, may=permitted)
         return Response(orjson.dumps(told), media_type="application/json")
-    answer = await context.executor.execute(command, actor=caller.actor, command_id=command_id, may=permitted)
+    try:
+        answer = await context.executor.execute(command, actor=caller.actor, command_id=command_id, may=permitted)
+    except NowServingError as error:
+        context.metrics.commands.labels(name, "failed" if isinstance(error, Unavailable) else "refused").inc()
+        raise
     context.metrics.commands.labels(name, "repeated" if answer.repeated else "done").inc()
     body = answer.body
     if "token" in body and "entry" in body:
