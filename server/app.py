@@ -14,9 +14,10 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
-from server import housekeeping
+from server import __version__, housekeeping, tracing
 from server.audit import Audit, process_name
 from server.clinic_totals import ClinicTotals
+from server.error_reports import reporter
 from server.execute import Executor
 from server.identity.identity import build_identity
 from server.keys import Keys
@@ -182,6 +183,7 @@ def build_app(
             await asyncio.gather(*sending, return_exceptions=True)  # the calls that have begun
             await channels.close()
             await database.close()
+            await asyncio.to_thread(tracing.end)
 
     return application(
         context,
@@ -201,8 +203,17 @@ async def _problem_of(bus: Bus) -> str | None:
 def create_app() -> Starlette:
     """Return the application for the settings in the environment: the entry point of a server process."""
     settings = load_settings()
-    configure_logging(json=settings.logs_json, level=settings.log_level)
+    observe(settings)
     return build_app(settings, keys_of(settings))
+
+
+def observe(settings: Settings) -> None:
+    """Begin the log, the traces and the reports of errors of this process."""
+    dsn = settings.sentry_dsn.get_secret_value() if settings.sentry_dsn else None
+    report = reporter(dsn, settings.env, __version__) if dsn else None
+    configure_logging(json=settings.logs_json, level=settings.log_level, report=report)
+    if settings.traces_url:
+        tracing.begin(settings.traces_url.get_secret_value(), __version__)
 
 
 def request_limits(settings: Settings) -> RequestLimits:

@@ -17,6 +17,7 @@ from zoneinfo import available_timezones
 import segno
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from server.addresses import address_here, address_on_network, is_loopback
@@ -88,7 +89,7 @@ def main() -> None:
     try:
         app()
     except BadSettings as error:
-        error_console.print(f"[red]The settings cannot be used.[/]\n{error}", highlight=False)
+        error_console.print(f"[red]The settings cannot be used.[/]\n{escape(str(error))}", highlight=False)
         sys.exit(2)
     except BadKeys as error:
         error_console.print(f"[red]{error}[/]", highlight=False, soft_wrap=True)

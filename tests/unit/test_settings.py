@@ -93,6 +93,8 @@ BAD = [
     ("SECRET_KEY", ["", "   "]),
     ("KEY_FILE", [""]),
     ("METRICS_FOLDER", [""]),
+    ("TRACES_URL", ["", "collector:4318", "ftp://collector/v1/traces"]),
+    ("SENTRY_DSN", ["", "key@sentry.example"]),
     ("PUBLIC_URL", ["", "example.org", "ftp://example.org", "http://", "/path"]),
     *((f"LIMIT_{each.name.upper()}", ["", "0", "-1", "many"]) for each in fields(RequestLimits) if each.name != "blocked"),
     ("BLOCKED_MINUTES", ["", "0", "1441", "long"]),
