@@ -14,9 +14,11 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
-from server import housekeeping
+from server import __version__, housekeeping, tracing
 from server.audit import Audit, process_name
 from server.certificates import CertificateFile
+from server.clinic_totals import ClinicTotals
+from server.error_reports import reporter
 from server.execute import Executor
 from server.identity.identity import build_identity
 from server.keys import Keys
@@ -43,6 +45,7 @@ from server.notifying.webhooks.set_up import WebhookSetUp
 from server.practitioners import Practitioners
 from server.provisioning import NewSites
 from server.queries.boards import Boards
+from server.queries.clinic_tally import ClinicTally
 from server.queries.identity import Identities, SessionTerms
 from server.queries.message_tally import MessageTally
 from server.queries.system import Facts, Watch
@@ -95,7 +98,8 @@ def build_app(
     )
     living = partial(identities.living_sessions, terms=terms)
     hub = Hub(boards, bus, settings.heartbeat_seconds, limits, living, settings.stalled_seconds, database.clock.now)
-    executor = Executor(database, vault, hub.publish, Turns.within(settings.request_seconds))
+    totals = ClinicTotals()
+    executor = Executor(database, vault, hub.publish, totals.count, Turns.within(settings.request_seconds))
     process_id = uuid.uuid4().hex
     devices = Devices(hub, partial(housekeeping.report_device, executor, process_id))
     audit = Audit(database, vault, process_name())
@@ -103,7 +107,7 @@ def build_app(
     phones = Phones(keys.secret_key, database.clock.seconds)
     gate = Gate(identity, Browsers(keys.secret_key), phones, vault, audit, settings.cors_origins)
     web = web_folder()
-    tally = MessageTally()
+    tally, clinics = MessageTally(), ClinicTally()
     metrics_token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
     certificate = CertificateFile(settings.certificate) if settings.certificate else None
     facts = Facts(
@@ -140,7 +144,7 @@ def build_app(
         feedback=PatientFeedback(database, vault),
         gate=gate,
         audit=audit,
-        metrics=Metrics(hub, audit, database.clock, tally, executor.turns, metrics_token),
+        metrics=Metrics(hub, audit, database.clock, tally, executor.turns, totals, clinics, metrics_token),
         assets=Assets(web),
         voice=Voice(web),
         public_url=public_url,
@@ -164,6 +168,7 @@ def build_app(
             "old rows": partial(housekeeping.forget_old_rows, database),
             "offers": partial(housekeeping.pass_offers, database, executor),
             "messages": partial(housekeeping.count_messages, database, tally),
+            "clinics": partial(housekeeping.count_clinics, database, executor, clinics),
             "zones": partial(housekeeping.rezone_sites, database, executor),
             "marks": Marks(database, executor).run,
             "dark devices": partial(
@@ -190,6 +195,7 @@ def build_app(
             await asyncio.gather(*sending, return_exceptions=True)  # the calls that have begun
             await channels.close()
             await database.close()
+            await asyncio.to_thread(tracing.end)
 
     return application(
         context,
@@ -209,8 +215,17 @@ async def _problem_of(bus: Bus) -> str | None:
 def create_app() -> Starlette:
     """Return the application for the settings in the environment: the entry point of a server process."""
     settings = load_settings()
-    configure_logging(json=settings.logs_json, level=settings.log_level)
+    observe(settings)
     return build_app(settings, keys_of(settings))
+
+
+def observe(settings: Settings) -> None:
+    """Begin the log, the traces and the reports of errors of this process."""
+    dsn = settings.sentry_dsn.get_secret_value() if settings.sentry_dsn else None
+    report = reporter(dsn, settings.env, __version__) if dsn else None
+    configure_logging(json=settings.logs_json, level=settings.log_level, report=report)
+    if settings.traces_url:
+        tracing.begin(settings.traces_url.get_secret_value(), __version__)
 
 
 def request_limits(settings: Settings) -> RequestLimits:

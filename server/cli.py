@@ -17,6 +17,7 @@ from zoneinfo import available_timezones
 import segno
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from server import certificates
@@ -89,7 +90,7 @@ def main() -> None:
     try:
         app()
     except BadSettings as error:
-        error_console.print(f"[red]The settings cannot be used.[/]\n{error}", highlight=False)
+        error_console.print(f"[red]The settings cannot be used.[/]\n{escape(str(error))}", highlight=False)
         sys.exit(2)
     except BadKeys as error:
         error_console.print(f"[red]{error}[/]", highlight=False, soft_wrap=True)
@@ -123,6 +124,7 @@ def serve(
         host=host,
         port=port,
         workers=workers,
+        metrics_folder=settings.metrics_folder,
         drain_delay_seconds=settings.drain_delay_seconds,
         heartbeat_seconds=settings.heartbeat_seconds,
         head_seconds=settings.head_seconds,

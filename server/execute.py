@@ -65,6 +65,7 @@ logger = structlog.get_logger(__name__)
 
 _SEALING = TicketIssued | VisitAmended | OfAppointment | ServiceAdded | ServiceChanged  # events with personal data
 Publish = Callable[[int, str, Sequence[Recorded]], None]
+Count = Callable[[Board, Sequence[Recorded]], None]
 ATTEMPTS = 3
 BOARDS_KEPT = 256
 _STAFF = frozenset({"staff", "kiosk", "display"})
@@ -92,14 +93,23 @@ class _Done:
 class Executor:
     """Does commands on the sites of one database.
 
-    Calls ``publish(site_id, epoch, events)`` after each commit and never before. It must not block or raise. ``turns`` is
-    the queue of the commands of each site.
+    Calls ``publish(site_id, epoch, events)`` after each commit and never before. It must not block or raise. ``count``
+    gets the same events, with the site's board after them: it must not change the board. ``turns`` is the queue of the
+    commands of each site.
     """
 
-    def __init__(self, database: Database, vault: Vault, publish: Publish, turns: Turns | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        publish: Publish,
+        count: Count = lambda *_: None,
+        turns: Turns | None = None,
+    ) -> None:
         self._database = database
         self._vault = vault
         self._publish = publish
+        self._count = count
         self._boards: OrderedDict[int, Board] = OrderedDict()
         self._told: dict[int, Told] = {}  # only saves statements: rows of messages are unique
         self.turns = turns or Turns()
@@ -108,6 +118,11 @@ class Executor:
     def vault(self) -> Vault:
         """The keys of this installation."""
         return self._vault
+
+    @property
+    def site_ids(self) -> list[int]:
+        """The sites whose commands this process did last, at most `BOARDS_KEPT`."""
+        return list(self._boards)
 
     async def execute(
         self, command: Command, *, actor: str, command_id: str, may: Callable[[str], bool] = lambda _: True
@@ -180,6 +195,7 @@ class Executor:
             return done
         self._keep(done.board, done.told)
         self._publish(command.site_id, done.board.site.epoch, done.recorded)
+        self._count(done.board, done.recorded)
         return Answer(done.body)
 
     def _do(

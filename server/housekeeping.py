@@ -21,6 +21,7 @@ from server.live.devices import Health
 from server.outage import Outage
 from server.queries.appointments import lapsed_offers, with_outdated_appointments
 from server.queries.boards import Boards
+from server.queries.clinic_tally import ClinicTally
 from server.queries.message_tally import MessageTally
 from server.store import answers, clock_anchors, lockouts, processes, push_subscriptions
 from server.store.database import Conflict, Database
@@ -137,6 +138,18 @@ async def watch_certificate(certificate: CertificateFile) -> None:
         else:
             outage.ended()
         await asyncio.sleep(CERTIFICATE_SECONDS)
+
+
+async def count_clinics(database: Database, executor: Executor, tally: ClinicTally) -> None:
+    """Every quarter of a minute, count the waiting patients and the dark screens for the metrics."""
+    outage = Outage(logger, "clinics not counted")
+    while True:
+        try:
+            await tally.update(database, executor.site_ids)
+            outage.ended()
+        except NowServingError as error:
+            outage.failed(error)
+        await asyncio.sleep(TALLY_SECONDS)
 
 
 async def rezone_sites(database: Database, executor: Executor) -> None:

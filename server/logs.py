@@ -62,8 +62,11 @@ def _json(line: Any, default: Callable[[Any], Any], **_: object) -> str:
         return exact_json.dumps(line, default=default)
 
 
-def configure_logging(*, json: bool, level: str) -> None:
-    """Send all log lines, also those of libraries, to standard error in one format. Call once per process."""
+def configure_logging(*, json: bool, level: str, report: structlog.typing.Processor | None = None) -> None:
+    """Send all log lines, also those of libraries, to standard error in one format. Call once per process.
+
+    ``report`` gets each line with its error, before the error becomes text.
+    """
     lowest = logging.getLevelNamesMapping()[level.upper()]
     shared: list[structlog.typing.Processor] = [
         _add_request_id,
@@ -72,6 +75,8 @@ def configure_logging(*, json: bool, level: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
     ]
+    if report is not None:
+        shared.append(report)
     if json:
         shared.append(structlog.processors.format_exc_info)
         renderer: structlog.typing.Processor = structlog.processors.JSONRenderer(_json)

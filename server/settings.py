@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -30,6 +31,13 @@ from server.store.database import database_url
 
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?|https?://\[[0-9a-f:]+\](:[0-9]+)?")
 _OTHER_NAMES = frozenset({"NOWSERVING_CONFIG", "NOWSERVING_NEW_PASSWORD"})  # the password of `nowserving user`
+
+_ADDRESS = re.compile(r"https?://[^\s/]+(/\S*)?")
+# The optional packages of a setting: its extra, and the modules of this extra.
+_EXTRAS = {
+    "traces_url": ("tracing", ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")),
+    "sentry_dsn": ("sentry", ("sentry_sdk",)),
+}
 
 Words = Annotated[tuple[str, ...], NoDecode]
 
@@ -163,6 +171,21 @@ class Settings(BaseSettings):
         None,
         description="The certificate of the proxy (PEM). `nowserving check`, `/metrics` and `/admin` then tell its end.",
     )
+    metrics_folder: Path | None = Field(
+        None,
+        description="Each process opens a port of its own on this machine, and writes a file with its address here: "
+        "Prometheus finds every process of `--workers` in this folder.",
+    )
+    traces_url: SecretStr | None = Field(
+        None,
+        description="The OTLP address of a collector of traces (HTTP), such as `http://127.0.0.1:4318/v1/traces`. "
+        "Needs the extra `nowserving[tracing]`.",
+    )
+    sentry_dsn: SecretStr | None = Field(
+        None,
+        description="The address (DSN) of a Sentry project that gets the unexpected errors. Needs the extra "
+        "`nowserving[sentry]`.",
+    )
     log_format: Literal["json", "console"] | None = Field(
         None, description="The default is `json` in production and `console` in development."
     )
@@ -199,6 +222,18 @@ class Settings(BaseSettings):
             raise ValueError(str(error)) from None
         return value
 
+    @field_validator("traces_url", "sentry_dsn")
+    @classmethod
+    def _is_an_address_with_a_package(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        extra, modules = _EXTRAS[info.field_name or ""]
+        if value is None:
+            return None
+        if not _ADDRESS.fullmatch(value.get_secret_value()):
+            raise ValueError("set an address that begins with http:// or https://, or remove the setting")
+        if not all(_is_installed(each) for each in modules):
+            raise ValueError(f'its package is not installed: pip install "nowserving[{extra}]", or remove the setting')
+        return value
+
     @field_validator("secret_key")
     @classmethod
     def _is_a_secret(cls, value: SecretStr | None) -> SecretStr | None:
@@ -215,7 +250,7 @@ class Settings(BaseSettings):
             keys.decoded(key.get_secret_value())
         return value
 
-    @field_validator("key_file", "certificate", mode="before")
+    @field_validator("key_file", "certificate", "metrics_folder", mode="before")
     @classmethod
     def _is_a_path(cls, value: Any) -> Any:
         if value == "":
@@ -344,6 +379,13 @@ def _secrets_in_files(settings: type[BaseSettings]) -> dict[str, str]:
             raise BadSettings(f"{variable}: {path} is empty")
         found[name] = text
     return found
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # not even the package around it
+        return False
 
 
 def load_settings() -> Settings:

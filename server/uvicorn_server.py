@@ -13,6 +13,7 @@ import signal
 import socket
 import time
 import uuid
+from pathlib import Path
 from typing import Any, Literal
 
 import structlog
@@ -20,6 +21,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from uvicorn.supervisors import multiprocess
 
+from server.discovery import Target
 from server.transport.http.errors import REFUSAL_HEADER, error_body
 from server.transport.http.middleware import MAX_HEADER_BYTES, PROTECTION
 from server.transport.streams.handoff import HandOffHttpProtocol, HandOffWebSocketProtocol
@@ -33,15 +35,34 @@ CHUNK_OVERHEAD = 8  # bytes of framing for one byte of a body: a chunk of one by
 class DrainingServer(uvicorn.Server):
     """A server that drains its streams before it closes."""
 
+    _target: Target | None = None
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        if self.config.metrics_folder is not None:  # type: ignore[attr-defined]
+            await self._open_own_port(Target(self.config.metrics_folder))  # type: ignore[attr-defined]
         # The objects of the start stay for good: no garbage collection needs to traverse them. And none should run in the
         # middle of a fan-out because of many new connections: reference counting frees their objects.
         gc.collect()
         gc.freeze()
         gc.set_threshold(10_000, 10, 10)
 
+    async def _open_own_port(self, target: Target) -> None:
+        """Answer at a port of this process alone: its other port is shared by all workers."""
+        config = self.config
+
+        def protocol() -> asyncio.Protocol:
+            app_state = self.lifespan.state
+            return config.http_protocol_class(config=config, server_state=self.server_state, app_state=app_state)  # type: ignore[call-arg]
+
+        server = await asyncio.get_running_loop().create_server(protocol, host="127.0.0.1", port=0)
+        self.servers.append(server)
+        target.publish(server.sockets[0].getsockname()[1])
+        self._target = target
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._target is not None:
+            self._target.withdraw()
         hub = self.lifespan.state.get("hub")
         if hub is not None:
             hub.draining = True  # readiness is 503 from now on
@@ -176,6 +197,7 @@ def run(
     stalled_seconds: float = 30.0,
     hand_off: bool = True,
     event_loop: Literal["auto", "asyncio", "uvloop"] = "auto",
+    metrics_folder: Path | None = None,
     factory: bool = False,
 ) -> int:
     """Serve ``app`` until a signal, and return the exit status. With more than one worker, ``app`` is an import string."""
@@ -204,6 +226,7 @@ def run(
     config.body_seconds = body_seconds  # type: ignore[attr-defined]
     config.stalled_seconds = stalled_seconds  # type: ignore[attr-defined]
     config.hand_off = hand_off  # type: ignore[attr-defined]
+    config.metrics_folder = metrics_folder  # type: ignore[attr-defined]
     if workers > 1:
         multiprocess.Process = _DrainingProcess  # type: ignore[misc]  # uvicorn has no other way to set the server class
         listener = config.bind_socket()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from celery import Celery
 from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
 
+from server import __version__, tracing
+from server.error_reports import reporter
 from server.keys import Keys
 from server.logs import configure_logging
 from server.notifying.context import Context, channels_for
@@ -52,14 +54,19 @@ process.configure(lambda: build_parts(_settings, _keys))
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]
 def _begin(**_: object) -> None:
+    if _settings.traces_url:
+        tracing.begin(_settings.traces_url.get_secret_value(), __version__)
     process.begin()
 
 
 @worker_process_shutdown.connect  # type: ignore[untyped-decorator]
 def _end(**_: object) -> None:
     process.end()
+    tracing.end()
 
 
 @setup_logging.connect  # type: ignore[untyped-decorator]
 def _use_our_logging(**_: object) -> None:
-    configure_logging(json=_settings.logs_json, level=_settings.log_level)
+    dsn = _settings.sentry_dsn.get_secret_value() if _settings.sentry_dsn else None
+    report = reporter(dsn, _settings.env, __version__) if dsn else None
+    configure_logging(json=_settings.logs_json, level=_settings.log_level, report=report)

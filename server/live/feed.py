@@ -33,6 +33,7 @@ LONGEST_FLUSH_SECONDS = 0.25
 _TURNS_TO_WRITE = 4  # turns of the event loop until the streams that a flush woke have written
 
 
+OnShown = Callable[[float], None]
 OnChange = Callable[[Board, set[str] | None], None]  # the board and its changed keys; None after a load: any key may differ
 # The tickets that changed when drawn again, and those that differ in nothing but their count of entries ahead.
 WriteTickets = Callable[[Sequence[TicketProjection], Sequence[TicketProjection]], None]
@@ -68,7 +69,8 @@ class Feed:
 
     ``on_change`` is called after every change to the board, before any screen gets it. ``on_drawn`` is called when every
     projection shows the board, before any screen gets the changes. ``write_tickets`` writes to the screens of the changed
-    tickets: there may be thousands. ``now`` is the time that messages carry.
+    tickets: there may be thousands. ``now`` is the time that messages carry. ``on_shown`` gets, after each flush, the
+    seconds since the oldest of its events.
     """
 
     def __init__(
@@ -80,8 +82,10 @@ class Feed:
         write_tickets: WriteTickets = wake_all,
         on_drawn: OnChange = lambda *_: None,
         now: Now = wall_microseconds,
+        on_shown: OnShown = lambda _: None,
     ) -> None:
         self.site_id = site_id
+        self._on_shown = on_shown
         self._write_tickets = write_tickets
         self._now = now
         self._loader = loader
@@ -92,6 +96,7 @@ class Feed:
         self._flushing: asyncio.Handle | None = None
         self._unshown: set[str] = set()  # keys of the board that changed since the last flush
         self._stale = False  # whether any event was applied since the last flush
+        self._oldest_at = 0  # the instant of the first of these events
         self._board: Board | None = None
         self._projections: dict[str, Projection] = {}
         self._tickets = TicketProjections(now)
@@ -269,7 +274,8 @@ class Feed:
         self._unshown |= changes.keys
         if self._touched is not None:
             self._touched |= changes.keys
-        self._stale = True
+        if not self._stale:
+            self._stale, self._oldest_at = True, events[0].at
         if not self._flush_seconds:
             self.flush()
         elif self._flushing is None:
@@ -310,6 +316,7 @@ class Feed:
         for projection in different:
             projection.wake()
         self._write_tickets(drawn, moved)
+        self._on_shown(max(0, self._now() - self._oldest_at) / 1_000_000)
 
     async def _backfill_after_grace(self) -> None:
         await asyncio.sleep(GRACE_SECONDS)

@@ -12,6 +12,7 @@ import structlog
 
 from server.domain.board import Board
 from server.domain.events import Recorded
+from server.histogram import Histogram
 from server.live.bus import Bus
 from server.live.feed import Feed, Head, Loader, OnChange, WriteTickets
 from server.live.messages import Now
@@ -22,6 +23,7 @@ logger = structlog.get_logger(__name__)
 FLUSH_SECONDS = 0.05
 HEAD_CHECK_SECONDS = 1.0
 LINGER_SECONDS = 30.0
+SHOWN_BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 15, 60)  # seconds from the commit to the screens
 
 
 class HeadLoader(Loader, Protocol):
@@ -42,6 +44,7 @@ class Feeds:
         on_drawn: OnChange,
         now: Now,
     ) -> None:
+        self.shown = Histogram(SHOWN_BOUNDS)
         self._loader = loader
         self._bus = bus
         self._on_change = on_change
@@ -84,7 +87,16 @@ class Feeds:
 
     async def _open(self, site_id: int) -> Feed:
         """Subscribe first, then load: events that arrive in between wait in ``_early`` and in the feed."""
-        feed = Feed(site_id, self._loader, self._on_change, FLUSH_SECONDS, self._write_tickets, self._on_drawn, self._now)
+        feed = Feed(
+            site_id,
+            self._loader,
+            self._on_change,
+            FLUSH_SECONDS,
+            self._write_tickets,
+            self._on_drawn,
+            self._now,
+            self.shown.observe,
+        )
         self._early[site_id] = []
         try:
             await self._bus.subscribe(site_id)

@@ -16,6 +16,7 @@ from server.domain.errors import DeviceNotFound, PointNotFound, SiteNotFound, Un
 from server.domain.events import Recorded
 from server.domain.model.ids import MAX_ID, site_of
 from server.domain.views import View
+from server.histogram import Histogram
 from server.live.admission import Caps, Limits
 from server.live.bus import Bus
 from server.live.feed import Feed
@@ -287,6 +288,11 @@ class Hub:
     def lag_seconds(self) -> float:
         """For how many seconds the check of the feeds against their logs is overdue."""
         return self._feeds.lag_seconds
+
+    @property
+    def shown(self) -> Histogram:
+        """The seconds from an event to the write of its change to the screens of this process, once for each flush."""
+        return self._feeds.shown
 
     @property
     def backfills(self) -> int:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from server import tracing
 from server.domain.errors import Unavailable
 from server.domain.messages import Way
 from server.notifying.channels.channel import TIME_LIMIT_SECONDS, Channel, ChannelBusy, ChannelRefused, Message
@@ -194,7 +195,8 @@ class Sweep:
             return Outcome(row.id, "unknown" if call.again else "expired")
         try:
             async with asyncio.timeout(self._limits.call):
-                accepted = await call.channel.send(call.message)
+                with tracing.span(f"message by {call.row.channel}"):
+                    accepted = await call.channel.send(call.message)
         except ChannelRefused as refusal:
             logger.warning("channel refused", notification_id=row.id, reason=refusal.reason)
             if refusal.reason == UNSUBSCRIBED:

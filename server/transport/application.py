@@ -9,6 +9,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 from starlette.types import Lifespan
 
+from server import tracing
 from server.transport import pages
 from server.transport.access.limits import Limiter, RateLimits
 from server.transport.access.origins import OwnOrigin
@@ -16,6 +17,7 @@ from server.transport.context import Context
 from server.transport.http.cors import Cors
 from server.transport.http.errors import EXCEPTION_HANDLERS
 from server.transport.http.middleware import AllowedHosts, RequestContext, SoundHeaders, TimeLimit
+from server.transport.http.traced import Traced
 from server.transport.http.versions import DEPRECATED, Deprecated, KnownVersions, Versions
 from server.transport.spec import openapi
 
@@ -36,6 +38,8 @@ def application(
     ``before`` are routes that take precedence over its own.
     """
     middleware: list[Middleware] = [Middleware(RequestContext, metrics=context.metrics), Middleware(SoundHeaders)]
+    if tracing.is_on():
+        middleware.insert(1, Middleware(Traced))
     if allowed_hosts:
         middleware.append(Middleware(AllowedHosts, hosts=list(allowed_hosts)))
     if cors_origins:

@@ -35,6 +35,7 @@ COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.prod.yml").read
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
 ONE_SHOT = {"migrate", "certificate"}
+MONITORING = {"prometheus", "grafana"}
 INTERPOLATED = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?P<rest>[^}]*)\}")
 SECRET_NAME = re.compile(r"PASSWORD|SECRET|KEY|TOKEN|_URL$")
 
@@ -76,6 +77,7 @@ def strings(value: Any) -> list[str]:
 def test_compose_file_has_every_service() -> None:
     assert set(SERVICES) == {
         *("nginx", "server", "worker", "beat", "migrate", "certificate", "certbot", "mysql", "redis"),
+        *MONITORING,
     }
     assert set(OURS) == {"server", "worker", "beat", "migrate", "certificate"}
     assert SERVICES["server"]["deploy"]["replicas"] == 2
@@ -128,6 +130,8 @@ def test_server_accepts_the_completed_template(monkeypatch: pytest.MonkeyPatch) 
     filled = {
         "MYSQL_PASSWORD": secrets.token_hex(24),
         "REDIS_PASSWORD": secrets.token_hex(24),
+        "GRAFANA_PASSWORD": secrets.token_hex(24),
+        "NOWSERVING_METRICS_TOKEN": secrets.token_hex(24),
         "NOWSERVING_PUBLIC_URL": "https://queue.example.org",
         "NOWSERVING_ALLOWED_HOSTS": "queue.example.org",
         "NOWSERVING_SECRET_KEY": secrets.token_hex(32),
@@ -194,12 +198,75 @@ def test_service_waits_for_healthy_or_completed_services(name: str) -> None:
 
 
 def test_only_the_proxy_has_ports_and_the_data_network_is_internal() -> None:
-    assert [name for name, service in SERVICES.items() if "ports" in service] == ["nginx"]
+    assert [name for name, service in SERVICES.items() if "ports" in service] == ["nginx", "grafana"]
+    assert SERVICES["grafana"]["ports"] == ["127.0.0.1:${GRAFANA_PORT:-3000}:3000"]
     assert COMPOSE["networks"]["back"] == {"internal": True}
     for name in ("mysql", "redis"):
         assert SERVICES[name]["networks"] == ["back"]
     assert "front" in SERVICES["server"]["networks"]
     assert {each for service in SERVICES.values() for each in service["networks"]} == set(COMPOSE["networks"])
+
+
+def test_profile_alone_starts_the_monitoring() -> None:
+    assert {name for name, service in SERVICES.items() if service.get("profiles") == ["monitoring"]} == MONITORING
+    assert not {name for name, service in SERVICES.items() if "profiles" in service} - MONITORING
+    for name in MONITORING:
+        service = SERVICES[name]
+        assert re.fullmatch(r"[\w/]+:v?\d+\.\d+\.\d+", service["image"])
+        assert service["read_only"]
+        assert service["cap_drop"] == ["ALL"]
+        assert "no-new-privileges:true" in service["security_opt"]
+    for name, service in SERVICES.items():
+        assert name in MONITORING or not MONITORING & set(service.get("depends_on", {}))
+
+
+def test_prometheus_reaches_each_replica_with_the_token() -> None:
+    configuration = yaml.safe_load((ROOT / "monitoring/compose/prometheus.yml").read_text(encoding="utf-8"))
+    (scrape,) = configuration["scrape_configs"]
+    command = SERVICES["server"]["command"]
+    ((found,),) = (scrape["dns_sd_configs"],)
+    assert (found["names"], found["type"]) == (["server"], "A")
+    assert found["port"] == int(command[command.index("--port") + 1])
+    assert "--workers" not in command  # one process for each address
+    assert COMPOSE["networks"]["scrape"] == {"internal": True}
+    assert "scrape" in set(SERVICES["prometheus"]["networks"]) & set(SERVICES["server"]["networks"])
+    token = scrape["authorization"]["credentials_file"]
+    assert f"> {token} " in SERVICES["prometheus"]["entrypoint"][2]
+    assert any(each.startswith(token.rpartition("/")[0] + ":") for each in SERVICES["prometheus"]["tmpfs"])
+    mounted = {volume.split(":")[1]: volume.split(":")[0] for volume in SERVICES["prometheus"]["volumes"]}
+    assert "--config.file=/etc/prometheus/prometheus.yml" in SERVICES["prometheus"]["command"]
+    for rules in configuration["rule_files"]:
+        assert (ROOT / mounted[f"/etc/prometheus/{rules}"]).is_file()
+
+
+def test_prometheus_writes_its_token_where_nobody_else_reads(tmp_path: Path) -> None:
+    """Run the entrypoint of the container, with its folder and its program here."""
+    _, flag, script, *rest = SERVICES["prometheus"]["entrypoint"]
+    script = script.replace("$$", "$").replace("/run/prometheus", str(tmp_path)).replace("exec prometheus", "exec echo")
+    env = {"PATH": os.environ["PATH"], "NOWSERVING_METRICS_TOKEN": "a token"}
+    done = subprocess.run(
+        ["sh", flag, script, *rest, "--flag"], env=env, capture_output=True, text=True, check=True, timeout=10
+    )
+    assert done.stdout == "--flag\n"
+    assert (tmp_path / "token").read_text() == "a token"
+    assert (tmp_path / "token").stat().st_mode & 0o777 == 0o600
+
+
+def test_grafana_gets_its_source_and_every_dashboard() -> None:
+    mounted = {volume.split(":")[0].removeprefix("./"): volume.split(":")[1] for volume in SERVICES["grafana"]["volumes"]}
+    files = {str(path.relative_to(ROOT)) for path in (ROOT / "monitoring/grafana").rglob("*") if path.is_file()}
+    assert files == mounted.keys() - {"grafana"}
+    (provider,) = yaml.safe_load((ROOT / "monitoring/grafana/provisioning/dashboards/nowserving.yml").read_text())[
+        "providers"
+    ]
+    for source, target in mounted.items():
+        if source.endswith(".json"):
+            assert target.rpartition("/")[0] == provider["options"]["path"]
+    (source_,) = yaml.safe_load((ROOT / "monitoring/grafana/provisioning/datasources/prometheus.yml").read_text())[
+        "datasources"
+    ]
+    assert source_["url"] == "http://prometheus:9090"
+    assert "watch" in set(SERVICES["prometheus"]["networks"]) & set(SERVICES["grafana"]["networks"])
 
 
 def test_database_flushes_each_commit_and_allows_all_connections() -> None:

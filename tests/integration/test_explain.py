@@ -53,6 +53,7 @@ from server.queries import messages as message_queries
 from server.queries import push as push_queries
 from server.queries import webhooks as webhooks_queries
 from server.queries.boards import Boards
+from server.queries.clinic_tally import ClinicTally
 from server.queries.entries import Filters
 from server.queries.identity import Identities, SessionTerms
 from server.queries.message_tally import MessageTally
@@ -542,6 +543,13 @@ async def tally_of_messages(installation: Installation) -> object:
     for _ in range(2):
         await tally.update(installation.database)
     return tally.health
+
+
+@query
+async def tally_of_clinics(installation: Installation) -> object:
+    tally = ClinicTally()
+    await tally.update(installation.database, [installation.site.id, installation.site.id + 1])
+    return tally.waiting
 
 
 @query

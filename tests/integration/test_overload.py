@@ -35,7 +35,7 @@ async def test_flood_is_refused_at_once_and_its_repeats_are_done(database: Datab
     site_id, queue_id = seeded["site_id"], seeded["queue_ids"][0]
     before = await Boards(database).board(site_id)
     turns = Turns(queue_seconds=(ACCEPTED + 0.5) * FIRST_GUESS_SECONDS, now=lambda: 0.0)
-    executor = Executor(database, vault, lambda *_: None, turns)
+    executor = Executor(database, vault, lambda *_: None, turns=turns)
 
     def send(command: Command, actor: str, key: str) -> asyncio.Task[Answer]:
         return asyncio.create_task(executor.execute(command, actor=actor, command_id=key))

@@ -44,6 +44,7 @@ COMMENTED = [
     ),
     *sorted((ROOT / "nginx").rglob("*.conf")),
     *sorted(path for path in (ROOT / "deploy").rglob("*") if path.is_file()),
+    *sorted((ROOT / "monitoring").rglob("*.yml")),
 ]
 DOCUMENTED = ("server", "workers", "loadtests", "docs", "tests")
 

@@ -10,6 +10,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from server import tracing
 from server.domain.errors import (
     Busy,
     CommandIdReused,
@@ -100,7 +101,12 @@ async def post_command(request: Request) -> Response:
     if PREVIEW.read(request) == "true":
         told = await context.executor.preview(command, actor=caller.actor, may=permitted)
         return Response(orjson.dumps(told), media_type="application/json")
-    answer = await context.executor.execute(command, actor=caller.actor, command_id=command_id, may=permitted)
+    try:
+        with tracing.span(f"command {name}"):
+            answer = await context.executor.execute(command, actor=caller.actor, command_id=command_id, may=permitted)
+    except NowServingError as error:
+        context.metrics.commands.labels(name, "failed" if isinstance(error, Unavailable) else "refused").inc()
+        raise
     context.metrics.commands.labels(name, "repeated" if answer.repeated else "done").inc()
     body = answer.body
     if "token" in body and "entry" in body:

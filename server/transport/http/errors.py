@@ -194,7 +194,8 @@ async def on_http(request: Request, error: Exception) -> Response:
 
 async def on_unknown(request: Request, error: Exception) -> Response:
     """Answer an unexpected error without its details. The log has them under the request's id."""
-    logger.error("unexpected error", exc_info=error, request_id=request.scope.get("request_id"))
+    route = getattr(request.scope.get("route"), "path", None)
+    logger.error("unexpected error", exc_info=error, request_id=request.scope.get("request_id"), route=route)
     if wants_page(request):
         return page(request, "error", 500)
     return error_response(request, 500, "internal_error", INTERNAL_ERROR)

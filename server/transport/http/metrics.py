@@ -7,10 +7,11 @@ import time
 from collections import Counter as Tally
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
-from typing import Any
+from itertools import product
+from typing import Any, get_args
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 from starlette.requests import Request
@@ -18,23 +19,48 @@ from starlette.responses import Response
 
 from server.audit import Audit
 from server.certificates import CertificateFile, Validity
+from server.clinic_totals import ClinicTotals
 from server.clock import SteadyClock
 from server.domain.errors import NotAllowed
+from server.domain.messages import Way
+from server.domain.views import (
+    AppointmentView,
+    CalendarView,
+    ConfigurationView,
+    DeskView,
+    DisplayView,
+    KioskView,
+    PointView,
+    TicketView,
+)
 from server.live.hub import Hub
 from server.live.redis_bus import RedisBus
-from server.queries.message_tally import MessageTally
+from server.queries.clinic_tally import ClinicTally
+from server.queries.message_tally import ENDED, MessageTally
 from server.transport.http.endpoint import PUBLIC, Answer, Endpoints, Tag
 from server.turns import Turns
 
 ENDPOINTS = Endpoints(Tag.OPERATION)
 MOST_KEPT_SECONDS = 1.0
+_VIEWS = (AppointmentView, CalendarView, ConfigurationView, DeskView, DisplayView, KioskView, PointView, TicketView)
+# Prometheus sees no growth in a series that begins with its first event: these begin with 0, because alerts watch them.
+_NO_DISAGREEMENTS = dict.fromkeys((each.kind for each in _VIEWS), 0)
+_NO_MESSAGES = dict.fromkeys(product(ENDED, get_args(Way)), 0)
 
 
 class Metrics:
     """The metrics of one process."""
 
     def __init__(
-        self, hub: Hub, audit: Audit, clock: SteadyClock, messages: MessageTally, turns: Turns, token: str | None = None
+        self,
+        hub: Hub,
+        audit: Audit,
+        clock: SteadyClock,
+        messages: MessageTally,
+        turns: Turns,
+        totals: ClinicTotals,
+        clinics: ClinicTally,
+        token: str | None = None,
     ) -> None:
         self._token = token
         self._text = b""
@@ -55,6 +81,8 @@ class Metrics:
         self.registry.register(_ClockFigures(clock))
         self.registry.register(_MessageFigures(messages))
         self.registry.register(_TurnFigures(turns))
+        self.registry.register(_ClinicFigures(totals, clinics))
+        ProcessCollector(registry=self.registry)
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus's text format. The text takes a twentieth of this process's time at most."""
@@ -99,9 +127,12 @@ class _LiveFigures(Collector):
         about = "Bytes of the messages written, without framing, by kind."
         yield _total("nowserving_delivered_bytes", about, ["kind"], hub.bytes_delivered)
         about = "Screens that said that what they show is not the truth, by view. It should stay 0."
-        yield _total("nowserving_disagreements", about, ["view"], hub.disagreements)
+        yield _total("nowserving_disagreements", about, ["view"], _NO_DISAGREEMENTS | hub.disagreements)
         lag = "Seconds by which the check of the feeds against their logs is overdue. It should stay 0."
         yield GaugeMetricFamily("nowserving_feed_lag_seconds", lag, hub.lag_seconds)
+        about = "Seconds from an event to the write of its change to the screens of this process, once for each flush."
+        shown = hub.shown
+        yield HistogramMetricFamily("nowserving_shown_seconds", about, shown.buckets(), shown.total)
         yield CounterMetricFamily("nowserving_refills", "Times a feed caught up from the log.", hub.backfills)
         bus = hub.bus
         yield GaugeMetricFamily("nowserving_bus_healthy", "1 while the bus answers its probe.", int(bus.healthy))
@@ -153,7 +184,7 @@ class _MessageFigures(Collector):
 
     def collect(self) -> Iterator[Metric]:
         about = "Messages of the installation that have ended since this process began, by state and way."
-        yield _total("nowserving_messages", about, ["state", "way"], self._tally.ended)
+        yield _total("nowserving_messages", about, ["state", "way"], _NO_MESSAGES | self._tally.ended)
         health = self._tally.health
         if health is None:
             return
@@ -176,6 +207,34 @@ class _TurnFigures(Collector):
         yield GaugeMetricFamily("nowserving_commands_waiting", waiting, self._turns.waiting)
         refused = "Commands refused before they began, by reason; `busy`: too many commands waited at the site."
         yield _total("nowserving_commands_refused", refused, ["why"], {"busy": self._turns.refused})
+
+
+class _ClinicFigures(Collector):
+    """Reads what the commands of this process and the housekeeping have counted."""
+
+    def __init__(self, totals: ClinicTotals, tally: ClinicTally) -> None:
+        self._totals = totals
+        self._tally = tally
+
+    def collect(self) -> Iterator[Metric]:
+        totals, tally = self._totals, self._tally
+        yield _total("nowserving_patients", "Steps of patients by commands of this process.", ["step"], totals.steps)
+        about = "First calls of patients with a promised time: before, within or after the promised range."
+        yield _total("nowserving_promises", about, ["outcome"], totals.promises)
+        about = "Seconds that patients had waited at their first call in a queue."
+        yield HistogramMetricFamily("nowserving_wait_seconds", about, totals.waits.buckets(), totals.waits.total)
+        about = "Patients that wait now, by site. Several processes count the same site: take the largest value."
+        yield _gauge("nowserving_waiting", about, tally.waiting)
+        yield _gauge("nowserving_longest_wait_seconds", "The longest present wait, by site.", tally.longest)
+        about = "Paired displays and kiosks that were connected before, and are not connected now, by site."
+        yield _gauge("nowserving_screens_dark", about, tally.dark)
+
+
+def _gauge(name: str, about: str, by_site: Mapping[int, float]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, about, labels=["site"])
+    for site_id, value in by_site.items():
+        family.add_metric([str(site_id)], value)
+    return family
 
 
 def _total(name: str, about: str, labels: list[str], counts: Mapping[Any, float]) -> CounterMetricFamily:
