@@ -45,8 +45,7 @@ from server.queries.boards import Boards
 from server.queries.identity import Identities, SessionTerms
 from server.queries.message_tally import MessageTally
 from server.queries.system import Facts, Watch
-from server.settings import Settings, keys_of, load_settings
-from server.store.database import Database
+from server.settings import Settings, database_of, keys_of, load_settings
 from server.transport.access.browsers import Browsers
 from server.transport.access.gate import Gate
 from server.transport.access.limits import Limiter, RequestLimits
@@ -72,7 +71,7 @@ def build_app(
     ``alongside`` runs for as long as the application, and gets its parts: the demo's simulated day. ``before`` are routes
     that match before the application's own: the demo's index.
     """
-    database = Database(settings.database_url.get_secret_value(), settings.database_pool_size)
+    database = database_of(settings)
     vault = Vault(keys.encryption_keys, keys.secret_key)
     boards = Boards(database)
     identities = Identities(database)
@@ -135,7 +134,7 @@ def build_app(
         feedback=PatientFeedback(database, vault),
         gate=gate,
         audit=audit,
-        metrics=Metrics(hub, audit, database.clock, tally, metrics_token),
+        metrics=Metrics(hub, audit, database.clock, tally, database, metrics_token),
         assets=Assets(web),
         voice=Voice(web),
         public_url=public_url,

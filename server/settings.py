@@ -23,7 +23,7 @@ from sqlalchemy.exc import ArgumentError
 
 from server import keys
 from server.keys import BadKeys, Keys
-from server.store.database import database_url
+from server.store.database import Database, database_url
 
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?|https?://\[[0-9a-f:]+\](:[0-9]+)?")
 _OTHER_NAMES = frozenset({"NOWSERVING_CONFIG", "NOWSERVING_NEW_PASSWORD"})  # the password of `nowserving user`
@@ -49,7 +49,19 @@ class Settings(BaseSettings):
         description="SQLAlchemy URL of an SQLite file, or of MySQL 8.4+ / MariaDB 10.11+ (`mysql+aiomysql://...`).",
     )
     database_pool_size: int = Field(
-        10, ge=1, le=200, description="The maximum number of database connections of one process."
+        10, ge=1, le=200, description="The number of database connections that one process keeps open."
+    )
+    database_pool_overflow: int = Field(
+        0, ge=0, le=200, description="The number of further connections that a process opens while all of these are in use."
+    )
+    database_pool_wait_seconds: float = Field(
+        10.0, gt=0, le=60, description="Work that finds no free connection for so many seconds is refused with status 503."
+    )
+    database_pool_recycle_seconds: float = Field(
+        3600.0,
+        gt=0,
+        le=86_400,
+        description="A connection to a database server is replaced after so many seconds. Stay below its `wait_timeout`.",
     )
     redis_url: SecretStr | None = Field(
         None,
@@ -334,6 +346,17 @@ def keys_of(settings: Settings) -> Keys:
     if found is None:
         raise BadKeys(f"There are no keys yet: {settings.key_path} is missing. Run `nowserving migrate` first.")
     return found
+
+
+def database_of(settings: Settings) -> Database:
+    """Return the database of these settings, with their pool. It opens no connection yet."""
+    return Database(
+        settings.database_url.get_secret_value(),
+        settings.database_pool_size,
+        pool_overflow=settings.database_pool_overflow,
+        pool_wait_seconds=settings.database_pool_wait_seconds,
+        pool_recycle_seconds=settings.database_pool_recycle_seconds,
+    )
 
 
 def unknown_names() -> list[str]:

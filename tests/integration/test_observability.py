@@ -47,7 +47,8 @@ def _figures(url: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
 
 
 def test_metrics_move_and_logs_are_json_without_personal_data(sqlite_url: str, tmp_path: Path) -> None:
-    env = environment(sqlite_url, NOWSERVING_LOG_LEVEL="debug")
+    pool = {"NOWSERVING_DATABASE_POOL_SIZE": "3", "NOWSERVING_DATABASE_POOL_OVERFLOW": "2"}
+    env = environment(sqlite_url, NOWSERVING_LOG_LEVEL="debug", **pool)
     seeded = seed(env, points=1, tickets=1, displays=1)
     display = seeded["displays"][0]
     with serving(env, tmp_path) as server:
@@ -83,6 +84,9 @@ def test_metrics_move_and_logs_are_json_without_personal_data(sqlite_url: str, t
     assert (before.get(command, 0), during[command]) == (0, 1)
     assert during["nowserving_streams", (("transport", "events"), ("view", "display"))] == 1
     assert during["nowserving_streams_paused", ()] == 0
+    assert (during["nowserving_pool_size", ()], during["nowserving_pool_overflow", ()]) == (3, 2)
+    assert 0 <= during["nowserving_pool_in_use", ()] <= 5
+    assert during["nowserving_pool_waited_total", ()] >= 0
     assert during["nowserving_delivered_bytes_total", (("kind", "snapshot"),)] > 100
     assert during["nowserving_delivered_total", (("kind", "snapshot"),)] == 1
     assert during["nowserving_delivered_total", (("kind", "change"),)] >= 1

@@ -86,6 +86,9 @@ BAD = [
     ("SESSION_HOURS", ["", "0", "-1", "24.1", "inf", "nan", "long"]),
     ("ADMIN_IDLE_MINUTES", ["", "0", "-1", "60.1", "inf", "nan", "soon"]),
     ("DATABASE_POOL_SIZE", ["", "0", "-1", "201", "ten", "1.5", "nan", "9" * 30]),
+    ("DATABASE_POOL_OVERFLOW", ["", "-1", "201", "ten", "1.5"]),
+    ("DATABASE_POOL_WAIT_SECONDS", ["", "0", "-1", "60.1", "inf", "nan", "soon"]),
+    ("DATABASE_POOL_RECYCLE_SECONDS", ["", "0", "-1", "86401", "inf", "nan", "soon"]),
     (
         "ENCRYPTION_KEYS",
         ["", ",", "not base64!", "c2hvcnQ=", base64.b64encode(b"x" * 31).decode(), f"{KEY},x", "ключ", KEY[:-2]],

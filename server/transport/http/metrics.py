@@ -22,6 +22,7 @@ from server.domain.errors import NotAllowed
 from server.live.hub import Hub
 from server.live.redis_bus import RedisBus
 from server.queries.message_tally import MessageTally
+from server.queries.reader import Pooled
 from server.transport.http.endpoint import PUBLIC, Answer, Endpoints, Tag
 
 ENDPOINTS = Endpoints(Tag.OPERATION)
@@ -31,7 +32,15 @@ MOST_KEPT_SECONDS = 1.0
 class Metrics:
     """The metrics of one process."""
 
-    def __init__(self, hub: Hub, audit: Audit, clock: SteadyClock, messages: MessageTally, token: str | None = None) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        audit: Audit,
+        clock: SteadyClock,
+        messages: MessageTally,
+        database: Pooled,
+        token: str | None = None,
+    ) -> None:
         self._token = token
         self._text = b""
         self._fresh_until = 0.0
@@ -50,6 +59,7 @@ class Metrics:
         self.registry.register(_AuditFigures(audit))
         self.registry.register(_ClockFigures(clock))
         self.registry.register(_MessageFigures(messages))
+        self.registry.register(_DatabaseFigures(database))
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus's text format. The text takes a twentieth of this process's time at most."""
@@ -145,6 +155,20 @@ class _MessageFigures(Collector):
         if health.swept is not None:
             swept = "Seconds since the last finished sweep."
             yield GaugeMetricFamily("nowserving_messages_swept_seconds", swept, health.swept / 1_000_000)
+
+
+class _DatabaseFigures(Collector):
+    def __init__(self, database: Pooled) -> None:
+        self._database = database
+
+    def collect(self) -> Iterator[Metric]:
+        pool = self._database.pool
+        yield GaugeMetricFamily("nowserving_pool_size", "Database connections that this process keeps open.", pool.size)
+        about = "Further database connections that this process may open while all of these are in use."
+        yield GaugeMetricFamily("nowserving_pool_overflow", about, pool.overflow)
+        yield GaugeMetricFamily("nowserving_pool_in_use", "Database connections in use.", pool.in_use)
+        about = "Times that work waited for a database connection. It should grow slowly."
+        yield CounterMetricFamily("nowserving_pool_waited", about, pool.waited)
 
 
 def _total(name: str, about: str, labels: list[str], counts: Mapping[Any, float]) -> CounterMetricFamily:
