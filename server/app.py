@@ -53,7 +53,8 @@ from server.transport.access.phones import Phones
 from server.transport.application import application
 from server.transport.context import Context
 from server.transport.http.assets import Assets
-from server.transport.http.checks import DatabaseChecks
+from server.transport.http.checks import DependencyChecks, Floods
+from server.transport.http.figures import Figures
 from server.transport.http.metrics import Metrics
 from server.transport.poster import Posters
 from server.transport.voice import Voice
@@ -101,6 +102,9 @@ def build_app(
     web = web_folder()
     tally = MessageTally()
     metrics_token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
+    metrics = Metrics(hub, audit, database.clock, tally, database, metrics_token)
+    checks = DependencyChecks(database, tally)
+    folder = settings.database_file.absolute().parent if settings.database_file else None
     facts = Facts(
         bus_problem=partial(_problem_of, bus) if redis_url else None,
         encrypted=settings.public_url.scheme == "https",
@@ -115,7 +119,9 @@ def build_app(
         senders = [Sweeper(Notifying(database, vault, channels, settings.link_base)), Deliverer(database, vault)]
     context = Context(
         database=database,
-        database_checks=DatabaseChecks(database),
+        checks=checks,
+        floods=Floods(settings.limit_health) if limits_on else None,
+        figures=Figures(metrics=metrics, hub=hub, database=database, tally=tally, folder=folder),
         vault=vault,
         executor=executor,
         hub=hub,
@@ -134,7 +140,7 @@ def build_app(
         feedback=PatientFeedback(database, vault),
         gate=gate,
         audit=audit,
-        metrics=Metrics(hub, audit, database.clock, tally, database, metrics_token),
+        metrics=metrics,
         assets=Assets(web),
         voice=Voice(web),
         public_url=public_url,
@@ -146,6 +152,7 @@ def build_app(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
         await housekeeping.begin_clock(database)
+        checks.prepare()
         await hub.start()
         audit.start()
         loops = [

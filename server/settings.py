@@ -129,6 +129,9 @@ class Settings(BaseSettings):
     limit_held: int = Field(120, ge=1, description="Times in an hour that visitors at one address keep while they type.")
     limit_subscribed: int = Field(20, ge=1, description="Push subscriptions in an hour of one ticket or appointment.")
     limit_refused: int = Field(100, ge=1, description="The refusals in ten minutes after which an address is blocked.")
+    limit_health: int = Field(
+        600, ge=1, description="Requests for `/health/ready` in a minute from one address; this machine has no limit."
+    )
     blocked_minutes: int = Field(15, ge=1, le=1_440, description="The minutes for which such an address is blocked.")
     request_seconds: float = Field(
         30.0, gt=0, le=300, description="The server ends a request with status 503 after so many seconds."

@@ -24,6 +24,7 @@ CANARIES = ("Wilhelmina Canary", "Wilhelmina", "+491705550123", "5550123")
 
 
 TOKEN = "a token of the monitoring"
+ELSEWHERE = {"X-Forwarded-For": "198.51.100.7"}  # uvicorn trusts the proxy on this machine
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +69,8 @@ def test_metrics_move_and_logs_are_json_without_personal_data(sqlite_url: str, t
             insane = desk.get("/api/v1/sites", headers={"X-Request-ID": "x\ty"})
             assert len(insane.headers["x-request-id"]) == 32
             during = _figures(server.url)
+            for_people = httpx.get(f"{server.url}/health/metrics").json()
+            streams = httpx.get(f"{server.url}/health/streams").json()
             with sse(f"{server.url}/live/tickets/{issued.json()['token']}") as phone:
                 phone.wait(lambda each: each.cells)
             with connect(f"ws://127.0.0.1:{server.port}/live/tickets/{issued.json()['token']}") as phone:
@@ -79,6 +82,15 @@ def test_metrics_move_and_logs_are_json_without_personal_data(sqlite_url: str, t
         assert end(server.process) == 0
     assert ready["status"] == "ok"
     assert set(ready["checks"]) == {"database", "migrations", "messages", "bus", "clock", "draining"}
+    assert streams["open"] == [{"view": "display", "transport": "events", "streams": 1}]
+    assert (streams["paused"], streams["closed"]) == (0, [])
+    assert for_people["streams"] == {"open": 1, "paused": 0, "lag_seconds": for_people["streams"]["lag_seconds"]}
+    assert for_people["bus"] == {"kind": "memory", "healthy": True, "dropped": 0, "gaps": 0}
+    assert (for_people["pool"]["size"], for_people["pool"]["overflow"]) == (3, 2)
+    assert for_people["requests"]["answered"] > 5
+    assert 0 < for_people["requests"]["p50_seconds"] <= for_people["requests"]["p99_seconds"]
+    assert for_people["memory_bytes"] > 10_000_000
+    assert 0 < for_people["disk_free_bytes"] < for_people["disk_total_bytes"]
 
     command = ("nowserving_commands_total", (("command", "issue-ticket"), ("outcome", "done")))
     assert (before.get(command, 0), during[command]) == (0, 1)
@@ -135,9 +147,17 @@ def test_readiness_names_the_failed_check(sqlite_url: str, tmp_path: Path) -> No
         answer = client.get("/health/ready")
         assert answer.status_code == 503
         checks = answer.json()["checks"]
-        assert checks["migrations"]["status"].startswith("behind by")
+        assert checks["migrations"]["status"] == "failed"
+        assert checks["migrations"]["detail"].startswith("behind by")
         assert checks["database"]["status"] == "ok"
         assert client.get("/health/live").status_code == 200
+        assert client.get("/health/startup").json() == {"status": "ok"}, "it has started, whatever comes later"
+        stranger = client.get("/health/ready", headers=ELSEWHERE)
+        assert stranger.status_code == 503
+        assert {name: each["status"] for name, each in stranger.json()["checks"].items()} == {
+            name: each["status"] for name, each in checks.items()
+        }
+        assert "behind" not in stranger.text
 
 
 @pytest.mark.parametrize("path", ["/health/ready", "/metrics"])
@@ -156,16 +176,19 @@ def test_endless_requests_of_a_monitor_cost_little(readable: Server, path: str) 
         assert (cpu_seconds() - before) / count < 0.002
 
 
-def test_metrics_need_a_token_from_elsewhere(readable: Server) -> None:
-    elsewhere = {"X-Forwarded-For": "198.51.100.7"}
+@pytest.mark.parametrize(
+    ("path", "figure"),
+    [("/metrics", "nowserving_streams"), ("/health/metrics", "uptime_seconds"), ("/health/streams", "lag_seconds")],
+)
+def test_metrics_need_a_token_from_elsewhere(readable: Server, path: str, figure: str) -> None:
     with readable.client() as client:
-        assert client.get("/metrics").status_code == 200
+        assert client.get(path).status_code == 200
         for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN}):
-            answer = client.get("/metrics", headers=elsewhere | headers)
+            answer = client.get(path, headers=ELSEWHERE | headers)
             assert answer.status_code == 403
-            assert "nowserving_" not in answer.text
-        answer = client.get("/metrics", headers=elsewhere | {"Authorization": f"Bearer {TOKEN}"})
-        assert "nowserving_streams" in answer.text
+            assert figure not in answer.text
+        answer = client.get(path, headers=ELSEWHERE | {"Authorization": f"Bearer {TOKEN}"})
+        assert figure in answer.text
 
 
 def test_unknown_host_names_are_refused(sqlite_url: str, tmp_path: Path) -> None:
@@ -178,5 +201,5 @@ def test_unknown_host_names_are_refused(sqlite_url: str, tmp_path: Path) -> None
             answer = client.get("/", headers={"Host": name})
             assert answer.status_code == 400, name
             assert answer.json()["error"]["code"] == "unknown_host"
-        for path in ("/health/live", "/health/ready", "/metrics"):
+        for path in ("/health/live", "/health/ready", "/health/startup", "/health/streams", "/metrics"):
             assert client.get(path, headers={"Host": "10.0.0.7"}).status_code == 200

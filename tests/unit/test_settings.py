@@ -97,6 +97,7 @@ BAD = [
     ("KEY_FILE", [""]),
     ("PUBLIC_URL", ["", "example.org", "ftp://example.org", "http://", "/path"]),
     *((f"LIMIT_{each.name.upper()}", ["", "0", "-1", "many"]) for each in fields(RequestLimits) if each.name != "blocked"),
+    ("LIMIT_HEALTH", ["", "0", "-1", "many"]),
     ("BLOCKED_MINUTES", ["", "0", "1441", "long"]),
     ("METRICS_TOKEN", ["", "short"]),
     ("HEAD_SECONDS", ["", "0", "-1", "300.1", "inf", "nan", "soon"]),

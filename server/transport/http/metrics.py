@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from collections import Counter as Tally
@@ -13,6 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -69,6 +71,30 @@ class Metrics:
             ended = time.monotonic()
             self._fresh_until = ended + min(MOST_KEPT_SECONDS, 20 * (ended - began))
         return self._text
+
+    def answered(self) -> tuple[int, int]:
+        """Return how many requests this process has answered, and how many of these with a status of 500 or more."""
+        answered = failed = 0
+        for sample in self._samples("_count"):
+            answered += int(sample.value)
+            failed += int(sample.value) if sample.labels["status"] >= "500" else 0
+        return answered, failed
+
+    def quantile(self, share: float) -> float | None:
+        """Return the seconds that this ``share`` of the requests took at most, to within a bucket; None without requests."""
+        counts: Tally[float] = Tally()
+        for sample in self._samples("_bucket"):
+            counts[float(sample.labels["le"])] += int(sample.value)
+        wanted, below, begin = share * counts[math.inf], 0, 0.0
+        for end, count in sorted(counts.items()):
+            if count >= wanted > 0:
+                return begin if end == math.inf else begin + (end - begin) * (wanted - below) / (count - below)
+            begin, below = end, count
+        return None
+
+    def _samples(self, kind: str) -> Iterator[Sample]:
+        for family in self.requests.collect():
+            yield from (each for each in family.samples if each.name.endswith(kind))
 
     def may_read(self, request: Request) -> bool:
         """Return whether a client may read the metrics: from this machine, or with the token of the settings."""
@@ -155,6 +181,8 @@ class _MessageFigures(Collector):
         if health.swept is not None:
             swept = "Seconds since the last finished sweep."
             yield GaugeMetricFamily("nowserving_messages_swept_seconds", swept, health.swept / 1_000_000)
+        if health.beat is not None:
+            yield GaugeMetricFamily("nowserving_beat_seconds", "Seconds since beat woke a worker.", health.beat / 1_000_000)
 
 
 class _DatabaseFigures(Collector):

@@ -60,7 +60,17 @@ FOLLOWED = "nowserving.followed"  # the key in the scope of a request that has b
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "WEBSOCKET"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 HUNG_UP = 499  # the status in log and metrics when the client hung up before its answer, as nginx has it
-QUIET = frozenset({"/health", "/health/live", "/health/ready", "/metrics"})
+QUIET = frozenset(
+    {
+        "/health",
+        "/health/live",
+        "/health/ready",
+        "/health/startup",
+        "/health/metrics",
+        "/health/streams",
+        "/metrics",
+    }
+)
 
 
 class RequestContext:
