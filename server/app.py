@@ -192,6 +192,7 @@ def build_app(
         cors_origins=settings.cors_origins,
         limiter=limiter,
         request_seconds=settings.request_seconds,
+        slow_seconds=settings.slow_request_seconds,
         before=before,
     )
 

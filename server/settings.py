@@ -174,6 +174,15 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The lowest level that the server logs."
     )
+    slow_request_seconds: float = Field(
+        1.0, gt=0, le=300, description="A request whose answer begins later than so many seconds is logged as slow."
+    )
+    slow_query_seconds: float = Field(
+        0.5,
+        gt=0,
+        le=300,
+        description="A statement that takes longer than so many seconds is logged as slow, without its parameters.",
+    )
     retention_days: int | None = Field(
         None,
         ge=1,
@@ -359,6 +368,7 @@ def database_of(settings: Settings) -> Database:
         pool_overflow=settings.database_pool_overflow,
         pool_wait_seconds=settings.database_pool_wait_seconds,
         pool_recycle_seconds=settings.database_pool_recycle_seconds,
+        slow_query_seconds=settings.slow_query_seconds,
     )
 
 

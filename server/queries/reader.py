@@ -39,3 +39,7 @@ class Pooled(Protocol):
     @property
     def pool(self) -> PoolFigures:
         """The limits of the pool of connections, and its state."""
+
+    @property
+    def slow_queries(self) -> int:
+        """How many statements of this process took long."""

@@ -41,6 +41,7 @@ from sqlalchemy.util import greenlet_spawn
 from server.clock import SteadyClock, boot_id, wall_microseconds
 from server.domain.errors import Unavailable
 from server.store.pool import CountingPool, PoolFigures
+from server.store.slow import SlowQueries
 from server.store.tables import clock_anchors
 
 # The database's present instant in microseconds. SYSDATE is the time of reading the row, not the start of the statement.
@@ -66,7 +67,7 @@ class Database:
 
     ``pool_size`` connections stay open, and ``pool_overflow`` more open while all of these are in use. Work that finds no
     free connection for ``pool_wait_seconds`` ends with `Unavailable`. A connection to a database server is replaced when
-    it is older than ``pool_recycle_seconds``.
+    it is older than ``pool_recycle_seconds``. Statements that take longer than ``slow_query_seconds`` are logged.
 
     ``clock`` is the trusted time of the database. `now` reads the database's clock, and ``clock.now()`` reads nothing.
     """
@@ -79,6 +80,7 @@ class Database:
         pool_overflow: int = 0,
         pool_wait_seconds: float = 10.0,
         pool_recycle_seconds: float = 3600.0,
+        slow_query_seconds: float = 0.5,
     ) -> None:
         self.url = database_url(url)
         self.embedded = self.url.get_backend_name() == "sqlite"
@@ -108,6 +110,7 @@ class Database:
             _teach_sqlite_transactions(self.engine)
         else:
             _ask_idle_connections(self.engine)
+        self._slow = SlowQueries(self.engine.sync_engine, slow_query_seconds)
 
     @property
     def pool(self) -> PoolFigures:
@@ -115,6 +118,11 @@ class Database:
         pool = self.engine.pool
         assert isinstance(pool, CountingPool)
         return pool.figures
+
+    @property
+    def slow_queries(self) -> int:
+        """How many statements of this process took long."""
+        return self._slow.count
 
     async def close(self) -> None:
         """Close every connection."""

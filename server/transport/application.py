@@ -28,6 +28,7 @@ def application(
     cors_origins: Sequence[str],
     limiter: Limiter | None,
     request_seconds: float,
+    slow_seconds: float,
     deprecated: Sequence[Deprecated] = DEPRECATED,
     before: Sequence[BaseRoute] = (),
 ) -> Starlette:
@@ -35,7 +36,10 @@ def application(
 
     ``before`` are routes that take precedence over its own.
     """
-    middleware: list[Middleware] = [Middleware(RequestContext, metrics=context.metrics), Middleware(SoundHeaders)]
+    middleware: list[Middleware] = [
+        Middleware(RequestContext, metrics=context.metrics, slow_seconds=slow_seconds),
+        Middleware(SoundHeaders),
+    ]
     if allowed_hosts:
         middleware.append(Middleware(AllowedHosts, hosts=list(allowed_hosts)))
     if cors_origins:

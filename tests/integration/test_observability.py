@@ -124,6 +124,9 @@ def test_metrics_move_and_logs_are_json_without_personal_data(sqlite_url: str, t
         line for line in lines if line["event"] in ("connection open", "connection closed")
     ]  # one line each is enough
     assert all(len(line["request_id"]) == 32 for line in lines if line["event"] == "stream opened")
+    ended = [line for line in lines if line["event"] == "stream closed"]
+    assert sorted((line["view"], line["transport"]) for line in ended) == opened
+    assert all(line["reason"] and line["seconds"] > 0 for line in ended)
     closed = {line["view"]: line for line in lines if line["event"] == "stream closed"}
     assert closed["display"]["reason"] == closed["ticket"]["reason"] == "left"
     assert 0 < closed["display"]["seconds"] < 60
@@ -132,6 +135,35 @@ def test_metrics_move_and_logs_are_json_without_personal_data(sqlite_url: str, t
     figures = str(during)
     for secret in (*CANARIES, issued.json()["token"]):
         assert secret not in figures
+
+
+def test_slow_requests_and_statements_are_logged_and_counted_without_personal_data(sqlite_url: str, tmp_path: Path) -> None:
+    tiny = {"NOWSERVING_SLOW_REQUEST_SECONDS": "0.000001", "NOWSERVING_SLOW_QUERY_SECONDS": "0.000001"}
+    env = environment(sqlite_url, **tiny)
+    seeded = seed(env, points=1, tickets=0, displays=0)
+    with serving(env, tmp_path) as server:
+        token = server.sign_in(seeded, "receptionist")
+        with server.client(token) as desk:
+            body = {"queue_id": seeded["queue_ids"][0], "name": CANARIES[0], "phone": CANARIES[2]}
+            headers = {"X-Request-ID": "of-a-slow-request"}
+            issued = desk.post("/api/v1/commands/issue-ticket", json=body, headers=headers)
+            assert desk.get(f"/t/{issued.json()['token']}").status_code == 200
+        figures = _figures(server.url)
+        assert end(server.process) == 0
+    log = server.log.read_text()
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    requests = [line for line in lines if line["event"] == "slow request"]
+    (command,) = [line for line in requests if line["route"] == "/api/v1/commands/{name}"]
+    assert (command["request_id"], command["method"], command["status"]) == ("of-a-slow-request", "POST", 200)
+    assert 0 < command["seconds"] < 60
+    assert "/t/{token}" in {line["route"] for line in requests}
+    statements = [line for line in lines if line["event"] == "slow query" and line.get("request_id") == "of-a-slow-request"]
+    assert any(line["statement"].startswith("INSERT INTO events") for line in statements)
+    assert all(line["seconds"] >= 0 and not line["failed"] for line in statements)
+    for secret in (*CANARIES, token, issued.json()["token"], seeded["staff"][0]["password"], seeded["staff"][0]["username"]):
+        assert secret not in log
+    assert figures["nowserving_slow_requests_total", (("route", "/api/v1/commands/{name}"),)] == 1
+    assert figures["nowserving_slow_queries_total", ()] >= len(statements)
 
 
 def test_readiness_names_the_failed_check(sqlite_url: str, tmp_path: Path) -> None:

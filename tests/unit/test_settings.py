@@ -113,6 +113,8 @@ BAD = [
     ("EVENT_LOOP", ["", "none", "trio"]),
     ("REQUEST_SECONDS", ["", "0", "-1", "300.1", "inf", "nan", "soon"]),
     ("DRAIN_DELAY_SECONDS", ["", "-0.1", "60.1", "inf", "nan"]),
+    ("SLOW_REQUEST_SECONDS", ["", "0", "-1", "300.1", "inf", "nan", "soon"]),
+    ("SLOW_QUERY_SECONDS", ["", "0", "-1", "300.1", "inf", "nan", "soon"]),
     ("RETENTION_DAYS", ["0", "-1", "36501", "ten", "1.5"]),
     ("LOG_FORMAT", ["", "xml", "JSON"]),
     ("LOG_LEVEL", ["", "trace", "INFO", "10"]),

@@ -51,7 +51,7 @@ class _Bus(TypedDict):
 class _Streams(TypedDict):
     open: Count
     paused: Count
-    lag_seconds: Annotated[float, Field(description="By how much the check of the feeds against their logs is overdue.")]
+    lag_seconds: Annotated[float, Field(description="Seconds by which the check of the feeds is overdue.")]
 
 
 class ProcessFigures(TypedDict):
@@ -93,7 +93,7 @@ class StreamFigures(TypedDict):
     open: Annotated[list[_Open], Field(description="The open streams, by view and transport.")]
     paused: Annotated[Count, Field(description="Open streams whose reader takes nothing.")]
     closed: Annotated[list[_Closed], Field(description="The streams that ended since the start, by view and reason.")]
-    lag_seconds: Annotated[float, Field(description="By how much the check of the feeds against their logs is overdue.")]
+    lag_seconds: Annotated[float, Field(description="Seconds by which the check of the feeds is overdue.")]
 
 
 def _no_cache() -> str:

@@ -54,6 +54,9 @@ class Metrics:
             registry=self.registry,
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
         )
+        self.slow_requests = Counter(
+            "nowserving_slow_requests", "Requests that took long, by route template.", ["route"], registry=self.registry
+        )
         self.commands = Counter(
             "nowserving_commands", "Commands by name and outcome.", ["command", "outcome"], registry=self.registry
         )
@@ -197,6 +200,7 @@ class _DatabaseFigures(Collector):
         yield GaugeMetricFamily("nowserving_pool_in_use", "Database connections in use.", pool.in_use)
         about = "Times that work waited for a database connection. It should grow slowly."
         yield CounterMetricFamily("nowserving_pool_waited", about, pool.waited)
+        yield CounterMetricFamily("nowserving_slow_queries", "Statements that took long.", self._database.slow_queries)
 
 
 def _total(name: str, about: str, labels: list[str], counts: Mapping[Any, float]) -> CounterMetricFamily:
