@@ -49,8 +49,7 @@ from server.queries.clinic_tally import ClinicTally
 from server.queries.identity import Identities, SessionTerms
 from server.queries.message_tally import MessageTally
 from server.queries.system import Facts, Watch
-from server.settings import Settings, keys_of, load_settings
-from server.store.database import Database
+from server.settings import Settings, database_of, keys_of, load_settings
 from server.supervision import kept_running
 from server.transport.access.browsers import Browsers
 from server.transport.access.gate import Gate
@@ -59,7 +58,8 @@ from server.transport.access.phones import Phones
 from server.transport.application import application
 from server.transport.context import Context
 from server.transport.http.assets import Assets
-from server.transport.http.checks import DatabaseChecks
+from server.transport.http.checks import DependencyChecks, Floods
+from server.transport.http.figures import Figures
 from server.transport.http.metrics import CertificateFigures, Metrics
 from server.transport.poster import Posters
 from server.transport.voice import Voice
@@ -78,7 +78,7 @@ def build_app(
     ``alongside`` runs for as long as the application, and gets its parts: the demo's simulated day. ``before`` are routes
     that match before the application's own: the demo's index.
     """
-    database = Database(settings.database_url.get_secret_value(), settings.database_pool_size)
+    database = database_of(settings)
     vault = Vault(keys.encryption_keys, keys.secret_key)
     boards = Boards(database)
     identities = Identities(database)
@@ -110,6 +110,9 @@ def build_app(
     tally, clinics = MessageTally(), ClinicTally()
     metrics_token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
     certificate = CertificateFile(settings.certificate) if settings.certificate else None
+    metrics = Metrics(hub, audit, database.clock, tally, database, executor.turns, totals, clinics, metrics_token)
+    checks = DependencyChecks(database, tally)
+    folder = settings.database_file.absolute().parent if settings.database_file else None
     facts = Facts(
         bus_problem=partial(_problem_of, bus) if redis_url else None,
         encrypted=settings.public_url.scheme == "https",
@@ -125,7 +128,9 @@ def build_app(
         senders = [Sweeper(Notifying(database, vault, channels, settings.link_base)), Deliverer(database, vault)]
     context = Context(
         database=database,
-        database_checks=DatabaseChecks(database),
+        checks=checks,
+        floods=Floods(settings.limit_health) if limits_on else None,
+        figures=Figures(metrics=metrics, hub=hub, database=database, tally=tally, folder=folder),
         vault=vault,
         executor=executor,
         hub=hub,
@@ -144,7 +149,7 @@ def build_app(
         feedback=PatientFeedback(database, vault),
         gate=gate,
         audit=audit,
-        metrics=Metrics(hub, audit, database.clock, tally, executor.turns, totals, clinics, metrics_token),
+        metrics=metrics,
         assets=Assets(web),
         voice=Voice(web),
         public_url=public_url,
@@ -159,6 +164,7 @@ def build_app(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
         await housekeeping.begin_clock(database)
+        checks.prepare()
         await hub.start()
         audit.start()
         loops: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
@@ -204,6 +210,7 @@ def build_app(
         cors_origins=settings.cors_origins,
         limiter=limiter,
         request_seconds=settings.request_seconds,
+        slow_seconds=settings.slow_request_seconds,
         before=before,
     )
 

@@ -61,7 +61,7 @@ from server.queries.replaying import verify_time
 from server.queries.sites import all_ids, has_sites
 from server.queries.verification import verify, verify_rows
 from server.seeding import Seed, Seeder
-from server.settings import BadSettings, Settings, find_keys, load_settings, unknown_names
+from server.settings import BadSettings, Settings, database_of, find_keys, load_settings, unknown_names
 from server.store import clock_anchors, sealed
 from server.store.chain import START
 from server.store.clock_anchors import Anchor
@@ -1022,7 +1022,7 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
 
 @contextlib.asynccontextmanager
 async def _opened(settings: Settings) -> AsyncIterator[Database]:
-    database = Database(settings.database_url.get_secret_value())
+    database = database_of(settings)
     try:
         yield database
     finally:

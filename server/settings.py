@@ -27,7 +27,7 @@ from sqlalchemy.exc import ArgumentError
 
 from server import keys
 from server.keys import BadKeys, Keys
-from server.store.database import database_url
+from server.store.database import Database, database_url
 
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?|https?://\[[0-9a-f:]+\](:[0-9]+)?")
 _OTHER_NAMES = frozenset({"NOWSERVING_CONFIG", "NOWSERVING_NEW_PASSWORD"})  # the password of `nowserving user`
@@ -60,7 +60,19 @@ class Settings(BaseSettings):
         description="SQLAlchemy URL of an SQLite file, or of MySQL 8.4+ / MariaDB 10.11+ (`mysql+aiomysql://...`).",
     )
     database_pool_size: int = Field(
-        10, ge=1, le=200, description="The maximum number of database connections of one process."
+        10, ge=1, le=200, description="The number of database connections that one process keeps open."
+    )
+    database_pool_overflow: int = Field(
+        0, ge=0, le=200, description="The number of further connections that a process opens while all of these are in use."
+    )
+    database_pool_wait_seconds: float = Field(
+        10.0, gt=0, le=60, description="Work that finds no free connection for so many seconds is refused with status 503."
+    )
+    database_pool_recycle_seconds: float = Field(
+        3600.0,
+        gt=0,
+        le=86_400,
+        description="A connection to a database server is replaced after so many seconds. Stay below its `wait_timeout`.",
     )
     redis_url: SecretStr | None = Field(
         None,
@@ -131,6 +143,9 @@ class Settings(BaseSettings):
     limit_held: int = Field(120, ge=1, description="Times in an hour that visitors at one address keep while they type.")
     limit_subscribed: int = Field(20, ge=1, description="Push subscriptions in an hour of one ticket or appointment.")
     limit_refused: int = Field(100, ge=1, description="The refusals in ten minutes after which an address is blocked.")
+    limit_health: int = Field(
+        600, ge=1, description="Requests for `/health/ready` in a minute from one address; this machine has no limit."
+    )
     blocked_minutes: int = Field(15, ge=1, le=1_440, description="The minutes for which such an address is blocked.")
     request_seconds: float = Field(
         30.0, gt=0, le=300, description="The server ends a request with status 503 after so many seconds."
@@ -191,6 +206,15 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The lowest level that the server logs."
+    )
+    slow_request_seconds: float = Field(
+        1.0, gt=0, le=300, description="A request whose answer begins later than so many seconds is logged as slow."
+    )
+    slow_query_seconds: float = Field(
+        0.5,
+        gt=0,
+        le=300,
+        description="A statement that takes longer than so many seconds is logged as slow, without its parameters.",
     )
     retention_days: int | None = Field(
         None,
@@ -414,6 +438,18 @@ def keys_of(settings: Settings) -> Keys:
     if found is None:
         raise BadKeys(f"There are no keys yet: {settings.key_path} is missing. Run `nowserving migrate` first.")
     return found
+
+
+def database_of(settings: Settings) -> Database:
+    """Return the database of these settings, with their pool. It opens no connection yet."""
+    return Database(
+        settings.database_url.get_secret_value(),
+        settings.database_pool_size,
+        pool_overflow=settings.database_pool_overflow,
+        pool_wait_seconds=settings.database_pool_wait_seconds,
+        pool_recycle_seconds=settings.database_pool_recycle_seconds,
+        slow_query_seconds=settings.slow_query_seconds,
+    )
 
 
 def unknown_names() -> list[str]:

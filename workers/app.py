@@ -10,8 +10,7 @@ from server.error_reports import reporter
 from server.keys import Keys
 from server.logs import configure_logging
 from server.notifying.context import Context, channels_for
-from server.settings import BadSettings, Settings, keys_of, load_settings
-from server.store.database import Database
+from server.settings import BadSettings, Settings, database_of, keys_of, load_settings
 from server.vault import Vault
 from workers import process
 from workers.schedule import SCHEDULE
@@ -19,7 +18,7 @@ from workers.schedule import SCHEDULE
 
 def build_parts(settings: Settings, keys: Keys) -> Context:
     """Return the parts for these settings and keys."""
-    database = Database(settings.database_url.get_secret_value(), pool_size=2)
+    database = database_of(settings)
     vault = Vault(keys.encryption_keys, keys.secret_key)
     channels = channels_for(database, vault, settings.public_address, settings.recording_path, settings.push_services)
     return Context(database, vault, channels, settings.link_base)

@@ -22,7 +22,7 @@ from server.notifying.context import Context
 from server.notifying.plan import plan_again
 from server.outage import Outage
 from server.queries import messages
-from server.queries.messages import AGAIN_MICROSECONDS, LEASE, Subject
+from server.queries.messages import AGAIN_MICROSECONDS, BEAT, LEASE, Subject
 from server.store import leases, notifications, opt_outs, push_subscriptions
 from server.store.notifications import NO_ADDRESS, NO_CHANNEL, UNSUBSCRIBED, Claimed, Outcome
 from server.store.opt_outs import HashedAddress, hashed
@@ -34,6 +34,7 @@ MOST_TRIES_WITH_KEY = 8  # where a provider accepts a key only once, so that a l
 BUSY_SECONDS = 30.0  # after the first try; twice as long after each further one
 SWEEP_SECONDS = (5.0, 10.0)
 LOOK_SECONDS = 1.0
+BEAT_SECONDS = 15.0  # between two notes that beat runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +270,8 @@ class Sweeper:
         self._woken = asyncio.Event()
         self._stopping = False
         self._renew_at = 0.0
+        self._beat_heard = False
+        self._note_beat_at = 0.0
         self._outage = Outage(logger, "messages not swept")
         self._channel_outage = Outage(logger, "messages have no channel: connect one, or set NOWSERVING_RECORDING_PATH")
 
@@ -276,6 +279,7 @@ class Sweeper:
         """Sweep until `stop`. No error ends this."""
         while not self._stopping:
             try:
+                await self._note_beat()
                 await self.sweep()
                 self._outage.ended()
             except Exception as error:  # a fault in one sweep must not end all messages
@@ -283,7 +287,8 @@ class Sweeper:
             await self._rest()
 
     def wake(self) -> None:
-        """Begin the next sweep now."""
+        """Begin the next sweep now, because beat asks for it."""
+        self._beat_heard = True
         self._woken.set()
 
     def stop(self) -> None:
@@ -309,6 +314,15 @@ class Sweeper:
         async with self._context.database.write() as connection:
             await leases.finish(connection, LEASE, self._holder, now)
         return sweep.done
+
+    async def _note_beat(self) -> None:
+        """Note for the health of the installation that beat runs, at most every few seconds. Raises `Unavailable`."""
+        if self._beat_heard and time.monotonic() >= self._note_beat_at:
+            now = await self._context.database.now()
+            async with self._context.database.write() as connection:
+                await leases.note(connection, BEAT, self._holder, now)
+            self._beat_heard = False
+            self._note_beat_at = time.monotonic() + BEAT_SECONDS
 
     async def _goes_on(self) -> bool:
         return not self._stopping and (time.monotonic() < self._renew_at or await self._holds_lease())

@@ -25,6 +25,7 @@ from server.vault import Vault
 T = TypeVar("T", Visit, Appointment)
 
 LEASE = "messages"  # the name of the sweeps' lease
+BEAT = "beat"  # the name under which a worker notes that beat woke it
 LATE_MICROSECONDS = 5 * 60_000_000
 AGAIN_MICROSECONDS = 60_000_000  # a row without a channel is due again so much later
 
@@ -102,13 +103,15 @@ class Health:
     """What the database tells about the workers. Instants and ages are in microseconds.
 
     ``oldest`` is the age of the oldest due row, 0 without one. ``late`` counts the rows that have been due for more
-    than five minutes, ``without_channel`` those that no channel can send. ``swept`` is the age of the last finished sweep.
+    than five minutes, ``without_channel`` those that no channel can send. ``swept`` is the age of the last finished sweep,
+    ``beat`` that of the last time that beat woke a worker.
     """
 
     oldest: int
     late: int
     without_channel: int
     swept: int | None
+    beat: int | None
 
     @property
     def trouble(self) -> str | None:
@@ -186,10 +189,15 @@ async def health(database: Reader) -> Health:
         late = await connection.scalar(select(func.count()).where(_due_at < now - LATE_MICROSECONDS))
         soon = _due_at <= now + AGAIN_MICROSECONDS
         without = await connection.scalar(select(func.count()).where(soon, notifications.c.reason == NO_CHANNEL))
-        swept = await leases.finished_at(connection, LEASE)
+        ended = await leases.finished(connection, (LEASE, BEAT))
     return Health(
         oldest=0 if oldest is None else now - oldest,
         late=late or 0,
         without_channel=without or 0,
-        swept=None if swept is None else max(0, now - swept),
+        swept=_age(ended.get(LEASE), now),
+        beat=_age(ended.get(BEAT), now),
     )
+
+
+def _age(instant: int | None, now: int) -> int | None:
+    return None if instant is None else max(0, now - instant)

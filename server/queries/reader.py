@@ -9,6 +9,7 @@ from sqlalchemy import Executable, Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.clock import SteadyClock
+from server.store.pool import PoolFigures
 
 
 class Reader(Protocol):
@@ -30,3 +31,15 @@ class LookUp(Reader, Protocol):
 
     async def look_up(self, statement: Executable, **values: Any) -> Row[*tuple[Any, ...]] | None:
         """Return the row that one statement finds, or None. Raises `Unavailable`."""
+
+
+class Pooled(Protocol):
+    """A database that shows how busy it is."""
+
+    @property
+    def pool(self) -> PoolFigures:
+        """The limits of the pool of connections, and its state."""
+
+    @property
+    def slow_queries(self) -> int:
+        """How many statements of this process took long."""

@@ -40,6 +40,8 @@ from sqlalchemy.util import greenlet_spawn
 
 from server.clock import SteadyClock, boot_id, wall_microseconds
 from server.domain.errors import Unavailable
+from server.store.pool import CountingPool, PoolFigures
+from server.store.slow import SlowQueries
 from server.store.tables import clock_anchors
 
 # The database's present instant in microseconds. SYSDATE is the time of reading the row, not the start of the statement.
@@ -61,26 +63,40 @@ class Conflict(Exception):
 class Database:
     """A database of the MySQL family, or one SQLite file.
 
-    ``url`` is an SQLAlchemy URL: ``sqlite+aiosqlite:///...`` or ``mysql+aiomysql://...``. ``pool_size`` bounds the
-    connections of this process. Call `close` when done.
+    ``url`` is an SQLAlchemy URL: ``sqlite+aiosqlite:///...`` or ``mysql+aiomysql://...``. Call `close` when done.
+
+    ``pool_size`` connections stay open, and ``pool_overflow`` more open while all of these are in use. Work that finds no
+    free connection for ``pool_wait_seconds`` ends with `Unavailable`. A connection to a database server is replaced when
+    it is older than ``pool_recycle_seconds``. Statements that take longer than ``slow_query_seconds`` are logged.
 
     ``clock`` is the trusted time of the database. `now` reads the database's clock, and ``clock.now()`` reads nothing.
     """
 
-    def __init__(self, url: str, pool_size: int = 10) -> None:
+    def __init__(
+        self,
+        url: str,
+        pool_size: int = 10,
+        *,
+        pool_overflow: int = 0,
+        pool_wait_seconds: float = 10.0,
+        pool_recycle_seconds: float = 3600.0,
+        slow_query_seconds: float = 0.5,
+    ) -> None:
         self.url = database_url(url)
         self.embedded = self.url.get_backend_name() == "sqlite"
         self.clock = SteadyClock()
         self._write_lock = asyncio.Lock() if self.embedded else None
         options: dict[str, Any] = {
             "hide_parameters": True,  # error texts are logged, and values can be personal
+            "poolclass": CountingPool,
             "pool_size": pool_size,
-            "max_overflow": 0,  # SQLAlchemy would open ten more connections
+            "max_overflow": pool_overflow,
+            "pool_timeout": pool_wait_seconds,
         }
         if self.embedded:
             options["connect_args"] = {"timeout": 15.0}
         else:
-            options |= {"pool_recycle": 3600, "pool_timeout": 10}
+            options["pool_recycle"] = pool_recycle_seconds
             options["pool_reset_on_return"] = None  # each transaction ends where it began: no second ROLLBACK
             options["isolation_level"] = "READ COMMITTED"
             options["connect_args"] = {
@@ -94,6 +110,19 @@ class Database:
             _teach_sqlite_transactions(self.engine)
         else:
             _ask_idle_connections(self.engine)
+        self._slow = SlowQueries(self.engine.sync_engine, slow_query_seconds)
+
+    @property
+    def pool(self) -> PoolFigures:
+        """The limits of the pool of connections, and its state."""
+        pool = self.engine.pool
+        assert isinstance(pool, CountingPool)
+        return pool.figures
+
+    @property
+    def slow_queries(self) -> int:
+        """How many statements of this process took long."""
+        return self._slow.count
 
     async def close(self) -> None:
         """Close every connection."""

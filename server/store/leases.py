@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -29,6 +31,13 @@ async def finish(connection: AsyncConnection, name: str, holder: str, now: int) 
     await connection.execute(update(leases).where(*mine).values(until=now, finished_at=now))
 
 
-async def finished_at(connection: AsyncConnection, name: str) -> int | None:
-    """Return the instant at which a holder last came to the end of the work (microseconds), or None."""
-    return await connection.scalar(select(leases.c.finished_at).where(leases.c.name == name))
+async def note(connection: AsyncConnection, name: str, holder: str, now: int) -> None:
+    """Note that ``holder`` saw the work done at ``now``, where nobody needs a lease for it."""
+    await connection.execute(_INSERT_ONCE, {"name": name, "holder": holder, "until": now})
+    await connection.execute(update(leases).where(leases.c.name == name).values(holder=holder, until=now, finished_at=now))
+
+
+async def finished(connection: AsyncConnection, names: Collection[str]) -> dict[str, int | None]:
+    """Return by name the instant at which a holder last came to the end of the work (microseconds)."""
+    found = await connection.execute(select(leases.c.name, leases.c.finished_at).where(leases.c.name.in_(names)))
+    return {row.name: row.finished_at for row in found}

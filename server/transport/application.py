@@ -30,6 +30,7 @@ def application(
     cors_origins: Sequence[str],
     limiter: Limiter | None,
     request_seconds: float,
+    slow_seconds: float,
     deprecated: Sequence[Deprecated] = DEPRECATED,
     before: Sequence[BaseRoute] = (),
 ) -> Starlette:
@@ -37,7 +38,10 @@ def application(
 
     ``before`` are routes that take precedence over its own.
     """
-    middleware: list[Middleware] = [Middleware(RequestContext, metrics=context.metrics), Middleware(SoundHeaders)]
+    middleware: list[Middleware] = [
+        Middleware(RequestContext, metrics=context.metrics, slow_seconds=slow_seconds),
+        Middleware(SoundHeaders),
+    ]
     if tracing.is_on():
         middleware.insert(1, Middleware(Traced))
     if allowed_hosts:

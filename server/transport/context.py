@@ -27,7 +27,8 @@ from server.queries.system import Watch
 from server.transport.access.gate import Gate
 from server.transport.access.limits import Limiter
 from server.transport.http.assets import Assets
-from server.transport.http.checks import DatabaseChecks
+from server.transport.http.checks import DependencyChecks, Floods
+from server.transport.http.figures import Figures
 from server.transport.http.metrics import Metrics
 from server.transport.poster import Posters
 from server.transport.voice import Voice
@@ -38,11 +39,13 @@ from server.vault import Vault
 class Context:
     """The parts of one process. ``public_url`` is the address of this installation for patients, if set.
 
-    Without a ``limiter`` requests are not limited.
+    Without a ``limiter`` requests are not limited; without ``floods``, those for readiness are not.
     """
 
     database: Reader
-    database_checks: DatabaseChecks
+    checks: DependencyChecks
+    floods: Floods | None
+    figures: Figures
     vault: Vault
     executor: Executor
     hub: Hub

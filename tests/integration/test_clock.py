@@ -128,10 +128,11 @@ class Desk:
         return sum(line["event"] == event for line in lines)
 
     def check(self) -> str:
-        """Return the status of the clock in the check of readiness, which succeeds."""
+        """Return the status of the clock in the check of readiness, which succeeds, with its details."""
         answer = self.client.get("/health/ready")
         assert answer.status_code == 200, answer.text
-        return str(answer.json()["checks"]["clock"]["status"])
+        check = answer.json()["checks"]["clock"]
+        return ": ".join(filter(None, (check["status"], check["detail"])))
 
 
 def until(holds: Callable[[], bool], what: str) -> None:

@@ -275,7 +275,8 @@ def test_database_flushes_each_commit_and_allows_all_connections() -> None:
     assert (flags["slow-query-log"], flags["long-query-time"]) == ("ON", "2")
     assert "innodb-buffer-pool-size" in flags
     servers = SERVICES["server"]["deploy"]["replicas"]
-    assert int(flags["max-connections"]) >= 2 * servers * int(Settings.model_fields["database_pool_size"].default)
+    each = sum(int(Settings.model_fields[f"database_pool_{name}"].default) for name in ("size", "overflow"))
+    assert int(flags["max-connections"]) >= 2 * servers * each
 
 
 def test_stop_grace_period_is_longer_than_the_drain() -> None:

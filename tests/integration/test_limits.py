@@ -27,6 +27,7 @@ from tests.support.server import SECRETS, Server, environment, seed, serving
 pytestmark = pytest.mark.measured
 
 SITES = "/api/v1/sites"
+READY = 10  # requests for readiness in a minute
 _addresses = count(1)
 
 
@@ -37,7 +38,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def env(folder: Path) -> dict[str, str]:
-    return environment(f"sqlite+aiosqlite:///{folder / 'x.db'}", NOWSERVING_RATE_LIMITS="on")
+    more = {"NOWSERVING_RATE_LIMITS": "on", "NOWSERVING_LIMIT_HEALTH": str(READY)}
+    return environment(f"sqlite+aiosqlite:///{folder / 'x.db'}", **more)
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +110,18 @@ def test_address_has_sixty_requests_a_minute(server: Server, address: str) -> No
             answer = guest.get(path)
             assert answer.status_code == status
             assert "x-ratelimit-limit" not in answer.headers
+
+
+def test_flood_for_readiness_is_limited_by_address_and_this_machine_is_not(server: Server, address: str) -> None:
+    with at(server, address) as flood, at(server, address.replace("198", "203")) as probe, server.client() as here:
+        assert [flood.get("/health/ready").status_code for _ in range(READY)] == [200] * READY
+        # A minute that ends here lets the address ask again, once.
+        answers = (flood.get("/health/ready") for _ in range(2 * READY))
+        answer = next(each for each in answers if each.status_code != 200)
+        assert_limited(answer, "too_many_requests")
+        assert probe.get("/health/ready").status_code == 200
+        assert flood.get("/health/live").status_code == 200, "liveness asks nobody"
+        assert {here.get("/health/ready").status_code for _ in range(READY + 1)} == {200}
 
 
 def test_ipv6_network_counts_as_one_address(server: Server) -> None:

@@ -442,7 +442,8 @@ def test_sites_and_boards_are_answered_as_documented(
 
 def test_health_and_metrics_are_answered_as_documented(checker: Checker, server: Server) -> None:
     with server.client() as client:
-        for path in ("/health", "/health/live", "/health/ready", "/metrics", "/api/openapi.json"):
+        health = [f"/health{name}" for name in ("", "/live", "/ready", "/startup", "/metrics", "/streams")]
+        for path in (*health, "/metrics", "/api/openapi.json"):
             answer = client.get(path)
             assert answer.status_code == 200
             documented(checker, "get", path, answer)

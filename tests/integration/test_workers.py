@@ -643,6 +643,20 @@ async def test_message_without_a_channel_waits_and_is_reported_until_there_is_on
     assert (await _workers(database)).code == "workers_ok"
 
 
+async def test_health_tells_when_beat_last_woke_a_worker(context: Context, database: Database) -> None:
+    assert (await messages.health(database)).beat is None
+    sweeper = Sweeper(context)
+    sweeper.wake()
+    running = asyncio.create_task(sweeper.run())
+    try:
+        async with asyncio.timeout(60):
+            while (await messages.health(database)).beat is None:  # noqa: ASYNC110 - the row is all that tells
+                await asyncio.sleep(0.05)
+    finally:
+        sweeper.stop()
+        await running
+
+
 async def test_health_is_the_age_of_the_oldest_row_and_of_the_last_sweep(
     setup: Seeder, context: Context, database: Database
 ) -> None:
@@ -679,9 +693,9 @@ async def test_one_process_has_the_lease_until_it_ends(database: Database) -> No
     assert await take("a", 10), "the clock was set back, and no lease can last from then"
     async with database.write() as connection:
         await leases.finish(connection, "work", "b", 99)
-        assert await leases.finished_at(connection, "work") is None
+        assert await leases.finished(connection, ["work"]) == {"work": None}
         await leases.finish(connection, "work", "a", 12 * SECOND)
-        assert await leases.finished_at(connection, "work") == 12 * SECOND
+        assert await leases.finished(connection, ["work"]) == {"work": 12 * SECOND}
     assert await take("b", 12)
 
 

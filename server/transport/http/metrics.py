@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from collections import Counter as Tally
@@ -14,6 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessColl
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -37,6 +39,7 @@ from server.live.hub import Hub
 from server.live.redis_bus import RedisBus
 from server.queries.clinic_tally import ClinicTally
 from server.queries.message_tally import ENDED, MessageTally
+from server.queries.reader import Pooled
 from server.transport.http.endpoint import PUBLIC, Answer, Endpoints, Tag
 from server.turns import Turns
 
@@ -57,6 +60,7 @@ class Metrics:
         audit: Audit,
         clock: SteadyClock,
         messages: MessageTally,
+        database: Pooled,
         turns: Turns,
         totals: ClinicTotals,
         clinics: ClinicTally,
@@ -73,6 +77,9 @@ class Metrics:
             registry=self.registry,
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
         )
+        self.slow_requests = Counter(
+            "nowserving_slow_requests", "Requests that took long, by route template.", ["route"], registry=self.registry
+        )
         self.commands = Counter(
             "nowserving_commands", "Commands by name and outcome.", ["command", "outcome"], registry=self.registry
         )
@@ -83,6 +90,7 @@ class Metrics:
         self.registry.register(_TurnFigures(turns))
         self.registry.register(_ClinicFigures(totals, clinics))
         ProcessCollector(registry=self.registry)
+        self.registry.register(_DatabaseFigures(database))
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus's text format. The text takes a twentieth of this process's time at most."""
@@ -92,6 +100,30 @@ class Metrics:
             ended = time.monotonic()
             self._fresh_until = ended + min(MOST_KEPT_SECONDS, 20 * (ended - began))
         return self._text
+
+    def answered(self) -> tuple[int, int]:
+        """Return how many requests this process has answered, and how many of these with a status of 500 or more."""
+        answered = failed = 0
+        for sample in self._samples("_count"):
+            answered += int(sample.value)
+            failed += int(sample.value) if sample.labels["status"] >= "500" else 0
+        return answered, failed
+
+    def quantile(self, share: float) -> float | None:
+        """Return the seconds that this ``share`` of the requests took at most, to within a bucket; None without requests."""
+        counts: Tally[float] = Tally()
+        for sample in self._samples("_bucket"):
+            counts[float(sample.labels["le"])] += int(sample.value)
+        wanted, below, begin = share * counts[math.inf], 0, 0.0
+        for end, count in sorted(counts.items()):
+            if count >= wanted > 0:
+                return begin if end == math.inf else begin + (end - begin) * (wanted - below) / (count - below)
+            begin, below = end, count
+        return None
+
+    def _samples(self, kind: str) -> Iterator[Sample]:
+        for family in self.requests.collect():
+            yield from (each for each in family.samples if each.name.endswith(kind))
 
     def may_read(self, request: Request) -> bool:
         """Return whether a client may read the metrics: from this machine, or with the token of the settings."""
@@ -196,6 +228,23 @@ class _MessageFigures(Collector):
         if health.swept is not None:
             swept = "Seconds since the last finished sweep."
             yield GaugeMetricFamily("nowserving_messages_swept_seconds", swept, health.swept / 1_000_000)
+        if health.beat is not None:
+            yield GaugeMetricFamily("nowserving_beat_seconds", "Seconds since beat woke a worker.", health.beat / 1_000_000)
+
+
+class _DatabaseFigures(Collector):
+    def __init__(self, database: Pooled) -> None:
+        self._database = database
+
+    def collect(self) -> Iterator[Metric]:
+        pool = self._database.pool
+        yield GaugeMetricFamily("nowserving_pool_size", "Database connections that this process keeps open.", pool.size)
+        about = "Further database connections that this process may open while all of these are in use."
+        yield GaugeMetricFamily("nowserving_pool_overflow", about, pool.overflow)
+        yield GaugeMetricFamily("nowserving_pool_in_use", "Database connections in use.", pool.in_use)
+        about = "Times that work waited for a database connection. It should grow slowly."
+        yield CounterMetricFamily("nowserving_pool_waited", about, pool.waited)
+        yield CounterMetricFamily("nowserving_slow_queries", "Statements that took long.", self._database.slow_queries)
 
 
 class _TurnFigures(Collector):

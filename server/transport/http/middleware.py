@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import time
 import uuid
@@ -60,21 +61,33 @@ FOLLOWED = "nowserving.followed"  # the key in the scope of a request that has b
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "WEBSOCKET"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 HUNG_UP = 499  # the status in log and metrics when the client hung up before its answer, as nginx has it
-QUIET = frozenset({"/health", "/health/live", "/health/ready", "/metrics"})
+QUIET = frozenset(
+    {
+        "/health",
+        "/health/live",
+        "/health/ready",
+        "/health/startup",
+        "/health/metrics",
+        "/health/streams",
+        "/metrics",
+    }
+)
 
 
 class RequestContext:
     """Outermost: binds the request's id, adds the protecting headers, and logs and counts by the route's template.
 
-    The path itself is never logged: the path of a ticket is the key to the ticket.
+    The path itself is never logged: the path of a ticket is the key to the ticket. A request whose answer begins later than
+    ``slow_seconds`` has a line of its own. A client that reads slowly makes no slow request.
 
     An unexpected error ends here with a whole answer. uvicorn would close the connection of an error that reached it, and a
     proxy would lose the next request of somebody else on this connection.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, slow_seconds: float = math.inf) -> None:
         self._app = app
         self._metrics = metrics
+        self._slow_seconds = slow_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -84,12 +97,12 @@ class RequestContext:
         arrived(scope)
         logs.request_id.set(request_id)
         began = time.perf_counter()
-        status = 0
+        status, waited = 0, None
 
         async def sending(message: Message) -> None:
-            nonlocal status
+            nonlocal status, waited
             if message["type"] in ("http.response.start", "websocket.http.response.start"):
-                status = message["status"]
+                status, waited = message["status"], time.perf_counter() - began
                 _protect(scope, message, request_id)
             elif message["type"] == "websocket.accept":
                 status = 101
@@ -104,9 +117,10 @@ class RequestContext:
                 raise  # an answer that has begun cannot be completed: the server cuts it
             await (await on_unknown(Request(scope), error))(scope, receive, sending)
         finally:
-            self._record(scope, status, time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            self._record(scope, status, seconds, seconds if waited is None else waited)
 
-    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+    def _record(self, scope: Scope, status: int, seconds: float, waited: float) -> None:
         if FOLLOWED in scope:
             return  # the hub logs the begin and the end of a stream
         route = getattr(scope.get("route"), "path", None) or "(none)"
@@ -114,6 +128,9 @@ class RequestContext:
         if method not in METHODS:
             method = "OTHER"  # the client chooses it: each other word would be a time series for ever
         self._metrics.requests.labels(route, method, str(status)).observe(seconds)
+        if waited > self._slow_seconds:
+            self._metrics.slow_requests.labels(route).inc()
+            access_log.warning("slow request", route=route, method=method, status=status, seconds=round(waited, 3))
         if route not in QUIET:
             milliseconds = round(seconds * 1000, 1)
             access_log.info("request", route=route, method=method, status=status, milliseconds=milliseconds)

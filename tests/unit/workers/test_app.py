@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from server.settings import BadSettings, Settings
-from tests.support.server import SECRETS
+from tests.support.server import KEYS, SECRETS
 
 
-def test_celery_has_the_limits_of_the_design(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_celery_has_the_limits_of_the_design_and_workers_have_the_pool_of_the_settings(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     for name, value in (*SECRETS.items(), ("NOWSERVING_REDIS_URL", "redis://127.0.0.1:1/0")):
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("NOWSERVING_DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path / 'x.db'}")
@@ -26,3 +28,5 @@ def test_celery_has_the_limits_of_the_design(monkeypatch: pytest.MonkeyPatch, tm
     assert not rejecting
     with pytest.raises(BadSettings, match="NOWSERVING_REDIS_URL"):
         module.build_celery(Settings(redis_url=None))
+    pool = module.build_parts(Settings(database_pool_size=4, database_pool_overflow=5), KEYS).database.pool
+    assert (pool.size, pool.overflow) == (4, 5)

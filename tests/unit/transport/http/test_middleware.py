@@ -119,12 +119,17 @@ class Seen:
     """The metrics, of which the middleware needs one."""
 
     def __init__(self) -> None:
-        self.requests = self
+        self.requests = self.slow_requests = self
         self.statuses: list[str] = []
+        self.slow = 0
 
-    def labels(self, _route: str, _method: str, status: str) -> Seen:
-        self.statuses.append(status)
+    def labels(self, _route: str, _method: str = "", status: str = "") -> Seen:
+        if status:
+            self.statuses.append(status)
         return self
+
+    def inc(self) -> None:
+        self.slow += 1
 
     def observe(self, _seconds: float) -> None:
         return
@@ -160,3 +165,24 @@ async def test_client_that_hangs_up_is_no_error() -> None:
     seen = Seen()
     assert await asked(RequestContext(failing(ClientDisconnect()), cast(Metrics, seen))) == []
     assert seen.statuses == ["499"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "slow"),
+    [(0.9, 0.0, 0), (1.1, 0.0, 1), (0.0, 60.0, 0)],  # the last one: a client that reads slowly
+)
+async def test_request_is_slow_by_the_begin_of_its_answer(
+    monkeypatch: pytest.MonkeyPatch, before: float, after: float, slow: int
+) -> None:
+    now, seen = 100.0, Seen()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal now
+        now += before
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        now += after
+        await send({"type": "http.response.body", "body": b""})
+
+    monkeypatch.setattr("server.transport.http.middleware.time.perf_counter", lambda: now)
+    await asked(RequestContext(app, cast(Metrics, seen), slow_seconds=1.0))
+    assert (seen.slow, seen.statuses) == (slow, ["200"])
