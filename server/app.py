@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute
 
 from server import housekeeping
 from server.audit import Audit, process_name
+from server.backups.nightly import Nightly
 from server.execute import Executor
 from server.identity.identity import build_identity
 from server.keys import Keys
@@ -41,6 +42,7 @@ from server.notifying.webhooks.deliverer import Deliverer
 from server.notifying.webhooks.set_up import WebhookSetUp
 from server.practitioners import Practitioners
 from server.provisioning import NewSites
+from server.queries.backups import LastBackup
 from server.queries.boards import Boards
 from server.queries.identity import Identities, SessionTerms
 from server.queries.message_tally import MessageTally
@@ -100,7 +102,7 @@ def build_app(
     phones = Phones(keys.secret_key, database.clock.seconds)
     gate = Gate(identity, Browsers(keys.secret_key), phones, vault, audit, settings.cors_origins)
     web = web_folder()
-    tally = MessageTally()
+    tally, last_backup = MessageTally(), LastBackup()
     metrics_token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
     facts = Facts(
         bus_problem=partial(_problem_of, bus) if redis_url else None,
@@ -135,7 +137,7 @@ def build_app(
         feedback=PatientFeedback(database, vault),
         gate=gate,
         audit=audit,
-        metrics=Metrics(hub, audit, database.clock, tally, metrics_token),
+        metrics=Metrics(hub, audit, database.clock, tally, last_backup, metrics_token),
         assets=Assets(web),
         voice=Voice(web),
         public_url=public_url,
@@ -156,10 +158,13 @@ def build_app(
             housekeeping.forget_old_rows(database),
             housekeeping.pass_offers(database, executor),
             housekeeping.count_messages(database, tally),
+            housekeeping.look_for_backups(database, last_backup),
             housekeeping.rezone_sites(database, executor),
             Marks(database, executor).run(),
             housekeeping.find_dark_devices(database, executor, process_id, settings.heartbeat_seconds),
             *(each(context) for each in alongside),
+            # With Redis, the workers make it.
+            *([Nightly(database, settings.backup_hour).run()] if settings.backup_folder and not redis_url else []),
         ]
         tasks = [asyncio.create_task(each) for each in loops]
         sending = [asyncio.create_task(each.run()) for each in senders]

@@ -21,6 +21,7 @@ from server.clock import SteadyClock
 from server.domain.errors import NotAllowed
 from server.live.hub import Hub
 from server.live.redis_bus import RedisBus
+from server.queries.backups import LastBackup
 from server.queries.message_tally import MessageTally
 from server.transport.http.endpoint import PUBLIC, Answer, Endpoints, Tag
 
@@ -31,7 +32,15 @@ MOST_KEPT_SECONDS = 1.0
 class Metrics:
     """The metrics of one process."""
 
-    def __init__(self, hub: Hub, audit: Audit, clock: SteadyClock, messages: MessageTally, token: str | None = None) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        audit: Audit,
+        clock: SteadyClock,
+        messages: MessageTally,
+        backup: LastBackup,
+        token: str | None = None,
+    ) -> None:
         self._token = token
         self._text = b""
         self._fresh_until = 0.0
@@ -50,6 +59,7 @@ class Metrics:
         self.registry.register(_AuditFigures(audit))
         self.registry.register(_ClockFigures(clock))
         self.registry.register(_MessageFigures(messages))
+        self.registry.register(_BackupFigures(backup, clock))
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus's text format. The text takes a twentieth of this process's time at most."""
@@ -145,6 +155,19 @@ class _MessageFigures(Collector):
         if health.swept is not None:
             swept = "Seconds since the last finished sweep."
             yield GaugeMetricFamily("nowserving_messages_swept_seconds", swept, health.swept / 1_000_000)
+
+
+class _BackupFigures(Collector):
+    def __init__(self, last: LastBackup, clock: SteadyClock) -> None:
+        self._last = last
+        self._clock = clock
+
+    def collect(self) -> Iterator[Metric]:
+        if self._last.found is None:
+            return
+        age = "Seconds since the instant of the newest verified backup. It should stay below 93600, 26 hours."
+        seconds = max(0, self._clock.now() - self._last.found.made_at) / 1_000_000
+        yield GaugeMetricFamily("nowserving_backup_age_seconds", age, seconds)
 
 
 def _total(name: str, about: str, labels: list[str], counts: Mapping[Any, float]) -> CounterMetricFamily:

@@ -194,7 +194,8 @@ ON_PROVIDERS: tuple[Command, ...] = (
 )
 # Their refusals name no id: a visitor of the booking page, a row of a file, a hold by its token, the clock.
 OF_THE_CALENDAR = {
-    *(HoldForVisitor, BookForVisitor, ImportAppointments, ReleaseSlot, Rezone, PassOffer, RemoveException, NoteMessage)
+    *(HoldForVisitor, BookForVisitor, ImportAppointments, ReleaseSlot, Rezone, PassOffer, RemoveException, NoteMessage),
+    DropHold,
 }
 OF_MARKS = {ClearUnreached}
 
