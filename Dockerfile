@@ -15,10 +15,12 @@ COPY web ./web
 RUN pip install --no-deps .
 
 FROM python:3.11-slim-bookworm AS runtime
-# The voice of announcements.
-RUN apt-get update && apt-get install -y --no-install-recommends espeak-ng && rm -rf /var/lib/apt/lists/*
+# The voice of announcements, and the tools that dump and restore the database.
+RUN apt-get update && apt-get install -y --no-install-recommends espeak-ng mariadb-client \
+    && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /var/lib/nowserving nowserving \
-    && install --directory --owner=nowserving --group=nowserving --mode=0750 /var/lib/nowserving
+    && install --directory --owner=nowserving --group=nowserving --mode=0750 \
+    /var/lib/nowserving /var/lib/nowserving/backups
 COPY --from=build /opt/nowserving /opt/nowserving
 # The server writes only to /var/lib/nowserving and /tmp, so the root file system may be read-only.
 # Zone data come from the package tzdata alone, so PYTHONTZPATH is empty.

@@ -107,7 +107,8 @@ async def _write(database: Database, vault: Vault, facts: Facts, part: Path, sto
                 for content in _content_of(copy, stop):
                     sealer.write(content)
             else:
-                for content in tools.dump(database.url, with_place=with_place, check=stop.check):
+                dump = tools.dump(database.url, with_place=with_place, check=stop.check)
+                for content in tools.with_late_columns(dump) if engine_of(database) == "mysql" else dump:
                     counter.pass_by(content)
                     sealer.write(content)
                 rows = counter.end()

@@ -6,18 +6,18 @@ import asyncio
 import os
 import secrets
 import shutil
-import sqlite3
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import orjson
 from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError
 
 from server.backups import tools
 from server.backups.errors import BackupFailed
 from server.backups.framing import Opener
-from server.domain.errors import NowServingError, Unavailable
+from server.domain.errors import Unavailable
 from server.queries.verification import verify, verify_rows
 from server.store import scratch as store
 from server.store.database import Database
@@ -102,7 +102,7 @@ async def demand_same_rows(scratch: Database, opened: Opener) -> None:
             whole = "ok"
             if scratch.embedded:
                 whole = str((await connection.exec_driver_sql("PRAGMA quick_check(1)")).scalar_one())
-    except (Unavailable, sqlite3.Error) as error:
+    except (Unavailable, DBAPIError) as error:
         raise BackupFailed(f"The restored database cannot be read: {error.__cause__ or error}") from error
     if whole != "ok":
         raise BackupFailed(f"The restored database is damaged: {whole.splitlines()[-1]}")
@@ -125,8 +125,8 @@ async def demand_whole_chains(scratch: Database, vault: Vault) -> dict[str, tupl
                 heads[chain.key.removeprefix("site:")] = (chain.links, chain.head)
         async for table in verify_rows(scratch, vault):
             problems += [f"{table.table}: {each}" for each in table.problems]
-    except NowServingError as error:
-        raise BackupFailed(f"The restored database cannot be read: {error.__cause__ or error.message}") from error
+    except (Unavailable, DBAPIError) as error:
+        raise BackupFailed(f"The restored database cannot be read: {error.__cause__ or error}") from error
     if problems:
         more = f"; and {len(problems) - TOLD} more" if len(problems) > TOLD else ""
         raise BackupFailed(

@@ -29,6 +29,8 @@ _TLS = {"ssl_ca": "ssl-ca", "ssl_cert": "ssl-cert", "ssl_key": "ssl-key"}
 _TEXT = re.compile(rb"'(?:[^'\\]|\\.)*'")
 _INTO = re.compile(rb"INSERT INTO `([^`]+)`[^']*? VALUES ?")
 _PLACE = re.compile(rb"MASTER_LOG_FILE='([^']+)', MASTER_LOG_POS=(\d+)")
+_OLD_NUMBER = b"/*!100001 SET @@session.gtid_seq_no="
+_GENERATED = re.compile(rb"  (`\w+` [^(]*?(?:\([^)]*\))?[^(]*?)( GENERATED ALWAYS AS \(.*\) STORED)(.*?)(,?)$")
 Check = Callable[[], None]
 Work = Callable[[], None]
 
@@ -41,6 +43,7 @@ class RowCounter:
         self.place: str | None = None  # in the binary log, where the dump names it
         self._rest = b""
         self._table: str | None = None
+        self._ended = False
 
     def pass_by(self, content: bytes) -> None:
         """Count the whole lines so far. A text in a dump has no line break: the tool writes one as two characters."""
@@ -49,8 +52,10 @@ class RowCounter:
             self._line(line)
 
     def end(self) -> dict[str, int]:
-        """Return the counts of all tables."""
+        """Return the counts of all tables. Raises `BackupFailed` if the dump has no end."""
         self._line(self._rest)
+        if not self._ended:
+            raise BackupFailed("The dump has no end: the dump tool stopped early.")
         return self.counts
 
     def _line(self, line: bytes) -> None:
@@ -64,12 +69,35 @@ class RowCounter:
             self._values(line[found.end() :])
         elif line.startswith(b"(") and self._table is not None:
             self._values(line)
+        elif line.startswith(b"-- Dump completed"):
+            self._ended = True
         elif self.place is None and (place := _PLACE.search(line)):
             self.place = f"{place[1].decode()}:{int(place[2])}"
 
     def _values(self, values: bytes) -> None:
         if values and self._table is not None:
             self.counts[self._table] = self.counts.get(self._table, 0) + _TEXT.sub(b"", values).count(b"(")
+
+
+def with_late_columns(dump: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield a dump whose generated columns are plain until the rows are there.
+
+    MariaDB's tool writes values for generated columns, which MySQL refuses. MySQL can make a plain column a stored one.
+    """
+    rest, table, late = b"", b"", []
+    for content in dump:
+        *lines, rest = (rest + content).split(b"\n")
+        for number, line in enumerate(lines):
+            if line.startswith(b"CREATE TABLE `"):
+                table = line.split(b"`", 2)[1]
+            elif line.startswith(b"  `") and (found := _GENERATED.match(line)):
+                column, rule, more, comma = found.groups()
+                late.append(b"ALTER TABLE `%b` MODIFY COLUMN %b%b%b;\n" % (table, column, rule, more))
+                lines[number] = b"  %b%b%b" % (column, more, comma)
+            elif line.startswith(b"-- Dump completed"):
+                lines[number] = b"".join(late) + line
+        yield b"".join(line + b"\n" for line in lines)
+    yield rest
 
 
 def dump(url: URL, *, with_place: bool, check: Check) -> Iterator[bytes]:
@@ -113,10 +141,17 @@ def binlog(files: Sequence[Path], start: int, until: str, database: str, into: s
     They begin at the place ``start`` of the first file, and end before the instant ``until``: ``2026-11-30 10:15:00`` of
     UTC. Raises `BackupFailed`.
     """
-    options = [f"--start-position={start}", f"--stop-datetime={until}", f"--database={into}"]
+    options = [f"--start-position={start}", f"--stop-datetime={until}", f"--database={database}"]
     options.append(f"--rewrite-db={database}->{into}")
-    command = [_program(_BINLOG), "--no-defaults", "--skip-gtid-strict-mode", *options, *map(str, files)]
-    yield from _output(command, "The replay of the binary log", check, {"TZ": "UTC", "PATH": "/usr/bin:/bin"})
+    command = [_program(_BINLOG), "--no-defaults", *options, *map(str, files)]
+    rest = b""
+    for content in _output(command, "The replay of the binary log", check, {"TZ": "UTC", "PATH": "/usr/bin:/bin"}):
+        *lines, rest = (rest + content).split(b"\n")
+        if any(line.startswith(b"RENAME TABLE") for line in lines):  # its names would be those of the present database
+            raise BackupFailed("The binary logs contain an earlier restore. Take a backup from after it.")
+        # A repeated change is a new one in the server's log: the old number would be out of order there.
+        yield b"".join(line + b"\n" for line in lines if not line.startswith(_OLD_NUMBER))
+    yield rest
 
 
 def _output(command: list[str], what: str, check: Check, env: dict[str, str] | None = None) -> Iterator[bytes]:

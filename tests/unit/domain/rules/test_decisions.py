@@ -47,6 +47,7 @@ from server.domain.commands import (
     Command,
     Complete,
     DeclineOffer,
+    DropHold,
     EndSchedule,
     EndTrial,
     HideChecklist,
