@@ -29,7 +29,7 @@ _TLS = {"ssl_ca": "ssl-ca", "ssl_cert": "ssl-cert", "ssl_key": "ssl-key"}
 _TEXT = re.compile(rb"'(?:[^'\\]|\\.)*'")
 _INTO = re.compile(rb"INSERT INTO `([^`]+)`[^']*? VALUES ?")
 _PLACE = re.compile(rb"MASTER_LOG_FILE='([^']+)', MASTER_LOG_POS=(\d+)")
-_OLD_NUMBER = b"/*!100001 SET @@session.gtid_seq_no="
+_OLD_NUMBER = re.compile(rb"/\*M?!\d+ SET @@session\.gtid_seq_no=")
 _GENERATED = re.compile(rb"  (`\w+` [^(]*?(?:\([^)]*\))?[^(]*?)( GENERATED ALWAYS AS \(.*\) STORED)(.*?)(,?)$")
 Check = Callable[[], None]
 Work = Callable[[], None]
@@ -150,7 +150,7 @@ def binlog(files: Sequence[Path], start: int, until: str, database: str, into: s
         if any(line.startswith(b"RENAME TABLE") for line in lines):  # its names would be those of the present database
             raise BackupFailed("The binary logs contain an earlier restore. Take a backup from after it.")
         # A repeated change is a new one in the server's log: the old number would be out of order there.
-        yield b"".join(line + b"\n" for line in lines if not line.startswith(_OLD_NUMBER))
+        yield b"".join(line + b"\n" for line in lines if not _OLD_NUMBER.match(line))
     yield rest
 
 

@@ -254,7 +254,7 @@ class PassOffer(OnAppointment):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropHold(OnAppointment):
-    """End a hold or an offer of a time in a restored database: whoever had it may have another time since."""
+    """End a hold or an offer of a time in a restored database: its patient may have another time since."""
 
     internal: ClassVar[bool] = True
 
