@@ -19,12 +19,14 @@ COPY web ./web
 RUN pip install --no-deps . && pip uninstall --yes pip
 
 FROM ${BASE} AS runtime
-# The voice of announcements.
-RUN apt-get update && apt-get install -y --no-install-recommends espeak-ng && rm -rf /var/lib/apt/lists/*
+# The voice of announcements, and the tools that dump and restore the database.
+RUN apt-get update && apt-get install -y --no-install-recommends espeak-ng mariadb-client \
+    && rm -rf /var/lib/apt/lists/*
 # No program of the image gives more rights than its caller has.
 RUN find / -xdev -type f -perm /6000 -exec chmod a-s {} +
 RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /var/lib/nowserving nowserving \
-    && install --directory --owner=nowserving --group=nowserving --mode=0750 /var/lib/nowserving \
+    && install --directory --owner=nowserving --group=nowserving --mode=0750 \
+    /var/lib/nowserving /var/lib/nowserving/backups \
     # The volumes of the certificates begin with the owner of these folders: the user of nginx and certbot.
     && install --directory --owner=101 --group=101 --mode=0755 /var/lib/certificates /var/lib/acme
 COPY --from=build /opt/nowserving /opt/nowserving

@@ -11,13 +11,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from prometheus_client.registry import Collector
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
 from server import __version__, housekeeping, tracing
 from server.audit import Audit, process_name
+from server.backups.nightly import Nightly
 from server.certificates import CertificateFile
 from server.clinic_totals import ClinicTotals
+from server.clock import SteadyClock
 from server.error_reports import reporter
 from server.execute import Executor
 from server.identity.identity import build_identity
@@ -44,6 +47,7 @@ from server.notifying.webhooks.deliverer import Deliverer
 from server.notifying.webhooks.set_up import WebhookSetUp
 from server.practitioners import Practitioners
 from server.provisioning import NewSites
+from server.queries.backups import LastBackup
 from server.queries.boards import Boards
 from server.queries.clinic_tally import ClinicTally
 from server.queries.identity import Identities, SessionTerms
@@ -59,8 +63,19 @@ from server.transport.application import application
 from server.transport.context import Context
 from server.transport.http.assets import Assets
 from server.transport.http.checks import DependencyChecks, Floods
+from server.transport.http.collectors import (
+    AuditFigures,
+    BackupFigures,
+    CertificateFigures,
+    ClinicFigures,
+    ClockFigures,
+    DatabaseFigures,
+    LiveFigures,
+    MessageFigures,
+    TurnFigures,
+)
 from server.transport.http.figures import Figures
-from server.transport.http.metrics import CertificateFigures, Metrics
+from server.transport.http.metrics import Metrics
 from server.transport.poster import Posters
 from server.transport.voice import Voice
 from server.turns import Turns
@@ -107,10 +122,22 @@ def build_app(
     phones = Phones(keys.secret_key, database.clock.seconds)
     gate = Gate(identity, Browsers(keys.secret_key), phones, vault, audit, settings.cors_origins)
     web = web_folder()
-    tally, clinics = MessageTally(), ClinicTally()
+    tally, clinics, last_backup = MessageTally(), ClinicTally(), LastBackup()
     metrics_token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
     certificate = CertificateFile(settings.certificate) if settings.certificate else None
-    metrics = Metrics(hub, audit, database.clock, tally, database, executor.turns, totals, clinics, metrics_token)
+    collectors: list[Collector] = [
+        LiveFigures(hub),
+        AuditFigures(audit),
+        ClockFigures(database.clock),
+        MessageFigures(tally),
+        DatabaseFigures(database),
+        TurnFigures(executor.turns),
+        ClinicFigures(totals, clinics),
+        BackupFigures(last_backup, database.clock),
+    ]
+    if certificate is not None:
+        collectors.append(CertificateFigures(certificate, database.clock))
+    metrics = Metrics(collectors, metrics_token)
     checks = DependencyChecks(database, tally)
     folder = settings.database_file.absolute().parent if settings.database_file else None
     facts = Facts(
@@ -130,7 +157,15 @@ def build_app(
         database=database,
         checks=checks,
         floods=Floods(settings.limit_health) if limits_on else None,
-        figures=Figures(metrics=metrics, hub=hub, database=database, tally=tally, folder=folder),
+        figures=Figures(
+            metrics=metrics,
+            hub=hub,
+            database=database,
+            tally=tally,
+            folder=folder,
+            backup_age=lambda: last_backup.age(database.clock.now()),
+            certificate=partial(_seconds_left, certificate, database.clock),
+        ),
         vault=vault,
         executor=executor,
         hub=hub,
@@ -158,9 +193,6 @@ def build_app(
         posters=Posters(),
     )
 
-    if certificate is not None:
-        context.metrics.registry.register(CertificateFigures(certificate, database.clock))
-
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
         await housekeeping.begin_clock(database)
@@ -175,6 +207,7 @@ def build_app(
             "offers": partial(housekeeping.pass_offers, database, executor),
             "messages": partial(housekeeping.count_messages, database, tally),
             "clinics": partial(housekeeping.count_clinics, database, executor, clinics),
+            "backups": partial(housekeeping.look_for_backups, database, last_backup),
             "zones": partial(housekeeping.rezone_sites, database, executor),
             "marks": Marks(database, executor).run,
             "dark devices": partial(
@@ -183,6 +216,8 @@ def build_app(
         }
         if certificate:
             loops["certificate"] = partial(housekeeping.watch_certificate, certificate)
+        if settings.backup_folder and not redis_url:  # with Redis, the workers make it
+            loops["nightly backup"] = Nightly(database, settings.backup_hour).run
         tasks = [asyncio.create_task(kept_running(name, loop)) for name, loop in loops.items()]
         tasks += [asyncio.create_task(each(context)) for each in alongside]
         sending = [asyncio.create_task(each.run()) for each in senders]
@@ -213,6 +248,12 @@ def build_app(
         slow_seconds=settings.slow_request_seconds,
         before=before,
     )
+
+
+def _seconds_left(certificate: CertificateFile | None, clock: SteadyClock) -> float | str:
+    if certificate is None:
+        return "NOWSERVING_CERTIFICATE names no certificate"
+    return certificate.seconds_left(clock.now())
 
 
 async def _problem_of(bus: Bus) -> str | None:

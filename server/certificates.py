@@ -46,6 +46,11 @@ class CertificateFile:
             self.found = f"{self._path} has no certificate (PEM)"
         return self.found
 
+    def seconds_left(self, now: int) -> float | str:
+        """Return the seconds until the end (``now`` is in microseconds; negative after it), or why there is none."""
+        found = self.found
+        return (found.ends - now) / 1_000_000 if isinstance(found, Validity) else found or "not read yet"
+
 
 def validity(pem: bytes) -> Validity:
     """Return the validity of the first certificate of a PEM file: the server's own. Raises `ValueError`."""

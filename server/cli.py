@@ -1,4 +1,4 @@
-"""The command line: ``nowserving serve | demo | migrate | setup-code | seed | site | user | audit | keys | check | ...``."""
+"""The command line: ``nowserving serve | demo | migrate | seed | user | backup | restore | audit | keys | check | ...``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import sys
 import time
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Annotated, Any, TypeVar
 from zoneinfo import available_timezones
 
 import segno
+import structlog
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -23,6 +26,12 @@ from rich.table import Table
 from server import certificates
 from server.addresses import address_here, address_on_network, is_loopback
 from server.audit import OPERATOR, Audit, process_name
+from server.backups import nightly as nights
+from server.backups.errors import BackupFailed
+from server.backups.making import Made, make
+from server.backups.restoring import Restored, Wanted
+from server.backups.restoring import restore as put_back
+from server.backups.tools import Stop
 from server.blueprints import (
     BadClinicFile,
     ClinicFile,
@@ -47,7 +56,8 @@ from server.identity.identity import build_identity
 from server.identity.new_passwords import check_new_password
 from server.identity.staff import StaffAccounts
 from server.identity.usernames import new_username
-from server.keys import KEY_BYTES, PRIVATE_FOLDER, BadKeys, Keys, make, random_key
+from server.keys import KEY_BYTES, PRIVATE_FOLDER, BadKeys, Keys, random_key
+from server.keys import make as make_keys
 from server.logs import configure_logging
 from server.notifying import drafts
 from server.phones import region_of_zone
@@ -66,12 +76,15 @@ from server.store import clock_anchors, sealed
 from server.store.chain import START
 from server.store.clock_anchors import Anchor
 from server.store.database import Database
+from server.store.migrate import PROOFS
 from server.store.migrate import migrate as bring_up
 from server.store.proofs import prove_all
 from server.store.retention import Forgotten, forget
 from server.vault import Vault
 
 T = TypeVar("T")
+
+logger = structlog.get_logger(__name__)
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Now Serving: the same true queue on every screen.")
 audit_commands = typer.Typer(no_args_is_help=True, help="The hash chains of the site logs and the audit.")
@@ -82,7 +95,6 @@ clock_commands = typer.Typer(help="The clock of the database.")
 app.add_typer(clock_commands, name="clock")
 error_console = Console(stderr=True)
 console = Console()
-PROOFS = "0012"  # the migration that adds proofs, for which it has no key
 
 
 def main() -> None:
@@ -95,6 +107,9 @@ def main() -> None:
     except BadKeys as error:
         error_console.print(f"[red]{error}[/]", highlight=False, soft_wrap=True)
         sys.exit(2)
+    except BackupFailed as error:
+        error_console.print(str(error), style="red", highlight=False, markup=False, soft_wrap=True)
+        sys.exit(1)
     except NowServingError as error:
         error_console.print(f"[red]{error.message}[/]", highlight=False)
         sys.exit(1)
@@ -813,6 +828,121 @@ def retention(
     print(f"{done.opinions} texts of feedback.")
 
 
+@app.command()
+def backup(
+    to: Annotated[Path | None, typer.Option(help="The folder; the default is NOWSERVING_BACKUP_FOLDER.")] = None,
+    nightly: Annotated[bool, typer.Option("--nightly", hidden=True)] = False,
+    holder: Annotated[str | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Make an encrypted backup of the database, and restore it into a scratch database to verify it. Servers may run.
+
+    Status 1: no backup was made, and nothing is left behind. The keys are never inside: keep a copy of them elsewhere.
+    """
+    settings = _settings(quiet=not nightly)
+    folder = to or settings.backup_folder
+    if folder is None:
+        raise BadSettings("NOWSERVING_BACKUP_FOLDER: set it to the folder of the backups, or name one with --to.")
+    keys = _keys(settings)
+    if nightly:
+        nights.begin_quietly()
+
+    async def work(stop: Stop) -> Made:
+        async with _opened(settings) as database:
+            await _demand_this_version(database)
+            if nightly:  # the record of the backup says it; the audit gets no chain each night
+                return await make(database, _vault(keys), folder, holder or uuid.uuid4().hex, stop)
+        async with _audited(settings, keys) as (database, vault, audit):
+            made = await make(database, vault, folder, holder or uuid.uuid4().hex, stop)
+            audit.note("make-backup", OPERATOR, subject=f"backup:{made.file.name}")
+            return made
+
+    try:
+        made = _run(_stoppable(work))
+        gone = []
+        if to is None:
+            gone = nights.prune(folder, _vault(keys), nights.Kept(settings.backups_kept, settings.backup_weeks_kept))
+    except BackupFailed as error:
+        if not nightly:
+            raise
+        logger.error("no backup was made", why=str(error))
+        raise typer.Exit(1) from None
+    record = made.record
+    if nightly:
+        about = {"bytes": record.bytes, "rows": record.rows_kept, "seconds": record.milliseconds / 1000}
+        logger.info("backup made", file=str(made.file), deleted=len(gone), **about)
+        return
+    print(f"{made.file}: {record.bytes} bytes, {record.rows_kept} rows, verified in {record.milliseconds / 1000:.1f} s")
+    for each in gone:
+        print(f"{each.name} is deleted: newer backups stay")
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A backup that `nowserving backup` made.")],
+    replace: Annotated[
+        str | None, typer.Option(help="The name of the present database, if it has tables: they are lost.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Restore although servers use the database.")] = False,
+    until: Annotated[
+        str | None, typer.Option(help="MariaDB: repeat the changes until this instant, like 2026-11-30T10:15:00Z.")
+    ] = None,
+    binlogs: Annotated[Path | None, typer.Option(help="With --until: the folder of the server's binary logs.")] = None,
+) -> None:
+    """Give the database the content of a backup. Stop servers and workers first. Needs the keys of that time.
+
+    The file is verified wholly before anything changes. Status 1: nothing has changed.
+    """
+    settings = _settings(quiet=True)
+    keys = find_keys(settings)
+    if keys is None:
+        raise BadKeys(f"A backup opens only with the keys of its time. Put the key file back first: {settings.key_path}")
+    patience = round(3 * settings.heartbeat_seconds * 1_000_000)
+    wanted = Wanted(file, replace, force, None if until is None else _instant_of(until), binlogs, patience)
+
+    async def work(stop: Stop) -> Restored:
+        async with _opened(settings) as database:
+            done = await put_back(database, _vault(keys), wanted, stop, print)
+        async with _audited(settings, keys) as (_, _, audit):
+            audit.note("restore-backup", OPERATOR, subject=f"backup:{file.name}"[:120])
+        return done
+
+    done = _run(_stoppable(work))
+    renewed = done.renewed
+    print(f"Restored: the state of {_instant(done.facts.made_at if wanted.until is None else wanted.until)}.")
+    print(f"Of the backup: {done.rows} rows, of {renewed.sites} sites. Each site has a new epoch: its screens start afresh.")
+    print(f"Ended: {renewed.sessions} sessions, {renewed.links} links of accounts, {done.holds} held times.")
+    print(f"Messages whose fate is unknown: {renewed.messages}. Nobody sends them; the desk can repeat them.")
+    if done.migrations:
+        print(f"Migrated from version {done.facts.version}: {', '.join(done.migrations)}.")
+
+
+def _instant_of(text: str) -> int:
+    """Return an instant of the command line in microseconds."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise typer.BadParameter("is an instant with its zone, like 2026-11-30T10:15:00Z", param_hint="--until")
+    return round(found.timestamp() * 1_000_000)
+
+
+async def _stoppable(work: Callable[[Stop], Coroutine[Any, Any, T]]) -> T:
+    """Do work that SIGTERM ends like Ctrl+C: it removes its temporary files first."""
+    stop, task = Stop(), asyncio.current_task()
+    assert task is not None
+
+    def end() -> None:
+        stop.set()
+        task.cancel()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
+    try:
+        return await work(stop)
+    except asyncio.CancelledError:
+        raise BackupFailed("The command was stopped.") from None
+
+
 @clock_commands.callback(invoke_without_command=True)
 def show_clock(context: typer.Context) -> None:
     """Show the database's clock and the trusted time. Status 1 if they differ, or if the log of a site is ahead."""
@@ -944,7 +1074,7 @@ def _keys(settings: Settings) -> Keys:
             "NOWSERVING_SECRET_KEY, NOWSERVING_ENCRYPTION_KEYS: all processes of this database need the same keys. Set "
             "both, or NOWSERVING_KEY_FILE to a file that all of them read."
         )
-    if found is None and not _run(_with_database(settings, has_sites)) and make(settings.key_path):
+    if found is None and not _run(_with_database(settings, has_sites)) and make_keys(settings.key_path):
         error_console.print(
             f"This installation has new keys, in {settings.key_path}. Keep a copy of this file apart from the backups: "
             "without it, the names and phone numbers of the patients are lost.",

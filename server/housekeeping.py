@@ -20,6 +20,7 @@ from server.execute import Executor
 from server.live.devices import Health
 from server.outage import Outage
 from server.queries.appointments import lapsed_offers, with_outdated_appointments
+from server.queries.backups import LastBackup
 from server.queries.boards import Boards
 from server.queries.clinic_tally import ClinicTally
 from server.queries.message_tally import MessageTally
@@ -146,6 +147,18 @@ async def count_clinics(database: Database, executor: Executor, tally: ClinicTal
     while True:
         try:
             await tally.update(database, executor.site_ids)
+            outage.ended()
+        except NowServingError as error:
+            outage.failed(error)
+        await asyncio.sleep(TALLY_SECONDS)
+
+
+async def look_for_backups(database: Database, last: LastBackup) -> None:
+    """Every quarter of a minute, read the record of the newest backup for the metrics."""
+    outage = Outage(logger, "backups not looked for")
+    while True:
+        try:
+            await last.update(database)
             outage.ended()
         except NowServingError as error:
             outage.failed(error)

@@ -222,6 +222,12 @@ class Settings(BaseSettings):
         le=36_500,
         description="`nowserving retention` deletes personal data after so many days. Without it, personal data stays.",
     )
+    backup_folder: Path | None = Field(
+        None, description="The folder of the backups. With it, a backup is made each night; without it, there are none."
+    )
+    backup_hour: int = Field(2, ge=0, le=23, description="The hour of UTC at which the nightly backup is made.")
+    backups_kept: int = Field(7, ge=1, le=3_650, description="The days of which a backup stays: the newest of each.")
+    backup_weeks_kept: int = Field(4, ge=0, le=520, description="The weeks of which a backup stays: the newest of each.")
     recording_path: str | None = Field(
         None, description="A file for trials: the recording channel writes messages to it, and sends nothing."
     )
@@ -274,7 +280,7 @@ class Settings(BaseSettings):
             keys.decoded(key.get_secret_value())
         return value
 
-    @field_validator("key_file", "certificate", "metrics_folder", mode="before")
+    @field_validator("key_file", "certificate", "metrics_folder", "backup_folder", mode="before")
     @classmethod
     def _is_a_path(cls, value: Any) -> Any:
         if value == "":

@@ -18,6 +18,8 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from server.domain.model import Appointment, Personal, Service, Visit
 
@@ -46,6 +48,7 @@ class Vault:
     def __init__(self, encryption_keys: Sequence[bytes], secret_key: str) -> None:
         if not encryption_keys or any(len(key) != 32 for key in encryption_keys):
             raise ValueError("encryption keys are 32 bytes each, and at least one is needed")
+        self._keys = {_key_id(key): key for key in encryption_keys}
         self._ciphers = {_key_id(key): AESGCM(key) for key in encryption_keys}
         self._first = _key_id(encryption_keys[0])
         self._hash_key = hashlib.sha256(b"keyed hashes:" + secret_key.encode()).digest()
@@ -87,6 +90,16 @@ class Vault:
         if record.sealed is None:
             return Personal()
         return Personal(**orjson.loads(self.open(record.sealed, f"{type(record).__name__.lower()}:{record.id}")))
+
+    def file_key(self, key_id: str, about: bytes) -> bytes:
+        """Return the key of one file, derived from the key with this id and from ``about``, which no other file has.
+
+        Raises `ValueError` for an unknown key.
+        """
+        key = self._keys.get(key_id)
+        if key is None:
+            raise ValueError(f"sealed with the unknown key {key_id}")
+        return HKDF(SHA256(), length=32, salt=None, info=b"file key:" + about).derive(key)
 
     def keyed_hash(self, text: str) -> str:
         """Return the keyed hash under which ``text`` is stored and looked up."""

@@ -9,6 +9,7 @@ need() { # program, Debian package
     command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
 }
 need mariadbd mariadb-server
+need mariadb-dump mariadb-client
 need redis-server redis-server
 need nginx nginx
 need chromium chromium

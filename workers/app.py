@@ -48,7 +48,7 @@ def build_celery(settings: Settings) -> Celery:
 _settings = load_settings()
 app = build_celery(_settings)
 _keys = keys_of(_settings)
-process.configure(lambda: build_parts(_settings, _keys))
+process.configure(lambda: build_parts(_settings, _keys), _settings.backup_hour if _settings.backup_folder else None)
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]

@@ -9,6 +9,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 
+from server.backups.nightly import Nightly
 from server.notifying.channels.channel import TIME_LIMIT_SECONDS
 from server.notifying.context import Context
 from server.notifying.sweep import Sweeper
@@ -20,15 +21,20 @@ STOP_SECONDS = TIME_LIMIT_SECONDS + 10.0
 
 class _Process:
     build: Callable[[], Context]
+    backup_hour: int | None = None
     thread: threading.Thread | None = None
     loop: asyncio.AbstractEventLoop
     sweeper: Sweeper
     deliverer: Deliverer
 
 
-def configure(build: Callable[[], Context]) -> None:
-    """Set the function that builds the parts. `workers.app` calls this once, before any process begins."""
+def configure(build: Callable[[], Context], backup_hour: int | None = None) -> None:
+    """Set the function that builds the parts. `workers.app` calls this once, before any process begins.
+
+    With ``backup_hour``, one of the processes makes the backup of each night.
+    """
     _Process.build = build
+    _Process.backup_hour = backup_hour
 
 
 def begin() -> None:
@@ -59,8 +65,14 @@ async def _sweep(ready: threading.Event) -> None:
     _Process.sweeper = Sweeper(context)
     _Process.deliverer = Deliverer(context.database, context.vault)
     ready.set()
+    nightly = None
+    if _Process.backup_hour is not None:
+        nightly = asyncio.create_task(Nightly(context.database, _Process.backup_hour).run())
     try:
         await asyncio.gather(_Process.sweeper.run(), _Process.deliverer.run())
     finally:
+        if nightly is not None:
+            nightly.cancel()
+            await asyncio.gather(nightly, return_exceptions=True)
         await context.channels.close()
         await context.database.close()

@@ -76,6 +76,14 @@ async def with_outdated_appointments(database: Reader) -> list[int]:
         return list(await connection.scalars(select(sites.c.id).where(outdated)))
 
 
+async def present_holds(database: Reader) -> list[int]:
+    """Return the holds and offers that still take time, of all sites. Raises `Unavailable`."""
+    now = await database.now()
+    statement = select(appointments.c.id).where(appointments.c.state == "held", appointments.c.held_until > now)
+    async with database.read() as connection:
+        return list(await connection.scalars(statement.order_by(appointments.c.id)))
+
+
 async def lapsed_offers(database: Reader) -> list[int]:
     """Return the holds for patients of the waiting list that lapsed unanswered. Raises `Unavailable`."""
     now = await database.now()

@@ -14,12 +14,14 @@ from server import __version__
 from server.certificates import CertificateFile
 from server.domain.errors import NowServingError
 from server.domain.model.local_time import tz_version
-from server.queries import messages
+from server.queries import backups, messages
 from server.queries.migrations import pending
 from server.queries.reader import Reader
 
 State = Literal["ok", "warning", "broken", "unknown"]
 AWAY_MICROSECONDS = 5 * 60_000_000
+HOUR_MICROSECONDS = 3_600_000_000
+OLD_BACKUP_MICROSECONDS = 26 * HOUR_MICROSECONDS
 YEARS_OF_ZONES = 1
 DAY_MICROSECONDS = 86_400_000_000
 DAYS_TO_RENEW = 21  # an ACME client renews thirty days before the end
@@ -94,10 +96,16 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Run nowserving worker, or restart it. Without Redis, restart the server.",
     ),
     "workers_ok": ("Messages are sent on time.", ""),
-    "backup_unknown": (
-        "No backup is known to this server.",
-        "Back up the database and the key file every day, and try a restore. The operating guide describes both.",
+    "backup_ok": ("The last verified backup is {hours} hours old: {size}, {rows} rows.", ""),
+    "backup_old": (
+        "The last verified backup is {hours} hours old.",
+        "Run nowserving backup, which tells why it fails. Nightly backups need NOWSERVING_BACKUP_FOLDER.",
     ),
+    "backup_never": (
+        "There is no verified backup.",
+        "Set NOWSERVING_BACKUP_FOLDER, or run nowserving backup every day. Keep a copy of the keys elsewhere.",
+    ),
+    "backup_unknown": ("The backups could not be looked up.", "Restore the connection to the database first."),
     "zones_ok": ("The time zones are those of {version}.", ""),
     "zones_old": (
         "The time zones are those of {version}: some may have changed.",
@@ -150,7 +158,7 @@ async def checks(database: Reader, facts: Facts) -> list[Check]:
         _clock(database),
         await _bus(facts),
         await _workers(database, facts) if away is None else Check("workers", "workers_unseen", "unknown"),
-        Check("backup", "backup_unknown", "unknown"),
+        await _backup(database, facts) if away is None else Check("backup", "backup_unknown", "unknown"),
         _zones(database),
         _encryption(facts),
         _certificate(database, facts),
@@ -211,6 +219,21 @@ async def _workers(database: Reader, facts: Facts) -> Check:
     if found.swept > AWAY_MICROSECONDS:
         return Check("workers", "workers_away", "warning", {"minutes": str(found.swept // 60_000_000)})
     return Check("workers", "workers_ok", "ok")
+
+
+async def _backup(database: Reader, facts: Facts) -> Check:
+    try:
+        last = await backups.newest(database)
+    except NowServingError:
+        return Check("backup", "backup_unknown", "unknown")
+    if last is None:
+        return Check("backup", "backup_never", "warning" if facts.exposed else "unknown")
+    age = max(0, database.clock.now() - last.made_at)
+    hours = str(age // HOUR_MICROSECONDS)
+    if age > OLD_BACKUP_MICROSECONDS:
+        return Check("backup", "backup_old", "warning", {"hours": hours})
+    size = f"{last.bytes / 1_000_000:.1f} MB"
+    return Check("backup", "backup_ok", "ok", {"hours": hours, "size": size, "rows": str(last.rows_kept)})
 
 
 def _zones(database: Reader) -> Check:

@@ -93,6 +93,11 @@ async def revoke_made_by(connection: AsyncConnection, vault: Vault, organisation
     return await _revoke(connection, vault, now, *mine)
 
 
+async def revoke_all(connection: AsyncConnection, vault: Vault, now: int) -> int:
+    """End every open link of the installation; return the number of them."""
+    return await _revoke(connection, vault, now)
+
+
 async def _revoke(connection: AsyncConnection, vault: Vault, now: int, *which: ColumnElement[bool]) -> int:
     found = list(await connection.scalars(select(account_links.c.id).where(*which, *is_open(now)).with_for_update()))
     for link_id in found:

@@ -12,6 +12,8 @@ from sqlalchemy import Connection
 
 from server.store.database import Database, translated
 
+PROOFS = "0012"  # the migration that adds proofs, for which it has no key
+
 
 def _config(connection: Connection | None = None) -> Config:
     config = Config()
@@ -34,6 +36,12 @@ async def migrate(database: Database) -> list[str]:
 def revision(connection: Connection) -> str | None:
     """Return the revision of the database, or None if it has no tables."""
     return MigrationContext.configure(connection).get_current_revision()
+
+
+def knows(at: str) -> bool:
+    """Return whether this version has the revision ``at``: a newer version may have made it."""
+    scripts = ScriptDirectory.from_config(_config())
+    return any(script.revision == at for script in scripts.walk_revisions())
 
 
 def lacking(at: str | None) -> list[str]:

@@ -209,6 +209,17 @@ async def give_up(connection: AsyncConnection, ids: Collection[int], before: int
     return (await connection.execute(lost.where(~received).values(state="unknown", reason="worker-lost"))).rowcount
 
 
+async def give_up_all(connection: AsyncConnection, now: int) -> int:
+    """Mark as ``unknown`` each row that may have been sent by ``now``, in a restored database; return their number.
+
+    These are the claimed and sending rows, and the due rows whose time came between the backup and its restore.
+    """
+    begun = notifications.c.state.in_(("claimed", "sending"))
+    passed = and_(notifications.c.state == "due", notifications.c.due_at <= now)
+    values = {"state": "unknown", "reason": "restored", "changed_at": now, "news_at": now}
+    return (await connection.execute(update(notifications).where(or_(begun, passed)).values(**values))).rowcount
+
+
 async def resend(connection: AsyncConnection, notification_id: int, now: int, not_after: int) -> bool:
     """Add a row that repeats an ``unknown`` or ``failed`` one, due at once; return whether it was added.
 

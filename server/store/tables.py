@@ -847,6 +847,21 @@ leases = Table(
     **_OPTIONS,
 )
 
+# The backups that count: each was restored into a scratch database and verified there. No backup has its own row.
+backups = Table(
+    "backups",
+    metadata,
+    Column("name", String(120), primary_key=True),  # of the file
+    Column("made_at", BigInteger, nullable=False),  # the instant of its content
+    Column("verified_at", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("rows_kept", BigInteger, nullable=False),
+    Column("milliseconds", BigInteger, nullable=False),
+    Column("heads", _BIG_TEXT, nullable=False),  # of the logs of the sites, as JSON: {"7": [812, "3fa9..."]}
+    Index(None, "made_at"),
+    **_OPTIONS,
+)
+
 # The sites whose future messages the sweep plans again, after other settings. ``mark`` is the log's number of the change.
 message_plans = Table(
     "message_plans",

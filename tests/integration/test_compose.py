@@ -27,6 +27,7 @@ from server.live.stream import LIFE_SECONDS
 from server.live.streams import DRAIN_SECONDS
 from server.settings import Settings, load_settings
 from server.store.database import database_url
+from server.store.scratch import schemas_of
 from server.transport.api import health
 from server.transport.http.bodies import MAX_BODY_BYTES
 
@@ -346,6 +347,17 @@ def test_health_check_of_the_image_requests_an_existing_path() -> None:
     path = re.search(r"http://127\.0\.0\.1:8000(/[\w/]+)", code)
     assert path is not None
     assert path[1] in {endpoint.path for endpoint in health.ENDPOINTS}
+
+
+def test_account_of_the_database_may_verify_backups() -> None:
+    (grant,) = (line for line in (ROOT / "mysql/scratch.sql").read_text().splitlines() if line.startswith("GRANT"))
+    environment = SERVICES["mysql"]["environment"]
+    prefix = schemas_of(environment["MYSQL_DATABASE"]).replace("_", "\\_")
+    assert grant == f"GRANT ALL ON `{prefix}%`.* TO '{environment['MYSQL_USER']}'@'%';"
+    folder = SERVICES["worker"]["environment"]["NOWSERVING_BACKUP_FOLDER"]
+    assert SERVICES["worker"]["volumes"] == [f"backups:{folder}"]
+    assert any(folder in rest for word, rest in dockerfile() if word == "RUN")
+    assert any("mariadb-client" in rest for word, rest in dockerfile() if word == "RUN")
 
 
 def test_every_mount_has_a_source() -> None:

@@ -16,7 +16,7 @@ from server import certificates, housekeeping
 from server.certificates import CertificateFile, Validity, make, validity
 from server.cli import app
 from server.clock import SteadyClock
-from server.transport.http.metrics import CertificateFigures
+from server.transport.http.collectors import CertificateFigures
 
 DAY = 86_400_000_000
 

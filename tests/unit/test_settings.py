@@ -120,6 +120,10 @@ BAD = [
     ("SLOW_REQUEST_SECONDS", ["", "0", "-1", "300.1", "inf", "nan", "soon"]),
     ("SLOW_QUERY_SECONDS", ["", "0", "-1", "300.1", "inf", "nan", "soon"]),
     ("RETENTION_DAYS", ["0", "-1", "36501", "ten", "1.5"]),
+    ("BACKUP_FOLDER", [""]),
+    ("BACKUP_HOUR", ["", "-1", "24", "noon", "1.5"]),
+    ("BACKUPS_KEPT", ["", "0", "3651", "all"]),
+    ("BACKUP_WEEKS_KEPT", ["", "-1", "521", "all"]),
     ("LOG_FORMAT", ["", "xml", "JSON"]),
     ("LOG_LEVEL", ["", "trace", "INFO", "10"]),
 ]

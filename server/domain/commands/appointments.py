@@ -253,6 +253,15 @@ class PassOffer(OnAppointment):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DropHold(OnAppointment):
+    """End a hold or an offer of a time in a restored database: its patient may have another time since."""
+
+    internal: ClassVar[bool] = True
+
+    appointment_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rezone(Command):
     """Derive the instants of future appointments again, with the present zone data and the site's zone."""
 

@@ -36,6 +36,7 @@ from server.domain.commands import (
     Command,
     Complete,
     DeclineOffer,
+    DropHold,
     EndSchedule,
     EndTrial,
     HideChecklist,
@@ -238,6 +239,8 @@ def decide(  # nosec B107 # no password: the hash of none
             return waiting_list.with_offers(board, waiting_list.decline(board, command, now, calendar), now, calendar)
         case PassOffer():
             return waiting_list.with_offers(board, waiting_list.pass_on(command, now, calendar), now, calendar)
+        case DropHold():
+            return waiting_list.drop_hold(command, now, calendar)
         case NoteMessage():
             return unreached.note_message(board, command, now, calendar)
         case ClearUnreached():

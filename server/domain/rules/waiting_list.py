@@ -12,7 +12,7 @@ from dataclasses import replace
 from server.domain import free_time
 from server.domain.board import Board
 from server.domain.calendar import After, Calendar
-from server.domain.commands import AcceptOffer, DeclineOffer, PassOffer
+from server.domain.commands import AcceptOffer, DeclineOffer, DropHold, PassOffer
 from server.domain.errors import NothingDue, OfferOver, SlotNotOffered, SlotTaken
 from server.domain.events import AppointmentAmended, AppointmentBooked, AppointmentHeld, Event, HoldReleased, OfAppointment
 from server.domain.free_time import Wanted
@@ -87,6 +87,15 @@ def pass_on(command: PassOffer, now: int, calendar: Calendar) -> list[Event]:
     if hold is None or hold.state != "held" or hold.offered_to is None or now < (hold.held_until or 0):
         raise NothingDue(site_id=command.site_id)
     asking = calendar.appointment(hold.offered_to)
+    return [*offer_over(asking), HoldReleased(appointment=hold.without_time(now, "expired"))]
+
+
+def drop_hold(command: DropHold, now: int, calendar: Calendar) -> list[Event]:
+    """Return the events that end a hold or an offer before its time. Raises `NothingDue` if it takes no time any more."""
+    hold = calendar.appointment(command.appointment_id)
+    if hold is None or hold.state != "held" or not hold.takes_time(now):
+        raise NothingDue(site_id=command.site_id)
+    asking = None if hold.offered_to is None else calendar.appointment(hold.offered_to)
     return [*offer_over(asking), HoldReleased(appointment=hold.without_time(now, "expired"))]
 
 

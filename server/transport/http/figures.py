@@ -100,14 +100,6 @@ def _no_cache() -> str:
     return "this version has no shared cache"
 
 
-def _no_backup() -> str:
-    return "no backup is known to this server"
-
-
-def _no_certificate() -> str:
-    return "this server sees no certificate of a proxy"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
     """Puts the figures together. They are read from memory: no request asks the database.
@@ -120,9 +112,9 @@ class Figures:
     database: Pooled
     tally: MessageTally
     folder: Path | None
+    backup_age: Figure
+    certificate: Figure
     cache_hit_rate: Figure = _no_cache
-    backup_age: Figure = _no_backup
-    certificate: Figure = _no_certificate
     _began: float = field(default_factory=time.monotonic)
 
     def of_process(self) -> ProcessFigures:

@@ -24,6 +24,7 @@ from server.domain.commands import (
     CheckIn,
     Complete,
     DeclineOffer,
+    DropHold,
     HoldForVisitor,
     HoldSlot,
     IssueTicket,
@@ -790,6 +791,19 @@ def test_declined_and_unanswered_offers_go_to_the_next_and_never_twice_to_one() 
     assert clinic.book(f"{MONDAY}T09:00").state == "booked"
     with pytest.raises(OfferOver):
         clinic.do(AcceptOffer(appointment_id=second.id))
+
+
+def test_hold_of_a_restored_database_is_dropped_and_offered_to_nobody() -> None:
+    clinic, early, first, second = waiting_clinic()
+    clinic.do(CancelAppointment(appointment_id=early.id, version=1))
+    offer = offered(clinic, first)
+    assert offer is not None
+    clinic.do(DropHold(appointment_id=offer.id))
+    assert (offered(clinic, first), offered(clinic, second)) == (None, None)
+    assert clinic.book(f"{MONDAY}T09:00").state == "booked"
+    for appointment_id in (offer.id, first.id, 1):
+        with pytest.raises(NothingDue):
+            clinic.do(DropHold(appointment_id=appointment_id))
 
 
 def test_patient_has_one_offer_at_a_time() -> None:

@@ -47,6 +47,7 @@ from server.domain.commands import (
     Command,
     Complete,
     DeclineOffer,
+    DropHold,
     EndSchedule,
     EndTrial,
     HideChecklist,
@@ -194,7 +195,8 @@ ON_PROVIDERS: tuple[Command, ...] = (
 )
 # Their refusals name no id: a visitor of the booking page, a row of a file, a hold by its token, the clock.
 OF_THE_CALENDAR = {
-    *(HoldForVisitor, BookForVisitor, ImportAppointments, ReleaseSlot, Rezone, PassOffer, RemoveException, NoteMessage)
+    *(HoldForVisitor, BookForVisitor, ImportAppointments, ReleaseSlot, Rezone, PassOffer, RemoveException, NoteMessage),
+    DropHold,
 }
 OF_MARKS = {ClearUnreached}
 

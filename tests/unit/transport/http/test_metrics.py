@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from server.audit import Audit
 from server.live.admission import Limits
 from server.live.hub import Hub
 from server.live.memory_bus import MemoryBus
@@ -15,7 +14,6 @@ from server.queries.message_tally import MessageTally
 from server.store.database import Database
 from server.transport.http.figures import Figures
 from server.transport.http.metrics import Metrics
-from server.vault import Vault
 
 
 @pytest.fixture
@@ -24,8 +22,16 @@ def figures(tmp_path: Path) -> Figures:
     database = Database("sqlite+aiosqlite:///never-opened.db")
     hub = Hub(Boards(database), MemoryBus(), 15.0, Limits(10, 10, 10, 10))
     tally = MessageTally()
-    metrics = Metrics(hub, Audit(database, Vault([b"k" * 32], "secret"), "tests"), database.clock, tally, database)
-    return Figures(metrics=metrics, hub=hub, database=database, tally=tally, folder=tmp_path)
+    metrics = Metrics()
+    return Figures(
+        metrics=metrics,
+        hub=hub,
+        database=database,
+        tally=tally,
+        folder=tmp_path,
+        backup_age=lambda: "none",
+        certificate=lambda: "none",
+    )
 
 
 def test_quantiles_are_read_off_the_histogram(figures: Figures) -> None:

@@ -1,0 +1,1 @@
+"""Backups: encrypted files of the whole database, each restored and verified before it counts."""

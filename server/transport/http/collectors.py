@@ -1,0 +1,207 @@
+"""The figures of the parts of a process, as Prometheus collects them. A scrape asks the database nothing."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import Any, get_args
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from server.audit import Audit
+from server.certificates import CertificateFile
+from server.clinic_totals import ClinicTotals
+from server.clock import SteadyClock
+from server.domain.messages import Way
+from server.domain.views import (
+    AppointmentView,
+    CalendarView,
+    ConfigurationView,
+    DeskView,
+    DisplayView,
+    KioskView,
+    PointView,
+    TicketView,
+)
+from server.live.hub import Hub
+from server.live.redis_bus import RedisBus
+from server.queries.backups import LastBackup
+from server.queries.clinic_tally import ClinicTally
+from server.queries.message_tally import ENDED, MessageTally
+from server.queries.reader import Pooled
+from server.turns import Turns
+
+_VIEWS = (AppointmentView, CalendarView, ConfigurationView, DeskView, DisplayView, KioskView, PointView, TicketView)
+# Prometheus sees no growth in a series that begins with its first event: these begin with 0, because alerts watch them.
+_NO_DISAGREEMENTS = dict.fromkeys((each.kind for each in _VIEWS), 0)
+_NO_MESSAGES = dict.fromkeys(product(ENDED, get_args(Way)), 0)
+
+
+class LiveFigures(Collector):
+    """Reads the hub at collection, so that the hot path does not count twice."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    def collect(self) -> Iterator[Metric]:
+        hub = self._hub
+        streams = GaugeMetricFamily(
+            "nowserving_streams", "Open streams by view and transport.", labels=["view", "transport"]
+        )
+        for (view, transport), count in Tally((each.view_kind, each.transport) for each in hub.streams()).items():
+            streams.add_metric([view, transport], count)
+        yield streams
+        paused = sum(stream.paused for stream in hub.streams())
+        yield GaugeMetricFamily("nowserving_streams_paused", "Open streams whose reader takes nothing.", paused)
+        about = "Streams that ended, by view and reason; `slow` ones were cut off."
+        yield _total("nowserving_streams_closed", about, ["view", "reason"], hub.closed)
+        yield _total("nowserving_delivered", "Messages written, by kind.", ["kind"], hub.delivered)
+        about = "Bytes of the messages written, without framing, by kind."
+        yield _total("nowserving_delivered_bytes", about, ["kind"], hub.bytes_delivered)
+        about = "Screens that said that what they show is not the truth, by view. It should stay 0."
+        yield _total("nowserving_disagreements", about, ["view"], _NO_DISAGREEMENTS | hub.disagreements)
+        lag = "Seconds by which the check of the feeds against their logs is overdue. It should stay 0."
+        yield GaugeMetricFamily("nowserving_feed_lag_seconds", lag, hub.lag_seconds)
+        about = "Seconds from an event to the write of its change to the screens of this process, once for each flush."
+        shown = hub.shown
+        yield HistogramMetricFamily("nowserving_shown_seconds", about, shown.buckets(), shown.total)
+        yield CounterMetricFamily("nowserving_refills", "Times a feed caught up from the log.", hub.backfills)
+        bus = hub.bus
+        yield GaugeMetricFamily("nowserving_bus_healthy", "1 while the bus answers its probe.", int(bus.healthy))
+        if isinstance(bus, RedisBus):
+            yield CounterMetricFamily("nowserving_bus_dropped", "Messages the bus did not take.", bus.dropped)
+            yield CounterMetricFamily("nowserving_bus_gaps", "Times the bus connected again.", bus.gaps)
+
+
+class AuditFigures(Collector):
+    def __init__(self, audit: Audit) -> None:
+        self._audit = audit
+
+    def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily("nowserving_audit_waiting", "Audit rows that are not written yet.", self._audit.waiting)
+        yield CounterMetricFamily("nowserving_audit_lost", "Audit rows that the queue could not take.", self._audit.lost)
+
+
+class ClockFigures(Collector):
+    def __init__(self, clock: SteadyClock) -> None:
+        self._clock = clock
+
+    def collect(self) -> Iterator[Metric]:
+        step = "Seconds by which the database's clock is ahead of the trusted time, or behind it (negative). It should be 0."
+        yield GaugeMetricFamily("nowserving_clock_step_seconds", step, self._clock.step / 1_000_000)
+        behind = "Seconds by which the trusted time is behind the log of a site. It should stay 0."
+        yield GaugeMetricFamily("nowserving_clock_behind_seconds", behind, self._clock.behind / 1_000_000)
+
+
+class CertificateFigures(Collector):
+    """Reads what the housekeeping has found. Without a certificate that can be read, there is no figure."""
+
+    def __init__(self, certificate: CertificateFile, clock: SteadyClock) -> None:
+        self._certificate = certificate
+        self._clock = clock
+
+    def collect(self) -> Iterator[Metric]:
+        left = self._certificate.seconds_left(self._clock.now())
+        if not isinstance(left, str):
+            about = "Seconds until the proxy's certificate ends; negative afterwards."
+            yield GaugeMetricFamily("nowserving_certificate_seconds", about, left)
+
+
+class MessageFigures(Collector):
+    """Reads what the housekeeping has counted: a scrape asks the database nothing."""
+
+    def __init__(self, tally: MessageTally) -> None:
+        self._tally = tally
+
+    def collect(self) -> Iterator[Metric]:
+        about = "Messages of the installation that have ended since this process began, by state and way."
+        yield _total("nowserving_messages", about, ["state", "way"], _NO_MESSAGES | self._tally.ended)
+        health = self._tally.health
+        if health is None:
+            return
+        oldest = "Seconds since the oldest due message should have gone out. It should stay below 60."
+        yield GaugeMetricFamily("nowserving_messages_oldest_seconds", oldest, health.oldest / 1_000_000)
+        yield GaugeMetricFamily("nowserving_messages_late", "Messages due for more than five minutes.", health.late)
+        without = "Messages that no channel can send."
+        yield GaugeMetricFamily("nowserving_messages_without_channel", without, health.without_channel)
+        if health.swept is not None:
+            swept = "Seconds since the last finished sweep."
+            yield GaugeMetricFamily("nowserving_messages_swept_seconds", swept, health.swept / 1_000_000)
+        if health.beat is not None:
+            yield GaugeMetricFamily("nowserving_beat_seconds", "Seconds since beat woke a worker.", health.beat / 1_000_000)
+
+
+class DatabaseFigures(Collector):
+    def __init__(self, database: Pooled) -> None:
+        self._database = database
+
+    def collect(self) -> Iterator[Metric]:
+        pool = self._database.pool
+        yield GaugeMetricFamily("nowserving_pool_size", "Database connections that this process keeps open.", pool.size)
+        about = "Further database connections that this process may open while all of these are in use."
+        yield GaugeMetricFamily("nowserving_pool_overflow", about, pool.overflow)
+        yield GaugeMetricFamily("nowserving_pool_in_use", "Database connections in use.", pool.in_use)
+        about = "Times that work waited for a database connection. It should grow slowly."
+        yield CounterMetricFamily("nowserving_pool_waited", about, pool.waited)
+        yield CounterMetricFamily("nowserving_slow_queries", "Statements that took long.", self._database.slow_queries)
+
+
+class TurnFigures(Collector):
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+
+    def collect(self) -> Iterator[Metric]:
+        waiting = "Commands that wait for their turn, at all sites."
+        yield GaugeMetricFamily("nowserving_commands_waiting", waiting, self._turns.waiting)
+        refused = "Commands refused before they began, by reason; `busy`: too many commands waited at the site."
+        yield _total("nowserving_commands_refused", refused, ["why"], {"busy": self._turns.refused})
+
+
+class ClinicFigures(Collector):
+    """Reads what the commands of this process and the housekeeping have counted."""
+
+    def __init__(self, totals: ClinicTotals, tally: ClinicTally) -> None:
+        self._totals = totals
+        self._tally = tally
+
+    def collect(self) -> Iterator[Metric]:
+        totals, tally = self._totals, self._tally
+        yield _total("nowserving_patients", "Steps of patients by commands of this process.", ["step"], totals.steps)
+        about = "First calls of patients with a promised time: before, within or after the promised range."
+        yield _total("nowserving_promises", about, ["outcome"], totals.promises)
+        about = "Seconds that patients had waited at their first call in a queue."
+        yield HistogramMetricFamily("nowserving_wait_seconds", about, totals.waits.buckets(), totals.waits.total)
+        about = "Patients that wait now, by site. Several processes count the same site: take the largest value."
+        yield _gauge("nowserving_waiting", about, tally.waiting)
+        yield _gauge("nowserving_longest_wait_seconds", "The longest present wait, by site.", tally.longest)
+        about = "Paired displays and kiosks that were connected before, and are not connected now, by site."
+        yield _gauge("nowserving_screens_dark", about, tally.dark)
+
+
+def _gauge(name: str, about: str, by_site: Mapping[int, float]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, about, labels=["site"])
+    for site_id, value in by_site.items():
+        family.add_metric([str(site_id)], value)
+    return family
+
+
+class BackupFigures(Collector):
+    def __init__(self, last: LastBackup, clock: SteadyClock) -> None:
+        self._last = last
+        self._clock = clock
+
+    def collect(self) -> Iterator[Metric]:
+        seconds = self._last.age(self._clock.now())
+        if isinstance(seconds, str):
+            return
+        age = "Seconds since the instant of the newest verified backup. It should stay below 93600, 26 hours."
+        yield GaugeMetricFamily("nowserving_backup_age_seconds", age, seconds)
+
+
+def _total(name: str, about: str, labels: list[str], counts: Mapping[Any, float]) -> CounterMetricFamily:
+    family = CounterMetricFamily(name, about, labels=labels)
+    for values, count in counts.items():
+        family.add_metric([values] if isinstance(values, str) else values, count)
+    return family
