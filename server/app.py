@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -37,14 +36,16 @@ from server.notifying.repeats import Repeats
 from server.notifying.set_up import ChannelSetUp
 from server.notifying.subscriptions import Subscriptions
 from server.notifying.sweep import Sweeper
+from server.notifying.watchdog import Watchdog
 from server.notifying.webhooks.deliverer import Deliverer
 from server.notifying.webhooks.set_up import WebhookSetUp
+from server.places import disk_space, web_folder
 from server.practitioners import Practitioners
 from server.provisioning import NewSites
 from server.queries.boards import Boards
 from server.queries.identity import Identities, SessionTerms
 from server.queries.message_tally import MessageTally
-from server.queries.system import Facts, Watch
+from server.queries.system import Facts, Report, Watch
 from server.settings import Settings, keys_of, load_settings
 from server.store.database import Database
 from server.transport.access.browsers import Browsers
@@ -107,13 +108,25 @@ def build_app(
         encrypted=settings.public_url.scheme == "https",
         exposed=settings.env == "production",
         limited=limits_on,
+        serving=True,
+        watched=bool(settings.watchdog_mail),
+        data_folder=settings.data_folder,
+        heartbeat_seconds=settings.heartbeat_seconds,
     )
+
+    def report() -> dict[str, Any]:
+        used, size = database.connections
+        free, total = disk_space(settings.data_folder) or (None, None)
+        away = None if redis_url is None or bus.healthy else "no answer"
+        return Report(bus=away, lost=audit.lost, used=used, size=size, free=free, total=total).row()
+
     public_url = settings.public_address
     channels = channels_for(database, vault, public_url, settings.recording_path, settings.push_services)
     # With Redis, the workers send.
-    senders: list[Sweeper | Deliverer] = []
+    watchdog = Watchdog(database, channels, facts, settings.watchdog_mail, settings.link_base)
+    senders: list[Sweeper | Deliverer | Watchdog] = [watchdog]
     if not redis_url:
-        senders = [Sweeper(Notifying(database, vault, channels, settings.link_base)), Deliverer(database, vault)]
+        senders += [Sweeper(Notifying(database, vault, channels, settings.link_base)), Deliverer(database, vault)]
     context = Context(
         database=database,
         database_checks=DatabaseChecks(database),
@@ -135,7 +148,7 @@ def build_app(
         feedback=PatientFeedback(database, vault),
         gate=gate,
         audit=audit,
-        metrics=Metrics(hub, audit, database.clock, tally, metrics_token),
+        metrics=Metrics(hub, audit, database.clock, tally, metrics_token, settings.data_folder),
         assets=Assets(web),
         voice=Voice(web),
         public_url=public_url,
@@ -158,7 +171,7 @@ def build_app(
             housekeeping.count_messages(database, tally),
             housekeeping.rezone_sites(database, executor),
             Marks(database, executor).run(),
-            housekeeping.find_dark_devices(database, executor, process_id, settings.heartbeat_seconds),
+            housekeeping.find_dark_devices(database, executor, process_id, settings.heartbeat_seconds, report),
             *(each(context) for each in alongside),
         ]
         tasks = [asyncio.create_task(each) for each in loops]
@@ -224,9 +237,3 @@ def request_limits(settings: Settings) -> RequestLimits:
         refused=replace(default.refused, amount=settings.limit_refused),
         blocked=replace(default.blocked, minutes=settings.blocked_minutes),
     )
-
-
-def web_folder() -> Path:
-    """Return the folder of the pages: beside this package in a checkout, inside it when installed."""
-    packaged = Path(__file__).parent / "web"
-    return packaged if packaged.is_dir() else Path(__file__).parent.parent / "web"

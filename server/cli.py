@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -64,6 +64,7 @@ from server.store import clock_anchors, sealed
 from server.store.chain import START
 from server.store.clock_anchors import Anchor
 from server.store.database import Database
+from server.store.findings import Finding
 from server.store.migrate import migrate as bring_up
 from server.store.proofs import prove_all
 from server.store.retention import Forgotten, forget
@@ -847,15 +848,15 @@ def check() -> None:
         made = "has the keys" if keys else "does not exist yet; the first start makes it"
         console.print(f"The key file {settings.key_path} {made}.", highlight=False, soft_wrap=True)
     found = _run(_checked(settings, keys))
-    for each in found:
+    for each, since in found:
+        start = "" if since is None else f" (since {_instant(since)})"
+        line = f"{each.name}: {each.text}{start} {each.remedy}".rstrip()
         if each.state in ("ok", "unknown"):
-            console.print(f"{each.name}: {each.text} {each.remedy}".rstrip(), highlight=False, markup=False, soft_wrap=True)
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
         else:
             colour = "red" if each.state == "broken" else "yellow"
-            error_console.print(
-                f"{each.name}: {each.text} {each.remedy}", style=colour, highlight=False, markup=False, soft_wrap=True
-            )
-    if any(each.state == "broken" for each in found):
+            error_console.print(line, style=colour, highlight=False, markup=False, soft_wrap=True)
+    if any(each.state == "broken" for each, _ in found):
         raise typer.Exit(1)
     console.print("[green]Every configured connection works.[/]")
 
@@ -1061,21 +1062,39 @@ async def _with_database(settings: Settings, work: Callable[[Database], Awaitabl
         return await work(database)
 
 
-async def _checked(settings: Settings, keys: Keys | None) -> list[system.Check]:
-    """Return the checks of the installation: the same list as on the administrator's pages."""
+async def _checked(settings: Settings, keys: Keys | None) -> list[tuple[system.Check, int | None]]:
+    """Return the checks of the installation, the same list as on the administrator's pages, and their known starts."""
+    facts = _facts(settings, keys)
+
+    async def look(database: Database) -> list[tuple[system.Check, int | None]]:
+        found = await system.checks(database, facts)
+        known = await system.noted(database)
+        starts = {name: each.since for name, each in known.items()}
+        return [(each, starts[each.name] if _is_noted(each, known) else None) for each in found]
+
+    return await _with_database(settings, look)
+
+
+def _is_noted(check: system.Check, known: Mapping[str, Finding]) -> bool:
+    return check.name in known and known[check.name].code == check.code
+
+
+def _facts(settings: Settings, keys: Keys | None) -> system.Facts:
     bus_problem = None
     if settings.redis_url is not None:
         from server.live.redis_bus import RedisBus
 
         vault = _vault(keys or Keys("", (bytes(KEY_BYTES),)))  # a look at Redis seals nothing
         bus_problem = RedisBus(settings.redis_url.get_secret_value(), vault.seal, vault.open).problem
-    facts = system.Facts(
+    return system.Facts(
         bus_problem=bus_problem,
         encrypted=settings.public_url.scheme == "https",
         exposed=settings.env == "production",
         limited=settings.rate_limits == "on",
+        watched=bool(settings.watchdog_mail),
+        data_folder=settings.data_folder,
+        heartbeat_seconds=settings.heartbeat_seconds,
     )
-    return await _with_database(settings, lambda database: system.checks(database, facts))
 
 
 if __name__ == "__main__":

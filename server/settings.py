@@ -26,6 +26,7 @@ from server.keys import BadKeys, Keys
 from server.store.database import database_url
 
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?|https?://\[[0-9a-f:]+\](:[0-9]+)?")
+_MAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}")
 _OTHER_NAMES = frozenset({"NOWSERVING_CONFIG", "NOWSERVING_NEW_PASSWORD"})  # the password of `nowserving user`
 
 Words = Annotated[tuple[str, ...], NoDecode]
@@ -168,6 +169,11 @@ class Settings(BaseSettings):
     recording_path: str | None = Field(
         None, description="A file for trials: the recording channel writes messages to it, and sends nothing."
     )
+    watchdog_mail: Words = Field(
+        (),
+        description="The e-mail addresses, comma-separated, that the watchdog tells about a part that is in trouble for "
+        "minutes. It sends through the mail channel of the clinic.",
+    )
 
     push_services: Words = Field(
         (),
@@ -175,7 +181,7 @@ class Settings(BaseSettings):
         "known. A patient's phone chooses the address below such a host, and the server calls it.",
     )
 
-    @field_validator("allowed_hosts", "cors_origins", "encryption_keys", "push_services", mode="before")
+    @field_validator("allowed_hosts", "cors_origins", "encryption_keys", "push_services", "watchdog_mail", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -187,6 +193,14 @@ class Settings(BaseSettings):
             database_url(value.get_secret_value())
         except (ValueError, ArgumentError) as error:
             raise ValueError(str(error)) from None
+        return value
+
+    @field_validator("watchdog_mail")
+    @classmethod
+    def _are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [each for each in value if not _MAIL.fullmatch(each)]
+        if wrong:
+            raise ValueError(f"write each address like it@clinic.example, not {', '.join(wrong)}")
         return value
 
     @field_validator("secret_key")
@@ -297,6 +311,11 @@ class Settings(BaseSettings):
         """The absolute path of the key file."""
         beside = self.database_file or Path("var/nowserving.db")
         return (self.key_file or beside.with_suffix(".keys")).absolute()
+
+    @property
+    def data_folder(self) -> Path:
+        """The folder of the embedded database, else that of the key file."""
+        return (self.database_file or self.key_path).absolute().parent
 
     @property
     def logs_json(self) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from server.notifying.channels.channel import TIME_LIMIT_SECONDS
 from server.notifying.context import Context
 from server.notifying.sweep import Sweeper
+from server.notifying.watchdog import Watchdog
 from server.notifying.webhooks.deliverer import Deliverer
 
 # The longest call, and the time to record what became of it.
@@ -20,15 +21,18 @@ STOP_SECONDS = TIME_LIMIT_SECONDS + 10.0
 
 class _Process:
     build: Callable[[], Context]
+    build_watchdog: Callable[[Context], Watchdog]
     thread: threading.Thread | None = None
     loop: asyncio.AbstractEventLoop
     sweeper: Sweeper
     deliverer: Deliverer
+    watchdog: Watchdog
 
 
-def configure(build: Callable[[], Context]) -> None:
-    """Set the function that builds the parts. `workers.app` calls this once, before any process begins."""
+def configure(build: Callable[[], Context], build_watchdog: Callable[[Context], Watchdog]) -> None:
+    """Set the functions that build the parts. `workers.app` calls this once, before any process begins."""
     _Process.build = build
+    _Process.build_watchdog = build_watchdog
 
 
 def begin() -> None:
@@ -50,6 +54,7 @@ def end() -> None:
     if _Process.thread is not None and _Process.thread.is_alive():
         _Process.loop.call_soon_threadsafe(_Process.sweeper.stop)
         _Process.loop.call_soon_threadsafe(_Process.deliverer.stop)
+        _Process.loop.call_soon_threadsafe(_Process.watchdog.stop)
         _Process.thread.join(STOP_SECONDS)
 
 
@@ -58,9 +63,10 @@ async def _sweep(ready: threading.Event) -> None:
     _Process.loop = asyncio.get_running_loop()
     _Process.sweeper = Sweeper(context)
     _Process.deliverer = Deliverer(context.database, context.vault)
+    _Process.watchdog = _Process.build_watchdog(context)
     ready.set()
     try:
-        await asyncio.gather(_Process.sweeper.run(), _Process.deliverer.run())
+        await asyncio.gather(_Process.sweeper.run(), _Process.deliverer.run(), _Process.watchdog.run())
     finally:
         await context.channels.close()
         await context.database.close()

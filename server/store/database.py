@@ -35,7 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 from sqlalchemy.util import greenlet_spawn
 
 from server.clock import SteadyClock, boot_id, wall_microseconds
@@ -98,6 +98,12 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+
+    @property
+    def connections(self) -> tuple[int, int]:
+        """The number of connections in use, and the size of the pool; (0, 0) for a pool without a size."""
+        pool = self.engine.sync_engine.pool
+        return (pool.checkedout(), pool.size()) if isinstance(pool, QueuePool) else (0, 0)
 
     async def transact(self, work: Callable[[Transaction], Result]) -> Result:
         """Do ``work`` in a writing transaction, and return its result. Any error rolls the transaction back.

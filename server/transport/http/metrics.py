@@ -7,6 +7,7 @@ import time
 from collections import Counter as Tally
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -21,6 +22,7 @@ from server.clock import SteadyClock
 from server.domain.errors import NotAllowed
 from server.live.hub import Hub
 from server.live.redis_bus import RedisBus
+from server.places import disk_space
 from server.queries.message_tally import MessageTally
 from server.transport.http.endpoint import PUBLIC, Answer, Endpoints, Tag
 
@@ -31,7 +33,15 @@ MOST_KEPT_SECONDS = 1.0
 class Metrics:
     """The metrics of one process."""
 
-    def __init__(self, hub: Hub, audit: Audit, clock: SteadyClock, messages: MessageTally, token: str | None = None) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        audit: Audit,
+        clock: SteadyClock,
+        messages: MessageTally,
+        token: str | None = None,
+        data_folder: Path | None = None,
+    ) -> None:
         self._token = token
         self._text = b""
         self._fresh_until = 0.0
@@ -50,6 +60,8 @@ class Metrics:
         self.registry.register(_AuditFigures(audit))
         self.registry.register(_ClockFigures(clock))
         self.registry.register(_MessageFigures(messages))
+        if data_folder is not None:
+            self.registry.register(_DiskFigures(data_folder))
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus's text format. The text takes a twentieth of this process's time at most."""
@@ -123,6 +135,17 @@ class _ClockFigures(Collector):
         yield GaugeMetricFamily("nowserving_clock_step_seconds", step, self._clock.step / 1_000_000)
         behind = "Seconds by which the trusted time is behind the log of a site. It should stay 0."
         yield GaugeMetricFamily("nowserving_clock_behind_seconds", behind, self._clock.behind / 1_000_000)
+
+
+class _DiskFigures(Collector):
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterator[Metric]:
+        space = disk_space(self._folder)
+        if space is not None:
+            yield GaugeMetricFamily("nowserving_disk_free_bytes", "Free bytes on the disk of the data.", space[0])
+            yield GaugeMetricFamily("nowserving_disk_total_bytes", "Bytes of the disk of the data.", space[1])
 
 
 class _MessageFigures(Collector):
