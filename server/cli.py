@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from zoneinfo import available_timezones
 
+import httpx
 import segno
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from server import diagnosis
 from server.addresses import address_here, address_on_network, is_loopback
 from server.audit import OPERATOR, Audit, process_name
 from server.blueprints import (
@@ -50,7 +52,7 @@ from server.logs import configure_logging
 from server.notifying import drafts
 from server.phones import region_of_zone
 from server.provisioning import create_site, organisation_named
-from server.queries import system
+from server.queries import system, table_counts
 from server.queries.administration import AccountNamed, account_named
 from server.queries.boards import Boards
 from server.queries.identity import Identities, SessionTerms, has_admin
@@ -859,6 +861,68 @@ def check() -> None:
     if any(each.state == "broken" for each, _ in found):
         raise typer.Exit(1)
     console.print("[green]Every configured connection works.[/]")
+
+
+@app.command()
+def diagnose(
+    output: Annotated[Path | None, typer.Option(help="The file to write. The default has the time in its name.")] = None,
+    server: Annotated[str, typer.Option(help="The address of a running server process.")] = "http://127.0.0.1:8000",
+    log: Annotated[Path | None, typer.Option(help="A log of a server or a worker, in JSON.")] = None,
+) -> None:
+    """Write a bundle for support: versions, state, counts, metrics and the end of a log, without personal data and secrets.
+
+    The command works without the database and without a server, and says so.
+    """
+    settings = _settings(quiet=True)
+    try:
+        keys = find_keys(settings)
+    except BadKeys:
+        keys = None
+        print("The key file cannot be used.")
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    file = output or Path(f"nowserving-diagnosis-{stamp}.zip")
+
+    async def look(database: Database) -> tuple[dict[str, Any], dict[str, Any], str | None]:
+        try:
+            counts = await table_counts.counts(database)
+            return counts, {"lacking": await pending(database)}, await table_counts.server_version(database)
+        except NowServingError:
+            print("The database is away: the bundle has no counts.")
+            away = {"problem": "the database is away"}
+            return away, away, None
+
+    checks = _run(_checked(settings, keys))
+    counts, migrations, version = _run(_with_database(settings, look))
+    parts: dict[str, Any] = {
+        "versions.json": diagnosis.versions(version),
+        "settings.json": settings.for_strangers(),
+        "state.json": diagnosis.state(checks),
+        "counts.json": counts,
+        "migrations.json": migrations,
+        "machine.json": diagnosis.machine(settings.data_folder),
+    }
+    metrics = _metrics_of(server, settings)
+    if metrics is None:
+        print(f"No server answers at {server}: the bundle has no metrics.")
+    else:
+        parts["metrics.txt"] = diagnosis.metrics(metrics)
+    if log is not None:
+        try:
+            parts["log.jsonl"] = diagnosis.log(diagnosis.log_end(log))
+        except OSError as error:
+            print(f"{log} cannot be read ({error.strerror}): the bundle has no log.")
+    diagnosis.write(file, parts)
+    print(f"The bundle is {file}. It has no personal data and no secrets. Look through it before you pass it on.")
+
+
+def _metrics_of(server: str, settings: Settings) -> str | None:
+    token = settings.metrics_token
+    headers = {} if token is None else {"Authorization": f"Bearer {token.get_secret_value()}"}
+    try:
+        answer = httpx.get(f"{server.rstrip('/')}/metrics", headers=headers, timeout=5)
+    except (httpx.HTTPError, httpx.InvalidURL, OSError):
+        return None
+    return answer.text if answer.is_success else None
 
 
 @app.command()

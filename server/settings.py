@@ -32,6 +32,9 @@ _OTHER_NAMES = frozenset({"NOWSERVING_CONFIG", "NOWSERVING_NEW_PASSWORD"})  # th
 Words = Annotated[tuple[str, ...], NoDecode]
 
 
+_SCHEMES = frozenset({"database_url", "redis_url", "public_url"})
+
+
 class BadSettings(Exception):
     """The settings cannot be used. The message names each wrong setting."""
 
@@ -322,9 +325,28 @@ class Settings(BaseSettings):
         """Whether the log is JSON."""
         return (self.log_format or ("json" if self.env == "production" else "console")) == "json"
 
+    def for_strangers(self) -> dict[str, str | int | float]:
+        """Return the effective settings without anything that names a place, a person or a secret.
+
+        Numbers and choices are shown. Of addresses of services, only the scheme is. Of all others, whether they are set.
+        """
+        shown: dict[str, str | int | float] = {}
+        for name, value in self:
+            if isinstance(value, int | float) or name in _CHOICES:
+                shown[name] = "default" if value is None else value
+            elif name in _SCHEMES and value is not None:
+                address = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+                shown[name] = f"{address.partition(':')[0]}:(hidden)"
+            else:
+                shown[name] = "set" if name in self.model_fields_set and value not in (None, ()) else "not set"
+        return shown
+
     def masked(self) -> dict[str, str]:
         """Return the effective settings as text, with masked secrets."""
         return {name: str(value) for name, value in self.model_dump().items()}
+
+
+_CHOICES = frozenset(name for name, each in Settings.model_fields.items() if "Literal[" in str(each.annotation))
 
 
 def load_settings() -> Settings:

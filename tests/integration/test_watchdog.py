@@ -290,7 +290,8 @@ async def test_rows_in_trouble_are_on_the_list(everywhere: Installation) -> None
             place = {"webhook_id": webhook_id, "site_id": clinic.site_id, "number": 0, "failing_since": now - 5 * MINUTE}
             await connection.execute(webhook_sites.insert().values(**place, off_at=off_at))
         screen = {"site_id": clinic.site_id, "seq": 0, "queue_ids": [], "point_ids": [], "since": now - 5 * MINUTE}
-        for number, more in enumerate(({"token_hash": "a"}, {"token_hash": None}, {"token_hash": "c", "connected": True})):
+        paired: list[dict[str, object]] = [{"token_hash": "a"}, {"token_hash": None}, {"token_hash": "c", "connected": True}]
+        for number, more in enumerate(paired):
             row = screen | {"connected": False, "name": f"Hall {number}", "id": 900 + number} | more
             await connection.execute(displays.insert().values(**row))
     found = {each.name: each for each in await system.checks(database, clinic.facts)}
