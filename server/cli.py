@@ -19,6 +19,7 @@ import segno
 import typer
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy.exc import ArgumentError
 
 from server import diagnosis
 from server.addresses import address_here, address_on_network, is_loopback
@@ -49,6 +50,8 @@ from server.identity.staff import StaffAccounts
 from server.identity.usernames import new_username
 from server.keys import KEY_BYTES, PRIVATE_FOLDER, BadKeys, Keys, make, random_key
 from server.logs import configure_logging
+from server.moving import Moved
+from server.moving import move as move_database
 from server.notifying import drafts
 from server.phones import region_of_zone
 from server.provisioning import create_site, organisation_named
@@ -65,7 +68,7 @@ from server.settings import BadSettings, Settings, find_keys, load_settings, unk
 from server.store import clock_anchors, sealed
 from server.store.chain import START
 from server.store.clock_anchors import Anchor
-from server.store.database import Database
+from server.store.database import Database, database_url
 from server.store.findings import Finding
 from server.store.migrate import migrate as bring_up
 from server.store.proofs import prove_all
@@ -239,6 +242,50 @@ def migrate() -> None:
     keys = _keys(settings)
     applied = _run(_bring_up(settings, keys))
     console.print(f"Applied: {', '.join(applied)}" if applied else "Nothing to do: the database is up to date.")
+
+
+@app.command()
+def move(
+    to: Annotated[str, typer.Option("--to", help="The URL of an empty database: mysql+aiomysql://user:password@host/name.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Move although servers or workers run. Their later changes are lost.")
+    ] = False,
+) -> None:
+    """Copy the whole installation to a database on MySQL or MariaDB, and verify the copy. Stop all servers first.
+
+    Nothing changes in the present database. The target is unusable until it is verified; a stopped move can start again.
+    """
+    settings = _settings(quiet=True)
+    keys = _keys(settings)
+    try:
+        wanted = database_url(to)
+    except (ValueError, ArgumentError) as error:
+        raise typer.BadParameter(str(error), param_hint="--to") from None
+    if wanted.get_backend_name() == "sqlite":
+        raise typer.BadParameter("names an embedded database: move to MySQL or MariaDB", param_hint="--to")
+
+    async def work() -> Moved:
+        async with _opened(settings) as source:
+            if wanted == source.url:
+                raise typer.BadParameter("is the present database", param_hint="--to")
+            target = Database(to)
+            try:
+                vault, silent = _vault(keys), system.HEARTBEATS * settings.heartbeat_seconds
+                moved = await move_database(
+                    source, target, vault, lambda line: print(line, flush=True), silent_seconds=silent, forced=force
+                )
+                audit = Audit(target, vault, process_name())
+                audit.start()
+                audit.note("move-database", OPERATOR)
+                await audit.stop()
+                return moved
+            finally:
+                await target.close()
+
+    done = _run(work())
+    print(f"{done.rows} rows of {done.tables} tables are there and equal, and {done.chains} chains are whole.")
+    print("Next: set NOWSERVING_DATABASE_URL to the new database for every process, and leave the keys as they are. Then")
+    print("start the servers and workers, and run `nowserving check`. Keep the old database until the new one has a backup.")
 
 
 @app.command("setup-code")

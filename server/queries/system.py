@@ -20,6 +20,7 @@ from server.queries.migrations import pending
 from server.queries.reader import Reader
 from server.store import findings, processes
 from server.store.findings import Finding
+from server.store.migrate import UnfinishedMove
 
 State = Literal["ok", "warning", "broken", "unknown"]
 AWAY_MICROSECONDS = 5 * 60_000_000
@@ -110,6 +111,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "tables_ok": ("The database has the tables of this version.", ""),
     "tables_old": ("The database lacks tables: migrations are missing ({revisions}).", "Run nowserving migrate."),
+    "tables_unfinished": (
+        "The database is the target of a move that has not finished.",
+        "Run nowserving move again, or set NOWSERVING_DATABASE_URL to another database.",
+    ),
     "tables_unknown": ("The tables could not be read.", "Restore the connection to the database first."),
     "clock_ok": ("The clock is right.", ""),
     "clock_wrong": ("The clock is wrong: {problem}", "Set the clock of the database's machine, then run nowserving clock."),
@@ -268,6 +273,8 @@ async def _problem_of(database: Reader) -> str | None:
 async def _tables(database: Reader) -> Check:
     try:
         lacking = await pending(database)
+    except UnfinishedMove:
+        return Check("tables", "tables_unfinished", "broken")
     except NowServingError:
         return Check("tables", "tables_unknown", "unknown")
     if lacking:
