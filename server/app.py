@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from prometheus_client.registry import Collector
@@ -43,8 +42,10 @@ from server.notifying.repeats import Repeats
 from server.notifying.set_up import ChannelSetUp
 from server.notifying.subscriptions import Subscriptions
 from server.notifying.sweep import Sweeper
+from server.notifying.watchdog import Watchdog
 from server.notifying.webhooks.deliverer import Deliverer
 from server.notifying.webhooks.set_up import WebhookSetUp
+from server.places import disk_space, web_folder
 from server.practitioners import Practitioners
 from server.provisioning import NewSites
 from server.queries.backups import LastBackup
@@ -52,7 +53,7 @@ from server.queries.boards import Boards
 from server.queries.clinic_tally import ClinicTally
 from server.queries.identity import Identities, SessionTerms
 from server.queries.message_tally import MessageTally
-from server.queries.system import Facts, Watch
+from server.queries.system import Facts, Report, Watch
 from server.settings import Settings, database_of, keys_of, load_settings
 from server.supervision import kept_running
 from server.transport.access.browsers import Browsers
@@ -70,6 +71,7 @@ from server.transport.http.collectors import (
     ClinicFigures,
     ClockFigures,
     DatabaseFigures,
+    DiskFigures,
     LiveFigures,
     MessageFigures,
     TurnFigures,
@@ -134,25 +136,39 @@ def build_app(
         TurnFigures(executor.turns),
         ClinicFigures(totals, clinics),
         BackupFigures(last_backup, database.clock),
+        DiskFigures(settings.data_folder),
     ]
     if certificate is not None:
         collectors.append(CertificateFigures(certificate, database.clock))
     metrics = Metrics(collectors, metrics_token)
     checks = DependencyChecks(database, tally)
-    folder = settings.database_file.absolute().parent if settings.database_file else None
     facts = Facts(
         bus_problem=partial(_problem_of, bus) if redis_url else None,
         encrypted=settings.public_url.scheme == "https",
         exposed=settings.env == "production",
         limited=limits_on,
         certificate=certificate,
+        serving=True,
+        watched=bool(settings.watchdog_mail),
+        data_folder=settings.data_folder,
+        heartbeat_seconds=settings.heartbeat_seconds,
     )
+
+    def report() -> dict[str, Any]:
+        pool = database.pool
+        free, total = disk_space(settings.data_folder) or (None, None)
+        away = None if redis_url is None or bus.healthy else "no answer"
+        return Report(
+            bus=away, lost=audit.lost, used=pool.in_use, size=pool.size + pool.overflow, free=free, total=total
+        ).row()
+
     public_url = settings.public_address
     channels = channels_for(database, vault, public_url, settings.recording_path, settings.push_services)
     # With Redis, the workers send.
-    senders: list[Sweeper | Deliverer] = []
+    watchdog = Watchdog(database, channels, facts, settings.watchdog_mail, settings.link_base)
+    senders: list[Sweeper | Deliverer | Watchdog] = [watchdog]
     if not redis_url:
-        senders = [Sweeper(Notifying(database, vault, channels, settings.link_base)), Deliverer(database, vault)]
+        senders += [Sweeper(Notifying(database, vault, channels, settings.link_base)), Deliverer(database, vault)]
     context = Context(
         database=database,
         checks=checks,
@@ -162,7 +178,7 @@ def build_app(
             hub=hub,
             database=database,
             tally=tally,
-            folder=folder,
+            folder=settings.data_folder,
             backup_age=lambda: last_backup.age(database.clock.now()),
             certificate=partial(_seconds_left, certificate, database.clock),
         ),
@@ -211,7 +227,7 @@ def build_app(
             "zones": partial(housekeeping.rezone_sites, database, executor),
             "marks": Marks(database, executor).run,
             "dark devices": partial(
-                housekeeping.find_dark_devices, database, executor, process_id, settings.heartbeat_seconds
+                housekeeping.find_dark_devices, database, executor, process_id, settings.heartbeat_seconds, report
             ),
         }
         if certificate:
@@ -300,9 +316,3 @@ def request_limits(settings: Settings) -> RequestLimits:
         refused=replace(default.refused, amount=settings.limit_refused),
         blocked=replace(default.blocked, minutes=settings.blocked_minutes),
     )
-
-
-def web_folder() -> Path:
-    """Return the folder of the pages: beside this package in a checkout, inside it when installed."""
-    packaged = Path(__file__).parent / "web"
-    return packaged if packaged.is_dir() else Path(__file__).parent.parent / "web"

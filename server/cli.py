@@ -10,20 +10,22 @@ import signal
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from zoneinfo import available_timezones
 
+import httpx
 import segno
 import structlog
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from sqlalchemy.exc import ArgumentError
 
-from server import certificates
+from server import certificates, diagnosis
 from server.addresses import address_here, address_on_network, is_loopback
 from server.audit import OPERATOR, Audit, process_name
 from server.backups import nightly as nights
@@ -59,10 +61,12 @@ from server.identity.usernames import new_username
 from server.keys import KEY_BYTES, PRIVATE_FOLDER, BadKeys, Keys, random_key
 from server.keys import make as make_keys
 from server.logs import configure_logging
+from server.moving import Moved
+from server.moving import move as move_database
 from server.notifying import drafts
 from server.phones import region_of_zone
 from server.provisioning import create_site, organisation_named
-from server.queries import system
+from server.queries import system, table_counts
 from server.queries.administration import AccountNamed, account_named
 from server.queries.boards import Boards
 from server.queries.identity import Identities, SessionTerms, has_admin
@@ -75,7 +79,8 @@ from server.settings import BadSettings, Settings, database_of, find_keys, load_
 from server.store import clock_anchors, sealed
 from server.store.chain import START
 from server.store.clock_anchors import Anchor
-from server.store.database import Database
+from server.store.database import Database, database_url
+from server.store.findings import Finding
 from server.store.migrate import PROOFS
 from server.store.migrate import migrate as bring_up
 from server.store.proofs import prove_all
@@ -254,6 +259,50 @@ def migrate() -> None:
     keys = _keys(settings)
     applied = _run(_bring_up(settings, keys))
     console.print(f"Applied: {', '.join(applied)}" if applied else "Nothing to do: the database is up to date.")
+
+
+@app.command()
+def move(
+    to: Annotated[str, typer.Option("--to", help="The URL of an empty database: mysql+aiomysql://user:password@host/name.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Move although servers or workers run. Their later changes are lost.")
+    ] = False,
+) -> None:
+    """Copy the whole installation to a database on MySQL or MariaDB, and verify the copy. Stop all servers first.
+
+    Nothing changes in the present database. The target is unusable until it is verified; a stopped move can start again.
+    """
+    settings = _settings(quiet=True)
+    keys = _keys(settings)
+    try:
+        wanted = database_url(to)
+    except (ValueError, ArgumentError) as error:
+        raise typer.BadParameter(str(error), param_hint="--to") from None
+    if wanted.get_backend_name() == "sqlite":
+        raise typer.BadParameter("names an embedded database: move to MySQL or MariaDB", param_hint="--to")
+
+    async def work() -> Moved:
+        async with _opened(settings) as source:
+            if wanted == source.url:
+                raise typer.BadParameter("is the present database", param_hint="--to")
+            target = Database(to)
+            try:
+                vault, silent = _vault(keys), system.HEARTBEATS * settings.heartbeat_seconds
+                moved = await move_database(
+                    source, target, vault, lambda line: print(line, flush=True), silent_seconds=silent, forced=force
+                )
+                audit = Audit(target, vault, process_name())
+                audit.start()
+                audit.note("move-database", OPERATOR)
+                await audit.stop()
+                return moved
+            finally:
+                await target.close()
+
+    done = _run(work())
+    print(f"{done.rows} rows of {done.tables} tables are there and equal, and {done.chains} chains are whole.")
+    print("Next: set NOWSERVING_DATABASE_URL to the new database for every process, and leave the keys as they are. Then")
+    print("start the servers and workers, and run `nowserving check`. Keep the old database until the new one has a backup.")
 
 
 @app.command("setup-code")
@@ -1006,17 +1055,79 @@ def check() -> None:
         made = "has the keys" if keys else "does not exist yet; the first start makes it"
         console.print(f"The key file {settings.key_path} {made}.", highlight=False, soft_wrap=True)
     found = _run(_checked(settings, keys))
-    for each in found:
+    for each, since in found:
+        start = "" if since is None else f" (since {_instant(since)})"
+        line = f"{each.name}: {each.text}{start} {each.remedy}".rstrip()
         if each.state in ("ok", "unknown"):
-            console.print(f"{each.name}: {each.text} {each.remedy}".rstrip(), highlight=False, markup=False, soft_wrap=True)
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
         else:
             colour = "red" if each.state == "broken" else "yellow"
-            error_console.print(
-                f"{each.name}: {each.text} {each.remedy}", style=colour, highlight=False, markup=False, soft_wrap=True
-            )
-    if any(each.state == "broken" for each in found):
+            error_console.print(line, style=colour, highlight=False, markup=False, soft_wrap=True)
+    if any(each.state == "broken" for each, _ in found):
         raise typer.Exit(1)
     console.print("[green]Every configured connection works.[/]")
+
+
+@app.command()
+def diagnose(
+    output: Annotated[Path | None, typer.Option(help="The file to write. The default has the time in its name.")] = None,
+    server: Annotated[str, typer.Option(help="The address of a running server process.")] = "http://127.0.0.1:8000",
+    log: Annotated[Path | None, typer.Option(help="A log of a server or a worker, in JSON.")] = None,
+) -> None:
+    """Write a bundle for support: versions, state, counts, metrics and the end of a log, without personal data and secrets.
+
+    The command works without the database and without a server, and says so.
+    """
+    settings = _settings(quiet=True)
+    try:
+        keys = find_keys(settings)
+    except BadKeys:
+        keys = None
+        print("The key file cannot be used.")
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    file = output or Path(f"nowserving-diagnosis-{stamp}.zip")
+
+    async def look(database: Database) -> tuple[dict[str, Any], dict[str, Any], str | None]:
+        try:
+            counts = await table_counts.counts(database)
+            return counts, {"lacking": await pending(database)}, await table_counts.server_version(database)
+        except NowServingError:
+            print("The database is away: the bundle has no counts.")
+            away = {"problem": "the database is away"}
+            return away, away, None
+
+    checks = _run(_checked(settings, keys))
+    counts, migrations, version = _run(_with_database(settings, look))
+    parts: dict[str, Any] = {
+        "versions.json": diagnosis.versions(version),
+        "settings.json": settings.for_strangers(),
+        "state.json": diagnosis.state(checks),
+        "counts.json": counts,
+        "migrations.json": migrations,
+        "machine.json": diagnosis.machine(settings.data_folder),
+    }
+    metrics = _metrics_of(server, settings)
+    if metrics is None:
+        print(f"No server answers at {server}: the bundle has no metrics.")
+    else:
+        parts["metrics.txt"] = diagnosis.metrics(metrics)
+    if log is not None:
+        try:
+            parts["log.jsonl"] = diagnosis.log(diagnosis.log_end(log))
+        except OSError as error:
+            print(f"{log} cannot be read ({error.strerror}): the bundle has no log.")
+    diagnosis.write(file, parts)
+    print(f"The bundle is {file}. It has no personal data and no secrets. Look through it before you pass it on.")
+
+
+def _metrics_of(server: str, settings: Settings) -> str | None:
+    token = settings.metrics_token
+    headers = {} if token is None else {"Authorization": f"Bearer {token.get_secret_value()}"}
+    try:
+        answer = httpx.get(f"{server.rstrip('/')}/metrics", headers=headers, timeout=5)
+    except (httpx.HTTPError, httpx.InvalidURL, OSError):
+        return None
+    return answer.text if answer.is_success else None
 
 
 @app.command()
@@ -1221,22 +1332,40 @@ async def _with_database(settings: Settings, work: Callable[[Database], Awaitabl
         return await work(database)
 
 
-async def _checked(settings: Settings, keys: Keys | None) -> list[system.Check]:
-    """Return the checks of the installation: the same list as on the administrator's pages."""
+async def _checked(settings: Settings, keys: Keys | None) -> list[tuple[system.Check, int | None]]:
+    """Return the checks of the installation, the same list as on the administrator's pages, and their known starts."""
+    facts = _facts(settings, keys)
+
+    async def look(database: Database) -> list[tuple[system.Check, int | None]]:
+        found = await system.checks(database, facts)
+        known = await system.noted(database)
+        starts = {name: each.since for name, each in known.items()}
+        return [(each, starts[each.name] if _is_noted(each, known) else None) for each in found]
+
+    return await _with_database(settings, look)
+
+
+def _is_noted(check: system.Check, known: Mapping[str, Finding]) -> bool:
+    return check.name in known and known[check.name].code == check.code
+
+
+def _facts(settings: Settings, keys: Keys | None) -> system.Facts:
     bus_problem = None
     if settings.redis_url is not None:
         from server.live.redis_bus import RedisBus
 
         vault = _vault(keys or Keys("", (bytes(KEY_BYTES),)))  # a look at Redis seals nothing
         bus_problem = RedisBus(settings.redis_url.get_secret_value(), vault.seal, vault.open).problem
-    facts = system.Facts(
+    return system.Facts(
         bus_problem=bus_problem,
         encrypted=settings.public_url.scheme == "https",
         exposed=settings.env == "production",
         limited=settings.rate_limits == "on",
         certificate=certificates.CertificateFile(settings.certificate) if settings.certificate else None,
+        watched=bool(settings.watchdog_mail),
+        data_folder=settings.data_folder,
+        heartbeat_seconds=settings.heartbeat_seconds,
     )
-    return await _with_database(settings, lambda database: system.checks(database, facts))
 
 
 if __name__ == "__main__":

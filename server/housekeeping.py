@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import structlog
 
@@ -198,8 +200,16 @@ async def report_device(executor: Executor, process_id: str, health: Health) -> 
         await executor.execute(command, actor=health.subject, command_id=uuid.uuid4().hex)
 
 
-async def find_dark_devices(database: Database, executor: Executor, process_id: str, heartbeat_seconds: float) -> None:
+async def find_dark_devices(
+    database: Database,
+    executor: Executor,
+    process_id: str,
+    heartbeat_seconds: float,
+    report: Callable[[], dict[str, Any]],
+) -> None:
     """At every heartbeat, record that this process is alive, and mark dark the devices that only a dead process served.
+
+    ``report`` returns what the process tells about itself, for the list of the system's state.
 
     A process is dead when it has recorded nothing for three heartbeats. For as long after an operator accepted a step, no
     process is dead: the others may not know it yet.
@@ -214,7 +224,7 @@ async def find_dark_devices(database: Database, executor: Executor, process_id: 
                 judges_at = clock.steady() + patience
             offset = clock.offset
             async with database.write() as connection:
-                await processes.live(connection, process_id, now)
+                await processes.live(connection, process_id, now, report())
             async with database.read() as connection:
                 judged = clock.steady() >= judges_at
                 dead = await processes.dead(connection, now - patience, now + patience) if judged else []

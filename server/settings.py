@@ -30,6 +30,7 @@ from server.keys import BadKeys, Keys
 from server.store.database import Database, database_url
 
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?|https?://\[[0-9a-f:]+\](:[0-9]+)?")
+_MAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}")
 _OTHER_NAMES = frozenset({"NOWSERVING_CONFIG", "NOWSERVING_NEW_PASSWORD"})  # the password of `nowserving user`
 
 _ADDRESS = re.compile(r"https?://[^\s/]+(/\S*)?")
@@ -40,6 +41,9 @@ _EXTRAS = {
 }
 
 Words = Annotated[tuple[str, ...], NoDecode]
+
+
+_SCHEMES = frozenset({"database_url", "redis_url", "public_url"})
 
 
 class BadSettings(Exception):
@@ -231,6 +235,11 @@ class Settings(BaseSettings):
     recording_path: str | None = Field(
         None, description="A file for trials: the recording channel writes messages to it, and sends nothing."
     )
+    watchdog_mail: Words = Field(
+        (),
+        description="The e-mail addresses, comma-separated, that the watchdog tells about a part that is in trouble for "
+        "minutes. It sends through the mail channel of the clinic.",
+    )
 
     push_services: Words = Field(
         (),
@@ -238,7 +247,7 @@ class Settings(BaseSettings):
         "known. A patient's phone chooses the address below such a host, and the server calls it.",
     )
 
-    @field_validator("allowed_hosts", "cors_origins", "encryption_keys", "push_services", mode="before")
+    @field_validator("allowed_hosts", "cors_origins", "encryption_keys", "push_services", "watchdog_mail", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -262,6 +271,14 @@ class Settings(BaseSettings):
             raise ValueError("set an address that begins with http:// or https://, or remove the setting")
         if not all(_is_installed(each) for each in modules):
             raise ValueError(f'its package is not installed: pip install "nowserving[{extra}]", or remove the setting')
+        return value
+
+    @field_validator("watchdog_mail")
+    @classmethod
+    def _are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [each for each in value if not _MAIL.fullmatch(each)]
+        if wrong:
+            raise ValueError(f"write each address like it@clinic.example, not {', '.join(wrong)}")
         return value
 
     @field_validator("secret_key")
@@ -375,9 +392,30 @@ class Settings(BaseSettings):
         return (self.key_file or beside.with_suffix(".keys")).absolute()
 
     @property
+    def data_folder(self) -> Path:
+        """The folder of the embedded database, else that of the key file."""
+        return (self.database_file or self.key_path).absolute().parent
+
+    @property
     def logs_json(self) -> bool:
         """Whether the log is JSON."""
         return (self.log_format or ("json" if self.env == "production" else "console")) == "json"
+
+    def for_strangers(self) -> dict[str, str | int | float]:
+        """Return the effective settings without anything that names a place, a person or a secret.
+
+        Numbers and choices are shown. Of addresses of services, only the scheme is. Of all others, whether they are set.
+        """
+        shown: dict[str, str | int | float] = {}
+        for name, value in self:
+            if isinstance(value, int | float) or name in _CHOICES:
+                shown[name] = "default" if value is None else value
+            elif name in _SCHEMES and value is not None:
+                address = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+                shown[name] = f"{address.partition(':')[0]}:(hidden)"
+            else:
+                shown[name] = "set" if name in self.model_fields_set and value not in (None, ()) else "not set"
+        return shown
 
     def masked(self) -> dict[str, str]:
         """Return the effective settings as text, with masked secrets."""
@@ -416,6 +454,9 @@ def _is_installed(module: str) -> bool:
         return find_spec(module) is not None
     except ModuleNotFoundError:  # not even the package around it
         return False
+
+
+_CHOICES = frozenset(name for name, each in Settings.model_fields.items() if "Literal[" in str(each.annotation))
 
 
 def load_settings() -> Settings:

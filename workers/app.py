@@ -8,8 +8,11 @@ from celery.signals import setup_logging, worker_process_init, worker_process_sh
 from server import __version__, tracing
 from server.error_reports import reporter
 from server.keys import Keys
+from server.live.redis_bus import RedisBus
 from server.logs import configure_logging
 from server.notifying.context import Context, channels_for
+from server.notifying.watchdog import Watchdog
+from server.queries.system import Facts
 from server.settings import BadSettings, Settings, database_of, keys_of, load_settings
 from server.vault import Vault
 from workers import process
@@ -22,6 +25,22 @@ def build_parts(settings: Settings, keys: Keys) -> Context:
     vault = Vault(keys.encryption_keys, keys.secret_key)
     channels = channels_for(database, vault, settings.public_address, settings.recording_path, settings.push_services)
     return Context(database, vault, channels, settings.link_base)
+
+
+def build_watchdog(settings: Settings, context: Context) -> Watchdog:
+    """Return the watchdog of a worker process. It sees a server that is gone."""
+    assert settings.redis_url is not None, "workers have Redis"
+    bus = RedisBus(settings.redis_url.get_secret_value(), context.vault.seal, context.vault.open)
+    facts = Facts(
+        bus_problem=bus.problem,
+        encrypted=settings.public_url.scheme == "https",
+        exposed=settings.env == "production",
+        limited=settings.rate_limits == "on",
+        watched=bool(settings.watchdog_mail),
+        data_folder=settings.data_folder,
+        heartbeat_seconds=settings.heartbeat_seconds,
+    )
+    return Watchdog(context.database, context.channels, facts, settings.watchdog_mail, settings.link_base)
 
 
 def build_celery(settings: Settings) -> Celery:
@@ -48,7 +67,11 @@ def build_celery(settings: Settings) -> Celery:
 _settings = load_settings()
 app = build_celery(_settings)
 _keys = keys_of(_settings)
-process.configure(lambda: build_parts(_settings, _keys), _settings.backup_hour if _settings.backup_folder else None)
+process.configure(
+    lambda: build_parts(_settings, _keys),
+    lambda context: build_watchdog(_settings, context),
+    _settings.backup_hour if _settings.backup_folder else None,
+)
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]

@@ -13,7 +13,9 @@ from server.backups.nightly import Nightly
 from server.notifying.channels.channel import TIME_LIMIT_SECONDS
 from server.notifying.context import Context
 from server.notifying.sweep import Sweeper
+from server.notifying.watchdog import Watchdog
 from server.notifying.webhooks.deliverer import Deliverer
+from server.supervision import kept_running
 
 # The longest call, and the time to record what became of it.
 STOP_SECONDS = TIME_LIMIT_SECONDS + 10.0
@@ -21,19 +23,24 @@ STOP_SECONDS = TIME_LIMIT_SECONDS + 10.0
 
 class _Process:
     build: Callable[[], Context]
+    build_watchdog: Callable[[Context], Watchdog]
     backup_hour: int | None = None
     thread: threading.Thread | None = None
     loop: asyncio.AbstractEventLoop
     sweeper: Sweeper
     deliverer: Deliverer
+    watchdog: Watchdog
 
 
-def configure(build: Callable[[], Context], backup_hour: int | None = None) -> None:
-    """Set the function that builds the parts. `workers.app` calls this once, before any process begins.
+def configure(
+    build: Callable[[], Context], build_watchdog: Callable[[Context], Watchdog], backup_hour: int | None = None
+) -> None:
+    """Set the functions that build the parts. `workers.app` calls this once, before any process begins.
 
     With ``backup_hour``, one of the processes makes the backup of each night.
     """
     _Process.build = build
+    _Process.build_watchdog = build_watchdog
     _Process.backup_hour = backup_hour
 
 
@@ -56,6 +63,7 @@ def end() -> None:
     if _Process.thread is not None and _Process.thread.is_alive():
         _Process.loop.call_soon_threadsafe(_Process.sweeper.stop)
         _Process.loop.call_soon_threadsafe(_Process.deliverer.stop)
+        _Process.loop.call_soon_threadsafe(_Process.watchdog.stop)
         _Process.thread.join(STOP_SECONDS)
 
 
@@ -64,12 +72,13 @@ async def _sweep(ready: threading.Event) -> None:
     _Process.loop = asyncio.get_running_loop()
     _Process.sweeper = Sweeper(context)
     _Process.deliverer = Deliverer(context.database, context.vault)
+    _Process.watchdog = _Process.build_watchdog(context)
     ready.set()
     nightly = None
     if _Process.backup_hour is not None:
-        nightly = asyncio.create_task(Nightly(context.database, _Process.backup_hour).run())
+        nightly = asyncio.create_task(kept_running("nightly backup", Nightly(context.database, _Process.backup_hour).run))
     try:
-        await asyncio.gather(_Process.sweeper.run(), _Process.deliverer.run())
+        await asyncio.gather(_Process.sweeper.run(), _Process.deliverer.run(), _Process.watchdog.run())
     finally:
         if nightly is not None:
             nightly.cancel()

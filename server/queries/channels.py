@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.queries.reader import Reader
@@ -29,6 +29,38 @@ class ChannelRow:
 
 
 _COLUMNS = [channels.c[each.name] for each in fields(ChannelRow)]
+
+
+# The outcomes that are about the channel itself. Others are about one message, or one address.
+FAILING = (
+    *("no-connection", "no-encryption", "certificate", "credentials", "sender", "forbidden", "credit", "service"),
+    *("no-answer", "busy"),
+)
+_WAYS = ("sms", "email", "push", "chat")
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelTally:
+    """The number of enabled channels of an installation, and of those whose last message failed by the channel itself."""
+
+    enabled: int
+    failing: int
+
+
+async def tally(database: Reader) -> ChannelTally:
+    """Count the channels of all organisations. Raises `Unavailable`."""
+    on = channels.c.enabled_way.in_(_WAYS)
+    async with database.read() as connection:
+        count = await connection.scalar(select(func.count()).where(on))
+        failing = await connection.scalar(select(func.count()).where(on, channels.c.outcome.in_(FAILING)))
+    return ChannelTally(count or 0, failing or 0)
+
+
+async def first_organisation(database: Reader, way: str) -> int | None:
+    """Return the first organisation with an enabled channel for a way, or None. Raises `Unavailable`."""
+    async with database.read() as connection:
+        found = await connection.scalar(select(func.min(channels.c.organisation_id)).where(channels.c.enabled_way == way))
+    return None if found is None else int(found)
 
 
 async def enabled(database: Reader, organisation_id: int) -> list[ChannelRow]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import inspect, select
+from sqlalchemy import func, inspect, select
 
 from server.domain.model import Site
 from server.queries import keyset
@@ -33,6 +33,13 @@ async def page(
         found, more = await keyset.rows(connection, statement.where(own), (sites.c.name, sites.c.id), size, after)
         counted = await keyset.total(connection, select(sites.c.id).where(own))
     return keyset.page([SiteListed(*row) for row in found], counted, lambda site: (site.name, site.id), more=more)
+
+
+async def first_of(database: Reader, organisation_id: int) -> Site | None:
+    """Return the site of an organisation that was created first, or None. Raises `Unavailable`."""
+    async with database.read() as connection:
+        first = await connection.scalar(select(func.min(sites.c.id)).where(sites.c.organisation_id == organisation_id))
+        return None if first is None else (await store.of_ids(connection, [first])).get(first)
 
 
 async def all_ids(database: Reader) -> list[int]:

@@ -6,22 +6,31 @@ Each check answers with a code. Its text and its remedy are here in English, and
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from server import __version__
 from server.certificates import CertificateFile
 from server.domain.errors import NowServingError
+from server.domain.model.hours import is_open
 from server.domain.model.local_time import tz_version
-from server.queries import backups, messages
+from server.places import disk_space
+from server.queries import backups, channels, devices, messages, webhooks
 from server.queries.migrations import pending
 from server.queries.reader import Reader
+from server.store import findings, processes
+from server.store.findings import Finding
+from server.store.migrate import UnfinishedMove
 
 State = Literal["ok", "warning", "broken", "unknown"]
 AWAY_MICROSECONDS = 5 * 60_000_000
 HOUR_MICROSECONDS = 3_600_000_000
 OLD_BACKUP_MICROSECONDS = 26 * HOUR_MICROSECONDS
+SETTLED_MICROSECONDS = 60_000_000  # a screen that reloads, and a webhook between two tries, are no problem yet
+HEARTBEATS = 3  # a process that has been silent for longer is dead
+LOW, FULL = 0.10, 0.02  # free parts of a disk
 YEARS_OF_ZONES = 1
 DAY_MICROSECONDS = 86_400_000_000
 DAYS_TO_RENEW = 21  # an ACME client renews thirty days before the end
@@ -33,6 +42,8 @@ class Facts:
     """The facts that the composition root knows. ``bus_problem`` is None where no Redis is configured.
 
     ``encrypted`` says whether patients reach the server over HTTPS, ``exposed`` whether the installation is in production.
+    ``serving`` says that this process is a server, and ``watched`` that the watchdog has addresses. ``data_folder`` is the
+    folder of the embedded database or the keys.
     """
 
     bus_problem: Callable[[], Awaitable[str | None]] | None
@@ -40,6 +51,35 @@ class Facts:
     exposed: bool
     limited: bool
     certificate: CertificateFile | None = None  # the one that the settings name
+    serving: bool = False
+    watched: bool = False
+    data_folder: Path | None = None
+    heartbeat_seconds: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a server process tells about itself with each heartbeat, for the list that another process shows.
+
+    ``bus`` is the problem of its bus, ``lost`` the number of its lost audit rows. ``used`` of ``size`` database connections
+    are in use. ``free`` and ``total`` are the bytes of the disk of the data.
+    """
+
+    bus: str | None = None
+    lost: int = 0
+    used: int = 0
+    size: int = 0
+    free: int | None = None
+    total: int | None = None
+
+    def row(self) -> dict[str, Any]:
+        """Return the report as it is stored."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> Report:
+        """Return a stored report, also one of another version of the server."""
+        return cls(**{each.name: row[each.name] for each in fields(cls) if each.name in row})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +102,12 @@ class Check:
         return TEXTS[self.code][1].format_map(self.values)
 
 
+# The names of the checks, in their order.
+PARTS = (
+    *("version", "database", "tables", "clock", "servers", "bus", "workers", "channels", "webhooks", "screens", "disk"),
+    *("audit", "pool", "backup", "watchdog", "zones", "encryption", "limits"),
+)
+
 # By code: the text and the remedy. The locales have the same as `admin.check.{code}` and `admin.check.{code}.remedy`.
 TEXTS: dict[str, tuple[str, str]] = {
     "version": ("Version {version} runs.", ""),
@@ -72,9 +118,21 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "tables_ok": ("The database has the tables of this version.", ""),
     "tables_old": ("The database lacks tables: migrations are missing ({revisions}).", "Run nowserving migrate."),
+    "tables_unfinished": (
+        "The database is the target of a move that has not finished.",
+        "Run nowserving move again, or set NOWSERVING_DATABASE_URL to another database.",
+    ),
     "tables_unknown": ("The tables could not be read.", "Restore the connection to the database first."),
     "clock_ok": ("The clock is right.", ""),
     "clock_wrong": ("The clock is wrong: {problem}", "Set the clock of the database's machine, then run nowserving clock."),
+    "unread": (
+        "The database could not be asked.",
+        "Restore the connection to the database first, then run nowserving migrate.",
+    ),
+    "unreported": ("No server process has reported it.", ""),
+    "servers_ok": ("Server processes that run: {count}.", ""),
+    "servers_none": ("No server process runs.", "Start the server, and look at its log."),
+    "servers_unseen": ("No server process has run yet.", "Start the server: nowserving serve."),
     "bus_ok": ("Redis connects the server processes.", ""),
     "bus_none": ("One server process runs without Redis.", ""),
     "bus_away": (
@@ -96,6 +154,56 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Run nowserving worker, or restart it. Without Redis, restart the server.",
     ),
     "workers_ok": ("Messages are sent on time.", ""),
+    "channels_ok": ("The channels accept messages.", ""),
+    "channels_none": ("No channel for messages is connected.", ""),
+    "channels_failing": (
+        "Channels that fail: {count}.",
+        "Open Message channels in /admin: each failing channel names the reason. Repair it, then send a test message.",
+    ),
+    "webhooks_ok": ("The webhooks get their events.", ""),
+    "webhooks_none": ("No webhook is connected.", ""),
+    "webhooks_failing": (
+        "Webhooks that fail: {count}.",
+        "Open Webhooks in /admin: each failing webhook names its error. Its events wait, and are sent again.",
+    ),
+    "webhooks_off": (
+        "Webhooks that are off after failures: {count}.",
+        "Repair the receiver, then switch the webhook on again: Webhooks in /admin. It then gets the waiting events.",
+    ),
+    "screens_ok": ("No screen is dark in the opening hours.", ""),
+    "screens_dark": (
+        "Screens that are dark in the opening hours: {count}.",
+        "Switch these screens on, and check their network. Screens in /admin names them.",
+    ),
+    "disk_ok": ("The disk of the data has {free} of {total} free.", ""),
+    "disk_low": (
+        "The disk of the data has only {free} of {total} free.",
+        "Delete old backups and logs, or give the disk more space.",
+    ),
+    "disk_full": (
+        "The disk of the data is almost full: {free} of {total} are free.",
+        "Free some space now. Without space, nobody can get a ticket.",
+    ),
+    "disk_unknown": ("The space on the disk of the data is not known.", ""),
+    "audit_ok": ("No row of the audit was lost.", ""),
+    "audit_lost": (
+        "Rows of the audit that were lost: {count}.",
+        "Look for an outage of the database in the log, then restart the server. The audit has a row with the number.",
+    ),
+    "pool_ok": ("Database connections in use: {used} of {size}.", ""),
+    "pool_full": (
+        "All {size} database connections of a server process are in use.",
+        "If this lasts, raise NOWSERVING_DATABASE_POOL_SIZE. The database server must allow as many connections.",
+    ),
+    "watchdog_ok": ("The watchdog mails these problems to the administrator.", ""),
+    "watchdog_off": (
+        "The watchdog tells nobody about problems.",
+        "Set NOWSERVING_WATCHDOG_MAIL to the administrator's e-mail address.",
+    ),
+    "watchdog_channelless": (
+        "The watchdog has no way to send mail: no channel for e-mail is connected.",
+        "Connect a mail server: Message channels in /admin.",
+    ),
     "backup_ok": ("The last verified backup is {hours} hours old: {size}, {rows} rows.", ""),
     "backup_old": (
         "The last verified backup is {hours} hours old.",
@@ -149,16 +257,34 @@ TEXTS: dict[str, tuple[str, str]] = {
 async def checks(database: Reader, facts: Facts) -> list[Check]:
     """Return the state of each part of an installation, always the same parts in the same order. Raises nothing."""
     away = await _problem_of(database)
+    tables = await _tables(database) if away is None else Check("tables", "tables_unknown", "unknown")
+    readable = tables.state == "ok"
+    reports = await _reports(database, facts) if readable else None
+
+    async def read(name: str, look: Callable[[Reader, Facts], Awaitable[Check]]) -> Check:
+        try:
+            return await look(database, facts) if readable else Check(name, "unread", "unknown")
+        except NowServingError:
+            return Check(name, "unread", "unknown")
+
     return [
         Check("version", "version", "ok", {"version": __version__}),
         Check("database", "database_ok", "ok")
         if away is None
         else Check("database", "database_away", "broken", {"problem": away}),
-        await _tables(database) if away is None else Check("tables", "tables_unknown", "unknown"),
+        tables,
         _clock(database),
-        await _bus(facts),
-        await _workers(database, facts) if away is None else Check("workers", "workers_unseen", "unknown"),
-        await _backup(database, facts) if away is None else Check("backup", "backup_unknown", "unknown"),
+        await read("servers", _servers),
+        await _bus(facts, reports or []),
+        await _workers(database, facts) if readable else Check("workers", "workers_unseen", "unknown"),
+        await read("channels", _channels),
+        await read("webhooks", _webhooks),
+        await read("screens", _screens),
+        _disk(facts, reports or []),
+        _audit(reports),
+        _pool(reports),
+        await _backup(database, facts) if readable else Check("backup", "backup_unknown", "unknown"),
+        await read("watchdog", _watchdog),
         _zones(database),
         _encryption(facts),
         _certificate(database, facts),
@@ -182,6 +308,8 @@ async def _problem_of(database: Reader) -> str | None:
 async def _tables(database: Reader) -> Check:
     try:
         lacking = await pending(database)
+    except UnfinishedMove:
+        return Check("tables", "tables_unfinished", "broken")
     except NowServingError:
         return Check("tables", "tables_unknown", "unknown")
     if lacking:
@@ -196,11 +324,108 @@ def _clock(database: Reader) -> Check:
     return Check("clock", "clock_wrong", "warning", {"problem": trouble.removeprefix("degraded: ")})
 
 
-async def _bus(facts: Facts) -> Check:
+async def _reports(database: Reader, facts: Facts) -> list[Report] | None:
+    """Return the reports of the server processes that run, or None without an answer."""
+    try:
+        async with database.read() as connection:
+            found = await processes.heard(connection, *_alive(database, facts))
+    except NowServingError:
+        return None
+    return [Report.of(each) for each in found if each is not None]
+
+
+def _alive(database: Reader, facts: Facts) -> tuple[int, int]:
+    """Return the first and the last instant of a sign of life that counts."""
+    now, patience = database.clock.now(), round(HEARTBEATS * facts.heartbeat_seconds * 1_000_000)
+    return now - patience, now + patience
+
+
+async def _servers(database: Reader, facts: Facts) -> Check:
+    async with database.read() as connection:
+        heard = len(await processes.heard(connection, *_alive(database, facts)))
+        count = max(heard, int(facts.serving))  # a server that has just begun has told nobody yet
+        if not count and not await processes.has_any(connection):
+            return Check("servers", "servers_unseen", "unknown")
+    if not count:
+        return Check("servers", "servers_none", "warning")
+    return Check("servers", "servers_ok", "ok", {"count": str(count)})
+
+
+async def _bus(facts: Facts, reports: list[Report]) -> Check:
+    """Judge the bus by the own look, and by the reports of the server processes."""
     if facts.bus_problem is None:
         return Check("bus", "bus_none", "ok")
-    problem = await facts.bus_problem()
+    problem = await facts.bus_problem() or next((each.bus for each in reports if each.bus is not None), None)
     return Check("bus", "bus_ok", "ok") if problem is None else Check("bus", "bus_away", "broken", {"problem": problem})
+
+
+async def _channels(database: Reader, _: Facts) -> Check:
+    found = await channels.tally(database)
+    if found.failing:
+        return Check("channels", "channels_failing", "broken", {"count": str(found.failing)})
+    return Check("channels", "channels_ok" if found.enabled else "channels_none", "ok")
+
+
+async def _webhooks(database: Reader, _: Facts) -> Check:
+    found = await webhooks.tally(database, database.clock.now() - SETTLED_MICROSECONDS)
+    if found.off:
+        return Check("webhooks", "webhooks_off", "broken", {"count": str(found.off)})
+    if found.failing:
+        return Check("webhooks", "webhooks_failing", "warning", {"count": str(found.failing)})
+    return Check("webhooks", "webhooks_ok" if found.on else "webhooks_none", "ok")
+
+
+async def _screens(database: Reader, _: Facts) -> Check:
+    now = database.clock.now()
+    dark = await devices.dark(database, now - SETTLED_MICROSECONDS)
+    count = sum(devices_of for site, devices_of in dark if is_open(now, site.time_zone, site.rules))
+    if count:
+        return Check("screens", "screens_dark", "warning", {"count": str(count)})
+    return Check("screens", "screens_ok", "ok")
+
+
+def _disk(facts: Facts, reports: list[Report]) -> Check:
+    """Judge the fullest disk of all server processes."""
+    spaces = [(each.free, each.total) for each in reports if each.free is not None and each.total]
+    own = disk_space(facts.data_folder) if facts.data_folder is not None else None
+    if own is not None and own[1]:
+        spaces.append(own)
+    if not spaces:
+        return Check("disk", "disk_unknown", "unknown")
+    free, total = min(spaces, key=lambda space: space[0] / space[1])
+    values = {"free": _size(free), "total": _size(total)}
+    if free < FULL * total:
+        return Check("disk", "disk_full", "broken", values)
+    return Check("disk", "disk_low", "warning", values) if free < LOW * total else Check("disk", "disk_ok", "ok", values)
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB"
+
+
+def _audit(reports: list[Report] | None) -> Check:
+    if not reports:
+        return Check("audit", "unreported", "unknown")
+    lost = sum(each.lost for each in reports)
+    return Check("audit", "audit_lost", "warning", {"count": str(lost)}) if lost else Check("audit", "audit_ok", "ok")
+
+
+def _pool(reports: list[Report] | None) -> Check:
+    """Judge the process with the fewest free connections."""
+    if not reports or not all(each.size for each in reports):
+        return Check("pool", "unreported", "unknown")
+    most = max(reports, key=lambda each: each.used / each.size)
+    full = most.used >= most.size
+    values = {"used": str(most.used), "size": str(most.size)}
+    return Check("pool", "pool_full" if full else "pool_ok", "warning" if full else "ok", values)
+
+
+async def _watchdog(database: Reader, facts: Facts) -> Check:
+    if not facts.watched:
+        return Check("watchdog", "watchdog_off", "unknown")
+    if await channels.first_organisation(database, "email") is None:
+        return Check("watchdog", "watchdog_channelless", "warning")
+    return Check("watchdog", "watchdog_ok", "ok")
 
 
 async def _workers(database: Reader, facts: Facts) -> Check:
@@ -273,8 +498,20 @@ def _day(microseconds: int) -> str:
     return datetime.fromtimestamp(microseconds / 1_000_000, UTC).date().isoformat()
 
 
+async def noted(database: Reader) -> dict[str, Finding]:
+    """Return by part what the watchdog has noted about it, as far as the database tells."""
+    try:
+        async with database.read() as connection:
+            return await findings.of_parts(connection, PARTS)
+    except Exception:  # also tables of another version: the list does without
+        return {}
+
+
 class Watch:
-    """Checks an installation for its administrators, and remembers since when each check has its result in this process."""
+    """Checks an installation for its administrators, with the start of each result.
+
+    The watchdog notes the starts for all processes. Until it has looked, the start is that of this process.
+    """
 
     def __init__(self, database: Reader, facts: Facts) -> None:
         self._database = database
@@ -287,9 +524,12 @@ class Watch:
         ``encrypted``: the asking browser itself came over HTTPS.
         """
         found = await checks(self._database, replace(self._facts, encrypted=self._facts.encrypted or encrypted))
+        known = await noted(self._database)
         now = self._database.clock.now()
         for each in found:
-            code, _ = self._since.get(each.name, ("", 0))
-            if code != each.code:
+            finding = known.get(each.name)
+            if finding is not None and finding.code == each.code:
+                self._since[each.name] = (each.code, finding.since)
+            elif self._since.get(each.name, ("", 0))[0] != each.code:
                 self._since[each.name] = (each.code, now)
         return [(each, self._since[each.name][1]) for each in found]

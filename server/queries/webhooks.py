@@ -7,13 +7,13 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import Row, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.domain.events import Recorded, event_from
 from server.queries.reader import Reader
 from server.store.tables import events, sites, webhook_sites, webhooks
-from server.store.webhooks import ON
+from server.store.webhooks import GONE, ON
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,31 @@ _EVENTS = (
     .order_by(events.c.seq)
     .limit(bindparam("limit"))
 )
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookTally:
+    """The webhooks of an installation: those that are on, that fail, and that failures have switched off."""
+
+    on: int
+    failing: int
+    off: int
+
+
+async def tally(database: Reader, before: int) -> WebhookTally:
+    """Count the webhooks of all organisations. One fails that has failed since ``before`` (microseconds) or earlier.
+
+    Raises `Unavailable`.
+    """
+    failing = select(webhook_sites.c.webhook_id, webhook_sites.c.off_at).where(
+        webhook_sites.c.failing_since <= before, webhooks.c.id == webhook_sites.c.webhook_id, webhooks.c.state == ON
+    )
+    async with database.read() as connection:
+        on = await connection.scalar(select(func.count()).where(webhooks.c.state == ON))
+        gone = await connection.scalar(select(func.count()).where(webhooks.c.state == GONE))
+        rows = (await connection.execute(failing)).all()
+    off = {row.webhook_id for row in rows if row.off_at is not None}
+    return WebhookTally(on or 0, len({row.webhook_id for row in rows} - off), len(off) + (gone or 0))
 
 
 async def of_organisation(database: Reader, organisation_id: int) -> tuple[list[WebhookRow], list[PlaceRow]]:

@@ -10,9 +10,15 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
+from server.domain.errors import NowServingError
 from server.store.database import Database, translated
 
 PROOFS = "0012"  # the migration that adds proofs, for which it has no key
+UNFINISHED = "unfinished-move"  # the version of a database while `nowserving move` fills it
+
+
+class UnfinishedMove(NowServingError):
+    """This database is the target of a move that has not finished. Run `nowserving move` again, or use another database."""
 
 
 def _config(connection: Connection | None = None) -> Config:
@@ -34,7 +40,15 @@ async def migrate(database: Database) -> list[str]:
 
 
 def revision(connection: Connection) -> str | None:
-    """Return the revision of the database, or None if it has no tables."""
+    """Return the revision of the database, or None if it has no tables. Raises `UnfinishedMove`."""
+    found = version_of(connection)
+    if found == UNFINISHED:
+        raise UnfinishedMove()
+    return found
+
+
+def version_of(connection: Connection) -> str | None:
+    """Return the version that the database has, which can be `UNFINISHED`."""
     return MigrationContext.configure(connection).get_current_revision()
 
 

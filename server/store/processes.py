@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import delete, insert, literal, or_, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.store.tables import displays, kiosks, processes
 
 
-async def live(connection: AsyncConnection, process_id: str, now: int) -> None:
-    """Record a sign of life of a process at ``now`` (microseconds)."""
-    noted = await connection.execute(update(processes).where(processes.c.id == process_id).values(heard_at=now))
+async def live(connection: AsyncConnection, process_id: str, now: int, report: dict[str, Any] | None = None) -> None:
+    """Record a sign of life of a process at ``now`` (microseconds), and its report about itself."""
+    values = {"heard_at": now, "report": report}
+    noted = await connection.execute(update(processes).where(processes.c.id == process_id).values(**values))
     if not noted.rowcount:
-        await connection.execute(insert(processes).values(id=process_id, heard_at=now))
+        await connection.execute(insert(processes).values(id=process_id, **values))
+
+
+async def heard(connection: AsyncConnection, earliest: int, latest: int) -> list[dict[str, Any] | None]:
+    """Return the reports of the processes whose last sign of life is between two instants (microseconds)."""
+    between = processes.c.heard_at.between(earliest, latest)
+    return list(await connection.scalars(select(processes.c.report).where(between)))
+
+
+async def has_any(connection: AsyncConnection) -> bool:
+    """Return whether any process, dead or alive, has a row."""
+    return await connection.scalar(select(processes.c.heard_at).where(processes.c.heard_at > 0).limit(1)) is not None
 
 
 async def dead(connection: AsyncConnection, earliest: int, latest: int) -> list[str]:

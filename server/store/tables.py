@@ -317,6 +317,7 @@ displays = Table(
     Column("queue_ids", JSON, nullable=False),
     Column("point_ids", JSON, nullable=False),
     Index(None, "site_id", "name", "removed_at", unique=True),
+    Index(None, "connected", "removed_at"),
     **_OPTIONS,
 )
 
@@ -343,6 +344,7 @@ kiosks = Table(
     Column("help_asked_at", BigInteger),
     Column("help_by", String(80)),
     Index(None, "site_id", "name", "removed_at", unique=True),
+    Index(None, "connected", "removed_at"),
     **_OPTIONS,
 )
 
@@ -719,7 +721,22 @@ processes = Table(
     metadata,
     Column("id", String(32), primary_key=True),
     Column("heard_at", BigInteger, nullable=False),
+    Column("report", JSON(none_as_null=True)),  # of the process about itself: see `server.queries.system.Report`
     Index(None, "heard_at"),
+    **_OPTIONS,
+)
+
+# The present state of each part of the installation, with its start, and the state that the watchdog has mailed.
+findings = Table(
+    "findings",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("code", String(40), nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("since", BigInteger, nullable=False),  # of the code
+    Column("state_since", BigInteger, nullable=False),
+    Column("told", String(8), nullable=False),
+    Column("told_at", BigInteger),
     **_OPTIONS,
 )
 
@@ -755,6 +772,7 @@ channels = Table(
     Column("arrival_at", BigInteger),
     Column("enabled_way", String(8), Computed("CASE WHEN enabled THEN way END", persisted=True)),
     Index("uq_channels_enabled", "organisation_id", "enabled_way", unique=True),
+    Index(None, "enabled_way", "outcome"),
     **_OPTIONS,
 )
 
@@ -883,6 +901,7 @@ webhooks = Table(
     Column("state", String(8), nullable=False),
     Column("changed_at", BigInteger, nullable=False),
     Index(None, "organisation_id", "id"),
+    Index(None, "state"),
     **_OPTIONS,
 )
 
@@ -899,6 +918,7 @@ webhook_sites = Table(
     Column("off_at", BigInteger),  # switched off at, after days of failures
     Column("error", String(16)),  # of the last failure
     Index(None, "next_at"),
+    Index(None, "failing_since"),
     **_OPTIONS,
 )
 

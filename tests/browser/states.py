@@ -703,6 +703,15 @@ def admin_webhooks(stage: Stage, language: str) -> Page:
     return page
 
 
+def admin_system_troubled(stage: Stage, language: str) -> Page:
+    """Show the list of the system with parts that are in trouble: a channel that fails, and a dark screen."""
+    stage.done(admin_channels(stage, language))
+    page = admin_section("system")(stage, language)
+    expect(page.locator('[data-check="channels"]')).to_have_attribute("data-state", "broken")
+    expect(page.locator('[data-check="screens"]')).to_have_attribute("data-state", "warning")
+    return page
+
+
 def admin_webhook_made(stage: Stage, language: str) -> Page:
     """Connect a system: its secret is shown once."""
     page = admin_form(".button.is-primary", before=admin_webhooks)(stage, language)
@@ -1389,6 +1398,7 @@ ALL = [
     State("admin", "points", admin_record("points")),
     State("admin", "screens", admin_record("screens")),
     *(State("admin", each, admin_section(each)) for each in ("figures", "keys", "audit", "system")),
+    State("admin", "system-troubled", admin_system_troubled),
     State("admin", "empty", admin_section("queues", "empty")),
     State("admin", "affected", admin_affected),
     State("admin", "in-use", admin_in_use),

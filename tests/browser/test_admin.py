@@ -281,6 +281,33 @@ def test_system_shows_each_check_with_its_remedy(open_page: Open, seeded: Seed) 
     backup = page.locator('[data-check="backup"]')
     expect(backup).to_contain_text("No backup is known to this server.")
     expect(backup.locator(".check-remedy")).to_contain_text("Back up the database and the key file")
+    for part in ("servers", "channels", "webhooks", "screens", "disk", "audit", "pool", "watchdog"):
+        expect(page.locator(f'[data-check="{part}"] h2')).not_to_have_text(part)
+    expect(page.locator('[data-check="servers"]')).to_contain_text("Server processes that run: 1.")
+
+
+def test_system_shows_a_change_by_itself(open_page: Open, seeded: Seed) -> None:
+    page = open_section(open_page, seeded, "system")
+    page.clock.install()
+    page.reload()
+    channels = page.locator('[data-check="channels"]')
+    expect(channels).to_have_attribute("data-state", "ok")
+    mail = {
+        "host": "127.0.0.1",
+        "port": 9,
+        "security": "none",
+        "sender": "desk@clinic.example",
+        "username": "",
+        "password": "",
+    }
+    assert page.request.put("/api/v1/channels/email/smtp", data=mail).ok
+    try:
+        assert page.request.post("/api/v1/channels/email/test", data={"to": "ada@clinic.example"}).ok
+        page.clock.fast_forward(30_500)
+        expect(channels).to_have_attribute("data-state", "broken")
+        expect(channels.locator(".check-remedy")).to_contain_text("send a test message")
+    finally:
+        page.request.delete("/api/v1/channels/email")
 
 
 def test_chart_has_a_table_with_the_same_numbers(open_page: Open, seeded: Seed) -> None:

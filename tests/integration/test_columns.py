@@ -40,6 +40,7 @@ from server.identity.callers import Bearer
 from server.identity.permissions import NOTED_BY_THEMSELVES
 from server.identity.sessions import SPENT_KEPT
 from server.notifying.channels.kinds import KINDS, WAYS
+from server.queries import system
 from server.seeding import Seed, Seeder
 from server.settings import Settings
 from server.store import account_links
@@ -277,6 +278,10 @@ LONGEST: dict[str, int] = {
     "pairings.code_hash": HASH,
     "pairings.secret_hash": HASH,
     "processes.id": 32,
+    "findings.name": longest(*system.PARTS),
+    "findings.code": longest(*system.TEXTS),
+    "findings.state": longest(*get_args(system.State)),
+    "findings.told": longest(*get_args(system.State)),
     "clock_anchors.boot_id": 36,
     "clock_anchors.host": 100,  # cut to this length
     "notifications.subject": len(f"entry:{MAX_ID}"),

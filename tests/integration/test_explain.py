@@ -67,6 +67,7 @@ from server.store import (
     busy_cells,
     clock_anchors,
     event_log,
+    findings,
     leases,
     lockouts,
     message_texts,
@@ -218,7 +219,7 @@ async def _fill_other_rows(connection: AsyncConnection) -> None:
             (tables.points, named | own | {"name": f"Point {n}", "queue_ids": [1], "unmet_needs": [], "state": "open"}),
             (tables.services, named | own | {"public_name": f"Service {n}"}),
             (tables.providers, thing | own | {"name": f"Provider {n}"}),
-            (tables.kiosks, own | {"name": f"Kiosk {n}", "token_hash": f"kiosk-{n}", "seq": 0,
+            (tables.kiosks, own | {"name": f"Kiosk {n}", "token_hash": f"kiosk-{n}", "seq": 0, "connected": n % 50 > 0,
                              "heard_by": f"process-{n % 99}", "queue_ids": []}),
             (tables.appointments, booked | own | {"token_hash": f"appointment-{n}", "starts_at": NOW + n * 900_000_000,
                                                   "ends_at": NOW + (n + 1) * 900_000_000, "provider_id": n % 40,
@@ -241,7 +242,7 @@ async def _fill_other_rows(connection: AsyncConnection) -> None:
                                        "until_minute": 1440, "reason": "x", "seq": 0, "service_ids": [],
                                        "slot_minutes": 15, "capacity": 1, "buffer_minutes": 0}),
             (tables.event_entries, {"entry_id": base + n, "seq": n}),
-            (tables.displays, own | {"name": f"Display {n}", "token_hash": f"{n}", "seq": 0,
+            (tables.displays, own | {"name": f"Display {n}", "token_hash": f"{n}", "seq": 0, "connected": n % 50 > 0,
                                "heard_by": f"process-{n % 99}", "queue_ids": [], "point_ids": []}),
             (tables.announcements, announced | own | {"business_day": day, "entry_id": n, "point_id": n}),
             (tables.counters, {"site_id": n // 3, "prefix": "ABC"[n % 3], "business_day": day, "last": 9, "seq": 0}),
@@ -264,7 +265,7 @@ async def _fill_other_rows(connection: AsyncConnection) -> None:
             (tables.webhooks, {"id": n, "organisation_id": n % 40 + 1, "url": "https://clinic.example/", "sealed": "x",
                                "state": "on", "changed_at": NOW}),
             (tables.webhook_sites, {"webhook_id": n, "site_id": n % 49 + 1, "number": 0,
-                                    "next_at": 0 if n < 40 else NOW + n}),
+                                    "next_at": 0 if n < 40 else NOW + n, "failing_since": NOW if n < 9 else None}),
             (tables.opt_outs, {"organisation_id": n % 40 + 1, "way": "sms", "address_hash": f"opted-out-{n}", "at": NOW,
                                "source": "patient"}),
             (tables.push_subscriptions, {"subject_id": n, "organisation_id": n % 400 + 1, "sealed": "x",
@@ -281,6 +282,8 @@ async def _fill_other_rows(connection: AsyncConnection) -> None:
                                              "news_at": NOW + n if n % 40 == 0 else None,
                                              "state": STATES[n] if n < len(STATES) else "sent"}),
             (tables.leases, {"name": f"lease-{n}", "holder": "x", "until": NOW + n}),
+            (tables.findings, {"name": f"part-{n}", "code": "x", "state": "ok", "since": NOW, "state_since": NOW,
+                               "told": "ok"}),
         ):  # fmt: skip
             rows.setdefault(table, []).append(row)
     for table, several in rows.items():
@@ -507,8 +510,12 @@ async def the_state_of_the_installation(installation: Installation) -> object:
     async def connected() -> None:
         return None
 
-    facts = system.Facts(bus_problem=connected, encrypted=True, exposed=True, limited=True)
-    return await system.checks(installation.database, facts)
+    facts = system.Facts(bus_problem=connected, encrypted=True, exposed=True, limited=True, watched=True)
+    found = await system.checks(installation.database, facts)
+    async with installation.database.write() as connection:
+        await findings.note(connection, "bus", "bus_ok", "ok", NOW, NOW)
+        await findings.tell(connection, {"bus": "ok"}, NOW)
+    return [found, await system.noted(installation.database)]
 
 
 @query

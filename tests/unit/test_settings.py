@@ -82,6 +82,7 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 BAD = [
+    ("WATCHDOG_MAIL", ["it", "it@", "@clinic.example", "it@clinic.example;ada@clinic.example", "a b@clinic.example"]),
     ("ENV", ["", "staging", "Production", "dev"]),
     ("SESSION_HOURS", ["", "0", "-1", "24.1", "inf", "nan", "long"]),
     ("ADMIN_IDLE_MINUTES", ["", "0", "-1", "60.1", "inf", "nan", "soon"]),

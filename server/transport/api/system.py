@@ -18,7 +18,9 @@ class _Check(TypedDict):
     name: Annotated[str, Field(description="The part of the installation: `database`, `backup`, ...")]
     code: Annotated[str, Field(description="The finding, for a client with texts of its own.")]
     state: State
-    since: Annotated[Instant, Field(description="Since when this server process has found the same.")]
+    since: Annotated[
+        Instant, Field(description="The start of the finding. After the watchdog's next look, all processes tell the same.")
+    ]
     text: Annotated[str, Field(description="The finding in words.")]
     remedy: Annotated[str, Field(description="What to do; empty if there is nothing to do.")]
     values: Annotated[dict[str, str], Field(description="The values in the texts.")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter as Tally
 from collections.abc import Iterator, Mapping
 from itertools import product
+from pathlib import Path
 from typing import Any, get_args
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -27,6 +28,7 @@ from server.domain.views import (
 )
 from server.live.hub import Hub
 from server.live.redis_bus import RedisBus
+from server.places import disk_space
 from server.queries.backups import LastBackup
 from server.queries.clinic_tally import ClinicTally
 from server.queries.message_tally import ENDED, MessageTally
@@ -107,6 +109,17 @@ class CertificateFigures(Collector):
         if not isinstance(left, str):
             about = "Seconds until the proxy's certificate ends; negative afterwards."
             yield GaugeMetricFamily("nowserving_certificate_seconds", about, left)
+
+
+class DiskFigures(Collector):
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterator[Metric]:
+        space = disk_space(self._folder)
+        if space is not None:
+            yield GaugeMetricFamily("nowserving_disk_free_bytes", "Free bytes on the disk of the data.", space[0])
+            yield GaugeMetricFamily("nowserving_disk_total_bytes", "Bytes of the disk of the data.", space[1])
 
 
 class MessageFigures(Collector):

@@ -17,7 +17,7 @@ from server.certificates import CertificateFile, Validity, make
 from server.clock import SteadyClock
 from server.domain.errors import Unavailable
 from server.queries import system
-from server.queries.system import TEXTS, Check, Facts, Watch, checks
+from server.queries.system import PARTS, TEXTS, Check, Facts, Report, Watch, checks
 
 LOCALES = Path(__file__).parents[3] / "web" / "locales" / "admin"
 FACTS = Facts(bus_problem=None, encrypted=True, exposed=True, limited=True)
@@ -64,10 +64,9 @@ def test_missing_database_is_broken_and_hides_no_other_check() -> None:
     assert found["database"].state == "broken"
     assert "no route" in found["database"].text
     assert found["tables"].state == "unknown"
-    assert list(found) == [
-        *("version", "database", "tables", "clock", "bus", "workers", "backup", "zones", "encryption"),
-        *("certificate", "limits"),
-    ]
+    assert tuple(found) == PARTS
+    asked = ("servers", "channels", "webhooks", "screens", "watchdog")
+    assert {found[name].code for name in asked} == {"unread"}
 
 
 def test_backup_is_unknown_and_says_so() -> None:
@@ -87,6 +86,31 @@ def test_lost_bus_is_broken_with_its_reason() -> None:
     found = listed(Facts(bus_problem=problem, encrypted=True, exposed=True, limited=True))
     assert found["bus"].state == "broken"
     assert "no answer within 2 s" in found["bus"].text
+
+
+def test_fullest_disk_counts() -> None:
+    reports = [Report(free=90, total=100), Report(free=5, total=100), Report()]
+    assert system._disk(FACTS, reports).code == "disk_low"
+    assert system._disk(FACTS, [*reports, Report(free=1, total=100)]).code == "disk_full"
+    assert system._disk(FACTS, reports[:1]).code == "disk_ok"
+    assert system._disk(FACTS, []).code == "disk_unknown"
+
+
+def test_disk_of_a_folder_that_does_not_exist_yet_is_that_of_the_one_above(tmp_path: Path) -> None:
+    facts = Facts(bus_problem=None, encrypted=True, exposed=True, limited=True, data_folder=tmp_path / "a" / "b")
+    assert system._disk(facts, []).state != "unknown"
+
+
+def test_reports_of_processes_add_up() -> None:
+    assert system._audit([Report(lost=2), Report(lost=3)]).values == {"count": "5"}
+    assert system._pool([Report(used=2, size=10), Report(used=4, size=5)]).values == {"used": "4", "size": "5"}
+    assert system._pool([Report(used=5, size=5)]).code == "pool_full"
+
+
+def test_report_of_another_version_is_read() -> None:
+    row = {**Report(lost=1).row(), "new": 1}
+    del row["used"]
+    assert Report.of(row) == Report(lost=1)
 
 
 def test_old_zone_data_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:

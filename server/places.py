@@ -1,0 +1,25 @@
+"""The folders of an installation: its pages, and the disk space where it keeps its data."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+
+def web_folder() -> Path:
+    """Return the folder of the pages: beside this package in a checkout, inside it when installed."""
+    packaged = Path(__file__).parent / "web"
+    return packaged if packaged.is_dir() else Path(__file__).parent.parent / "web"
+
+
+def disk_space(folder: Path) -> tuple[int, int] | None:
+    """Return the free and the total bytes of the disk of a folder, or of the nearest one above it. None if unreadable."""
+    for each in (folder, *folder.absolute().parents):
+        try:
+            space = shutil.disk_usage(each)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return None
+        return space.free, space.total
+    return None
