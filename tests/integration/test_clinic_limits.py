@@ -150,15 +150,15 @@ def clinic(proxy: Proxy, seeded: Seed, *, opens: int, looks: int, reports: int) 
 
 
 def test_clinic_behind_one_address_meets_no_limit_in_an_hour(fast_server: Server, seeded: Seed, tmp_path: Path) -> None:
-    """60 phones that open their page three times, two desks with 600 requests, six displays. A flood has its limit."""
+    """60 phones that open their page twice, two desks with 600 requests, six displays. A flood has its limit."""
     with nginx(tmp_path, [fast_server.port], redirecting=True, edits=faster()) as proxy:
         with ThreadPoolExecutor(1) as stranger:
             flood = stranger.submit(flooded, proxy)
-            found = clinic(proxy, seeded, opens=3, looks=150, reports=60)
+            found = clinic(proxy, seeded, opens=2, looks=150, reports=60)
             assert flood.result()[429] > 0
-        assert found.total() > 2_000
+        assert found.total() > 1_500
         assert found[429] == 0, found
-        assert found[200] > 1_500
+        assert found[200] > 1_200
 
 
 def flooded(proxy: Proxy) -> Counter[int]:
