@@ -14,6 +14,9 @@ from server.live.messages import Reason
 from server.live.stream import SESSION, Stream
 
 DRAIN_SECONDS = 8.0
+GOODBYE_SECONDS = 5.0  # for any number of streams; the rest of the drain is for the last of them
+GOODBYES_A_SECOND = 200  # for few streams
+SHORTEST_PAUSE_SECONDS = 0.01
 _NONE: dict[Stream, None] = {}
 
 
@@ -111,12 +114,20 @@ class Streams:
             stream.abort()
 
     async def drain(self) -> None:
-        """Send ``bye`` on every stream, in paced batches, and wait until all are closed. After 8 s abort the rest."""
-        until = time.monotonic() + DRAIN_SECONDS
-        for index, stream in enumerate(list(self._open)):
+        """Send ``bye`` on every stream, and wait until all are closed. After 8 s abort the rest.
+
+        The goodbyes are paced: the other processes take the screens back as fast as these leave. A screen is live here until
+        its own ``bye``, so none is behind for longer than its reconnection.
+        """
+        began = time.monotonic()
+        until = began + DRAIN_SECONDS
+        leaving = list(self._open)
+        pace = max(GOODBYES_A_SECOND, len(leaving) / GOODBYE_SECONDS)
+        for index, stream in enumerate(leaving, 1):
             stream.end("drain")
-            if index % 100 == 99:
-                await asyncio.sleep(0.01)
+            early = began + index / pace - time.monotonic()
+            if early >= SHORTEST_PAUSE_SECONDS:
+                await asyncio.sleep(early)
         while self._open and time.monotonic() < until:
             await asyncio.sleep(0.02)
         self.abort()

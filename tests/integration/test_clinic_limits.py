@@ -19,7 +19,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from server.seeding import Seed
+from server.seeding import DeviceSeed, Seed
 from tests.support.nginx import Proxy, nginx, unverified
 from tests.support.server import Server, environment, seed, serving
 
@@ -118,7 +118,7 @@ def phone(seeded: Seed, token: str) -> list[str]:
     ]
 
 
-def report(display: dict[str, str]) -> str:
+def report(display: DeviceSeed) -> str:
     """Return the report of a display that has no WebSocket."""
     body = '{"seq": 1, "muted": false, "version": "1.0"}'
     path = f"/live/displays/{display['id']}/ack?token={display['token']}"
@@ -141,8 +141,8 @@ def clinic(proxy: Proxy, seeded: Seed, *, opens: int, looks: int, reports: int) 
         streams += [f"/live/tickets/{each['token']}" for each in seeded["tickets"]]
         for each in streams:
             assert follow(proxy, each, open_ones).startswith(b"HTTP/1.1 200 ")
-        for each in seeded["displays"]:
-            found += answers(proxy, CLINIC, [get(f"/display/{each['id']}"), *[report(each)] * reports])
+        for display in seeded["displays"]:
+            found += answers(proxy, CLINIC, [get(f"/display/{display['id']}"), *[report(display)] * reports])
         phones = [each for ticket in seeded["tickets"] for each in phone(seeded, ticket["token"])]
         for _ in range(opens):
             found += answers(proxy, CLINIC, phones)
@@ -150,15 +150,15 @@ def clinic(proxy: Proxy, seeded: Seed, *, opens: int, looks: int, reports: int) 
 
 
 def test_clinic_behind_one_address_meets_no_limit_in_an_hour(fast_server: Server, seeded: Seed, tmp_path: Path) -> None:
-    """60 phones that open their page three times, two desks with 600 requests, six displays. A flood has its limit."""
+    """60 phones that open their page twice, two desks with 600 requests, six displays. A flood has its limit."""
     with nginx(tmp_path, [fast_server.port], redirecting=True, edits=faster()) as proxy:
         with ThreadPoolExecutor(1) as stranger:
             flood = stranger.submit(flooded, proxy)
-            found = clinic(proxy, seeded, opens=3, looks=150, reports=60)
+            found = clinic(proxy, seeded, opens=2, looks=150, reports=60)
             assert flood.result()[429] > 0
-        assert found.total() > 2_000
+        assert found.total() > 1_500
         assert found[429] == 0, found
-        assert found[200] > 1_500
+        assert found[200] > 1_200
 
 
 def flooded(proxy: Proxy) -> Counter[int]:

@@ -107,7 +107,7 @@ def nginx(
         _edit(snippets / "redirect.conf", {"listen 8080 ": f"listen 127.0.0.1:{port} ", "$host$": f"$host:{tls_port}$"})
     else:
         (snippets / "listen.conf").write_text(
-            f"listen 127.0.0.1:{port};\nlisten 127.0.0.1:{tls_port} ssl http2;\nserver_name _;\n"
+            f"listen 127.0.0.1:{port} backlog=4096;\nlisten 127.0.0.1:{tls_port} ssl http2 backlog=4096;\nserver_name _;\n"
             f"ssl_certificate {public};\nssl_certificate_key {private};\n"
         )
     if trusted is not None:
