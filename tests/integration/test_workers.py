@@ -423,6 +423,18 @@ async def test_provider_that_honours_keys_is_asked_again_with_the_same_key(
     assert [(row.state, row.attempts) for row in await _rows(database)] == [("sent", 2)]
 
 
+@pytest.mark.parametrize(("tries", "state"), [(7, "sent"), (8, "unknown")])
+async def test_provider_that_honours_keys_is_asked_eight_times_at_most(
+    setup: Seeder, database: Database, vault: Vault, tries: int, state: str
+) -> None:
+    channel = Recorded(honours_key=True)
+    await _die_while_sending(setup, _context(database, vault, channel))
+    await _change(database, attempts=tries)
+    assert await _swept(_context(database, vault, channel)) == {state: 1}
+    assert [(row.state, row.attempts) for row in await _rows(database)] == [(state, 8)]
+    assert len(channel.calls) == 8 - tries
+
+
 async def test_provider_is_not_asked_again_about_a_patient_who_was_called(
     setup: Seeder, database: Database, vault: Vault
 ) -> None:
