@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
 from sqlalchemy import URL
 
 from server.audit import Audit
@@ -21,6 +22,10 @@ from tests.support.redis import redis
 from tests.support.vaults import VAULT
 
 TESTS = Path(__file__).parent
+
+# A request of a test without a limit of its own ends after a minute, not after the five seconds of the library.
+for part in ("connect", "read", "write", "pool"):
+    setattr(DEFAULT_TIMEOUT_CONFIG, part, 60.0)
 
 
 @pytest.fixture(scope="session")

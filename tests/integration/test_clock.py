@@ -22,6 +22,7 @@ from server.store.database import Database
 from server.store.tables import sites
 from tests.support import databases
 from tests.support.extent import sample
+from tests.support.processes import whole_lines
 from tests.support.screens import Screen, sse
 from tests.support.server import Server, command_line, environment, seed, serving
 from tests.support.set_clock import SettableClock, note_this_boot
@@ -124,7 +125,7 @@ class Desk:
 
     def logged(self, event: str) -> int:
         """Return how many lines of the log name the event."""
-        lines = (json.loads(line) for line in self.server.log.read_text().splitlines() if line.startswith("{"))
+        lines = (json.loads(line) for line in whole_lines(self.server.log) if line.startswith("{"))
         return sum(line["event"] == event for line in lines)
 
     def check(self) -> str:

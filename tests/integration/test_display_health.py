@@ -17,6 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 from server.live.devices import STEADY_SECONDS
 from server.seeding import Seed
 from server.transport.http.metrics import MOST_KEPT_SECONDS
+from tests.support.processes import wait_until
 from tests.support.screens import Screen, sse
 from tests.support.server import Server, environment, seed, serving
 
@@ -69,7 +70,9 @@ def wait_for_health(desk: Screen, seeded: Seed, **wanted: Any) -> None:
 
 
 def connect_websocket(url: str, token: str) -> ClientConnection:
-    return connect(url.replace("http", "ws"), additional_headers={"Authorization": f"Bearer {token}"}, compression=None)
+    return connect(
+        url.replace("http", "ws"), additional_headers={"Authorization": f"Bearer {token}"}, compression=None, open_timeout=60
+    )
 
 
 def test_desk_shows_when_a_display_connects_reports_and_disconnects(server: Server, seeded: Seed, desk: Screen) -> None:
@@ -120,8 +123,9 @@ def test_short_disconnection_is_not_shown(server: Server, seeded: Seed, desk: Sc
         time.sleep(3)
         assert health(desk, seeded)["connected"]
         assert health(desk, seeded)["since"] == since
-        events = desk.seq - seq
-    assert events <= 31, events  # the only changes are the clock's new quotes for waiting entries
+    key = f"display:{seeded['displays'][0]['id']}"
+    changes = [body for kind, _, body in desk.messages if kind == "change" and body["seq"] > seq]
+    assert [each for each in changes if key in each["set"]] == []  # only the clock's new quotes for waiting entries
 
 
 @pytest.mark.parametrize("way", ["frame", "request"])
@@ -165,6 +169,7 @@ def test_ticket_that_reports_disagreements_without_end_counts_a_few_times(server
         path = f"/live/tickets/{seeded['tickets'][0]['token']}/disagreement"
         for _ in range(150):
             assert client.post(path, json={"seq": 3}).status_code == 204
+    wait_until(lambda: counted()[0] > before[0], "a counted report")
     time.sleep(MOST_KEPT_SECONDS)
     after = counted()
     assert 1 <= after[0] - before[0] <= 12  # the minute may turn in between
@@ -241,5 +246,5 @@ def test_display_goes_dark_after_its_server_is_killed(mysql_url: str, tmp_path: 
         stack.enter_context(sse(f"{two.url}/live/displays/{second['id']}", second["token"]))
         desk.wait(lambda each: not each.cells[lit[0]]["connected"], what="one display dark")
         time.sleep(2.5)
-        assert desk.cells[lit[1]]["connected"]
+        desk.wait(lambda each: each.cells[lit[1]]["connected"], what="the display that moved connected")
         assert not desk.cells[lit[0]]["connected"]

@@ -93,7 +93,7 @@ def opened(installation: tuple[Server, Seed]) -> Iterator[socket.socket]:
     """Yield a raw connection whose WebSocket of a display has received its snapshot."""
     server, seeded = installation
     display = seeded["displays"][0]
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as peer:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as peer:
         peer.sendall(head(f"/live/displays/{display['id']}", display["token"], websocket=True))
         received = b""
         while b'"type":"snapshot"' not in received:
@@ -107,7 +107,7 @@ def test_junk_closes_only_its_own_connection(installation: tuple[Server, Seed], 
         answer = b""
         try:
             peer.sendall(JUNK[junk])
-            while chunk := peer.recv(65536):  # until the server closes; the socket raises after 10 s without data
+            while chunk := peer.recv(65536):  # until the server closes; the socket raises after a minute without data
                 answer += chunk
         except (BrokenPipeError, ConnectionResetError):
             assert PORTABLE, "the server reset the connection, so that the peer cannot read the close code"
@@ -138,7 +138,7 @@ def test_valid_fragments_ping_and_close_are_accepted(installation: tuple[Server,
 def test_unsolicited_pongs_count_also_one_by_one(installation: tuple[Server, Seed], bystander: Screen) -> None:
     server, seeded = installation
     display = seeded["displays"][0]
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as peer:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as peer:
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         peer.sendall(head(f"/live/displays/{display['id']}", display["token"], websocket=True))
         received = b""

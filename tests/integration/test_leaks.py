@@ -94,7 +94,7 @@ class Monitor:
     def __init__(self, url: str) -> None:
         at = urlsplit(url)
         self.heard = bytearray()
-        self._connection = socket.create_connection((at.hostname, at.port), timeout=10)
+        self._connection = socket.create_connection((at.hostname, at.port), timeout=60)
         self._connection.sendall(f"AUTH {at.password}\r\nMONITOR\r\n".encode())
         self._connection.settimeout(None)
         self._thread = threading.Thread(target=self._listen, daemon=True)
@@ -243,7 +243,7 @@ def bad_requests(
     host, port = urlsplit(edge.url).hostname, urlsplit(edge.url).port
     for value in (NAMED["name"], PRIVATE["phone"]):  # bytes that are not HTTP, and a head that is too long
         for head in (f"GET /{value} HTTP/1.1", f"{value}", f"GET /{'x' * 40_000}{quote(value)} HTTP/1.1\r\nHost: x"):
-            with socket.create_connection((host, port), timeout=10) as connection:
+            with socket.create_connection((host, port), timeout=60) as connection:
                 connection.sendall(head.encode() + b"\r\n\r\n")
                 edge.refusals += connection.recv(65_536)
 

@@ -22,6 +22,7 @@ from websockets.sync.client import connect
 from server.seeding import Seed
 from tests.support import databases
 from tests.support.nginx import Proxy, nginx, unverified
+from tests.support.processes import whole_lines
 from tests.support.screens import sse, websocket
 from tests.support.server import Server, environment, seed, serving
 
@@ -126,7 +127,7 @@ def test_logs_contain_no_token(proxy: Proxy, seeded: Seed, desk: httpx.Client) -
     until = time.monotonic() + 60
     while proxy.access_log.read_text().count("/live/") < 2 and time.monotonic() < until:
         time.sleep(0.05)
-    lines = [json.loads(line) for line in proxy.access_log.read_text().splitlines()]
+    lines = [json.loads(line) for line in whole_lines(proxy.access_log)]
     assert {"/t/-", "/live/tickets/-", f"/live/displays/{display['id']}"} <= {line["path"] for line in lines}
     logs = proxy.access_log.read_text() + proxy.error_log.read_text()
     for secret in (ticket, display["token"]):

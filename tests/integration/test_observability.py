@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,8 +74,8 @@ def test_metrics_move_and_logs_are_json_without_personal_data(sqlite_url: str, t
             streams = httpx.get(f"{server.url}/health/streams").json()
             with sse(f"{server.url}/live/tickets/{issued.json()['token']}") as phone:
                 phone.wait(lambda each: each.cells)
-            with connect(f"ws://127.0.0.1:{server.port}/live/tickets/{issued.json()['token']}") as phone:
-                phone.recv(10)
+            with connect(f"ws://127.0.0.1:{server.port}/live/tickets/{issued.json()['token']}", open_timeout=60) as phone:
+                phone.recv(60)
             assert desk.get(f"/live/tickets/{issued.json()['token'][:-1]}").status_code == 404
             ready = httpx.get(f"{server.url}/health/ready").json()
         for path in ("/health", "/health/live"):
@@ -200,12 +201,16 @@ def test_endless_requests_of_a_monitor_cost_little(readable: Server, path: str) 
         fields = Path(f"/proc/{readable.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    spent: Counter[str] = Counter()
     with readable.client() as client:
         client.get(path)
-        before, count = cpu_seconds(), 500
-        for _ in range(count):
-            assert client.get(path).status_code == 200
-        assert (cpu_seconds() - before) / count < 0.002
+        for asked in ("/health/live", path) * 10:
+            before = cpu_seconds()
+            for _ in range(50):
+                assert client.get(asked).status_code == 200
+            spent[asked] += cpu_seconds() - before  # type: ignore[assignment]
+    # Other work on the machine slows every request down, also one that checks nothing.
+    assert spent[path] / 500 < max(0.002, 3 * spent["/health/live"] / 500)
 
 
 @pytest.mark.parametrize(

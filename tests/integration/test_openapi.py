@@ -491,7 +491,7 @@ def test_streams_are_answered_as_documented(checker: Checker, admin: httpx.Clien
         headers = {"Authorization": token} if path.endswith("desk") else {}
         seen: dict[str, Json] = {}
         expected = {"snapshot", "heartbeat"} | ({"change"} if "tickets" not in path else set())
-        with httpx.stream("GET", server.url + address, headers=headers, timeout=20) as answer:
+        with httpx.stream("GET", server.url + address, headers=headers, timeout=60) as answer:
             assert answer.headers["content-type"].partition(";")[0] in described["responses"]["200"]["content"]
             event = ""
             for line in islice(answer.iter_lines(), 200):
@@ -526,7 +526,7 @@ def test_websockets_are_answered_as_documented(checker: Checker, server: Server,
     assert "101" in described["responses"]
 
     async def first() -> Json:
-        async with connect(server.url.replace("http", "ws") + addresses(seeded)[path]) as socket:
+        async with connect(server.url.replace("http", "ws") + addresses(seeded)[path], open_timeout=60) as socket:
             frame: Json = json.loads(await socket.recv())
             return frame
 

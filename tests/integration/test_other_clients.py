@@ -30,7 +30,7 @@ def test_http_1_0_stream_has_no_chunks_and_head_request_ends(sqlite_url: str, tm
     seeded = seed(env, points=1, tickets=1, displays=1)
     display = seeded["displays"][0]
     with serving(env, tmp_path) as server:
-        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as old:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as old:
             path = f"/live/displays/{display['id']}?token={display['token']}"
             old.sendall(f"GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n".encode())
             received = b""
@@ -41,7 +41,7 @@ def test_http_1_0_stream_has_no_chunks_and_head_request_ends(sqlite_url: str, tm
         assert body.startswith(b"retry: ")
         events = [each for each in body.split(b"\n\n") if b"event: snapshot" in each]
         assert json.loads(events[0].partition(b"data: ")[2])["cells"]
-        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as old:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as old:
             old.sendall(b"GET /health HTTP/1.0\r\n\r\n")
             received = b""
             while chunk := old.recv(65536):
@@ -95,7 +95,7 @@ Follow = Callable[[str, str | None, threading.Event], Generator[Message, None, N
 
 def by_httpx_sse(url: str, last_id: str | None, _: threading.Event) -> Generator[Message, None, None]:
     headers = {"Last-Event-ID": last_id} if last_id else {}
-    with httpx.Client(timeout=10) as client, connect_sse(client, "GET", url, headers=headers) as source:
+    with httpx.Client(timeout=60) as client, connect_sse(client, "GET", url, headers=headers) as source:
         for event in source.iter_sse():
             if event.data:
                 yield event.event, event.id or None, event.json()
@@ -103,14 +103,14 @@ def by_httpx_sse(url: str, last_id: str | None, _: threading.Event) -> Generator
 
 def by_sseclient(url: str, last_id: str | None, _: threading.Event) -> Generator[Message, None, None]:
     headers = {"Last-Event-ID": last_id} if last_id else {}
-    with httpx.Client(timeout=10) as client, client.stream("GET", url, headers=headers) as answer:
+    with httpx.Client(timeout=60) as client, client.stream("GET", url, headers=headers) as answer:
         for event in SSEClient(each for each in answer.iter_bytes()).events():
             yield event.event, event.id, json.loads(event.data)
 
 
 def by_websocket_client(url: str, last_id: str | None, _: threading.Event) -> Generator[Message, None, None]:
     resumed = f"{url}&last_event_id={last_id}" if last_id else url
-    connection = create_connection(resumed.replace("http", "ws", 1), timeout=10)
+    connection = create_connection(resumed.replace("http", "ws", 1), timeout=60)
     try:
         while frame := connection.recv():
             body = json.loads(frame)
@@ -139,7 +139,7 @@ def by_node(script: str) -> Follow:
                 yield message["kind"], message["id"], message["body"]
         stop.wait()
         ender.join()
-        process.wait(10)
+        process.wait(60)
 
     return follow
 

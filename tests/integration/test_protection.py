@@ -57,7 +57,7 @@ def desk(server: Server, seeded: Seed) -> Iterator[httpx.Client]:
 
 def raw(server: Server, request: bytes, *, until_closed: bool = True) -> tuple[int, dict[str, str], Any]:
     """Send raw bytes; return the status, the headers and the JSON of the answer."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         try:
             connection.sendall(request)
         except (BrokenPipeError, ConnectionResetError):
@@ -227,9 +227,9 @@ def test_command_takes_its_version_from_the_header(desk: httpx.Client, seeded: S
 
 @pytest.fixture(scope="module")
 def impatient(database_server: URL, folder: Path) -> Iterator[tuple[dict[str, str], Seed, Server]]:
-    """A server on MariaDB with a request timeout of one second and three connections to its database."""
+    """A server on MariaDB with a request timeout of three seconds and three connections to its database."""
     with databases.fresh_database(database_server) as url:
-        env = environment(url, NOWSERVING_REQUEST_SECONDS="1", NOWSERVING_DATABASE_POOL_SIZE="3")
+        env = environment(url, NOWSERVING_REQUEST_SECONDS="3", NOWSERVING_DATABASE_POOL_SIZE="3")
         seeded = seed(env, points=1, tickets=0)
         with serving(env, folder, name="impatient") as server:
             yield env, seeded, server
@@ -239,7 +239,7 @@ def assert_timed_out(answer: httpx.Response, key: str) -> None:
     assert answer.status_code == 503, answer.text
     error = answer.json()["error"]
     assert error["code"] == "took_too_long"
-    assert error["details"] == {"seconds": 1.0, "command_id": key}
+    assert error["details"] == {"seconds": 3.0, "command_id": key}
     assert answer.headers["retry-after"] == "2"
     assert answer.headers["x-request-id"] == error["request_id"]
 
@@ -289,7 +289,7 @@ def test_timed_out_command_leaves_nothing_and_can_be_repeated(
             with held_locks(env, LOCKS[where], site_id, *([key["Idempotency-Key"]] if where == "after" else [])):
                 began = time.monotonic()
                 assert_timed_out(desk.post(ISSUE, json=body, headers=key), key["Idempotency-Key"])
-                assert time.monotonic() - began > 0.9
+                assert time.monotonic() - began > 2.9
         assert desk.get("/api/v1/sites").status_code == 200
         assert state(env, site_id) == before
         done = desk.post(ISSUE, json=body, headers=key)
@@ -337,7 +337,7 @@ def test_request_timeout_does_not_cut_streams(impatient: tuple[dict[str, str], S
     with server.client(token) as desk, desk.stream("GET", f"/live/sites/{seeded['site_id']}/desk") as stream:
         lines = stream.iter_lines()
         assert next(lines).startswith("retry")
-        lasting = threading.Timer(2.5, lambda: desk.post(ISSUE, json={"queue_id": seeded["queue_ids"][0]}))
+        lasting = threading.Timer(4.5, lambda: desk.post(ISSUE, json={"queue_id": seeded["queue_ids"][0]}))
         lasting.start()
         assert any(line == "event: change" for line in lines)
         lasting.join()

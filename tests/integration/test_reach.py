@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,16 @@ from tests.support.server import environment, seed, serving
 URL = "https://clinic.example"
 
 
-def start(number: int) -> str:
-    """Return a free start on a Wednesday in some weeks, as a local time."""
+@cache  # the same one until the end: midnight may come in the middle of a test
+def wednesday() -> date:
+    """Return a Wednesday in some weeks."""
     then = datetime.now(UTC) + timedelta(days=20)
-    day = then + timedelta(days=(2 - then.weekday()) % 7)
-    return f"{day.date()}T{9 + number // 2:02}:{number % 2 * 30:02}"
+    return (then + timedelta(days=(2 - then.weekday()) % 7)).date()
+
+
+def start(number: int) -> str:
+    """Return a free start on that Wednesday, as a local time."""
+    return f"{wednesday()}T{9 + number // 2:02}:{number % 2 * 30:02}"
 
 
 class Clinic:

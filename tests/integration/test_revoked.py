@@ -69,7 +69,9 @@ def followers(two: Two, path: str, token: str, stack: ExitStack) -> list[Screen]
 
 def close_code(url: str, token: str, act: Callable[[], Any]) -> tuple[int | None, str | None]:
     """Return the code and the reason that close a WebSocket after ``act``."""
-    with connect(url.replace("http", "ws"), additional_headers={"Authorization": f"Bearer {token}"}) as socket:
+    with connect(
+        url.replace("http", "ws"), additional_headers={"Authorization": f"Bearer {token}"}, open_timeout=60
+    ) as socket:
         socket.recv(timeout=30)
         act()
         with contextlib.suppress(ConnectionClosed):

@@ -674,9 +674,9 @@ class Driver:
     def follow(self, row: Row, role: str, address: str) -> str:
         token = self.ours.tokens.get(role)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        with connect(self.server.url.replace("http", "ws") + address, additional_headers=headers) as socket:
+        with connect(self.server.url.replace("http", "ws") + address, additional_headers=headers, open_timeout=60) as socket:
             try:
-                first = json.loads(socket.recv(timeout=10))
+                first = json.loads(socket.recv(timeout=60))
             except ConnectionClosed:
                 words = {"not_signed_in": "401", "not_allowed": "403", row.not_found: "404"}
                 reason = socket.close_reason or ""
@@ -756,7 +756,7 @@ def cells_of(organisation: Organisation, role: str, path: str) -> str:
         organisation.server.url.replace("http", "ws") + path,
         additional_headers={"Authorization": f"Bearer {organisation.tokens[role]}"},
     ) as socket:
-        return str(json.dumps(json.loads(socket.recv(timeout=10))["cells"]))
+        return str(json.dumps(json.loads(socket.recv(timeout=60))["cells"]))
 
 
 @pytest.mark.parametrize("what", VISIBLE)

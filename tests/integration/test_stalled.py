@@ -36,7 +36,7 @@ def reader(server: Server, path: str, token: str, *, upgrade: bool) -> Iterator[
     """Open a stream on a socket with a small receive buffer; read no data."""
     with socket.socket() as peer:
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        peer.settimeout(10)
+        peer.settimeout(60)
         peer.connect(("127.0.0.1", server.port))
         more = UPGRADE if upgrade else ""
         head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nAuthorization: Bearer {token}\r\n{more}\r\n"

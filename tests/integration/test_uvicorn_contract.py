@@ -69,7 +69,7 @@ class LiveServer:
         with socket.socket() as plain:
             if receive_buffer is not None:
                 plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-            plain.settimeout(10)
+            plain.settimeout(60)
             plain.connect(("127.0.0.1", self.port))
             if not self.tls:
                 plain.sendall(first)
@@ -111,7 +111,7 @@ def running(folder: Path, loop: str, *, tls: bool = False) -> Iterator[LiveServe
         yield LiveServer(port, seeded, server, tls)
     finally:
         server.should_exit = True
-        thread.join(20)
+        thread.join(60)
         assert not thread.is_alive()
 
 
@@ -210,6 +210,7 @@ def test_frame_that_the_handoff_splits_is_parsed(live_server: LiveServer) -> Non
 @pytest.mark.parametrize("upgrade", [False, True], ids=["sse", "websocket"])
 @pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
 def test_disconnected_peer_is_noticed(live_server: LiveServer, upgrade: bool, reset: bool) -> None:
+    wait_for_streams(live_server, 0)
     with live_server.connected(live_server.request(upgrade=upgrade)) as peer:
         read_until(peer, b'"cells":{')
         wait_for_streams(live_server, 1)
@@ -230,6 +231,7 @@ def test_large_snapshot_buffered_at_the_handoff_arrives_whole(live_server: LiveS
     path, bearer = f"/live/sites/{live_server.seeded['site_id']}/desk", answer["access_token"]
     more = UPGRADE if upgrade else ""
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {bearer}\r\n{more}\r\n".encode()
+    wait_for_streams(live_server, 0)  # those of earlier tests have ended
     with live_server.connected(request, receive_buffer=4096) as peer:
         wait_for_streams(live_server, 1)
         (stream,) = live_server.hub.streams()
@@ -241,6 +243,7 @@ def test_large_snapshot_buffered_at_the_handoff_arrives_whole(live_server: LiveS
 
 
 def test_http_1_0_stream_is_raw_and_ends_with_the_connection(live_server: LiveServer) -> None:
+    wait_for_streams(live_server, 0)
     with live_server.connected(live_server.request(version="1.0")) as peer:
         received = read_until(peer, b'"digest":', 2)
         head, _, body = received.partition(b"\r\n\r\n")
@@ -256,6 +259,7 @@ def test_http_1_0_stream_is_raw_and_ends_with_the_connection(live_server: LiveSe
 
 
 def test_head_request_is_answered_and_not_handed_off(live_server: LiveServer) -> None:
+    wait_for_streams(live_server, 0)
     with live_server.connected(live_server.request(method="HEAD") * 2) as peer:
         received = read_until(peer, b"HTTP/1.1 200", 2)
         assert b"text/event-stream" in received

@@ -53,7 +53,7 @@ from tests.support.message_provider import (
 )
 from tests.support.migrated import bring_up
 from tests.support.passwords import quick_passwords
-from tests.support.processes import end, free_port, running, wait_until
+from tests.support.processes import end, free_port, running, wait_until, whole_lines
 from tests.support.redis import redis
 from tests.support.server import environment, seed, serving
 from tests.support.vaults import VAULT
@@ -105,7 +105,7 @@ def _context(database: Database, vault: Vault, channel: Channel | None) -> Conte
 
 
 def _sent(record: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
+    return [json.loads(line) for line in whole_lines(record)] if record.exists() else []
 
 
 async def _swept(context: Context, limits: Limits = sweeps.USUAL) -> dict[str, int]:
@@ -138,9 +138,9 @@ async def _seed_waiting_patients(setup: Seeder, count: int) -> Seed:
     return seeded
 
 
-async def _claim_one(database: Database, claimer: str, after: int = 0) -> int | None:
-    """Claim a row ``after`` so many microseconds; return its id, or None if there is nothing to claim."""
-    now = await database.now() + after
+async def _claim_one(database: Database, claimer: str, now: int | None = None) -> int | None:
+    """Claim a row, at the present or at ``now``; return its id, or None if there is nothing to claim."""
+    now = now or await database.now()
     async with database.write() as connection:
         found = await rows.claim(connection, claimer, now, now - 30 * SECOND, 1)
     return found[0].id if found else None
@@ -373,8 +373,9 @@ async def test_message_has_one_claim_and_a_stale_claim_is_replaced(
     await _seed_waiting_patients(setup, 1)
     claimed = await _claim_one(database, "first")
     assert claimed is not None
-    assert await _claim_one(database, "second", after=29 * SECOND) is None
-    assert await _claim_one(database, "second", after=60 * SECOND) == claimed
+    (at,) = [row.changed_at for row in await _rows(database)]
+    assert await _claim_one(database, "second", at + 29 * SECOND) is None
+    assert await _claim_one(database, "second", at + 60 * SECOND) == claimed
     assert await _begin(database, "first", [claimed]) == set(), "the first worker has lost its claim"
     assert await _begin(database, "second", [claimed]) == {claimed}
     await _record(database, "first", rows.Outcome(claimed, "sent"))
@@ -458,6 +459,18 @@ async def test_provider_that_honours_keys_is_asked_again_with_the_same_key(
     assert await _swept(_context(database, vault, channel)) == {"sent": 1}
     assert [each.key for each in channel.calls] == [f"notification:{row_id}"]
     assert [(row.state, row.attempts) for row in await _rows(database)] == [("sent", 2)]
+
+
+@pytest.mark.parametrize(("tries", "state"), [(7, "sent"), (8, "unknown")])
+async def test_provider_that_honours_keys_is_asked_eight_times_at_most(
+    setup: Seeder, database: Database, vault: Vault, tries: int, state: str
+) -> None:
+    channel = Recorded(honours_key=True)
+    await _die_while_sending(setup, _context(database, vault, channel))
+    await _change(database, attempts=tries)
+    assert await _swept(_context(database, vault, channel)) == {state: 1}
+    assert [(row.state, row.attempts) for row in await _rows(database)] == [(state, 8)]
+    assert len(channel.calls) == 8 - tries
 
 
 async def test_provider_is_not_asked_again_about_a_patient_who_was_called(
@@ -556,8 +569,8 @@ async def test_message_expires_if_a_busy_provider_asks_for_a_time_that_is_too_la
 
 
 async def test_provider_that_sleeps_past_the_limit_is_called_once(setup: Seeder, database: Database, vault: Vault) -> None:
-    with provider(lambda *_: Answer(seconds=1.0)) as stub:
-        await _answered(setup, database, vault, stub, times=2, limits=Limits(call=0.3))
+    with provider(lambda *_: Answer(seconds=60.0)) as stub:
+        await _answered(setup, database, vault, stub, times=2, limits=Limits(call=3.0))
     assert [(row.state, row.reason) for row in await _rows(database)] == [("unknown", "no-answer")]
     assert stub.calls.total() == 1
 

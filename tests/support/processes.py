@@ -93,6 +93,11 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def whole_lines(log: Path) -> list[str]:
+    """Return the lines of a log without the one that a process is just writing."""
+    return log.read_text().rpartition("\n")[0].splitlines()
+
+
 @contextmanager
 def running(
     command: list[str], log: Path, env: dict[str, str] | None = None, stop: signal.Signals = signal.SIGTERM

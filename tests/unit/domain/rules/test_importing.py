@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from server.domain.commands import (
@@ -23,7 +23,7 @@ from server.domain.commands import (
 from server.domain.events import AppointmentsImported, OfAppointment
 from server.domain.model import FIRST_EXTRA_LANE, Appointment
 from server.domain.model.local_time import instant_of
-from tests.support.extent import scaled
+from tests.support.extent import examples
 from tests.support.worlds import SITE_ID, World, a_site, open_sealed
 
 FRIDAY, MONDAY = "2024-03-29", "2024-04-01"
@@ -329,8 +329,8 @@ files = st.lists(
 )
 
 
-@settings(max_examples=scaled(100, 25), deadline=None)
 @given(st.lists(files, min_size=1, max_size=3), st.booleans())
+@examples(100)
 def test_every_row_has_one_outcome_and_a_file_sent_again_changes_nothing(parts: list[list[ImportRow]], anyway: bool) -> None:
     clinic = Clinic()
     for part in parts:

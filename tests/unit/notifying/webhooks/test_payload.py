@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from server.domain.board import Board, Changes, apply
@@ -39,6 +39,7 @@ from server.notifying.webhooks.payload import (
     trial,
 )
 from tests.support.any_event import any_of
+from tests.support.extent import examples
 from tests.support.worlds import a_day, perform, small_clinic
 
 CANARY = "Wilhelmina"
@@ -77,8 +78,8 @@ def test_every_event_has_its_row() -> None:
 
 
 @pytest.mark.parametrize("kind", EVENTS.values(), ids=EVENTS)
-@settings(max_examples=2, phases=[Phase.generate])
 @given(data=st.data())
+@examples(2)
 def test_no_text_of_a_person_gets_into_a_payload(kind: type[Event], data: st.DataObject) -> None:
     event = _with_canaries(data.draw(any_of(kind)))
     read = _read(event)
