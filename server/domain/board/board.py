@@ -36,6 +36,7 @@ from server.domain.ranking import Lane, Rank, lane, rank
 
 ANNOUNCEMENTS_KEPT = 10
 ANNOUNCEMENT_KEPT_MICROSECONDS = 120_000_000
+JOINS_KEPT = 1024  # at least; the kept futures of a line are at most a minute old
 
 
 @dataclass(slots=True)
@@ -61,6 +62,9 @@ class Board:
     __slots__ = (
         "_absent",
         "_busy",
+        "_joins",
+        "_joins_before",
+        "_labels",
         "_lane_of",
         "_lanes",
         "_last_announced",
@@ -128,6 +132,9 @@ class Board:
         self._last_announced: dict[int, int] = {}  # point -> its last announcement, while the board keeps it
         self._stages: dict[int, list[int]] = {}  # visit -> its entries
         self._ticket: dict[str, int] = {}  # hash of a ticket's token -> its visit
+        self._labels: dict[str, int] = {}  # label -> the number of visits that have it
+        self._joins: list[int] = []  # entries that joined a lane or changed their rank, in this order: the latest ones
+        self._joins_before = 0  # how many there were before these
         # The futures of the line, kept between decisions for speed. They are no part of the state.
         self.outlook: object | None = None  # of the whole line, for newcomers
         self.requoting: object | None = None  # of a line that the clock has quoted in part
@@ -147,6 +154,26 @@ class Board:
     def lanes(self) -> dict[Lane, list[Rank]]:
         """Return the ranks of the entries waiting in each lane, in order. Do not change the lists."""
         return self._lanes
+
+    def lane_of(self, entry_id: int) -> Lane | None:
+        """Return the lane in which an entry waits, or None if it cannot be called now."""
+        return self._lane_of.get(entry_id)
+
+    @property
+    def joins(self) -> int:
+        """How often an entry has joined a lane or changed its rank: the position of `joined_since`."""
+        return self._joins_before + len(self._joins)
+
+    def joined_since(self, position: int) -> list[int] | None:
+        """Return the entries that have joined a lane or changed their rank since a position of `joins`; some may have left.
+
+        None if too many have: the board keeps only the latest ones.
+        """
+        return None if position < self._joins_before else self._joins[position - self._joins_before :]
+
+    def has_label(self, label: str) -> bool:
+        """Return whether a visit of the board has this label."""
+        return label in self._labels
 
     def entry_at(self, point_id: int) -> Entry | None:
         """Return the entry called to or served at a point, or None."""
@@ -239,7 +266,9 @@ class Board:
         elif isinstance(record, Visit):
             if isinstance(before, Visit):
                 self._ticket.pop(before.token_hash, None)
+                self._forget_label(before.label)
             self._ticket[record.token_hash] = record.id
+            self._labels[record.label] = self._labels.get(record.label, 0) + 1
         elif isinstance(record, Announcement):
             self._last_announced[record.point_id] = max(record.id, self._last_announced.get(record.point_id, 0))
         if not isinstance(record, Counter):
@@ -257,6 +286,7 @@ class Board:
             self._returning.pop(record.id, None)
         elif isinstance(record, Visit):
             self._ticket.pop(record.token_hash, None)
+            self._forget_label(record.label)
         elif isinstance(record, Announcement) and self._last_announced.get(record.point_id) == record.id:
             del self._last_announced[record.point_id]
         if not isinstance(record, Counter):
@@ -276,6 +306,8 @@ class Board:
             joined = self._lane_of[after.id] = lane(after, self.visits[after.visit_id])
             insort(self._waiting.setdefault(after.queue_id, []), rank(after))
             insort(self._lanes.setdefault(joined, []), rank(after))
+            if before is None or not _in_line(before) or rank(before) != rank(after):
+                self._note_join(after.id)
             changes.keys.add(f"queue:{after.queue_id}")
         if before is not None and before.state in BUSY_STATES and before.point_id is not None:
             self._busy.pop(before.point_id, None)
@@ -293,6 +325,17 @@ class Board:
             self._returning.pop(after.id, None)
         if before is None:
             self._stages.setdefault(after.visit_id, []).append(after.id)
+
+    def _note_join(self, entry_id: int) -> None:
+        self._joins.append(entry_id)
+        if len(self._joins) >= 2 * JOINS_KEPT:
+            self._joins_before += JOINS_KEPT
+            del self._joins[:JOINS_KEPT]
+
+    def _forget_label(self, label: str) -> None:
+        self._labels[label] -= 1
+        if not self._labels[label]:
+            del self._labels[label]
 
     def _leave_line(self, entry: Entry) -> None:
         left = self._lane_of.pop(entry.id)

@@ -91,6 +91,7 @@ class Outlook:
         self._rooms = list(self._numbers.rooms(board, now))
         self._behind: Rank | None = None  # the last rank that has been quoted
         self._taken: set[int] = set()
+        self._seen = board.joins  # the joins to the line that this outlook knows
 
     def quote(self, board: Board, count: int) -> list[tuple[int, Quote | None]]:
         """Return the quotes of the next ``count`` entries in the line, by entry, and take them."""
@@ -130,10 +131,30 @@ class Outlook:
         futures = next((each for each in self._rooms if kind in each.kinds), None)
         if futures is None or kind is None:
             return None
-        joined = [each.entry_id for ranks in board.lanes().values() for each in ranks if each.entry_id not in self._taken]
-        for entry_id in joined:
+        for entry_id in self._joined(board):
             self._take(board, entry_id)
+        self._seen = board.joins
         return futures.quote_of_next(kind)
+
+    def _joined(self, board: Board) -> list[int]:
+        """Return the waiting entries that have not been taken: lane by lane, each in the order of the ranks.
+
+        Without a look at the entries that have been taken: a newcomer costs the same in every line.
+        """
+        since = board.joined_since(self._seen)
+        if since is None:
+            return self._untaken(board)
+        fresh: dict[Lane, list[Rank]] = {}
+        for entry_id in {each for each in since if each not in self._taken}:
+            lane = board.lane_of(entry_id)
+            if lane is not None:  # else the entry has left the line again
+                fresh.setdefault(lane, []).append(rank(board.entries[entry_id]))
+        lanes = fresh if len(fresh) < 2 else (each for each in board.lanes() if each in fresh)
+        return [each.entry_id for lane in lanes for each in sorted(fresh[lane])]
+
+    def _untaken(self, board: Board) -> list[int]:
+        """Return the same as `_joined`, from a look at the whole line."""
+        return [each.entry_id for ranks in board.lanes().values() for each in ranks if each.entry_id not in self._taken]
 
     def _take(self, board: Board, entry_id: int) -> None:
         kind = self._numbers.of_entry(board, board.entries[entry_id])

@@ -229,7 +229,6 @@ def _next_number(board: Board, prefix: str) -> int:
     """
     counter = board.counters.get(prefix)
     number = 1 if counter is None else counter.last + 1
-    taken = {visit.label for visit in board.visits.values()}
-    while tickets.label(prefix, number) in taken:
+    while board.has_label(tickets.label(prefix, number)):
         number += 1
     return number

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from server.domain.board import Board
+from server.domain.board import Board, board
 from server.domain.commands import BreakPoint, Complete, IssueTicket, RunningLate, Start, Tick, Undo
 from server.domain.errors import NothingDue
-from server.domain.events import WaitsQuoted
+from server.domain.events import Recorded, WaitsQuoted
 from server.domain.model import Entry
 from server.domain.ranking import Lane, Rank
 from server.domain.rules import decide, quoting
-from server.domain.rules.quoting import AT_ONCE, requote
+from server.domain.rules.quoting import AT_ONCE, Outlook, requote
 from server.domain.waits import Quote
 from tests.support.counting import calls_of
+from tests.support.extent import scaled
 from tests.support.whole_clinic import BLOOD, ONE, whole_clinic
-from tests.support.worlds import MINUTE, SECOND, SITE_ID, World, a_site, facts
+from tests.support.worlds import MINUTE, SECOND, SITE_ID, Step, World, a_site, facts, perform, small_clinic
 
 
 def test_patient_gets_a_quote_with_the_ticket_and_new_ones_by_the_clock() -> None:
@@ -200,6 +204,61 @@ def test_newcomer_costs_no_more_in_a_long_line_than_in_a_short_one() -> None:
     """Twice the cost at 40 is allowed. `loadtests/bench_tickets.py` measures the whole command, at 1,000 waiting."""
     short, long = long_line(40)[0], long_line(400)[0]
     assert calls_for_a_quote(long) <= 2 * calls_for_a_quote(short)
+
+
+def test_newcomer_looks_at_no_patient_who_waits_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, _ = long_line(200)
+    quotes_by_clock(world)
+    queue_id = min(world.board.queues)
+    world.ticket(queue_id)
+
+    def whole_line(*_: object) -> list[int]:
+        raise AssertionError("a look at the whole line")
+
+    monkeypatch.setattr(Outlook, "_untaken", whole_line)
+    for priority in ("standard", "urgent", "emergency"):
+        world.ticket(queue_id, priority)
+    world.call(min(world.board.points))
+    assert world.ticket(queue_id).expect_from is not None
+
+
+# Many tickets, the clock, and every step that changes a rank, a lane or a place in the line.
+LINE = (
+    *("issue",) * 12,
+    *("tick",) * 6,
+    *("call", "start", "complete", "call-one", "no-show"),
+    *("reprioritise", "move", "running-late", "here-again", "hold", "return", "transfer", "undo", "undo", "reopen"),
+    *("amend", "reassign", "leave", "cancel", "open-point", "join", "night"),
+)
+
+
+def a_busy_day(seed: int) -> list[Step]:
+    """Return a script of a hundred steps at a line."""
+    chance = random.Random(seed)
+    return [(chance.choice(LINE), chance.randrange(1000), chance.choice((0, SECOND, 40 * SECOND))) for _ in range(100)]
+
+
+@settings(max_examples=scaled(40, 12), deadline=None)
+@given(st.integers(0, 2**32).map(a_busy_day), st.sampled_from([1, 3, 64]), st.sampled_from([2, 1024]))
+def test_random_days_have_the_log_of_the_naive_computation(script: list[Step], at_once: int, joins_kept: int) -> None:
+    """Every line counts as long. The naive computation looks at the whole line for each ticket, and at all labels."""
+
+    def log(*, naive: bool) -> list[Recorded]:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(quoting, "EXACT", 1)
+            patched.setattr(quoting, "AT_ONCE", at_once)
+            patched.setattr(board, "JOINS_KEPT", joins_kept)
+            if naive:
+                patched.setattr(Outlook, "_joined", Outlook._untaken)
+                patched.setattr(
+                    Board, "has_label", lambda self, label: label in {visit.label for visit in self.visits.values()}
+                )
+            world = small_clinic()
+            for step in script:
+                perform(world, step)
+            return world.log
+
+    assert log(naive=False) == log(naive=True)
 
 
 def test_look_at_the_waits_is_the_quote_that_the_ticket_gets() -> None:
