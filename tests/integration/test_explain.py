@@ -614,6 +614,7 @@ async def notifications_from_due_to_sent(installation: Installation) -> object:
         assert await notifications.receive(connection, "provider-99", "sms", "delivered", NOW)
         assert await leases.take(connection, "lease-12", "y", 2 * NOW, 40)
         await leases.finish(connection, "lease-12", "y", 2 * NOW)
+        await leases.note(connection, "lease-13", "y", 2 * NOW)
         return claimed
 
 
