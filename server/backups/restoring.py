@@ -167,7 +167,7 @@ def _logs_from(folder: Path, first: str) -> list[Path]:
     """Return the binary log with the name ``first`` and the later ones, in order. Raises `BackupFailed` at a gap."""
     stem, _, number = first.rpartition(".")
     numbered = {each.name: each for each in folder.iterdir()} if folder.is_dir() else {}
-    found = []
+    found: list[Path] = []
     while (name := f"{stem}.{int(number) + len(found):0{len(number)}d}") in numbered:
         found.append(numbered[name])
     if not found:
