@@ -279,8 +279,8 @@ def test_system_shows_each_check_with_its_remedy(open_page: Open, seeded: Seed) 
     page = open_section(open_page, seeded, "system")
     expect(page.locator('[data-check="database"]')).to_have_attribute("data-state", "ok")
     backup = page.locator('[data-check="backup"]')
-    expect(backup).to_contain_text("No backup is known to this server.")
-    expect(backup.locator(".check-remedy")).to_contain_text("Back up the database and the key file")
+    expect(backup).to_contain_text("There is no verified backup.")
+    expect(backup.locator(".check-remedy")).to_contain_text("Set NOWSERVING_BACKUP_FOLDER")
 
 
 def test_chart_has_a_table_with_the_same_numbers(open_page: Open, seeded: Seed) -> None:
