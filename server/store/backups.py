@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.store.tables import backups
@@ -43,5 +43,6 @@ async def add(connection: AsyncConnection, backup: VerifiedBackup) -> None:
 
 async def newest(connection: AsyncConnection) -> VerifiedBackup | None:
     """Return the record of the newest content, or None."""
-    row = (await connection.execute(select(*_COLUMNS).order_by(backups.c.made_at.desc()).limit(1))).one_or_none()
+    last = select(func.max(backups.c.made_at)).scalar_subquery()
+    row = (await connection.execute(select(*_COLUMNS).where(backups.c.made_at == last).limit(1))).one_or_none()
     return None if row is None else VerifiedBackup(*row)

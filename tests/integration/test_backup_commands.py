@@ -46,7 +46,7 @@ def refused(env: Mapping[str, str], **options: Any) -> str:
     """Run `nowserving backup`, which must fail, and change neither the folder nor the record; return what it said."""
     files, last = backups_of(env), last_of(env)
     command = [sys.executable, "-m", "server.cli", "backup"]
-    done = subprocess.run(
+    done: subprocess.CompletedProcess[str] = subprocess.run(
         command, env={"PYTHONPATH": str(ROOT), **env}, capture_output=True, text=True, check=False, timeout=120, **options
     )
     assert done.returncode == 1, done.stdout + done.stderr

@@ -292,6 +292,7 @@ LONGEST: dict[str, int] = {
     "notifications.provider_id": 120,
     "notifications.reason": 40,
     "notifications.receipt": len("undelivered-for-now"),
+    "backups.name": 120,  # a longer name of a restored file is cut
     "leases.name": len("messages"),
     "leases.holder": 32,
 }

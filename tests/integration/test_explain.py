@@ -47,6 +47,7 @@ from server.queries import (
     statistics,
     system,
 )
+from server.queries import backups as backups_queries
 from server.queries import channels as channels_queries
 from server.queries import message_texts as message_texts_queries
 from server.queries import messages as message_queries
@@ -284,6 +285,8 @@ async def _fill_other_rows(connection: AsyncConnection) -> None:
             (tables.leases, {"name": f"lease-{n}", "holder": "x", "until": NOW + n}),
             (tables.findings, {"name": f"part-{n}", "code": "x", "state": "ok", "since": NOW, "state_since": NOW,
                                "told": "ok"}),
+            (tables.backups, {"name": f"backup-{n}", "made_at": NOW + n, "verified_at": NOW, "bytes": 1, "rows_kept": 1,
+                              "milliseconds": 1, "heads": "{}"}),
         ):  # fmt: skip
             rows.setdefault(table, []).append(row)
     for table, several in rows.items():
@@ -616,6 +619,11 @@ async def notifications_from_due_to_sent(installation: Installation) -> object:
         await leases.finish(connection, "lease-12", "y", 2 * NOW)
         await leases.note(connection, "lease-13", "y", 2 * NOW)
         return claimed
+
+
+@query
+async def newest_backup(installation: Installation) -> object:
+    return await backups_queries.newest(installation.database)
 
 
 @query

@@ -18,6 +18,7 @@ from server.clock import SteadyClock
 from server.domain.errors import Unavailable
 from server.queries import system
 from server.queries.system import PARTS, TEXTS, Check, Facts, Report, Watch, checks
+from server.store.backups import VerifiedBackup
 
 LOCALES = Path(__file__).parents[3] / "web" / "locales" / "admin"
 FACTS = Facts(bus_problem=None, encrypted=True, exposed=True, limited=True)
@@ -69,8 +70,32 @@ def test_missing_database_is_broken_and_hides_no_other_check() -> None:
     assert {found[name].code for name in asked} == {"unread"}
 
 
-def test_backup_is_unknown_and_says_so() -> None:
+def test_backup_is_unknown_without_the_database() -> None:
     assert listed()["backup"].state == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("hours", "exposed", "code", "state"),
+    [
+        (None, False, "backup_never", "unknown"),
+        (None, True, "backup_never", "warning"),
+        (1, True, "backup_ok", "ok"),
+        (27, True, "backup_old", "warning"),
+    ],
+)
+async def test_backup_is_judged_by_its_age(
+    monkeypatch: pytest.MonkeyPatch, hours: int | None, exposed: bool, code: str, state: str
+) -> None:
+    database = Away()
+
+    async def newest(_: object) -> VerifiedBackup | None:
+        made_at = database.clock.now() - (hours or 0) * 3_600_000_000
+        return None if hours is None else VerifiedBackup("x", made_at, made_at, 2_000_000, 812, 5, "{}")
+
+    monkeypatch.setattr(system.backups, "newest", newest)
+    found = await system._backup(database, Facts(bus_problem=None, encrypted=True, exposed=exposed, limited=True))
+    assert (found.code, found.state) == (code, state)
+    assert "{" not in found.text
 
 
 @pytest.mark.parametrize(("exposed", "state"), [(True, "warning"), (False, "ok")])
