@@ -23,6 +23,8 @@ from tests.support.prometheus import Prometheus, prometheus
 from tests.support.screens import sse
 from tests.support.server import Server, environment, seed, serving
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[2]
 MONITORING = ROOT / "monitoring"
 DASHBOARDS = {path.stem: json.loads(path.read_text()) for path in sorted(MONITORING.glob("grafana/dashboards/*.json"))}
@@ -154,6 +156,7 @@ def test_every_process_is_found_and_every_panel_gets_an_answer(installation: Ins
         "sum(nowserving_shown_seconds_count) > 0",
         "max(nowserving_waiting) == 2",
         'sum(nowserving_commands_total{command="no-show",outcome="refused"}) > 0',
+        "max by (site) (nowserving_screens_dark) == 1",  # the display, whose stream has ended
     ):
         wait_until(lambda query=query: bool(watch.query(query)), query)  # type: ignore[misc]
 

@@ -33,7 +33,8 @@ class Traced:
                 method = scope["method"] if scope["method"] in METHODS else "OTHER"
                 route = getattr(scope.get("route"), "path", None) or "(none)"
                 about = {"http.route": route, "http.request.method": method, "request_id": scope["request_id"]}
-                covered.end(f"{method} {route}", about | {"http.response.status_code": status}, failed=status >= 500)
+                if covered is not None:
+                    covered.end(f"{method} {route}", about | {"http.response.status_code": status}, failed=status >= 500)
 
 
 def _is_untraced(scope: Scope) -> bool:
