@@ -30,7 +30,7 @@ from tests.support.processes import free_port
 from tests.support.server import command_line, environment, vault
 
 SILENT = 45.0
-PATIENT = {"name": "Ümit Ottersbach", "phone": "+491705550123", "notes": "Bringt die \U0001f9d1 Mutter mit"}
+PATIENT: dict[str, Any] = {"name": "Ümit Ottersbach", "phone": "+491705550123", "notes": "Bringt die \U0001f9d1 Mutter mit"}
 
 
 async def used(database: Database, keys: Vault) -> Seed:
@@ -75,10 +75,10 @@ def quick_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(moving, "migrate", bring_up_marked)
 
 
-async def contents(database: Database) -> dict[str, list[tuple[Any, ...]]]:
+async def contents(database: Database) -> dict[str, list[str]]:
     async with database.read() as connection:
         return {
-            table.name: sorted(map(repr, (tuple(row) for row in await connection.execute(select(table)))))  # type: ignore[misc]
+            table.name: sorted(repr(tuple(row)) for row in await connection.execute(select(table)))
             for table in metadata.sorted_tables
             if table.name not in copying.LEFT
         }

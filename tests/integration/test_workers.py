@@ -55,6 +55,7 @@ from tests.support.migrated import bring_up
 from tests.support.passwords import quick_passwords
 from tests.support.processes import end, free_port, running, wait_until, whole_lines
 from tests.support.redis import redis
+from tests.support.rows import rows as direct_rows
 from tests.support.server import environment, seed, serving
 from tests.support.vaults import VAULT
 
@@ -877,6 +878,8 @@ def test_workers_send_each_message_once_without_beat_with_two_and_while_redis_re
         with redis(tmp_path, port) as url:
             worker = stack.enter_context(running([*cli, "worker", "--concurrency", "2"], log, env))
             _wait_for(record, 1, log)  # no beat
+            noted = "SELECT code FROM findings WHERE name = 'servers'"
+            wait_until(lambda: direct_rows(env, noted) == [("servers_unseen",)], "the note of the worker's watchdog")
             beats = [
                 stack.enter_context(running([*cli, "beat", "--schedule", str(tmp_path / f"{each.stem}.db")], each, env))
                 for each in beat_logs
