@@ -13,6 +13,8 @@ TEST_ALL_WORKERS ?= 3
 # One worker runs a whole module, with the servers that the module starts. tests/conftest.py gives the order of the modules.
 PYTEST = -m pytest --dist=loadfile --no-loadscope-reorder
 LEAST_BRANCHES ?= 93
+# The tests of the database, for `make test-mysql`.
+MYSQL_TESTS ?= busy_cells chains columns database execute migrations retention statements
 VENV := .venv
 # The tests of the live stream, for `make paths`.
 LIVE := another_history display_health junk_frames law live nothing_left other_clients point_live revoked stalled
@@ -27,7 +29,7 @@ export PYTHONTZPATH :=
 # Else each process of the tests would compile every module again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: serve run test test-rest test-all check types style scan audit sbom pin collected paths fuzz stress bench pictures packages wheel clean help
+.PHONY: serve run test test-rest test-mysql test-all check types style scan audit sbom pin collected paths fuzz stress bench pictures packages wheel clean help
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -45,6 +47,12 @@ test: packages $(DEV_STAMP) $(NPM_STAMP) ## install the packages of the tests, t
 
 test-rest: packages $(DEV_STAMP) $(NPM_STAMP) ## test the rest of the sample of make test
 	NOWSERVING_TEST_EXTENT=rest $(VENV)/bin/python $(PYTEST) --numprocesses=$(TEST_ALL_WORKERS) $(PYTEST_ARGS) tests
+
+# test_migrations compares copies that only MariaDB makes.
+test-mysql: packages $(DEV_STAMP) ## test the database on a real MySQL of Debian unstable, unpacked into .make/mysql
+	@sh tests/mysql.sh .make/mysql
+	NOWSERVING_TEST_EXTENT=sample $(VENV)/bin/python -m tests.support.mysql .make/mysql $(PYTEST_ARGS) \
+		-k "not test_copied_test_databases" $(MYSQL_TESTS:%=tests/integration/test_%.py)
 
 test-all: packages $(DEV_STAMP) $(NPM_STAMP) ## the same tests with every matrix and property whole, and coverage
 	$(VENV)/bin/python -m coverage erase

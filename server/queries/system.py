@@ -105,7 +105,7 @@ class Check:
 # The names of the checks, in their order.
 PARTS = (
     *("version", "database", "tables", "clock", "servers", "bus", "workers", "channels", "webhooks", "screens", "disk"),
-    *("audit", "pool", "backup", "watchdog", "zones", "encryption", "limits"),
+    *("audit", "pool", "backup", "watchdog", "zones", "encryption", "certificate", "limits"),
 )
 
 # By code: the text and the remedy. The locales have the same as `admin.check.{code}` and `admin.check.{code}.remedy`.

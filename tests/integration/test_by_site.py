@@ -26,7 +26,7 @@ def server() -> Iterator[int]:
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            port = str(self.server.server_address[1]).encode()
+            port = str(made.server_port).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(port)))
             self.end_headers()
@@ -39,7 +39,7 @@ def server() -> Iterator[int]:
     thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
-        yield made.server_address[1]
+        yield made.server_port
     finally:
         made.shutdown()
         made.server_close()
@@ -88,7 +88,7 @@ def addresses(site: int) -> list[str]:
 def chosen(proxy: Proxy) -> dict[int, str]:
     """Return the server of each site. All addresses of a site must lead to the same one."""
     found = {}
-    with httpx.Client(base_url=proxy.url) as client:
+    with httpx.Client(base_url=proxy.url, timeout=120) as client:
         for site in SITES:
             answers = {client.get(each).text for each in addresses(site)}
             assert len(answers) == 1, (site, answers)
@@ -103,7 +103,7 @@ def test_a_site_has_one_server_and_a_lost_server_moves_its_own_sites_alone(
         ports = [running.enter_context(server()) for _ in range(3)]
         with grouping(tmp_path / "three", ports, monkeypatch) as proxy:
             before = chosen(proxy)
-            with httpx.Client(base_url=proxy.url) as client:
+            with httpx.Client(base_url=proxy.url, timeout=120) as client:
                 without_site = {client.get("/api/v1/openapi.json").text for _ in range(60)}
         monkeypatch.undo()
         with grouping(tmp_path / "two", ports[:2], monkeypatch) as proxy:
@@ -117,4 +117,4 @@ def test_a_site_has_one_server_and_a_lost_server_moves_its_own_sites_alone(
 def test_an_address_without_a_site_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with server() as port, grouping(tmp_path, [port], monkeypatch) as proxy:
         for path in ("/live/sites/x/desk", "/t/nobody", "/static/a.js", "/live/displays/17"):
-            assert httpx.get(proxy.url + path).text == str(port)
+            assert httpx.get(proxy.url + path, timeout=120).text == str(port)

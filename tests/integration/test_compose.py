@@ -331,11 +331,11 @@ def test_digest_of_the_base_is_pinned_again_and_again(tmp_path: Path) -> None:
         docker.write_text(f'#!/bin/sh\n[ "$4" = python:3.11-slim-bookworm ] && echo {digest}\n')
         docker.chmod(0o755)
         command = ["make", "pin", f"DOCKER={docker}", f"DOCKERFILE={dockerfile}"]
-        subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=30)
+        subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=300)
         assert f"\nARG BASE=python:3.11-slim-bookworm@{digest}\n" in dockerfile.read_text(encoding="utf-8")
     docker.write_text("#!/bin/sh\nexit 1\n")
     before = dockerfile.read_text(encoding="utf-8")
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=30)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=300)
     assert done.returncode != 0
     assert dockerfile.read_text(encoding="utf-8") == before
 

@@ -330,7 +330,7 @@ def test_nginx_accepts_the_files_of_the_cluster(tmp_path: Path) -> None:
     nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin:/sbin:/bin")
     assert nginx is not None, "the Debian package nginx is missing"
     command = [nginx, "-t", "-e", "stderr", "-p", f"{state}/", "-c", str(conf / "nginx.conf")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     assert "[warn]" not in done.stderr
 
@@ -338,7 +338,7 @@ def test_nginx_accepts_the_files_of_the_cluster(tmp_path: Path) -> None:
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="no kubectl: the manifests are checked one by one instead")
 def test_kubectl_puts_the_example_together() -> None:
     command = ["kubectl", "kustomize", "--load-restrictor", "LoadRestrictionsNone", str(EXAMPLE)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     made = list(yaml.safe_load_all(done.stdout))
     assert {(each["kind"], each["metadata"]["name"]) for each in made if each["kind"] != "ConfigMap"} == {

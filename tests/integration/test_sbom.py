@@ -114,7 +114,7 @@ def commands(target: str) -> str:
         capture_output=True,
         text=True,
         check=True,
-        timeout=30,
+        timeout=300,
     )
     return done.stdout
 

@@ -92,7 +92,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
     program = shutil.which("systemd-analyze")
     assert program is not None, "the Debian package systemd is missing"
-    return subprocess.run([program, *arguments], capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run([program, *arguments], capture_output=True, text=True, check=False, timeout=300)
 
 
 @pytest.mark.parametrize("name", [*SERVICES, *TIMERS, NGINX])
