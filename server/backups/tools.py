@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
+import subprocess  # nosec B404 # the dump tools, without a shell
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -119,7 +119,7 @@ def load(url: URL, statements: Iterable[bytes]) -> None:
     with _connecting(url) as connecting:
         command = [_program(_CLIENT), connecting, "--default-character-set=utf8mb4", "--binary-mode", url.database or ""]
         with tempfile.TemporaryFile() as errors:
-            with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors) as process:
+            with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors) as process:  # nosec B603 # our own arguments, without a shell
                 assert process.stdin is not None
                 try:
                     with suppress(BrokenPipeError):  # the status tells why
@@ -156,7 +156,7 @@ def binlog(files: Sequence[Path], start: int, until: str, database: str, into: s
 
 def _output(command: list[str], what: str, check: Check, env: dict[str, str] | None = None) -> Iterator[bytes]:
     with tempfile.TemporaryFile() as errors:
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=env) as process:
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=env) as process:  # nosec B603 # our own arguments, without a shell
             assert process.stdout is not None
             try:
                 while content := process.stdout.read(READ_BYTES):

@@ -10,14 +10,14 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from server.domain.errors import NowServingError
+from server.domain.errors import Unavailable
 from server.store.database import Database, translated
 
 PROOFS = "0012"  # the migration that adds proofs, for which it has no key
 UNFINISHED = "unfinished-move"  # the version of a database while `nowserving move` fills it
 
 
-class UnfinishedMove(NowServingError):
+class UnfinishedMove(Unavailable):
     """This database is the target of a move that has not finished. Run `nowserving move` again, or use another database."""
 
 
