@@ -39,8 +39,9 @@ class DrainingServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        if self.config.metrics_folder is not None:  # type: ignore[attr-defined]
-            await self._open_own_port(Target(self.config.metrics_folder))  # type: ignore[attr-defined]
+        folder: Path | None = getattr(self.config, "metrics_folder", None)
+        if folder is not None:
+            await self._open_own_port(Target(folder))
         # The objects of the start stay for good: no garbage collection needs to traverse them. And none should run in the
         # middle of a fan-out because of many new connections: reference counting frees their objects.
         gc.collect()
