@@ -14,7 +14,7 @@ from tzdata import IANA_VERSION
 
 from server.clock import SteadyClock
 from server.domain.errors import Unavailable
-from server.queries import system
+from server.queries import backups, system
 from server.queries.system import TEXTS, Check, Facts, Watch, checks
 from server.store.backups import VerifiedBackup
 
@@ -89,7 +89,7 @@ async def test_backup_is_judged_by_its_age(
         made_at = database.clock.now() - (hours or 0) * 3_600_000_000
         return None if hours is None else VerifiedBackup("x", made_at, made_at, 2_000_000, 812, 5, "{}")
 
-    monkeypatch.setattr(system.backups, "newest", newest)
+    monkeypatch.setattr(backups, "newest", newest)
     found = await system._backup(database, Facts(bus_problem=None, encrypted=True, exposed=exposed, limited=True))
     assert (found.code, found.state) == (code, state)
     assert "{" not in found.text
