@@ -9,7 +9,13 @@ if [ -x "$folder/usr/sbin/mysqld" ]; then
     echo "$folder"
     exit 0
 fi
-mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+# The mirror of this machine: the first of its sources whose address ends in /debian.
+mirror=${DEBIAN_MIRROR:-$(grep -rhoE 'https?://[^ ]+/debian/?( |$)' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null \
+    | grep -v snapshot | head -n 1 | tr -d ' ')}
+[ -n "$mirror" ] || {
+    echo "No mirror of Debian is known here: set DEBIAN_MIRROR" >&2
+    exit 1
+}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/state/lists/partial" "$work/cache/archives/partial" "$work/log"
