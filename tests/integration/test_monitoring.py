@@ -34,16 +34,8 @@ RULES = [
 NAME = re.compile(r"\b(?:nowserving|process)_[a-z_]+\b")
 # Metrics without a series on a healthy day or on this machine: a query of theirs may have no result.
 WITHOUT_SERIES = {
-    "nowserving_commands_refused_total": "no command was refused for overload",
-    "nowserving_commands_waiting": "the part that refuses commands early gives it",
-    "nowserving_pool_in_use": "the part that names the pool's settings gives it",
-    "nowserving_pool_size": "the same",
-    "nowserving_pool_overflow": "the same",
-    "nowserving_pool_waited_total": "the same",
     "nowserving_backup_age_seconds": "no backup was made",
     "nowserving_certificate_seconds": "no setting names a certificate",
-    "nowserving_disk_free_bytes": "the part of the system's state gives it",
-    "nowserving_disk_total_bytes": "the same",
     "nowserving_messages_swept_seconds": "with Redis the workers sweep, and none runs here",
 }
 
