@@ -19,7 +19,7 @@ from server.domain.errors import Busy
 
 QUEUE_SECONDS = 5.0  # a command is accepted while the queue takes no longer
 PATIENCE_SECONDS = 7.0  # an accepted command begins within this time, or is refused: the estimate can be wrong
-FIRST_GUESS_SECONDS = 0.05  # of a command, until the first ones of a site are measured
+FIRST_GUESS_SECONDS = 0.01  # of a command, until the first ones of a site are measured
 MOST_RETRY_SECONDS = 30
 SITES_KEPT = 256
 _WEIGHT = 0.1  # of the newest command in the average

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
+
+logging.getLogger(__name__).setLevel(logging.WARNING)  # as SQLAlchemy's own pools: they name each connection
 
 
 @dataclass(frozen=True, slots=True)

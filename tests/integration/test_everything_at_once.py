@@ -114,6 +114,7 @@ NOT_SENT = {
     **dict.fromkeys(("hold-for-visitor", "book-for-visitor"), "visitors book at an address of their own: test_booking.py"),
     "import-appointments": "has an address of its own, see test_importing.py",
     "rezone": "the server's own command, see test_busy_cells.py",
+    "drop-hold": "no client can send it; a restored database gets it, see test_backups.py",
     "clear-unreached": "only after a message did not arrive; see test_marks.py",
     "note-message": "no client can send it; servers do when a message has ended, see test_marks.py",
     "pass-offer": "the server's own command after ten minutes",

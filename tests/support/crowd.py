@@ -30,6 +30,11 @@ class Answered:
     body: dict[str, Any]
 
 
+def is_busy(answer: httpx.Response) -> bool:
+    """Return whether the server refused a command because too many waited: nothing was done, and a client repeats it."""
+    return answer.status_code == 503 and bool(answer.json()["error"]["code"] == "busy")
+
+
 def ask_at_once(token: str, asked: list[Asked]) -> list[Answered]:
     """Send all commands concurrently from this process; return their answers."""
     return asyncio.run(_ask_at_once(token, asked))
@@ -42,7 +47,11 @@ async def _ask_at_once(token: str, asked: list[Asked]) -> list[Answered]:
 
         async def send(each: Asked, url: str) -> Answered:
             headers = {"Idempotency-Key": each.key}
-            answer = await client.post(f"{url}/api/v1/commands/{each.name}", json=each.body, headers=headers)
+            while True:
+                answer = await client.post(f"{url}/api/v1/commands/{each.name}", json=each.body, headers=headers)
+                if not is_busy(answer):
+                    break
+                await asyncio.sleep(1)
             return Answered(each, answer.status_code, answer.json())
 
         return await asyncio.gather(*(send(each, url) for each in asked for url in each.urls))
