@@ -11,6 +11,7 @@ driver gives torn snapshots).
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import stat
 import time
@@ -80,7 +81,7 @@ class Database:
         pool_overflow: int = 0,
         pool_wait_seconds: float = 10.0,
         pool_recycle_seconds: float = 3600.0,
-        slow_query_seconds: float = 0.5,
+        slow_query_seconds: float = math.inf,
     ) -> None:
         self.url = database_url(url)
         self.embedded = self.url.get_backend_name() == "sqlite"
