@@ -61,7 +61,7 @@ from server.identity.usernames import new_username
 from server.keys import KEY_BYTES, PRIVATE_FOLDER, BadKeys, Keys, random_key
 from server.keys import make as make_keys
 from server.logs import configure_logging
-from server.moving import Moved
+from server.moving import Moved, MoveFailed
 from server.moving import move as move_database
 from server.notifying import drafts
 from server.phones import region_of_zone
@@ -81,7 +81,7 @@ from server.store.chain import START
 from server.store.clock_anchors import Anchor
 from server.store.database import Database, database_url
 from server.store.findings import Finding
-from server.store.migrate import PROOFS
+from server.store.migrate import PROOFS, UnfinishedMove
 from server.store.migrate import migrate as bring_up
 from server.store.proofs import prove_all
 from server.store.retention import Forgotten, forget
@@ -112,7 +112,7 @@ def main() -> None:
     except BadKeys as error:
         error_console.print(f"[red]{error}[/]", highlight=False, soft_wrap=True)
         sys.exit(2)
-    except BackupFailed as error:
+    except (BackupFailed, MoveFailed, UnfinishedMove) as error:
         error_console.print(str(error), style="red", highlight=False, markup=False, soft_wrap=True)
         sys.exit(1)
     except NowServingError as error:
@@ -1091,7 +1091,7 @@ def diagnose(
         try:
             counts = await table_counts.counts(database)
             return counts, {"lacking": await pending(database)}, await table_counts.server_version(database)
-        except NowServingError:
+        except (NowServingError, UnfinishedMove):
             print("The database is away: the bundle has no counts.")
             away = {"problem": "the database is away"}
             return away, away, None

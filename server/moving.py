@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from server.domain.errors import NowServingError, Unavailable
+from server.domain.errors import Unavailable
 from server.queries.migrations import pending
 from server.queries.verification import verify, verify_rows
 from server.store import activity, copying
@@ -17,27 +17,34 @@ from server.vault import Vault
 Progress = Callable[[str], None]
 
 
-class SourceIsOld(NowServingError):
+class MoveFailed(Exception):
+    """A move was not done. The message says why, and what to do. The original is as it was."""
+
+    def __init__(self, **about: object) -> None:
+        super().__init__((type(self).__doc__ or "").format_map(about))
+
+
+class SourceIsOld(MoveFailed):
     """The database lacks migrations: run `nowserving migrate` first."""
 
 
-class SourceInUse(NowServingError):
+class SourceInUse(MoveFailed):
     """Servers or workers use the database. Stop them all, and wait for {seconds} s: until then they count as running."""
 
 
-class TargetUnavailable(NowServingError):
+class TargetUnavailable(MoveFailed):
     """The target cannot be reached: {problem}."""
 
 
-class TargetNotEmpty(NowServingError):
+class TargetNotEmpty(MoveFailed):
     """The target has tables already: {tables}. Name an empty database."""
 
 
-class UnknownTables(NowServingError):
+class UnknownTables(MoveFailed):
     """The database has tables that this version does not know: {tables}."""
 
 
-class CopyDiffers(NowServingError):
+class CopyDiffers(MoveFailed):
     """The copy is not like the original: {problems}. The target stays unusable; the original is as it was."""
 
 

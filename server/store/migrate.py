@@ -10,15 +10,20 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from server.domain.errors import Unavailable
 from server.store.database import Database, translated
 
 PROOFS = "0012"  # the migration that adds proofs, for which it has no key
 UNFINISHED = "unfinished-move"  # the version of a database while `nowserving move` fills it
 
 
-class UnfinishedMove(Unavailable):
-    """This database is the target of a move that has not finished. Run `nowserving move` again, or use another database."""
+class UnfinishedMove(Exception):
+    """The database is the target of a move that has not finished. No client sees this: such a server does not start."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This database is the target of a move that has not finished. Run `nowserving move` again, or use another "
+            "database."
+        )
 
 
 def _config(connection: Connection | None = None) -> Config:

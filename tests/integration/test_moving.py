@@ -12,9 +12,17 @@ from sqlalchemy import delete, func, make_url, select
 from server import moving
 from server.audit import Audit
 from server.domain.commands import CallNext, IssueTicket
-from server.domain.errors import NowServingError
 from server.execute import Executor
-from server.moving import CopyDiffers, SourceInUse, SourceIsOld, TargetNotEmpty, TargetUnavailable, UnknownTables, move
+from server.moving import (
+    CopyDiffers,
+    MoveFailed,
+    SourceInUse,
+    SourceIsOld,
+    TargetNotEmpty,
+    TargetUnavailable,
+    UnknownTables,
+    move,
+)
 from server.queries.verification import verify
 from server.seeding import Seed, Seeder
 from server.store import copying, processes, webhooks
@@ -174,7 +182,7 @@ async def test_chain_that_was_broken_before_moves_as_it_is(source: Database, tar
 
 
 async def test_refusals_change_nothing(source: Database, target: Database) -> None:
-    async def refused(error: type[NowServingError], **more: bool) -> None:
+    async def refused(error: type[MoveFailed], **more: bool) -> None:
         with pytest.raises(error):
             await move(source, target, vault(), lambda _: None, silent_seconds=SILENT, **more)
 

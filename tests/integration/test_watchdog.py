@@ -20,6 +20,8 @@ from server.notifying.watchdog import Pace, Watchdog
 from server.queries import system
 from server.queries.system import Facts, Watch
 from server.seeding import Seeder
+from server.store import backups
+from server.store.backups import VerifiedBackup
 from server.store.database import Database
 from server.store.tables import channels, displays, findings, sites, webhook_sites, webhooks
 from server.vault import Vault
@@ -52,7 +54,7 @@ class Installation:
         self.facts = Facts(bus_problem=bus_problem, encrypted=True, exposed=True, limited=True, watched=True)
 
     async def seed(self, language: str = "en") -> None:
-        """Create a clinic without screens."""
+        """Create a clinic without screens, with a backup."""
         executor = Executor(self.database, self.vault, publish=lambda *_: None)
         seeded = await Seeder(self.database, executor).seed(points=1, tickets=0, displays=0)
         self.site_id = seeded["site_id"]
@@ -62,6 +64,9 @@ class Installation:
         async with self.database.read() as connection:
             found = select(sites.c.organisation_id).where(sites.c.id == self.site_id)
             self.organisation_id = await connection.scalar(found) or 0
+        now = self.database.clock.now()
+        async with self.database.write() as connection:
+            await backups.add(connection, VerifiedBackup("tonight", now, now, 1, 1, 1, "{}"))
 
     async def connect(self, port: int) -> None:
         """Connect a mail server as an administrator does."""

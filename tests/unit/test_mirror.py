@@ -15,6 +15,7 @@ EXCEPTIONS = {
     "test_browser_view.py": "compares web/js/live with the messages of the server",
     "test_docs.py": "reads the documentation",
     "test_extent.py": "runs tests/support/extent.py",
+    "test_free_ports.py": "runs tests/support/processes.py",
     "test_mirror.py": "reads the tree",
     "test_mysql_accounts.py": "a property of the installed driver",
     "test_page_facts.py": "compares facts in web/ with the domain",

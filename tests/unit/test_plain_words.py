@@ -43,7 +43,7 @@ COMMENTED = [
         )
     ),
     *sorted((ROOT / "nginx").rglob("*.conf")),
-    *sorted(path for path in (ROOT / "deploy").rglob("*") if path.is_file()),
+    *sorted(path for path in (ROOT / "deploy").rglob("*") if path.is_file() and path.suffix != ".pyc"),
     *sorted((ROOT / "monitoring").rglob("*.yml")),
 ]
 DOCUMENTED = ("server", "workers", "loadtests", "docs", "tests")

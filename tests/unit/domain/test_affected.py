@@ -202,6 +202,7 @@ CASES = [
 # The commands without a case, and the reasons.
 ONE_PATIENT = "a step of one patient, whom the person at the desk has chosen"
 REASONS = {
+    "drop-hold": "no client can send it; a restore ends the holds, whose patients begin again",
     **dict.fromkeys(("announce-delay", "withdraw-delay"), "changes no place and no screen; the event counts its messages"),
     **dict.fromkeys(
         ("issue-ticket", "call-next", "call", "recall", "start", "complete", "no-show", "transfer", "hold", "return"),
