@@ -20,6 +20,7 @@ from contextlib import asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
+from pymysql.err import Error as DriverError
 from sqlalchemy import (
     URL,
     BigInteger,
@@ -308,4 +309,7 @@ class translated:
         if isinstance(error, OperationalError | InterfaceError | PoolTimeout | ConnectionError | OSError):
             raise Unavailable() from error
         if isinstance(error, DBAPIError) and error.connection_invalidated:
+            raise Unavailable() from error
+        # SQLAlchemy cannot invalidate the first connection of an engine while it still examines the server.
+        if isinstance(error, NotImplementedError) and isinstance(error.__context__, DriverError | DBAPIError):
             raise Unavailable() from error

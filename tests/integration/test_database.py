@@ -7,9 +7,10 @@ import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import literal, make_url, select, update
+from sqlalchemy import Connection, literal, make_url, select, update
 
 from server.domain.board import Changes
 from server.domain.errors import Unavailable
@@ -92,6 +93,24 @@ async def test_recently_used_connection_is_not_pinged_and_raises_unavailable_if_
     with pytest.raises(Unavailable):
         await mysql.look_up(_ONE)
     assert [await mysql.look_up(_ONE) for _ in range(5)], "the pool drops the other connections of the same age with it"
+
+
+async def test_first_connection_that_dies_while_the_server_is_examined_is_unavailable(
+    mysql: Database, mysql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLAlchemy raises no driver error here."""
+    dialect: Any = mysql.engine.sync_engine.dialect
+    examine = dialect._detect_sql_mode
+
+    def kill_and_examine(connection: Connection) -> None:
+        monkeypatch.undo()
+        _kill_connections(mysql_url)
+        examine(connection)
+
+    monkeypatch.setattr(dialect, "_detect_sql_mode", kill_and_examine)
+    with pytest.raises(Unavailable):
+        await mysql.look_up(_ONE)
+    assert await mysql.look_up(_ONE) is not None
 
 
 async def test_pool_never_opens_more_connections_than_its_size(database_url: str) -> None:

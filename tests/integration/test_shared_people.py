@@ -162,7 +162,9 @@ async def test_two_sites_never_book_one_person_twice(
     killed: list[int] = []
     killer = asyncio.create_task(asyncio.to_thread(kill_connections, url, stop, killed)) if engine == "mysql" else None
     try:
-        await asyncio.gather(*(caller(number) for number in range(CALLERS)))
+        async with asyncio.TaskGroup() as group:  # a caller that fails ends the others, and their transactions
+            for number in range(CALLERS):
+                group.create_task(caller(number))
     finally:
         stop.set()
         if killer is not None:

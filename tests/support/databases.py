@@ -101,6 +101,7 @@ def fresh_database(server: URL) -> Iterator[str]:
             try:
                 yield server.set(database=name).render_as_string(hide_password=False)
             finally:
+                cursor.execute("SET SESSION lock_wait_timeout = 60")  # a transaction that a failed test left open
                 cursor.execute(f"DROP DATABASE {name}")
     finally:
         connection.close()
