@@ -164,10 +164,9 @@ def build_app(
 
     public_url = settings.public_address
     channels = channels_for(database, vault, public_url, settings.recording_path, settings.push_services)
-    # With Redis, the workers send.
     watchdog = Watchdog(database, channels, facts, settings.watchdog_mail, settings.link_base)
     senders: list[Sweeper | Deliverer | Watchdog] = [watchdog]
-    if not redis_url:
+    if not redis_url:  # with Redis, the workers send
         senders += [Sweeper(Notifying(database, vault, channels, settings.link_base)), Deliverer(database, vault)]
     context = Context(
         database=database,
@@ -221,9 +220,11 @@ def build_app(
             "ticks": partial(housekeeping.tick_sites, boards, executor),
             "old rows": partial(housekeeping.forget_old_rows, database),
             "offers": partial(housekeeping.pass_offers, database, executor),
-            "messages": partial(housekeeping.count_messages, database, tally),
-            "clinics": partial(housekeeping.count_clinics, database, executor, clinics),
-            "backups": partial(housekeeping.look_for_backups, database, last_backup),
+            "messages": partial(housekeeping.keep_figures, "messages not counted", partial(tally.update, database)),
+            "clinics": partial(
+                housekeeping.keep_figures, "clinics not counted", lambda: clinics.update(database, executor.site_ids)
+            ),
+            "backups": partial(housekeeping.keep_figures, "backups not looked for", partial(last_backup.update, database)),
             "zones": partial(housekeeping.rezone_sites, database, executor),
             "marks": Marks(database, executor).run,
             "dark devices": partial(

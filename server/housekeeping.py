@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -22,10 +22,7 @@ from server.execute import Executor
 from server.live.devices import Health
 from server.outage import Outage
 from server.queries.appointments import lapsed_offers, with_outdated_appointments
-from server.queries.backups import LastBackup
 from server.queries.boards import Boards
-from server.queries.clinic_tally import ClinicTally
-from server.queries.message_tally import MessageTally
 from server.store import answers, clock_anchors, lockouts, processes, push_subscriptions
 from server.store.database import Conflict, Database
 
@@ -119,12 +116,12 @@ async def pass_offers(database: Database, executor: Executor) -> None:
         await asyncio.sleep(OFFER_SECONDS)
 
 
-async def count_messages(database: Database, tally: MessageTally) -> None:
-    """Every quarter of a minute, count the messages for the metrics."""
-    outage = Outage(logger, "messages not counted")
+async def keep_figures(what: str, update: Callable[[], Awaitable[None]]) -> None:
+    """Every quarter of a minute, ``update`` figures for the metrics. ``what`` is the log line of an unavailable database."""
+    outage = Outage(logger, what)
     while True:
         try:
-            await tally.update(database)
+            await update()
             outage.ended()
         except NowServingError as error:
             outage.failed(error)
@@ -141,30 +138,6 @@ async def watch_certificate(certificate: CertificateFile) -> None:
         else:
             outage.ended()
         await asyncio.sleep(CERTIFICATE_SECONDS)
-
-
-async def count_clinics(database: Database, executor: Executor, tally: ClinicTally) -> None:
-    """Every quarter of a minute, count the waiting patients and the dark screens for the metrics."""
-    outage = Outage(logger, "clinics not counted")
-    while True:
-        try:
-            await tally.update(database, executor.site_ids)
-            outage.ended()
-        except NowServingError as error:
-            outage.failed(error)
-        await asyncio.sleep(TALLY_SECONDS)
-
-
-async def look_for_backups(database: Database, last: LastBackup) -> None:
-    """Every quarter of a minute, read the record of the newest backup for the metrics."""
-    outage = Outage(logger, "backups not looked for")
-    while True:
-        try:
-            await last.update(database)
-            outage.ended()
-        except NowServingError as error:
-            outage.failed(error)
-        await asyncio.sleep(TALLY_SECONDS)
 
 
 async def rezone_sites(database: Database, executor: Executor) -> None:

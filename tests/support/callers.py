@@ -8,7 +8,7 @@ from itertools import cycle
 
 import httpx
 
-from tests.support.crowd import is_busy
+from tests.support.crowd import command
 from tests.support.plain import PLAIN
 
 
@@ -34,11 +34,7 @@ async def _burst(urls: list[str], token: str, point_ids: list[int], count: int) 
     async with httpx.AsyncClient(headers=headers, limits=limits, timeout=60, verify=PLAIN) as client:
 
         async def call(url: str, point_id: int) -> Outcome:
-            while True:
-                answer = await client.post(f"{url}/api/v1/commands/call-next", json={"point_id": point_id})
-                if not is_busy(answer):
-                    break
-                await asyncio.sleep(1)
+            answer = await command(client, url, "call-next", {"point_id": point_id})
             body = answer.json()
             if answer.status_code == 200:
                 return Outcome(200, point_id, body["entry"]["id"], body["seq"], None)

@@ -30,9 +30,15 @@ class Answered:
     body: dict[str, Any]
 
 
-def is_busy(answer: httpx.Response) -> bool:
-    """Return whether the server refused a command because too many waited: nothing was done, and a client repeats it."""
-    return answer.status_code == 503 and bool(answer.json()["error"]["code"] == "busy")
+async def command(
+    client: httpx.AsyncClient, url: str, name: str, body: dict[str, Any], headers: dict[str, str] | None = None
+) -> httpx.Response:
+    """Send a command, and repeat it while the server refuses it as ``busy``: nothing was done then. Return the answer."""
+    while True:
+        answer = await client.post(f"{url}/api/v1/commands/{name}", json=body, headers=headers)
+        if answer.status_code != 503 or answer.json()["error"]["code"] != "busy":
+            return answer
+        await asyncio.sleep(1)
 
 
 def ask_at_once(token: str, asked: list[Asked]) -> list[Answered]:
@@ -47,11 +53,7 @@ async def _ask_at_once(token: str, asked: list[Asked]) -> list[Answered]:
 
         async def send(each: Asked, url: str) -> Answered:
             headers = {"Idempotency-Key": each.key}
-            while True:
-                answer = await client.post(f"{url}/api/v1/commands/{each.name}", json=each.body, headers=headers)
-                if not is_busy(answer):
-                    break
-                await asyncio.sleep(1)
+            answer = await command(client, url, each.name, each.body, headers)
             return Answered(each, answer.status_code, answer.json())
 
         return await asyncio.gather(*(send(each, url) for each in asked for url in each.urls))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from pydantic import Field
 
 from server.live.hub import Hub
 from server.live.redis_bus import RedisBus
+from server.places import disk_space
 from server.queries.message_tally import MessageTally
 from server.queries.reader import Pooled
 from server.transport.http.fields import Count
@@ -196,11 +196,7 @@ class Figures:
         if self.folder is None:
             reason = "the data lie on the database server"
             return reason, reason
-        try:
-            found = shutil.disk_usage(self.folder)
-        except OSError as error:
-            return str(error.strerror), str(error.strerror)
-        return found.free, found.total
+        return disk_space(self.folder) or ("the disk cannot be read",) * 2
 
 
 def _seconds(microseconds: int | None, otherwise: str) -> float | str:
