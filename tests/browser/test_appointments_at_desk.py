@@ -295,6 +295,24 @@ def test_taken_time_explains_itself_and_is_overbooked_with_a_reason(open_desk: O
     expect(row(desk, "Urgent Case")).to_contain_text("Overbooked: an emergency")
 
 
+def test_time_chosen_while_the_list_loads_stays_chosen(open_desk: OpenDesk, day: Day) -> None:
+    desk = open_desk()
+    desk.keyboard.press("f")
+    book = desk.locator("#book")
+    expect(book.locator(".free-time").first).to_be_visible()
+    answers: list[Route] = []
+    desk.route("**/slots?**", lambda route: answers.append(route))
+    book.locator("[name=provider]").select_option(str(day.seeded["provider_ids"][1]))
+    while not answers:
+        desk.wait_for_timeout(10)
+    chosen = book.locator('.free-time input[value$="18:00/0"]')
+    chosen.check()
+    answers.pop().continue_()
+    expect(book.locator(".free-times")).not_to_have_attribute("aria-busy", "true")
+    expect(chosen).to_be_checked()
+    expect(book.locator(".slot-kept")).to_contain_text("18:00 with Dr 2")
+
+
 def test_second_appointment_of_a_phone_is_asked_about(open_desk: OpenDesk, do: Do, day: Day) -> None:
     """The same phone number at the same time needs a tick. A walk-in ticket for it offers the check-in instead."""
     first, second = day.seeded["provider_ids"][:2]

@@ -38,6 +38,8 @@ def addresses(demo_base: str, fresh: Server) -> dict[str, str]:
     """Return the address of each page: on the demo, which has the fullest pages, but for the first run."""
     doors = httpx.get(f"{demo_base}/demo/doors").json()
     display, kiosk = doors["display"], doors["kiosk"]
+    # The demo books the next free time: shortly before midnight, that is tomorrow.
+    booked = httpx.get(f"{demo_base}/api/v1/appointments/{doors['appointment']}").json()["cells"]["appointment"]
     return {
         "base": demo_base,
         "display": f"{demo_base}/display/{display['id']}?token={display['token']}",
@@ -50,7 +52,8 @@ def addresses(demo_base: str, fresh: Server) -> dict[str, str]:
         "kiosk": f"{demo_base}/kiosk/{kiosk['id']}?token={kiosk['token']}",
         "account-link": f"{demo_base}/invitation",
         "welcome": f"{fresh.url}/welcome",
-    } | {name: f"{demo_base}/{name}" for name in ("sign-in", "reception", "room", "calendar", "docs", "account", "admin")}
+        "calendar": f"{demo_base}/calendar?date={booked['local_start'][:10]}",
+    } | {name: f"{demo_base}/{name}" for name in ("sign-in", "reception", "room", "docs", "account", "admin")}
 
 
 # The demo does not serve these pages, or only after an error. They load fewer of the same files.

@@ -87,8 +87,10 @@ export class WeekTimes {
       const days = Math.floor((Date.parse(this.#day) - Date.parse(today)) / 86_400_000);
       this.#from = dateAfter(today, days - (days % WEEK));
     }
-    await this.#show(true);
     this.#times.select(wanted);
+    await this.#show(true);
+    // The earlier list stays in use while the new one is on its way: a choice in it counts.
+    if (this.#times.chosen === null) this.#times.select(wanted);
   }
 
   /** Ask for the same days again: somebody may have taken a time. */
@@ -122,7 +124,6 @@ export class WeekTimes {
   /** @param {boolean} ahead  look further ahead if the week has no free time */
   async #show(ahead) {
     const asked = (this.#asked += 1);
-    const before = this.#times.chosen;
     this.#times.wait();
     const problem = find(".times-problem", this.#root);
     try {
@@ -144,7 +145,6 @@ export class WeekTimes {
       setText(problem, t("times.failed"));
     }
     this.#paint();
-    if (before !== null && this.#times.select(before) === null) this.#choose(null);
   }
 
   #paint() {

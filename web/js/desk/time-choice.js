@@ -72,6 +72,8 @@ export function timeChoice(id, { anyone, chosen }) {
   let minutes = null;
   /** The wished time that is not in the list. @type {string | null} */
   let wished = null;
+  /** How often the user has chosen a time. */
+  let choices = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
 
@@ -79,6 +81,7 @@ export function timeChoice(id, { anyone, chosen }) {
 
   /** @param {Slot} slot */
   function pick(slot) {
+    choices += 1;
     wished = null;
     fields.wish.value = slot.local_start.slice(11);
     overbookField.hidden = true;
@@ -116,9 +119,12 @@ export function timeChoice(id, { anyone, chosen }) {
     if (date === "" || fields.service.value === "") return;
     setText(day, dayOf(date));
     list.wait();
+    const before = choices;
     try {
       const found = await slotsOf(date, date);
       if (found === null) return;
+      // The earlier list stays in use while the new one is on its way: a choice in it counts.
+      if (choices !== before) local = wished ?? list.chosen?.local_start ?? local;
       list.show(found);
       list.select(null);
       overbookField.hidden = true;
@@ -149,6 +155,7 @@ export function timeChoice(id, { anyone, chosen }) {
       pick(slot);
       return;
     }
+    choices += 1;
     wished = local;
     overbookField.hidden = !clinic?.may("overbook");
     report();
