@@ -301,7 +301,7 @@ def test_time_chosen_while_the_list_loads_stays_chosen(open_desk: OpenDesk, day:
     book = desk.locator("#book")
     expect(book.locator(".free-time").first).to_be_visible()
     answers: list[Route] = []
-    desk.route("**/slots?**", answers.append)
+    desk.route("**/slots?**", lambda route: answers.append(route))  # noqa: PLW0108 - Playwright marks the function
     book.locator("[name=provider]").select_option(str(day.seeded["provider_ids"][1]))
     while not answers:
         desk.wait_for_timeout(10)

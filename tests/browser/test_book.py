@@ -146,7 +146,7 @@ def test_time_that_somebody_took_meanwhile_leads_to_the_other_times(open_page: O
     answer = httpx.post(f"{server.url}/api/v1/sites/{seeded['site_id']}/booking/book", json=body)
     assert answer.status_code == 200, answer.text
     answers: list[Route] = []
-    page.route("**/slots?**", answers.append)
+    page.route("**/slots?**", lambda route: answers.append(route))  # noqa: PLW0108 - Playwright marks the function
     page.click("[data-take]")
     expect(page.locator("[data-warning]")).to_contain_text(f"Somebody else has just taken {time}")
     while not answers:
