@@ -147,13 +147,20 @@ class Worker:
         self._session.send("ServiceWorker.deliverPushMessage", about)
 
 
-def shown(page: Page, count: int) -> list[dict[str, Any]]:
-    """Wait for so many notifications; return them."""
+def shown(page: Page) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = page.evaluate(SHOWN)
+    return found
+
+
+def rung(page: Page, worker: Worker, message: dict[str, Any]) -> dict[str, Any]:
+    """Deliver a message until its notification alone is shown; return this. A push service may deliver twice, too."""
     found: list[dict[str, Any]] = []
-    for _ in range(600):
-        found = page.evaluate(SHOWN)
-        if len(found) == count:
-            return found
+    for turn in range(600):
+        if turn % 100 == 0:  # a busy browser may lose a message that comes from its debugger
+            worker.deliver(message)
+        found = shown(page)
+        if [each["title"] for each in found] == [message["title"]]:
+            return found[0]
         page.wait_for_timeout(100)
     raise AssertionError(f"{len(found)} notifications: {found}")
 
@@ -179,22 +186,15 @@ def test_subscribed_phone_rings_while_the_page_is_closed(
     call(server, seeded)
     wait_until(lambda: "called" in [each["kind"] for each in phone.accepted], "the message")
     worker = Worker(page)
-    worker.deliver(phone.accepted[-1])
-    (notification,) = shown(page, 1)
+    notification = rung(page, worker, phone.accepted[-1])
     assert ticket["label"] in notification["body"]
     assert notification["tag"] == "turn"
     assert notification["data"] == {"path": f"/t/{ticket['token']}"}
     opened = page.context.service_workers[0].evaluate(TOUCH)
     assert opened == f"/t/{ticket['token']}"
-    assert shown(page, 0) == []
-    worker.deliver(phone.accepted[-1])
-    shown(page, 1)
-    worker.deliver(phone.accepted[-1] | {"title": "Again"})
-    for _ in range(600):
-        if [each["title"] for each in shown(page, 1)] == ["Again"]:
-            break
-        page.wait_for_timeout(100)
-    assert [each["title"] for each in shown(page, 1)] == ["Again"], "a later message replaces the former"
+    assert shown(page) == []
+    rung(page, worker, phone.accepted[-1])
+    rung(page, worker, phone.accepted[-1] | {"title": "Again"})  # a later message replaces the former
 
 
 def test_page_in_sight_shows_no_second_notification(
@@ -209,9 +209,9 @@ def test_page_in_sight_shows_no_second_notification(
     message |= {"tag": "x", "kind": "almost-your-turn"}
     worker.deliver(message)
     page.wait_for_timeout(1500)
-    assert shown(page, 0) == []
-    worker.deliver(message | {"url": "https://clinic.example/t/1-another", "kind": "reminder"})
-    assert [each["tag"] for each in shown(page, 1)] == ["x"]
+    assert shown(page) == []
+    notification = rung(page, worker, message | {"url": "https://clinic.example/t/1-another", "kind": "reminder"})
+    assert notification["tag"] == "x"
 
 
 def test_phone_is_taken_off_again(open_page: Open, server: Server, seeded: Seed, phone: PushService) -> None:

@@ -17,7 +17,7 @@ from server.domain.commands import COMMANDS, CallNext
 from server.seeding import Seeder
 from server.store.database import Database
 from server.store.tables import entries, events
-from tests.support.appointments import appointments_today
+from tests.support.appointments import Day, appointments_today
 from tests.support.crowd import Answered, Asked, ask_at_once
 from tests.support.extent import scaled
 from tests.support.server import environment, serving, vault
@@ -141,7 +141,8 @@ def test_concurrent_commands_of_every_kind_keep_log_and_rows_consistent(
     redis_url = request.getfixturevalue("redis_url") if servers > 1 else None
     # Without one public address, each server would name its own in the answer for a ticket.
     env = environment(url, redis_url, NOWSERVING_LOG_LEVEL="warning", NOWSERVING_PUBLIC_URL="http://clinic.test")
-    seeded = appointments_today(env, BEGUN, points=8, tickets=60, providers=4).seeded
+    day = appointments_today(env, BEGUN, points=8, tickets=60, providers=4)
+    seeded = day.seeded
     answered: list[Answered] = []
     chance = random.Random(2)
     with ExitStack() as stack:
@@ -162,7 +163,7 @@ def test_concurrent_commands_of_every_kind_keep_log_and_rows_consistent(
             answers = [each for job in jobs for each in job.result()]
             _check_answers(answers)
             answered += answers
-            asyncio.run(_check_log(url, seeded["site_id"], answered))
+            asyncio.run(_check_log(url, day, answered))
             done |= {each.asked.name for each in answers if each.status == 200}
     assert done == set(SENT), f"commands that were never accepted: {set(SENT) - done}"
     assert _count_keys_done_twice(answered) > ROUNDS, "too few keys were sent twice at once and accepted"
@@ -207,8 +208,8 @@ def _is_a_rule(each: Answered) -> bool:
     return each.status == 422 and each.body["error"]["code"] in ("invalid_field", "no_such_local_time")
 
 
-async def _check_log(url: str, site_id: int, answered: list[Answered]) -> None:
-    truth = await truth_of(url, site_id)
+async def _check_log(url: str, day: Day, answered: list[Answered]) -> None:
+    truth = await truth_of(url, day.seeded["site_id"], day.time_zone)
     numbers = {each.asked.key: [event["seq"] for event in each.body["events"]] for each in answered if each.status == 200}
     asked = {each.asked.key for each in answered}
     for key in asked:

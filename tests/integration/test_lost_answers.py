@@ -25,7 +25,7 @@ from server.store.database import Database
 from server.store.migrate import migrate
 from server.store.tables import sites
 from server.vault import Vault
-from tests.support.appointments import appointments_today
+from tests.support.appointments import Day, appointments_today
 from tests.support.extent import sample
 from tests.support.lossy_proxy import Loss, LossyProxy, lossy_proxy
 from tests.support.processes import wait_until
@@ -54,8 +54,13 @@ def proxy(mysql_url: str) -> Iterator[LossyProxy]:
 
 
 @pytest.fixture
-def seeded(mysql_url: str) -> Seed:
-    return appointments_today(environment(mysql_url), BEGUN, points=4, tickets=12, displays=0).seeded
+def day(mysql_url: str) -> Day:
+    return appointments_today(environment(mysql_url), BEGUN, points=4, tickets=12, displays=0)
+
+
+@pytest.fixture
+def seeded(day: Day) -> Seed:
+    return day.seeded
 
 
 class Rows:
@@ -85,7 +90,7 @@ def _post(client: httpx.Client, command: Command, key: str) -> httpx.Response:
 
 
 def test_every_command_survives_a_lost_commit_or_answer(
-    mysql_url: str, proxy: LossyProxy, seeded: Seed, tmp_path: Path
+    mysql_url: str, proxy: LossyProxy, day: Day, seeded: Seed, tmp_path: Path
 ) -> None:
     """Each command is sent once and gets 200: the server's own retry finds out whether the commit took effect."""
     possible = [name for name, command in COMMANDS.items() if not command.internal and name not in NOT_HERE]
@@ -118,7 +123,7 @@ def test_every_command_survives_a_lost_commit_or_answer(
                 lacking.remove((name, loss))
         assert not lacking, f"never possible: {sorted(lacking)}"
         assert len(proxy.lost) == wanted
-    truth = asyncio.run(truth_of(mysql_url, seeded["site_id"]))
+    truth = asyncio.run(truth_of(mysql_url, seeded["site_id"], day.time_zone))
     for key, body in answered.items():
         assert truth.done[key] == [event["seq"] for event in body["events"]], "done once, with the events of the answer"
 
@@ -142,7 +147,7 @@ def _possible_command(world: StoredWorld, chance: random.Random, wanted: set[str
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_tick_survives_a_lost_commit_or_answer(
-    loss: Loss, mysql_url: str, proxy: LossyProxy, seeded: Seed, tmp_path: Path
+    loss: Loss, mysql_url: str, proxy: LossyProxy, day: Day, seeded: Seed, tmp_path: Path
 ) -> None:
     """The tick is the server's own command: no client sends or repeats it."""
     proxy.lose(loss, "waits-quoted")
@@ -151,7 +156,7 @@ def test_tick_survives_a_lost_commit_or_answer(
         wait_until(lambda: bool(_ticks(mysql_url, seeded["site_id"])), "the tick")
     assert proxy.lost == [(loss, b"waits-quoted")]
     assert _ticks(mysql_url, seeded["site_id"]) == ["waits-quoted"]
-    asyncio.run(truth_of(mysql_url, seeded["site_id"]))
+    asyncio.run(truth_of(mysql_url, seeded["site_id"], day.time_zone))
 
 
 async def _make_quotes_old(url: str, site_id: int) -> None:
@@ -166,7 +171,7 @@ def _ticks(url: str, site_id: int) -> list[str]:
 
 
 def test_concurrent_commands_survive_randomly_lost_commits(
-    mysql_url: str, proxy: LossyProxy, seeded: Seed, tmp_path: Path
+    mysql_url: str, proxy: LossyProxy, day: Day, seeded: Seed, tmp_path: Path
 ) -> None:
     """A third of all commits, or of their answers, is lost. Each caller repeats after "unavailable", as a client does."""
     answered: dict[str, dict[str, Any]] = {}
@@ -179,7 +184,7 @@ def test_concurrent_commands_survive_randomly_lost_commits(
                 answered |= job.result()
         proxy.lose_at_random(0)
     assert len(proxy.lost) > 30
-    truth = asyncio.run(truth_of(mysql_url, seeded["site_id"]))
+    truth = asyncio.run(truth_of(mysql_url, seeded["site_id"], day.time_zone))
     assert len(answered) > 50
     for key, body in answered.items():
         assert truth.done[key] == [event["seq"] for event in body["events"]], "done once, with the events of the answer"

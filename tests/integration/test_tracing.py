@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +76,12 @@ def test_unexpected_error_is_reported_without_its_message(sqlite_url: str, tmp_p
                 with broken:  # a value that no command allows: the message of the error then has it
                     broken.execute("UPDATE sites SET time_zone = ?", (NAME,))
                 broken.close()
-            today = datetime.now(UTC).date().isoformat()
+            today = datetime.now(UTC).date()
+            days = {"from": (today - timedelta(days=1)).isoformat(), "to": today.isoformat()}  # a business day ends at 4
             with server.client(server.sign_in(seeded, "manager")) as manager:
                 address = f"/api/v1/sites/{seeded['site_id']}/statistics"
                 headers = {"X-Request-ID": "a-sane-request-id", "Cookie": f"other={PHONE}"}
-                answer = manager.get(address, headers=headers, params={"from": today, "to": today})
+                answer = manager.get(address, headers=headers, params=days)
                 assert answer.status_code == 500, answer.text
 
             def reports() -> list[dict[str, Any]]:

@@ -62,6 +62,7 @@ class Day:
     """A seeded site, its date, the time of the site's clock, and its appointments by the patient's name."""
 
     seeded: Seed
+    time_zone: str
     now: datetime  # by the site's clock, without a zone
     appointments: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -105,7 +106,8 @@ def appointments_today(
             with quick_passwords():
                 seeder = Seeder(database, executor)
                 seeded = await seeder.seed(points, 0, displays, providers, zone)
-            day = Day(seeded, (datetime.now(UTC) + timedelta(hours=ahead)).replace(tzinfo=None, second=0, microsecond=0))
+            here = datetime.now(UTC) + timedelta(hours=ahead)
+            day = Day(seeded, zone, here.replace(tzinfo=None, second=0, microsecond=0))
             for provider_id in seeded["provider_ids"]:
                 await seeder.do(
                     AddException(

@@ -15,6 +15,7 @@ class Relay:
     def __init__(self, to_port: int) -> None:
         self._to_port = to_port
         self._up = True
+        self._closed = False
         self._status: int | None = None
         self.answered = 0  # requests that the relay has answered itself
         self._lock = threading.Lock()
@@ -47,7 +48,18 @@ class Relay:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        with self._lock:
+            self._closed = True
         self._drop()
+
+    def _keep(self, connection: socket.socket) -> bool:
+        """Note a connection that has to be closed. Return False, and close it, if the relay is closed."""
+        with self._lock:
+            if not self._closed:
+                self._open.add(connection)
+                return True
+        connection.close()
+        return False
 
     def _drop(self) -> None:
         with self._lock:
@@ -63,8 +75,8 @@ class Relay:
                 near, _ = self._listener.accept()
             except OSError:
                 return
-            with self._lock:
-                self._open.add(near)
+            if not self._keep(near):
+                return
             if not self._up:
                 continue  # the connection hangs, as it would without a network
             if self._status is not None:
@@ -75,8 +87,8 @@ class Relay:
             except OSError:
                 near.close()
                 continue
-            with self._lock:
-                self._open.add(far)
+            if not self._keep(far):
+                return
             for source, target in ((near, far), (far, near)):
                 threading.Thread(target=self._pass_on, args=(source, target), daemon=True).start()
 
@@ -85,11 +97,10 @@ class Relay:
         head = (
             f"HTTP/1.1 {status} Proxy\r\nContent-Type: text/html\r\nContent-Length: {len(page)}\r\nConnection: close\r\n\r\n"
         )
-        with suppress(OSError):
+        with near, suppress(OSError):
             if near.recv(CHUNK):
                 self.answered += 1
                 near.sendall(head.encode() + page)
-            near.close()
 
     def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError):

@@ -36,8 +36,11 @@ async def log_of(url: str, site_id: int) -> list[Recorded]:
         await database.close()
 
 
-async def truth_of(url: str, site_id: int) -> Truth:
-    """Return a site's log. Assert first that it gives the site's rows, and that every invariant holds after each event."""
+async def truth_of(url: str, site_id: int, time_zone: str = "UTC") -> Truth:
+    """Return a site's log. Assert first that it gives the site's rows, and that every invariant holds after each event.
+
+    ``time_zone`` is the seeded site's own, which a command may have changed since.
+    """
     database = Database(url)
     try:
         for _ in range(TRIES):
@@ -51,7 +54,7 @@ async def truth_of(url: str, site_id: int) -> Truth:
     finally:
         await database.close()
     assert [each.seq for each in recorded] == list(range(1, len(recorded) + 1)), "a number is missing or used twice"
-    followed, stored = facts(_followed(rows.site, recorded)), facts(rows)
+    followed, stored = facts(_followed(rows.site, recorded, time_zone)), facts(rows)
     differing = {name: (followed[name], stored[name]) for name in stored if followed[name] != stored[name]}
     assert not differing, f"the rows differ from the board that the log gives: {differing}"
     done: dict[str, list[int]] = defaultdict(list)
@@ -60,9 +63,9 @@ async def truth_of(url: str, site_id: int) -> Truth:
     return Truth(recorded, done)
 
 
-def _followed(site: Site, recorded: list[Recorded]) -> Board:
+def _followed(site: Site, recorded: list[Recorded], time_zone: str) -> Board:
     """Return the board that the log alone gives. Assert the invariants after each event."""
-    board = Board(_at_first(site, recorded))
+    board = Board(_at_first(site, recorded, time_zone))
     for each in recorded:
         if isinstance(each.event, TicketCalled):
             assert board.entries[each.event.entry_id].state == "waiting", "a patient was called who was not waiting"
@@ -72,10 +75,10 @@ def _followed(site: Site, recorded: list[Recorded]) -> Board:
     return board
 
 
-def _at_first(site: Site, recorded: list[Recorded]) -> Site:
+def _at_first(site: Site, recorded: list[Recorded], time_zone: str) -> Site:
     """Return a seeded site as it was before its log: the end of its day decides which appointments belong to the day."""
     changed = any(isinstance(each.event, SiteChanged) for each in recorded)
-    zone, turns_at_minutes = ("UTC", 240) if changed else (site.time_zone, site.day_turns_at_minutes)
+    zone, turns_at_minutes = (time_zone, 240) if changed else (site.time_zone, site.day_turns_at_minutes)
     day = business_day(recorded[0].at, zone, turns_at_minutes) if recorded else site.business_day
     turns_at = next_turn(day, zone, turns_at_minutes)
     new = {"message": None, "quoted_at": 0, "last_id": 0, "last_event_at": 0, "seq": 0, "next_tick_at": turns_at}

@@ -133,6 +133,12 @@ export class Context {
     look();
   }
 
+  /** Wait for the first cells. */
+  async loaded() {
+    if (this.cells.size > 0) return;
+    await new Promise((resolve) => this.connection.addEventListener("view", resolve, { once: true, signal: this.signal }));
+  }
+
   /**
    * Send a command and wait until the page shows its effect. Throws `CommandFailed`.
    *

@@ -19,7 +19,8 @@ const DAY_MS = 24 * 3600_000;
  * @param {Context} context
  */
 export async function open(root, context) {
-  const today = Date.parse(context.cells.get("site")?.business_day ?? new Date().toISOString().slice(0, 10));
+  await context.loaded(); // after midnight, the business day is still that of yesterday
+  const today = Date.parse(context.cells.get("site")?.business_day ?? "");
   const days = Array.from({ length: DAYS }, (_, index) => new Date(today - (DAYS - 1 - index) * DAY_MS).toISOString().slice(0, 10));
   const query = new URLSearchParams({ from: days[0] ?? "", to: days.at(-1) ?? "" });
   const found = await context.ask(`/api/v1/sites/${context.site.id}/statistics?${query}`);
