@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import structlog
 from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
@@ -53,6 +53,7 @@ class RedisStore:
         self._cluster: RedisCluster | None = None
         self._client: Redis | RedisCluster | None = None  # None until Redis has said whether it is a cluster
         self._ask_again_at = 0.0
+        self._failed: str | None = None  # the last failed call
         self._outage = Outage(logger, "the cache has no Redis: figures are computed for each request")
 
     async def read(self, names: Sequence[str]) -> list[bytes | None]:
@@ -61,7 +62,7 @@ class RedisStore:
         async def ask(client: Redis | RedisCluster) -> list[Any]:
             return list(await client.mget(names))
 
-        values = await self._ask(ask)
+        values = await self._ask("read", ask)
         return [None if value is None else self._opened(name, value) for name, value in zip(names, values, strict=True)]
 
     async def write(self, values: Mapping[str, bytes]) -> None:
@@ -75,7 +76,7 @@ class RedisStore:
                     pipeline.set(name, value, ex=KEPT_SECONDS)
                 await pipeline.execute()
 
-        await self._ask(ask)
+        await self._ask("write", ask)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -86,7 +87,7 @@ class RedisStore:
                 if self._cluster is not None:
                     await self._cluster.aclose()
 
-    async def _ask(self, call: Callable[[Redis | RedisCluster], Awaitable[T]]) -> T:
+    async def _ask(self, what: Literal["read", "write"], call: Callable[[Redis | RedisCluster], Awaitable[T]]) -> T:
         if time.monotonic() < self._ask_again_at:
             raise Away
         try:
@@ -94,9 +95,12 @@ class RedisStore:
                 found = await call(self._client or await self._connect())
         except _FAILURES as error:
             self._ask_again_at = time.monotonic() + REST_SECONDS
-            self._outage.failed(error)
+            self._outage.failed(error, call=what)
+            self._failed = what
             raise Away from error
-        self._outage.ended()
+        if what in ("write", self._failed):  # a Redis without space still reads: this is no end
+            self._outage.ended()
+            self._failed = None
         return found
 
     async def _connect(self) -> Redis | RedisCluster:

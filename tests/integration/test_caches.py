@@ -15,6 +15,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 from sqlalchemy import update
+from structlog.testing import capture_logs
 
 from server.caching import redis_store
 from server.caching.redis_store import KEPT_SECONDS, RedisStore
@@ -37,6 +38,7 @@ from tests.support.server import environment, seed, serving
 from tests.support.vaults import VAULT
 
 DAYS, PER_DAY = 3, 40
+NO_REDIS = "the cache has no Redis: figures are computed for each request"
 
 
 @dataclass
@@ -277,6 +279,25 @@ async def test_statistics_go_on_without_redis(clinic: Clinic, tmp_path: Path) ->
         await until(bypasses)
     with redis_process(tmp_path, port):
         await until(hits)
+
+
+@pytest.mark.usefixtures("patient")
+async def test_full_redis_is_read_and_not_written(clinic: Clinic, own_redis: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each report is computed, and the log has one line until Redis has space again."""
+    monkeypatch.setattr(redis_store, "REST_SECONDS", 0.0)
+    past = clinic.cache(own_redis)
+    async with Redis.from_url(own_redis) as client:
+        await client.config_set("maxmemory", 1)
+        with capture_logs() as lines:
+            for _ in range(3):
+                await clinic.report(past)
+            assert counts(past) == (0, 3 * DAYS, 0)
+            assert [line["event"] for line in lines] == [NO_REDIS]
+            await client.config_set("maxmemory", 0)
+            await clinic.report(past)
+            assert [line["event"] for line in lines] == [NO_REDIS, f"{NO_REDIS}: over"]
+    await clinic.report(past)
+    assert counts(past) == (DAYS, 4 * DAYS, 0)
 
 
 def test_right_is_checked_before_the_cache(redis_url: str, sqlite_url: str, tmp_path: Path) -> None:
