@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute
 from server import __version__, housekeeping, tracing
 from server.audit import Audit, process_name
 from server.backups.nightly import Nightly
+from server.caching.redis_store import RedisStore
 from server.certificates import CertificateFile
 from server.clinic_totals import ClinicTotals
 from server.clock import SteadyClock
@@ -53,6 +54,7 @@ from server.queries.boards import Boards
 from server.queries.clinic_tally import ClinicTally
 from server.queries.identity import Identities, SessionTerms
 from server.queries.message_tally import MessageTally
+from server.queries.statistics import past_days
 from server.queries.system import Facts, Report, Watch
 from server.settings import Settings, database_of, keys_of, load_settings
 from server.supervision import kept_running
@@ -67,6 +69,7 @@ from server.transport.http.checks import DependencyChecks, Floods
 from server.transport.http.collectors import (
     AuditFigures,
     BackupFigures,
+    CacheFigures,
     CertificateFigures,
     ClinicFigures,
     ClockFigures,
@@ -101,6 +104,8 @@ def build_app(
     identities = Identities(database)
     redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
     bus: Bus = RedisBus(redis_url, vault.seal, vault.open) if redis_url else MemoryBus()
+    store = RedisStore(redis_url, vault.seal, vault.open) if redis_url else None
+    past = past_days(store)
     limits_on = settings.rate_limits == "on"
     limiter = Limiter(redis_url, request_limits(settings), database.clock.seconds) if limits_on else None
     limits = Limits(
@@ -137,6 +142,7 @@ def build_app(
         ClinicFigures(totals, clinics),
         BackupFigures(last_backup, database.clock),
         DiskFigures(settings.data_folder),
+        *([CacheFigures([past])] if store else []),
     ]
     if certificate is not None:
         collectors.append(CertificateFigures(certificate, database.clock))
@@ -180,6 +186,7 @@ def build_app(
             folder=settings.data_folder,
             backup_age=lambda: last_backup.age(database.clock.now()),
             certificate=partial(_seconds_left, certificate, database.clock),
+            cache_hit_rate=lambda: past.hit_rate,
         ),
         vault=vault,
         executor=executor,
@@ -206,6 +213,7 @@ def build_app(
         limiter=limiter,
         system=Watch(database, facts),
         posters=Posters(),
+        past_days=past,
     )
 
     @asynccontextmanager
@@ -249,6 +257,9 @@ def build_app(
             await hub.stop()
             if limiter is not None:
                 await limiter.close()
+            await past.close()
+            if store is not None:
+                await store.close()
             await audit.stop()
             await asyncio.gather(*sending, return_exceptions=True)  # the calls that have begun
             await channels.close()

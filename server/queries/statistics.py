@@ -1,18 +1,24 @@
-"""The past days of a site, read once, for the figures of `server.domain.reporting.statistics`."""
+"""The days of a site for the figures of `server.domain.reporting.statistics`. A cache keeps the sums of past days.
+
+No command changes an entry of a day that has turned: it loads the entries of the present day alone. So the sums of a past
+day are final, until another history begins or the site gets another time zone. The present day is always read.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
+from datetime import date, timedelta
+from typing import Any, TypeAlias
 
 from sqlalchemy import Row, false, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.caching.cache import Cache, Form, Store
 from server.domain.model import OPEN_STATES, Site, State
-from server.domain.reporting.statistics import Report, Stage, Statistics
+from server.domain.reporting.statistics import VERSION, Report, Stage, Statistics, Sums
 from server.domain.reporting.timeline import Interval
 from server.domain.waits import Quote
 from server.queries.reader import Reader
@@ -21,6 +27,17 @@ from server.store.tables import entries, intervals, points, queues, services, vi
 
 _IS_TRUE_PATIENT = func.coalesce(visits.c.trial, false()).is_(false())  # test patients are in no figure
 ROWS_AT_ONCE = 200  # between two batches, this process serves other requests
+DAYS_AT_ONCE = 31  # of a long period, so many days are in memory at a time
+PastDays: TypeAlias = Cache[Sums]
+_FORM = Form(VERSION, Sums.plain, Sums.from_plain)
+
+
+def past_days(store: Store | None) -> PastDays:
+    """Return the cache of the sums of past days. Without a ``store`` it keeps nothing."""
+    return Cache("statistics", _FORM, store)
+
+
+NOTHING_KEPT = past_days(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +63,16 @@ class OpenEntry:
     since: int
 
 
-async def between(database: Reader, site_id: int, first: str, last: str) -> Named:
+async def between(database: Reader, site_id: int, first: str, last: str, past: PastDays = NOTHING_KEPT) -> Named:
     """Return the figures of the business days from ``first`` to ``last``. Raises `SiteNotFound`, `Unavailable`."""
     async with database.read() as connection:
-        return await _between(connection, await connection.run_sync(sites.load, site_id), first, last)
+        seen = await _seen(connection, await connection.run_sync(sites.load, site_id), first, last)
+    return await _named(database, seen, first, last, past)
 
 
-async def of_day(database: Reader, site_id: int, business_day: str | None) -> tuple[Named, str, list[OpenEntry]]:
+async def of_day(
+    database: Reader, site_id: int, business_day: str | None, past: PastDays = NOTHING_KEPT
+) -> tuple[Named, str, list[OpenEntry]]:
     """Return a day's figures, the day, and its open entries. Without ``business_day``, it is the site's present day.
 
     Raises `SiteNotFound`, `Unavailable`.
@@ -67,21 +87,79 @@ async def of_day(database: Reader, site_id: int, business_day: str | None) -> tu
             .where(_IS_TRUE_PATIENT)
         )
         still = sorted((OpenEntry(*row) for row in rows), key=lambda each: each.id)
-        return await _between(connection, site, day, day), day, still
+        seen = await _seen(connection, site, day, day)
+    return await _named(database, seen, day, day, past), day, still
 
 
-async def _between(connection: AsyncConnection, site: Site, first: str, last: str) -> Named:
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What one view of the database shows: the site, names, and the sums of the asked days that are not past."""
+
+    site: Site
+    service_of: dict[int, int | None]
+    names: list[dict[int, str]]
+    present: dict[str, Sums]
+
+
+async def _seen(connection: AsyncConnection, site: Site, first: str, last: str) -> _Seen:
     names: list[dict[int, str]] = []
     for table, name in ((services, services.c.public_name), (queues, queues.c.name), (points, points.c.name)):
         rows = await connection.execute(select(table.c.id, name.label("name")).where(table.c.site_id == site.id))
         names.append({row.id: row.name for row in rows})
     of_queues = await connection.execute(select(queues.c.id, queues.c.service_id).where(queues.c.site_id == site.id))
     service_of = {row.id: row.service_id for row in of_queues}
-    made = Statistics(site.time_zone, service_of)
+    begin = max(first, site.business_day)
+    present = await _sums(connection, site, begin, last) if begin <= last else {}
+    return _Seen(site, service_of, names, present)
+
+
+async def _named(database: Reader, seen: _Seen, first: str, last: str, past: PastDays) -> Named:
+    site = seen.site
+    made = Statistics(site.time_zone, seen.service_of)
+    over = [day for day in _days(first, last) if day < site.business_day]
+
+    async def read(days: Collection[str]) -> dict[str, Sums]:
+        found: dict[str, Sums] = {}
+        async with database.read() as connection:
+            for begin, end in _runs(sorted(days)):
+                found |= await _sums(connection, site, begin, end)
+        return {day: found.get(day) or Sums() for day in days}
+
+    about = f"{site.organisation_id}:{site.epoch}:{site.time_zone}"
+    for at in range(0, len(over), DAYS_AT_ONCE):
+        some = over[at : at + DAYS_AT_ONCE]
+        found = await past.get(site.id, about, some, read)
+        for day in some:
+            made.add_day(day, found[day])
+            await asyncio.sleep(0)
+    for day, sums in sorted(seen.present.items()):
+        made.add_day(day, sums)
+    return Named(site, made.report(), seen.service_of, *seen.names)
+
+
+async def _sums(connection: AsyncConnection, site: Site, first: str, last: str) -> dict[str, Sums]:
+    """Return the sums of each of these days that has entries."""
+    found: dict[str, Sums] = {}
     async with aclosing(_stages(connection, site.id, first, last)) as stages:
         async for stage in stages:
-            made.add(stage)
-    return Named(site, made.report(), service_of, *names)
+            found.setdefault(stage.business_day, Sums()).add(stage, site.time_zone)
+    return found
+
+
+def _days(first: str, last: str) -> list[str]:
+    begin, end = date.fromisoformat(first), date.fromisoformat(last)
+    return [(begin + timedelta(days=after)).isoformat() for after in range((end - begin).days + 1)]
+
+
+def _runs(days: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield the first and the last day of each run of consecutive days."""
+    begin = before = days[0]
+    for day in days[1:]:
+        if date.fromisoformat(day) - date.fromisoformat(before) > timedelta(days=1):
+            yield begin, before
+            begin = day
+        before = day
+    yield begin, before
 
 
 async def _stages(connection: AsyncConnection, site_id: int, first: str, last: str) -> AsyncGenerator[Stage, None]:

@@ -23,6 +23,7 @@ from server.provisioning import NewSites
 from server.queries.boards import Boards
 from server.queries.identity import Identities
 from server.queries.reader import Reader
+from server.queries.statistics import PastDays
 from server.queries.system import Watch
 from server.transport.access.gate import Gate
 from server.transport.access.limits import Limiter
@@ -71,6 +72,7 @@ class Context:
     limiter: Limiter | None
     system: Watch
     posters: Posters
+    past_days: PastDays
 
     @staticmethod
     def of(connection: HTTPConnection) -> Context:

@@ -328,6 +328,14 @@ class RowCalendar(NoCalendar):
         return local_time.tz_version()
 
 
+def _assert_past_days_are_final(changes: Changes, today: str) -> None:
+    """Assert that no entry or visit of an earlier day changed, or came to be: the statistics keep the sums of such days."""
+    for before, after in changes.records.values():
+        if isinstance(after, Visit | Entry):
+            first = before if isinstance(before, Visit | Entry) else after
+            assert today <= first.business_day <= after.business_day
+
+
 class World:
     """One site, its board, its log, and its rows."""
 
@@ -345,7 +353,7 @@ class World:
         If the business day has to turn by then, it turns first. Raises the refusals of `decide`.
         """
         self.now = max(self.now + after, self.board.site.last_event_at)
-        begun, changes = len(self.log), Changes()
+        begun, changes, today = len(self.log), Changes(), self.board.site.business_day
         try:
             if self.now >= self.board.site.next_tick_at and not isinstance(command, Tick):
                 self._happen(overdue(self.board, self.now, self.calendar), "clock", changes)
@@ -363,6 +371,7 @@ class World:
             )
         finally:
             self._save(changes)
+            _assert_past_days_are_final(changes, today)
         return self.log[begun:]
 
     def _happen(self, events: Sequence[Event], actor: str, changes: Changes) -> None:

@@ -2,6 +2,8 @@
 
 Pure, with bounded memory for any number of entries: durations are counts by whole seconds, and the figures of a day are
 final when the first entry of the next day comes. Integers throughout; results are in whole seconds.
+
+The sums of a day have a plain form, for a cache. A change of this form, or of the meaning of a sum, needs a new `VERSION`.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import accumulate
+from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from server.domain import waits
@@ -20,6 +23,7 @@ from server.domain.reporting.timeline import Interval, Timeline, timeline
 from server.domain.waits import Quote
 
 SECOND = 1_000_000
+VERSION = 1  # of the plain form of `Sums`
 _QUARTER = 900 * SECOND  # every time zone differs from UTC by whole quarters of an hour
 
 
@@ -176,6 +180,18 @@ class Durations:
         """Return the longest duration in seconds; 0 for an empty set."""
         return max(self._by_seconds, default=0)
 
+    def plain(self) -> list[Any]:
+        """Return the set as plain lists."""
+        return [self._sum, _pairs(self._by_seconds)]
+
+    @classmethod
+    def from_plain(cls, plain: list[Any]) -> Self:
+        """Return the set of a plain form."""
+        made = cls()
+        made._sum, by_seconds = plain
+        made._by_seconds = _counter(by_seconds)
+        return made
+
 
 class _Tally:
     """The counts of the entries of one queue and day, or of several."""
@@ -215,6 +231,19 @@ class _Tally:
         self._early += other._early
         self._missed.merge(other._missed)
 
+    def plain(self) -> list[Any]:
+        sets = (self._wait, self._walk, self._service, self._missed)
+        numbers = [self._tickets, self._promised, self._early]
+        return [numbers, _pairs(self._states), *(each.plain() for each in sets)]
+
+    @classmethod
+    def from_plain(cls, plain: list[Any]) -> Self:
+        made = cls()
+        (made._tickets, made._promised, made._early), states, *sets = plain
+        made._states = _counter(states)
+        made._wait, made._walk, made._service, made._missed = (Durations.from_plain(each) for each in sets)
+        return made
+
     def figures(self) -> Figures:
         missed = self._missed.spread().count
         truth = waits.Coverage(self._promised, self._promised - missed, self._early, 0, 0)
@@ -241,8 +270,8 @@ class _Tally:
         )
 
 
-class _Sums:
-    """The sums of one day, or of several."""
+class Sums:
+    """The sums of the entries of one day, or of several. Those of several days are the merged sums of each."""
 
     __slots__ = ("arrivals", "busy", "called_at_point", "calls", "queues")
 
@@ -254,6 +283,7 @@ class _Sums:
         self.called_at_point: Counter[int] = Counter()
 
     def add(self, stage: Stage, time_zone: str) -> None:
+        """Add an entry. ``time_zone`` is that of the site's wall clock."""
         times = timeline(stage.state, stage.since, stage.intervals)
         self.queues[stage.queue_id].add(stage, times)
         self.arrivals[local_hour(times.joined_at, time_zone)] += 1
@@ -264,7 +294,8 @@ class _Sums:
                 self.busy[interval.point_id] += interval.length
                 self.called_at_point[interval.point_id] += interval.state == "called"
 
-    def merge(self, other: _Sums) -> None:
+    def merge(self, other: Sums) -> None:
+        """Add the entries of other sums."""
         for queue_id, tally in other.queues.items():
             self.queues[queue_id].merge(tally)
         self.arrivals.update(other.arrivals)
@@ -272,7 +303,22 @@ class _Sums:
         self.busy.update(other.busy)
         self.called_at_point.update(other.called_at_point)
 
+    def plain(self) -> list[Any]:
+        """Return the sums as plain lists, which `from_plain` reads."""
+        queues = [[queue_id, tally.plain()] for queue_id, tally in self.queues.items()]
+        return [queues, *(_pairs(each) for each in (self.arrivals, self.calls, self.busy, self.called_at_point))]
+
+    @classmethod
+    def from_plain(cls, plain: list[Any]) -> Self:
+        """Return the sums of a plain form. Raises `ValueError` or `TypeError` for another form."""
+        made = cls()
+        queues, *counts = plain
+        made.queues.update({queue_id: _Tally.from_plain(tally) for queue_id, tally in queues})
+        made.arrivals, made.calls, made.busy, made.called_at_point = (_counter(each) for each in counts)
+        return made
+
     def group(self, service_of: Mapping[int, int | None]) -> Group:
+        """Return the figures. ``service_of`` maps a queue to its service. It may lack queues."""
         total = _Tally()
         services: defaultdict[int, _Tally] = defaultdict(_Tally)
         for queue_id, tally in self.queues.items():
@@ -301,10 +347,10 @@ class Statistics:
     def __init__(self, time_zone: str, service_of: Mapping[int, int | None]) -> None:
         self._time_zone = time_zone
         self._service_of = service_of
-        self._whole = _Sums()
+        self._whole = Sums()
         self._days: dict[str, Group] = {}
         self._day = ""
-        self._of_day = _Sums()
+        self._of_day = Sums()
 
     def add(self, stage: Stage) -> None:
         """Add an entry. Raises `ValueError` for an entry of an earlier day than the last one."""
@@ -315,6 +361,13 @@ class Statistics:
             self._day = stage.business_day
         self._of_day.add(stage, self._time_zone)
 
+    def add_day(self, day: str, sums: Sums) -> None:
+        """Add all entries of a day by their sums. Raises `ValueError` if the last entry or day was not an earlier one."""
+        if day <= self._day:
+            raise ValueError(f"{day} cannot follow {self._day}")
+        self._settle()
+        self._day, self._of_day = day, sums
+
     def report(self) -> Report:
         """Return the report of all added entries. Do not add more afterwards."""
         self._settle()
@@ -324,7 +377,17 @@ class Statistics:
         if self._of_day.queues:
             self._days[self._day] = self._of_day.group(self._service_of)
             self._whole.merge(self._of_day)
-        self._of_day = _Sums()
+        self._of_day = Sums()
+
+
+def _pairs(counts: Counter[Any]) -> list[list[Any]]:
+    """Return what is counted, and the counts: two lists take less space, and less time to read, than pairs."""
+    return [list(counts), list(counts.values())]
+
+
+def _counter(pairs: list[list[Any]]) -> Counter[Any]:
+    names, counts = pairs
+    return Counter(dict(zip(names, counts, strict=True)))
 
 
 def local_hour(instant: int, time_zone: str) -> int:

@@ -218,7 +218,7 @@ async def get_day(request: Request) -> _Day:
     context = Context.of(request)
     site_id = request.path_params["site_id"]
     await context.gate.staff_for(request, "read-day", site_id)
-    found, day, still = await statistics.of_day(context.database, site_id, BUSINESS_DAY.read(request))
+    found, day, still = await statistics.of_day(context.database, site_id, BUSINESS_DAY.read(request), context.past_days)
     by_queue: dict[int, list[OpenEntry]] = {}
     for entry in still:
         by_queue.setdefault(entry.queue_id, []).append(entry)
@@ -250,7 +250,7 @@ async def _asked(request: Request) -> tuple[Named, str, str]:
     site_id = request.path_params["site_id"]
     await context.gate.staff_for(request, "read-statistics", site_id)
     first, last = PERIOD.read(request)
-    return await statistics.between(context.database, site_id, first, last), first, last
+    return await statistics.between(context.database, site_id, first, last, context.past_days), first, last
 
 
 def _group(group: Group, found: Named) -> _Figures:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any, get_args
@@ -12,6 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from server.audit import Audit
+from server.caching.cache import Cache
 from server.certificates import CertificateFile
 from server.clinic_totals import ClinicTotals
 from server.clock import SteadyClock
@@ -211,6 +212,23 @@ class BackupFigures(Collector):
             return
         age = "Seconds since the instant of the newest verified backup. It should stay below 93600, 26 hours."
         yield GaugeMetricFamily("nowserving_backup_age_seconds", age, seconds)
+
+
+class CacheFigures(Collector):
+    """Reads the counts of caches with a store. The hit rate is ``hits / (hits + misses)``."""
+
+    def __init__(self, caches: Sequence[Cache[Any]]) -> None:
+        self._caches = caches
+
+    def collect(self) -> Iterator[Metric]:
+        for outcome, about in (
+            ("hits", "Results that the cache had, by cache."),
+            ("misses", "Results that the cache did not have, by cache."),
+            ("bypasses", "Results that were computed because Redis was away, by cache."),
+        ):
+            yield _total(
+                f"nowserving_cache_{outcome}", about, ["cache"], {c.name: getattr(c, outcome) for c in self._caches}
+            )
 
 
 def _total(name: str, about: str, labels: list[str], counts: Mapping[Any, float]) -> CounterMetricFamily:

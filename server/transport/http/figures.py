@@ -62,7 +62,9 @@ class ProcessFigures(TypedDict):
     pool: _Pool
     bus: _Bus
     streams: _Streams
-    cache_hit_rate: Annotated[float | None, Field(ge=0, le=1)]
+    cache_hit_rate: Annotated[
+        float | None, Field(ge=0, le=1, description="The share of past days whose sums the cache had, since the start.")
+    ]
     sweep_age_seconds: Annotated[Seconds | None, Field(description="Since the last finished sweep of the messages.")]
     beat_age_seconds: Annotated[Seconds | None, Field(description="Since beat last woke a worker.")]
     messages_late: Annotated[int | None, Field(ge=0, description="Messages due for more than five minutes.")]
@@ -96,10 +98,6 @@ class StreamFigures(TypedDict):
     lag_seconds: Annotated[float, Field(description="Seconds by which the check of the feeds is overdue.")]
 
 
-def _no_cache() -> str:
-    return "this version has no shared cache"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
     """Puts the figures together. They are read from memory: no request asks the database.
@@ -114,7 +112,7 @@ class Figures:
     folder: Path | None
     backup_age: Figure
     certificate: Figure
-    cache_hit_rate: Figure = _no_cache
+    cache_hit_rate: Figure
     _began: float = field(default_factory=time.monotonic)
 
     def of_process(self) -> ProcessFigures:

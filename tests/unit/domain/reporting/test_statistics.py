@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterable, Mapping
 from math import ceil
@@ -22,6 +23,7 @@ from server.domain.reporting.statistics import (
     Spread,
     Stage,
     Statistics,
+    Sums,
     local_hour,
 )
 from server.domain.reporting.timeline import Interval
@@ -233,3 +235,45 @@ def test_memory_grows_with_different_durations_only() -> None:
     sums = made._of_day.queues[1]._wait
     assert len(sums._by_seconds) <= 600
     assert sums.spread().count == 20_000
+
+
+def test_days_of_kept_sums_give_the_same_report() -> None:
+    """Each day's sums go through JSON, as a cache keeps them. A day without entries is in no report."""
+    dice = random.Random(11)
+    days = ("2024-03-26", "2024-03-27", DAY, NEXT_DAY)
+    stages = []
+    for number in range(200):
+        steps: tuple[tuple[State, int], ...] = (
+            ("waiting", dice.randrange(900)),
+            ("called", dice.randrange(60)),
+            ("serving", dice.randrange(600)),
+            ("completed", 0),
+        )
+        quote = (dice.randrange(300), dice.randrange(300, 900)) if dice.random() < 0.7 else None
+        cut = dice.randrange(1, 5)
+        about = {"queue_id": dice.randrange(1, 4), "point_id": dice.randrange(5, 8)}
+        stages.append(stage(number, *steps[:cut], quote=quote, day=days[number // 50], **about))
+    service_of = {1: 10, 2: 10, 3: None}
+    made = Statistics(BERLIN, service_of)
+    for day in days:
+        sums = Sums()
+        for each in stages:
+            if each.business_day == day:
+                sums.add(each, BERLIN)
+        made.add_day(day, Sums.from_plain(json.loads(json.dumps(sums.plain()))))
+    made.add_day("2024-03-31", Sums())
+    assert made.report() == statistics(BERLIN, stages, service_of)
+
+
+@pytest.mark.parametrize("plain", [[], [[]], [1, 2, 3, 4, 5], [[[1, []]], [[], []], [[], []], [[], []], [[], []]]])
+def test_another_form_of_sums_is_refused(plain: list[object]) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        Sums.from_plain(plain)
+
+
+def test_days_of_sums_come_in_order() -> None:
+    made = Statistics(BERLIN, {})
+    made.add_day(NEXT_DAY, Sums())
+    for day in (DAY, NEXT_DAY):
+        with pytest.raises(ValueError, match="cannot follow"):
+            made.add_day(day, Sums())

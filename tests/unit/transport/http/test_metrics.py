@@ -31,6 +31,7 @@ def figures(tmp_path: Path) -> Figures:
         folder=tmp_path,
         backup_age=lambda: "none",
         certificate=lambda: "none",
+        cache_hit_rate=lambda: "none",
     )
 
 
@@ -72,8 +73,9 @@ def test_other_parts_give_their_own_figures(figures: Figures) -> None:
         folder=None,
         backup_age=lambda: 3600.25,
         certificate=lambda: "the file cannot be read",
+        cache_hit_rate=lambda: 0.75,
     )
     found = given.of_process()
-    assert found["backup_age_seconds"] == 3600.25
+    assert (found["backup_age_seconds"], found["cache_hit_rate"]) == (3600.25, 0.75)
     assert (found["certificate_seconds"], found["unknown"]["certificate_seconds"]) == (None, "the file cannot be read")
     assert "disk_free_bytes" in found["unknown"]
