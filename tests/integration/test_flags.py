@@ -14,6 +14,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import update
 
+from server import housekeeping
 from server.app import build_app
 from server.domain.errors import Unavailable
 from server.domain.flags import FLAGS, PATIENT_PUSH, EvaluationContext
@@ -249,6 +250,14 @@ async def test_last_rules_stay_while_the_database_is_away_until_they_expire(data
     assert kept.is_on(PATIENT_PUSH, 7)
     assert kept.evaluate(PATIENT_PUSH, EvaluationContext()).reason == "DISABLED"
     assert kept.overridden() == {"patient-push": False}
+
+
+async def test_process_starts_with_the_defaults_before_the_tables_are_there(database: Database) -> None:
+    async with database.engine.begin() as connection:
+        await connection.exec_driver_sql("DROP TABLE flags")
+    kept = KeptFlags(database.clock.now)
+    await housekeeping.begin_flags(database, kept)
+    assert kept.evaluate(PATIENT_PUSH, EvaluationContext.of_site(7)).reason == "DEFAULT"
 
 
 async def test_row_that_becomes_unusable_gives_the_flag_its_default(database: Database) -> None:
