@@ -52,6 +52,7 @@ from server.provisioning import NewSites
 from server.queries.backups import LastBackup
 from server.queries.boards import Boards
 from server.queries.clinic_tally import ClinicTally
+from server.queries.flags import KeptFlags
 from server.queries.identity import Identities, SessionTerms
 from server.queries.message_tally import MessageTally
 from server.queries.statistics import past_days
@@ -75,6 +76,7 @@ from server.transport.http.collectors import (
     ClockFigures,
     DatabaseFigures,
     DiskFigures,
+    FlagFigures,
     LiveFigures,
     MessageFigures,
     TurnFigures,
@@ -100,6 +102,7 @@ def build_app(
     """
     database = database_of(settings)
     vault = Vault(keys.encryption_keys, keys.secret_key)
+    flags = KeptFlags(database.clock.now)
     boards = Boards(database)
     identities = Identities(database)
     redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
@@ -143,6 +146,7 @@ def build_app(
         BackupFigures(last_backup, database.clock),
         DiskFigures(settings.data_folder),
         *([CacheFigures([past])] if store else []),
+        FlagFigures(flags),
     ]
     if certificate is not None:
         collectors.append(CertificateFigures(certificate, database.clock))
@@ -173,7 +177,7 @@ def build_app(
     watchdog = Watchdog(database, channels, facts, settings.watchdog_mail, settings.link_base)
     senders: list[Sweeper | Deliverer | Watchdog] = [watchdog]
     if not redis_url:  # with Redis, the workers send
-        senders += [Sweeper(Notifying(database, vault, channels, settings.link_base)), Deliverer(database, vault)]
+        senders += [Sweeper(Notifying(database, vault, channels, settings.link_base, flags)), Deliverer(database, vault)]
     context = Context(
         database=database,
         checks=checks,
@@ -197,11 +201,11 @@ def build_app(
         new_sites=NewSites(database, vault, audit),
         practitioners=Practitioners(database, audit),
         channels=ChannelSetUp(database, vault, audit, public_url, _push_services=settings.push_services),
-        subscriptions=Subscriptions(database, vault, settings.push_services),
+        subscriptions=Subscriptions(database, vault, settings.push_services, flags),
         webhooks=WebhookSetUp(database, vault, audit),
         repeats=Repeats(database, vault, audit),
         contacts=Contacts(database, vault, audit),
-        reach=Reach(database, vault, channels, settings.link_base),
+        reach=Reach(database, vault, channels, settings.link_base, flags),
         own_texts=OwnTexts(database, audit, settings.link_base),
         feedback=PatientFeedback(database, vault),
         gate=gate,
@@ -219,6 +223,7 @@ def build_app(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
         await housekeeping.begin_clock(database)
+        await housekeeping.begin_flags(database, flags)
         checks.prepare()
         await hub.start()
         audit.start()
@@ -232,6 +237,7 @@ def build_app(
             "clinics": partial(
                 housekeeping.keep_figures, "clinics not counted", lambda: clinics.update(database, executor.site_ids)
             ),
+            "flags": partial(housekeeping.keep_figures, "flags not read", partial(flags.update, database)),
             "backups": partial(housekeeping.keep_figures, "backups not looked for", partial(last_backup.update, database)),
             "zones": partial(housekeeping.rezone_sites, database, executor),
             "marks": Marks(database, executor).run,

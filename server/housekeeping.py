@@ -23,6 +23,7 @@ from server.live.devices import Health
 from server.outage import Outage
 from server.queries.appointments import lapsed_offers, with_outdated_appointments
 from server.queries.boards import Boards
+from server.queries.flags import BadFlags, KeptFlags
 from server.store import answers, clock_anchors, lockouts, processes, push_subscriptions
 from server.store.database import Conflict, Database
 
@@ -41,6 +42,20 @@ async def begin_clock(database: Database) -> None:
     """Learn the right time before the first request. Without the database, it is this machine's for now."""
     with suppress(NowServingError):
         await database.now()
+
+
+async def begin_flags(database: Database, flags: KeptFlags) -> None:
+    """Read the flags before the first request. Without the database, they have their defaults for now.
+
+    Raises `BadFlags`, and the process must not start.
+    """
+    try:
+        await flags.begin(database)
+    except NowServingError:
+        return
+    except BadFlags:
+        await database.close()  # else the thread of an embedded database keeps the process
+        raise
 
 
 async def watch_clock(database: Database, heartbeat_seconds: float) -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
+from contextlib import suppress
+
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
+from celery.signals import setup_logging, worker_init, worker_process_init, worker_process_shutdown
 
 from server import __version__, tracing
+from server.domain.errors import NowServingError
 from server.error_reports import reporter
 from server.keys import Keys
 from server.live.redis_bus import RedisBus
 from server.logs import configure_logging
 from server.notifying.context import Context, channels_for
 from server.notifying.watchdog import Watchdog
+from server.queries.flags import BadFlags, demand_usable
 from server.queries.system import Facts
 from server.settings import BadSettings, Settings, database_of, keys_of, load_settings
 from server.vault import Vault
@@ -72,6 +78,24 @@ process.configure(
     lambda context: build_watchdog(_settings, context),
     _settings.backup_hour if _settings.backup_folder else None,
 )
+
+
+@worker_init.connect  # type: ignore[untyped-decorator]
+def _demand_usable_flags(**_: object) -> None:
+    """End the worker before it begins if it cannot use a row of the flags. Without the database, it begins."""
+
+    async def look() -> None:
+        database = database_of(_settings)
+        try:
+            with suppress(NowServingError):
+                await demand_usable(database)
+        finally:
+            await database.close()
+
+    try:
+        asyncio.run(look())
+    except BadFlags as error:
+        sys.exit(str(error))
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]

@@ -8,13 +8,19 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 
 from server.backups.nightly import Nightly
+from server.domain.errors import NowServingError
+from server.housekeeping import keep_figures
 from server.notifying.channels.channel import TIME_LIMIT_SECONDS
 from server.notifying.context import Context
 from server.notifying.sweep import Sweeper
 from server.notifying.watchdog import Watchdog
 from server.notifying.webhooks.deliverer import Deliverer
+from server.queries.flags import KeptFlags
 from server.supervision import kept_running
 
 # The longest call, and the time to record what became of it.
@@ -69,19 +75,25 @@ def end() -> None:
 
 async def _sweep(ready: threading.Event) -> None:
     context = _Process.build()
+    flags = KeptFlags(context.database.clock.now)
+    context = replace(context, flags=flags)
     _Process.loop = asyncio.get_running_loop()
     _Process.sweeper = Sweeper(context)
     _Process.deliverer = Deliverer(context.database, context.vault)
     _Process.watchdog = _Process.build_watchdog(context)
     ready.set()
-    nightly = None
+    with suppress(NowServingError):  # without the database there is nothing to send
+        await flags.update(context.database)
+    reading = partial(keep_figures, "flags not read", partial(flags.update, context.database))
+    loops = [asyncio.create_task(kept_running("flags", reading))]
     if _Process.backup_hour is not None:
-        nightly = asyncio.create_task(kept_running("nightly backup", Nightly(context.database, _Process.backup_hour).run))
+        nightly = Nightly(context.database, _Process.backup_hour)
+        loops.append(asyncio.create_task(kept_running("nightly backup", nightly.run)))
     try:
         await asyncio.gather(_Process.sweeper.run(), _Process.deliverer.run(), _Process.watchdog.run())
     finally:
-        if nightly is not None:
-            nightly.cancel()
-            await asyncio.gather(nightly, return_exceptions=True)
+        for each in loops:
+            each.cancel()
+        await asyncio.gather(*loops, return_exceptions=True)
         await context.channels.close()
         await context.database.close()

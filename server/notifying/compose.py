@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from server import calendars, phones
+from server.domain.flags import PATIENT_PUSH, Flags
 from server.domain.messages import Way
 from server.domain.model import Appointment, Visit, local_time
 from server.domain.model.clocks import clock_of
@@ -16,6 +19,16 @@ from server.vault import Vault
 UNSUBSCRIBE_PATH = "/api/v1/unsubscribe/"
 # A mail about these kinds has the appointment's entry for the patient's own calendar.
 _WITH_CALENDAR = frozenset({"booked", "moved", "cancelled", "reminder"})
+
+
+def reachable(subject: Subject, flags: Flags) -> Subject:
+    """Return the subject of a message without the ways that a flag switches off at its site.
+
+    A patient whose phone is left out is like one who has ended the subscription: messages go another way of the site.
+    """
+    if subject.subscription is None or flags.is_on(PATIENT_PUSH, subject.site.id):
+        return subject
+    return replace(subject, subscription=None)
 
 
 def compose(row: Claimed, subject: Subject, vault: Vault, public_url: str, now: int) -> Message | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from server.domain.flags import DEFAULTS, Flags
 from server.notifying.channels.channel import Channel
 from server.notifying.channels.directory import Directory
 from server.notifying.channels.recording import RecordingChannel
@@ -61,3 +62,4 @@ class Context:
     vault: Vault
     channels: Channels
     public_url: str
+    flags: Flags = DEFAULTS

@@ -9,11 +9,12 @@ from typing import Literal
 
 from server import phones
 from server.domain.errors import AppointmentNotFound
+from server.domain.flags import DEFAULTS, Flags
 from server.domain.messages import Way
 from server.domain.model import Appointment, Site
 from server.domain.model.ids import site_of
 from server.notifying import sms
-from server.notifying.compose import compose
+from server.notifying.compose import compose, reachable
 from server.notifying.context import Channels
 from server.queries import messages, sites
 from server.queries.messages import Subject
@@ -65,6 +66,7 @@ class Reach:
     _vault: Vault
     _channels: Channels
     _link_base: str
+    _flags: Flags = DEFAULTS
 
     async def of(self, site_id: int, kind: BulkKind, appointment_ids: Iterable[int], *, personal: bool) -> Reached:
         """Return who a message of ``kind`` about these appointments would reach. One that has begun counts for nobody.
@@ -75,7 +77,8 @@ class Reach:
         rows = [_row(site_id, kind, each) for each in dict.fromkeys(appointment_ids)]
         now = await self._database.now()
         site = await sites.find(self._database, site_id)
-        subjects = await messages.subjects(self._database, rows) if rows else {}
+        found = await messages.subjects(self._database, rows) if rows else {}
+        subjects = {row_id: reachable(subject, self._flags) for row_id, subject in found.items()}
         ready = {way for way in site.rules.message_ways if await self._channels.of(site.organisation_id, way) is not None}
         addresses = {row.id: self._addresses(site, subjects[row.id]) for row in rows}
         stopped = await self._stopped(addresses.values())

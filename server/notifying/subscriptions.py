@@ -9,6 +9,7 @@ from typing import Literal
 import orjson
 
 from server.domain.errors import InvalidField, PushNotOffered
+from server.domain.flags import DEFAULTS, PATIENT_PUSH, Flags
 from server.domain.messages import subscriber_of
 from server.domain.model.ids import site_of
 from server.notifying.channels.directory import settings_of
@@ -44,6 +45,7 @@ class Subscriptions:
     _database: Database
     _vault: Vault
     _services: Sequence[str]
+    _flags: Flags = DEFAULTS
 
     async def look(self, kind: Kind, subject_id: int) -> PushShown:
         """Return whether the site of a patient offers push messages, and whether a phone of the patient is subscribed.
@@ -51,7 +53,8 @@ class Subscriptions:
         Raises `Unavailable`.
         """
         site = await sites_read.find(self._database, site_of(subject_id))
-        if "push" not in site.rules.message_ways:  # every page of a patient asks: this is the usual answer
+        # Every page of a patient asks: this is the usual answer.
+        if "push" not in site.rules.message_ways or not self._flags.is_on(PATIENT_PUSH, site.id):
             return PushShown(None, False)
         async with self._database.read() as connection:
             row = await channels.enabled_by(connection, site.organisation_id, "push")

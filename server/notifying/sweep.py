@@ -17,7 +17,7 @@ from server import tracing
 from server.domain.errors import Unavailable
 from server.domain.messages import Way
 from server.notifying.channels.channel import TIME_LIMIT_SECONDS, Channel, ChannelBusy, ChannelRefused, Message
-from server.notifying.compose import compose, next_way, other_way
+from server.notifying.compose import compose, next_way, other_way, reachable
 from server.notifying.context import Context
 from server.notifying.plan import plan_again
 from server.outage import Outage
@@ -151,7 +151,7 @@ class Sweep:
         otherwise: dict[int, Way] = {}
         subjects = await messages.subjects(self._context.database, rows)
         for row in rows:
-            subject = subjects[row.id]
+            subject = reachable(subjects[row.id], self._context.flags)
             if now >= row.not_after:
                 ended.append(Outcome(row.id, "expired"))
                 continue

@@ -14,10 +14,11 @@ from typing import Any, Literal
 from server import __version__
 from server.certificates import CertificateFile
 from server.domain.errors import NowServingError
+from server.domain.flags import FLAGS, is_overdue
 from server.domain.model.hours import is_open
 from server.domain.model.local_time import tz_version
 from server.places import disk_space
-from server.queries import backups, channels, devices, messages, webhooks
+from server.queries import backups, channels, devices, flags, messages, webhooks
 from server.queries.migrations import pending
 from server.queries.reader import Reader
 from server.store import findings, processes
@@ -105,7 +106,7 @@ class Check:
 # The names of the checks, in their order.
 PARTS = (
     *("version", "database", "tables", "clock", "servers", "bus", "workers", "channels", "webhooks", "screens", "disk"),
-    *("audit", "pool", "backup", "watchdog", "zones", "encryption", "certificate", "limits"),
+    *("audit", "pool", "backup", "watchdog", "zones", "encryption", "certificate", "limits", "flags"),
 )
 
 # By code: the text and the remedy. The locales have the same as `admin.check.{code}` and `admin.check.{code}.remedy`.
@@ -251,6 +252,20 @@ TEXTS: dict[str, tuple[str, str]] = {
         "NOWSERVING_RATE_LIMITS is off: requests and guesses at passwords have no limit.",
         "Set NOWSERVING_RATE_LIMITS to on.",
     ),
+    "flags_none": ("Every flag has its default.", ""),
+    "flags_ok": ("Flags with a rule of an operator: {names}.", "nowserving flag list shows the rules."),
+    "flags_unusable": (
+        "Flags that this version cannot use: {names}. No server or worker starts.",
+        "Run nowserving flag list, then nowserving flag clear for each of these flags.",
+    ),
+    "flags_expired": (
+        "Flags with an expired rule: {names}. They have their defaults.",
+        "Run nowserving flag clear, or nowserving flag set with a later end.",
+    ),
+    "flags_overdue": (
+        "Flags that should not exist any more: {names}.",
+        "Install the newest version of Now Serving. Clear the rules of these flags first: nowserving flag clear.",
+    ),
 }
 
 
@@ -289,6 +304,7 @@ async def checks(database: Reader, facts: Facts) -> list[Check]:
         _encryption(facts),
         _certificate(database, facts),
         Check("limits", "limits_ok", "ok") if facts.limited else Check("limits", "limits_off", _if_exposed(facts)),
+        await read("flags", _flags),
     ]
 
 
@@ -492,6 +508,19 @@ def _certificate(database: Reader, facts: Facts) -> Check:
     if days < DAYS_TO_RENEW:
         return Check("certificate", "certificate_soon", "warning", values | {"days": str(days)})
     return Check("certificate", "certificate_ok", "ok", values)
+
+
+async def _flags(database: Reader, _: Facts) -> Check:
+    """Judge the rules of the operator: those that stop a start, then expired ones, then flags past their last day."""
+    found, now = await flags.every(database), database.clock.now()
+    named = sorted(each.row.flag_key for each in found)
+    if unusable := sorted(flags.problems_of(found)):
+        return Check("flags", "flags_unusable", "broken", {"names": ", ".join(unusable)})
+    if expired := sorted(each.row.flag_key for each in found if not each.counts(now)):
+        return Check("flags", "flags_expired", "warning", {"names": ", ".join(expired)})
+    if overdue := sorted(each.key for each in FLAGS.values() if is_overdue(each, _day(now))):
+        return Check("flags", "flags_overdue", "warning", {"names": ", ".join(overdue)})
+    return Check("flags", "flags_ok", "ok", {"names": ", ".join(named)}) if named else Check("flags", "flags_none", "ok")
 
 
 def _day(microseconds: int) -> str:

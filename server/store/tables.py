@@ -880,6 +880,20 @@ backups = Table(
     **_OPTIONS,
 )
 
+# The rules of an operator for feature flags: see `server.domain.flags`. No flag has more than one.
+flags = Table(
+    "flags",
+    metadata,
+    Column("flag_key", String(60), primary_key=True),
+    Column("rule", Text, nullable=False),  # as JSON: {"variant": "on", "percent": 25}
+    Column("default_variant", String(3), nullable=False),  # of the version that set the rule
+    Column("author", String(80), nullable=False),
+    Column("reason", String(200), nullable=False),
+    Column("set_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    **_OPTIONS,
+)
+
 # The sites whose future messages the sweep plans again, after other settings. ``mark`` is the log's number of the change.
 message_plans = Table(
     "message_plans",

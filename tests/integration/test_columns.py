@@ -14,9 +14,10 @@ from sqlalchemy import JSON, String, func, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
 from server.app import build_app
-from server.audit import _named, process_name
+from server.audit import OPERATOR, _named, process_name
 from server.domain.commands import COMMANDS
 from server.domain.events import EVENTS
+from server.domain.flags import FLAGS, Variant
 from server.domain.messages import LONGEST_TEXT, STOPPABLE, TEMPLATES, Arrival, OptOutSource
 from server.domain.model import (
     AppointmentState,
@@ -292,6 +293,10 @@ LONGEST: dict[str, int] = {
     "notifications.provider_id": 120,
     "notifications.reason": 40,
     "notifications.receipt": len("undelivered-for-now"),
+    "flags.flag_key": longest(*FLAGS),
+    "flags.default_variant": longest(*get_args(Variant)),
+    "flags.author": len(OPERATOR),
+    "flags.reason": 200,  # the command line accepts no longer one
     "backups.name": 120,  # a longer name of a restored file is cut
     "leases.name": len("messages"),
     "leases.holder": 32,

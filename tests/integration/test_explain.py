@@ -36,6 +36,7 @@ from server.queries import (
     contacts,
     entries,
     feedback,
+    flags,
     history,
     message_figures,
     message_news,
@@ -86,6 +87,7 @@ from server.store import audit as audit_store
 from server.store import calendar_feeds as feeds_store
 from server.store import channels as channels_store
 from server.store import feedback as feedback_store
+from server.store import flags as flags_store
 from server.store import patients as found_by
 from server.store import practitioners as practitioners_store
 from server.store import sites as site_store
@@ -285,6 +287,8 @@ async def _fill_other_rows(connection: AsyncConnection) -> None:
             (tables.leases, {"name": f"lease-{n}", "holder": "x", "until": NOW + n}),
             (tables.findings, {"name": f"part-{n}", "code": "x", "state": "ok", "since": NOW, "state_since": NOW,
                                "told": "ok"}),
+            (tables.flags, {"flag_key": f"flag-{n}", "rule": '{"variant": "on"}', "default_variant": "on", "author": "x",
+                            "reason": "x", "set_at": NOW, "expires_at": NOW}),
             (tables.backups, {"name": f"backup-{n}", "made_at": NOW + n, "verified_at": NOW, "bytes": 1, "rows_kept": 1,
                               "milliseconds": 1, "heads": "{}"}),
         ):  # fmt: skip
@@ -519,6 +523,16 @@ async def the_state_of_the_installation(installation: Installation) -> object:
         await findings.note(connection, "bus", "bus_ok", "ok", NOW, NOW)
         await findings.tell(connection, {"bus": "ok"}, NOW)
     return [found, await system.noted(installation.database)]
+
+
+@query
+async def the_flags(installation: Installation) -> object:
+    found = await flags.every(installation.database)
+    async with installation.database.write() as connection:
+        await flags_store.put(connection, found[0].row)
+        assert await flags_store.clear(connection, found[1].row.flag_key)
+        await flags_store.put(connection, found[1].row)
+    return found
 
 
 @query

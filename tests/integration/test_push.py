@@ -7,7 +7,7 @@ import json
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,13 @@ from sqlalchemy import event, func, select, update
 from server.audit import Audit
 from server.domain.commands import Book, CallNext, ChangeSite, CheckIn, Complete, IssueTicket, Start
 from server.domain.errors import InvalidField, PushNotOffered
+from server.domain.flags import DEFAULTS, Flag, Flags
 from server.domain.model import local_time
 from server.execute import Executor
 from server.notifying.channels.channel import Accepted, Message
 from server.notifying.channels.push import PushChannel, new_private_key
 from server.notifying.context import Context
+from server.notifying.reach import ByWay, Reach
 from server.notifying.set_up import ChannelSetUp
 from server.notifying.subscriptions import PushShown, Subscriptions
 from server.notifying.sweep import USUAL, Sweep
@@ -83,6 +85,7 @@ class Clinic:
     subscriptions: Subscriptions
     push: PushChannel
     texts: Texts
+    flags: Flags = DEFAULTS
 
     async def do(self, command: Any) -> dict[str, Any]:
         return await self.setup.do(command)
@@ -129,7 +132,7 @@ class Clinic:
 
     async def sweep(self) -> None:
         """Send the messages whose time has come."""
-        await Sweep(Context(self.database, self.vault, self, LINKS), USUAL).run()
+        await Sweep(Context(self.database, self.vault, self, LINKS, self.flags), USUAL).run()
 
     async def of(self, organisation_id: int, way: str) -> Any:
         return self.push if way == "push" else self.texts
@@ -324,6 +327,69 @@ async def test_message_to_a_phone_that_unsubscribed_goes_by_sms(clinic: Clinic, 
     await clinic.sweep()
     assert browser.http.requests == []
     assert [row for row in await clinic.rows() if row[0] == "called"] == [("called", "sms", "sent")]
+
+
+class OffHere:
+    """Flags that are off at one site, and on at every other one."""
+
+    def __init__(self, site_id: int) -> None:
+        self.site_id = site_id
+
+    def is_on(self, flag: Flag, site_id: int) -> bool:
+        return site_id != self.site_id
+
+
+def switched_off(clinic: Clinic, site_id: int) -> Clinic:
+    """Return the clinic with messages to phones switched off at a site."""
+    flags = OffHere(site_id)
+    return replace(clinic, flags=flags, subscriptions=replace(clinic.subscriptions, _flags=flags))
+
+
+@pytest.mark.parametrize("phone", [PHONE, None])
+async def test_message_goes_by_sms_where_push_is_switched_off(
+    clinic: Clinic, browser: PushService, phone: str | None
+) -> None:
+    mine = await clinic.ticket(phone=phone)
+    await clinic.subscribe(browser, "ticket", mine["visit_id"])
+    await clinic.call()
+    assert ("called", "push", "due") in await clinic.rows()
+    await switched_off(clinic, clinic.seeded["site_id"]).sweep()
+    assert browser.http.requests == []
+    assert [row for row in await clinic.rows() if row[0] == "called"] == [
+        ("called", "sms", "sent") if phone else ("called", "push", "suppressed")
+    ]
+    assert await clinic.kept() == 1, "the phone rings again when the flag is on again"
+
+
+async def test_phone_is_offered_nothing_where_push_is_switched_off(clinic: Clinic, browser: PushService) -> None:
+    mine = await clinic.ticket()
+    await clinic.subscribe(browser, "ticket", mine["visit_id"])
+    off = switched_off(clinic, clinic.seeded["site_id"])
+    assert await off.subscriptions.look("ticket", mine["visit_id"]) == PushShown(None, False)
+    with pytest.raises(PushNotOffered):
+        await off.subscribe(browser, "ticket", mine["visit_id"])
+    await off.subscriptions.remove("ticket", mine["visit_id"])
+    assert await clinic.kept() == 0, "a patient can always end the subscription"
+
+
+async def test_switch_at_another_site_changes_nothing(clinic: Clinic, browser: PushService) -> None:
+    elsewhere = switched_off(clinic, clinic.seeded["site_id"] + 1)
+    mine = await elsewhere.ticket(phone=PHONE)
+    await elsewhere.subscribe(browser, "ticket", mine["visit_id"])
+    await elsewhere.call()
+    await elsewhere.sweep()
+    assert [each["kind"] for each in browser.accepted] == ["called"]
+
+
+async def test_look_ahead_counts_no_phone_where_push_is_switched_off(clinic: Clinic, browser: PushService) -> None:
+    appointment_id = await clinic.book(in_minutes=3 * 24 * 60)
+    await clinic.subscribe(browser, "appointment", appointment_id, "/a/x")
+    site_id = clinic.seeded["site_id"]
+    for flags, ways in ((DEFAULTS, (ByWay("push", 1, 0),)), (OffHere(site_id), ())):
+        reach = Reach(clinic.database, clinic.vault, clinic, LINKS, flags)
+        found = await reach.of(site_id, "moved", [appointment_id], personal=False)
+        assert found.ways == ways
+        assert [each.reason for each in found.phone] == ([] if ways else ["no-address"])
 
 
 async def test_staff_see_the_push_service_and_no_address(clinic: Clinic, browser: PushService) -> None:

@@ -32,6 +32,7 @@ from server.live.redis_bus import RedisBus
 from server.places import disk_space
 from server.queries.backups import LastBackup
 from server.queries.clinic_tally import ClinicTally
+from server.queries.flags import KeptFlags
 from server.queries.message_tally import ENDED, MessageTally
 from server.queries.reader import Pooled
 from server.turns import Turns
@@ -121,6 +122,20 @@ class DiskFigures(Collector):
         if space is not None:
             yield GaugeMetricFamily("nowserving_disk_free_bytes", "Free bytes on the disk of the data.", space[0])
             yield GaugeMetricFamily("nowserving_disk_total_bytes", "Bytes of the disk of the data.", space[1])
+
+
+class FlagFigures(Collector):
+    """Reads what the housekeeping has read: a scrape asks the database nothing."""
+
+    def __init__(self, flags: KeptFlags) -> None:
+        self._flags = flags
+
+    def collect(self) -> Iterator[Metric]:
+        about = "1 while a rule of an operator for the flag is in force, else 0."
+        overrides = GaugeMetricFamily("nowserving_flag_overrides", about, labels=["flag"])
+        for key, overridden in self._flags.overridden().items():
+            overrides.add_metric([key], int(overridden))
+        yield overrides
 
 
 class MessageFigures(Collector):
