@@ -32,6 +32,9 @@ class AppriseChannel:
     def receipt_name(self, key: str) -> None:
         """There are no receipts."""
 
+    def circuit(self, to: str) -> None:
+        """There is one service."""
+
     async def send(self, message: Message) -> Accepted:
         """Send a message; return when the service has accepted it. Raises `ChannelRefused` for an address that names no
         service, and else `AppriseFailed` or `TimeoutError`."""

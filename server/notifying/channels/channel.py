@@ -95,6 +95,12 @@ class Channel(Protocol):
         A receipt can come earlier than the answer, and also where the answer is lost.
         """
 
+    def circuit(self, to: str) -> str | None:
+        """Return the name of the circuit before the service that takes messages to an address.
+
+        None stands for the channel itself. The name is short, and no secret.
+        """
+
     async def send(self, message: Message) -> Accepted:
         """Send one message within `TIME_LIMIT_SECONDS`; return when the provider has accepted it.
 

@@ -70,6 +70,9 @@ class SmtpChannel:
     def receipt_name(self, key: str) -> None:
         """There are no receipts."""
 
+    def circuit(self, to: str) -> None:
+        """There is one service."""
+
     async def send(self, message: Message) -> Accepted:
         """Send a mail; return its Message-ID when the server has accepted the mail.
 
