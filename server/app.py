@@ -18,6 +18,7 @@ from server import __version__, housekeeping, tracing
 from server.audit import Audit, process_name
 from server.backups.nightly import Nightly
 from server.certificates import CertificateFile
+from server.circuits import Circuit
 from server.clinic_totals import ClinicTotals
 from server.clock import SteadyClock
 from server.error_reports import reporter
@@ -50,6 +51,7 @@ from server.practitioners import Practitioners
 from server.provisioning import NewSites
 from server.queries.backups import LastBackup
 from server.queries.boards import Boards
+from server.queries.circuits import CircuitTally
 from server.queries.clinic_tally import ClinicTally
 from server.queries.identity import Identities, SessionTerms
 from server.queries.message_tally import MessageTally
@@ -68,6 +70,7 @@ from server.transport.http.collectors import (
     AuditFigures,
     BackupFigures,
     CertificateFigures,
+    CircuitFigures,
     ClinicFigures,
     ClockFigures,
     DatabaseFigures,
@@ -124,7 +127,7 @@ def build_app(
     phones = Phones(keys.secret_key, database.clock.seconds)
     gate = Gate(identity, Browsers(keys.secret_key), phones, vault, audit, settings.cors_origins)
     web = web_folder()
-    tally, clinics, last_backup = MessageTally(), ClinicTally(), LastBackup()
+    tally, clinics, last_backup, circuits = MessageTally(), ClinicTally(), LastBackup(), CircuitTally()
     metrics_token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
     certificate = CertificateFile(settings.certificate) if settings.certificate else None
     collectors: list[Collector] = [
@@ -137,6 +140,7 @@ def build_app(
         ClinicFigures(totals, clinics),
         BackupFigures(last_backup, database.clock),
         DiskFigures(settings.data_folder),
+        CircuitFigures(_circuits_of(bus, limiter), circuits),
     ]
     if certificate is not None:
         collectors.append(CertificateFigures(certificate, database.clock))
@@ -225,6 +229,7 @@ def build_app(
                 housekeeping.keep_figures, "clinics not counted", lambda: clinics.update(database, executor.site_ids)
             ),
             "backups": partial(housekeeping.keep_figures, "backups not looked for", partial(last_backup.update, database)),
+            "circuits": partial(housekeeping.keep_figures, "circuits not counted", partial(circuits.update, database)),
             "zones": partial(housekeeping.rezone_sites, database, executor),
             "marks": Marks(database, executor).run,
             "dark devices": partial(
@@ -265,6 +270,13 @@ def build_app(
         slow_seconds=settings.slow_request_seconds,
         before=before,
     )
+
+
+def _circuits_of(bus: Bus, limiter: Limiter | None) -> dict[str, Circuit]:
+    """Return the circuits before Redis, by the names of their metrics."""
+    if not isinstance(bus, RedisBus):
+        return {}
+    return {"redis-bus": bus.circuit} | ({"redis-limits": limiter.circuit} if limiter is not None else {})
 
 
 def _seconds_left(certificate: CertificateFile | None, clock: SteadyClock) -> float | str:
