@@ -83,6 +83,13 @@ class Circuit:
         grown = min(max(self._pace.pause, now - self.opened_at), self._pace.longest)
         self.next_at = now + max(grown, min(wish, LONGEST_WISH_SECONDS))
 
+    def give_back(self, now: float) -> bool:
+        """End a trial whose call does not take place, so that another call can be the trial; return whether there is one."""
+        if self.opened_at is None or not self._trying:
+            return False
+        self._trying, self.next_at = False, now
+        return True
+
     def follow(self, opened_at: float | None, next_at: float = 0.0) -> None:
         """Take over the state that another process has found."""
         if opened_at is None and self.opened_at is not None:

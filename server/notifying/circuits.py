@@ -47,12 +47,12 @@ class Circuits:
         circuit, now = self._of(name), self._database.clock.now()
         if circuit.state(_seconds(now)) == "closed":
             return True
+        await self.save()
         latest = now + _microseconds(max(self._pace.longest, LONGEST_WISH_SECONDS))
         if circuit.next_at > _seconds(latest):  # the clock was set back
             circuit.next_at = _seconds(now)
         if not circuit.admits(_seconds(now)):
             return False
-        await self.save()
         until = _microseconds(circuit.next_at)
         async with self._database.write() as connection:
             return await store.take_trial(connection, name, self._holder, now, until, latest)
@@ -79,6 +79,11 @@ class Circuits:
             self._changed.add(name)
             if before[0] is None:
                 logger.warning("provider left alone after failures", circuit=name)
+
+    def give_back(self, name: str) -> None:
+        """Let any process make the trial that this one does not make after all."""
+        if self._of(name).give_back(_seconds(self._database.clock.now())):
+            self._changed.add(name)
 
     async def save(self) -> None:
         """Write the changed circuits into their rows. Raises `Unavailable`: then a later call writes them."""

@@ -17,6 +17,7 @@ from server import tracing
 from server.circuits import Pace
 from server.domain.errors import Unavailable
 from server.domain.messages import Way
+from server.domain.rules.messages import tried_again_at
 from server.notifying import circuits
 from server.notifying.channels.channel import (
     TIME_LIMIT_SECONDS,
@@ -132,6 +133,7 @@ class Sweep:
                 elsewhere = self._next_ways(each for each in calls if each.row.id in opted_out)
                 await notifications.reroute(connection, elsewhere, now)
             self.done["not begun"] += len(calls) - len(begun)
+            self._give_back(each for each in calls if each.row.id not in begun)
             # Committed: from here on nobody else calls a provider for these rows.
             self._start([each for each in calls if each.row.id in begun])
         return len(rows)
@@ -147,7 +149,7 @@ class Sweep:
         keyed = [row for row, organisation_id in rows if await self._may_ask_again(row, organisation_id)]
         prepared, ended = await self._prepared(keyed, now, again=True) if keyed else ([], [])
         calls = {each.row.id: each for each in prepared}
-        waiting = {each.id for each in ended if each.reason == PROVIDER_AWAY}
+        waiting = {each.id for each in ended if each.state == "due" and each.reason != NO_CHANNEL}
         async with database.write() as connection:
             taken: set[int] = set()
             if calls:
@@ -159,6 +161,7 @@ class Sweep:
         if given_up:
             self.done["unknown"] += given_up
             logger.warning("notifications of unknown outcome", count=given_up)
+        self._give_back(each for row_id, each in calls.items() if row_id not in taken)
         self._start([calls[each] for each in taken])
 
     async def _may_ask_again(self, row: Claimed, organisation_id: int) -> bool:
@@ -195,7 +198,7 @@ class Sweep:
             if message is not None:
                 circuit = channel.circuit(message.to)
                 if circuit is not None and not await self._circuits.admits(circuit):
-                    ended.append(self._waiting(row, circuit, now))
+                    ended.append(self._waiting(row, subject, circuit, now))
                     continue
                 address = hashed(self._context.vault, subject.site.organisation_id, row.channel, message.to)
                 calls.append(_Call(row, channel, message, address, subject, again, circuit))
@@ -236,7 +239,7 @@ class Sweep:
             return Outcome(row.id, "unknown" if call.again else "failed", refusal.reason)
         except ChannelBusy as busy:
             self._failed(circuit, busy.retry_after_seconds or 0.0)
-            return None if call.again else self._later(row, busy, circuit)
+            return None if call.again else self._later(call, busy)
         except (Exception, asyncio.CancelledError) as error:  # the provider may have accepted the message
             if isinstance(error, Exception):  # a stop of this process says nothing about the provider
                 self._failed(circuit)
@@ -247,6 +250,12 @@ class Sweep:
         self._succeeded(circuit)
         return Outcome(row.id, "sent", provider_id=accepted.provider_id)
 
+    def _give_back(self, calls: Iterable[_Call]) -> None:
+        """Let others make the trials of these calls, which do not take place."""
+        for each in calls:
+            if each.circuit is not None:
+                self._circuits.give_back(each.circuit)
+
     def _succeeded(self, circuit: str | None) -> None:
         if circuit is not None:
             self._circuits.succeeded(circuit)
@@ -255,18 +264,22 @@ class Sweep:
         if circuit is not None:
             self._circuits.failed(circuit, wish)
 
-    def _waiting(self, row: Claimed, circuit: str, now: int) -> Outcome:
-        """Return the next try of a row whose provider is left alone. At its last useful instant the row expires."""
-        next_at = max(self._circuits.next_at(circuit) or now, now + _microseconds(TRIAL_SECONDS))
-        return Outcome(row.id, "due", PROVIDER_AWAY, due_at=min(next_at, row.not_after), attempts=row.attempts)
+    def _waiting(self, row: Claimed, subject: Subject, circuit: str, now: int) -> Outcome:
+        """Return the next try of a row whose provider is left alone. At its last useful instant the row expires.
 
-    def _later(self, row: Claimed, busy: ChannelBusy, circuit: str | None) -> Outcome:
+        A row that waits for the end of the quiet hours has no reason: the end of the outage must not wake its patient.
+        """
+        next_at = max(self._circuits.next_at(circuit) or now, now + _microseconds(TRIAL_SECONDS))
+        due_at = tried_again_at(row.kind, subject.site, next_at, row.not_after)
+        return Outcome(row.id, "due", None if due_at > next_at else PROVIDER_AWAY, due_at=due_at, attempts=row.attempts)
+
+    def _later(self, call: _Call, busy: ChannelBusy) -> Outcome:
         """Return the next try of a row whose provider is busy or away: it certainly sent nothing."""
-        now = self._context.database.clock.now()
-        if circuit is not None and self._circuits.next_at(circuit) is not None:
-            return self._waiting(row, circuit, now)
+        row, site, now = call.row, call.subject.site, self._context.database.clock.now()
+        if call.circuit is not None and self._circuits.next_at(call.circuit) is not None:
+            return self._waiting(row, call.subject, call.circuit, now)
         if isinstance(busy, ChannelUnreachable):  # this says nothing about the message, so no try is counted
-            due_at = min(now + _microseconds(BUSY_SECONDS), row.not_after)
+            due_at = tried_again_at(row.kind, site, now + _microseconds(BUSY_SECONDS), row.not_after)
             return Outcome(row.id, "due", busy.reason, due_at=due_at, attempts=row.attempts)
         if row.attempts + 1 >= MOST_TRIES:
             return Outcome(row.id, "failed", "busy")
@@ -277,13 +290,12 @@ class Sweep:
         return Outcome(row.id, "due", "busy", due_at=due_at)
 
     async def _settle(self) -> None:
-        """Wait for calls to end, a second at most, and record what became of them."""
-        if not self._running:
-            return
-        ended, self._running = await asyncio.wait(self._running, timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
-        outcomes = [outcome for each in ended if (outcome := each.result()) is not None]
-        if outcomes:
-            await self._record(outcomes)
+        """Wait for calls to end, a second at most, and record what became of them and of the circuits."""
+        if self._running:
+            ended, self._running = await asyncio.wait(self._running, timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
+            outcomes = [outcome for each in ended if (outcome := each.result()) is not None]
+            if outcomes:
+                await self._record(outcomes)
         with suppress(Unavailable):  # a later look writes them
             await self._circuits.save()
 

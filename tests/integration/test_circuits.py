@@ -12,8 +12,9 @@ from sqlalchemy import select, update
 
 from server.audit import Audit
 from server.circuits import Pace
+from server.domain.commands import ChangeSite
 from server.notifying.channels.directory import Directory
-from server.notifying.circuits import Circuits
+from server.notifying.circuits import Circuits, close
 from server.notifying.context import Context
 from server.notifying.set_up import ChannelSetUp
 from server.notifying.sweep import Limits, Sweep
@@ -25,7 +26,7 @@ from server.seeding import Seed, Seeder
 from server.store import circuits as store
 from server.store.activity import is_used
 from server.store.database import Database
-from server.store.tables import leases, notifications, sites
+from server.store.tables import entries, leases, notifications, sites
 from server.vault import Vault
 from tests.support import due_rows
 from tests.support.processes import free_port
@@ -179,6 +180,45 @@ async def test_message_that_waits_is_never_sent_too_late(clinic: Installation) -
         await clinic.end_pause()
         assert await clinic.sweep() == {"expired": 4}
         assert server.accepted == []
+
+
+async def test_message_that_waits_wakes_nobody_in_the_quiet_hours(setup: Seeder, clinic: Installation) -> None:
+    await clinic.connect_mail(free_port())
+    channel = await clinic.channels.of(clinic.organisation_id, "email")
+    assert channel is not None
+    now = await clinic.database.now()
+    async with clinic.database.write() as connection:
+        await store.keep_open(connection, str(channel.circuit("x@example.org")), now, now + 60 * SECOND)
+    minute = now // (60 * SECOND) % 1440  # of the day at the site, which is in UTC
+    quiet = {"quiet_from": (minute - 60) % 1440, "quiet_until": (minute + 120) % 1440}
+    await setup.do(ChangeSite(site_id=clinic.seeded["site_id"], **quiet))
+    await clinic.fill(1, channel="email", kind="feedback", not_after=now + 20 * HOUR)
+    assert await clinic.sweep() == {"due": 1}
+    (row,) = await clinic.rows()
+    assert (row.reason, row.attempts) == (None, 0)
+    assert now + HOUR < row.due_at <= now + 3 * HOUR, "the end of the quiet hours"
+    async with clinic.database.write() as connection:
+        await close(connection, str(channel.circuit("x@example.org")), now)
+    assert (await clinic.rows())[0].due_at == row.due_at, "nor does the end of the outage"
+
+
+async def test_trial_of_a_message_that_is_withdrawn_passes_to_the_next_one(
+    setup: Seeder, database: Database, clinic: Installation
+) -> None:
+    with MailServer() as server:
+        await clinic.connect_mail(server.port)
+        await clinic.fill(3, channel="email")
+        channel = await clinic.channels.of(clinic.organisation_id, "email")
+        assert channel is not None
+        now, first = await database.now(), (await clinic.rows())[0].entry_id
+        async with database.write() as connection:
+            await store.keep_open(connection, str(channel.circuit("x@example.org")), now, now)
+            await connection.execute(update(entries).where(entries.c.id == first).values(state="completed"))
+        await clinic.sweep()
+        await clinic.end_pause()
+        await clinic.sweep()
+        assert len(server.accepted) == 2
+    assert await clinic.states() == {("withdrawn", None): 1, ("sent", None): 2}
 
 
 async def test_provider_that_fails_now_and_then_is_called_on(clinic: Installation) -> None:

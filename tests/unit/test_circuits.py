@@ -101,6 +101,15 @@ def test_trial_without_a_result_is_followed_by_another() -> None:
     assert circuit.state(61.0) == "open"
 
 
+def test_trial_that_does_not_take_place_is_free_for_others() -> None:
+    circuit = _opened()
+    assert not circuit.give_back(11.0)
+    assert circuit.admits(40.0)
+    assert circuit.give_back(41.0)
+    assert circuit.state(41.0) == "half-open"
+    assert (circuit.admits(41.0), circuit.admits(41.0)) == (True, False)
+
+
 def test_late_failure_of_an_earlier_call_prolongs_nothing() -> None:
     circuit = _opened()
     circuit.failed(39.0)
