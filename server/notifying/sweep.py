@@ -230,7 +230,10 @@ class Sweep:
                 with tracing.span(f"message by {call.row.channel}"):
                     accepted = await call.channel.send(call.message)
         except ChannelRefused as refusal:
-            self._succeeded(circuit)  # it works, and refuses this one message
+            if refusal.asked:
+                self._succeeded(circuit)  # it works, and refuses this one message
+            else:
+                self._give_back([call])
             logger.warning("channel refused", notification_id=row.id, reason=refusal.reason)
             if refusal.reason == UNSUBSCRIBED:
                 self._unsubscribed[row.id] = call

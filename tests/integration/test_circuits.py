@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 from server.audit import Audit
 from server.circuits import Pace
 from server.domain.commands import ChangeSite
+from server.domain.model import Personal
 from server.notifying.channels.directory import Directory
 from server.notifying.circuits import Circuits, close
 from server.notifying.context import Context
@@ -26,7 +27,7 @@ from server.seeding import Seed, Seeder
 from server.store import circuits as store
 from server.store.activity import is_used
 from server.store.database import Database
-from server.store.tables import entries, leases, notifications, sites
+from server.store.tables import entries, leases, notifications, sites, visits
 from server.vault import Vault
 from tests.support import due_rows
 from tests.support.processes import free_port
@@ -219,6 +220,22 @@ async def test_trial_of_a_message_that_is_withdrawn_passes_to_the_next_one(
         await clinic.sweep()
         assert len(server.accepted) == 2
     assert await clinic.states() == {("withdrawn", None): 1, ("sent", None): 2}
+
+
+async def test_message_that_the_channel_itself_refuses_is_no_trial(database: Database, clinic: Installation) -> None:
+    await clinic.connect_mail(free_port())
+    await clinic.fill(2, channel="email")
+    channel = await clinic.channels.of(clinic.organisation_id, "email")
+    assert channel is not None
+    now, first = await database.now(), (await clinic.rows())[0].visit_id
+    odd = Personal(email="nøra@example.org", token="odd")
+    async with database.write() as connection:
+        await store.keep_open(connection, str(channel.circuit("x@example.org")), now, now)
+        sealed = clinic.vault.seal_personal(odd, f"visit:{first}")
+        await connection.execute(update(visits).where(visits.c.id == first).values(sealed=sealed))
+    await clinic.sweep()
+    assert await clinic.states() == {("failed", "address"): 1, ("due", "provider-away"): 1}
+    assert len(await clinic.open()) == 1, "the mail server has said nothing"
 
 
 async def test_provider_that_fails_now_and_then_is_called_on(clinic: Installation) -> None:

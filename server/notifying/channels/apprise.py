@@ -43,7 +43,7 @@ class AppriseChannel:
         async with asyncio.timeout(self._limit_seconds):
             done = await asyncio.to_thread(_notify, address, message)
         if done is None:
-            raise ChannelRefused("invalid")
+            raise ChannelRefused("invalid", asked=False)
         if not done:
             raise AppriseFailed()
         return Accepted()

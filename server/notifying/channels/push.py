@@ -112,9 +112,9 @@ class PushChannel:
             endpoint = str(subscription["endpoint"])
             body = bytes(WebPusher(subscription).encode(orjson.dumps(content))["body"])
         except (ValueError, LookupError, TypeError, WebPushException):
-            raise ChannelRefused("invalid") from None
+            raise ChannelRefused("invalid", asked=False) from None
         if not serves(endpoint, self._services):
-            raise ChannelRefused("service")
+            raise ChannelRefused("service", asked=False)
         return endpoint, body
 
 

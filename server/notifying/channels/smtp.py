@@ -134,14 +134,14 @@ class SmtpChannel:
 
     def _mail(self, message: Message) -> EmailMessage:
         if not message.to.isascii():
-            raise ChannelRefused("address")  # few servers accept such an address, and none has to
+            raise ChannelRefused("address", asked=False)  # few servers accept such an address, and none has to
         mail = EmailMessage()
         try:
             mail["From"] = formataddr((self._sender_name, self._sender))
             mail["To"] = message.to
             mail["Subject"] = " ".join(message.subject.split())
         except (ValueError, MessageError):
-            raise ChannelRefused("invalid") from None
+            raise ChannelRefused("invalid", asked=False) from None
         mail["Date"] = formatdate()
         mail["Message-ID"] = f"<{name_of(self._secret, message.key)}@{self._domain()}>"
         mail["Auto-Submitted"] = "auto-generated"  # no automatic replies
