@@ -212,6 +212,10 @@ def build_app(
         posters=Posters(),
     )
 
+    async def count_messages() -> None:  # one after the other: each at once would need a connection of its own
+        await tally.update(database)
+        await circuits.update(database)
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
         await housekeeping.begin_clock(database)
@@ -224,12 +228,11 @@ def build_app(
             "ticks": partial(housekeeping.tick_sites, boards, executor),
             "old rows": partial(housekeeping.forget_old_rows, database),
             "offers": partial(housekeeping.pass_offers, database, executor),
-            "messages": partial(housekeeping.keep_figures, "messages not counted", partial(tally.update, database)),
+            "messages": partial(housekeeping.keep_figures, "messages not counted", count_messages),
             "clinics": partial(
                 housekeeping.keep_figures, "clinics not counted", lambda: clinics.update(database, executor.site_ids)
             ),
             "backups": partial(housekeeping.keep_figures, "backups not looked for", partial(last_backup.update, database)),
-            "circuits": partial(housekeeping.keep_figures, "circuits not counted", partial(circuits.update, database)),
             "zones": partial(housekeeping.rezone_sites, database, executor),
             "marks": Marks(database, executor).run,
             "dark devices": partial(
