@@ -191,8 +191,8 @@ async def test_message_that_waits_wakes_nobody_in_the_quiet_hours(setup: Seeder,
     async with clinic.database.write() as connection:
         await store.keep_open(connection, str(channel.circuit("x@example.org")), now, now + 60 * SECOND)
     minute = now // (60 * SECOND) % 1440  # of the day at the site, which is in UTC
-    quiet = {"quiet_from": (minute - 60) % 1440, "quiet_until": (minute + 120) % 1440}
-    await setup.do(ChangeSite(site_id=clinic.seeded["site_id"], **quiet))
+    begin, end = (minute - 60) % 1440, (minute + 120) % 1440
+    await setup.do(ChangeSite(site_id=clinic.seeded["site_id"], quiet_from=begin, quiet_until=end))
     await clinic.fill(1, channel="email", kind="feedback", not_after=now + 20 * HOUR)
     assert await clinic.sweep() == {"due": 1}
     (row,) = await clinic.rows()
