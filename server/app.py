@@ -19,6 +19,7 @@ from server.audit import Audit, process_name
 from server.backups.nightly import Nightly
 from server.caching.redis_store import RedisStore
 from server.certificates import CertificateFile
+from server.circuits import Circuit
 from server.clinic_totals import ClinicTotals
 from server.clock import SteadyClock
 from server.error_reports import reporter
@@ -51,6 +52,7 @@ from server.practitioners import Practitioners
 from server.provisioning import NewSites
 from server.queries.backups import LastBackup
 from server.queries.boards import Boards
+from server.queries.circuits import CircuitTally
 from server.queries.clinic_tally import ClinicTally
 from server.queries.flags import KeptFlags
 from server.queries.identity import Identities, SessionTerms
@@ -72,6 +74,7 @@ from server.transport.http.collectors import (
     BackupFigures,
     CacheFigures,
     CertificateFigures,
+    CircuitFigures,
     ClinicFigures,
     ClockFigures,
     DatabaseFigures,
@@ -132,7 +135,7 @@ def build_app(
     phones = Phones(keys.secret_key, database.clock.seconds)
     gate = Gate(identity, Browsers(keys.secret_key), phones, vault, audit, settings.cors_origins)
     web = web_folder()
-    tally, clinics, last_backup = MessageTally(), ClinicTally(), LastBackup()
+    tally, clinics, last_backup, circuits = MessageTally(), ClinicTally(), LastBackup(), CircuitTally()
     metrics_token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
     certificate = CertificateFile(settings.certificate) if settings.certificate else None
     collectors: list[Collector] = [
@@ -147,6 +150,7 @@ def build_app(
         DiskFigures(settings.data_folder),
         *([CacheFigures([past])] if store else []),
         FlagFigures(flags),
+        CircuitFigures(_circuits_of(bus, limiter), circuits),
     ]
     if certificate is not None:
         collectors.append(CertificateFigures(certificate, database.clock))
@@ -220,6 +224,10 @@ def build_app(
         past_days=past,
     )
 
+    async def count_messages() -> None:  # one after the other: each at once would need a connection of its own
+        await tally.update(database)
+        await circuits.update(database)
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
         await housekeeping.begin_clock(database)
@@ -233,7 +241,7 @@ def build_app(
             "ticks": partial(housekeeping.tick_sites, boards, executor),
             "old rows": partial(housekeeping.forget_old_rows, database),
             "offers": partial(housekeeping.pass_offers, database, executor),
-            "messages": partial(housekeeping.keep_figures, "messages not counted", partial(tally.update, database)),
+            "messages": partial(housekeeping.keep_figures, "messages not counted", count_messages),
             "clinics": partial(
                 housekeeping.keep_figures, "clinics not counted", lambda: clinics.update(database, executor.site_ids)
             ),
@@ -282,6 +290,13 @@ def build_app(
         slow_seconds=settings.slow_request_seconds,
         before=before,
     )
+
+
+def _circuits_of(bus: Bus, limiter: Limiter | None) -> dict[str, Circuit]:
+    """Return the circuits before Redis, by the names of their metrics."""
+    if not isinstance(bus, RedisBus):
+        return {}
+    return {"redis-bus": bus.circuit} | ({"redis-limits": limiter.circuit} if limiter is not None else {})
 
 
 def _seconds_left(certificate: CertificateFile | None, clock: SteadyClock) -> float | str:

@@ -24,7 +24,7 @@ from server.outage import Outage
 from server.queries.appointments import lapsed_offers, with_outdated_appointments
 from server.queries.boards import Boards
 from server.queries.flags import BadFlags, KeptFlags
-from server.store import answers, clock_anchors, lockouts, processes, push_subscriptions
+from server.store import answers, circuits, clock_anchors, lockouts, processes, push_subscriptions
 from server.store.database import Conflict, Database
 
 logger = structlog.get_logger(__name__)
@@ -33,6 +33,7 @@ TICK_SECONDS = 1.0
 FORGET_SECONDS = 3600.0
 REZONE_SECONDS = 3600.0
 OFFER_SECONDS = 5.0
+CIRCUITS_KEPT_MICROSECONDS = 86_400_000_000  # of providers that nobody has tried, such as those of removed channels
 TALLY_SECONDS = 15.0
 CERTIFICATE_SECONDS = 60.0
 ANSWERS_KEPT_MICROSECONDS = 24 * 3_600_000_000
@@ -241,6 +242,8 @@ async def forget_old_rows(database: Database) -> None:
                 forgotten += await clock_anchors.forget(connection, now)
             async with database.write() as connection:
                 forgotten += await push_subscriptions.forget(connection, now)
+            async with database.write() as connection:
+                forgotten += await circuits.forget(connection, now - CIRCUITS_KEPT_MICROSECONDS)
             logger.debug("old rows forgotten", count=forgotten)
         except NowServingError as error:
             logger.warning("old rows not forgotten", error=repr(error))

@@ -22,6 +22,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException, RedisError
 
+from server.circuits import Circuit, Pace
 from server.domain.events import Recorded
 from server.live.bus import GapListener, Listener, channel, decode, encode, site_of_channel
 from server.outage import Outage
@@ -34,7 +35,7 @@ CONNECT_SECONDS = 1.0
 SHARD_WAIT_SECONDS = 0.02  # how long to wait for one node of a cluster before the next
 PROBE_SECONDS = 1.0
 SILENT_SECONDS = 3.0
-REST_SECONDS = 1.0  # the pause after a failed call: the breaker
+REST_SECONDS = 1.0  # the pause after a failed call
 QUEUED = 1_000
 _FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError)
 
@@ -68,6 +69,8 @@ class RedisBus:
         self._listener: Listener
         self._on_gap: GapListener
         self._outage = Outage(logger, "the bus has no Redis: screens follow the log once a second")
+        # It shows what the reader finds: each new connection is a trial. Publishers never wait, so it holds nobody up.
+        self.circuit = Circuit(Pace(failures=1, lasting=0.0, pause=REST_SECONDS, longest=REST_SECONDS))
         self.dropped = 0
         self.gaps = 0
 
@@ -126,8 +129,12 @@ class RedisBus:
                 sharded = "" if self._cluster is None else "s"
                 await getattr(self._pubsub, sharded + call)(channel(site_id))
         except _FAILURES as error:
-            self._outage.failed(error, call=call)
+            self._failed(error, call)
             await self._disconnect()
+
+    def _failed(self, error: Exception, call: str) -> None:
+        self._outage.failed(error, call=call)
+        self.circuit.failed(time.monotonic())
 
     async def _write(self) -> None:
         while True:
@@ -140,7 +147,7 @@ class RedisBus:
                         await self._cluster.spublish(name, payload)
             except _FAILURES as error:
                 self.dropped += 1
-                self._outage.failed(error, call="publish")
+                self._failed(error, "publish")
                 await asyncio.sleep(REST_SECONDS)
                 self.dropped += self._outgoing.qsize()
                 while not self._outgoing.empty():  # stale hints: by now every process has read the log
@@ -153,6 +160,7 @@ class RedisBus:
 
     async def _read(self) -> None:
         while True:
+            self.circuit.admits(time.monotonic())
             try:
                 async with asyncio.timeout(CONNECT_SECONDS):
                     pubsub = self._pubsub = await self._connect()
@@ -160,7 +168,7 @@ class RedisBus:
                 self._on_gap()
                 await self._listen(pubsub)
             except _FAILURES as error:
-                self._outage.failed(error, call="listen")
+                self._failed(error, "listen")
             await self._disconnect()
             await asyncio.sleep(REST_SECONDS)
 
@@ -197,6 +205,7 @@ class RedisBus:
             self._received_at = time.monotonic()
             name = _text(message["channel"])
             if name == self._probe:
+                self.circuit.succeeded()
                 if self._outage.quiet_seconds > SILENT_SECONDS:
                     self._outage.ended()
                 continue

@@ -8,17 +8,19 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import orjson
 
 from server.audit import Audit
-from server.domain.errors import ChannelNotFound, InvalidField
+from server.domain.errors import ChannelNotFound, InvalidField, Unavailable
+from server.notifying import circuits
 from server.notifying.channels import infobip, smsapi
 from server.notifying.channels.apprise import is_known
 from server.notifying.channels.channel import TIME_LIMIT_SECONDS, Message
-from server.notifying.channels.directory import OpenChannel, outcome_of, reports_to, settings_of
+from server.notifying.channels.directory import OpenChannel, circuit_of, outcome_of, reports_to, settings_of
 from server.notifying.channels.kinds import KINDS, WAYS, Kind, Settings, Way
 from server.notifying.channels.push import public_key_of
 from server.notifying.channels.receipt import Receipt
@@ -100,6 +102,8 @@ class ChannelSetUp:
             secret = own or secrets.token_urlsafe(SECRET_BYTES)
             plain = orjson.dumps({"secret": secret, "settings": complete})
             sealed = self._vault.seal(plain, store.seals_for(organisation_id, way))
+            if row is not None:  # other settings deserve another try
+                await circuits.close(connection, circuit_of(row.kind, row.id), now)
             if row is not None and same:
                 # Two changes within a microsecond would look like one to a process that keeps the channel.
                 await store.change(connection, row.id, sealed, max(now, row.changed_at + 1))
@@ -123,6 +127,9 @@ class ChannelSetUp:
         """Remove the channel of a way, with its settings. Raises `ChannelNotFound`."""
         now = await self._database.now()
         async with self._database.write() as connection:
+            row = await queries.enabled_by(connection, organisation_id, way)
+            if row is not None:
+                await circuits.close(connection, circuit_of(row.kind, row.id), now)
             removed = await store.disable(connection, organisation_id, way, now)
             if way == "push":  # they were made for its keys, and no other keys reach them
                 await push_subscriptions.remove_all(connection, organisation_id)
@@ -149,6 +156,10 @@ class ChannelSetUp:
             tried = Tried(outcome_of(error), None)
         finally:
             await channel.close()
+        if tried.outcome == "accepted":
+            with suppress(Unavailable):
+                async with self._database.write() as connection:  # the waiting messages need no trial of their own
+                    await circuits.close(connection, channel.circuit(to), self._database.clock.now())
         self._note("try-channel", actor, organisation_id, way, detail=tried.outcome)
         return tried
 

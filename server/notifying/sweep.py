@@ -14,9 +14,20 @@ from dataclasses import dataclass
 import structlog
 
 from server import tracing
+from server.circuits import Pace
 from server.domain.errors import Unavailable
 from server.domain.messages import Way
-from server.notifying.channels.channel import TIME_LIMIT_SECONDS, Channel, ChannelBusy, ChannelRefused, Message
+from server.domain.rules.messages import tried_again_at
+from server.notifying import circuits
+from server.notifying.channels.channel import (
+    TIME_LIMIT_SECONDS,
+    Channel,
+    ChannelBusy,
+    ChannelRefused,
+    ChannelUnreachable,
+    Message,
+)
+from server.notifying.circuits import Circuits
 from server.notifying.compose import compose, next_way, other_way, reachable
 from server.notifying.context import Context
 from server.notifying.plan import plan_again
@@ -24,13 +35,14 @@ from server.outage import Outage
 from server.queries import messages
 from server.queries.messages import AGAIN_MICROSECONDS, BEAT, LEASE, Subject
 from server.store import leases, notifications, opt_outs, push_subscriptions
-from server.store.notifications import NO_ADDRESS, NO_CHANNEL, UNSUBSCRIBED, Claimed, Outcome
+from server.store.notifications import NO_ADDRESS, NO_CHANNEL, PROVIDER_AWAY, UNSUBSCRIBED, Claimed, Outcome
 from server.store.opt_outs import HashedAddress, hashed
 
 logger = structlog.get_logger(__name__)
 
 MOST_TRIES = 3  # while a provider is busy
 MOST_TRIES_WITH_KEY = 8  # where a provider accepts a key only once, so that a lost answer may be asked for again
+TRIAL_SECONDS = 5.0  # the least wait of a row while another one tries the provider
 BUSY_SECONDS = 30.0  # after the first try; twice as long after each further one
 SWEEP_SECONDS = (5.0, 10.0)
 LOOK_SECONDS = 1.0
@@ -53,7 +65,10 @@ USUAL = Limits()
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """A message on its way to a channel. ``again``: an earlier try may have reached the provider."""
+    """A message on its way to a channel. ``again``: an earlier try may have reached the provider.
+
+    ``circuit`` is the name of the circuit before the provider, if there is one.
+    """
 
     row: Claimed
     channel: Channel
@@ -61,6 +76,7 @@ class _Call:
     address: HashedAddress
     subject: Subject
     again: bool = False
+    circuit: str | None = None
 
 
 async def _always() -> bool:
@@ -68,16 +84,20 @@ async def _always() -> bool:
 
 
 class Sweep:
-    """One sweep over all due rows. Any number of sweeps may run at the same time: the rows decide."""
+    """One sweep over all due rows. Any number of sweeps may run at the same time: the rows decide.
 
-    def __init__(self, context: Context, limits: Limits = USUAL) -> None:
+    ``circuits`` are those that the process keeps from sweep to sweep.
+    """
+
+    def __init__(self, context: Context, limits: Limits = USUAL, circuits: Circuits | None = None) -> None:
         self._context = context
         self._limits = limits
+        self._circuits = circuits or Circuits(context.database)
         self._claimer = uuid.uuid4().hex
         self._running: set[asyncio.Task[Outcome | None]] = set()
         self._unsubscribed: dict[int, _Call] = {}  # refused for this reason, by the ids of their rows
         self._gone: dict[int, _Call] = {}  # by their rows: the subscription has ended
-        self.done: Counter[str] = Counter()  # the number of rows by their new state, and `no-channel`
+        self.done: Counter[str] = Counter()  # the rows by their new state; `no-channel` and `provider-away` are apart
 
     async def run(self, goes_on: Callable[[], Awaitable[bool]] = _always) -> None:
         """Send until no due row is left, or ``goes_on`` says no. Begun calls then still end. Raises `Unavailable`."""
@@ -113,6 +133,7 @@ class Sweep:
                 elsewhere = self._next_ways(each for each in calls if each.row.id in opted_out)
                 await notifications.reroute(connection, elsewhere, now)
             self.done["not begun"] += len(calls) - len(begun)
+            self._give_back(each for each in calls if each.row.id not in begun)
             # Committed: from here on nobody else calls a provider for these rows.
             self._start([each for each in calls if each.row.id in begun])
         return len(rows)
@@ -126,16 +147,21 @@ class Sweep:
         if not rows:
             return
         keyed = [row for row, organisation_id in rows if await self._may_ask_again(row, organisation_id)]
-        calls = {each.row.id: each for each in (await self._prepared(keyed, now, again=True))[0]} if keyed else {}
+        prepared, ended = await self._prepared(keyed, now, again=True) if keyed else ([], [])
+        calls = {each.row.id: each for each in prepared}
+        waiting = {each.id for each in ended if each.state == "due" and each.reason != NO_CHANNEL}
         async with database.write() as connection:
             taken: set[int] = set()
             if calls:
                 taken = await notifications.take_over(connection, self._claimer, _begun(calls.values()), before, now)
-            lost = [row.id for row, _ in rows if row.id not in taken]
+            if waiting:
+                await notifications.leave_stale(connection, waiting, before, now)
+            lost = [row.id for row, _ in rows if row.id not in taken | waiting]
             given_up = await notifications.give_up(connection, lost, before, now) if lost else 0
         if given_up:
             self.done["unknown"] += given_up
             logger.warning("notifications of unknown outcome", count=given_up)
+        self._give_back(each for row_id, each in calls.items() if row_id not in taken)
         self._start([calls[each] for each in taken])
 
     async def _may_ask_again(self, row: Claimed, organisation_id: int) -> bool:
@@ -150,6 +176,7 @@ class Sweep:
         ended: list[Outcome] = []
         otherwise: dict[int, Way] = {}
         subjects = await messages.subjects(self._context.database, rows)
+        await self._circuits.look()
         for row in rows:
             subject = reachable(subjects[row.id], self._context.flags)
             if now >= row.not_after:
@@ -169,8 +196,12 @@ class Sweep:
                 ended.append(Outcome(row.id, "failed", "not-composed"))
                 continue
             if message is not None:
+                circuit = channel.circuit(message.to)
+                if circuit is not None and not await self._circuits.admits(circuit):
+                    ended.append(self._waiting(row, subject, circuit, now))
+                    continue
                 address = hashed(self._context.vault, subject.site.organisation_id, row.channel, message.to)
-                calls.append(_Call(row, channel, message, address, subject, again))
+                calls.append(_Call(row, channel, message, address, subject, again, circuit))
             elif way is not None:
                 otherwise[row.id] = way
             else:
@@ -191,7 +222,7 @@ class Sweep:
 
     async def _outcome_of(self, call: _Call) -> Outcome | None:
         """Call the provider. None leaves the row in ``sending``, so that its message is sent again with the same key."""
-        row = call.row
+        row, circuit = call.row, call.circuit
         if self._context.database.clock.now() >= row.not_after:  # the process or its machine slept
             return Outcome(row.id, "unknown" if call.again else "expired")
         try:
@@ -199,6 +230,10 @@ class Sweep:
                 with tracing.span(f"message by {call.row.channel}"):
                     accepted = await call.channel.send(call.message)
         except ChannelRefused as refusal:
+            if refusal.asked:
+                self._succeeded(circuit)  # it works, and refuses this one message
+            else:
+                self._give_back([call])
             logger.warning("channel refused", notification_id=row.id, reason=refusal.reason)
             if refusal.reason == UNSUBSCRIBED:
                 self._unsubscribed[row.id] = call
@@ -206,32 +241,66 @@ class Sweep:
                 self._gone[row.id] = call
             return Outcome(row.id, "unknown" if call.again else "failed", refusal.reason)
         except ChannelBusy as busy:
-            return None if call.again else self._later(row, busy)
+            self._failed(circuit, busy.retry_after_seconds or 0.0)
+            return None if call.again else self._later(call, busy)
         except (Exception, asyncio.CancelledError) as error:  # the provider may have accepted the message
+            if isinstance(error, Exception):  # a stop of this process says nothing about the provider
+                self._failed(circuit)
             logger.warning("channel failed", notification_id=row.id, error=type(error).__name__)
             if call.channel.honours_key:
                 return None
             return Outcome(row.id, "unknown", "no-answer" if isinstance(error, TimeoutError) else "broken-call")
+        self._succeeded(circuit)
         return Outcome(row.id, "sent", provider_id=accepted.provider_id)
 
-    def _later(self, row: Claimed, busy: ChannelBusy) -> Outcome:
-        """Return the next try of a row whose provider is busy: it certainly sent nothing."""
+    def _give_back(self, calls: Iterable[_Call]) -> None:
+        """Let others make the trials of these calls, which do not take place."""
+        for each in calls:
+            if each.circuit is not None:
+                self._circuits.give_back(each.circuit)
+
+    def _succeeded(self, circuit: str | None) -> None:
+        if circuit is not None:
+            self._circuits.succeeded(circuit)
+
+    def _failed(self, circuit: str | None, wish: float = 0.0) -> None:
+        if circuit is not None:
+            self._circuits.failed(circuit, wish)
+
+    def _waiting(self, row: Claimed, subject: Subject, circuit: str, now: int) -> Outcome:
+        """Return the next try of a row whose provider is left alone. At its last useful instant the row expires.
+
+        A row that waits for the end of the quiet hours has no reason: the end of the outage must not wake its patient.
+        """
+        next_at = max(self._circuits.next_at(circuit) or now, now + _microseconds(TRIAL_SECONDS))
+        due_at = tried_again_at(row.kind, subject.site, next_at, row.not_after)
+        return Outcome(row.id, "due", None if due_at > next_at else PROVIDER_AWAY, due_at=due_at, attempts=row.attempts)
+
+    def _later(self, call: _Call, busy: ChannelBusy) -> Outcome:
+        """Return the next try of a row whose provider is busy or away: it certainly sent nothing."""
+        row, site, now = call.row, call.subject.site, self._context.database.clock.now()
+        if call.circuit is not None and self._circuits.next_at(call.circuit) is not None:
+            return self._waiting(row, call.subject, call.circuit, now)
+        if isinstance(busy, ChannelUnreachable):  # this says nothing about the message, so no try is counted
+            due_at = tried_again_at(row.kind, site, now + _microseconds(BUSY_SECONDS), row.not_after)
+            return Outcome(row.id, "due", busy.reason, due_at=due_at, attempts=row.attempts)
         if row.attempts + 1 >= MOST_TRIES:
             return Outcome(row.id, "failed", "busy")
         seconds = max(BUSY_SECONDS * 2**row.attempts, busy.retry_after_seconds or 0.0)
-        due_at = self._context.database.clock.now() + _microseconds(seconds)
+        due_at = now + _microseconds(seconds)
         if due_at >= row.not_after:
             return Outcome(row.id, "expired", "busy")
         return Outcome(row.id, "due", "busy", due_at=due_at)
 
     async def _settle(self) -> None:
-        """Wait for calls to end, a second at most, and record what became of them."""
-        if not self._running:
-            return
-        ended, self._running = await asyncio.wait(self._running, timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
-        outcomes = [outcome for each in ended if (outcome := each.result()) is not None]
-        if outcomes:
-            await self._record(outcomes)
+        """Wait for calls to end, a second at most, and record what became of them and of the circuits."""
+        if self._running:
+            ended, self._running = await asyncio.wait(self._running, timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
+            outcomes = [outcome for each in ended if (outcome := each.result()) is not None]
+            if outcomes:
+                await self._record(outcomes)
+        with suppress(Unavailable):  # a later look writes them
+            await self._circuits.save()
 
     async def _record(self, outcomes: Sequence[Outcome]) -> None:
         """Record outcomes. While the database is away, try for as long as the rows stay in ``sending``."""
@@ -257,15 +326,16 @@ class Sweep:
                     logger.warning("outcomes of messages not recorded", count=len(outcomes))
                     raise
                 await asyncio.sleep(LOOK_SECONDS)
-        self.done.update(NO_CHANNEL if each.reason == NO_CHANNEL else each.state for each in outcomes)
+        self.done.update(each.reason if each.reason in (NO_CHANNEL, PROVIDER_AWAY) else each.state for each in outcomes)
 
 
 class Sweeper:
     """Sweeps every few seconds for as long as a process lives. Of all processes, the holder of the lease sweeps."""
 
-    def __init__(self, context: Context, limits: Limits = USUAL) -> None:
+    def __init__(self, context: Context, limits: Limits = USUAL, pace: Pace = circuits.USUAL) -> None:
         self._context = context
         self._limits = limits
+        self._circuits = Circuits(context.database, pace)
         self._holder = uuid.uuid4().hex
         self._woken = asyncio.Event()
         self._stopping = False
@@ -303,7 +373,7 @@ class Sweeper:
         """
         if not await self._holds_lease():
             return None
-        sweep = Sweep(self._context, self._limits)
+        sweep = Sweep(self._context, self._limits, self._circuits)
         await sweep.run(self._goes_on)
         if sweep.done[NO_CHANNEL]:
             self._channel_outage.failed(count=sweep.done[NO_CHANNEL])

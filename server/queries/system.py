@@ -5,6 +5,7 @@ Each check answers with a code. Its text and its remedy are here in English, and
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from server.domain.flags import FLAGS, is_overdue
 from server.domain.model.hours import is_open
 from server.domain.model.local_time import tz_version
 from server.places import disk_space
-from server.queries import backups, channels, devices, flags, messages, webhooks
+from server.queries import backups, channels, circuits, devices, flags, messages, webhooks
 from server.queries.migrations import pending
 from server.queries.reader import Reader
 from server.store import findings, processes
@@ -36,6 +37,7 @@ YEARS_OF_ZONES = 1
 DAY_MICROSECONDS = 86_400_000_000
 DAYS_TO_RENEW = 21  # an ACME client renews thirty days before the end
 YEAR_MICROSECONDS = 31_556_952_000_000
+_SERVICES = {"smtp": "SMTP", "smsapi": "SMSAPI", "infobip": "Infobip", "apprise": "Apprise"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +107,8 @@ class Check:
 
 # The names of the checks, in their order.
 PARTS = (
-    *("version", "database", "tables", "clock", "servers", "bus", "workers", "channels", "webhooks", "screens", "disk"),
-    *("audit", "pool", "backup", "watchdog", "zones", "encryption", "certificate", "limits", "flags"),
+    *("version", "database", "tables", "clock", "servers", "bus", "workers", "channels", "circuits", "webhooks"),
+    *("screens", "disk", "audit", "pool", "backup", "watchdog", "zones", "encryption", "certificate", "limits", "flags"),
 )
 
 # By code: the text and the remedy. The locales have the same as `admin.check.{code}` and `admin.check.{code}.remedy`.
@@ -160,6 +162,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     "channels_failing": (
         "Channels that fail: {count}.",
         "Open Message channels in /admin: each failing channel names the reason. Repair it, then send a test message.",
+    ),
+    "circuits_ok": ("No provider has failed several times in a row.", ""),
+    "circuits_open": (
+        "Providers that get no messages now, after failures in a row: {providers}.",
+        "Look at the provider and at the network. Its messages wait, and one of them tries it every few minutes. "
+        "After a repair, send a test message: Message channels in /admin.",
     ),
     "webhooks_ok": ("The webhooks get their events.", ""),
     "webhooks_none": ("No webhook is connected.", ""),
@@ -293,6 +301,7 @@ async def checks(database: Reader, facts: Facts) -> list[Check]:
         await _bus(facts, reports or []),
         await _workers(database, facts) if readable else Check("workers", "workers_unseen", "unknown"),
         await read("channels", _channels),
+        await read("circuits", _circuits),
         await read("webhooks", _webhooks),
         await read("screens", _screens),
         _disk(facts, reports or []),
@@ -380,6 +389,17 @@ async def _channels(database: Reader, _: Facts) -> Check:
     if found.failing:
         return Check("channels", "channels_failing", "broken", {"count": str(found.failing)})
     return Check("channels", "channels_ok" if found.enabled else "channels_none", "ok")
+
+
+async def _circuits(database: Reader, _: Facts) -> Check:
+    """Judge the circuits before providers. Redis and the webhooks are parts of their own."""
+    async with database.read() as connection:
+        found = await circuits.of_providers(connection)
+    if not found:
+        return Check("circuits", "circuits_ok", "ok")
+    named = Counter(each.service if each.kind == "push" else _SERVICES.get(each.kind, each.kind) for each in found)
+    names = (name if count == 1 else f"{name} ({count})" for name, count in sorted(named.items()))
+    return Check("circuits", "circuits_open", "warning", {"providers": ", ".join(names)})
 
 
 async def _webhooks(database: Reader, _: Facts) -> Check:

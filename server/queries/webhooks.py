@@ -62,6 +62,34 @@ _EVENTS = (
 )
 
 
+# The failures of a receiver itself. The first ones have nothing to do with the event: no request came through.
+UNREACHABLE = ("no-connection", "certificate")
+AWAY = (*UNREACHABLE, "no-answer", "busy", "broken")
+OPENS_AFTER = 3  # failures in a row open the circuit
+_BROKEN = (
+    select(*(webhook_sites.c[name] for name in ("webhook_id", "site_id", "failing_since", "next_at", "error")))
+    .join(webhooks, webhooks.c.id == webhook_sites.c.webhook_id)
+    .where(
+        webhook_sites.c.failing_since > 0,
+        webhook_sites.c.failures >= OPENS_AFTER,
+        webhook_sites.c.off_at.is_(None),
+        webhook_sites.c.error.in_(AWAY),
+        webhooks.c.state == ON,
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A webhook whose circuit is not closed, by the site that tries it next. Instants are in microseconds."""
+
+    webhook_id: int
+    site_id: int
+    failing_since: int
+    next_at: int
+    error: str
+
+
 @dataclass(frozen=True, slots=True)
 class WebhookTally:
     """The webhooks of an installation: those that are on, that fail, and that failures have switched off."""
@@ -121,6 +149,24 @@ async def locked_changed_at(connection: AsyncConnection, webhook_id: int) -> int
     No administrator can change the webhook until the end of the transaction.
     """
     return await connection.scalar(select(webhooks.c.changed_at).where(webhooks.c.id == webhook_id).with_for_update())
+
+
+async def broken(connection: AsyncConnection) -> list[Broken]:
+    """Return the webhooks whose receivers have failed several times in a row, each once."""
+    return _first(await connection.execute(_BROKEN))
+
+
+async def unreachable(connection: AsyncConnection, webhook_id: int) -> Broken | None:
+    """Return the circuit of a webhook that no request reaches, or None: then no site of it can be delivered."""
+    mine = webhook_sites.c.webhook_id == webhook_id, webhook_sites.c.error.in_(UNREACHABLE)
+    found = _first(await connection.execute(_BROKEN.where(*mine)))
+    return found[0] if found else None
+
+
+def _first(rows: Iterable[Row[*tuple[Any, ...]]]) -> list[Broken]:
+    """Return the site that comes next of each webhook."""
+    latest_first = sorted((Broken(*row) for row in rows), key=lambda each: each.next_at, reverse=True)
+    return list({each.webhook_id: each for each in latest_first}.values())
 
 
 async def behind(database: Reader, now: int) -> Sequence[PlaceRow]:

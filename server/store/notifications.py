@@ -72,7 +72,8 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A row that only its claimer may send now. ``attempts`` counts the calls to the provider so far."""
+    """A row that only its claimer may send now. ``attempts`` counts the calls to the provider so far, except those that
+    failed by the provider alone."""
 
     id: int
     site_id: int
@@ -89,13 +90,17 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a claimed row. A row that is ``due`` again has a new ``due_at`` (microseconds)."""
+    """What became of a claimed row. A row that is ``due`` again has a new ``due_at`` (microseconds).
+
+    ``attempts`` replaces the number of calls that count: the failure of a provider takes no try from a message.
+    """
 
     id: int
     state: Ended
     reason: str | None = None
     provider_id: str | None = None
     due_at: int | None = None
+    attempts: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +114,7 @@ class Begun:
 
 UNSUBSCRIBED = "unsubscribed"  # the reason of a refusal by a provider that knows an opt-out
 NO_CHANNEL = "no-channel"  # the reason of a row that waits for a channel
+PROVIDER_AWAY = "provider-away"  # the reason of a row that waits for a provider whose circuit is open
 NO_ADDRESS = "no-address"  # the reason of a row that is suppressed because the patient has no address
 
 _CLAIMED = [notifications.c[name] for name in Claimed.__dataclass_fields__]
@@ -196,6 +202,19 @@ async def take_over(connection: AsyncConnection, claimer: str, rows: Sequence[Be
         notifications.c.state == "sending",
     ]
     return set(await connection.scalars(select(notifications.c.id).where(*mine)))
+
+
+async def leave_stale(connection: AsyncConnection, ids: Collection[int], before: int, now: int) -> None:
+    """Look at stale rows again later, since their provider is left alone at present. Their outcome stays open."""
+    later = update(notifications).where(notifications.c.id.in_(ids), *_stale(before)).values(changed_at=now)
+    await connection.execute(later)
+
+
+async def wake(connection: AsyncConnection, now: int, until: int) -> None:
+    """Let the rows that wait for a provider be sent at ``now``, where their time is before ``until`` (microseconds)."""
+    soon = notifications.c.open_due_at.between(now + 1, until)
+    waiting = notifications.c.state == "due", notifications.c.reason == PROVIDER_AWAY
+    await connection.execute(update(notifications).where(soon, *waiting).values(due_at=now))
 
 
 async def give_up(connection: AsyncConnection, ids: Collection[int], before: int, now: int) -> int:
@@ -389,12 +408,13 @@ def _take_over(dialect: Dialect) -> Update:
 
 @cache
 def _record(dialect: Dialect) -> Update:
-    new = as_table(notifications, ("id", "state", "reason", "provider_id", "due_at"), dialect)
+    new = as_table(notifications, ("id", "state", "reason", "provider_id", "due_at", "attempts"), dialect)
     late_answer = and_(notifications.c.state == "unknown", new["state"].in_(("sent", "failed")))
     before_sending = and_(notifications.c.state == "claimed", new["state"].in_(("due", "failed", "suppressed", "expired")))
     values: dict[str, Any] = {name: new[name] for name in ("state", "reason")}
     values["provider_id"] = func.coalesce(new["provider_id"], notifications.c.provider_id)
     values["due_at"] = func.coalesce(new["due_at"], notifications.c.due_at)
+    values["attempts"] = func.coalesce(new["attempts"], notifications.c.attempts)
     values["news_at"] = case((new["state"] == "due", None), else_=bindparam("at"))
     return (
         update(notifications)

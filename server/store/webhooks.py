@@ -95,6 +95,14 @@ async def fail(
     await connection.execute(update(webhook_sites).where(_at(webhook_id, site_id, before)).values(**values))
 
 
+async def wait(
+    connection: AsyncConnection, webhook_id: int, site_id: int, before: int, *, error: str, since: int, next_at: int
+) -> None:
+    """Let a site wait for a receiver that cannot be reached. No failure of the site is counted, since nothing was sent."""
+    values = {"error": error, "failing_since": since, "next_at": next_at}
+    await connection.execute(update(webhook_sites).where(_at(webhook_id, site_id, before)).values(**values))
+
+
 async def end(connection: AsyncConnection, webhook_id: int, changed_at: int, now: int) -> bool:
     """Switch a webhook off whose receiver is gone; return False if an administrator has changed it meanwhile."""
     mine = webhooks.c.id == webhook_id, webhooks.c.changed_at == changed_at

@@ -46,6 +46,7 @@ from server.seeding import Seed, Seeder
 from server.settings import Settings
 from server.store import account_links
 from server.store.audit import CHAIN_CHANGED
+from server.store.circuits import LONGEST_NAME
 from server.store.database import Database
 from server.store.proofs import COUNTED, PROVEN
 from server.store.tables import events, metadata, organisations, sites, visits
@@ -298,7 +299,7 @@ LONGEST: dict[str, int] = {
     "flags.author": len(OPERATOR),
     "flags.reason": 200,  # the command line accepts no longer one
     "backups.name": 120,  # a longer name of a restored file is cut
-    "leases.name": len("messages"),
+    "leases.name": LONGEST_NAME,  # a longer name of a circuit is cut
     "leases.holder": 32,
 }
 

@@ -50,6 +50,7 @@ from server.queries import (
 )
 from server.queries import backups as backups_queries
 from server.queries import channels as channels_queries
+from server.queries import circuits as circuit_queries
 from server.queries import message_texts as message_texts_queries
 from server.queries import messages as message_queries
 from server.queries import push as push_queries
@@ -67,6 +68,7 @@ from server.store import (
     answers,
     api_keys,
     busy_cells,
+    circuits,
     clock_anchors,
     event_log,
     findings,
@@ -632,7 +634,22 @@ async def notifications_from_due_to_sent(installation: Installation) -> object:
         assert await leases.take(connection, "lease-12", "y", 2 * NOW, 40)
         await leases.finish(connection, "lease-12", "y", 2 * NOW)
         await leases.note(connection, "lease-13", "y", 2 * NOW)
+        await notifications.leave_stale(connection, stale, 2 * NOW, NOW)
+        await notifications.wake(connection, NOW, NOW + 60)
         return claimed
+
+
+@query
+async def circuits_from_open_to_closed(installation: Installation) -> object:
+    async with installation.database.write() as connection:
+        for name in ("smtp:1", "smtp:2"):
+            await circuits.keep_open(connection, name, NOW, NOW)
+        assert await circuits.take_trial(connection, "smtp:1", "x", NOW, NOW + 60, NOW + 60)
+        assert await circuits.close(connection, "smtp:1")
+        await webhooks_queries.unreachable(connection, 7)
+    found = await circuit_queries.listed(installation.database)
+    async with installation.database.write() as connection:
+        return [found, await circuits.forget(connection, 2 * NOW)]
 
 
 @query

@@ -99,6 +99,9 @@ class Refusing:
     def receipt_name(self, key: str) -> None:
         pass
 
+    def circuit(self, to: str) -> None:
+        pass
+
     async def send(self, message: Message) -> Accepted:
         if self.refuses:
             raise ChannelRefused("address")

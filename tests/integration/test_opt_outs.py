@@ -59,6 +59,9 @@ class Recorded:
     def receipt_name(self, key: str) -> None:
         pass
 
+    def circuit(self, to: str) -> None:
+        pass
+
     async def send(self, message: Message) -> Accepted:
         self._before(message)
         self.sent.append(message)

@@ -65,6 +65,9 @@ class Texts:
     def receipt_name(self, key: str) -> None:
         pass
 
+    def circuit(self, to: str) -> None:
+        pass
+
     async def send(self, message: Message) -> Accepted:
         self.messages.append(message)
         return Accepted()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
 from server.domain.events import Recorded
 from server.live import redis_bus as module
 from server.live.redis_bus import RedisBus
-from tests.support.processes import program
+from tests.support.processes import free_port, program
 from tests.support.redis import redis
 from tests.support.server import vault
 from tests.support.worlds import small_clinic
@@ -125,3 +127,32 @@ async def test_lost_connection_reports_a_gap_and_subscribes_again(
             one.bus.publish(5, "e1", log)
             await asyncio.sleep(0.1)
     assert two.received[0][0] == 5
+
+
+async def test_circuit_opens_while_redis_is_away_and_closes_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CALL_SECONDS", 30.0)
+    monkeypatch.setattr(module, "SILENT_SECONDS", 60.0)
+    port = free_port()
+    with redis(tmp_path, port) as url:
+        process = Process(url)
+        await process.bus.start(process.listen, process.gap)
+        await _until_state(process, "closed", openings=0)
+        async with asyncio.timeout(60):
+            while not process.bus.healthy:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    try:
+        await _until_state(process, "open", openings=1)
+        with redis(tmp_path, port):
+            await _until_state(process, "closed", openings=1)
+    finally:
+        await process.bus.stop()
+
+
+async def _until_state(process: Process, state: str, openings: int) -> None:
+    circuit = process.bus.circuit
+    async with asyncio.timeout(60):
+        while circuit.state(time.monotonic()) != state:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert circuit.openings == openings

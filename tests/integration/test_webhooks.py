@@ -17,8 +17,12 @@ from server.audit import Audit
 from server.domain.commands import BroadcastMessage, CallNext, Complete, Start
 from server.domain.errors import InvalidField, TooManyWebhooks, WebhookNotFound
 from server.execute import Executor
+from server.notifying.webhooks import deliverer as module
 from server.notifying.webhooks.deliverer import LEASE, OFF_AFTER_MICROSECONDS, Deliverer, Limits
+from server.notifying.webhooks.delivery import Outcome, deliver
 from server.notifying.webhooks.set_up import MOST_WEBHOOKS, WebhookSetUp
+from server.queries import circuits
+from server.queries.webhooks import OPENS_AFTER
 from server.seeding import Seed, Seeder
 from server.store import leases
 from server.store.database import Database
@@ -27,6 +31,7 @@ from server.vault import Vault
 from tests.support import history, server
 from tests.support.loop_time import let_pass
 from tests.support.processes import end, free_port, running, wait_until
+from tests.support.providers import serving
 from tests.support.webhook_receiver import Receiver, receiving, receiving_in_thread
 
 T = TypeVar("T")
@@ -476,6 +481,89 @@ async def test_audit_names_what_administrators_did(
 
 
 # Several processes
+
+
+# A receiver that is away
+
+
+async def _connect_three_sites(
+    setup: Seeder, seeded: Seed, organisation_id: int, set_up: WebhookSetUp, receiver: Receiver, database: Database
+) -> list[int]:
+    """Let an organisation have three sites, each with an event for its webhook; return their ids."""
+    await _connect(set_up, organisation_id, receiver)
+    async with database.read() as connection:
+        name = str(await connection.scalar(select(organisations.c.name).where(organisations.c.id == organisation_id)))
+    ids = [seeded["site_id"], *[(await setup.site(name, f"Site {number}")).id for number in (2, 3)]]
+    for site_id in ids:
+        await setup.do(BroadcastMessage(site_id=site_id, message="Good morning"))
+    return ids
+
+
+async def _open_webhooks(database: Database) -> list[str]:
+    return [each.name for each in await circuits.listed(database)]
+
+
+async def test_unreachable_receiver_gets_one_trial_for_all_sites_and_then_every_event(
+    setup: Seeder, seeded: Seed, organisation_id: int, set_up: WebhookSetUp, deliverer: Deliverer, database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    receiver = Receiver()
+    receiver.http.port = free_port()
+    ids = await _connect_three_sites(setup, seeded, organisation_id, set_up, receiver, database)
+    calls: list[str] = []
+    monkeypatch.setattr(module, "deliver", _counted(calls))
+    for calls_so_far in (3, 4, 5):
+        await _deliver(deliverer)
+        assert len(calls) == calls_so_far, "three sites in a row have failed, and from then on one tries for all"
+        places = await _places(database)
+        assert {place.error for place in places} == {"no-connection"}
+        if calls_so_far > 3:
+            assert len({place.next_at for place in places}) == 1, "all wait for the same trial"
+            assert sorted(place.failures for place in places)[:2] == [1, 1], "no failure without a call"
+        await _change(database, next_at=0)
+        if calls_so_far == 3:
+            await _change_place(database, ids[0], failures=OPENS_AFTER)
+    assert len(await _open_webhooks(database)) == 1
+    await setup.do(BroadcastMessage(site_id=ids[1], message="Good evening"))
+    async with serving(receiver.http, port=receiver.http.port):
+        await _deliver(deliverer)
+    assert {each["site_id"] for each in receiver.events} == set(ids)
+    for site_id in ids:
+        numbers = [each["number"] for each in receiver.events if each["site_id"] == site_id]
+        assert numbers == list(range(numbers[0], await _last(database, site_id) + 1))
+    assert {(place.error, place.failures) for place in await _places(database)} == {(None, 0)}
+    assert await _open_webhooks(database) == []
+
+
+async def test_event_that_a_receiver_cannot_take_stops_no_other_site(
+    setup: Seeder, seeded: Seed, organisation_id: int, set_up: WebhookSetUp, receiver: Receiver, deliverer: Deliverer,
+    database: Database,
+) -> None:  # fmt: skip
+    ids = await _connect_three_sites(setup, seeded, organisation_id, set_up, receiver, database)
+    accept = receiver.http.accept
+    receiver.http.accept = lambda request: (
+        (503, {}) if json.loads(request.body)["site_id"] == ids[0] else accept(request)
+    )  # fmt: skip
+    for _ in range(OPENS_AFTER + 1):
+        await _deliver(deliverer)
+        await _change(database, next_at=0)
+    assert {each["site_id"] for each in receiver.events} == set(ids[1:])
+    await setup.do(BroadcastMessage(site_id=ids[2], message="Good evening"))
+    await _deliver(deliverer)
+    assert receiver.numbers[-1] == await _last(database, ids[2])
+
+
+def _counted(calls: list[str]) -> Callable[..., Coroutine[Any, Any, Outcome]]:
+    async def counted(calling: Any, url: str, secrets: Any, message_id: str, *about: Any, **more: Any) -> Outcome:
+        calls.append(message_id)
+        return await deliver(calling, url, secrets, message_id, *about, **more)
+
+    return counted
+
+
+async def _change_place(database: Database, site_id: int, **values: Any) -> None:
+    async with database.write() as connection:
+        await connection.execute(update(webhook_sites).where(webhook_sites.c.site_id == site_id).values(**values))
 
 
 async def test_two_deliverers_at_once_send_each_event_once(

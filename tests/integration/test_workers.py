@@ -80,6 +80,9 @@ class Recorded:
     def receipt_name(self, key: str) -> str:
         return f"provider:{key}"
 
+    def circuit(self, to: str) -> None:
+        pass
+
     async def send(self, message: Message) -> Accepted:
         self.calls.append(message)
         awaited = self._before(message)

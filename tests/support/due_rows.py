@@ -20,8 +20,8 @@ PER_STATEMENT = 2_000
 USEFUL = 30 * 60_000_000  # microseconds
 
 
-async def fill(database: Database, vault: Vault, seeded: Seed, count: int) -> None:
-    """Add ``count`` messages "almost your turn" that are due now, each to another phone number."""
+async def fill(database: Database, vault: Vault, seeded: Seed, count: int, **other: Any) -> None:
+    """Add ``count`` messages "almost your turn" that are due now, each to another patient, with ``other`` values."""
     site_id, now = seeded["site_id"], await database.now()
     for begin in range(0, count, PER_STATEMENT):
         numbers = range(begin, min(count, begin + PER_STATEMENT))
@@ -30,7 +30,7 @@ async def fill(database: Database, vault: Vault, seeded: Seed, count: int) -> No
             await connection.execute(insert(visits), [_visit(vault, site_id, each) for each in ids])
             queue_id = seeded["queue_ids"][0]
             await connection.execute(insert(entries), [entry(site_id, queue_id, each, now) for each in ids])
-            await connection.run_sync(notifications.plan, [message(each, now) for each in ids], now)
+            await connection.run_sync(notifications.plan, [message(each, now, **other) for each in ids], now)
 
 
 def message(identifier: int, now: int, /, **other: Any) -> Planned:
@@ -51,7 +51,9 @@ def message(identifier: int, now: int, /, **other: Any) -> Planned:
 
 
 def _visit(vault: Vault, site_id: int, identifier: int) -> dict[str, Any]:
-    personal = Personal(phone=f"+4917{identifier % IDS_PER_SITE:09d}", token=f"{site_id}-{identifier}")
+    number = identifier % IDS_PER_SITE
+    mail = f"patient{number}@example.org"
+    personal = Personal(phone=f"+4917{number:09d}", email=mail, token=f"{site_id}-{identifier}")
     return {
         "id": identifier,
         "site_id": site_id,

@@ -18,6 +18,7 @@ from sqlalchemy import select
 
 from server.domain.errors import Unavailable
 from server.notifying import sweep
+from server.notifying.circuits import Circuits
 from server.notifying.context import Context
 from server.notifying.sweep import Limits, Sweep
 from server.store.database import Database
@@ -38,10 +39,11 @@ async def _sweep(url: str, provider: str, honours_key: bool) -> None:
     sweep.MOST_TRIES_WITH_KEY = sys.maxsize
     database = Database(url, pool_size=2)
     channel = HttpChannel(provider, honours_key=honours_key)
+    circuits = Circuits(database)
     context = Context(database, VAULT, Everywhere(channel), "https://clinic.example")
     while await database.look_up(_OPEN) is not None:
         with suppress(Unavailable):  # a deadlock: the next sweep finds the rows
-            await Sweep(context, LIMITS).run()
+            await Sweep(context, LIMITS, circuits).run()
         await asyncio.sleep(0.1)
     await channel.close()
     await database.close()

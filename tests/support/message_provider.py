@@ -106,6 +106,9 @@ class HttpChannel:
     def receipt_name(self, key: str) -> None:
         pass
 
+    def circuit(self, to: str) -> str:
+        return "http:1"
+
     async def send(self, message: Message) -> Accepted:
         answer = await self._client.post("/", json={"key": message.key, "to": message.to})
         if answer.status_code in (429, 503):

@@ -89,8 +89,8 @@ class HttpProvider:
 
 
 @asynccontextmanager
-async def serving(provider: HttpProvider, tls: ssl.SSLContext | None = None) -> AsyncIterator[HttpProvider]:
-    """Serve a provider on a free port until the end of the block. With ``tls`` it speaks TLS."""
+async def serving(provider: HttpProvider, tls: ssl.SSLContext | None = None, port: int = 0) -> AsyncIterator[HttpProvider]:
+    """Serve a provider until the end of the block, on a free port unless ``port`` names one. With ``tls`` it speaks TLS."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -100,7 +100,7 @@ async def serving(provider: HttpProvider, tls: ssl.SSLContext | None = None) -> 
         task.add_done_callback(tasks.discard)
         await provider.serve(reader, writer)
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.start_server(connected, "127.0.0.1", port, ssl=tls)
     provider.port = server.sockets[0].getsockname()[1]
     try:
         yield provider

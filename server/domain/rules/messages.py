@@ -336,6 +336,16 @@ def _outside_quiet_hours(message: PlannedMessage, site: Site, now: int, needed_b
     return replace(message, due_at=due_at, slack=quiet.slack(due_at, message.not_after) if put_off else 0)
 
 
+def tried_again_at(kind: Kind, site: Site, at: int, not_after: int) -> int:
+    """Return the instant of another try at a message whose provider was away: ``at``, or later outside the quiet hours.
+
+    A message that cannot wait for their end is tried in them, and none after ``not_after``, where it expires.
+    """
+    if kind not in _AT_ONCE:
+        at = max(at, _Quiet(site).moved_out(at, not_after))
+    return min(at, not_after)
+
+
 def _appointment_message(
     appointment: Appointment, kind: Kind, due_at: int, not_after: int, *, ahead: int = 0
 ) -> PlannedMessage:

@@ -32,6 +32,9 @@ class AppriseChannel:
     def receipt_name(self, key: str) -> None:
         """There are no receipts."""
 
+    def circuit(self, to: str) -> None:
+        """There is one service."""
+
     async def send(self, message: Message) -> Accepted:
         """Send a message; return when the service has accepted it. Raises `ChannelRefused` for an address that names no
         service, and else `AppriseFailed` or `TimeoutError`."""
@@ -40,7 +43,7 @@ class AppriseChannel:
         async with asyncio.timeout(self._limit_seconds):
             done = await asyncio.to_thread(_notify, address, message)
         if done is None:
-            raise ChannelRefused("invalid")
+            raise ChannelRefused("invalid", asked=False)
         if not done:
             raise AppriseFailed()
         return Accepted()

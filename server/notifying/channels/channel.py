@@ -13,13 +13,15 @@ class ChannelRefused(Exception):
     """The provider refused this message for good. It is certain that nothing was sent.
 
     ``reason`` is a word of the product, never the provider's text, which can contain the address. ``gone`` says that the
-    address itself ended: a patient who unsubscribed, a push subscription that no longer exists.
+    address itself ended: a patient who unsubscribed, a push subscription that no longer exists. ``asked`` is False where the
+    channel itself refused, without a word from the provider.
     """
 
-    def __init__(self, reason: str, *, gone: bool = False) -> None:
+    def __init__(self, reason: str, *, gone: bool = False, asked: bool = True) -> None:
         super().__init__(reason)
         self.reason = reason
         self.gone = gone
+        self.asked = asked
 
 
 class ChannelBusy(Exception):
@@ -93,6 +95,12 @@ class Channel(Protocol):
         """Return the provider's name for the message with ``key``, if it is known before the call.
 
         A receipt can come earlier than the answer, and also where the answer is lost.
+        """
+
+    def circuit(self, to: str) -> str | None:
+        """Return the name of the circuit before the service that takes messages to an address.
+
+        None stands for the channel itself. The name is short, and no secret.
         """
 
     async def send(self, message: Message) -> Accepted:

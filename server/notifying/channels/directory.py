@@ -58,6 +58,11 @@ def reports_to(public_url: str | None, secret: str) -> str | None:
     return None if public_url is None else f"{public_url.rstrip('/')}{RECEIPTS_PATH}{secret}"
 
 
+def circuit_of(kind: str, service: str | int) -> str:
+    """Return the name of the circuit before a service: the id of a channel's row, or the host of a push service."""
+    return f"{kind}:{service}"
+
+
 class OpenChannel:
     """The channel of one row. It notes its outcomes in the row, and closes itself after its last message."""
 
@@ -98,6 +103,10 @@ class OpenChannel:
     def receipt_name(self, key: str) -> str | None:
         """Return the provider's name for the message with ``key``, if it is known before the call."""
         return self._inner.receipt_name(key)
+
+    def circuit(self, to: str) -> str:
+        """Return the name of the circuit: by the row of the channel, or by the push service of an address."""
+        return circuit_of(self.name, self._inner.circuit(to) or self._id)
 
     async def send(self, message: Message) -> Accepted:
         """Send one message, as the contract of channels says."""

@@ -63,6 +63,9 @@ class InfobipChannel:
         """Return our own name for the message with ``key``, which the receipts repeat."""
         return name_of(self._secret, key)
 
+    def circuit(self, to: str) -> None:
+        """There is one service."""
+
     async def send(self, message: Message) -> Accepted:
         """Send an SMS; return our own id for it. Raises as the contract says."""
         name = self.receipt_name(message.key)

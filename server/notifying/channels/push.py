@@ -64,6 +64,14 @@ class PushChannel:
     def receipt_name(self, key: str) -> None:
         """There are no receipts."""
 
+    def circuit(self, to: str) -> str | None:
+        """Return the push service of a subscription, which all channels share; None for no known one."""
+        try:
+            endpoint = str(orjson.loads(to)["endpoint"])
+        except (ValueError, LookupError, TypeError):
+            return None
+        return next((each for each in self._services if serves(endpoint, (each,))), None)
+
     async def send(self, message: Message) -> Accepted:
         """Send a push message; return the address that the service gives it.
 
@@ -104,9 +112,9 @@ class PushChannel:
             endpoint = str(subscription["endpoint"])
             body = bytes(WebPusher(subscription).encode(orjson.dumps(content))["body"])
         except (ValueError, LookupError, TypeError, WebPushException):
-            raise ChannelRefused("invalid") from None
+            raise ChannelRefused("invalid", asked=False) from None
         if not serves(endpoint, self._services):
-            raise ChannelRefused("service")
+            raise ChannelRefused("service", asked=False)
         return endpoint, body
 
 

@@ -30,6 +30,9 @@ class RecordingChannel:
     def receipt_name(self, key: str) -> None:
         """There are no receipts."""
 
+    def circuit(self, to: str) -> None:
+        """A file needs none."""
+
     async def send(self, message: Message) -> Accepted:
         content = asdict(message)
         if message.calendar is not None:

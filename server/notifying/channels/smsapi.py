@@ -83,6 +83,9 @@ class SmsapiChannel:
         """Return our own name for the message with ``key``, which the receipts repeat."""
         return name_of(self._secret, key)
 
+    def circuit(self, to: str) -> None:
+        """There is one service."""
+
     async def send(self, message: Message) -> Accepted:
         """Send an SMS; return our own name for it, which the receipts repeat. Raises as the contract says.
 

@@ -70,6 +70,9 @@ class SmtpChannel:
     def receipt_name(self, key: str) -> None:
         """There are no receipts."""
 
+    def circuit(self, to: str) -> None:
+        """There is one service."""
+
     async def send(self, message: Message) -> Accepted:
         """Send a mail; return its Message-ID when the server has accepted the mail.
 
@@ -131,14 +134,14 @@ class SmtpChannel:
 
     def _mail(self, message: Message) -> EmailMessage:
         if not message.to.isascii():
-            raise ChannelRefused("address")  # few servers accept such an address, and none has to
+            raise ChannelRefused("address", asked=False)  # few servers accept such an address, and none has to
         mail = EmailMessage()
         try:
             mail["From"] = formataddr((self._sender_name, self._sender))
             mail["To"] = message.to
             mail["Subject"] = " ".join(message.subject.split())
         except (ValueError, MessageError):
-            raise ChannelRefused("invalid") from None
+            raise ChannelRefused("invalid", asked=False) from None
         mail["Date"] = formatdate()
         mail["Message-ID"] = f"<{name_of(self._secret, message.key)}@{self._domain()}>"
         mail["Auto-Submitted"] = "auto-generated"  # no automatic replies

@@ -53,6 +53,25 @@ class Limits:
 USUAL = Limits()
 
 
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """A failed delivery: its word, the number of failures of its site in a row, and the next try (microseconds)."""
+
+    error: str
+    in_a_row: int
+    next_at: int
+
+    @property
+    def of_receiver(self) -> bool:
+        """Whether the receiver may fail at every event."""
+        return self.error in queries.AWAY
+
+    @property
+    def opens(self) -> bool:
+        """Whether no request reaches the receiver, several times in a row."""
+        return self.error in queries.UNREACHABLE and self.in_a_row >= queries.OPENS_AFTER
+
+
 class Deliverer:
     """Delivers for as long as a process lives. ``tls`` replaces the system's trust."""
 
@@ -145,6 +164,7 @@ class Deliverer:
         """Deliver some events of each waiting site to one webhook; return whether any was delivered."""
         async with self._database.read() as connection:
             webhook = await queries.find(connection, webhook_id)
+            circuit = await queries.unreachable(connection, webhook_id)
         if webhook is None or webhook.state != store.ON:
             return False
         try:
@@ -153,19 +173,31 @@ class Deliverer:
             for place in places:
                 await self._failed(webhook, place, Outcome("no-secret"))
             return False
-        delivered = 0
+        delivered = failures = 0
+        if circuit is not None:
+            if circuit.next_at > self._database.clock.now():
+                await self._let_wait(webhook, places, circuit.error, circuit.next_at)
+                return False
+            places = sorted(places, key=lambda each: each.site_id != circuit.site_id)  # its site makes the trial
         async with client(self._limits.call, self._tls) as calling:
-            for place in places:
+            for index, place in enumerate(places):
                 after = await self._deliver_site(calling, webhook, secrets, place)
-                if after is None:
+                if isinstance(after, _Failure):
+                    failures = failures + 1 if after.of_receiver else 0
+                    if failures >= queries.OPENS_AFTER or after.opens:
+                        await self._let_wait(webhook, places[index + 1 :], after.error, after.next_at)
+                        break
+                elif after is None:
                     break
-                delivered += after - place.number
+                else:
+                    failures = 0
+                    delivered += after - place.number
         return delivered > 0
 
     async def _deliver_site(
         self, calling: httpx.AsyncClient, webhook: WebhookRow, secrets: Secrets, place: PlaceRow
-    ) -> int | None:
-        """Deliver the next events of a site, until one fails; return the number of the last delivered event.
+    ) -> int | _Failure | None:
+        """Deliver the next events of a site; return the number of the last delivered event, or the failure of the next.
 
         None ends the turn of the webhook: somebody has changed it, or this process may not call any more.
         """
@@ -189,8 +221,7 @@ class Deliverer:
                 await self._gone(webhook)
                 return None
             if outcome.word != DELIVERED:
-                await self._failed(webhook, place, outcome)
-                break
+                return await self._failed(webhook, place, outcome)
             async with self._database.write() as connection:
                 changed_at = await queries.locked_changed_at(connection, webhook.id)
                 mine = await store.advance(connection, webhook.id, place.site_id, place.number, recorded.seq)
@@ -199,29 +230,44 @@ class Deliverer:
             place = replace(place, number=recorded.seq, failures=0, failing_since=None)
         return place.number
 
-    async def _failed(self, webhook: WebhookRow, place: PlaceRow, outcome: Outcome) -> None:
+    async def _failed(self, webhook: WebhookRow, place: PlaceRow, outcome: Outcome) -> _Failure | None:
+        """Note a failure, and return it. None means that an administrator has changed the webhook meanwhile."""
         now = await self._database.now()
         since = now if place.failing_since is None else place.failing_since
         off = now - since >= OFF_AFTER_MICROSECONDS
         wait = min(FIRST_WAIT_SECONDS * 2 ** min(place.failures, 16), LONGEST_WAIT_SECONDS)
         wait = min(max(wait, outcome.wait_seconds or 0.0), LONGEST_WAIT_SECONDS)
+        failure = _Failure(outcome.word, place.failures + 1, now + round(wait * 1e6))
         async with self._database.write() as connection:
             if await queries.locked_changed_at(connection, webhook.id) != webhook.changed_at:
-                return  # the failure is one of the settings before
+                return None  # the failure is one of the settings before
             await store.fail(
                 connection,
                 place.webhook_id,
                 place.site_id,
                 place.number,
                 error=outcome.word,
-                failures=place.failures + 1,
+                failures=failure.in_a_row,
                 since=since,
-                next_at=None if off else now + round(wait * 1e6),
+                next_at=None if off else failure.next_at,
                 off_at=now if off else None,
             )
         log = logger.warning if off or not place.failures else logger.info
         what = "webhook switched off" if off else "webhook failed"
         log(what, webhook_id=place.webhook_id, site_id=place.site_id, error=outcome.word)
+        return failure
+
+    async def _let_wait(self, webhook: WebhookRow, places: Sequence[PlaceRow], error: str, next_at: int) -> None:
+        """Let other sites wait for the next trial of a receiver that is away. Nothing was sent for them."""
+        now = await self._database.now()
+        async with self._database.write() as connection:
+            if await queries.locked_changed_at(connection, webhook.id) != webhook.changed_at:
+                return
+            for place in places:
+                since = now if place.failing_since is None else place.failing_since
+                await store.wait(
+                    connection, webhook.id, place.site_id, place.number, error=error, since=since, next_at=next_at
+                )
 
     async def _gone(self, webhook: WebhookRow) -> None:
         now = await self._database.now()

@@ -36,6 +36,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from server.circuits import Circuit, Pace
 from server.domain.errors import NowServingError
 from server.transport.access.gate import PHONE_PATH, Gate, Voucher
 from server.transport.access.places import Places
@@ -232,8 +233,8 @@ class Limiter:
         self._here = MovingWindowRateLimiter(ProcessMemory(seconds))
         self._pool: BlockingConnectionPool | None = None
         self._shared: MovingWindowRateLimiter | None = None
-        self._away = False
-        self._ask_again_at = 0.0
+        # One request tries Redis for all; the others do not wait.
+        self.circuit = Circuit(Pace(failures=1, lasting=0.0, pause=REST_SECONDS, longest=REST_SECONDS, trial=REST_SECONDS))
         if redis_url is not None:
             self._pool = BlockingConnectionPool.from_url(
                 redis_url,
@@ -274,22 +275,18 @@ class Limiter:
             await self._pool.disconnect()
 
     async def _ask(self, question: Callable[[MovingWindowRateLimiter], Awaitable[T]]) -> T:
-        if self._shared is not None and time.monotonic() >= self._ask_again_at:
-            if self._away:  # one request tries Redis for all; the others do not wait
-                self._ask_again_at = time.monotonic() + REST_SECONDS
+        if self._shared is not None and self.circuit.admits(time.monotonic()):
             try:
                 async with asyncio.timeout(CALL_SECONDS):
                     answer = await question(self._shared)
             except _FAILURES as error:
-                self._ask_again_at = time.monotonic() + REST_SECONDS
-                if not self._away:
-                    self._away = True
+                if self.circuit.opened_at is None:
                     logger.warning("limits are counted in this process: Redis is away", error=repr(error))
+                self.circuit.failed(time.monotonic())
             else:
-                if self._away:
-                    self._away = False
-                    self._ask_again_at = 0.0
+                if self.circuit.opened_at is not None:
                     logger.info("limits are counted in Redis again")
+                self.circuit.succeeded()
                 return answer
         return await question(self._here)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter as Tally
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
@@ -14,6 +15,7 @@ from prometheus_client.registry import Collector
 from server.audit import Audit
 from server.caching.cache import Cache
 from server.certificates import CertificateFile
+from server.circuits import VALUES, Circuit
 from server.clinic_totals import ClinicTotals
 from server.clock import SteadyClock
 from server.domain.messages import Way
@@ -31,6 +33,7 @@ from server.live.hub import Hub
 from server.live.redis_bus import RedisBus
 from server.places import disk_space
 from server.queries.backups import LastBackup
+from server.queries.circuits import CircuitTally
 from server.queries.clinic_tally import ClinicTally
 from server.queries.flags import KeptFlags
 from server.queries.message_tally import ENDED, MessageTally
@@ -77,6 +80,29 @@ class LiveFigures(Collector):
         if isinstance(bus, RedisBus):
             yield CounterMetricFamily("nowserving_bus_dropped", "Messages the bus did not take.", bus.dropped)
             yield CounterMetricFamily("nowserving_bus_gaps", "Times the bus connected again.", bus.gaps)
+
+
+class CircuitFigures(Collector):
+    """Reads the circuits of this process by their names, and those of the installation as the housekeeping found them."""
+
+    def __init__(self, own: Mapping[str, Circuit], tally: CircuitTally) -> None:
+        self._own = own
+        self._tally = tally
+
+    def collect(self) -> Iterator[Metric]:
+        now, tally = time.monotonic(), self._tally
+        states = tally.states | {name: each.state(now) for name, each in self._own.items()}
+        about = "The worst state of the circuits of a kind: 0 closed, 1 half-open, 2 open. It should be 0."
+        state = GaugeMetricFamily("nowserving_circuit_state", about, labels=["circuit"])
+        about = "Circuits of a kind that are not closed: the providers or receivers that get one trial from time to time."
+        number = GaugeMetricFamily("nowserving_circuits_open", about, labels=["circuit"])
+        for name, found in states.items():
+            state.add_metric([name], VALUES[found])
+            number.add_metric([name], tally.open[name] if name in tally.states else int(found != "closed"))
+        yield state
+        yield number
+        openings = tally.openings | {name: each.openings for name, each in self._own.items()}
+        yield _total("nowserving_circuit_openings", "Times that a circuit of a kind opened.", ["circuit"], openings)
 
 
 class AuditFigures(Collector):

@@ -51,6 +51,7 @@ from server.domain.rules.messages import (
     reminders,
     repeat_until,
     replanned,
+    tried_again_at,
     waiting,
 )
 from tests.support.extent import examples
@@ -625,6 +626,25 @@ def test_completed_visit_gets_one_question_an_hour_later_if_the_clinic_asks() ->
     clinic.do(Undo(entry_id=entry_id))
     [again] = clinic.plan(Complete(entry_id=entry_id))
     assert (again.subject, again.version, again.ahead) == (found.subject, found.version, found.ahead), "the same row"
+
+
+@pytest.mark.parametrize(
+    ("kind", "wall_clock", "useful_hours", "expected"),
+    [
+        ("reminder", "20:59", 40, "20:59"),
+        ("reminder", "21:00", 40, "08:00"),
+        ("reminder", "21:00", 4, "21:00"),  # at its end it is not useful any more
+        ("called", "23:00", 1, "23:00"),
+        ("reminder", "20:59", 0, "20:59"),
+    ],
+)
+def test_message_whose_provider_was_away_is_tried_again_outside_the_quiet_hours(
+    kind: Kind, wall_clock: str, useful_hours: int, expected: str
+) -> None:
+    site = a_site(time_zone=ZONE, rules=Rules())
+    at = instant_of(f"{MONDAY}T{wall_clock}", ZONE)
+    day = MONDAY if expected == wall_clock else str(datetime.fromisoformat(MONDAY).date() + timedelta(days=1))
+    assert tried_again_at(kind, site, at, at + useful_hours * HOUR) == instant_of(f"{day}T{expected}", ZONE)
 
 
 def test_question_waits_for_the_end_of_quiet_hours_and_spares_test_patients() -> None:

@@ -125,6 +125,7 @@ async def test_redis_that_is_not_there_is_no_error(monkeypatch: pytest.MonkeyPat
         assert counts == [2, 1, 0]
         assert not (await limiter.hit(THREE, "a")).allowed
         assert len(asked) == 1
+        assert limiter.circuit.state(time.monotonic()) == "open"
     finally:
         await limiter.close()
 
