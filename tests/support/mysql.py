@@ -56,6 +56,7 @@ def mysql(unpacked: Path, folder: Path, *options: str) -> Iterator[URL]:
         *(options or ["--disable-log-bin"]),
         "--performance-schema=OFF",
         "--innodb-flush-log-at-trx-commit=2",  # a crash of the machine is not part of any test
+        "--innodb-doublewrite=OFF",
         "--innodb-buffer-pool-size=64M",
         "--max-connections=300",
     ]
