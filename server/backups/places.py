@@ -80,7 +80,7 @@ class Still:
 
 @asynccontextmanager
 async def still(database: Database) -> AsyncIterator[Still]:
-    """Keep all tables of a MySQL database from changing until `Still.end`, at most to the end of the block.
+    """Keep all tables of a database from changing until `Still.end`, at most to the end of the block.
 
     Call it if there is no `obstacle`. Raises `Unavailable`.
     """
@@ -88,7 +88,7 @@ async def still(database: Database) -> AsyncIterator[Still]:
         connection = await database.engine.connect()
     try:
         with translated():
-            held = Still(await _place(connection, False) if await _lock(connection) else None)
+            held = Still(await _place(connection, is_mariadb(database)) if await _lock(connection) else None)
         releasing = asyncio.create_task(_release(connection, held))
         try:
             yield held

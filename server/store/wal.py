@@ -71,6 +71,7 @@ class Follower:
         self._index = -1
         self._salt = b""
         self._frames = 0
+        self._rested = 0  # how many frames were in the log at its last rest
         try:
             (mode,) = self._reader.execute("PRAGMA journal_mode").fetchone()
             if mode != "wal":
@@ -110,7 +111,7 @@ class Follower:
         """Return what was committed since the last time."""
         state = self._state()
         if state.salt != self._salt:  # the log has begun again, after everything in it was taken
-            self._salt, self._frames = state.salt, 0
+            self._salt, self._frames, self._rested = state.salt, 0, 0
         if state.frames == self._frames:
             return Pages()
         if state.frames < self._frames:
@@ -131,11 +132,12 @@ class Follower:
 
     def rest(self) -> Pages:
         """Bring a long log into the database, so that it can begin again. Return what was committed until then."""
-        if self._frames < REST_FRAMES:
+        if self._frames - self._rested < REST_FRAMES:
             return Pages()
         found = self._take_and_read_again(checkpoint=False)
         self._locker.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()  # the bulk, while others write
         found.add(self._take_and_read_again(checkpoint=True))  # and the few commits since
+        self._rested = self._frames
         return found
 
     def _take_and_read_again(self, *, checkpoint: bool) -> Pages:

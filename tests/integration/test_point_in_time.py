@@ -14,8 +14,9 @@ from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import URL
+from sqlalchemy import URL, update
 
+from server.backups import places
 from server.backups.errors import BackupFailed
 from server.backups.framing import Opener
 from server.domain.commands import CallNext, IssueTicket
@@ -23,6 +24,7 @@ from server.execute import Executor
 from server.queries.boards import Boards
 from server.seeding import Seed, Seeder
 from server.store.database import Database
+from server.store.tables import sites
 from tests.support import databases
 from tests.support.backups import make_backup, problems_of, restore_backup
 from tests.support.migrated import bring_up
@@ -146,6 +148,27 @@ async def test_each_instant_of_a_busy_time_is_one_consistent_state(setup: Seeder
         found = await Boards(database).board(site_id)
         assert (found.site.seq, found.entries) == (board.site.seq, board.entries)
     assert await problems_of(database) == []
+
+
+async def test_tables_stand_still_until_the_place_is_certain(setup: Seeder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands wait for the end. A place that is not certain is not told: after an open transaction, or too late."""
+    database, seeds = setup.database, await seeded(setup)
+    command = IssueTicket(queue_id=seeds["queue_ids"][0])
+    async with places.still(database) as held:
+        waiting = asyncio.create_task(setup.do(command))
+        await asyncio.wait([waiting], timeout=0.2)
+        assert not waiting.done()
+        assert held.end() is not None
+        await waiting
+    monkeypatch.setattr(places, "HOLD_SECONDS", 0.01)
+    async with places.still(database) as held:
+        await setup.do(command)
+        assert held.end() is None
+    monkeypatch.setattr(places, "LOCK_SECONDS", 1)
+    async with database.write() as connection:
+        await connection.execute(update(sites).values(name="x"))
+        async with places.still(database) as held:
+            assert held.end() is None
 
 
 async def test_copies_that_cannot_lead_there_are_refused(setup: Seeder, server: tuple[URL, Path], tmp_path: Path) -> None:
