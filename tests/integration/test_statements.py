@@ -339,6 +339,8 @@ async def test_number_of_statements_is_independent_of_the_number_of_rows(countin
     assert sent, "no statement was counted"
     more, longer = await counting.sent(many, path)
     assert longer.status_code == 200, longer.text
+    if more != sent:  # the use of a credential is written once a minute: with one of these looks, but not with the next ones
+        sent, more = [(await counting.sent(world, path))[0] for world in (few, many)]
     assert (more, path) == (sent, path)
 
 
