@@ -14,7 +14,7 @@ TEST_ALL_WORKERS ?= 3
 PYTEST = -m pytest --dist=loadfile --no-loadscope-reorder
 LEAST_BRANCHES ?= 93
 # The tests of the database, for `make test-mysql`.
-MYSQL_TESTS ?= busy_cells chains columns database execute migrations retention statements
+MYSQL_TESTS ?= backup_commands backups busy_cells chains columns database execute migrations point_in_time retention statements
 VENV := .venv
 # The tests of the live stream, for `make paths`.
 LIVE := another_history display_health junk_frames law live nothing_left other_clients point_live revoked stalled

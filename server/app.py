@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute
 
 from server import __version__, housekeeping, tracing
 from server.audit import Audit, process_name
+from server.backups.archiving import keep_archiving
 from server.backups.nightly import Nightly
 from server.caching.redis_store import RedisStore
 from server.certificates import CertificateFile
@@ -257,6 +258,8 @@ def build_app(
             loops["certificate"] = partial(housekeeping.watch_certificate, certificate)
         if settings.backup_folder and not redis_url:  # with Redis, the workers make it
             loops["nightly backup"] = Nightly(database, settings.backup_hour).run
+        if settings.archive_folder and database.embedded:
+            loops["archive"] = keep_archiving
         tasks = [asyncio.create_task(kept_running(name, loop)) for name, loop in loops.items()]
         tasks += [asyncio.create_task(each(context)) for each in alongside]
         sending = [asyncio.create_task(each.run()) for each in senders]

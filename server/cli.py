@@ -7,7 +7,9 @@ import contextlib
 import json
 import os
 import signal
+import sqlite3
 import sys
+import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
@@ -28,6 +30,7 @@ from sqlalchemy.exc import ArgumentError
 from server import certificates, diagnosis
 from server.addresses import address_here, address_on_network, is_loopback
 from server.audit import OPERATOR, Audit, process_name
+from server.backups import archive as archives
 from server.backups import nightly as nights
 from server.backups.errors import BackupFailed
 from server.backups.making import Made, make
@@ -928,23 +931,70 @@ def backup(
         raise typer.Exit(1) from None
     record = made.record
     if nightly:
-        about = {"bytes": record.bytes, "rows": record.rows_kept, "seconds": record.milliseconds / 1000}
+        about: dict[str, Any] = {"bytes": record.bytes, "rows": record.rows_kept, "seconds": record.milliseconds / 1000}
+        about |= {"no_place": made.obstacle} if made.obstacle else {}
         logger.info("backup made", file=str(made.file), deleted=len(gone), **about)
         return
     print(f"{made.file}: {record.bytes} bytes, {record.rows_kept} rows, verified in {record.milliseconds / 1000:.1f} s")
+    if made.obstacle:
+        print(f"It does not name its place in the binary log, so `restore --until` cannot use it: {made.obstacle}")
     for each in gone:
         print(f"{each.name} is deleted: newer backups stay")
 
 
 @app.command()
+def archive(
+    to: Annotated[Path | None, typer.Option(help="The folder; the default is NOWSERVING_ARCHIVE_FOLDER.")] = None,
+    beside: Annotated[bool, typer.Option("--beside", hidden=True)] = False,
+) -> None:
+    """Write each second's changes of an embedded database to an archive, until stopped. Servers may run.
+
+    A server does this by itself if NOWSERVING_ARCHIVE_FOLDER is set.
+    """
+    settings = _settings(quiet=not beside)
+    folder = to or settings.archive_folder
+    if folder is None:
+        raise BadSettings("NOWSERVING_ARCHIVE_FOLDER: set it to the folder of the archive, or name one with --to.")
+    keys, parent, stop = _keys(settings), os.getppid(), threading.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: stop.set())
+
+    def stopped(seconds: float) -> bool:
+        """A server that is killed cannot end the process that it has begun."""
+        return stop.wait(seconds) or (beside and os.getppid() != parent)
+
+    def check() -> None:
+        if stop.is_set():
+            raise BackupFailed("The command was stopped.")
+
+    async def look() -> archives.Archive:
+        async with _opened(settings) as database:
+            await _demand_this_version(database)
+            return await archives.archive_of(database, _vault(keys), folder)
+
+    writer = _run(look())
+    try:
+        with writer.alone():
+            goes_on = True
+            while goes_on:
+                writer.prune(settings.backups_kept)
+                goes_on = writer.write_section(1.0, stopped, check)
+    except (BackupFailed, OSError, sqlite3.Error) as error:
+        if not beside:
+            raise BackupFailed(f"The archive cannot be written: {error}") from error
+        logger.error("the archive cannot be written", why=str(error))
+        raise typer.Exit(1) from None
+
+
+@app.command()
 def restore(
-    file: Annotated[Path, typer.Argument(help="A backup that `nowserving backup` made.")],
+    file: Annotated[Path, typer.Argument(help="A backup that `nowserving backup` made, or the folder of an archive.")],
     replace: Annotated[
         str | None, typer.Option(help="The name of the present database, if it has tables: they are lost.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Restore although servers use the database.")] = False,
     until: Annotated[
-        str | None, typer.Option(help="MariaDB: repeat the changes until this instant, like 2026-11-30T10:15:00Z.")
+        str | None, typer.Option(help="Repeat the changes until this instant, like 2026-11-30T10:15:00Z.")
     ] = None,
     binlogs: Annotated[Path | None, typer.Option(help="With --until: the folder of the server's binary logs.")] = None,
 ) -> None:
@@ -957,7 +1007,14 @@ def restore(
     if keys is None:
         raise BadKeys(f"A backup opens only with the keys of its time. Put the key file back first: {settings.key_path}")
     patience = round(3 * settings.heartbeat_seconds * 1_000_000)
-    wanted = Wanted(file, replace, force, None if until is None else _instant_of(until), binlogs, patience)
+    instant = None if until is None else _instant_of(until)
+    section = None
+    if file.is_dir():
+        if instant is None:
+            raise typer.BadParameter("is needed to restore from the folder of an archive", param_hint="--until")
+        section = archives.section_of(file, _vault(keys), instant)
+        file = section.base
+    wanted = Wanted(file, replace, force, instant, binlogs, patience, section)
 
     async def work(stop: Stop) -> Restored:
         async with _opened(settings) as database:

@@ -232,6 +232,11 @@ class Settings(BaseSettings):
     backup_hour: int = Field(2, ge=0, le=23, description="The hour of UTC at which the nightly backup is made.")
     backups_kept: int = Field(7, ge=1, le=3_650, description="The days of which a backup stays: the newest of each.")
     backup_weeks_kept: int = Field(4, ge=0, le=520, description="The weeks of which a backup stays: the newest of each.")
+    archive_folder: Path | None = Field(
+        None,
+        description="The folder of the archive of an embedded database. With it, each second of the last days of "
+        "NOWSERVING_BACKUPS_KEPT can be restored.",
+    )
     recording_path: str | None = Field(
         None, description="A file for trials: the recording channel writes messages to it, and sends nothing."
     )
@@ -297,7 +302,7 @@ class Settings(BaseSettings):
             keys.decoded(key.get_secret_value())
         return value
 
-    @field_validator("key_file", "certificate", "metrics_folder", "backup_folder", mode="before")
+    @field_validator("key_file", "certificate", "metrics_folder", "backup_folder", "archive_folder", mode="before")
     @classmethod
     def _is_a_path(cls, value: Any) -> Any:
         if value == "":

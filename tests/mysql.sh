@@ -1,11 +1,11 @@
 #!/bin/sh
-# Unpacks a real MySQL server of Debian unstable, with its libraries, into a folder: Debian stable has MariaDB alone.
+# Unpacks a real MySQL server and client of Debian unstable, with their libraries, into a folder: Debian stable has MariaDB alone.
 # Nothing is installed, and no right of root is needed. The script prints the folder.
 #
 #     sh tests/mysql.sh .make/mysql
 set -eu
 folder=$(mkdir -p "$1" && cd "$1" && pwd)
-if [ -x "$folder/usr/sbin/mysqld" ]; then
+if [ -x "$folder/usr/sbin/mysqld" ] && [ -x "$folder/usr/bin/mysqldump" ]; then
     echo "$folder"
     exit 0
 fi
@@ -40,7 +40,7 @@ EOF
 export APT_CONFIG="$work/apt.conf"
 {
     apt-get update
-    apt-get install --download-only --yes mysql-server-core
+    apt-get install --download-only --yes mysql-server-core mysql-client-core
 } > "$work/log/all" 2>&1 || {
     tail -n 20 "$work/log/all" >&2
     echo "MySQL cannot be loaded from $mirror" >&2

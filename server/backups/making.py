@@ -9,15 +9,14 @@ import shutil
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-
-from sqlalchemy.exc import DBAPIError
+from typing import IO
 
 from server import __version__
-from server.backups import scratch, tools
+from server.backups import places, scratch, tools
 from server.backups.errors import BackupFailed
 from server.backups.framing import Facts, Opener, Sealer, mark_of, new_facts
 from server.backups.tools import Stop
@@ -38,10 +37,11 @@ READ_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A verified backup: its file and its record."""
+    """A verified backup: its file and its record. ``obstacle`` says why it does not name its place in the binary log."""
 
     file: Path
     record: VerifiedBackup
+    obstacle: str | None
 
 
 async def make(database: Database, vault: Vault, folder: Path, holder: str, stop: Stop) -> Made:
@@ -79,7 +79,7 @@ async def _make(database: Database, vault: Vault, part: Path, stop: Stop) -> Mad
         revision=revision or "",
         database=Path(database.url.database or "").name,
     )
-    await _write(database, vault, facts, part, stop)
+    obstacle = await _write(database, vault, facts, part, stop)
     heads, rows = await _verify(database, vault, part, stop)
     file = part.with_name(f"{_stamp(made_at)}-{facts.id[:6]}{SUFFIX}")
     size = _named(part, file)
@@ -89,38 +89,65 @@ async def _make(database: Database, vault: Vault, part: Path, stop: Stop) -> Mad
     )
     async with database.write() as connection:
         await records.add(connection, record)
-    return Made(file, record)
+    return Made(file, record, obstacle)
 
 
-async def _write(database: Database, vault: Vault, facts: Facts, part: Path, stop: Stop) -> None:
-    """Write the whole file under its temporary name, and bring it to the disk."""
-    with_place = await _names_places(database)
-    copies = scratch.private_folder(database) if database.embedded else None
+async def _write(database: Database, vault: Vault, facts: Facts, part: Path, stop: Stop) -> str | None:
+    """Write the whole file under its temporary name, and bring it to the disk; return why it names no place."""
+    if database.embedded:
+        await _write_copy(database, vault, facts, part, stop)
+        return None
+    obstacle = await places.obstacle(database)
+    named = obstacle is None
+    place: str | None = None
+
+    def write(still: places.Still | None) -> None:
+        nonlocal place
+        dump = tools.dump(database.url, with_place=named and still is None, check=stop.check)
+        counter = tools.RowCounter()
+        with _created(part) as file:
+            sealer = Sealer(file, vault, facts)
+            for content in tools.with_late_columns(dump) if facts.engine == "mysql" else dump:
+                counter.pass_by(content)
+                if still is not None and counter.counts:  # the first table is there: so is the view of all
+                    place, still = still.end(), None
+                sealer.write(content)
+            rows = counter.end()
+            place = place or counter.place
+            sealer.end(rows, place)
+
+    async with places.still(database) if named and facts.engine == "mysql" else nullcontext() as still:
+        await in_thread(lambda: write(still), stop)
+    if obstacle is None and place is None:
+        obstacle = "its tables were in use for too long; the next backup may name it"
+    return obstacle
+
+
+async def _write_copy(database: Database, vault: Vault, facts: Facts, part: Path, stop: Stop) -> None:
+    copies = scratch.private_folder(database)
 
     def write() -> None:
-        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        copy = copies / "copy.db"
+        with _created(part) as file:
             sealer = Sealer(file, vault, facts)
-            counter = tools.RowCounter()
-            if copies is not None:
-                copy = copies / "copy.db"
-                rows = store.copy_out(Path(database.url.database or ""), copy, stop.check)
-                for content in _content_of(copy, stop):
-                    sealer.write(content)
-            else:
-                dump = tools.dump(database.url, with_place=with_place, check=stop.check)
-                for content in tools.with_late_columns(dump) if engine_of(database) == "mysql" else dump:
-                    counter.pass_by(content)
-                    sealer.write(content)
-                rows = counter.end()
-            sealer.end(rows, counter.place)
-            file.flush()
-            os.fsync(file.fileno())
+            rows = store.copy_out(Path(database.url.database or ""), copy, stop.check)
+            for content in _content_of(copy, stop):
+                sealer.write(content)
+            sealer.end(rows, None)
 
     try:
         await in_thread(write, stop)
     finally:
-        if copies is not None:
-            shutil.rmtree(copies, ignore_errors=True)
+        shutil.rmtree(copies, ignore_errors=True)
+
+
+@contextmanager
+def _created(part: Path) -> Iterator[IO[bytes]]:
+    """Open a new file that only this user can read; at the end it is on the disk."""
+    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
 
 
 async def _verify(
@@ -143,7 +170,7 @@ def engine_of(database: Database) -> str:
     """Return the kind of a database that has been asked already: a backup of one kind restores only to the same."""
     if database.embedded:
         return "sqlite"
-    return "mariadb" if getattr(database.engine.dialect, "is_mariadb", False) else "mysql"
+    return "mariadb" if places.is_mariadb(database) else "mysql"
 
 
 @asynccontextmanager
@@ -174,20 +201,6 @@ async def _renew(database: Database, holder: str) -> None:
         await asyncio.sleep(RENEW_SECONDS)
         with suppress(NowServingError):  # the next turn may succeed; the lease outlasts three
             await _take(database, holder)
-
-
-async def _names_places(database: Database) -> bool:
-    """Return whether a dump can name its place in the binary log: on MariaDB, with a right that few accounts have."""
-    if engine_of(database) != "mariadb":
-        return False
-    try:
-        async with database.engine.connect() as connection:
-            if not (await connection.exec_driver_sql("SELECT @@log_bin")).scalar_one():
-                return False
-            await connection.exec_driver_sql("SHOW MASTER STATUS")
-    except DBAPIError:
-        return False
-    return True
 
 
 async def in_thread(work: tools.Work, stop: Stop) -> None:

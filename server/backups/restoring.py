@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 from sqlalchemy import inspect
+from sqlalchemy.exc import DBAPIError
 
-from server.backups import scratch, tools
+from server.backups import archive, binlogs, scratch, tools
 from server.backups.errors import BackupFailed
 from server.backups.framing import Facts, Opener
 from server.backups.making import engine_of, held, in_thread, told
@@ -29,6 +30,7 @@ from server.store.restored import Renewed, renew, signs_of_life
 from server.vault import Vault
 
 LOOK_SECONDS = 0.5
+GROUPS = 200  # of repeated changes in one transaction: the scratch belongs to the restore alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,9 @@ class Wanted:
     """What an operator wants to restore.
 
     ``replace`` names the present database, which may then have tables. With ``force``, servers may use it. ``until`` is an
-    instant after the backup (microseconds): the binary logs in the folder ``binlogs`` lead there. A process that gave no
-    sign of life for ``patience`` microseconds is dead.
+    instant after the backup (microseconds): the binary logs in the folder ``binlogs`` lead there, or the changes of the
+    ``section`` of an archive whose copy is ``file``. A process that gave no sign of life for ``patience`` microseconds is
+    dead.
     """
 
     file: Path
@@ -46,6 +49,7 @@ class Wanted:
     until: int | None = None
     binlogs: Path | None = None
     patience: int = 45_000_000
+    section: archive.Section | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,9 @@ async def restore(database: Database, vault: Vault, wanted: Wanted, stop: Stop, 
     with told(), wanted.file.open("rb") as file:
         opened = Opener(file, vault, wanted.file.name)
         in_use = await _refuse(database, opened.facts, wanted, tell)
+        if wanted.until is not None:
+            tell("The changes after the backup are read.")
+            await in_thread(lambda: _read_ahead(wanted, vault, stop.check), stop)
         async with held(database, uuid.uuid4().hex) if in_use else nullcontext(), scratch.scratch_of(database) as url:
             tell("The backup is restored into a scratch database.")
             await in_thread(lambda: scratch.fill(url, opened.content(), stop.check), stop)
@@ -75,7 +82,9 @@ async def restore(database: Database, vault: Vault, wanted: Wanted, stop: Stop, 
                 await scratch.demand_same_rows(restored, opened)
                 if wanted.until is not None:
                     tell("The changes after the backup are repeated.")
-                    await _replay(restored, opened, wanted, stop)
+                    await (
+                        _repeat(restored, vault, wanted, stop) if wanted.section else _replay(restored, opened, wanted, stop)
+                    )
                 done = await _ready(restored, vault, wanted.file, opened, tell)
             finally:
                 await restored.close()
@@ -95,8 +104,10 @@ async def _refuse(database: Database, facts: Facts, wanted: Wanted, tell: Callab
             f"{wanted.file.name} was made by version {facts.version}, whose tables this version does not know. Install that "
             "version, or a newer one."
         )
-    if wanted.until is not None and (engine != "mariadb" or wanted.binlogs is None):
-        raise BackupFailed("--until needs MariaDB, and --binlogs with the folder of its binary logs.")
+    if wanted.until is not None and engine == "sqlite" and wanted.section is None:
+        raise BackupFailed("--until needs the folder of an archive in place of a file, for an embedded database.")
+    if wanted.until is not None and engine != "sqlite" and wanted.binlogs is None:
+        raise BackupFailed("--until needs --binlogs with the folder of the binary logs of the database server.")
     name = Path(database.url.database or "").name
     if not tables:
         return False
@@ -144,35 +155,77 @@ async def _ready(restored: Database, vault: Vault, file: Path, opened: Opener, t
     return Restored(opened.facts, rows, renewed, dropped, migrations)
 
 
-async def _replay(restored: Database, opened: Opener, wanted: Wanted, stop: Stop) -> None:
-    """Repeat the changes between the backup and the wanted instant from the binary logs."""
+def _read_ahead(wanted: Wanted, vault: Vault, check: tools.Check) -> None:
+    """Read everything that leads to the wanted instant, before anything is done. Raises `BackupFailed`."""
+    assert wanted.until is not None
+    if wanted.section is not None:
+        archive.repeat(wanted.section, vault, wanted.until, None, check)
+        return
+    with wanted.file.open("rb") as file:
+        opened = Opener(file, vault, wanted.file.name)
+        if wanted.until < opened.facts.made_at:
+            raise BackupFailed(f"{wanted.file.name} is of a later instant than --until. Take an earlier backup.")
+        for _ in opened.content():  # its end names its place
+            check()
+        for _ in _changes(opened, wanted, opened.facts.database):
+            check()
+
+
+def _changes(opened: Opener, wanted: Wanted, into: str) -> Iterator[binlogs.Group]:
+    """Return the changes between a backup whose content was read and the wanted instant, in the binary logs."""
     assert wanted.until is not None
     assert wanted.binlogs is not None
     if opened.binlog is None:
         raise BackupFailed(
-            f"{wanted.file.name} does not name its place in the binary log. The account needs the right BINLOG MONITOR when "
-            "a backup is made, and the server needs log_bin."
+            f"{wanted.file.name} does not name its place in the binary log. `nowserving backup` says why. Take another one."
         )
-    if wanted.until < opened.facts.made_at:
-        raise BackupFailed(f"{wanted.file.name} is of a later instant than --until. Take an earlier backup.")
-    first, _, place = opened.binlog.partition(":")
-    files = await asyncio.to_thread(_logs_from, wanted.binlogs, first)
-    until = datetime.fromtimestamp(wanted.until / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    into = restored.url.database or ""
-    changes = tools.binlog(files, int(place), until, opened.facts.database, into, stop.check)
-    await in_thread(lambda: tools.load(restored.url, changes), stop)
+    first, _, place = opened.binlog.rpartition(":")
+    wish = binlogs.Wish(opened.facts.database, into, wanted.until)
+    return binlogs.changes(binlogs.logs_from(wanted.binlogs, first), int(place), wish)
 
 
-def _logs_from(folder: Path, first: str) -> list[Path]:
-    """Return the binary log with the name ``first`` and the later ones, in order. Raises `BackupFailed` at a gap."""
-    stem, _, number = first.rpartition(".")
-    numbered = {each.name: each for each in folder.iterdir()} if folder.is_dir() else {}
-    found: list[Path] = []
-    while (name := f"{stem}.{int(number) + len(found):0{len(number)}d}") in numbered:
-        found.append(numbered[name])
-    if not found:
-        raise BackupFailed(f"The folder {folder} lacks the binary log {first}, in which the backup ends.")
-    return found
+async def _repeat(restored: Database, vault: Vault, wanted: Wanted, stop: Stop) -> None:
+    """Repeat the changes between the copy of an archive and the wanted instant, in the closed scratch file."""
+    assert wanted.section is not None
+    assert wanted.until is not None
+    section, until = wanted.section, wanted.until
+    await restored.close()
+    file = Path(restored.url.database or "")
+    await in_thread(lambda: archive.repeat(section, vault, until, file, stop.check), stop)
+
+
+async def _replay(restored: Database, opened: Opener, wanted: Wanted, stop: Stop) -> None:
+    """Repeat the changes between the backup and the wanted instant from the binary logs."""
+    changes = await asyncio.to_thread(_changes, opened, wanted, restored.url.database or "")
+    connection = await (await restored.engine.connect()).execution_options(no_parameters=True)
+    try:
+        while groups := await asyncio.to_thread(lambda: list(islice(changes, GROUPS))):
+            stop.check()
+            for group in groups:
+                if group.alone:
+                    await connection.commit()
+                for statement in group.statements:
+                    await connection.exec_driver_sql(statement)
+            await connection.commit()
+    except DBAPIError as error:
+        raise _not_repeated(error, restored) from error
+    finally:
+        await connection.invalidate()  # its session has variables of the repeated ones
+        await connection.close()
+
+
+def _not_repeated(error: DBAPIError, restored: Database) -> BackupFailed:
+    number, *said = error.orig.args if error.orig is not None else (0, error)
+    if number in (1044, 1227):  # access denied
+        right = "BINLOG REPLAY" if engine_of(restored) == "mariadb" else "REPLICATION_APPLIER"
+        return BackupFailed(
+            "The account of the database may not repeat changes. As an administrator of the database server: "
+            f"GRANT {right} ON *.* TO '{restored.url.username}'@'%';"
+        )
+    return BackupFailed(
+        f"The changes in the binary logs do not fit the backup: {' '.join(map(str, said))[:300]}. The logs are of another "
+        "server, or a part of them is missing."
+    )
 
 
 async def _exchange(database: Database, restored: Database) -> None:

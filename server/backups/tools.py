@@ -24,12 +24,10 @@ READ_BYTES = 256 * 1024
 PACKAGE = "mariadb-client"
 _DUMP = ("mariadb-dump", "mysqldump")
 _CLIENT = ("mariadb", "mysql")
-_BINLOG = ("mariadb-binlog",)
 _TLS = {"ssl_ca": "ssl-ca", "ssl_cert": "ssl-cert", "ssl_key": "ssl-key"}
 _TEXT = re.compile(rb"'(?:[^'\\]|\\.)*'")
 _INTO = re.compile(rb"INSERT INTO `([^`]+)`[^']*? VALUES ?")
 _PLACE = re.compile(rb"MASTER_LOG_FILE='([^']+)', MASTER_LOG_POS=(\d+)")
-_OLD_NUMBER = re.compile(rb"/\*M?!\d+ SET @@session\.gtid_seq_no=")
 _GENERATED = re.compile(rb"  (`\w+` [^(]*?(?:\([^)]*\))?[^(]*?)( GENERATED ALWAYS AS \(.*\) STORED)(.*?)(,?)$")
 Check = Callable[[], None]
 Work = Callable[[], None]
@@ -103,10 +101,11 @@ def with_late_columns(dump: Iterable[bytes]) -> Iterator[bytes]:
 def dump(url: URL, *, with_place: bool, check: Check) -> Iterator[bytes]:
     """Yield the statements that make a database: one consistent view of it, also while others write.
 
-    With ``with_place``, the first lines name the place of this view in the binary log. Raises `BackupFailed`.
+    With ``with_place``, the first lines name the place of this view in the binary log of MariaDB. Raises `BackupFailed`.
     """
     options = ["--single-transaction", "--quick", "--skip-lock-tables", "--no-tablespaces", "--skip-triggers"]
     options += ["--skip-add-locks", "--skip-dump-date", "--hex-blob", "--default-character-set=utf8mb4"]
+    options += ["--loose-set-gtid-purged=OFF", "--loose-column-statistics=0"]  # of MySQL's own tool
     if with_place:
         options.append("--master-data=2")
     with _connecting(url) as connecting:
@@ -135,28 +134,9 @@ def load(url: URL, statements: Iterable[bytes]) -> None:
             _demand_success(process, errors, "The statements of the backup")
 
 
-def binlog(files: Sequence[Path], start: int, until: str, database: str, into: str, check: Check) -> Iterator[bytes]:
-    """Yield the changes of ``database`` in binary logs, as changes of ``into``.
-
-    They begin at the place ``start`` of the first file, and end before the instant ``until``: ``2026-11-30 10:15:00`` of
-    UTC. Raises `BackupFailed`.
-    """
-    options = [f"--start-position={start}", f"--stop-datetime={until}", f"--database={database}"]
-    options.append(f"--rewrite-db={database}->{into}")
-    command = [_program(_BINLOG), "--no-defaults", *options, *map(str, files)]
-    rest = b""
-    for content in _output(command, "The replay of the binary log", check, {"TZ": "UTC", "PATH": "/usr/bin:/bin"}):
-        *lines, rest = (rest + content).split(b"\n")
-        if any(line.startswith(b"RENAME TABLE") for line in lines):  # its names would be those of the present database
-            raise BackupFailed("The binary logs contain an earlier restore. Take a backup from after it.")
-        # A repeated change is a new one in the server's log: the old number would be out of order there.
-        yield b"".join(line + b"\n" for line in lines if not _OLD_NUMBER.match(line))
-    yield rest
-
-
-def _output(command: list[str], what: str, check: Check, env: dict[str, str] | None = None) -> Iterator[bytes]:
+def _output(command: list[str], what: str, check: Check) -> Iterator[bytes]:
     with tempfile.TemporaryFile() as errors:
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=env) as process:  # nosec B603 # our own arguments, without a shell
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors) as process:  # nosec B603 # our own arguments, without a shell
             assert process.stdout is not None
             try:
                 while content := process.stdout.read(READ_BYTES):

@@ -16,6 +16,7 @@ from sqlalchemy import URL, make_url
 
 from server.keys import random_key
 from tests.support.databases import connect, fresh_database
+from tests.support.mysql import put_tools
 from tests.support.processes import wait_until
 from tests.support.server import ROOT, command_line, environment, nowserving, seed, serving
 
@@ -79,6 +80,23 @@ def test_dump_tool_that_fails_gives_no_backup(mysql_url: str, tmp_path: Path, wa
     shim(tools, f'/usr/bin/mariadb-dump "$@" 2>/dev/null | head -c 20000\n{"kill -9 $$" if way == "dies" else ""}')
     said = refused(env | {"PATH": f"{tools}:{env['PATH']}"})
     assert ("failed: status -9" if way == "dies" else "no end") in said
+
+
+def test_tools_of_mysql_do_the_same(mysql_url: str, tmp_path: Path) -> None:
+    """Where MariaDB's tools are not installed, `mysqldump` and `mysql` dump and restore."""
+    env = environment(mysql_url, NOWSERVING_BACKUP_FOLDER=str(tmp_path / "b"))
+    seed(env, points=1, tickets=1, displays=0)
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    put_tools(tools)
+    alone = env | {"PATH": str(tools)}
+    made = command_line(alone, "backup")
+    assert made.returncode == 0, made.stderr
+    restored = command_line(
+        alone, "restore", str(next((tmp_path / "b").iterdir())), "--replace", str(make_url(mysql_url).database)
+    )
+    assert restored.returncode == 0, restored.stdout + restored.stderr
+    assert command_line(env, "audit", "verify").returncode == 0
 
 
 def shim(folder: Path, script: str) -> None:

@@ -350,14 +350,23 @@ def test_health_check_of_the_image_requests_an_existing_path() -> None:
 
 
 def test_account_of_the_database_may_verify_backups() -> None:
-    (grant,) = (line for line in (ROOT / "mysql/scratch.sql").read_text().splitlines() if line.startswith("GRANT"))
+    grants = [line for line in (ROOT / "mysql/scratch.sql").read_text().splitlines() if line.startswith("GRANT")]
     environment = SERVICES["mysql"]["environment"]
     prefix = schemas_of(environment["MYSQL_DATABASE"]).replace("_", "\\_")
-    assert grant == f"GRANT ALL ON `{prefix}%`.* TO '{environment['MYSQL_USER']}'@'%';"
+    account = f"'{environment['MYSQL_USER']}'@'%'"
+    assert grants == [f"GRANT ALL ON `{prefix}%`.* TO {account};", f"GRANT REPLICATION CLIENT ON *.* TO {account};"]
     folder = SERVICES["worker"]["environment"]["NOWSERVING_BACKUP_FOLDER"]
     assert SERVICES["worker"]["volumes"] == [f"backups:{folder}"]
     assert any(folder in rest for word, rest in dockerfile() if word == "RUN")
     assert any("mariadb-client" in rest for word, rest in dockerfile() if word == "RUN")
+
+
+def test_binary_logs_lead_to_a_point_in_time() -> None:
+    options = dict(each.removeprefix("--").split("=", 1) for each in SERVICES["mysql"]["command"] if "=" in each)
+    assert (options["binlog-format"], options["sync-binlog"], options["innodb-flush-log-at-trx-commit"]) == ("ROW", "1", "1")
+    assert options["log-bin"]
+    kept_days = Settings.model_fields["backups_kept"].default
+    assert int(options["binlog-expire-logs-seconds"]) > kept_days * 86_400
 
 
 def test_every_mount_has_a_source() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from server.backups.archive import records_of, sections_of
 from server.backups.framing import Opener, Sealer
 from server.backups.making import Made, make
 from server.backups.restoring import Restored, Wanted, restore
@@ -47,3 +48,12 @@ def sealed_again(file: Path, change: Callable[[bytes], bytes], vault: Vault = VA
         sealer.write(change(content))
         sealer.end(opened.rows, opened.binlog)
     return copy
+
+
+def archived_until(folder: Path, vault: Vault) -> int:
+    """Return the instant of the last record of an archive (microseconds), or 0."""
+    last = 0
+    for section in sections_of(folder, vault)[-1:]:
+        for at, _ in records_of(section.changes, vault):
+            last = at
+    return last

@@ -122,6 +122,7 @@ BAD = [
     ("SLOW_QUERY_SECONDS", ["", "0", "-1", "300.1", "inf", "nan", "soon"]),
     ("RETENTION_DAYS", ["0", "-1", "36501", "ten", "1.5"]),
     ("BACKUP_FOLDER", [""]),
+    ("ARCHIVE_FOLDER", [""]),
     ("BACKUP_HOUR", ["", "-1", "24", "noon", "1.5"]),
     ("BACKUPS_KEPT", ["", "0", "3651", "all"]),
     ("BACKUP_WEEKS_KEPT", ["", "-1", "521", "all"]),
