@@ -44,6 +44,7 @@ from server.cli import app
 from tests.support import databases
 from tests.support.machine import Call, Machine, StandIn, Wrong, demand, machine
 from tests.support.nginx import unverified
+from tests.support.plain import PLAIN
 from tests.support.processes import free_port, program, wait_until
 from tests.support.redis import redis
 from tests.support.server import ROOT
@@ -59,7 +60,7 @@ REASONS = {
     "make": "it downloads; test_installation.py builds the wheel",
     "certbot": "it needs the internet. The stand-in makes a certificate, and runs the hook as certbot does",
     "systemd-sysusers": "it changes the users of this machine",
-    "systemctl": "no systemd runs here. The stand-in starts what the unit says; test_systemd.py judges the units",
+    "systemctl": "no systemd runs here. The stand-in starts the server and nginx; test_systemd.py judges the units",
     "systemd-run": "no systemd runs here. The stand-in runs the program with the settings of the unit",
     "journalctl": "no systemd runs here. The stand-in shows the output of the process",
     "docker": "no engine runs here. The stand-in judges services and options, and runs the command of our services",
@@ -191,8 +192,15 @@ def clients_get_the_certificate(clinic: Clinic) -> None:
             return False
 
     wait_until(there, "the certificate at the clients")
-    url = f"https://127.0.0.1:{clinic.kept['ports'][1]}/health/ready"
-    wait_until(lambda: httpx.get(url, verify=unverified()).status_code == 200, "the clinic through nginx")
+
+    def ready() -> bool:
+        try:
+            url = f"https://127.0.0.1:{clinic.kept['ports'][1]}/health/ready"
+            return httpx.get(url, verify=unverified()).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    wait_until(ready, "the clinic through nginx")
 
 
 def hold_heads(clinic: Clinic) -> None:
@@ -228,6 +236,13 @@ def upgrade_the_tables(clinic: Clinic) -> None:
     with closing(sqlite3.connect(clinic.machine.path("/var/lib/nowserving/nowserving.db"))) as database, database:
         database.execute("CREATE TABLE later (id INTEGER)")
         database.execute("UPDATE alembic_version SET version_num = '9999'")
+    url = f"http://127.0.0.1:{clinic.machine.port}/health/ready"
+
+    def goes_on() -> bool:
+        answer = httpx.get(url, verify=PLAIN)
+        return answer.status_code == 200 and answer.json()["checks"]["migrations"]["status"] == "degraded"
+
+    wait_until(goes_on, "the earlier server beside newer tables")
     refused = clinic.machine.run("nowserving migrate")
     assert refused.status == 1
     assert "the tables of a newer version" in refused.said
@@ -542,6 +557,7 @@ STEPS: dict[str, dict[str, Step]] = {
         "kubectl -n nowserving delete job migrate --ignore-not-found": FINE,
         APPLY_MANIFESTS: FINE,
         "kubectl -n nowserving rollout status deployment/server": FINE,
+        "kubectl -n nowserving delete job migrate restore --ignore-not-found": FINE,
         "kubectl -n nowserving scale deployment server worker beat --replicas=0": FINE,
         "kubectl -n nowserving create job restore --from=cronjob/backup --dry-run=client -o yaml > restore.yaml": FINE,
         'args=\'["restore", "/var/lib/nowserving/backups/FILE", "--replace", "nowserving"]\'': FINE,
@@ -783,6 +799,7 @@ class Tools:
 
     def _job(self, call: Call, job: Any) -> None:
         """Run a job of the cluster."""
+        demand(job["metadata"]["name"] not in self._jobs, f"the job {job['metadata']['name']} is there: a job cannot change")
         [made] = job["spec"]["template"]["spec"]["containers"]
         folders = [self._made.placed(each["value"]) for each in made["env"] if each["name"] == "NOWSERVING_BACKUP_FOLDER"]
         parsed(made["args"])
@@ -846,8 +863,8 @@ class Tools:
                 ]
                 demand(any(each.get(name) == value for each in labels), f"no pod has {selector}")
                 return call.say("Now Serving has no administrator yet.\n  https://queue.example.org/welcome#code=A\n")
-            case ["delete", "job", _, "--ignore-not-found"]:
-                pass
+            case ["delete", "job", *names, "--ignore-not-found"]:
+                self._jobs -= set(names)
             case ["create", "job", name, origin, *options]:
                 demand(origin.removeprefix("--from=") in by_name, f"there is no {origin}")
                 template = by_name[origin.removeprefix("--from=")]["spec"]["jobTemplate"]["spec"]

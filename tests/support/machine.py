@@ -130,7 +130,7 @@ class Shell:
         """End the shell."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        end(self._process)  # type: ignore[arg-type]
+        end(self._process)
         os.close(self._statuses)
 
 
