@@ -27,6 +27,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,8 @@ from tests.support.plain import PLAIN
 from tests.support.processes import STARTUP_SECONDS, free_port, program, wait_until
 from tests.support.redis import redis
 from tests.support.server import ROOT
+
+pytestmark = pytest.mark.long
 
 PAGE = ROOT / "docs/operating.md"
 PASSWORD = "copper lantern ferry"
@@ -854,7 +857,7 @@ class Tools:
             case ["apply", "-f", "-"]:
                 for each in documents(call.given()):
                     if not each["apiVersion"].startswith("kustomize"):
-                        kubernetes_validate.validate(each, "1.30", strict=True)
+                        valid(json.dumps(each, sort_keys=True))
                         call.say(f"{each['kind']}/{each['metadata']['name']} configured\n")
                         if each["kind"] == "Job":
                             self._job(call, each)
@@ -900,10 +903,16 @@ class Tools:
         return 0
 
 
+@cache
+def valid(manifest: str) -> None:
+    kubernetes_validate.validate(json.loads(manifest), "1.30", strict=True)
+
+
 def documents(text: str) -> list[Any]:
     return [each for each in yaml.safe_load_all(text) if each is not None]
 
 
+@cache
 def kustomized(folder: str) -> str | None:
     """Return the manifests as the real kubectl puts them together, or None where it is not installed."""
     if shutil.which("kubectl") is None:
