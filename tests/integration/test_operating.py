@@ -168,14 +168,14 @@ def rows_are_the_same(clinic: Clinic) -> None:
 
 
 def place_nginx(clinic: Clinic) -> None:
-    """Give nginx free ports, as an administrator gives it 80 and 443."""
+    """Give the ports 80 and 443 of the page, and that of the server, to free ones."""
     folder = clinic.machine.path("/etc/nowserving/nginx")
     ports = clinic.kept.setdefault("ports", (free_port(), free_port()))
     for path in (*folder.glob("snippets/*.conf"), *folder.glob("tls/*.conf")):
         text = clinic.machine.placed(path.read_text())
-        text = text.replace("listen 8080 ", f"listen 127.0.0.1:{ports[0]} ")
-        text = text.replace("listen 8443 ", f"listen 127.0.0.1:{ports[1]} ")
         path.write_text(text.replace("127.0.0.1:8000", f"127.0.0.1:{clinic.machine.port}"))
+    for page, port in zip(("80", "443"), ports, strict=True):
+        clinic.machine.words[f"/listen {page} /"] = f"/listen 127.0.0.1:{port} /"
     clinic.machine.words["127.0.0.1:443"] = f"127.0.0.1:{ports[1]}"
 
 
@@ -383,12 +383,15 @@ STEPS: dict[str, dict[str, Step]] = {
         "nowserving init": Step(given=PROMPTS, says="ada may sign in as admin."),
         "nowserving check": WORKS,
         "cp -r nginx /etc/nowserving/nginx": Step(after=place_nginx),
+        f"sed -i 's/listen 8080 /listen 80 /' {CONF}/snippets/listen.conf": FINE,
         "cp -r deploy/systemd/nginx.service.d /etc/systemd/system/": FINE,
         "systemctl daemon-reload && systemctl restart nginx": FINE,
     },
     "TLS and cookies: Without compose": {
         CERTIFICATE: Step(says="Made "),
         f"cp {CONF}/tls/listen.conf {CONF}/tls/redirect.conf {CONF}/snippets/": FINE,
+        f"sed -i 's/listen 8443 /listen 443 /' {CONF}/snippets/listen.conf": FINE,
+        f"sed -i 's/listen 8080 /listen 80 /' {CONF}/snippets/redirect.conf": FINE,
         f"{NGINX} -t": Step(says="test is successful"),
         f"{NGINX} -s reload": Step(after=clients_get_the_certificate),
         "certbot certonly --webroot --webroot-path /var/lib/nowserving-nginx/acme --domain queue.example.org \\\n"
