@@ -9,6 +9,8 @@ The page's conventions:
 To add a command: write it into the page, and name it in `STEPS` under its place (the heading, and the bold beginning of the
 paragraph before it). A line without a step, a step without a line, and a place without a walk fail the first test.
 
+A line that needs something the walk does not have is `judged` with a reason: nowserving then parses its arguments alone.
+
 All lines run in a real bash (`tests.support.machine`), with the real nowserving, nginx, MariaDB, Redis and openssl. Where a
 program cannot run here, `REASONS` says why, and a stand-in judges its arguments and does what others rely on.
 """
@@ -22,6 +24,7 @@ import shutil
 import sqlite3
 import ssl
 import subprocess
+import tarfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -43,7 +46,7 @@ from sqlalchemy import URL
 from server import certificates
 from server.cli import app
 from tests.support import databases
-from tests.support.machine import Call, Machine, StandIn, Wrong, demand, machine
+from tests.support.machine import Call, Machine, StandIn, Wrong, demand, machine, parsed
 from tests.support.nginx import unverified
 from tests.support.plain import PLAIN
 from tests.support.processes import STARTUP_SECONDS, free_port, program, wait_until
@@ -125,7 +128,8 @@ class Step:
     """How a line runs: its status, a part of its output, its standard input, and work of the test before and after it.
 
     ``on`` names another machine from this line on. A ``patient`` step repeats its line until it is right: a server that has
-    just begun reports itself with its next heartbeat.
+    just begun reports itself with its next heartbeat. ``judged`` is the reason why nowserving only parses its arguments in
+    this line, for example a database that the walk does not have.
     """
 
     status: int = 0
@@ -135,6 +139,7 @@ class Step:
     before: Callable[[Clinic], None] | None = None
     after: Callable[[Clinic], None] | None = None
     patient: bool = False
+    judged: str = ""
 
 
 @dataclass
@@ -667,16 +672,6 @@ def options_exist(words: list[str]) -> None:
     assert {word for word in words if word.startswith("-") and word != "-"} <= known, words
 
 
-def parsed(arguments: list[str]) -> None:
-    """Demand that the real command line takes these arguments."""
-    command: Any = typer.main.get_command(app)
-    rest = list(arguments)
-    while hasattr(command, "commands"):
-        demand(rest and rest[0] in command.commands, f"nowserving has no command {rest[:1]}")
-        command = command.commands[rest.pop(0)]
-    command.make_context(command.name, rest)
-
-
 # The stand-ins
 
 SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.prod.yml").read_text(encoding="utf-8"))["services"]
@@ -684,7 +679,8 @@ PROFILES = {name for service in SERVICES.values() for name in service.get("profi
 PACKAGES = {"make", "python3-venv", "pipx", "nginx", "certbot", "rsync"}  # of Debian, beside those of the image
 OPTIONS_OF_COMPOSE: dict[str, dict[str, int]] = {  # by subcommand: each option, and the number of its values
     "up": {"-d": 0, "--build": 0, "--no-deps": 0, "--no-recreate": 0, "--scale": 1, "--wait": 0},
-    "run": {"--rm": 0, "-T": 0},
+    "run": {"--rm": 0, "-T": 0, "-v": 1},
+    "exec": {"-T": 0},
     "logs": {"--since": 1},
     "stop": {},
     "build": {},
@@ -709,7 +705,7 @@ def judged_compose(words: list[str]) -> tuple[str, list[str]]:
         for _ in range(OPTIONS_OF_COMPOSE[word][option]):
             value = words.pop(0)
             demand(option != "--scale" or value.partition("=")[0] in SERVICES, f"there is no service {value}")
-    services = words[:1] if word == "run" else words
+    services = words[:1] if word in ("run", "exec") else words
     demand(set(services) <= set(SERVICES), f"there is no service in {services}")
     if word == "run" and len(words) > 1:
         parsed(words[1:])
@@ -828,6 +824,9 @@ class Tools:
             demand((folder is None) or mounted, f"{service} has no volume for backups")
             placed = None if folder is None else self._made.placed(folder)
             return self._inside(call, arguments or SERVICES[service]["command"], placed)
+        if word == "exec" and "tar -c" in " ".join(words):  # an archive of files of a container
+            with tarfile.open(fileobj=call.streams[1], mode="w|") as archive:
+                archive.addfile(tarfile.TarInfo("binlog.000001"))
         return self._inside(call, ["migrate"]) if word == "up" and not words else 0
 
     def kubectl(self, call: Call) -> int:
@@ -941,7 +940,9 @@ def follow(clinic: Clinic, places: tuple[str, ...]) -> None:
                 clinic.there = step.on
             if step.before is not None:
                 step.before(clinic)
+            clinic.machine.judging = bool(step.judged)
             answer = clinic.machine.run(line.text, step.given)
+            clinic.machine.judging = False
             until = time.monotonic() + STARTUP_SECONDS
             while step.patient and step.says not in answer.said and time.monotonic() < until:
                 answer = clinic.machine.run(line.text, step.given)
@@ -1026,4 +1027,8 @@ def test_every_stand_in_has_its_reason(tmp_path: Path) -> None:
         wrong = made.run("docker compose -f docker-compose.prod.yml up --detached; systemctl start nowserving-nobody")
         assert "has no --detached here" in wrong.said
         assert "there is no unit nowserving-nobody.service" in wrong.said
+        made.judging = True
+        assert made.run("nowserving keys rotate && nowserving restore x --until now").status == 0
+        assert "No such option: --untill" in made.run("nowserving restore x --untill now").said
+        assert "has no command ['frobnicate']" in made.run("nowserving frobnicate").said
     assert program("nginx", "nginx")

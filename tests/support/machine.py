@@ -25,6 +25,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+import click
+import typer
+
+from server.cli import app
 from tests.support import template
 from tests.support.plain import answers
 from tests.support.processes import Process, end, free_port, program, wait_until
@@ -142,6 +146,7 @@ class Machine:
     words: dict[str, str]
     stand_ins: dict[str, StandIn] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)  # of every process of ours on this machine
+    judging: bool = False  # our own program then parses its arguments, and does nothing
     port: int = field(default_factory=free_port)
     services: dict[str, Process] = field(default_factory=dict)
     address: str = field(default_factory=lambda: f"\0machine of the tests of nowserving {secrets.token_hex(8)}")
@@ -182,6 +187,9 @@ class Machine:
         self, arguments: list[str], env: Mapping[str, str], folder: Path, streams: tuple[IO[bytes], ...]
     ) -> Process:
         """Start ``nowserving`` with these settings alone."""
+        if self.judging:
+            parsed(arguments)
+            return subprocess.Popen(["true"])
         own = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
         own |= {
             "PYTHONUNBUFFERED": "1",
@@ -315,6 +323,19 @@ class Machine:
         demand(call.arguments[:1] == ["-u"], "journalctl needs -u")
         demand(call.arguments[2:] in ([], ["-o", "cat"]), f"journalctl has no {call.arguments[2:]} here")
         return call.say(self.journal(f"{call.arguments[1]}.service").read_text())
+
+
+def parsed(arguments: list[str]) -> None:
+    """Demand that the real command line takes these arguments."""
+    command: Any = typer.main.get_command(app)
+    rest = list(arguments)
+    while hasattr(command, "commands"):
+        demand(rest and rest[0] in command.commands, f"nowserving has no command {rest[:1]}")
+        command = command.commands[rest.pop(0)]
+    try:
+        command.make_context(command.name, rest)
+    except click.UsageError as error:
+        raise Wrong(f"nowserving {' '.join(arguments)}: {error.format_message()}") from None
 
 
 def _is_setting(name: str) -> bool:
