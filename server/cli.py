@@ -86,7 +86,7 @@ from server.store.chain import START
 from server.store.clock_anchors import Anchor
 from server.store.database import Database, database_url
 from server.store.findings import Finding
-from server.store.migrate import PROOFS, UnfinishedMove
+from server.store.migrate import PROOFS, NewerTables, UnfinishedMove
 from server.store.migrate import migrate as bring_up
 from server.store.proofs import prove_all
 from server.store.retention import Forgotten, forget
@@ -121,7 +121,7 @@ def main() -> None:
     except BadKeys as error:
         error_console.print(f"[red]{error}[/]", highlight=False, soft_wrap=True)
         sys.exit(2)
-    except (BackupFailed, MoveFailed, UnfinishedMove, flags.BadFlags) as error:
+    except (BackupFailed, MoveFailed, NewerTables, UnfinishedMove, flags.BadFlags) as error:
         error_console.print(str(error), style="red", highlight=False, markup=False, soft_wrap=True)
         sys.exit(1)
     except NowServingError as error:
@@ -1306,6 +1306,10 @@ def diagnose(
         try:
             counts = await table_counts.counts(database)
             return counts, {"lacking": await pending(database)}, await table_counts.server_version(database)
+        except NewerTables as error:
+            print(error)
+            newer = {"problem": "the database has the tables of a newer version"}
+            return newer, newer, None
         except (NowServingError, UnfinishedMove):
             print("The database is away: the bundle has no counts.")
             away = {"problem": "the database is away"}

@@ -302,6 +302,11 @@ class Settings(BaseSettings):
             keys.decoded(key.get_secret_value())
         return value
 
+    @field_validator("metrics_token", mode="before")
+    @classmethod
+    def _may_be_empty(cls, value: Any) -> Any:
+        return None if value == "" else value  # a compose file cannot leave a variable out
+
     @field_validator("key_file", "certificate", "metrics_folder", "backup_folder", "archive_folder", mode="before")
     @classmethod
     def _is_a_path(cls, value: Any) -> Any:

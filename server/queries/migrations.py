@@ -13,7 +13,7 @@ _REVISION = select(table("alembic_version", column("version_num")).c.version_num
 
 
 async def pending(database: Reader) -> list[str]:
-    """Return the revisions that the database still lacks, in order. Raises `Unavailable`."""
+    """Return the revisions that the database still lacks, in order. Raises `Unavailable`, `NewerTables`."""
     async with database.read() as connection:
         at = await connection.run_sync(migrate.revision)
     return _lacking(at)

@@ -24,7 +24,7 @@ from server.queries.migrations import pending
 from server.queries.reader import Reader
 from server.store import findings, processes
 from server.store.findings import Finding
-from server.store.migrate import UnfinishedMove
+from server.store.migrate import NewerTables, UnfinishedMove
 
 State = Literal["ok", "warning", "broken", "unknown"]
 AWAY_MICROSECONDS = 5 * 60_000_000
@@ -121,6 +121,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "tables_ok": ("The database has the tables of this version.", ""),
     "tables_old": ("The database lacks tables: migrations are missing ({revisions}).", "Run nowserving migrate."),
+    "tables_newer": (
+        "The database has the tables of a newer version ({revision}).",
+        "Replace this process by one of the newer version.",
+    ),
     "tables_unfinished": (
         "The database is the target of a move that has not finished.",
         "Run nowserving move again, or set NOWSERVING_DATABASE_URL to another database.",
@@ -335,6 +339,8 @@ async def _tables(database: Reader) -> Check:
         lacking = await pending(database)
     except UnfinishedMove:
         return Check("tables", "tables_unfinished", "broken")
+    except NewerTables as error:  # migrations first add, so this process goes on until it is replaced
+        return Check("tables", "tables_newer", "warning", {"revision": error.at})
     except NowServingError:
         return Check("tables", "tables_unknown", "unknown")
     if lacking:

@@ -26,6 +26,20 @@ class UnfinishedMove(Exception):
         )
 
 
+class NewerTables(Exception):
+    """The database has the tables of a newer version. No client sees this: such a server does not start.
+
+    A server that runs already goes on beside them, because migrations first add.
+    """
+
+    def __init__(self, at: str) -> None:
+        self.at = at
+        super().__init__(
+            f"The database has the tables of a newer version (migration {at}). Install that version, or restore a backup "
+            "that this version made."
+        )
+
+
 def _config(connection: Connection | None = None) -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
@@ -34,7 +48,10 @@ def _config(connection: Connection | None = None) -> Config:
 
 
 async def migrate(database: Database) -> list[str]:
-    """Migrate the database to this version; return the revisions that were applied. Raises `Unavailable`."""
+    """Migrate the database to this version; return the revisions that were applied.
+
+    Raises `Unavailable`, `NewerTables`.
+    """
     async with database.read() as connection:
         revisions = lacking(await connection.run_sync(revision))
     if revisions:
@@ -64,6 +81,8 @@ def knows(at: str) -> bool:
 
 
 def lacking(at: str | None) -> list[str]:
-    """Return the revisions from ``at``, which is applied, to this version, in order."""
+    """Return the revisions from ``at``, which is applied, to this version, in order. Raises `NewerTables`."""
+    if at is not None and not knows(at):
+        raise NewerTables(at)
     scripts = ScriptDirectory.from_config(_config())
     return [script.revision for script in scripts.iterate_revisions("head", at or "base")][::-1]

@@ -37,6 +37,7 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
 ONE_SHOT = {"migrate", "certificate"}
 MONITORING = {"prometheus", "grafana"}
+OPTIONAL = {"NOWSERVING_METRICS_TOKEN", "GRAFANA_PASSWORD"}  # the profile alone needs them, and its services refuse without
 INTERPOLATED = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?P<rest>[^}]*)\}")
 SECRET_NAME = re.compile(r"PASSWORD|SECRET|KEY|TOKEN|_URL$")
 
@@ -123,7 +124,9 @@ def test_compose_file_requires_settings_and_secrets() -> None:
     for text in strings(COMPOSE):
         for found in INTERPOLATED.finditer(text):
             assert found["rest"].startswith((":?", ":-")), found[0]
-            if found["name"].startswith("NOWSERVING_") or SECRET_NAME.search(found["name"]):
+            if found["name"] in OPTIONAL:
+                assert found["rest"] == ":-", found[0]
+            elif found["name"].startswith("NOWSERVING_") or SECRET_NAME.search(found["name"]):
                 assert found["rest"].startswith(":?"), found[0]
 
 
@@ -131,8 +134,6 @@ def test_server_accepts_the_completed_template(monkeypatch: pytest.MonkeyPatch) 
     filled = {
         "MYSQL_PASSWORD": secrets.token_hex(24),
         "REDIS_PASSWORD": secrets.token_hex(24),
-        "GRAFANA_PASSWORD": secrets.token_hex(24),
-        "NOWSERVING_METRICS_TOKEN": secrets.token_hex(24),
         "NOWSERVING_PUBLIC_URL": "https://queue.example.org",
         "NOWSERVING_ALLOWED_HOSTS": "queue.example.org",
         "NOWSERVING_SECRET_KEY": secrets.token_hex(32),
@@ -148,6 +149,7 @@ def test_server_accepts_the_completed_template(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setenv(key, value)
     settings = load_settings()
     assert settings.env == "production"
+    assert settings.metrics_token is None, "nothing of the monitoring is needed without its profile"
     database = database_url(settings.database_url.get_secret_value())
     assert (database.host, database.database) == ("mysql", SERVICES["mysql"]["environment"]["MYSQL_DATABASE"])
     assert database.username == SERVICES["mysql"]["environment"]["MYSQL_USER"]
@@ -242,15 +244,32 @@ def test_prometheus_reaches_each_replica_with_the_token() -> None:
 
 def test_prometheus_writes_its_token_where_nobody_else_reads(tmp_path: Path) -> None:
     """Run the entrypoint of the container, with its folder and its program here."""
-    _, flag, script, *rest = SERVICES["prometheus"]["entrypoint"]
-    script = script.replace("$$", "$").replace("/run/prometheus", str(tmp_path)).replace("exec prometheus", "exec echo")
-    env = {"PATH": os.environ["PATH"], "NOWSERVING_METRICS_TOKEN": "a token"}
-    done = subprocess.run(
-        ["sh", flag, script, *rest, "--flag"], env=env, capture_output=True, text=True, check=True, timeout=10
-    )
-    assert done.stdout == "--flag\n"
+    done = entered("prometheus", tmp_path, "a token")
+    assert (done.stdout, done.returncode) == ("--flag\n", 0)
     assert (tmp_path / "token").read_text() == "a token"
     assert (tmp_path / "token").stat().st_mode & 0o777 == 0o600
+
+
+def entered(name: str, folder: Path, secret: str) -> subprocess.CompletedProcess[str]:
+    """Run the entrypoint of a service of the monitoring with its secret; its folder and its program are here."""
+    service = SERVICES[name]
+    _, flag, script, *rest = service["entrypoint"]
+    script = script.replace("$$", "$").replace("/run/prometheus", str(folder))
+    script = re.sub(r"exec (prometheus|/run\.sh)\b", "exec echo", script)
+    [variable] = [key for key, value in service["environment"].items() if INTERPOLATED.search(value)]
+    env = {"PATH": os.environ["PATH"], variable: secret}
+    command = ["sh", flag, script, *rest, "--flag"]
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=300)
+
+
+@pytest.mark.parametrize("name", sorted(MONITORING))
+def test_monitoring_refuses_to_start_without_its_secret(tmp_path: Path, name: str) -> None:
+    [variable] = [found["name"] for text in strings(SERVICES[name]["environment"]) for found in INTERPOLATED.finditer(text)]
+    assert variable in OPTIONAL
+    refused = entered(name, tmp_path, "")
+    assert (refused.stdout, refused.stderr, refused.returncode) == ("", f"Set {variable} in .env.\n", 1)
+    assert list(tmp_path.iterdir()) == []
+    assert entered(name, tmp_path, "a secret").stdout == "--flag\n"
 
 
 def test_grafana_gets_its_source_and_every_dashboard() -> None:

@@ -106,7 +106,8 @@ def test_pods_are_restricted(workload: Json) -> None:
     assert pod["securityContext"]["runAsUser"] > 0
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
-    assert {key for volume in pod["volumes"] for key in volume} <= {"name", "secret", "configMap", "emptyDir"}
+    kinds = {key for volume in pod["volumes"] for key in volume} - {"name", "secret", "configMap", "emptyDir"}
+    assert kinds == ({"persistentVolumeClaim"} if named(workload) == "CronJob backup" else set())
     for each in pod["containers"]:
         context = each["securityContext"]
         assert context["allowPrivilegeEscalation"] is False
@@ -120,6 +121,16 @@ def test_pods_request_resources_and_have_a_limit_of_memory(workload: Json) -> No
     resources = container(template(workload))["resources"]
     assert set(resources["requests"]) == {"cpu", "memory"}
     assert "memory" in resources["limits"]
+
+
+def test_backups_have_a_volume_of_their_own_and_outlive_their_pod() -> None:
+    pod = PODS["backup"]["spec"]
+    [claim] = [each["persistentVolumeClaim"]["claimName"] for each in pod["volumes"] if "persistentVolumeClaim" in each]
+    assert set(of("PersistentVolumeClaim")) == {claim}
+    made = container(PODS["backup"])
+    [folder] = [each["value"] for each in made["env"] if each["name"] == "NOWSERVING_BACKUP_FOLDER"]
+    assert folder in {each["mountPath"] for each in made["volumeMounts"]}
+    assert "NOWSERVING_BACKUP_FOLDER" not in literals(KUSTOMIZATION) | literals(OVERLAY), "workers have no volume"
 
 
 def test_user_of_the_pods_is_the_user_of_the_image() -> None:
@@ -154,6 +165,9 @@ def test_every_named_setting_exists(name: str) -> None:
     settings = {f"NOWSERVING_{field.upper()}" for field in Settings.model_fields}
     variables = {each["name"]: each["value"] for each in made["env"]}
     ours = {each for each in variables if each.startswith("NOWSERVING_")}
+    plain = {"NOWSERVING_BACKUP_FOLDER"} if name == "backup" else set()  # of the others, none has the volume
+    assert plain <= ours
+    ours -= plain
     assert ours <= set(secret_files()), "a secret is a file"
     assert {"NOWSERVING_DATABASE_URL_FILE", "NOWSERVING_SECRET_KEY_FILE", "NOWSERVING_ENCRYPTION_KEYS_FILE"} <= ours
     [mount] = [each["mountPath"] for each in made["volumeMounts"] if each["name"] == "secrets"]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import URL, make_url, select, update
+from sqlalchemy import URL, make_url, select, text, update
 
 from server.audit import Audit
 from server.domain.commands import ChangeSite
@@ -46,9 +46,11 @@ class Installation:
         self.vault = vault
         self.at = database.clock.now()
         self.bus: str | None = None
+        self.asked = 0
         self.site_id = self.organisation_id = 0
 
         async def bus_problem() -> str | None:
+            self.asked += 1
             return self.bus
 
         self.facts = Facts(bus_problem=bus_problem, encrypted=True, exposed=True, limited=True, watched=True)
@@ -183,6 +185,31 @@ async def test_one_of_two_processes_mails_and_the_other_takes_over(everywhere: I
         assert not await clinic.look(first)
         await clinic.look(second, minutes=1)
         assert len(server.accepted) == len(READERS)
+
+
+async def test_list_is_made_by_the_holder_alone(everywhere: Installation) -> None:
+    clinic = everywhere
+    first, second = clinic.watchdog(), clinic.watchdog()
+    assert await clinic.look(first)
+    assert clinic.asked == 1
+    assert not await clinic.look(second)
+    assert clinic.asked == 1
+    assert await clinic.look(first)
+    assert clinic.asked == 2
+
+
+async def test_watch_passes_on_where_the_tables_are_of_another_version(everywhere: Installation) -> None:
+    """In an upgrade a server may look at tables that it does not know. It must not keep the lease from the others."""
+    clinic = everywhere
+    old, new = clinic.watchdog(), clinic.watchdog()
+    async with clinic.database.write() as connection:
+        version = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+        await connection.execute(text("UPDATE alembic_version SET version_num = '0030'"))
+    assert not await clinic.look(old)
+    async with clinic.database.write() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = :to"), {"to": version})
+    assert await clinic.look(new), "the lease is free at once"
+    assert not await clinic.look(old)
 
 
 async def test_stopped_process_gives_the_watch_to_another_at_once(clinic: Installation) -> None:

@@ -109,9 +109,11 @@ class Template:
                 start_new_session=True,
             )
 
-    def fork(self, arguments: Sequence[str], env: Mapping[str, str], *streams: IO[bytes]) -> Forked:
-        """Start ``nowserving`` with arguments. ``streams`` are its input, its output and its errors."""
-        request = {"arguments": list(arguments), "env": dict(env), "folder": str(Path.cwd())}
+    def fork(
+        self, arguments: Sequence[str], env: Mapping[str, str], *streams: IO[bytes], folder: Path | None = None
+    ) -> Forked:
+        """Start ``nowserving`` with arguments, in ``folder``. ``streams`` are its input, its output and its errors."""
+        request = {"arguments": list(arguments), "env": dict(env), "folder": str(folder or Path.cwd())}
         report, theirs = socket.socketpair()
         with theirs:
             descriptors = [*(each.fileno() for each in streams), theirs.fileno()]
@@ -135,6 +137,11 @@ def _template() -> Template:
     template = Template()
     atexit.register(template.close)
     return template
+
+
+def start_in(folder: Path, arguments: Sequence[str], env: Mapping[str, str], *streams: IO[bytes]) -> Forked:
+    """Start ``nowserving`` with arguments in a folder. ``streams`` are its input, its output and its errors."""
+    return _template().fork(arguments, env, *streams, folder=folder)
 
 
 def start(arguments: Sequence[str], log: Path, env: Mapping[str, str]) -> Forked:

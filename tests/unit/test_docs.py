@@ -192,6 +192,13 @@ def test_every_command_that_is_shown_exists(page: Path) -> None:
     assert {each for each in scripts if not (ROOT / each).is_file()} == set()
 
 
+def test_the_readme_lists_every_command() -> None:
+    table = re.findall(r"^\| (`nowserving .+?) \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    listed = {name for cell in table for name in re.findall(r"`nowserving ([a-z-]+)", cell)}
+    known = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    assert listed == set(known)
+
+
 def test_every_target_has_a_line_in_make_help() -> None:
     done = subprocess.run(["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
     listed = {line.split()[1] for line in done.stdout.splitlines()}

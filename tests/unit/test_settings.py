@@ -104,7 +104,7 @@ BAD = [
     *((f"LIMIT_{each.name.upper()}", ["", "0", "-1", "many"]) for each in fields(RequestLimits) if each.name != "blocked"),
     ("LIMIT_HEALTH", ["", "0", "-1", "many"]),
     ("BLOCKED_MINUTES", ["", "0", "1441", "long"]),
-    ("METRICS_TOKEN", ["", "short"]),
+    ("METRICS_TOKEN", ["short"]),
     ("HEAD_SECONDS", ["", "0", "-1", "300.1", "inf", "nan", "soon"]),
     ("BODY_SECONDS", ["", "0", "-1", "300.1", "inf", "nan", "soon"]),
     ("HEARTBEAT_SECONDS", ["", "0", "-1", "300.1", "inf", "nan", "soon"]),
@@ -315,6 +315,12 @@ def test_each_secret_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert settings.metrics_token.get_secret_value() == texts["METRICS_TOKEN"]
     assert settings.named_keys == Keys(SECRET, (decoded(KEY), decoded(OTHER_KEY)))
     assert unknown_names() == []
+
+
+def test_empty_token_of_a_monitor_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The compose file passes an empty one where the profile of the monitoring is not used."""
+    configure(monkeypatch, METRICS_TOKEN="")
+    assert load_settings().metrics_token is None
 
 
 def test_every_masked_setting_may_be_in_a_file_and_no_other_one() -> None:

@@ -50,7 +50,7 @@ async def test_each_state_of_the_tables_has_a_status(database: Database) -> None
     for revision, expected in (
         (known()[-1], ("ok", None)),
         (known()[-3], ("failed", "behind by 2")),
-        ("9999", ("failed", "at 9999, which this version does not know")),
+        ("9999", ("degraded", "at 9999, of a newer version")),
     ):
         await set_revision(database, revision)
         now = told(await found.results())
