@@ -996,7 +996,7 @@ def checkout(made: Machine) -> None:
 def mariadb(tmp_path: Path) -> Iterator[tuple[URL, Path]]:
     """Yield a private MariaDB with binary logs, and their folder: the walk makes the page's own database and account."""
     folder = tmp_path / "mariadb"
-    with databases.mariadb(folder, "--log-bin=log", "--server-id=1", "--sync-binlog=0") as url:
+    with databases.mariadb(folder, "--log-bin=log", "--server-id=1", "--binlog-format=ROW", "--sync-binlog=0") as url:
         yield url, folder / "data"
 
 
