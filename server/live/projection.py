@@ -11,6 +11,7 @@ from itertools import chain
 
 from server.clock import wall_microseconds
 from server.domain.board import Board
+from server.domain.model import local_time
 from server.domain.ranking import aheads
 from server.domain.views import AHEAD, TICKET, CalendarView, CallsView, TicketView, View, draw, surroundings
 from server.live import messages
@@ -165,8 +166,10 @@ class ChoiceProjection(Projection):
     __slots__ = ("_shape",)
 
     def __init__(self, view: CallsView | CalendarView, board: Board, now: Now = wall_microseconds) -> None:
+        # A process with another release of the zone data draws other days for the same number of the log.
+        choice = f"{view.name} {local_time.tz_version()}" if isinstance(view, CalendarView) else view.name
         # The text is short: a screen sends its position in a header.
-        self._shape = f"{view.shape}-{zlib.crc32(view.name.encode()):08x}" if view.chooses else view.shape
+        self._shape = f"{view.shape}-{zlib.crc32(choice.encode()):08x}" if view.chooses else view.shape
         super().__init__(view, board, now)
 
     @property

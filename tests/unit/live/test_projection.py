@@ -9,7 +9,8 @@ import pytest
 
 from server.domain.board import Board
 from server.domain.commands import NoShow, Start
-from server.domain.views import Cell, DeskView, DisplayView
+from server.domain.model import local_time
+from server.domain.views import CalendarView, Cell, DeskView, DisplayView
 from server.live import projection as module
 from server.live.messages import Position
 from tests.support.message_screen import Screen, digest
@@ -35,6 +36,20 @@ async def test_resume_is_possible_from_the_floor_to_the_head_only() -> None:
     assert not projection.can_resume(Position("e2", DeskView.shape, head))
     assert not projection.can_resume(Position("e1", DisplayView.shape, head))
     assert projection.position == Position("e1", DeskView.shape, head)
+
+
+async def test_calendar_drawn_with_other_zone_data_is_no_place_to_resume_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its days are drawn from the zone data, so two processes with different releases differ at the same number."""
+    views = CalendarView("2026-12-01", 7, open_sealed), DeskView(open_sealed)
+    positions = []
+    for release in ("2026b", "2026c"):
+        monkeypatch.setattr(local_time, "tz_version", lambda release=release: release)
+        feed, _ = await a_feed(small_clinic())
+        calendar, desk = map(feed.projection, views)
+        positions.append((calendar.position, desk.position))
+    assert not calendar.can_resume(positions[0][0])
+    assert calendar.can_resume(positions[1][0])
+    assert desk.can_resume(positions[0][1])
 
 
 async def test_removed_cell_is_listed_for_screens_that_had_it() -> None:
