@@ -61,6 +61,7 @@ class Tally:
     """The attempts at commands by their outcome, and the answers that no fault excuses."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
+    codes: Counter[str] = field(default_factory=Counter)  # of the refusals with 503; those of nginx have none
     wrongs: list[str] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)  # of the commands that were answered
 
@@ -158,6 +159,7 @@ class Clinic:
         if answer.status_code == 200 or answer.status_code in RULES:
             return OK, answer
         if answer.status_code == 503:
+            self.tally.codes[answer.headers.get("x-nowserving-refusal", "by nginx")] += 1
             if "retry-after" not in answer.headers:
                 self.tally.wrongs.append(f"{name}: 503 without Retry-After: {answer.text[:200]}")
             return REFUSED, None

@@ -57,6 +57,7 @@ HEARTBEAT_SECONDS = 2.0
 WITHIN_SECONDS = 60.0  # until every screen is right again, the back-off of screens included
 SEEN_SECONDS = 60.0  # until an expected effect shows, on a busy machine
 FROZEN_SECONDS = 8.0  # until a process that hangs ends itself
+FOUND_AGAIN_SECONDS = 6.0  # nginx asks a server that was away again after five seconds
 RUN_IN_SECONDS = 1.0
 PAUSE_SECONDS = 0.5  # of the rooms and the reception, on average
 HOUR = 3600
@@ -75,13 +76,20 @@ class Day:
         self.possible = True
         self.zone, self.later_zone = zone_at_noon(), zone_at_noon(1)
         self._before: Counter[str] = Counter()
+        self._codes: Counter[str] = Counter()
         self._attempts = 0
 
     def begin(self) -> None:
         """Begin a fault."""
         self.problems, self.notes, self.possible = [], [], True
         self._before = self.clinic.tally.outcomes.copy()
+        self._codes = self.clinic.tally.codes.copy()
         self._attempts = self.clinic.attempts
+
+    @property
+    def codes(self) -> Counter[str]:
+        """The refusals with 503 since the begin of the fault, by their code."""
+        return self.clinic.tally.codes - self._codes
 
     def count(self, outcome: str) -> int:
         """Return the attempts at commands with this outcome since the begin of the fault."""
@@ -364,13 +372,23 @@ async def _busiest(day: Day) -> Part:
 
 
 async def _back(day: Day, server: Part) -> None:
-    """Wait until the clinic works. Start the server again if it has ended, as its supervisor does."""
-    await asyncio.sleep(1)
-    if server.has_ended:
+    """Wait until the clinic works. Start the server again if it has ended or ends now, as its supervisor does."""
+
+    async def supervise() -> None:
+        while not server.has_ended:  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.1)
         await asyncio.to_thread(server.kill)
         await asyncio.to_thread(server.start)
-    await day.see_screens_back()
-    await day.see_commands()
+
+    supervising = asyncio.create_task(supervise())
+    try:
+        await asyncio.sleep(RUN_IN_SECONDS)
+        await day.see_screens_back()
+        await day.see_commands()
+    finally:
+        if server.has_ended or not server.runs:
+            await supervising
+        supervising.cancel()
 
 
 @fault("worker killed", "nothing: messages wait until a worker runs, and none is sent twice")
@@ -430,6 +448,7 @@ async def _(day: Day) -> None:
         day.hospital.more[index]["PYTHONPATH"] = str(folder)
         await asyncio.to_thread(part.stop)
         await asyncio.to_thread(part.start)
+        await asyncio.sleep(FOUND_AGAIN_SECONDS)
         await day.see_commands()
     _use_zone_data(folder)  # the reference of the screens
     await day.see(lambda: _shown_starts(day) == {"10:00"}, "appointments at ten")
@@ -628,6 +647,8 @@ async def _one(day: Day, each: Fault, people: Sequence[asyncio.Task[None]]) -> R
     row.outcomes = {name: day.count(name) for name in (OK, REFUSED, LIMITED, SILENT)}
     row.problems += [*day.problems, *clinic.broken_laws(), *clinic.tally.wrongs]
     row.notes, row.tried = day.notes, day.possible
+    if day.codes:
+        row.notes.append("503: " + ", ".join(f"{code} {count}" for code, count in day.codes.items()))
     clinic.tally.wrongs.clear()
     for task in people:
         if task.done():
@@ -702,7 +723,8 @@ def main() -> int:
             print(f"installed after {time.monotonic() - began:.0f} s\n{HEAD}", flush=True)
             rows = asyncio.run(day_of(running, names, random.Random(arguments.seed), lambda text: print(text, flush=True)))
             print(_line(rows[-1]))
-            tracebacks = [log.name for log in sorted(folder.glob("*.log")) if "Traceback" in log.read_text()]
+            # Celery logs each loss of Redis with a traceback, so its log does not count.
+            tracebacks = [log.name for log in sorted(folder.glob("server-*.log")) if "Traceback" in log.read_text()]
     failed = [row.name for row in rows if row.problems] + [f"{each} has a traceback" for each in tracebacks]
     print("\nthe effect that people see")
     for row in rows:

@@ -56,6 +56,11 @@ class Part:
         """Whether the process has ended by itself."""
         return self._process is not None and self._process.poll() is not None
 
+    @property
+    def runs(self) -> bool:
+        """Whether it has been started, and neither stopped nor killed."""
+        return self._process is not None
+
     def start(self) -> None:
         """Start it, and wait until it is ready."""
         self._process = self._stack.enter_context(self._run())

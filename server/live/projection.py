@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from itertools import chain
 
 from server.clock import wall_microseconds
@@ -19,6 +20,20 @@ from server.live.messages import Message, Now, Position
 
 TOMBSTONES_KEPT = 2_000
 COUNT = b'{"count":%d}'  # the cell `ahead`, byte for byte as `server.domain.views` draws it
+
+
+def stamped(shape: str) -> str:
+    """Return a shape with the release of the zone data.
+
+    A process with another release draws other cells for the same number of the log: the offsets of the site, and the days of
+    a calendar. A screen cannot resume there.
+    """
+    return _stamped(shape, local_time.tz_version())
+
+
+@cache
+def _stamped(shape: str, release: str) -> str:
+    return f"{shape}-{release}"
 
 
 class Cell:
@@ -114,7 +129,7 @@ class Projection:
     @property
     def shape(self) -> str:
         """The shape of the positions of this projection's screens."""
-        return self.view.shape
+        return stamped(self.view.shape)
 
     def can_resume(self, position: Position | None) -> bool:
         """Return whether the changes since ``position`` are known. A screen at any other position needs a snapshot."""
@@ -166,16 +181,14 @@ class ChoiceProjection(Projection):
     __slots__ = ("_shape",)
 
     def __init__(self, view: CallsView | CalendarView, board: Board, now: Now = wall_microseconds) -> None:
-        # A process with another release of the zone data draws other days for the same number of the log.
-        choice = f"{view.name} {local_time.tz_version()}" if isinstance(view, CalendarView) else view.name
         # The text is short: a screen sends its position in a header.
-        self._shape = f"{view.shape}-{zlib.crc32(choice.encode()):08x}" if view.chooses else view.shape
+        self._shape = f"{view.shape}-{zlib.crc32(view.name.encode()):08x}" if view.chooses else view.shape
         super().__init__(view, board, now)
 
     @property
     def shape(self) -> str:
         """The shape of the view and, if the screens show a part of the site only, a digest of their choice."""
-        return self._shape
+        return stamped(self._shape)
 
 
 class TicketProjection(Projection):
