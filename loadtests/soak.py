@@ -304,7 +304,9 @@ def main() -> int:
         ) as running:
             soak = Soak(running, random.Random(arguments.seed), scale)
             problems = asyncio.run(soak.run(arguments.minutes))
-            problems += [f"{log.name} has a traceback" for log in folder.glob("server-*.log") if "Traceback" in log.read_text()]
+            problems += [
+                f"{log.name} has a traceback" for log in folder.glob("server-*.log") if "Traceback" in log.read_text()
+            ]
     show(soak, problems)
     print(f"load of the machine {os.getloadavg()[0]:.0f}")
     for problem in problems[:20]:
