@@ -243,20 +243,19 @@ def scaled(count: int, scale: float) -> int:
 
 
 def slope(sizes: Sequence[int]) -> float:
-    """Return the growth of sizes by minute, in bytes an hour, without the first minutes if there are enough."""
-    kept = sizes[WARM_MINUTES:] if len(sizes) > JUDGED_MINUTES else sizes
-    if len(kept) < 2:
-        return 0.0
-    return 60 * statistics.linear_regression(range(len(kept)), kept).slope
+    """Return the growth of sizes by minute, in bytes an hour."""
+    return 60 * statistics.linear_regression(range(len(sizes)), sizes).slope
 
 
 def show(soak: Soak, problems: list[str]) -> None:
     """Print the figures. Growing memory is added to the ``problems``."""
     figures, tally = soak.figures, soak.clinic.tally
     for name, sizes in figures.memory.items():
-        growth = slope(sizes)
-        print(f"{name}: {sizes[0] / 1e6:.1f} MB at first, {sizes[-1] / 1e6:.1f} MB at last, {growth / 1e6:+.1f} MB an hour")
-        if len(sizes) > JUDGED_MINUTES and growth > FLAT_BYTES_AN_HOUR:
+        judged = len(sizes) > JUDGED_MINUTES
+        growth = slope(sizes[WARM_MINUTES:]) if judged else 0.0
+        grows = f"{growth / 1e6:+.1f} MB an hour" if judged else "too short to tell the growth"
+        print(f"{name}: {sizes[0] / 1e6:.1f} MB at first, {sizes[-1] / 1e6:.1f} MB at last, {grows}")
+        if growth > FLAT_BYTES_AN_HOUR:
             problems.append(f"the memory of {name} grows by {growth / 1e6:.0f} MB an hour")
     print("CPU, in cores: " + ", ".join(f"{name} {share:.3f}" for name, share in figures.processor.items()))
     counts = ", ".join(f"{tally.outcomes[name]} {name}" for name in (OK, REFUSED, LIMITED, SILENT))

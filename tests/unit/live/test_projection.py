@@ -10,7 +10,7 @@ import pytest
 from server.domain.board import Board
 from server.domain.commands import NoShow, Start
 from server.domain.model import local_time
-from server.domain.views import CalendarView, Cell, DeskView, DisplayView
+from server.domain.views import CalendarView, Cell, DeskView, DisplayView, View
 from server.live import projection as module
 from server.live.messages import Position
 from server.live.projection import stamped
@@ -36,7 +36,7 @@ async def test_resume_is_possible_from_the_floor_to_the_head_only() -> None:
 
 async def test_view_drawn_with_other_zone_data_is_no_place_to_resume_at(monkeypatch: pytest.MonkeyPatch) -> None:
     """The offsets of a site and the days of a calendar are drawn from the zone data: for one number, releases differ."""
-    views = CalendarView("2026-12-01", 7, open_sealed), DeskView(open_sealed), DisplayView()
+    views: list[View] = [CalendarView("2026-12-01", 7, open_sealed), DeskView(open_sealed), DisplayView()]
     positions = []
     for release in ("2026b", "2026c"):
         monkeypatch.setattr(local_time, "tz_version", lambda release=release: release)
