@@ -160,6 +160,7 @@ def serve(
         head_seconds=settings.head_seconds,
         body_seconds=settings.body_seconds,
         stalled_seconds=settings.stalled_seconds,
+        frozen_seconds=settings.frozen_seconds,
         hand_off=settings.hand_off == "on",
         event_loop=settings.event_loop,
     )

@@ -106,6 +106,13 @@ class Settings(BaseSettings):
     stalled_seconds: float = Field(
         30.0, gt=0, le=600, description="The server closes a connection whose client reads nothing for so many seconds."
     )
+    frozen_seconds: float = Field(
+        30.0,
+        ge=0,
+        le=3_600,
+        description="A server process that has done nothing at all for so many seconds ends, and its supervisor starts "
+        "another. 0 switches this off, for a debugger.",
+    )
     hand_off: Literal["on", "off"] = Field(
         "on",
         description="`off` streams through plain ASGI, to find faults of the hand-off. It costs ten times as much.",

@@ -7,6 +7,7 @@ uvicorn stops listening at once, and waits for connections that never end. This 
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import gc
 import math
 import signal
@@ -62,6 +63,7 @@ class DrainingServer(uvicorn.Server):
         self._target = target
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        faulthandler.cancel_dump_traceback_later()
         if self._target is not None:
             self._target.withdraw()
         hub = self.lifespan.state.get("hub")
@@ -75,10 +77,22 @@ class DrainingServer(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         if counter % SWEEP_TICKS == 0:
+            self._put_off_the_end()
             now = time.monotonic()
             for each in list(self.server_state.connections):
                 each.close_if_overdue(now)  # type: ignore[union-attr]  # both protocols are ours
         return await super().on_tick(counter)
+
+    def _put_off_the_end(self) -> None:
+        """Let the process end itself if nothing calls this for ``frozen_seconds``: its loop hangs.
+
+        nginx goes on choosing a process that accepts connections and answers nothing, and prefers it, because it has the
+        fewest. A thread of C counts the time, so a process ends also when code holds the interpreter's lock. The places of
+        all threads in the code go to the standard error.
+        """
+        seconds: float = getattr(self.config, "frozen_seconds", 0.0)
+        if seconds:
+            faulthandler.dump_traceback_later(seconds, exit=True)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         super().handle_exit(sig, frame)
@@ -196,6 +210,7 @@ def run(
     head_seconds: float = 10.0,
     body_seconds: float = 20.0,
     stalled_seconds: float = 30.0,
+    frozen_seconds: float = 0.0,
     hand_off: bool = True,
     event_loop: Literal["auto", "asyncio", "uvloop"] = "auto",
     metrics_folder: Path | None = None,
@@ -226,6 +241,7 @@ def run(
     config.head_seconds = head_seconds  # type: ignore[attr-defined]
     config.body_seconds = body_seconds  # type: ignore[attr-defined]
     config.stalled_seconds = stalled_seconds  # type: ignore[attr-defined]
+    config.frozen_seconds = frozen_seconds  # type: ignore[attr-defined]
     config.hand_off = hand_off  # type: ignore[attr-defined]
     config.metrics_folder = metrics_folder  # type: ignore[attr-defined]
     if workers > 1:

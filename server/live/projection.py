@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from itertools import chain
 
 from server.clock import wall_microseconds
 from server.domain.board import Board
+from server.domain.model import local_time
 from server.domain.ranking import aheads
 from server.domain.views import AHEAD, TICKET, CalendarView, CallsView, TicketView, View, draw, surroundings
 from server.live import messages
@@ -18,6 +20,20 @@ from server.live.messages import Message, Now, Position
 
 TOMBSTONES_KEPT = 2_000
 COUNT = b'{"count":%d}'  # the cell `ahead`, byte for byte as `server.domain.views` draws it
+
+
+def stamped(shape: str) -> str:
+    """Return a shape with the release of the zone data.
+
+    A process with another release draws other cells for the same number of the log: the offsets of the site, and the days of
+    a calendar. A screen cannot resume there.
+    """
+    return _stamped(shape, local_time.tz_version())
+
+
+@cache
+def _stamped(shape: str, release: str) -> str:
+    return f"{shape}-{release}"
 
 
 class Cell:
@@ -113,7 +129,7 @@ class Projection:
     @property
     def shape(self) -> str:
         """The shape of the positions of this projection's screens."""
-        return self.view.shape
+        return stamped(self.view.shape)
 
     def can_resume(self, position: Position | None) -> bool:
         """Return whether the changes since ``position`` are known. A screen at any other position needs a snapshot."""
@@ -172,7 +188,7 @@ class ChoiceProjection(Projection):
     @property
     def shape(self) -> str:
         """The shape of the view and, if the screens show a part of the site only, a digest of their choice."""
-        return self._shape
+        return stamped(self._shape)
 
 
 class TicketProjection(Projection):

@@ -17,6 +17,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from server.domain.views import DeskView
+from server.live.projection import stamped
 from server.seeding import Seed
 from server.transport.http.metrics import MOST_KEPT_SECONDS
 from tests.support.processes import end, free_port, wait_until
@@ -217,7 +218,7 @@ def test_header_overrides_query_and_foreign_ids_get_a_snapshot(server: Server, s
         assert by_query.kinds()[0] == "heartbeat"
     for foreign in (
         f"{'0' * len(epoch)}.{shape}.{seq}",
-        f"{epoch}.{DeskView.shape}.{seq}",
+        f"{epoch}.{stamped(DeskView.shape)}.{seq}",
         f"{epoch}.{shape}.0",
         f"{epoch}.{shape}.{int(seq) + 1000}",
         "nonsense",

@@ -26,7 +26,15 @@ def mariadb(folder: Path, *options: str, buffer_pool: str = "64M", variables: Ma
 
     ``variables`` are added to the environment of its process.
     """
-    data, log, port = folder / "data", folder / "mariadb.log", free_port()
+    port = free_port()
+    install_mariadb(folder)
+    with mariadb_process(folder, port, *options, buffer_pool=buffer_pool, variables=variables):
+        yield URL.create("mysql+aiomysql", "root", "", "127.0.0.1", port)
+
+
+def install_mariadb(folder: Path) -> None:
+    """Make the data of an empty MariaDB in ``folder``."""
+    data = folder / "data"
     # A MariaDB that starts deletes every temporary table in its temporary folder, also those of the others there.
     own = folder / "tmp"
     own.mkdir(parents=True)
@@ -47,6 +55,15 @@ def mariadb(folder: Path, *options: str, buffer_pool: str = "64M", variables: Ma
         text=True,
     )
     assert installed.returncode == 0, installed.stdout + installed.stderr
+
+
+@contextmanager
+def mariadb_process(
+    folder: Path, port: int, *options: str, buffer_pool: str = "64M", variables: Mapping[str, str] = NOTHING
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the MariaDB of `install_mariadb`; yield its process when it answers."""
+    data, log, own = folder / "data", folder / "mariadb.log", folder / "tmp"
+    as_root = ["--user=root"] if os.geteuid() == 0 else []
     command = [
         program("mariadbd", "mariadb-server"),
         "--no-defaults",
@@ -65,7 +82,7 @@ def mariadb(folder: Path, *options: str, buffer_pool: str = "64M", variables: Ma
     ]
     with running(command, log, {**os.environ, **variables}) as process:
         wait_until(lambda: listens(port), "MariaDB", process)
-        yield URL.create("mysql+aiomysql", "root", "", "127.0.0.1", port)
+        yield process
 
 
 def connect(url: URL) -> pymysql.Connection:

@@ -3,7 +3,8 @@
 pytest tries everything. ``make test`` sets ``NOWSERVING_TEST_EXTENT=sample`` and tries a sample that changes every day. One
 seed decides the sample: the date, or ``NOWSERVING_TEST_SEED`` to repeat a run. The first lines of pytest's output name the
 seed. ``NOWSERVING_TEST_EXTENT=rest`` tries what the sample of the same seed left out: tests of which a sample tries only a
-part are tried whole, and all other tests on the other database engine alone.
+part are tried whole, and all other tests on the other database engine alone. The rest also has the tests that are marked
+``rest``, which no sample tries.
 """
 
 from __future__ import annotations
@@ -50,9 +51,14 @@ def sample(items: Sequence[Item], size: int, name: str) -> list[Item]:
 
 
 def left_out(item: pytest.Item) -> bool:
-    """Return whether this run leaves out ``item``: a test of the other engine, or one that the sample tried whole."""
+    """Return whether this run leaves out ``item``.
+
+    It does so with a test of the other engine, one that the sample tried whole, or, as a sample, one for the rest.
+    """
     if EXTENT == "everything" or not isinstance(item, pytest.Function):
         return False
+    if item.get_closest_marker("rest") is not None:
+        return EXTENT == "sample"
     parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
     engines = {each for each in parameters if isinstance(each, str) and each in ENGINES}
     tried = not engines or engine_of(item.path.name) in engines

@@ -52,6 +52,7 @@ def environment(database_url: str, redis_url: str | None = None, **more: str) ->
         # A busy machine must not add lines to the logs that tests read.
         "NOWSERVING_SLOW_REQUEST_SECONDS": "300",
         "NOWSERVING_SLOW_QUERY_SECONDS": "300",
+        "NOWSERVING_FROZEN_SECONDS": "300",  # a server that a test freezes must go on
         "PYTHONUNBUFFERED": "1",
     }
     if redis_url is not None:

@@ -10,6 +10,7 @@ import asyncio
 import json
 import random
 import socket
+import ssl
 import time
 import zlib
 from collections import Counter
@@ -140,6 +141,7 @@ class Viewer:
         clock_ahead_seconds: float = 0.0,
         *,
         least_silence_seconds: float = 0.0,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.place = place
         self.transport = transport
@@ -155,6 +157,7 @@ class Viewer:
         self.server: str | None = None
         self._connect = connect
         self._chance = chance
+        self._tls = tls
         self._least_silence_seconds = least_silence_seconds  # a busy machine may be silent longer than the protocol allows
         self._losses = 0
         self._ahead_ms = 0.0
@@ -290,7 +293,9 @@ class Viewer:
 
     @asynccontextmanager
     async def _events(self, sock: socket.socket) -> AsyncIterator[AsyncGenerator[Message, None]]:
-        reader, writer = await asyncio.open_connection(sock=sock, limit=SMALL_BUFFER)
+        reader, writer = await asyncio.open_connection(
+            sock=sock, limit=SMALL_BUFFER, ssl=self._tls, server_hostname="" if self._tls else None
+        )
         self._use_transport(writer.transport)
         try:
             head = {"Host": self.server or "", "Accept": "text/event-stream"} | self._head()
@@ -317,8 +322,9 @@ class Viewer:
 
     def _socket(self, sock: socket.socket) -> AbstractAsyncContextManager[ClientConnection]:
         return connect(
-            f"ws://{self.server}{self.place.path}",
+            f"{'wss' if self._tls else 'ws'}://{self.server}{self.place.path}",
             sock=sock,
+            ssl=self._tls,
             additional_headers=self._head(),
             compression=None,
             open_timeout=None,

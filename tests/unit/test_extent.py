@@ -11,18 +11,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-# One module with samples, one with both engines alone, and one with neither.
-SAMPLED, ENGINES, PLAIN = (
+# One module with samples, one with both engines alone, one with neither, and one that no sample tries.
+MODULES = SAMPLED, ENGINES, PLAIN, REST = (
     "tests/integration/test_never_twice.py",
     "tests/integration/test_busy_cells.py",
     "tests/unit/test_words.py",
+    "tests/integration/test_fault_day.py",
 )
 
 
 def collected(extent: str) -> set[str]:
-    """Return the ids of the tests that a run of ``extent`` tries in the three modules."""
+    """Return the ids of the tests that a run of ``extent`` tries in the modules."""
     ran = subprocess.run(
-        [sys.executable, "-m", "pytest", "--collect-only", "-q", "--no-header", SAMPLED, ENGINES, PLAIN],
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", "--no-header", *MODULES],
         env=os.environ | {"NOWSERVING_TEST_EXTENT": extent, "NOWSERVING_TEST_SEED": "7"},
         cwd=ROOT,
         check=False,
@@ -64,6 +65,12 @@ def test_rest_tries_the_other_engine_of_a_module_without_samples(tests: dict[str
 def test_rest_leaves_out_what_a_sample_tries_whole(tests: dict[str, set[str]]) -> None:
     assert of(tests["sample"], PLAIN)
     assert not of(tests["rest"], PLAIN)
+
+
+def test_no_sample_tries_a_test_for_the_rest(tests: dict[str, set[str]]) -> None:
+    assert not of(tests["sample"], REST)
+    assert of(tests["rest"], REST) == of(tests["everything"], REST)
+    assert of(tests["rest"], REST)
 
 
 def test_unknown_extent_is_refused() -> None:

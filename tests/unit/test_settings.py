@@ -109,6 +109,7 @@ BAD = [
     ("BODY_SECONDS", ["", "0", "-1", "300.1", "inf", "nan", "soon"]),
     ("HEARTBEAT_SECONDS", ["", "0", "-1", "300.1", "inf", "nan", "soon"]),
     ("STALLED_SECONDS", ["", "0", "-1", "600.1", "inf", "nan"]),
+    ("FROZEN_SECONDS", ["", "-1", "3600.1", "inf", "nan", "soon"]),
     ("MAX_STREAMS", ["", "0", "-5", "many", "1.5"]),
     ("MAX_STREAMS_PER_ADDRESS", ["", "0", "x"]),
     ("MAX_STREAMS_PER_TOKEN", ["", "0", "x"]),

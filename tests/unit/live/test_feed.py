@@ -23,7 +23,7 @@ from server.live import feed as module
 from server.live import messages
 from server.live.feed import Feed
 from server.live.messages import Position
-from server.live.projection import Projection
+from server.live.projection import Projection, stamped
 from tests.support.bookings import a_clinic, booked_days, do_step, next_date
 from tests.support.bookings import views_of as booking_views
 from tests.support.extent import examples
@@ -230,7 +230,7 @@ async def test_other_epoch_reloads_the_feed_and_every_screen_gets_a_snapshot(hea
     assert not projection.can_resume(screen.position)
     catch_up(screen, projection)
     assert screen.kinds == ["snapshot", "snapshot"]
-    assert screen.position == Position("e2", DeskView.shape, other.board.site.seq)
+    assert screen.position == Position("e2", stamped(DeskView.shape), other.board.site.seq)
     check_projection(projection, other.board)
     feed.close()
 

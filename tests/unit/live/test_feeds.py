@@ -21,6 +21,7 @@ from server.live.admission import Limits
 from server.live.hub import Hub
 from server.live.memory_bus import MemoryBus
 from server.live.messages import Position
+from server.live.projection import stamped
 from tests.support.message_screen import Screen
 from tests.support.worlds import SITE_ID, Head, LogLoader, World, a_site, small_clinic
 from tests.unit.live.hubs import DESK, Processes, enrol, read, read_until, until
@@ -92,7 +93,7 @@ async def test_failed_load_leaves_nothing_behind(processes: Processes) -> None:
     first = await read(aiter(streams[0]))
     assert json.loads(first.payload)["seq"] == processes.world.board.site.seq
     processes.ticket(hub)
-    assert (await read(aiter(streams[1]))).id == f"e1.{DeskView.shape}.{processes.world.board.site.seq}"
+    assert (await read(aiter(streams[1]))).id == f"e1.{stamped(DeskView.shape)}.{processes.world.board.site.seq}"
 
 
 async def test_unknown_site_is_not_found(processes: Processes) -> None:
@@ -306,6 +307,6 @@ async def test_loaded_feed_serves_streams_while_the_database_is_unavailable() ->
     try:
         await hub.enrol(7, DisplayView(), None, address="a", token="t")
         loader.error = Unavailable()
-        await hub.enrol(7, DisplayView(), Position("another", DisplayView.shape, 10**15), address="a", token="t")
+        await hub.enrol(7, DisplayView(), Position("another", stamped(DisplayView.shape), 10**15), address="a", token="t")
     finally:
         await hub.stop()

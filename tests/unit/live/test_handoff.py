@@ -21,7 +21,7 @@ from server.live import handoff as module
 from server.live.feed import Feed
 from server.live.handoff import Framing, HandedOffConnection
 from server.live.messages import Position
-from server.live.projection import Projection
+from server.live.projection import Projection, stamped
 from server.live.stream import Stream
 from server.transport.streams.framing import EVENTS, FRAMES
 from tests.support.message_screen import Screen, digest
@@ -86,14 +86,14 @@ async def test_resume_gets_a_heartbeat_a_change_or_a_snapshot(framing: Framing) 
     async with await opened() as clinic:
         keeper, _ = await clinic.peer(DESK, framing)
         await keeper.settle()
-        left_at = Position("e1", DESK.shape, clinic.feed.seq)
+        left_at = Position("e1", stamped(DESK.shape), clinic.feed.seq)
         here, connection = await clinic.peer(DESK, framing, left_at)
         here.screen.cells = dict(keeper.screen.cells)
         await here.settle()
         assert here.screen.kinds == ["heartbeat"]
         clinic.tickets(2)
         late, _ = await clinic.peer(DESK, framing, left_at)
-        foreign, _ = await clinic.peer(DESK, framing, Position("e0", DESK.shape, clinic.feed.seq))
+        foreign, _ = await clinic.peer(DESK, framing, Position("e0", stamped(DESK.shape), clinic.feed.seq))
         for peer in (late, foreign, here, keeper):
             await peer.settle()
         assert late.screen.kinds == ["change"]

@@ -14,6 +14,7 @@ from server.domain.views import DeskView, DisplayView, View
 from server.live import feeds as module
 from server.live.hub import Hub
 from server.live.messages import Position
+from server.live.projection import stamped
 from server.live.stream import Stream
 from tests.support.message_screen import Screen, digest
 from tests.support.worlds import SITE_ID, World, a_site, small_clinic
@@ -65,16 +66,16 @@ async def test_commits_reach_the_screens_of_every_process(processes: Processes) 
 async def test_resume_gets_a_heartbeat_a_change_or_a_snapshot(processes: Processes) -> None:
     hub = await processes.hub(heartbeat=60)
     stream = await enrol(hub)
-    here = Position("e1", DeskView.shape, processes.world.board.site.seq)
+    here = Position("e1", stamped(DeskView.shape), processes.world.board.site.seq)
     assert (await read(aiter(await enrol(hub, since=here)))).kind == "heartbeat"
     processes.ticket(hub)
     first = await read(aiter(await enrol(hub, since=here)))
     assert first.kind == "change"
-    assert first.id == f"e1.{DeskView.shape}.{processes.world.board.site.seq}"
+    assert first.id == f"e1.{stamped(DeskView.shape)}.{processes.world.board.site.seq}"
     for position in (
-        Position("e9", DeskView.shape, here.seq),
-        Position("e1", DisplayView.shape, here.seq),
-        Position("e1", DeskView.shape, here.seq - 1),
+        Position("e9", stamped(DeskView.shape), here.seq),
+        Position("e1", stamped(DisplayView.shape), here.seq),
+        Position("e1", stamped(DeskView.shape), here.seq - 1),
     ):
         assert (await read(aiter(await enrol(hub, since=position)))).kind == "snapshot"
     hub.leave(stream)
@@ -86,7 +87,7 @@ async def test_position_beyond_the_feed_makes_it_read_the_log_first(processes: P
     await enrol(hub)
     processes.ticket()
     processes.ticket()
-    ahead = Position("e1", DeskView.shape, processes.world.board.site.seq)
+    ahead = Position("e1", stamped(DeskView.shape), processes.world.board.site.seq)
     first = await read(aiter(await enrol(hub, since=ahead)))
     assert first.kind == "heartbeat"  # it is up to date, and stays where it is
     assert first.id == str(ahead)
@@ -95,7 +96,7 @@ async def test_position_beyond_the_feed_makes_it_read_the_log_first(processes: P
 
 async def test_position_beyond_the_log_gets_a_snapshot(processes: Processes) -> None:
     hub = await processes.hub(heartbeat=60)
-    first = await read(aiter(await enrol(hub, since=Position("e1", DeskView.shape, 10**15))))
+    first = await read(aiter(await enrol(hub, since=Position("e1", stamped(DeskView.shape), 10**15))))
     assert first.kind == "snapshot"
     assert json.loads(first.payload)["seq"] == processes.world.board.site.seq
 

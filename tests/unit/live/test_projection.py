@@ -9,9 +9,11 @@ import pytest
 
 from server.domain.board import Board
 from server.domain.commands import NoShow, Start
-from server.domain.views import Cell, DeskView, DisplayView
+from server.domain.model import local_time
+from server.domain.views import CalendarView, Cell, DeskView, DisplayView, View
 from server.live import projection as module
 from server.live.messages import Position
+from server.live.projection import stamped
 from tests.support.message_screen import Screen, digest
 from tests.support.worlds import head_of, open_sealed, small_clinic
 from tests.unit.live.projections import NOW, a_feed, catch_up, cells_of, some_events
@@ -25,16 +27,24 @@ async def test_resume_is_possible_from_the_floor_to_the_head_only() -> None:
     feed.offer("e1", some_events(world))
     head = world.board.site.seq
     assert not projection.can_resume(None)
-    assert [projection.can_resume(Position("e1", DeskView.shape, seq)) for seq in (0, floor - 1, floor, head, head + 1)] == [
-        False,
-        False,
-        True,
-        True,
-        False,
-    ]
-    assert not projection.can_resume(Position("e2", DeskView.shape, head))
-    assert not projection.can_resume(Position("e1", DisplayView.shape, head))
-    assert projection.position == Position("e1", DeskView.shape, head)
+    tried = [Position("e1", stamped(DeskView.shape), seq) for seq in (0, floor - 1, floor, head, head + 1)]
+    assert [projection.can_resume(each) for each in tried] == [False, False, True, True, False]
+    assert not projection.can_resume(Position("e2", stamped(DeskView.shape), head))
+    assert not projection.can_resume(Position("e1", stamped(DisplayView.shape), head))
+    assert projection.position == Position("e1", stamped(DeskView.shape), head)
+
+
+async def test_view_drawn_with_other_zone_data_is_no_place_to_resume_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The offsets of a site and the days of a calendar are drawn from the zone data: for one number, releases differ."""
+    views: list[View] = [CalendarView("2026-12-01", 7, open_sealed), DeskView(open_sealed), DisplayView()]
+    positions = []
+    for release in ("2026b", "2026c"):
+        monkeypatch.setattr(local_time, "tz_version", lambda release=release: release)
+        feed, _ = await a_feed(small_clinic())
+        projections = list(map(feed.projection, views))
+        positions.append([each.position for each in projections])
+    assert [each.can_resume(at) for each, at in zip(projections, positions[0], strict=True)] == [False] * 3
+    assert [each.can_resume(at) for each, at in zip(projections, positions[1], strict=True)] == [True] * 3
 
 
 async def test_removed_cell_is_listed_for_screens_that_had_it() -> None:
@@ -153,7 +163,7 @@ async def test_reload_discards_encoded_changes() -> None:
     await feed.check(head_of(world))
     assert loader.boards_read == 2
     assert projection.change_since(floor) is not before
-    assert not projection.can_resume(Position("e2", DeskView.shape, floor))
+    assert not projection.can_resume(Position("e2", stamped(DeskView.shape), floor))
 
 
 async def test_unchanged_cell_is_not_sent() -> None:

@@ -15,7 +15,7 @@ from server.live import projection as projections
 from server.live import stream as module
 from server.live.feed import Feed
 from server.live.messages import Message, Position
-from server.live.projection import Projection
+from server.live.projection import Projection, stamped
 from server.live.stream import Stream
 from tests.support.message_screen import Screen, digest
 from tests.support.worlds import SITE_ID, LogLoader, World, head_of, open_sealed, small_clinic
@@ -44,7 +44,7 @@ class Clinic:
         self.feed.offer(self.world.board.site.epoch, self.world.log[begun:])
 
     def here(self, seq: int | None = None) -> Position:
-        return Position("e1", DeskView.shape, self.feed.seq if seq is None else seq)
+        return Position("e1", stamped(DeskView.shape), self.feed.seq if seq is None else seq)
 
 
 @pytest.fixture
@@ -150,12 +150,12 @@ async def test_resume_of_an_unchanged_view_gets_a_heartbeat_with_the_present_num
     visit_id = min(clinic.world.board.visits)
     view = TicketView(visit_id)
     clinic.feed.projection(view).watchers["other"] = lambda: None
-    left_at = Position("e1", TicketView.shape, clinic.feed.seq)
+    left_at = Position("e1", stamped(TicketView.shape), clinic.feed.seq)
     clinic.ticket()  # behind me in the queue
     messages = aiter(clinic.stream(left_at, view))
     first = await read(messages)
     assert first.kind == "heartbeat"
-    assert first.id == str(Position("e1", TicketView.shape, clinic.feed.seq))
+    assert first.id == str(Position("e1", stamped(TicketView.shape), clinic.feed.seq))
     begun = len(clinic.world.log)
     clinic.world.call(min(clinic.world.board.points))
     clinic.feed.offer("e1", clinic.world.log[begun:])
@@ -166,12 +166,12 @@ async def test_resume_of_an_unchanged_view_gets_a_heartbeat_with_the_present_num
 @pytest.mark.parametrize(
     ("epoch", "shape", "shift"),
     [
-        ("e0", DeskView.shape, 0),
+        ("e0", stamped(DeskView.shape), 0),
         ("e1", "desk0", 0),
-        ("e1", DisplayView.shape, 0),
-        ("e1", DeskView.shape, -1),
-        ("e1", DeskView.shape, -9),
-        ("e1", DeskView.shape, 1),
+        ("e1", stamped(DisplayView.shape), 0),
+        ("e1", stamped(DeskView.shape), -1),
+        ("e1", stamped(DeskView.shape), -9),
+        ("e1", stamped(DeskView.shape), 1),
     ],
     ids=["epoch", "shape", "another view's shape", "below the floor", "long ago", "above the head"],
 )
