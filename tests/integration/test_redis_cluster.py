@@ -1,0 +1,152 @@
+"""A Redis Cluster of three nodes and a replica: slots move, nodes freeze and die, and messages and limits arrive again."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from server.live import redis_bus
+from server.live.bus import channel
+from server.live.redis_bus import NOT_SINGLE, RedisBus
+from server.transport.access import limits
+from server.transport.access.limits import Limit, Limiter
+from tests.integration.test_redis_bus import Process
+from tests.support.processes import wait_until
+from tests.support.redis import Cluster, redis_cluster
+from tests.support.server import command_line, environment, vault
+from tests.support.worlds import small_clinic
+
+SECONDS = 90.0  # only ends a test that fails
+SITES = range(1, 13)  # on every node
+HOUR = Limit("hour", 40, minutes=60)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with redis_cluster(tmp_path_factory.mktemp("cluster"), replica=True, node_timeout=2_000) as made:
+        yield made
+
+
+@pytest.fixture
+async def whole(cluster: Cluster) -> None:
+    """Wait until every node sees all slots, also after a test that disturbed one."""
+    await asyncio.to_thread(wait_until, lambda: cluster.whole(range(4)), "the cluster")
+
+
+@pytest.fixture
+async def processes(
+    cluster: Cluster, whole: None, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[Process, Process]]:
+    """Two processes; the second one follows all sites."""
+    monkeypatch.setattr(redis_bus, "CALL_SECONDS", 2.0)  # of a busy machine
+    monkeypatch.setattr(redis_bus, "CLUSTER_CONNECT_SECONDS", 20.0)
+    monkeypatch.setattr(redis_bus, "REST_SECONDS", 0.2)
+    two = Process(cluster.url), Process(cluster.url)
+    for each in two:
+        await each.bus.start(each.listen, each.gap)
+    for site_id in SITES:
+        await two[1].bus.subscribe(site_id)
+    await arrive(*two)
+    yield two
+    for each in two:
+        await each.bus.stop()
+
+
+async def arrive(one: Process, two: Process) -> None:
+    """Publish until a message of every site has arrived: the bus works on each node."""
+    log = small_clinic().log[:1]
+    two.received.clear()
+    async with asyncio.timeout(SECONDS):
+        while {site_id for site_id, _, _ in two.received} != set(SITES):
+            for site_id in SITES:
+                one.bus.publish(site_id, "e1", log)
+            await asyncio.sleep(0.2)
+
+
+async def gap(process: Process, before: int) -> None:
+    """Wait until a process has noticed that it may have lost messages."""
+    async with asyncio.timeout(SECONDS):
+        while process.gaps == before:  # noqa: ASYNC110 - the bus calls back, and has no event to wait for
+            await asyncio.sleep(0.02)
+
+
+async def test_moved_slot_is_a_gap_and_its_messages_come_from_the_new_node(
+    cluster: Cluster, processes: tuple[Process, Process]
+) -> None:
+    name, before = channel(SITES[0]), processes[1].gaps
+    source = await asyncio.to_thread(cluster.owner, name, 1)
+    to = 1 if source == 2 else 2
+    await asyncio.to_thread(cluster.move, name, to)
+    await gap(processes[1], before)
+    await arrive(*processes)
+    assert await asyncio.to_thread(cluster.owner, name, to) == to
+
+
+async def test_frozen_node_is_a_gap(cluster: Cluster, processes: tuple[Process, Process]) -> None:
+    """Its connections stay open, and other nodes have the other channels: only its own probe tells."""
+    before = processes[1].gaps
+    frozen = cluster.processes[2]
+    frozen.send_signal(signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(SECONDS):
+            while processes[1].bus.healthy:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+    finally:
+        frozen.send_signal(signal.SIGCONT)
+    await gap(processes[1], before)
+    await arrive(*processes)
+
+
+@pytest.mark.usefixtures("whole")
+async def test_limits_count_together_on_all_nodes(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "CALL_SECONDS", 30.0)
+    one, two = Limiter(cluster.url), Limiter(cluster.url)
+    try:
+        for who in map(str, range(12)):  # on every node
+            left = [(await each.hit(HOUR, who)).remaining for each in (one, two, one)]
+            assert left == [39, 38, 37]
+            assert (await two.look(HOUR, who)).remaining == 37
+    finally:
+        await one.close()
+        await two.close()
+
+
+async def test_plain_address_of_a_node_is_refused_with_the_remedy(cluster: Cluster, sqlite_url: str) -> None:
+    plain = f"redis://:{cluster.password}@127.0.0.1:{cluster.ports[0]}/0"
+    assert await RedisBus(plain, vault().seal, vault().open).problem() == NOT_SINGLE
+    env = environment(sqlite_url, plain)
+    for command in (["serve", "--port", "1"], ["worker"]):
+        done = await asyncio.to_thread(command_line, env, *command)
+        assert done.returncode == 2
+        assert "redis+cluster://" in done.stderr
+        assert cluster.password not in done.stderr
+
+
+# The last test: a node dies.
+
+
+async def test_replica_takes_the_place_of_a_killed_node(cluster: Cluster, processes: tuple[Process, Process]) -> None:
+    before = processes[1].gaps
+    assert await RedisBus(cluster.url, vault().seal, vault().open).problem() is None
+    counting = Limiter(cluster.url)
+
+    async def counted_in_the_cluster() -> bool:
+        for who in map(str, range(12)):  # on every node
+            await counting.hit(HOUR, who)
+        return not counting._away
+
+    try:
+        await counted_in_the_cluster()
+        cluster.processes[0].kill()
+        await gap(processes[1], before)
+        await arrive(*processes)
+        async with asyncio.timeout(SECONDS):
+            while await RedisBus(cluster.url, vault().seal, vault().open).problem() is not None:  # noqa: ASYNC110
+                await asyncio.sleep(0.2)
+            while not await counted_in_the_cluster():  # noqa: ASYNC110
+                await asyncio.sleep(0.2)
+    finally:
+        await counting.close()
