@@ -117,7 +117,7 @@ class ShardedPubSub:
                 )
                 probe = f"{self._probe}:{{{name}}}"  # Redis hashes the text in braces alone
                 try:
-                    await connection.connect()
+                    await connection.connect()  # type: ignore[no-untyped-call]
                     await connection.send_command("SSUBSCRIBE", probe)
                 except BaseException:
                     await connection.disconnect(nowait=True)

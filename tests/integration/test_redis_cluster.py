@@ -19,6 +19,8 @@ from tests.support.redis import Cluster, redis_cluster
 from tests.support.server import command_line, environment, vault
 from tests.support.worlds import small_clinic
 
+pytestmark = pytest.mark.long
+
 SECONDS = 90.0  # only ends a test that fails
 SITES = range(1, 13)  # on every node
 HOUR = Limit("hour", 40, minutes=60)
@@ -130,7 +132,8 @@ async def test_plain_address_of_a_node_is_refused_with_the_remedy(cluster: Clust
 
 async def test_replica_takes_the_place_of_a_killed_node(cluster: Cluster, processes: tuple[Process, Process]) -> None:
     before = processes[1].gaps
-    assert await RedisBus(cluster.url, vault().seal, vault().open).problem() is None
+    look = RedisBus(cluster.url, vault().seal, vault().open)
+    assert await look.problem() is None
     counting = Limiter(cluster.url)
 
     async def counted_in_the_cluster() -> bool:
@@ -144,7 +147,7 @@ async def test_replica_takes_the_place_of_a_killed_node(cluster: Cluster, proces
         await gap(processes[1], before)
         await arrive(*processes)
         async with asyncio.timeout(SECONDS):
-            while await RedisBus(cluster.url, vault().seal, vault().open).problem() is not None:  # noqa: ASYNC110
+            while await look.problem() is not None:  # noqa: ASYNC110
                 await asyncio.sleep(0.2)
             while not await counted_in_the_cluster():  # noqa: ASYNC110
                 await asyncio.sleep(0.2)

@@ -27,6 +27,8 @@ from tests.support.redis import Cluster, redis_cluster
 from tests.support.screens import Screen, sse, websocket
 from tests.support.server import Server, environment, seed, serving
 
+pytestmark = pytest.mark.long
+
 FILES = Path(__file__).resolve().parents[2] / "deploy/nginx"
 SECONDS = 120.0  # only ends a test that fails
 NORTH, SOUTH = "127.0.0.1", "localhost"  # the host names of the groups
