@@ -11,6 +11,8 @@ import pytest
 from server.live import redis_bus
 from server.live.bus import channel
 from server.live.redis_bus import NOT_SINGLE, RedisBus
+from server.live.redis_cluster import ShardedPubSub, close_client, cluster_client
+from server.live.redis_urls import cluster_address
 from server.transport.access import limits
 from server.transport.access.limits import Limit, Limiter
 from tests.integration.test_redis_bus import Process
@@ -78,17 +80,55 @@ async def gap(process: Process, before: int) -> None:
 async def test_moved_slot_is_a_gap_and_its_messages_come_from_the_new_node(
     cluster: Cluster, processes: tuple[Process, Process]
 ) -> None:
-    name, before = channel(SITES[0]), processes[1].gaps
-    source = await asyncio.to_thread(cluster.owner, name, 1)
-    to = 1 if source == 2 else 2
-    await asyncio.to_thread(cluster.move, name, to)
+    """The old node has other channels of the process, and its probe: nothing but its farewell tells."""
+
+    def move_the_last() -> None:
+        owners = {site_id: cluster.owner(channel(site_id)) for site_id in SITES}
+        moved = max(site_id for site_id in SITES if list(owners.values()).count(owners[site_id]) > 1)
+        cluster.move(channel(moved), (owners[moved] + 1) % 3)
+
+    before = processes[1].gaps
+    await asyncio.to_thread(move_the_last)
     await gap(processes[1], before)
     await arrive(*processes)
-    assert await asyncio.to_thread(cluster.owner, name, to) == to
+
+
+@pytest.mark.usefixtures("whole")
+async def test_silent_connection_to_one_node_is_lost_although_the_others_have_messages(cluster: Cluster) -> None:
+    address = cluster_address(cluster.url)
+    assert address is not None
+    sender, pubsub = cluster_client(address, 30.0), ShardedPubSub(cluster_client(address, 30.0), "probe", 2.0)
+
+    async def read() -> None:
+        while True:
+            await pubsub.get_message()
+
+    async def publish() -> None:
+        while True:
+            for probe in pubsub.probes[1:]:
+                await sender.spublish(probe, b"")
+            await asyncio.sleep(0.1)
+
+    publishing = None
+    try:
+        await pubsub.open()
+        await pubsub.subscribe(*map(channel, SITES))
+        assert len(pubsub.probes) == 3
+        publishing = asyncio.create_task(publish())
+        async with asyncio.timeout(SECONDS) as limit:
+            with pytest.raises(TimeoutError):
+                await read()
+        assert not limit.expired()
+    finally:
+        if publishing is not None:
+            publishing.cancel()
+            await asyncio.gather(publishing, return_exceptions=True)
+        await pubsub.aclose()
+        await close_client(sender)
 
 
 async def test_frozen_node_is_a_gap(cluster: Cluster, processes: tuple[Process, Process]) -> None:
-    """Its connections stay open, and other nodes have the other channels: only its own probe tells."""
+    """Its connections stay open, and other nodes have the other channels."""
     before = processes[1].gaps
     frozen = cluster.processes[2]
     frozen.send_signal(signal.SIGSTOP)
