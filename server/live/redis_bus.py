@@ -75,8 +75,8 @@ class RedisBus:
             return cluster_client(self._address, CALL_SECONDS)
         return Redis.from_url(
             url,
-            socket_connect_timeout=CALL_SECONDS,
-            socket_timeout=None,  # the reader waits without a limit; each call has its own
+            socket_connect_timeout=LOOK_SECONDS,
+            socket_timeout=None,  # the reader waits without a limit; each call has its own, which is shorter
             retry=Retry(NoBackoff(), 0),
         )
 
