@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 import structlog
@@ -12,6 +12,7 @@ logger = structlog.get_logger(__name__)
 
 REST_SECONDS = 1.0
 LONGEST_REST_SECONDS = 60.0
+CANCEL_SECONDS = 0.5
 
 
 async def kept_running(name: str, loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -31,3 +32,12 @@ async def kept_running(name: str, loop: Callable[[], Coroutine[Any, Any, None]])
         rest = REST_SECONDS if clock() - began > LONGEST_REST_SECONDS else rest
         await asyncio.sleep(rest)
         rest = min(2 * rest, LONGEST_REST_SECONDS)
+
+
+async def end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks again and again until all have ended: a library may lose one cancellation beside an error of its own."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=CANCEL_SECONDS)

@@ -27,7 +27,7 @@ from server.live.bus import GapListener, Listener, channel, decode, encode, site
 from server.live.redis_cluster import ShardedPubSub, close_client, cluster_client
 from server.live.redis_urls import cluster_address
 from server.outage import Outage
-from server.supervision import kept_running
+from server.supervision import end, kept_running
 
 logger = structlog.get_logger(__name__)
 
@@ -90,9 +90,7 @@ class RedisBus:
         self._tasks = [asyncio.create_task(kept_running(name, loop)) for name, loop in loops.items()]
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
         await self._disconnect()
         with suppress(*_FAILURES):
             async with asyncio.timeout(CALL_SECONDS):

@@ -21,6 +21,7 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import RedisError
 
 from server.live.redis_urls import ClusterAddress
+from server.supervision import end
 
 
 class SlotLeft(RedisError):
@@ -97,9 +98,7 @@ class ShardedPubSub:
     async def aclose(self) -> None:
         """Close all connections. A waiting `get_message` raises."""
         self._inbox.put_nowait(ConnectionLost("the subscriptions are closed"))
-        for reader in self._readers:
-            reader.cancel()
-        await asyncio.gather(*self._readers, return_exceptions=True)
+        await end(self._readers)
         for connection in self._connections.values():
             with suppress(RedisError, OSError):
                 await connection.disconnect(nowait=True)
