@@ -13,6 +13,7 @@ logger = structlog.get_logger(__name__)
 REST_SECONDS = 1.0
 LONGEST_REST_SECONDS = 60.0
 CANCEL_SECONDS = 0.5
+CANCELLATIONS = 20
 
 
 async def kept_running(name: str, loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -35,9 +36,13 @@ async def kept_running(name: str, loop: Callable[[], Coroutine[Any, Any, None]])
 
 
 async def end(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """Cancel tasks again and again until all have ended: a library may lose one cancellation beside an error of its own."""
+    """Cancel tasks again and again until all have ended: a library may lose one cancellation beside an error of its own.
+
+    A task that does not end after `CANCELLATIONS` is left: nothing stops a process that wants to end.
+    """
     left = set(tasks)
-    while left:
+    for _ in range(CANCELLATIONS):
         for task in left:
             task.cancel()
-        _, left = await asyncio.wait(left, timeout=CANCEL_SECONDS)
+        if left:
+            _, left = await asyncio.wait(left, timeout=CANCEL_SECONDS)
