@@ -28,6 +28,7 @@ from server.caching.cache import PREFIX
 from server.caching.redis_store import RedisStore
 from server.domain.model.ids import IDS_PER_SITE
 from server.execute import Executor
+from server.live.redis_cluster import client_of, close_client
 from server.queries import administration, feedback, message_figures, sites, statistics
 from server.seeding import Seeder
 from server.store.database import Database
@@ -91,7 +92,8 @@ async def main(days: tuple[int, ...], rounds: int) -> int:
             databases.fresh_database(server) as url,
             private_redis(folder / "redis") as redis_url,
         ):
-            database, store = Database(url), RedisStore(redis_url, VAULT.seal, VAULT.open)
+            client = client_of(redis_url, redis_store.CALL_SECONDS, redis_store.CONNECTIONS)
+            database, store = Database(url), RedisStore(client, VAULT.seal, VAULT.open, close_client)
             try:
                 return await bench(database, store, redis_url, days, rounds)
             finally:

@@ -1,14 +1,12 @@
-"""Measure the whole path through nginx with TLS: latency, CPU, a reload with a new certificate, and a roll of the servers.
+"""Measure the whole path through nginx with TLS: latency, a reload with a new certificate, and a roll of the servers.
 
     python loadtests/bench_tls.py
-    python loadtests/bench_tls.py --only latency cpu
+    python loadtests/bench_tls.py --only latency
 
 Two server processes, MariaDB, Redis and nginx run on this machine. Half of the screens use server-sent events and half
 WebSocket, all over TLS. Each screen reconnects as a page does, at its last position.
 
 - **latency**: from the sending of a command to the first byte of its change, with one screen of each kind.
-- **cpu**: CPU time per delivery, of nginx and of the process of the screens, with and without TLS. Another process runs the
-  commands.
 - **reload**: streams through ``nginx -s reload`` with a new certificate, while commands come; then after its workers died.
 - **roll**: streams and commands while each server is replaced. Every answered command must be in the log.
 """
@@ -40,8 +38,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from sqlalchemy import make_url
 
-from loadtests.contenders import MANY, UPGRADE, Caller
-from loadtests.processes import cpu_seconds, until_at_rest
+from loadtests.contenders import MANY, UPGRADE, Caller, Transport
+from loadtests.processes import cpu_seconds
 from loadtests.screen import EventParser
 from loadtests.sockets import allow
 from server.seeding import Seed
@@ -52,7 +50,7 @@ from tests.support.processes import free_port
 from tests.support.redis import redis
 from tests.support.server import Server, environment, seed, serving
 
-PARTS = ("latency", "cpu", "reload", "roll")
+PARTS = ("latency", "reload", "roll")
 PER_ADDRESS = 1_000  # nginx allows 2,000 streams of one address
 LOST_RETRY_SECONDS = 1.0
 WARM_ROUNDS = 5
@@ -82,10 +80,14 @@ class Screen:
 
 
 class Screens:
-    """Screens of one display, read by one thread with epoll."""
+    """Screens of one display, read by one thread with epoll. Every other one uses WebSocket, or those of ``transport``."""
 
-    def __init__(self, port: int, display: dict[str, Any], count: int, *, tls: bool = True) -> None:
-        self.all = [Screen(index, index % 2 == 1) for index in range(count)]
+    def __init__(
+        self, port: int, display: dict[str, Any], count: int, *, tls: bool = True, transport: Transport | None = None
+    ) -> None:
+        self.all = [
+            Screen(index, index % 2 == 1 if transport is None else transport == "websocket") for index in range(count)
+        ]
         self._port, self._display, self._tls = port, display, tls
         self._poll = select.epoll()
         self._by_descriptor: dict[int, Screen] = {}
@@ -378,33 +380,6 @@ def latency(parts: Stack, rounds: int) -> None:
         print(f"  {name:38}{percentiles(values)[0]:8.1f}{percentiles(values)[1]:8.1f}")
 
 
-def cpu(parts: Stack, streams: int, rounds: int) -> None:
-    """Print the CPU time of nginx and of the server for each delivery, with and without TLS."""
-    parts.route([0])
-    caller = Caller(parts.servers[1], parts.token)
-    print(f"\ncpu, {streams} streams, {rounds} events, us of CPU a delivery: nginx, the process of the screens")
-    for tls in (False, True):
-        screens = Screens(parts.proxy.tls_port if tls else parts.proxy.port, parts.display, streams, tls=tls)
-        try:
-            assert screens.run(lambda screens=screens: all(each.seq for each in screens.all), 120)  # type: ignore[misc]
-            workers = parts.proxy.workers()
-            pid = parts.servers[0].process.pid
-            spent = []
-            for index in range(WARM_ROUNDS + rounds):
-                began = sum(map(cpu_seconds, workers)), cpu_seconds(pid)
-                number = caller.do("recall", entry_id=parts.entry_id)["seq"]
-                assert screens.run(lambda s=screens, n=number: all(each.seq >= n for each in s.all), 60)  # type: ignore[misc]
-                until_at_rest(pid, 5)
-                ended = sum(map(cpu_seconds, workers)), cpu_seconds(pid)
-                if index >= WARM_ROUNDS:
-                    spent.append([(b - a) * 1e6 / streams for a, b in zip(began, ended, strict=True)])
-            ours, theirs = (statistics.median(each[place] for each in spent) for place in (1, 0))
-            print(f"  {'TLS' if tls else 'plain HTTP':12}{theirs:8.1f}{ours:8.1f}")
-        finally:
-            screens.close()
-    parts.route([0, 1])
-
-
 def lags(screens: Screens, desk: Desk) -> list[float]:
     """Return, for each command and screen, the seconds from the answer until the screen had it; 0 if it had it before."""
     found = []
@@ -514,14 +489,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--rounds", type=int, default=200, help="of the latency")
-    parser.add_argument("--streams", type=int, default=2_000, help="through the reload; the other parts have half of it")
+    parser.add_argument("--streams", type=int, default=2_000, help="through the reload; the roll has half of it")
     arguments = parser.parse_args()
     allow(4 * arguments.streams + 2_000)
     with tempfile.TemporaryDirectory() as name, stack(Path(name)) as parts:
         if "latency" in arguments.only:
             latency(parts, arguments.rounds)
-        if "cpu" in arguments.only:
-            cpu(parts, arguments.streams // 2, 20)
         if "reload" in arguments.only:
             reload(parts, arguments.streams)
         if "roll" in arguments.only:

@@ -18,6 +18,7 @@ from server import __version__, housekeeping, tracing
 from server.audit import Audit, process_name
 from server.backups.archiving import keep_archiving
 from server.backups.nightly import Nightly
+from server.caching import redis_store
 from server.caching.redis_store import RedisStore
 from server.certificates import CertificateFile
 from server.circuits import Circuit
@@ -33,6 +34,7 @@ from server.live.devices import Devices
 from server.live.hub import Hub
 from server.live.memory_bus import MemoryBus
 from server.live.redis_bus import RedisBus
+from server.live.redis_cluster import client_of, close_client
 from server.logs import configure_logging
 from server.notifying.contacts import Contacts
 from server.notifying.context import Context as Notifying
@@ -111,7 +113,7 @@ def build_app(
     identities = Identities(database)
     redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
     bus: Bus = RedisBus(redis_url, vault.seal, vault.open) if redis_url else MemoryBus()
-    store = RedisStore(redis_url, vault.seal, vault.open) if redis_url else None
+    store = _store(redis_url, vault) if redis_url else None
     past = past_days(store)
     limits_on = settings.rate_limits == "on"
     limiter = Limiter(redis_url, request_limits(settings), database.clock.seconds) if limits_on else None
@@ -293,6 +295,11 @@ def build_app(
         slow_seconds=settings.slow_request_seconds,
         before=before,
     )
+
+
+def _store(url: str, vault: Vault) -> RedisStore:
+    client = client_of(url, redis_store.CALL_SECONDS, redis_store.CONNECTIONS)
+    return RedisStore(client, vault.seal, vault.open, close_client)
 
 
 def _circuits_of(bus: Bus, limiter: Limiter | None) -> dict[str, Circuit]:

@@ -22,6 +22,7 @@ import httpx
 import segno
 import structlog
 import typer
+from pydantic import SecretStr
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -140,6 +141,7 @@ def serve(
 
     settings = _settings()
     _fit_for_processes(settings, workers)
+    _fit_for_redis(settings)
     _fit_for_address(settings, host)
     keys = _keys(settings)
     if settings.database_file:
@@ -1379,6 +1381,7 @@ def _celery(*arguments: str) -> None:
     settings = _settings()
     if settings.redis_url is None:
         raise BadSettings("NOWSERVING_REDIS_URL: workers need Redis")
+    _fit_for_redis(settings)
     _keys(settings)
     command = [sys.executable, "-m", "celery", "-A", "workers.app:app", *arguments, "--loglevel", "INFO"]
     os.execv(sys.executable, command)  # nosec B606 # our own interpreter, without a shell
@@ -1477,6 +1480,23 @@ def _fit_for_processes(settings: Settings, workers: int) -> None:
         error_console.print(f"[yellow]{each}.[/]", highlight=False)
 
 
+def _fit_for_redis(settings: Settings) -> None:
+    """Refuse a plain URL that leads to a Redis Cluster. A Redis that is away is no reason to refuse."""
+    if settings.redis_url is None:
+        return
+    from server.live.redis_bus import NOT_SINGLE
+
+    if _run(_look_at_redis(settings.redis_url, None)()) == NOT_SINGLE:
+        raise BadSettings(f"NOWSERVING_REDIS_URL: {NOT_SINGLE}")
+
+
+def _look_at_redis(redis_url: SecretStr, keys: Keys | None) -> Callable[[], Coroutine[Any, Any, str | None]]:
+    from server.live.redis_bus import RedisBus
+
+    vault = _vault(keys or Keys("", (bytes(KEY_BYTES),)))  # a look at Redis seals nothing
+    return RedisBus(redis_url.get_secret_value(), vault.seal, vault.open).problem
+
+
 def _run(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(work)
 
@@ -1572,10 +1592,7 @@ def _is_noted(check: system.Check, known: Mapping[str, Finding]) -> bool:
 def _facts(settings: Settings, keys: Keys | None) -> system.Facts:
     bus_problem = None
     if settings.redis_url is not None:
-        from server.live.redis_bus import RedisBus
-
-        vault = _vault(keys or Keys("", (bytes(KEY_BYTES),)))  # a look at Redis seals nothing
-        bus_problem = RedisBus(settings.redis_url.get_secret_value(), vault.seal, vault.open).problem
+        bus_problem = _look_at_redis(settings.redis_url, keys)
     return system.Facts(
         bus_problem=bus_problem,
         encrypted=settings.public_url.scheme == "https",

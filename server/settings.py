@@ -27,6 +27,7 @@ from sqlalchemy.exc import ArgumentError
 
 from server import keys
 from server.keys import BadKeys, Keys
+from server.live.redis_urls import cluster_address
 from server.store.database import Database, database_url
 
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?|https?://\[[0-9a-f:]+\](:[0-9]+)?")
@@ -43,7 +44,7 @@ _EXTRAS = {
 Words = Annotated[tuple[str, ...], NoDecode]
 
 
-_SCHEMES = frozenset({"database_url", "redis_url", "public_url"})
+_SCHEMES = frozenset({"database_url", "redis_url", "broker_url", "public_url"})
 
 
 class BadSettings(Exception):
@@ -80,7 +81,13 @@ class Settings(BaseSettings):
     )
     redis_url: SecretStr | None = Field(
         None,
-        description="Redis for the bus between processes and for the workers. A single process needs none.",
+        description="Redis for the bus between processes, for limits and for the workers. A single process needs none. "
+        "`redis+cluster://:PASSWORD@one:6379,two:6379` names the nodes of a Redis Cluster.",
+    )
+    broker_url: SecretStr | None = Field(
+        None,
+        description="A single Redis that only wakes the workers (Celery). Required if `redis_url` is a cluster, which "
+        "Celery cannot use; otherwise the default is `redis_url`.",
     )
     secret_key: SecretStr | None = Field(
         None,
@@ -273,6 +280,20 @@ class Settings(BaseSettings):
             raise ValueError(str(error)) from None
         return value
 
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            cluster_address(value.get_secret_value())
+        return value
+
+    @field_validator("broker_url")
+    @classmethod
+    def _is_a_broker(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.match(r"(rediss?|redis\+socket)://.", value.get_secret_value()):
+            raise ValueError("name a single Redis, like redis://:PASSWORD@127.0.0.1:6379/0, or remove the setting")
+        return value
+
     @field_validator("traces_url", "sentry_dsn")
     @classmethod
     def _is_an_address_with_a_package(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
@@ -326,6 +347,12 @@ class Settings(BaseSettings):
         if (self.secret_key is None) != (self.encryption_keys is None):
             one, other = ("secret_key", "encryption_keys")[:: 1 if self.secret_key is None else -1]
             raise ValueError(f"{one}: set it too, or neither it nor {other}. `nowserving keys new` makes a key")
+        return self
+
+    @model_validator(mode="after")
+    def _workers_have_a_broker(self) -> Settings:
+        if self.broker_url is None and self.redis_url and cluster_address(self.redis_url.get_secret_value()):
+            raise ValueError("broker_url: name a single Redis for Celery, which cannot use the cluster of redis_url")
         return self
 
     @model_validator(mode="after")

@@ -53,7 +53,8 @@ def build_celery(settings: Settings) -> Celery:
     """Return the Celery application for these settings. Raises `BadSettings` without Redis."""
     if settings.redis_url is None:
         raise BadSettings("NOWSERVING_REDIS_URL: workers need Redis")
-    celery = Celery("nowserving", broker=settings.redis_url.get_secret_value(), include=["workers.tasks.notifications"])
+    broker = (settings.broker_url or settings.redis_url).get_secret_value()
+    celery = Celery("nowserving", broker=broker, include=["workers.tasks.notifications"])
     celery.conf.update(
         beat_schedule=SCHEDULE,
         broker_connection_retry_on_startup=True,

@@ -9,9 +9,7 @@ from contextlib import suppress
 from typing import Any, Literal, TypeVar
 
 import structlog
-from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import RedisClusterException, RedisError
 
 from server.caching.cache import Away
@@ -22,7 +20,7 @@ logger = structlog.get_logger(__name__)
 CALL_SECONDS = 0.2
 REST_SECONDS = 1.0  # the pause after a failed call
 KEPT_SECONDS = 300
-CONNECTIONS = 8
+CONNECTIONS = 8  # of a single Redis
 _FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError)
 T = TypeVar("T")
 
@@ -31,27 +29,23 @@ Open = Callable[[str, str], bytes]  # raises `ValueError` for a value that was n
 
 
 class RedisStore:
-    """Keeps values in the Redis at ``url``, for `KEPT_SECONDS`. Opens no connection before the first use.
+    """Keeps values in a Redis or a cluster, for `KEPT_SECONDS`. ``client`` connects with its first call; ``end`` closes it.
 
     Values are sealed and bound to their names: another user of that Redis can neither read a figure nor change one. Names
     in one call have the same hash tag. Call `close` when done.
     """
 
-    def __init__(self, url: str, seal: Seal, opened: Open) -> None:
-        self._url = url
+    def __init__(
+        self,
+        client: Redis | RedisCluster,
+        seal: Seal,
+        opened: Open,
+        end: Callable[[Redis | RedisCluster], Awaitable[None]],
+    ) -> None:
+        self._client = client
         self._seal = seal
         self._open = opened
-        self._pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=CONNECTIONS,
-            timeout=CALL_SECONDS,
-            socket_connect_timeout=CALL_SECONDS,
-            socket_timeout=CALL_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-        )
-        self._redis: Redis = Redis(connection_pool=self._pool)
-        self._cluster: RedisCluster | None = None
-        self._client: Redis | RedisCluster | None = None  # None until Redis has said whether it is a cluster
+        self._end = end
         self._ask_again_at = 0.0
         self._failed: str | None = None  # the last failed call
         self._outage = Outage(logger, "the cache has no Redis: figures are computed for each request")
@@ -82,17 +76,14 @@ class RedisStore:
         """Close every connection."""
         with suppress(*_FAILURES):
             async with asyncio.timeout(CALL_SECONDS):
-                await self._redis.aclose()
-                await self._pool.aclose()
-                if self._cluster is not None:
-                    await self._cluster.aclose()
+                await self._end(self._client)
 
     async def _ask(self, what: Literal["read", "write"], call: Callable[[Redis | RedisCluster], Awaitable[T]]) -> T:
         if time.monotonic() < self._ask_again_at:
             raise Away
         try:
             async with asyncio.timeout(CALL_SECONDS):
-                found = await call(self._client or await self._connect())
+                found = await call(self._client)
         except _FAILURES as error:
             self._ask_again_at = time.monotonic() + REST_SECONDS
             self._outage.failed(error, call=what)
@@ -102,16 +93,6 @@ class RedisStore:
             self._outage.ended()
             self._failed = None
         return found
-
-    async def _connect(self) -> Redis | RedisCluster:
-        if (await self._redis.info("cluster")).get("cluster_enabled"):
-            if self._cluster is None:
-                self._cluster = RedisCluster.from_url(self._url, socket_connect_timeout=CALL_SECONDS)
-            await self._cluster.initialize()
-            self._client = self._cluster
-        else:
-            self._client = self._redis
-        return self._client
 
     def _opened(self, name: str, value: bytes) -> bytes | None:
         try:

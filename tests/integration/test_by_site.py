@@ -5,16 +5,14 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
-import pytest
 
 from server.domain.model.ids import IDS_PER_SITE
-from tests.support import nginx as support
-from tests.support.nginx import Proxy
+from tests.support.nginx import Proxy, nginx
 
 GROUPING = Path(__file__).resolve().parents[2] / "deploy/nginx/by_site.conf"
 SITES = range(1, 25)
@@ -46,23 +44,14 @@ def server() -> Iterator[int]:
         thread.join()
 
 
-@contextmanager
-def grouping(folder: Path, ports: list[int], monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+def grouping(folder: Path, ports: list[int]) -> AbstractContextManager[Proxy]:
     """Run nginx with the changes that the page describes, in front of these servers."""
-    changed = folder / "changed"
-    changed.mkdir(parents=True)
-    for path in support.CONFIGURATION.rglob("*"):
-        if path.is_file():
-            copy = changed / path.relative_to(support.CONFIGURATION)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
-    whole, paths = changed / "nginx.conf", changed / "snippets/paths.conf"
-    assert whole.read_text().count("least_conn;") == 1
-    whole.write_text(whole.read_text().replace("least_conn;", "hash $grouped_by consistent;"))
-    paths.write_text(paths.read_text() + GROUPING.read_text(encoding="utf-8"))
-    monkeypatch.setattr(support, "CONFIGURATION", changed)
-    with support.nginx(folder / "run", ports) as proxy:
-        yield proxy
+    return nginx(
+        folder,
+        ports,
+        edits={"least_conn;": "hash $grouped_by consistent;"},
+        appended=GROUPING.read_text(encoding="utf-8"),
+    )
 
 
 def addresses(site: int) -> list[str]:
@@ -96,17 +85,14 @@ def chosen(proxy: Proxy) -> dict[int, str]:
     return found
 
 
-def test_a_site_has_one_server_and_a_lost_server_moves_its_own_sites_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_site_has_one_server_and_a_lost_server_moves_its_own_sites_alone(tmp_path: Path) -> None:
     with ExitStack() as running:
         ports = [running.enter_context(server()) for _ in range(3)]
-        with grouping(tmp_path / "three", ports, monkeypatch) as proxy:
+        with grouping(tmp_path / "three", ports) as proxy:
             before = chosen(proxy)
             with httpx.Client(base_url=proxy.url, timeout=120) as client:
                 without_site = {client.get("/api/v1/openapi.json").text for _ in range(60)}
-        monkeypatch.undo()
-        with grouping(tmp_path / "two", ports[:2], monkeypatch) as proxy:
+        with grouping(tmp_path / "two", ports[:2]) as proxy:
             after = chosen(proxy)
     assert without_site == {str(port) for port in ports}, "a request without a site goes to any server"
     assert set(Counter(before.values())) == {str(port) for port in ports}
@@ -114,7 +100,7 @@ def test_a_site_has_one_server_and_a_lost_server_moves_its_own_sites_alone(
     assert {site: after[site] for site in stayed} == {site: before[site] for site in stayed}
 
 
-def test_an_address_without_a_site_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with server() as port, grouping(tmp_path, [port], monkeypatch) as proxy:
+def test_an_address_without_a_site_is_no_error(tmp_path: Path) -> None:
+    with server() as port, grouping(tmp_path, [port]) as proxy:
         for path in ("/live/sites/x/desk", "/t/nobody", "/static/a.js", "/live/displays/17"):
             assert httpx.get(proxy.url + path, timeout=120).text == str(port)

@@ -22,6 +22,7 @@ from server.caching.redis_store import KEPT_SECONDS, RedisStore
 from server.domain.commands import CallNext, ChangeQueue, ChangeSite, Complete, IssueTicket, Start, Tick
 from server.domain.reporting import statistics as figures
 from server.execute import Executor
+from server.live.redis_cluster import client_of, close_client
 from server.queries import statistics
 from server.queries.statistics import Named, PastDays
 from server.seeding import Seed, Seeder
@@ -33,7 +34,7 @@ from tests.support import past_visits
 from tests.support.migrated import bring_up
 from tests.support.passwords import quick_passwords
 from tests.support.processes import free_port, wait_until
-from tests.support.redis import redis, redis_process
+from tests.support.redis import redis, redis_cluster, redis_process
 from tests.support.server import environment, seed, serving
 from tests.support.vaults import VAULT
 
@@ -57,7 +58,8 @@ class Clinic:
 
     def cache(self, url: str, vault: Vault = VAULT) -> PastDays:
         """Return the cache of a new process."""
-        store = RedisStore(url, vault.seal, vault.open)
+        client = client_of(url, redis_store.CALL_SECONDS, redis_store.CONNECTIONS)
+        store = RedisStore(client, vault.seal, vault.open, close_client)
         self.caches.append((statistics.past_days(store), store))
         return self.caches[-1][0]
 
@@ -119,8 +121,12 @@ def own_redis(tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture(params=[False, True], ids=["alone", "cluster"])
 def any_redis(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    with redis(tmp_path, cluster=request.param) as url:
-        yield url
+    if request.param:
+        with redis_cluster(tmp_path) as cluster:
+            yield cluster.url
+    else:
+        with redis(tmp_path) as url:
+            yield url
 
 
 @pytest.mark.usefixtures("patient")

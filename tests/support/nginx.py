@@ -78,12 +78,14 @@ def nginx(
     upgrades: bool = True,
     redirecting: bool = False,
     edits: Mapping[str, str] = NO_EDITS,
+    appended: str = "",
 ) -> Iterator[Proxy]:
     """Run nginx in ``folder`` in front of servers on the given ports; yield it when it is ready.
 
     It also listens with TLS. ``redirecting`` uses the files of ``nginx/tls``: plain HTTP leads to https. ``trusted`` is the
     address of a proxy in front of it. Without ``upgrades`` it blocks WebSocket, as a proxy does that was never set up for
-    it. ``edits`` are further texts of nginx.conf, and what takes their places.
+    it. ``edits`` are further texts of nginx.conf, and what takes their places. ``appended`` goes to the end of
+    snippets/paths.conf, as files of deploy/nginx do.
     """
     configuration, state = folder / "conf", folder / "state"
     shutil.copytree(CONFIGURATION, configuration)
@@ -114,6 +116,8 @@ def nginx(
         (snippets / "proxies.conf").write_text(f"{trusted} 1;\n")
         with (snippets / "listen.conf").open("a") as file:
             file.write(f"set_real_ip_from {trusted};\nreal_ip_header X-Forwarded-For;\n")
+    with (snippets / "paths.conf").open("a") as file:
+        file.write(appended)
     upgrading = '"~*^GET websocket$" websocket;'
     _edit(configuration / "nginx.conf", {**edits, **({} if upgrades else {upgrading: ""})})
     # Workers of root would be `nobody`, who cannot open the folders of tests.

@@ -84,9 +84,9 @@ def command_line(env: Mapping[str, str], *arguments: str, stdin: str | None = No
     )
 
 
-def vault() -> Vault:
-    """Return the vault of every installation that `environment` describes."""
-    return Vault(KEYS.encryption_keys, KEYS.secret_key)
+def vault(env: Mapping[str, str] = SECRETS) -> Vault:
+    """Return the vault of every installation that `environment` describes, or of one with other keys."""
+    return Vault((decoded(env["NOWSERVING_ENCRYPTION_KEYS"]),), env["NOWSERVING_SECRET_KEY"])
 
 
 def seed(
@@ -98,7 +98,7 @@ def seed(
         database = Database(env["NOWSERVING_DATABASE_URL"])
         try:
             await bring_up(database)
-            executor = Executor(database, vault(), publish=lambda *_: None)
+            executor = Executor(database, vault({**SECRETS, **env}), publish=lambda *_: None)
             with quick_passwords():
                 return await Seeder(database, executor).seed(points, tickets, displays, providers)
         finally:

@@ -95,6 +95,8 @@ BAD = [
         ["", ",", "not base64!", "c2hvcnQ=", base64.b64encode(b"x" * 31).decode(), f"{KEY},x", "ключ", KEY[:-2]],
     ),
     ("SECRET_KEY", ["", "   "]),
+    ("REDIS_URL", ["redis+cluster://", "redis+cluster://one", "redis+cluster://one:6379/1"]),
+    ("BROKER_URL", ["", "redis+cluster://one:6379", "one:6379"]),
     ("KEY_FILE", [""]),
     ("CERTIFICATE", [""]),
     ("METRICS_FOLDER", [""]),
@@ -143,8 +145,17 @@ def test_a_bad_value_stops_with_its_name(monkeypatch: pytest.MonkeyPatch, name: 
 
 
 def test_every_setting_with_bounds_is_tried_above() -> None:
-    free = {"database_url", "redis_url", "allowed_hosts", "cors_origins", "recording_path", "push_services"}
+    free = {"database_url", "allowed_hosts", "cors_origins", "recording_path", "push_services"}
     assert {name.upper() for name in set(Settings.model_fields) - free} == {name for name, _ in BAD}
+
+
+def test_workers_of_a_cluster_need_a_single_redis_for_celery(monkeypatch: pytest.MonkeyPatch) -> None:
+    configure(monkeypatch, REDIS_URL="redis+cluster://:hunter2@one:6379,two:6379")
+    with pytest.raises(BadSettings, match="broker_url: name a single Redis") as caught:
+        load_settings()
+    assert "hunter2" not in str(caught.value)
+    configure(monkeypatch, BROKER_URL="redis://:hunter2@three:6379/0")
+    assert load_settings().broker_url is not None
 
 
 def test_all_that_is_wrong_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,3 +87,22 @@ async def test_site_that_cannot_be_ticked_does_not_stop_the_others(monkeypatch: 
         await housekeeping.tick_sites(cast(Boards, Due()), cast(Executor, Ticking()))
     assert ticked == [1, 2, 3, 1, 2, 3]
     assert [(line["event"], line["site_id"]) for line in lines] == [("a site cannot be ticked", 1)]
+
+
+async def test_task_that_loses_a_cancellation_ends_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervision, "CANCEL_SECONDS", 0.01)
+    begun = asyncio.Event()
+
+    async def deaf_once() -> None:
+        try:
+            begun.set()
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(deaf_once())
+    await begun.wait()
+    async with asyncio.timeout(30):
+        await supervision.end([task])
+    assert task.cancelled()
+    await supervision.end([])

@@ -24,20 +24,22 @@ from typing import Any, TypeVar
 
 import structlog
 from limits import RateLimitItem, RateLimitItemPerMinute
-from limits.aio.storage import MemoryStorage, RedisStorage
+from limits.aio.storage import MemoryStorage, RedisClusterStorage, RedisStorage
 from limits.aio.storage.memory import Entry
 from limits.aio.strategies import MovingWindowRateLimiter
 from limits.util import WindowStats
-from redis.asyncio import BlockingConnectionPool
+from redis.asyncio import BlockingConnectionPool, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.circuits import Circuit, Pace
 from server.domain.errors import NowServingError
+from server.live.redis_cluster import close_client, cluster_client
+from server.live.redis_urls import cluster_address
 from server.transport.access.gate import PHONE_PATH, Gate, Voucher
 from server.transport.access.places import Places
 from server.transport.http import paths
@@ -51,7 +53,7 @@ REST_SECONDS = 1.0  # the pause after a failed call to Redis
 SWEEP_SECONDS = 60.0
 CONNECTIONS = 32
 KEY_PREFIX = "nowserving:limits"
-_FAILURES = (RedisError, OSError, TimeoutError)
+_FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError)
 T = TypeVar("T")
 Seconds = Callable[[], float]
 
@@ -200,8 +202,8 @@ class SharedMemory(RedisStorage):
     """The library's moving windows in Redis, by the time that ``seconds`` returns: that of all processes."""
 
     def __init__(self, url: str, seconds: Seconds, **options: Any) -> None:
-        super().__init__(url, implementation="redispy", key_prefix=KEY_PREFIX, **options)
         self._seconds = seconds
+        super().__init__(url, implementation="redispy", key_prefix=KEY_PREFIX, **options)
 
     async def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
         """Take ``amount`` places of a window, if it has so many left."""
@@ -215,6 +217,20 @@ class SharedMemory(RedisStorage):
         now = self._seconds()
         window = await bridge.lua_moving_window([bridge.prefixed_key(key)], [now - expiry, limit])
         return (float(window[0]), window[1]) if window else (now, 0)
+
+
+class ClusterMemory(SharedMemory, RedisClusterStorage):
+    """The same in a Redis Cluster. Each window is one key, so it is on one node."""
+
+    def __init__(self, client: RedisCluster, seconds: Seconds) -> None:
+        self._client = client
+        super().__init__("redis+cluster://", seconds)
+
+    def configure_bridge(self) -> None:
+        """Use our client: the library's own knows neither all options of a URL nor our short waits."""
+        bridge: Any = self.bridge
+        bridge.storage = self._client
+        bridge.connection_getter = lambda _: self._client
 
 
 DEFAULTS = RequestLimits()
@@ -232,10 +248,15 @@ class Limiter:
         self._seconds = seconds
         self._here = MovingWindowRateLimiter(ProcessMemory(seconds))
         self._pool: BlockingConnectionPool | None = None
+        self._cluster: RedisCluster | None = None
         self._shared: MovingWindowRateLimiter | None = None
         # One request tries Redis for all; the others do not wait.
         self.circuit = Circuit(Pace(failures=1, lasting=0.0, pause=REST_SECONDS, longest=REST_SECONDS, trial=REST_SECONDS))
-        if redis_url is not None:
+        if redis_url is not None and (address := cluster_address(redis_url)) is not None:
+            # The client gives up before the caller does: only its own error makes it look for the node again.
+            self._cluster = cluster_client(address, CALL_SECONDS / 2)
+            self._shared = MovingWindowRateLimiter(ClusterMemory(self._cluster, seconds))
+        elif redis_url is not None:
             self._pool = BlockingConnectionPool.from_url(
                 redis_url,
                 max_connections=CONNECTIONS,
@@ -273,6 +294,8 @@ class Limiter:
         """Close the connections to Redis."""
         if self._pool is not None:
             await self._pool.disconnect()
+        if self._cluster is not None:
+            await close_client(self._cluster)
 
     async def _ask(self, question: Callable[[MovingWindowRateLimiter], Awaitable[T]]) -> T:
         if self._shared is not None and self.circuit.admits(time.monotonic()):

@@ -28,5 +28,7 @@ def test_celery_has_the_limits_of_the_design_and_workers_have_the_pool_of_the_se
     assert not rejecting
     with pytest.raises(BadSettings, match="NOWSERVING_REDIS_URL"):
         module.build_celery(Settings(redis_url=None))
+    beside_a_cluster = Settings(redis_url="redis+cluster://one:6379", broker_url="redis://127.0.0.1:2/0")
+    assert module.build_celery(beside_a_cluster).conf.broker_url == "redis://127.0.0.1:2/0"
     pool = module.build_parts(Settings(database_pool_size=4, database_pool_overflow=5), KEYS).database.pool
     assert (pool.size, pool.overflow) == (4, 5)
