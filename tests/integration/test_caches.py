@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-from redis.asyncio import Redis
+from redis.asyncio import Redis, RedisCluster
 from sqlalchemy import update
 from structlog.testing import capture_logs
 
@@ -138,7 +138,7 @@ async def test_past_days_are_kept_for_all_processes(clinic: Clinic, any_redis: s
     await clinic.report(first)
     assert (counts(first), counts(second)) == ((DAYS, DAYS, 0), (DAYS, 0, 0))
     assert (first.hit_rate, second.hit_rate) == (0.5, 1.0)
-    async with Redis.from_url(any_redis) as client:
+    async with client_of(any_redis, redis_store.CALL_SECONDS, redis_store.CONNECTIONS) as client:
         names = [name async for name in client.scan_iter("nowserving:cache:*")]
         assert len(names) == DAYS
         for name in names:
@@ -146,7 +146,7 @@ async def test_past_days_are_kept_for_all_processes(clinic: Clinic, any_redis: s
             assert VAULT.open(await _value(client, name), name.decode()), "sealed"
 
 
-async def _value(client: Redis, name: bytes) -> str:
+async def _value(client: Redis | RedisCluster, name: bytes) -> str:
     value: Any = await client.get(name)
     return str(value.decode())
 
