@@ -29,9 +29,9 @@ from sqlalchemy import URL
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from loadtests.processes import cpu_seconds
-from server import clinic_totals, histogram
 from server.cli import main as command_line
 from server.seeding import Seed
+from server.telemetry import clinic_totals, histogram
 from tests.support.collector import Collector, collecting
 from tests.support.databases import fresh_database, mariadb
 from tests.support.plain import PLAIN, answers

@@ -14,20 +14,19 @@ from prometheus_client.registry import Collector
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
-from server import __version__, housekeeping, tracing
+from server import __version__, housekeeping
 from server.audit import Audit, process_name
 from server.backups.archiving import keep_archiving
 from server.backups.nightly import Nightly
 from server.caching import redis_store
 from server.caching.redis_store import RedisStore
-from server.certificates import CertificateFile
 from server.circuits import Circuit
-from server.clinic_totals import ClinicTotals
 from server.clock import SteadyClock
-from server.error_reports import reporter
 from server.execute import Executor
 from server.identity.identity import build_identity
-from server.keys import Keys
+from server.installation.certificates import CertificateFile
+from server.installation.keys import Keys
+from server.installation.places import disk_space, web_folder
 from server.live.admission import Limits
 from server.live.bus import Bus
 from server.live.devices import Devices
@@ -35,7 +34,6 @@ from server.live.hub import Hub
 from server.live.memory_bus import MemoryBus
 from server.live.redis_bus import RedisBus
 from server.live.redis_cluster import client_of, close_client
-from server.logs import configure_logging
 from server.notifying.contacts import Contacts
 from server.notifying.context import Context as Notifying
 from server.notifying.context import channels_for
@@ -50,7 +48,6 @@ from server.notifying.sweep import Sweeper
 from server.notifying.watchdog import Watchdog
 from server.notifying.webhooks.deliverer import Deliverer
 from server.notifying.webhooks.set_up import WebhookSetUp
-from server.places import disk_space, web_folder
 from server.practitioners import Practitioners
 from server.provisioning import NewSites
 from server.queries.backups import LastBackup
@@ -64,6 +61,10 @@ from server.queries.statistics import past_days
 from server.queries.system import Facts, Report, Watch
 from server.settings import Settings, database_of, keys_of, load_settings
 from server.supervision import kept_running
+from server.telemetry import tracing
+from server.telemetry.clinic_totals import ClinicTotals
+from server.telemetry.error_reports import reporter
+from server.telemetry.logs import configure_logging
 from server.transport.access.browsers import Browsers
 from server.transport.access.gate import Gate
 from server.transport.access.limits import Limiter, RequestLimits

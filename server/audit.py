@@ -19,10 +19,10 @@ import structlog
 
 from server.domain.errors import Unavailable
 from server.domain.model.ids import MAX_ID
-from server.outage import Outage
 from server.store import audit
 from server.store.audit import Chain, Noted
 from server.store.database import Conflict, Database
+from server.telemetry.outage import Outage
 from server.vault import Vault
 
 logger = structlog.get_logger(__name__)

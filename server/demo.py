@@ -34,7 +34,7 @@ from server.domain.commands import (
 from server.domain.errors import AppointmentNotFound, NowServingError, SlotNotOffered, SlotTaken, TicketNotFound
 from server.domain.model import OPEN_STATES, TAKING, Names, local_time
 from server.execute import Executor
-from server.keys import BadKeys, Keys, make, read
+from server.installation.keys import BadKeys, Keys, make, read
 from server.notifying.set_up import ChannelSetUp
 from server.queries.boards import Boards
 from server.seeding import YOUR_APPOINTMENT, DeviceSeed, Seeder, StaffSeed, do, issue_ticket, next_quarters

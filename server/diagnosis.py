@@ -20,7 +20,7 @@ import orjson
 
 from server import __version__
 from server.domain.model.local_time import tz_version
-from server.places import disk_space
+from server.installation.places import disk_space
 from server.queries.system import Check
 
 LOG_LINES = 2_000

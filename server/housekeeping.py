@@ -14,18 +14,18 @@ from typing import Any
 
 import structlog
 
-from server.certificates import CertificateFile
 from server.clock import TOLERANCE_MICROSECONDS, boot_id
 from server.domain.commands import PassOffer, ReportDevice, Rezone, Tick
 from server.domain.errors import DeviceNotFound, NothingChanged, NothingDue, NowServingError
 from server.execute import Executor
+from server.installation.certificates import CertificateFile
 from server.live.devices import Health
-from server.outage import Outage
 from server.queries.appointments import lapsed_offers, with_outdated_appointments
 from server.queries.boards import Boards
 from server.queries.flags import BadFlags, KeptFlags
 from server.store import answers, circuits, clock_anchors, lockouts, processes, push_subscriptions
 from server.store.database import Conflict, Database
+from server.telemetry.outage import Outage
 
 logger = structlog.get_logger(__name__)
 

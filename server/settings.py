@@ -25,8 +25,8 @@ from pydantic_settings import (
 )
 from sqlalchemy.exc import ArgumentError
 
-from server import keys
-from server.keys import BadKeys, Keys
+from server.installation import keys
+from server.installation.keys import BadKeys, Keys
 from server.live.redis_urls import cluster_address
 from server.store.database import Database, database_url
 

@@ -22,7 +22,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from uvicorn.supervisors import multiprocess
 
-from server.discovery import Target
+from server.telemetry.discovery import Target
 from server.transport.http.errors import REFUSAL_HEADER, error_body
 from server.transport.http.middleware import MAX_HEADER_BYTES, PROTECTION
 from server.transport.streams.handoff import HandOffHttpProtocol, HandOffWebSocketProtocol

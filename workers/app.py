@@ -9,17 +9,18 @@ from contextlib import suppress
 from celery import Celery
 from celery.signals import setup_logging, worker_init, worker_process_init, worker_process_shutdown
 
-from server import __version__, tracing
+from server import __version__
 from server.domain.errors import NowServingError
-from server.error_reports import reporter
-from server.keys import Keys
+from server.installation.keys import Keys
 from server.live.redis_bus import RedisBus
-from server.logs import configure_logging
 from server.notifying.context import Context, channels_for
 from server.notifying.watchdog import Watchdog
 from server.queries.flags import BadFlags, demand_usable
 from server.queries.system import Facts
 from server.settings import BadSettings, Settings, database_of, keys_of, load_settings
+from server.telemetry import tracing
+from server.telemetry.error_reports import reporter
+from server.telemetry.logs import configure_logging
 from server.vault import Vault
 from workers import process
 from workers.schedule import SCHEDULE

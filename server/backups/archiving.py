@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import structlog
 
-from server.outage import Outage
+from server.telemetry.outage import Outage
 
 logger = structlog.get_logger(__name__)
 

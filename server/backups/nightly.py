@@ -22,10 +22,10 @@ from server.backups.errors import BackupFailed
 from server.backups.framing import facts_of, mark_of
 from server.backups.making import LEASE, LEASE_MICROSECONDS, SUFFIX
 from server.domain.errors import NowServingError
-from server.outage import Outage
 from server.queries.backups import newest
 from server.store import leases
 from server.store.database import Database
+from server.telemetry.outage import Outage
 from server.vault import Vault
 
 logger = structlog.get_logger(__name__)

@@ -13,7 +13,7 @@ from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import RedisClusterException, RedisError
 
 from server.caching.cache import Away
-from server.outage import Outage
+from server.telemetry.outage import Outage
 
 logger = structlog.get_logger(__name__)
 

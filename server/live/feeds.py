@@ -12,11 +12,11 @@ import structlog
 
 from server.domain.board import Board
 from server.domain.events import Recorded
-from server.histogram import Histogram
 from server.live.bus import Bus
 from server.live.feed import Feed, Head, Loader, OnChange, WriteTickets
 from server.live.messages import Now
-from server.outage import Outage
+from server.telemetry.histogram import Histogram
+from server.telemetry.outage import Outage
 
 logger = structlog.get_logger(__name__)
 

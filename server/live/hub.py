@@ -16,7 +16,6 @@ from server.domain.errors import DeviceNotFound, PointNotFound, SiteNotFound, Un
 from server.domain.events import Recorded
 from server.domain.model.ids import MAX_ID, site_of
 from server.domain.views import View
-from server.histogram import Histogram
 from server.live.admission import Caps, Limits
 from server.live.bus import Bus
 from server.live.feed import Feed
@@ -27,6 +26,7 @@ from server.live.revocation import LivingSessions, Revocation, is_valid
 from server.live.stream import OPEN, SESSION, STALLED_SECONDS, Outlet, Stream
 from server.live.streams import Painted, StreamObserver, Streams
 from server.supervision import kept_running
+from server.telemetry.histogram import Histogram
 
 logger = structlog.get_logger(__name__)
 

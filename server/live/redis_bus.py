@@ -27,8 +27,8 @@ from server.domain.events import Recorded
 from server.live.bus import GapListener, Listener, channel, decode, encode, site_of_channel
 from server.live.redis_cluster import ShardedPubSub, close_client, cluster_client
 from server.live.redis_urls import cluster_address
-from server.outage import Outage
 from server.supervision import end, kept_running
+from server.telemetry.outage import Outage
 
 logger = structlog.get_logger(__name__)
 

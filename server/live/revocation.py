@@ -11,7 +11,7 @@ import structlog
 from server.domain.board import Board
 from server.domain.model import Appointment, Display, Kiosk, Point, Visit
 from server.live.streams import Streams
-from server.outage import Outage
+from server.telemetry.outage import Outage
 
 logger = structlog.get_logger(__name__)
 

@@ -16,11 +16,11 @@ import structlog
 from server.domain.commands import NoteMessage
 from server.domain.errors import NotFound, NowServingError, Refused
 from server.execute import Executor
-from server.outage import Outage
 from server.queries import message_news
 from server.queries.message_news import LEASE, News
 from server.store import leases, notifications
 from server.store.database import Database
+from server.telemetry.outage import Outage
 
 logger = structlog.get_logger(__name__)
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import structlog
 
-from server import tracing
 from server.circuits import Pace
 from server.domain.errors import Unavailable
 from server.domain.messages import Way
@@ -31,12 +30,13 @@ from server.notifying.circuits import Circuits
 from server.notifying.compose import compose, next_way, other_way, reachable
 from server.notifying.context import Context
 from server.notifying.plan import plan_again
-from server.outage import Outage
 from server.queries import messages
 from server.queries.messages import AGAIN_MICROSECONDS, BEAT, LEASE, Subject
 from server.store import leases, notifications, opt_outs, push_subscriptions
 from server.store.notifications import NO_ADDRESS, NO_CHANNEL, PROVIDER_AWAY, UNSUBSCRIBED, Claimed, Outcome
 from server.store.opt_outs import HashedAddress, hashed
+from server.telemetry import tracing
+from server.telemetry.outage import Outage
 
 logger = structlog.get_logger(__name__)
 

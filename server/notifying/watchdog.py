@@ -20,13 +20,13 @@ from server.notifying.channels.channel import Channel, Message
 from server.notifying.channels.directory import outcome_of
 from server.notifying.context import Channels
 from server.notifying.watchdog_texts import Told, mail_about
-from server.outage import Outage
 from server.queries import channels as channel_rows
 from server.queries import sites
 from server.queries.system import PARTS, Check, Facts, checks
 from server.store import findings, leases
 from server.store.database import Database
 from server.store.findings import Finding
+from server.telemetry.outage import Outage
 
 logger = structlog.get_logger(__name__)
 

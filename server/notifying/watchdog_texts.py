@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from server.domain.model import Site, languages, local_time
-from server.places import web_folder
+from server.installation.places import web_folder
 from server.queries.system import Check
 
 News = Literal["new", "still", "over"]

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from server import __version__
-from server.certificates import CertificateFile
 from server.domain.errors import NowServingError
 from server.domain.flags import FLAGS, is_overdue
 from server.domain.model.hours import is_open
 from server.domain.model.local_time import tz_version
-from server.places import disk_space
+from server.installation.certificates import CertificateFile
+from server.installation.places import disk_space
 from server.queries import backups, channels, circuits, devices, flags, messages, webhooks
 from server.queries.migrations import pending
 from server.queries.reader import Reader

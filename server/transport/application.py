@@ -9,7 +9,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 from starlette.types import Lifespan
 
-from server import tracing
+from server.telemetry import tracing
 from server.transport import pages
 from server.transport.access.limits import Limiter, RateLimits
 from server.transport.access.origins import OwnOrigin

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import URL, make_url
 
-from server.keys import random_key
+from server.installation.keys import random_key
 from tests.support.databases import connect, fresh_database
 from tests.support.mysql import put_tools
 from tests.support.processes import wait_until

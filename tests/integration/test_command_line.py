@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from server.cli import app
 from server.identity.access_tokens import AccessTokens
 from server.identity.browsers import Browser, browser_text
-from server.keys import Keys, read
+from server.installation.keys import Keys, read
 from server.store.database import Database
 from server.store.migrate import _config
 from tests.support.migrated import bring_up

@@ -21,8 +21,8 @@ import pytest
 import typer
 import yaml
 
-from server.certificates import CERTIFICATE_FILE, KEY_FILE, make
 from server.cli import app
+from server.installation.certificates import CERTIFICATE_FILE, KEY_FILE, make
 from server.live.stream import LIFE_SECONDS
 from server.live.streams import DRAIN_SECONDS
 from server.settings import Settings, load_settings

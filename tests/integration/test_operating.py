@@ -43,8 +43,8 @@ import yaml
 from pip._internal.commands import create_command
 from sqlalchemy import URL
 
-from server import certificates
 from server.cli import app
+from server.installation import certificates
 from tests.support import databases
 from tests.support.machine import Call, Machine, StandIn, Wrong, demand, machine, parsed
 from tests.support.nginx import unverified

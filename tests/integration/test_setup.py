@@ -15,7 +15,6 @@ import httpx
 import pytest
 from sqlalchemy import URL, func, select, update
 
-from server.addresses import address_on_network
 from server.audit import Audit
 from server.domain.commands import CallNext, Complete, EndTrial, Hold, IssueTicket, Start
 from server.domain.errors import NameTaken, NowServingError
@@ -34,6 +33,7 @@ from server.identity.hashing import Hashing
 from server.identity.lockout import Lockout, Origin
 from server.identity.sign_in import SignedIn
 from server.identity.staff import StaffAccounts
+from server.installation.addresses import address_on_network
 from server.provisioning import NewSites, create_site
 from server.queries import statistics
 from server.queries.boards import Boards

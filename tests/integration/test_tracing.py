@@ -132,6 +132,6 @@ def test_servers_without_the_settings_load_no_library(sqlite_url: str, tmp_path:
     seed(env, points=1, tickets=0, displays=0)
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=120, check=True)
     loaded = done.stdout.splitlines()[-1].split()
-    assert "server.tracing" in loaded
+    assert "server.telemetry.tracing" in loaded
     # The client of Redis loads the API of OpenTelemetry where it is installed, and uses it only when asked.
     assert [each for each in loaded if each.startswith(("opentelemetry.exporter", "sentry_sdk"))] == []

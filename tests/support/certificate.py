@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from server.certificates import make
+from server.installation.certificates import make
 
 
 def certificate(folder: Path, days: float = 1) -> tuple[Path, Path]:

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 
 from server.execute import Executor
-from server.keys import Keys, decoded
+from server.installation.keys import Keys, decoded
 from server.seeding import Seed, Seeder
 from server.store.database import Database
 from server.vault import Vault

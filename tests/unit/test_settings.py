@@ -12,7 +12,7 @@ import typer
 
 from server.app import request_limits
 from server.cli import app
-from server.keys import BadKeys, Keys, decoded, make
+from server.installation.keys import BadKeys, Keys, decoded, make
 from server.settings import BadSettings, Settings, find_keys, keys_of, load_settings, secret_files, unknown_names
 from server.transport.access.limits import RequestLimits
 

@@ -22,12 +22,12 @@ from server.notifying.channels.channel import TIME_LIMIT_SECONDS
 from server.notifying.webhooks.delivery import DELIVERED, GONE, Outcome, client, deliver
 from server.notifying.webhooks.payload import name_of, payload
 from server.notifying.webhooks.signing import Secrets
-from server.outage import Outage
 from server.queries import webhooks as queries
 from server.queries.webhooks import PlaceRow, WebhookRow
 from server.store import leases
 from server.store import webhooks as store
 from server.store.database import Database
+from server.telemetry.outage import Outage
 from server.vault import Vault
 
 logger = structlog.get_logger(__name__)

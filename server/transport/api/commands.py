@@ -10,7 +10,6 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from server import tracing
 from server.domain.errors import (
     Busy,
     CommandIdReused,
@@ -21,6 +20,7 @@ from server.domain.errors import (
     Unavailable,
 )
 from server.domain.roles import may
+from server.telemetry import tracing
 from server.transport.api.tickets import address_of_page
 from server.transport.context import Context
 from server.transport.http import bodies, parameters, paths

@@ -14,9 +14,7 @@ from prometheus_client.registry import Collector
 
 from server.audit import Audit
 from server.caching.cache import Cache
-from server.certificates import CertificateFile
 from server.circuits import VALUES, Circuit
-from server.clinic_totals import ClinicTotals
 from server.clock import SteadyClock
 from server.domain.messages import Way
 from server.domain.views import (
@@ -29,15 +27,17 @@ from server.domain.views import (
     PointView,
     TicketView,
 )
+from server.installation.certificates import CertificateFile
+from server.installation.places import disk_space
 from server.live.hub import Hub
 from server.live.redis_bus import RedisBus
-from server.places import disk_space
 from server.queries.backups import LastBackup
 from server.queries.circuits import CircuitTally
 from server.queries.clinic_tally import ClinicTally
 from server.queries.flags import KeptFlags
 from server.queries.message_tally import ENDED, MessageTally
 from server.queries.reader import Pooled
+from server.telemetry.clinic_totals import ClinicTotals
 from server.turns import Turns
 
 _VIEWS = (AppointmentView, CalendarView, ConfigurationView, DeskView, DisplayView, KioskView, PointView, TicketView)

@@ -13,9 +13,9 @@ from typing import Annotated, TypeAlias, TypedDict
 
 from pydantic import Field
 
+from server.installation.places import disk_space
 from server.live.hub import Hub
 from server.live.redis_bus import RedisBus
-from server.places import disk_space
 from server.queries.message_tally import MessageTally
 from server.queries.reader import Pooled
 from server.transport.http.fields import Count

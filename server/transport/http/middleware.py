@@ -13,9 +13,9 @@ import structlog
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server import logs
 from server.audit import arrived
 from server.domain.errors import NowServingError
+from server.telemetry import logs
 from server.transport.http.errors import (
     UNKNOWN_HOST,
     BadHeader,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server import tracing
+from server.telemetry import tracing
 from server.transport.http.middleware import METHODS, QUIET, SAFE_METHODS
 
 

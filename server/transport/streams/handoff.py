@@ -23,7 +23,7 @@ from websockets.frames import CloseCode
 
 from server.live.handoff import HandedOffConnection
 from server.live.stream import Outlet
-from server.logs import WEBSOCKETS
+from server.telemetry.logs import WEBSOCKETS
 from server.transport.streams.budget import Budget
 
 EXTENSION = "nowserving.connection"

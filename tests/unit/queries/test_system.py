@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from tzdata import IANA_VERSION
 
-from server.certificates import CertificateFile, Validity, make
 from server.clock import SteadyClock
 from server.domain.errors import Unavailable
+from server.installation.certificates import CertificateFile, Validity, make
 from server.queries import backups, system
 from server.queries.system import PARTS, TEXTS, Check, Facts, Report, Watch, checks
 from server.store.backups import VerifiedBackup

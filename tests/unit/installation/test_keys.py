@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from server.keys import BadKeys, Keys, decoded, make, random_key, read, weakness_of_key, weakness_of_secret
+from server.installation.keys import BadKeys, Keys, decoded, make, random_key, read, weakness_of_key, weakness_of_secret
 
 # The secrets for development of version 0.1.0, which anybody can read in its repository.
 PUBLIC_SECRET = "for development only: anybody can read this"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from server.error_reports import allowed
+from server.telemetry.error_reports import allowed
 
 EVENT: dict[str, Any] = {
     "event_id": "1f",

@@ -9,7 +9,7 @@ from typing import IO
 
 BEGIN = """
 import logging, structlog
-from server import logs
+from server.telemetry import logs
 logs.configure_logging(json=True, level="info")
 ours, theirs = structlog.get_logger("server.live.hub"), logging.getLogger("uvicorn.error")
 """

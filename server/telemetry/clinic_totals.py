@@ -25,7 +25,7 @@ from server.domain.events import (
     TicketTransferred,
 )
 from server.domain.model import Entry
-from server.histogram import Histogram
+from server.telemetry.histogram import Histogram
 
 STEPS: Mapping[type[Event], str] = {
     TicketIssued: "issued",

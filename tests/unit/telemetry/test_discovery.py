@@ -7,7 +7,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from server.discovery import Target
+from server.telemetry.discovery import Target
 
 
 def test_file_names_the_port_until_it_is_withdrawn(tmp_path: Path) -> None:

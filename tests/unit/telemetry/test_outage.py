@@ -8,7 +8,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from server.outage import SUMMARY_SECONDS, Outage
+from server.telemetry.outage import SUMMARY_SECONDS, Outage
 
 
 def test_outage_is_logged_once_then_summed_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from server.clinic_totals import PROMISES, STEPS, ClinicTotals
 from server.domain.board import Changes
 from server.domain.commands import CallNext, Command, Complete, IssueTicket, NoShow, Recall, Return, Start, Undo
+from server.telemetry.clinic_totals import PROMISES, STEPS, ClinicTotals
 from tests.support.worlds import MINUTE, SECOND, World
 
 

@@ -12,10 +12,11 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from typer.testing import CliRunner
 
-from server import certificates, housekeeping
-from server.certificates import CertificateFile, Validity, make, validity
+from server import housekeeping
 from server.cli import app
 from server.clock import SteadyClock
+from server.installation import certificates
+from server.installation.certificates import CertificateFile, Validity, make, validity
 from server.transport.http.collectors import CertificateFigures
 
 DAY = 86_400_000_000

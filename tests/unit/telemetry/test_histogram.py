@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from server.histogram import Histogram
+from server.telemetry.histogram import Histogram
 
 
 def test_bucket_counts_the_values_up_to_its_bound() -> None:

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from server.addresses import address_here, address_on_network, is_loopback
+from server.installation.addresses import address_here, address_on_network, is_loopback
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost", "::ffff:127.0.0.1"])

@@ -1,0 +1,1 @@
+"""How an operator sees the processes at work: logs, traces, reports of errors, and the sums behind the metrics."""
