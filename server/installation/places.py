@@ -7,9 +7,10 @@ from pathlib import Path
 
 
 def web_folder() -> Path:
-    """Return the folder of the pages: beside this package in a checkout, inside it when installed."""
-    packaged = Path(__file__).parent / "web"
-    return packaged if packaged.is_dir() else Path(__file__).parent.parent / "web"
+    """Return the folder of the pages: beside the package `server` in a checkout, inside it when installed."""
+    package = Path(__file__).parents[1]
+    packaged = package / "web"
+    return packaged if packaged.is_dir() else package.parent / "web"
 
 
 def disk_space(folder: Path) -> tuple[int, int] | None:
