@@ -307,6 +307,7 @@ def test_time_chosen_while_the_list_loads_stays_chosen(open_desk: OpenDesk, day:
         desk.wait_for_timeout(10)
     chosen = book.locator('.free-time input[value$="18:00/0"]')
     chosen.check()
+    expect(book.locator(".slot-kept")).to_contain_text("18:00 with Dr 2")  # the list comes later, and lacks this time
     answers.pop().continue_()
     expect(book.locator(".free-times")).not_to_have_attribute("aria-busy", "true")
     expect(chosen).to_be_checked()

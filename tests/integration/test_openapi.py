@@ -21,6 +21,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from server.domain.model.ids import IDS_PER_SITE, MAX_ID
+from server.live.projection import stamped
 from server.seeding import Seed
 from tests.support.server import Server, command_line, environment, seed, serving
 from tests.support.worlds import WANTED
@@ -504,7 +505,7 @@ def test_streams_are_answered_as_documented(checker: Checker, admin: httpx.Clien
                     if event == "snapshot":
                         admin.post(COMMANDS + "issue-ticket", json={"queue_id": seeded["queue_ids"][0]})
                 elif name == "id":
-                    assert value.split(".")[1] == described["x-shape"]
+                    assert value.split(".")[1] == stamped(described["x-shape"])
                 if expected <= set(seen):
                     break
         assert expected <= set(seen), path

@@ -86,7 +86,8 @@ def command_line(env: Mapping[str, str], *arguments: str, stdin: str | None = No
 
 def vault(env: Mapping[str, str] = SECRETS) -> Vault:
     """Return the vault of every installation that `environment` describes, or of one with other keys."""
-    return Vault((decoded(env["NOWSERVING_ENCRYPTION_KEYS"]),), env["NOWSERVING_SECRET_KEY"])
+    keys = tuple(decoded(each) for each in env["NOWSERVING_ENCRYPTION_KEYS"].split(","))
+    return Vault(keys, env["NOWSERVING_SECRET_KEY"])
 
 
 def seed(

@@ -123,9 +123,12 @@ export function timeChoice(id, { anyone, chosen }) {
     try {
       const found = await slotsOf(date, date);
       if (found === null) return;
-      // The earlier list stays in use while the new one is on its way: a choice in it counts.
-      if (choices !== before) local = wished ?? list.chosen?.local_start ?? local;
-      list.show(found);
+      // The earlier list stays in use while the new one is on its way: a choice in it counts. Its time may be missing in
+      // the new list because this dialog holds it by now.
+      const picked = choices === before || wished !== null ? null : list.chosen;
+      if (choices !== before) local = wished ?? picked?.local_start ?? local;
+      const isThere = found.some((slot) => slot.local_start === picked?.local_start);
+      list.show(picked === null || isThere ? found : [...found, picked].sort((a, b) => a.starts_at - b.starts_at));
       list.select(null);
       overbookField.hidden = true;
       if (found.length === 0) await offerLater(date);
