@@ -45,19 +45,20 @@ export function bookDialog(send, booked) {
   let clinic = null;
   /** @type {ChosenTime | null} */
   let chosen = null;
-  /** The hold of the chosen time. @type {{token: string, provider: number, extended: boolean} | null} */
+  /** The hold of the chosen time. @type {{token: string, service: number, provider: number, extended: boolean} | null} */
   let hold = null;
   /** Counts the choices, so that a late answer for an earlier one gives its hold back. */
   let turn = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
 
-  /** Give the held time back. Nobody waits for it: it lapses by itself, too. */
+  /** Give the held time back. It lapses by itself, too. @returns {Promise<unknown>}  ends with the server's answer */
   function release() {
     clearTimeout(timer);
-    if (hold !== null && clinic !== null) void send("release-slot", { site_id: clinic.siteId, hold_token: hold.token }).catch(() => {});
+    const given = hold === null || clinic === null ? null : send("release-slot", { site_id: clinic.siteId, hold_token: hold.token }).catch(() => {});
     hold = null;
     setText(kept, "");
+    return Promise.resolve(given);
   }
 
   /**
@@ -66,13 +67,17 @@ export function bookDialog(send, booked) {
    * @param {ChosenTime | null} now
    */
   async function take(now) {
+    const sameService = hold?.service === time.serviceId;
+    if (sameService && now !== null && chosen !== null && now.free && sameTime(now, chosen)) return; // it is held
     turn += 1;
     const mine = turn;
     chosen = now;
-    release();
+    const released = release();
     setText(error, "");
     if (now === null || !now.free || clinic === null || !dialog.open) return;
     const { siteId } = clinic;
+    await released; // else the own hold would be in the way of the new one
+    if (mine !== turn || !dialog.open) return;
     try {
       const answer = await send("hold-slot", bodyOf(now));
       const token = answer.token ?? "";
@@ -80,7 +85,7 @@ export function bookDialog(send, booked) {
         void send("release-slot", { site_id: siteId, hold_token: token }).catch(() => {});
         return;
       }
-      hold = { token, provider: answer.appointment?.provider_id ?? 0, extended: false };
+      hold = { token, service: time.serviceId, provider: answer.appointment?.provider_id ?? 0, extended: false };
       setText(kept, keptText(now, hold.provider));
       timer = setTimeout(() => void extend(), EXTEND_MS);
     } catch (refusal) {
@@ -90,6 +95,12 @@ export function bookDialog(send, booked) {
       setText(error, appointmentError(refusal));
     }
   }
+
+  /**
+   * @param {ChosenTime} one
+   * @param {ChosenTime} other
+   */
+  const sameTime = (one, other) => one.local_start === other.local_start && one.fold === other.fold && one.provider_id === other.provider_id;
 
   async function extend() {
     if (hold === null || hold.extended || chosen === null) return;
