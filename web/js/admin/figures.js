@@ -5,6 +5,7 @@ import { currentLanguage, t } from "../shared/i18n.js";
 import { barChart } from "./chart.js";
 import { showFeedback } from "./feedback-figures.js";
 import { showMessageFigures } from "./message-figures.js";
+import { today } from "./site-date.js";
 
 /**
  * @typedef {import("./context.js").Context} Context
@@ -20,14 +21,15 @@ const DAY_MS = 24 * 3600_000;
  */
 export async function open(root, context) {
   await context.loaded(); // after midnight, the business day is still that of yesterday
-  const today = Date.parse(context.cells.get("site")?.business_day ?? "");
-  const days = Array.from({ length: DAYS }, (_, index) => new Date(today - (DAYS - 1 - index) * DAY_MS).toISOString().slice(0, 10));
+  const businessDay = Date.parse(context.cells.get("site")?.business_day ?? "");
+  const days = Array.from({ length: DAYS }, (_, index) => new Date(businessDay - (DAYS - 1 - index) * DAY_MS).toISOString().slice(0, 10));
   const query = new URLSearchParams({ from: days[0] ?? "", to: days.at(-1) ?? "" });
   const found = await context.ask(`/api/v1/sites/${context.site.id}/statistics?${query}`);
   if (found.figures.tickets === 0) root.append(element("p", { className: "records-empty" }, t("admin.figures.empty")));
   else await showTickets(root, context, days, found);
+  query.set("to", today(context)); // a message belongs to the calendar's day
   await showMessageFigures(root, context, query);
-  await showFeedback(root, context, today);
+  await showFeedback(root, context, businessDay);
 }
 
 /**
