@@ -20,6 +20,7 @@ need espeak-ng espeak-ng
 need faketime faketime
 need systemd-analyze systemd
 need prometheus prometheus
+need openssl openssl
 if [ "${1-}" = bench ]; then # what we are measured beside
     need cc gcc
     [ -e /usr/lib/nginx/modules/ngx_nchan_module.so ] || missing="$missing libnginx-mod-nchan"
