@@ -318,13 +318,7 @@ class Clinic:
         ended = max(ended, self._answered_at)
         pending = dict.fromkeys(self.viewers, "")
         while pending:
-            fresh = await self.fresh()
-            for viewer in list(pending):
-                found = fresh.wrong_with(viewer, SLACK_SECONDS)
-                if found is None:
-                    del pending[viewer]
-                else:
-                    pending[viewer] = f"{viewer.place.view.name} by {viewer.transport}: {found}"
+            (await self.fresh()).compare(pending, SLACK_SECONDS)
             if time.monotonic() - ended > within:
                 break
             await asyncio.sleep(POLL_SECONDS)

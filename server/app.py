@@ -19,7 +19,6 @@ from server.audit import Audit, process_name
 from server.backups.archiving import keep_archiving
 from server.backups.nightly import Nightly
 from server.caching import redis_store
-from server.caching.redis_store import RedisStore
 from server.circuits import Circuit
 from server.clock import SteadyClock
 from server.execute import Executor
@@ -298,9 +297,9 @@ def build_app(
     )
 
 
-def _store(url: str, vault: Vault) -> RedisStore:
+def _store(url: str, vault: Vault) -> redis_store.RedisStore:
     client = client_of(url, redis_store.CALL_SECONDS, redis_store.CONNECTIONS)
-    return RedisStore(client, vault.seal, vault.open, close_client)
+    return redis_store.RedisStore(client, vault.seal, vault.open, close_client)
 
 
 def _circuits_of(bus: Bus, limiter: Limiter | None) -> dict[str, Circuit]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 import uuid
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import structlog
 
+from server.backups.child import status_of
 from server.backups.errors import BackupFailed
 from server.backups.framing import facts_of, mark_of
 from server.backups.making import LEASE, LEASE_MICROSECONDS, SUFFIX
@@ -80,18 +80,7 @@ class Nightly:
         if not await self._missing():  # another process made it between the two looks
             await self._end_turn()
             return
-        process = await asyncio.create_subprocess_exec(
-            *self._command, "--holder", self._holder, stdin=asyncio.subprocess.DEVNULL
-        )
-        try:
-            status = await process.wait()
-        except asyncio.CancelledError:
-            with suppress(ProcessLookupError):
-                process.send_signal(signal.SIGTERM)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), END_SECONDS)
-            raise
-        if status:
+        if status := await status_of((*self._command, "--holder", self._holder), END_SECONDS):
             self._again_at = asyncio.get_running_loop().time() + AGAIN_SECONDS
             await self._end_turn()
             self._outage.failed(status=status)

@@ -65,14 +65,8 @@ def serve(
         port=port,
         workers=workers,
         metrics_folder=settings.metrics_folder,
-        drain_delay_seconds=settings.drain_delay_seconds,
-        heartbeat_seconds=settings.heartbeat_seconds,
-        head_seconds=settings.head_seconds,
-        body_seconds=settings.body_seconds,
-        stalled_seconds=settings.stalled_seconds,
         frozen_seconds=settings.frozen_seconds,
-        hand_off=settings.hand_off == "on",
-        event_loop=settings.event_loop,
+        **_options(settings),
     )
     raise typer.Exit(status)
 
@@ -150,15 +144,22 @@ def demo(
         application,
         host=host,
         port=port,
-        drain_delay_seconds=settings.drain_delay_seconds,
-        heartbeat_seconds=settings.heartbeat_seconds,
-        head_seconds=settings.head_seconds,
-        body_seconds=settings.body_seconds,
-        stalled_seconds=settings.stalled_seconds,
-        hand_off=settings.hand_off == "on",
-        event_loop=settings.event_loop,
+        **_options(settings),
     )
     raise typer.Exit(status)
+
+
+def _options(settings: Settings) -> dict[str, Any]:
+    """Return the options that every server takes from the settings."""
+    return {
+        "drain_delay_seconds": settings.drain_delay_seconds,
+        "heartbeat_seconds": settings.heartbeat_seconds,
+        "head_seconds": settings.head_seconds,
+        "body_seconds": settings.body_seconds,
+        "stalled_seconds": settings.stalled_seconds,
+        "hand_off": settings.hand_off == "on",
+        "event_loop": settings.event_loop,
+    }
 
 
 def _print_way_for_phones(phones: str | None, site_id: int) -> None:

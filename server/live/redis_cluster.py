@@ -51,7 +51,12 @@ def client_of(url: str, call_seconds: float, connections: int) -> Redis | RedisC
     address = cluster_address(url)
     if address is not None:
         return cluster_client(address, call_seconds)
-    pool = BlockingConnectionPool.from_url(
+    return Redis.from_pool(pool_of(url, call_seconds, connections))
+
+
+def pool_of(url: str, call_seconds: float, connections: int) -> BlockingConnectionPool:
+    """Return the connections of a client of a single Redis: at most ``connections``, none of which tries a call twice."""
+    return BlockingConnectionPool.from_url(
         url,
         max_connections=connections,
         timeout=call_seconds,
@@ -59,7 +64,6 @@ def client_of(url: str, call_seconds: float, connections: int) -> Redis | RedisC
         socket_timeout=call_seconds,
         retry=Retry(NoBackoff(), 0),
     )
-    return Redis.from_pool(pool)
 
 
 async def close_client(client: Redis | RedisCluster) -> None:

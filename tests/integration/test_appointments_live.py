@@ -178,13 +178,7 @@ class Days:
         until = time.monotonic() + SETTLED_SECONDS
         wrong = dict.fromkeys(viewers, "")
         while wrong:
-            fresh = Fresh(await self.board())
-            for viewer in list(wrong):
-                found = fresh.wrong_with(viewer, SLACK_SECONDS)
-                if found is None:
-                    del wrong[viewer]
-                else:
-                    wrong[viewer] = f"{viewer.place.view.name} by {viewer.transport}: {found}"
+            Fresh(await self.board()).compare(wrong, SLACK_SECONDS)
             assert time.monotonic() < until, wrong.values()
             await asyncio.sleep(0.01)
 

@@ -46,6 +46,15 @@ class Fresh:
                 return kiosk is not None and not kiosk.removed_at and kiosk.token_hash == _hash_of(token or "")
         return True
 
+    def compare(self, pending: dict[Viewer, str], slack_seconds: float) -> None:
+        """Take each viewer off ``pending`` that equals this; note of the others what differs."""
+        for viewer in list(pending):
+            found = self.wrong_with(viewer, slack_seconds)
+            if found is None:
+                del pending[viewer]
+            else:
+                pending[viewer] = f"{viewer.place.view.name} by {viewer.transport}: {found}"
+
     def wrong_with(self, viewer: Viewer, slack_seconds: float) -> str | None:
         """Return the first error of a screen, or None. Its clock may be off by a second plus ``slack_seconds``."""
         if not self.allows(viewer.place):

@@ -29,8 +29,6 @@ from limits.aio.storage.memory import Entry
 from limits.aio.strategies import MovingWindowRateLimiter
 from limits.util import WindowStats
 from redis.asyncio import BlockingConnectionPool, RedisCluster
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException, RedisError
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
@@ -38,7 +36,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.circuits import Circuit, Pace
 from server.domain.errors import NowServingError
-from server.live.redis_cluster import close_client, cluster_client
+from server.live.redis_cluster import close_client, cluster_client, pool_of
 from server.live.redis_urls import cluster_address
 from server.transport.access.gate import PHONE_PATH, Gate, Voucher
 from server.transport.access.places import Places
@@ -257,14 +255,7 @@ class Limiter:
             self._cluster = cluster_client(address, CALL_SECONDS / 2)
             self._shared = MovingWindowRateLimiter(ClusterMemory(self._cluster, seconds))
         elif redis_url is not None:
-            self._pool = BlockingConnectionPool.from_url(
-                redis_url,
-                max_connections=CONNECTIONS,
-                timeout=CALL_SECONDS,
-                socket_connect_timeout=CALL_SECONDS,
-                socket_timeout=CALL_SECONDS,
-                retry=Retry(NoBackoff(), 0),
-            )
+            self._pool = pool_of(redis_url, CALL_SECONDS, CONNECTIONS)
             options: dict[str, Any] = {"connection_pool": self._pool}
             self._shared = MovingWindowRateLimiter(SharedMemory(redis_url, seconds, **options))
 
