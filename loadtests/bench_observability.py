@@ -23,7 +23,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-import prometheus_client
 from sqlalchemy import URL
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -32,6 +31,7 @@ from loadtests.processes import cpu_seconds
 from server.cli import main as command_line
 from server.seeding import Seed
 from server.telemetry import clinic_totals, histogram
+from server.transport.http import metrics
 from tests.support.collector import Collector, collecting
 from tests.support.databases import fresh_database, mariadb
 from tests.support.plain import PLAIN, answers
@@ -124,12 +124,13 @@ def serve_without_metrics(arguments: list[str]) -> None:
         return
 
     class Nothing:
-        inc = observe = staticmethod(nothing)
+        inc = staticmethod(nothing)
 
         def labels(self, *_: object) -> Nothing:
             return self
 
-    prometheus_client.Counter = prometheus_client.Histogram = lambda *_, **__: Nothing()  # type: ignore[assignment,misc]
+    metrics.Counter = lambda *_, **__: Nothing()  # type: ignore[assignment,attr-defined]
+    metrics.Requests.observe = nothing  # type: ignore[method-assign]
     clinic_totals.ClinicTotals.count = nothing  # type: ignore[method-assign]
     histogram.Histogram.observe = nothing  # type: ignore[method-assign]
     sys.argv = ["nowserving", *arguments]

@@ -105,9 +105,9 @@ async def post_command(request: Request) -> Response:
         with tracing.span(f"command {name}"):
             answer = await context.executor.execute(command, actor=caller.actor, command_id=command_id, may=permitted)
     except NowServingError as error:
-        context.metrics.commands.labels(name, "failed" if isinstance(error, Unavailable) else "refused").inc()
+        context.metrics.command_of(name, "failed" if isinstance(error, Unavailable) else "refused").inc()
         raise
-    context.metrics.commands.labels(name, "repeated" if answer.repeated else "done").inc()
+    context.metrics.command_of(name, "repeated" if answer.repeated else "done").inc()
     body = answer.body
     if "token" in body and "entry" in body:
         body = body | {"address": address_of_page(request, body["token"])}

@@ -105,7 +105,7 @@ async def import_appointments(request: Request) -> _Imported:
     answer = await context.executor.execute(
         command, actor=staff.actor, command_id=command_id, may=lambda action: may(staff.role, action)
     )
-    context.metrics.commands.labels(command.name_on_wire(), "repeated" if answer.repeated else "done").inc()
+    context.metrics.command_of(command.name_on_wire(), "repeated" if answer.repeated else "done").inc()
     outcome = answer.body["events"][-1]
     return {
         "seq": answer.body["seq"],

@@ -127,7 +127,7 @@ class RequestContext:
         method = scope.get("method", "WEBSOCKET")
         if method not in METHODS:
             method = "OTHER"  # the client chooses it: each other word would be a time series for ever
-        self._metrics.requests.labels(route, method, str(status)).observe(seconds)
+        self._metrics.requests.observe(route, method, str(status), seconds)
         if waited > self._slow_seconds:
             self._metrics.slow_requests.labels(route).inc()
             access_log.warning("slow request", route=route, method=method, status=status, seconds=round(waited, 3))

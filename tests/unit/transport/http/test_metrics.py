@@ -40,7 +40,7 @@ def test_quantiles_are_read_off_the_histogram(figures: Figures) -> None:
     assert metrics.quantile(0.5) is None
     for seconds, count in ((0.002, 50), (0.06, 49), (60.0, 1)):
         for _ in range(count):
-            metrics.requests.labels("/x", "GET", "200").observe(seconds)
+            metrics.requests.observe("/x", "GET", "200", seconds)
     assert metrics.quantile(0.5) == pytest.approx(0.005)
     assert metrics.quantile(0.25) == pytest.approx(0.0025)
     assert metrics.quantile(0.99) == pytest.approx(0.1)
@@ -59,7 +59,7 @@ def test_every_unknown_figure_has_its_reason(figures: Figures) -> None:
 def test_success_rate_counts_errors_of_the_server_alone(figures: Figures) -> None:
     for status, count in (("200", 6), ("404", 2), ("500", 1), ("503", 1)):
         for _ in range(count):
-            figures.metrics.requests.labels("/x", "GET", status).observe(0.01)
+            figures.metrics.requests.observe("/x", "GET", status, 0.01)
     requests = figures.of_process()["requests"]
     assert (requests["answered"], requests["failed"], requests["success_rate"]) == (10, 2, 0.8)
 

@@ -123,16 +123,14 @@ class Seen:
         self.statuses: list[str] = []
         self.slow = 0
 
-    def labels(self, _route: str, _method: str = "", status: str = "") -> Seen:
-        if status:
-            self.statuses.append(status)
+    def observe(self, _route: str, _method: str, status: str, _seconds: float) -> None:
+        self.statuses.append(status)
+
+    def labels(self, _route: str) -> Seen:
         return self
 
     def inc(self) -> None:
         self.slow += 1
-
-    def observe(self, _seconds: float) -> None:
-        return
 
 
 def failing(error: Exception, begun: bool = False) -> ASGIApp:
