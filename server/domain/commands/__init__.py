@@ -39,6 +39,7 @@ from server.domain.commands.devices import (
     ReportDevice,
     RevokeToken,
 )
+from server.domain.commands.doubts import Confirm, NoteOutage
 from server.domain.commands.first_steps import EndTrial, HideChecklist, ReachMilestone
 from server.domain.commands.importing import ImportAppointments, ImportRow
 from server.domain.commands.joining import JoinQueue
@@ -206,6 +207,7 @@ __all__ = [
     "ClosePoint",
     "Command",
     "Complete",
+    "Confirm",
     "DeclineOffer",
     "DropHold",
     "EndSchedule",
@@ -224,6 +226,7 @@ __all__ = [
     "MoveAppointments",
     "NoShow",
     "NoteMessage",
+    "NoteOutage",
     "OpenPoint",
     "OpenQueue",
     "PassOffer",

@@ -10,6 +10,7 @@ from server.domain.board import Board
 from server.domain.model import UNDO_MICROSECONDS, Entry, Need, Point, PointState, Priority, State
 from server.domain.ranking import first_for, minutes_of, waiting_for
 from server.domain.views.appointments import AppointmentCell, appointment_cell, touched_appointments
+from server.domain.views.doubts import InDoubt, doubt_of
 from server.domain.views.fields import (
     Away,
     Calls,
@@ -67,6 +68,7 @@ class RoomGuestCell(RoomPatient):
     since: Instant
     calls: Calls
     stands_until: StandsUntil
+    doubt: InDoubt
     undo: UndoStep
     undo_until: UndoUntil
 
@@ -101,7 +103,7 @@ class PointView:
     point_id: int
     open_sealed: OpenSealed
     kind: ClassVar[str] = "point"
-    shape: ClassVar[str] = "point9"
+    shape: ClassVar[str] = "point10"
     cells: ClassVar[Mapping[str, Any]] = {
         "site": SiteCell,
         "point": RoomPointCell,
@@ -153,6 +155,7 @@ class PointView:
             "since": guest.since // 1000,
             "calls": guest.calls,
             "stands_until": stands_until(board, guest),
+            "doubt": doubt_of(guest),
             "undo": guest.undo["step"] if guest.undo else None,
             "undo_until": milliseconds(guest.undo["at"] + UNDO_MICROSECONDS) if guest.undo else None,
         }
