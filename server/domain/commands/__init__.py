@@ -151,6 +151,8 @@ COMMANDS: dict[str, type[Command]] = {
         DropHold,
         ClearUnreached,
         NoteMessage,
+        Confirm,
+        NoteOutage,
         AddSchedule,
         ChangeSchedule,
         EndSchedule,

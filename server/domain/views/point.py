@@ -196,8 +196,9 @@ class PointView:
         yield from ("site", "point", "guest", "next")
         if ended or mine in changed:
             yield "day"
-        # Another clinician at the point has other appointments.
-        yield from _appointments(board) if mine in changed else touched_appointments(board, changed)
+        if mine in changed:  # another clinician at the point has other appointments
+            yield from _appointments(board)
+        yield from touched_appointments(board, changed)  # also those that the turn of the day took off the board
 
 
 def _appointments(board: Board) -> Iterable[str]:
