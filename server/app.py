@@ -47,9 +47,9 @@ from server.notifying.sweep import Sweeper
 from server.notifying.watchdog import Watchdog
 from server.notifying.webhooks.deliverer import Deliverer
 from server.notifying.webhooks.set_up import WebhookSetUp
+from server.outages import OutageWatch
 from server.practitioners import Practitioners
 from server.provisioning import NewSites
-from server.outages import OutageWatch
 from server.queries.backups import LastBackup
 from server.queries.boards import Boards
 from server.queries.circuits import CircuitTally

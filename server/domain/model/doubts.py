@@ -16,7 +16,7 @@ DoubtMark = tuple[int, int, int | None]  # the values of a `Doubt`, as records h
 class Doubt(NamedTuple):
     """The outage during which a patient was called or in service, and the instant of the answer. Microseconds.
 
-    Nobody could press a button between ``offline_from`` and ``offline_until``. ``answered_at`` is None while staff are asked.
+    Nobody could press a button between ``offline_from`` and ``offline_until``. ``answered_at`` is None until staff answer.
     """
 
     offline_from: int
