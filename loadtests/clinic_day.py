@@ -335,7 +335,7 @@ class Clinic:
         end = time.monotonic() + GIVE_UP_SECONDS
         while True:
             try:
-                return Fresh(await self._boards.board(self.site_id, self._watched))
+                return Fresh(await self._boards.board(self.site_id, self._watched), self.clock_ahead)
             except Unavailable:
                 if time.monotonic() > end:
                     raise
