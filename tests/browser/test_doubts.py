@@ -113,9 +113,7 @@ def test_room_asks_about_its_own_patient(open_desk: OpenDesk, do: Do, seeded: Se
     expect(room.locator('[data-action="start"]')).to_be_focused()
 
 
-def test_display_and_patient_are_not_sent_to_the_room(
-    open_page: Open, do: Do, seeded: Seed, env: dict[str, str]
-) -> None:
+def test_display_and_patient_are_not_sent_to_the_room(open_page: Open, do: Do, seeded: Seed, env: dict[str, str]) -> None:
     called = do("call-next", point_id=seeded["point_ids"][0])["entry"]
     token = next(each["token"] for each in seeded["tickets"] if each["label"] == called["label"])
     screen = seeded["displays"][0]

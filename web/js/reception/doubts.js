@@ -20,7 +20,7 @@ export function showDoubts(state, actions) {
   const { orders, site } = state;
   const title = element("h2", { id: "doubts-title" }, t("doubt.title"));
   const lead = element("p", { role: "status" });
-  const all = ["confirm", "return"].map((name) => answerButton(name, t(`doubt.all.${name}`)));
+  const all = ["confirm", "return"].map((name) => answerButton(name, t(`doubt.all.${name}`), "button"));
   const list = element("ol", {});
   const band = element("section", { className: "doubts", "aria-labelledby": title.id, "data-doubts": "" }, element("header", { className: "doubts-head" }, element("div", {}, title, lead), element("div", { className: "doubt-answers" }, ...all)), list);
   find(".desk-notices").prepend(band);
@@ -94,9 +94,10 @@ function makeQuestion({ id, label, state }) {
 /**
  * @param {string} name
  * @param {string} text
+ * @param {string} [className]
  */
-function answerButton(name, text) {
-  const button = element("button", { type: "button", className: name === "confirm" ? "button is-primary" : "button" }, text);
+function answerButton(name, text, className = name === "confirm" ? "button is-primary" : "button") {
+  const button = element("button", { type: "button", className }, text);
   button.dataset.answer = name;
   return button;
 }
