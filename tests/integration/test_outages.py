@@ -18,17 +18,22 @@ from sqlalchemy import URL, delete, select
 
 from loadtests.hospital import Part
 from server.clock import boot_id, steady_microseconds, wall_microseconds
-from server.domain.commands import CallNext, Confirm
+from server.domain.commands import CallNext, ChangeSite, Confirm, IssueTicket
 from server.domain.model import LEAST_OUTAGE
 from server.domain.model.local_time import MINUTE
 from server.execute import Executor
+from server.notifying.channels.recording import RecordingChannel
+from server.notifying.context import Context
+from server.notifying.sweep import Sweep
 from server.outages import OutageWatch
 from server.seeding import Seed, Seeder
 from server.store import clock_anchors, processes
 from server.store.database import Database
 from server.store.tables import clock_anchors as table_of_anchors
-from server.store.tables import entries, events
+from server.store.tables import entries, events, notifications
+from server.vault import Vault
 from tests.support import databases
+from tests.support.message_provider import Everywhere
 from tests.support.processes import Process, free_port
 from tests.support.screens import Screen, sse
 from tests.support.server import Server, environment, seed, serving
@@ -47,10 +52,17 @@ class Before:
         self.offset = wall_microseconds() - steady_microseconds()
         self.entry_id = 0
 
-    async def call(self, heard: int = AGO) -> None:
-        """Call a patient half an hour ago. The last sign of life is ``heard`` microseconds old."""
+    async def call(self, heard: int = AGO, phone: str | None = None) -> None:
+        """Call a patient half an hour ago. The last sign of life is ``heard`` microseconds old.
+
+        With a ``phone``, the patient has it, and the site sends messages. Its calls stand for hours.
+        """
         await self._keep(self.offset - AGO)
-        self.seeded = await self.setup.seed(points=1, tickets=2, displays=0)
+        self.seeded = await self.setup.seed(points=1, tickets=0 if phone else 2, displays=0)
+        if phone:
+            site_id, queue_id = self.seeded["site_id"], self.seeded["queue_ids"][0]
+            await self.setup.do(ChangeSite(site_id=site_id, message_ways=("sms",), minutes_call_stands=240))
+            await self.setup.do(IssueTicket(queue_id=queue_id, phone=phone))
         made = await self.setup.do(CallNext(point_id=self.seeded["point_ids"][0]))
         self.entry_id = made["entry"]["id"]
         await self._keep(self.offset)
@@ -197,6 +209,20 @@ async def test_database_that_is_away_postpones_the_question(before: Before) -> N
     await watch.begin()
     await closed.close()
     assert await before.asked() == []
+
+
+async def test_message_about_an_old_call_is_withdrawn(
+    before: Before, database: Database, vault: Vault, tmp_path: Path
+) -> None:
+    """The power failed between the call and its message."""
+    await before.call(phone="+49 170 0000001")
+    await before.process().begin()
+    channel = RecordingChannel(tmp_path / "sent.jsonl")
+    await Sweep(Context(database, vault, Everywhere(channel), "https://clinic.example")).run()
+    async with database.read() as connection:
+        found = await connection.execute(select(notifications.c.kind, notifications.c.state).order_by(notifications.c.id))
+        assert ("called", "withdrawn") in [tuple(row) for row in found]
+    assert not (tmp_path / "sent.jsonl").exists()
 
 
 # Real processes
