@@ -36,6 +36,7 @@ class OutageWatch:
         self._heard_before: int | None = None  # the last sign of life before it
         self._offset = 0  # of the trusted time, at the last look
         self._noted: int | None = None  # the begin of the last outage that is noted
+        self._pending: tuple[int, int] | None = None  # an outage that a site could not note
         self._fault = Outage(logger, "staff of a site cannot be asked about calls from before an outage")
 
     async def begin(self) -> None:
@@ -52,9 +53,9 @@ class OutageWatch:
         async with self._database.read() as connection:
             heard_at = await processes.last_heard(connection)
         steady = self._database.clock.steady()
-        found = None if heard_at is None else self._outage(heard_at, now, steady)
+        found = self._pending or (None if heard_at is None else self._outage(heard_at, now, steady))
         if found is not None:
-            await self._note(*found)
+            self._pending = None if await self._note(*found) else found
             self._noted = found[0]
         if self._alive_at is None:
             self._started_at, self._heard_before = steady, heard_at
@@ -76,22 +77,28 @@ class OutageWatch:
         moved = self._database.clock.offset - self._offset
         return abs(moved) > TOLERANCE_MICROSECONDS and steady < BOOT_MICROSECONDS + self._least
 
-    async def _note(self, offline_from: int, offline_until: int) -> None:
-        """Ask the staff of every site that has a patient at a point. Of several processes, one succeeds for each site."""
+    async def _note(self, offline_from: int, offline_until: int) -> bool:
+        """Ask the staff of every site that has a patient at a point; return whether every site could be asked.
+
+        Of several processes, one succeeds for each site.
+        """
         async with self._database.read() as connection:
             busy = await sites.with_guests(connection)
-        asked = 0
+        asked, complete = 0, True
         for site_id in busy:
             command = NoteOutage(site_id=site_id, offline_from=offline_from, offline_until=offline_until)
             try:
                 answer = await self._executor.execute(command, actor="clock", command_id=f"outage:{offline_from}")
-                asked += len(answer.body["events"])
-                self._fault.ended()
+                asked += 0 if answer.repeated else len(answer.body["events"])
             except (NothingDue, CommandIdReused):
                 pass  # only newer calls, or another process was first
             except NowServingError:
                 raise
             except Exception as error:  # one site must not keep the others back
+                complete = False
                 self._fault.failed(site_id=site_id, exc_info=error)
+        if complete:
+            self._fault.ended()
         seconds = (offline_until - offline_from) // 1_000_000
         logger.warning("no server worked for a while: staff are asked about old calls", seconds=seconds, calls=asked)
+        return complete

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import delete, func, insert, literal, or_, select, union_all, update
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.store.tables import displays, kiosks, processes
@@ -26,7 +27,10 @@ async def heard(connection: AsyncConnection, earliest: int, latest: int) -> list
 
 async def last_heard(connection: AsyncConnection) -> int | None:
     """Return the last sign of life of any process (microseconds), or None if no process has ever run."""
-    found = await connection.scalar(select(func.max(processes.c.heard_at)))
+    try:
+        found = await connection.scalar(select(func.max(processes.c.heard_at)))
+    except ProgrammingError:  # MySQL has no tables yet
+        return None
     return None if found is None else int(found)
 
 
