@@ -44,7 +44,7 @@ import pymysql
 import tzdata
 
 from loadtests.clinic_day import LIMITED, OK, REFUSED, SILENT, Clinic, NotSeen, until
-from loadtests.hospital import Disk, Hospital, Part, hospital, own_mounts
+from loadtests.hospital import SCHEMA, Disk, Hospital, Part, hospital, own_mounts
 from tests.support import databases
 from tests.support.certificate import certificate
 from tests.support.nginx import unverified
@@ -61,6 +61,7 @@ FOUND_AGAIN_SECONDS = 6.0  # nginx asks a server that was away again after five 
 RUN_IN_SECONDS = 1.0
 PAUSE_SECONDS = 0.5  # of the rooms and the reception, on average
 HOUR = 3600
+OFF_SECONDS = 420  # without power: more than the shortest outage after which staff are asked
 FLOODING, SLOW = "127.0.0.9", "127.0.0.8"
 FLOODS, FLOOD_REQUESTS = 6, 400
 
@@ -415,12 +416,12 @@ async def _(day: Day) -> None:
 async def _set_clock(day: Day, seconds: int) -> None:
     clock = day.hospital.clock
     assert isinstance(clock, SettableClock)
-    clock.set(seconds)
+    clock.set(day.clinic.clock_ahead + seconds)
     try:
         await _until_stepped(day, seconds)
         await day.see_commands()
     finally:
-        clock.set(0)
+        clock.set(day.clinic.clock_ahead)
     await _until_stepped(day, 0)
     day.expect_work_goes_on()
 
@@ -557,18 +558,74 @@ async def _write_slowly(port: int) -> None:
             writer.transport.abort()
 
 
-@fault("power loss", "everything is dark; after the cold start all screens come back, and no answered command is lost")
+@fault(
+    "power loss",
+    "everything is dark; after the cold start all screens come back, no answered command is lost, and calls from before "
+    "it ask the staff",
+    needs="clock",
+)
 async def _(day: Day) -> None:
+    clock, clinic = day.hospital.clock, day.clinic
+    assert isinstance(clock, SettableClock)
+    await _pause_with_a_patient(day)
     for part in day.hospital.parts:
         part.cut()
     for part in day.hospital.parts:
         await asyncio.to_thread(part.kill)
-    await day.see(lambda: day.clinic.dark == len(day.clinic.viewers), "only grey screens")
+    clinic.flowing.set()
+    await day.see(lambda: clinic.dark == len(clinic.viewers), "only grey screens")
     await day.see(lambda: day.count(SILENT) > 0, "a command without an answer")
+    clinic.clock_ahead += OFF_SECONDS
+    clock.set(clinic.clock_ahead)
+    guests: set[int] = set()
     for part in day.hospital.parts:
         await asyncio.to_thread(part.start)
+        if part is day.hospital.database:
+            guests = await asyncio.to_thread(_begin_another_boot, day.hospital)
     await day.see_screens_back()
     await day.see_commands()
+    asked = await asyncio.to_thread(_asked_about, day.hospital)
+    day.expect(bool(guests) and guests <= asked, f"staff were not asked about {guests - asked or 'anybody'}")
+    day.notes.append(f"staff were asked about the {len(guests)} patients at the points")
+
+
+async def _pause_with_a_patient(day: Day) -> None:
+    """Let the people pause while a patient is called or in service."""
+    end = time.monotonic() + SEEN_SECONDS
+    while True:
+        day.clinic.flowing.clear()
+        await day.clinic.until_answered()
+        if await asyncio.to_thread(_guests, day.hospital):
+            return
+        if time.monotonic() > end:
+            raise NotSeen("a patient at a point")
+        day.clinic.flowing.set()
+        await day.see_commands(1)
+
+
+def _guests(hospital: Hospital) -> set[int]:
+    """Return the entries that are called or in service."""
+    return _ids(hospital, "SELECT id FROM entries WHERE busy_point_id IS NOT NULL")
+
+
+def _begin_another_boot(hospital: Hospital) -> set[int]:
+    """Let the machines have no kept offset of their clocks, as after a boot. Return the entries that are at the points."""
+    with databases.connect(hospital.root) as connection, connection.cursor() as cursor:
+        cursor.execute(f"DELETE FROM {SCHEMA}.clock_anchors")  # nosec B608 - a constant
+        connection.commit()
+    return _guests(hospital)
+
+
+def _asked_about(hospital: Hospital) -> set[int]:
+    """Return the entries about which staff were asked whether they are still valid."""
+    return _ids(hospital, "SELECT entry_id FROM events WHERE type = 'entry-doubted'")
+
+
+def _ids(hospital: Hospital, statement: str) -> set[int]:
+    with databases.connect(hospital.root) as connection, connection.cursor() as cursor:
+        cursor.execute(f"USE {SCHEMA}")
+        cursor.execute(statement)
+        return {int(row[0]) for row in cursor.fetchall()}
 
 
 def zone_at_noon(later: int = 0) -> str:

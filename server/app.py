@@ -47,6 +47,7 @@ from server.notifying.sweep import Sweeper
 from server.notifying.watchdog import Watchdog
 from server.notifying.webhooks.deliverer import Deliverer
 from server.notifying.webhooks.set_up import WebhookSetUp
+from server.outages import OutageWatch
 from server.practitioners import Practitioners
 from server.provisioning import NewSites
 from server.queries.backups import LastBackup
@@ -132,6 +133,7 @@ def build_app(
     totals = ClinicTotals()
     executor = Executor(database, vault, hub.publish, totals.count, Turns.within(settings.request_seconds))
     process_id = uuid.uuid4().hex
+    outages = OutageWatch(database, executor, settings.heartbeat_seconds)
     devices = Devices(hub, partial(housekeeping.report_device, executor, process_id))
     audit = Audit(database, vault, process_name())
     identity = build_identity(database, identities, vault, executor, audit, keys.secret_key, terms)
@@ -237,6 +239,7 @@ def build_app(
         await housekeeping.begin_flags(database, flags)
         checks.prepare()
         await hub.start()
+        await outages.begin()
         audit.start()
         loops: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "devices": devices.run,
@@ -253,7 +256,13 @@ def build_app(
             "zones": partial(housekeeping.rezone_sites, database, executor),
             "marks": Marks(database, executor).run,
             "dark devices": partial(
-                housekeeping.find_dark_devices, database, executor, process_id, settings.heartbeat_seconds, report
+                housekeeping.find_dark_devices,
+                database,
+                executor,
+                process_id,
+                settings.heartbeat_seconds,
+                report,
+                outages.look,
             ),
         }
         if certificate:

@@ -195,10 +195,12 @@ async def find_dark_devices(
     process_id: str,
     heartbeat_seconds: float,
     report: Callable[[], dict[str, Any]],
+    before: Callable[[], Awaitable[None]],
 ) -> None:
     """At every heartbeat, record that this process is alive, and mark dark the devices that only a dead process served.
 
-    ``report`` returns what the process tells about itself, for the list of the system's state.
+    ``report`` returns what the process tells about itself, for the list of the system's state. ``before`` looks at the
+    signs of life before this process adds its own.
 
     A process is dead when it has recorded nothing for three heartbeats. For as long after an operator accepted a step, no
     process is dead: the others may not know it yet.
@@ -212,6 +214,7 @@ async def find_dark_devices(
             if abs(clock.offset - offset) > TOLERANCE_MICROSECONDS:
                 judges_at = clock.steady() + patience
             offset = clock.offset
+            await before()
             async with database.write() as connection:
                 await processes.live(connection, process_id, now, report())
             async with database.read() as connection:
@@ -224,9 +227,11 @@ async def find_dark_devices(
                 async with database.write() as connection:
                     await processes.forget(connection, dead_id)
             outage.ended()
+            pause = heartbeat_seconds
         except NowServingError as error:
             outage.failed(error)
-        await asyncio.sleep(heartbeat_seconds)
+            pause = min(heartbeat_seconds, TICK_SECONDS)  # no screen may show an old call for long after an outage
+        await asyncio.sleep(pause)
 
 
 async def forget_old_rows(database: Database) -> None:

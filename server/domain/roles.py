@@ -93,6 +93,7 @@ MAY: dict[str, frozenset[str]] = {
     "decline-offer": _BOOKING | {PATIENT},
     "appointment-no-show": _FLOOR,
     "clear-unreached": _FLOOR,
+    "confirm": _FLOOR,
     "move-appointments": _RECEPTION,
     "import-appointments": _ADMIN,
     "link-practitioner": _ADMIN,

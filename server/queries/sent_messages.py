@@ -167,7 +167,7 @@ async def _refusals(
     """Return by id why each message may not be sent again, or None."""
     candidates = [row for row in found if row.state in REPEATABLE]
     repeated: set[int] = set()
-    calls: dict[int, tuple[int, State]] = {}
+    calls: dict[int, tuple[int, State, bool]] = {}
     addresses: dict[int, HashedAddress] = {}
     stopped: Collection[HashedAddress] = ()
     if candidates:
@@ -178,8 +178,9 @@ async def _refusals(
             stopped = await opt_outs.sources(connection, set(addresses.values()))
             repeated = set(await connection.scalars(select(table.resend_of).where(*same)))
             if entry_ids := {row.entry_id for row in candidates if row.entry_id is not None}:
-                of_entries = select(entries.c.id, entries.c.calls, entries.c.state).where(entries.c.id.in_(entry_ids))
-                calls = {entry_id: (count, state) for entry_id, count, state in await connection.execute(of_entries)}
+                columns = entries.c.id, entries.c.calls, entries.c.state, entries.c.doubt
+                of_entries = await connection.execute(select(*columns).where(entries.c.id.in_(entry_ids)))
+                calls = {entry_id: (count, state, doubt is None) for entry_id, count, state, doubt in of_entries}
     refusals: dict[int, Refused | None] = {}
     for row in found:
         appointment, site = subjects[row.id].appointment, subjects[row.id].site
@@ -210,12 +211,17 @@ def _addresses(rows: Sequence[_Message], subjects: dict[int, Subject], vault: Va
     return found
 
 
-def _is_right(row: _Message, appointment: Appointment | None, entry: tuple[int, State] | None) -> bool:
-    """Return whether the subject still has the version of the message, and a state that allows its kind."""
+def _is_right(row: _Message, appointment: Appointment | None, entry: tuple[int, State, bool] | None) -> bool:
+    """Return whether the subject still has the version of the message, and a state that allows its kind.
+
+    ``entry`` is its number of calls, its state, and whether no outage has made its call doubtful.
+    """
     if appointment is not None:
         return appointment.version == row.subject_version and appointment.state in OF_APPOINTMENTS.get(row.kind, ())
     current = entry is not None and (row.kind == "feedback" or entry[0] == row.subject_version)
-    return entry is not None and current and entry[1] in OF_ENTRIES.get(row.kind, ())
+    if entry is None or not current or (row.kind == "called" and not entry[2]):
+        return False
+    return entry[1] in OF_ENTRIES.get(row.kind, ())
 
 
 def _listed(row: _Message, subject: Subject, vault: Vault, may_resend: bool) -> MessageListed:

@@ -334,12 +334,13 @@ def _stale(before: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
 def _subject_is_as_planned() -> ColumnElement[bool]:
     """The subject has the version that the message is about, and a state that allows its kind.
 
-    A question about a whole visit is about no version.
+    No message repeats a call from before an outage. A question about a whole visit is about no version.
     """
     entry = exists().where(
         entries.c.id == notifications.c.entry_id,
         or_(entries.c.calls == notifications.c.subject_version, notifications.c.kind == "feedback"),
         or_(*(and_(notifications.c.kind == kind, entries.c.state.in_(states)) for kind, states in OF_ENTRIES.items())),
+        or_(notifications.c.kind != "called", entries.c.doubt.is_(None)),
     )
     appointment = exists().where(
         appointments.c.id == notifications.c.appointment_id,

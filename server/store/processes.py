@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import delete, insert, literal, or_, select, union_all, update
+from sqlalchemy import delete, func, insert, literal, or_, select, union_all, update
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.store.tables import displays, kiosks, processes
@@ -22,6 +23,15 @@ async def heard(connection: AsyncConnection, earliest: int, latest: int) -> list
     """Return the reports of the processes whose last sign of life is between two instants (microseconds)."""
     between = processes.c.heard_at.between(earliest, latest)
     return list(await connection.scalars(select(processes.c.report).where(between)))
+
+
+async def last_heard(connection: AsyncConnection) -> int | None:
+    """Return the last sign of life of any process (microseconds), or None if no process has ever run."""
+    try:
+        found = await connection.scalar(select(func.max(processes.c.heard_at)))
+    except ProgrammingError:  # MySQL has no tables yet
+        return None
+    return None if found is None else int(found)
 
 
 async def has_any(connection: AsyncConnection) -> bool:

@@ -17,7 +17,7 @@ from server.domain.model.site import BEFORE
 from server.store import proofs, webhooks
 from server.store.chain import START
 from server.store.database import CLOCK, Conflict, new_id
-from server.store.tables import organisations, sites
+from server.store.tables import entries, organisations, sites
 from server.vault import Vault
 
 
@@ -106,6 +106,12 @@ async def renew_epoch(connection: AsyncConnection, site_id: int, epoch: str) -> 
 async def due(connection: AsyncConnection, now: int) -> list[int]:
     """Return the sites that the clock must tick at ``now`` (microseconds)."""
     return list(await connection.scalars(select(sites.c.id).where(sites.c.next_tick_at <= now).limit(1000)))
+
+
+async def with_guests(connection: AsyncConnection) -> list[int]:
+    """Return the sites that have a patient who is called to a point or served at one, by id."""
+    busy = select(entries.c.site_id).where(entries.c.busy_point_id.is_not(None)).distinct()
+    return sorted(await connection.scalars(busy))
 
 
 async def organisation(connection: AsyncConnection, name: str) -> int:

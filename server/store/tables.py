@@ -407,6 +407,7 @@ entries = Table(
     Column("delay", BigInteger, nullable=False, server_default="0"),
     Column("announced_at", BigInteger),
     Column("unreached", JSON(none_as_null=True)),
+    Column("doubt", JSON(none_as_null=True)),
     Column(
         "busy_point_id",
         BigInteger,

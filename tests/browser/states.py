@@ -22,6 +22,7 @@ from tests.browser import broken
 from tests.browser.conftest import Watch, sign_in_as
 from tests.support.appointments import Day, appointments_today
 from tests.support.authenticator import code_at
+from tests.support.outages import outage_noted
 from tests.support.plain import answers
 from tests.support.processes import free_port, running, wait_until
 from tests.support.server import KEYS, Server, seed
@@ -71,6 +72,7 @@ class Stage:
     booked: Day | None = None  # a site with appointments today
     planned: Seed | None = None  # a site whose clinicians have hours
     bookable: Seed | None = None  # a site on whose page patients book
+    doubtful: Seed | None = None  # a site after an outage: patients are called to two points, and one is in service
     appointments: dict[str, str] = field(default_factory=dict)  # the tokens of its appointments by their state
     colleagues: dict[str, dict[str, Any]] = field(default_factory=dict)  # of the busy site, for the states of accounts
     watch: Watch = field(default_factory=lambda: Watch(allowed=EXPECTED))  # of all its pages
@@ -217,6 +219,19 @@ def furnish(env: dict[str, str], server: Server) -> tuple[Seed, dict[str, str], 
             tokens[ticket["entry"]["label"]] = ticket["token"]
             labels["waiting"] = ticket["entry"]["label"]
     return seeded, labels, {state: tokens[label] for state, label in labels.items()}
+
+
+def site_after_outage(env: dict[str, str], server: Server) -> Seed:
+    """Return a site with two called patients and one in service, all from before an outage."""
+    seeded = seed(env, points=3, tickets=6, displays=1)
+    with server.client(server.sign_in(seeded, "receptionist")) as client:
+        for point_id in seeded["point_ids"]:
+            answer = client.post("/api/v1/commands/call-next", json={"point_id": point_id})
+            assert answer.status_code == 200, answer.text
+        answer = client.post("/api/v1/commands/start", json={"entry_id": answer.json()["entry"]["id"]})
+        assert answer.status_code == 200, answer.text
+    outage_noted(env, seeded["site_id"])
+    return seeded
 
 
 def closed_site(env: dict[str, str], server: Server) -> Seed:
@@ -451,6 +466,26 @@ def display_of(name: str) -> Arrange:
         return page
 
     return arrange
+
+
+def in_doubt(page: str, shown: str, size: tuple[int, int], role: str = "") -> Arrange:
+    """Return an arrangement that opens a page of the site after an outage, and waits for what it shows of it."""
+
+    def arrange(stage: Stage, language: str) -> Page:
+        assert stage.doubtful is not None
+        screen, token = stage.doubtful["displays"][0], stage.doubtful["tickets"][0]["token"]
+        path = page.format(screen=f"{screen['id']}?token={screen['token']}", token=token)
+        opened = live(stage.open(path, language, size=size, seeded=stage.doubtful if role else None, role=role))
+        expect(opened.locator(shown)).to_be_visible()
+        return opened
+
+    return arrange
+
+
+def room_in_doubt(stage: Stage, language: str) -> Page:
+    page = room_at(0, "doubtful")(stage, language)
+    expect(page.locator("[data-doubt]")).to_be_visible()
+    return page
 
 
 def display_refused(stage: Stage, language: str) -> Page:
@@ -1356,6 +1391,7 @@ ALL = [
     State("docs", "read", docs, languages=("en", "ar")),
     State("display", "busy", display_of("busy")),
     State("display", "empty", display_of("empty")),
+    State("display", "doubtful", in_doubt("/display/{screen}", "[data-doubtful-calls]", TELEVISION)),
     State("display", "refused", display_refused),
     State("display", "pairing", pairing, part="data-pairing"),
     State("kiosk", "idle", kiosk()),
@@ -1373,6 +1409,7 @@ ALL = [
     State("kiosk", "panel", kiosk_panel),
     State("kiosk", "pairing", kiosk_pairing, part="data-pairing"),
     *(State("patient", each, patient_in(each)) for each in ("waiting", "called", "serving", "held", "completed", "no_show")),
+    State("patient", "doubtful", in_doubt("/t/{token}", '.ticket[data-state="doubt"]', PHONE)),
     State("patient", "away", patient_away),
     State("patient", "feedback", patient_asked),
     State("patient", "contact", with_contact(patient_in("waiting"))),
@@ -1479,6 +1516,7 @@ ALL = [
     State("reception", "delayed", delay_announced),
     State("reception", "keys", dialog(reception_with_guest, "keys", '[data-action="keys"]'), part='id="keys"'),
     State("reception", "appointments", booked_page("/reception")),
+    State("reception", "doubtful", in_doubt("/reception", "[data-doubts]", LAPTOP, "receptionist")),
     State("reception", "unreached", unreached("/reception", "[data-entry]:has(.is-unreached)")),
     State("reception", "reschedule", booked_dialog("/reception", "reschedule", "m")),
     State("reception", "amend-appointment", booked_dialog("/reception", "amend-appointment", "e")),
@@ -1497,6 +1535,7 @@ ALL = [
     State("calendar", "phone-list", calendar_phone_list),
     State("calendar", "move-day", dialog(booked_page("/calendar"), "move-day", "[data-move-day]")),
     State("calendar", "keys", dialog(booked_page("/calendar"), "keys", '[data-action="keys"]'), part='id="keys"'),
+    State("room", "doubtful", room_in_doubt),
     State("room", "appointments", room_with_appointments),
     State("room", "choice", room_choice),
     State("room", "called", room_at(0)),

@@ -29,6 +29,7 @@ from tests.browser.states import (
     live,
     patient_in,
     room_at,
+    site_after_outage,
     staff_page,
 )
 from tests.support.appointments import appointments_today
@@ -75,6 +76,7 @@ def stage(
         message_ended(env, site_id, "reminder", appointment_id=marked["id"])
         ((entry_id,), *_) = rows(env, "SELECT id FROM entries WHERE site_id = :id AND state = 'waiting'", id=site_id)
         message_ended(env, site_id, "almost-your-turn", entry_id=entry_id, version=0)
+        stage.doubtful = site_after_outage(env, server)
         stage.planned = seed(env, points=2, tickets=0, displays=0, providers=2)
         stage.bookable, stage.appointments = booking_site(env, server)
         yield stage

@@ -188,7 +188,7 @@ def _good_body(name: str, seeded: Seed, entries: dict[str, int]) -> dict[str, An
         "add-point": {"site_id": seeded["site_id"], "name": "New", "queue_ids": [queue_id]},
         **{f"add-{kind}": {"site_id": seeded["site_id"], "name": "New"} for kind in ("display", "kiosk", "provider")},
         "add-service": {"site_id": seeded["site_id"], "name": "New", "public_name": "New"},
-        "amend-visit": {"entry_id": entries["waiting"]},
+        **{each: {"entry_id": entries["waiting"]} for each in ("amend-visit", "confirm")},
         "staff-point": {"point_id": point_id, "provider_id": None},
         "swap-points": {"point_id": point_id, "with_point_id": seeded["point_ids"][1]},
         "reassign-provider": {"provider_id": queue_id, "to_provider_id": None, "reason": "ill today"},

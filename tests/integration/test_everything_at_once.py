@@ -117,6 +117,8 @@ NOT_SENT = {
     "drop-hold": "no client can send it; a restored database gets it, see test_backups.py",
     "clear-unreached": "only after a message did not arrive; see test_marks.py",
     "note-message": "no client can send it; servers do when a message has ended, see test_marks.py",
+    "note-outage": "no client can send it; a server does after an outage, see test_outages.py",
+    "confirm": "only after an outage; see test_outages.py",
     "pass-offer": "the server's own command after ten minutes",
     "tick": "no client can send it; the clocks of the servers send it all the time",
     "report-device": "no client can send it; servers do when a display connects or disconnects, see test_display_health.py",

@@ -685,6 +685,8 @@ async def devices_of_dead_processes(installation: Installation) -> object:
         dead = await processes.dead(connection, NOW + 3, NOW + 10**7)
         assert "process-7" in dead
         await processes.devices_of(connection, "process-12")
+        assert await processes.last_heard(connection) is not None
+        await site_store.with_guests(connection)
         await processes.forget(connection, "process-new")
     return dead
 

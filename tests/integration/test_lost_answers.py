@@ -40,8 +40,8 @@ TURNS = 1500
 EVERY_ACTION = (*ACTIONS, *("want-earlier", "cancel-appointment", "accept-offer", "decline-offer") * 4)
 BEGUN = (-150, -135, -120, -105, -90, -75, -60, -45, -30, -15)  # appointments that patients can miss
 LOSSES: tuple[Loss, ...] = ("answer", "commit")
-# Possible only after a message did not arrive, see test_marks.py.
-NOT_HERE = {"clear-unreached"}
+# Possible only after a message did not arrive, or after an outage: see test_marks.py and test_outages.py.
+NOT_HERE = {"clear-unreached", "confirm"}
 ONCE_A_SITE = {"hide-checklist"}  # only its commit is lost
 CALLERS = 4
 COMMANDS_PER_CALLER = 90

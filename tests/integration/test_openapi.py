@@ -42,7 +42,7 @@ OF_APPOINTMENTS = {
         *("add-schedule", "change-schedule", "end-schedule", "add-exception", "remove-exception", "link-practitioner"),
         *("hold-slot", "release-slot", "book", "book-series", "reschedule", "amend-appointment", "want-earlier"),
         *("cancel-appointment", "accept-offer", "decline-offer", "check-in", "appointment-no-show", "move-appointments"),
-        "clear-unreached",
+        *("clear-unreached", "confirm"),
     )
 }
 REPEAT_CHANCE = 0.4  # that a later round repeats a command: undone, closed or paused records must be usable again
@@ -271,7 +271,8 @@ def test_commands_of_appointments_answer_as_documented(checker: Checker, server:
         send("check-in", 409, appointment_id=first)
         send("appointment-no-show", 409, appointment_id=first)
         send("clear-unreached", 409, subject_id=first)
-    assert sent == OF_APPOINTMENTS | {f"{COMMANDS}book"}
+        send("confirm", 409, entry_id=send("issue-ticket", queue_id=clinic["queue_ids"][0])["entry"]["id"])  # no outage
+    assert sent == OF_APPOINTMENTS | {f"{COMMANDS}book", f"{COMMANDS}issue-ticket"}
 
 
 def test_commands_are_refused_as_documented(checker: Checker, driving: httpx.Client, server: Server, driven: Seed) -> None:

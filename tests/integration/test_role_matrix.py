@@ -64,7 +64,7 @@ BOOKING = {
 }
 WEBHOOK = {"url": "http://127.0.0.1:1/"}
 FACTOR = "/api/v1/session/second-factor"
-NOT_WHILE_WAITING = ("recall", "start", "complete", "no-show", "return", "undo", "reopen", "reassign-provider")
+NOT_WHILE_WAITING = ("recall", "start", "complete", "no-show", "return", "undo", "reopen", "reassign-provider", "confirm")
 PATIENT, NEED, SERVICE = "Ada Lovelace", "interpreter", "Test for what nobody shall know"
 MAIL = "ada@clinic.example"
 
@@ -496,6 +496,7 @@ def body_of(row: Row, organisation: Organisation, role: str) -> Json | None:
         "issue-ticket": queue, "amend-visit": entry | {"party_size": 2}, "call-next": point,
         "call": entry | {"point_id": ids["to_point_id"]},
         "recall": entry, "start": entry, "complete": entry, "no-show": entry, "hold": entry, "return": entry,
+        "confirm": entry,
         "transfer": entry | {"queue_id": ids["to_queue_id"]}, "undo": entry, "leave": entry, "reopen": entry,
         "running-late": entry | {"minutes": 5}, "cancel": entry | reason, "reprioritise": entry | {"priority": "assisted"},
         "move": entry | behind | reason,

@@ -15,10 +15,14 @@ CLOCK_SECONDS = 1.0
 
 
 class Fresh:
-    """The views of a board that was read from the rows at one number of the log."""
+    """The views of a board that was read from the rows at one number of the log.
 
-    def __init__(self, board: Board) -> None:
+    ``clock_ahead`` are the seconds by which a test has set the clock of the installation ahead.
+    """
+
+    def __init__(self, board: Board, clock_ahead: float = 0) -> None:
         self.board = board
+        self._clock_ahead = clock_ahead
         self._drawn: dict[str, dict[str, Cell]] = {}
 
     def cells(self, view: View) -> dict[str, Cell]:
@@ -69,8 +73,9 @@ class Fresh:
         if viewer.shown.cells != cells:
             keys = sorted(key for key in cells.keys() | viewer.shown.cells if cells.get(key) != viewer.shown.cells.get(key))
             return f"its cells at {viewer.shown.seq} differ from the rows at {self.board.site.seq}: {keys[:5]}"
-        if abs(viewer.now() - time.time()) > CLOCK_SECONDS + slack_seconds:
-            return f"its clock is {viewer.now() - time.time():.1f} s off"
+        off = viewer.now() - time.time() - self._clock_ahead
+        if abs(off) > CLOCK_SECONDS + slack_seconds:
+            return f"its clock is {off:.1f} s off"
         return None
 
 

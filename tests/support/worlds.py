@@ -60,6 +60,7 @@ from server.domain.commands import (
     ClosePoint,
     Command,
     Complete,
+    Confirm,
     DeclineOffer,
     EndSchedule,
     EndTrial,
@@ -77,6 +78,7 @@ from server.domain.commands import (
     MoveAppointments,
     NoShow,
     NoteMessage,
+    NoteOutage,
     OpenPoint,
     OpenQueue,
     PauseQueue,
@@ -485,8 +487,10 @@ ACTIONS = (
     *("appointment-no-show", "appointment-no-show", "move-appointments", "move-appointments"),
     *("want-earlier", "want-earlier", "accept-offer", "decline-offer"),
     *("delay", "delay", "delay", "on-time"),
-    *("note-message",) * 4,
-    *("clear-unreached",) * 2,
+    *("note-message",) * 6,
+    *("clear-unreached",) * 3,
+    *("note-outage",) * 2,
+    *("confirm",) * 3,
 )
 PAUSES = (0, 0, SECOND, 20 * SECOND, 3 * MINUTE, 50 * MINUTE)
 steps = st.tuples(st.sampled_from(ACTIONS), st.integers(0, 999), st.sampled_from(PAUSES))
@@ -552,6 +556,8 @@ def command_of(world: World, action: str, about: int) -> Command:
     """Return the command of a step in this world. The world may refuse it."""
     if booking := booking_command_of(world, action, about) or command_about_message_of(world, action, about):
         return booking
+    if action in ("note-outage", "confirm"):
+        return command_about_outage_of(world, action, about)
     board = world.board
     queues, points, entries = list(board.queues) or [an_id(1)], list(board.points) or [an_id(2)], list(board.entries)
     queue_id, point_id = queues[about % len(queues)], points[about % len(points)]
@@ -983,8 +989,9 @@ def command_about_message_of(world: World, action: str, about: int) -> Command |
     entries = [each for each in world.board.entries.values() if each.state in ("waiting", "called")]
     booked = [each for each in world.calendar.all() if each.state in ("booked", "cancelled") or each.offered_to]
     if action == "clear-unreached":
-        marked = [each.id for each in world.board.entries.values() if each.unreached]
-        marked += [each.id for each in world.calendar.all() if each.unreached]
+        of_appointments = [each.id for each in world.calendar.all() if each.unreached]
+        marked = [each.id for each in world.board.entries.values() if each.unreached] + of_appointments
+        marked = of_appointments if of_appointments and about % 2 else marked
         subject_id = marked[about % len(marked)] if marked and about % 7 else an_id(3)
         return ClearUnreached(subject_id=subject_id, told=about % 3 != 0)
     if action != "note-message":
@@ -1002,6 +1009,15 @@ def command_about_message_of(world: World, action: str, about: int) -> Command |
     kinds: tuple[Kind, ...] = ("booked", "moved", "reminder")
     kind = "freed-time" if one.offered_to else "cancelled" if one.state == "cancelled" else kinds[about // 5 % 3]
     return NoteMessage(subject_id=one.id, version=one.version, kind=kind, way="email", problem=problem, at=at)
+
+
+def command_about_outage_of(world: World, action: str, about: int) -> Command:
+    """Return the command of a step about calls and services from before an outage."""
+    if action == "note-outage":  # the servers start so many minutes from now on: else no call would be old enough
+        until = world.now + (about % 20) * MINUTE
+        return NoteOutage(site_id=SITE_ID, offline_from=world.now, offline_until=until)
+    doubtful = [each.id for each in world.board.entries.values() if each.open_doubt] or list(world.board.entries)
+    return Confirm(entry_id=doubtful[about % len(doubtful)] if doubtful and about % 7 else an_id(3))
 
 
 def _pairs(booked: list[Appointment], now: int) -> list[tuple[Appointment, Appointment]]:

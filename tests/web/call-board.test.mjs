@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { lastCalls } from "../../web/js/components/last-calls.js";
 import { Announcer } from "../../web/js/components/announcer.js";
-import { openCalls, standingCells } from "../../web/js/components/call-board.js";
+import { doubtfulCalls, openCalls, standingCells } from "../../web/js/components/call-board.js";
 
 const call = (label, point, at) => ({ label, point, at, calls: 1, name: null, language: "en" });
 
@@ -40,4 +40,20 @@ test("a forgotten call is shown among the last calls and is not spoken, also aft
   cells.set("entry:1", { ...call("A001", 3, 100), calls: 2, stands_until: 1500 });
   assert.deepEqual(labels(900), [["A001"], []], "a recall renews it");
   assert.deepEqual(announcer.take(standingCells(cells, 900)).map(({ label }) => label), ["A001"]);
+});
+
+test("a call from before an outage is neither shown nor spoken, and no last call names its room", () => {
+  const cells = new Map([
+    ["point:3", { name: "Room 3" }],
+    ["entry:1", { ...call("A001", 3, 100), stands_until: 150, in_doubt: true }],
+    ["announcement:10", { entry: 1, label: "A001", point: 3, kind: "call", at: 100 }],
+  ]);
+  const standing = () => standingCells(cells, 900);
+  assert.deepEqual([openCalls(standing()), lastCalls(standing())], [[], []]);
+  assert.deepEqual(doubtfulCalls(cells).map(({ label }) => label), ["A001"]);
+  const announcer = new Announcer({ 1: "100.1" });
+  assert.deepEqual(announcer.take(standing()), []);
+  cells.set("entry:1", { ...call("A001", 3, 100), stands_until: 1500, in_doubt: false });
+  assert.deepEqual(openCalls(standing()).map(({ call: { label } }) => label), ["A001"], "staff have confirmed it");
+  assert.deepEqual(announcer.take(standing()), [], "it was heard before the outage");
 });

@@ -17,7 +17,7 @@ const read = (path) => readFileSync(join(WEB, path), "utf8");
 const withoutComments = (text) => text.replace(/^[ \t]*(?:\/\*\*(?:[^*]|\*(?!\/))*\*\/|\/\/.*)[ \t]*$/gm, "");
 const FOLDERS = readdirSync(join(WEB, "locales"), { withFileTypes: true }).filter((each) => each.isDirectory()).map(({ name }) => name);
 /** The folders with the texts of a part, and its pages. `desk` has the modules that the pages of the staff share. */
-const PARTS = { ticket: ["patient", "appointment"], appointments: ["reception", "calendar", "room", "desk"], history: ["desk"], delay: ["reception"], contact: ["ticket", "desk"], index: ["demo"], unreached: ["reception", "desk"], reach: ["desk"] };
+const PARTS = { ticket: ["patient", "appointment"], appointments: ["reception", "calendar", "room", "desk"], history: ["desk"], delay: ["reception"], contact: ["ticket", "desk"], index: ["demo"], unreached: ["reception", "desk"], doubt: ["reception", "room", "display"], reach: ["desk"] };
 /** The texts that the modules of a page may use: the common ones, those of the folder that has the page's name, and those of parts. */
 const textsFor = (page, language = "en") =>
   Object.assign({}, ...["", ...FOLDERS.filter((each) => each === page || PARTS[each]?.includes(page)).map((each) => `${each}/`)].map((folder) => JSON.parse(read(`locales/${folder}${language}.json`))));

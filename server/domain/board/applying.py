@@ -12,6 +12,7 @@ from server.domain.board import (
     day,
     delays,
     devices,
+    doubts,
     first_steps,
     leaving,
     queues_and_points,
@@ -38,6 +39,8 @@ from server.domain.events import (
     DisplayAdded,
     DisplayChanged,
     EntryCancelled,
+    EntryConfirmed,
+    EntryDoubted,
     EntryExpired,
     EntryHeld,
     EntryInformed,
@@ -156,6 +159,8 @@ _APPLY: dict[type[Event], Callable[[Board, Any, Recorded, Changes], None]] = {
     AppointmentsImported: appointments.appointments_imported,
     EntryUnreached: unreached.entry_unreached,
     EntryInformed: unreached.entry_informed,
+    EntryDoubted: doubts.entry_doubted,
+    EntryConfirmed: doubts.entry_confirmed,
     **dict.fromkeys(APPOINTMENT_EVENTS, appointments.appointment_changed),
 }
 

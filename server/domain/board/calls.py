@@ -8,6 +8,7 @@ from server.domain.board.board import Board, Changes
 from server.domain.board.first_steps import reach
 from server.domain.board.steps import announce, step
 from server.domain.events import NoShowRecorded, Recorded, ServiceCompleted, ServiceStarted, TicketCalled, TicketRecalled
+from server.domain.model import answered
 
 
 def ticket_called(board: Board, event: TicketCalled, recorded: Recorded, changes: Changes) -> None:
@@ -21,7 +22,8 @@ def ticket_called(board: Board, event: TicketCalled, recorded: Recorded, changes
 
 def ticket_recalled(board: Board, event: TicketRecalled, recorded: Recorded, changes: Changes) -> None:
     entry = board.entries[event.entry_id]
-    board.put(replace(entry, calls=entry.calls + 1, announced_at=recorded.at, seq=recorded.seq), changes)
+    doubt = answered(entry.doubt, recorded.at)
+    board.put(replace(entry, calls=entry.calls + 1, announced_at=recorded.at, doubt=doubt, seq=recorded.seq), changes)
     announce(board, recorded, event.announcement_id, event.entry_id, event.point_id, event.label, "recall", changes)
 
 
@@ -35,4 +37,4 @@ def service_completed(board: Board, event: ServiceCompleted, recorded: Recorded,
 
 def no_show_recorded(board: Board, event: NoShowRecorded, recorded: Recorded, changes: Changes) -> None:
     entry = board.entries[event.entry_id]
-    step(board, event.entry_id, recorded, changes, "no_show", away_since=entry.called_at)
+    step(board, event.entry_id, recorded, changes, "no_show", away_since=entry.missed_since(recorded.at))

@@ -22,7 +22,7 @@ from server.domain.model import Entry
 
 def entry_held(board: Board, event: EntryHeld, recorded: Recorded, changes: Changes) -> None:
     before = board.entries[event.entry_id]
-    away_since = before.called_at if before.state == "called" else recorded.at
+    away_since = before.missed_since(recorded.at) if before.state == "called" else recorded.at
     hold: dict[str, int | None] = {"away_since": away_since}
     if event.held_until is not None:  # the patient's latest word
         hold |= {"held_until": event.held_until, "absent_until": None}

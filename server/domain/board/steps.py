@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from server.domain.board.board import Board, Changes
 from server.domain.events import Recorded, TicketIssued, TicketTransferred
-from server.domain.model import BUSY_STATES, Announcement, Entry, Site, State, Visit
+from server.domain.model import BUSY_STATES, Announcement, Entry, Site, State, Visit, answered
 from server.domain.waits import History
 
 # A step into one of these states frees a point and gives the duration of a service. An entry that expires when the day turns
@@ -16,7 +16,8 @@ _FREEING: frozenset[State] = frozenset({"completed", "no_show", "transferred", "
 # The fields of an entry that a step may change, and that an undo restores.
 _RESTORED = (
     *("state", "point_id", "since", "calls", "called_at", "first_called_at", "announced_at"),
-    *("band", "place", "due_at", "moved", "absent_until", "held_until", "away_since", "away", "delay", "unreached"),
+    *("band", "place", "due_at", "moved", "absent_until", "held_until", "away_since", "away", "delay"),
+    *("unreached", "doubt"),
 )
 # A step into one of these states shows that the patient is here.
 _ANSWERED: frozenset[State] = frozenset({"serving", "transferred"})
@@ -28,10 +29,13 @@ def step(board: Board, entry_id: int, recorded: Recorded, changes: Changes, stat
     if state is not None:
         over = state in _ANSWERED or (before.absent_until or 0) <= recorded.at
         absent_until = None if over else before.absent_until
-        new = {"absent_until": absent_until, "held_until": None, "away_since": None, "unreached": None} | new
+        # A service that an outage interrupted gives no duration, also if the patient was only called before the outage.
+        doubt = answered(before.doubt, recorded.at) if state == "serving" else None
+        new = {"absent_until": absent_until, "held_until": None, "away_since": None, "unreached": None, "doubt": doubt} | new
         new |= {"state": state, "since": recorded.at}
     undo = undo_of(before, board.visits[before.visit_id], recorded)
-    if before.state in BUSY_STATES and state in _FREEING and not board.visits[before.visit_id].trial:
+    real = before.doubt is None and not board.visits[before.visit_id].trial
+    if before.state in BUSY_STATES and state in _FREEING and real:
         undo["duration"] = _record_duration(board, before, recorded, changes)
     after = replace(before, undo=undo, seq=recorded.seq, **new)
     board.put(after, changes)

@@ -19,9 +19,10 @@ def step_undone(board: Board, event: StepUndone, recorded: Recorded, changes: Ch
         board.put(replace(later, state="cancelled", since=recorded.at, undo=None, seq=seq), changes)
         if back_to["absent_until"] is not None:
             back_to["absent_until"] = later.absent_until  # the absence may have ended meanwhile
-    mark = back_to.pop("unreached", None)
-    if back_to["state"] != entry.state:  # else the mark may be younger than the step
-        back_to["unreached"] = None if mark is None else tuple(mark)
+    for name in ("unreached", "doubt"):
+        mark = back_to.pop(name, None)
+        if back_to["state"] != entry.state:  # else the mark may be younger than the step
+            back_to[name] = None if mark is None else tuple(mark)
     visit = board.visits[entry.visit_id]
     if visit.priority != undo["priority"]:
         board.put(replace(visit, priority=undo["priority"], seq=seq), changes)

@@ -39,6 +39,7 @@ from server.domain.commands.devices import (
     ReportDevice,
     RevokeToken,
 )
+from server.domain.commands.doubts import Confirm, NoteOutage
 from server.domain.commands.first_steps import EndTrial, HideChecklist, ReachMilestone
 from server.domain.commands.importing import ImportAppointments, ImportRow
 from server.domain.commands.joining import JoinQueue
@@ -150,6 +151,8 @@ COMMANDS: dict[str, type[Command]] = {
         DropHold,
         ClearUnreached,
         NoteMessage,
+        Confirm,
+        NoteOutage,
         AddSchedule,
         ChangeSchedule,
         EndSchedule,
@@ -206,6 +209,7 @@ __all__ = [
     "ClosePoint",
     "Command",
     "Complete",
+    "Confirm",
     "DeclineOffer",
     "DropHold",
     "EndSchedule",
@@ -224,6 +228,7 @@ __all__ = [
     "MoveAppointments",
     "NoShow",
     "NoteMessage",
+    "NoteOutage",
     "OpenPoint",
     "OpenQueue",
     "PassOffer",

@@ -35,6 +35,7 @@ from server.domain.events.devices import (
     TokenRenewed,
     TokenRevoked,
 )
+from server.domain.events.doubts import EntryConfirmed, EntryDoubted
 from server.domain.events.encoding import body_of, decode, shown
 from server.domain.events.event import Event, Recorded
 from server.domain.events.first_steps import MilestoneReached
@@ -149,6 +150,8 @@ _KINDS: tuple[type[Event], ...] = (
     AppointmentsImported,
     EntryUnreached,
     EntryInformed,
+    EntryDoubted,
+    EntryConfirmed,
 )
 
 
@@ -190,6 +193,8 @@ __all__ = [
     "DisplayAdded",
     "DisplayChanged",
     "EntryCancelled",
+    "EntryConfirmed",
+    "EntryDoubted",
     "EntryExpired",
     "EntryHeld",
     "EntryInformed",

@@ -22,7 +22,10 @@ GIVEN: dict[str, Any] = {"seq": 0, "business_day": None, "sealed": None}
 
 # The fields of events with instants (microseconds) that answers show.
 _INSTANTS = frozenset(
-    {"starts_at", "ends_at", "booked_at", "held_until", "freed_from", "earlier_since", "was_starts_at", "booked_for"}
+    {
+        *("starts_at", "ends_at", "booked_at", "held_until", "freed_from", "earlier_since", "was_starts_at", "booked_for"),
+        *("offline_from", "offline_until"),
+    }
 )
 
 

@@ -18,6 +18,7 @@ from server.domain.model.appointments import (
     cells_of,
 )
 from server.domain.model.devices import LAGS, CheckIn, Display, Kiosk, Printer, Printing
+from server.domain.model.doubts import LEAST_OUTAGE, Doubt, DoubtMark, answered
 from server.domain.model.entries import (
     BUSY_STATES,
     COMMANDS_OF_STEP,
@@ -42,6 +43,7 @@ __all__ = [
     "COMMANDS_OF_STEP",
     "FIRST_EXTRA_LANE",
     "LAGS",
+    "LEAST_OUTAGE",
     "OPEN_STATES",
     "STEP_MINUTES",
     "TAKING",
@@ -55,6 +57,8 @@ __all__ = [
     "Clock",
     "Counter",
     "Display",
+    "Doubt",
+    "DoubtMark",
     "EndedBy",
     "Entity",
     "Entry",
@@ -89,5 +93,6 @@ __all__ = [
     "Visit",
     "Way",
     "after_informing",
+    "answered",
     "cells_of",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from server.domain.model.doubts import Doubt, DoubtMark
 from server.domain.model.unreached import Mark
 
 State = Literal[
@@ -50,6 +51,7 @@ class Entry:
     - ``undo`` describes the last step if it can be undone: the fields ``step`` (name of its event), ``at``, ``seq``,
       ``priority`` and ``back_to`` (the fields of the entry before it), and ``duration`` if it ended a service.
     - ``unreached`` is set while a message about the present state has not reached the patient.
+    - ``doubt`` is set on a call or a service that began before an outage: see `Doubt`.
     """
 
     id: int
@@ -84,6 +86,21 @@ class Entry:
     delay: int = 0
     announced_at: int | None = None
     unreached: Mark | None = None
+    doubt: DoubtMark | None = None
+
+    @property
+    def open_doubt(self) -> Doubt | None:
+        """The doubt that staff have not answered, or None."""
+        return None if self.doubt is None or self.doubt[2] is not None else Doubt(*self.doubt)
+
+    def missed_since(self, now: int) -> int | None:
+        """Return the instant from which a called patient misses the call. An outage is not the fault of the patient.
+
+        It is the call; after an outage the answer of the staff, or ``now`` without one.
+        """
+        if self.doubt is None:
+            return self.called_at
+        return now if self.doubt[2] is None else self.doubt[2]
 
     @property
     def back_at(self) -> int | None:

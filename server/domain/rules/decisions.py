@@ -35,6 +35,7 @@ from server.domain.commands import (
     ClosePoint,
     Command,
     Complete,
+    Confirm,
     DeclineOffer,
     DropHold,
     EndSchedule,
@@ -51,6 +52,7 @@ from server.domain.commands import (
     MoveAppointments,
     NoShow,
     NoteMessage,
+    NoteOutage,
     OpenPoint,
     OpenQueue,
     PassOffer,
@@ -87,6 +89,7 @@ from server.domain.rules import (
     day,
     delays,
     devices,
+    doubts,
     first_steps,
     importing,
     joining,
@@ -243,6 +246,10 @@ def decide(  # nosec B107 # no password: the hash of none
             return waiting_list.drop_hold(command, now, calendar)
         case NoteMessage():
             return unreached.note_message(board, command, now, calendar)
+        case NoteOutage():
+            return doubts.note_outage(board, command)
+        case Confirm():
+            return doubts.confirm(board, command)
         case ClearUnreached():
             return unreached.clear(board, command, calendar)
         case ImportAppointments():

@@ -43,7 +43,8 @@ def return_(board: Board, command: Return, now: int) -> list[Event]:
 
 def returned(board: Board, entry: Entry, back_at: int, now: int) -> EntryReturned:
     """Return the event that brings back an entry whose absence ended at ``back_at``, see `ranking.due_after`."""
-    away = back_at - (entry.away_since or entry.since)
+    missed = entry.missed_since(now) if entry.state == "called" else None
+    away = back_at - (entry.away_since or missed or entry.since)
     due_at = ranking.due_after(entry.due_at, away, back_at, board.site.rules)
     # The place keeps its distance from the due time, which came from the priority or from a move.
     place = entry.place + due_at - entry.due_at

@@ -150,7 +150,7 @@ def waiting(board: Board, now: int) -> list[PlannedMessage]:
 
 
 def calls(board: Board, now: int) -> list[PlannedMessage]:
-    """Return a ``called`` message for each patient who was called and is still expected.
+    """Return a ``called`` message for each patient who was called and is still expected. After an outage nobody is.
 
     A repeat returns the same keys. Nobody gets one about a test patient.
     """
@@ -160,7 +160,8 @@ def calls(board: Board, now: int) -> list[PlannedMessage]:
     return [
         _entry_message(entry, "called", now, entry.since + lasts)
         for entry in board.entries.values()
-        if entry.state == "called" and now < entry.since + lasts and not board.visits[entry.visit_id].trial
+        if entry.state == "called" and entry.doubt is None and now < entry.since + lasts
+        if not board.visits[entry.visit_id].trial
     ]
 
 

@@ -16,7 +16,7 @@ from itertools import islice
 from server.domain import ranking
 from server.domain.board import REQUOTE_MICROSECONDS, Board
 from server.domain.events import WaitsQuoted
-from server.domain.model import Entry
+from server.domain.model import Doubt, Entry
 from server.domain.ranking import Lane, Rank, rank
 from server.domain.waits import MINUTE, Futures, History, OpenPoint, Quote
 
@@ -207,6 +207,8 @@ class _Numbers:
             guest = board.entry_at(point.id)
             special = (number for lane, number in self._numbers.items() if ranking.serves(point, lane))
             since = guest.called_at if guest and guest.called_at is not None else 0
+            if guest and guest.doubt is not None:  # the time of an outage tells nothing about the service
+                since += Doubt(*guest.doubt).length
             yield OpenPoint((*point.queue_ids, *special), guest.queue_id if guest else None, since)
 
 

@@ -31,6 +31,7 @@ from server.domain.ranking import WhyNext, minutes_of, next_for, rank, why
 from server.domain.roles import Onlooker, roles_that_may
 from server.domain.views.appointments import AppointmentCell, appointment_cell, touched_appointments
 from server.domain.views.checklist import ChecklistCell, checklist_cell
+from server.domain.views.doubts import InDoubt, doubt_of
 from server.domain.views.fields import (
     AbsentUntil,
     Away,
@@ -225,6 +226,7 @@ class DeskEntryCell(TypedDict):
     expect_from: ExpectFrom
     expect_until: ExpectUntil
     unreached: MessageUnreached
+    doubt: InDoubt
     trial: Trial
 
 
@@ -239,7 +241,7 @@ class DeskView:
     open_sealed: OpenSealed
     onlooker: Onlooker = "floor"
     kind: ClassVar[str] = "desk"
-    shape: ClassVar[str] = "desk14"
+    shape: ClassVar[str] = "desk15"
     cells: ClassVar[Mapping[str, Any]] = {
         "site": DeskSiteCell,
         "checklist": ChecklistCell,
@@ -351,6 +353,7 @@ class DeskView:
             "no_show_from": milliseconds(no_show_from),
             "stands_until": stands_until(board, entry),
             "unreached": None if self.onlooker == "system" else unreached(entry.unreached),
+            "doubt": doubt_of(entry),
             "trial": visit.trial,
         }
 

@@ -45,6 +45,10 @@ class OpenCallCell(TypedDict):
     ]
     language: str
     stands_until: StandsUntil
+    in_doubt: Annotated[
+        bool,
+        Described("The call is from before an outage, and nobody has confirmed it since: the patient asks at reception."),
+    ]
     trial: Trial
 
 
@@ -69,7 +73,7 @@ class CallsView:
     queue_ids: frozenset[int] = frozenset()
     point_ids: frozenset[int] = frozenset()
     kind: ClassVar[str] = "display"
-    shape: ClassVar[str] = "display8"
+    shape: ClassVar[str] = "display9"
     cells: ClassVar[Mapping[str, Any]] = {
         "site": JoinableSiteCell,
         "queue": DisplayQueueCell,
@@ -210,6 +214,7 @@ def _call(board: Board, entry: Entry) -> OpenCallCell:
         "name": visit.display_name if board.site.rules.names_on_display else None,
         "language": visit.language,
         "stands_until": stands_until(board, entry),
+        "in_doubt": entry.open_doubt is not None,
         "trial": visit.trial,
     }
 

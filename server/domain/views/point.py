@@ -10,6 +10,7 @@ from server.domain.board import Board
 from server.domain.model import UNDO_MICROSECONDS, Entry, Need, Point, PointState, Priority, State
 from server.domain.ranking import first_for, minutes_of, waiting_for
 from server.domain.views.appointments import AppointmentCell, appointment_cell, touched_appointments
+from server.domain.views.doubts import InDoubt, doubt_of
 from server.domain.views.fields import (
     Away,
     Calls,
@@ -67,6 +68,7 @@ class RoomGuestCell(RoomPatient):
     since: Instant
     calls: Calls
     stands_until: StandsUntil
+    doubt: InDoubt
     undo: UndoStep
     undo_until: UndoUntil
 
@@ -101,7 +103,7 @@ class PointView:
     point_id: int
     open_sealed: OpenSealed
     kind: ClassVar[str] = "point"
-    shape: ClassVar[str] = "point9"
+    shape: ClassVar[str] = "point10"
     cells: ClassVar[Mapping[str, Any]] = {
         "site": SiteCell,
         "point": RoomPointCell,
@@ -153,6 +155,7 @@ class PointView:
             "since": guest.since // 1000,
             "calls": guest.calls,
             "stands_until": stands_until(board, guest),
+            "doubt": doubt_of(guest),
             "undo": guest.undo["step"] if guest.undo else None,
             "undo_until": milliseconds(guest.undo["at"] + UNDO_MICROSECONDS) if guest.undo else None,
         }
@@ -193,8 +196,9 @@ class PointView:
         yield from ("site", "point", "guest", "next")
         if ended or mine in changed:
             yield "day"
-        # Another clinician at the point has other appointments.
-        yield from _appointments(board) if mine in changed else touched_appointments(board, changed)
+        if mine in changed:  # another clinician at the point has other appointments
+            yield from _appointments(board)
+        yield from touched_appointments(board, changed)  # also those that the turn of the day took off the board
 
 
 def _appointments(board: Board) -> Iterable[str]:

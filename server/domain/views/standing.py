@@ -14,7 +14,8 @@ StandsUntil = Annotated[
     int | None,
     Described(
         "The end of the time for which the last call or recall stands, in milliseconds since 1970. Afterwards displays show "
-        "it as a past call, and staff decide: recall, no-show or return. Null if not called."
+        "it as a past call, and staff decide: recall, no-show or return. Null if not called. No call outlasts an outage "
+        "until staff confirm it."
     ),
 ]
 
@@ -27,4 +28,8 @@ def stands_until(board: Board, entry: Entry) -> int | None:
     if entry.state != "called":
         return None
     announced_at = entry.announced_at or entry.called_at or entry.since
-    return milliseconds(announced_at + board.site.rules.minutes_call_stands * MINUTE)
+    lasts = board.site.rules.minutes_call_stands * MINUTE
+    if entry.doubt is None:
+        return milliseconds(announced_at + lasts)
+    offline_from, _, answered_at = entry.doubt
+    return milliseconds(offline_from if answered_at is None else max(announced_at, answered_at) + lasts)

@@ -10,6 +10,7 @@ from server.domain.board import Board
 from server.domain.model import Entry, State, Visit
 from server.domain.model.clocks import Hours, clock_of
 from server.domain.ranking import ahead, is_served, lane
+from server.domain.views.doubts import InDoubt, doubt_of
 from server.domain.views.fields import (
     AbsentUntil,
     Calls,
@@ -44,6 +45,7 @@ class CurrentTicketCell(TypedDict):
     point_names: NamesByTag
     since: Instant
     calls: Calls
+    doubt: InDoubt
     absent_until: AbsentUntil
     party: Party
     language: str
@@ -86,7 +88,7 @@ class TicketView:
 
     visit_id: int
     kind: ClassVar[str] = "ticket"
-    shape: ClassVar[str] = "ticket9"
+    shape: ClassVar[str] = "ticket10"
     cells: ClassVar[Mapping[str, Any]] = {TICKET: CurrentTicketCell | ExpiredTicketCell, AHEAD: AheadCell}
 
     @property
@@ -144,6 +146,7 @@ def _current(board: Board, visit: Visit, entry: Entry) -> CurrentTicketCell:
         "point_names": names_of(board, point) if point else {},
         "since": entry.since // 1000,
         "calls": entry.calls,
+        "doubt": doubt_of(entry),
         "absent_until": milliseconds(entry.back_at),
         "expect_from": milliseconds(entry.expect_from) if entry.state == "waiting" else None,
         "expect_until": milliseconds(entry.expect_until) if entry.state == "waiting" else None,

@@ -79,6 +79,8 @@ FIELDS: Mapping[type[Event], tuple[str, ...]] = {
     events.EntryExpired: (*_ENTRY, "was"),
     events.EntryUnreached: (*_ENTRY, "kind", "way", "problem"),
     events.EntryInformed: (*_ENTRY, "how"),
+    events.EntryDoubted: (*_ENTRY, "offline_from", "offline_until"),
+    events.EntryConfirmed: _ENTRY,
     events.DayTurned: ("business_day", "carried"),
     events.ScheduleAdded: (),
     events.ScheduleEnded: ("schedule_id", "valid_until"),
@@ -131,7 +133,10 @@ OF_APPOINTMENT = (
 OF_SCHEDULE = ("provider_id", "service_ids", "valid_from", "valid_until")
 OF_EXCEPTION = ("provider_id", "date", "from_minute", "until_minute")
 _INSTANTS = frozenset(
-    {"expect_from", "expect_until", "held_until", "absent_until", "starts_at", "ends_at", "was_starts_at"}
+    {
+        *("expect_from", "expect_until", "held_until", "absent_until", "starts_at", "ends_at", "was_starts_at"),
+        *("offline_from", "offline_until"),
+    }
 )  # in microseconds
 
 

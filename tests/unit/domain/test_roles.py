@@ -117,6 +117,7 @@ EXPECTED = {
     "check-in": "arc",
     "appointment-no-show": "arc",
     "clear-unreached": "arc",
+    "confirm": "arc",
     "move-appointments": "ar",
     "link-practitioner": "a",
     "import-appointments": "a",

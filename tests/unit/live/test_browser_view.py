@@ -86,7 +86,7 @@ def test_browser_shows_the_cells_of_the_server(tmp_path: Path) -> None:
     ],
 )
 def test_replay_reports_a_difference(tmp_path: Path, what: str, spoil: Any) -> None:
-    recordings = recorded(1, 60)
+    recordings = recorded(2, 60)
     for each in recordings:
         for message in each["messages"]:
             message["text"] = spoil(message["text"])

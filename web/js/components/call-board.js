@@ -13,16 +13,26 @@ const SVG = "http://www.w3.org/2000/svg";
 
 /**
  * Return the cells without the calls that no longer stand: a room has called and then forgotten the call. The display shows
- * such a call among the last ones, and does not speak it.
+ * such a call among the last ones, and does not speak it. A call from before an outage is not among the last ones either:
+ * nobody shall go to its point.
  *
  * @param {Cells} cells
  * @param {number} now  the server's time in milliseconds
  * @returns {Cells}
  */
 export function standingCells(cells, now) {
-  const stands = (/** @type {[string, any]} */ [key, cell]) => !key.startsWith("entry:") || cell.stands_until == null || now < cell.stands_until;
+  const doubtful = new Set(doubtfulCalls(cells).map(({ id }) => id));
+  const stands = (/** @type {[string, any]} */ [key, cell]) =>
+    key.startsWith("entry:") ? !cell.in_doubt && (cell.stands_until == null || now < cell.stands_until) : !(key.startsWith("announcement:") && doubtful.has(cell.entry));
   return new Map([...cells].filter(stands));
 }
+
+/**
+ * Return the calls from before an outage that nobody has confirmed since.
+ *
+ * @param {Cells} cells
+ */
+export const doubtfulCalls = (cells) => /** @type {(OpenCall & {id: number})[]} */ (allOf(cells, "entry")).filter(({ in_doubt: inDoubt }) => inDoubt);
 
 /**
  * Return the open calls, the one announced last first.

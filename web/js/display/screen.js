@@ -1,12 +1,12 @@
 import { Announcer } from "../components/announcer.js";
-import { standingCells } from "../components/call-board.js";
+import { doubtfulCalls, standingCells } from "../components/call-board.js";
 import { showBoard } from "../components/display-board.js";
 import { showLive } from "../components/live-mark.js";
 import { liveAddress } from "../device/identity.js";
 import { JoinCode, joinCodeOf } from "../device/join-code.js";
 import { Connection } from "../live/connection.js";
 import { find, setText } from "../shared/dom.js";
-import { formatTime, loadLanguage, nameIn, offsetAt, preferredLanguages, t, useClock } from "../shared/i18n.js";
+import { formatTime, loadLanguage, loadPart, nameIn, offsetAt, preferredLanguages, t, useClock } from "../shared/i18n.js";
 import { Sound } from "../shared/sound.js";
 import { VERSION } from "../shared/version.js";
 import { Speaker, serverVoice } from "./speaker.js";
@@ -25,6 +25,9 @@ export class DisplayScreen {
   /** When the latest call came, in the browser's time (milliseconds). */
   lastCallAt = 0;
   #joinCode;
+  /** Shows the calls from before an outage, once there was one. @type {ReturnType<typeof import("./doubtful-calls.js").doubtfulLine> | null} */
+  #showDoubtful = null;
+  #loadingDoubtful = false;
   #announcer;
   #store;
   #saved;
@@ -69,6 +72,20 @@ export class DisplayScreen {
   /** Show the board as it is at this moment: with time, an open call becomes a past one. */
   showBoard() {
     showBoard(this.#standing(), this.connection.now());
+    const doubtful = doubtfulCalls(this.connection.view.cells);
+    if (this.#showDoubtful !== null) this.#showDoubtful(doubtful);
+    else if (doubtful.length > 0 && !this.#loadingDoubtful) void this.#loadDoubtful();
+  }
+
+  async #loadDoubtful() {
+    this.#loadingDoubtful = true;
+    try {
+      const [{ doubtfulLine }] = await Promise.all([import("./doubtful-calls.js"), loadPart("doubt")]);
+      this.#showDoubtful = doubtfulLine(find(".display-calls"));
+      this.showBoard();
+    } catch {
+      this.#loadingDoubtful = false; // the next paint tries again
+    }
   }
 
   #standing() {

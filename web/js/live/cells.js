@@ -40,13 +40,14 @@
  * @typedef {{kind: "booked" | "moved" | "cancelled" | "reminder" | "freed-time" | "called" | "almost-your-turn" |
  *   "running-late", way: "sms" | "email" | "push", problem: "address" | "no-address" | "opted-out" | "undelivered" |
  *   "too-late" | "perhaps" | "not-sent", told: boolean}} UnreachedMessage
+ * @typedef {{offline_from: number, offline_until: number}} Outage
  * @typedef {{label: string, state: "waiting" | "called" | "serving" | "no_show" | "held", queue: number,
  *   provider: number | null, point: number | null, rank: number[], priority: Priority, joined: number, since: number,
  *   calls: number, absent_until: number | null, away: number, delay: number, undo: string | null, undo_until: number | null,
  *   name: string | null, name_on_display: boolean | null, born: number | null, party: number, language: string,
  *   needs: Need[] | null, by_phone: boolean, moved: boolean, wait_target: number | null, no_show_from: number | null,
  *   stands_until: number | null, expect_from: number | null, expect_until: number | null,
- *   unreached: UnreachedMessage | null, trial: boolean}} DeskEntry
+ *   unreached: UnreachedMessage | null, doubt: Outage | null, trial: boolean}} DeskEntry
  * @typedef {{state: "held" | "booked" | "checked_in" | "fulfilled" | "no_show" | "cancelled", version: number,
  *   service: number, provider: number, point: number | null, local_start: string, offset_minutes: number, starts: number,
  *   ends: number, minutes: number, check_in_from: number, late_from: number, too_late_from: number,
@@ -82,7 +83,7 @@
  * @typedef {{name: string, names: Record<string, string>, state: PointState, queues: string[], provider: string | null,
  *   unmet_needs: Need[], gone: Gone | null}} RoomPoint
  * @typedef {RoomPatient & {state: "called" | "serving", since: number, calls: number, stands_until: number | null,
- *   undo: string | null, undo_until: number | null}} RoomGuest
+ *   doubt: Outage | null, undo: string | null, undo_until: number | null}} RoomGuest
  * @typedef {RoomPatient & {joined: number}} NextPatient
  * @typedef {{waiting: number, first: NextPatient[]}} RoomNext
  * @typedef {{served: number, no_shows: number}} RoomDay
@@ -91,7 +92,7 @@
  *   names: Record<string, string>, prefix: string, position: number, next: string[]}} DisplayQueue
  * @typedef {{name: string, names: Record<string, string>}} DisplayPoint
  * @typedef {{label: string, point: number, at: number, calls: number, name: string | null, language: string,
- *   stands_until: number | null, trial: boolean}} OpenCall
+ *   stands_until: number | null, in_doubt: boolean, trial: boolean}} OpenCall
  * @typedef {{entry: number, label: string, point: number, kind: "call" | "recall" | "withdrawn", at: number}} Announcement
  * @typedef {{day: number, begin: number, until: number}} OpeningHours
  * @typedef {Site & {joining: boolean, languages: string[], hours: OpeningHours[], closed_on: string[]}} KioskSite
@@ -101,10 +102,10 @@
  *   | "birth", help_asked: number | null, help_by: string | null}} Kiosk
  * @typedef {{entry?: number, label?: string, state: EntryState, queue?: string, queue_names?: Record<string, string>,
  *   service?: string | null, service_names?: Record<string, string>, provider?: string | null, point?: string | null,
- *   point_names?: Record<string, string>, since?: number, calls?: number, absent_until?: number | null, party?: number,
- *   language?: string, site?: string, time_zone?: string, offsets?: OffsetSince[], clock?: "12" | "24",
- *   site_language?: string, expect_from?: number | null, expect_until?: number | null, estimating?: boolean,
- *   counts_from?: number | null, served?: boolean}} TicketCell
+ *   point_names?: Record<string, string>, since?: number, calls?: number, doubt?: Outage | null,
+ *   absent_until?: number | null, party?: number, language?: string, site?: string, time_zone?: string,
+ *   offsets?: OffsetSince[], clock?: "12" | "24", site_language?: string, expect_from?: number | null,
+ *   expect_until?: number | null, estimating?: boolean, counts_from?: number | null, served?: boolean}} TicketCell
  * @typedef {{count: number}} Ahead
  * @typedef {{local_start: string, offset_minutes: number, starts: number, until: number}} Offer
  * @typedef {{appointment: number, state: "held" | "booked" | "checked_in" | "fulfilled" | "cancelled" | "no_show" |
@@ -115,10 +116,10 @@
  *   offsets: OffsetSince[], clock: "12" | "24", site_language: string}} PatientAppointment
  * @typedef {{entry: number, label: string, state: EntryState, queue: string, queue_names: Record<string, string>,
  *   service: string | null, service_names: Record<string, string>, provider: string | null, point: string | null,
- *   point_names: Record<string, string>, since: number, calls: number, absent_until: number | null, party: number,
- *   language: string, site: string, time_zone: string, offsets: OffsetSince[], clock: "12" | "24", site_language: string,
- *   expect_from: number | null, expect_until: number | null, estimating: boolean, counts_from: number | null,
- *   served: boolean}} CurrentTicket
+ *   point_names: Record<string, string>, since: number, calls: number, doubt: Outage | null, absent_until: number | null,
+ *   party: number, language: string, site: string, time_zone: string, offsets: OffsetSince[], clock: "12" | "24",
+ *   site_language: string, expect_from: number | null, expect_until: number | null, estimating: boolean,
+ *   counts_from: number | null, served: boolean}} CurrentTicket
  *
  * End of the generated definitions.
  */

@@ -5,7 +5,7 @@ import { KeySettings, pressButtonsByKeys } from "../desk/keyboard.js";
 import { lazyDialog } from "../desk/lazy-dialog.js";
 import { Orders } from "../desk/orders.js";
 import { endSession, followAsStaff, leaveToSignIn, whenSignedIn } from "../desk/staff-session.js";
-import { element, find, setText } from "../shared/dom.js";
+import { element, find, loadStyle, setText } from "../shared/dom.js";
 import { loadLanguage, loadPart, t } from "../shared/i18n.js";
 import { recall, remember } from "../shared/memory.js";
 import { keepSessionFresh } from "../shared/session.js";
@@ -78,6 +78,7 @@ function openDesk(site, { user, sites }) {
     );
   loadHelpCalls();
   connectDelay(state, actions);
+  connectDoubts(state, actions);
   showHeader({ state, sites, user });
 }
 
@@ -102,6 +103,26 @@ function connectDelay(state, actions) {
   button.addEventListener("click", () => void delay.open());
   state.addEventListener("change", show);
   show();
+}
+
+/**
+ * The questions about calls from before an outage. They load with the first doubt.
+ *
+ * @param {DeskState} state
+ * @param {DeskActions} actions
+ */
+function connectDoubts(state, actions) {
+  let asked = !state.may("confirm");
+  const look = () => {
+    if (asked || ![...state.desk.entries.values()].some(({ doubt }) => doubt)) return;
+    asked = true;
+    Promise.all([import("./doubts.js"), loadPart("doubt"), loadStyle("doubts")]).then(
+      ([{ showDoubts }]) => showDoubts(state, actions),
+      () => (asked = false),
+    );
+  };
+  state.addEventListener("change", look);
+  look();
 }
 
 /**

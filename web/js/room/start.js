@@ -5,7 +5,7 @@ import { KeySettings, pressButtonsByKeys } from "../desk/keyboard.js";
 import { Orders } from "../desk/orders.js";
 import { endSession, followAsStaff, leaveToSignIn, whenSignedIn } from "../desk/staff-session.js";
 import { find, setText } from "../shared/dom.js";
-import { addTexts, loadLanguage, t } from "../shared/i18n.js";
+import { addTexts, loadLanguage, loadPart, t } from "../shared/i18n.js";
 import { cachePage } from "../shared/offline.js";
 import { keepSessionFresh } from "../shared/session.js";
 import { RoomActions, connectButtons } from "./actions.js";
@@ -69,5 +69,26 @@ function openConsole(site, pointId) {
   const actions = new RoomActions(state);
   const keys = new KeySettings();
   connectButtons(state, actions, keys);
+  connectDoubt(state, actions);
   pressButtonsByKeys(keys, (button) => orders.doing && orders.later(() => button.disabled || button.click()));
+}
+
+/**
+ * The question about a patient from before an outage. It loads with the first doubt.
+ *
+ * @param {RoomState} state
+ * @param {RoomActions} actions
+ */
+function connectDoubt(state, actions) {
+  let asked = false;
+  const look = () => {
+    if (asked || state.room.guest?.doubt == null) return;
+    asked = true;
+    Promise.all([import("./doubt.js"), loadPart("doubt")]).then(
+      ([{ showDoubt }]) => showDoubt(state, actions),
+      () => (asked = false),
+    );
+  };
+  state.addEventListener("change", look);
+  look();
 }

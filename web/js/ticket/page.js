@@ -5,7 +5,7 @@ import { find, setText } from "../shared/dom.js";
 import { loadLanguage, nameIn, preferredLanguages, t, useClock } from "../shared/i18n.js";
 import { Sound } from "../shared/sound.js";
 import { Push } from "./push.js";
-import { isAway, showTicket, ticketTexts, wasCalled } from "./ticket-view.js";
+import { doubtOf, isAway, showTicket, ticketTexts, wasCalled } from "./ticket-view.js";
 import { TurnAlert } from "./turn-alert.js";
 
 /**
@@ -158,9 +158,10 @@ export class TicketPage extends EventTarget {
    */
   #paintTurn(ticket, now) {
     const { turnAlert } = this;
-    if (ticket.state === "called" && document.body.dataset.kept === undefined) {
+    const called = ticket.state === "called" && doubtOf(ticket) === null;
+    if (called && document.body.dataset.kept === undefined) {
       turnAlert.call(`${ticket.entry}.${ticket.since}.${ticket.calls}`, { label: ticket.label ?? "", point: ticket.point ?? "" });
-    } else if (ticket.state !== "called") turnAlert.stop();
+    } else if (!called) turnAlert.stop();
     this.main.toggleAttribute("data-calling", turnAlert.calling);
     find("[data-coming]").hidden = !turnAlert.calling;
     if (!turnAlert.calling) {

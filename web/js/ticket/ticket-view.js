@@ -31,14 +31,26 @@ export const isExpected = (ticket, now) => ticket.state === "waiting" || ticket.
 export const wasCalled = (ticket) => ticket?.state === "called" || ticket?.state === "held";
 
 /**
+ * Return the outage before which a patient was called, while nobody has confirmed the call since; or null.
+ *
+ * @param {Pick<Ticket, "state" | "doubt">} ticket
+ */
+export const doubtOf = ({ state, doubt }) => (state === "called" ? (doubt ?? null) : null);
+
+/**
  * Return the two sentences for the patient: the large headline and the advice below it.
  *
  * @param {Ticket} ticket
  * @param {number} now
  * @returns {{headline: string, advice: string}}
  */
-export function ticketTexts({ state, ahead, point, served, absent_until: back, time_zone: zone }, now) {
+export function ticketTexts({ state, ahead, point, served, doubt, absent_until: back, time_zone: zone }, now) {
   const place = point ?? "";
+  const outage = doubtOf({ state, doubt });
+  if (outage !== null) {
+    const [from, until] = [outage.offline_from, outage.offline_until].map((at) => formatTime(at, zone));
+    return { headline: t("ticket.doubt"), advice: t("ticket.doubt.advice", { from: from ?? "", until: until ?? "", point: place }) };
+  }
   if (isAway({ state, absent_until: back }, now)) {
     const advice = wasCalled({ state }) ? "ticket.absent.called.advice" : "ticket.absent.advice";
     return { headline: t("ticket.absent", { time: formatTime(back ?? now, zone) }), advice: t(advice) };
@@ -64,7 +76,7 @@ export function showTicket(main, ticket, { mostAhead, now }) {
   const { headline, advice } = ticketTexts(ticket, now);
   const waiting = ticket.state === "waiting";
   const ahead = waiting ? (ticket.ahead ?? 0) : null;
-  main.dataset.state = ticket.state;
+  main.dataset.state = doubtOf(ticket) === null ? ticket.state : "doubt"; // the screen does not call the patient
   setText(find("[data-ticket]", main), ticket.label ?? "");
   setText(find(".ticket-queue", main), queueOf(ticket));
   const headlineElement = find(".ticket-headline", main);

@@ -137,7 +137,7 @@ def without(kind: type[Event]) -> Apply:
     return apply_most
 
 
-DAYS = 20  # random days, in which each event happens
+DAYS = 24  # random days, in which each event happens
 LENGTH = 120  # commands of a random day
 
 

@@ -19,6 +19,7 @@ from server.domain.commands import (
     IssueTicket,
     JoinQueue,
     NoteMessage,
+    NoteOutage,
     PassOffer,
     ReachMilestone,
     ReportDevice,
@@ -130,6 +131,8 @@ def test_names_on_the_wire() -> None:
         "drop-hold",
         "clear-unreached",
         "note-message",
+        "confirm",
+        "note-outage",
         "add-schedule",
         "change-schedule",
         "end-schedule",
@@ -154,6 +157,7 @@ def test_only_commands_of_the_server_are_internal() -> None:
         PassOffer,
         DropHold,
         NoteMessage,
+        NoteOutage,
         JoinQueue,
         ReportDevice,
         ReachMilestone,
@@ -193,6 +197,7 @@ def test_ticket_is_standard_and_for_one_by_default() -> None:
 NUMBERS = {
     *("party_size", "minutes", "capacity", "fold", "version", "every_days", "count", "weekday", "slot_minutes"),
     *("every_n_weeks", "buffer_minutes", "notice_minutes", "days_ahead", "opens_before", "at"),
+    *("offline_from", "offline_until"),
 }
 
 

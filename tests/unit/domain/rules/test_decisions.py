@@ -46,6 +46,7 @@ from server.domain.commands import (
     ClosePoint,
     Command,
     Complete,
+    Confirm,
     DeclineOffer,
     DropHold,
     EndSchedule,
@@ -63,6 +64,7 @@ from server.domain.commands import (
     MoveAppointments,
     NoShow,
     NoteMessage,
+    NoteOutage,
     OpenPoint,
     OpenQueue,
     PassOffer,
@@ -196,9 +198,9 @@ ON_PROVIDERS: tuple[Command, ...] = (
 # Their refusals name no id: a visitor of the booking page, a row of a file, a hold by its token, the clock.
 OF_THE_CALENDAR = {
     *(HoldForVisitor, BookForVisitor, ImportAppointments, ReleaseSlot, Rezone, PassOffer, RemoveException, NoteMessage),
-    DropHold,
+    *(DropHold, NoteOutage),
 }
-OF_MARKS = {ClearUnreached}
+OF_MARKS = {ClearUnreached, Confirm}
 
 
 UNKNOWN: list[tuple[Command, str, str]] = [
@@ -213,6 +215,7 @@ UNKNOWN: list[tuple[Command, str, str]] = [
     (Transfer(entry_id=ENTRY, queue_id=NOBODY), "queue_not_found", "queue_id"),
     (AddPoint(site_id=SITE_ID, name="New", queue_ids=(QUEUE, NOBODY)), "queue_not_found", "queue_id"),
     *((command, "appointment_not_found", "appointment_id") for command in ON_APPOINTMENTS),
+    (Confirm(entry_id=NOBODY), "entry_not_found", "entry_id"),
     (ClearUnreached(subject_id=NOBODY), "appointment_not_found", "appointment_id"),
     *((command, "service_not_found", "service_id") for command in BOOKINGS),
     *((command, "schedule_not_found", "schedule_id") for command in ON_SCHEDULES),

@@ -110,6 +110,7 @@ def test_cells_of_the_desk() -> None:
         "no_show_from": None,
         "stands_until": None,
         "unreached": None,
+        "doubt": None,
         "trial": False,
     }
     assert cells[f"entry:{second.id}"]["state"] == "called"

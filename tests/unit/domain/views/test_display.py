@@ -46,6 +46,7 @@ def test_cells_of_the_display() -> None:
         "name": "Ada L.",
         "language": "en",
         "stands_until": world.now // 1000 + 600_000,
+        "in_doubt": False,
         "trial": False,
     }
     announcements = [cell for key, cell in cells.items() if key.startswith("announcement:")]

@@ -65,6 +65,7 @@ def test_cell_of_a_ticket_through_the_day() -> None:
         "point_names": {},
         "since": first.since // 1000,
         "calls": 0,
+        "doubt": None,
         "absent_until": None,
         "expect_from": 1711695660000,
         "expect_until": 1711695720000,

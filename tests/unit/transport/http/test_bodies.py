@@ -280,6 +280,7 @@ FULL: dict[str, dict[str, Any]] = {
     },
     "appointment-no-show": {"appointment_id": an_id(14), "site_id": SITE_ID},
     "clear-unreached": {"subject_id": an_id(14), "told": False, "site_id": SITE_ID},
+    "confirm": {"entry_id": an_id(3), "site_id": SITE_ID},
     "move-appointments": {
         "provider_id": an_id(6),
         "date": "2027-01-15",

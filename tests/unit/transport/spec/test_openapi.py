@@ -28,6 +28,7 @@ from server.domain.events import (
     AppointmentRezoned,
     AppointmentsImported,
     AppointmentUnreached,
+    EntryDoubted,
     EntryUnreached,
     Event,
     Recorded,
@@ -544,6 +545,7 @@ def test_events_match_their_schemas() -> None:
         AppointmentRezoned,
         AppointmentsImported,
         AppointmentUnreached,
+        EntryDoubted,
         EntryUnreached,
     }  # they are in the log, and in no answer
     for name, kind in EVENTS.items():
