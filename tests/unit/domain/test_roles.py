@@ -137,6 +137,7 @@ EXPECTED = {
     "find-patients": "ar",
     "read-audit": "a",
     "read-statistics": "am",
+    "replay-days": "am",
     "read-day": "amr",
     "follow-desk": "amrc",
     "follow-configuration": "a",
