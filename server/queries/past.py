@@ -70,13 +70,12 @@ class Followed:
 class Moment:
     """A screen at a number of its site's log. Instants are microseconds.
 
-    ``site`` is the site at that number: its business day began at ``begins_at``. ``first`` is the number of the last event
-    before the day, ``last`` that of the whole log. ``screens`` are those of that moment.
+    ``site`` is the site at that number: its business day began at ``begins_at``. ``last`` is the number of the last event
+    of the whole log. ``screens`` are those of that moment.
     """
 
     site: Site
     begins_at: int
-    first: int
     last: int
     cells: Mapping[str, Cell]
     before: Sequence[Happened]
@@ -115,13 +114,12 @@ class Past:
                 before = await connection.run_sync(_before, board, BEFORE)
                 numbers = checkpoints.marks_of(board) | {each.seq for each in coming}
                 sealed = await connection.run_sync(checkpoints.sealed_of, site_id, numbers)
-                begins_at = begin_of(board.site.business_day, board.site.time_zone, board.site.day_turns_at_minutes)
-                first = await connection.run_sync(_number_at, site, begins_at - 1)
             view = _view(board, screen, _Opened(self._vault, sealed, with_names=with_names), with_names=with_names)
             cells = draw(view, board)
             then, screens = board.site, _screens(board)
+            begins_at = begin_of(then.business_day, then.time_zone, then.day_turns_at_minutes)
             followed = await _follow(board, view, dict(cells), coming)
-        return Moment(then, begins_at, first, site.seq, cells, before, followed, screens)
+        return Moment(then, begins_at, site.seq, cells, before, followed, screens)
 
     async def board(self, site_id: int, *, at: int | None = None, number: int | None = None) -> Board:
         """Return the board of a past instant or number. Its sealed data are marks. Raises as `moment` does."""

@@ -60,7 +60,6 @@ class _Past(TypedDict):
     business_day: IsoDay
     begins: Annotated[int, Field(ge=0, description="The begin of this business day, in milliseconds since 1970.")]
     turns: Annotated[int, Field(ge=0, description="The end of this business day, as it was known then.")]
-    first: Annotated[int, Field(ge=0, description="The number of the last event before this business day.")]
     last: Annotated[int, Field(ge=1, description="The number of the last event of the site's log.")]
     time_zone: str
     offsets: Offsets
@@ -113,9 +112,9 @@ ENDPOINTS = Endpoints(Tag.FIGURES)
 async def get_past(request: Request) -> _Past:
     """Return a screen as it was at an instant, or at a number of the site's log.
 
-    Exactly one of `at` and `number` is needed. The cells equal those of the live stream at that number. Names in them are
-    those that the log still has, and only for roles that read personal data. Each look is noted in the audit, with the
-    screen and the instant.
+    Exactly one of `at` and `number` is needed. The cells equal the cells of the live stream at that number. They have the
+    names that the log still has, for roles that read personal data. Each look is noted in the audit, with the screen and
+    the instant.
     """
     context = Context.of(request)
     site_id = request.path_params["site_id"]
@@ -152,7 +151,6 @@ async def get_past(request: Request) -> _Past:
         "business_day": site.business_day,
         "begins": found.begins_at // 1000,
         "turns": site.turns_at // 1000,
-        "first": found.first,
         "last": found.last,
         "time_zone": site.time_zone,
         "offsets": offsets_of(site),

@@ -23,6 +23,7 @@ QUERIES = {
     "read-audit",
     "read-statistics",
     "read-day",
+    "replay-days",
     "read-messages",
     "read-contact",
     "follow-desk",
