@@ -213,6 +213,10 @@ class PastNotPrepared(Refused):
     """The history of this day is being prepared. Try again in some minutes."""
 
 
+class DayTooLarge(Refused):
+    """This day has more than {most} patients, or very many steps. Choose a quieter day."""
+
+
 class NothingToUndo(Refused):
     """The last step of {label} can no longer be undone."""
 

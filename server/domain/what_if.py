@@ -316,8 +316,6 @@ class _Run:
         self._closing: set[int] = set()  # points that close after the service
         busy = [each.busy for each in day.stages if each.busy is not None]
         self._usual_busy = median_low(busy) if busy else 0
-        pauses = [pause for several in day.pauses.values() for pause, called in several if called]
-        self._usual_pause = median_low(pauses) if pauses else 0
 
     def _ruled(self, rules: Rules) -> Rules:
         return replace(rules, **self._changed.rules)  # type: ignore[arg-type]
@@ -405,20 +403,25 @@ class _Run:
         for point_id, since in self._ready.since.items():
             if self._planned.get(point_id) != since:
                 self._planned[point_id] = since
-                self._at(since + self._pause(point_id), _CALL, partial(self._call, point_id, since))
+                pause = self._pause(point_id)
+                if pause is not None:
+                    self._at(since + pause, _CALL, partial(self._call, point_id, since))
 
-    def _pause(self, point_id: int) -> int:
+    def _pause(self, point_id: int) -> int | None:
         """Return the pause of a point before its next call: that of the same time on the real day, or else a usual one.
 
-        If the point did not call then, its pause was longer than the record.
+        If the point did not call then, its pause was longer than the record. None: the point called nobody on that day.
         """
         pauses = self._day.pauses.get(self._like.get(point_id, point_id), ())
+        own = [pause for pause, called in pauses if called]
         number = self._times[point_id]
         self._times[point_id] += 1
+        if not own:
+            return None
         if number >= len(pauses):
-            return self._usual_pause
+            return median_low(own)
         pause, called = pauses[number]
-        return pause if called else pause + max(1, self._usual_pause)
+        return pause if called else pause + max(1, median_low(own))
 
     def _call(self, point_id: int, since: int) -> None:
         if self._ready.since.get(point_id) != since or not self._do(CallNext(point_id=point_id)):

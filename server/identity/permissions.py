@@ -26,7 +26,15 @@ NOTED_BY_THEMSELVES = frozenset(
 # Queries that show no patient's data. The audit notes every query that is missing here.
 IMPERSONAL = frozenset(
     {
-        *("read-sites", "read-site", "read-statistics", "print-poster", "list-practitioners", "read-slots"),
+        *(
+            "read-sites",
+            "read-site",
+            "read-statistics",
+            "replay-with-changes",
+            "print-poster",
+            "list-practitioners",
+            "read-slots",
+        ),
         "edit-message-texts",  # to list and preview them
     }
 )

@@ -17,11 +17,12 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from server.domain.board import Board, Changes, apply
-from server.domain.errors import DeviceNotFound, NothingRecorded, PastNotPrepared, PointNotFound
-from server.domain.events import DayTurned, Recorded, SiteChanged
+from server.domain.errors import DayTooLarge, DeviceNotFound, NothingRecorded, PastNotPrepared, PointNotFound
+from server.domain.events import DayTurned, Recorded, SiteChanged, TicketIssued
 from server.domain.model import Appointment, Personal, Service, Site, Visit
 from server.domain.model.tickets import begin_of
 from server.domain.views import Cell, DeskView, DisplayView, OpenSealed, PointView, View, draw
+from server.domain.what_if import NO_CHANGE, Changed, Day, Waits, observed, real_waits, replayed_waits
 from server.queries.reader import Reader
 from server.queries.replaying import before_the_first_event
 from server.store import checkpoints, event_log, sites
@@ -31,6 +32,8 @@ from server.store.tables import events
 from server.vault import Vault
 
 MOST_REPLAYED = 60_000  # events for one answer; housekeeping prepares more of them
+MOST_OF_DAY = 30_000  # events of a day that is replayed with changes
+MOST_PATIENTS = 600  # of such a day: each new ticket costs a quote
 BATCH = 100  # events between two pauses, in which the process serves other requests
 BEFORE = 10  # events that the answer lists before the instant
 KEPT_EVERY = 500  # events; a step back in the same day then needs a part of the day only
@@ -83,6 +86,19 @@ class Moment:
     screens: Sequence[Screen]
 
 
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The waits of a day: the real ones, of the replay without a change, and of the replay with changes.
+
+    ``left_out`` has the number of steps by type that the replay leaves out.
+    """
+
+    real: Waits
+    control: Waits
+    changed: Waits
+    left_out: Mapping[str, int]
+
+
 class Past:
     """The past of the sites of one database. It keeps some boards for a short time: people step to and fro in one day."""
 
@@ -125,6 +141,43 @@ class Past:
         """Return the board of a past instant or number. Its sealed data are marks. Raises as `moment` does."""
         async with self._turn:
             return (await self._board(site_id, at, number))[1]
+
+    async def what_if(self, site_id: int, business_day: str, changed: Changed) -> Compared:
+        """Return the waits of a business day, of its replay without a change, and of its replay with changes.
+
+        Raises `SiteNotFound`, `NothingRecorded`, `PastNotPrepared`, `DayTooLarge`, `Unavailable`.
+        """
+        async with self._turn:
+            day = await self._day(site_id, business_day)
+            return await asyncio.to_thread(_compared, day, changed)
+
+    async def _day(self, site_id: int, business_day: str) -> Day:
+        async with self._database.read() as connection:
+            site = await connection.run_sync(sites.load, site_id)
+            begin = begin_of(business_day, site.time_zone, site.day_turns_at_minutes)
+            number = max(1, await connection.run_sync(_number_at, site, begin - 1))
+        _, board = await self._board(site_id, None, number)
+        if board.site.business_day > business_day:  # before the first day
+            raise NothingRecorded()
+        log: list[Recorded] = []
+        while len(log) <= MOST_OF_DAY:
+            after = log[-1].seq if log else board.site.seq
+            async with self._database.read() as connection:
+                batch = await connection.run_sync(event_log.marked_since, site_id, after, BATCH)
+            for each in batch:
+                if isinstance(each.event, DayTurned) and board.site.business_day == business_day:
+                    return _day(board, log, each.at)
+                if board.site.business_day != business_day:
+                    apply(board, each, Changes())  # until the turn into this day
+                else:
+                    log.append(each)
+                if board.site.business_day > business_day:  # the site had no such day
+                    raise NothingRecorded()
+            if not batch:
+                break
+        if board.site.business_day != business_day:
+            raise NothingRecorded()
+        return _day(board, log, max(site.last_event_at, begin) + 1)
 
     async def _board(self, site_id: int, at: int | None, number: int | None) -> tuple[Site, Board]:
         async with self._database.read() as connection:
@@ -290,6 +343,18 @@ class _Opened:
             sealed = self._sealed.get(checkpoints.seq_of(record.sealed))
             self._known[key] = self._vault.open_personal(replace(record, sealed=sealed))
         return self._known[key]
+
+
+def _compared(day: Day, changed: Changed) -> Compared:
+    control = replayed_waits(day)
+    other = control if changed == NO_CHANGE else replayed_waits(day, changed)
+    return Compared(real_waits(day), control, other, day.left_out)
+
+
+def _day(board: Board, log: Sequence[Recorded], ends_at: int) -> Day:
+    if len(log) > MOST_OF_DAY or sum(isinstance(each.event, TicketIssued) for each in log) > MOST_PATIENTS:
+        raise DayTooLarge(most=MOST_PATIENTS)
+    return observed(board, log, ends_at)
 
 
 def _view(board: Board, screen: Screen, open_sealed: OpenSealed, *, with_names: bool) -> View:

@@ -39,6 +39,7 @@ from server.transport.api import (
     system,
     tickets,
     webhooks,
+    what_if,
 )
 from server.transport.http import metrics
 from server.transport.http.endpoint import Endpoints
@@ -57,6 +58,7 @@ MODULES: tuple[Endpoints, ...] = (
     contact.ENDPOINTS,
     statistics.ENDPOINTS,
     past.ENDPOINTS,
+    what_if.ENDPOINTS,
     feedback.ENDPOINTS,
     audit.ENDPOINTS,
     setup.ENDPOINTS,

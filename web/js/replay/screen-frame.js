@@ -64,6 +64,7 @@ async function pageOf(kind) {
   root.lang = document.documentElement.lang;
   root.dir = document.documentElement.dir;
   body.classList.add("is-replayed");
+  for (const each of page.querySelectorAll("header, main, footer")) each.setAttribute("role", "none"); // the page around has its own
   for (const each of page.querySelectorAll("button, input, select, textarea")) each.setAttribute("disabled", "");
   const style = new URL("../../css/replay-frame.css", import.meta.url).href;
   const script = new URL("../replay-frame/frame.js", import.meta.url).href;

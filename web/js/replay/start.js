@@ -12,6 +12,7 @@ import { ask } from "../shared/staff-requests.js";
 import { guessedOffset, instantsOf, withOffset } from "./instants.js";
 import { Player } from "./player.js";
 import { ScreenFrame } from "./screen-frame.js";
+import { connectWhatIf, offerPoints } from "./what-if.js";
 
 /**
  * @typedef {import("../shared/session.js").Session} Session
@@ -99,6 +100,7 @@ class Replay {
     });
     for (const input of [this.#date, this.#time]) input.addEventListener("input", () => this.#showFold([]));
     this.#connect();
+    connectWhatIf(site, () => this.#date.value);
     void this.#loadScreens();
   }
 
@@ -125,7 +127,9 @@ class Replay {
   /** Offer the screens that the site has now, until a past moment names its own. */
   async #loadScreens() {
     const found = await ask(`/api/v1/sites/${this.#site.id}`).catch(() => null);
-    if (found?.body == null || this.#player !== null) return;
+    if (found?.body == null) return;
+    offerPoints(found.body.points);
+    if (this.#player !== null) return;
     const named = (/** @type {string} */ kind, /** @type {{id: number, name: string}[]} */ records) => records.map(({ id, name }) => ({ screen: `${kind}:${id}`, name }));
     const { displays, points } = found.body;
     this.#offer([{ screen: "desk", name: "" }, { screen: "display", name: "" }, ...named("display", displays), ...named("point", points)], this.#screen.value);
