@@ -192,19 +192,22 @@ async def rezone_sites(database: Database, executor: Executor) -> None:
 async def keep_checkpoints(database: Database, vault: Vault, process_id: str) -> None:
     """Every few minutes, save the boards of the turns that have none yet, for past screens. One process does it for all."""
     outage, fault = Outage(logger, "checkpoints not saved"), Outage(logger, "checkpoint not made")
+
+    async def is_ours() -> bool:
+        now = await database.now()
+        async with database.write() as connection:
+            return await leases.take(connection, CHECKPOINTS, process_id, now, CHECKPOINT_LEASE_MICROSECONDS)
+
     while True:
         try:
             fine = True
             async with database.read() as connection:
                 waiting = await checkpoints.unprepared(connection)
             for site_id in waiting:
-                now = await database.now()
-                async with database.write() as connection:
-                    mine = await leases.take(connection, CHECKPOINTS, process_id, now, CHECKPOINT_LEASE_MICROSECONDS)
-                if not mine:
+                if not await is_ours():
                     break
                 try:
-                    await prepare(database, vault, site_id, CHECKPOINT_PAUSE_SECONDS)
+                    await prepare(database, vault, site_id, CHECKPOINT_PAUSE_SECONDS, is_ours)
                 except NowServingError:
                     raise
                 except Exception as error:  # a log that this version cannot apply must not stop the others

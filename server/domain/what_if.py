@@ -229,7 +229,12 @@ def observed(begin: Board, log: Sequence[Recorded], ends_at: int) -> Day:
             day.repeated.append(each)
         elif isinstance(event, _LEFT_OUT):
             day.left_out[event.name_on_wire()] += 1
-        _note_end(day, board, stages, event, at)
+        _note_end(board, stages, event, at)
+        if isinstance(event, TicketTransferred):
+            following = stages[event.new_entry_id] = Stage(event.queue_id, event.provider_id, at)
+            day.stages.append(following)
+            if event.entry_id in stages:
+                stages[event.entry_id].after = following
         apply(board, each, Changes())
         caller = event.point_id if isinstance(event, TicketCalled) else None
         for point_id, since in watch.look(board, at).items():
@@ -245,7 +250,7 @@ def _end_rest(day: Day, resting: dict[int, tuple[int, bool, bool]], point_id: in
         day.rests.append(Rest(point_id, begins_at, at, closed, during))
 
 
-def _note_end(day: Day, board: Board, stages: dict[int, Stage], event: Event, at: int) -> None:
+def _note_end(board: Board, stages: dict[int, Stage], event: Event, at: int) -> None:
     """Note the end of a service or of a wait, from the board before the event."""
     stage = stages.get(getattr(event, "entry_id", 0))
     entry = board.entries.get(getattr(event, "entry_id", 0))
@@ -255,14 +260,8 @@ def _note_end(day: Day, board: Board, stages: dict[int, Stage], event: Event, at
     if is_busy and isinstance(event, _FREEING):
         stage.busy = (stage.busy or 0) + at - (entry.called_at or at)
         stage.missed = isinstance(event, NoShowRecorded)
-    if isinstance(event, EntryLeft | EntryCancelled | EntryExpired) and not is_busy:
+    if isinstance(event, EntryLeft | EntryCancelled | EntryExpired | TicketTransferred) and not is_busy:
         stage.left_at = at
-    if isinstance(event, TicketTransferred):
-        following = stages[event.new_entry_id] = Stage(event.queue_id, event.provider_id, at)
-        day.stages.append(following)
-        stage.after = following
-        if not is_busy:
-            stage.left_at = at
 
 
 class _Ready:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,9 +31,12 @@ from server.store.database import Database
 from server.store.tables import events
 from server.vault import Vault
 
+MayGoOn = Callable[[], Awaitable[bool]]
+
 MOST_REPLAYED = 60_000  # events for one answer; housekeeping prepares more of them
 MOST_OF_DAY = 30_000  # events of a day that is replayed with changes
 MOST_PATIENTS = 600  # of such a day: each new ticket costs a quote
+_FARTHEST_ZONE = 26 * 3_600_000_000  # microseconds between the same local times of two zones, at most
 BATCH = 100  # events between two pauses, in which the process serves other requests
 BEFORE = 10  # events that the answer lists before the instant
 KEPT_EVERY = 500  # events; a step back in the same day then needs a part of the day only
@@ -129,6 +132,8 @@ class Past:
                 coming = await connection.run_sync(event_log.marked_since, site_id, board.site.seq, following)
                 before = await connection.run_sync(_before, board, BEFORE)
                 numbers = checkpoints.marks_of(board) | {each.seq for each in coming}
+                if screen.kind == "display":  # it opens nothing
+                    numbers = set()
                 sealed = await connection.run_sync(checkpoints.sealed_of, site_id, numbers)
             view = _view(board, screen, _Opened(self._vault, sealed, with_names=with_names), with_names=with_names)
             cells = draw(view, board)
@@ -156,7 +161,10 @@ class Past:
             site = await connection.run_sync(sites.load, site_id)
             begin = begin_of(business_day, site.time_zone, site.day_turns_at_minutes)
             number = max(1, await connection.run_sync(_number_at, site, begin - 1))
+            earlier = max(1, await connection.run_sync(_number_at, site, begin - _FARTHEST_ZONE))
         _, board = await self._board(site_id, None, number)
+        if board.site.business_day == business_day and earlier < number:  # the site had another time zone then
+            _, board = await self._board(site_id, None, earlier)
         if board.site.business_day > business_day:  # before the first day
             raise NothingRecorded()
         log: list[Recorded] = []
@@ -224,10 +232,13 @@ class Past:
             self._kept.popitem(last=False)
 
 
-async def prepare(database: Database, vault: Vault, site_id: int, pause_seconds: float = 0.0) -> int:
+async def prepare(
+    database: Database, vault: Vault, site_id: int, pause_seconds: float = 0.0, may_go_on: MayGoOn | None = None
+) -> int:
     """Save the checkpoints of the turns since the last one, and return how many.
 
-    Raises `SiteNotFound`, `Unavailable`. It may be stopped at any point, and begins again at the last saved one.
+    It stops when ``may_go_on``, which it asks after each one, says no. Raises `SiteNotFound`, `Unavailable`. It may be
+    stopped at any point, and begins again at the last saved one.
     """
     async with database.read() as connection:
         site = await connection.run_sync(sites.load, site_id)
@@ -245,6 +256,8 @@ async def prepare(database: Database, vault: Vault, site_id: int, pause_seconds:
             if isinstance(each.event, DayTurned):
                 await _save(database, vault, board, each.at)
                 saved += 1
+                if may_go_on is not None and not await may_go_on():
+                    return saved
         if not batch:
             break
         await asyncio.sleep(pause_seconds)

@@ -153,5 +153,6 @@ def test_replay_with_changes_over_http(env: dict[str, str], tmp_path: Path) -> N
             assert refusal(manager, site_id, "what-if") == (422, "invalid_field")
             assert refusal(manager, site_id, "what-if", **day, like_point=point_id) == (422, "invalid_field")
             assert refusal(manager, site_id, "what-if", **day, head_start_urgent=-1) == (422, "invalid_field")
+            assert refusal(manager, site_id, "what-if", business_day="0001-01-01") == (422, "invalid_field")
             assert refusal(manager, site_id, "what-if", business_day="2001-01-01") == (404, "nothing_recorded")
             assert refusal(manager, site_id, "what-if", business_day="2126-01-01") == (404, "nothing_recorded")

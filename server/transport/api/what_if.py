@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from server.domain import what_if
 from server.domain.errors import DayTooLarge, NothingRecorded, PastNotPrepared, SiteNotFound, Unavailable
+from server.domain.model import local_time
 from server.domain.what_if import RULES, Changed, Extra
 from server.transport.context import Context
 from server.transport.http import parameters, paths
@@ -93,6 +94,7 @@ async def get_what_if(request: Request) -> _WhatIf:
     business_day = BUSINESS_DAY.read(request)
     if business_day is None:
         raise BUSINESS_DAY.wrong("required: a day as YYYY-MM-DD")
+    local_time.date_of(business_day, BUSINESS_DAY.name)  # the days that a clinic has
     point_id, begins_at, ends_at = POINT.read(request, site_id), FROM.read(request), UNTIL.read(request)
     extra = None
     if point_id is not None:

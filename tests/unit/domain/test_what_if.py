@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from heapq import heappop, heappush
 from itertools import count
 
@@ -27,7 +26,7 @@ from server.domain.model import Priority
 from server.domain.model.local_time import MINUTE
 from server.domain.ranking import next_for
 from server.domain.what_if import Changed, Day, Extra, Waits, observed, real_waits, replayed_waits
-from tests.support.worlds import HOUR, SECOND, SITE_ID, World, small_clinic
+from tests.support.worlds import HOUR, SECOND, World, small_clinic
 
 SEEDS = range(6)
 
@@ -125,7 +124,8 @@ def test_one_point_more_shortens_the_waits(seed: int) -> None:
     day = morning.day()
     extra = Extra(morning.points[0], day.begins_at, day.ends_at)
     control, changed = replayed_waits(day), replayed_waits(day, Changed(extra))
-    assert control.median_seconds is not None and changed.median_seconds is not None
+    assert control.median_seconds is not None
+    assert changed.median_seconds is not None
     assert changed.median_seconds <= control.median_seconds
     assert changed.called >= control.called
     # A point after the day, or like no point, changes nothing.
@@ -146,7 +146,6 @@ def test_rules_change_the_order() -> None:
     """Without a head start, the urgent patient of this morning waits as long as the others."""
     world = small_clinic()
     point_id, queue_id = min(world.board.points), min(world.board.queues)
-    world.do(BreakPoint(point_id=point_id)) if world.board.points[point_id].state != "open" else None
     begin, begun = Board(world.board.site, world.board.records()), len(world.log)
     for _ in range(4):
         world.ticket(queue_id, after=MINUTE)
@@ -160,7 +159,7 @@ def test_rules_change_the_order() -> None:
     assert replayed_waits(day) == real_waits(day)
     level = replayed_waits(day, Changed(rules={"head_start_urgent": 0, "head_start_assisted": 0}))
     assert level.longest_seconds != real_waits(day).longest_seconds
-    assert replace(level, longest_seconds=None, median_seconds=None, p90_seconds=None).called == 5
+    assert level.called == 5
 
 
 def test_few_waits_are_hidden_and_left_out_steps_are_counted() -> None:
@@ -180,4 +179,3 @@ def test_empty_day_has_no_waits() -> None:
     world = small_clinic()
     day = observed(Board(world.board.site, world.board.records()), [], world.now)
     assert real_waits(day) == replayed_waits(day) == Waits(0, None, None, None, 0)
-    assert SITE_ID == world.board.site.id

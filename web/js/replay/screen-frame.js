@@ -34,6 +34,7 @@ export class ScreenFrame {
       });
       place.replaceChildren(frame);
       await ready;
+      for (const type of ["focus", "blur"]) frame.contentWindow?.addEventListener(type, () => frame.classList.toggle("has-focus", type === "focus"));
       this.#send({ opening });
     })();
   }
@@ -64,10 +65,17 @@ async function pageOf(kind) {
   root.lang = document.documentElement.lang;
   root.dir = document.documentElement.dir;
   body.classList.add("is-replayed");
-  for (const each of page.querySelectorAll("header, main, footer")) each.setAttribute("role", "none"); // the page around has its own
+  for (const each of page.querySelectorAll("header, main, footer")) unmarked(each); // the page around has its own
   for (const each of page.querySelectorAll("button, input, select, textarea")) each.setAttribute("disabled", "");
   const style = new URL("../../css/replay-frame.css", import.meta.url).href;
   const script = new URL("../replay-frame/frame.js", import.meta.url).href;
   head.append(element("link", { rel: "stylesheet", href: style }), element("script", { type: "module", src: script }));
   return `<!doctype html>${root.outerHTML}`;
+}
+
+/** Put a plain element in the place of a landmark. @param {Element} landmark */
+function unmarked(landmark) {
+  const plain = element("div", {}, ...landmark.childNodes);
+  for (const { name, value } of landmark.attributes) plain.setAttribute(name, value);
+  landmark.replaceWith(plain);
 }
