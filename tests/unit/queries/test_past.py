@@ -177,7 +177,7 @@ async def test_housekeeping_saves_checkpoints_and_goes_on_where_it_stopped(datab
     watched = a_random_day(3, 300)
     log = await store(database, vault, watched.world)
     turns = sum(isinstance(each.event, DayTurned) for each in log)
-    assert turns > 2
+    assert turns > 1
 
     async def never() -> bool:
         return False
@@ -205,7 +205,7 @@ async def test_each_day_is_replayed_with_changes(database: Database, vault: Vaul
         if isinstance(each.event, TicketIssued | TicketTransferred):
             began[board.site.business_day] += 1
     machine = Past(database, vault)
-    assert len(began) > 2
+    assert len(began) > 1
     for day, stages in began.items():
         found = await machine.what_if(SITE_ID, day, Changed(rules={"head_start_urgent": 0}))
         if day != watched.world.first.business_day:  # the first event of the log is the start
