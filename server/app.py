@@ -57,6 +57,7 @@ from server.queries.clinic_tally import ClinicTally
 from server.queries.flags import KeptFlags
 from server.queries.identity import Identities, SessionTerms
 from server.queries.message_tally import MessageTally
+from server.queries.past import Past
 from server.queries.statistics import past_days
 from server.queries.system import Facts, Report, Watch
 from server.settings import Settings, database_of, keys_of, load_settings
@@ -227,6 +228,7 @@ def build_app(
         system=Watch(database, facts),
         posters=Posters(),
         past_days=past,
+        past=Past(database, vault),
     )
 
     async def count_messages() -> None:  # one after the other: each at once would need a connection of its own
@@ -253,6 +255,7 @@ def build_app(
             ),
             "flags": partial(housekeeping.keep_figures, "flags not read", partial(flags.update, database)),
             "backups": partial(housekeeping.keep_figures, "backups not looked for", partial(last_backup.update, database)),
+            "checkpoints": partial(housekeeping.keep_checkpoints, database, vault, process_id),
             "zones": partial(housekeeping.rezone_sites, database, executor),
             "marks": Marks(database, executor).run,
             "dark devices": partial(

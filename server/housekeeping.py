@@ -23,14 +23,29 @@ from server.live.devices import Health
 from server.queries.appointments import lapsed_offers, with_outdated_appointments
 from server.queries.boards import Boards
 from server.queries.flags import BadFlags, KeptFlags
-from server.store import answers, circuits, clock_anchors, lockouts, processes, push_subscriptions
+from server.queries.past import prepare
+from server.store import (
+    answers,
+    checkpoints,
+    circuits,
+    clock_anchors,
+    leases,
+    lockouts,
+    processes,
+    push_subscriptions,
+)
 from server.store.database import Conflict, Database
 from server.telemetry.outage import Outage
+from server.vault import Vault
 
 logger = structlog.get_logger(__name__)
 
 TICK_SECONDS = 1.0
 FORGET_SECONDS = 3600.0
+CHECKPOINTS = "checkpoints"  # the name of the lease
+CHECKPOINT_SECONDS = 300.0
+CHECKPOINT_PAUSE_SECONDS = 0.01  # after each batch of events: requests come first
+CHECKPOINT_LEASE_MICROSECONDS = 900_000_000
 REZONE_SECONDS = 3600.0
 OFFER_SECONDS = 5.0
 CIRCUITS_KEPT_MICROSECONDS = 86_400_000_000  # of providers that nobody has tried, such as those of removed channels
@@ -172,6 +187,38 @@ async def rezone_sites(database: Database, executor: Executor) -> None:
         except NowServingError as error:
             outage.failed(error)
         await asyncio.sleep(REZONE_SECONDS)
+
+
+async def keep_checkpoints(database: Database, vault: Vault, process_id: str) -> None:
+    """Every few minutes, save the boards of the turns that have none yet, for past screens. One process does it for all."""
+    outage, fault = Outage(logger, "checkpoints not saved"), Outage(logger, "checkpoint not made")
+
+    async def is_ours() -> bool:
+        now = await database.now()
+        async with database.write() as connection:
+            return await leases.take(connection, CHECKPOINTS, process_id, now, CHECKPOINT_LEASE_MICROSECONDS)
+
+    while True:
+        try:
+            fine = True
+            async with database.read() as connection:
+                waiting = await checkpoints.unprepared(connection)
+            for site_id in waiting:
+                if not await is_ours():
+                    break
+                try:
+                    await prepare(database, vault, site_id, CHECKPOINT_PAUSE_SECONDS, is_ours)
+                except NowServingError:
+                    raise
+                except Exception as error:  # a log that this version cannot apply must not stop the others
+                    fine = False
+                    fault.failed(site_id=site_id, exc_info=error)
+            if fine:
+                fault.ended()
+            outage.ended()
+        except NowServingError as error:
+            outage.failed(error)
+        await asyncio.sleep(CHECKPOINT_SECONDS)
 
 
 async def report_device(executor: Executor, process_id: str, health: Health) -> None:

@@ -141,6 +141,10 @@ class TicketNotFound(NotFound):
     """This ticket does not exist, or it is of an earlier day."""
 
 
+class NothingRecorded(NotFound):
+    """Nothing of this site was recorded up to this time. Choose a later one."""
+
+
 class Refused(NowServingError):
     """The present state does not allow this command."""
 
@@ -203,6 +207,14 @@ class NoMessageWays(Refused):
 
 class NoDelayAnnounced(Refused):
     """No delay of this site is announced. There is nothing to withdraw."""
+
+
+class PastNotPrepared(Refused):
+    """The history of this day is being prepared. Try again in some minutes."""
+
+
+class DayTooLarge(Refused):
+    """This day has more than {most} patients, or very many steps. Choose a quieter day."""
 
 
 class NothingToUndo(Refused):

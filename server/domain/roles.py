@@ -114,6 +114,7 @@ MAY: dict[str, frozenset[str]] = {
     "find-patients": _RECEPTION,
     "read-audit": _ADMIN,
     "read-statistics": _FIGURES,
+    "replay-days": _FIGURES,  # past screens, with names for the roles that read personal data
     "read-day": _FIGURES | _RECEPTION,
     "follow-point": _FLOOR,
     "follow-desk": _FLOOR | {"manager"},

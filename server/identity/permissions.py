@@ -14,19 +14,27 @@ from server.domain.model.ids import MAX_ID, site_of
 from server.identity.callers import Bearer, Integration, Staff
 from server.queries.identity import Identities
 
-# The use case of such a change notes its outcome, with what changed. A refusal for the role is noted here.
+# The use case of such an action notes its outcome, with what changed or was shown. A refusal for the role is noted here.
 NOTED_BY_THEMSELVES = frozenset(
     {
         *("add-staff", "change-staff", "end-sessions", "remove-second-factor", "add-api-key", "revoke-api-key"),
         *("make-invitation", "revoke-invitation", "make-reset-link", "add-practitioner"),
         *("add-calendar-feed", "revoke-calendar-feed", "resend-message", "change-contact"),
-        *("set-message-text", "reset-message-text"),
+        *("set-message-text", "reset-message-text", "replay-days"),
     }
 )
 # Queries that show no patient's data. The audit notes every query that is missing here.
 IMPERSONAL = frozenset(
     {
-        *("read-sites", "read-site", "read-statistics", "print-poster", "list-practitioners", "read-slots"),
+        *(
+            "read-sites",
+            "read-site",
+            "read-statistics",
+            "replay-with-changes",
+            "print-poster",
+            "list-practitioners",
+            "read-slots",
+        ),
         "edit-message-texts",  # to list and preview them
     }
 )

@@ -12,7 +12,7 @@ import orjson
 from sqlalchemy import Connection, Row, bindparam, insert, select
 
 from server.domain.events import Event, Recorded, body_of, event_from, others
-from server.store import proofs
+from server.store import checkpoints, proofs
 from server.store.chain import follow
 from server.store.tables import event_entries, events
 from server.vault import Vault
@@ -24,6 +24,13 @@ _APPEND = insert(events)
 _TOUCH = insert(event_entries)
 _SINCE = (
     select(events.c.seq, events.c.at, events.c.actor, *EVENT)
+    .where(events.c.site_id == bindparam("site_id"), events.c.seq > bindparam("seq"))
+    .order_by(events.c.seq)
+    .limit(bindparam("limit"))
+)
+
+_MARKED = (
+    select(events.c.seq, events.c.at, events.c.actor, *EVENT_IN_CLEAR, events.c.sealed.is_not(None).label("is_sealed"))
     .where(events.c.site_id == bindparam("site_id"), events.c.seq > bindparam("seq"))
     .order_by(events.c.seq)
     .limit(bindparam("limit"))
@@ -76,9 +83,22 @@ def since(connection: Connection, site_id: int, seq: int, limit: int = 10_000) -
     return [Recorded(row.seq, row.at, row.actor, event_of(row)) for row in rows]
 
 
+def marked_since(connection: Connection, site_id: int, seq: int, limit: int) -> list[Recorded]:
+    """Return events as `since` does, each with a mark in place of its sealed data: see `server.store.checkpoints`."""
+    rows = connection.execute(_MARKED, {"site_id": site_id, "seq": seq, "limit": limit})
+    return [
+        Recorded(row.seq, row.at, row.actor, _event(row, checkpoints.mark(row.seq) if row.is_sealed else None))
+        for row in rows
+    ]
+
+
 def event_of(row: Row[*tuple[Any, ...]]) -> Event:
     """Return the event of a row with the columns of `EVENT`."""
+    return _event(row, row.sealed)
+
+
+def _event(row: Row[*tuple[Any, ...]], sealed: str | None) -> Event:
     body = orjson.loads(row.body)
     if row.display_name is not None:
         body["display_name"] = row.display_name
-    return event_from(row.type, body, row.sealed)
+    return event_from(row.type, body, sealed)

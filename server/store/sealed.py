@@ -13,6 +13,7 @@ from typing import Any, Protocol, cast
 from sqlalchemy import Column, Update, and_, func, select, update
 
 from server.domain.errors import Unavailable
+from server.store import checkpoints as checkpoint_store
 from server.store import event_log, proofs, push_subscriptions
 from server.store.batches import AnyRow, batches
 from server.store.channels import seals_for
@@ -20,6 +21,7 @@ from server.store.database import Database
 from server.store.tables import (
     appointments,
     channels,
+    checkpoints,
     commands,
     events,
     feedback,
@@ -79,6 +81,11 @@ SEALED: tuple[Sealed, ...] = (
     Sealed(feedback.c.sealed, lambda row: f"feedback:{row.visit_hash}"),
     Sealed(subscriptions.c.sealed, lambda row: push_subscriptions.seals_for(row.subject_id)),
     Sealed(events.c.sealed, lambda row: cast(_Sealing, event_log.event_of(row)).seals_for, event_log.EVENT_IN_CLEAR),
+    Sealed(
+        checkpoints.c.sealed,
+        lambda row: checkpoint_store.bound_to(row.site_id, row.seq, row.hash),
+        (checkpoints.c.hash,),
+    ),
     Sealed(commands.c.answer, lambda row: f"answer:{row.site_id}"),
 )
 

@@ -11,12 +11,13 @@ from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.clock import SteadyClock, wall_microseconds
+from server.domain.board import Board
 from server.domain.errors import OrganisationNotFound, SiteNotFound
 from server.domain.model import Rules, Site, tickets
-from server.domain.model.site import BEFORE
-from server.store import proofs, webhooks
+from server.store import checkpoints, proofs, webhooks
 from server.store.chain import START
 from server.store.database import CLOCK, Conflict, new_id
+from server.store.records import site_of
 from server.store.tables import entries, organisations, sites
 from server.vault import Vault
 
@@ -222,6 +223,7 @@ async def create(
     result = await connection.execute(insert(sites).values(**values, chain=START))
     site = replace(site, id=new_id(result))
     await proofs.add(connection, vault, sites, site.id)
+    await checkpoints.put(connection, vault, Board(site), now)
     await webhooks.follow_site(connection, organisation_id, site.id)
     return site
 
@@ -235,10 +237,4 @@ def _site(row: Row[tuple[object, ...]]) -> Site:
     for name in ("chain", "proof"):  # only the log needs them: no rule reads them
         del values[name]
     values.pop("now", None)
-    return Site(**values | {"rules": _rules(values["rules"]), "milestones": tuple(values["milestones"])})
-
-
-def _rules(values: dict[str, Any]) -> Rules:
-    hours = tuple((day, begin, until) for day, begin, until in values.get("hours", ()))
-    lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
-    return Rules(**BEFORE | values | lists | {"hours": hours})
+    return site_of(values)

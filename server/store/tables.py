@@ -895,6 +895,20 @@ flags = Table(
     **_OPTIONS,
 )
 
+# The boards of sites at the turns of their days, from which the boards of past instants are built. Without personal data.
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("site_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),  # of the last event in it; 0: the site as created
+    Column("at", BigInteger, nullable=False),  # of that event
+    Column("business_day", String(10), nullable=False),
+    Column("layout", Integer, nullable=False),  # of the version that made it
+    Column("hash", String(64), nullable=False),  # of that event
+    Column("sealed", _BIG_TEXT, nullable=False),
+    **_OPTIONS,
+)
+
 # The sites whose future messages the sweep plans again, after other settings. ``mark`` is the log's number of the change.
 message_plans = Table(
     "message_plans",

@@ -22,6 +22,7 @@ from server.practitioners import Practitioners
 from server.provisioning import NewSites
 from server.queries.boards import Boards
 from server.queries.identity import Identities
+from server.queries.past import Past
 from server.queries.reader import Reader
 from server.queries.statistics import PastDays
 from server.queries.system import Watch
@@ -73,6 +74,7 @@ class Context:
     system: Watch
     posters: Posters
     past_days: PastDays
+    past: Past
 
     @staticmethod
     def of(connection: HTTPConnection) -> Context:

@@ -24,6 +24,7 @@ from server.transport.api import (
     messages,
     own_appointment,
     pairings,
+    past,
     practitioners,
     push,
     receipts,
@@ -38,6 +39,7 @@ from server.transport.api import (
     system,
     tickets,
     webhooks,
+    what_if,
 )
 from server.transport.http import metrics
 from server.transport.http.endpoint import Endpoints
@@ -55,6 +57,8 @@ MODULES: tuple[Endpoints, ...] = (
     message_figures.ENDPOINTS,
     contact.ENDPOINTS,
     statistics.ENDPOINTS,
+    past.ENDPOINTS,
+    what_if.ENDPOINTS,
     feedback.ENDPOINTS,
     audit.ENDPOINTS,
     setup.ENDPOINTS,

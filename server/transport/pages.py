@@ -27,6 +27,7 @@ PAGES = {
     "/calendar": "calendar",
     "/admin": "admin",
     paths.ADMIN_SECTION: "admin",  # the page itself opens the section
+    "/replay": "replay",
     "/docs": "docs",
     "/display": "display",  # of a screen that is not paired yet
     paths.DISPLAY_PAGE: "display",

@@ -911,6 +911,30 @@ def booked_page(path: str, role: str = "receptionist", size: tuple[int, int] = L
 REACH = "performance.getEntriesByType('resource').find(({ name }) => name.endsWith('/desk/reach.js')).name"
 
 
+def replay(kind: str = "") -> Arrange:
+    """Return the page of past screens at the busy site, with a screen of a kind as it is now, or before the choice."""
+
+    def arrange(stage: Stage, language: str) -> Page:
+        page = stage.open("/replay", language, size=LAPTOP, seeded=stage.busy, role="manager")
+        choice = page.locator(f"[data-screen] option[value^='{kind}']").last
+        expect(page.locator("[data-screen] option[value^='point']").first).to_be_attached()
+        if kind:
+            page.locator("[data-screen]").select_option(choice.get_attribute("value"))
+            page.locator("[data-show]").click()
+            expect(page.frame_locator("iframe").locator("body.is-replayed")).to_be_attached()
+            expect(page.locator("[data-moment]")).not_to_be_empty()
+        return page
+
+    return arrange
+
+
+def replay_refused(stage: Stage, language: str) -> Page:
+    """Open the page of past screens without the right to it."""
+    page = stage.open("/replay", language, size=LAPTOP, seeded=stage.busy, role="receptionist")
+    expect(page.locator("[data-home]")).to_be_visible()
+    return page
+
+
 def calendar_phone_list(stage: Stage, language: str) -> Page:
     """Show patients to phone, with and without a number, as after a move of a day."""
     page = dialog(booked_page("/calendar"), "move-day", "[data-move-day]")(stage, language)
@@ -1524,6 +1548,11 @@ ALL = [
     State("reception", "amend-appointment-unknown", amend_unreachable),
     State("reception", "history", history_of_appointment("/reception")),
     State("reception", "cancel-appointment", booked_dialog("/reception", "confirm", "d")),
+    State("replay", "choose", replay()),
+    State("replay", "desk", replay("desk")),
+    State("replay", "display", replay("display")),
+    State("replay", "room", replay("point")),
+    State("replay", "refused", replay_refused),
     State("calendar", "day", booked_page("/calendar")),
     State("calendar", "unreached", unreached("/calendar", "[data-appointment].is-unreached")),
     State("calendar", "week", booked_page("/calendar?days=7")),

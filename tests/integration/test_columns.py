@@ -256,6 +256,8 @@ LONGEST: dict[str, int] = {
     "audit.hash": HASH,
     # A detail is a change of a role or a flag, or the lost head of a chain.
     "audit.detail": max(longest(*ROLES) * 2 + len("role:  -> "), len(f"{MAX_ID}:") + HASH),
+    "checkpoints.business_day": len(DAY),
+    "checkpoints.hash": HASH,
     "census.name": longest(*(table.name for table in COUNTED)),
     "lockouts.subject": HASH,
     "lockouts.origin": HASH,

@@ -60,6 +60,7 @@ from server.queries.clinic_tally import ClinicTally
 from server.queries.entries import Filters
 from server.queries.identity import Identities, SessionTerms
 from server.queries.message_tally import MessageTally
+from server.queries.past import Past, Screen, prepare
 from server.queries.replaying import verify_time
 from server.queries.verification import verify
 from server.seeding import Seed, Seeder
@@ -291,6 +292,8 @@ async def _fill_other_rows(connection: AsyncConnection) -> None:
                                "told": "ok"}),
             (tables.flags, {"flag_key": f"flag-{n}", "rule": '{"variant": "on"}', "default_variant": "on", "author": "x",
                             "reason": "x", "set_at": NOW, "expires_at": NOW}),
+            (tables.checkpoints, {"site_id": n // 9 + 10_000, "seq": n, "at": NOW + n, "business_day": day, "layout": 1,
+                                  "hash": "x", "sealed": "x"}),
             (tables.backups, {"name": f"backup-{n}", "made_at": NOW + n, "verified_at": NOW, "bytes": 1, "rows_kept": 1,
                               "milliseconds": 1, "heads": "{}"}),
         ):  # fmt: skip
@@ -584,6 +587,14 @@ async def statistics_of_a_day_a_week_and_all_days(installation: Installation) ->
         found = await statistics.between(installation.database, installation.site.id, first, installation.days[-1])
         assert found.report.whole.total.entries >= PER_DAY
     return await statistics.between(installation.database, installation.site.id, installation.days[9], installation.days[10])
+
+
+@query
+async def a_past_screen(installation: Installation) -> object:
+    machine, site_id = Past(installation.database, VAULT), installation.site.id
+    await prepare(installation.database, VAULT, site_id)
+    last = await machine.moment(site_id, Screen("desk"), number=8, with_names=True)
+    return await Past(installation.database, VAULT).moment(site_id, Screen("desk"), at=last.site.last_event_at)
 
 
 @query

@@ -373,12 +373,14 @@ def drive(env: dict[str, str], places: dict[str, bytes], edge: Edge, sent: Path)
 
         today = desk.get(f"/api/v1/sites/{site_id}/board").json()["cells"]["site"]["business_day"]
         asked_for = f"/api/v1/sites/{site_id}"
+        last_past, rooms = desk.get(f"{asked_for}/board").json()["seq"], ("desk", f"point:{point}")
         for what, client, path in (
             ("statistics", manager, f"{asked_for}/statistics?from={today}&to={today}"),
             ("CSV", manager, f"{asked_for}/statistics.csv?from={today}&to={today}"),
             ("message statistics", manager, f"{asked_for}/messages/statistics?from={today}&to={today}"),
             ("feedback", manager, f"{asked_for}/feedback?from={today}&to={today}"),
             ("the day", manager, f"{asked_for}/day"),
+            *(("a past screen", manager, f"{asked_for}/past?screen={each}&number={last_past}") for each in rooms),
             ("history", desk, f"/api/v1/entries/{entries['private']}/history"),
             ("entries", desk, f"{asked_for}/entries"),
             ("the site, to staff", manager, f"/api/v1/sites/{site_id}"),

@@ -17,22 +17,25 @@ const BELOW = {
   device: ["components", "shared", "live"],
   ticket: ["components", "shared", "live"],
 };
-const SCREENS = ["account", "account-link", "admin", "reception", "room", "calendar", "display", "kiosk", "patient", "appointment", "join", "book", "docs", "welcome"];
+const SCREENS = ["account", "account-link", "admin", "reception", "room", "calendar", "display", "kiosk", "patient", "appointment", "join", "book", "docs", "welcome", "replay"];
 /** The pages of a patient's ticket: `ticket` has what they share. */
 const PATIENTS = ["pages/appointment.js", "pages/patient.js"];
 /** The pages of the devices: `device` has what they share. */
 const DEVICES = ["pages/display.js", "pages/kiosk.js"];
 /** The pages of the staff: `desk` has what they share. */
-const STAFF = ["pages/admin.js", "pages/calendar.js", "pages/reception.js", "pages/room.js"];
+const STAFF = ["pages/admin.js", "pages/calendar.js", "pages/reception.js", "pages/replay.js", "pages/room.js"];
+/** The frame of a past screen draws with the modules of these screens. No page imports it: it is a document of its own. */
+const REPLAYED = ["reception", "room"];
 const sharedBy = (screen) => (["display", "kiosk"].includes(screen) ? "device" : ["patient", "appointment"].includes(screen) ? "ticket" : "desk");
 const ALLOWED = new Map([
   ...Object.entries(BELOW),
   ...SCREENS.map((screen) => [screen, [sharedBy(screen), ...BELOW.desk]]),
+  ["replay-frame", [...REPLAYED, ...BELOW.desk]],
   ["pages", [...SCREENS, "components", "shared", "live"]],
 ]);
 
-/** The modules that stand alone: the service worker imports nothing, and no page imports it. */
-const ALONE = ["service-worker.js"];
+/** The modules that no page imports: the service worker, and the document in the frame of a past screen. */
+const ALONE = ["service-worker.js", "replay-frame/frame.js"];
 
 const modules = readdirSync(JS, { recursive: true }).filter((name) => name.endsWith(".js"));
 const folderOf = (module) => dirname(module);

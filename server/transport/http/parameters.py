@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from starlette.requests import HTTPConnection, Request
@@ -21,6 +21,7 @@ from server.domain.model.ids import MAX_ID, site_of
 Json = dict[str, Any]
 DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 LABEL = r"[A-Za-z0-9-]{1,12}"
+_INSTANT = rf"{DAY}T[0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}})?(Z|[+-][0-9]{{2}}:[0-9]{{2}})"
 _LIKE_A_NAME = re.compile("[A-Za-z_-]{1,40}")
 _WHOLE = re.compile("[0-9]{1,16}")
 _ID: Json = {"type": "integer", "minimum": 1, "maximum": MAX_ID}
@@ -210,6 +211,28 @@ class LocalTime(Parameter):
         text = self.given(request) or ""
         local_time.parse(text, self.name)
         return text
+
+
+@dataclass(frozen=True, slots=True)
+class InstantWithOffset(Parameter):
+    """An instant, as a local time with its offset from UTC: twice a year a local time alone means two instants."""
+
+    def schema(self) -> Json:
+        """Return the JSON Schema of the value."""
+        return {"type": "string", "format": "date-time", "pattern": f"^{_INSTANT}$"}
+
+    def read(self, request: HTTPConnection) -> int | None:
+        """Return the instant (microseconds), or None if it is absent. Raises `InvalidField`."""
+        text = self.given(request)
+        if text is None:
+            return None
+        try:
+            if not re.fullmatch(_INSTANT, text):
+                raise ValueError(text)
+            found = datetime.fromisoformat(text).astimezone(UTC)
+        except (ValueError, OverflowError):
+            raise self.wrong("an instant with its offset from UTC, as 2026-11-30T10:42:00+01:00") from None
+        return round(found.timestamp()) * 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

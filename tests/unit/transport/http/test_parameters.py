@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 import pytest
@@ -82,3 +83,28 @@ def test_period_that_is_incomplete_reversed_or_too_long_is_refused(query: str, f
     with pytest.raises(InvalidField) as refused:
         PERIOD.read(asking(query))
     assert refused.value.details["field"] == field
+
+
+INSTANT = parameters.InstantWithOffset("at", "An instant.")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2026-11-30T10:42:10+01:00", 1_796_031_730),
+        ("2026-11-30T09:42:10Z", 1_796_031_730),
+        ("2026-10-25T02:30+02:00", 1_792_888_200),
+        ("2026-10-25T02:30+01:00", 1_792_891_800),
+    ],
+)
+def test_instant_has_an_offset(text: str, seconds: int) -> None:
+    assert INSTANT.read(asking(f"at={quote(text)}")) == seconds * 1_000_000
+    assert re.fullmatch(INSTANT.schema()["pattern"], text)
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-11-30T10:42:10", "2026-11-30", "10:42", "2026-13-30T10:42Z", "0001-01-01T00:00+23:59", ""]
+)
+def test_instant_without_an_offset_is_refused(text: str) -> None:
+    with pytest.raises(InvalidField):
+        INSTANT.read(asking(f"at={quote(text)}"))

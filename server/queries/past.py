@@ -1,0 +1,427 @@
+"""The time machine: a screen of a site as it was at any instant, from the log.
+
+A past board is the nearest earlier checkpoint and the events after it. Its cells come from the functions that draw the live
+screens, so they equal those that a follower had at the same number of the log. The names in them are those that the log
+still has: retention deletes them there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from server.domain.board import Board, Changes, apply
+from server.domain.errors import DayTooLarge, DeviceNotFound, NothingRecorded, PastNotPrepared, PointNotFound
+from server.domain.events import DayTurned, Recorded, SiteChanged, TicketIssued
+from server.domain.model import Appointment, Personal, Service, Site, Visit
+from server.domain.model.tickets import begin_of
+from server.domain.views import Cell, DeskView, DisplayView, OpenSealed, PointView, View, draw
+from server.domain.what_if import NO_CHANGE, Changed, Day, Waits, observed, real_waits, replayed_waits
+from server.queries.reader import Reader
+from server.queries.replaying import before_the_first_event
+from server.store import checkpoints, event_log, sites
+from server.store.checkpoints import Checkpoint
+from server.store.database import Database
+from server.store.tables import events
+from server.vault import Vault
+
+MayGoOn = Callable[[], Awaitable[bool]]
+
+MOST_REPLAYED = 60_000  # events for one answer; housekeeping prepares more of them
+MOST_OF_DAY = 30_000  # events of a day that is replayed with changes
+MOST_PATIENTS = 600  # of such a day: each new ticket costs a quote
+_FARTHEST_ZONE = 26 * 3_600_000_000  # microseconds between the same local times of two zones, at most
+BATCH = 100  # events between two pauses, in which the process serves other requests
+BEFORE = 10  # events that the answer lists before the instant
+KEPT_EVERY = 500  # events; a step back in the same day then needs a part of the day only
+BOARDS_KEPT = 24
+KEPT_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """A screen of a site: ``kind`` is `desk`, `display` or `point`. A display without an id shows all calls."""
+
+    kind: str
+    id: int | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """An event of the log. ``label`` is the ticket that it is about. ``at`` in microseconds."""
+
+    seq: int
+    at: int
+    type: str
+    label: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """An event, and the cells of the screen that it changed or removed."""
+
+    happened: Happened
+    set: Mapping[str, Cell]
+    gone: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A screen at a number of its site's log. Instants are microseconds.
+
+    ``site`` is the site at that number: its business day began at ``begins_at``. ``last`` is the number of the last event
+    of the whole log. ``screens`` are those of that moment.
+    """
+
+    site: Site
+    begins_at: int
+    last: int
+    cells: Mapping[str, Cell]
+    before: Sequence[Happened]
+    following: Sequence[Followed]
+    screens: Sequence[Screen]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The waits of a day: the real ones, of the replay without a change, and of the replay with changes.
+
+    ``left_out`` has the number of steps by type that the replay leaves out.
+    """
+
+    real: Waits
+    control: Waits
+    changed: Waits
+    left_out: Mapping[str, int]
+
+
+class Past:
+    """The past of the sites of one database. It keeps some boards for a short time: people step to and fro in one day."""
+
+    def __init__(self, database: Reader, vault: Vault) -> None:
+        self._database = database
+        self._vault = vault
+        self._kept: OrderedDict[tuple[int, str, int], tuple[float, Board]] = OrderedDict()
+        self._turn = asyncio.Lock()  # one replay at a time: other requests come first
+
+    async def moment(
+        self,
+        site_id: int,
+        screen: Screen,
+        *,
+        at: int | None = None,
+        number: int | None = None,
+        following: int = 0,
+        with_names: bool = False,
+    ) -> Moment:
+        """Return a screen ``at`` an instant (microseconds) or at a number of the log, and so many events after it.
+
+        Raises `SiteNotFound`, `NothingRecorded`, `PastNotPrepared`, `Unavailable`; `DeviceNotFound` or `PointNotFound` if
+        the site did not have the screen then.
+        """
+        async with self._turn:
+            site, board = await self._board(site_id, at, number)
+            async with self._database.read() as connection:
+                coming = await connection.run_sync(event_log.marked_since, site_id, board.site.seq, following)
+                before = await connection.run_sync(_before, board, BEFORE)
+                numbers = checkpoints.marks_of(board) | {each.seq for each in coming}
+                if screen.kind == "display":  # it opens nothing
+                    numbers = set()
+                sealed = await connection.run_sync(checkpoints.sealed_of, site_id, numbers)
+            view = _view(board, screen, _Opened(self._vault, sealed, with_names=with_names), with_names=with_names)
+            cells = draw(view, board)
+            then, screens = board.site, _screens(board)
+            begins_at = begin_of(then.business_day, then.time_zone, then.day_turns_at_minutes)
+            followed = await _follow(board, view, dict(cells), coming)
+        return Moment(then, begins_at, site.seq, cells, before, followed, screens)
+
+    async def board(self, site_id: int, *, at: int | None = None, number: int | None = None) -> Board:
+        """Return the board of a past instant or number. Its sealed data are marks. Raises as `moment` does."""
+        async with self._turn:
+            return (await self._board(site_id, at, number))[1]
+
+    async def what_if(self, site_id: int, business_day: str, changed: Changed) -> Compared:
+        """Return the waits of a business day, of its replay without a change, and of its replay with changes.
+
+        Raises `SiteNotFound`, `NothingRecorded`, `PastNotPrepared`, `DayTooLarge`, `Unavailable`.
+        """
+        async with self._turn:
+            day = await self._day(site_id, business_day)
+            return await asyncio.to_thread(_compared, day, changed)
+
+    async def _day(self, site_id: int, business_day: str) -> Day:
+        async with self._database.read() as connection:
+            site = await connection.run_sync(sites.load, site_id)
+            begin = begin_of(business_day, site.time_zone, site.day_turns_at_minutes)
+            number = max(1, await connection.run_sync(_number_at, site, begin - 1))
+            earlier = max(1, await connection.run_sync(_number_at, site, begin - _FARTHEST_ZONE))
+        _, board = await self._board(site_id, None, number)
+        if board.site.business_day == business_day and earlier < number:  # the site had another time zone then
+            _, board = await self._board(site_id, None, earlier)
+        if board.site.business_day > business_day:  # before the first day
+            raise NothingRecorded()
+        log: list[Recorded] = []
+        while len(log) <= MOST_OF_DAY:
+            after = log[-1].seq if log else board.site.seq
+            async with self._database.read() as connection:
+                batch = await connection.run_sync(event_log.marked_since, site_id, after, BATCH)
+            for each in batch:
+                if isinstance(each.event, DayTurned) and board.site.business_day == business_day:
+                    return _day(board, log, each.at)
+                if board.site.business_day != business_day:
+                    apply(board, each, Changes())  # until the turn into this day
+                else:
+                    log.append(each)
+                if board.site.business_day > business_day:  # the site had no such day
+                    raise NothingRecorded()
+            if not batch:
+                break
+        if board.site.business_day != business_day:
+            raise NothingRecorded()
+        return _day(board, log, max(site.last_event_at, begin) + 1)
+
+    async def _board(self, site_id: int, at: int | None, number: int | None) -> tuple[Site, Board]:
+        async with self._database.read() as connection:
+            site = await connection.run_sync(sites.load, site_id)
+            if number is None:
+                number = await connection.run_sync(_number_at, site, at or 0)
+            if not 1 <= number <= site.seq:
+                raise NothingRecorded()
+            board = self._recall(site, number)
+            if board is None or number - board.site.seq > KEPT_EVERY:
+                stored = await connection.run_sync(_start, self._vault, site, number)
+                if board is None or stored.site.seq > board.site.seq:
+                    board = stored
+        if number - board.site.seq > MOST_REPLAYED:
+            raise PastNotPrepared()
+        while board.site.seq < number:
+            async with self._database.read() as connection:
+                limit = min(BATCH, number - board.site.seq)
+                batch = await connection.run_sync(event_log.marked_since, site_id, board.site.seq, limit)
+            if not batch:
+                raise NothingRecorded()  # the log has lost its end meanwhile
+            for each in batch:
+                apply(board, each, Changes())
+                if each.seq % KEPT_EVERY == 0:
+                    self._keep(site, board)
+        self._keep(site, board)
+        return site, board
+
+    def _recall(self, site: Site, number: int) -> Board | None:
+        """Return a copy of the nearest kept board up to a number, or None."""
+        oldest = time.monotonic() - KEPT_SECONDS
+        for key in [key for key, (kept_at, _) in self._kept.items() if kept_at < oldest]:
+            del self._kept[key]
+        mine = [key for key in self._kept if key[:2] == (site.id, site.epoch) and key[2] <= number]
+        if not mine:
+            return None
+        return _copy(self._kept[max(mine, key=lambda key: key[2])][1])
+
+    def _keep(self, site: Site, board: Board) -> None:
+        key = (site.id, site.epoch, board.site.seq)
+        if key not in self._kept:
+            self._kept[key] = (time.monotonic(), _copy(board))
+        while len(self._kept) > BOARDS_KEPT:
+            self._kept.popitem(last=False)
+
+
+async def prepare(
+    database: Database, vault: Vault, site_id: int, pause_seconds: float = 0.0, may_go_on: MayGoOn | None = None
+) -> int:
+    """Save the checkpoints of the turns since the last one, and return how many.
+
+    It stops when ``may_go_on``, which it asks after each one, says no. Raises `SiteNotFound`, `Unavailable`. It may be
+    stopped at any point, and begins again at the last saved one.
+    """
+    async with database.read() as connection:
+        site = await connection.run_sync(sites.load, site_id)
+        found = await connection.run_sync(checkpoints.nearest, vault, site_id)
+        board = found.board if found is not None else await connection.run_sync(_origin, site)
+    saved = 0
+    if found is None:
+        await _save(database, vault, board, 0)
+        saved += 1
+    while board.site.business_day != site.business_day:
+        async with database.read() as connection:
+            batch = await connection.run_sync(event_log.marked_since, site_id, board.site.seq, BATCH)
+        for each in batch:
+            apply(board, each, Changes())
+            if isinstance(each.event, DayTurned):
+                await _save(database, vault, board, each.at)
+                saved += 1
+                if may_go_on is not None and not await may_go_on():
+                    return saved
+        if not batch:
+            break
+        await asyncio.sleep(pause_seconds)
+    return saved
+
+
+async def _save(database: Database, vault: Vault, board: Board, at: int) -> None:
+    async with database.write() as connection:
+        await checkpoints.put(connection, vault, board, at)
+
+
+def _start(connection: Connection, vault: Vault, site: Site, number: int) -> Board:
+    """Return the board from which to replay up to a number."""
+    found: Checkpoint | None = checkpoints.nearest(connection, vault, site.id, seq=number)
+    if found is not None:
+        return checkpoints.with_display_names(connection, found.board)
+    if number > MOST_REPLAYED:
+        raise PastNotPrepared()
+    return _origin(connection, site)
+
+
+def _origin(connection: Connection, site: Site) -> Board:
+    """Return a site as it was created, for one that is older than checkpoints.
+
+    Its name, zone and rules are those of the first change of its settings, or of today if there was none.
+    """
+    first = event_log.since(connection, site.id, 0, 1)
+    changed = (
+        select(*(events.c[name] for name in ("seq", "at", "actor")), *event_log.EVENT)
+        .where(events.c.site_id == site.id, events.c.type == SiteChanged.name_on_wire())
+        .order_by(events.c.seq)
+        .limit(1)
+    )
+    row = connection.execute(changed).one_or_none()
+    told = None if row is None else event_log.event_of(row)
+    if isinstance(told, SiteChanged):
+        site = replace(
+            site,
+            name=told.name,
+            time_zone=told.time_zone,
+            language=told.language,
+            day_turns_at_minutes=told.day_turns_at_minutes,
+        )
+    rules = told.rules if isinstance(told, SiteChanged) else site.rules
+    begun = before_the_first_event(site, first[0].at if first else site.last_event_at)
+    # A site from the time before the list of first steps has it hidden, without an event.
+    hidden = site.milestones[:1] == ("checklist-hidden",)
+    return Board(
+        replace(
+            begun,
+            rules=rules,
+            milestones=("checklist-hidden",) if hidden else (),
+            late_minutes=0,
+            late_since=None,
+            late_number=0,
+        )
+    )
+
+
+def _number_at(connection: Connection, site: Site, at: int) -> int:
+    """Return the number of a site's last event at or before an instant; 0 if there is none."""
+    if at >= site.last_event_at:
+        return site.seq
+    low, high = 0, site.seq
+    while low < high:  # the instants of a log never decrease
+        middle = (low + high + 1) // 2
+        found = connection.scalar(select(events.c.at).where(events.c.site_id == site.id, events.c.seq == middle))
+        if found is not None and found <= at:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _copy(board: Board) -> Board:
+    return Board(board.site, board.records())
+
+
+class _Opened:
+    """Opens the sealed data of a past board, whose records have marks: an `OpenSealed`.
+
+    Without names it opens the true names of services only.
+    """
+
+    def __init__(self, vault: Vault, sealed: Mapping[int, str], *, with_names: bool) -> None:
+        self._vault = vault
+        self._sealed = sealed
+        self._with_names = with_names
+        self._known: dict[tuple[type[Any], int, str], Personal] = {}
+
+    def __call__(self, record: Visit | Service | Appointment) -> Personal:
+        if record.sealed is None or not (self._with_names or isinstance(record, Service)):
+            return Personal()
+        key = (type(record), record.id, record.sealed)
+        if key not in self._known:
+            sealed = self._sealed.get(checkpoints.seq_of(record.sealed))
+            self._known[key] = self._vault.open_personal(replace(record, sealed=sealed))
+        return self._known[key]
+
+
+def _compared(day: Day, changed: Changed) -> Compared:
+    control = replayed_waits(day)
+    other = control if changed == NO_CHANGE else replayed_waits(day, changed)
+    return Compared(real_waits(day), control, other, day.left_out)
+
+
+def _day(board: Board, log: Sequence[Recorded], ends_at: int) -> Day:
+    if len(log) > MOST_OF_DAY or sum(isinstance(each.event, TicketIssued) for each in log) > MOST_PATIENTS:
+        raise DayTooLarge(most=MOST_PATIENTS)
+    return observed(board, log, ends_at)
+
+
+def _view(board: Board, screen: Screen, open_sealed: OpenSealed, *, with_names: bool) -> View:
+    """Return the view of a screen. Raises `DeviceNotFound`, `PointNotFound`."""
+    if screen.kind == "point":
+        point = board.points.get(screen.id or 0)
+        if point is None or point.removed_at:
+            raise PointNotFound(point_id=screen.id)
+        return PointView(point.id, open_sealed)
+    if screen.kind == "display":
+        display = board.displays.get(screen.id or 0)
+        if screen.id is not None and (display is None or display.removed_at):
+            raise DeviceNotFound(device_id=screen.id)
+        return DisplayView(screen.id)
+    return DeskView(open_sealed, "floor" if with_names else "staff")
+
+
+def _screens(board: Board) -> list[Screen]:
+    displays = [Screen("display", each.id, each.name) for each in board.displays.values() if not each.removed_at]
+    in_order = sorted(board.points.values(), key=lambda each: (each.position, each.id))
+    points = [Screen("point", each.id, each.name) for each in in_order if not each.removed_at]
+    return [Screen("desk"), Screen("display"), *displays, *points]
+
+
+async def _follow(board: Board, view: View, cells: dict[str, Cell], coming: Iterable[Recorded]) -> list[Followed]:
+    """Apply events to a board; return each with the cells that it changed. ``cells`` are those before them."""
+    found = []
+    for index, each in enumerate(coming):
+        if index % 10 == 9:
+            await asyncio.sleep(0)
+        changes = Changes()
+        apply(board, each, changes)
+        changed: dict[str, Cell] = {}
+        gone: list[str] = []
+        for key in sorted(set(view.touched(board, changes.keys))):
+            content = view.cell(board, key)
+            if content is None:
+                if cells.pop(key, None) is not None:
+                    gone.append(key)
+            elif cells.get(key) != content:
+                cells[key] = changed[key] = content
+        found.append(Followed(_happened(board, each), changed, gone))
+    return found
+
+
+def _before(connection: Connection, board: Board, most: int) -> list[Happened]:
+    """Return the last events of a board, in order."""
+    last = board.site.seq
+    found = event_log.marked_since(connection, board.site.id, max(0, last - most), min(most, last))
+    return [_happened(board, each) for each in found]
+
+
+def _happened(board: Board, recorded: Recorded) -> Happened:
+    event = recorded.event
+    entry = board.entries.get(getattr(event, "entry_id", 0))
+    visit = board.visits.get(entry.visit_id if entry is not None else getattr(event, "visit_id", 0))
+    return Happened(recorded.seq, recorded.at, event.name_on_wire(), None if visit is None else visit.label)

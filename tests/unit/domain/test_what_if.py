@@ -1,0 +1,181 @@
+"""What if: the control equals a day whose staff follow the model, and one point more helps."""
+
+from __future__ import annotations
+
+import random
+from heapq import heappop, heappush
+from itertools import count
+
+import pytest
+
+from server.domain.board import Board
+from server.domain.commands import (
+    BreakPoint,
+    CallNext,
+    Cancel,
+    Complete,
+    Hold,
+    IssueTicket,
+    NoShow,
+    OpenPoint,
+    Return,
+    Start,
+    Transfer,
+)
+from server.domain.model import Priority
+from server.domain.model.local_time import MINUTE
+from server.domain.ranking import next_for
+from server.domain.what_if import Changed, Day, Extra, Waits, observed, real_waits, replayed_waits
+from tests.support.worlds import HOUR, SECOND, World, small_clinic
+
+SEEDS = range(6)
+
+
+class Morning:
+    """A morning whose staff follow the model: each point calls some time after it could, and rests after a service."""
+
+    def __init__(self, seed: int, patients: int = 60) -> None:
+        self.chance = random.Random(seed)
+        self.world: World = small_clinic()
+        self.points = sorted(self.world.board.points)
+        self.queues = sorted(self.world.board.queues)
+        self.begin = Board(self.world.board.site, self.world.board.records())
+        self.begun = len(self.world.log)
+        self._actions: list[tuple[int, int, str, int]] = []
+        self._serial = count()
+        self._ready: dict[int, int] = {}
+        start = self.world.now + MINUTE
+        for _ in range(patients):
+            self._at(start + self.chance.randrange(3 * HOUR), "arrive", 0)
+        self._at(start + HOUR, "break", self.points[0])
+        while self._actions:
+            at, _, what, about = heappop(self._actions)
+            self._do(at, what, about)
+            self._look(at)
+        self.ends_at = self.world.now + HOUR
+
+    def _at(self, at: int, what: str, about: int) -> None:
+        heappush(self._actions, (at, next(self._serial), what, about))
+
+    def _command(self, at: int, command: object) -> None:
+        self.world.do(command, after=at - self.world.now)  # type: ignore[arg-type]
+
+    def _do(self, at: int, what: str, about: int) -> None:
+        board, chance = self.world.board, self.chance
+        if what == "arrive":
+            priority: Priority = chance.choice(("standard", "standard", "standard", "urgent"))
+            self._command(at, IssueTicket(queue_id=chance.choice(self.queues), priority=priority))
+            if chance.random() < 0.05:
+                self._at(at + 20 * MINUTE, "cancel", max(board.entries))
+        elif what == "cancel":
+            if board.entries[about].state == "waiting":
+                self._command(at, Cancel(entry_id=about, reason="gone home"))
+        elif what == "call":
+            if self._ready.get(about) is not None and board.entry_at(about) is None and board.points[about].state == "open":
+                self._command(at, CallNext(point_id=about))
+                entry = board.entry_at(about)
+                assert entry is not None
+                missed = chance.random() < 0.1
+                if not missed:
+                    self._command(at, Start(entry_id=entry.id))
+                self._at(at + chance.randrange(2 * MINUTE, 9 * MINUTE), "miss" if missed else "finish", about)
+        elif what in ("finish", "miss"):
+            entry = board.entry_at(about)
+            assert entry is not None
+            if what == "miss":
+                self._command(at, NoShow(entry_id=entry.id))
+            elif chance.random() < 0.15 and len(self.queues) > 1:
+                other = next(each for each in self.queues if each != entry.queue_id)
+                self._command(at, Transfer(entry_id=entry.id, queue_id=other))
+            else:
+                self._command(at, Complete(entry_id=entry.id))
+        elif what == "break":
+            self._command(at, BreakPoint(point_id=about))
+            self._at(at + 15 * MINUTE, "open", about)
+        elif what == "open":
+            self._command(at, OpenPoint(point_id=about))
+
+    def _look(self, at: int) -> None:
+        board = self.world.board
+        for point in board.points.values():
+            free = point.state == "open" and board.entry_at(point.id) is None and next_for(board, point) is not None
+            if not free:
+                self._ready.pop(point.id, None)
+            elif point.id not in self._ready:
+                self._ready[point.id] = at
+                self._at(at + self.chance.randrange(5 * SECOND, 90 * SECOND), "call", point.id)
+
+    def day(self) -> Day:
+        return observed(self.begin, self.world.log[self.begun :], self.ends_at)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_control_equals_a_day_whose_staff_follow_the_model(seed: int) -> None:
+    day = Morning(seed).day()
+    real, control = real_waits(day), replayed_waits(day)
+    assert real.called > 40
+    assert control == real
+    assert day.left_out == {}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_one_point_more_shortens_the_waits(seed: int) -> None:
+    morning = Morning(seed)
+    day = morning.day()
+    extra = Extra(morning.points[0], day.begins_at, day.ends_at)
+    control, changed = replayed_waits(day), replayed_waits(day, Changed(extra))
+    assert control.median_seconds is not None
+    assert changed.median_seconds is not None
+    assert changed.median_seconds <= control.median_seconds
+    assert changed.called >= control.called
+    # A point after the day, or like no point, changes nothing.
+    assert replayed_waits(day, Changed(Extra(morning.points[0], day.ends_at, day.ends_at))) == control
+    assert replayed_waits(day, Changed(Extra(1, day.begins_at, day.ends_at))) == control
+
+
+def test_replay_is_the_same_each_time_and_changes_no_board() -> None:
+    day = Morning(1).day()
+    before = day.begin.site
+    changed = Changed(rules={"head_start_urgent": 0})
+    assert replayed_waits(day, changed) == replayed_waits(day, changed)
+    assert day.begin.site == before
+    assert not day.begin.entries
+
+
+def test_rules_change_the_order() -> None:
+    """Without a head start, the urgent patient of this morning waits as long as the others."""
+    world = small_clinic()
+    point_id, queue_id = min(world.board.points), min(world.board.queues)
+    begin, begun = Board(world.board.site, world.board.records()), len(world.log)
+    for _ in range(4):
+        world.ticket(queue_id, after=MINUTE)
+    urgent = world.ticket(queue_id, priority="urgent", after=MINUTE)
+    for _ in range(5):
+        called = world.call(point_id)
+        world.do(Start(entry_id=called.id))
+        world.do(Complete(entry_id=called.id), after=10 * MINUTE)
+    assert world.entry(urgent).first_called_at is not None
+    day = observed(begin, world.log[begun:], world.now + HOUR)
+    assert replayed_waits(day) == real_waits(day)
+    level = replayed_waits(day, Changed(rules={"head_start_urgent": 0, "head_start_assisted": 0}))
+    assert level.longest_seconds != real_waits(day).longest_seconds
+    assert level.called == 5
+
+
+def test_few_waits_are_hidden_and_left_out_steps_are_counted() -> None:
+    world = small_clinic()
+    begin, begun = Board(world.board.site, world.board.records()), len(world.log)
+    entry = world.ticket(min(world.board.queues))
+    world.do(Hold(entry_id=entry.id))
+    world.do(Return(entry_id=entry.id))
+    world.call(min(world.board.points))
+    day = observed(begin, world.log[begun:], world.now + HOUR)
+    assert real_waits(day) == Waits(1, None, None, None, 0)
+    assert day.left_out == {"entry-held": 1, "entry-returned": 1}
+    assert replayed_waits(day).called == 1
+
+
+def test_empty_day_has_no_waits() -> None:
+    world = small_clinic()
+    day = observed(Board(world.board.site, world.board.records()), [], world.now)
+    assert real_waits(day) == replayed_waits(day) == Waits(0, None, None, None, 0)

@@ -1,0 +1,3 @@
+import { startReplay } from "../replay/start.js";
+
+await startReplay();
