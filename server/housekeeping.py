@@ -207,10 +207,11 @@ async def find_dark_devices(
     """
     try:
         await _find_dark_devices(database, executor, process_id, heartbeat_seconds, report)
-    finally:
+    except asyncio.CancelledError:  # after a fault, the process goes on
         with suppress(NowServingError, TimeoutError):  # a dead process is found by its silence
             async with asyncio.timeout(STOP_SECONDS), database.write() as connection:
                 await processes.stop(connection, process_id)
+        raise
 
 
 async def _find_dark_devices(
