@@ -554,7 +554,9 @@ def test_dialog_opens_at_once_and_again_after_a_failed_load(open_desk: OpenDesk,
     # Without the service worker, which would have the file.
     desk.add_init_script("navigator.serviceWorker.register = () => Promise.reject(new Error('not here'))")
     desk.reload()
-    desk.evaluate("async () => { for (const each of await navigator.serviceWorker.getRegistrations()) await each.unregister(); }")
+    desk.evaluate(
+        "async () => { for (const each of await navigator.serviceWorker.getRegistrations()) await each.unregister(); }"
+    )
     for name, keys in (("priority", "y"), ("move", "m")):
         desk.reload()
         expect(desk.locator("[data-entry]").first).to_be_visible()
