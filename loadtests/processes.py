@@ -18,7 +18,14 @@ _PSS = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
 def cpu_seconds(process_id: int) -> float:
     """Return the user and system time of a process, in seconds."""
     threads = Path(f"/proc/{process_id}/task").glob("*/schedstat")
-    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
+    return sum(map(_nanoseconds, threads)) / 1e9
+
+
+def _nanoseconds(thread: Path) -> int:
+    try:
+        return int(thread.read_text().split()[0])
+    except (FileNotFoundError, ProcessLookupError):  # it has ended since it was listed
+        return 0
 
 
 @contextmanager

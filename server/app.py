@@ -50,6 +50,7 @@ from server.notifying.webhooks.set_up import WebhookSetUp
 from server.outages import OutageWatch
 from server.practitioners import Practitioners
 from server.provisioning import NewSites
+from server.queries.archives import LastArchived
 from server.queries.backups import LastBackup
 from server.queries.boards import Boards
 from server.queries.circuits import CircuitTally
@@ -75,6 +76,7 @@ from server.transport.context import Context
 from server.transport.http.assets import Assets
 from server.transport.http.checks import DependencyChecks, Floods
 from server.transport.http.collectors import (
+    ArchiveFigures,
     AuditFigures,
     BackupFigures,
     CacheFigures,
@@ -142,6 +144,7 @@ def build_app(
     gate = Gate(identity, Browsers(keys.secret_key), phones, vault, audit, settings.cors_origins)
     web = web_folder()
     tally, clinics, last_backup, circuits = MessageTally(), ClinicTally(), LastBackup(), CircuitTally()
+    archived = LastArchived(settings.archive_folder)
     metrics_token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
     certificate = CertificateFile(settings.certificate) if settings.certificate else None
     collectors: list[Collector] = [
@@ -153,10 +156,11 @@ def build_app(
         TurnFigures(executor.turns),
         ClinicFigures(totals, clinics),
         BackupFigures(last_backup, database.clock),
+        ArchiveFigures(archived),
         DiskFigures(settings.data_folder),
         *([CacheFigures([past])] if store else []),
         FlagFigures(flags),
-        CircuitFigures(_circuits_of(bus, limiter), circuits),
+        CircuitFigures(_circuits_of(bus, limiter, store), circuits),
     ]
     if certificate is not None:
         collectors.append(CertificateFigures(certificate, database.clock))
@@ -171,6 +175,7 @@ def build_app(
         serving=True,
         watched=bool(settings.watchdog_mail),
         data_folder=settings.data_folder,
+        archive_folder=settings.archive_folder,
         heartbeat_seconds=settings.heartbeat_seconds,
     )
 
@@ -199,6 +204,7 @@ def build_app(
             tally=tally,
             folder=settings.data_folder,
             backup_age=lambda: last_backup.age(database.clock.now()),
+            archive_age=archived.age,
             certificate=partial(_seconds_left, certificate, database.clock),
             cache_hit_rate=lambda: past.hit_rate,
         ),
@@ -256,6 +262,7 @@ def build_app(
             "flags": partial(housekeeping.keep_figures, "flags not read", partial(flags.update, database)),
             "backups": partial(housekeeping.keep_figures, "backups not looked for", partial(last_backup.update, database)),
             "checkpoints": partial(housekeeping.keep_checkpoints, database, vault, process_id),
+            "archived": partial(housekeeping.keep_figures, "archive not looked for", partial(archived.update, database)),
             "zones": partial(housekeeping.rezone_sites, database, executor),
             "marks": Marks(database, executor).run,
             "dark devices": partial(
@@ -314,11 +321,13 @@ def _store(url: str, vault: Vault) -> redis_store.RedisStore:
     return redis_store.RedisStore(client, vault.seal, vault.open, close_client)
 
 
-def _circuits_of(bus: Bus, limiter: Limiter | None) -> dict[str, Circuit]:
+def _circuits_of(bus: Bus, limiter: Limiter | None, store: redis_store.RedisStore | None) -> dict[str, Circuit]:
     """Return the circuits before Redis, by the names of their metrics."""
     if not isinstance(bus, RedisBus):
         return {}
-    return {"redis-bus": bus.circuit} | ({"redis-limits": limiter.circuit} if limiter is not None else {})
+    of_limits = {"redis-limits": limiter.circuit} if limiter is not None else {}
+    of_cache = {f"redis-cache-{name}": each for name, each in store.circuits.items()} if store is not None else {}
+    return {"redis-bus": bus.circuit} | of_limits | of_cache
 
 
 def _seconds_left(certificate: CertificateFile | None, clock: SteadyClock) -> float | str:

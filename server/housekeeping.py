@@ -51,6 +51,7 @@ OFFER_SECONDS = 5.0
 CIRCUITS_KEPT_MICROSECONDS = 86_400_000_000  # of providers that nobody has tried, such as those of removed channels
 TALLY_SECONDS = 15.0
 CERTIFICATE_SECONDS = 60.0
+STOP_SECONDS = 3.0
 ANSWERS_KEPT_MICROSECONDS = 24 * 3_600_000_000
 
 
@@ -250,8 +251,25 @@ async def find_dark_devices(
     signs of life before this process adds its own.
 
     A process is dead when it has recorded nothing for three heartbeats. For as long after an operator accepted a step, no
-    process is dead: the others may not know it yet.
+    process is dead: the others may not know it yet. When cancelled, the process records that it stops: from then on it does
+    not count as running.
     """
+    try:
+        await _find_dark_devices(database, executor, process_id, heartbeat_seconds, report)
+    except asyncio.CancelledError:  # after a fault, the process goes on
+        with suppress(NowServingError, TimeoutError):  # a dead process is found by its silence
+            async with asyncio.timeout(STOP_SECONDS), database.write() as connection:
+                await processes.stop(connection, process_id)
+        raise
+
+
+async def _find_dark_devices(
+    database: Database,
+    executor: Executor,
+    process_id: str,
+    heartbeat_seconds: float,
+    report: Callable[[], dict[str, Any]],
+) -> None:
     outage = Outage(logger, "dark devices not looked for")
     clock, patience = database.clock, round(3 * heartbeat_seconds * 1_000_000)
     offset, judges_at = clock.offset, 0

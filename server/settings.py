@@ -330,7 +330,7 @@ class Settings(BaseSettings):
             keys.decoded(key.get_secret_value())
         return value
 
-    @field_validator("metrics_token", mode="before")
+    @field_validator("broker_url", "metrics_token", "traces_url", "sentry_dsn", mode="before")
     @classmethod
     def _may_be_empty(cls, value: Any) -> Any:
         return None if value == "" else value  # a compose file cannot leave a variable out

@@ -110,6 +110,7 @@ class StrictProtocol(HandOffHttpProtocol):
         super().__init__(*args, **kwargs)
         self._heading = False
         self._within = False  # a request has begun, and is not complete
+        self._begun = 0  # requests in the present read
         self._framing_bytes = 0  # of the head; then of the body, without its content
         self._due_at = math.inf  # the request must be complete, or the head
 
@@ -119,6 +120,7 @@ class StrictProtocol(HandOffHttpProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._begun += 1
         self._heading = self._within = True
         self._framing_bytes = 0
         self._due_at = time.monotonic() + self.config.head_seconds
@@ -143,11 +145,15 @@ class StrictProtocol(HandOffHttpProtocol):
         super().on_message_complete()
 
     def data_received(self, data: bytes) -> None:
+        was_within, self._begun = self._within, 0
         super().data_received(data)
         if self.parser is None or self.transport.is_closing():
             return  # handed over, upgraded, or closed
         if self._within:
-            self._framing_bytes += len(data)
+            # A read can begin with the rest of another request, such as a body that was refused. The parser does not say
+            # where the present one begins in it. So no byte of this read counts: a head gets one read more at most.
+            if not (self._begun and (was_within or self._begun > 1)):
+                self._framing_bytes += len(data)
             if self._framing_bytes > 4 * MAX_HEADER_BYTES:
                 self._cut(431, "headers_too_large", f"The headers are larger than {MAX_HEADER_BYTES} bytes.")
         elif self._due_at == math.inf and (self.cycle is None or self.cycle.response_complete):

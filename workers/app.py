@@ -45,6 +45,7 @@ def build_watchdog(settings: Settings, context: Context) -> Watchdog:
         limited=settings.rate_limits == "on",
         watched=bool(settings.watchdog_mail),
         data_folder=settings.data_folder,
+        archive_folder=settings.archive_folder,
         heartbeat_seconds=settings.heartbeat_seconds,
     )
     return Watchdog(context.database, context.channels, facts, settings.watchdog_mail, settings.link_base)

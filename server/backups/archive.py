@@ -36,13 +36,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from server import __version__
 from server.backups.errors import BackupFailed
 from server.backups.framing import Sealer, facts_of, mark_of, new_facts
+from server.installation.archive_folder import BASE, CHANGES
 from server.store import migrate
 from server.store.database import Database
 from server.store.wal import Follower, Lost, Pages, put_pages
 from server.vault import Vault
 
 MAGIC = b"nowserving changes 1\n"
-BASE, CHANGES, PART = ".base", ".changes", ".part"
+PART = ".part"
 IDLE_SECONDS = 30  # without a change: a record says that there was none
 SECTION_MICROSECONDS = 86_400_000_000  # then a new copy begins
 READ_BYTES = 1024 * 1024
@@ -114,7 +115,8 @@ class Archive:
         made_at = self._now()
         name = datetime.fromtimestamp(made_at // 1_000_000, UTC).strftime("%Y%m%dT%H%M%SZ") + f"-{secrets.token_hex(3)}"
         self._write_base(follower, made_at, self._folder / f"{name}{BASE}", check)
-        descriptor = os.open(self._folder / f"{name}{CHANGES}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        changes = self._folder / f"{name}{CHANGES}"
+        descriptor = os.open(changes, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(descriptor, "wb", buffering=0) as file:
             opening = _Opening(secrets.token_hex(16), self._vault.first_key)
             lines = MAGIC + orjson.dumps(asdict(opening)) + b"\n"
@@ -130,6 +132,7 @@ class Archive:
                     record = cipher.encrypt(number.to_bytes(12, "big"), _packed(at, pages), None)
                     file.write(_LENGTH.pack(len(record)) + record)
                     os.fsync(file.fileno())
+                    _demand_in_place(changes, file.fileno())
                     number, told_at = number + 1, time.monotonic()
                     if number == 1:
                         _sync_folder(self._folder)
@@ -265,6 +268,16 @@ def _unpacked(record: bytes) -> tuple[int, Pages]:
         for begin in range(0, len(content), step)
     }
     return at, Pages(page_bytes, size, pages)
+
+
+def _demand_in_place(file: Path, descriptor: int) -> None:
+    """Raise `BackupFailed` if an open file has no name any more: everything written to it would be lost at its close."""
+    try:
+        in_place = os.path.samestat(os.stat(file), os.fstat(descriptor))
+    except OSError:
+        in_place = False
+    if not in_place:
+        raise BackupFailed(f"The file {file} was removed while it was written.")
 
 
 def _sync_folder(folder: Path) -> None:

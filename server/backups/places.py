@@ -10,24 +10,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from sqlalchemy import Row
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.store import binary_logs
 from server.store.database import Database, translated
 
 LOCK_SECONDS = 10  # until open transactions have ended
 HOLD_SECONDS = 10.0  # until the dump tool has its view
-_ACCESS_DENIED = (1044, 1227)
 _LOCK_TIMED_OUT = 1205
-_WANTED = {  # the values with which a log can be repeated; a server knows some of these names
-    "log_bin": "ON",
-    "binlog_format": "ROW",
-    "binlog_encryption": "OFF",
-    "encrypt_binlog": "OFF",
-    "binlog_transaction_compression": "OFF",
-    "log_bin_compress": "OFF",
-}
 
 
 def is_mariadb(database: Database) -> bool:
@@ -39,19 +30,13 @@ async def obstacle(database: Database) -> str | None:
     """Return why no backup of a database server can name its place, with the remedy, or None. Raises `Unavailable`."""
     with translated():
         async with database.engine.connect() as connection:
-            names = ", ".join(f"'{each}'" for each in _WANTED)
-            rows = await connection.exec_driver_sql(f"SHOW GLOBAL VARIABLES WHERE variable_name IN ({names})")
-            for row in rows:
-                name, value = str(row.Variable_name), str(row.Value)
-                if value != _WANTED[name]:
-                    return f"the database server has {name}={value}; set {name}={_WANTED[name]}"
-            try:
-                await _place(connection, is_mariadb(database))
-            except DBAPIError as error:
-                if _number(error) not in _ACCESS_DENIED:
-                    raise
-                right = "BINLOG MONITOR" if is_mariadb(database) else "REPLICATION CLIENT"
-                return f"the account may not see it; GRANT {right} ON *.* TO '{database.url.username}'@'%';"
+            found = await binary_logs.look(connection)
+    if found.wrong:
+        return f"the database server has {found.settings}"
+    if found.grant:
+        return f"the account may not see it; {found.grant}"
+    if found.place is None:
+        return "the database server no longer writes its binary log; look at its error log, then restart it"
     return None
 
 
@@ -88,7 +73,7 @@ async def still(database: Database) -> AsyncIterator[Still]:
         connection = await database.engine.connect()
     try:
         with translated():
-            held = Still(await _place(connection, is_mariadb(database)) if await _lock(connection) else None)
+            held = Still(await binary_logs.place_of(connection) if await _lock(connection) else None)
         releasing = asyncio.create_task(_release(connection, held))
         try:
             yield held
@@ -109,7 +94,7 @@ async def _lock(connection: AsyncConnection) -> bool:
     try:
         await connection.exec_driver_sql(f"LOCK TABLES {names}")
     except DBAPIError as error:
-        if _number(error) != _LOCK_TIMED_OUT:
+        if binary_logs.error_number(error) != _LOCK_TIMED_OUT:
             raise
         return False
     return True
@@ -118,13 +103,3 @@ async def _lock(connection: AsyncConnection) -> bool:
 async def _release(connection: AsyncConnection, held: Still) -> None:
     await held.wait()
     await connection.exec_driver_sql("UNLOCK TABLES")
-
-
-async def _place(connection: AsyncConnection, mariadb: bool) -> str:
-    statement = "SHOW MASTER STATUS" if mariadb else "SHOW BINARY LOG STATUS"
-    row: Row[*tuple[object, ...]] = (await connection.exec_driver_sql(statement)).one()
-    return f"{row[0]}:{row[1]}"
-
-
-def _number(error: DBAPIError) -> object:
-    return error.orig.args[0] if error.orig is not None and error.orig.args else None

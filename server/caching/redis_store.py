@@ -1,4 +1,4 @@
-"""The store of caches in Redis. Redis away or slow costs a request a moment, and after that a second nothing at all."""
+"""The store of caches in Redis. Redis away or slow costs one request a moment, and for a second the others nothing."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import RedisClusterException, RedisError
 
 from server.caching.cache import Away
+from server.circuits import Circuit, Pace
 from server.telemetry.outage import Outage
 
 logger = structlog.get_logger(__name__)
@@ -26,6 +27,29 @@ T = TypeVar("T")
 
 Seal = Callable[[bytes, str], str]  # a value, and the name that it is bound to
 Open = Callable[[str, str], bytes]  # raises `ValueError` for a value that was not sealed for this name
+
+
+class _Way:
+    """The calls of one kind, behind a circuit of their own: a Redis without space still reads. ``effect`` is for the log."""
+
+    def __init__(self, effect: str) -> None:
+        self.circuit = Circuit(Pace(failures=1, lasting=0.0, pause=REST_SECONDS, longest=REST_SECONDS, trial=REST_SECONDS))
+        self._outage = Outage(logger, effect)
+
+    async def ask(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Return the result of ``call``. Raises `Away` if it fails, or if the circuit admits none now."""
+        if not self.circuit.admits(time.monotonic()):
+            raise Away
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                found = await call()
+        except _FAILURES as error:
+            self.circuit.failed(time.monotonic())
+            self._outage.failed(error)
+            raise Away from error
+        self.circuit.succeeded()
+        self._outage.ended()
+        return found
 
 
 class RedisStore:
@@ -46,53 +70,38 @@ class RedisStore:
         self._seal = seal
         self._open = opened
         self._end = end
-        self._ask_again_at = 0.0
-        self._failed: str | None = None  # the last failed call
-        self._outage = Outage(logger, "the cache has no Redis: figures are computed for each request")
+        self._reads = _Way("the cache has no Redis: figures are computed for each request")
+        self._writes = _Way("the cache keeps nothing: Redis takes no figures")
+        self.circuits = {"reads": self._reads.circuit, "writes": self._writes.circuit}
 
     async def read(self, names: Sequence[str]) -> list[bytes | None]:
         """As `server.caching.cache.Store.read`. A value of another installation is as if it were not there."""
 
-        async def ask(client: Redis | RedisCluster) -> list[Any]:
-            return list(await client.mget(names))
+        async def ask() -> list[Any]:
+            return list(await self._client.mget(names))
 
-        values = await self._ask("read", ask)
+        values = await self._reads.ask(ask)
         return [None if value is None else self._opened(name, value) for name, value in zip(names, values, strict=True)]
 
     async def write(self, values: Mapping[str, bytes]) -> None:
         """As `server.caching.cache.Store.write`."""
         sealed = {name: self._seal(value, name) for name, value in values.items()}
 
-        async def ask(client: Redis | RedisCluster) -> None:
+        async def ask() -> None:
+            client = self._client
             pipeline: Any = client.pipeline() if isinstance(client, RedisCluster) else client.pipeline(transaction=False)
             async with pipeline:
                 for name, value in sealed.items():
                     pipeline.set(name, value, ex=KEPT_SECONDS)
                 await pipeline.execute()
 
-        await self._ask("write", ask)
+        await self._writes.ask(ask)
 
     async def close(self) -> None:
         """Close every connection."""
         with suppress(*_FAILURES):
             async with asyncio.timeout(CALL_SECONDS):
                 await self._end(self._client)
-
-    async def _ask(self, what: Literal["read", "write"], call: Callable[[Redis | RedisCluster], Awaitable[T]]) -> T:
-        if time.monotonic() < self._ask_again_at:
-            raise Away
-        try:
-            async with asyncio.timeout(CALL_SECONDS):
-                found = await call(self._client)
-        except _FAILURES as error:
-            self._ask_again_at = time.monotonic() + REST_SECONDS
-            self._outage.failed(error, call=what)
-            self._failed = what
-            raise Away from error
-        if what in ("write", self._failed):  # a Redis without space still reads: this is no end
-            self._outage.ended()
-            self._failed = None
-        return found
 
     def _opened(self, name: str, value: bytes) -> bytes | None:
         try:

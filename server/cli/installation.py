@@ -284,5 +284,6 @@ def _facts(settings: Settings, keys: Keys | None) -> system.Facts:
         certificate=certificates.CertificateFile(settings.certificate) if settings.certificate else None,
         watched=bool(settings.watchdog_mail),
         data_folder=settings.data_folder,
+        archive_folder=settings.archive_folder,
         heartbeat_seconds=settings.heartbeat_seconds,
     )

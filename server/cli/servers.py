@@ -64,8 +64,6 @@ def serve(
         host=host,
         port=port,
         workers=workers,
-        metrics_folder=settings.metrics_folder,
-        frozen_seconds=settings.frozen_seconds,
         **_options(settings),
     )
     raise typer.Exit(status)
@@ -157,6 +155,8 @@ def _options(settings: Settings) -> dict[str, Any]:
         "head_seconds": settings.head_seconds,
         "body_seconds": settings.body_seconds,
         "stalled_seconds": settings.stalled_seconds,
+        "frozen_seconds": settings.frozen_seconds,
+        "metrics_folder": settings.metrics_folder,
         "hand_off": settings.hand_off == "on",
         "event_loop": settings.event_loop,
     }

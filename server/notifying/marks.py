@@ -27,6 +27,7 @@ logger = structlog.get_logger(__name__)
 AT_ONCE = 50  # news in one batch
 LOOK_SECONDS = 2.0
 LEASE_MICROSECONDS = 30_000_000
+STOP_SECONDS = 3.0
 
 
 class Marks:
@@ -41,13 +42,18 @@ class Marks:
     async def run(self) -> None:
         """Note the news every few seconds, until this is cancelled. An unavailable database does not end it."""
         outage = Outage(logger, "messages not noted at the desk")
-        while True:
-            try:
-                await self.note()
-                outage.ended()
-            except NowServingError as error:
-                outage.failed(error)
-            await asyncio.sleep(LOOK_SECONDS)
+        try:
+            while True:
+                try:
+                    await self.note()
+                    outage.ended()
+                except NowServingError as error:
+                    outage.failed(error)
+                await asyncio.sleep(LOOK_SECONDS)
+        finally:
+            with suppress(NowServingError, TimeoutError):  # the lease ends by itself
+                async with asyncio.timeout(STOP_SECONDS), self._database.write() as connection:
+                    await leases.leave(connection, self._holder)
 
     async def note(self) -> int:
         """Note all news; return the number of rows. 0 while another process does it. Raises `Unavailable`."""

@@ -232,7 +232,7 @@ class Watchdog:
             self._held = False
             with suppress(NowServingError):
                 async with self._database.write() as connection:
-                    await leases.finish(connection, LEASE, self._holder, self._now())
+                    await leases.leave(connection, self._holder)
 
 
 def _microseconds(seconds: float) -> int:

@@ -5,6 +5,7 @@ Each check answers with a code. Its text and its remedy are here in English, and
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -19,10 +20,11 @@ from server.domain.model.hours import is_open
 from server.domain.model.local_time import tz_version
 from server.installation.certificates import CertificateFile
 from server.installation.places import disk_space
-from server.queries import backups, channels, circuits, devices, flags, messages, webhooks
+from server.queries import archives, backups, channels, circuits, devices, flags, messages, webhooks
 from server.queries.migrations import pending
 from server.queries.reader import Reader
 from server.store import findings, processes
+from server.store.binary_logs import BinaryLogs
 from server.store.findings import Finding
 from server.store.migrate import NewerTables, UnfinishedMove
 
@@ -30,6 +32,7 @@ State = Literal["ok", "warning", "broken", "unknown"]
 AWAY_MICROSECONDS = 5 * 60_000_000
 HOUR_MICROSECONDS = 3_600_000_000
 OLD_BACKUP_MICROSECONDS = 26 * HOUR_MICROSECONDS
+LATE_ARCHIVE_SECONDS = 300  # ten times the pause between two records, and enough for the copy that begins each day
 SETTLED_MICROSECONDS = 60_000_000  # a screen that reloads, and a webhook between two tries, are no problem yet
 HEARTBEATS = 3  # a process that has been silent for longer is dead
 LOW, FULL = 0.10, 0.02  # free parts of a disk
@@ -46,7 +49,7 @@ class Facts:
 
     ``encrypted`` says whether patients reach the server over HTTPS, ``exposed`` whether the installation is in production.
     ``serving`` says that this process is a server, and ``watched`` that the watchdog has addresses. ``data_folder`` is the
-    folder of the embedded database or the keys.
+    folder of the embedded database or the keys, and ``archive_folder`` that of its archive, if it has one.
     """
 
     bus_problem: Callable[[], Awaitable[str | None]] | None
@@ -57,6 +60,7 @@ class Facts:
     serving: bool = False
     watched: bool = False
     data_folder: Path | None = None
+    archive_folder: Path | None = None
     heartbeat_seconds: float = 15.0
 
 
@@ -108,7 +112,8 @@ class Check:
 # The names of the checks, in their order.
 PARTS = (
     *("version", "database", "tables", "clock", "servers", "bus", "workers", "channels", "circuits", "webhooks"),
-    *("screens", "disk", "audit", "pool", "backup", "watchdog", "zones", "encryption", "certificate", "limits", "flags"),
+    *("screens", "disk", "audit", "pool", "backup", "archive", "watchdog", "zones"),
+    *("encryption", "certificate", "limits", "flags"),
 )
 
 # By code: the text and the remedy. The locales have the same as `admin.check.{code}` and `admin.check.{code}.remedy`.
@@ -227,6 +232,44 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Set NOWSERVING_BACKUP_FOLDER, or run nowserving backup every day. Keep a copy of the keys elsewhere.",
     ),
     "backup_unknown": ("The backups could not be looked up.", "Restore the connection to the database first."),
+    "archive_ok": ("The newest record of the archive is {seconds} seconds old.", ""),
+    "archive_none": (
+        "The database has no archive: a restore reaches the last backup.",
+        "To restore any later second, too, set NOWSERVING_ARCHIVE_FOLDER.",
+    ),
+    "archive_late": (
+        "The newest record of the archive is {minutes} minutes old: a restore reaches no later second.",
+        "Look for the line 'the archive cannot be written' in the log of the server. Give the disk of the folder more "
+        "space.",
+    ),
+    "archive_empty": (
+        "The archive has no record yet.",
+        "If this lasts, look for the line 'the archive cannot be written' in the log of the server, and whether one runs.",
+    ),
+    "archive_unread": (
+        "The folder of the archive cannot be read: {problem}",
+        "Check NOWSERVING_ARCHIVE_FOLDER, and whether its disk is there. The server makes a missing folder.",
+    ),
+    "archive_unknown": ("The archive could not be looked up.", "Restore the connection to the database first."),
+    "binlogs_ok": ("The database server writes binary logs, and keeps each for {days} days.", ""),
+    "binlogs_endless": ("The database server writes binary logs, and never deletes them.", ""),
+    "binlogs_none": (
+        "The database server writes no binary logs: a restore reaches the last backup.",
+        "To restore any later instant, too, start the database server with log_bin and binlog_format=ROW.",
+    ),
+    "binlogs_hidden": ("The account of the database may not see its binary logs.", "{grant}"),
+    "binlogs_unusable": (
+        "A restore cannot use the binary logs of the database server.",
+        "The database server has {problem}. Then take a backup.",
+    ),
+    "binlogs_short": (
+        "The database server deletes its binary logs after {hours} hours: the next backup can come later.",
+        "Set binlog_expire_logs_seconds of the database server to two days or more.",
+    ),
+    "binlogs_stopped": (
+        "The database server no longer writes its binary log.",
+        "Look at the error log and the disk of the database server, restart it, and take a backup.",
+    ),
     "zones_ok": ("The time zones are those of {version}.", ""),
     "zones_old": (
         "The time zones are those of {version}: some may have changed.",
@@ -312,6 +355,7 @@ async def checks(database: Reader, facts: Facts) -> list[Check]:
         _audit(reports),
         _pool(reports),
         await _backup(database, facts) if readable else Check("backup", "backup_unknown", "unknown"),
+        await _archive(database, facts),
         await read("watchdog", _watchdog),
         _zones(database),
         _encryption(facts),
@@ -501,6 +545,42 @@ async def _backup(database: Reader, facts: Facts) -> Check:
         return Check("backup", "backup_old", "warning", {"hours": hours})
     size = f"{last.bytes / 1_000_000:.1f} MB"
     return Check("backup", "backup_ok", "ok", {"hours": hours, "size": size, "rows": str(last.rows_kept)})
+
+
+async def _archive(database: Reader, facts: Facts) -> Check:
+    """Judge the archive of an embedded database by its newest record, and binary logs by the settings of their server."""
+    try:
+        found = await archives.look(database, facts.archive_folder)
+    except NowServingError:
+        return Check("archive", "archive_unknown", "unknown")
+    if found.logs is not None:
+        return _binary_logs(found.logs)
+    if found.age_seconds is None:
+        return Check("archive", "archive_none", "ok")
+    if found.problem is not None:
+        return Check("archive", "archive_unread", "warning", {"problem": found.problem})
+    if found.age_seconds == math.inf:
+        return Check("archive", "archive_empty", "warning")
+    if found.age_seconds > LATE_ARCHIVE_SECONDS:
+        return Check("archive", "archive_late", "warning", {"minutes": str(int(found.age_seconds / 60))})
+    return Check("archive", "archive_ok", "ok", {"seconds": str(round(found.age_seconds))})
+
+
+def _binary_logs(logs: BinaryLogs) -> Check:
+    if not logs.on:
+        return Check("archive", "binlogs_none", "ok")
+    if logs.wrong:
+        return Check("archive", "binlogs_unusable", "warning", {"problem": logs.settings})
+    if logs.grant:
+        return Check("archive", "binlogs_hidden", "unknown", {"grant": logs.grant})
+    if logs.place is None:
+        return Check("archive", "binlogs_stopped", "warning")
+    kept = logs.kept_seconds * 1_000_000
+    if not kept:
+        return Check("archive", "binlogs_endless", "ok")
+    if kept < OLD_BACKUP_MICROSECONDS:
+        return Check("archive", "binlogs_short", "warning", {"hours": str(kept // HOUR_MICROSECONDS)})
+    return Check("archive", "binlogs_ok", "ok", {"days": str(kept // DAY_MICROSECONDS)})
 
 
 def _zones(database: Reader) -> Check:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.store.tables import leases
 
+_NEVER = 0  # the end of a lease whose holder has stopped
 _INSERT_ONCE = insert(leases).prefix_with("IGNORE", dialect="mysql").prefix_with("OR IGNORE", dialect="sqlite")
 
 
@@ -29,6 +30,17 @@ async def finish(connection: AsyncConnection, name: str, holder: str, now: int) 
     """Note that ``holder`` has come to the end of the work at ``now``, and end its lease."""
     mine = leases.c.name == name, leases.c.holder == holder
     await connection.execute(update(leases).where(*mine).values(until=now, finished_at=now))
+
+
+async def leave(connection: AsyncConnection, holder: str) -> None:
+    """End all leases of a holder that stops in order. They are no sign of a running process any more."""
+    await connection.execute(update(leases).where(leases.c.holder == holder).values(until=_NEVER))
+
+
+def is_in_use(now: int, silent_microseconds: int) -> ColumnElement[bool]:
+    """Match the leases in force, and those whose holder was at work within the last ``silent_microseconds``."""
+    worked = and_(leases.c.finished_at > now - silent_microseconds, leases.c.until > _NEVER)
+    return or_(leases.c.until > now, worked)
 
 
 async def note(connection: AsyncConnection, name: str, holder: str, now: int) -> None:

@@ -10,6 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.store.tables import displays, kiosks, processes
 
+_STOPPED = {"stopped": True}
+
 
 async def live(connection: AsyncConnection, process_id: str, now: int, report: dict[str, Any] | None = None) -> None:
     """Record a sign of life of a process at ``now`` (microseconds), and its report about itself."""
@@ -19,10 +21,25 @@ async def live(connection: AsyncConnection, process_id: str, now: int, report: d
         await connection.execute(insert(processes).values(id=process_id, **values))
 
 
+async def stop(connection: AsyncConnection, process_id: str) -> None:
+    """Record that a process stops in order: it runs no more from now on.
+
+    The row stays until the process is dead, so that its devices have the time to return to another one.
+    """
+    await connection.execute(update(processes).where(processes.c.id == process_id).values(report=_STOPPED))
+
+
 async def heard(connection: AsyncConnection, earliest: int, latest: int) -> list[dict[str, Any] | None]:
-    """Return the reports of the processes whose last sign of life is between two instants (microseconds)."""
+    """Return the reports of the running processes whose last sign of life is between two instants (microseconds)."""
     between = processes.c.heard_at.between(earliest, latest)
-    return list(await connection.scalars(select(processes.c.report).where(between)))
+    return [each for each in await connection.scalars(select(processes.c.report).where(between)) if each != _STOPPED]
+
+
+async def running(connection: AsyncConnection, earliest: int, latest: int | None = None) -> dict[str, int]:
+    """Return the same processes by their ids, with the instants. Without ``latest``, also those of a time to come."""
+    wanted = [processes.c.heard_at >= earliest] + ([processes.c.heard_at <= latest] if latest is not None else [])
+    found = await connection.execute(select(processes.c.id, processes.c.heard_at, processes.c.report).where(*wanted))
+    return {row.id: row.heard_at for row in found if row.report != _STOPPED}
 
 
 async def last_heard(connection: AsyncConnection) -> int | None:

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import delete, select, update
 
-from server.store import account_links, notifications
+from server.store import account_links, notifications, processes
 from server.store import backups as records
 from server.store.backups import VerifiedBackup
 from server.store.circuits import PREFIX
 from server.store.database import Database
 from server.store.tables import backups, clock_anchors, pairings, sessions, setup_codes, sites
 from server.store.tables import leases as lease_table
-from server.store.tables import processes as process_table
 from server.vault import Vault
 
 
@@ -52,13 +51,10 @@ async def signs_of_life(database: Database, now: int, patience: int) -> set[tupl
 
     These are the last sign of each server, and each lease in force.
     """
-    heard = select(process_table.c.id, process_table.c.heard_at).where(
-        process_table.c.heard_at.between(now - patience, now + patience)
-    )
     held = select(lease_table.c.name, lease_table.c.until).where(
         lease_table.c.until > now,
         ~lease_table.c.name.startswith(PREFIX),  # an open circuit needs no process
     )
     async with database.read() as connection:
-        servers = {(str(name), int(at)) for name, at in await connection.execute(heard)}
-        return servers | {(str(name), int(until)) for name, until in await connection.execute(held)}
+        servers = await processes.running(connection, now - patience, now + patience)
+        return set(servers.items()) | {(str(name), int(until)) for name, until in await connection.execute(held)}

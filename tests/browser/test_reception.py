@@ -527,7 +527,8 @@ def test_last_view_survives_a_reload_without_the_server_and_ends_with_the_sessio
     desk.route_web_socket(re.compile("/live/sites/"), lambda socket: socket.close() if away else socket.connect_to_server())
     desk.keyboard.press("n")
     expect_state(desk, "A001", "called")
-    for name in ("amend-dialog.js", "keys-dialog.js", "print-slip.js"):  # dialogs that were never opened are cached, too
+    # Dialogs that were never opened are cached, too.
+    for name in ("amend-dialog.js", "keys-dialog.js", "print-slip.js", "reception-dialogs.html", "slip.css"):
         desk.wait_for_function(KEPT, arg=name)
     away = True
     for pattern in AWAY:
@@ -545,6 +546,35 @@ def test_last_view_survives_a_reload_without_the_server_and_ends_with_the_sessio
     desk.get_by_role("button", name="Sign out").click()
     desk.wait_for_url(re.compile(r"/$"))
     assert desk.evaluate("() => sessionStorage.length") == 0
+
+
+@pytest.mark.parametrize("lost", ["**/markup/*.html", "**/reception-dialogs/*.json", "**/priority-dialog.js"])
+def test_dialog_opens_at_once_and_again_after_a_failed_load(open_desk: OpenDesk, lost: str) -> None:
+    desk = open_desk(allowed=GONE)
+    # Without the service worker, which would have the file.
+    desk.add_init_script("navigator.serviceWorker.register = () => Promise.reject(new Error('not here'))")
+    desk.reload()
+    desk.evaluate(
+        "async () => { for (const each of await navigator.serviceWorker.getRegistrations()) await each.unregister(); }"
+    )
+    for name, keys in (("priority", "y"), ("move", "m")):
+        desk.reload()
+        expect(desk.locator("[data-entry]").first).to_be_visible()
+        desk.keyboard.press("ArrowDown")
+        desk.keyboard.press(keys)
+        expect(desk.locator(f"#{name}[open] h2")).to_contain_text("A001")
+        expect(desk.locator(f"#{name} legend").last).to_have_text("Reason")
+        desk.keyboard.press("Escape")
+    desk.route(lost, lambda route: route.abort())
+    desk.reload()
+    expect(desk.locator("[data-entry]").first).to_be_visible()
+    desk.keyboard.press("ArrowDown")
+    desk.keyboard.press("y")
+    expect_message(desk, "The server cannot be reached. Check the network, then try again.")
+    desk.unroute(lost)
+    desk.keyboard.press("y")
+    expect(desk.locator("#priority[open] h2")).to_contain_text("A001")
+    expect(desk.locator("#priority")).to_have_count(1)
 
 
 def test_ended_session_leaves_no_names(open_desk: OpenDesk, server: Server) -> None:

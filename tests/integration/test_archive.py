@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from signal import SIGKILL
+from typing import Any
 
+import httpx
 import pytest
 
-from server.backups.archive import section_of, sections_of
+from server.backups.archive import archive_of, section_of, sections_of
 from server.backups.errors import BackupFailed
 from server.domain.commands import IssueTicket
 from server.execute import Executor
@@ -133,3 +137,57 @@ def test_server_archives_and_the_command_line_restores(sqlite_url: str, tmp_path
     done = command_line(env, "restore", str(folder), "--until", instant, "--replace", "nowserving.db")
     assert done.returncode == 0, done.stdout + done.stderr
     assert command_line(env, "audit", "verify").returncode == 0
+
+
+def test_archive_that_is_not_written_is_on_the_list_and_in_the_metrics(sqlite_url: str, tmp_path: Path) -> None:
+    """The folder of the running archive gets another name, and a file takes its own: nothing can be written any more."""
+    folder = tmp_path / "archive"
+    env = environment(sqlite_url, NOWSERVING_ARCHIVE_FOLDER=str(folder))
+    seeded = seed(env, points=1, tickets=1, displays=0)
+
+    def age(client: httpx.Client) -> float | None:
+        found = re.search(r"^nowserving_archive_age_seconds (\S+)$", client.get("/metrics").text, re.MULTILINE)
+        return None if found is None else float(found[1])
+
+    with serving(env, tmp_path) as server, server.client(server.sign_in(seeded, "admin")) as client:
+
+        def listed() -> dict[str, Any]:
+            checks = client.get("/api/v1/system").raise_for_status().json()["checks"]
+            (found,) = (each for each in checks if each["name"] == "archive")
+            return dict(found)
+
+        wait_for_record(folder, 0)
+        assert (listed()["code"], listed()["state"]) == ("archive_ok", "ok")
+        assert "The newest record of the archive is" in command_line(env, "check").stdout
+        wait_until(lambda: (age(client) or math.inf) < 45, "the age of the archive")
+        assert client.get("/health/metrics").json()["archive_age_seconds"] < 60
+        folder.rename(tmp_path / "away")
+        folder.write_text("")
+        assert (listed()["code"], listed()["state"]) == ("archive_unread", "warning")
+        assert "Not a directory" in listed()["text"]
+        assert "NOWSERVING_ARCHIVE_FOLDER" in listed()["remedy"]
+        assert "The folder of the archive cannot be read: Not a directory" in command_line(env, "check").stderr
+        wait_until(lambda: age(client) == math.inf, "the metric")
+        assert client.get("/health/metrics").json()["unknown"]["archive_age_seconds"] == "Not a directory"
+        issue = client.post("/api/v1/commands/issue-ticket", json={"queue_id": seeded["queue_ids"][0]})
+        assert issue.status_code == 200
+        wait_until(lambda: "was removed while it was written" in server.log.read_text(), "the reason in the log")
+
+
+async def test_archive_begins_again_after_its_file_was_removed(sqlite_url: str, tmp_path: Path) -> None:
+    """Writes to an open file without a name succeed, and are lost at its close."""
+    database, folder = Database(sqlite_url), tmp_path / "archive"
+    await bring_up(database)
+    archive = await archive_of(database, vault(), folder)
+    await database.close()
+
+    def stopped(_: float) -> bool:
+        for each in folder.glob("*.changes"):
+            each.unlink()
+        return True
+
+    with archive.alone(), pytest.raises(BackupFailed, match="was removed while it was written"):
+        archive.write_section(0.1, stopped, lambda: None)
+    with archive.alone():
+        assert not archive.write_section(0.1, lambda _: True, lambda: None)
+    assert len(list(folder.glob("*.changes"))) == 1

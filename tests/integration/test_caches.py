@@ -40,6 +40,7 @@ from tests.support.vaults import VAULT
 
 DAYS, PER_DAY = 3, 40
 NO_REDIS = "the cache has no Redis: figures are computed for each request"
+NOT_KEPT = "the cache keeps nothing: Redis takes no figures"
 
 
 @dataclass
@@ -289,21 +290,42 @@ async def test_statistics_go_on_without_redis(clinic: Clinic, tmp_path: Path) ->
 
 @pytest.mark.usefixtures("patient")
 async def test_full_redis_is_read_and_not_written(clinic: Clinic, own_redis: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each report is computed, and the log has one line until Redis has space again."""
+    """The figures that it has are used, others are computed, and the log has one line until Redis has space again."""
     monkeypatch.setattr(redis_store, "REST_SECONDS", 0.0)
-    past = clinic.cache(own_redis)
+    past, other = clinic.cache(own_redis), await clinic.seeder.seed(points=1, tickets=0, displays=0)
+    await with_past_days(clinic, other)
+    await clinic.report(past)
+    assert counts(past) == (0, DAYS, 0)
     async with Redis.from_url(own_redis) as client:
+        await client.config_set("maxmemory-policy", "noeviction")
         await client.config_set("maxmemory", 1)
         with capture_logs() as lines:
             for _ in range(3):
+                await clinic.report(past, other["site_id"])
                 await clinic.report(past)
-            assert counts(past) == (0, 3 * DAYS, 0)
-            assert [line["event"] for line in lines] == [NO_REDIS]
+            assert counts(past) == (3 * DAYS, 4 * DAYS, 0)
+            circuits = clinic.caches[-1][1].circuits
+            assert (circuits["reads"].opened_at, circuits["writes"].opened_at is None) == (None, False)
+            assert [line["event"] for line in lines] == [NOT_KEPT]
             await client.config_set("maxmemory", 0)
+            await clinic.report(past, other["site_id"])
+            assert circuits["writes"].opened_at is None
+            assert [line["event"] for line in lines] == [NOT_KEPT, f"{NOT_KEPT}: over"]
+    await clinic.report(past, other["site_id"])
+    assert counts(past) == (4 * DAYS, 5 * DAYS, 0)
+
+
+@pytest.mark.usefixtures("patient")
+async def test_redis_that_is_away_is_asked_once_a_second(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One request is the trial, and the others compute at once. Reads and writes have a circuit each."""
+    monkeypatch.setattr(redis_store, "REST_SECONDS", 60.0)
+    past = clinic.cache(f"redis://127.0.0.1:{free_port()}/0")
+    with capture_logs() as lines:
+        for _ in range(3):
             await clinic.report(past)
-            assert [line["event"] for line in lines] == [NO_REDIS, f"{NO_REDIS}: over"]
-    await clinic.report(past)
-    assert counts(past) == (DAYS, 4 * DAYS, 0)
+    assert counts(past) == (0, 0, 3 * DAYS)
+    assert {name: each.openings for name, each in clinic.caches[-1][1].circuits.items()} == {"reads": 1, "writes": 1}
+    assert [line["event"] for line in lines] == [NO_REDIS, NOT_KEPT]
 
 
 def test_right_is_checked_before_the_cache(redis_url: str, sqlite_url: str, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from server.cli import app
 from server.installation.certificates import CERTIFICATE_FILE, KEY_FILE, make
 from server.live.stream import LIFE_SECONDS
 from server.live.streams import DRAIN_SECONDS
-from server.settings import Settings, load_settings
+from server.settings import Settings, load_settings, secret_files
 from server.store.database import database_url
 from server.store.scratch import schemas_of
 from server.transport.api import health
@@ -37,7 +37,11 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
 ONE_SHOT = {"migrate", "certificate"}
 MONITORING = {"prometheus", "grafana"}
-OPTIONAL = {"NOWSERVING_METRICS_TOKEN", "GRAFANA_PASSWORD"}  # the profile alone needs them, and its services refuse without
+# The profile of the monitoring needs the first two, and its services refuse to start without them.
+OPTIONAL = {
+    *("NOWSERVING_METRICS_TOKEN", "GRAFANA_PASSWORD"),
+    *("NOWSERVING_BROKER_URL", "NOWSERVING_TRACES_URL", "NOWSERVING_SENTRY_DSN"),
+}
 INTERPOLATED = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?P<rest>[^}]*)\}")
 SECRET_NAME = re.compile(r"PASSWORD|SECRET|KEY|TOKEN|_URL$")
 
@@ -130,6 +134,15 @@ def test_compose_file_requires_settings_and_secrets() -> None:
                 assert found["rest"].startswith(":?"), found[0]
 
 
+@pytest.mark.parametrize("name", secret_files().values())
+def test_every_secret_setting_reaches_the_services_from_the_template(name: str) -> None:
+    variable = f"NOWSERVING_{name.upper()}"
+    assert variable in env_template()
+    assert f"${{{variable}:" in SERVICES["server"]["environment"][variable]
+    if name != "metrics_token":  # of the servers alone
+        assert all(variable in service["environment"] for service in OURS.values())
+
+
 def test_server_accepts_the_completed_template(monkeypatch: pytest.MonkeyPatch) -> None:
     filled = {
         "MYSQL_PASSWORD": secrets.token_hex(24),
@@ -149,7 +162,8 @@ def test_server_accepts_the_completed_template(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setenv(key, value)
     settings = load_settings()
     assert settings.env == "production"
-    assert settings.metrics_token is None, "nothing of the monitoring is needed without its profile"
+    optional = (settings.metrics_token, settings.broker_url, settings.traces_url, settings.sentry_dsn)
+    assert optional == (None,) * 4, "nothing of them is needed"
     database = database_url(settings.database_url.get_secret_value())
     assert (database.host, database.database) == ("mysql", SERVICES["mysql"]["environment"]["MYSQL_DATABASE"])
     assert database.username == SERVICES["mysql"]["environment"]["MYSQL_USER"]

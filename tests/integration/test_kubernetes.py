@@ -5,6 +5,7 @@ No cluster runs here. The schemas are those of Kubernetes itself. Where `kubectl
 
 from __future__ import annotations
 
+import copy
 import re
 import shutil
 import subprocess
@@ -28,7 +29,13 @@ EXAMPLE = FOLDER / "example"
 OLDEST = "1.30"  # the oldest version that the manifests support
 Json = dict[str, Any]
 
+SECRETS = FOLDER / "secrets"  # a component for each secret that not every installation has
+
 KUSTOMIZATION: Json = yaml.safe_load((BASE / "kustomization.yaml").read_text(encoding="utf-8"))
+COMPONENTS: dict[str, Json] = {
+    path.parent.name: yaml.safe_load(path.read_text(encoding="utf-8"))
+    for path in sorted(SECRETS.glob("*/kustomization.yaml"))
+}
 OVERLAY: Json = yaml.safe_load((EXAMPLE / "kustomization.yaml").read_text(encoding="utf-8"))
 MANIFESTS: list[Json] = [
     each for name in KUSTOMIZATION["resources"] for each in yaml.safe_load_all((BASE / name).read_text(encoding="utf-8"))
@@ -191,9 +198,63 @@ def test_no_secret_is_committed_and_the_guide_makes_each_one() -> None:
         .partition("## Starting with Kubernetes")[2]
         .partition("\n## ")[0]
     )
-    assert files == set(re.findall(r"--from-file=([a-z-]+)", guide))
+    assert files == set(re.findall(r" --from-file=([a-z-]+)", guide))
+    assert {f"--from-file={name}" for name in COMPONENTS} & set(re.findall(r"`(--from-file=[a-z-]+)`", guide))
+    assert {f"`{name}`" for name in COMPONENTS} <= set(re.findall(r"`[a-z-]+`", guide))
     [secret] = {each["secret"]["secretName"] for pod in OURS.values() for each in pod["spec"]["volumes"] if "secret" in each}
     assert f"create secret generic {secret}" in guide
+
+
+def secrets_of(pod: Json) -> dict[str, str]:
+    """Return the paths of the secrets of a pod, by the names of their variables."""
+    return {each["name"]: each["value"] for each in container(pod)["env"] if each["name"] in secret_files()}
+
+
+def with_component(workload: Json, component: Json) -> Json:
+    """Return a workload after the patches of a component, as kustomize applies them: its only steps append to a list."""
+    made = copy.deepcopy(workload)
+    for patch in component["patches"]:
+        target = patch["target"]
+        if target["kind"] != made["kind"] or not re.fullmatch(target["name"], made["metadata"]["name"]):
+            continue
+        for step in yaml.safe_load(patch["patch"]):
+            *parts, last = step["path"].strip("/").split("/")
+            place: Any = made
+            for part in parts:
+                place = place[int(part)] if isinstance(place, list) else place[part]
+            assert (step["op"], last) == ("add", "-")
+            place.append(step["value"])
+    return made
+
+
+@pytest.mark.parametrize("variable", secret_files())
+def test_every_secret_setting_is_mounted(variable: str) -> None:
+    """A secret of each installation is in the base, and every other one in a component of its own."""
+    file = variable.removeprefix("NOWSERVING_").removesuffix("_FILE").lower().replace("_", "-")
+    path = f"/run/secrets/nowserving/{file}"
+    if file not in COMPONENTS:
+        assert {secrets_of(pod).get(variable) for pod in OURS.values()} == {path}, f"make a component {file}"
+        return
+    assert not any(variable in secrets_of(pod) for pod in OURS.values())
+    for workload in WORKLOADS:
+        if workload["metadata"]["name"] == "nginx":
+            continue
+        made = with_component(workload, COMPONENTS[file])
+        assert secrets_of(template(made)) == secrets_of(template(workload)) | {variable: path}
+        kubernetes_validate.validate(made, OLDEST, strict=True)
+
+
+def test_components_are_those_of_secrets_and_in_the_example() -> None:
+    text = (EXAMPLE / "kustomization.yaml").read_text(encoding="utf-8")
+    assert {name for name, each in COMPONENTS.items() if each["kind"] == "Component"} == set(COMPONENTS)
+    assert set(re.findall(r"^#  - \.\./secrets/([a-z-]+)$", text, re.MULTILINE)) == set(COMPONENTS)
+    known = {name.removeprefix("NOWSERVING_").removesuffix("_FILE").lower().replace("_", "-") for name in secret_files()}
+    assert set(COMPONENTS) <= known, "a component without a setting"
+    for name, each in COMPONENTS.items():
+        for resource in each.get("resources", []):
+            for made in yaml.safe_load_all((SECRETS / name / resource).read_text(encoding="utf-8")):
+                kubernetes_validate.validate(made, OLDEST, strict=True)
+                assert any(matches(made["spec"]["podSelector"], pod) for pod in OURS.values())
 
 
 def test_server_has_three_probes_at_existing_paths() -> None:

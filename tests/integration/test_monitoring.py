@@ -34,7 +34,9 @@ RULES = [
 NAME = re.compile(r"\b(?:nowserving|process)_[a-z_]+\b")
 # Metrics without a series on a healthy day or on this machine: a query of theirs may have no result.
 WITHOUT_SERIES = {
+    "nowserving_archive_age_seconds": "a database server has no archive",
     "nowserving_backup_age_seconds": "no backup was made",
+    "nowserving_binary_logs_usable": "the database server of the tests writes no binary logs",
     "nowserving_certificate_seconds": "no setting names a certificate",
     "nowserving_messages_swept_seconds": "with Redis the workers sweep, and none runs here",
 }

@@ -21,7 +21,9 @@ from server.backups.errors import BackupFailed
 from server.backups.framing import Opener
 from server.domain.commands import CallNext, IssueTicket
 from server.execute import Executor
+from server.queries import system
 from server.queries.boards import Boards
+from server.queries.system import Facts
 from server.seeding import Seed, Seeder
 from server.store.database import Database
 from server.store.tables import sites
@@ -33,6 +35,7 @@ from tests.support.passwords import quick_passwords
 from tests.support.vaults import VAULT
 
 OPTIONS = ("--log-bin=log", "--server-id=1", "--sync-binlog=0", "--binlog-format=ROW")
+FACTS = Facts(bus_problem=None, encrypted=True, exposed=True, limited=True)
 NAME = "Zoë 'Ångström'"
 
 
@@ -228,10 +231,14 @@ async def test_statements_instead_of_rows_are_refused(setup: Seeder, server: tup
         mixed = await make_backup(database, tmp_path / "b")
         assert mixed.obstacle is not None
         assert "set binlog_format=ROW" in mixed.obstacle
+        listed = await system._archive(database, FACTS)
+        assert (listed.code, listed.state) == ("binlogs_unusable", "warning")
+        assert "set binlog_format=ROW" in listed.remedy
         with pytest.raises(BackupFailed, match="does not name its place"):
             await restore_backup(database, mixed.file, until=mixed.record.verified_at, binlogs=logs)
     finally:
         done(url, "SET GLOBAL binlog_format = ROW")
+    assert (await system._archive(database, FACTS)).state == "ok"
 
 
 async def test_account_is_told_which_rights_it_lacks(setup: Seeder, server: tuple[URL, Path], tmp_path: Path) -> None:
@@ -248,7 +255,10 @@ async def test_account_is_told_which_rights_it_lacks(setup: Seeder, server: tupl
     account = setup.database.url.set(username="clinic", password="secret").render_as_string(hide_password=False)
     async with new(account) as database:
         obstacle = (await make_backup(database, tmp_path / "b")).obstacle
+        listed = await system._archive(database, FACTS)
     assert obstacle is not None
+    assert (listed.code, listed.state) == ("binlogs_hidden", "unknown")
+    assert listed.remedy in obstacle
     done(url, f"GRANT{obstacle.partition('GRANT')[2]}")
     async with new(account) as database:
         made = await make_backup(database, tmp_path / "b")

@@ -18,7 +18,7 @@ import typer
 
 from server.cli import app
 from server.live.streams import DRAIN_SECONDS
-from server.settings import Settings, load_settings
+from server.settings import Settings, load_settings, secret_files
 
 ROOT = Path(__file__).resolve().parents[2]
 UNITS = ROOT / "deploy/systemd"
@@ -154,6 +154,12 @@ def test_unit_names_existing_settings(name: str) -> None:
         word for each in SERVICES for value in of(each, "ExecStart") for word in re.findall(r"\$\{(\w+)\}", value)
     }
     assert {each for each in named if each.startswith("SERVER_")} <= unit_variables
+
+
+@pytest.mark.parametrize("name", secret_files().values())
+def test_file_of_settings_names_every_secret(name: str) -> None:
+    template = (UNITS / "nowserving.env.example").read_text(encoding="utf-8")
+    assert re.search(rf"^#?NOWSERVING_{name.upper()}=", template, re.MULTILINE)
 
 
 def test_server_accepts_the_completed_file_of_settings(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
+import inspect
 import os
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from server import uvicorn_server
 from server.cli import app
-from server.settings import BadSettings
+from server.cli.servers import _options
+from server.settings import BadSettings, Settings
 
 # The secrets for development of version 0.1.0.
 PUBLIC_SECRET = "for development only: anybody can read this"
@@ -72,3 +75,15 @@ def test_production_with_a_database_server_makes_no_keys_for_one_process(
     monkeypatch.setenv("NOWSERVING_DATABASE_URL", "mysql://u:p@127.0.0.1:1/x")
     assert "NOWSERVING_KEY_FILE" in refused("migrate")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_each_server_takes_every_option_from_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The demo, too: no setting is without effect there."""
+    named = {"app", "host", "port", "workers", "factory"}  # by the command line
+    assert set(_options(Settings())) | named == set(inspect.signature(uvicorn_server.run).parameters)
+    given: dict[str, object] = {}
+    monkeypatch.setattr(uvicorn_server, "run", lambda _, **options: given.update(options) or 0)
+    monkeypatch.setenv("NOWSERVING_FROZEN_SECONDS", "7")
+    monkeypatch.setenv("NOWSERVING_METRICS_FOLDER", "targets")
+    assert CliRunner().invoke(app, ["serve"]).exit_code == 0
+    assert (given["frozen_seconds"], given["metrics_folder"]) == (7, Path("targets"))

@@ -23,7 +23,7 @@ from tests.support.worlds import SECOND, START
 
 WEB = Path(__file__).parents[2] / "web"
 SOURCES = "\n".join(path.read_text() for path in sorted((WEB / "js").rglob("*.js")))
-RECEPTION = (WEB / "pages" / "reception.html").read_text()
+RECEPTION = "".join((WEB / path).read_text() for path in ("pages/reception.html", "markup/reception-dialogs.html"))
 
 
 def literals(pattern: str) -> list[Any]:

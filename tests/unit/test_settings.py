@@ -96,12 +96,12 @@ BAD = [
     ),
     ("SECRET_KEY", ["", "   "]),
     ("REDIS_URL", ["redis+cluster://", "redis+cluster://one", "redis+cluster://one:6379/1"]),
-    ("BROKER_URL", ["", "redis+cluster://one:6379", "one:6379"]),
+    ("BROKER_URL", ["redis+cluster://one:6379", "one:6379"]),
     ("KEY_FILE", [""]),
     ("CERTIFICATE", [""]),
     ("METRICS_FOLDER", [""]),
-    ("TRACES_URL", ["", "collector:4318", "ftp://collector/v1/traces"]),
-    ("SENTRY_DSN", ["", "key@sentry.example"]),
+    ("TRACES_URL", ["collector:4318", "ftp://collector/v1/traces"]),
+    ("SENTRY_DSN", ["key@sentry.example"]),
     ("PUBLIC_URL", ["", "example.org", "ftp://example.org", "http://", "/path"]),
     *((f"LIMIT_{each.name.upper()}", ["", "0", "-1", "many"]) for each in fields(RequestLimits) if each.name != "blocked"),
     ("LIMIT_HEALTH", ["", "0", "-1", "many"]),
@@ -329,10 +329,11 @@ def test_each_secret_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert unknown_names() == []
 
 
-def test_empty_token_of_a_monitor_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The compose file passes an empty one where the profile of the monitoring is not used."""
-    configure(monkeypatch, METRICS_TOKEN="")
-    assert load_settings().metrics_token is None
+@pytest.mark.parametrize("name", ["broker_url", "metrics_token", "traces_url", "sentry_dsn"])
+def test_empty_optional_secret_is_none(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """The compose file passes an empty one where an installation does without it."""
+    configure(monkeypatch, **{name.upper(): ""})
+    assert getattr(load_settings(), name) is None
 
 
 def test_every_masked_setting_may_be_in_a_file_and_no_other_one() -> None:

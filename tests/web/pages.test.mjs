@@ -17,11 +17,13 @@ const read = (path) => readFileSync(join(WEB, path), "utf8");
 const withoutComments = (text) => text.replace(/^[ \t]*(?:\/\*\*(?:[^*]|\*(?!\/))*\*\/|\/\/.*)[ \t]*$/gm, "");
 const FOLDERS = readdirSync(join(WEB, "locales"), { withFileTypes: true }).filter((each) => each.isDirectory()).map(({ name }) => name);
 /** The folders with the texts of a part, and its pages. `desk` has the modules that the pages of the staff share. */
-const PARTS = { ticket: ["patient", "appointment"], appointments: ["reception", "calendar", "room", "desk"], history: ["desk"], delay: ["reception"], contact: ["ticket", "desk"], index: ["demo"], unreached: ["reception", "desk"], doubt: ["reception", "room", "display"], reach: ["desk"] };
+const PARTS = { ticket: ["patient", "appointment"], appointments: ["reception", "calendar", "room", "desk"], history: ["desk"], delay: ["reception"], contact: ["ticket", "desk"], index: ["demo"], unreached: ["reception", "desk"], doubt: ["reception", "room", "display"], reach: ["desk"], "reception-dialogs": ["reception"] };
 /** The texts that the modules of a page may use: the common ones, those of the folder that has the page's name, and those of parts. */
 const textsFor = (page, language = "en") =>
   Object.assign({}, ...["", ...FOLDERS.filter((each) => each === page || PARTS[each]?.includes(page)).map((each) => `${each}/`)].map((folder) => JSON.parse(read(`locales/${folder}${language}.json`))));
 const pages = readdirSync(join(WEB, "pages"));
+/** The parts of pages that load later, each with its page. */
+const MARKUP = { "reception-dialogs.html": "reception" };
 const modules = readdirSync(join(WEB, "js"), { recursive: true }).filter((name) => name.endsWith(".js"));
 
 /** Every file that a page loads before its fonts: styles, modules with their imports, and the texts. */
@@ -54,19 +56,32 @@ for (const page of pages) {
     context.diagnostic(`${name}: ${bytes} bytes, of ${files.length} files`);
     assert.ok(bytes < BUDGET_BYTES, `${bytes} bytes`);
   });
+}
 
-  test(`${name}: it has nothing that the content policy forbids, and no other host`, () => {
-    const html = read(`pages/${page}`);
+for (const [path, name] of [...pages.map((page) => [`pages/${page}`, page.replace(".html", "")]), ...Object.entries(MARKUP).map(([file, page]) => [`markup/${file}`, page])]) {
+  test(`${path}: it has nothing that the content policy forbids, and no other host`, () => {
+    const html = read(path);
     assert.doesNotMatch(html, /\sstyle=|<style|\son\w+=|<script(?![^>]*\ssrc=)|https?:\/\//);
   });
 
-  test(`${name}: its texts in the HTML are the English ones of the locale`, () => {
-    const html = read(`pages/${page}`);
+  test(`${path}: its texts in the HTML are the English ones of the locale`, () => {
+    const html = read(path);
     const english = textsFor(name);
     for (const [, key, text] of html.matchAll(/data-text="([^"]+)"[^>]*>([^<]*)</g)) assert.equal(text, english[key], key);
     for (const [, key, text] of html.matchAll(/data-name="([^"]+)" aria-label="([^"]+)"/g)) assert.equal(text, english[key], key);
   });
 }
+
+test("markup that loads later has texts of its own, and no id of its page", () => {
+  assert.deepEqual(readdirSync(join(WEB, "markup")), Object.keys(MARKUP));
+  const ids = (html) => [...html.matchAll(/\sid="([^"]+)"/g)].map(([, id]) => id);
+  for (const [file, page] of Object.entries(MARKUP)) {
+    assert.ok(FOLDERS.includes(file.replace(".html", "")), "loadMarkup loads the texts of the same name");
+    const all = [...ids(read(`markup/${file}`)), ...ids(read(`pages/${page}.html`))];
+    assert.equal(new Set(all).size, all.length);
+    assert.doesNotMatch(read(`markup/${file}`), /<script|<link|data-needs/);
+  }
+});
 
 test("removing the comments leaves the code of a module unchanged", () => {
   const options = { removeComments: true, target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ES2022 };

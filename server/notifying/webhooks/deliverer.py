@@ -284,6 +284,5 @@ class Deliverer:
             await asyncio.gather(*self._running.values(), return_exceptions=True)
         if self._held_until:
             with suppress(Unavailable):
-                now = await self._database.now()
                 async with self._database.write() as connection:
-                    await leases.finish(connection, LEASE, self._holder, now)
+                    await leases.leave(connection, self._holder)

@@ -31,6 +31,7 @@ from server.installation.certificates import CertificateFile
 from server.installation.places import disk_space
 from server.live.hub import Hub
 from server.live.redis_bus import RedisBus
+from server.queries.archives import LastArchived
 from server.queries.backups import LastBackup
 from server.queries.circuits import CircuitTally
 from server.queries.clinic_tally import ClinicTally
@@ -253,6 +254,22 @@ class BackupFigures(Collector):
             return
         age = "Seconds since the instant of the newest verified backup. It should stay below 93600, 26 hours."
         yield GaugeMetricFamily("nowserving_backup_age_seconds", age, seconds)
+
+
+class ArchiveFigures(Collector):
+    """An embedded database has the age of its archive, and a database server with binary logs their state."""
+
+    def __init__(self, last: LastArchived) -> None:
+        self._last = last
+
+    def collect(self) -> Iterator[Metric]:
+        if self._last.seconds is not None:
+            about = "Seconds since the newest record of the archive, +Inf without one. It should stay below 300."
+            yield GaugeMetricFamily("nowserving_archive_age_seconds", about, self._last.seconds)
+        logs = self._last.logs
+        if logs is not None:
+            about = "1 if the database server writes binary logs that a restore can use, else 0."
+            yield GaugeMetricFamily("nowserving_binary_logs_usable", about, int(logs.usable))
 
 
 class CacheFigures(Collector):

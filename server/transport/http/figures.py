@@ -73,6 +73,7 @@ class ProcessFigures(TypedDict):
     memory_bytes: Annotated[int | None, Field(ge=0, description="The resident memory of this process.")]
     memory_available_bytes: Annotated[int | None, Field(ge=0, description="The memory that the machine has left.")]
     backup_age_seconds: Annotated[Seconds | None, Field(description="Since the last verified backup.")]
+    archive_age_seconds: Annotated[Seconds | None, Field(description="Since the newest record of the archive.")]
     certificate_seconds: Annotated[float | None, Field(description="Until the certificate ends; negative after its end.")]
     unknown: Annotated[dict[str, str], Field(description="By the name of each figure that is null: the reason.")]
 
@@ -111,6 +112,7 @@ class Figures:
     tally: MessageTally
     folder: Path | None
     backup_age: Figure
+    archive_age: Figure
     certificate: Figure
     cache_hit_rate: Figure
     _began: float = field(default_factory=time.monotonic)
@@ -169,6 +171,7 @@ class Figures:
             "memory_bytes": whole("memory_bytes", resident),
             "memory_available_bytes": whole("memory_available_bytes", available),
             "backup_age_seconds": known("backup_age_seconds", self.backup_age()),
+            "archive_age_seconds": known("archive_age_seconds", self.archive_age()),
             "certificate_seconds": known("certificate_seconds", self.certificate()),
             "unknown": unknown,
         }

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from server.backups.archive import BASE, CHANGES, Archive, archive_of, section_of, sections_of
+from server.backups.archive import Archive, archive_of, section_of, sections_of
 from server.backups.errors import BackupFailed
 from server.backups.framing import Sealer, new_facts
+from server.installation.archive_folder import BASE, CHANGES
 from server.store.database import Database
 from tests.support.vaults import VAULT
 

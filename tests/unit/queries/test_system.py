@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -16,9 +17,11 @@ from tzdata import IANA_VERSION
 from server.clock import SteadyClock
 from server.domain.errors import Unavailable
 from server.installation.certificates import CertificateFile, Validity, make
-from server.queries import backups, system
+from server.queries import archives, backups, system
+from server.queries.archives import Archived
 from server.queries.system import PARTS, TEXTS, Check, Facts, Report, Watch, checks
 from server.store.backups import VerifiedBackup
+from server.store.binary_logs import BinaryLogs
 
 LOCALES = Path(__file__).parents[3] / "web" / "locales" / "admin"
 FACTS = Facts(bus_problem=None, encrypted=True, exposed=True, limited=True)
@@ -96,6 +99,45 @@ async def test_backup_is_judged_by_its_age(
     found = await system._backup(database, Facts(bus_problem=None, encrypted=True, exposed=exposed, limited=True))
     assert (found.code, found.state) == (code, state)
     assert "{" not in found.text
+
+
+DAY_SECONDS = 86_400
+
+
+@pytest.mark.parametrize(
+    ("found", "code", "state", "part"),
+    [
+        (Archived(), "archive_none", "ok", ""),
+        (Archived(age_seconds=31.4), "archive_ok", "ok", "31 seconds"),
+        (Archived(age_seconds=299), "archive_ok", "ok", ""),
+        (Archived(age_seconds=301), "archive_late", "warning", "5 minutes"),
+        (Archived(age_seconds=math.inf), "archive_empty", "warning", ""),
+        (Archived(age_seconds=math.inf, problem="Input/output error"), "archive_unread", "warning", "Input/output error"),
+        (Archived(logs=BinaryLogs({"log_bin": "OFF"}, None, "", 0)), "binlogs_none", "ok", ""),
+        (Archived(logs=BinaryLogs({}, "log.1:4", "", 0)), "binlogs_endless", "ok", ""),
+        (Archived(logs=BinaryLogs({}, "log.1:4", "", 30 * DAY_SECONDS)), "binlogs_ok", "ok", "30 days"),
+        (Archived(logs=BinaryLogs({}, "log.1:4", "", DAY_SECONDS)), "binlogs_short", "warning", "24 hours"),
+        (Archived(logs=BinaryLogs({}, None, "", 0)), "binlogs_stopped", "warning", ""),
+        (Archived(logs=BinaryLogs({}, None, "GRANT X;", 0)), "binlogs_hidden", "unknown", ""),
+        (Archived(logs=BinaryLogs({"binlog_format": "MIXED"}, "log.1:4", "", 0)), "binlogs_unusable", "warning", ""),
+    ],
+)
+async def test_archive_is_judged_by_its_newest_record_and_binary_logs_by_their_settings(
+    monkeypatch: pytest.MonkeyPatch, found: Archived, code: str, state: str, part: str
+) -> None:
+    async def look(*_: object) -> Archived:
+        return found
+
+    monkeypatch.setattr(archives, "look", look)
+    check = await system._archive(Away(), FACTS)
+    assert (check.name, check.code, check.state) == ("archive", code, state)
+    assert part in check.text
+    assert "{" not in check.text + check.remedy
+    assert state == "ok" or check.remedy
+
+
+def test_archive_is_unknown_without_the_database() -> None:
+    assert listed()["archive"].code == "archive_unknown"
 
 
 @pytest.mark.parametrize(("exposed", "state"), [(True, "warning"), (False, "ok")])

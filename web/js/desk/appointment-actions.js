@@ -178,11 +178,11 @@ function dialogsOf({ orders, find, show }) {
   const unreachable = () => show(t("error.unreachable"), "error");
   return {
     book: lazyDialog(async () => {
-      const [{ bookDialog }] = await Promise.all([import("./book-dialog.js"), ...STYLES.map(loadStyle)]);
+      const [{ bookDialog }] = await Promise.all([import("./book-dialog.js"), ...STYLES.map((name) => loadStyle(name))]);
       return bookDialog(send, done);
     }, unreachable),
     reschedule: lazyDialog(async () => {
-      const [{ rescheduleDialog }] = await Promise.all([import("./reschedule-dialog.js"), ...STYLES.map(loadStyle)]);
+      const [{ rescheduleDialog }] = await Promise.all([import("./reschedule-dialog.js"), ...STYLES.map((name) => loadStyle(name))]);
       return rescheduleDialog(send, done, find);
     }, unreachable),
     amend: lazyDialog(async () => {

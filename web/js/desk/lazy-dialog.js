@@ -25,3 +25,16 @@ export function lazyDialog(make, onFailure) {
     },
   };
 }
+
+/**
+ * Load a module, and beside it a file of `web/markup` with the elements that the module needs. Throws what `import` throws.
+ *
+ * @template T
+ * @param {string} name
+ * @param {Promise<T>} module
+ * @returns {Promise<T>}
+ */
+export async function withMarkup(name, module) {
+  const markup = import("../shared/markup.js").then(({ loadMarkup }) => loadMarkup(name));
+  return (await Promise.all([module, markup]))[0];
+}

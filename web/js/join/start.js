@@ -2,7 +2,7 @@
 
 import { languageChoice, themeButton } from "../components/reader-settings.js";
 import { find } from "../shared/dom.js";
-import { currentLanguage, loadLanguage, preferredLanguages, t, useClock } from "../shared/i18n.js";
+import { addTexts, currentLanguage, loadLanguage, preferredLanguages, t, useClock } from "../shared/i18n.js";
 import { Refused } from "../shared/visitor-requests.js";
 import { Asking } from "./asking.js";
 import { JoinPage } from "./page.js";
@@ -30,6 +30,7 @@ const LATER = /** @type {Record<string, "too_often" | "too_many">} */ ({
 
 /** Start the page of the site that the address names. The code of a screen is behind the address's `#`. */
 export async function startJoining() {
+  addTexts("join");
   await loadLanguage(preferredLanguages()).catch(() => {});
   const visit = new JoinVisit(location.pathname.split("/")[2] ?? "");
   await visit.begin(takeCode());

@@ -1,7 +1,11 @@
 import { errorMessage } from "../desk/error-messages.js";
-import { find, setText } from "../shared/dom.js";
+import { withMarkup } from "../desk/lazy-dialog.js";
+import { find, loadStyle, setText } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 import { LatestRequest } from "../shared/latest-request.js";
+
+/** The file of `web/markup` with the dialogs and the slip. */
+export const MARKUP = "reception-dialogs";
 
 /** The actions of the reception page's buttons and dialogs. The page's message shows how each action went. */
 export class DeskActions {
@@ -66,6 +70,12 @@ export class DeskActions {
     }
   }
 
+  /** Load the slip and the module that prints it. Throws what `import` throws. */
+  async loadSlip() {
+    const [module] = await Promise.all([withMarkup(MARKUP, import("../components/print-slip.js")), loadStyle("slip", "print")]);
+    return module;
+  }
+
   /**
    * Print the slip of an entry's ticket.
    *
@@ -74,7 +84,7 @@ export class DeskActions {
   async print(entryId) {
     try {
       const slip = await this.#slips.get(`/api/v1/entries/${entryId}/slip`);
-      const { printSlip } = await import("../components/print-slip.js");
+      const { printSlip } = await this.loadSlip();
       if (slip !== null) await printSlip(find(".slip"), slip, this.#state.connection.now());
     } catch {
       showMessage(t("error.slip"), "error");

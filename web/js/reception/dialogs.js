@@ -1,15 +1,14 @@
 /**
  * The dialogs of the reception page. The two that follow key upon key load with the page. The others load when they are
- * first opened, or when the page has been open for a moment.
+ * first opened, or when the page has been open for a moment: `web/markup/reception-dialogs.html` has their markup.
  */
 
 import { transferDialog } from "../desk/transfer-dialog.js";
 import { find, loadStyle } from "../shared/dom.js";
 import { formatTime, t } from "../shared/i18n.js";
-import { cachePage } from "../shared/offline.js";
-import { showMessage } from "./actions.js";
+import { MARKUP, showMessage } from "./actions.js";
 import { issueDialog } from "./issue-dialog.js";
-import { lazyDialog } from "../desk/lazy-dialog.js";
+import { lazyDialog, withMarkup } from "../desk/lazy-dialog.js";
 
 /**
  * @typedef {import("../desk/keyboard.js").KeySettings} KeySettings
@@ -36,7 +35,7 @@ export function receptionDialogs(state, actions, keys, day) {
   );
   const transfer = transferDialog(dialog("transfer"), (entryId, queue, providerId) => actions.transfer(entryId, queue, providerId));
   const late = { ...entryDialogs(state, actions), ...deskDialogs(state, actions, keys) };
-  setTimeout(() => void loadAll(late, state.maySetUpDevices, day), REST_MS);
+  setTimeout(() => void loadAll(late, actions, state.maySetUpDevices, day), REST_MS);
   return { issue, transfer, ...late };
 }
 
@@ -49,27 +48,27 @@ export function receptionDialogs(state, actions, keys, day) {
 function entryDialogs({ connection, orders, site }, actions) {
   return {
     move: lazyDialog(async () => {
-      const { moveDialog } = await import("./move-dialog.js");
+      const { moveDialog } = await withMarkup(MARKUP, import("./move-dialog.js"));
       return moveDialog(dialog("move"), (entry, behind, reason) => {
         void actions.run("move", { entry_id: entry.id, behind_entry_id: behind, reason }, { label: entry.label });
       });
     }, showUnreachable),
     amend: lazyDialog(async () => {
-      const [{ amendDialog }, lines] = await Promise.all([import("./amend-dialog.js"), import("../desk/contact-part.js")]);
+      const [{ amendDialog }, lines] = await Promise.all([withMarkup(MARKUP, import("./amend-dialog.js")), import("../desk/contact-part.js")]);
       return amendDialog(dialog("amend"), await lines.contactPart(), async ({ id, label }, changed) => {
         await orders.send("amend-visit", { entry_id: id, ...changed });
         showMessage(t("done.amend-visit", { label }), "done");
       });
     }, showUnreachable),
     priority: lazyDialog(async () => {
-      const { priorityDialog } = await import("./priority-dialog.js");
+      const { priorityDialog } = await withMarkup(MARKUP, import("./priority-dialog.js"));
       return priorityDialog(dialog("priority"), ({ id, label }, priority, reason) => {
         const words = { label, priority: t(`priority.${priority}`).toLowerCase() };
         void actions.run("reprioritise", { entry_id: id, priority, reason }, words);
       });
     }, showUnreachable),
     runningLate: lazyDialog(async () => {
-      const { lateDialog } = await import("./late-dialog.js");
+      const { lateDialog } = await withMarkup(MARKUP, import("./late-dialog.js"));
       return lateDialog(dialog("late"), ({ id, label }, minutes) => {
         const time = formatTime(connection.now() + minutes * MINUTE_MS, site.time_zone);
         const done = minutes === 0 ? "running-late.here" : "running-late";
@@ -77,7 +76,7 @@ function entryDialogs({ connection, orders, site }, actions) {
       });
     }, showUnreachable),
     cancel: lazyDialog(async () => {
-      const { cancelDialog } = await import("./cancel-dialog.js");
+      const { cancelDialog } = await withMarkup(MARKUP, import("./cancel-dialog.js"));
       return cancelDialog(dialog("cancel"), ({ id, label }, reason) => void actions.run("cancel", { entry_id: id, reason }, { label }));
     }, showUnreachable),
   };
@@ -93,7 +92,7 @@ function entryDialogs({ connection, orders, site }, actions) {
 function deskDialogs(state, actions, keys) {
   const { site, orders } = state;
   const display = lazyDialog(async () => {
-    const { displayDialog } = await import("./display-dialog.js");
+    const { displayDialog } = await withMarkup(MARKUP, import("./display-dialog.js"));
     return displayDialog(dialog("display"), ({ id, name }, queues, points) => {
       void actions.run("change-display", { display_id: id, queue_ids: queues, point_ids: points }, { name });
     });
@@ -101,7 +100,7 @@ function deskDialogs(state, actions, keys) {
   return {
     display,
     point: lazyDialog(async () => {
-      const { pointDialog } = await import("./point-dialog.js");
+      const { pointDialog } = await withMarkup(MARKUP, import("./point-dialog.js"));
       return pointDialog(dialog("point"), {
         may: state.may,
         act: (name, body, words) => void actions.run(name, body, words),
@@ -109,7 +108,7 @@ function deskDialogs(state, actions, keys) {
       });
     }, showUnreachable),
     message: lazyDialog(async () => {
-      const { messageDialog } = await import("./message-dialog.js");
+      const { messageDialog } = await withMarkup(MARKUP, import("./message-dialog.js"));
       return messageDialog(dialog("message"), (text) => void actions.run("broadcast-message", { site_id: site.id, message: text }, {}));
     }, showUnreachable),
     keys: lazyDialog(async () => {
@@ -117,7 +116,7 @@ function deskDialogs(state, actions, keys) {
       return keysDialog(dialog("keys"), keys, (action) => !find(`[data-action="${action}"]`).hidden);
     }, showUnreachable),
     pair: lazyDialog(async () => {
-      const { pairDialog } = await import("./pair-dialog.js");
+      const { pairDialog } = await withMarkup(MARKUP, import("./pair-dialog.js"));
       return pairDialog(dialog("pair"), {
         add: async (name, kind) => {
           const { events } = await orders.send(`add-${kind}`, { site_id: site.id, name });
@@ -136,12 +135,14 @@ function deskDialogs(state, actions, keys) {
  * Load every dialog and the slip, so that the cached page has them while the network is away.
  *
  * @param {Record<string, {load: () => Promise<unknown>}>} dialogs
+ * @param {DeskActions} actions
  * @param {boolean} maySetUpDevices
  * @param {ReturnType<typeof import("./lazy-day.js").lazyDay>} day
  */
-async function loadAll({ pair, display, ...others }, maySetUpDevices, day) {
+async function loadAll({ pair, display, ...others }, actions, maySetUpDevices, day) {
   const all = [...Object.values(others), ...(maySetUpDevices ? [pair, display] : [])].flatMap((each) => each ?? []);
-  await Promise.allSettled([...all.map(({ load }) => load()), import("../components/print-slip.js"), day.loadDialogs()]);
+  await Promise.allSettled([...all.map(({ load }) => load()), actions.loadSlip(), day.loadDialogs()]);
+  const { cachePage } = await import("../shared/offline.js");
   await cachePage("/reception");
 }
 

@@ -72,8 +72,8 @@ function openDesk(site, { user, sites }) {
   pressButtonsByKeys(keys, (button) => orders.doing && orders.later(() => button.disabled || button.click()));
   // Not before the first paint: kiosks are few, and requests for help are rare.
   const loadHelpCalls = () =>
-    void import("./help-calls.js").then(
-      ({ showHelpCalls }) => showHelpCalls(state, ({ id, name }) => void actions.run("answer-help", { kiosk_id: id, name: user.username }, { name })),
+    void Promise.all([import("./help-calls.js"), loadStyle("help-calls")]).then(
+      ([{ showHelpCalls }]) => showHelpCalls(state, ({ id, name }) => void actions.run("answer-help", { kiosk_id: id, name: user.username }, { name })),
       () => setTimeout(loadHelpCalls, AGAIN_MS),
     );
   loadHelpCalls();

@@ -58,14 +58,15 @@ export function find(selector, within = document) {
  * added again. Throws if it does not load.
  *
  * @param {string} name
+ * @param {string} [media]
  * @returns {Promise<void>}
  */
-export function loadStyle(name) {
+export function loadStyle(name, media = "all") {
   const href = new URL(`../../css/${name}.css`, import.meta.url).href;
   if ([...document.styleSheets].some((each) => each.href === href)) return Promise.resolve();
   return new Promise((resolve, reject) => {
     const onerror = () => reject(new Error(`${href} does not load`));
-    document.head.append(element("link", { rel: "stylesheet", href, onload: () => resolve(), onerror }));
+    document.head.append(element("link", { rel: "stylesheet", href, media, onload: () => resolve(), onerror }));
   });
 }
 

@@ -197,6 +197,9 @@ let loaded = false;
 /** The languages of the reader, best first: those that were wanted before the page's, and the page's. */
 let reading = [DEFAULT];
 
+/** Translate the fixed texts of a part of the page. @param {ParentNode} part */
+export const translate = (part) => locale.translate(part);
+
 /** Return the tag of the page's language. */
 export const currentLanguage = () => locale.tag;
 

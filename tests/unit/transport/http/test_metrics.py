@@ -30,6 +30,7 @@ def figures(tmp_path: Path) -> Figures:
         tally=tally,
         folder=tmp_path,
         backup_age=lambda: "none",
+        archive_age=lambda: "none",
         certificate=lambda: "none",
         cache_hit_rate=lambda: "none",
     )
@@ -72,10 +73,12 @@ def test_other_parts_give_their_own_figures(figures: Figures) -> None:
         tally=figures.tally,
         folder=None,
         backup_age=lambda: 3600.25,
+        archive_age=lambda: 2.5,
         certificate=lambda: "the file cannot be read",
         cache_hit_rate=lambda: 0.75,
     )
     found = given.of_process()
-    assert (found["backup_age_seconds"], found["cache_hit_rate"]) == (3600.25, 0.75)
+    assert (found["backup_age_seconds"], found["archive_age_seconds"]) == (3600.25, 2.5)
+    assert (found["cache_hit_rate"],) == (0.75,)
     assert (found["certificate_seconds"], found["unknown"]["certificate_seconds"]) == (None, "the file cannot be read")
     assert "disk_free_bytes" in found["unknown"]
