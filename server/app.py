@@ -250,6 +250,7 @@ def build_app(
             ),
             "flags": partial(housekeeping.keep_figures, "flags not read", partial(flags.update, database)),
             "backups": partial(housekeeping.keep_figures, "backups not looked for", partial(last_backup.update, database)),
+            "daily sums": partial(housekeeping.keep_daily_sums, database, process_id),
             "zones": partial(housekeeping.rezone_sites, database, executor),
             "marks": Marks(database, executor).run,
             "dark devices": partial(
