@@ -36,7 +36,7 @@ export const ANSWER = {
   offsets: [{ since: 0, minutes: 60 }],
   from: "2026-10-19",
   to: "2026-10-25",
-  business_day: "2026-10-26",
+  business_day: "2026-10-25",
   as_of: 1_792_000_000_000,
   offset_from: "+02:00",
   offset_to: "+01:00",
@@ -51,7 +51,7 @@ export const ANSWER = {
   weekdays: Array.from({ length: 7 }, (_, at) => ({ weekday: at + 1, days: 1, ...group(60) })),
   days: Array.from({ length: 7 }, (_, at) => ({ business_day: `2026-10-${19 + at}`, begins_local: `2026-10-${19 + at}T04:00`, offset: "+02:00", ends_local: `2026-10-${20 + at}T04:00`, end_offset: "+02:00", ...group(50 + 5 * at) })),
   heat: Array.from({ length: 7 }, (_, at) => hours.slice(0, 10).map(({ hour }) => ({ weekday: at + 1, hour, second: false, entries: at === 6 ? null : hour + at, hidden: at === 6 ? "few" : null, open_seconds: null }))).flat(),
-  points: [{ point_id: 1, name: "Room 1", calls: 200, open_seconds: 90_000, busy_seconds: 70_000 }, { point_id: 2, name: "Room 2", calls: 180, open_seconds: 90_000, busy_seconds: 45_000 }],
+  points: [{ point_id: 1, name: "Room 1", hidden: null, calls: 200, open_seconds: 90_000, busy_seconds: 70_000 }, { point_id: 2, name: "Room 2", hidden: null, calls: 180, open_seconds: 90_000, busy_seconds: 45_000 }],
   fairness: { calls: 390, in_order: 350, out_of_order: 40, hidden: null, reasons: [{ reason: "assisted", calls: 60, passing: 40, passed: 70, hidden: null }, { reason: "moved", calls: null, passing: null, passed: null, hidden: "few" }] },
   messages: {
     kinds: [{ kind: "called", way: "sms", open: 0, sent: 90, delivered: 80, undelivered: 2, unknown: 0, failed: 1, suppressed: 0, expired: 0, withdrawn: 3, skipped: 0, hidden: null }],

@@ -76,6 +76,7 @@ test("a chart is also a table with the same rows, and the promises have their nu
 test("the doubled hour is a column of its own with a mark, and a note says why", () => {
   const { heat } = cards().get("load");
   assert.deepEqual(heat.heat.columns.slice(-2), ["02", "02*"]);
+  assert.deepEqual(heat.heat.rows.map(({ name }) => name).slice(0, 2), ["Mon (1)", "Tue (1)"]);
   assert.equal(notesOf(ANSWER).length, 1);
   assert.match(notesOf(ANSWER)[0], /24 Oct.*02 came twice/);
 });
@@ -91,7 +92,11 @@ test("the figures of the period before stand beside those of the period", () => 
   const then = { ...ANSWER, total: { ...group(300), wait: { hidden: null, count: 280, median_seconds: 900, p90_seconds: 1_800 } } };
   const { tiles } = cards(ANSWER, then).get("waits");
   assert.equal(tiles[0].before, "15 min");
-  assert.equal(tileOf({ tiles }, "Waiting now").before, null); // nobody waits in a past period
+  assert.equal(tileOf({ tiles }, "Waiting now").before, null);
+});
+
+test("nobody waits in a past period", () => {
+  assert.equal(tileOf(cards({ ...ANSWER, business_day: "2026-10-26" }).get("waits"), "Waiting now"), undefined);
 });
 
 test("a filter leaves the figures of the whole site out, and says so", () => {

@@ -19,7 +19,6 @@ import { valueText } from "./values.js";
  * @property {string} definition
  * @property {import("./chart.js").Chart} chart
  * @property {{name: string, cells: string[]}[]} [more]  columns that the table has besides
- * @property {string} [note]
  *
  * @typedef {object} Card
  * @property {string} id
@@ -73,7 +72,7 @@ function tileElement({ name, definition, value, before }) {
  * @param {Plot} plot
  * @param {AbortSignal} signal
  */
-function plotElement({ title, definition, chart, more = [], note }, signal) {
+function plotElement({ title, definition, chart, more = [] }, signal) {
   const head = titleOf(title, definition);
   const columns = [{ name: chart.of }, ...chart.series.map(({ name }) => ({ name })), ...more];
   const rows = chart.labels.map((label, index) => [label, ...chart.series.map(({ values }) => valueText(values[index], chart.unit)), ...more.map(({ cells }) => cells[index] ?? "")]);
@@ -81,7 +80,8 @@ function plotElement({ title, definition, chart, more = [], note }, signal) {
   if (!hasNumbers(chart)) return element("div", { className: "plot" }, head, element("p", { className: "card-none" }, t("insights.none")));
   const box = drawing(chart, signal);
   const button = element("button", { className: "button is-quiet plot-toggle", type: "button", "aria-pressed": "false", "aria-label": t("insights.table.name", { name: title }) }, t("insights.table"));
-  const plot = element("div", { className: "plot has-chart" }, head, box, table, ...noteOf(note));
+  const hasGap = chart.series.some(({ values }) => values.some((value) => typeof value !== "number"));
+  const plot = element("div", { className: "plot has-chart" }, head, box, table, ...noteOf(hasGap ? t("insights.gap") : undefined));
   const turn = (/** @type {boolean} */ asTable) => {
     plot.dataset.as = asTable ? "table" : "chart";
     table.classList.toggle("hidden", !asTable);

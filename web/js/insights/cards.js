@@ -127,8 +127,8 @@ function waits(now, then) {
   ];
   const { days, hours } = now;
   const plots = [
-    { title: t("insights.plot.waits_days"), definition: defined("wait", "median", "p90", "business_day"), note: t("insights.gap"), chart: { of: t("insights.day"), labels: days.map((/** @type {any} */ each) => dayText(each.business_day)), unit: /** @type {Unit} */ ("minutes"), series: lines(days) } },
-    { title: t("insights.plot.waits_hours"), definition: defined("wait", "median", "p90", "hour"), note: t("insights.gap"), chart: { of: t("insights.hour"), labels: hours.map(hourOf), unit: /** @type {Unit} */ ("minutes"), series: lines(hours) } },
+    { title: t("insights.plot.waits_days"), definition: defined("wait", "median", "p90", "business_day"), chart: { of: t("insights.day"), labels: days.map((/** @type {any} */ each) => dayText(each.business_day)), unit: /** @type {Unit} */ ("minutes"), series: lines(days) } },
+    { title: t("insights.plot.waits_hours"), definition: defined("wait", "median", "p90", "hour"), chart: { of: t("insights.hour"), labels: hours.map(hourOf), unit: /** @type {Unit} */ ("minutes"), series: lines(hours) } },
   ];
   /** @type {[string, string, (group: Group) => string][]} */
   const columns = [
@@ -143,8 +143,7 @@ function waits(now, then) {
     tiles: [
       ...durations("wait", now, then),
       tile("called", now.total, then?.total, count("wait"), ["wait"]),
-      tile("still", now.total, null, count("still")),
-      tile("still", now.total, null, spread("still", "median"), ["still", "median"], pair("still", "median")),
+      ...(now.to < now.business_day ? [] : [tile("still", now.total, null, count("still")), tile("still", now.total, null, spread("still", "median"), ["still", "median"], pair("still", "median"))]),
       tile("gave_up", now.total, then?.total, count("gave_up")),
     ],
     plots: days.length > 1 ? plots : plots.slice(1),
@@ -170,7 +169,7 @@ function arrivals(now) {
       tile("served", total, null, count("entries", "served")),
       tile("open", total, null, count("entries", "open")),
     ],
-    plots: [{ title: t("insights.plot.arrivals"), definition: defined("arrivals_a_day", "capacity", "hour"), note: t("insights.gap"), chart: { of: t("insights.hour"), labels: hours.map(hourOf), unit: "count", series: shown } }],
+    plots: [{ title: t("insights.plot.arrivals"), definition: defined("arrivals_a_day", "capacity", "hour"), chart: { of: t("insights.hour"), labels: hours.map(hourOf), unit: "count", series: shown } }],
     tables: pointsOf(now),
   };
 }
@@ -178,15 +177,22 @@ function arrivals(now) {
 /** @param {Record<string, any>} now @returns {Table[]} */
 function pointsOf({ points }) {
   return breakdown(t("insights.points"), t("insights.point"), points, (each) => each.name ?? "", [
-    [nameOf("calls"), defined("calls"), (each) => valueText(each.calls, "count")],
-    [nameOf("open_seconds"), defined("open_seconds"), (each) => hoursText(each.open_seconds)],
-    [nameOf("busy_seconds"), defined("busy_seconds"), (each) => hoursText(each.busy_seconds)],
-    [nameOf("use"), defined("use"), (each) => (each.open_seconds > 0 ? valueText(Math.min(100, Math.round((100 * each.busy_seconds) / each.open_seconds)), "percent") : "–")],
+    [nameOf("calls"), defined("calls"), (each) => valueText(fieldOf(each, "calls"), "count")],
+    [nameOf("open_seconds"), defined("open_seconds"), (each) => hoursText(fieldOf(each, "open_seconds"))],
+    [nameOf("busy_seconds"), defined("busy_seconds"), (each) => hoursText(fieldOf(each, "busy_seconds"))],
+    [nameOf("use"), defined("use"), useText],
   ]);
 }
 
-/** @param {number} seconds */
-const hoursText = (seconds) => t("insights.hours", { n: Math.round((10 * seconds) / HOUR) / 10 });
+/** @param {import("./values.js").Value} seconds */
+const hoursText = (seconds) => (typeof seconds === "number" ? t("insights.hours", { n: Math.round((10 * seconds) / HOUR) / 10 }) : valueText(seconds, "count"));
+
+/** @param {Group} point */
+function useText(point) {
+  const [busy, open] = [fieldOf(point, "busy_seconds"), fieldOf(point, "open_seconds")];
+  if (typeof busy !== "number" || typeof open !== "number") return valueText(busy, "percent");
+  return open > 0 ? valueText(Math.min(100, Math.round((100 * busy) / open)), "percent") : "–";
+}
 
 /** @param {Record<string, any>} now @returns {Partial<Card> & {id: string}} */
 function load({ heat, weekdays, hours }) {
@@ -230,7 +236,6 @@ function promises(now, then) {
       {
         title: t("insights.plot.promises"),
         definition: defined("promises", "held", "goal", "hour"),
-        note: t("insights.gap"),
         chart: { of: t("insights.hour"), labels: hours.map(hourOf), unit: "percent", series: [series(nameOf("held"), "bar", held), series(nameOf("goal"), "dotted", held.map(() => GOAL))] },
         more: [{ name: nameOf("promises"), cells: hours.map(count("promises")) }],
       },
@@ -348,7 +353,7 @@ function feedback(now) {
   return {
     id: "feedback",
     tiles: [tile("answers", found, null, ({ answers }) => valueText(answers, "count")), tile("scores", found, null, ({ answers, scores }) => shareText(good(scores), answers))],
-    plots: [{ title: t("insights.plot.feedback"), definition: defined("scores", "answers"), note: t("insights.gap"), chart: { of: t("insights.week"), labels: found.weeks.map((/** @type {any} */ { first_day: day }) => dayText(day)), unit: "percent", series: [series(nameOf("scores"), "bar", shares)] } }],
+    plots: [{ title: t("insights.plot.feedback"), definition: defined("scores", "answers"), chart: { of: t("insights.week"), labels: found.weeks.map((/** @type {any} */ { first_day: day }) => dayText(day)), unit: "percent", series: [series(nameOf("scores"), "bar", shares)] } }],
     tables: [{ caption: nameOf("answers"), columns: [{ name: t("insights.week") }, { name: nameOf("answers"), definition: defined("answers") }, ...SCORES.map((score) => ({ name: t("insights.score", { n: score }) }))], rows }],
   };
 }

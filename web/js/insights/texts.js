@@ -1,6 +1,6 @@
 /** Texts of days and hours. Business days are dates, so they need no time zone. */
 
-import { formatDate, formatNumber, formatWeekday, t } from "../shared/i18n.js";
+import { formatDate, formatWeekday, t } from "../shared/i18n.js";
 import { shortDayOf } from "../shared/local-time.js";
 
 const midnight = (/** @type {string} */ date) => Date.parse(`${date}T00:00Z`);
@@ -20,8 +20,8 @@ export function spanText({ from, to }) {
 /** Return a date in a few words: "24 Nov". @param {string} date */
 export const dayText = (date) => formatDate(midnight(date), "UTC");
 
-/** Return the name of a weekday: "Mon". @param {number} weekday  0 is Monday */
-export const weekdayText = (weekday) => formatWeekday(midnight("2024-01-01") + weekday * 24 * 3600_000, "UTC"); // a Monday
+/** Return the name of a weekday: "Mon". @param {number} weekday  1 is Monday, 7 is Sunday */
+export const weekdayText = (weekday) => formatWeekday(midnight(`2024-01-0${weekday}`), "UTC"); // the first was a Monday
 
 /**
  * Return the name of an hour of the day. The hour that a day has twice gets a mark.
@@ -30,6 +30,3 @@ export const weekdayText = (weekday) => formatWeekday(midnight("2024-01-01") + w
  * @param {boolean} [doubled]
  */
 export const hourText = (hour, doubled = false) => `${String(hour).padStart(2, "0")}${doubled ? "*" : ""}`;
-
-/** Return a number for a table. @param {number} value */
-export const numberText = (value) => formatNumber(value);
