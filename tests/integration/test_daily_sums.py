@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass, replace
-from datetime import date, timedelta
+from dataclasses import asdict, dataclass, fields
+from datetime import date
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,8 +27,7 @@ from server.domain.reporting.coarse import LONGEST_SECONDS, STEPS
 from server.domain.reporting.day_sums import DaySums
 from server.domain.reporting.insights import Group, Insights, Only, Period
 from server.domain.reporting.suppression import LEAST
-from server.queries import day_sums, insights
-from server.queries.day_sums import following
+from server.queries import day_sums
 from server.store import daily_sums as store
 from server.store.database import Database
 from server.store.migrate import migrate
@@ -129,8 +131,6 @@ async def fill(database: Database, world: Recorder) -> None:
 
 
 def _json(body: Mapping[str, Any]) -> str:
-    import orjson
-
     return orjson.dumps(body).decode()
 
 
@@ -207,9 +207,9 @@ class Count:
     def day_of(self, each: Appointment) -> str:
         return each.business_day or business_day(each.starts_at, self.zone, self.turn)
 
-    def hour(self, instant: int) -> tuple[int, bool]:
+    def hour(self, instant: int) -> int:
         wall = local_time.wall_clock(instant, self.zone)
-        return wall.hour, bool(wall.fold)
+        return wall.hour + 24 * wall.fold
 
     def group(self, entries: Iterable[Plain], appointments: Iterable[Appointment]) -> dict[str, dict[str, Any]]:
         """Return the figures of one group by family, as if nothing were hidden."""
@@ -323,7 +323,7 @@ class Count:
             first, last = min(since for since, _ in stays), max(until for _, until in stays)
             changes = sorted({first, last, *(at for at, which, _, _ in self.history if which == point_id)})
             edges = [at for at in changes if first <= at <= last and begin <= at <= end]
-            for since, until in zip(edges, edges[1:], strict=False):
+            for since, until in pairwise(edges):
                 if self.standing(point_id, since)[0]:
                     found.setdefault(point_id, []).append((since, until))
         return found
@@ -405,9 +405,6 @@ def agree(group: Group | None, expected: Mapping[str, Mapping[str, Any]]) -> Non
 def compare(count: Count, found: Insights, days: Sequence[str], only: Only | None) -> None:
     """Assert every figure of a period against the plain count."""
 
-    def entries(wanted: Callable[[Plain], bool] = lambda _: True) -> list[Plain]:
-        return [each for each in count.entries if each.entry.business_day in days and filtered(each) and wanted(each)]
-
     def filtered(each: Plain) -> bool:
         match only:
             case Only("queue", wanted):
@@ -418,59 +415,60 @@ def compare(count: Count, found: Insights, days: Sequence[str], only: Only | Non
                 return count.service_of[each.entry.queue_id] == wanted
         return True
 
-    def booked(wanted: Callable[[Appointment], bool] = lambda _: True) -> list[Appointment]:
-        mine = [each for each in count.appointments if count.day_of(each) in days and wanted(each)]
+    def filtered_appointment(each: Appointment) -> bool:
         match only:
             case Only("queue", _):
-                return []
-            case Only("provider", wanted_id):
-                return [each for each in mine if each.provider_id == wanted_id]
-            case Only("service", wanted_id):
-                return [each for each in mine if each.service_id == wanted_id]
-        return mine
+                return False
+            case Only("provider", wanted):
+                return each.provider_id == wanted
+            case Only("service", wanted):
+                return each.service_id == wanted
+        return True
+
+    entries = [each for each in count.entries if each.entry.business_day in days and filtered(each)]
+    booked = [each for each in count.appointments if count.day_of(each) in days and filtered_appointment(each)]
 
     def weekday(day: str) -> int:
         return date.fromisoformat(day).isoweekday()
 
-    agree(found.total, count.group(entries(), booked()))
-    for day in days:
-        of_day = count.group(entries(lambda each: each.entry.business_day == day), booked(lambda each: count.day_of(each) == day))
-        agree(found.days.get(day), of_day)
-    for number in range(1, 8):
-        of_weekday = count.group(
-            entries(lambda each: weekday(each.entry.business_day) == number),
-            booked(lambda each: weekday(count.day_of(each)) == number),
-        )
-        agree(found.weekdays.get(number), of_weekday)
-    for hour in range(48):
-        wall = hour % 24, hour >= 24
-        of_hour = count.group(
-            entries(lambda each: count.hour(each.joined) == wall), booked(lambda each: count.hour(each.starts_at) == wall)
-        )
-        agree(found.hours.get(hour), of_hour)
-    queues = {each.entry.queue_id for each in count.entries}
-    for queue_id in queues:
-        agree(found.queues.get(queue_id), count.group(entries(lambda each: each.entry.queue_id == queue_id), []))
-    providers = {each.provider_id for each in count.entries} | {each.provider_id for each in count.appointments}
-    for provider_id in providers:
-        of_provider = count.group(
-            entries(lambda each: each.provider_id == provider_id), booked(lambda each: each.provider_id == provider_id)
-        )
-        agree(found.providers.get(provider_id), of_provider)
+    def every(
+        shown: Mapping[Any, Group],
+        keys: Iterable[Any],
+        of_entry: Callable[[Plain], Any],
+        of_appointment: Callable[[Appointment], Any],
+    ) -> None:
+        for key in keys:
+            mine = (
+                [each for each in entries if of_entry(each) == key],
+                [each for each in booked if of_appointment(each) == key],
+            )
+            agree(shown.get(key), count.group(*mine))
+
+    agree(found.total, count.group(entries, booked))
+    every(found.days, days, lambda each: each.entry.business_day, count.day_of)
+    every(
+        found.weekdays,
+        range(1, 8),
+        lambda each: weekday(each.entry.business_day),
+        lambda each: weekday(count.day_of(each)),
+    )
+    every(found.hours, range(48), lambda each: count.hour(each.joined), lambda each: count.hour(each.starts_at))
+    every(found.queues, {each.entry.queue_id for each in entries}, lambda each: each.entry.queue_id, lambda _: 0)
+    providers = {each.provider_id for each in entries} | {each.provider_id for each in booked}
+    every(found.providers, providers, lambda each: each.provider_id, lambda each: each.provider_id)
     services = {each.service_id for each in count.appointments} | {each or 0 for each in count.service_of.values()}
-    for service_id in services:
-        of_service = count.group(
-            entries(lambda each: (count.service_of[each.entry.queue_id] or 0) == service_id),
-            booked(lambda each: each.service_id == service_id),
-        )
-        agree(found.services.get(service_id), of_service)
+    every(
+        found.services,
+        services,
+        lambda each: count.service_of[each.entry.queue_id] or 0,
+        lambda each: each.service_id,
+    )
+    heat = Counter((weekday(each.entry.business_day), count.hour(each.joined)) for each in entries)
     for cell in found.heat:
-        here = entries(
-            lambda each: weekday(each.entry.business_day) == cell.weekday
-            and count.hour(each.joined) == (cell.hour, cell.second)
-        )
-        assert cell.entries == (None if cell.hidden else len(here))
-        assert cell.hidden or not 0 < len(here) < LEAST
+        size = heat.pop((cell.weekday, cell.hour + 24 * cell.second), 0)
+        assert cell.entries == (None if cell.hidden else size)
+        assert cell.hidden or not 0 < size < LEAST
+    assert not heat
     reasons = count.fairness(lambda each: each.entry.business_day in days and filtered(each))
     calls = sum(sums[0] for sums in reasons.values())
     assert found.fairness.calls == (None if 0 < calls < LEAST else calls)
@@ -510,8 +508,7 @@ def _compare_points(count: Count, found: Insights, days: Sequence[str], weekday:
             sums[0] += sum(until - since for since, until in opened.get(point_id, ()))
             sums[1] += sum(max(0, until - since) for since, until in spans)
         for at, length in count.by_quarter(span for spans in opened.values() for span in spans):
-            hour, second = count.hour(at)
-            by_hour[hour + 24 * second] += length
+            by_hour[count.hour(at)] += length
             of_day += length
         by_weekday[weekday(day)] += of_day
         total += of_day

@@ -34,12 +34,15 @@ from server.queries import (
     audit,
     calendar_feeds,
     contacts,
+    day_sums,
     entries,
     feedback,
     flags,
     history,
+    insights,
     message_figures,
     message_news,
+    message_sums,
     patients,
     practitioners,
     sent_messages,
@@ -47,6 +50,7 @@ from server.queries import (
     slots,
     statistics,
     system,
+    third_next,
 )
 from server.queries import backups as backups_queries
 from server.queries import channels as channels_queries
@@ -70,6 +74,7 @@ from server.store import (
     busy_cells,
     circuits,
     clock_anchors,
+    daily_sums,
     event_log,
     findings,
     leases,
@@ -584,6 +589,22 @@ async def statistics_of_a_day_a_week_and_all_days(installation: Installation) ->
         found = await statistics.between(installation.database, installation.site.id, first, installation.days[-1])
         assert found.report.whole.total.entries >= PER_DAY
     return await statistics.between(installation.database, installation.site.id, installation.days[9], installation.days[10])
+
+
+@query
+async def sums_of_past_days_and_the_figures_of_periods(installation: Installation) -> object:
+    database, site_id = installation.database, installation.site.id
+    assert {each.site_id for each in await day_sums.clinics(database)} >= {site_id}
+    await insights.between(database, site_id, installation.days[0], installation.site.business_day)
+    for find in (day_sums.next_kept, message_sums.next_kept):
+        for _ in range(3):
+            kept = await find(database, site_id)
+            assert kept is not None
+            async with database.write() as connection:
+                await daily_sums.save(connection, kept)
+    await insights.between(database, site_id, None, None)
+    board = await Boards(database).board(site_id)
+    return await third_next.find(database, board), await insights.between(database, site_id, installation.days[0], None)
 
 
 @query
