@@ -45,6 +45,10 @@ def answer(**changes: Any) -> Json:
     made = {
         "site_id": 7,
         "name": "North clinic",
+        "time_zone": "Europe/Berlin",
+        "business_day": "2026-10-31",
+        "as_of": 1_793_450_000_000,
+        "filter": None,
         "from": "2026-10-01",
         "to": "2026-10-31",
         "clock_changes": [{"business_day": "2026-10-24", "kind": "doubled", "hour": 2}],
@@ -72,7 +76,8 @@ def answer(**changes: Any) -> Json:
         "messages": {
             "kinds": [
                 {"kind": "called", "way": "sms"}
-                | shown(sent=90, delivered=80, undelivered=2, failed=1, suppressed=0, expired=0)
+                | shown(sent=90, delivered=80, undelivered=2, failed=1)
+                | dict.fromkeys(("open", "unknown", "suppressed", "expired", "withdrawn", "skipped"), 0)
             ],
             "reminded": shown(appointments=300, missed=9),
             "not_reminded": few("appointments", "missed"),

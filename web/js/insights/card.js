@@ -50,7 +50,7 @@ export function cardElement(card, signal) {
     const { title, definition, heat, note } = card.heat;
     section.append(element("div", { className: "plot" }, titleOf(title, definition), heatMap(heat), ...noteOf(note)));
   }
-  for (const table of card.tables ?? []) section.append(element("div", { className: "plot" }, element("h3", {}, table.caption), tableOf(table)));
+  for (const table of card.tables ?? []) section.append(element("div", { className: "plot" }, element("h3", {}, table.caption), tableOf(table, t("insights.pair", { one: card.title, other: table.caption }))));
   return section;
 }
 

@@ -33,17 +33,10 @@ function show(button, name, text) {
   const body = /** @type {HTMLElement} */ (title.nextElementSibling);
   setText(title, name);
   setText(body, text);
+  button.focus(); // some browsers do not focus a clicked button; the browser gives the focus back when the definition closes
   box.showPopover();
   place(box, button);
   box.focus();
-  // The focus goes back to the button, unless the reader has put it somewhere else.
-  box.addEventListener(
-    "toggle",
-    () => {
-      if (document.activeElement === document.body || box.contains(document.activeElement)) button.focus();
-    },
-    { once: true },
-  );
 }
 
 function made() {

@@ -21,14 +21,15 @@ import { LEVELS } from "./values.js";
  * Return a table in its room.
  *
  * @param {Table} table
+ * @param {string} [name]  tells the table apart from others of the page; its caption without it
  */
-export function tableOf({ caption, columns, rows, meanings = [] }) {
+export function tableOf({ caption, columns, rows, meanings = [] }, name = caption) {
   const heading = (/** @type {string} */ scope, /** @type {string} */ name, /** @type {string | undefined} */ definition) =>
     element("th", { scope }, name, ...(definition === undefined ? [] : [definitionButton(name, definition)]));
   const heads = columns.map(({ name, definition }) => heading("col", name, definition));
   const body = rows.map(([first = "", ...cells], index) => element("tr", {}, heading("row", first, meanings[index]), ...cells.map((cell) => element("td", {}, cell))));
   const table = element("table", { className: "table" }, element("caption", { className: "hidden" }, caption), element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...body));
-  return element("div", { className: "table-room", tabIndex: 0, role: "region", "aria-label": caption }, table);
+  return element("div", { className: "table-room", tabIndex: 0, role: "region", "aria-label": name }, table);
 }
 
 /**
