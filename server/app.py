@@ -357,6 +357,7 @@ def request_limits(settings: Settings) -> RequestLimits:
         booked_by_phone=replace(default.booked_by_phone, amount=settings.limit_booked_by_phone),
         held=replace(default.held, amount=settings.limit_held),
         subscribed=replace(default.subscribed, amount=settings.limit_subscribed),
+        reports=replace(default.reports, amount=settings.limit_reports),
         refused=replace(default.refused, amount=settings.limit_refused),
         blocked=replace(default.blocked, minutes=settings.blocked_minutes),
     )

@@ -54,7 +54,7 @@ OF_POINTS: tuple[type[Event], ...] = (
     RecordRemoved,
 )
 _READ = {name for name, kind in EVENTS.items() if issubclass(kind, OF_POINTS)}
-_AT_ONCE = 500  # calls
+_SITES = 500  # at once
 _MORE = (
     entries.c.provider_id,
     entries.c.point_id.label("present_point_id"),
@@ -118,9 +118,14 @@ async def clinics(database: Reader) -> list[Clinic]:
     """Return all sites. Raises `Unavailable`."""
     table = sites.c
     columns = table.id, table.business_day, table.epoch, table.day_turns_at_minutes, table.time_zone
+    found: list[Clinic] = []
     async with database.read() as connection:
-        rows = (await connection.execute(select(*columns))).all()
-    return [Clinic(row.id, row.business_day, f"{row.epoch}:{row.day_turns_at_minutes}:{row.time_zone}") for row in rows]
+        after = 0
+        page = select(*columns).order_by(table.id).limit(_SITES)
+        while rows := (await connection.execute(page.where(table.id > after))).all():
+            found += [Clinic(row.id, row.business_day, f"{row.epoch}:{row[3]}:{row.time_zone}") for row in rows]
+            after = rows[-1].id
+    return found
 
 
 async def next_kept(database: Reader, site_id: int) -> Kept | None:
@@ -203,16 +208,17 @@ async def _recorded(connection: AsyncConnection, site_id: int, after: int, until
 
 async def _reasons(connection: AsyncConnection, site_id: int, seen: Iterable[Seen]) -> dict[int, Reason]:
     """Return the reason of each call of these entries, by its number in the log."""
-    waits = [each.ended_by for entry in seen for each in entry.stage.intervals if each.state == "waiting"]
-    found: dict[int, Reason] = {}
-    for at in range(0, len(waits), _AT_ONCE):
-        wanted = select(events.c.seq, events.c.body).where(
-            events.c.site_id == site_id,
-            events.c.seq.in_(waits[at : at + _AT_ONCE]),
-            events.c.type == TicketCalled.name_on_wire(),
-        )
-        found |= {seq: reason_of(orjson.loads(body)["reason"]) for seq, body in await connection.execute(wanted)}
-    return found
+    waits = {each.ended_by for entry in seen for each in entry.stage.intervals if each.state == "waiting"}
+    if not waits:
+        return {}
+    wanted = select(events.c.seq, events.c.body).where(
+        events.c.site_id == site_id,
+        events.c.seq >= min(waits),
+        events.c.seq <= max(waits),
+        events.c.type == TicketCalled.name_on_wire(),
+    )
+    rows = await connection.execute(wanted)
+    return {seq: reason_of(orjson.loads(body)["reason"]) for seq, body in rows if seq in waits}
 
 
 def _histories(

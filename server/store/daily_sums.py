@@ -44,13 +44,13 @@ def about(site: Site) -> str:
 
 def kept(site: Site, part: Part, business_day: str, until_seq: int, plain: Any) -> Kept:
     """Return the row for the plain form of a day's sums."""
-    body = base64.b85encode(zlib.compress(orjson.dumps(plain))).decode()
+    body = base64.b64encode(zlib.compress(orjson.dumps(plain))).decode()
     return Kept(site.id, part, business_day, VERSION, about(site), until_seq, body)
 
 
 def plain(body: str) -> Any:
     """Return the plain form of the sums in a body."""
-    return orjson.loads(zlib.decompress(base64.b85decode(body)))
+    return orjson.loads(zlib.decompress(base64.b64decode(body)))
 
 
 async def save(connection: AsyncConnection, row: Kept) -> None:

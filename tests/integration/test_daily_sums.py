@@ -24,7 +24,6 @@ from server.domain.events import TicketCalled, body_of
 from server.domain.model import BUSY_STATES, OPEN_STATES, Appointment, Entry, Queue, Rules, Site, Visit, local_time
 from server.domain.model.tickets import begin_of, business_day, next_turn
 from server.domain.reporting.coarse import LONGEST_SECONDS, STEPS
-from server.domain.reporting.day_sums import DaySums
 from server.domain.reporting.insights import Group, Insights, Only, Period
 from server.domain.reporting.suppression import LEAST
 from server.queries import day_sums
@@ -406,24 +405,13 @@ def compare(count: Count, found: Insights, days: Sequence[str], only: Only | Non
     """Assert every figure of a period against the plain count."""
 
     def filtered(each: Plain) -> bool:
-        match only:
-            case Only("queue", wanted):
-                return each.entry.queue_id == wanted
-            case Only("provider", wanted):
-                return each.provider_id == wanted
-            case Only("service", wanted):
-                return count.service_of[each.entry.queue_id] == wanted
-        return True
+        queue = each.entry.queue_id
+        ids = {"queue": queue, "provider": each.provider_id, "service": count.service_of[queue]}
+        return only is None or ids[only.kind] == only.id
 
     def filtered_appointment(each: Appointment) -> bool:
-        match only:
-            case Only("queue", _):
-                return False
-            case Only("provider", wanted):
-                return each.provider_id == wanted
-            case Only("service", wanted):
-                return each.service_id == wanted
-        return True
+        ids = {"queue": None, "provider": each.provider_id, "service": each.service_id}
+        return only is None or ids[only.kind] == only.id
 
     entries = [each for each in count.entries if each.entry.business_day in days and filtered(each)]
     booked = [each for each in count.appointments if count.day_of(each) in days and filtered_appointment(each)]
@@ -499,7 +487,8 @@ WORDS = {
 
 
 def _compare_points(count: Count, found: Insights, days: Sequence[str], weekday: Callable[[str], int]) -> None:
-    total, by_hour, by_weekday, by_point = 0, dict.fromkeys(range(48), 0), dict.fromkeys(range(1, 8), 0), {}
+    total, by_hour, by_weekday = 0, dict.fromkeys(range(48), 0), dict.fromkeys(range(1, 8), 0)
+    by_point: dict[int, list[int]] = {}
     for day in days:
         of_day = 0
         stays, opened = count.stays(day), count.opened(day)
@@ -527,17 +516,16 @@ def _compare_points(count: Count, found: Insights, days: Sequence[str], weekday:
             assert [each.open_seconds, each.busy_seconds] == [length // SECOND for length in by_point[each.point_id]]
 
 
-async def counted(database: Database, world: Recorder) -> dict[str, DaySums]:
-    """Return the sums of every day of a world; those of past days from their kept form."""
+async def counted(database: Database, world: Recorder) -> dict[str, Any]:
+    """Return the sums of every day of a world, in the form that the database keeps."""
     site = world.board.site
-    found: dict[str, DaySums] = {}
+    found: dict[str, Any] = {}
     async with database.read() as connection:
         before = await day_sums.kept_after(connection, site)
         assert before is not None
         while before.day <= site.business_day:
             made = await day_sums.count(connection, site, before, world.now)
-            past = made.day < site.business_day
-            found[made.day] = DaySums.from_plain(store.plain(made.kept(site).body)["sums"]) if past else made.sums
+            found[made.day] = store.plain(made.kept(site).body)["sums"]
             before = made.after
     return found
 

@@ -239,6 +239,8 @@ async def _fill_other_rows(connection: AsyncConnection) -> None:
                                  "appointment_id": n // 3, "held_until": None}),
             (tables.practitioners, {"id": n, "organisation_id": n % 40 + 1, "name": f"Person {n}"}),
             (tables.feedback, {"visit_hash": f"visit-{n}", "site_id": n // 3 + 1, "day": day, "score": 1, "sealed": None}),
+            (tables.daily_sums, {"site_id": n // 30 + 600, "part": ("visits", "messages")[n % 2], "business_day": f"2023-{n % 30}",
+                                 "version": 0, "about": "x", "until_seq": n, "body": "x"}),
             (tables.message_plans, {"site_id": n, "mark": 1, "after_id": 0}),
             (tables.message_texts, {"site_id": n // 9, "template": f"template-{n % 9}", "language": "en", "text": "x",
                                     "changed_at": NOW}),

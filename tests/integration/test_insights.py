@@ -149,7 +149,7 @@ def test_present_day_is_the_default_and_small_groups_are_hidden(
 
 def test_filter_leaves_one_queue(manager: httpx.Client, checker: Checker, seeded: Seed, history: list[PastEntry]) -> None:
     days, queue_id = sorted({each.business_day for each in history}), seeded["queue_ids"][1]
-    query = {"from": days[0], "to": days[-1], "queue_id": queue_id}
+    query: Json = {"from": days[0], "to": days[-1], "queue_id": queue_id}
     body = documented(checker, "get", INSIGHTS, manager.get(INSIGHTS.format(site_id=seeded["site_id"]), params=query))
     assert (body["filter"]["kind"], body["filter"]["id"]) == ("queue", queue_id)
     assert [each["queue_id"] for each in body["queues"]] == [queue_id]

@@ -63,6 +63,6 @@ def middle(counts: Counter[int], values: tuple[int, ...] | range = SECONDS) -> M
     return Middle(total, found[0], found[1])
 
 
-def counted(parts: Iterable[bytes | bytearray]) -> Counter[int]:
-    """Return how often each code occurs in some parts."""
-    return Counter(b"".join(parts))
+def counted(parts: Iterable[str]) -> Counter[int]:
+    """Return how often each code occurs in some parts, which are bytes in hexadecimal digits."""
+    return Counter(bytes.fromhex("".join(parts)))

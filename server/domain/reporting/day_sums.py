@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, TypedDict
 
 from server.domain import waits
 from server.domain.model import BUSY_STATES, OPEN_STATES, AppointmentState, State, local_time
@@ -126,9 +126,7 @@ NUMBERS = (
     *("promised", "held", "early"),
 )
 _AT = {name: index for index, name in enumerate(NUMBERS)}
-# Durations of the present day only come first; the database keeps the others.
 SPANS = ("still", "wait", "gave_up", "walk", "service", "late")
-_KEPT = SPANS[1:]
 OUTCOMES = ("booked", "cancelled_early", "cancelled_late", "missed", "kept", "to_come")
 
 
@@ -151,6 +149,20 @@ class Booked:
     lead: bytearray = field(default_factory=bytearray)
 
 
+class Plain(TypedDict):
+    """The plain form of the sums of a day. Durations are bytes in hexadecimal digits, sorted.
+
+    A cell is a queue, a provider, an hour, the `NUMBERS`, and the durations of `SPANS`. An appointment is a service, a
+    provider, an hour, the `OUTCOMES`, and the days of lead.
+    """
+
+    cells: list[list[Any]]
+    appointments: list[list[Any]]
+    opened: list[list[int]]
+    points: list[list[int]]
+    calls: list[list[Any]]
+
+
 class DaySums:
     """The sums of one business day. ``opened`` is the time of open points by hour, ``points`` is by point: calls, the time
     open and the time busy; ``calls`` is by queue, provider and reason: calls, those that passed others, the passed ones.
@@ -166,11 +178,11 @@ class DaySums:
         self.points: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0, 0])
         self.calls: defaultdict[tuple[int, int, Reason], list[int]] = defaultdict(lambda: [0, 0, 0])
 
-    def plain(self) -> dict[str, Any]:
-        """Return the sums of a past day as plain lists and texts, which `from_plain` reads."""
+    def plain(self) -> Plain:
+        """Return the sums as plain lists and texts, which `server.domain.reporting.insights` adds up."""
         return {
             "cells": [
-                [*key, cell.numbers, *(bytes(sorted(cell.spans[name])).hex() for name in _KEPT)]
+                [*key, cell.numbers, *(bytes(sorted(cell.spans[name])).hex() for name in SPANS)]
                 for key, cell in sorted(self.cells.items())
             ],
             "appointments": [
@@ -180,20 +192,6 @@ class DaySums:
             "points": [[key, *each] for key, each in sorted(self.points.items())],
             "calls": [[*key, *each] for key, each in sorted(self.calls.items())],
         }
-
-    @classmethod
-    def from_plain(cls, plain: Mapping[str, Any]) -> Self:
-        """Return the sums of a plain form. Raises `ValueError`, `TypeError` or `LookupError` for another form."""
-        made = cls()
-        for queue_id, provider_id, hour, numbers, *spans in plain["cells"]:
-            kept = dict(zip(_KEPT, map(bytearray.fromhex, spans), strict=True))
-            made.cells[queue_id, provider_id, hour] = Cell(numbers, {"still": bytearray()} | kept)
-        for service_id, provider_id, hour, numbers, lead in plain["appointments"]:
-            made.appointments[service_id, provider_id, hour] = Booked(numbers, bytearray.fromhex(lead))
-        made.opened.update(dict(plain["opened"]))
-        made.points.update({point_id: numbers for point_id, *numbers in plain["points"]})
-        made.calls.update({(queue_id, provider_id, reason): sums for queue_id, provider_id, reason, *sums in plain["calls"]})
-        return made
 
 
 def sums_of(day: Day, entries: Collection[Seen], appointments: Iterable[Contact]) -> DaySums:

@@ -13,7 +13,7 @@ from datetime import date
 from typing import Literal, NamedTuple, TypeVar
 
 from server.domain.reporting.coarse import MOST_DAYS, Middle, counted, middle
-from server.domain.reporting.day_sums import NUMBERS, OUTCOMES, REASONS, SECOND_HOUR, SPANS, Cell, DaySums, Reason
+from server.domain.reporting.day_sums import NUMBERS, OUTCOMES, REASONS, SECOND_HOUR, SPANS, Plain, Reason
 from server.domain.reporting.suppression import Hidden, is_few, protect
 
 SECOND = 1_000_000
@@ -225,22 +225,26 @@ class _Tally:
         }
 
 
-@dataclass(slots=True)
 class _Raw:
-    """The sums of many days for one queue, provider and hour, before its durations are counted."""
+    """The sums of many days for one group, before they are added up: that is quick for all days at once."""
 
-    numbers: list[int] = field(default_factory=lambda: [0] * len(NUMBERS))
-    spans: list[list[bytes | bytearray]] = field(default_factory=lambda: [[] for _ in SPANS])
+    __slots__ = ("booked", "lead", "numbers", "spans")
 
-    def add(self, cell: Cell) -> None:
-        self.numbers = [mine + more for mine, more in zip(self.numbers, cell.numbers, strict=True)]
-        for parts, name in zip(self.spans, SPANS, strict=True):
-            part = cell.spans[name]
-            if part:
-                parts.append(part)
+    def __init__(self) -> None:
+        self.numbers: list[list[int]] = []
+        self.spans: list[list[str]] = []  # the durations of each, in hexadecimal digits
+        self.booked: list[list[int]] = []
+        self.lead: list[str] = []
 
     def tally(self) -> _Tally:
-        return _Tally(list(self.numbers), [counted(parts) for parts in self.spans])
+        found = _Tally()
+        if self.numbers:
+            found.numbers = [sum(column) for column in zip(*self.numbers, strict=True)]
+            found.spans = [counted(parts) for parts in zip(*self.spans, strict=True)]
+        if self.booked:
+            found.booked = [sum(column) for column in zip(*self.booked, strict=True)]
+            found.lead = counted(self.lead)
+        return found
 
 
 class Period:
@@ -250,7 +254,7 @@ class Period:
         self._service_of = service_of
         self._only = only
         self._cells: defaultdict[tuple[int, int, int], _Raw] = defaultdict(_Raw)
-        self._booked: defaultdict[tuple[int, int, int], _Tally] = defaultdict(_Tally)
+        self._booked: defaultdict[tuple[int, int, int], _Raw] = defaultdict(_Raw)
         self._days: dict[str, _Tally] = {}
         self._heat: Counter[tuple[int, int]] = Counter()
         self._opened: Counter[tuple[int, int]] = Counter()
@@ -258,57 +262,51 @@ class Period:
         self._calls: defaultdict[Reason, list[int]] = defaultdict(lambda: [0, 0, 0])
         self._days_of_hour: Counter[int] = Counter()
 
-    def add_day(self, day: str, sums: DaySums) -> None:
+    def add_day(self, day: str, sums: Plain) -> None:
         """Add the sums of a business day, once."""
         of_day, weekday, hours = _Raw(), date.fromisoformat(day).isoweekday(), set()
-        for (queue_id, provider_id, hour), cell in sums.cells.items():
-            if not self._wanted(queue_id, provider_id):
-                continue
-            self._cells[queue_id, provider_id, hour].add(cell)
-            of_day.add(cell)
-            self._heat[weekday, hour] += sum(cell.numbers[1:8])
-            hours.add(hour)
-        found = of_day.tally()
-        for (service_id, provider_id, hour), booked in sums.appointments.items():
-            if self._wanted_appointment(service_id, provider_id):
-                tally = _Tally(booked=list(booked.numbers), lead=counted([booked.lead]))
-                self._booked[service_id, provider_id, hour].merge(tally)
-                found.merge(tally)
+        for queue_id, provider_id, hour, numbers, *spans in sums["cells"]:
+            if self._wanted(queue_id, provider_id):
+                for raw in (self._cells[queue_id, provider_id, hour], of_day):
+                    raw.numbers.append(numbers)
+                    raw.spans.append(spans)
+                self._heat[weekday, hour] += sum(numbers[1:8])
                 hours.add(hour)
-        for (queue_id, provider_id, reason), counts in sums.calls.items():
+        for service_id, provider_id, hour, numbers, lead in sums["appointments"]:
+            if self._wanted_appointment(service_id, provider_id):
+                for raw in (self._booked[service_id, provider_id, hour], of_day):
+                    raw.booked.append(numbers)
+                    raw.lead.append(lead)
+                hours.add(hour)
+        found = of_day.tally()
+        for queue_id, provider_id, reason, *counts in sums["calls"]:
             if self._wanted(queue_id, provider_id):
                 _add(self._calls[reason], counts)
         if self._only is None:
-            for hour, length in sums.opened.items():
+            for hour, length in sums["opened"]:
                 self._opened[weekday, hour] += length
                 found.opened += length
                 hours.add(hour)
-            for point_id, counts in sums.points.items():
+            for point_id, *counts in sums["points"]:
                 _add(self._points[point_id], counts)
         self._days[day] = found
         self._days_of_hour.update(hours)
 
     def _wanted(self, queue_id: int, provider_id: int) -> bool:
-        match self._only:
-            case None:
-                return True
-            case Only("queue", wanted):
-                return queue_id == wanted
-            case Only("provider", wanted):
-                return provider_id == wanted
-            case Only(_, wanted):
-                return self._service_of.get(queue_id) == wanted
+        only = self._only
+        if only is None:
+            return True
+        if only.kind == "service":
+            return self._service_of.get(queue_id) == only.id
+        return only.id == (queue_id if only.kind == "queue" else provider_id)
 
     def _wanted_appointment(self, service_id: int, provider_id: int) -> bool:
-        match self._only:
-            case None:
-                return True
-            case Only("queue", _):
-                return False  # an appointment has a service, and gets a queue at the check-in
-            case Only("provider", wanted):
-                return provider_id == wanted
-            case Only(_, wanted):
-                return service_id == wanted
+        only = self._only
+        if only is None:
+            return True
+        if only.kind == "queue":
+            return False  # an appointment has a service, and gets a queue at the check-in
+        return only.id == (service_id if only.kind == "service" else provider_id)
 
     def insights(self) -> Insights:
         """Return the figures of all added days. Do not add more afterwards."""
@@ -327,7 +325,8 @@ class Period:
                 hours[hour],
             ):
                 each.merge(tally)
-        for (service_id, provider_id, hour), tally in self._booked.items():
+        for (service_id, provider_id, hour), raw in self._booked.items():
+            tally = raw.tally()
             for each in (services[service_id], providers[provider_id], hours[hour]):
                 each.merge(tally)
         days_of_weekday: Counter[int] = Counter()

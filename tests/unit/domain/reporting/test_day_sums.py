@@ -10,7 +10,19 @@ from server.domain import ranking
 from server.domain.commands import Call, Complete, Move, Start
 from server.domain.events import TicketCalled
 from server.domain.model import local_time
-from server.domain.reporting.day_sums import REASONS, Contact, Day, DaySums, Seen, Standing, hour_of, reason_of, sums_of
+from server.domain.reporting.coarse import code
+from server.domain.reporting.day_sums import (
+    NUMBERS,
+    REASONS,
+    SPANS,
+    Contact,
+    Day,
+    Seen,
+    Standing,
+    hour_of,
+    reason_of,
+    sums_of,
+)
 from server.domain.reporting.statistics import Stage
 from server.domain.reporting.timeline import Interval
 from tests.support.worlds import HOUR, MINUTE, START, World, small_clinic
@@ -128,16 +140,11 @@ def test_present_waits_count_up_to_now() -> None:
     assert not cell.spans["wait"]
 
 
-def test_plain_form_gives_the_same_sums() -> None:
-    made = sums_of(
-        A_DAY, [a_patient(1, joined=0, called=10, booked=True)], [Contact(1, 9, "booked", START, START, False, False)]
-    )
-    again = DaySums.from_plain(json.loads(json.dumps(made.plain())))
-    assert again.plain() == made.plain()
-    assert (again.cells, again.appointments, again.points) == (made.cells, made.appointments, made.points)
-
-
-@pytest.mark.parametrize("plain", [{}, {"cells": [[1]]}])
-def test_another_form_is_refused(plain: dict[str, object]) -> None:
-    with pytest.raises((ValueError, TypeError, LookupError)):
-        DaySums.from_plain(plain)
+def test_plain_form_is_plain() -> None:
+    contact = Contact(1, 9, "booked", START, START, False, False)
+    plain = sums_of(A_DAY, [a_patient(1, joined=0, called=10, booked=True)], [contact]).plain()
+    assert json.loads(json.dumps(plain)) == plain
+    ((queue_id, provider_id, hour, numbers, *spans),) = plain["cells"]
+    assert (queue_id, provider_id, hour, len(numbers), len(spans)) == (1, 9, 8, len(NUMBERS), len(SPANS))
+    assert spans == ["", bytes([code(10 * MINUTE)]).hex(), "", "06", bytes([code(10 * MINUTE)]).hex(), ""]
+    assert plain["appointments"] == [[1, 9, 8, [1, 0, 0, 0, 0, 1], "00"]]
