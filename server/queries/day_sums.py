@@ -6,14 +6,15 @@ of a day ends it: no later event changes its entries, its appointments or its po
 
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.domain.board import Board, Changes, apply
@@ -35,12 +36,15 @@ from server.domain.events import (
 from server.domain.model import Point, Site
 from server.domain.model.tickets import begin_of, business_day, next_turn
 from server.domain.reporting.day_sums import VERSION, Contact, Day, DaySums, Reason, Seen, Standing, reason_of, sums_of
+from server.domain.reporting.statistics import Stage
+from server.domain.reporting.timeline import Interval
+from server.domain.waits import Quote
 from server.queries.reader import Reader
-from server.queries.statistics import entries_of, stage_of
+from server.queries.statistics import ROWS_AT_ONCE
 from server.store import daily_sums as store
 from server.store import sites as site_store
 from server.store.daily_sums import Kept
-from server.store.tables import appointments, daily_sums, entries, events, sites, visits
+from server.store.tables import appointments, daily_sums, entries, events, intervals, sites, visits
 
 # The events that change whether a point is open, and the provider there.
 OF_POINTS: tuple[type[Event], ...] = (
@@ -55,11 +59,13 @@ OF_POINTS: tuple[type[Event], ...] = (
 )
 _READ = {name for name, kind in EVENTS.items() if issubclass(kind, OF_POINTS)}
 _SITES = 500  # at once
-_MORE = (
-    entries.c.provider_id,
-    entries.c.point_id.label("present_point_id"),
-    visits.c.appointment_id,
+_OF_ENTRY = (
+    *(entries.c[name] for name in ("id", "queue_id", "state", "since")),
+    visits.c.opened_at,
+    *(entries.c[name] for name in ("first_called_at", "quoted_from", "quoted_until", "provider_id", "point_id")),
+    *(visits.c.appointment_id, visits.c.trial),
 )
+_OF_INTERVAL = tuple(intervals.c[name] for name in ("entry_id", "ended_by", "state", "started_at", "ended_at", "point_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,14 +191,40 @@ async def count(connection: AsyncConnection, site: Site, before: Left, now: int)
     until_seq = site.seq if after is None else after - 1
     recorded = [each async for each in _recorded(connection, site.id, before.until_seq, until_seq)]
     histories, points = _histories(site, before.points, recorded, begin)
-    seen: list[Seen] = []
-    async with aclosing(entries_of(connection, site.id, before.day, before.day, _MORE)) as several:
-        async for rows in several:
-            seen.append(_seen(rows))
+    seen = await _entries(connection, site.id, before.day)
     reasons = await _reasons(connection, site.id, seen)
     day = Day(begin, end, site.time_zone, now if present else None, histories, reasons)
     contacts = await _contacts(connection, site.id, before.day, begin, end)
-    return Counted(before.day, sums_of(day, seen, contacts), Left(following(before.day), until_seq, points))
+    sums = await asyncio.to_thread(sums_of, day, seen, contacts)  # beside the loop: a busy day takes a moment
+    return Counted(before.day, sums, Left(following(before.day), until_seq, points))
+
+
+async def _entries(connection: AsyncConnection, site_id: int, day: str) -> list[Seen]:
+    """Return the entries of a day with their intervals, without test patients."""
+    of_day = entries.c.site_id == site_id, entries.c.business_day == day
+    steps: defaultdict[int, list[Interval]] = defaultdict(list)
+    closed = select(*_OF_INTERVAL).join_from(entries, intervals, intervals.c.entry_id == entries.c.id).where(*of_day)
+    async for entry_id, *values in _rows(connection, closed):
+        steps[entry_id].append(Interval(*values))
+    every = select(*_OF_ENTRY).join_from(entries, visits, visits.c.id == entries.c.visit_id, isouter=True).where(*of_day)
+    found: list[Seen] = []
+    async for entry_id, queue_id, state, since, opened_at, called_at, first, last, *more, trial in _rows(connection, every):
+        if not trial:
+            quote = Quote(first, last, False) if first is not None and last is not None else None
+            closed_of = tuple(steps[entry_id])
+            stage = Stage(entry_id, day, queue_id, state, since, opened_at, quote, called_at, closed_of)
+            provider_id, point_id, appointment_id = more
+            found.append(Seen(stage, provider_id, point_id, appointment_id is not None))
+    return found
+
+
+async def _rows(connection: AsyncConnection, statement: Select[Any]) -> AsyncIterator[Row[*tuple[Any, ...]]]:
+    """Yield the rows of a statement. Between two batches, this process serves other requests."""
+    async with connection.stream(statement, execution_options={"yield_per": ROWS_AT_ONCE}) as result:
+        async for rows in result.partitions():
+            await asyncio.sleep(0)
+            for row in rows:
+                yield row
 
 
 async def _recorded(connection: AsyncConnection, site_id: int, after: int, until: int) -> AsyncIterator[Recorded]:
@@ -245,11 +277,6 @@ def _of_another(board: Board, event: Event) -> bool:
 
 def _standing(point: Point, since: int) -> Standing:
     return Standing(since, point.state == "open", point.provider_id or 0)
-
-
-def _seen(rows: list[Row[*tuple[Any, ...]]]) -> Seen:
-    entry = rows[0]
-    return Seen(stage_of(rows), entry.provider_id, entry.present_point_id, entry.appointment_id is not None)
 
 
 async def _contacts(connection: AsyncConnection, site_id: int, day: str, begin: int, end: int) -> list[Contact]:

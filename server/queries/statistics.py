@@ -7,13 +7,13 @@ day are final, until another history begins or the site gets another time zone. 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Row, false, func, select
+from sqlalchemy import Row, false, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.caching.cache import Cache, Form, Store
@@ -140,9 +140,8 @@ async def _named(database: Reader, seen: _Seen, first: str, last: str, past: Pas
 async def _sums(connection: AsyncConnection, site: Site, first: str, last: str) -> dict[str, Sums]:
     """Return the sums of each of these days that has entries."""
     found: dict[str, Sums] = {}
-    async with aclosing(entries_of(connection, site.id, first, last)) as several:
-        async for rows in several:
-            stage = stage_of(rows)
+    async with aclosing(_stages(connection, site.id, first, last)) as stages:
+        async for stage in stages:
             found.setdefault(stage.business_day, Sums()).add(stage, site.time_zone)
     return found
 
@@ -163,13 +162,8 @@ def _runs(days: list[str]) -> Iterator[tuple[str, str]]:
     yield begin, before
 
 
-async def entries_of(
-    connection: AsyncConnection, site_id: int, first: str, last: str, more: Sequence[ColumnElement[Any]] = ()
-) -> AsyncGenerator[list[Row[*tuple[Any, ...]]], None]:
-    """Yield the rows of each entry of these days, one for each closed interval, by day and id; `stage_of` reads them.
-
-    ``more`` are further columns of the entry and its visit. Memory holds one batch at a time.
-    """
+async def _stages(connection: AsyncConnection, site_id: int, first: str, last: str) -> AsyncGenerator[Stage, None]:
+    """Yield each entry of these days with its intervals, by day and id. Memory holds one batch at a time."""
     statement = (
         select(
             *(entries.c[name] for name in _OF_ENTRY),
@@ -179,7 +173,6 @@ async def entries_of(
             intervals.c.ended_at,
             intervals.c.point_id,
             visits.c.opened_at,
-            *more,
         )
         .join_from(entries, visits, visits.c.id == entries.c.visit_id, isouter=True)
         .join(intervals, intervals.c.entry_id == entries.c.id, isouter=True)
@@ -193,15 +186,14 @@ async def entries_of(
             await asyncio.sleep(0)  # a driver with buffered rows never waits, so other tasks get no turn
             for row in rows:
                 if of_one and row.id != of_one[0].id:
-                    yield of_one
-                    of_one = []
+                    yield _stage(of_one)
+                    of_one.clear()
                 of_one.append(row)
     if of_one:
-        yield of_one
+        yield _stage(of_one)
 
 
-def stage_of(rows: list[Row[*tuple[Any, ...]]]) -> Stage:
-    """Return the entry of the rows that `entries_of` yields."""
+def _stage(rows: list[Row[*tuple[Any, ...]]]) -> Stage:
     entry = rows[0]
     quoted = entry.quoted_from is not None and entry.quoted_until is not None
     return Stage(
