@@ -14,11 +14,13 @@ from starlette.responses import Response
 from server.domain.errors import InvalidField, SiteNotFound, Unavailable
 from server.domain.free_time import Slot
 from server.domain.model import Site, languages, local_time
+from server.domain.model.clocks import Hours, clock_of
 from server.domain.model.tickets import begin_of, next_turn
 from server.domain.reporting import insights as figures
 from server.domain.reporting.day_sums import SECOND_HOUR
 from server.domain.reporting.insights import Kind, Only
 from server.domain.reporting.suppression import LEAST, Hidden
+from server.domain.views.site import Offsets, offsets_of
 from server.queries import insights, third_next
 from server.queries.day_sums import following
 from server.queries.feedback import SCORES
@@ -210,6 +212,8 @@ Insights = TypedDict(
         "offset_from": _Offset,
         "ends_local": _Local,
         "offset_to": _Offset,
+        "offsets": Offsets,
+        "clock": Hours,
         "filter": _Filter | None,
         "clock_changes": list[_ClockChange],
         "missing": _Missing | None,
@@ -422,6 +426,8 @@ def shown(found: Found) -> Insights:
         "offset_from": offset_text(first.offset_minutes),
         "ends_local": last.local,
         "offset_to": offset_text(last.offset_minutes),
+        "offsets": offsets_of(site),
+        "clock": clock_of(site),
         "filter": _filter(found),
         "clock_changes": list(clock_changes(site.time_zone, begin, end, turn, found.first)),
         "missing": None if found.missing is None else _missing(found.missing),
