@@ -135,14 +135,14 @@ def is_open(directory: Path) -> bool:
 
 
 async def live_past_days(seeder: Seeder, directory: Path, days: int) -> None:
-    """Create the demo clinic in ``directory`` so many days ago, and live the days since then. It takes a second a day."""
+    """Create the demo clinic in ``directory`` so many days ago, and live the days since then. A day takes some seconds."""
     database = seeder.database
     database.clock = clock = PastClock(morning_before(days))
     try:
         clinic = await open_clinic(seeder, directory)
         boards = Boards(database)
         await open_hours(seeder, boards, clinic)
-        past = PastDays(seeder.executor, await boards.board(clinic["site_id"]), clock)
+        past = PastDays(seeder.executor, await boards.board(clinic["site_id"]), clock, frozenset({YOURS}))
         await past.live(datetime.now(UTC).date())
     finally:
         database.clock = SteadyClock()

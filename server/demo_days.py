@@ -41,7 +41,7 @@ HOUR = 60 * MINUTE
 OPENS, CLOSES = 8, 18  # hours; the last patient may take longer
 ARRIVALS = (5, 12, 10, 7, 5, 4, 7, 8, 5)  # of a plain day, by hour from the opening
 BUSIEST = (1.3, 1.05, 1.0, 1.1, 0.9)  # by weekday from Monday; the clinic is closed on Saturdays and Sundays
-SERVICE_MINUTES = {"A": 5.5, "B": 9.0, "C": 15.0}  # by the queue's letter
+SERVICE_MINUTES = {"A": 12.0, "B": 13.0, "C": 21.5}  # by the queue's letter
 WALK_SECONDS = (20, 110)
 BETWEEN_SECONDS = (15, 70)
 NO_SHOW, LEAVES, NEXT_STAGE = 0.04, 0.05, 0.35
@@ -82,12 +82,15 @@ def _at(day: date, hour: float) -> int:
 
 
 class PastDays:
-    """Lives the days of one site from the clock's instant to yesterday. ``board`` is that of the new site."""
+    """Lives the days of one site from the clock's instant to yesterday. ``board`` is that of the new site.
 
-    def __init__(self, executor: Executor, board: Board, clock: PastClock) -> None:
+    ``hands_off`` names the points that nobody staffs.
+    """
+
+    def __init__(self, executor: Executor, board: Board, clock: PastClock, hands_off: frozenset[str] = frozenset()) -> None:
         self._executor, self._clock = executor, clock
         self._site_id = board.site.id
-        self._points = {each.id: each for each in board.points.values()}
+        self._points = {each.id: each for each in board.points.values() if each.name not in hands_off}
         self._letters = {each.id: each.prefix for each in board.queues.values()}
         self._queues = sorted(board.queues)
         self._doctors = [

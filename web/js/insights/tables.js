@@ -41,7 +41,7 @@ export function tableOf({ caption, columns, rows, meanings = [] }, name = captio
  */
 
 /**
- * Return a heat map: a table whose cells have their number, and a darker ground for a larger one.
+ * Return a heat map: a table whose cells have their number, and a stronger ground for a larger one.
  *
  * @param {Heat} heat
  */
