@@ -61,7 +61,7 @@ ReasonCount = Annotated[
     Component(
         "InsightReason",
         hidden=_HIDDEN,
-        passing="Of the calls, those that passed at least one patient of the queue who had joined earlier.",
+        passing="The calls that passed at least one patient of the queue who had joined earlier.",
         passed="These patients, once for each call that passed them.",
     ),
 ]
@@ -74,9 +74,9 @@ _Local = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-
 class _Group(TypedDict):
     entries: Entries
     walk_ins: WalkIns
-    wait: Annotated[Times, Field(description="Of called entries: the wait until the last call.")]
-    still: Annotated[Times, Field(description="Of the entries that wait now: the wait so far.")]
-    gave_up: Annotated[Times, Field(description="Of entries that ended without a call.")]
+    wait: Annotated[Times, Field(description="The waits of called entries until the last call.")]
+    still: Annotated[Times, Field(description="The waits so far of the entries that wait now.")]
+    gave_up: Annotated[Times, Field(description="The waits of entries that ended without a call.")]
     walk: Annotated[Times, Field(description="From a call to the start.")]
     service: Annotated[Times, Field(description="From the start to the end.")]
     promises: Promises
@@ -102,7 +102,7 @@ class _Provider(_Group):
 
 
 class _Hour(_Group):
-    hour: Annotated[int, Field(ge=0, le=23, description="Of the wall clock of the site.")]
+    hour: Annotated[int, Field(ge=0, le=23, description="The hour of the wall clock of the site.")]
     second: _Second
     days: Annotated[Count, Field(description="The days of the period with something in this hour.")]
 
@@ -173,7 +173,7 @@ class _Week(TypedDict):
 
 class _Feedback(TypedDict):
     weeks: list[_Week]
-    answers: Annotated[Count, Field(description="Of the weeks with five answers or more.")]
+    answers: Annotated[Count, Field(description="The answers of the weeks with five or more.")]
     scores: list[int]
 
 
