@@ -20,6 +20,8 @@ export function definitionButton(name, text) {
 
 /** @type {HTMLElement | null} */
 let popover = null;
+/** The button of the open definition. @type {HTMLElement | null} */
+let opener = null;
 
 /**
  * @param {HTMLElement} button
@@ -34,6 +36,7 @@ function show(button, name, text) {
   setText(title, name);
   setText(body, text);
   button.focus(); // some browsers do not focus a clicked button; the browser gives the focus back when the definition closes
+  opener = button;
   box.showPopover();
   place(box, button);
   box.focus();
@@ -53,6 +56,9 @@ function made() {
   box.addEventListener("focusout", ({ relatedTarget }) => {
     if (relatedTarget instanceof Node && !box.contains(relatedTarget) && box.matches(":popover-open")) box.hidePopover();
   });
+  addEventListener("resize", () => {
+    if (opener !== null && box.matches(":popover-open")) place(box, opener);
+  });
   document.body.append(box);
   return box;
 }
@@ -69,6 +75,6 @@ function place(box, button) {
   const start = document.dir === "rtl" ? right - width : left;
   const x = Math.max(GAP, Math.min(start, innerWidth - width - GAP));
   const below = bottom + GAP;
-  const y = below + height <= innerHeight - GAP ? below : Math.max(GAP, top - GAP - height);
+  const y = below + height <= innerHeight - GAP ? below : Math.max(GAP, Math.min(top - GAP, innerHeight - GAP) - height);
   Object.assign(box.style, { left: `${x}px`, top: `${y}px` });
 }
