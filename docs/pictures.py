@@ -10,6 +10,7 @@ import base64
 import sys
 import tempfile
 import time
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ FOLDER = ROOT / "docs" / "pictures"
 LIVELY_SECONDS = 45  # by then the demo has waiting, called and served patients
 QUALITY = 82
 POSTER_PPI = 72
+PAST_DAYS = 28
+PAST_SECONDS = 900.0  # for living them on a busy machine
 
 
 def main() -> None:
@@ -47,6 +50,10 @@ def main() -> None:
             take_screens(browser, base, doors, staff)
             take_appointments(browser, base, doors, staff["receptionist"])
             take_administration(browser, base, staff["admin"])
+        (folder / "past").mkdir()
+        with demo(folder / "past", "--past-days", f"{PAST_DAYS}", seconds=PAST_SECONDS) as base:
+            staff = {each["role"]: each for each in httpx.get(f"{base}/demo/doors").json()["staff"]}
+            take_insights(browser, base, staff["admin"])
         env = bare_environment(NOWSERVING_DATABASE_URL=f"sqlite+aiosqlite:///{folder / 'nowserving.db'}")
         with serving(env | {"NOWSERVING_DRAIN_DELAY_SECONDS": "0"}, folder) as server:
             take_first_run(browser, server)
@@ -140,6 +147,21 @@ def take_administration(browser: Browser, base: str, admin: dict[str, str]) -> N
         page.goto(f"/admin/{section}")
         live(page).locator("[data-section]:not([aria-busy=true])").wait_for()
         take(page, f"admin-{section}")
+
+
+def take_insights(browser: Browser, base: str, admin: dict[str, str]) -> None:
+    """Take the figures for managers, of a month of past days, and the load of the week at night."""
+    to = date.today() - timedelta(days=1)
+    period = f"period=own&from={to - timedelta(days=PAST_DAYS - 1)}&to={to}"
+    page = at_work(browser, base, (1280, 1000), admin).new_page()
+    page.goto(f"/insights?{period}")
+    live(page).locator(".card canvas").nth(1).wait_for()
+    take(page, "insights")
+    page = at_work(browser, base, LAPTOP, admin, "dark").new_page()
+    page.goto(f"/insights?{period}")
+    live(page).locator("#load").scroll_into_view_if_needed()
+    page.locator("#load").evaluate("each => each.scrollIntoView()")
+    take(page, "insights-load")
 
 
 def take_first_run(browser: Browser, server: Server) -> None:

@@ -45,7 +45,13 @@ _UNDO = """JSON_OBJECT('step', 'service-completed', 'at', {done}, 'seq', seq + 3
 
 
 def fill(
-    connection: pymysql.Connection, site_id: int, queue_ids: list[int], point_ids: list[int], visits: int, today: date
+    connection: pymysql.Connection,
+    site_id: int,
+    queue_ids: list[int],
+    point_ids: list[int],
+    visits: int,
+    today: date,
+    a_day: int = VISITS_A_DAY,
 ) -> None:
     """Give a site of three queues ``visits`` past visits, each served in full, and suppress new quotes."""
     with connection.cursor() as cursor:
@@ -53,7 +59,7 @@ def fill(
         row = cursor.fetchone()
         assert row is not None
         last_id, seq = row
-        days = -(-visits // VISITS_A_DAY)
+        days = -(-visits // a_day)
         first = today - timedelta(days=days)
         about = _VISIT.format(
             base=site_id * 1_000_000_000,
@@ -61,7 +67,7 @@ def fill(
             seq=seq,
             first_day=first.isoformat(),
             first_at=(first - date(1970, 1, 1)).days * _DAY + 8 * 60 * _MINUTE,
-            a_day=VISITS_A_DAY,
+            a_day=a_day,
             a_whole_day=_DAY,
             a_minute=_MINUTE,
             queue_ids=", ".join(map(str, queue_ids)),

@@ -263,6 +263,7 @@ def build_app(
             "backups": partial(housekeeping.keep_figures, "backups not looked for", partial(last_backup.update, database)),
             "checkpoints": partial(housekeeping.keep_checkpoints, database, vault, process_id),
             "archived": partial(housekeeping.keep_figures, "archive not looked for", partial(archived.update, database)),
+            "daily sums": partial(housekeeping.keep_daily_sums, database, process_id),
             "zones": partial(housekeeping.rezone_sites, database, executor),
             "marks": Marks(database, executor).run,
             "dark devices": partial(
@@ -377,6 +378,7 @@ def request_limits(settings: Settings) -> RequestLimits:
         booked_by_phone=replace(default.booked_by_phone, amount=settings.limit_booked_by_phone),
         held=replace(default.held, amount=settings.limit_held),
         subscribed=replace(default.subscribed, amount=settings.limit_subscribed),
+        reports=replace(default.reports, amount=settings.limit_reports),
         refused=replace(default.refused, amount=settings.limit_refused),
         blocked=replace(default.blocked, minutes=settings.blocked_minutes),
     )

@@ -10,6 +10,7 @@ import asyncio
 import json
 import time
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -20,6 +21,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from server.audit import OPERATOR, Audit, process_name
+from server.clock import SteadyClock
+from server.demo_days import PastClock, PastDays, morning_before
 from server.domain.commands import (
     AddProvider,
     AddQueue,
@@ -87,7 +90,7 @@ def own_keys(directory: Path) -> Keys:
 async def open_clinic(seeder: Seeder, directory: Path) -> Clinic:
     """Return the demo clinic in ``directory``. The first call creates it."""
     kept = directory / "clinic.json"
-    if kept.exists():
+    if is_open(directory):
         clinic: Clinic = json.loads(kept.read_text())
         if "kiosk" not in clinic:  # an earlier version made the clinic
             clinic["kiosk"] = await seeder.kiosk(clinic["site_id"], KIOSK)
@@ -124,6 +127,25 @@ async def open_clinic(seeder: Seeder, directory: Path) -> Clinic:
     }
     kept.write_text(json.dumps(clinic))
     return clinic
+
+
+def is_open(directory: Path) -> bool:
+    """Return whether the demo clinic in ``directory`` exists."""
+    return (directory / "clinic.json").exists()
+
+
+async def live_past_days(seeder: Seeder, directory: Path, days: int) -> None:
+    """Create the demo clinic in ``directory`` so many days ago, and live the days since then. A day takes some seconds."""
+    database = seeder.database
+    database.clock = clock = PastClock(morning_before(days))
+    try:
+        clinic = await open_clinic(seeder, directory)
+        boards = Boards(database)
+        await open_hours(seeder, boards, clinic)
+        past = PastDays(seeder.executor, await boards.board(clinic["site_id"]), clock, frozenset({YOURS}))
+        await past.live(datetime.now(UTC).date())
+    finally:
+        database.clock = SteadyClock()
 
 
 async def open_hours(seeder: Seeder, boards: Boards, clinic: Clinic) -> None:

@@ -20,8 +20,10 @@ from server.domain.errors import DeviceNotFound, NothingChanged, NothingDue, Now
 from server.execute import Executor
 from server.installation.certificates import CertificateFile
 from server.live.devices import Health
+from server.queries import day_sums, message_sums
 from server.queries.appointments import lapsed_offers, with_outdated_appointments
 from server.queries.boards import Boards
+from server.queries.day_sums import Clinic
 from server.queries.flags import BadFlags, KeptFlags
 from server.queries.past import prepare
 from server.store import (
@@ -29,6 +31,7 @@ from server.store import (
     checkpoints,
     circuits,
     clock_anchors,
+    daily_sums,
     leases,
     lockouts,
     processes,
@@ -52,6 +55,9 @@ CIRCUITS_KEPT_MICROSECONDS = 86_400_000_000  # of providers that nobody has trie
 TALLY_SECONDS = 15.0
 CERTIFICATE_SECONDS = 60.0
 STOP_SECONDS = 3.0
+DAILY_SUMS_SECONDS = 30.0
+DAILY_SUMS_LEASE = "daily-sums"
+DAILY_SUMS_LEASE_MICROSECONDS = 120_000_000
 ANSWERS_KEPT_MICROSECONDS = 24 * 3_600_000_000
 
 
@@ -220,6 +226,59 @@ async def keep_checkpoints(database: Database, vault: Vault, process_id: str) ->
         except NowServingError as error:
             outage.failed(error)
         await asyncio.sleep(CHECKPOINT_SECONDS)
+
+
+async def keep_daily_sums(database: Database, process_id: str) -> None:
+    """Keep the sums of past business days for the reports of managers: at the turn of a day, and all days of the past once.
+
+    Of all processes, one works at a time. It rests between two days for as long as one took.
+    """
+    outage = Outage(logger, "past days not counted")
+    fault = Outage(logger, "the past days of a site cannot be counted")  # which must not stop the others
+    done: dict[int, Clinic] = {}
+    while True:
+        try:
+            fine = True
+            waiting = [each for each in await day_sums.clinics(database) if done.get(each.site_id) != each]
+            if waiting and await _has_lease(database, process_id):
+                for clinic in waiting:
+                    try:
+                        if await _keep_sums_of(database, process_id, clinic.site_id):
+                            done[clinic.site_id] = clinic
+                    except NowServingError:
+                        raise
+                    except Exception as error:
+                        fine = False
+                        fault.failed(site_id=clinic.site_id, exc_info=error)
+            if fine:
+                fault.ended()
+            outage.ended()
+        except NowServingError as error:
+            outage.failed(error)
+        await asyncio.sleep(DAILY_SUMS_SECONDS)
+
+
+async def _keep_sums_of(database: Database, process_id: str, site_id: int) -> bool:
+    """Count and keep the days of a site, one after the other; return whether none is left.
+
+    It ends before that if another process has the lease.
+    """
+    for find in (day_sums.next_kept, message_sums.next_kept):
+        began = time.monotonic()
+        while (kept := await find(database, site_id)) is not None:
+            if not await _has_lease(database, process_id):
+                return False
+            async with database.write() as connection:
+                await daily_sums.save(connection, kept)
+            await asyncio.sleep(time.monotonic() - began)
+            began = time.monotonic()
+    return True
+
+
+async def _has_lease(database: Database, process_id: str) -> bool:
+    now = await database.now()
+    async with database.write() as connection:
+        return await leases.take(connection, DAILY_SUMS_LEASE, process_id, now, DAILY_SUMS_LEASE_MICROSECONDS)
 
 
 async def report_device(executor: Executor, process_id: str, health: Health) -> None:

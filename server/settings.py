@@ -160,6 +160,7 @@ class Settings(BaseSettings):
     limit_booked_by_phone: int = Field(10, ge=1, description="Appointments in an hour that one visitor's browser books.")
     limit_held: int = Field(120, ge=1, description="Times in an hour that visitors at one address keep while they type.")
     limit_subscribed: int = Field(20, ge=1, description="Push subscriptions in an hour of one ticket or appointment.")
+    limit_reports: int = Field(120, ge=1, description="Figures for managers in a minute, for one member of staff.")
     limit_refused: int = Field(100, ge=1, description="The refusals in ten minutes after which an address is blocked.")
     limit_health: int = Field(
         600, ge=1, description="Requests for `/health/ready` in a minute from one address; this machine has no limit."

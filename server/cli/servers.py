@@ -74,11 +74,23 @@ def demo(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8000,
     directory: Annotated[Path, typer.Option(help="Where the demo keeps its data.")] = Path("var/demo"),
+    past_days: Annotated[int, typer.Option(help="Days that a new demo has behind it, for the figures.", min=0, max=60)] = 0,
 ) -> None:
     """Run a small clinic with a simulated day, for a first look."""
     from server import uvicorn_server
     from server.app import build_app
-    from server.demo import YOURS, Doors, a_patient, an_appointment, open_clinic, open_hours, own_keys, ring_phones
+    from server.demo import (
+        YOURS,
+        Doors,
+        a_patient,
+        an_appointment,
+        is_open,
+        live_past_days,
+        open_clinic,
+        open_hours,
+        own_keys,
+        ring_phones,
+    )
     from server.simulation import Simulation, end_old_day
 
     refuse_demo_in(os.environ.get("NOWSERVING_ENV"))
@@ -97,6 +109,8 @@ def demo(
     async def prepare() -> tuple[Any, str, str]:
         async with open_seeder(settings, keys) as seeder:
             await brought_up(settings, keys)
+            if past_days and not is_open(directory):
+                await live_past_days(seeder, directory, past_days)
             clinic = await open_clinic(seeder, directory)
             boards = Boards(seeder.database)
             stopped_at = (await boards.board(clinic["site_id"])).site.last_event_at / 1e6

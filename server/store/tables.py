@@ -963,6 +963,21 @@ message_texts = Table(
     **_OPTIONS,
 )
 
+# The sums of past business days for managers: see `server.store.daily_sums`. Derived from the log and from other rows; no
+# row has a patient's data.
+daily_sums = Table(
+    "daily_sums",
+    metadata,
+    Column("site_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("part", String(8), primary_key=True),
+    Column("business_day", String(10), primary_key=True),
+    Column("version", Integer, nullable=False),  # of the form and the meaning of the body
+    Column("about", String(100), nullable=False),  # the epoch of the log, and the clock of the site
+    Column("until_seq", BigInteger, nullable=False),  # the number of the day's last event
+    Column("body", _BIG_TEXT, nullable=False),  # compressed JSON in base64
+    **_OPTIONS,
+)
+
 TABLES: dict[type[Entity] | type[Site], Table] = {
     Site: sites,
     Service: services,

@@ -26,6 +26,7 @@ PAGES = {
     "/room": "room",
     "/calendar": "calendar",
     "/admin": "admin",
+    "/insights": "insights",
     paths.ADMIN_SECTION: "admin",  # the page itself opens the section
     "/replay": "replay",
     "/docs": "docs",

@@ -14,6 +14,7 @@ USEFUL = {
     "reception": "[data-entry]",
     "room": "[data-choose], [data-console]",
     "calendar": "[data-appointment]",
+    "insights": ".card",
     "demo": "body.is-loaded",
     "docs": "main h2",
 }

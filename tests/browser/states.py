@@ -20,6 +20,7 @@ from server.seeding import Seed
 from server.vault import Vault
 from tests.browser import broken
 from tests.browser.conftest import Watch, sign_in_as
+from tests.support import insights as figures
 from tests.support.appointments import Day, appointments_today
 from tests.support.authenticator import code_at
 from tests.support.outages import outage_noted
@@ -849,6 +850,64 @@ def admin_forbidden(stage: Stage, language: str) -> Page:
     return page
 
 
+def insights(path: str = "/insights", size: tuple[int, int] = LAPTOP) -> Arrange:
+    """Return an arrangement that opens the figures for managers with every card; the figures are made up."""
+
+    def arrange(stage: Stage, language: str) -> Page:
+        page = stage.open("/admin/clinic", language, size=size, seeded=stage.busy, role="manager")
+        page.route("**/insights?*from=*", lambda route: route.fulfill(json=figures.answer()))
+        page.route("**/insights/third-next", lambda route: route.fulfill(json=figures.free_times()))
+        page.goto(with_language(path, language))
+        expect(page.locator(".card")).to_have_count(10)
+        if size == LAPTOP:  # a chart is drawn shortly before it comes into sight
+            expect(page.locator(".card canvas").first).to_be_visible()
+        return live(page)
+
+    return arrange
+
+
+def insights_of(name: str, role: str = "manager") -> Arrange:
+    """Return an arrangement that opens the true figures of a site."""
+
+    def arrange(stage: Stage, language: str) -> Page:
+        page = stage.open("/insights", language, size=LAPTOP, seeded=getattr(stage, name), role=role)
+        expect(page.locator("[data-cards]")).not_to_have_attribute("aria-busy", "true")
+        return page
+
+    return arrange
+
+
+def insights_after(shown: str, *steps: str, path: str = "/insights", size: tuple[int, int] = LAPTOP) -> Arrange:
+    """Return an arrangement that clicks the ``steps`` on the page of figures, until ``shown`` is visible."""
+
+    def arrange(stage: Stage, language: str) -> Page:
+        page = insights(path, size)(stage, language)
+        for step in steps:
+            page.locator(step).first.click()
+        expect(page.locator(shown).first).to_be_visible()
+        return page
+
+    return arrange
+
+
+def insights_dates(stage: Stage, language: str) -> Page:
+    """Show the error of a missing date."""
+    page = insights_after("[data-own] button", '[value="own"]')(stage, language)
+    page.fill("[data-to]", "")
+    page.locator("[data-own] button").click()
+    expect(page.locator("#dates-error")).not_to_be_empty()
+    return page
+
+
+def insights_stale(stage: Stage, language: str) -> Page:
+    """Show figures that the server does not refresh."""
+    page = insights()(stage, language)
+    page.route("**/insights?*from=*", lambda route: route.fulfill(status=500))
+    page.locator("[data-refresh]").click()
+    expect(page.locator(".notice")).to_be_visible()
+    return page
+
+
 def reception_with_guest(stage: Stage, language: str) -> Page:
     page = staff_page("/reception", "receptionist", "busy")(stage, language)
     page.select_option("[data-point-select]", str(stage.busy["point_ids"][0]))
@@ -1510,6 +1569,15 @@ ALL = [
     ),
     State("admin", "unknown", admin_section("no-such-section")),
     State("admin", "forbidden", admin_forbidden),
+    State("insights", "figures", insights("/insights?compare=1")),
+    State("insights", "site", insights_of("busy")),
+    State("insights", "empty", insights_of("empty")),
+    State("insights", "refused", insights_of("busy", "clinician")),
+    State("insights", "stale", insights_stale),
+    State("insights", "tables", insights_after(".plot[data-as=table] table", ".plot-toggle")),
+    State("insights", "definition", insights_after("#definition", ".definition-button")),
+    State("insights", "dates", insights_dates),
+    State("insights", "menu", insights_after("#insights-menu", ".insights-menu-button", size=PHONE)),
     State("reception", "busy", reception_with_guest),
     State("reception", "empty", staff_page("/reception", "receptionist", "empty")),
     State("reception", "manager", staff_page("/reception", "manager", "busy")),

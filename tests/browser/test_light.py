@@ -53,7 +53,7 @@ def addresses(demo_base: str, fresh: Server) -> dict[str, str]:
         "account-link": f"{demo_base}/invitation",
         "welcome": f"{fresh.url}/welcome",
         "calendar": f"{demo_base}/calendar?date={booked['local_start'][:10]}",
-    } | {name: f"{demo_base}/{name}" for name in ("sign-in", "reception", "room", "docs", "account", "admin", "replay")}
+    } | {name: f"{demo_base}/{name}" for name in ("sign-in", "reception", "room", "docs", "account", "admin", "insights", "replay")}
 
 
 # The demo does not serve these pages, or only after an error. They load fewer of the same files.
@@ -76,6 +76,7 @@ def test_page_is_within_its_budget(browser: Browser, addresses: dict[str, str], 
         "account": "admin",
         "admin": "admin",
         "replay": "admin",
+        "insights": "admin",
     }.get(name)
     if member is not None:
         context.request.post("/api/v1/session", data={"username": member, "password": "clinic-demo-day"})

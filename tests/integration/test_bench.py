@@ -66,3 +66,17 @@ def test_bench_of_isolation_completes_beside_a_stalled_client(tmp_path: Path) ->
     without, beside = bench_isolation.measure(tmp_path, count=40, commands=4, pairs=1)
     assert len(without) == len(beside) == 1
     assert min(without + beside) > 0
+
+
+def test_bench_of_insights_asks_for_every_page() -> None:
+    bench = [sys.executable, "-m", "loadtests.bench_insights", "--visits", "240", "--a-day", "60", "--rounds", "1"]
+    done = subprocess.run(bench, capture_output=True, text=True, timeout=300, check=False, cwd=LOADTESTS.parent)
+    for name in (
+        "1 days",
+        "4 days",
+        "4 days, one queue",
+        "4 days, one provider",
+        "4 days, exported",
+        "3 days, without today",
+    ):
+        assert re.search(rf"^{name} +\d+ +\d+$", done.stdout, re.MULTILINE), done.stdout + done.stderr[-3000:]

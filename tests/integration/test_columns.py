@@ -44,7 +44,7 @@ from server.notifying.channels.kinds import KINDS, WAYS
 from server.queries import system
 from server.seeding import Seed, Seeder
 from server.settings import Settings
-from server.store import account_links
+from server.store import account_links, daily_sums
 from server.store.audit import CHAIN_CHANGED
 from server.store.circuits import LONGEST_NAME
 from server.store.database import Database
@@ -282,6 +282,9 @@ LONGEST: dict[str, int] = {
     "pairings.code_hash": HASH,
     "pairings.secret_hash": HASH,
     "processes.id": 32,
+    "daily_sums.part": longest(*daily_sums.PARTS),
+    "daily_sums.business_day": 10,
+    "daily_sums.about": len(f"{'e' * 16}:1439:{max(available_timezones(), key=len)}"),
     "findings.name": longest(*system.PARTS),
     "findings.code": longest(*system.TEXTS),
     "findings.state": longest(*get_args(system.State)),

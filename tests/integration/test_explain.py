@@ -34,12 +34,15 @@ from server.queries import (
     audit,
     calendar_feeds,
     contacts,
+    day_sums,
     entries,
     feedback,
     flags,
     history,
+    insights,
     message_figures,
     message_news,
+    message_sums,
     patients,
     practitioners,
     sent_messages,
@@ -47,6 +50,7 @@ from server.queries import (
     slots,
     statistics,
     system,
+    third_next,
 )
 from server.queries import backups as backups_queries
 from server.queries import channels as channels_queries
@@ -71,6 +75,7 @@ from server.store import (
     busy_cells,
     circuits,
     clock_anchors,
+    daily_sums,
     event_log,
     findings,
     leases,
@@ -235,6 +240,8 @@ async def _fill_other_rows(connection: AsyncConnection) -> None:
                                  "appointment_id": n // 3, "held_until": None}),
             (tables.practitioners, {"id": n, "organisation_id": n % 40 + 1, "name": f"Person {n}"}),
             (tables.feedback, {"visit_hash": f"visit-{n}", "site_id": n // 3 + 1, "day": day, "score": 1, "sealed": None}),
+            (tables.daily_sums, {"site_id": n // 30 + 600, "part": ("visits", "messages")[n % 2], "business_day": f"2023-{n % 30}",
+                                 "version": 0, "about": "x", "until_seq": n, "body": "x"}),
             (tables.message_plans, {"site_id": n, "mark": 1, "after_id": 0}),
             (tables.message_texts, {"site_id": n // 9, "template": f"template-{n % 9}", "language": "en", "text": "x",
                                     "changed_at": NOW}),
@@ -595,6 +602,22 @@ async def a_past_screen(installation: Installation) -> object:
     await prepare(installation.database, VAULT, site_id)
     last = await machine.moment(site_id, Screen("desk"), number=8, with_names=True)
     return await Past(installation.database, VAULT).moment(site_id, Screen("desk"), at=last.site.last_event_at)
+
+
+@query
+async def sums_of_past_days_and_the_figures_of_periods(installation: Installation) -> object:
+    database, site_id = installation.database, installation.site.id
+    assert {each.site_id for each in await day_sums.clinics(database)} >= {site_id}
+    await insights.between(database, site_id, installation.days[0], installation.site.business_day)
+    for find in (day_sums.next_kept, message_sums.next_kept):
+        for _ in range(3):
+            kept = await find(database, site_id)
+            assert kept is not None
+            async with database.write() as connection:
+                await daily_sums.save(connection, kept)
+    await insights.between(database, site_id, None, None)
+    board = await Boards(database).board(site_id)
+    return await third_next.find(database, board), await insights.between(database, site_id, installation.days[0], None)
 
 
 @query

@@ -378,6 +378,8 @@ def drive(env: dict[str, str], places: dict[str, bytes], edge: Edge, sent: Path)
             ("statistics", manager, f"{asked_for}/statistics?from={today}&to={today}"),
             ("CSV", manager, f"{asked_for}/statistics.csv?from={today}&to={today}"),
             ("message statistics", manager, f"{asked_for}/messages/statistics?from={today}&to={today}"),
+            ("insights", manager, f"{asked_for}/insights"),
+            ("third next", manager, f"{asked_for}/insights/third-next"),
             ("feedback", manager, f"{asked_for}/feedback?from={today}&to={today}"),
             ("the day", manager, f"{asked_for}/day"),
             *(("a past screen", manager, f"{asked_for}/past?screen={each}&number={last_past}") for each in rooms),

@@ -651,7 +651,8 @@ class Driver:
             begun = client.post(FACTOR, json={"password": self.ours.member(role)["password"]}).json()
             body = {"code": code_at(begun["secret"], time.time_ns() // 1000)}
         with client.stream(row.method, address, json=body, headers=headers) as answer:
-            no_text = answer.headers.get("content-type", "").startswith(("text/event-stream", "audio/", "application/pdf"))
+            kind = answer.headers.get("content-type", "")
+            no_text = kind.startswith(("text/event-stream", "audio/", "application/pdf", "application/zip"))
             text = "" if no_text else answer.read().decode()
         client.cookies.clear()
         return self.word(row, role, answer.status_code, text)

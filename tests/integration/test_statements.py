@@ -94,6 +94,8 @@ QUERIES = {
     "/api/v1/sites/{site_id:id}/feedback": "?from={day}&to={day}",
     "/api/v1/sites/{site_id:id}/statistics": "?from={day}&to={day}",
     "/api/v1/sites/{site_id:id}/statistics.csv": "?from={day}&to={day}",
+    "/api/v1/sites/{site_id:id}/insights": "?from={day}&to={day}",
+    "/api/v1/sites/{site_id:id}/insights.zip": "?view=days&from={day}&to={day}",
     "/api/v1/sites/{site_id:id}/day": "?business_day={day}",
     "/api/v1/sites/{site_id:id}/past": "?number=1&following=3",
 }

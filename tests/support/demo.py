@@ -7,17 +7,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.plain import answers
-from tests.support.processes import free_port, wait_until
+from tests.support.processes import STARTUP_SECONDS, free_port, wait_until
 from tests.support.server import environment, nowserving
 
 
 @contextmanager
-def demo(folder: Path) -> Iterator[str]:
-    """Run the demo; yield its address."""
+def demo(folder: Path, *options: str, seconds: float = STARTUP_SECONDS) -> Iterator[str]:
+    """Run the demo, with more options of the command if given; yield its address. It may take so many seconds to start."""
     port = free_port()
     log = folder / "demo.log"
-    arguments = ["demo", "--port", str(port), "--directory", str(folder / "demo")]
+    arguments = ["demo", "--port", str(port), "--directory", str(folder / "demo"), *options]
     with nowserving(arguments, log, environment("sqlite+aiosqlite:///unused.db")) as process:
         base = f"http://127.0.0.1:{port}"
-        wait_until(lambda: answers(f"{base}/health/live"), "the demo", process)
+        wait_until(lambda: answers(f"{base}/health/live"), "the demo", process, seconds)
         yield base

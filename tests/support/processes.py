@@ -74,16 +74,18 @@ def _reserved(port: int) -> bool:
     return True
 
 
-def wait_until(ready: Callable[[], bool], what: str, process: Process | None = None) -> None:
-    """Wait until ``ready()``. Raises AssertionError after `STARTUP_SECONDS`, or if the process has ended."""
-    until = time.monotonic() + STARTUP_SECONDS
+def wait_until(
+    ready: Callable[[], bool], what: str, process: Process | None = None, seconds: float = STARTUP_SECONDS
+) -> None:
+    """Wait until ``ready()``. Raises AssertionError after so many seconds, or if the process has ended."""
+    until = time.monotonic() + seconds
     while time.monotonic() < until:
         if process is not None and process.poll() is not None:
             raise AssertionError(f"{what} ended with status {process.returncode}")
         if ready():
             return
         time.sleep(0.05)
-    raise AssertionError(f"{what} was not ready within {STARTUP_SECONDS} s")
+    raise AssertionError(f"{what} was not ready within {seconds} s")
 
 
 def listens(port: int) -> bool:

@@ -17,13 +17,13 @@ const BELOW = {
   device: ["components", "shared", "live"],
   ticket: ["components", "shared", "live"],
 };
-const SCREENS = ["account", "account-link", "admin", "reception", "room", "calendar", "display", "kiosk", "patient", "appointment", "join", "book", "docs", "welcome", "replay"];
+const SCREENS = ["account", "account-link", "admin", "insights", "reception", "room", "calendar", "display", "kiosk", "patient", "appointment", "join", "book", "docs", "welcome", "replay"];
 /** The pages of a patient's ticket: `ticket` has what they share. */
 const PATIENTS = ["pages/appointment.js", "pages/patient.js"];
 /** The pages of the devices: `device` has what they share. */
 const DEVICES = ["pages/display.js", "pages/kiosk.js"];
 /** The pages of the staff: `desk` has what they share. */
-const STAFF = ["pages/admin.js", "pages/calendar.js", "pages/reception.js", "pages/replay.js", "pages/room.js"];
+const STAFF = ["pages/admin.js", "pages/calendar.js", "pages/insights.js", "pages/reception.js", "pages/replay.js", "pages/room.js"];
 /** The frame of a past screen draws with the modules of these screens. No page imports it: it is a document of its own. */
 const REPLAYED = ["reception", "room"];
 const sharedBy = (screen) => (["display", "kiosk"].includes(screen) ? "device" : ["patient", "appointment"].includes(screen) ? "ticket" : "desk");

@@ -87,6 +87,7 @@ BOOKED = Limit("booked", 60, 60)  # appointments
 BOOKED_BY_PHONE = Limit("booked-by-phone", 10, 60)
 HELD = Limit("held", 120, 60)  # times that are kept while somebody types
 SUBSCRIBED = Limit("subscribed", 20, 60)  # push subscriptions of one ticket or appointment
+REPORTS = Limit("reports", 120)  # figures of long periods, and their exports
 REFUSED = Limit("refused", 100, 10)
 BLOCKED = Limit("blocked", 1, 15)
 
@@ -112,6 +113,7 @@ class RequestLimits:
     booked_by_phone: Limit = BOOKED_BY_PHONE
     held: Limit = HELD
     subscribed: Limit = SUBSCRIBED
+    reports: Limit = REPORTS
     refused: Limit = REFUSED
     blocked: Limit = BLOCKED
 
@@ -132,7 +134,7 @@ class RequestLimits:
 
 
 _NO_PAGES = ("/api/", "/live/", "/static/", "/health", "/metrics")
-# Routes that invite guessing have limits of their own: the names of fields above.
+# Routes that invite guessing, or cost much, have limits of their own: the names of fields above.
 _BY_ROUTE = (
     ("POST", re.compile(rf"{paths.SESSION}(/password|/code|/second-factor(/[^/]*)?)?"), "sign_in"),
     ("POST", re.compile(rf"{paths.ACCOUNT_LINKS}/use"), "sign_in"),
@@ -141,6 +143,7 @@ _BY_ROUTE = (
     ("POST", re.compile(rf"{paths.PAIRINGS}/[^/]*"), "code"),
     ("POST", re.compile(r"/api/v1/sites/[0-9]+/joining/pass"), "join_code"),
     ("POST", re.compile(r"/api/v1/kiosks/[^/]*/check-in"), "check_in"),
+    ("GET", re.compile(r"/api/v1/sites/[0-9]+/insights(\.zip|/.*)?"), "reports"),
 )
 
 

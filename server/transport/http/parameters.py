@@ -195,6 +195,35 @@ class Days:
 
 
 @dataclass(frozen=True, slots=True)
+class SomeDays:
+    """The first and the last of at most ``most`` days. Without the last one, it is the first; both may be absent."""
+
+    refused: ClassVar[tuple[type[NowServingError], ...]] = (InvalidField,)
+
+    first: Day
+    last: Day
+    most: int
+
+    def described(self) -> list[Json]:
+        """Return the OpenAPI parameters that this object reads."""
+        return [made for each in (self.first, self.last) for made in each.described()]
+
+    def read(self, request: Request) -> tuple[str | None, str | None]:
+        """Return both days, which a clinic's calendar has, or neither. Raises `InvalidField`."""
+        first, last = self.first.read(request), self.last.read(request)
+        if first is None:
+            if last is not None:
+                raise self.first.wrong(f"required with the parameter {self.last.name}")
+            return None, None
+        last = last or first
+        begin, end = (local_time.date_of(day, each.name) for day, each in ((first, self.first), (last, self.last)))
+        length = (end - begin).days + 1
+        if not 1 <= length <= self.most:
+            raise self.last.wrong(f"from 1 to {self.most} days, not {length}")
+        return first, last
+
+
+@dataclass(frozen=True, slots=True)
 class LocalTime(Parameter):
     """A local time of the site, which must be given."""
 

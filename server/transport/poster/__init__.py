@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import orjson
 import segno
@@ -25,6 +25,7 @@ Paper = Literal["a4", "letter"]
 PAPERS: tuple[Paper, ...] = ("a4", "letter")
 AT_ONCE = 1  # typst may use one core and no more
 _FOLDER = Path(__file__).parent
+_Content = TypeVar("_Content")
 _NAMES_OF_PAPERS: dict[Paper, str] = {"a4": "a4", "letter": "us-letter"}
 _OWN_SCRIPTS = ("LATIN ", "ARABIC ")
 
@@ -47,7 +48,11 @@ class Posters:
 
     async def pdf(self, poster: Poster) -> bytes:
         """Return a poster as a PDF of one page."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, pdf_of, poster)
+        return await self.set(pdf_of, poster)
+
+    async def set(self, make: Callable[[_Content], bytes], content: _Content) -> bytes:
+        """Return the PDF that ``make`` sets of a content, after the PDFs that other callers wait for."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, make, content)
 
 
 def pdf_of(poster: Poster) -> bytes:
@@ -62,9 +67,14 @@ def compiler_of(poster: Poster) -> typst.Compiler:
     return typst.Compiler(
         _FOLDER / "poster.typ",
         root=_FOLDER,
-        font_paths=_fonts(only_own=_is_set_by_own_fonts(poster.clinic)),
+        font_paths=fonts_for(poster.clinic),
         sys_inputs={"poster": orjson.dumps(_data(poster)).decode()},
     )
+
+
+def fonts_for(*names: str) -> typst.Fonts:
+    """Return the fonts for texts with these names: those of this package alone, if they have all letters."""
+    return _fonts(only_own=all(map(_is_set_by_own_fonts, names)))
 
 
 @cache

@@ -1,10 +1,10 @@
 /** Charts of a number over time: bars by uPlot, and the same numbers as a table. */
 
+import { inkOf, keepDrawn, plottingLibrary } from "../desk/plotting.js";
 import { element } from "../shared/dom.js";
 import { formatNumber, isRightToLeft, t } from "../shared/i18n.js";
 
 const HEIGHT = 220;
-const VENDOR = "../../vendor/uplot/";
 
 /**
  * @typedef {object} Chart
@@ -26,18 +26,11 @@ export async function barChart({ title, of, labels, values }, signal) {
   if (values.every((value) => value === null)) {
     return element("section", { className: "group", "aria-label": title }, heading, element("p", { className: "records-empty" }, t("admin.figures.none")));
   }
-  const uPlot = await library();
+  const uPlot = await plottingLibrary();
   const room = element("div", { className: "chart" });
   room.setAttribute("aria-hidden", "true"); // the table says the same
   const section = element("section", { className: "group", "aria-label": title }, heading, room, tableOf(title, of, labels, values));
-  const colour = (/** @type {string} */ name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  // A canvas knows no `light-dark()`: an element resolves the colour.
-  const probe = element("span", { hidden: true });
-  section.append(probe);
-  const ink = (/** @type {string} */ name) => {
-    probe.style.color = `var(${name})`;
-    return getComputedStyle(probe).color || colour(name);
-  };
+  const ink = inkOf(section);
   const font = "13px Inter, sans-serif";
   const options = () => ({
     width: Math.max(240, room.clientWidth),
@@ -70,22 +63,7 @@ export async function barChart({ title, of, labels, values }, signal) {
     series: [{}, { fill: ink("--accent-ink"), stroke: ink("--accent-ink"), width: 0, points: { show: false }, paths: uPlot.paths.bars({ size: [0.6, 40], radius: 0.15 }) }],
   });
   const data = [labels.map((_, index) => index), values];
-  /** @type {any} */
-  let drawn = null;
-  const draw = () => {
-    drawn?.destroy();
-    drawn = room.isConnected ? new uPlot(options(), data, room) : null;
-  };
-  const resized = new ResizeObserver(draw);
-  resized.observe(room);
-  const themed = new MutationObserver(draw);
-  themed.observe(document.documentElement, { attributeFilter: ["data-theme"] });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw, { signal });
-  signal.addEventListener("abort", () => {
-    resized.disconnect();
-    themed.disconnect();
-    drawn?.destroy();
-  });
+  keepDrawn(room, () => new uPlot(options(), data, room), signal);
   return section;
 }
 
@@ -106,18 +84,4 @@ function tableOf(title, of, labels, values) {
       element("tbody", {}, ...rows),
     ),
   );
-}
-
-/** @type {Promise<any> | undefined} */
-let loading;
-
-/** Load the library with its style, once. */
-function library() {
-  loading ??= (async () => {
-    const style = element("link", { rel: "stylesheet", href: new URL(`${VENDOR}uPlot.min.css`, import.meta.url).href });
-    document.head.append(style);
-    const { default: uPlot } = await import(new URL(`${VENDOR}uPlot.esm.js`, import.meta.url).href);
-    return uPlot;
-  })();
-  return loading;
 }

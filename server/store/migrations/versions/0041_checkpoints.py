@@ -9,7 +9,7 @@ from sqlalchemy.dialects.mysql import LONGTEXT
 from server.store.collations import no_pad
 
 revision = "0041"
-down_revision = "0038"
+down_revision = "0040"
 branch_labels = None
 depends_on = None
 

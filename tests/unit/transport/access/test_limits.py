@@ -170,6 +170,7 @@ def test_the_figures() -> None:
         ("booked-by-phone", 10, 60),
         ("held", 120, 60),
         ("subscribed", 20, 60),
+        ("reports", 120, 1),
         ("refused", 100, 10),
         ("blocked", 1, 15),
     }

@@ -1,0 +1,154 @@
+"""The figures of a site for managers: of a period of business days, the present one included.
+
+The sums of past days come from the table of daily sums. The next days after the kept ones, such as yesterday's in the first
+minute of a day, are counted for the report, for a short time. Days beyond that are missing, and the report says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from server.domain.model import Site
+from server.domain.reporting.insights import Insights, Only, Period
+from server.queries import message_sums
+from server.queries.day_sums import Counted, count, following, kept_after, kept_between
+from server.queries.message_figures import MessageReport
+from server.queries.reader import Reader
+from server.store import daily_sums as store
+from server.store import sites
+from server.store.tables import points, providers, queues, services
+
+COUNTING_SECONDS = 2.0  # for days that are not kept yet
+_BESIDE = ThreadPoolExecutor(1, "insights")  # one report at a time in a process: the others wait, and the loop goes on
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Days of a period that are not counted yet."""
+
+    days: int
+    first: str
+    last: str
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names of services (public), queues, providers and points, removed ones too, and the services of queues."""
+
+    services: Mapping[int, str]
+    queues: Mapping[int, str]
+    providers: Mapping[int, str]
+    points: Mapping[int, str]
+    service_of: Mapping[int, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """What became of the messages, and the answers of patients by week."""
+
+    report: MessageReport
+    weeks: Mapping[str, Counter[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The figures of a period. ``messages`` is None with a filter. ``now`` in microseconds."""
+
+    site: Site
+    first: str
+    last: str
+    now: int
+    names: Names
+    insights: Insights
+    missing: Missing | None
+    messages: Messages | None
+    only: Only | None
+
+
+async def between(
+    database: Reader,
+    site_id: int,
+    first: str | None,
+    last: str | None,
+    only: Only | None = None,
+    counting_seconds: float = COUNTING_SECONDS,
+) -> Found:
+    """Return the figures of the business days from ``first`` to ``last``; without them, of the present one.
+
+    Days after the present one have no figures. Raises `SiteNotFound`, `Unavailable`.
+    """
+    now = database.clock.now()
+    async with database.read() as connection:
+        site = await connection.run_sync(sites.load, site_id)
+        first, last = first or site.business_day, last or site.business_day
+        names = await _names(connection, site_id)
+        bodies = await kept_between(connection, site, "visits", first, last)
+        counted, missing = await _not_kept(connection, site, first, min(last, site.business_day), now, counting_seconds)
+    loop = asyncio.get_running_loop()
+    insights = await loop.run_in_executor(_BESIDE, _insights, bodies, counted, names.service_of, only)
+    messages = None
+    if only is None:
+        sums = await message_sums.between(database, site, first, last)
+        messages = Messages(sums.report(), message_sums.weeks(sums.scores, first, last, site.business_day))
+    return Found(site, first, last, now, names, insights, missing, messages, only)
+
+
+async def _not_kept(
+    connection: AsyncConnection, site: Site, first: str, last: str, now: int, seconds: float
+) -> tuple[list[Counted], Missing | None]:
+    """Return the sums of the days of a period that come after the kept ones, and the days that are missing."""
+    before = await kept_after(connection, site)
+    found: list[Counted] = []
+    stop_at = time.monotonic() + seconds
+    while before is not None and before.day <= last:
+        if time.monotonic() >= stop_at:
+            begin = max(first, before.day)
+            return found, Missing(_days(begin, last), begin, last)
+        counted = await count(connection, site, before, now)
+        if counted.day >= first:
+            found.append(counted)
+        before = counted.after
+    return found, None
+
+
+def _days(first: str, last: str) -> int:
+    number = 1
+    while first < last:
+        first, number = following(first), number + 1
+    return number
+
+
+def _insights(
+    bodies: Mapping[str, str], counted: Sequence[Counted], service_of: Mapping[int, int | None], only: Only | None
+) -> Insights:
+    """Return the figures. A long period takes a moment, so this runs beside the loop of the process."""
+    period = Period(service_of, only)
+    for day, body in sorted(bodies.items()):
+        period.add_day(day, store.plain(body)["sums"])
+    for each in counted:
+        period.add_day(each.day, each.sums.plain())
+    return period.insights()
+
+
+async def _names(connection: AsyncConnection, site_id: int) -> Names:
+    found: list[dict[int, str]] = []
+    for table, name in (
+        (services, services.c.public_name),
+        (queues, queues.c.name),
+        (providers, providers.c.name),
+        (points, points.c.name),
+    ):
+        rows = await connection.execute(select(table.c.id, name.label("name")).where(table.c.site_id == site_id))
+        found.append({row.id: row.name for row in rows})
+    of_queues = await connection.execute(select(queues.c.id, queues.c.service_id).where(queues.c.site_id == site_id))
+    of_services, names_of_queues, of_providers, of_points = found
+    service_of = {row.id: row.service_id for row in of_queues}
+    return Names(of_services, names_of_queues, of_providers, of_points, service_of)
