@@ -1,9 +1,9 @@
 """Judge the quotes of waits: play whole simulated clinics through the product, beside an oracle and rolling averages.
 
-    python -m loadtests.waits --half build                     the clinics to build on
-    python -m loadtests.waits --only "late start" --details    one clinic, by hour of the day, too
-    python -m loadtests.waits --quick                          a third of the days
-    python -m loadtests.waits --costs                          CPU of a quote, and of a tick
+python -m loadtests.waits --half build                     the clinics to build on
+python -m loadtests.waits --only "late start" --details    one clinic, by hour of the day, too
+python -m loadtests.waits --quick                          a third of the days
+python -m loadtests.waits --costs                          CPU of a quote, and of a tick
 """
 
 from __future__ import annotations

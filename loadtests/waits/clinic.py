@@ -57,10 +57,10 @@ class Rest:
 class Post:
     """A point and the habits of its staff.
 
-    Staff begin at ``begins`` and pause after each patient; after a ``coffee_share`` of the patients, they take a break. A
-    free doctor notices a new patient after ``reaction``. With ``ends``, nobody is called later. Staff use the break button if
-    ``marks``, and open and close the point if ``opened``; else it stays open at night. ``roster`` has the doctors from a time
-    of day on: on each day the next of them.
+    Staff begin at ``begins`` and pause after each patient; after a ``coffee_share`` of the patients, they take a break.
+    A free doctor notices a new patient after ``reaction``. With ``ends``, nobody is called later. Staff use the break
+    button if ``marks``, and open and close the point if ``opened``; else it stays open at night. ``roster`` has the
+    doctors from a time of day on: on each day the next of them.
     """
 
     lines: tuple[int, ...] = (0,)
@@ -101,8 +101,8 @@ class Bookings:
 class Clinic:
     """A clinic. ``rates`` are the walk-in patients per hour, each from a time of day on; the last one is 0.
 
-    Each day has a load by ``load``. A share of the called patients is not there, and blocks the point for a while; a share of
-    the waiting patients leaves.
+    Each day has a load by ``load``. A share of the called patients is not there, and blocks the point for a while; a share
+    of the waiting patients leaves.
     """
 
     name: str

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from heapq import heappop, heappush
 from math import exp, log
 from random import Random
@@ -138,11 +139,11 @@ class Day:
                 due = rest.at.draw(self.chance) if self.chance.random() < rest.share else None
                 seat.due.append(due if due is not None and due > begins else None)
                 seat.taken.append(False)
-            self._at(begins, lambda at=at, seat=seat: self._begin(at, seat))  # type: ignore[misc]
+            self._at(begins, partial(self._begin, at, seat))
             for due in seat.due:
                 if due is not None:
-                    self._at(due, lambda at=at, seat=seat: self._look_up(at, seat))  # type: ignore[misc]
-            self._at(seat.ends_at, lambda at=at, seat=seat: self._look_up(at, seat))  # type: ignore[misc]
+                    self._at(due, partial(self._look_up, at, seat))
+            self._at(seat.ends_at, partial(self._look_up, at, seat))
         while self._events:
             self.now, _, happen = heappop(self._events)
             happen()
@@ -195,7 +196,7 @@ class Day:
             if chance.random() < clinic.leaving:
                 patient.leaves_at = patient.at + clinic.leaving_law.draw(chance)
             self.patients.append(patient)
-            self._at(patient.at, lambda patient=patient: self._join(patient))  # type: ignore[misc]
+            self._at(patient.at, partial(self._join, patient))
 
     def _join(self, patient: Patient) -> None:
         due = self.now
@@ -211,14 +212,14 @@ class Day:
         self.watch(self, patient)
         insort(self.line, (patient.key, patient))
         if patient.leaves_at is not None:
-            self._at(patient.leaves_at, lambda: self._leave(patient))
+            self._at(patient.leaves_at, partial(self._leave, patient))
         for at, seat in enumerate(self.seats):
             if seat.state == "idle" and not seat.looking and patient.able >> at & 1:
                 if seat.post.reaction is None:
                     self._call(at, seat)
                 else:
                     seat.looking, seat.since = True, self.now
-                    self._at(self.now + seat.post.reaction.draw(self.chance), lambda: self._ready(at, seat))
+                    self._at(self.now + seat.post.reaction.draw(self.chance), partial(self._ready, at, seat))
                 return
 
     def _leave(self, patient: Patient) -> None:
@@ -267,7 +268,7 @@ class Day:
         seat.state, seat.since, seat.resting = "rest", self.now, length
         if seat.post.marks:
             self._send("break", at)
-        self._at(self.now + max(0.5, length.draw(self.chance)), lambda: self._return(at, seat))
+        self._at(self.now + max(0.5, length.draw(self.chance)), partial(self._return, at, seat))
 
     def _return(self, at: int, seat: Seat) -> None:
         if seat.post.marks:
@@ -285,13 +286,13 @@ class Day:
         seat.state, seat.guest, seat.started = "busy", patient, False
         self._send("call", patient.number, at)
         if not patient.shows:
-            self._at(self.now + self.clinic.no_show_law.draw(self.chance), lambda: self._done(at, seat))
+            self._at(self.now + self.clinic.no_show_law.draw(self.chance), partial(self._done, at, seat))
             return
         walk = self.chance.uniform(*WALK)
         tempo = self.tempos[seat.doctor.name].true if seat.doctor.pace is not None else 0.0
         lasts = law_of(self.clinic.lines[patient.line], patient.urgent).draw(self.chance) * seat.doctor.factor * exp(tempo)
-        self._at(self.now + walk, lambda: self._start(seat))
-        self._at(self.now + max(walk + 0.1, lasts), lambda: self._done(at, seat))
+        self._at(self.now + walk, partial(self._start, seat))
+        self._at(self.now + max(walk + 0.1, lasts), partial(self._done, at, seat))
 
     def _start(self, seat: Seat) -> None:
         seat.started = True
@@ -313,8 +314,8 @@ class Day:
         pause = seat.post.pause.draw(self.chance) if seat.post.pause else 0.0
         coffee = self.chance.random() < seat.post.coffee_share
         if coffee:
-            self._at(self.now + pause, lambda: self._rest(at, seat, seat.post.coffee))
+            self._at(self.now + pause, partial(self._rest, at, seat, seat.post.coffee))
         elif pause > 0:
-            self._at(self.now + pause, lambda: self._ready(at, seat))
+            self._at(self.now + pause, partial(self._ready, at, seat))
         else:
             self._ready(at, seat)

@@ -1,4 +1,4 @@
-"""Laws of random durations and times of day, in minutes. Each can draw a value that is longer than the time already passed."""
+"""Laws of random durations and times of day, in minutes. Each can draw a value longer than the time already passed."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The oracle: it knows all laws of the clinic and the present state, and none of the draws.
 
-It plays many futures of the true clinic from the present true state, up to the call of one patient. The middle of these calls
-and their 90th percentile are the best promise that anybody can give.
+It plays many futures of the true clinic from the present true state, up to the call of one patient. The middle of these
+calls and their 90th percentile are the best promise that anybody can give.
 """
 
 from __future__ import annotations
@@ -54,7 +54,10 @@ class _Future:
         seats = self.day.seats
         self.noticed = False
         free = [(self._free_at(at, seat, tempos), at) for at, seat in enumerate(seats)]
-        rests = [self._rests(seat, begins if seat.state == "off" else seat.began_at) for seat, (begins, _) in zip(seats, free)]
+        rests = [
+            self._rests(seat, begins if seat.state == "off" else seat.began_at)
+            for seat, (begins, _) in zip(seats, free, strict=True)
+        ]
         free = [each for each in free if each[0] < LATEST]
         heapify(free)
         ends = [self._end(seat) for seat in seats]

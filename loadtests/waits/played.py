@@ -40,6 +40,7 @@ SITE_ID = 7
 FIRST_DAY = date(2027, 2, 1)  # a Monday; the clocks go forward on 28 March
 MICROSECONDS = 60_000_000
 LONG = getattr(quoting, "EXACT", 32)  # with more waiting, the product continues from quotes of the clock
+ANYBODY = "Anybody"  # the provider of appointments that any doctor takes
 Range = tuple[float, float]
 
 
@@ -118,8 +119,8 @@ class Played:
                 events = self._do(CallNext(point_id=self.points[command.post]), at)
                 called = next(each for each in events if isinstance(each, TicketCalled))
                 assert called.entry_id == entries[command.number], "the product calls the patient of the simulation"
-            elif (sent := self._other(day, command, entries)) is not None:
-                self._do(sent, at)
+            elif (other := self._other(day, command, entries)) is not None:
+                self._do(other, at)
         return found
 
     def _joins(self, day: Day, command: Command, ids: dict[int, int]) -> Sent:
@@ -184,7 +185,7 @@ class Played:
         self.service = next(iter(self.board.services))
         names = sorted({doctor.name for post in clinic.posts for _, group in post.roster for doctor in group if doctor.name})
         self.providers: dict[str, int] = {}
-        for name in names or ["Anybody"]:
+        for name in [*names, ANYBODY]:
             self._do(AddProvider(site_id=SITE_ID, name=name), self.now)
             self.providers[name] = max(self.board.providers)
         self.queues, self.points = [], []
@@ -210,8 +211,8 @@ class Played:
             local_start = f"{today}T{int(minute) // 60:02d}:{int(minute) % 60:02d}"
             starts_at = local_time.instant_of(local_start, ZONE)
             ids[number] = SITE_ID * IDS_PER_SITE + self.board.site.last_id + 1 + number
-            doctor = None if group.post is None else self.clinic.posts[group.post].doctor(day.day, minute).name
-            provider = next(iter(self.providers.values())) if doctor is None else self.providers[doctor]
+            doctor = ANYBODY if group.post is None else self.clinic.posts[group.post].doctor(day.day, minute).name
+            provider = self.providers[doctor]
             booked.append(
                 Appointment(
                     id=ids[number],

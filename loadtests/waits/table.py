@@ -9,11 +9,37 @@ from loadtests.waits.scores import Promise, ratio, score
 from loadtests.waits.trial import ROLLING, Trial
 
 LEAST = 30  # promises of an hour that are worth a figure
-HEAD = (
-    f"{'clinic':24} {'promises':>8} {'none':>5} {'held':>10} {'early':>10} | {'before 8:00: n':>14} {'held':>5} {'early':>5} "
-    f"| {'hours: held':>11} {'early':>8} | {'loss':>5} {'/oracle':>7} {'best rolling':>12} {'learner':>7} "
-    f"| {'oracle: n':>9} {'held':>5} {'early':>5} | {'ms':>5} {'cpu s':>5}"
+COLUMNS = (
+    ("clinic", 24),
+    ("promises", 8),
+    ("none", 5),
+    ("held", 9),
+    ("early", 9),
+    ("before 8:00: n", 15),
+    ("held", 5),
+    ("early", 5),
+    ("by hour: held", 14),
+    ("early", 7),
+    ("loss", 6),
+    ("/oracle", 7),
+    ("learner", 7),
+    ("rolling", 7),
+    ("oracle: n", 10),
+    ("held", 5),
+    ("early", 5),
+    ("ms", 6),
+    ("cpu s", 6),
 )
+
+
+def _line(cells: Sequence[str]) -> str:
+    return " ".join(
+        f"{cell:{width}}" if at == 0 else f"{cell:>{width}}"
+        for at, (cell, (_, width)) in enumerate(zip(cells, COLUMNS, strict=True))
+    ).rstrip()
+
+
+HEAD = _line([name for name, _ in COLUMNS])
 
 
 def row(trial: Trial, seconds: float) -> str:
@@ -23,15 +49,28 @@ def row(trial: Trial, seconds: float) -> str:
     opening = score([each for each in promises if each.before_opening], "ours")
     hours = [score(each, "ours") for each in by_hour(promises).values()]
     hours = [each for each in hours if each.count >= LEAST]
-    held, early = [each.held for each in hours] or [0.0], [each.early for each in hours] or [0.0]
-    before = f"{opening.count:>14} {opening.held:>5.1f} {opening.early:>5.1f}" if opening.count else f"{'':26}"
-    _, rolling = best_rolling(promises)
-    learner = ratio(promises, "learner", "oracle")
-    return (
-        f"{trial.clinic.name:24} {len(promises):>8} {trial.unquoted + trial.uncalled:>5} {ours.held:>5.1f}±{ours.held_error:<4.1f} "
-        f"{ours.early:>5.1f}±{ours.early_error:<4.1f} | {before} | {min(held):>5.1f}-{max(held):<5.1f} {min(early):>3.0f}-{max(early):<4.0f} "
-        f"| {ours.loss:>5.2f} {ratio(promises, 'ours', 'oracle'):>7.3f} {rolling:>12.2f} {learner:>7.2f} "
-        f"| {oracle.count:>9} {oracle.held:>5.1f} {oracle.early:>5.1f} | {trial.milliseconds:>5.2f} {seconds:>5.1f}"
+    held, early = [each.held for each in hours], [each.early for each in hours]
+    enough = opening.count >= LEAST
+    return _line(
+        [
+            trial.clinic.name,
+            str(len(promises)),
+            str(trial.unquoted + trial.uncalled),
+            f"{ours.held:.1f}±{ours.held_error:.1f}",
+            f"{ours.early:.1f}±{ours.early_error:.1f}",
+            *([str(opening.count), f"{opening.held:.1f}", f"{opening.early:.1f}"] if enough else ["", "", ""]),
+            f"{min(held):.0f}-{max(held):.0f}" if held else "",
+            f"{min(early):.0f}-{max(early):.0f}" if early else "",
+            f"{ours.loss:.2f}",
+            f"{ratio(promises, 'ours', 'oracle'):.3f}",
+            f"{ratio(promises, 'learner', 'oracle'):.2f}",
+            f"{best_rolling(promises)[1]:.2f}",
+            str(oracle.count),
+            f"{oracle.held:.1f}",
+            f"{oracle.early:.1f}",
+            f"{trial.milliseconds:.2f}",
+            f"{seconds:.1f}",
+        ]
     )
 
 
@@ -77,9 +116,11 @@ def foot(trials: Sequence[Trial]) -> str:
         if chosen:
             ours = [ratio(each, "ours", "oracle") for each in chosen]
             rolling = [best_rolling(each)[1] for each in chosen]
+            learner = [ratio(each, "learner", "oracle") for each in chosen]
             lines.append(
                 f"{half}: {len(chosen)} clinics, {sum(map(len, chosen))} promises; loss / oracle: geometric mean "
-                f"{_mean(ours):.3f}, worst {max(ours):.3f}; best rolling average {_mean(rolling):.2f}"
+                f"{_mean(ours):.3f}, worst {max(ours):.3f}; learner {_mean(learner):.2f}, "
+                f"best rolling average {_mean(rolling):.2f}"
             )
     return "\n".join(lines)
 
