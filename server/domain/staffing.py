@@ -18,6 +18,8 @@ from server.domain.waits import FUTURES, Breaks, levels
 
 USUAL_BREAKS = (300, 600, 900, 1200, 1800, 2700, 3600)  # of a point without a known break, in seconds
 LEAST_SCALE = 60  # of a tail, in seconds
+WORK_DAY = 86_400  # no point that has gone home comes back
+NEAR = 2700  # breaks so near to each other are the same one, in seconds
 FEW = 4  # fewer days that agree tell too little
 _FIRST_BREAK = 3  # the place of the first break in the day of a point
 
@@ -53,6 +55,26 @@ def beginning(point_id: int, past: Sequence[Day], now: int, waiting_since: int |
     return Prospect(tuple(levels([0], (spread + max(0, overdue)) * SECOND)))
 
 
+def opening(point_id: int, past: Sequence[Day], now: int) -> Prospect | None:
+    """Return the prospect of a closed point that has not called today. None unless it usually begins at a later time."""
+    days = [day for day in _of_point(point_id, past) if day]
+    later = [day for day in days if day[1] > now]
+    if len(later) < FEW or 2 * len(days) < len(past):
+        return None
+    return beginning(point_id, [((day,), ()) for day in later], now, now)
+
+
+def closed(day: PointDay, past: Sequence[Day], now: int) -> Prospect | None:
+    """Return the prospect of a closed point that has called today. None unless it usually opens again after such a break."""
+    days = [known for known in _of_point(day[0], past) if known]
+    same = [
+        known for known in days if _breaks(known) and _near(known, day[-2]) and _length_near(known, day[-2]) > now - day[-2]
+    ]
+    if day[-1] != GOING_ON or len(same) < FEW or 2 * len(same) < len(days):
+        return None
+    return resting(day, past, now, occupied=False)
+
+
 def resting(day: PointDay, past: Sequence[Day], now: int, *, occupied: bool) -> Prospect:
     """Return the prospect of a point on a break, which begins only when its patient leaves if it is ``occupied``.
 
@@ -82,7 +104,7 @@ def working(day: PointDay, past: Sequence[Day], now: int) -> Prospect:
     """
     taken = len(_breaks(day))
     days = _of_point(day[0], past)
-    if not any(known and _breaks(known) for known in days):
+    if not any(known and len(known) > _FIRST_BREAK for known in days):
         return Prospect()
     distances = [None if known is None else abs(sum(begin <= now for begin, _ in _breaks(known)) - taken) for known in days]
     near = sorted(each for each in distances if each is not None)
@@ -101,6 +123,11 @@ def _of_point(point_id: int, past: Sequence[Day]) -> list[PointDay | None]:
 def _breaks(day: PointDay) -> list[tuple[int, int]]:
     """Return the begin and the end of each break of a day that ended on that day."""
     return [each for each in zip(day[_FIRST_BREAK::2], day[_FIRST_BREAK + 1 :: 2], strict=True) if each[1] != GOING_ON]
+
+
+def _near(day: PointDay, time: int) -> bool:
+    """Return whether a day has a break that began about a time of the day."""
+    return any(abs(begin - time) <= NEAR for begin, _ in _breaks(day))
 
 
 def _length_near(day: PointDay, time: int) -> int:
@@ -127,9 +154,8 @@ def _coming(days: Sequence[PointDay], now: int) -> tuple[Breaks, ...]:
     known: dict[PointDay, Breaks] = {}
     for day in days:
         if day not in known:
-            known[day] = tuple(
-                ((begin - now) * SECOND, (end - begin) * SECOND) for begin, end in _breaks(day) if begin > now
-            )
+            breaks = [*_breaks(day), (day[-2], day[-2] + WORK_DAY)] if day[-1] == GOING_ON else _breaks(day)
+            known[day] = tuple(((begin - now) * SECOND, (end - begin) * SECOND) for begin, end in breaks if begin > now)
     return tuple(known[day] for day in days) if any(known.values()) else ()
 
 

@@ -30,6 +30,7 @@ def day_turned(board: Board, event: DayTurned, recorded: Recorded, changes: Chan
     began_at = board.site.turns_at
     in_time: dict[str, Any] = {"late_minutes": 0, "late_since": None, "late_number": 0}
     board.site = replace(board.site, business_day=event.business_day, turns_at=event.next_turn_at, **in_time)
+    habits.day_turned(board, began_at, recorded, changes)  # while the board still has the entries of the day
     carried = set(event.carried)
     visits = {board.entries[entry_id].visit_id for entry_id in carried}
     for record in board.records():
@@ -37,6 +38,5 @@ def day_turned(board: Board, event: DayTurned, recorded: Recorded, changes: Chan
             board.put(replace(record, business_day=event.business_day, seq=recorded.seq), changes)
         elif isinstance(record, Visit | Entry | Announcement | Counter):
             board.drop(record, changes)
-    habits.day_turned(board, began_at, recorded, changes)
     forget_past(board, event, recorded, changes)
     changes.keys.add("site")

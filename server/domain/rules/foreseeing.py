@@ -14,7 +14,7 @@ from server.domain.model import Habits, Point
 from server.domain.model.habits import MISSED, SECOND
 from server.domain.model.local_time import MINUTE
 from server.domain.ranking import Lane
-from server.domain.staffing import Prospect, beginning, resting, working
+from server.domain.staffing import Prospect, beginning, closed, opening, resting, working
 from server.domain.waits import FUTURES, Coming, OpenPoint, level_of
 
 # The seconds from the start of an appointment to the check-in, of a site without known ones. One in ten does not come.
@@ -50,10 +50,10 @@ def points_of(board: Board, now: int, numbers: Mapping[Lane, int]) -> Iterator[O
         )
 
 
-def coming(board: Board, now: int) -> list[list[Coming]]:
-    """Return the patients who come in each future, in the order of their coming. Empty if none may pass others."""
-    found = [list(each) for each in _replayed(board.habits, now)] if board.habits else []
-    booked = _booked(board, now)
+def coming(board: Board, now: int, before: int) -> list[list[Coming]]:
+    """Return the patients who come in each future with an order ``before``, in order of time. Empty if nobody does."""
+    found = [list(each) for each in _replayed(board.habits, now, before)] if board.habits else []
+    booked = _booked(board, now, before)
     if any(booked):
         found = found or [[] for _ in range(FUTURES)]
         for future, more in zip(found, booked, strict=True):
@@ -66,9 +66,13 @@ def _prospect(board: Board, point: Point, now: int, waiting_since: int | None, *
     """Return the prospect of a point; None if nobody knows whether it will call."""
     habits = board.habits
     day = None if habits is None else habits.of_point(point.id)
+    if point.removed_at:
+        return None
     if habits is None or (day is None and occupied):
         return Prospect() if point.state == "open" else None
     second = habits.second_of(now)
+    if point.state == "closed" and not occupied:
+        return opening(point.id, habits.past, second) if day is None else closed(day, habits.past, second)
     if point.state == "open":
         if day is not None:
             return working(day, habits.past, second)
@@ -99,33 +103,38 @@ def _free_since(board: Board, point: Point, now: int) -> int | None:
     return max(freed or 0, rested) or None
 
 
-def _replayed(habits: Habits, now: int) -> Iterator[Sequence[Coming]]:
+def _replayed(habits: Habits, now: int, before: int) -> Iterator[Sequence[Coming]]:
     """Yield for each future the patients of its past day that came after this time of the day."""
     second = habits.second_of(now)
     days = []
     for _, arrivals in habits.past:
         later = [each for each in arrivals if each[0] > second]
-        days.append(
-            sorted(
-                Coming((at - second) * SECOND, queue_id, order_of(band, now + (at - second - head) * SECOND))
-                for at, queue_id, band, head in later
-            )
+        found = (
+            Coming((at - second) * SECOND, queue_id, order_of(band, now + (at - second - head) * SECOND))
+            for at, queue_id, band, head in later
         )
+        days.append(sorted(each for each in found if each.order < before))
     if any(days):
         for future in range(FUTURES):
             yield days[future % len(days)]
 
 
-def _booked(board: Board, now: int) -> list[list[Coming]]:
+def _booked(board: Board, now: int, before: int) -> list[list[Coming]]:
     """Return the patients of today's appointments who have not come, in each future."""
     rules = board.site.rules
-    known = board.habits.bookings if board.habits and len(board.habits.bookings) >= ENOUGH_CHECK_INS else USUAL_CHECK_INS
-    known = sorted(known)
-    queues = {}
+    found: list[list[Coming]] = [[] for _ in range(FUTURES)]
+    expected = sorted(
+        (each.starts_at, each.id)
+        for each in board.appointments_of_the_day()
+        if each.state == "booked" and order_of(1, ranking.due_when_booked(each.starts_at, each.starts_at, rules)) < before
+    )
+    if not expected:
+        return found
+    bookings = board.habits.bookings if board.habits else ()
+    known = sorted(bookings if len(bookings) >= ENOUGH_CHECK_INS else USUAL_CHECK_INS)
+    queues: dict[int | None, int] = {}
     for queue in sorted((each for each in board.queues.values() if not each.removed_at), key=lambda each: each.position):
         queues.setdefault(queue.service_id, queue.id)
-    found: list[list[Coming]] = [[] for _ in range(FUTURES)]
-    expected = sorted((each.starts_at, each.id) for each in board.appointments_of_the_day() if each.state == "booked")
     for number, (starts_at, appointment_id) in enumerate(expected):
         queue_id = queues.get(board.appointments[appointment_id].service_id)
         left = [each for each in known if each == MISSED or starts_at + each * SECOND > now]

@@ -89,7 +89,7 @@ class Outlook:
         self.now = now
         self.complete = False
         self._numbers = _Numbers(board)
-        self._rooms = list(self._numbers.rooms(board, now))
+        self._rooms = list(self._numbers.rooms(board, now, _behind_all(board, now)))
         self._behind: Rank | None = None  # the last rank that has been quoted
         self._taken: set[int] = set()
         self._seen = board.joins  # the joins to the line that this outlook knows
@@ -198,12 +198,12 @@ class _Numbers:
         number = self.of_lane(_lane_of(board, entry))
         return entry.queue_id if number is None else number
 
-    def rooms(self, board: Board, now: int, kind: int | None = None) -> Iterator[Futures]:
-        """Return the futures of each room; with ``kind``, of its room alone."""
+    def rooms(self, board: Board, now: int, before: int, kind: int | None = None) -> Iterator[Futures]:
+        """Return the futures of each room, with those who come ``before`` an order; with ``kind``, of its room alone."""
         queue_of = {number: lane.queue_id for lane, number in self._numbers.items()}
         histories = {queue.id: History(queue.durations, queue.pauses or ()) for queue in board.queues.values()}
         points = list(foreseeing.points_of(board, now, self._numbers))
-        return Futures.of_rooms(now, points, histories, queue_of, kind, foreseeing.coming(board, now))
+        return Futures.of_rooms(now, points, histories, queue_of, kind, foreseeing.coming(board, now, before))
 
 
 def _quote_in_long_line(board: Board, mine: Rank, lane: Lane, now: int) -> Quote | None:
@@ -225,7 +225,7 @@ def _exact_quote(board: Board, mine: Rank, lane: Lane, now: int) -> Quote | None
     numbers = _Numbers(board, lane)
     kind = numbers.of_lane(lane)
     assert kind is not None, "the lane of the newcomer has a number"
-    for futures in numbers.rooms(board, now, kind):
+    for futures in numbers.rooms(board, now, order_of(mine.band, mine.place), kind):
         before = merge(*(islice(ranks, bisect_left(ranks, mine)) for ranks in map(board.waiting, board.queues)))
         line = [(numbers.of_entry(board, board.entries[each.entry_id]), order_of(each.band, each.place)) for each in before]
         line = [(each, order) for each, order in line if each in futures.kinds]
@@ -236,6 +236,13 @@ def _exact_quote(board: Board, mine: Rank, lane: Lane, now: int) -> Quote | None
 
 def _lane_of(board: Board, entry: Entry) -> Lane:
     return ranking.lane(entry, board.visits[entry.visit_id])
+
+
+def _behind_all(board: Board, now: int) -> int:
+    """Return an order behind the whole line, and behind the newcomers who continue from its outlook."""
+    last = [ranks[-1] for ranks in map(board.waiting, board.queues) if ranks]
+    last += [rank(board.entries[entry_id]) for entry_id in board.absent()]
+    return max([order_of(1, now + OUTLOOK_MICROSECONDS), *(order_of(each.band, each.place) + 1 for each in last)])
 
 
 def _order_of(board: Board, entry_id: int) -> int:
