@@ -13,7 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from time import process_time
 
-from loadtests.waits import table, trial
+from loadtests.waits import costs, table, trial
 from loadtests.waits.clinics import CLINICS
 from loadtests.waits.trial import Trial
 
@@ -30,6 +30,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--details", action="store_true", help="each hour of the day, and each contender")
     parser.add_argument("--every-tick", action="store_true", help="let the clock quote all lines, as in the product")
     parser.add_argument("--forget", action="store_true", help="ask the oracle anew")
+    parser.add_argument("--costs", action="store_true", help="the CPU of a quote and of a tick, in place of the clinics")
     parser.add_argument("--processes", type=int, default=1)
     return parser.parse_args()
 
@@ -45,6 +46,9 @@ def _run(name: str, options: argparse.Namespace) -> tuple[Trial, float]:
 def main() -> None:
     """Print the table."""
     options = _options()
+    if options.costs:
+        print(costs.shown(*costs.measure()))
+        return
     chosen = [each for each in CLINICS if options.half in ("all", each.half)]
     if options.only:
         chosen = [each for each in chosen if any(text in each.name for text in options.only)]

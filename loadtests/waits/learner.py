@@ -27,8 +27,9 @@ Tree = tuple[int, int, "Tree", "Tree"] | float  # a feature, the last bin of the
 class Learner:
     """Two percentiles of the wait, by the facts at the time of joining."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, first: int) -> None:
+        """``first`` is the day of the first training."""
+        self._name, self._first = name, first
         self._facts: list[Facts] = []
         self._waits: list[float] = []
         self._before: dict[int, int] = {}  # day -> the patients of the days before
@@ -59,9 +60,10 @@ class Learner:
 
     def range(self, day: int, facts: Facts, now: float) -> tuple[float, float]:
         """Return the range of a patient who joins now. Every `EVERY` days, it trains again."""
-        if day // EVERY * EVERY != self._trained:
-            self._trained = day // EVERY * EVERY
-            self._train(self._trained)
+        latest = day - (day - self._first) % EVERY
+        if latest != self._trained:
+            self._trained = latest
+            self._train(latest)
         bins = [bisect_right(edges, each) for edges, each in zip(self._edges, facts, strict=True)]
         middle, most = (first + sum(_value(tree, bins) for tree in trees) for first, trees in self._models)
         return now + max(0.0, middle), now + max(0.0, middle, most)
@@ -124,5 +126,5 @@ def _value(tree: Tree, bins: Sequence[int]) -> float:
 
 
 def _quantile(values: Sequence[float], level: float) -> float:
-    ordered = sorted(values)
+    ordered = sorted(values) or [0.0]
     return ordered[min(len(ordered) - 1, int(level * len(ordered)))]

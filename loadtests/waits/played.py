@@ -96,7 +96,7 @@ class Played:
         today = date_of(number).isoformat()
         midnight = local_time.instant_of(f"{today}T12:00", ZONE) - 12 * 60 * MICROSECONDS
         ids = self._book(day, today)
-        self._do(Tick(site_id=SITE_ID), midnight + round((PREPARED - 30) * MICROSECONDS))
+        self.send(Tick(site_id=SITE_ID), midnight + round((PREPARED - 30) * MICROSECONDS))
         entries: dict[int, int] = {}
         found: dict[int, Range | None] = {}
         commands = sorted(day.commands, key=lambda each: each.minute)
@@ -106,7 +106,7 @@ class Played:
             if command.name in ("issue", "check-in"):
                 sent = self._joins(day, command, ids)
                 before = process_time()
-                issued = next(each for each in self._do(sent, at) if isinstance(each, TicketIssued))
+                issued = next(each for each in self.send(sent, at) if isinstance(each, TicketIssued))
                 self.seconds += process_time() - before
                 self.quotes += 1
                 entries[command.number] = issued.entry_id
@@ -116,11 +116,11 @@ class Played:
                     else ((issued.expect_from - midnight) / MICROSECONDS, (issued.expect_until - midnight) / MICROSECONDS)
                 )
             elif command.name == "call":
-                events = self._do(CallNext(point_id=self.points[command.post]), at)
+                events = self.send(CallNext(point_id=self.points[command.post]), at)
                 called = next(each for each in events if isinstance(each, TicketCalled))
                 assert called.entry_id == entries[command.number], "the product calls the patient of the simulation"
             elif (other := self._other(day, command, entries)) is not None:
-                self._do(other, at)
+                self.send(other, at)
         return found
 
     def _joins(self, day: Day, command: Command, ids: dict[int, int]) -> Sent:
@@ -156,16 +156,17 @@ class Played:
         """Let the clock quote the line. Lines that are quoted exactly need it for no first quote."""
         if self.every_tick:
             while self.board.site.next_tick_at <= at:
-                self._do(Tick(site_id=SITE_ID), max(self.now, self.board.site.next_tick_at))
+                self.send(Tick(site_id=SITE_ID), max(self.now, self.board.site.next_tick_at))
             return
         if command.name not in ("issue", "check-in") or sum(map(len, self.board.lanes().values())) <= LONG:
             return
         while self.board.site.next_tick_at <= at:
-            quoted = self._do(Tick(site_id=SITE_ID), max(self.now, self.board.site.next_tick_at, at - MICROSECONDS // 4))
+            quoted = self.send(Tick(site_id=SITE_ID), max(self.now, self.board.site.next_tick_at, at - MICROSECONDS // 4))
             if not any(isinstance(each, WaitsQuoted) and each.more for each in quoted):
                 return
 
-    def _do(self, command: Sent, at: int) -> list[Event]:
+    def send(self, command: Sent, at: int) -> list[Event]:
+        """Do a command at an instant. Return its events."""
         self.now = at
         board = self.board
         if at >= board.site.turns_at and not isinstance(command, Tick):
@@ -181,26 +182,26 @@ class Played:
 
     def _set_up(self) -> None:
         clinic = self.clinic
-        self._do(AddService(site_id=SITE_ID, name="Visit", public_name="Visit"), self.now)
+        self.send(AddService(site_id=SITE_ID, name="Visit", public_name="Visit"), self.now)
         self.service = next(iter(self.board.services))
         names = sorted({doctor.name for post in clinic.posts for _, group in post.roster for doctor in group if doctor.name})
         self.providers: dict[str, int] = {}
         for name in [*names, ANYBODY]:
-            self._do(AddProvider(site_id=SITE_ID, name=name), self.now)
+            self.send(AddProvider(site_id=SITE_ID, name=name), self.now)
             self.providers[name] = max(self.board.providers)
         self.queues, self.points = [], []
         for at in range(len(clinic.lines)):
-            self._do(AddQueue(site_id=SITE_ID, name=f"Queue {at}", prefix="ABCDEF"[at], service_id=self.service), self.now)
+            self.send(AddQueue(site_id=SITE_ID, name=f"Queue {at}", prefix="ABCDEF"[at], service_id=self.service), self.now)
             self.queues.append(max(self.board.queues))
         for at, post in enumerate(clinic.posts):
             queue_ids = tuple(self.queues[line] for line in post.lines)
-            self._do(AddPoint(site_id=SITE_ID, name=f"Room {at}", queue_ids=queue_ids), self.now)
+            self.send(AddPoint(site_id=SITE_ID, name=f"Room {at}", queue_ids=queue_ids), self.now)
             self.points.append(max(self.board.points))
             state = self.board.points[self.points[-1]].state
             if not post.opened and state != "open":
-                self._do(OpenPoint(point_id=self.points[-1]), self.now)
+                self.send(OpenPoint(point_id=self.points[-1]), self.now)
             if post.opened and state == "open":
-                self._do(ClosePoint(point_id=self.points[-1]), self.now)
+                self.send(ClosePoint(point_id=self.points[-1]), self.now)
 
     def _book(self, day: Day, today: str) -> dict[int, int]:
         """Put the appointments of a day into the calendar. Return their ids, by number."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 from collections import deque
@@ -23,7 +24,9 @@ from loadtests.waits.scores import AT_ONCE, Promise, Range
 WARM = 25  # days before the judged ones: histories fill
 DAYS = 60  # judged days
 ASKED = 1200  # promises for which the oracle is asked, at most about so many
-SOURCES = (laws, descriptions, days, oracle, learner)
+CODE = "".join(
+    ast.dump(ast.parse(Path(each.__file__ or "").read_text())) for each in (laws, descriptions, days, oracle, learner)
+)
 ROLLING = ("last 5", "last 10", "last 20", "last 50", "hour")
 
 
@@ -69,15 +72,15 @@ class _Watching:
     """The rivals and the oracle, which watch the days. ``ranges`` has their answers for the patients of the day."""
 
     def __init__(self, clinic: Clinic, warm: int, folder: Path | None) -> None:
-        text = repr(clinic).encode() + b"".join(Path(each.__file__ or "").read_bytes() for each in SOURCES)
-        name = f"{clinic.half} {clinic.name} {warm} {sha256(text).hexdigest()[:12]}.json"
+        digest = sha256(f"{clinic!r} {CODE}".encode()).hexdigest()[:12]
+        name = f"{clinic.half} {clinic.name} {warm} {digest}.json"
         self._path = folder / name if folder else None
         self._known: dict[str, list[float]] = {}
         self._new = False
         if self._path is not None and self._path.exists():
             self._known = json.loads(self._path.read_text())
         self._clinic, self._warm = clinic, warm
-        self._rolling, self._learner = Rolling(), Learner(clinic.name)
+        self._rolling, self._learner = Rolling(), Learner(clinic.name, warm)
         self._services: dict[int, deque[float]] = {}
         self._seen = self._joined = 0
         self._share = 0.0
