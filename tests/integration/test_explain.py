@@ -221,6 +221,8 @@ async def _fill_other_rows(connection: AsyncConnection) -> None:
             (tables.setup_codes, {"id": 100 + n, "code_hash": "x", "expires_at": NOW, "wrong_tries": 0}),
             (tables.sites, site | {"id": n, "organisation_id": n % 40 + 1, "name": f"Site {n}"}),
             (tables.queues, named | own | {"name": f"Queue {n}", "prefix": "A", "paused": False, "durations": []}),
+            (tables.habits, {"id": n, "site_id": n, "begins_at": NOW, "points": [], "arrivals": [], "bookings": [], "past": [],
+                             "seq": 0}),
             (tables.points, named | own | {"name": f"Point {n}", "queue_ids": [1], "unmet_needs": [], "state": "open"}),
             (tables.services, named | own | {"public_name": f"Service {n}"}),
             (tables.providers, thing | own | {"name": f"Provider {n}"}),
