@@ -77,7 +77,10 @@ class Post:
 
     def doctor(self, day: int, minute: float) -> Doctor:
         """Return the doctor at a time of a day."""
-        _, doctors = max((each for each in self.roster if each[0] <= minute), key=lambda each: each[0])
+        doctors = self.roster[0][1]
+        for start, others in self.roster[1:]:
+            if start <= minute:
+                doctors = others
         return doctors[day % len(doctors)]
 
 

@@ -17,9 +17,9 @@ TREES = 90
 DEPTH = 3
 RATE = 0.12
 LEAST = 15  # patients in a leaf
-ROWS = 1200  # patients that each tree sees
-KEPT = 5000  # patients that it learns from, the latest
-EVERY = 10  # days between two trainings
+ROWS = 900  # patients that each tree sees
+KEPT = 3000  # patients that it learns from, the latest
+EVERY = 20  # days between two trainings
 Facts = tuple[float, ...]
 Tree = tuple[int, int, "Tree", "Tree"] | float  # a feature, the last bin of the left side, both sides; or a value
 

@@ -40,6 +40,7 @@ SITE_ID = 7
 FIRST_DAY = date(2027, 2, 1)  # a Monday; the clocks go forward on 28 March
 MICROSECONDS = 60_000_000
 LONG = getattr(quoting, "EXACT", 32)  # with more waiting, the product continues from quotes of the clock
+MEASURED = 16  # one of so many tickets is measured: the look at the clock of the process costs much on some machines
 ANYBODY = "Anybody"  # the provider of appointments that any doctor takes
 Range = tuple[float, float]
 
@@ -60,7 +61,7 @@ class _Calendar(NoCalendar):
 
 
 class Played:
-    """The site of a clinic. ``seconds`` is the CPU time of the commands that gave ``quotes`` first quotes."""
+    """The site of a clinic. ``seconds`` is the CPU time of ``quotes`` commands that gave a first quote, a sample of all."""
 
     def __init__(self, clinic: Clinic, every_tick: bool = False) -> None:
         self.clinic, self.every_tick = clinic, every_tick
@@ -105,10 +106,12 @@ class Played:
             self._tick(at, command)
             if command.name in ("issue", "check-in"):
                 sent = self._joins(day, command, ids)
-                before = process_time()
+                measured = len(entries) % MEASURED == 0
+                before = process_time() if measured else 0.0
                 issued = next(each for each in self.send(sent, at) if isinstance(each, TicketIssued))
-                self.seconds += process_time() - before
-                self.quotes += 1
+                if measured:
+                    self.seconds += process_time() - before
+                    self.quotes += 1
                 entries[command.number] = issued.entry_id
                 found[command.number] = (
                     None
