@@ -163,10 +163,12 @@ class Played:
             return
         if command.name not in ("issue", "check-in") or sum(map(len, self.board.lanes().values())) <= LONG:
             return
-        while self.board.site.next_tick_at <= at:
-            quoted = self.send(Tick(site_id=SITE_ID), max(self.now, self.board.site.next_tick_at, at - MICROSECONDS // 4))
-            if not any(isinstance(each, WaitsQuoted) and each.more for each in quoted):
-                return
+        if self.board.site.next_tick_at > at:
+            return
+        more, ticks_at = True, max(self.now, self.board.site.next_tick_at, at - MICROSECONDS // 4)
+        while more:  # the next tick comes at once
+            quoted = self.send(Tick(site_id=SITE_ID), ticks_at)
+            more = any(isinstance(each, WaitsQuoted) and each.more for each in quoted)
 
     def send(self, command: Sent, at: int) -> list[Event]:
         """Do a command at an instant. Return its events."""

@@ -62,8 +62,17 @@ def _share(values: Sequence[tuple[int, float]]) -> tuple[float, float]:
     return mean, sqrt(sum(each * each for each in by_day.values()) * days / max(1, days - 1)) / len(values)
 
 
-def ratio(promises: Sequence[Promise], name: str, beside: str) -> float:
-    """Return the loss of one contender divided by that of another, on the promises that both gave."""
-    both = [each for each in promises if each.ranges.get(name) is not None and each.ranges.get(beside) is not None]
-    mine, theirs = score(both, name), score(both, beside)
-    return mine.loss / theirs.loss if both and theirs.loss else float("nan")
+def ratio(promises: Sequence[Promise], name: str, beside: str) -> tuple[float, float]:
+    """Return the loss of one contender divided by that of another, and its standard error, on the promises of both."""
+    by_day: dict[int, tuple[float, float]] = {}
+    for each in promises:
+        mine, theirs = each.ranges.get(name), each.ranges.get(beside)
+        if mine is not None and theirs is not None:
+            before = by_day.get(each.day, (0.0, 0.0))
+            by_day[each.day] = before[0] + loss(mine, each.called_at), before[1] + loss(theirs, each.called_at)
+    all_mine, all_theirs = sum(each for each, _ in by_day.values()), sum(each for _, each in by_day.values())
+    if not all_theirs:
+        return float("nan"), float("nan")
+    found, days = all_mine / all_theirs, len(by_day)
+    errors = sum((mine - found * theirs) ** 2 for mine, theirs in by_day.values())
+    return found, sqrt(errors * days / max(1, days - 1)) / all_theirs

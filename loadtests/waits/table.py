@@ -21,7 +21,7 @@ COLUMNS = (
     ("by hour: held", 14),
     ("early", 7),
     ("loss", 6),
-    ("/oracle", 7),
+    ("/oracle", 10),
     ("learner", 7),
     ("rolling", 7),
     ("oracle: n", 10),
@@ -62,8 +62,8 @@ def row(trial: Trial, seconds: float) -> str:
             f"{min(held):.0f}-{max(held):.0f}" if held else "",
             f"{min(early):.0f}-{max(early):.0f}" if early else "",
             f"{ours.loss:.2f}",
-            f"{ratio(promises, 'ours', 'oracle'):.3f}",
-            f"{ratio(promises, 'learner', 'oracle'):.2f}",
+            "{:.3f}±{:.2f}".format(*ratio(promises, "ours", "oracle")),
+            f"{ratio(promises, 'learner', 'oracle')[0]:.2f}",
             f"{best_rolling(promises)[1]:.2f}",
             str(oracle.count),
             f"{oracle.held:.1f}",
@@ -77,7 +77,7 @@ def row(trial: Trial, seconds: float) -> str:
 def best_rolling(promises: Sequence[Promise]) -> tuple[str, float]:
     """Return the rolling average with the least loss, by hindsight, and its loss divided by the oracle's."""
     best = min(ROLLING, key=lambda name: score(promises, name).loss)
-    return best, ratio(promises, best, "oracle")
+    return best, ratio(promises, best, "oracle")[0]
 
 
 def by_hour(promises: Sequence[Promise]) -> dict[int, list[Promise]]:
@@ -95,7 +95,7 @@ def details(trial: Trial) -> str:
         ours = score(promises, "ours")
         lines.append(
             f"    {hour:02}:00 {ours.count:>6} held {ours.held:5.1f} early {ours.early:5.1f} loss {ours.loss:6.2f} "
-            f"/oracle {ratio(promises, 'ours', 'oracle'):6.3f}"
+            f"/oracle {ratio(promises, 'ours', 'oracle')[0]:6.3f}"
         )
     for name in ("ours", "oracle", "learner", *ROLLING):
         found = score(trial.promises, name)
@@ -103,24 +103,25 @@ def details(trial: Trial) -> str:
             lines.append(
                 f"    {name:8} {found.count:>6} held {found.held:5.1f}±{found.held_error:.1f} "
                 f"early {found.early:5.1f}±{found.early_error:.1f} loss {found.loss:6.2f} "
-                f"/oracle {ratio(trial.promises, name, 'oracle'):6.3f}"
+                f"/oracle {ratio(trial.promises, name, 'oracle')[0]:6.3f}"
             )
     return "\n".join(lines)
 
 
 def foot(trials: Sequence[Trial]) -> str:
-    """Return the geometric means, for each half."""
+    """Return the geometric means of each half, and the number of clinics in which the promises have the right shares."""
     lines = []
     for half in ("build", "judge"):
         chosen = [each.promises for each in trials if each.clinic.half == half]
         if chosen:
-            ours = [ratio(each, "ours", "oracle") for each in chosen]
+            scores = [score(each, "ours") for each in chosen]
+            ours, learner = ([ratio(each, name, "oracle")[0] for each in chosen] for name in ("ours", "learner"))
             rolling = [best_rolling(each)[1] for each in chosen]
-            learner = [ratio(each, "learner", "oracle") for each in chosen]
             lines.append(
-                f"{half}: {len(chosen)} clinics, {sum(map(len, chosen))} promises; loss / oracle: geometric mean "
-                f"{_mean(ours):.3f}, worst {max(ours):.3f}; learner {_mean(learner):.2f}, "
-                f"best rolling average {_mean(rolling):.2f}"
+                f"{half}: {len(chosen)} clinics, {sum(map(len, chosen))} promises; held 88 to 92: "
+                f"{sum(88 <= each.held <= 92 for each in scores)}, early 46 to 54: "
+                f"{sum(46 <= each.early <= 54 for each in scores)}; loss / oracle: geometric mean {_mean(ours):.3f}, "
+                f"worst {max(ours):.3f}; learner {_mean(learner):.2f}, best rolling average {_mean(rolling):.2f}"
             )
     return "\n".join(lines)
 
