@@ -24,7 +24,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--half", choices=("build", "judge", "all"), default="all", help="the clinics of one half")
     parser.add_argument("--only", action="append", default=[], help="clinics whose name contains this text")
-    parser.add_argument("--days", type=int, default=trial.DAYS, help="judged days")
+    parser.add_argument("--days", type=int, default=trial.DAYS, help="judged days; busy clinics have fewer")
     parser.add_argument("--warm", type=int, default=trial.WARM, help="days before them")
     parser.add_argument("--quick", action="store_true", help="a third of the days")
     parser.add_argument("--details", action="store_true", help="each hour of the day, and each contender")
@@ -38,7 +38,7 @@ def _options() -> argparse.Namespace:
 def _run(name: str, options: argparse.Namespace) -> tuple[Trial, float]:
     clinic = next(each for each in CLINICS if each.name == name)
     begun = process_time()
-    days = max(10, options.days // 3) if options.quick else options.days
+    days = trial.days_of(clinic, options.days // 3 if options.quick else options.days)
     memory = None if options.forget else MEMORY
     return trial.run(clinic, options.warm, days, memory, options.every_tick), process_time() - begun
 

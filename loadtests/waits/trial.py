@@ -8,6 +8,7 @@ import os
 from collections import deque
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 
 from loadtests.waits import clinic as descriptions
@@ -23,6 +24,8 @@ from loadtests.waits.scores import AT_ONCE, Promise, Range
 
 WARM = 25  # days before the judged ones: histories fill
 DAYS = 60  # judged days
+USUAL = 120  # patients a day: busier clinics have fewer days
+LEAST_DAYS = 20
 ASKED = 1200  # promises for which the oracle is asked, at most about so many
 CODE = "".join(
     ast.dump(ast.parse(Path(each.__file__ or "").read_text())) for each in (laws, descriptions, days, oracle, learner)
@@ -39,6 +42,12 @@ class Trial:
     unquoted: int
     uncalled: int
     milliseconds: float  # of CPU for a ticket with its quote
+
+
+def days_of(clinic: Clinic, days: int) -> int:
+    """Return the judged days of a clinic: ``days``, or fewer in a busy one, whose days tell more."""
+    patients = sum((until - start) / 60 * per_hour for (start, per_hour), (until, _) in pairwise(clinic.rates))
+    return min(days, max(LEAST_DAYS, round(days * USUAL / patients)))
 
 
 def run(clinic: Clinic, warm: int = WARM, judged: int = DAYS, memory: Path | None = None, every_tick: bool = False) -> Trial:
