@@ -101,7 +101,8 @@ class _Watching:
         self._seen = 0
         self._facts, self.ranges = {}, {}
         if day >= self._warm:
-            self._share = min(1.0, ASKED * max(1, self._warm) / max(1, self._joined * DAYS))
+            judged = days_of(self._clinic, DAYS)
+            self._share = min(1.0, ASKED * max(1, self._warm) / max(1, self._joined * judged))
 
     def joined(self, day: Day, patient: Patient) -> None:
         """Ask for the range of a patient who joins now."""
