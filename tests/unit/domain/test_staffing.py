@@ -49,9 +49,7 @@ def test_point_that_lets_patients_wait_begins_later_than_on_earlier_days() -> No
 
 
 def test_point_that_is_later_than_ever_is_expected_the_later_the_longer_it_takes() -> None:
-    middles = [
-        minutes(beginning(POINT, LATE, EIGHT + late * MINUTE, EIGHT).begins)[FUTURES // 2] for late in (40, 70, 130)
-    ]
+    middles = [minutes(beginning(POINT, LATE, EIGHT + late * MINUTE, EIGHT).begins)[FUTURES // 2] for late in (40, 70, 130)]
     assert middles == sorted(middles)
     assert middles[-1] >= 30
 

@@ -1,4 +1,4 @@
-"""The habits of staff: the board notes them with each event, an undo takes them back, and the turn of the day closes them."""
+"""Habits of staff: events note them, an undo takes them back, and the turn of the day closes them."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_long_pause_is_a_break_that_nobody_announced() -> None:
 
 
 def test_patient_with_a_head_start_is_an_arrival() -> None:
-    world, queue, point = clinic()
+    world, queue, _ = clinic()
     world.ticket(queue)
     world.ticket(queue, "assisted")
     world.ticket(queue, "urgent", after=MINUTE)
