@@ -278,15 +278,14 @@ class Futures:
             waits = []
             for kind, lasts, rank in zip(line, durations, ranks, strict=True):
                 heap = min(open_to[kind])
-                if heap[0] >= play.horizon:
-                    heap = self._turn(future, play, kind, rank)
+                if heap[0] >= play.horizon or rank > play.first:
+                    heap = self._turn(future, play, open_to[kind], rank)
                 waits.append(heapreplace(heap, heap[0] + lasts))
             called.append(waits)
         return [tuple(each >> _SLOT for each in waits) for waits in zip(*called, strict=True)]
 
-    def _turn(self, future: int, play: _Play, kind: int, rank: int) -> list[int]:
+    def _turn(self, future: int, play: _Play, able: Sequence[list[int]], rank: int) -> list[int]:
         """Play the breaks and the patients that come before a patient's turn; return the heap whose first point is next."""
-        able = [play.heaps[at] for at in self._able[kind]]
         while True:
             heap = min(able)
             first = heap[0]
@@ -304,7 +303,7 @@ class Futures:
                 _, number, each = heappop(play.here)
                 if not self._able[each.kind]:
                     continue
-                taken = self._turn(future, play, each.kind, each.order)
+                taken = self._turn(future, play, [play.heaps[at] for at in self._able[each.kind]], each.order)
                 free, slot = taken[0] >> _SLOT, taken[0] & _SLOTS
                 order = _order("coming", number % _STREAMS)[future]
                 lasts = self._samples[each.kind][self._weights[each.kind][future][order]]
@@ -329,8 +328,9 @@ class Futures:
         waits = []
         for future, play in enumerate(self._play):
             first = min(play.heaps[at][0] for at in able)
-            if first >= play.horizon:
-                first = self._turn(future, play.copy(), kind, order)[0]
+            if first >= play.horizon or order > play.first:
+                play = play.copy()
+                first = self._turn(future, play, [play.heaps[at] for at in able], order)[0]
             waits.append(first >> _SLOT)
         return _quote(self.now, sorted(waits), self._estimating or kind in self._unknown)
 
@@ -339,10 +339,11 @@ class _Play:
     """One possible future: when each point is free, its breaks, and the patients who come.
 
     ``rests`` has the breaks by point. ``here`` has the patients who have come and wait, in the order of their ranks.
-    Nothing happens before the item ``horizon`` of a heap. A future is ``quiet`` if nothing happens at all.
+    ``first`` is the first of these ranks. Nothing else happens before the item ``horizon`` of a heap. A future is ``quiet``
+    if nothing happens at all.
     """
 
-    __slots__ = ("coming", "heaps", "here", "horizon", "next", "rests")
+    __slots__ = ("coming", "first", "heaps", "here", "horizon", "next", "rests")
 
     def __init__(self, heaps: list[list[int]], rests: dict[int, Breaks], coming: Sequence[Coming]) -> None:
         self.heaps = heaps
@@ -356,13 +357,11 @@ class _Play:
     @property
     def quiet(self) -> bool:
         """Whether nothing happens but the line."""
-        return self.horizon == _NEVER
+        return self.horizon == self.first == _NEVER
 
     def look_ahead(self) -> None:
-        """Find the horizon."""
-        if self.here:
-            self.horizon = 0
-            return
+        """Find the horizon and the first rank."""
+        self.first = self.here[0][0] if self.here else _NEVER
         events = [each[0][0] for each in self.rests.values() if each]
         if self.next < len(self.coming):
             events.append(self.coming[self.next].after)
@@ -372,6 +371,7 @@ class _Play:
         """Return a future that goes on apart from this one."""
         other = _Play([list(heap) for heap in self.heaps], dict(self.rests), self.coming)
         other.next, other.here = self.next, list(self.here)
+        other.look_ahead()
         return other
 
 
