@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 from time import process_time
@@ -68,7 +69,9 @@ class Clock:
     most: float
 
 
-def measure(longest: int = LONGEST, warm: int = WARM) -> tuple[list[Newcomer], Clock]:
+def measure(
+    lengths: Sequence[int] = WAITING, longest: int = LONGEST, warm: int = WARM, tickets: int = TICKETS
+) -> tuple[list[Newcomer], Clock]:
     """Return the costs at a clinic of eight points and two queues, with a history of ``warm`` days."""
     played = Played(CLINIC)
     for number in range(warm):
@@ -77,9 +80,9 @@ def measure(longest: int = LONGEST, warm: int = WARM) -> tuple[list[Newcomer], C
         played.play(day, number)
     site = _Morning(played, warm)
     newcomers = []
-    for waiting in WAITING:
+    for waiting in lengths:
         site.fill(waiting)
-        newcomers.append(site.newcomers(waiting))
+        newcomers.append(site.newcomers(waiting, tickets))
     site.fill(longest)
     return newcomers, site.clock(longest)
 
@@ -126,12 +129,12 @@ class _Morning:
             if not any(isinstance(each, WaitsQuoted) and each.more for each in events):
                 return found
 
-    def newcomers(self, waiting: int) -> Newcomer:
+    def newcomers(self, waiting: int, tickets: int) -> Newcomer:
         """Return the cost of a ticket. Each newcomer leaves again, and the clock goes on."""
         board = self.played.board
         kept: list[float] = []
         fresh: list[float] = []
-        for _ in range(TICKETS):
+        for _ in range(tickets):
             if self.now >= board.site.quoted_at + MICROSECONDS // 2:
                 self.tick()
             self.now += 3 * SECOND

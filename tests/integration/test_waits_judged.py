@@ -31,14 +31,14 @@ from loadtests.waits.scores import AT_ONCE, Promise, loss, ratio, score
 ROOT = Path(__file__).parents[2]
 LAWS = (Exponential(8), Lognormal(7, 0.6), Uniform(2, 9), Plus(480, Normal(25, 8)), two_kinds(4, 20, 0.25))
 BY_NAME = {each.name: each for each in CLINICS}
-SHORT = ("as modelled", "late start", "pass others", "mixture")
+SHORT = ("late start", "pass others", "mixture")
 
 pytestmark = pytest.mark.rest
 
 
 @cache
 def tried(name: str) -> trial.Trial:
-    return trial.run(BY_NAME[name], warm=6, judged=6)
+    return trial.run(BY_NAME[name], warm=6, judged=5)
 
 
 def test_half_of_the_clinics_are_kept_to_judge() -> None:
@@ -111,7 +111,7 @@ def test_oracle_keeps_its_promises(name: str) -> None:
 @pytest.mark.parametrize("name", SHORT)
 def test_quotes_of_the_product_are_better_than_rolling_averages(name: str) -> None:
     found = tried(name)
-    assert len(found.promises) > 150
+    assert len(found.promises) > 100
     assert found.uncalled == 0
     best, _ = table.best_rolling(found.promises)
     assert ratio(found.promises, "ours", best)[0] < 1
@@ -119,7 +119,7 @@ def test_quotes_of_the_product_are_better_than_rolling_averages(name: str) -> No
 
 
 def test_trial_is_the_same_in_each_run() -> None:
-    again = trial.run(BY_NAME["late start"], warm=6, judged=6)
+    again = trial.run(BY_NAME["late start"], warm=6, judged=5)
     assert again.promises == tried("late start").promises
 
 
@@ -181,8 +181,8 @@ def test_learner_finds_the_percentiles_of_a_wait_that_depends_on_the_facts() -> 
 
 
 def test_costs_have_a_line_for_each_length() -> None:
-    newcomers, clock = costs.measure(longest=600, warm=2)
-    assert [each.waiting for each in newcomers] == [10, 100, 500]
+    newcomers, clock = costs.measure((5, 50), longest=150, warm=1, tickets=4)
+    assert [each.waiting for each in newcomers] == [5, 50]
     assert all(0 < each.middle <= each.most for each in newcomers)
     assert clock.slices > 1
     assert 0 < clock.middle <= clock.most
@@ -191,7 +191,7 @@ def test_costs_have_a_line_for_each_length() -> None:
 def test_command_prints_one_line_for_each_clinic() -> None:
     command = [sys.executable, "-m", "loadtests.waits", "--only", "quiet", "--only", "late start", "--forget"]
     done = subprocess.run(
-        [*command, "--days", "10", "--warm", "5", "--details"],
+        [*command, "--days", "6", "--warm", "4", "--details"],
         capture_output=True,
         text=True,
         timeout=300,
