@@ -314,7 +314,7 @@ async def find_dark_devices(
     not count as running.
     """
     try:
-        await _find_dark_devices(database, executor, process_id, heartbeat_seconds, report)
+        await _find_dark_devices(database, executor, process_id, heartbeat_seconds, report, before)
     except asyncio.CancelledError:  # after a fault, the process goes on
         with suppress(NowServingError, TimeoutError):  # a dead process is found by its silence
             async with asyncio.timeout(STOP_SECONDS), database.write() as connection:
@@ -328,6 +328,7 @@ async def _find_dark_devices(
     process_id: str,
     heartbeat_seconds: float,
     report: Callable[[], dict[str, Any]],
+    before: Callable[[], Awaitable[None]],
 ) -> None:
     outage = Outage(logger, "dark devices not looked for")
     clock, patience = database.clock, round(3 * heartbeat_seconds * 1_000_000)

@@ -35,13 +35,17 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import shake_256
-from heapq import heapify, heapreplace
+from heapq import heapify, heappop, heappush, heapreplace
 from math import isqrt
 from struct import unpack
 from types import MappingProxyType
+from typing import NamedTuple
+
+Breaks = tuple[tuple[int, int], ...]  # of a point in one future: the begin and the length of each, in order
 
 MINUTE = 60_000_000
-MEMORY = 50  # durations remembered per queue
+MEMORY = 256  # durations remembered per queue
+PAUSES = 64  # pauses remembered per queue
 ENOUGH = 8  # with fewer durations a quote is an estimate
 
 FUTURES = 99
@@ -53,14 +57,21 @@ FROM_RANK, UNTIL_RANK = 50, 90  # of 99: the 50th and the 90th percentile
 PRIOR = tuple(minutes * MINUTE for minutes in (3, 23, 4, 15, 6, 11, 7, 9))
 
 _STREAMS = 1024  # draws with different orders; a longer line reuses them
+_SLOT = 12  # bits for the number of a point, behind the time in the item of a heap
+_SLOTS = (1 << _SLOT) - 1
+_NEVER = 1 << 100
 _LEVELS = 2 * FUTURES  # a level u of FUTURES stands for the probability (2u + 1) / _LEVELS
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A service's recent durations, oldest first. A duration lasts from the call until the point is free again."""
+    """A service's recent durations, oldest first. A duration lasts from the call until the point is free again.
+
+    ``pauses`` are the recent times between two patients, from the free point to the call, while a patient waited.
+    """
 
     durations: tuple[int, ...] = ()
+    pauses: tuple[int, ...] = ()
 
     @property
     def estimating(self) -> bool:
@@ -83,11 +94,27 @@ NO_HISTORY = History()
 
 @dataclass(frozen=True, slots=True)
 class OpenPoint:
-    """An open point: its queues, the queue of its present patient (None if free), and the time of that patient's call."""
+    """A point that calls: its queues, the queue of its present patient (None if free), and the time of that patient's call.
+
+    ``idle`` is the time since it is free, None if that is unknown: then it calls at once. ``awaited`` is set if patients
+    have waited for it meanwhile. ``begins`` and ``breaks`` are those of `server.domain.staffing.Prospect`.
+    """
 
     queue_ids: tuple[int, ...]
     serving: int | None = None
     since: int = 0
+    idle: int | None = None
+    awaited: bool = False
+    begins: tuple[int, ...] = ()
+    breaks: tuple[Breaks, ...] = ()
+
+
+class Coming(NamedTuple):
+    """A patient who comes in some future: after ``after`` microseconds, to a queue, with a rank in the line."""
+
+    after: int
+    kind: int
+    order: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +136,16 @@ def quotes(
     points: Sequence[OpenPoint],
     histories: Mapping[int, History],
     queue_of: Mapping[int, int] = MappingProxyType({}),
+    orders: Sequence[int] = (),
+    coming: Sequence[Sequence[Coming]] = (),
 ) -> list[Quote | None]:
     """Return a quote for each patient in ``line``, in its order. The quote is None if no open point serves the patient.
 
     ``line`` has the queue of each waiting patient, in the order of the ranks. Queues that share no point do not affect one
-    another, so the line may be that of a whole site. ``histories`` may lack queues. A free point is assumed to call at once.
-    Patients of one queue that only some of its points may serve have another number, in the line and among a point's
-    ``queue_ids``; ``queue_of`` maps this number to the queue. The cost is about `FUTURES` steps for each patient.
+    another, so the line may be that of a whole site. ``histories`` may lack queues. Patients of one queue that only some of
+    its points may serve have another number, in the line and among a point's ``queue_ids``; ``queue_of`` maps this number
+    to the queue. ``orders`` has the rank of each patient as a number, and ``coming`` the patients who come later, in each
+    future: a patient takes the turn of all patients with a higher rank. The cost is about `FUTURES` steps for each patient.
 
     Patients behind do not change a quote. Within a queue, a later patient never gets an earlier quote. Where all points draw
     from the same queues, one more point never makes a quote later. The same number of durations, each at least as long,
@@ -123,9 +153,10 @@ def quotes(
     took 1 and 10 minutes, a patient of 4 minutes has 6 left; if they took 5 and 10, probably 1.)
     """
     found: list[Quote | None] = [None] * len(line)
-    for futures in Futures.of_rooms(now, points, histories, queue_of):
+    for futures in Futures.of_rooms(now, points, histories, queue_of, coming=coming):
         places = [place for place, kind in enumerate(line) if kind in futures.kinds]
-        for place, each in zip(places, futures.quotes([line[place] for place in places]), strict=True):
+        mine = [orders[place] for place in places] if orders else []
+        for place, each in zip(places, futures.quotes([line[place] for place in places], mine), strict=True):
             found[place] = each
     return found
 
@@ -136,12 +167,15 @@ def quote_of_last(
     points: Sequence[OpenPoint],
     histories: Mapping[int, History],
     queue_of: Mapping[int, int] = MappingProxyType({}),
+    orders: Sequence[int] = (),
+    coming: Sequence[Sequence[Coming]] = (),
 ) -> Quote | None:
     """Return the last quote of `quotes`, at about half the cost: it sorts the futures of the last patient only."""
     *before, last = line
-    for futures in Futures.of_rooms(now, points, histories, queue_of, last):
-        futures.take([kind for kind in before if kind in futures.kinds])
-        return futures.quote_of_next(last)
+    for futures in Futures.of_rooms(now, points, histories, queue_of, last, coming):
+        places = [place for place, kind in enumerate(before) if kind in futures.kinds]
+        futures.take([before[place] for place in places], [orders[place] for place in places] if orders else [])
+        return futures.quote_of_next(last, orders[-1] if orders else 0)
     return None
 
 
@@ -150,6 +184,8 @@ class Futures:
 
     The line is that of a room: queues that share points. ``kinds`` are the numbers of its queues. Every patient that joins
     at the end continues from the futures of the patients before, and costs `FUTURES` steps.
+
+    A heap has for each point the time at which it is free, and the number of the point behind it: ``time << _SLOT | point``.
     """
 
     def __init__(
@@ -159,32 +195,39 @@ class Futures:
         points: Sequence[OpenPoint],
         histories: Mapping[int, History],
         queue_of: Mapping[int, int] = MappingProxyType({}),
+        coming: Sequence[Sequence[Coming]] = (),
     ) -> None:
         serving = [point for point in points if not kinds.isdisjoint(point.queue_ids)]
         of_kind = {kind: queue_of.get(kind, kind) for kind in sorted(kinds)}
         streams = {queue_id: stream for stream, queue_id in enumerate(sorted(set(of_kind.values())))}
         samples = {queue_id: _of(histories, queue_id).sample() for queue_id in streams}
         weights = {queue_id: _reweighted(stream, len(samples[queue_id])) for queue_id, stream in streams.items()}
-        firsts = [_first_free(now, stream, point, histories) for stream, point in enumerate(serving)]
+        self._pauses = sorted(pause for queue_id in streams for pause in _of(histories, queue_id).pauses) or [0]
+        pause = remaining_durations(self._pauses, 0)
+        firsts = [_first_free(now, stream, point, histories, self._pauses, pause) for stream, point in enumerate(serving)]
         # Points with the same queues are interchangeable: one heap has the instants at which they are free.
         groups = {group: at for at, group in enumerate(dict.fromkeys(frozenset(point.queue_ids) for point in serving))}
         group_of = [groups[frozenset(point.queue_ids)] for point in serving]
         self.now = now
         self.kinds = kinds
         self._taken = 0
+        self._pause = [each << _SLOT for each in pause] if any(pause) else []
         self._unknown = {kind for kind, queue_id in of_kind.items() if _of(histories, queue_id).estimating}
         self._estimating = any(_of(histories, each.serving).estimating for each in serving if each.serving is not None)
-        self._samples = {kind: samples[queue_id] for kind, queue_id in of_kind.items()}
+        self._samples = {kind: [each << _SLOT for each in samples[queue_id]] for kind, queue_id in of_kind.items()}
         self._weights = {kind: weights[queue_id] for kind, queue_id in of_kind.items()}
         self._able = {kind: [at for group, at in groups.items() if kind in group] for kind in of_kind}
-        self._heaps: list[list[list[int]]] = []  # for each future, the heap of each group
+        breaks = [(slot, point.breaks) for slot, point in enumerate(serving) if point.breaks]
+        self._play: list[_Play] = []
         for future in range(FUTURES):
             heaps: list[list[int]] = [[] for _ in groups]
-            for at, first in zip(group_of, firsts, strict=True):
-                heaps[at].append(first[future])
+            for slot, (at, first) in enumerate(zip(group_of, firsts, strict=True)):
+                heaps[at].append(first[future] << _SLOT | slot)
             for heap in heaps:
                 heapify(heap)
-            self._heaps.append(heaps)
+            rests = {slot: each[future] for slot, each in breaks if each[future]}
+            arrivals = [each for each in coming[future] if each.kind in kinds] if coming else []
+            self._play.append(_Play(heaps, rests, arrivals))
 
     @classmethod
     def of_rooms(
@@ -194,53 +237,142 @@ class Futures:
         histories: Mapping[int, History],
         queue_of: Mapping[int, int] = MappingProxyType({}),
         kind: int | None = None,
+        coming: Sequence[Sequence[Coming]] = (),
     ) -> Iterator[Futures]:
         """Yield the futures of each room; with ``kind``, of its room alone."""
         for room in _rooms(points):
             if kind is None or kind in room:
-                yield cls(now, room, points, histories, queue_of)
+                yield cls(now, room, points, histories, queue_of, coming)
 
-    def take(self, line: Sequence[int]) -> list[tuple[int, ...]]:
+    def take(self, line: Sequence[int], orders: Sequence[int] = ()) -> list[tuple[int, ...]]:
         """Add patients to the end of the line; return for each the times until the call, one per future."""
         if not line:
             return []
-        orders = zip(
-            *(_order("line", place % _STREAMS) for place in range(self._taken, self._taken + len(line))), strict=True
-        )
+        places = [place % _STREAMS for place in range(self._taken, self._taken + len(line))]
+        levels_of = zip(*(_order("line", place) for place in places), strict=True)
+        pauses_of = zip(*(_order("pause", place) for place in places), strict=True)
         self._taken += len(line)
         self._estimating = self._estimating or not self._unknown.isdisjoint(line)
         samples = [self._samples[kind] for kind in line]
         present = dict.fromkeys(line)
+        ranks = orders or [0] * len(line)
         called: list[list[int]] = []
-        for future, (heaps, order) in enumerate(zip(self._heaps, orders, strict=True)):
+        for future, (play, order, rests) in enumerate(zip(self._play, levels_of, pauses_of, strict=True)):
             # The duration of a service of each kind in this future, by the drawn level.
             drawn = {kind: self._weights[kind][future] for kind in present}
             durations = [sample[drawn[kind][level]] for sample, kind, level in zip(samples, line, order, strict=True)]
-            if len(heaps) == 1:
+            if self._pause:
+                durations = [each + self._pause[level] for each, level in zip(durations, rests, strict=True)]
+            heaps = play.heaps
+            if play.quiet and len(heaps) == 1:
                 heap = heaps[0]
                 called.append([heapreplace(heap, heap[0] + duration) for duration in durations])
-            else:
-                open_to = {kind: [heaps[at] for at in self._able[kind]] for kind in present}
-                choices = map(open_to.__getitem__, line)  # lists compare by their first item, which is the earliest instant
+                continue
+            open_to = {kind: [heaps[at] for at in self._able[kind]] for kind in present}
+            if play.quiet:
+                choices = map(open_to.__getitem__, line)  # lists compare by their first item, the earliest instant
                 called.append(
                     [heapreplace(heap := min(each), heap[0] + lasts) for each, lasts in zip(choices, durations, strict=True)]
                 )
-        return list(zip(*called, strict=True))
+                continue
+            waits = []
+            for kind, lasts, rank in zip(line, durations, ranks, strict=True):
+                heap = min(open_to[kind])
+                if heap[0] >= play.horizon or rank > play.first:
+                    heap = self._turn(future, play, open_to[kind], rank)
+                waits.append(heapreplace(heap, heap[0] + lasts))
+            called.append(waits)
+        return [tuple(each >> _SLOT for each in waits) for waits in zip(*called, strict=True)]
 
-    def quotes(self, line: Sequence[int]) -> list[Quote]:
+    def _turn(self, future: int, play: _Play, able: Sequence[list[int]], rank: int) -> list[int]:
+        """Play the breaks and the patients that come before a patient's turn; return the heap whose first point is next."""
+        while True:
+            heap = min(able)
+            first = heap[0]
+            free, slot = first >> _SLOT, first & _SLOTS
+            rests = play.rests.get(slot)
+            if rests and rests[0][0] <= free:
+                heapreplace(heap, first + (rests[0][1] << _SLOT))
+                play.rests[slot] = rests[1:]
+                continue
+            while play.next < len(play.coming) and play.coming[play.next].after <= free:
+                each = play.coming[play.next]
+                heappush(play.here, (each.order, play.next, each))
+                play.next += 1
+            if play.here and play.here[0][0] < rank:
+                _, number, each = heappop(play.here)
+                if not self._able[each.kind]:
+                    continue
+                taken = self._turn(future, play, [play.heaps[at] for at in self._able[each.kind]], each.order)
+                free, slot = taken[0] >> _SLOT, taken[0] & _SLOTS
+                order = _order("coming", number % _STREAMS)[future]
+                lasts = self._samples[each.kind][self._weights[each.kind][future][order]]
+                begin = max(free, each.after) << _SLOT | slot
+                heapreplace(taken, begin + lasts + (self._pause[FUTURES - 1 - order] if self._pause else 0))
+                continue
+            play.look_ahead()
+            return heap
+
+    def quotes(self, line: Sequence[int], orders: Sequence[int] = ()) -> list[Quote]:
         """Add patients to the end of the line; return their quotes."""
         known = self._estimating
         found = []
-        for kind, waits in zip(line, self.take(line), strict=True):
+        for kind, waits in zip(line, self.take(line, orders), strict=True):
             known = known or kind in self._unknown
             found.append(_quote(self.now, sorted(waits), known))
         return found
 
-    def quote_of_next(self, kind: int) -> Quote:
+    def quote_of_next(self, kind: int, order: int = 0) -> Quote:
         """Return the quote of a patient who would join the end of the line. The line stays as it is."""
         able = self._able[kind]
-        waits = sorted(min(heaps[at][0] for at in able) for heaps in self._heaps)
-        return _quote(self.now, waits, self._estimating or kind in self._unknown)
+        waits = []
+        for future, play in enumerate(self._play):
+            first = min(play.heaps[at][0] for at in able)
+            if first >= play.horizon or order > play.first:
+                play = play.copy()
+                first = self._turn(future, play, [play.heaps[at] for at in able], order)[0]
+            waits.append(first >> _SLOT)
+        return _quote(self.now, sorted(waits), self._estimating or kind in self._unknown)
+
+
+class _Play:
+    """One possible future: when each point is free, its breaks, and the patients who come.
+
+    ``rests`` has the breaks by point. ``here`` has the patients who have come and wait, in the order of their ranks.
+    ``first`` is the first of these ranks. Nothing else happens before the item ``horizon`` of a heap. A future is ``quiet``
+    if nothing happens at all.
+    """
+
+    __slots__ = ("coming", "first", "heaps", "here", "horizon", "next", "rests")
+
+    def __init__(self, heaps: list[list[int]], rests: dict[int, Breaks], coming: Sequence[Coming]) -> None:
+        self.heaps = heaps
+        self.rests = rests
+        self.coming = coming
+        self.next = 0
+        self.here: list[tuple[int, int, Coming]] = []
+        self.horizon = 0
+        self.look_ahead()
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing happens but the line."""
+        return self.horizon == self.first == _NEVER
+
+    def look_ahead(self) -> None:
+        """Find the horizon and the first rank."""
+        self.first = self.here[0][0] if self.here else _NEVER
+        events = [each[0][0] for each in self.rests.values() if each]
+        if self.next < len(self.coming):
+            events.append(self.coming[self.next].after)
+        self.horizon = min(events) << _SLOT if events else _NEVER
+
+    def copy(self) -> _Play:
+        """Return a future that goes on apart from this one."""
+        other = _Play([list(heap) for heap in self.heaps], dict(self.rests), self.coming)
+        other.next, other.here = self.next, list(self.here)
+        other.look_ahead()
+        return other
 
 
 def quote(now: int, ahead: int, elapsed_at_points: Sequence[int | None], history: History) -> Quote | None:
@@ -257,9 +389,9 @@ def _of(histories: Mapping[int, History], queue_id: int) -> History:
 
 
 def _quote(now: int, waits: Sequence[int], estimating: bool) -> Quote:
-    """Return the range in whole minutes: the start rounded but not into the past, the end rounded up and later."""
+    """Return the range in whole minutes: both ends rounded to the nearest, not into the past, and at least one apart."""
     begin = max((now + waits[FROM_RANK - 1] + MINUTE // 2) // MINUTE, -(-now // MINUTE)) * MINUTE
-    end = -(-(now + waits[UNTIL_RANK - 1]) // MINUTE) * MINUTE
+    end = (now + waits[UNTIL_RANK - 1] + MINUTE // 2) // MINUTE * MINUTE
     return Quote(begin, max(end, begin + MINUTE), estimating)
 
 
@@ -272,13 +404,27 @@ def _rooms(points: Sequence[OpenPoint]) -> list[set[int]]:
     return rooms
 
 
-def _first_free(now: int, stream: int, point: OpenPoint, histories: Mapping[int, History]) -> list[int]:
-    """Return the time until the point is free, in each future."""
-    if point.serving is None:
+def _first_free(
+    now: int,
+    stream: int,
+    point: OpenPoint,
+    histories: Mapping[int, History],
+    pauses: Sequence[int],
+    pause: Sequence[int],
+) -> Sequence[int]:
+    """Return the time until the point may call, in each future. ``pause`` has the levels of ``pauses``."""
+    if point.serving is not None:
+        sample = _of(histories, point.serving).sample()
+        remaining = remaining_durations(sample, max(0, now - point.since))
+        rests = _order("rest", stream)
+        free = [remaining[level] + pause[rests[future]] for future, level in enumerate(_order("point", stream))]
+        return [each + later for each, later in zip(free, point.begins, strict=True)] if point.begins else free
+    if point.begins:
+        return point.begins
+    if point.idle is None:
         return [0] * FUTURES
-    sample = _of(histories, point.serving).sample()
-    remaining = remaining_durations(sample, max(0, now - point.since))
-    return [remaining[level] for level in _order("point", stream)]
+    left = remaining_durations(pauses, point.idle) if point.awaited else [max(0, each - point.idle) for each in pause]
+    return [left[level] for level in _order("point", stream)]
 
 
 def remaining_durations(sample: Sequence[int], elapsed: int) -> list[int]:
@@ -287,14 +433,21 @@ def remaining_durations(sample: Sequence[int], elapsed: int) -> list[int]:
     ``sample`` is ordered and not empty. Each gap between the durations of the sample longer than ``elapsed`` has the same
     probability (Hill's A(n), applied to the survivors), evenly spread within the gap.
     """
-    knots = [elapsed, *sample[bisect_right(sample, elapsed) :]]
     scale = sum(sample) // len(sample) + max(0, elapsed - sample[-1])
+    return [each - elapsed for each in levels([elapsed, *sample[bisect_right(sample, elapsed) :]], scale)]
+
+
+def levels(knots: Sequence[int], scale: int) -> list[int]:
+    """Return `FUTURES` equally likely values, least first: spread evenly over the gaps of ``knots``, and beyond the last.
+
+    ``knots`` are in order. The gap beyond the last has the scale ``scale``, see `_beyond`.
+    """
     found = []
     for level in range(FUTURES):
         gap, part = divmod((2 * level + 1) * len(knots), _LEVELS)
         last = gap + 1 == len(knots)
         within = _beyond(scale, part) if last else (knots[gap + 1] - knots[gap]) * part // _LEVELS
-        found.append(knots[gap] + within - elapsed)
+        found.append(knots[gap] + within)
     return found
 
 
@@ -315,6 +468,11 @@ def _order(kind: str, stream: int) -> bytes:
     """Return the levels 0..98 in the fixed order in which the futures use them for one draw."""
     words = unpack(f"<{FUTURES}I", shake_256(f"{kind}/{stream}".encode()).digest(4 * FUTURES))
     return bytes(sorted(range(FUTURES), key=words.__getitem__))
+
+
+def level_of(kind: str, stream: int, future: int) -> int:
+    """Return the level of 0..98 that a future draws for one thing: each level once over the futures."""
+    return _order(kind, stream % _STREAMS)[future]
 
 
 @lru_cache(maxsize=128)

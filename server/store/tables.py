@@ -18,6 +18,7 @@ from server.domain.model import (
     Display,
     Entity,
     Entry,
+    Habits,
     Kiosk,
     Point,
     Provider,
@@ -277,6 +278,7 @@ queues = Table(
     Column("joins_anew", Boolean, nullable=False, server_default=false()),
     Column("names", JSON, nullable=False),
     _removed_at(),
+    Column("pauses", JSON(none_as_null=True)),
     Index(None, "site_id", "name", "removed_at", unique=True),
     **_OPTIONS,
 )
@@ -457,6 +459,21 @@ counters = Table(
 )
 
 # Each state that an entry has left, with its length: wait, walk and service are sums of these.
+habits = Table(
+    "habits",
+    metadata,
+    _id(),
+    _site_id(),
+    Column("begins_at", BigInteger, nullable=False),
+    Column("points", JSON, nullable=False),
+    Column("arrivals", JSON, nullable=False),
+    Column("bookings", JSON, nullable=False),
+    Column("past", JSON, nullable=False),
+    _seq(),
+    Index(None, "site_id"),
+    **_OPTIONS,
+)
+
 intervals = Table(
     "intervals",
     metadata,
@@ -993,4 +1010,5 @@ TABLES: dict[type[Entity] | type[Site], Table] = {
     Entry: entries,
     Announcement: announcements,
     Counter: counters,
+    Habits: habits,
 }

@@ -53,7 +53,10 @@ def addresses(demo_base: str, fresh: Server) -> dict[str, str]:
         "account-link": f"{demo_base}/invitation",
         "welcome": f"{fresh.url}/welcome",
         "calendar": f"{demo_base}/calendar?date={booked['local_start'][:10]}",
-    } | {name: f"{demo_base}/{name}" for name in ("sign-in", "reception", "room", "docs", "account", "admin", "insights", "replay")}
+    } | {
+        name: f"{demo_base}/{name}"
+        for name in ("sign-in", "reception", "room", "docs", "account", "admin", "insights", "replay")
+    }
 
 
 # The demo does not serve these pages, or only after an error. They load fewer of the same files.

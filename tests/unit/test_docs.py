@@ -98,6 +98,12 @@ def code(page: Path) -> str:
     return "\n".join([*re.findall(r"^```.*?^```", text, re.MULTILINE | re.DOTALL), *spans(page)])
 
 
+def file_of(name: str) -> str:
+    """Return the file that ``python -m`` runs: a module, or that of a package."""
+    path = name.replace(".", "/")
+    return f"{path}/__main__.py" if (ROOT / path).is_dir() else f"{path}.py"
+
+
 def alternatives(path: str) -> list[str]:
     """Return the paths that ``server/{store,queries}`` stands for."""
     found = re.search(r"\{([^{}]*)\}", path)
@@ -188,7 +194,7 @@ def test_every_command_that_is_shown_exists(page: Path) -> None:
         inner = getattr(known[name], "commands", {})
         assert not inner or not word or word in inner, f"nowserving {name} {word}"
     scripts = set(re.findall(r"\b((?:loadtests|tests|docs)/[\w/]+\.(?:py|sh))\b", text))
-    scripts |= {each.replace(".", "/") + ".py" for each in re.findall(r"-m (loadtests\.\w+)", text)}
+    scripts |= {file_of(each) for each in re.findall(r"-m (loadtests\.\w+)", text)}
     assert {each for each in scripts if not (ROOT / each).is_file()} == set()
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from server.domain.board import habits
 from server.domain.board.board import Board, Changes
 from server.domain.events import (
     AppointmentAmended,
     AppointmentDue,
     AppointmentInformed,
+    AppointmentMissed,
     AppointmentRezoned,
     AppointmentsImported,
     AppointmentUnreached,
@@ -49,6 +51,8 @@ def appointment_changed(board: Board, event: OfAppointment, recorded: Recorded, 
     )
     board.put(after, changes)
     board.use_id(after.id)
+    if isinstance(event, AppointmentMissed):
+        habits.missed(board, recorded, changes)
     if not board.keeps(after):
         board.drop(after, changes)
 

@@ -20,6 +20,7 @@ from server.domain.model import (
     Display,
     Entity,
     Entry,
+    Habits,
     Kiosk,
     Point,
     Provider,
@@ -29,6 +30,7 @@ from server.domain.model import (
     ScheduleException,
     Service,
     Site,
+    State,
     Visit,
 )
 from server.domain.model.ids import IDS_PER_SITE
@@ -36,6 +38,8 @@ from server.domain.ranking import Lane, Rank, lane, rank
 
 ANNOUNCEMENTS_KEPT = 10
 ANNOUNCEMENT_KEPT_MICROSECONDS = 120_000_000
+# The ends that free a point, if the entry was at one.
+_FREEING: frozenset[State] = frozenset({"completed", "no_show", "transferred", "left"})
 JOINS_KEPT = 1024  # at least; the kept futures of a line are at most a minute old
 
 
@@ -62,6 +66,8 @@ class Board:
     __slots__ = (
         "_absent",
         "_busy",
+        "_freed",
+        "_habits",
         "_joins",
         "_joins_before",
         "_labels",
@@ -108,6 +114,7 @@ class Board:
         self.entries: dict[int, Entry] = {}
         self.announcements: dict[int, Announcement] = {}
         self.counters: dict[str, Counter] = {}
+        self._habits: dict[int, Habits] = {}  # at most one
         self._shelves: dict[type[Entity], dict[Any, Any]] = {
             Service: self.services,
             Provider: self.providers,
@@ -122,6 +129,7 @@ class Board:
             Entry: self.entries,
             Announcement: self.announcements,
             Counter: self.counters,
+            Habits: self._habits,
         }
         self._waiting: dict[int, list[Rank]] = {}  # queue -> ranks in order
         self._lanes: dict[Lane, list[Rank]] = {}  # the same ranks by lane; no empty lists
@@ -129,6 +137,7 @@ class Board:
         self._absent: dict[int, int] = {}  # entry -> end of its absence
         self._returning: dict[int, int] = {}  # entry on hold -> the time at which it returns by itself
         self._busy: dict[int, int] = {}  # point -> the entry called to it or served at it
+        self._freed: dict[int, list[tuple[int, int]]] = {}  # point -> (end, entry) of its ended entries, in order
         self._last_announced: dict[int, int] = {}  # point -> its last announcement, while the board keeps it
         self._stages: dict[int, list[int]] = {}  # visit -> its entries
         self._ticket: dict[str, int] = {}  # hash of a ticket's token -> its visit
@@ -180,6 +189,17 @@ class Board:
         entry_id = self._busy.get(point_id)
         return None if entry_id is None else self.entries[entry_id]
 
+    def freed_at(self, point_id: int, until: int) -> int | None:
+        """Return when an entry last ended at a point today, at the instant ``until`` or before. None if none did."""
+        ends = self._freed.get(point_id, ())
+        at = bisect_left(ends, (until + 1, 0))
+        return ends[at - 1][0] if at else None
+
+    @property
+    def habits(self) -> Habits | None:
+        """The habits of the site's staff, or None before the first one is known."""
+        return next(iter(self._habits.values()), None)
+
     def last_announced(self, point_id: int) -> Announcement | None:
         """Return the last announcement of a point, or None if there is none, or ten points have announced since."""
         identifier = self._last_announced.get(point_id)
@@ -192,6 +212,10 @@ class Board:
         """
         stages = [self.entries[entry_id] for entry_id in self._stages.get(visit_id, ())]
         return max(stages, key=lambda entry: (entry.state in OPEN_STATES, entry.seq, entry.id), default=None)
+
+    def stages(self, visit_id: int) -> int:
+        """Return the number of stages that a visit has had today."""
+        return len(self._stages.get(visit_id, ()))
 
     def absent(self) -> dict[int, int]:
         """Return the absent entries, each with the end of its absence. Do not change the dictionary."""
@@ -271,7 +295,7 @@ class Board:
             self._labels[record.label] = self._labels.get(record.label, 0) + 1
         elif isinstance(record, Announcement):
             self._last_announced[record.point_id] = max(record.id, self._last_announced.get(record.point_id, 0))
-        if not isinstance(record, Counter):
+        if not isinstance(record, Counter | Habits):
             changes.keys.add(key_of(record))
 
     def drop(self, record: Entity, changes: Changes) -> None:
@@ -284,6 +308,8 @@ class Board:
                 del self._stages[record.visit_id]
             self._absent.pop(record.id, None)
             self._returning.pop(record.id, None)
+            if _ended_at_point(record):
+                self._freed[record.point_id].remove((record.since, record.id))  # type: ignore[index]
         elif isinstance(record, Visit):
             self._ticket.pop(record.token_hash, None)
             self._forget_label(record.label)
@@ -323,6 +349,10 @@ class Board:
             self._returning[after.id] = after.held_until
         else:
             self._returning.pop(after.id, None)
+        if before is not None and _ended_at_point(before):
+            self._freed[before.point_id].remove((before.since, before.id))  # type: ignore[index]
+        if _ended_at_point(after):
+            insort(self._freed.setdefault(after.point_id, []), (after.since, after.id))  # type: ignore[arg-type]
         if before is None:
             self._stages.setdefault(after.visit_id, []).append(after.id)
 
@@ -370,9 +400,14 @@ def _in_line(entry: Entry) -> bool:
     return entry.state == "waiting" and entry.absent_until is None
 
 
+def _ended_at_point(entry: Entry) -> bool:
+    """Return whether the end of an entry has freed a point."""
+    return entry.point_id is not None and entry.state in _FREEING
+
+
 def key_of(record: Entity) -> str:
     """Return the key by which views know a record: ``entry:812``."""
-    assert not isinstance(record, Counter), "no view shows a counter"
+    assert not isinstance(record, Counter | Habits), "no view shows a counter or the habits"
     if isinstance(record, ScheduleException):
         return f"exception:{record.id}"
     return f"{type(record).__name__.lower()}:{record.id}"

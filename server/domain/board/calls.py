@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from server.domain.board import habits
 from server.domain.board.board import Board, Changes
 from server.domain.board.first_steps import reach
 from server.domain.board.steps import announce, step
@@ -15,6 +16,7 @@ def ticket_called(board: Board, event: TicketCalled, recorded: Recorded, changes
     entry, at = board.entries[event.entry_id], recorded.at
     called = {"calls": entry.calls + 1, "called_at": at, "first_called_at": entry.first_called_at or at, "announced_at": at}
     step(board, event.entry_id, recorded, changes, "called", point_id=event.point_id, **called)
+    habits.called(board, entry, event.point_id, recorded, changes)
     announce(board, recorded, event.announcement_id, event.entry_id, event.point_id, event.label, "call", changes)
     if not board.visits[entry.visit_id].trial:
         reach(board, "ticket-called", changes)

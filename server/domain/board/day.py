@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from server.domain.board import habits
 from server.domain.board.appointments import forget_past
 from server.domain.board.board import Board, Changes
 from server.domain.board.steps import step
@@ -26,8 +27,10 @@ def entry_expired(board: Board, event: EntryExpired, recorded: Recorded, changes
 
 
 def day_turned(board: Board, event: DayTurned, recorded: Recorded, changes: Changes) -> None:
+    began_at = board.site.turns_at
     in_time: dict[str, Any] = {"late_minutes": 0, "late_since": None, "late_number": 0}
     board.site = replace(board.site, business_day=event.business_day, turns_at=event.next_turn_at, **in_time)
+    habits.day_turned(board, began_at, recorded, changes)  # while the board still has the entries of the day
     carried = set(event.carried)
     visits = {board.entries[entry_id].visit_id for entry_id in carried}
     for record in board.records():

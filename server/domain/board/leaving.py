@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from server.domain.board import habits
 from server.domain.board.board import Board, Changes
 from server.domain.board.steps import announce, step
 from server.domain.events import (
@@ -37,6 +38,7 @@ def entry_returned(board: Board, event: EntryReturned, recorded: Recorded, chang
     if event.estimating is not None:
         new |= {"expect_from": event.expect_from, "expect_until": event.expect_until, "estimating": event.estimating}
     after = step(board, event.entry_id, recorded, changes, "waiting", **new)
+    habits.arrived(board, after, recorded, changes)
     _withdraw_call(board, before, event, recorded, changes)
     if before.held_until is not None and before.held_until <= recorded.at:  # by the clock: an undone return would come again
         board.put(replace(after, undo=None), changes)

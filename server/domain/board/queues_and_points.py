@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from server.domain.board import habits
 from server.domain.board.board import Board, Changes
 from server.domain.events import (
     PointBreakBegan,
@@ -19,14 +20,17 @@ from server.domain.events import (
 
 def point_opened(board: Board, event: PointOpened, recorded: Recorded, changes: Changes) -> None:
     board.put(replace(board.points[event.point_id], state="open", seq=recorded.seq), changes)
+    habits.break_ended(board, event.point_id, recorded, changes)
 
 
 def point_break_began(board: Board, event: PointBreakBegan, recorded: Recorded, changes: Changes) -> None:
     board.put(replace(board.points[event.point_id], state="on_break", seq=recorded.seq), changes)
+    habits.break_began(board, event.point_id, recorded, changes)
 
 
 def point_closed(board: Board, event: PointClosed, recorded: Recorded, changes: Changes) -> None:
     board.put(replace(board.points[event.point_id], state="closed", seq=recorded.seq), changes)
+    habits.break_began(board, event.point_id, recorded, changes)
 
 
 def point_staffed(board: Board, event: PointStaffed, recorded: Recorded, changes: Changes) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Literal
 
+from server.domain.board import habits
 from server.domain.board.board import Board, Changes
 from server.domain.events import Recorded, TicketIssued, TicketTransferred
 from server.domain.model import BUSY_STATES, Announcement, Entry, Site, State, Visit, answered
-from server.domain.waits import History
+from server.domain.waits import PAUSES, History
 
 # A step into one of these states frees a point and gives the duration of a service. An entry that expires when the day turns
 # was forgotten at its point, so it gives no duration.
@@ -36,7 +37,7 @@ def step(board: Board, entry_id: int, recorded: Recorded, changes: Changes, stat
     undo = undo_of(before, board.visits[before.visit_id], recorded)
     real = before.doubt is None and not board.visits[before.visit_id].trial
     if before.state in BUSY_STATES and state in _FREEING and real:
-        undo["duration"] = _record_duration(board, before, recorded, changes)
+        undo |= _record_duration(board, before, recorded, changes)
     after = replace(before, undo=undo, seq=recorded.seq, **new)
     board.put(after, changes)
     return after
@@ -59,13 +60,18 @@ def restored(entry: Entry) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}  # as JSON has it
 
 
-def _record_duration(board: Board, entry: Entry, recorded: Recorded, changes: Changes) -> int:
-    """Record how long a patient kept a point, and return it (microseconds)."""
+def _record_duration(board: Board, entry: Entry, recorded: Recorded, changes: Changes) -> dict[str, int]:
+    """Record how long a patient kept a point, and how long the point had paused before. Return both (microseconds)."""
     queue = board.queues[entry.queue_id]
     duration = recorded.at - (entry.called_at or entry.since)
     durations = History(queue.durations).record(duration).durations
-    board.put(replace(queue, durations=durations, seq=recorded.seq), changes)
-    return duration
+    pause = habits.pause_before(board, entry)
+    if pause is None:
+        board.put(replace(queue, durations=durations, seq=recorded.seq), changes)
+        return {"duration": duration}
+    pauses = (*(queue.pauses or ()), pause)[-PAUSES:]
+    board.put(replace(queue, durations=durations, pauses=pauses, seq=recorded.seq), changes)
+    return {"duration": duration, "pause": pause}
 
 
 def new_entry(

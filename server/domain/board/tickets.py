@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from server.domain.board import habits
 from server.domain.board.board import Board, Changes
 from server.domain.board.first_steps import reach
 from server.domain.board.steps import new_entry, restored, undo_of
@@ -39,6 +40,7 @@ def ticket_issued(board: Board, event: TicketIssued, recorded: Recorded, changes
     if event.appointment_id is not None:  # a check-in can be undone
         entry = replace(entry, undo=undo_of(entry, visit, recorded) | {"back_to": restored(entry) | {"state": "cancelled"}})
     board.put(entry, changes)
+    habits.arrived(board, entry, recorded, changes)
     board.put(Counter(site.id, event.prefix, site.business_day, event.number, seq), changes)
     board.use_id(max(event.visit_id, event.entry_id))
     if not visit.trial:

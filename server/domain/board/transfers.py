@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from server.domain.board import habits
 from server.domain.board.board import Board, Changes
 from server.domain.board.steps import new_entry, step
 from server.domain.events import ProviderReassigned, Recorded, TicketTransferred
@@ -11,7 +12,9 @@ from server.domain.events import ProviderReassigned, Recorded, TicketTransferred
 
 def ticket_transferred(board: Board, event: TicketTransferred, recorded: Recorded, changes: Changes) -> None:
     ended = step(board, event.entry_id, recorded, changes, "transferred")
-    board.put(new_entry(event.new_entry_id, ended.visit_id, board.site, event, recorded), changes)
+    entry = new_entry(event.new_entry_id, ended.visit_id, board.site, event, recorded)
+    board.put(entry, changes)
+    habits.arrived(board, entry, recorded, changes)
     board.use_id(event.new_entry_id)
 
 

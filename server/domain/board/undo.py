@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from server.domain.board import habits
 from server.domain.board.board import Board, Changes
 from server.domain.board.steps import announce
 from server.domain.events import Recorded, StepUndone
@@ -17,6 +18,7 @@ def step_undone(board: Board, event: StepUndone, recorded: Recorded, changes: Ch
     later = board.latest_entry(entry.visit_id)
     if later is not None and later.id != entry.id:  # the stage that a transfer began ends before this one goes on
         board.put(replace(later, state="cancelled", since=recorded.at, undo=None, seq=seq), changes)
+        habits.arrival_undone(board, undo["at"], later.queue_id, recorded, changes)
         if back_to["absent_until"] is not None:
             back_to["absent_until"] = later.absent_until  # the absence may have ended meanwhile
     for name in ("unreached", "doubt"):
@@ -28,13 +30,22 @@ def step_undone(board: Board, event: StepUndone, recorded: Recorded, changes: Ch
         board.put(replace(visit, priority=undo["priority"], seq=seq), changes)
     if "duration" in undo:
         queue = board.queues[entry.queue_id]
-        durations = list(queue.durations)
-        if undo["duration"] in durations:  # the queue's history may have dropped it
-            durations.reverse()
-            durations.remove(undo["duration"])
-            durations.reverse()
-        board.put(replace(queue, durations=tuple(durations), seq=seq), changes)
+        durations = _without_last(queue.durations, undo["duration"])
+        pauses = queue.pauses if "pause" not in undo else _without_last(queue.pauses or (), undo["pause"])
+        board.put(replace(queue, durations=durations, pauses=pauses, seq=seq), changes)
+    if undo["step"] == "ticket-called":
+        habits.call_undone(board, event.point_id, undo["at"], recorded, changes)
+    elif undo["step"] in ("ticket-issued", "entry-returned"):
+        habits.arrival_undone(board, undo["at"], entry.queue_id, recorded, changes)
     board.put(replace(entry, **back_to, undo=None, seq=seq), changes)
     changes.undone[entry.id] = undo["seq"]
     if event.announcement_id is not None and event.point_id is not None:
         announce(board, recorded, event.announcement_id, entry.id, event.point_id, event.label, "withdrawn", changes)
+
+
+def _without_last(known: tuple[int, ...], value: int) -> tuple[int, ...]:
+    """Return values without the last one that equals ``value``; the queue's history may have dropped it."""
+    for at in range(len(known) - 1, -1, -1):
+        if known[at] == value:
+            return (*known[:at], *known[at + 1 :])
+    return known

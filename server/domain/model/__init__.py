@@ -29,13 +29,14 @@ from server.domain.model.entries import (
     Entry,
     State,
 )
+from server.domain.model.habits import Habits
 from server.domain.model.resources import Names, Point, PointState, Provider, Queue, Service
 from server.domain.model.site import Booking, Clock, Feedback, Joining, Milestone, PhoneWhenJoining, Rules, Site, Way
 from server.domain.model.unreached import Informed, Mark, Problem, Unreached, UnreachedKind, after_informing
 from server.domain.model.visits import Need, Personal, Priority, Visit
 
 Removable = Service | Provider | Queue | Point | Display | Kiosk
-Entity = Site | Removable | Schedule | ScheduleException | Appointment | Visit | Entry | Announcement | Counter
+Entity = Site | Removable | Schedule | ScheduleException | Appointment | Visit | Entry | Announcement | Counter | Habits
 
 __all__ = [
     "BUSY_STATES",
@@ -64,6 +65,7 @@ __all__ = [
     "Entry",
     "ExceptionKind",
     "Feedback",
+    "Habits",
     "Informed",
     "Joining",
     "Kiosk",

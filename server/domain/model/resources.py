@@ -59,7 +59,8 @@ class Queue:
     """The ordered waiting set of one service at one site.
 
     A ``paused`` queue issues no tickets; points still call its waiting patients. ``durations`` are the times that its last
-    patients took, each counted from the call (microseconds); quotes are computed from them. ``capacity`` limits the number
+    patients took, each counted from the call (microseconds). ``pauses`` are the last times that points took between two of
+    them while a patient waited; None in an old row. Quotes are computed from both. ``capacity`` limits the number
     of waiting patients, 0 for no limit. A patient transferred to this queue keeps the time of joining, unless the queue has
     ``joins_anew``.
     """
@@ -77,6 +78,7 @@ class Queue:
     joins_anew: bool = False
     names: Names = ()
     removed_at: int = 0
+    pauses: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,11 @@ from itertools import islice
 from server.domain import ranking
 from server.domain.board import REQUOTE_MICROSECONDS, Board
 from server.domain.events import WaitsQuoted
-from server.domain.model import Doubt, Entry
+from server.domain.model import Entry
 from server.domain.ranking import Lane, Rank, rank
-from server.domain.waits import MINUTE, Futures, History, OpenPoint, Quote
+from server.domain.rules import foreseeing
+from server.domain.rules.foreseeing import order_of
+from server.domain.waits import MINUTE, Futures, History, Quote
 
 EXACT = 32  # up to so many waiting patients, every newcomer's quote is computed from the present state
 AT_ONCE = 64  # the most patients that one tick quotes
@@ -40,8 +42,6 @@ def first_quote(board: Board, mine: Rank, lane: Lane, now: int, absent_until: in
     """Return the quote of a patient who is about to join a lane with the rank ``mine``, at ``absent_until`` or later."""
     able = sum(point.state == "open" and ranking.serves(point, lane) for point in board.points.values())
     before = ranking.ahead_of(board, lane, mine)
-    if not able:
-        return FirstQuote(None, None, True, before, 0)
     quote = _quote_in_long_line(board, mine, lane, now) or _exact_quote(board, mine, lane, now)
     return FirstQuote(*_values(_not_before(quote, absent_until)), before, able)
 
@@ -57,7 +57,8 @@ def newcomers_quotes(board: Board, now: int) -> dict[int, Quote | None]:
     if sum(map(len, board.lanes().values())) <= EXACT:
         outlook = Outlook(board, now)
         outlook.play(board)
-        return {each: outlook.quote_of_newcomer(board, Lane(each)) if each in served else None for each in queues}
+        mine = Rank(1, now, 0)
+        return {each: outlook.quote_of_newcomer(board, Lane(each), mine) for each in queues}
     last = {each: board.waiting(each)[-1].entry_id for each in queues if each in served and board.waiting(each)}
     return {each: _not_past(_quote_of(board.entries[last[each]]), now) if each in last else None for each in queues}
 
@@ -88,7 +89,7 @@ class Outlook:
         self.now = now
         self.complete = False
         self._numbers = _Numbers(board)
-        self._rooms = list(self._numbers.rooms(board, now))
+        self._rooms = list(self._numbers.rooms(board, now, _behind_all(board, now)))
         self._behind: Rank | None = None  # the last rank that has been quoted
         self._taken: set[int] = set()
         self._seen = board.joins  # the joins to the line that this outlook knows
@@ -104,13 +105,16 @@ class Outlook:
             present: list[int] = []
 
             def take(futures: Futures = futures, present: list[int] = present) -> None:
-                found.update(zip(present, futures.quotes([kinds[each] for each in present]), strict=True))
+                orders = [_order_of(board, each) for each in present]
+                found.update(zip(present, futures.quotes([kinds[each] for each in present], orders), strict=True))
                 present.clear()
 
             for entry_id in (each.entry_id for each in coming if kinds[each.entry_id] in futures.kinds):
                 if entry_id in absent:  # this patient takes nobody's turn
                     take()
-                    found[entry_id] = _not_before(futures.quote_of_next(kinds[entry_id]), absent[entry_id])
+                    found[entry_id] = _not_before(
+                        futures.quote_of_next(kinds[entry_id], _order_of(board, entry_id)), absent[entry_id]
+                    )
                 else:
                     present.append(entry_id)
             take()
@@ -125,7 +129,7 @@ class Outlook:
             self._take(board, each.entry_id)
         self.complete = True
 
-    def quote_of_newcomer(self, board: Board, lane: Lane) -> Quote | None:
+    def quote_of_newcomer(self, board: Board, lane: Lane, mine: Rank) -> Quote | None:
         """Return the quote of a patient who joins the end of the line. None for a lane that was not there at ``now``."""
         kind = self._numbers.of_lane(lane)
         futures = next((each for each in self._rooms if kind in each.kinds), None)
@@ -134,7 +138,7 @@ class Outlook:
         for entry_id in self._joined(board):
             self._take(board, entry_id)
         self._seen = board.joins
-        return futures.quote_of_next(kind)
+        return futures.quote_of_next(kind, order_of(mine.band, mine.place))
 
     def _joined(self, board: Board) -> list[int]:
         """Return the waiting entries that have not been taken: lane by lane, each in the order of the ranks.
@@ -161,7 +165,7 @@ class Outlook:
         self._taken.add(entry_id)
         for futures in self._rooms:
             if kind in futures.kinds:
-                futures.take([kind])
+                futures.take([kind], [_order_of(board, entry_id)])
 
     def _coming(self, board: Board) -> Iterator[Rank]:
         """Yield the ranks of waiting entries, present or absent, behind those that have been quoted."""
@@ -194,22 +198,12 @@ class _Numbers:
         number = self.of_lane(_lane_of(board, entry))
         return entry.queue_id if number is None else number
 
-    def rooms(self, board: Board, now: int, kind: int | None = None) -> Iterator[Futures]:
-        """Return the futures of each room; with ``kind``, of its room alone."""
+    def rooms(self, board: Board, now: int, before: int, kind: int | None = None) -> Iterator[Futures]:
+        """Return the futures of each room, with those who come ``before`` an order; with ``kind``, of its room alone."""
         queue_of = {number: lane.queue_id for lane, number in self._numbers.items()}
-        histories = {queue.id: History(queue.durations) for queue in board.queues.values()}
-        return Futures.of_rooms(now, list(self._open_points(board)), histories, queue_of, kind)
-
-    def _open_points(self, board: Board) -> Iterator[OpenPoint]:
-        for point in board.points.values():
-            if point.state != "open":
-                continue
-            guest = board.entry_at(point.id)
-            special = (number for lane, number in self._numbers.items() if ranking.serves(point, lane))
-            since = guest.called_at if guest and guest.called_at is not None else 0
-            if guest and guest.doubt is not None:  # the time of an outage tells nothing about the service
-                since += Doubt(*guest.doubt).length
-            yield OpenPoint((*point.queue_ids, *special), guest.queue_id if guest else None, since)
+        histories = {queue.id: History(queue.durations, queue.pauses or ()) for queue in board.queues.values()}
+        points = list(foreseeing.points_of(board, now, self._numbers))
+        return Futures.of_rooms(now, points, histories, queue_of, kind, foreseeing.coming(board, now, before))
 
 
 def _quote_in_long_line(board: Board, mine: Rank, lane: Lane, now: int) -> Quote | None:
@@ -224,23 +218,36 @@ def _quote_in_long_line(board: Board, mine: Rank, lane: Lane, now: int) -> Quote
     if not isinstance(outlook, Outlook) or now - outlook.now > OUTLOOK_MICROSECONDS:
         outlook = board.outlook = Outlook(board, now)
         outlook.play(board)
-    return _not_past(outlook.quote_of_newcomer(board, lane), now)
+    return _not_past(outlook.quote_of_newcomer(board, lane, mine), now)
 
 
 def _exact_quote(board: Board, mine: Rank, lane: Lane, now: int) -> Quote | None:
     numbers = _Numbers(board, lane)
     kind = numbers.of_lane(lane)
     assert kind is not None, "the lane of the newcomer has a number"
-    for futures in numbers.rooms(board, now, kind):
+    for futures in numbers.rooms(board, now, order_of(mine.band, mine.place), kind):
         before = merge(*(islice(ranks, bisect_left(ranks, mine)) for ranks in map(board.waiting, board.queues)))
-        kinds = (numbers.of_entry(board, board.entries[each.entry_id]) for each in before)
-        futures.take([each for each in kinds if each in futures.kinds])
-        return futures.quote_of_next(kind)
+        line = [(numbers.of_entry(board, board.entries[each.entry_id]), order_of(each.band, each.place)) for each in before]
+        line = [(each, order) for each, order in line if each in futures.kinds]
+        futures.take([each for each, _ in line], [order for _, order in line])
+        return futures.quote_of_next(kind, order_of(mine.band, mine.place))
     return None
 
 
 def _lane_of(board: Board, entry: Entry) -> Lane:
     return ranking.lane(entry, board.visits[entry.visit_id])
+
+
+def _behind_all(board: Board, now: int) -> int:
+    """Return an order behind the whole line, and behind the newcomers who continue from its outlook."""
+    last = [ranks[-1] for ranks in map(board.waiting, board.queues) if ranks]
+    last += [rank(board.entries[entry_id]) for entry_id in board.absent()]
+    return max([order_of(1, now + OUTLOOK_MICROSECONDS), *(order_of(each.band, each.place) + 1 for each in last)])
+
+
+def _order_of(board: Board, entry_id: int) -> int:
+    entry = board.entries[entry_id]
+    return order_of(entry.band, entry.place)
 
 
 def _plain(lane: Lane) -> bool:

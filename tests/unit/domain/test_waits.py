@@ -6,6 +6,7 @@ import ast
 import inspect
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from heapq import heapify, heappop, heappush, heapreplace
 from itertools import pairwise
@@ -21,6 +22,7 @@ from server.domain.waits import (
     FUTURES,
     MEMORY,
     PRIOR,
+    Coming,
     Coverage,
     History,
     OpenPoint,
@@ -146,7 +148,7 @@ def played(law: str, points: int) -> tuple[Outcome, ...]:
 def test_nine_in_ten_are_called_by_the_end_and_half_before_the_start(law: str) -> None:
     found = coverage([outcome for points in POINTS for outcome in played(law, points)])
     assert found.count == 1800
-    assert 86 <= share_of(found.held, found.count) <= 95
+    assert 84 <= share_of(found.held, found.count) <= 94
     assert 43 <= share_of(found.early, found.count) <= 59
 
 
@@ -161,7 +163,7 @@ def test_nine_in_ten_are_called_by_the_end_and_half_before_the_start(law: str) -
 def test_quotes_hold_where_points_serve_several_queues(points: list[tuple[int, ...]]) -> None:
     clinic = Clinic(points, {BLOOD: LAWS["lognormal"], X_RAY: LAWS["bimodal"]}, seed=3)
     found = coverage([outcome for _, outcome in clinic.run(600)])
-    assert 84 <= share_of(found.held, found.count) <= 97
+    assert 82 <= share_of(found.held, found.count) <= 96
     assert 40 <= share_of(found.early, found.count) <= 62
 
 
@@ -424,6 +426,98 @@ def test_patient_without_an_able_point_has_no_quote() -> None:
     assert quotes(START, [], [OpenPoint((X_RAY,)), OpenPoint(())], {}) == []
 
 
+# Pauses, breaks, and patients who come later
+
+TEN = {BLOOD: History((10 * MINUTE,) * MEMORY)}
+
+
+def begins_of(found: Sequence[Quote | None], now: int = START) -> list[int | None]:
+    return [None if each is None else (each.expect_from - now) // MINUTE for each in found]
+
+
+def test_point_pauses_after_each_patient() -> None:
+    known = {BLOOD: History((10 * MINUTE,) * MEMORY, (2 * MINUTE,) * 20)}
+    line = [BLOOD] * 3
+    free, busy = OpenPoint((BLOOD,)), OpenPoint((BLOOD,), BLOOD, START - 4 * MINUTE)
+    assert begins_of(quotes(START, line, [free], known)) == [0, 12, 24]
+    assert begins_of(quotes(START, line, [busy], known)) == [8, 20, 32]
+    pausing = OpenPoint((BLOOD,), idle=MINUTE, awaited=True)
+    assert begins_of(quotes(START, line, [pausing], known)) == [1, 13, 25]
+    assert begins_of(quotes(START, line, [replace(pausing, awaited=False, idle=5 * MINUTE)], known)) == [0, 12, 24]
+
+
+def test_free_point_that_lets_patients_wait_is_not_expected_now() -> None:
+    """The longer it has not called, the later it is expected."""
+    found = [
+        quote_of_last(START, [BLOOD], [OpenPoint((BLOOD,), idle=each * MINUTE, awaited=True)], TEN) for each in (0, 5, 60)
+    ]
+    assert begins_of(found)[0] == 0
+    assert begins_of(found)[1] == 2
+    assert begins_of(found)[2] == 25
+
+
+def test_point_that_begins_later_takes_nobody_before() -> None:
+    late = OpenPoint((BLOOD,), begins=(25 * MINUTE,) * FUTURES)
+    assert begins_of(quotes(START, [BLOOD] * 3, [late], TEN)) == [25, 35, 45]
+    assert begins_of(quotes(START, [BLOOD] * 4, [late, OpenPoint((BLOOD,))], TEN)) == [0, 10, 20, 25]
+
+
+def test_break_begins_when_its_time_has_come_and_the_point_is_free() -> None:
+    resting = OpenPoint((BLOOD,), breaks=(((15 * MINUTE, 30 * MINUTE),),) * FUTURES)
+    assert begins_of(quotes(START, [BLOOD] * 4, [resting], TEN)) == [0, 10, 50, 60]
+    both = [resting, OpenPoint((BLOOD,), BLOOD, START - 5 * MINUTE)]
+    assert begins_of(quotes(START, [BLOOD] * 6, both, TEN)) == [0, 5, 10, 15, 25, 35]
+
+
+def test_patients_who_come_later_pass_those_of_a_lower_rank() -> None:
+    point = OpenPoint((BLOOD,), BLOOD, START)
+    urgent = Coming(5 * MINUTE, BLOOD, 50)
+    found = quotes(START, [BLOOD] * 3, [point], TEN, orders=[10, 60, 70], coming=[[urgent]] * FUTURES)
+    assert begins_of(found) == [10, 30, 40], "the urgent patient takes the turn of the second one"
+    late = urgent._replace(after=25 * MINUTE)
+    found = quotes(START, [BLOOD] * 3, [point], TEN, orders=[10, 60, 70], coming=[[late]] * FUTURES)
+    assert begins_of(found) == [10, 20, 40], "not of those who are called before"
+    elsewhere = urgent._replace(kind=X_RAY)
+    found = quotes(START, [BLOOD] * 3, [point], TEN, orders=[10, 60, 70], coming=[[elsewhere]] * FUTURES)
+    assert begins_of(found) == [10, 20, 30]
+
+
+comings = st.lists(
+    st.lists(st.builds(Coming, st.integers(1, 3 * HOUR), st.sampled_from(QUEUES), st.integers(0, 20)), max_size=4).map(
+        sorted
+    ),
+    min_size=1,
+    max_size=5,
+).map(lambda few: [few[future % len(few)] for future in range(FUTURES)])
+rests = st.lists(
+    st.lists(st.tuples(st.integers(1, 3 * HOUR), st.integers(1, HOUR)), max_size=2).map(lambda each: tuple(sorted(each))),
+    min_size=1,
+    max_size=3,
+).map(lambda few: tuple(few[future % len(few)] for future in range(FUTURES)))
+orders = st.lists(st.integers(0, 20), min_size=12, max_size=12).map(sorted)
+
+
+@examples(60)
+@given(instants, lines, rooms, st.dictionaries(st.sampled_from(QUEUES), histories), comings, rests, orders)
+def test_with_breaks_and_arrivals_too_later_patients_are_not_quoted_earlier(
+    now: int,
+    line: list[int],
+    room: Room,
+    known: dict[int, History],
+    coming: list[list[Coming]],
+    breaks: tuple[tuple[tuple[int, int], ...], ...],
+    ranks: list[int],
+) -> None:
+    """Nor do patients behind matter; and `quote_of_last` is the last quote, and leaves the line as it was."""
+    points = [replace(each, breaks=breaks) for each in points_of(room, now)]
+    found = quotes(now, line, points, known, orders=ranks[: len(line)], coming=coming)
+    for queue_id in set(line):
+        mine = [each for each, other in zip(found, line, strict=True) if other == queue_id and each is not None]
+        assert all(not_earlier(later, sooner) for sooner, later in pairwise(mine))
+    for end in range(1, len(line) + 1):
+        assert quote_of_last(now, line[:end], points, known, orders=ranks[:end], coming=coming) == found[end - 1]
+
+
 # Determinism
 
 
@@ -434,18 +528,18 @@ def test_every_process_gives_the_same_quotes() -> None:
     found = quotes(START, [BLOOD, X_RAY, BLOOD] * 4, points, history)
     ranges = [((each.expect_from - START) // MINUTE, (each.expect_until - START) // MINUTE) for each in found if each]
     assert ranges == [
-        (5, 13),
-        (13, 24),
-        (12, 21),
-        (17, 29),
-        (27, 42),
-        (24, 37),
-        (30, 43),
-        (40, 60),
-        (36, 50),
-        (42, 59),
-        (53, 72),
-        (49, 64),
+        (5, 12),
+        (12, 24),
+        (12, 20),
+        (16, 28),
+        (26, 41),
+        (24, 35),
+        (29, 42),
+        (38, 57),
+        (35, 50),
+        (41, 57),
+        (51, 70),
+        (47, 61),
     ]
     waits._order.cache_clear()
     waits._reweighted.cache_clear()

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.mysql import LONGTEXT
 from server.store.collations import no_pad
 
 revision = "0040"
-down_revision = "0038"
+down_revision = "0039"
 branch_labels = None
 depends_on = None
 
