@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
@@ -134,6 +135,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=[item for item in items if item in left_out])
         items[:] = [item for item in items if item not in left_out]
     items.sort(key=turn)
+
+
+def pytest_configure() -> None:
+    """Search no garbage during the collection: nearly all that it makes stays."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Keep what was imported and collected out of the searches of the garbage collector: each would walk all of it."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_report_header() -> str:

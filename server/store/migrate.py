@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -47,6 +48,12 @@ def _config(connection: Connection | None = None) -> Config:
     return config
 
 
+@cache
+def _scripts() -> ScriptDirectory:
+    """Return the scripts of this version. They do not change while a process runs, and reading them all takes time."""
+    return ScriptDirectory.from_config(_config())
+
+
 async def migrate(database: Database) -> list[str]:
     """Migrate the database to this version; return the revisions that were applied.
 
@@ -76,13 +83,11 @@ def version_of(connection: Connection) -> str | None:
 
 def knows(at: str) -> bool:
     """Return whether this version has the revision ``at``: a newer version may have made it."""
-    scripts = ScriptDirectory.from_config(_config())
-    return any(script.revision == at for script in scripts.walk_revisions())
+    return any(script.revision == at for script in _scripts().walk_revisions())
 
 
 def lacking(at: str | None) -> list[str]:
     """Return the revisions from ``at``, which is applied, to this version, in order. Raises `NewerTables`."""
     if at is not None and not knows(at):
         raise NewerTables(at)
-    scripts = ScriptDirectory.from_config(_config())
-    return [script.revision for script in scripts.iterate_revisions("head", at or "base")][::-1]
+    return [script.revision for script in _scripts().iterate_revisions("head", at or "base")][::-1]

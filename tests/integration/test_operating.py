@@ -35,7 +35,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import kubernetes_validate
 import pymysql
 import pytest
 import typer
@@ -933,6 +932,8 @@ class Tools:
 
 @cache
 def valid(manifest: str) -> None:
+    import kubernetes_validate  # takes a second, which only this step needs
+
     kubernetes_validate.validate(json.loads(manifest), "1.30", strict=True)
 
 

@@ -38,6 +38,8 @@ class SettableClock:
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
             "FAKETIME_CACHE_DURATION": "1",  # seconds until a program sees the change
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            # Else a wait for the interpreter's lock ends at once, and the waiting threads take a whole processor.
+            "FAKETIME_FORCE_MONOTONIC_FIX": "0",
             "NO_FAKE_STAT": "1",
         }
 

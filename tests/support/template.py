@@ -221,6 +221,7 @@ def main() -> None:
 def _import_everything() -> None:
     for name in IMPORTED:
         import_module(name)
+    import_module("server.store.migrate").lacking(None)  # reads the scripts of the migrations
     gc.collect()
     gc.freeze()  # the forks share this memory
 

@@ -22,7 +22,7 @@ from server.identity.errors import (
     SignInExpired,
     SignInLocked,
 )
-from server.transport.spec import openapi
+from tests.support.documents import api_document
 
 LOCALES = Path(__file__).parents[2] / "web" / "locales"
 # The common texts, and those of the appointments, which reception loads with the first appointment.
@@ -43,13 +43,10 @@ SENT = {
 SAID_BY_DIALOGS = {"issue-ticket", "add-display", "hold-slot", "release-slot"}
 
 
-DOCUMENT = openapi.document()
-
-
 def resolved(made: Any) -> Any:
     """Return a part of the document, with what it refers to in its place."""
     while isinstance(made, dict) and "$ref" in made:
-        found: Any = DOCUMENT
+        found: Any = api_document()
         for name in made["$ref"].removeprefix("#/").split("/"):
             found = found[name]
         made = found
@@ -58,7 +55,7 @@ def resolved(made: Any) -> Any:
 
 def refusals(path: str) -> set[str]:
     """Return the codes that what is posted there may be refused with, in the API's own description."""
-    responses = DOCUMENT["paths"][path]["post"]["responses"]
+    responses = api_document()["paths"][path]["post"]["responses"]
     found: set[str] = set()
     for status in {"404", "409", "422"} & set(responses):  # of the others, sign-in and the machine, every page speaks
         schema = resolved(responses[status])["content"]["application/json"]["schema"]

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 import pytest
 import structlog
 from structlog.testing import capture_logs
 
 from server.telemetry.outage import SUMMARY_SECONDS, Outage
+
+
+@pytest.fixture(autouse=True)
+def _logs_of_every_level() -> Iterator[None]:
+    """Log every level: an earlier test of this process may have run a command that logs warnings alone."""
+    before = structlog.get_config()
+    structlog.reset_defaults()
+    yield
+    structlog.configure(**before)
 
 
 def test_outage_is_logged_once_then_summed_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -33,6 +34,7 @@ ZONES = (
 SKIPPED = {("Pacific/Apia", "2011-12-30"), ("Pacific/Kiritimati", "1994-12-31")}  # days that these zones skipped
 
 
+@cache
 def change_days(zone: str, first: int = 2000, last: int = 2035) -> list[date]:
     """Return the days on which the clock of a zone changes, and the days after."""
     found, before = [], None
@@ -46,15 +48,13 @@ def change_days(zone: str, first: int = 2000, last: int = 2035) -> list[date]:
     return found
 
 
-CHANGES = {zone: change_days(zone) for zone in ZONES}
-
-
 @st.composite
 def turns(draw: st.DrawFn) -> tuple[str, str, int]:
     """Draw a zone, a day (mostly one on which the clock changes) and the time at which days turn."""
     zone = draw(st.sampled_from(ZONES))
-    if CHANGES[zone] and draw(st.integers(0, 3)) > 0:
-        changed: date = draw(st.sampled_from(CHANGES[zone]))
+    changes = change_days(zone)
+    if changes and draw(st.integers(0, 3)) > 0:
+        changed: date = draw(st.sampled_from(changes))
         day = changed + timedelta(days=draw(st.integers(-3, 2)))
     else:
         day = draw(st.dates(date(1971, 1, 1), date(2099, 12, 31)))

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ from server.settings import Settings
 from server.transport.http import bodies, paths
 from server.transport.http.errors import status_of
 from server.transport.spec import openapi, refusals, requests
+from tests.support.documents import api_document
 from tests.support.extent import examples
 from tests.support.server import KEYS, ROOT
 from tests.support.worlds import SITE_ID, World, open_sealed, small_clinic
@@ -253,27 +255,41 @@ def _schemas(schema: Json) -> Iterator[Json]:
         yield from _schemas(each)
 
 
-DOCUMENT = openapi.document()
-CHECKER = Checker(DOCUMENT)
-BODIES = {name: CHECKER.at(f"components/schemas/{COMMANDS[name].__name__}") for name in bodies.MODELS}
+@cache
+def own_checker() -> Checker:
+    """Return the checker of the document of this version."""
+    return Checker(api_document())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _made_at_first() -> None:
+    """Make the shared document before tests add commands of their own."""
+    own_checker()
+
+
+@cache
+def schema_of_body(name: str) -> Json:
+    """Return the schema of a command's body."""
+    found: Json = own_checker().at(f"components/schemas/{COMMANDS[name].__name__}")
+    return found
 
 
 def operation(name: str) -> Json:
     """Return a command's operation."""
-    found: Json = DOCUMENT["paths"][f"/api/v1/commands/{name}"]["post"]
+    found: Json = api_document()["paths"][f"/api/v1/commands/{name}"]["post"]
     return found
 
 
-def codes(made: Json, status: int, checker: Checker = CHECKER) -> set[str]:
+def codes(made: Json, status: int, checker: Checker | None = None) -> set[str]:
     """Return the codes that an operation may answer with this status."""
-    response = checker.resolved(made["responses"][str(status)])
+    response = (checker or own_checker()).resolved(made["responses"][str(status)])
     schema = response["content"]["application/json"]["schema"]
     return set(schema["properties"]["error"]["properties"]["code"]["enum"])
 
 
 def test_document_is_sound() -> None:
-    assert CHECKER.faults() == []
-    assert json.loads(json.dumps(DOCUMENT)) == DOCUMENT
+    assert own_checker().faults() == []
+    assert json.loads(json.dumps(api_document())) == api_document()
 
 
 CALL_NEXT = ("paths", "/api/v1/commands/call-next", "post")
@@ -297,7 +313,7 @@ CALL_NEXT = ("paths", "/api/v1/commands/call-next", "post")
     ],
 )
 def test_checker_finds_an_unsound_document(where: tuple[str, ...], value: object) -> None:
-    broken = copy.deepcopy(DOCUMENT)
+    broken = copy.deepcopy(api_document())
     target = broken
     for part in where[:-1]:
         target = target[part]
@@ -319,13 +335,13 @@ def test_document_has_every_route_and_no_other(tmp_path: Path) -> None:
             upgraded |= set(every)
         else:
             raise AssertionError(f"what is {route}?")
-    described = list(CHECKER.operations())
+    described = list(own_checker().operations())
     assert {(method, path) for method, path, _ in described} == served
     assert {path for _, path, each in described if "101" in each["responses"]} == upgraded
 
 
 def test_document_has_every_error_of_the_tree() -> None:
-    listed = CHECKER.at("components/schemas/ErrorCode")
+    listed = own_checker().at("components/schemas/ErrorCode")
     assert listed["enum"] == list(listed["x-codes"])
     for kind in refusals.errors():
         error = kind()
@@ -343,19 +359,19 @@ def test_document_does_not_depend_on_the_order_of_imports() -> None:
         made = subprocess.run(
             [sys.executable, "-c", f"import json, {first}; {shown}"], capture_output=True, text=True, check=True, cwd=ROOT
         )
-        assert made.stdout.strip() == json.dumps(DOCUMENT), first
+        assert made.stdout.strip() == json.dumps(api_document()), first
 
 
 def test_endpoint_that_runs_a_command_describes_the_refusals_of_its_rule() -> None:
-    set_up = DOCUMENT["paths"]["/api/v1/sites/{site_id}/services"]["post"]
+    set_up = api_document()["paths"]["/api/v1/sites/{site_id}/services"]["post"]
     assert {"nothing_changed", "prefix_fixed", "in_use"} <= codes(set_up, 409)
 
 
 def test_every_code_is_listed_under_its_own_status() -> None:
-    listed = CHECKER.at("components/schemas/ErrorCode")["x-codes"]
-    for _, path, made in CHECKER.operations():
+    listed = own_checker().at("components/schemas/ErrorCode")["x-codes"]
+    for _, path, made in own_checker().operations():
         for status, response in made["responses"].items():
-            content = CHECKER.resolved(response).get("content", {}).get("application/json", {})
+            content = own_checker().resolved(response).get("content", {}).get("application/json", {})
             if content.get("schema", {}).get("$ref", "").endswith("/Error"):
                 assert {listed[code]["status"] for code in codes(made, int(status))} == {int(status)}, path
 
@@ -406,7 +422,7 @@ def test_answers_of_a_command_are_read_from_its_rule() -> None:
     }
     assert codes(operation("add-queue"), 409) == {"name_taken", "language_not_offered"}
     assert codes(operation("add-queue"), 404) == {"site_not_found", "service_not_found"}
-    answers = {name: CHECKER.at(f"components/schemas/{COMMANDS[name].__name__}Answer") for name in bodies.MODELS}
+    answers = {name: own_checker().at(f"components/schemas/{COMMANDS[name].__name__}Answer") for name in bodies.MODELS}
     assert "entry" in answers["call-next"]["required"]
     assert "token" not in answers["call-next"]["properties"]
     assert "entry" in answers["issue-ticket"]["required"]
@@ -461,21 +477,21 @@ def taken(name: str, body: object) -> bool:
 
 @pytest.mark.parametrize("name", bodies.MODELS)
 def test_schema_allows_exactly_the_bodies_that_the_server_accepts(name: str) -> None:
-    schema = BODIES[name]
+    schema = schema_of_body(name)
     full = {**schema["examples"][0], "site_id": SITE_ID}
     assert taken(name, full)
     tried: list[Any] = [full, *({key: value for key, value in full.items() if key != left} for left in full)]
     tried += [full | {key: value} for key in (*schema["properties"], "nonsense") for value in VALUES]
     for body in [*tried, None, [], "x", 1]:
-        assert (CHECKER.problems(body, schema) == []) is taken(name, body), body
+        assert (own_checker().problems(body, schema) == []) is taken(name, body), body
 
 
 @examples(300)
 @given(st.text(max_size=90) | st.text(" \u00a0\u2003\x1f\x7f\x85\u200b\u200d\u2028\u2800\u3164\ue000\ufe0fab", max_size=5))
 def test_schema_allows_exactly_the_texts_that_the_server_accepts(text: str) -> None:
     for name, field_name in (("add-display", "name"), ("issue-ticket", "name"), ("issue-ticket", "phone")):
-        body: Json = BODIES[name]["examples"][0] | {field_name: text}
-        assert (CHECKER.problems(body, BODIES[name]) == []) is taken(name, body)
+        body: Json = schema_of_body(name)["examples"][0] | {field_name: text}
+        assert (own_checker().problems(body, schema_of_body(name)) == []) is taken(name, body)
 
 
 def busy_clinic() -> World:
@@ -514,13 +530,13 @@ def busy_clinic() -> World:
 def test_cells_of_a_view_match_their_schemas(view: View) -> None:
     """The schemas come from the types of the cells: see `server.transport.spec.cells`."""
     cells = draw(view, busy_clinic().board)
-    schema = CHECKER.at(f"components/schemas/{view.kind.title()}Cells")
-    assert CHECKER.problems(cells, schema) == []
+    schema = own_checker().at(f"components/schemas/{view.kind.title()}Cells")
+    assert own_checker().problems(cells, schema) == []
     described = {*schema["properties"], *(key[1:].partition(":")[0] for key in schema["patternProperties"])}
     assert {key.partition(":")[0] for key in cells} == described
     live = [
         made
-        for _, path, made in CHECKER.operations()
+        for _, path, made in own_checker().operations()
         if made.get("x-cells", {}).get("$ref", "").endswith(f"{view.kind.title()}Cells")
     ]
     assert [made["x-shape"] for made in live] == [view.shape]
@@ -530,7 +546,7 @@ def test_cell_of_a_ticket_matches_its_schema() -> None:
     board = busy_clinic().board
     for visit_id in (*board.visits, 1):
         cells = draw(TicketView(visit_id), board)
-        assert CHECKER.problems(cells, CHECKER.at("components/schemas/TicketCells")) == []
+        assert own_checker().problems(cells, own_checker().at("components/schemas/TicketCells")) == []
 
 
 def test_events_match_their_schemas() -> None:
@@ -539,8 +555,8 @@ def test_events_match_their_schemas() -> None:
     made = EVENTS["ticket-called"](  # type: ignore[call-arg]
         entry_id=entry.id, point_id=entry.point_id, announcement_id=5, label="A001", reason="first"
     )
-    schema = CHECKER.at("components/schemas/TicketCalled")
-    assert CHECKER.problems(shown(Recorded(1, 2, "staff:1", made)), schema) == []
+    schema = own_checker().at("components/schemas/TicketCalled")
+    assert own_checker().problems(shown(Recorded(1, 2, "staff:1", made)), schema) == []
     internal = {
         AppointmentRezoned,
         AppointmentsImported,
@@ -550,16 +566,16 @@ def test_events_match_their_schemas() -> None:
     }  # they are in the log, and in no answer
     for name, kind in EVENTS.items():
         if kind in internal:
-            assert kind.__name__ not in CHECKER.document["components"]["schemas"]
+            assert kind.__name__ not in own_checker().document["components"]["schemas"]
             continue
-        described = CHECKER.at(f"components/schemas/{kind.__name__}")
+        described = own_checker().at(f"components/schemas/{kind.__name__}")
         assert described["properties"]["type"] == {"const": name}
         assert Event.kept_inside.isdisjoint(described["properties"])
 
 
 def test_each_call_returns_a_document_of_its_own() -> None:
     openapi.document()["paths"].clear()
-    assert openapi.document() == DOCUMENT
+    assert openapi.document() == api_document()
 
 
 def test_all_of_unicode_is_read_once_for_all_documents(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -572,5 +588,5 @@ def test_all_of_unicode_is_read_once_for_all_documents(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(plain_text, "refused_characters", noted)
     requests._characters.cache_clear()
-    assert openapi.document() == openapi.document() == DOCUMENT
+    assert openapi.document() == openapi.document() == api_document()
     assert len(asked) == 1

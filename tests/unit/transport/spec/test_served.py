@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from server.transport.spec import openapi
 from server.transport.spec.served import Served
+from tests.support.documents import api_document
 
 Json = dict[str, Any]
-DOCUMENT = openapi.document()
 
 
 async def test_concurrent_requests_make_the_document_once() -> None:
@@ -34,7 +33,7 @@ async def test_concurrent_requests_make_the_document_once() -> None:
 
 
 async def test_document_is_compressed_on_request_and_not_sent_again_if_unchanged() -> None:
-    served = Served(lambda: DOCUMENT)
+    served = Served(api_document)
     plain = await served.answer(Request({"type": "http", "headers": []}))
     asked = Request({"type": "http", "headers": [(b"accept-encoding", b"br, gzip")]})
     compressed = await served.answer(asked)
