@@ -118,7 +118,13 @@ async def test_old_identities_are_deleted_everywhere(setup: Seeder, database: Da
     assert not [each for each in left if TRACES.search(each[1])]
     assert ("visits.display_name", "Grace H.") in left
     sealed = sorted(column for column, text in left if CIPHERTEXT.match(text))
-    assert sealed == [*["commands.answer"] * 2, *["events.sealed"] * 2, "services.sealed", "visits.sealed"]
+    assert sealed == [
+        "checkpoints.sealed",
+        *["commands.answer"] * 2,
+        *["events.sealed"] * 2,
+        "services.sealed",
+        "visits.sealed",
+    ]
     assert [each.broken async for each in verify(database, VAULT)] == [None]
     async with database.read() as connection:
         assert await connection.scalar(select(func.count()).select_from(visits)) == 4, "the visits still count"

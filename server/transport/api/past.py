@@ -24,7 +24,7 @@ from server.transport.http.fields import Id, Instant, IsoDay, Schema
 MOST_FOLLOWING = 200
 MOST_NUMBER = 2**53
 _SCREEN = re.compile(r"desk|display|(display|point):([1-9][0-9]{0,15})")
-_CELLS = {"anyOf": [{"$ref": f"#/components/schemas/{name}Cells"} for name in ("Desk", "Display", "Point")]}
+_CELLS = {"oneOf": [{"$ref": f"#/components/schemas/{name}Cells"} for name in ("Desk", "Display", "Point")]}
 
 _Number = Annotated[int, Field(ge=0, description="A number of the site's log.")]
 _Label = Annotated[str | None, Field(description="The ticket that the event was about; null for none.")]
@@ -43,7 +43,16 @@ class _Event(TypedDict):
 class _Following(_Event):
     """An event after the instant, with its effect on the screen: as a change of a live stream."""
 
-    set: Annotated[dict[str, Any], Schema(_CELLS)]
+    set: Annotated[
+        dict[str, Any],
+        Schema(
+            {
+                "type": "object",
+                "description": "The changed cells, by their keys.",
+                "additionalProperties": {"type": "object"},
+            }
+        ),
+    ]
     gone: Annotated[list[str], Field(description="The keys of the cells that the event removed.")]
 
 
