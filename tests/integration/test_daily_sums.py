@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import date
 from functools import cache
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,9 +23,9 @@ from server.domain.board import Board, Changes, apply
 from server.domain.events import TicketCalled, body_of
 from server.domain.model import BUSY_STATES, OPEN_STATES, Appointment, Entry, Queue, Rules, Site, Visit, local_time
 from server.domain.model.tickets import begin_of, business_day, next_turn
+from server.domain.reporting import suppression
 from server.domain.reporting.coarse import LONGEST_SECONDS, STEPS
 from server.domain.reporting.insights import Group, Insights, Only, Period
-from server.domain.reporting.suppression import LEAST
 from server.queries import day_sums
 from server.store import daily_sums as store
 from server.store.database import Database
@@ -35,12 +35,12 @@ from tests.support.extent import examples
 from tests.support.worlds import SECOND, Step, World, a_site, perform, scripts
 
 QUARTER = 900 * SECOND
-# Days around clock changes: an hour twice, half an hour twice, a gap; and a zone of quarters without any.
+# Dates with clock changes in the night: an hour twice, a gap, half an hour twice; and a zone of quarters without any.
 MORNINGS = (
-    ("Europe/Berlin", "2024-10-26"),
-    ("Europe/Berlin", "2024-03-30"),
-    ("Australia/Lord_Howe", "2024-04-06"),
-    ("America/St_Johns", "2024-11-02"),
+    ("Europe/Berlin", "2024-10-27"),
+    ("Europe/Berlin", "2024-03-31"),
+    ("Australia/Lord_Howe", "2024-04-07"),
+    ("America/St_Johns", "2024-11-03"),
     ("Asia/Kathmandu", "2024-05-01"),
 )
 
@@ -257,8 +257,8 @@ class Count:
                 "count": len(promised),
                 "held": len(promised) - len(late),
                 "early": sum((each.entry.first_called_at or 0) < (each.entry.quoted_from or 0) for each in promised),
-                "late_median_seconds": times(late)["median_seconds"] if len(late) >= LEAST else None,
-                "late_p90_seconds": times(late)["p90_seconds"] if len(late) >= LEAST else None,
+                "late_median_seconds": times(late)["median_seconds"] if len(late) >= suppression.LEAST else None,
+                "late_p90_seconds": times(late)["p90_seconds"] if len(late) >= suppression.LEAST else None,
             },
             "appointments": {
                 "booked": len(booked),
@@ -395,7 +395,7 @@ def agree(group: Group | None, expected: Mapping[str, Mapping[str, Any]]) -> Non
             continue
         shown = asdict(getattr(group, name))
         if shown.pop("hidden") is None:
-            assert not any(0 < size < LEAST for size in sizes), (name, of_family)
+            assert not any(0 < size < suppression.LEAST for size in sizes), (name, of_family)
             assert shown == of_family, (name, shown, of_family)
         else:
             assert set(shown.values()) == {None}
@@ -455,11 +455,11 @@ def compare(count: Count, found: Insights, days: Sequence[str], only: Only | Non
     for cell in found.heat:
         size = heat.pop((cell.weekday, cell.hour + 24 * cell.second), 0)
         assert cell.entries == (None if cell.hidden else size)
-        assert cell.hidden or not 0 < size < LEAST
+        assert cell.hidden or not 0 < size < suppression.LEAST
     assert not heat
     reasons = count.fairness(lambda each: each.entry.business_day in days and filtered(each))
     calls = sum(sums[0] for sums in reasons.values())
-    assert found.fairness.calls == (None if 0 < calls < LEAST else calls)
+    assert found.fairness.calls == (None if 0 < calls < suppression.LEAST else calls)
     if found.fairness.hidden is None:
         shown = {each.reason: (each.calls, each.passing, each.passed) for each in found.fairness.reasons if not each.hidden}
         for reason, told in WORDS.items():
@@ -530,7 +530,7 @@ async def counted(database: Database, world: Recorder) -> dict[str, Any]:
     return found
 
 
-@given(scripts(60), st.sampled_from(MORNINGS), st.sampled_from((8, 23, 1)), st.booleans())
+@given(scripts(60), st.sampled_from(MORNINGS), st.sampled_from((0, 1, 8)), st.booleans())
 @examples(60)
 def test_sums_equal_a_plain_count(
     url: str, script: list[Step], morning: tuple[str, str], hour: int, round_the_clock: bool
@@ -554,11 +554,13 @@ def test_sums_equal_a_plain_count(
         filters += [Only("provider", each.provider_id) for each in count.entries[:1]]
         filters += [Only("service", each) for each in list(world.board.services)[:1]]
         days = list(found)
-        for only in filters:
+        for least, only in product((1, suppression.LEAST), filters):  # with 1, nothing is hidden
             for some in (days, days[-1:], days[:1]):
                 period = Period(count.service_of, only)
                 for day in some:
                     period.add_day(day, found[day])
-                compare(count, period.insights(), some, only)
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setattr(suppression, "LEAST", least)
+                    compare(count, period.insights(), some, only)
 
     asyncio.run(check())

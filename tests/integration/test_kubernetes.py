@@ -248,7 +248,7 @@ def test_every_secret_setting_is_mounted(variable: str) -> None:
             continue
         made = with_component(workload, COMPONENTS[file])
         assert secrets_of(template(made)) == secrets_of(template(workload)) | {variable: path}
-        kubernetes_validate.validate(made, OLDEST, strict=True)
+        schemas().validate(made, OLDEST, strict=True)
 
 
 def test_components_are_those_of_secrets_and_in_the_example() -> None:
@@ -260,7 +260,7 @@ def test_components_are_those_of_secrets_and_in_the_example() -> None:
     for name, each in COMPONENTS.items():
         for resource in each.get("resources", []):
             for made in yaml.safe_load_all((SECRETS / name / resource).read_text(encoding="utf-8")):
-                kubernetes_validate.validate(made, OLDEST, strict=True)
+                schemas().validate(made, OLDEST, strict=True)
                 assert any(matches(made["spec"]["podSelector"], pod) for pod in OURS.values())
 
 

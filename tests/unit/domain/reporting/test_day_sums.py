@@ -135,8 +135,10 @@ def test_appointments_count_by_their_outcome() -> None:
 def test_present_waits_count_up_to_now() -> None:
     waiting = Seen(Stage(1, "2024-03-29", 1, "waiting", START, START, None, None, ()), None, None, False)
     day = Day(A_DAY.begin, A_DAY.end, BERLIN, START + 10 * MINUTE, {}, {})
-    ((_, cell),) = sums_of(day, [waiting], ()).cells.items()
-    assert len(cell.spans["still"]) == 1
+    held = (Interval(1, "waiting", START, START + 5 * MINUTE, None), Interval(2, "held", START, START + 8 * MINUTE, None))
+    returned = Stage(2, "2024-03-29", 1, "waiting", START + 8 * MINUTE, START, None, None, held)
+    ((_, cell),) = sums_of(day, [waiting, Seen(returned, None, None, False)], ()).cells.items()
+    assert list(cell.spans["still"]) == [code(10 * MINUTE), code(7 * MINUTE)]
     assert not cell.spans["wait"]
 
 
