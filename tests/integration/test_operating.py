@@ -338,7 +338,10 @@ def fill_the_env_of_compose(clinic: Clinic) -> None:
     path.write_text("\n".join(filled) + "\n")
 
 
-MAY_BE_EMPTY = {"ACME_NAME", "ACME_EMAIL", "WATCHDOG_MAIL", "NOWSERVING_METRICS_TOKEN", "GRAFANA_PASSWORD"}
+MAY_BE_EMPTY = {
+    *("ACME_NAME", "ACME_EMAIL", "WATCHDOG_MAIL", "NOWSERVING_METRICS_TOKEN", "GRAFANA_PASSWORD"),
+    *("NOWSERVING_BROKER_URL", "NOWSERVING_TRACES_URL", "NOWSERVING_SENTRY_DSN"),
+}
 
 
 def write_a_set_up_file(clinic: Clinic) -> None:
