@@ -203,7 +203,8 @@ class Futures:
         samples = {queue_id: _of(histories, queue_id).sample() for queue_id in streams}
         weights = {queue_id: _reweighted(stream, len(samples[queue_id])) for queue_id, stream in streams.items()}
         self._pauses = sorted(pause for queue_id in streams for pause in _of(histories, queue_id).pauses) or [0]
-        pause = remaining_durations(self._pauses, 0)
+        # Most pauses may be none at all, so these are the known ones, not those longer than 0.
+        pause = [self._pauses[level * len(self._pauses) // FUTURES] for level in range(FUTURES)]
         firsts = [_first_free(now, stream, point, histories, self._pauses, pause) for stream, point in enumerate(serving)]
         # Points with the same queues are interchangeable: one heap has the instants at which they are free.
         groups = {group: at for at, group in enumerate(dict.fromkeys(frozenset(point.queue_ids) for point in serving))}
@@ -423,7 +424,8 @@ def _first_free(
         return point.begins
     if point.idle is None:
         return [0] * FUTURES
-    left = remaining_durations(pauses, point.idle) if point.awaited else [max(0, each - point.idle) for each in pause]
+    waits = point.awaited and point.idle > 0
+    left = remaining_durations(pauses, point.idle) if waits else [max(0, each - point.idle) for each in pause]
     return [left[level] for level in _order("point", stream)]
 
 

@@ -24,6 +24,7 @@ LONGEST_DAY = 26 * 3600 * SECOND  # with the doubled hour
 WAITED = 30 * SECOND  # a patient who has waited so long was there before the point could call
 LONGEST_PAUSE = 1200 * SECOND  # a longer one is a break that nobody announced
 GONE = 8  # so many later calls of its patients at other points show that a point's staff had gone home
+IN_VAIN = 180 * SECOND  # a patient who waited so long was not called by a point that was free
 
 
 def called(board: Board, before: Entry, point_id: int, recorded: Recorded, changes: Changes) -> None:
@@ -138,7 +139,8 @@ def _freed_before(board: Board, entry: Entry) -> int | None:
 
 def _closed(board: Board, habits: Habits, day: PointDay) -> PointDay:
     """Return the day of a point for the past. The last break goes on if others went on to call its patients."""
-    if day[-1] == GOING_ON:
+    told = day[-1] == GOING_ON
+    if told:
         begin, day = habits.begins_at + day[-2] * SECOND, day[:-2]
     else:
         begin = board.freed_at(day[0], board.site.last_event_at) or 0
@@ -149,7 +151,11 @@ def _closed(board: Board, habits: Habits, day: PointDay) -> PointDay:
         if each.id != point.id and not set(each.queue_ids).isdisjoint(point.queue_ids)
     }
     later = sum(
-        each.first_called_at is not None and each.first_called_at > begin and each.point_id in others
+        each.first_called_at is not None
+        and each.first_called_at > begin
+        and each.point_id in others
+        # A free point may only have been the last choice, unless patients waited meanwhile.
+        and (told or max(begin, board.visits[each.visit_id].opened_at) + IN_VAIN <= each.first_called_at)
         for each in board.entries.values()
     )
     gone = begin and later >= GONE and len(day) < LONGEST_DAY_OF_POINT

@@ -446,6 +446,11 @@ def test_point_pauses_after_each_patient() -> None:
     assert begins_of(quotes(START, line, [replace(pausing, awaited=False, idle=5 * MINUTE)], known)) == [0, 12, 24]
 
 
+def test_few_long_pauses_do_not_lengthen_the_others() -> None:
+    known = {BLOOD: History((10 * MINUTE,) * MEMORY, (0,) * 63 + (6 * MINUTE,))}
+    assert begins_of(quotes(START, [BLOOD] * 3, [OpenPoint((BLOOD,), idle=0, awaited=True)], known)) == [0, 10, 20]
+
+
 def test_free_point_that_lets_patients_wait_is_not_expected_now() -> None:
     """The longer it has not called, the later it is expected."""
     found = [

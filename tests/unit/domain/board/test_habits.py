@@ -235,11 +235,26 @@ def test_staff_who_leave_without_a_word_are_gone_if_others_go_on() -> None:
     served(world, queue, point)
     freed = known(world).second_of(world.now)
     for _ in range(keeping.GONE):
+        world.ticket(queue)
+    world.now += 5 * MINUTE
+    for _ in range(keeping.GONE):
         served(world, queue, other)
     next_day(world)
     [(points, _)] = known(world).past
     assert points[0][-2:] == (freed, GOING_ON)
     assert points[1][-1] != GOING_ON
+
+
+def test_point_that_was_only_the_last_choice_has_not_gone() -> None:
+    """Nobody waited: the others called each patient at once."""
+    world, queue, point = clinic()
+    other = world.point(queue)
+    served(world, queue, point)
+    for _ in range(3 * keeping.GONE):
+        served(world, queue, other)
+    next_day(world)
+    [(points, _)] = known(world).past
+    assert points[0][-1] != GOING_ON
 
 
 ACTIONS = (
