@@ -235,7 +235,7 @@ def with_component(workload: Json, component: Json) -> Json:
 
 
 @pytest.mark.parametrize("variable", secret_files())
-def test_every_secret_setting_is_mounted(variable: str) -> None:
+def test_every_secret_setting_is_mounted(variable: str, schemas: ModuleType) -> None:
     """A secret of each installation is in the base, and every other one in a component of its own."""
     file = variable.removeprefix("NOWSERVING_").removesuffix("_FILE").lower().replace("_", "-")
     path = f"/run/secrets/nowserving/{file}"
@@ -248,10 +248,10 @@ def test_every_secret_setting_is_mounted(variable: str) -> None:
             continue
         made = with_component(workload, COMPONENTS[file])
         assert secrets_of(template(made)) == secrets_of(template(workload)) | {variable: path}
-        schemas().validate(made, OLDEST, strict=True)
+        schemas.validate(made, OLDEST, strict=True)
 
 
-def test_components_are_those_of_secrets_and_in_the_example() -> None:
+def test_components_are_those_of_secrets_and_in_the_example(schemas: ModuleType) -> None:
     text = (EXAMPLE / "kustomization.yaml").read_text(encoding="utf-8")
     assert {name for name, each in COMPONENTS.items() if each["kind"] == "Component"} == set(COMPONENTS)
     assert set(re.findall(r"^#  - \.\./secrets/([a-z-]+)$", text, re.MULTILINE)) == set(COMPONENTS)
@@ -260,7 +260,7 @@ def test_components_are_those_of_secrets_and_in_the_example() -> None:
     for name, each in COMPONENTS.items():
         for resource in each.get("resources", []):
             for made in yaml.safe_load_all((SECRETS / name / resource).read_text(encoding="utf-8")):
-                schemas().validate(made, OLDEST, strict=True)
+                schemas.validate(made, OLDEST, strict=True)
                 assert any(matches(made["spec"]["podSelector"], pod) for pod in OURS.values())
 
 
