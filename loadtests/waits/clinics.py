@@ -1,8 +1,8 @@
 """The clinics: half to build the estimator on, half to judge it on.
 
 The author of the estimator looks at the clinics to build on only. Late starts, patients who pass others, pauses, short
-services, breaks and all together have a clinic in each half, with other parameters. The halves were set before a new estimator
-played them.
+services, breaks and all together have a clinic in each half, with other parameters. The halves were set before a new
+estimator played them.
 """
 
 from __future__ import annotations
