@@ -85,8 +85,13 @@ class History:
         return replace(self, durations=(*self.durations, duration)[-MEMORY:])
 
     def sample(self) -> list[int]:
-        """Return the durations in order of length, filled up to `ENOUGH` with those of `PRIOR`."""
-        return sorted((*self.durations, *PRIOR[len(self.durations) :]))
+        """Return the durations in order of length, filled up to `ENOUGH` with those of `PRIOR`.
+
+        Up to one in eight of the oldest stay out, because the weights of each new size cost some milliseconds.
+        """
+        known = len(self.durations)
+        step = 1 << max(0, known.bit_length() - 4)
+        return sorted((*self.durations[known % step :], *PRIOR[known:]))
 
 
 NO_HISTORY = History()

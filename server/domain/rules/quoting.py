@@ -22,7 +22,7 @@ from server.domain.rules import foreseeing
 from server.domain.rules.foreseeing import order_of
 from server.domain.waits import MINUTE, Futures, History, Quote
 
-EXACT = 32  # up to so many waiting patients, every newcomer's quote is computed from the present state
+EXACT = 8  # up to so many waiting patients, every newcomer's quote is computed from the present state
 AT_ONCE = 64  # the most patients that one tick quotes
 OUTLOOK_MICROSECONDS = 2 * REQUOTE_MICROSECONDS  # how long newcomers continue from an outlook
 
