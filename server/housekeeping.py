@@ -310,8 +310,8 @@ async def find_dark_devices(
     signs of life before this process adds its own.
 
     A process is dead when it has recorded nothing for three heartbeats. For as long after an operator accepted a step, no
-    process is dead: the others may not know it yet. When cancelled, the process records that it stops: from then on it does
-    not count as running.
+    process is dead: the others may not know it yet. When cancelled, the process records that it stops, and gives up its
+    leases: from then on it does not count as running.
     """
     try:
         await _find_dark_devices(database, executor, process_id, heartbeat_seconds, report, before)
@@ -319,6 +319,7 @@ async def find_dark_devices(
         with suppress(NowServingError, TimeoutError):  # a dead process is found by its silence
             async with asyncio.timeout(STOP_SECONDS), database.write() as connection:
                 await processes.stop(connection, process_id)
+                await leases.leave(connection, process_id)
         raise
 
 

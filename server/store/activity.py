@@ -13,7 +13,7 @@ from server.store.tables import leases as lease_table
 async def is_used(database: Database, silent_microseconds: int) -> bool:
     """Return whether a server, or a process that has a lease, was heard within the last ``silent_microseconds``.
 
-    A process that has stopped in order does not count.     Raises `Unavailable`.
+    A process that has stopped in order does not count. Raises `Unavailable`.
     """
     now = await database.now()
     worked = leases.is_in_use(now, silent_microseconds)

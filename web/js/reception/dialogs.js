@@ -142,8 +142,8 @@ function deskDialogs(state, actions, keys) {
 async function loadAll({ pair, display, ...others }, actions, maySetUpDevices, day) {
   const all = [...Object.values(others), ...(maySetUpDevices ? [pair, display] : [])].flatMap((each) => each ?? []);
   await Promise.allSettled([...all.map(({ load }) => load()), actions.loadSlip(), day.loadDialogs()]);
-  const { cachePage } = await import("../shared/offline.js");
-  await cachePage("/reception");
+  const offline = await import("../shared/offline.js").catch(() => null); // while the network is away, the page keeps its former copy
+  await offline?.cachePage("/reception");
 }
 
 /**
