@@ -67,6 +67,7 @@ async function pageOf(kind) {
   body.classList.add("is-replayed");
   for (const each of page.querySelectorAll("header, main, footer")) unmarked(each); // the page around has its own
   for (const each of page.querySelectorAll("button, input, select, textarea")) each.setAttribute("disabled", "");
+  for (const each of page.querySelectorAll("aside")) each.setAttribute("tabindex", "0"); // the keyboard scrolls it: its buttons take no focus
   const style = new URL("../../css/replay-frame.css", import.meta.url).href;
   const script = new URL("../replay-frame/frame.js", import.meta.url).href;
   head.append(element("link", { rel: "stylesheet", href: style }), element("script", { type: "module", src: script }));
