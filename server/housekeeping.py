@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -109,18 +109,31 @@ async def watch_clock(database: Database, heartbeat_seconds: float) -> None:
 
 async def tick_sites(boards: Boards, executor: Executor) -> None:
     """Once a second, send `Tick` for every site whose time of the next tick has come. Of all processes, one succeeds."""
-    outage = Outage(logger, "sites not ticked")
-    fault = Outage(logger, "a site cannot be ticked")  # which must not stop the others
+
+    async def tick(site_id: int) -> None:
+        with suppress(NothingDue):  # another process was first
+            while await _tick(executor, site_id):
+                pass
+
+    await _site_by_site(
+        boards.due, tick, TICK_SECONDS, Outage(logger, "sites not ticked"), Outage(logger, "a site cannot be ticked")
+    )
+
+
+async def _site_by_site(
+    waiting: Callable[[], Awaitable[Iterable[int]]],
+    work: Callable[[int], Awaitable[None]],
+    pause_seconds: float,
+    outage: Outage,
+    fault: Outage,
+) -> None:
+    """Do ``work`` at each site that is ``waiting``, again and again. A site with a ``fault`` does not stop the others."""
     while True:
         try:
             fine = True
-            for site_id in await boards.due():
+            for site_id in await waiting():
                 try:
-                    more = True
-                    while more:
-                        more = await _tick(executor, site_id)
-                except NothingDue:
-                    pass  # another process was first
+                    await work(site_id)
                 except NowServingError:
                     raise
                 except Exception as error:
@@ -131,7 +144,7 @@ async def tick_sites(boards: Boards, executor: Executor) -> None:
             outage.ended()
         except NowServingError as error:
             outage.failed(error)
-        await asyncio.sleep(TICK_SECONDS)
+        await asyncio.sleep(pause_seconds)
 
 
 async def _tick(executor: Executor, site_id: int) -> bool:
@@ -198,34 +211,26 @@ async def rezone_sites(database: Database, executor: Executor) -> None:
 
 async def keep_checkpoints(database: Database, vault: Vault, process_id: str) -> None:
     """Every few minutes, save the boards of the turns that have none yet, for past screens. One process does it for all."""
-    outage, fault = Outage(logger, "checkpoints not saved"), Outage(logger, "checkpoint not made")
 
     async def is_ours() -> bool:
-        now = await database.now()
-        async with database.write() as connection:
-            return await leases.take(connection, CHECKPOINTS, process_id, now, CHECKPOINT_LEASE_MICROSECONDS)
+        return await leases.hold(database, CHECKPOINTS, process_id, CHECKPOINT_LEASE_MICROSECONDS)
 
-    while True:
-        try:
-            fine = True
-            async with database.read() as connection:
-                waiting = await checkpoints.unprepared(connection)
-            for site_id in waiting:
-                if not await is_ours():
-                    break
-                try:
-                    await prepare(database, vault, site_id, CHECKPOINT_PAUSE_SECONDS, is_ours)
-                except NowServingError:
-                    raise
-                except Exception as error:  # a log that this version cannot apply must not stop the others
-                    fine = False
-                    fault.failed(site_id=site_id, exc_info=error)
-            if fine:
-                fault.ended()
-            outage.ended()
-        except NowServingError as error:
-            outage.failed(error)
-        await asyncio.sleep(CHECKPOINT_SECONDS)
+    async def waiting() -> list[int]:
+        async with database.read() as connection:
+            found = await checkpoints.unprepared(connection)
+        return found if found and await is_ours() else []
+
+    async def save(site_id: int) -> None:
+        if await is_ours():
+            await prepare(database, vault, site_id, CHECKPOINT_PAUSE_SECONDS, is_ours)
+
+    await _site_by_site(
+        waiting,
+        save,
+        CHECKPOINT_SECONDS,
+        Outage(logger, "checkpoints not saved"),
+        Outage(logger, "checkpoint not made"),  # of a log that this version cannot apply
+    )
 
 
 async def keep_daily_sums(database: Database, process_id: str) -> None:
@@ -233,29 +238,25 @@ async def keep_daily_sums(database: Database, process_id: str) -> None:
 
     Of all processes, one works at a time. It rests between two days for as long as one took.
     """
-    outage = Outage(logger, "past days not counted")
-    fault = Outage(logger, "the past days of a site cannot be counted")  # which must not stop the others
     done: dict[int, Clinic] = {}
-    while True:
-        try:
-            fine = True
-            waiting = [each for each in await day_sums.clinics(database) if done.get(each.site_id) != each]
-            if waiting and await _has_lease(database, process_id):
-                for clinic in waiting:
-                    try:
-                        if await _keep_sums_of(database, process_id, clinic.site_id):
-                            done[clinic.site_id] = clinic
-                    except NowServingError:
-                        raise
-                    except Exception as error:
-                        fine = False
-                        fault.failed(site_id=clinic.site_id, exc_info=error)
-            if fine:
-                fault.ended()
-            outage.ended()
-        except NowServingError as error:
-            outage.failed(error)
-        await asyncio.sleep(DAILY_SUMS_SECONDS)
+    found: dict[int, Clinic] = {}
+
+    async def waiting() -> list[int]:
+        found.clear()
+        found.update({each.site_id: each for each in await day_sums.clinics(database) if done.get(each.site_id) != each})
+        return list(found) if found and await _has_lease(database, process_id) else []
+
+    async def keep(site_id: int) -> None:
+        if await _keep_sums_of(database, process_id, site_id):
+            done[site_id] = found[site_id]
+
+    await _site_by_site(
+        waiting,
+        keep,
+        DAILY_SUMS_SECONDS,
+        Outage(logger, "past days not counted"),
+        Outage(logger, "the past days of a site cannot be counted"),
+    )
 
 
 async def _keep_sums_of(database: Database, process_id: str, site_id: int) -> bool:
@@ -276,9 +277,7 @@ async def _keep_sums_of(database: Database, process_id: str, site_id: int) -> bo
 
 
 async def _has_lease(database: Database, process_id: str) -> bool:
-    now = await database.now()
-    async with database.write() as connection:
-        return await leases.take(connection, DAILY_SUMS_LEASE, process_id, now, DAILY_SUMS_LEASE_MICROSECONDS)
+    return await leases.hold(database, DAILY_SUMS_LEASE, process_id, DAILY_SUMS_LEASE_MICROSECONDS)
 
 
 async def report_device(executor: Executor, process_id: str, health: Health) -> None:

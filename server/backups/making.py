@@ -191,9 +191,7 @@ async def held(database: Database, holder: str) -> AsyncIterator[None]:
 
 
 async def _take(database: Database, holder: str) -> bool:
-    now = await database.now()
-    async with database.write() as connection:
-        return await leases.take(connection, LEASE, holder, now, LEASE_MICROSECONDS)
+    return await leases.hold(database, LEASE, holder, LEASE_MICROSECONDS)
 
 
 async def _renew(database: Database, holder: str) -> None:

@@ -92,9 +92,7 @@ class Nightly:
         return is_due(await self._database.now(), self._hour, None if last is None else last.made_at)
 
     async def _takes_turn(self) -> bool:
-        now = await self._database.now()
-        async with self._database.write() as connection:
-            return await leases.take(connection, LEASE, self._holder, now, LEASE_MICROSECONDS)
+        return await leases.hold(self._database, LEASE, self._holder, LEASE_MICROSECONDS)
 
     async def _end_turn(self) -> None:
         now = await self._database.now()

@@ -81,9 +81,7 @@ class Marks:
                 await notifications.noted(connection, each.id, each.news_at)
 
     async def _holds_lease(self) -> bool:
-        now = await self._database.now()
-        async with self._database.write() as connection:
-            return await leases.take(connection, LEASE, self._holder, now, LEASE_MICROSECONDS)
+        return await leases.hold(self._database, LEASE, self._holder, LEASE_MICROSECONDS)
 
 
 def _command(news: News) -> NoteMessage:

@@ -401,9 +401,7 @@ class Sweeper:
         return not self._stopping and (time.monotonic() < self._renew_at or await self._holds_lease())
 
     async def _holds_lease(self) -> bool:
-        now = await self._context.database.now()
-        async with self._context.database.write() as connection:
-            held = await leases.take(connection, LEASE, self._holder, now, _microseconds(self._limits.lease))
+        held = await leases.hold(self._context.database, LEASE, self._holder, _microseconds(self._limits.lease))
         self._renew_at = time.monotonic() + self._limits.lease / 3
         return held
 

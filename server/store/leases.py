@@ -7,6 +7,7 @@ from collections.abc import Collection
 from sqlalchemy import ColumnElement, and_, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.store.database import Database
 from server.store.tables import leases
 
 _NEVER = 0  # the end of a lease whose holder has stopped
@@ -24,6 +25,13 @@ async def take(connection: AsyncConnection, name: str, holder: str, now: int, mi
     if (await connection.execute(taken)).rowcount:
         return True
     return (await connection.execute(_INSERT_ONCE, {"name": name, "holder": holder, "until": until})).rowcount == 1
+
+
+async def hold(database: Database, name: str, holder: str, microseconds: int) -> bool:
+    """Take or renew a lease from now on, in a transaction of its own: see `take`. Raises `Unavailable`."""
+    now = await database.now()
+    async with database.write() as connection:
+        return await take(connection, name, holder, now, microseconds)
 
 
 async def finish(connection: AsyncConnection, name: str, holder: str, now: int) -> None:
