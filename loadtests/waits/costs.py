@@ -16,7 +16,7 @@ from server.domain.events import TicketCalled, TicketIssued, WaitsQuoted
 from server.domain.model import local_time
 from server.domain.rules import decide
 
-WAITING = (10, 100, 500)
+WAITING = (0, 2, 5, 8, 10, 100, 500)
 LONGEST = 5000  # waiting patients that the clock quotes
 TICKETS = 40  # of each length of the line
 WARM = 21
