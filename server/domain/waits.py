@@ -215,6 +215,7 @@ class Futures:
         # Most pauses may be none at all, so these are the known ones, not those longer than 0.
         pause = [self._pauses[level * len(self._pauses) // FUTURES] for level in range(FUTURES)]
         firsts = [_first_free(now, stream, point, histories, self._pauses, pause) for stream, point in enumerate(serving)]
+        breaks = {slot: point.breaks for slot, point in enumerate(serving) if point.breaks}
         groups: dict[frozenset[int], list[list[int]]] = {}
         for slot, (point, first) in enumerate(zip(serving, firsts, strict=True)):
             groups.setdefault(frozenset(point.queue_ids), []).append([each << _SLOT | slot for each in first])
@@ -227,13 +228,20 @@ class Futures:
         self._samples = {kind: samples[queue_id] for kind, queue_id in of_kind.items()}
         self._weights = {kind: weights[queue_id] for kind, queue_id in of_kind.items()}
         self._able = {kind: [at for at, group in enumerate(groups) if kind in group] for kind in of_kind}
-        self._heaps = [list(map(sorted, zip(*columns, strict=True))) for columns in groups.values()]
-        self._breaks = [(slot, point.breaks) for slot, point in enumerate(serving) if point.breaks]
+        self._breaks = breaks
         self._coming = coming
         self._plays: list[_Play | None] = [None] * FUTURES
-        self._horizons = self._first_horizons()
+        # In each future, the item at which the next break of a point begins, and at which the next patient comes.
+        self._breaks_at = _earliest([[each[0][0] if each else _NEVER for each in some] for some in breaks.values()])
+        self._comes_at = _earliest(
+            [[next((each.after for each in some if each.kind in kinds), _NEVER) for some in coming]] if coming else []
+        )
         self._ranks = [_NEVER] * FUTURES  # in each future, the first rank of those who have come and wait
         self._first = _NEVER  # the first of these
+        for columns in groups.values():
+            for column in columns:
+                self._rest(column)
+        self._heaps = [list(map(sorted, zip(*columns, strict=True))) for columns in groups.values()]
 
     @classmethod
     def of_rooms(
@@ -269,8 +277,7 @@ class Futures:
         _, waits = self._turns(able)
         for future in self._disturbed(waits, order):
             heaps = [list(each[future]) for each in self._heaps]
-            play = self._plays[future]
-            waits[future] = self._turn(future, heaps, self._begun(future) if play is None else play.copy(), able, order)[0]
+            waits[future] = self._turn(future, heaps, self._play(future).copy(), able, order)[0]
         return self._quote(waits, kind in self._unknown)
 
     def _quote(self, waits: Sequence[int], unknown: bool = False) -> Quote:
@@ -285,10 +292,10 @@ class Futures:
         heaps, waits = self._turns(able)
         disturbed = self._disturbed(waits, rank)
         for future in disturbed:
-            play = self._plays[future] = self._plays[future] or self._begun(future)
+            play = self._play(future)
             heaps[future] = self._turn(future, [each[future] for each in self._heaps], play, able, rank)
             waits[future] = heaps[future][0]
-            self._horizons[future], self._ranks[future] = play.horizon, play.first
+            self._comes_at[future], self._ranks[future] = play.comes_at(), play.first()
         if disturbed:
             self._first = min(self._ranks)
         place = self._taken % _STREAMS
@@ -297,10 +304,28 @@ class Futures:
         lasts: Iterator[int] = map(self._samples[kind].__getitem__, levels_of)
         if self._pause:
             lasts = map(add, lasts, map(self._pause.__getitem__, _order("pause", place)))
-        deque(map(heapreplace, heaps, map(add, waits, lasts)), maxlen=0)
+        ends = list(map(add, waits, lasts))
+        self._rest(ends)
+        deque(map(heapreplace, heaps, ends), maxlen=0)
         self._taken += 1
         self._estimating = self._estimating or kind in self._unknown
         return waits
+
+    def _rest(self, items: list[int]) -> None:
+        """Add the breaks that begin before a point is free, in each future."""
+        if any(map(ge, items, self._breaks_at)):
+            for future in [at for at in range(FUTURES) if items[at] >= self._breaks_at[at]]:
+                play = self._play(future)
+                items[future] = play.rested(items[future])
+                self._breaks_at[future] = play.breaks_at()
+
+    def _play(self, future: int) -> _Play:
+        """Return what happens in a future."""
+        known = self._plays[future]
+        if known is None:
+            coming = [each for each in self._coming[future] if each.kind in self.kinds] if self._coming else []
+            known = self._plays[future] = _Play({slot: each[future] for slot, each in self._breaks.items()}, coming)
+        return known
 
     def _turns(self, able: Sequence[int]) -> tuple[list[list[int]], list[int]]:
         """Return the heap whose first point is the earliest one ``able``, in each future, and its first item."""
@@ -310,83 +335,69 @@ class Futures:
         return heaps, list(map(_FIRST, heaps))
 
     def _disturbed(self, waits: Sequence[int], rank: int) -> list[int]:
-        """Return the futures in which a break or another patient may come before the turn of a patient."""
-        if rank <= self._first:
-            if not any(map(ge, waits, self._horizons)):
-                return []
-            return [future for future in range(FUTURES) if waits[future] >= self._horizons[future]]
-        return [
-            future for future in range(FUTURES) if waits[future] >= self._horizons[future] or rank > self._ranks[future]
-        ]
-
-    def _first_horizons(self) -> list[int]:
-        """Return in each future the item before which neither a break nor a patient comes."""
-        columns = [[each[0][0] if each else _NEVER for each in breaks] for _, breaks in self._breaks]
-        if self._coming:
-            columns.append([next((each.after for each in some if each.kind in self.kinds), _NEVER) for some in self._coming])
-        if not columns:
-            return [_NEVER] * FUTURES
-        return [each << _SLOT for each in (map(min, *columns) if len(columns) > 1 else columns[0])]
-
-    def _begun(self, future: int) -> _Play:
-        """Return a future in which nothing has happened yet."""
-        rests = {slot: each[future] for slot, each in self._breaks if each[future]}
-        return _Play(rests, [each for each in self._coming[future] if each.kind in self.kinds] if self._coming else [])
+        """Return the futures in which another patient may come before the turn of a patient."""
+        if rank > self._first:
+            return [at for at in range(FUTURES) if waits[at] >= self._comes_at[at] or rank > self._ranks[at]]
+        if any(map(ge, waits, self._comes_at)):
+            return [at for at in range(FUTURES) if waits[at] >= self._comes_at[at]]
+        return []
 
     def _turn(self, future: int, heaps: Sequence[list[int]], play: _Play, able: Sequence[int], rank: int) -> list[int]:
-        """Play the breaks and the patients that come before a patient's turn; return the heap whose first point is next."""
+        """Play the patients that come before a patient's turn; return the heap whose first point is next."""
+        coming, here = play.coming, play.here
         while True:
-            heap = min([heaps[at] for at in able])
-            first = heap[0]
-            free, slot = first >> _SLOT, first & _SLOTS
-            rests = play.rests.get(slot)
-            if rests and rests[0][0] <= free:
-                heapreplace(heap, first + (rests[0][1] << _SLOT))
-                play.rests[slot] = rests[1:]
-                continue
-            while play.next < len(play.coming) and play.coming[play.next].after <= free:
-                each = play.coming[play.next]
-                heappush(play.here, (each.order, play.next, each))
+            heap = heaps[able[0]] if len(able) == 1 else min([heaps[at] for at in able])
+            free = heap[0] >> _SLOT
+            while play.next < len(coming) and coming[play.next].after <= free:
+                each = coming[play.next]
+                heappush(here, (each.order, play.next, each))
                 play.next += 1
-            if play.here and play.here[0][0] < rank:
-                _, number, each = heappop(play.here)
-                if not self._able[each.kind]:
-                    continue
+            if not here or here[0][0] >= rank:
+                return heap
+            _, number, each = heappop(here)
+            if self._able[each.kind]:
                 taken = self._turn(future, heaps, play, self._able[each.kind], each.order)
-                free, slot = taken[0] >> _SLOT, taken[0] & _SLOTS
                 order = _order("coming", number % _STREAMS)[future]
                 lasts = self._samples[each.kind][self._weights[each.kind][future][order]]
-                begin = max(free, each.after) << _SLOT | slot
-                heapreplace(taken, begin + lasts + (self._pause[FUTURES - 1 - order] if self._pause else 0))
-                continue
-            play.look_ahead()
-            return heap
+                pause = self._pause[FUTURES - 1 - order] if self._pause else 0
+                begin = max(taken[0] >> _SLOT, each.after) << _SLOT | taken[0] & _SLOTS
+                heapreplace(taken, play.rested(begin + lasts + pause))
 
 
 class _Play:
     """What happens in one possible future besides the line: the breaks of each point, and the patients who come.
 
     ``rests`` has the breaks by point. ``here`` has the patients who have come and wait, in the order of their ranks.
-    ``first`` is the first of these ranks. Nothing else happens before the item ``horizon`` of a heap.
     """
 
-    __slots__ = ("coming", "first", "here", "horizon", "next", "rests")
+    __slots__ = ("coming", "here", "next", "rests")
 
     def __init__(self, rests: dict[int, Breaks], coming: Sequence[Coming]) -> None:
         self.rests = rests
         self.coming = coming
         self.next = 0
         self.here: list[tuple[int, int, Coming]] = []
-        self.horizon = 0
-        self.first = _NEVER
 
-    def look_ahead(self) -> None:
-        """Find the horizon and the first rank."""
-        self.first = self.here[0][0] if self.here else _NEVER
-        horizon = min([each[0][0] for each in self.rests.values() if each], default=_NEVER)
-        if self.next < len(self.coming):
-            horizon = min(horizon, self.coming[self.next].after)
-        self.horizon = horizon << _SLOT
+    def rested(self, item: int) -> int:
+        """Return when a point is free after the breaks that begin before."""
+        slot = item & _SLOTS
+        rests = self.rests.get(slot)
+        while rests and rests[0][0] <= item >> _SLOT:
+            item += rests[0][1] << _SLOT
+            rests = self.rests[slot] = rests[1:]
+        return item
+
+    def breaks_at(self) -> int:
+        """Return the item at which the next break begins."""
+        return min([each[0][0] for each in self.rests.values() if each], default=_NEVER) << _SLOT
+
+    def comes_at(self) -> int:
+        """Return the item at which the next patient comes."""
+        return (self.coming[self.next].after if self.next < len(self.coming) else _NEVER) << _SLOT
+
+    def first(self) -> int:
+        """Return the first rank of those who have come and wait."""
+        return self.here[0][0] if self.here else _NEVER
 
     def copy(self) -> _Play:
         """Return a future that goes on apart from this one."""
@@ -402,6 +413,13 @@ def quote(now: int, ahead: int, elapsed_at_points: Sequence[int | None], history
     """
     points = [OpenPoint((0,)) if each is None else OpenPoint((0,), 0, now - each) for each in elapsed_at_points]
     return quote_of_last(now, [0] * (ahead + 1), points, {0: history})
+
+
+def _earliest(columns: Sequence[Sequence[int]]) -> list[int]:
+    """Return in each future the item of the earliest time."""
+    if not columns:
+        return [_NEVER] * FUTURES
+    return [each << _SLOT for each in (map(min, *columns) if len(columns) > 1 else columns[0])]
 
 
 def _of(histories: Mapping[int, History], queue_id: int) -> History:
