@@ -32,7 +32,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import shake_256
@@ -215,10 +215,7 @@ class Futures:
         # Most pauses may be none at all, so these are the known ones, not those longer than 0.
         pause = [self._pauses[level * len(self._pauses) // FUTURES] for level in range(FUTURES)]
         firsts = [_first_free(now, stream, point, histories, self._pauses, pause) for stream, point in enumerate(serving)]
-        breaks = {slot: point.breaks for slot, point in enumerate(serving) if point.breaks}
-        groups: dict[frozenset[int], list[list[int]]] = {}
-        for slot, (point, first) in enumerate(zip(serving, firsts, strict=True)):
-            groups.setdefault(frozenset(point.queue_ids), []).append([each << _SLOT | slot for each in first])
+        groups = list(dict.fromkeys(frozenset(point.queue_ids) for point in serving))
         self.now = now
         self.kinds = kinds
         self._taken = 0
@@ -228,20 +225,25 @@ class Futures:
         self._samples = {kind: samples[queue_id] for kind, queue_id in of_kind.items()}
         self._weights = {kind: weights[queue_id] for kind, queue_id in of_kind.items()}
         self._able = {kind: [at for at, group in enumerate(groups) if kind in group] for kind in of_kind}
-        self._breaks = breaks
+        self._breaks = {slot: point.breaks for slot, point in enumerate(serving) if point.breaks}
         self._coming = coming
         self._plays: list[_Play | None] = [None] * FUTURES
         # In each future, the item at which the next break of a point begins, and at which the next patient comes.
-        self._breaks_at = _earliest([[each[0][0] if each else _NEVER for each in some] for some in breaks.values()])
-        self._comes_at = _earliest(
-            [[next((each.after for each in some if each.kind in kinds), _NEVER) for some in coming]] if coming else []
-        )
+        self._breaks_at = [_NEVER] * FUTURES
+        self._comes_at = [_NEVER] * FUTURES
+        if coming:
+            self._comes_at = [next((each.after << _SLOT for each in some if each.kind in kinds), _NEVER) for some in coming]
         self._ranks = [_NEVER] * FUTURES  # in each future, the first rank of those who have come and wait
         self._first = _NEVER  # the first of these
-        for columns in groups.values():
-            for column in columns:
-                self._rest(column)
-        self._heaps = [list(map(sorted, zip(*columns, strict=True))) for columns in groups.values()]
+        columns: list[list[list[int]]] = [[] for _ in groups]
+        for slot, (point, first) in enumerate(zip(serving, firsts, strict=True)):
+            items = [each << _SLOT | slot for each in first]
+            if point.breaks:
+                begins = [each[0][0] << _SLOT if each else _NEVER for each in point.breaks]
+                self._rest(items, begins, [slot])
+                self._breaks_at = list(map(min, self._breaks_at, begins))
+            columns[groups.index(frozenset(point.queue_ids))].append(items)
+        self._heaps = [list(map(sorted, zip(*each, strict=True))) for each in columns]
 
     @classmethod
     def of_rooms(
@@ -305,19 +307,19 @@ class Futures:
         if self._pause:
             lasts = map(add, lasts, map(self._pause.__getitem__, _order("pause", place)))
         ends = list(map(add, waits, lasts))
-        self._rest(ends)
+        self._rest(ends, self._breaks_at, self._breaks)
         deque(map(heapreplace, heaps, ends), maxlen=0)
         self._taken += 1
         self._estimating = self._estimating or kind in self._unknown
         return waits
 
-    def _rest(self, items: list[int]) -> None:
-        """Add the breaks that begin before a point is free, in each future."""
-        if any(map(ge, items, self._breaks_at)):
-            for future in [at for at in range(FUTURES) if items[at] >= self._breaks_at[at]]:
+    def _rest(self, items: list[int], begins: list[int], slots: Iterable[int]) -> None:
+        """Add the breaks that begin before a point is free, in each future. ``begins`` has the next break of ``slots``."""
+        if any(map(ge, items, begins)):
+            for future in [at for at in range(FUTURES) if items[at] >= begins[at]]:
                 play = self._play(future)
                 items[future] = play.rested(items[future])
-                self._breaks_at[future] = play.breaks_at()
+                begins[future] = play.breaks_at(slots)
 
     def _play(self, future: int) -> _Play:
         """Return what happens in a future."""
@@ -387,9 +389,9 @@ class _Play:
             rests = self.rests[slot] = rests[1:]
         return item
 
-    def breaks_at(self) -> int:
-        """Return the item at which the next break begins."""
-        return min([each[0][0] for each in self.rests.values() if each], default=_NEVER) << _SLOT
+    def breaks_at(self, slots: Iterable[int]) -> int:
+        """Return the item at which the next break of one of some points begins."""
+        return min([each[0][0] for each in map(self.rests.__getitem__, slots) if each], default=_NEVER) << _SLOT
 
     def comes_at(self) -> int:
         """Return the item at which the next patient comes."""
@@ -413,13 +415,6 @@ def quote(now: int, ahead: int, elapsed_at_points: Sequence[int | None], history
     """
     points = [OpenPoint((0,)) if each is None else OpenPoint((0,), 0, now - each) for each in elapsed_at_points]
     return quote_of_last(now, [0] * (ahead + 1), points, {0: history})
-
-
-def _earliest(columns: Sequence[Sequence[int]]) -> list[int]:
-    """Return in each future the item of the earliest time."""
-    if not columns:
-        return [_NEVER] * FUTURES
-    return [each << _SLOT for each in (map(min, *columns) if len(columns) > 1 else columns[0])]
 
 
 def _of(histories: Mapping[int, History], queue_id: int) -> History:

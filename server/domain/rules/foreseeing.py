@@ -115,12 +115,13 @@ def _replayed(habits: Habits, now: int, before: int) -> Iterator[Sequence[Coming
     second = habits.second_of(now)
     days = []
     for _, arrivals in habits.past:
-        later = [each for each in arrivals if each[0] > second]
-        found = (
-            Coming((at - second) * SECOND, queue_id, order_of(band, now + (at - second - head) * SECOND))
-            for at, queue_id, band, head in later
-        )
-        days.append(sorted(each for each in found if each.order < before))
+        # Most come too late to pass anybody: the orders of those alone cost little.
+        found = [
+            Coming((at - second) * SECOND, queue_id, order)
+            for at, queue_id, band, head in arrivals
+            if at > second and (order := (band << _BAND) + now + (at - second - head) * SECOND) < before
+        ]
+        days.append(sorted(found))
     if any(days):
         for future in range(FUTURES):
             yield days[future % len(days)]
