@@ -231,8 +231,10 @@ class Futures:
         # In each future, the item at which the next break of a point begins, and at which the next patient comes.
         self._breaks_at = [_NEVER] * FUTURES
         self._comes_at = [_NEVER] * FUTURES
+        self._alone = kinds.issuperset([each.kind for some in coming for each in some])  # all who come are of this room
         if coming:
-            self._comes_at = [next((each.after << _SLOT for each in some if each.kind in kinds), _NEVER) for some in coming]
+            some_of = coming if self._alone else [[each for each in some if each.kind in kinds] for some in coming]
+            self._comes_at = [some[0].after << _SLOT if some else _NEVER for some in some_of]
         self._ranks = [_NEVER] * FUTURES  # in each future, the first rank of those who have come and wait
         self._first = _NEVER  # the first of these
         columns: list[list[list[int]]] = [[] for _ in groups]
@@ -325,8 +327,10 @@ class Futures:
         """Return what happens in a future."""
         known = self._plays[future]
         if known is None:
-            coming = [each for each in self._coming[future] if each.kind in self.kinds] if self._coming else []
-            known = self._plays[future] = _Play({slot: each[future] for slot, each in self._breaks.items()}, coming)
+            coming: Sequence[Coming] = self._coming[future] if self._coming else ()
+            if not self._alone:
+                coming = [each for each in coming if each.kind in self.kinds]
+            known = self._plays[future] = _Play(future, self._breaks, coming)
         return known
 
     def _turns(self, able: Sequence[int]) -> tuple[list[list[int]], list[int]]:
@@ -369,13 +373,15 @@ class Futures:
 class _Play:
     """What happens in one possible future besides the line: the breaks of each point, and the patients who come.
 
-    ``rests`` has the breaks by point. ``here`` has the patients who have come and wait, in the order of their ranks.
+    ``rests`` has the breaks of the points that have rested. ``here`` has the patients who have come and wait, in the order of their ranks.
     """
 
-    __slots__ = ("coming", "here", "next", "rests")
+    __slots__ = ("_breaks", "_future", "coming", "here", "next", "rests")
 
-    def __init__(self, rests: dict[int, Breaks], coming: Sequence[Coming]) -> None:
-        self.rests = rests
+    def __init__(self, future: int, breaks: Mapping[int, Sequence[Breaks]], coming: Sequence[Coming]) -> None:
+        self._future = future
+        self._breaks = breaks
+        self.rests: dict[int, Breaks] = {}
         self.coming = coming
         self.next = 0
         self.here: list[tuple[int, int, Coming]] = []
@@ -383,7 +389,7 @@ class _Play:
     def rested(self, item: int) -> int:
         """Return when a point is free after the breaks that begin before."""
         slot = item & _SLOTS
-        rests = self.rests.get(slot)
+        rests = self._rests_of(slot)
         while rests and rests[0][0] <= item >> _SLOT:
             item += rests[0][1] << _SLOT
             rests = self.rests[slot] = rests[1:]
@@ -391,7 +397,14 @@ class _Play:
 
     def breaks_at(self, slots: Iterable[int]) -> int:
         """Return the item at which the next break of one of some points begins."""
-        return min([each[0][0] for each in map(self.rests.__getitem__, slots) if each], default=_NEVER) << _SLOT
+        return min([each[0][0] for each in map(self._rests_of, slots) if each], default=_NEVER) << _SLOT
+
+    def _rests_of(self, slot: int) -> Breaks:
+        """Return the breaks of a point that are still to come."""
+        rests = self.rests.get(slot)
+        if rests is None:
+            rests = self._breaks[slot][self._future] if slot in self._breaks else ()
+        return rests
 
     def comes_at(self) -> int:
         """Return the item at which the next patient comes."""
@@ -403,8 +416,8 @@ class _Play:
 
     def copy(self) -> _Play:
         """Return a future that goes on apart from this one."""
-        other = _Play(dict(self.rests), self.coming)
-        other.next, other.here = self.next, list(self.here)
+        other = _Play(self._future, self._breaks, self.coming)
+        other.rests, other.next, other.here = dict(self.rests), self.next, list(self.here)
         return other
 
 

@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from heapq import merge
-from itertools import islice
+from itertools import islice, pairwise
 
 from server.domain import ranking
 from server.domain.board import REQUOTE_MICROSECONDS, Board
@@ -23,6 +23,8 @@ from server.domain.rules.foreseeing import order_of
 from server.domain.waits import MINUTE, Futures, History, Quote
 
 EXACT = 8  # up to so many waiting patients, every newcomer's quote is computed from the present state
+LAST = 8  # twice so many last patients of a line tell how it goes on
+SLACK = 2 * MINUTE  # how much earlier than the patient ahead a quote of these may be: they are of different instants
 AT_ONCE = 64  # the most patients that one tick quotes
 OUTLOOK_MICROSECONDS = 2 * REQUOTE_MICROSECONDS  # how long newcomers continue from an outlook
 
@@ -216,9 +218,50 @@ def _quote_in_long_line(board: Board, mine: Rank, lane: Lane, now: int) -> Quote
         return _not_past(_quote_of(board.entries[ranks[behind].entry_id]), now)
     outlook = board.outlook
     if not isinstance(outlook, Outlook) or now - outlook.now > OUTLOOK_MICROSECONDS:
+        continued = _continued_quote(board, mine, lane)
+        if continued is not None:
+            return _not_past(continued, now)
         outlook = board.outlook = Outlook(board, now)
         outlook.play(board)
     return _not_past(outlook.quote_of_newcomer(board, lane, mine), now)
+
+
+def _continued_quote(board: Board, mine: Rank, lane: Lane) -> Quote | None:
+    """Return the quote of a newcomer to the end of a long line, from the quotes of the last patients: in line with them.
+
+    They are on the board, whichever process has played the line. Their means are finer than the whole minutes of each. None
+    if the last patients are too few, have no quotes, or quotes out of order: some have moved, say.
+    """
+    able = {point.id for point in board.points.values() if ranking.serves(point, lane)}
+    last: list[Rank] = []
+    rivals: list[list[Rank]] = []  # the lines of patients whom some of these points may call
+    for each, ranks in board.lanes().items():
+        serving = {point.id for point in board.points.values() if ranking.serves(point, each)}
+        if not serving.isdisjoint(able):
+            rivals.append(ranks)
+        if serving == able:
+            last += ranks[-2 * LAST :]
+    last = sorted(last)[-2 * LAST :]
+    quotes = [_quote_of(board.entries[each.entry_id]) for each in last]
+    known = [each for each in quotes if each is not None]
+    if len(known) < 2 * LAST or last[-1] > mine or any(b.expect_from < a.expect_from - SLACK for a, b in pairwise(known)):
+        return None
+    places = [sum(bisect_left(ranks, each) for ranks in rivals) for each in (*last, mine)]
+    # From the middle of the first half to that of the second half, and on to the newcomer; times the number of each half.
+    step = sum(places[LAST:-1]) - sum(places[:LAST])
+    further = LAST * places[-1] - sum(places[LAST:-1])
+    if not 0 < further <= 2 * step:
+        return None
+
+    def at(values: list[int]) -> int:
+        base, later = values[0], [each - values[0] for each in values]
+        first, second = sum(later[:LAST]), sum(later[LAST:])
+        return base + max(later[-1], (second + (second - first) * further // step) // LAST)
+
+    begin, end = at([each.expect_from for each in known]), at([each.expect_until for each in known])
+    begin = (begin + MINUTE // 2) // MINUTE * MINUTE
+    end = max(begin + MINUTE, (end + MINUTE // 2) // MINUTE * MINUTE)
+    return Quote(begin, end, known[-1].estimating)
 
 
 def _exact_quote(board: Board, mine: Rank, lane: Lane, now: int) -> Quote | None:
