@@ -231,7 +231,7 @@ class Futures:
         # In each future, the item at which the next break of a point begins, and at which the next patient comes.
         self._breaks_at = [_NEVER] * FUTURES
         self._comes_at = [_NEVER] * FUTURES
-        self._alone = kinds.issuperset([each.kind for some in coming for each in some])  # all who come are of this room
+        self._alone = {each.kind for some in coming for each in some} <= kinds  # all who come are of this room
         if coming:
             some_of = coming if self._alone else [[each for each in some if each.kind in kinds] for some in coming]
             self._comes_at = [some[0].after << _SLOT if some else _NEVER for some in some_of]

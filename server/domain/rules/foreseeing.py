@@ -33,7 +33,7 @@ def points_of(board: Board, now: int, numbers: Mapping[Lane, int]) -> Iterator[O
     """Yield the points that call, now or after their break. ``numbers`` has the lanes besides those of all points."""
     for point in board.points.values():
         guest = board.entry_at(point.id)
-        waiting_since = _waiting_since(board, point)
+        waiting_since = waiting_since_of(board, point)
         prospect = _prospect(board, point, now, waiting_since, occupied=guest is not None)
         if prospect is None:
             continue
@@ -82,7 +82,7 @@ def _prospect(board: Board, point: Point, now: int, waiting_since: int | None, *
     return None
 
 
-def _waiting_since(board: Board, point: Point) -> int | None:
+def waiting_since_of(board: Board, point: Point) -> int | None:
     """Return since when somebody waits for a point, or None."""
     firsts = [
         board.entries[each.entry_id].since
