@@ -319,9 +319,12 @@ class Futures:
         """Add the breaks that begin before a point is free, in each future. ``begins`` has the next break of ``slots``."""
         if any(map(ge, items, begins)):
             for future in [at for at in range(FUTURES) if items[at] >= begins[at]]:
-                play = self._play(future)
-                items[future] = play.rested(items[future])
-                begins[future] = play.breaks_at(slots)
+                item = items[future]
+                if (item & _SLOTS) in self._breaks:
+                    play = self._play(future)
+                    items[future] = play.rested(item)
+                    if items[future] != item:  # else the next break is that of another point
+                        begins[future] = play.breaks_at(slots)
 
     def _play(self, future: int) -> _Play:
         """Return what happens in a future."""
