@@ -2,11 +2,12 @@
 
     python loadtests/bench_commands.py
 
-One real server process serves `call-next`, `start` and `complete` over HTTP at a site with 500 waiting entries and a
-million past visits and 20 past days, which the quotes replay, on a private MariaDB. The database's general log records the statements of the server. A twin of the
-site was made by the same steps and so has the same numbers. A process with only aiomysql sends the same statements to the
-twin, with the twin's ids. The two take turns, patient by patient, so that neither has the machine alone. Each is charged
-the CPU time (user and system) of its own process. At the end both sites must be in the same state, which proves the replay.
+One real server process serves `call-next`, `start` and `complete` over HTTP at a site with 500 waiting entries, a million
+past visits, and 20 past days, which the quotes replay, on a private MariaDB. The database's general log records the
+statements of the server. A twin of the site was made by the same steps and so has the same numbers. A process with only
+aiomysql sends the same statements to the twin, with the twin's ids. The two take turns, patient by patient, so that neither
+has the machine alone. Each is charged the CPU time (user and system) of its own process. At the end both sites must be in
+the same state, which proves the replay.
 """
 
 from __future__ import annotations

@@ -133,7 +133,8 @@ def remember(connection: pymysql.Connection, site_id: int, queue_ids: list[int],
     once in the next hours, and one patient in ten minutes passes others.
     """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT turns_at, seq, CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS INT) FROM sites WHERE id = %s", (site_id,))
+        instant = "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS INT)"
+        cursor.execute(f"SELECT turns_at, seq, {instant} FROM sites WHERE id = %s", (site_id,))
         row = cursor.fetchone()
         assert row is not None
         turns_at, seq, at = row

@@ -376,7 +376,8 @@ class Futures:
 class _Play:
     """What happens in one possible future besides the line: the breaks of each point, and the patients who come.
 
-    ``rests`` has the breaks of the points that have rested. ``here`` has the patients who have come and wait, in the order of their ranks.
+    ``rests`` has the breaks to come of the points that have rested. ``here`` has the patients who have come and wait, in the
+    order of their ranks.
     """
 
     __slots__ = ("_breaks", "_future", "coming", "here", "next", "rests")
@@ -506,7 +507,7 @@ def _gaps(knots: int) -> tuple[list[tuple[int, int]], list[int]]:
 
 
 def _root(part: int) -> int:
-    """Return a factor: the excess over the longest known duration, at the probability ``part`` / `_LEVELS`, is (root - 1) x scale.
+    """Return 1 + the excess over the longest known duration, in scales, at the probability ``part`` / `_LEVELS`; x 2 ** 16.
 
     The tail is Lomax's, P(excess > y) = (1 + y / scale) ** -2, the generalised Pareto law to which excesses tend (Pickands
     1975, Annals of Statistics 3(1): 119-131) with the shape 1/2. Its mean is ``scale``. For a duration that already exceeds

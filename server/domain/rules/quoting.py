@@ -11,7 +11,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from heapq import merge
-from itertools import islice, pairwise
+from itertools import islice
+from operator import lt
 
 from server.domain import ranking
 from server.domain.board import REQUOTE_MICROSECONDS, Board
@@ -247,7 +248,8 @@ def _continued_quote(board: Board, mine: Rank, lane: Lane) -> Quote | None:
     known = [each for each in quotes if each is not None]
     if len(known) < 2 * LAST or last[-1] > mine:
         return None
-    if any([after.expect_from < before.expect_from - SLACK for before, after in pairwise(known)]):
+    begins = [each.expect_from for each in known]
+    if any(map(lt, begins[1:], [each - SLACK for each in begins])):
         return None
     places = [sum([bisect_left(ranks, each) for ranks in rivals]) for each in (*last, mine)]
     # From the middle of the first half to that of the second half, and on to the newcomer; times the number of each half.
@@ -261,7 +263,7 @@ def _continued_quote(board: Board, mine: Rank, lane: Lane) -> Quote | None:
         first, second = sum(later[:LAST]), sum(later[LAST:])
         return base + max(later[-1], (second + (second - first) * further // step) // LAST)
 
-    begin, end = at([each.expect_from for each in known]), at([each.expect_until for each in known])
+    begin, end = at(begins), at([each.expect_until for each in known])
     begin = (begin + MINUTE // 2) // MINUTE * MINUTE
     end = max(begin + MINUTE, (end + MINUTE // 2) // MINUTE * MINUTE)
     return Quote(begin, end, known[-1].estimating)

@@ -172,6 +172,6 @@ def test_memory_of_the_last_days_changes_nothing(days: list[list[int]], data: st
     known = past(*((POINT, times[0], 1, *times[1 : len(times) // 2 * 2 - 1]) for times in map(sorted, days)))
     for now in data.draw(st.lists(st.integers(0, 45), min_size=2, max_size=6)):
         today = (POINT, 0, 1, *range(1, 1 + 2 * data.draw(st.integers(0, 3))))
-        fresh = tuple(list(known))
+        fresh = (*known[:1], *known[1:])
         assert fresh is not known
         assert working(today, known, now) == working(today, fresh, now)

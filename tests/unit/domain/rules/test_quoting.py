@@ -178,11 +178,16 @@ def exact_quote(world: World, queue_id: int) -> Quote:
     return quote
 
 
-def test_newcomers_in_a_long_line_are_quoted_in_their_order() -> None:
+@pytest.mark.parametrize("kept", [True, False], ids=["with kept futures", "without"])
+def test_newcomers_in_a_long_line_are_quoted_in_their_order(kept: bool) -> None:
     world, _ = long_line(40)
     quotes_by_clock(world)
     queue_id = min(world.board.queues)
-    joined = [world.ticket(queue_id) for _ in range(30)]
+    joined = []
+    for _ in range(30):
+        if not kept:
+            world.board.outlook = None
+        joined.append(world.ticket(queue_id))
     quotes = [(each.expect_from or 0, each.expect_until or 0) for each in joined]
     assert quotes == sorted(quotes)
     assert quotes[-1][0] - quotes[0][0] >= 30 * MINUTE, "thirty patients take three points more than half an hour"
@@ -325,17 +330,17 @@ def test_process_without_kept_futures_continues_from_the_last_quotes(monkeypatch
     quotes_by_clock(world)
     command = IssueTicket(queue_id=min(world.board.queues))
     (kept,) = decide(world.board, command, world.now, "hash")
-    board = another_process(world)
+    other = another_process(world)
     with monkeypatch.context() as patched:
         patched.setattr(quoting, "Outlook", type("Outlook", (), {}))
-        (continued,) = decide(board, command, world.now, "hash")
+        (continued,) = decide(other, command, world.now, "hash")
     assert isinstance(kept, TicketIssued)
     assert isinstance(continued, TicketIssued)
     assert (kept.expect_from, kept.expect_until) != (None, None)
     # The plays of neighbours differ by the luck of their draws.
     for mine, its in ((continued.expect_from, kept.expect_from), (continued.expect_until, kept.expect_until)):
         assert abs((mine or 0) - (its or 0)) * 50 <= (its or 0) - world.now
-    assert board.outlook is None
+    assert other.outlook is None
 
 
 def test_process_without_kept_futures_plays_a_line_whose_quotes_do_not_tell() -> None:
@@ -349,9 +354,9 @@ def test_process_without_kept_futures_plays_a_line_whose_quotes_do_not_tell() ->
     moved.put(early, Changes())
     unknown.put(replace(early, expect_from=None, expect_until=None), Changes())
     few, _ = long_line(4 * quoting.LAST - 2)
-    for board in (moved, unknown, another_process(few)):
-        decide(board, IssueTicket(queue_id=min(board.queues)), world.now, "hash")
-        assert board.outlook is not None, "the line has been played"
+    for each in (moved, unknown, another_process(few)):
+        decide(each, IssueTicket(queue_id=min(each.queues)), world.now, "hash")
+        assert each.outlook is not None, "the line has been played"
 
 
 def test_look_at_the_waits_is_the_quote_that_the_ticket_gets() -> None:
