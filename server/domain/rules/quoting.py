@@ -333,9 +333,11 @@ class _Rush:
         return kind
 
 
-def _state_of_points(board: Board) -> list[tuple[Entry | None, int | None]]:
-    """Return for each point the present patient, and since when somebody waits."""
-    return [(board.entry_at(point.id), waiting_since_of(board, point)) for point in board.points.values()]
+def _state_of_points(board: Board) -> tuple[object, ...]:
+    """Return what the prospects of points depend on: the habits, each present patient, and since when somebody waits."""
+    known = board.habits
+    habits = None if known is None else (known.begins_at, known.points, known.past, known.bookings)
+    return habits, [(board.entry_at(point.id), waiting_since_of(board, point)) for point in board.points.values()]
 
 
 def _lane_of(board: Board, entry: Entry) -> Lane:
