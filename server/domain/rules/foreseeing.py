@@ -33,7 +33,7 @@ def points_of(board: Board, now: int, numbers: Mapping[Lane, int]) -> Iterator[O
     """Yield the points that call, now or after their break. ``numbers`` has the lanes besides those of all points."""
     for point in board.points.values():
         guest = board.entry_at(point.id)
-        waiting_since = _waiting_since(board, point)
+        waiting_since = waiting_since_of(board, point)
         prospect = _prospect(board, point, now, waiting_since, occupied=guest is not None)
         if prospect is None:
             continue
@@ -82,7 +82,7 @@ def _prospect(board: Board, point: Point, now: int, waiting_since: int | None, *
     return None
 
 
-def _waiting_since(board: Board, point: Point) -> int | None:
+def waiting_since_of(board: Board, point: Point) -> int | None:
     """Return since when somebody waits for a point, or None."""
     firsts = [
         board.entries[each.entry_id].since
@@ -115,12 +115,13 @@ def _replayed(habits: Habits, now: int, before: int) -> Iterator[Sequence[Coming
     second = habits.second_of(now)
     days = []
     for _, arrivals in habits.past:
-        later = [each for each in arrivals if each[0] > second]
-        found = (
-            Coming((at - second) * SECOND, queue_id, order_of(band, now + (at - second - head) * SECOND))
-            for at, queue_id, band, head in later
-        )
-        days.append(sorted(each for each in found if each.order < before))
+        # Most come too late to pass anybody: the orders of those alone cost little.
+        found = [
+            Coming((at - second) * SECOND, queue_id, order)
+            for at, queue_id, band, head in arrivals
+            if at > second and (order := (band << _BAND) + now + (at - second - head) * SECOND) < before
+        ]
+        days.append(sorted(found))
     if any(days):
         for future in range(FUTURES):
             yield days[future % len(days)]
