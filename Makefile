@@ -44,13 +44,13 @@ test: packages $(DEV_STAMP) $(NPM_STAMP) ## install the packages of the tests, t
 	$(MAKE) --no-print-directory collected
 	$(MAKE) --no-print-directory --jobs=2 tested checked
 
-# The checks run beside the tests, in the time of the cores that tests leave while they wait.
-tested:
+# The checks run at the same time, with a lower priority: the tests often wait.
+tested: ## the tests of `make test` alone
 	node --test tests/web
 	NOWSERVING_TEST_EXTENT=sample $(VENV)/bin/python $(PYTEST) --numprocesses=$(TEST_WORKERS) $(PYTEST_ARGS) tests
 
-# What the checks say comes in one piece, as soon as they end: it must not mix with the lines of the tests.
-checked:
+# The lines of the checks must not mix with those of the tests.
+checked: ## the checks beside the tests, with their output in one piece
 	@mkdir -p .make
 	@if nice $(MAKE) --no-print-directory check >.make/check.log 2>&1; then cat .make/check.log; \
 	else cat .make/check.log; echo "The checks have failed; the tests go on." >&2; exit 1; fi
