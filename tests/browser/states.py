@@ -92,7 +92,7 @@ class Stage:
             context = self._contexts[key] = self.browser.new_context(base_url=self.server.url)
             context.set_default_timeout(30 * SECONDS)
             # Half a megabyte: sent to the browser once, not for every page, and idle on the empty page between two states.
-            context.add_init_script(f"if (location.protocol !== 'about:') {{ {AXE.read_text(encoding='utf-8')} }}")
+            context.add_init_script(f"if (location.href !== 'about:blank') {{ {AXE.read_text(encoding='utf-8')} }}")
             if seeded is not None and role:
                 sign_in_as(context.request, seeded, role)
         return self._contexts[key]
