@@ -127,6 +127,7 @@ class _Run:
         self._board = Board(
             replace(site, last_id=site.last_id + _IDS_APART, rules=self._ruled(site.rules)), day.begin.records()
         )
+        self._board.unquoted = True
         self._now = day.begins_at
         self._serial = count()
         self._actions: list[tuple[int, int, int, Callable[[], object]]] = []
