@@ -11,7 +11,7 @@ from sqlalchemy import insert
 
 from server.domain.board import Board
 from server.domain.events import Recorded
-from server.domain.views import Cell, DeskView, DisplayView, PointView
+from server.domain.views import Cell, DeskView, DisplayView, KioskView, PointView
 from server.store import checkpoints, event_log
 from server.store.chain import START as FIRST_LINK
 from server.store.database import Database
@@ -49,6 +49,8 @@ class Watched:
             self.follower.watch(PointView(point_id, open_sealed))
         for display_id in sorted(board.displays)[:2]:
             self.follower.watch(DisplayView(display_id))
+        for kiosk_id in sorted(board.kiosks)[:2]:
+            self.follower.watch(KioskView(kiosk_id))
         self.follower.watch(DeskView(open_sealed, "staff"))
 
 
