@@ -111,6 +111,7 @@ def _compared(answer: Mapping[str, Any]) -> Compared:
         {int(key): rows(each) for key, each in answer["queues"].items()},
         {int(key): rows(each) for key, each in answer["hours"].items()},
         {int(key): name for key, name in answer["names"].items()},
+        {int(key): minutes for key, minutes in answer["offsets"].items()},
         answer["left_out"],
         answer["not_repeated"],
         answer["turned_away"],

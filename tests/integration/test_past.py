@@ -165,7 +165,7 @@ def _audited(database_url: str, changes: str) -> Any:
 
 
 def test_replay_with_changes_over_http(env: dict[str, str], database_url: str, tmp_path: Path) -> None:
-    mine = seed(env, points=1, tickets=0, displays=0)
+    mine = seed(env, points=2, tickets=0, displays=0)
     site_id, point_id = mine["site_id"], mine["point_ids"][0]
     with serving(env, tmp_path) as server:
         with server.client(server.sign_in(mine, "receptionist")) as desk:

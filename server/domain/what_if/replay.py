@@ -51,7 +51,7 @@ from server.domain.events import (
     TicketIssued,
     TicketTransferred,
 )
-from server.domain.model import Rules, State
+from server.domain.model import Rules, State, local_time
 from server.domain.model.local_time import MINUTE
 from server.domain.ranking import due_when_booked, place
 from server.domain.rules import decide
@@ -73,11 +73,13 @@ def compared(day: Day, changed: Changed = NO_CHANGE) -> Compared:
     real, control = real_stages(day), replayed_day(day)
     other = control if changed == NO_CHANGE else replayed_day(day, changed)
     rows, zone = (real, control.waits, other.waits), day.begin.site.time_zone
+    hours = grouped(lambda each: hour_of(each.joined_at, zone), *rows)
     return Compared(
         Rows(*(summed(each) for each in rows)),
         grouped(lambda each: each.queue_id, *rows),
-        grouped(lambda each: hour_of(each.joined_at, zone), *rows),
+        hours,
         day.names,
+        {each: local_time.local_of(each, zone).offset_minutes for each in hours},
         day.left_out,
         other.not_repeated,
         other.turned_away,

@@ -50,6 +50,7 @@ class Compared:
     """The waits of a day and of its replays.
 
     ``queues`` are by id, ``hours`` by their begin (microseconds): a stage belongs to the hour in which its wait began.
+    ``names`` are those of the queues, ``offsets`` the minutes by which the site's clock is ahead of UTC in each hour.
     ``left_out`` has the number of steps by type that no replay repeats, ``not_repeated`` those of the replay with changes
     whose time was over or that the board did not allow. ``turned_away`` patients got no ticket in it.
     """
@@ -58,6 +59,7 @@ class Compared:
     queues: Mapping[int, Rows] = field(default_factory=dict)
     hours: Mapping[int, Rows] = field(default_factory=dict)
     names: Mapping[int, str] = field(default_factory=dict)
+    offsets: Mapping[int, int] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=Counter)
     not_repeated: Mapping[str, int] = field(default_factory=Counter)
     turned_away: int = 0

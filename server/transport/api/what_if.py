@@ -67,6 +67,7 @@ class _QueueRows(_Rows):
 
 class _HourRows(_Rows):
     begins: Annotated[Instant, Field(description="The begin of the local hour in which the waits began.")]
+    offset_minutes: Annotated[int, Field(description="How far the site's clock is ahead of UTC in it, in minutes.")]
 
 
 class _WhatIf(_Rows):
@@ -184,7 +185,9 @@ async def get_what_if(request: Request) -> _WhatIf:
         "business_day": business_day,
         **_rows(found.rows),
         "queues": [{"queue": key, "name": found.names.get(key, ""), **_rows(each)} for key, each in found.queues.items()],
-        "hours": [{"begins": key // 1000, **_rows(each)} for key, each in found.hours.items()],
+        "hours": [
+            {"begins": key // 1000, "offset_minutes": found.offsets[key], **_rows(each)} for key, each in found.hours.items()
+        ],
         "left_out": _steps(found.left_out),
         "not_repeated": _steps(found.not_repeated),
         "turned_away": found.turned_away,
