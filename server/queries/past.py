@@ -384,7 +384,7 @@ class _Opened:
         return self._known[key]
 
 
-def _rows_since(connection: Connection, site_id: int, seq: int, limit: int) -> Sequence[Row[Any]]:
+def _rows_since(connection: Connection, site_id: int, seq: int, limit: int) -> Sequence[Row[*tuple[Any, ...]]]:
     return connection.execute(_UNQUOTED, {"site_id": site_id, "seq": seq, "limit": limit}).all()
 
 

@@ -39,9 +39,7 @@ class Replays:
         self._longest_seconds = longest_seconds
         self._running = False
 
-    async def compared(
-        self, begin: Board, log: AsyncIterable[list[EventRow]], ends_at: int, changed: Changed
-    ) -> Compared:
+    async def compared(self, begin: Board, log: AsyncIterable[list[EventRow]], ends_at: int, changed: Changed) -> Compared:
         """Return the waits of a day, from the board before its first event, and of its replays.
 
         Raises `ReplayBusy` while another replay runs, `ReplayTooLong`, and what ``log`` raises.
@@ -54,9 +52,7 @@ class Replays:
         finally:
             self._running = False
 
-    async def _compared(
-        self, begin: Board, log: AsyncIterable[list[EventRow]], ends_at: int, changed: Changed
-    ) -> Compared:
+    async def _compared(self, begin: Board, log: AsyncIterable[list[EventRow]], ends_at: int, changed: Changed) -> Compared:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "server.queries.what_if_process"),
             stdin=asyncio.subprocess.PIPE,

@@ -6,6 +6,7 @@ It has the lowest priority and limits of its own, and ends as soon as its input 
 from __future__ import annotations
 
 import os
+import resource
 import sys
 import threading
 from collections.abc import Mapping
@@ -72,9 +73,7 @@ def _stand_back() -> None:
     """Take the lowest priority, and bound the memory and the CPU, where the system can."""
     with suppress(OSError, AttributeError):
         os.nice(19)
-    with suppress(ImportError, OSError, ValueError):
-        import resource
-
+    with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
         resource.setrlimit(resource.RLIMIT_CPU, (MOST_CPU_SECONDS, MOST_CPU_SECONDS))
 

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from server.seeding import Seed
 from tests.integration.test_audit import audit_rows
 from tests.support.processes import wait_until
 from tests.support.server import Server, environment, seed, serving
@@ -125,7 +126,7 @@ def _check_refusals(server: Server, admin: httpx.Client, site_id: int, reception
         assert refusal(desk, site_id, number=1) == (403, "not_allowed")
 
 
-def _check_changes(manager: httpx.Client, mine: Json, day: Json, found: Json) -> None:
+def _check_changes(manager: httpx.Client, mine: Seed, day: Json, found: Json) -> None:
     site_id, point_id, queue_id = mine["site_id"], mine["point_ids"][0], mine["queue_ids"][0]
 
     def changed(**query: Any) -> Json:

@@ -6,6 +6,21 @@ from server.domain.what_if.replay import compared, real_waits, replayed_day, rep
 from server.domain.what_if.waits import Compared, Rows, Waits
 
 __all__ = [
-    *("ALWAYS", "AS_IT_WAS", "NO_CHANGE", "RULES", "Changed", "Compared", "Day", "Extra", "Intake", "PointChange", "Rows"),
-    *("Waits", "compared", "observed", "real_waits", "replayed_day", "replayed_waits"),
+    "ALWAYS",
+    "AS_IT_WAS",
+    "NO_CHANGE",
+    "RULES",
+    "Changed",
+    "Compared",
+    "Day",
+    "Extra",
+    "Intake",
+    "PointChange",
+    "Rows",
+    "Waits",
+    "compared",
+    "observed",
+    "real_waits",
+    "replayed_day",
+    "replayed_waits",
 ]

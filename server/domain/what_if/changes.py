@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 # The rules of a site that decide who is called next, or who is in the line at all. All are in minutes.
-RULES = (
-    *("head_start_urgent", "head_start_assisted", "booking_lead", "booking_grace", "return_lead", "check_in_from"),
-)
+RULES = (*("head_start_urgent", "head_start_assisted", "booking_lead", "booking_grace", "return_lead", "check_in_from"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +20,7 @@ class Extra:
 
 @dataclass(frozen=True, slots=True)
 class PointChange:
-    """The changes of one point: closed the whole day, later begin and end (microseconds; negative: earlier), other queues."""
+    """The changes of one point. It begins and ends so many microseconds later; negative: earlier."""
 
     closed: bool = False
     begins_later: int = 0

@@ -286,9 +286,7 @@ class _Run:
     def _move(self, entry_id: int, deed: Deed) -> bool:
         """Move an entry behind the nearest one of those that were ahead on the real day and wait here; else to the front."""
         entries = self._board.entries
-        waiting = (
-            each for one in deed.ahead if (each := entries.get(self._ids.get(one, one))) and each.state == "waiting"
-        )
+        waiting = (each for one in deed.ahead if (each := entries.get(self._ids.get(one, one))) and each.state == "waiting")
         mine = entries[entry_id]
         near = next((each.id for each in waiting if each.absent_until is None and each.band == mine.band), None)
         return bool(self._do(Move(entry_id=entry_id, behind_entry_id=near, reason=_REASON)))

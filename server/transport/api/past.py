@@ -40,7 +40,10 @@ _CELLS = {"oneOf": [{"$ref": f"#/components/schemas/{name}Cells"} for name in _D
 _Number = Annotated[int, Field(ge=0, description="A number of the site's log.")]
 _Label = Annotated[str | None, Field(description="The ticket that the event was about; null for none.")]
 _ScreenName = Annotated[
-    str, Field(description="`desk`, `calendar`, `display` (all calls), or with an id: `display:7000000003`, `point:…`, `kiosk:…`.")
+    str,
+    Field(
+        description="`desk`, `calendar`, `display` (all calls), or with an id: `display:7000000003`, `point:…`, `kiosk:…`."
+    ),
 ]
 
 

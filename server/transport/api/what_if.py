@@ -75,7 +75,9 @@ class _WhatIf(_Rows):
     business_day: IsoDay
     queues: list[_QueueRows]
     hours: list[_HourRows]
-    left_out: Annotated[list[_Steps], Field(description="Steps of the day that no replay repeats, by the type of the event.")]
+    left_out: Annotated[
+        list[_Steps], Field(description="Steps of the day that no replay repeats, by the type of the event.")
+    ]
     not_repeated: Annotated[
         list[_Steps], Field(description="Steps whose time was over in the replay with the changes: the call came earlier.")
     ]

@@ -54,7 +54,7 @@ SEEDS = range(6)
 class Morning:
     """A morning whose staff follow the model: each point calls some time after it could, and rests after a service.
 
-    On a ``lively`` one, patients also go on hold, come late or back, are moved, sent on while they wait, and called by mistake.
+    On a ``lively`` one, patients also go on hold, come late or back, and are moved or sent on while they wait.
     """
 
     def __init__(self, seed: int, patients: int = 60, *, lively: bool = False) -> None:
@@ -215,7 +215,17 @@ def test_steps_that_come_too_late_are_counted(seed: int) -> None:
     extra = Extra(morning.points[1], day.begins_at, day.ends_at)
     found = compared(day, Changed(extra))
     assert sum(found.not_repeated.values()) > 0
-    assert set(found.not_repeated) <= {"hold", "return", "leave", "transfer", "reopen", "late", "here", "reprioritise", "move"}
+    assert set(found.not_repeated) <= {
+        "hold",
+        "return",
+        "leave",
+        "transfer",
+        "reopen",
+        "late",
+        "here",
+        "reprioritise",
+        "move",
+    }
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -289,7 +299,7 @@ def called_at(world: World, point_id: int, after: int) -> Entry:
 
 
 class Line:
-    """One point and one queue: tickets at given minutes, each patient keeps the point for ten minutes, calls come at once."""
+    """One point and one queue: tickets at given minutes, calls at once, and ten minutes at the point for each."""
 
     def __init__(self, minutes: list[int], *, opens: int | None = None, closes: int | None = None) -> None:
         self.world = small_clinic()

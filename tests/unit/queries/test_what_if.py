@@ -1,4 +1,4 @@
-"""Replays in a process of their own: the same answer as here, one at a time, ended with the request and after their limit."""
+"""Replays in a process of their own: the same answer as here, one at a time, ended with the request and its limit."""
 
 from __future__ import annotations
 
@@ -80,9 +80,13 @@ def processes() -> list[int]:
     return found
 
 
+def environment_of(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/environ").read_bytes()
+
+
 async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(30):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  # another process changes it
             await asyncio.sleep(0.02)
 
 
@@ -143,7 +147,7 @@ async def test_process_knows_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None
     task = asyncio.create_task(Replays().compared(begin, waiting(), ends_at, NO_CHANGE))
     await until(processes)
     (pid,) = processes()
-    await until(lambda: b"PYTHONPATH" in Path(f"/proc/{pid}/environ").read_bytes())
-    assert b"NOWSERVING" not in Path(f"/proc/{pid}/environ").read_bytes()
+    await until(lambda: b"PYTHONPATH" in environment_of(pid))
+    assert b"NOWSERVING" not in environment_of(pid)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
