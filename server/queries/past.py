@@ -127,13 +127,18 @@ class Past:
         number: int | None = None,
         following: int = 0,
         with_names: bool = False,
+        before_change: bool = False,
     ) -> Moment:
         """Return a screen ``at`` an instant (microseconds) or at a number of the log, and so many events after it.
+
+        ``before_change``: as it was before the last event up to then that changed this screen.
 
         Raises `SiteNotFound`, `NothingRecorded`, `PastNotPrepared`, `Unavailable`; `DeviceNotFound` or `PointNotFound` if
         the site did not have the screen then; `DateNotKept` for a calendar of an earlier day.
         """
         async with self._turn:
+            if before_change:
+                at, number = None, await self._before_change(site_id, screen, at, number, with_names=with_names)
             site, board = await self._board(site_id, at, number)
             opened = _Opened(self._vault, with_names=with_names)
             view = _view(board, screen, at, opened, with_names=with_names)
@@ -150,6 +155,31 @@ class Past:
             begins_at = begin_of(then.business_day, then.time_zone, then.day_turns_at_minutes)
             followed = await _follow(board, view, dict(cells), coming)
         return Moment(then, begins_at, site.seq, cells, before, followed, screens)
+
+    async def _before_change(
+        self, site_id: int, screen: Screen, at: int | None, number: int | None, *, with_names: bool
+    ) -> int:
+        """Return the number before the last event up to a moment that changed a screen; 1 if there is none."""
+        site, board = await self._board(site_id, at, number)
+        opened = _Opened(self._vault, with_names=with_names)
+        view = _view(board, screen, at, opened, with_names=with_names)
+        until = board.site.seq
+        while until > 1:
+            begin = max(1, until - BATCH)
+            _, board = await self._board(site_id, None, begin)
+            async with self._database.read() as connection:
+                if isinstance(view, CalendarView):
+                    await connection.run_sync(_lend_appointments, site, board, view.watch)
+                coming = await connection.run_sync(event_log.marked_since, site_id, begin, until - begin)
+                numbers = checkpoints.marks_of(board) | {each.seq for each in coming}
+                if screen.kind not in ("display", "kiosk"):
+                    opened.sealed = await connection.run_sync(checkpoints.sealed_of, site_id, numbers)
+            followed = await _follow(board, view, dict(draw(view, board)), coming)
+            for each in reversed(followed):
+                if each.set or each.gone:
+                    return max(1, each.happened.seq - 1)
+            until = begin
+        return 1
 
     async def board(self, site_id: int, *, at: int | None = None, number: int | None = None) -> Board:
         """Return the board of a past instant or number. Its sealed data are marks. Raises as `moment` does."""

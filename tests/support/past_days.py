@@ -65,14 +65,20 @@ def sealed_again(vault: Vault, recorded: Recorded) -> Recorded:
     return replace(recorded, event=replace(event, sealed=vault.seal_personal(open_sealed(record), event.seals_for)))
 
 
-async def store(database: Database, vault: Vault, world: World, *, created: bool = True) -> list[Recorded]:
-    """Store the site and the log of a world; return the log as stored. ``created``: with the checkpoint of its creation."""
+async def store(
+    database: Database, vault: Vault, world: World, *, created: bool = True, organisation: bool = True
+) -> list[Recorded]:
+    """Store the site and the log of a world; return the log as stored.
+
+    ``created``: with the checkpoint of its creation. ``organisation``: with the organisation 1, which is not there yet.
+    """
     log = [sealed_again(vault, each) for each in world.log]
     site = world.board.site
     rows = event_log.chained(vault, site.id, FIRST_LINK, "command", log)
     head = rows[-1]["hash"] if rows else FIRST_LINK
     async with database.write() as connection:
-        await connection.execute(insert(organisations).values(id=1, name="Clinics"))
+        if organisation:
+            await connection.execute(insert(organisations).values(id=1, name="Clinics"))
         await connection.execute(insert(sites).values(**asdict(site), chain=head))
         await connection.run_sync(event_log.append, log, rows)
         if created:

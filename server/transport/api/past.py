@@ -127,6 +127,9 @@ DAYS = parameters.Whole("days", "How many days a calendar shows.", 1, MOST_DAYS,
 AT = parameters.InstantWithOffset("at", "The instant, with its offset from UTC: `2026-11-30T10:42:00+01:00`.")
 NUMBER = parameters.Whole("number", "Instead of `at`: a number of the site's log; 0 for none.", 0, MOST_NUMBER, 0)
 FOLLOWING = parameters.Whole("following", "How many of the next events the answer has.", 0, MOST_FOLLOWING, 0)
+STEP: parameters.Choice[str] = parameters.Choice(
+    "step", "`before-change`: the screen before the last event up to then that changed it.", ("before-change",)
+)
 
 ENDPOINTS = Endpoints(Tag.FIGURES)
 
@@ -137,7 +140,7 @@ ENDPOINTS = Endpoints(Tag.FIGURES)
     "replay-days",
     "The screen.",
     may="replay-days",
-    parameters=(SCREEN, DATE, DAYS, AT, NUMBER, FOLLOWING),
+    parameters=(SCREEN, DATE, DAYS, AT, NUMBER, STEP, FOLLOWING),
     refused=(Unavailable, SiteNotFound, NothingRecorded, DeviceNotFound, PointNotFound, DateNotKept, PastNotPrepared),
 )
 async def get_past(request: Request) -> _Past:
@@ -168,6 +171,7 @@ async def get_past(request: Request) -> _Past:
         number=number or None,
         following=following,
         with_names=roles.may(staff.role, "read-personal"),
+        before_change=STEP.read(request) is not None,
     )
     site = found.site
     shown_at = site.last_event_at if at is None else at

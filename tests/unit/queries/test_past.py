@@ -148,6 +148,25 @@ async def test_calendars_at_random_numbers_equal_those_of_a_follower(database: D
     assert found > 10
 
 
+async def test_step_back_goes_before_the_last_change_of_the_screen(database: Database, vault: Vault) -> None:
+    watched = a_random_day(3, 300)
+    log = await store(database, vault, watched.world)
+    machine, chance, steps = Past(database, vault), random.Random(1), Counter[int]()
+    for _ in range(40):
+        number = chance.randrange(2, log[-1].seq + 1)
+        name = chance.choice(sorted(set(watched.shown[number]) - {"configuration"}))
+        screen, with_names = screen_of(name)
+        shown = watched.shown[number][name]
+        try:
+            moment = await machine.moment(SITE_ID, screen, number=number, with_names=with_names, before_change=True)
+        except (DeviceNotFound, PointNotFound):  # it did not exist before, or does not any more
+            continue
+        earlier = (each for each in range(number - 1, 0, -1) if watched.shown[each].get(name, {}) != shown)
+        assert moment.site.seq == next(earlier, 1)
+        steps[number - moment.site.seq] += 1
+    assert len(steps) > 2
+
+
 async def test_calendar_of_an_earlier_day_is_refused(database: Database, vault: Vault) -> None:
     watched = random_days()
     log = await store(database, vault, watched.world)

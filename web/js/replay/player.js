@@ -101,23 +101,8 @@ export class Player extends EventTarget {
   async back() {
     this.pause();
     if (this.seq <= 1) return;
-    if (!this.changesOnly) {
-      await this.#show(`number=${this.seq - 1}`, null);
-      return;
-    }
-    let until = this.seq;
-    while (until > 1) {
-      const from = Math.max(1, until - FOLLOWING);
-      const asked = this.#asked;
-      const found = await this.#ask(`number=${from}`);
-      if (found === null || asked !== this.#asked) return;
-      const last = found.following.findLast(({ seq, ...each }) => seq <= until && this.#counts({ seq, ...each }));
-      if (last !== undefined || from === 1) {
-        await this.#show(`number=${Math.max(1, (last?.seq ?? 2) - 1)}`, null);
-        return;
-      }
-      until = from;
-    }
+    if (this.changesOnly) await this.#show(`number=${this.seq}&step=before-change`, null);
+    else await this.#show(`number=${this.seq - 1}`, null);
   }
 
   /** @param {Followed} event */
