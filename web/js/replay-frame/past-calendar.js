@@ -14,7 +14,7 @@ export class PastCalendar extends EventTarget {
   selected = null;
   selectedId = null;
   ready = false;
-  today = "";
+  today = new Date().toISOString().slice(0, 10);
 
   /**
    * @param {import("../shared/session.js").Site} site

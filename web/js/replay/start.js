@@ -100,7 +100,6 @@ class Replay {
    */
   constructor(site, asked) {
     this.#site = site;
-    this.#calendarDate.addEventListener("input", () => this.#calendarDate.toggleAttribute("data-chosen", this.#calendarDate.value !== ""));
     this.#offer([{ screen: "desk", name: "" }, { screen: "calendar", name: "" }, { screen: "display", name: "" }], "desk");
     const now = Date.now() - SECOND_MS;
     const at = Math.min(asked.at ?? now, now);
