@@ -23,15 +23,18 @@ from tests.support.worlds import HOUR, SITE_ID, World, a_site
 
 pytestmark = pytest.mark.long
 
-OpenReplay = Callable[[str], tuple[Page, FrameLocator]]
+OpenReplay = Callable[..., tuple[Page, FrameLocator]]
 
 
 @pytest.fixture
 def replay(open_page: Open, seeded: Seed) -> OpenReplay:
-    """Return a function that shows a kind of screen as it is a second ago, and returns the page and its frame."""
+    """Return a function that shows a kind of screen as it is a second ago, and returns the page and its frame.
 
-    def replay(kind: str) -> tuple[Page, FrameLocator]:
-        page = open_page("/")
+    Also: parts of console messages that the test expects.
+    """
+
+    def replay(kind: str, *allowed: str) -> tuple[Page, FrameLocator]:
+        page = open_page("/", allowed=allowed)
         sign_in_as(page.request, seeded, "admin")
         page.goto("/replay")
         option = page.locator(f"[data-screen] option[value^='{kind}']").last
@@ -118,7 +121,7 @@ def test_kiosk_and_calendar_of_then(replay: OpenReplay, do: Do, seeded: Seed, se
         assert answer.status_code == 200, answer.text
         queue = admin.get(f"/api/v1/sites/{seeded['site_id']}").json()["queues"][0]
     do("pause-queue", queue_id=queue["id"])
-    page, frame = replay("kiosk")
+    page, frame = replay("kiosk", "409 (Conflict)")
     closed = frame.locator('.queue-item[data-closed="paused"]')
     expect(closed).to_have_count(1)
     expect(closed).to_contain_text(queue["name"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict
@@ -23,6 +24,7 @@ from server.queries.what_if import EventRow, Replays, told
 from server.queries.what_if_process import changed_of
 from tests.support.worlds import HOUR, World, small_clinic
 
+ROOT = Path(__file__).resolve().parents[3]
 CHANGES = (
     NO_CHANGE,
     Changed(Extra(7, 1, 2), {"return_lead": 3}, {5: PointChange(closed=True)}, intake=Intake(ends_at=9)),
@@ -66,8 +68,8 @@ async def test_process_gives_the_same_answer_as_the_domain() -> None:
     assert found.rows.control != found.rows.changed
 
 
-def processes() -> list[int]:
-    """Return the replays that this process runs."""
+def processes(of: int = 0) -> list[int]:
+    """Return the replays that a process runs, by default this one."""
     found = []
     for each in Path("/proc").glob("[0-9]*"):
         try:
@@ -75,9 +77,16 @@ def processes() -> list[int]:
             parent = int((each / "stat").read_text().rpartition(")")[2].split()[1])
         except (OSError, ValueError):
             continue
-        if b"what_if_process" in command and parent == os.getpid():
+        if b"what_if_process" in command and parent == (of or os.getpid()):
             found.append(int(each.name))
     return found
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return b"what_if_process" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 def environment_of(pid: int) -> bytes:
@@ -151,3 +160,22 @@ async def test_process_knows_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None
     assert b"NOWSERVING" not in environment_of(pid)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+ORPHAN = """
+import asyncio, sys
+from tests.unit.queries.test_what_if import NO_CHANGE, Replays, a_morning, waiting
+async def main():
+    _, begin, _, ends_at = a_morning()
+    await Replays().compared(begin, waiting(), ends_at, NO_CHANGE)
+asyncio.run(main())
+"""
+
+
+async def test_process_ends_with_a_server_that_is_killed() -> None:
+    server = await asyncio.create_subprocess_exec(sys.executable, "-c", ORPHAN, cwd=ROOT)
+    await until(lambda: processes(server.pid))
+    (pid,) = processes(server.pid)
+    server.kill()
+    await server.wait()
+    await until(lambda: not is_running(pid))
