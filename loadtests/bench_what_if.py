@@ -95,7 +95,7 @@ def replaying(server: Server, token: str, site_id: int, day: str) -> Iterator[li
         with server.client(token) as manager:
             while not ended.is_set():
                 began = time.perf_counter()
-                query = {"business_day": day, "head_start_urgent": 0}
+                query = {"business_day": day, "head_start_urgent": "0"}
                 answer = manager.get(f"/api/v1/sites/{site_id}/what-if", params=query, timeout=120)
                 if answer.status_code != 200:
                     raise RuntimeError(answer.text)

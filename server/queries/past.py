@@ -47,6 +47,7 @@ MayGoOn = Callable[[], Awaitable[bool]]
 
 MOST_REPLAYED = 60_000  # events for one answer; housekeeping prepares more of them
 MOST_OF_DAY = 30_000  # events of a day that is replayed with changes
+MOST_SCANNED = 200_000  # events after a past calendar among which its moved appointments are looked for
 MOST_QUOTES = 10_000  # events with quotes on such a day, at most: the clock quotes twice a minute
 MOST_PATIENTS = 600  # of such a day
 _FARTHEST_ZONE = 26 * 3_600_000_000  # microseconds between the same local times of two zones, at most
@@ -485,7 +486,7 @@ def _lend_appointments(connection: Connection, site: Site, board: Board, watch: 
     begin, until = watch.instants()
     ids = set(connection.scalars(_SITED, {"site_id": site.id, "begin": begin, "until": until}))
     last = _number_at(connection, site, until)
-    if last - board.site.seq > MOST_REPLAYED:
+    if last - board.site.seq > MOST_SCANNED:
         raise PastNotPrepared()
     moves = {"site_id": site.id, "seq": board.site.seq, "until": last}
     for row in connection.execute(_MOVES, moves):

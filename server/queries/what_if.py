@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import AsyncIterable, Mapping
 from contextlib import suppress
@@ -27,6 +28,8 @@ logger = structlog.get_logger(__name__)
 LONGEST_SECONDS = 20.0
 RETRY_SECONDS = 5
 LENGTH_BYTES = 8
+NO_MEMORY = 3  # the status of a process without memory
+_AT_ITS_LIMITS = (NO_MEMORY, -signal.SIGXCPU, -signal.SIGKILL)
 _ENVIRONMENT = ("PATH", "PYTHONTZPATH", "PYTHONDONTWRITEBYTECODE", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT")
 
 EventRow = tuple[int, str, str]  # instant, type and body
@@ -82,9 +85,11 @@ class Replays:
                 with suppress(ProcessLookupError):
                     process.kill()
                 await asyncio.shield(process.wait())
-        if status != 0 or not answer:
-            logger.warning("a replay with changes has failed", status=status)
+        if status in _AT_ITS_LIMITS:
+            logger.warning("a replay with changes has reached its limits", status=status)
             raise ReplayTooLong()
+        if status != 0:
+            raise RuntimeError(f"the process of a replay has failed with status {status}")
         return _compared(orjson.loads(answer))
 
 

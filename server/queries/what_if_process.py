@@ -17,11 +17,11 @@ import orjson
 
 from server.domain.events import Recorded, event_from
 from server.domain.what_if import Changed, Extra, Intake, PointChange, compared, observed
+from server.queries.what_if import LENGTH_BYTES, NO_MEMORY
 from server.store.checkpoints import decoded
 
 MOST_BYTES = 768 * 1024 * 1024  # of addresses: several times what the largest day needs
 MOST_CPU_SECONDS = 60
-LENGTH_BYTES = 8
 
 
 def main() -> int:
@@ -36,7 +36,10 @@ def main() -> int:
             number = begin.site.seq + len(log) + 1
             log.append(Recorded(number, at, "what-if", event_from(kind, orjson.loads(body), None)))
     threading.Thread(target=_end_with_the_input, daemon=True).start()
-    found = compared(observed(begin, log, about["ends_at"]), changed_of(about["changed"]))
+    try:
+        found = compared(observed(begin, log, about["ends_at"]), changed_of(about["changed"]))
+    except MemoryError:
+        os._exit(NO_MEMORY)
     sys.stdout.buffer.write(orjson.dumps(found, option=orjson.OPT_NON_STR_KEYS))
     sys.stdout.buffer.flush()
     os._exit(0)  # the thread still reads

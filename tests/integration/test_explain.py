@@ -44,6 +44,7 @@ from server.queries import (
     message_figures,
     message_news,
     message_sums,
+    past,
     patients,
     practitioners,
     sent_messages,
@@ -613,14 +614,16 @@ async def a_past_calendar(installation: Installation) -> object:
     machine, site_id = Past(installation.database, VAULT), installation.site.id
     last = await machine.moment(site_id, Screen("desk"), number=8)
     await machine.moment(site_id, Screen("desk"), number=8, before_change=True)
-    return await machine.moment(site_id, Screen("calendar"), at=last.site.last_event_at, with_names=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(past, "MOST_SCANNED", 10**9)  # the log of this test has more events than days
+        return await machine.moment(site_id, Screen("calendar"), at=last.site.last_event_at, with_names=True)
 
 
 @query
 async def a_replay_with_changes(installation: Installation) -> object:
     machine, site_id = Past(installation.database, VAULT), installation.site.id
     last = await machine.moment(site_id, Screen("desk"), number=8)
-    with suppress(DayTooLarge):
+    with suppress(DayTooLarge, RuntimeError):  # no call of this log has a ticket
         await machine.what_if(site_id, last.site.business_day, Changed())
     return last
 

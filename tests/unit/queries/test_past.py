@@ -349,9 +349,9 @@ async def test_retention_takes_the_names_from_the_past(database: Database, vault
     machine = Past(database, vault)
 
     async def shown(*, with_names: bool) -> list[str | None]:
-        at = {"number": log[-1].seq}
-        desk = await machine.moment(SITE_ID, Screen("desk"), with_names=with_names, **at)
-        room = await machine.moment(SITE_ID, Screen("point", point_id), with_names=with_names, **at)
+        last = log[-1].seq
+        desk = await machine.moment(SITE_ID, Screen("desk"), with_names=with_names, number=last)
+        room = await machine.moment(SITE_ID, Screen("point", point_id), with_names=with_names, number=last)
         return [
             next(cell["name"] for key, cell in desk.cells.items() if key.startswith("entry:")),
             room.cells["guest"]["name"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -115,9 +116,9 @@ async def test_second_replay_is_refused_and_a_cancelled_one_ends_its_process() -
     assert (await replays.compared(begin, rows(log), ends_at, NO_CHANGE)).rows.real.called == 6
 
 
-async def waiting() -> AsyncIterator[list[EventRow]]:
-    """Yield nothing, and do not end."""
-    await asyncio.sleep(3600)
+async def waiting(seconds: float = 3600) -> AsyncIterator[list[EventRow]]:
+    """Yield nothing for so long."""
+    await asyncio.sleep(seconds)
     yield []
 
 
@@ -142,12 +143,22 @@ async def test_failing_log_ends_the_process() -> None:
     assert processes() == []
 
 
-async def test_process_that_fails_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As when it reaches its limit of memory."""
+async def test_process_that_fails_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     _, begin, log, ends_at = a_morning()
     monkeypatch.setattr(what_if, "encoded", lambda _: b"no board")
-    with pytest.raises(ReplayTooLong):
+    with pytest.raises(RuntimeError, match="status 1"):
         await Replays().compared(begin, rows(log), ends_at, NO_CHANGE)
+
+
+async def test_process_that_is_killed_at_its_limits_is_a_refusal() -> None:
+    """As when the system has no memory left."""
+    _, begin, _, ends_at = a_morning()
+    replay = asyncio.create_task(Replays().compared(begin, waiting(0.5), ends_at, NO_CHANGE))
+    await until(processes)
+    (pid,) = processes()
+    os.kill(pid, signal.SIGKILL)
+    with pytest.raises(ReplayTooLong):
+        await replay
 
 
 async def test_process_knows_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
