@@ -380,6 +380,24 @@ def test_point_that_was_open_from_the_night_begins_with_its_first_call() -> None
         assert first // MINUTE == 30 + minutes
 
 
+def test_point_that_nobody_closed_ends_with_its_last_service() -> None:
+    """It stays open with waiting patients until the end of the day, and calls nobody. With a later end it goes on."""
+    world = small_clinic()
+    world.board.unquoted = True
+    point_id, queue_id = min(world.board.points), min(world.board.queues)
+    begin, begun, starts_at = Board(world.board.site, world.board.records()), len(world.log), world.now
+    for _ in range(6):
+        world.ticket(queue_id)
+    for _ in range(4):
+        called = called_at(world, point_id, MINUTE)
+        world.do(Start(entry_id=called.id))
+        world.do(Complete(entry_id=called.id), after=10 * MINUTE)
+    day = observed(begin, world.log[begun:], starts_at + 6 * HOUR)
+    assert (replayed_waits(day).called, replayed_waits(day).waiting) == (4, 2)
+    for minutes, called_then in ((-15, 3), (8, 5), (30, 6)):
+        assert replayed_waits(day, Changed(every=PointChange(ends_later=minutes * MINUTE))).called == called_then, minutes
+
+
 def test_closed_point_calls_nobody_and_another_point_takes_its_queue() -> None:
     line = Line([0, 1, 2, 3, 4, 5])
     assert line.waits(Changed(points={line.point_id: PointChange(closed=True)})) == [None] * 6
