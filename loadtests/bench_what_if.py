@@ -6,7 +6,7 @@ One real server process on a private MariaDB. A site has a day of 600 patients, 
 site of the same server a receptionist issues tickets, calls, starts and completes, one command at a time, with a pause
 between two of them. In turns, nobody replays the day, and a manager replays it again and again. Each round prints the p50
 and the p99 of the commands, and the time of a replay. The last line has the ratio of the medians of the p99.
-``--patients``, ``--rounds`` and ``--seconds`` change the extent. With ``--most-ratio`` the bench ends with status 1 above it.
+``--patients``, ``--rounds`` and ``--seconds`` change the extent. Above ``--most-ratio`` the bench ends with status 1.
 """
 
 from __future__ import annotations
