@@ -46,7 +46,9 @@ def first_quote(board: Board, mine: Rank, lane: Lane, now: int, absent_until: in
     """Return the quote of a patient who is about to join a lane with the rank ``mine``, at ``absent_until`` or later."""
     able = sum(point.state == "open" and ranking.serves(point, lane) for point in board.points.values())
     before = ranking.ahead_of(board, lane, mine)
-    quote = _quote_in_long_line(board, mine, lane, now) or _exact_quote(board, mine, lane, now)
+    quote = None
+    if not board.unquoted:
+        quote = _quote_in_long_line(board, mine, lane, now) or _exact_quote(board, mine, lane, now)
     return FirstQuote(*_values(_not_before(quote, absent_until)), before, able)
 
 
