@@ -32,7 +32,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import shake_256
 from heapq import heapify, heappop, heappush, heapreplace
@@ -50,6 +50,7 @@ ENOUGH = 8  # with fewer durations a quote is an estimate
 
 FUTURES = 99
 FROM_RANK, UNTIL_RANK = 50, 90  # of 99: the 50th and the 90th percentile
+LEAVE_RANK, LEAVE_MARGIN = 4, MINUTE  # of 99: the call comes before this one less the margin with a risk below 5 %
 
 # The assumed durations of a service without history: the middles of the eight octiles of a lognormal law with a median of 8
 # minutes and a sigma of 0.7. Their mean is 9.75 minutes. Over a million English GP consultations had a mean of 9.24 min,
@@ -127,12 +128,14 @@ class Quote:
     """The range in which a patient will be called: half are called by ``expect_from``, nine in ten by ``expect_until``.
 
     Both are whole minutes, at least one apart, and not before the instant of the quote. ``estimating`` is set if a service
-    that the quote depends on has too short a history.
+    that the quote depends on has too short a history. Fewer than one patient in twenty are called before ``leave_until``, a
+    whole minute, which may be in the past.
     """
 
     expect_from: int
     expect_until: int
     estimating: bool
+    leave_until: int = field(default=0, compare=False)
 
 
 def quotes(
@@ -398,7 +401,8 @@ def _quote(now: int, waits: Sequence[int], estimating: bool) -> Quote:
     """Return the range in whole minutes: both ends rounded to the nearest, not into the past, and at least one apart."""
     begin = max((now + waits[FROM_RANK - 1] + MINUTE // 2) // MINUTE, -(-now // MINUTE)) * MINUTE
     end = (now + waits[UNTIL_RANK - 1] + MINUTE // 2) // MINUTE * MINUTE
-    return Quote(begin, max(end, begin + MINUTE), estimating)
+    leave = (now + waits[LEAVE_RANK - 1] - LEAVE_MARGIN) // MINUTE * MINUTE
+    return Quote(begin, max(end, begin + MINUTE), estimating, leave)
 
 
 def _rooms(points: Sequence[OpenPoint]) -> list[set[int]]:

@@ -57,6 +57,7 @@ FIELDS: Mapping[type[Event], tuple[str, ...]] = {
     events.NoShowRecorded: _AT_POINT,
     events.TicketTransferred: (*_ENTRY, "new_entry_id", "queue_id", "provider_id", *_QUOTE),
     events.WaitsQuoted: (),
+    events.WaitsExplained: (),
     events.EntryHeld: (*_ENTRY, "held_until"),
     events.EntryReturned: (*_ENTRY, *_QUOTE),
     events.EntryLeft: _ENTRY,
