@@ -55,6 +55,7 @@ async function drawScreen({ screen, site, language }, connection) {
   const [kind, id] = screen.split(":");
   const orders = /** @type {any} */ (new NoOrders());
   if (kind === "point") addTexts("room");
+  if (kind === "display") addTexts("late");
   await loadLanguage([kind === "display" ? site.language : language]);
   if (kind === "display") {
     connection.addEventListener("view", () => paintDisplay(connection));
