@@ -155,8 +155,8 @@ async def _site_by_site(
 class Peers:
     """The other server processes: whether all of them know the words about waits.
 
-    A server of an earlier version cannot read the event `WaitsExplained`. Once no such server runs, none starts again, because
-    it refuses the newer tables.
+    A server of an earlier version cannot read the event `WaitsExplained`. Once no such server runs, none starts again: such
+    a server refuses the newer tables.
     """
 
     def __init__(self, database: Database, heartbeat_seconds: float) -> None:

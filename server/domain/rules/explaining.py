@@ -1,9 +1,9 @@
 """The words about waits: why a range moved, until when a patient may leave, and how late a queue runs.
 
 The clock decides them with the quotes, from the board alone. A cause is bookkeeping: each thing that happened since the
-range that the patient saw gets the minutes by which it moves the upper end. A cause is told if it explains at least half of the
-move, and half as much again as any other cause in this direction. Otherwise the patient only reads that the wait is longer or
-shorter. `docs/waits.md` has the bounds with their reasons.
+range that the patient saw gets the minutes by which it moves the upper end. A cause is told if it explains at least half of
+the move, and half as much again as any other cause in this direction. Otherwise patients only read that the wait is longer
+or shorter. `docs/waits.md` has the bounds with their reasons.
 """
 
 from __future__ import annotations
