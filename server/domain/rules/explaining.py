@@ -87,7 +87,7 @@ def _told(board: Board, cause: Cause | None, point_id: int | None, entry: Entry,
 
 
 class _Passing(NamedTuple):
-    """A patient with an earlier place than the time of joining: whoever joined before may be passed."""
+    """A patient with an earlier place than the time of joining, who may pass others."""
 
     joined_at: int
     rank: Rank
@@ -303,7 +303,7 @@ class _Since:
 
 
 def _cause_of(board: Board, entry: Entry) -> Cause | None:
-    """Return the cause that a patient is for those whom the patient passes. None if it is unknown or none."""
+    """Return the cause for the patients that this patient passes. None if it is unknown, or the patient passes nobody."""
     visit = board.visits[entry.visit_id]
     if (
         entry.state not in ("waiting", "called", "serving", "completed", "transferred", "no_show")
