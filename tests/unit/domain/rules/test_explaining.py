@@ -231,6 +231,14 @@ def test_room_that_pauses_without_a_word_is_no_named_cause() -> None:
     assert morning.causes() == {"later"}
 
 
+def test_two_causes_of_one_size_are_no_certain_cause() -> None:
+    morning, me = busy_morning()
+    morning.ticket("emergency")
+    morning.ticket("urgent")
+    morning.pass_time(MINUTE)
+    assert morning.cause(me) == "later"
+
+
 def test_own_step_begins_a_new_comparison() -> None:
     """A patient who is late, moved or back has caused the move: no word compares with the range before."""
     morning, me = busy_morning()
