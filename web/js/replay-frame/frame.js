@@ -46,7 +46,7 @@ class NoOrders extends EventTarget {
 const nothing = () => false;
 
 /** The texts that each kind of screen has besides those of all pages. @type {Record<string, string[]>} */
-const PARTS = { point: ["room"], kiosk: ["kiosk"], calendar: ["appointments", "calendar"] };
+const PARTS = { display: ["late"], point: ["room"], kiosk: ["kiosk"], calendar: ["appointments", "calendar"] };
 
 /**
  * Draw the screen whenever the view changes.
