@@ -264,6 +264,9 @@ async def _keep_sums_of(database: Database, process_id: str, site_id: int) -> bo
 
     It ends before that if another process has the lease.
     """
+    for part, day in await day_sums.damaged(database, site_id):
+        async with database.write() as connection:
+            await daily_sums.remove(connection, site_id, part, day)
     for find in (day_sums.next_kept, message_sums.next_kept):
         began = time.monotonic()
         while (kept := await find(database, site_id)) is not None:

@@ -19,10 +19,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from server.domain.model import Site
 from server.domain.reporting.insights import Insights, Only, Period
 from server.queries import message_sums
-from server.queries.day_sums import Counted, count, following, kept_after, kept_between
+from server.queries.day_sums import Counted, KeptDay, Left, count, following, kept_after, kept_between
 from server.queries.message_figures import MessageReport
 from server.queries.reader import Reader
-from server.store import daily_sums as store
 from server.store import sites
 from server.store.tables import points, providers, queues, services
 
@@ -85,15 +84,18 @@ async def between(
 
     Days after the present one have no figures. Raises `SiteNotFound`, `Unavailable`.
     """
-    now = database.clock.now()
+    loop, now = asyncio.get_running_loop(), database.clock.now()
     async with database.read() as connection:
         site = await connection.run_sync(sites.load, site_id)
         first, last = first or site.business_day, last or site.business_day
+        read = await kept_between(connection, site, "visits", first, last)
+    kept = await loop.run_in_executor(_BESIDE, read)
+    async with database.read() as connection:
+        site = await connection.run_sync(sites.load, site_id)
         names = await _names(connection, site_id)
-        bodies = await kept_between(connection, site, "visits", first, last)
-        counted, missing = await _not_kept(connection, site, first, min(last, site.business_day), now, counting_seconds)
-    loop = asyncio.get_running_loop()
-    insights = await loop.run_in_executor(_BESIDE, _insights, bodies, counted, names.service_of, only)
+        upto = min(last, site.business_day)
+        counted, missing = await _not_kept(connection, site, first, upto, now, counting_seconds, kept)
+    insights = await loop.run_in_executor(_BESIDE, _insights, kept, counted, names.service_of, only)
     messages = None
     if only is None:
         sums = await message_sums.between(database, site, first, last)
@@ -102,39 +104,54 @@ async def between(
 
 
 async def _not_kept(
-    connection: AsyncConnection, site: Site, first: str, last: str, now: int, seconds: float
+    connection: AsyncConnection,
+    site: Site,
+    first: str,
+    last: str,
+    now: int,
+    seconds: float,
+    kept: Mapping[str, KeptDay],
 ) -> tuple[list[Counted], Missing | None]:
-    """Return the sums of the days of a period that come after the kept ones, and the days that are missing."""
-    before = await kept_after(connection, site)
+    """Return the sums of the days of a period that are not kept, and the days that are missing after some seconds.
+
+    They are the days after the kept ones, and those whose kept sums are damaged.
+    """
     found: list[Counted] = []
+    missing: list[str] = []
     stop_at = time.monotonic() + seconds
-    while before is not None and before.day <= last:
-        if time.monotonic() >= stop_at:
-            begin = max(first, before.day)
-            return found, Missing(_days(begin, last), begin, last)
-        counted = await count(connection, site, before, now)
-        if counted.day >= first:
-            found.append(counted)
-        before = counted.after
-    return found, None
-
-
-def _days(first: str, last: str) -> int:
-    number = 1
-    while first < last:
-        first, number = following(first), number + 1
-    return number
+    before: Left | None = None  # the state before the day, or before an earlier one
+    day = first
+    while day <= last:
+        if day in kept:
+            before = kept[day].after(site, day)
+            day = following(day)
+            continue
+        before = before or await kept_after(connection, site, day)
+        if before is None:
+            break  # there is no log
+        if before.day > day:
+            day = before.day  # the log begins then
+        elif time.monotonic() >= stop_at:
+            missing.append(day)
+            day = following(day)
+        else:
+            counted = await count(connection, site, before, now)
+            before = counted.after
+            if counted.day == day:
+                found.append(counted)
+                day = following(day)
+    return found, Missing(len(missing), missing[0], missing[-1]) if missing else None
 
 
 def _insights(
-    bodies: Mapping[str, str], counted: Sequence[Counted], service_of: Mapping[int, int | None], only: Only | None
+    kept: Mapping[str, KeptDay], counted: Sequence[Counted], service_of: Mapping[int, int | None], only: Only | None
 ) -> Insights:
     """Return the figures. A long period takes a moment, so this runs beside the loop of the process."""
     period = Period(service_of, only)
-    for day, body in sorted(bodies.items()):
-        period.add_day(day, store.plain(body)["sums"])
-    for each in counted:
-        period.add_day(each.day, each.sums.plain())
+    for day, each in sorted(kept.items()):
+        period.add_day(day, each.plain["sums"])
+    for one in counted:
+        period.add_day(one.day, one.sums.plain())
     return period.insights()
 
 

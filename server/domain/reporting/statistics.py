@@ -23,7 +23,7 @@ from server.domain.reporting.timeline import Interval, Timeline, timeline
 from server.domain.waits import Quote
 
 SECOND = 1_000_000
-VERSION = 1  # of the plain form of `Sums`
+VERSION = 2  # of the plain form of `Sums`
 _QUARTER = 900 * SECOND  # every time zone differs from UTC by whole quarters of an hour
 
 
