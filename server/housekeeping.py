@@ -36,6 +36,7 @@ from server.store import (
     lockouts,
     processes,
     push_subscriptions,
+    report_mails,
 )
 from server.store.database import Conflict, Database
 from server.telemetry.outage import Outage
@@ -375,6 +376,8 @@ async def forget_old_rows(database: Database) -> None:
                 forgotten += await clock_anchors.forget(connection, now)
             async with database.write() as connection:
                 forgotten += await push_subscriptions.forget(connection, now)
+            async with database.write() as connection:
+                forgotten += await report_mails.forget(connection, now)
             async with database.write() as connection:
                 forgotten += await circuits.forget(connection, now - CIRCUITS_KEPT_MICROSECONDS)
             logger.debug("old rows forgotten", count=forgotten)

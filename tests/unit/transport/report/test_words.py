@@ -14,7 +14,13 @@ def test_small_groups_are_told_as_such() -> None:
 
 def test_durations_are_in_minutes_and_short_ones_have_seconds() -> None:
     words = words_of("en")
-    assert [words.minutes(each) for each in (0, 50, 100, 590, 720)] == ["0 min", "0:50 min", "1:40 min", "9:50 min", "12 min"]
+    assert [words.minutes(each) for each in (0, 50, 100, 590, 720)] == [
+        "0 min",
+        "0:50 min",
+        "1:40 min",
+        "9:50 min",
+        "12 min",
+    ]
     assert [words.minutes(each) for each in ("few", None)] == ["<5", "\u2013"]
     assert words.hours(70_000) == "19.4 h"
     assert [words.days(each) for each in (1, 9)] == ["1 day", "9 days"]
