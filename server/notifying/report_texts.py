@@ -18,11 +18,11 @@ TEXTS = {
         "monthly": "Usted recibe este informe cada mes. El centro puede dejar de enviarlo: {link}",
     },
     "fr": {
-        "subject": "{clinic}\u00a0: rapport, {month}",
+        "subject": "{clinic}\u202f: rapport, {month}",
         "text": "Le rapport de {clinic} ({month}) est joint en PDF.",
         "groups": "Il contient des chiffres de groupes. Les groupes de moins de cinq patients sont masqués.",
-        "asked": "Une personne de l\u2019établissement qui peut voir les chiffres l\u2019a demandé\u00a0: {link}",
-        "monthly": "Vous recevez ce rapport chaque mois. L\u2019établissement peut arrêter l\u2019envoi\u00a0: {link}",
+        "asked": "Une personne de l\u2019établissement qui peut voir les chiffres l\u2019a demandé\u202f: {link}",
+        "monthly": "Vous recevez ce rapport chaque mois. L\u2019établissement peut arrêter l\u2019envoi\u202f: {link}",
     },
     "ar": {
         "subject": "\u2068{clinic}\u2069: تقرير \u2068{month}\u2069",

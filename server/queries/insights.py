@@ -12,12 +12,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.domain.model import Site
-from server.domain.reporting.insights import Insights, Only, Period
+from server.domain.reporting.insights import Comparison, Insights, Only, Period, Totals, compare
 from server.queries import message_sums
 from server.queries.day_sums import Counted, KeptDay, Left, count, following, kept_after, kept_between
 from server.queries.message_figures import MessageReport
@@ -84,23 +86,95 @@ async def between(
 
     Days after the present one have no figures. Raises `SiteNotFound`, `Unavailable`.
     """
-    loop, now = asyncio.get_running_loop(), database.clock.now()
+    now = database.clock.now()
+    days = await _days(database, site_id, first, last, now, counting_seconds)
+    site, first, last = days.site, days.first, days.last
     async with database.read() as connection:
-        site = await connection.run_sync(sites.load, site_id)
-        first, last = first or site.business_day, last or site.business_day
-        read = await kept_between(connection, site, "visits", first, last)
-    kept = await loop.run_in_executor(_BESIDE, read)
-    async with database.read() as connection:
-        site = await connection.run_sync(sites.load, site_id)
         names = await _names(connection, site_id)
-        upto = min(last, site.business_day)
-        counted, missing = await _not_kept(connection, site, first, upto, now, counting_seconds, kept)
-    insights = await loop.run_in_executor(_BESIDE, _insights, kept, counted, names.service_of, only)
+    of_kept = partial(_insights, days.kept, days.counted, names.service_of, only)
+    insights = await asyncio.get_running_loop().run_in_executor(_BESIDE, of_kept)
     messages = None
     if only is None:
         sums = await message_sums.between(database, site, first, last)
         messages = Messages(sums.report(), message_sums.weeks(sums.scores, first, last, site.business_day))
-    return Found(site, first, last, now, names, insights, missing, messages, only)
+    return Found(site, first, last, now, names, insights, days.missing, messages, only)
+
+
+@dataclass(frozen=True, slots=True)
+class SiteDays:
+    """The days of a site for a comparison, and the days that are missing."""
+
+    site: Site
+    first: str
+    last: str
+    missing: Missing | None
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The figures of several sites, each on its own business days. ``now`` in microseconds."""
+
+    now: int
+    sites: list[SiteDays]
+    comparison: Comparison
+
+
+async def compared(
+    database: Reader,
+    site_ids: Sequence[int],
+    first: str | None,
+    last: str | None,
+    counting_seconds: float = COUNTING_SECONDS,
+) -> Compared:
+    """Return the figures of sites in total, side by side; without days, of the present one of each site.
+
+    The time for days that are not kept is one for all sites. Raises `SiteNotFound`, `Unavailable`.
+    """
+    loop, now = asyncio.get_running_loop(), database.clock.now()
+    stop_at = time.monotonic() + counting_seconds
+    tallies: dict[int, Any] = {}
+    found: list[SiteDays] = []
+    for site_id in site_ids:  # one after the other: a year of one site is some megabytes
+        days = await _days(database, site_id, first, last, now, max(0.0, stop_at - time.monotonic()))
+        tallies[site_id] = await loop.run_in_executor(_BESIDE, _tally, days)
+        found.append(SiteDays(days.site, days.first, days.last, days.missing))
+    return Compared(now, found, await loop.run_in_executor(_BESIDE, compare, tallies))
+
+
+@dataclass(frozen=True, slots=True)
+class _Days:
+    """The kept sums of a period, those that were counted now, and the days that are missing."""
+
+    site: Site
+    first: str
+    last: str
+    kept: dict[str, KeptDay]
+    counted: list[Counted]
+    missing: Missing | None
+
+
+def _tally(days: _Days) -> Any:
+    totals = Totals()
+    for kept in days.kept.values():
+        totals.add_day(kept.plain["sums"])
+    for each in days.counted:
+        totals.add_day(each.sums.plain())
+    return totals.tally()
+
+
+async def _days(
+    database: Reader, site_id: int, first: str | None, last: str | None, now: int, counting_seconds: float
+) -> _Days:
+    async with database.read() as connection:
+        site = await connection.run_sync(sites.load, site_id)
+        first, last = first or site.business_day, last or site.business_day
+        read = await kept_between(connection, site, "visits", first, last)
+    kept = await asyncio.get_running_loop().run_in_executor(_BESIDE, read)
+    async with database.read() as connection:
+        site = await connection.run_sync(sites.load, site_id)
+        upto = min(last, site.business_day)
+        counted, missing = await _not_kept(connection, site, first, upto, now, counting_seconds, kept)
+    return _Days(site, first, last, kept, counted, missing)
 
 
 async def _not_kept(

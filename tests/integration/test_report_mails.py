@@ -337,8 +337,8 @@ def test_manager_gets_the_report_from_a_real_server(server: Server, seeded: Seed
     ):
         assert manager.get(f"{root}/insights/mails").json()["channel"] == "no-channel"
         smtp = {"host": "127.0.0.1", "port": post.port, "security": "none", "sender": "desk@clinic.example"}
-        channel = {"kind": "smtp", **smtp, "sender_name": "", "username": "", "password": ""}
-        answer = admin.put("/api/v1/channels/email", json=channel)
+        channel = {**smtp, "sender_name": "", "username": "", "password": ""}
+        answer = admin.put("/api/v1/channels/email/smtp", json=channel)
         assert answer.is_success, answer.text
         month = manager.get(root).json()["business_day"][:7]
         asked = {"address": "boss@example.org", "month": month, "language": "en", "request": "r1"}
@@ -353,7 +353,7 @@ def test_manager_gets_the_report_from_a_real_server(server: Server, seeded: Seed
             (mail,) = manager.get(f"{root}/insights/mails").json()["mails"]
             return str(mail["state"])
 
-        wait_until(lambda: state() == "sent", 60)
+        wait_until(lambda: state() == "sent", "the mail is sent", seconds=60)
         (mail,) = post.accepted
         (file,) = mail.iter_attachments()
         assert file.get_content().startswith(b"%PDF")
@@ -373,5 +373,5 @@ def _noted(admin: httpx.Client) -> set[str]:
         found.update(each["action"] for each in admin.get("/api/v1/audit", params={"limit": 100}).json()["data"])
         return "end-report" in found
 
-    wait_until(look, 20)
+    wait_until(look, "the audit has the end", seconds=20)
     return found
