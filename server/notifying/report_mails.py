@@ -46,6 +46,7 @@ LASTS = 7 * DAY  # a report that is a week late is still worth reading
 ASKED_LASTS = DAY
 STALE = 180_000_000
 COUNTING_AGAIN = 60_000_000  # while the days of the month are still being counted
+NO_CHANNEL_AGAIN = 30_000_000  # an administrator may be connecting one
 CHANNEL_AGAIN = 300_000_000
 BUSY_AGAIN = 60_000_000  # after the first try; twice as long after each further one
 MOST_TRIES = 5
@@ -346,7 +347,7 @@ class ReportMailer:
         channel = await self._channels.of(site.organisation_id, "email")
         state = state_of(channel)
         if channel is None or state != "ready":
-            await self._end(mail, "due", "due", state, now + CHANNEL_AGAIN)
+            await self._end(mail, "due", "due", state, now + NO_CHANNEL_AGAIN)
             return
         address = _opened(self._vault, mail.sealed, store.mail_seals_for(mail.key))
         if address is None:

@@ -353,7 +353,7 @@ def test_manager_gets_the_report_from_a_real_server(server: Server, seeded: Seed
             (mail,) = manager.get(f"{root}/insights/mails").json()["mails"]
             return str(mail["state"])
 
-        wait_until(lambda: state() == "sent", "the mail is sent", seconds=60)
+        wait_until(lambda: state() == "sent", "the mail is sent", seconds=150)
         (mail,) = post.accepted
         (file,) = mail.iter_attachments()
         assert file.get_content().startswith(b"%PDF")
