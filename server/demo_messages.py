@@ -36,7 +36,7 @@ class PastMessages:
         self._feedback = PatientFeedback(database, vault)
 
     async def send(self, now: int) -> None:
-        """Send what is due at an instant of the past (microseconds)."""
+        """Send the messages whose time has come at an instant of the past (microseconds)."""
         async with self._database.write() as connection:
             rows = await notifications.claim(connection, _CLAIMER, now, now, AT_ONCE)
             if not rows:

@@ -205,7 +205,7 @@ def month_before(day: str) -> str:
 
 
 def due_at(site: Site, month: str, hour: int) -> int:
-    """Return when the monthly report of a month is due: at this hour of the next month's first day, once that has begun."""
+    """Return the time of the report of a month: this hour of the next month's first day, once the last day has ended."""
     last = (date.fromisoformat(f"{month}-01") + timedelta(days=31)).replace(day=1) - timedelta(days=1)
     first = (last + timedelta(days=1)).isoformat()
     over = next_turn(last.isoformat(), site.time_zone, site.day_turns_at_minutes)
@@ -263,7 +263,7 @@ class ReportMailer:
         self._woken.set()
 
     async def look(self) -> bool:
-        """Plan the monthly mails, and send what is due; return whether this process has the lease. Raises `Unavailable`."""
+        """Plan the monthly mails, send the due ones, and return whether this process has the lease. Raises `Unavailable`."""
         if not await self._has_lease():
             return False
         await self._plan()

@@ -89,7 +89,7 @@ ENDPOINTS = Endpoints(Tag.FIGURES)
     refused=(Unavailable, SiteNotFound),
 )
 async def get_mails(request: Request) -> _Listed:
-    """List the addresses that get the monthly report of a site, and what became of the last mails."""
+    """List the addresses that get the monthly report of a site, and the outcomes of the last mails."""
     context = Context.of(request)
     member, site = await _member(request, "list-report-mails")
     readers, mails = await context.report_mails.listed(site.id)
