@@ -19,7 +19,7 @@ from server.domain.errors import (
 )
 from server.domain.model import Site
 from server.identity.callers import Staff
-from server.notifying.report_mails import MOST_READERS, RIGHT, SHOWN, STATES, ChannelState, MailShown, ReaderShown
+from server.notifying.report_mails import MOST_READERS, SHOWN, STATES, ChannelState, MailShown, ReaderShown
 from server.queries import sites
 from server.transport.api.insights_report import FIRST
 from server.transport.context import Context
@@ -85,7 +85,7 @@ ENDPOINTS = Endpoints(Tag.FIGURES)
     paths.INSIGHTS_MAILS,
     "list-report-mails",
     "The subscriptions, and the last mails.",
-    may=RIGHT,
+    may="mail-reports",
     refused=(Unavailable, SiteNotFound),
 )
 async def get_mails(request: Request) -> _Listed:
@@ -102,7 +102,7 @@ async def get_mails(request: Request) -> _Listed:
     paths.INSIGHTS_MAILS,
     "mail-report",
     Answer("The mail is planned.", Mail, status=202, headers=NO_STORE),
-    may=RIGHT,
+    may="mail-reports",
     body=AskedReport,
     example={"address": "manager@example.org", "month": "2026-11", "language": "en", "request": "a1"},
     refused=(Unavailable, SiteNotFound, InvalidField, TooManyReportMails),
@@ -124,7 +124,7 @@ async def ask_for_mail(request: Request) -> Response:
     paths.INSIGHTS_READERS,
     "subscribe-report",
     Answer("The subscription.", Reader, status=201, headers=NO_STORE),
-    may=RIGHT,
+    may="mail-reports",
     body=MonthlyReport,
     example={"address": "manager@example.org", "language": "en", "hour": 8},
     refused=(Unavailable, SiteNotFound, TooManyReportReaders),
@@ -142,7 +142,7 @@ async def subscribe(request: Request) -> Response:
     paths.INSIGHTS_READER,
     "end-report",
     Answer("Ended.", status=204),
-    may=RIGHT,
+    may="mail-reports",
     refused=(Unavailable, SiteNotFound, ReportReaderNotFound),
 )
 async def end_subscription(request: Request) -> Response:
@@ -155,5 +155,5 @@ async def end_subscription(request: Request) -> Response:
 async def _member(request: Request, doing: str) -> tuple[Staff, Site]:
     context = Context.of(request)
     site_id = request.path_params["site_id"]
-    member = await context.gate.member_for(request, RIGHT, site_id, doing=doing)
+    member = await context.gate.member_for(request, "mail-reports", site_id, doing=doing)
     return member, await sites.find(context.database, site_id)
