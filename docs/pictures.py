@@ -1,7 +1,7 @@
 """Take the screenshots of the README and the docs: ``make pictures``, or ``python docs/pictures.py``.
 
 The script starts a demo in a temporary folder, waits until its day is lively, and then starts a server for a first run. It
-writes ``docs/pictures/*.webp``.
+writes ``docs/pictures/*.webp``. ``python docs/pictures.py insights`` takes those of the figures for managers alone.
 """
 
 from __future__ import annotations
@@ -42,6 +42,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         folder = Path(name)
         browser = playwright.chromium.launch(executable_path=program("chromium", "chromium"), args=ARGUMENTS)
+        if sys.argv[1:] == ["insights"]:
+            past_days(browser, folder)
+            return
         with demo(folder) as base:
             time.sleep(LIVELY_SECONDS)
             doors = httpx.get(f"{base}/demo/doors").json()
@@ -50,10 +53,7 @@ def main() -> None:
             take_screens(browser, base, doors, staff)
             take_appointments(browser, base, doors, staff["receptionist"])
             take_administration(browser, base, staff["admin"])
-        (folder / "past").mkdir()
-        with demo(folder / "past", "--past-days", f"{PAST_DAYS}", seconds=PAST_SECONDS) as base:
-            staff = {each["role"]: each for each in httpx.get(f"{base}/demo/doors").json()["staff"]}
-            take_insights(browser, base, staff["admin"])
+        past_days(browser, folder)
         env = bare_environment(NOWSERVING_DATABASE_URL=f"sqlite+aiosqlite:///{folder / 'nowserving.db'}")
         with serving(env | {"NOWSERVING_DRAIN_DELAY_SECONDS": "0"}, folder) as server:
             take_first_run(browser, server)
@@ -147,6 +147,14 @@ def take_administration(browser: Browser, base: str, admin: dict[str, str]) -> N
         page.goto(f"/admin/{section}")
         live(page).locator("[data-section]:not([aria-busy=true])").wait_for()
         take(page, f"admin-{section}")
+
+
+def past_days(browser: Browser, folder: Path) -> None:
+    """Take the figures of a demo with a month behind it."""
+    (folder / "past").mkdir()
+    with demo(folder / "past", "--past-days", f"{PAST_DAYS}", seconds=PAST_SECONDS) as base:
+        staff = {each["role"]: each for each in httpx.get(f"{base}/demo/doors").json()["staff"]}
+        take_insights(browser, base, staff["admin"])
 
 
 def take_insights(browser: Browser, base: str, admin: dict[str, str]) -> None:

@@ -201,11 +201,13 @@ async def ask(database: Database, site_id: int, days: int, queue_id: int, provid
     asked[f"{days} days, one queue"] = lambda: page(days, Only("queue", queue_id))
     asked[f"{days} days, one provider"] = lambda: page(days, Only("provider", provider_id))
     asked[f"{days} days, exported"] = lambda: export(days)
+    first = (today - timedelta(days - 1)).isoformat()
+    asked[f"{days} days, beside other sites"] = lambda: insights.compared(database, [site_id], first, site.business_day)
     yesterday = (today - timedelta(1)).isoformat()
     asked[f"{days - 1} days, without today"] = lambda: insights.between(
         database, site_id, (today - timedelta(days - 1)).isoformat(), yesterday
     )
-    print(f"\n{'':28}{'CPU':>9}{'time':>9}   ms")
+    print(f"\n{'':32}{'CPU':>9}{'time':>9}   ms")
     slow = False
     for name, question in asked.items():
         spent = Spent()
@@ -213,7 +215,7 @@ async def ask(database: Database, site_id: int, days: int, queue_id: int, provid
             await spent.on(question)
         cpu, wall = spent.figures
         slow = slow or wall >= MOST_SECONDS * 1000
-        print(f"{name:28}{cpu:9.0f}{wall:9.0f}")
+        print(f"{name:32}{cpu:9.0f}{wall:9.0f}")
     print(f"\neach page in less than {MOST_SECONDS:.0f} s: {'NO' if slow else 'yes'}")
     return int(slow)
 

@@ -41,6 +41,7 @@ from server.notifying.marks import Marks
 from server.notifying.own_texts import OwnTexts
 from server.notifying.reach import Reach
 from server.notifying.repeats import Repeats
+from server.notifying.report_mails import ReportMailer, ReportMails
 from server.notifying.set_up import ChannelSetUp
 from server.notifying.subscriptions import Subscriptions
 from server.notifying.sweep import Sweeper
@@ -71,6 +72,7 @@ from server.transport.access.browsers import Browsers
 from server.transport.access.gate import Gate
 from server.transport.access.limits import Limiter, RequestLimits
 from server.transport.access.phones import Phones
+from server.transport.api.insights_report import mailed_report
 from server.transport.application import application
 from server.transport.context import Context
 from server.transport.http.assets import Assets
@@ -196,7 +198,7 @@ def build_app(
     public_url = settings.public_address
     channels = channels_for(database, vault, public_url, settings.recording_path, settings.push_services)
     watchdog = Watchdog(database, channels, facts, settings.watchdog_mail, settings.link_base)
-    senders: list[Sweeper | Deliverer | Watchdog] = [watchdog]
+    senders: list[Sweeper | Deliverer | Watchdog | ReportMailer] = [watchdog]
     if not redis_url:  # with Redis, the workers send
         senders += [Sweeper(Notifying(database, vault, channels, settings.link_base, flags)), Deliverer(database, vault)]
     context = Context(
@@ -229,6 +231,7 @@ def build_app(
         contacts=Contacts(database, vault, audit),
         reach=Reach(database, vault, channels, settings.link_base, flags),
         own_texts=OwnTexts(database, audit, settings.link_base),
+        report_mails=ReportMails(database, vault, audit, channels),
         feedback=PatientFeedback(database, vault),
         gate=gate,
         audit=audit,
@@ -242,6 +245,9 @@ def build_app(
         past_days=past,
         past=Past(database, vault),
     )
+
+    # A report needs the pages' texts and typst, which only servers have: no worker mails it.
+    senders.append(ReportMailer(database, vault, channels, partial(mailed_report, context), settings.link_base))
 
     async def count_messages() -> None:  # one after the other: each at once would need a connection of its own
         await tally.update(database)

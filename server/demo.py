@@ -23,6 +23,7 @@ from starlette.routing import BaseRoute, Route
 from server.audit import OPERATOR, Audit, process_name
 from server.clock import SteadyClock
 from server.demo_days import PastClock, PastDays, morning_before
+from server.demo_messages import PastMessages
 from server.domain.commands import (
     AddProvider,
     AddQueue,
@@ -142,7 +143,9 @@ async def live_past_days(seeder: Seeder, directory: Path, days: int) -> None:
         clinic = await open_clinic(seeder, directory)
         boards = Boards(database)
         await open_hours(seeder, boards, clinic)
-        past = PastDays(seeder.executor, await boards.board(clinic["site_id"]), clock, frozenset({YOURS}))
+        board = await boards.board(clinic["site_id"])
+        messages = PastMessages(database, seeder.executor.vault, board.site.organisation_id)
+        past = PastDays(seeder.executor, board, clock, messages, frozenset({YOURS}))
         await past.live(datetime.now(UTC).date())
     finally:
         database.clock = SteadyClock()

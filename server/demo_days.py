@@ -14,6 +14,7 @@ from itertools import count
 from typing import Any
 
 from server.clock import SteadyClock
+from server.demo_messages import PastMessages
 from server.domain.board import Board
 from server.domain.commands import (
     AppointmentNoShow,
@@ -21,6 +22,7 @@ from server.domain.commands import (
     BreakPoint,
     CallNext,
     CancelAppointment,
+    ChangeSite,
     CheckIn,
     Command,
     Complete,
@@ -50,6 +52,7 @@ BOOKED_A_DAY = 12
 LEAD_DAYS = 6.0  # in the mean
 CANCELLED_EARLY, CANCELLED_LATE, MISSED = 0.08, 0.04, 0.1
 LUNCH_HOURS = (12, 13)  # by turns
+MESSAGES_EVERY = 2  # minutes
 PRIORITIES: tuple[Priority, ...] = (*("standard",) * 17, "assisted", "assisted", "urgent")
 
 
@@ -87,8 +90,15 @@ class PastDays:
     ``hands_off`` names the points that nobody staffs.
     """
 
-    def __init__(self, executor: Executor, board: Board, clock: PastClock, hands_off: frozenset[str] = frozenset()) -> None:
-        self._executor, self._clock = executor, clock
+    def __init__(
+        self,
+        executor: Executor,
+        board: Board,
+        clock: PastClock,
+        messages: PastMessages,
+        hands_off: frozenset[str] = frozenset(),
+    ) -> None:
+        self._executor, self._clock, self._messages = executor, clock, messages
         self._site_id = board.site.id
         self._points = {each.id: each for each in board.points.values() if each.name not in hands_off}
         self._letters = {each.id: each.prefix for each in board.queues.values()}
@@ -99,12 +109,14 @@ class PastDays:
         self._dice = random.Random(7)  # nosec B311 # a simulated day, no secret
         self._later: list[tuple[int, int, Callable[[], Coroutine[Any, Any, None]]]] = []
         self._order = count()
+        self._phones = count()
         self._busy: set[int] = set()
         self._resting: set[int] = set()
         self._waiting: set[int] = set()
 
     async def live(self, today: date) -> None:
-        """Live each day before ``today``."""
+        """Live each day before ``today``. Patients get messages by SMS meanwhile, and are asked how their visits were."""
+        await self._do(ChangeSite(site_id=self._site_id, message_ways=("sms",), feedback="on"))
         day = datetime.fromtimestamp(self._clock.instant / SECOND, UTC).date()
         while day < today:
             self._plan(day)
@@ -113,6 +125,9 @@ class PastDays:
                 self._clock.instant = max(self._clock.instant, at)
                 await act()
             day += timedelta(days=1)
+        # Messages of the coming days would wait for a provider that does not exist.
+        await self._do(ChangeSite(site_id=self._site_id, message_ways=(), feedback="off"))
+        await self._messages.withdraw(self._clock.instant)
 
     def _plan(self, day: date) -> None:
         """Plan what happens by itself on a day: bookings, arrivals and lunch breaks."""
@@ -124,6 +139,8 @@ class PastDays:
         for hour, usual in enumerate(ARRIVALS, OPENS):
             for _ in range(round(usual * BUSIEST[day.weekday()] * self._dice.uniform(0.7, 1.3))):
                 self._do_at(_at(day, self._dice.uniform(hour, hour + 1)), self._arrive)
+        for minute in range(60 * OPENS, 60 * (CLOSES + 4), MESSAGES_EVERY):
+            self._do_at(_at(day, minute / 60), self._send)
         for index, point_id in enumerate(self._points):
             begin = LUNCH_HOURS[index % len(LUNCH_HOURS)]
             self._do_at(_at(day, begin), lambda point_id=point_id: self._rest(point_id))  # type: ignore[misc]
@@ -142,16 +159,24 @@ class PastDays:
         except Refused:
             return None
 
+    async def _send(self) -> None:
+        await self._messages.send(self._clock.instant)
+
     async def _arrive(self) -> None:
         dice = self._dice
         queue_id = self._queues[0] if dice.random() < 0.6 else dice.choice(self._queues)
-        made = await self._do(IssueTicket(queue_id=queue_id, name="A Patient", priority=dice.choice(PRIORITIES)))
+        made = await self._do(
+            IssueTicket(queue_id=queue_id, name="A Patient", priority=dice.choice(PRIORITIES), phone=self._phone())
+        )
         if made is None:
             return
         entry_id = made["entry"]["id"]
         if dice.random() < LEAVES:
             self._do_in(60 * dice.uniform(*PATIENCE_MINUTES), lambda: self._leave(entry_id))
         await self._joined(queue_id, entry_id)
+
+    def _phone(self) -> str:
+        return f"+4930555{next(self._phones):05}"
 
     async def _joined(self, queue_id: int, entry_id: int) -> None:
         self._waiting.add(entry_id)
@@ -227,6 +252,7 @@ class PastDays:
                 local_start=f"{begin}T{quarter // 4:02}:{quarter % 4 * 15:02}",
                 name="A Patient",
                 date_of_birth="1970-01-01",
+                phone=self._phone(),
             )
         )
         if booked is None:  # the time is taken

@@ -36,6 +36,7 @@ from server.store import (
     lockouts,
     processes,
     push_subscriptions,
+    report_mails,
 )
 from server.store.database import Conflict, Database
 from server.telemetry.outage import Outage
@@ -292,6 +293,9 @@ async def _keep_sums_of(database: Database, process_id: str, site_id: int) -> bo
 
     It ends before that if another process has the lease.
     """
+    for part, day in await day_sums.damaged(database, site_id):
+        async with database.write() as connection:
+            await daily_sums.remove(connection, site_id, part, day)
     for find in (day_sums.next_kept, message_sums.next_kept):
         began = time.monotonic()
         while (kept := await find(database, site_id)) is not None:
@@ -400,6 +404,8 @@ async def forget_old_rows(database: Database) -> None:
                 forgotten += await clock_anchors.forget(connection, now)
             async with database.write() as connection:
                 forgotten += await push_subscriptions.forget(connection, now)
+            async with database.write() as connection:
+                forgotten += await report_mails.forget(connection, now)
             async with database.write() as connection:
                 forgotten += await circuits.forget(connection, now - CIRCUITS_KEPT_MICROSECONDS)
             logger.debug("old rows forgotten", count=forgotten)

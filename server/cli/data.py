@@ -126,7 +126,7 @@ def retention(
     print(f"{done.events} events of the log, {done.searches} search hashes,")
     print(f"{done.answers} answers, {done.sessions} sessions, {done.links} links of accounts,")
     print(f"{done.messages} providers' names of messages, {done.subscriptions} subscriptions of phones,")
-    print(f"{done.opinions} texts of feedback.")
+    print(f"{done.opinions} texts of feedback, {done.report_addresses} addresses of reports.")
 
 
 @app.command()

@@ -45,6 +45,10 @@ class SiteNotFound(NotFound):
     """There is no site with the id {site_id}."""
 
 
+class ReportReaderNotFound(NotFound):
+    """This address gets no monthly report."""
+
+
 class QueueNotFound(NotFound):
     """There is no queue with the id {queue_id}."""
 
@@ -387,6 +391,14 @@ class HoldNotExtended(Refused):
 
 class TooManyWebhooks(Refused):
     """There are {most} webhooks already. Remove one first."""
+
+
+class TooManyReportMails(Refused):
+    """This site has sent {most} reports on request in a day. Ask again tomorrow, or print the report."""
+
+
+class TooManyReportReaders(Refused):
+    """{most} addresses get the monthly report already. Remove one first."""
 
 
 class TooManyHolds(Refused):

@@ -130,6 +130,7 @@ MAY: dict[str, frozenset[str]] = {
     "read-messages": _RECEPTION | {"manager"},  # with masked addresses
     "resend-message": _RECEPTION | {"manager"},
     "edit-message-texts": _FIGURES,
+    "mail-reports": _FIGURES,  # of months, to addresses outside of the clinic too
     "read-contact": _FLOOR,  # masked addresses, and whether they take messages
     "change-contact": _FLOOR,
     "pair-devices": _ADMIN,

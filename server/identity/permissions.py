@@ -21,6 +21,7 @@ NOTED_BY_THEMSELVES = frozenset(
         *("make-invitation", "revoke-invitation", "make-reset-link", "add-practitioner"),
         *("add-calendar-feed", "revoke-calendar-feed", "resend-message", "change-contact"),
         *("set-message-text", "reset-message-text", "replay-days"),
+        *("mail-report", "subscribe-report", "end-report"),
     }
 )
 # Queries that show no patient's data. The audit notes every query that is missing here.

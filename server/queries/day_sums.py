@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 import orjson
@@ -59,13 +60,16 @@ OF_POINTS: tuple[type[Event], ...] = (
 )
 _READ = {name for name, kind in EVENTS.items() if issubclass(kind, OF_POINTS)}
 _SITES = 500  # at once
+_ROWS = 50  # of kept sums, at once
 _OF_ENTRY = (
     *(entries.c[name] for name in ("id", "queue_id", "state", "since")),
     visits.c.opened_at,
     *(entries.c[name] for name in ("first_called_at", "quoted_from", "quoted_until", "provider_id", "point_id")),
-    *(visits.c.appointment_id, visits.c.trial),
+    *(entries.c.doubt, visits.c.appointment_id, visits.c.trial),
 )
-_OF_INTERVAL = tuple(intervals.c[name] for name in ("entry_id", "ended_by", "state", "started_at", "ended_at", "point_id"))
+_OF_INTERVAL = tuple(
+    intervals.c[name] for name in ("entry_id", "ended_by", "state", "started_at", "ended_at", "point_id", "doubted")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +101,25 @@ def following(day: str, days: int = 1) -> str:
     return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
 
 
-async def kept_after(connection: AsyncConnection, site: Site) -> Left | None:
-    """Return the state after the last day with kept sums; before the first day without any; None without a log."""
-    last = (await connection.execute(_of(site, "visits").order_by(daily_sums.c.business_day.desc()).limit(1))).one_or_none()
-    if last is not None:
-        points = store.plain(last.body)["points"]
-        return Left(following(last.business_day), last.until_seq, tuple(_point(site, *each) for each in points))
+async def kept_after(connection: AsyncConnection, site: Site, before: str | None = None) -> Left | None:
+    """Return the state after the last day with kept sums, of the days ``before`` one if it is given.
+
+    Without such a day, it is the state before the first day. Without a log, it is None. Damaged sums count as missing.
+    """
+    day = daily_sums.c.business_day
+    latest = _of(site, "visits").order_by(day.desc()).limit(1)
+    while True:
+        last = (await connection.execute(latest if before is None else latest.where(day < before))).one_or_none()
+        if last is None:
+            return await _first(connection, site)
+        plain = store.readable(last.body, site.id, "visits", last.business_day)
+        if plain is not None:
+            points = tuple(_point(site, *each) for each in plain["points"])
+            return Left(following(last.business_day), last.until_seq, points)
+        before = last.business_day
+
+
+async def _first(connection: AsyncConnection, site: Site) -> Left | None:
     first_event = select(events.c.at).where(events.c.site_id == site.id).order_by(events.c.seq).limit(1)
     at = await connection.scalar(first_event)
     first_entry = await connection.scalar(select(func.min(entries.c.business_day)).where(entries.c.site_id == site.id))
@@ -135,23 +152,76 @@ async def clinics(database: Reader) -> list[Clinic]:
 
 
 async def next_kept(database: Reader, site_id: int) -> Kept | None:
-    """Count the first past day of a site whose sums are not kept yet; None if there is no such day.
+    """Count the next past day of a site whose sums are not kept; None if there is no such day.
 
-    While servers of a newer version keep the sums, there is none. Raises `SiteNotFound`, `Unavailable`.
+    The days after the last kept one come first, then the days of removed sums between kept ones. While servers of a newer
+    version keep the sums, there is none. Raises `SiteNotFound`, `Unavailable`.
     """
     async with database.read() as connection:
         site = await connection.run_sync(site_store.load, site_id)
         before = await kept_after(connection, site)
-        if before is None or before.day >= site.business_day or await store.of_newer_version(connection, site_id):
+        if before is None or await store.of_newer_version(connection, site_id):
             return None
-        return (await count(connection, site, before, 0)).kept(site)
+        if before.day >= site.business_day:
+            begin = await _first(connection, site)
+            gap = None if begin is None else await first_gap(connection, site, "visits", begin.day)
+            before = None if gap is None else await kept_after(connection, site, gap)
+        return None if before is None else (await count(connection, site, before, 0)).kept(site)
 
 
-async def kept_between(connection: AsyncConnection, site: Site, part: store.Part, first: str, last: str) -> dict[str, str]:
-    """Return the bodies of the kept sums of these business days, by day."""
+async def first_gap(connection: AsyncConnection, site: Site, part: store.Part, begin: str) -> str | None:
+    """Return the first day from ``begin`` on without kept sums, before a day with them; or None."""
+    days = _of(site, part).with_only_columns(daily_sums.c.business_day).order_by(daily_sums.c.business_day)
+    for day in (await connection.scalars(days)).all():
+        if day > begin:
+            return begin
+        begin = following(day)
+    return None
+
+
+async def damaged(database: Reader, site_id: int) -> list[tuple[store.Part, str]]:
+    """Return the part and the day of all kept sums of a site that cannot be read. Raises `SiteNotFound`, `Unavailable`."""
+    found: list[tuple[store.Part, str]] = []
+    async with database.read() as connection:
+        site = await connection.run_sync(site_store.load, site_id)
+        for part in store.PARTS:
+            rows: Sequence[Row[*tuple[Any, ...]]] = ()
+            page = _of(site, part).order_by(daily_sums.c.business_day).limit(_ROWS)
+            while rows := (
+                await connection.execute(page.where(daily_sums.c.business_day > (rows[-1].business_day if rows else "")))
+            ).all():
+                kept = await asyncio.to_thread(_read, site_id, part, rows)
+                found += [(part, row.business_day) for row in rows if row.business_day not in kept]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class KeptDay:
+    """The kept sums of a business day in their plain form, and the number of the last event that they count."""
+
+    until_seq: int
+    plain: Any
+
+    def after(self, site: Site, day: str) -> Left:
+        """Return the state after this day, for kept sums of visits."""
+        return Left(following(day), self.until_seq, tuple(_point(site, *each) for each in self.plain["points"]))
+
+
+async def kept_between(
+    connection: AsyncConnection, site: Site, part: store.Part, first: str, last: str
+) -> Callable[[], dict[str, KeptDay]]:
+    """Read the kept sums of these business days. The returned function makes their plain form by day, beside the loop.
+
+    Damaged sums are left out, and the log names them.
+    """
     table = daily_sums.c
     found = await connection.execute(_of(site, part).where(table.business_day >= first, table.business_day <= last))
-    return {row.business_day: row.body for row in found}
+    return partial(_read, site.id, part, found.all())
+
+
+def _read(site_id: int, part: store.Part, rows: Iterable[Row[*tuple[Any, ...]]]) -> dict[str, KeptDay]:
+    plain = ((row, store.readable(row.body, site_id, part, row.business_day)) for row in rows)
+    return {row.business_day: KeptDay(row.until_seq, each) for row, each in plain if each is not None}
 
 
 async def first_kept(connection: AsyncConnection, site: Site) -> str | None:
@@ -213,8 +283,8 @@ async def _entries(connection: AsyncConnection, site_id: int, day: str) -> list[
             quote = Quote(first, last, False) if first is not None and last is not None else None
             closed_of = tuple(steps[entry_id])
             stage = Stage(entry_id, day, queue_id, state, since, opened_at, quote, called_at, closed_of)
-            provider_id, point_id, appointment_id = more
-            found.append(Seen(stage, provider_id, point_id, appointment_id is not None))
+            provider_id, point_id, doubt, appointment_id = more
+            found.append(Seen(stage, provider_id, point_id, appointment_id is not None, doubt is not None))
     return found
 
 

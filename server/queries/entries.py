@@ -195,4 +195,5 @@ _INTERVALS = select(
     intervals.c.started_at,
     intervals.c.ended_at,
     intervals.c.point_id,
+    intervals.c.doubted,
 )

@@ -12,17 +12,18 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.domain.model import Site
-from server.domain.reporting.insights import Insights, Only, Period
+from server.domain.reporting.insights import Comparison, Insights, Only, Period, Totals, compare
 from server.queries import message_sums
-from server.queries.day_sums import Counted, count, following, kept_after, kept_between
+from server.queries.day_sums import Counted, KeptDay, Left, count, following, kept_after, kept_between
 from server.queries.message_figures import MessageReport
 from server.queries.reader import Reader
-from server.store import daily_sums as store
 from server.store import sites
 from server.store.tables import points, providers, queues, services
 
@@ -86,55 +87,145 @@ async def between(
     Days after the present one have no figures. Raises `SiteNotFound`, `Unavailable`.
     """
     now = database.clock.now()
+    days = await _days(database, site_id, first, last, now, counting_seconds)
+    site, first, last = days.site, days.first, days.last
     async with database.read() as connection:
-        site = await connection.run_sync(sites.load, site_id)
-        first, last = first or site.business_day, last or site.business_day
         names = await _names(connection, site_id)
-        bodies = await kept_between(connection, site, "visits", first, last)
-        counted, missing = await _not_kept(connection, site, first, min(last, site.business_day), now, counting_seconds)
-    loop = asyncio.get_running_loop()
-    insights = await loop.run_in_executor(_BESIDE, _insights, bodies, counted, names.service_of, only)
+    of_kept = partial(_insights, days.kept, days.counted, names.service_of, only)
+    insights = await asyncio.get_running_loop().run_in_executor(_BESIDE, of_kept)
     messages = None
     if only is None:
         sums = await message_sums.between(database, site, first, last)
         messages = Messages(sums.report(), message_sums.weeks(sums.scores, first, last, site.business_day))
-    return Found(site, first, last, now, names, insights, missing, messages, only)
+    return Found(site, first, last, now, names, insights, days.missing, messages, only)
+
+
+@dataclass(frozen=True, slots=True)
+class SiteDays:
+    """The days of a site for a comparison, and the days that are missing."""
+
+    site: Site
+    first: str
+    last: str
+    missing: Missing | None
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The figures of several sites, each on its own business days. ``now`` in microseconds."""
+
+    now: int
+    sites: list[SiteDays]
+    comparison: Comparison
+
+
+async def compared(
+    database: Reader,
+    site_ids: Sequence[int],
+    first: str | None,
+    last: str | None,
+    counting_seconds: float = COUNTING_SECONDS,
+) -> Compared:
+    """Return the figures of sites in total, side by side; without days, of the present one of each site.
+
+    The time for days that are not kept is one for all sites. Raises `SiteNotFound`, `Unavailable`.
+    """
+    loop, now = asyncio.get_running_loop(), database.clock.now()
+    stop_at = time.monotonic() + counting_seconds
+    tallies: dict[int, Any] = {}
+    found: list[SiteDays] = []
+    for site_id in site_ids:  # one after the other: a year of one site is some megabytes
+        days = await _days(database, site_id, first, last, now, max(0.0, stop_at - time.monotonic()))
+        tallies[site_id] = await loop.run_in_executor(_BESIDE, _tally, days)
+        found.append(SiteDays(days.site, days.first, days.last, days.missing))
+    return Compared(now, found, await loop.run_in_executor(_BESIDE, compare, tallies))
+
+
+@dataclass(frozen=True, slots=True)
+class _Days:
+    """The kept sums of a period, those that were counted now, and the days that are missing."""
+
+    site: Site
+    first: str
+    last: str
+    kept: dict[str, KeptDay]
+    counted: list[Counted]
+    missing: Missing | None
+
+
+def _tally(days: _Days) -> Any:
+    totals = Totals()
+    for kept in days.kept.values():
+        totals.add_day(kept.plain["sums"])
+    for each in days.counted:
+        totals.add_day(each.sums.plain())
+    return totals.tally()
+
+
+async def _days(
+    database: Reader, site_id: int, first: str | None, last: str | None, now: int, counting_seconds: float
+) -> _Days:
+    async with database.read() as connection:
+        site = await connection.run_sync(sites.load, site_id)
+        first, last = first or site.business_day, last or site.business_day
+        read = await kept_between(connection, site, "visits", first, last)
+    kept = await asyncio.get_running_loop().run_in_executor(_BESIDE, read)
+    async with database.read() as connection:
+        site = await connection.run_sync(sites.load, site_id)
+        upto = min(last, site.business_day)
+        counted, missing = await _not_kept(connection, site, first, upto, now, counting_seconds, kept)
+    return _Days(site, first, last, kept, counted, missing)
 
 
 async def _not_kept(
-    connection: AsyncConnection, site: Site, first: str, last: str, now: int, seconds: float
+    connection: AsyncConnection,
+    site: Site,
+    first: str,
+    last: str,
+    now: int,
+    seconds: float,
+    kept: Mapping[str, KeptDay],
 ) -> tuple[list[Counted], Missing | None]:
-    """Return the sums of the days of a period that come after the kept ones, and the days that are missing."""
-    before = await kept_after(connection, site)
+    """Return the sums of the days of a period that are not kept, and the days that are missing after some seconds.
+
+    They are the days after the kept ones, and those whose kept sums are damaged.
+    """
     found: list[Counted] = []
+    missing: list[str] = []
     stop_at = time.monotonic() + seconds
-    while before is not None and before.day <= last:
-        if time.monotonic() >= stop_at:
-            begin = max(first, before.day)
-            return found, Missing(_days(begin, last), begin, last)
-        counted = await count(connection, site, before, now)
-        if counted.day >= first:
-            found.append(counted)
-        before = counted.after
-    return found, None
-
-
-def _days(first: str, last: str) -> int:
-    number = 1
-    while first < last:
-        first, number = following(first), number + 1
-    return number
+    before: Left | None = None  # the state before the day, or before an earlier one
+    day = first
+    while day <= last:
+        if day in kept:
+            before = kept[day].after(site, day)
+            day = following(day)
+            continue
+        before = before or await kept_after(connection, site, day)
+        if before is None:
+            break  # there is no log
+        if before.day > day:
+            day = before.day  # the log begins then
+        elif time.monotonic() >= stop_at:
+            missing.append(day)
+            day = following(day)
+        else:
+            counted = await count(connection, site, before, now)
+            before = counted.after
+            if counted.day == day:
+                found.append(counted)
+                day = following(day)
+    return found, Missing(len(missing), missing[0], missing[-1]) if missing else None
 
 
 def _insights(
-    bodies: Mapping[str, str], counted: Sequence[Counted], service_of: Mapping[int, int | None], only: Only | None
+    kept: Mapping[str, KeptDay], counted: Sequence[Counted], service_of: Mapping[int, int | None], only: Only | None
 ) -> Insights:
     """Return the figures. A long period takes a moment, so this runs beside the loop of the process."""
     period = Period(service_of, only)
-    for day, body in sorted(bodies.items()):
-        period.add_day(day, store.plain(body)["sums"])
-    for each in counted:
-        period.add_day(each.day, each.sums.plain())
+    for day, each in sorted(kept.items()):
+        period.add_day(day, each.plain["sums"])
+    for one in counted:
+        period.add_day(one.day, one.sums.plain())
     return period.insights()
 
 

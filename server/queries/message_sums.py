@@ -6,6 +6,7 @@ what comes later changes no figure of that day. Younger days are read from their
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import astuple, dataclass, field
@@ -17,7 +18,7 @@ from sqlalchemy import func, null, select
 from server.domain.model import Site
 from server.domain.model.tickets import begin_of, next_turn
 from server.queries import message_figures
-from server.queries.day_sums import first_kept, following, kept_between, last_kept
+from server.queries.day_sums import first_gap, first_kept, following, kept_between, last_kept
 from server.queries.feedback import SCORES
 from server.queries.message_figures import Attendance, MessageFigures, MessageReport
 from server.queries.reader import Reader
@@ -75,9 +76,10 @@ async def between(database: Reader, site: Site, first: str, last: str) -> Messag
     """Return the sums of the business days from ``first`` to ``last``. Raises `Unavailable`."""
     found = MessageSums()
     async with database.read() as connection:
-        kept = await kept_between(connection, site, "messages", first, last)
-    for body in kept.values():
-        found.add_plain(store.plain(body))
+        read = await kept_between(connection, site, "messages", first, last)
+    kept = await asyncio.to_thread(read)
+    for each in kept.values():
+        found.add_plain(each.plain)
     for begin, end in _runs(first, last, kept):
         await _read(database, site, begin, end, found)
     return found
@@ -93,7 +95,9 @@ async def next_kept(database: Reader, site_id: int) -> Kept | None:
         last = {part: await last_kept(connection, site, part) for part in PARTS}
         if last["visits"] is None or await store.of_newer_version(connection, site_id):
             return None
-        day = following(last["messages"]) if last["messages"] else await first_kept(connection, site)
+        begin = await first_kept(connection, site)
+        gap = None if begin is None else await first_gap(connection, site, "messages", begin)
+        day = gap or (following(last["messages"]) if last["messages"] else begin)
     if day is None or day > last["visits"] or following(day, FINAL_AFTER_DAYS) > site.business_day:
         return None
     found = MessageSums()

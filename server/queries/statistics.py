@@ -172,6 +172,7 @@ async def _stages(connection: AsyncConnection, site_id: int, first: str, last: s
             intervals.c.started_at,
             intervals.c.ended_at,
             intervals.c.point_id,
+            intervals.c.doubted,
             visits.c.opened_at,
         )
         .join_from(entries, visits, visits.c.id == entries.c.visit_id, isouter=True)
@@ -206,7 +207,7 @@ def _stage(rows: list[Row[*tuple[Any, ...]]]) -> Stage:
         first_called_at=entry.first_called_at,
         quote=Quote(entry.quoted_from, entry.quoted_until, False) if quoted else None,
         intervals=tuple(
-            Interval(row.ended_by, row.was, row.started_at, row.ended_at, row.point_id)
+            Interval(row.ended_by, row.was, row.started_at, row.ended_at, row.point_id, row.doubted)
             for row in rows
             if row.ended_by is not None
         ),

@@ -157,4 +157,5 @@ def _interval(old: Entry, new: Entry, actor: str) -> dict[str, Any]:
         "ended_at": new.since,
         "point_id": new.point_id,
         "actor": actor,
+        "doubted": old.doubt is not None,
     }

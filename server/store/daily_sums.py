@@ -13,12 +13,15 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import orjson
+import structlog
 from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.domain.model import Site
 from server.domain.reporting.day_sums import VERSION
 from server.store.tables import daily_sums
+
+logger = structlog.get_logger(__name__)
 
 Part = Literal["visits", "messages"]
 PARTS: tuple[Part, ...] = ("visits", "messages")
@@ -49,8 +52,26 @@ def kept(site: Site, part: Part, business_day: str, until_seq: int, plain: Any) 
 
 
 def plain(body: str) -> Any:
-    """Return the plain form of the sums in a body."""
-    return orjson.loads(zlib.decompress(base64.b64decode(body)))
+    """Return the plain form of the sums in a body. Raises `ValueError` for a damaged body."""
+    try:
+        return orjson.loads(zlib.decompress(base64.b64decode(body, validate=True)))
+    except zlib.error as error:
+        raise ValueError(str(error)) from None
+
+
+def readable(body: str, site_id: int, part: Part, business_day: str) -> Any | None:
+    """Return the plain form of a kept body; None for a damaged one, which the log names: it counts as missing."""
+    try:
+        return plain(body)
+    except ValueError as error:
+        logger.error(
+            "kept sums of a day are damaged: they are counted again",
+            site_id=site_id,
+            part=part,
+            business_day=business_day,
+            problem=str(error),
+        )
+        return None
 
 
 async def save(connection: AsyncConnection, row: Kept) -> None:
@@ -59,6 +80,13 @@ async def save(connection: AsyncConnection, row: Kept) -> None:
     mine = table.site_id == row.site_id, table.part == row.part, table.business_day == row.business_day
     await connection.execute(delete(daily_sums).where(*mine))
     await connection.execute(insert(daily_sums), asdict(row))
+
+
+async def remove(connection: AsyncConnection, site_id: int, part: Part, business_day: str) -> None:
+    """Delete the sums of a day."""
+    table = daily_sums.c
+    mine = table.site_id == site_id, table.part == part, table.business_day == business_day
+    await connection.execute(delete(daily_sums).where(*mine))
 
 
 async def of_newer_version(connection: AsyncConnection, site_id: int) -> bool:

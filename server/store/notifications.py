@@ -239,6 +239,13 @@ async def give_up_all(connection: AsyncConnection, now: int) -> int:
     return (await connection.execute(update(notifications).where(or_(begun, passed)).values(**values))).rowcount
 
 
+async def withdraw_all(connection: AsyncConnection, organisation_id: int, now: int) -> int:
+    """Withdraw the messages of an organisation that are still due; return their number."""
+    mine = notifications.c.site_id.in_(select(sites.c.id).where(sites.c.organisation_id == organisation_id))
+    due = update(notifications).where(mine, notifications.c.state == "due")
+    return (await connection.execute(due.values(state="withdrawn", changed_at=now))).rowcount
+
+
 async def resend(connection: AsyncConnection, notification_id: int, now: int, not_after: int) -> bool:
     """Add a row that repeats an ``unknown`` or ``failed`` one, due at once; return whether it was added.
 

@@ -20,6 +20,7 @@ from server.domain.events import EVENTS, OfAppointment
 from server.store import proofs, push_subscriptions
 from server.store.batches import batches, beyond
 from server.store.database import Database
+from server.store.report_mails import ENDED as MAILS_ENDED
 from server.store.tables import (
     account_links,
     appointments,
@@ -27,6 +28,7 @@ from server.store.tables import (
     events,
     feedback,
     notifications,
+    report_mails,
     sessions,
     sites,
     visit_search,
@@ -60,6 +62,7 @@ class Forgotten:
     messages: int
     opinions: int
     subscriptions: int
+    report_addresses: int
 
 
 async def forget(database: Database, vault: Vault, days: int) -> Forgotten:
@@ -94,6 +97,10 @@ async def forget(database: Database, vault: Vault, days: int) -> Forgotten:
     named = and_(notifications.c.changed_at < before, notifications.c.provider_id.is_not(None))
     oldest_day = datetime.fromtimestamp(before / 1_000_000, UTC).date() - timedelta(days=1)  # in every zone
     said = and_(feedback.c.day < oldest_day.isoformat(), feedback.c.sealed.is_not(None))
+    # Of mails that have ended. An address that gets the report of each month stays until somebody ends that.
+    mailed = and_(
+        report_mails.c.changed_at < before, report_mails.c.sealed.is_not(None), report_mails.c.state.in_(MAILS_ENDED)
+    )
     return Forgotten(
         searches=await _each(database, visit_search, searched, delete(visit_search)),
         visits=await _each(database, visits, and_(old_visit, told), update(visits).values(nothing)),
@@ -107,6 +114,7 @@ async def forget(database: Database, vault: Vault, days: int) -> Forgotten:
         messages=await _each(database, notifications, named, update(notifications).values(provider_id=None)),
         opinions=await _each(database, feedback, said, update(feedback).values(sealed=None)),
         subscriptions=await _each(database, subscriptions, push_subscriptions.useless(before), delete(subscriptions)),
+        report_addresses=await _each(database, report_mails, mailed, update(report_mails).values(sealed=None)),
     )
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Column, Update, and_, func, select, update
 
 from server.domain.errors import Unavailable
 from server.store import checkpoints as checkpoint_store
-from server.store import event_log, proofs, push_subscriptions
+from server.store import event_log, proofs, push_subscriptions, report_mails
 from server.store.batches import AnyRow, batches
 from server.store.channels import seals_for
 from server.store.database import Database
@@ -26,12 +26,14 @@ from server.store.tables import (
     events,
     feedback,
     pairings,
+    report_readers,
     second_factors,
     services,
     visits,
     webhooks,
 )
 from server.store.tables import push_subscriptions as subscriptions
+from server.store.tables import report_mails as mails
 from server.store.webhooks import seals_for as webhook_seals_for
 from server.vault import KEY_ID_LENGTH, Vault
 
@@ -80,6 +82,8 @@ SEALED: tuple[Sealed, ...] = (
     Sealed(webhooks.c.sealed, lambda row: webhook_seals_for(row.id)),
     Sealed(feedback.c.sealed, lambda row: f"feedback:{row.visit_hash}"),
     Sealed(subscriptions.c.sealed, lambda row: push_subscriptions.seals_for(row.subject_id)),
+    Sealed(report_readers.c.sealed, lambda row: report_mails.reader_seals_for(row.site_id, row.address_hash)),
+    Sealed(mails.c.sealed, lambda row: report_mails.mail_seals_for(row.key)),
     Sealed(events.c.sealed, lambda row: cast(_Sealing, event_log.event_of(row)).seals_for, event_log.EVENT_IN_CLEAR),
     Sealed(
         checkpoints.c.sealed,

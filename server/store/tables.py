@@ -489,6 +489,7 @@ intervals = Table(
     Column("ended_at", BigInteger, nullable=False),
     Column("point_id", BigInteger),
     Column("actor", String(40), nullable=False),
+    Column("doubted", Boolean, nullable=False, server_default=false()),  # an outage came between: its length is unknown
     **_OPTIONS,
 )
 
@@ -1016,3 +1017,40 @@ TABLES: dict[type[Entity] | type[Site], Table] = {
     Counter: counters,
     Habits: habits,
 }
+
+# The addresses that get the report of each month, and the mails of reports. The address is sealed; its keyed hash is the
+# key, so an address has one subscription, and one monthly mail of each month.
+report_readers = Table(
+    "report_readers",
+    metadata,
+    Column("site_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("address_hash", String(64), primary_key=True),
+    Column("sealed", Text, nullable=False),
+    Column("language", String(2), nullable=False),
+    Column("hour", Integer, nullable=False),  # of the wall clock of the site
+    Column("asked_by", String(40), nullable=False),
+    Column("since", BigInteger, nullable=False),
+    **_OPTIONS,
+)
+
+report_mails = Table(
+    "report_mails",
+    metadata,
+    Column("key", String(64), primary_key=True),  # of the site, the month, the address and the request
+    Column("site_id", BigInteger, nullable=False),
+    Column("month", String(7), nullable=False),
+    Column("address_hash", String(64), nullable=False),
+    Column("sealed", Text),
+    Column("language", String(2), nullable=False),
+    Column("asked_by", String(40), nullable=False),
+    Column("monthly", Boolean, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("reason", String(40)),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("not_after", BigInteger, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    Index("ix_report_mails_state", "state", "due_at"),
+    Index("ix_report_mails_site_id", "site_id", "changed_at"),
+    **_OPTIONS,
+)

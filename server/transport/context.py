@@ -15,6 +15,7 @@ from server.notifying.feedback import PatientFeedback
 from server.notifying.own_texts import OwnTexts
 from server.notifying.reach import Reach
 from server.notifying.repeats import Repeats
+from server.notifying.report_mails import ReportMails
 from server.notifying.set_up import ChannelSetUp
 from server.notifying.subscriptions import Subscriptions
 from server.notifying.webhooks.set_up import WebhookSetUp
@@ -61,6 +62,7 @@ class Context:
     subscriptions: Subscriptions
     repeats: Repeats
     own_texts: OwnTexts
+    report_mails: ReportMails
     reach: Reach
     feedback: PatientFeedback
     contacts: Contacts

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import APIRequestContext, Browser, BrowserContext, FilePayload, Page, expect
+from playwright.sync_api import APIRequestContext, Browser, BrowserContext, FilePayload, Page, Route, expect
 
 from server.identity.presence import present_code
 from server.seeding import Seed
@@ -891,6 +891,43 @@ def insights_after(shown: str, *steps: str, path: str = "/insights", size: tuple
     return arrange
 
 
+def insights_mails(size: tuple[int, int] = LAPTOP, channel: str = "ready") -> Arrange:
+    """Return an arrangement that opens the dialog of reports by mail, with every outcome of a mail."""
+
+    def arrange(stage: Stage, language: str) -> Page:
+        page = insights(size=size)(stage, language)
+        page.route("**/insights/mails", lambda route: route.fulfill(json=figures.mails(channel)))
+        page.locator("[data-mail]").click()
+        expect(page.locator(".mails .mails-last li")).to_have_count(len(figures.mails()["mails"]))
+        return page
+
+    return arrange
+
+
+def insights_sites(size: tuple[int, int] = LAPTOP) -> Arrange:
+    """Return an arrangement that compares sites; the figures are made up."""
+
+    def arrange(stage: Stage, language: str) -> Page:
+        page = stage.open("/admin/clinic", language, size=size, seeded=stage.busy, role="manager")
+        more = [
+            {"id": each["site_id"], "name": each["name"], "time_zone": "Europe/Berlin", "language": "en"}
+            for each in figures.compared()["sites"]
+        ]
+
+        def session(route: Route) -> None:
+            answer = route.fetch()
+            body = answer.json()
+            route.fulfill(response=answer, json=body | {"sites": body["sites"] + more})
+
+        page.route("**/api/v1/session", session)
+        page.route("**/api/v1/insights?*", lambda route: route.fulfill(json=figures.compared()))
+        page.goto(with_language("/insights?sites=all", language))
+        expect(page.locator("#sites > .plot").last.locator("tbody tr")).to_have_count(4)
+        return live(page)
+
+    return arrange
+
+
 def insights_dates(stage: Stage, language: str) -> Page:
     """Show the error of a missing date."""
     page = insights_after("[data-own] button", '[value="own"]')(stage, language)
@@ -1593,6 +1630,9 @@ ALL = [
     State("insights", "tables", insights_after(".plot[data-as=table] table", ".plot-toggle")),
     State("insights", "definition", insights_after("#definition", ".definition-button")),
     State("insights", "dates", insights_dates),
+    State("insights", "mails", insights_mails()),
+    State("insights", "mails on a phone", insights_mails(PHONE, "no-channel")),
+    State("insights", "sites", insights_sites()),
     State("insights", "menu", insights_after("#insights-menu", ".insights-menu-button", size=PHONE)),
     State("reception", "busy", reception_with_guest),
     State("reception", "empty", staff_page("/reception", "receptionist", "empty")),

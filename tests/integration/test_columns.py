@@ -41,10 +41,11 @@ from server.identity.callers import Bearer
 from server.identity.permissions import NOTED_BY_THEMSELVES
 from server.identity.sessions import SPENT_KEPT
 from server.notifying.channels.kinds import KINDS, WAYS
+from server.notifying.report_texts import LANGUAGES as REPORT_LANGUAGES
 from server.queries import system
 from server.seeding import Seed, Seeder
 from server.settings import Settings
-from server.store import account_links, daily_sums
+from server.store import account_links, daily_sums, report_mails
 from server.store.audit import CHAIN_CHANGED
 from server.store.circuits import LONGEST_NAME
 from server.store.database import Database
@@ -285,6 +286,16 @@ LONGEST: dict[str, int] = {
     "daily_sums.part": longest(*daily_sums.PARTS),
     "daily_sums.business_day": 10,
     "daily_sums.about": len(f"{'e' * 16}:1439:{max(available_timezones(), key=len)}"),
+    "report_readers.address_hash": HASH,
+    "report_readers.language": longest(*REPORT_LANGUAGES),
+    "report_readers.asked_by": len(f"staff:{MAX_ID}"),
+    "report_mails.key": HASH,
+    "report_mails.month": 7,
+    "report_mails.address_hash": HASH,
+    "report_mails.language": longest(*REPORT_LANGUAGES),
+    "report_mails.asked_by": len(f"staff:{MAX_ID}"),
+    "report_mails.state": longest(*report_mails.STATES),
+    "report_mails.reason": longest(*OUTCOMES, "no-attachments"),
     "findings.name": longest(*system.PARTS),
     "findings.code": longest(*system.TEXTS),
     "findings.state": longest(*get_args(system.State)),

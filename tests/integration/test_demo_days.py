@@ -15,7 +15,7 @@ from server.queries import insights, verification
 from server.queries.boards import Boards
 from server.seeding import Seeder
 from server.store.database import Database
-from server.store.tables import appointments, entries
+from server.store.tables import appointments, entries, feedback, notifications
 from server.vault import Vault
 from tests.support.migrated import bring_up
 from tests.support.passwords import quick_passwords
@@ -43,7 +43,9 @@ async def test_past_days_have_figures_and_a_whole_log(sqlite_url: str, tmp_path:
         async with database.read() as connection:
             by_day = select(entries.c.business_day, func.count()).group_by(entries.c.business_day)
             counted = {date.fromisoformat(day): number for day, number in await connection.execute(by_day)}
+            answers = await connection.scalar(select(func.count()).select_from(feedback))
             called = await connection.scalar(select(func.count()).where(entries.c.called_at.is_not(None)))
+            states = set(await connection.scalars(select(notifications.c.state)))
             kept = await connection.scalar(select(func.count()).where(appointments.c.state == "fulfilled"))
     finally:
         await database.close()
@@ -51,6 +53,11 @@ async def test_past_days_have_figures_and_a_whole_log(sqlite_url: str, tmp_path:
     assert min(counted.values()) > 20
     assert found.insights.total.wait.count == called
     assert kept
+    assert found.messages is not None
+    assert {"called", "booked"} <= {each.kind for each in found.messages.report.messages}
+    assert sum(each.delivered for each in found.messages.report.messages) > 20
+    assert not {"due", "claimed", "sending"} & states  # nothing waits for a provider
+    assert answers
 
 
 def test_first_day_begins_before_the_clinic_opens() -> None:

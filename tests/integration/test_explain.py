@@ -89,6 +89,7 @@ from server.store import (
     planned_messages,
     processes,
     push_subscriptions,
+    report_mails,
     second_factors,
     setup_codes,
     tables,
@@ -288,6 +289,12 @@ async def _fill_other_rows(connection: AsyncConnection) -> None:
                                "source": "patient"}),
             (tables.push_subscriptions, {"subject_id": n, "organisation_id": n % 400 + 1, "sealed": "x",
                                          "created_at": NOW + n}),
+            (tables.report_readers, {"site_id": n // 8 + 1, "address_hash": f"reader-{n}", "sealed": "x", "language": "en",
+                                     "hour": 8, "asked_by": "staff:1", "since": NOW}),
+            (tables.report_mails, {"key": f"mail-{n}", "site_id": n // 8 + 1, "month": "2026-01", "sealed": "x",
+                                   "address_hash": f"reader-{n}", "language": "en", "asked_by": "staff:1",
+                                   "monthly": n % 2 == 0, "state": "due" if n < 9 else "sending" if n < 12 else "sent",
+                                   "attempts": 0, "due_at": NOW + n, "not_after": NOW + n, "changed_at": NOW + n}),
             (tables.api_keys, {"id": n, "organisation_id": n % 40 + 1, "name": f"Key {n}", "key_hash": f"key-{n}",
                                "created_at": NOW}),
             (tables.pairings, {"id": n, "code_hash": f"code-{n}", "secret_hash": f"secret-{n}", "expires_at": NOW + n}),
@@ -862,6 +869,24 @@ async def messages_of_moved_appointments(installation: Installation) -> object:
     async with installation.database.write() as connection:
         await connection.run_sync(withdraw)
     return withdraw
+
+
+@query
+async def reports_by_mail(installation: Installation) -> object:
+    async with installation.database.write() as connection:
+        readers = await report_mails.readers_of(connection, 9)
+        await report_mails.put_reader(connection, readers[0])
+        page = await report_mails.readers_after(connection, 9, "reader-70", 20)
+        mails = await report_mails.of_site(connection, 9, 5)
+        await report_mails.find(connection, mails[0].key)
+        assert await report_mails.due(connection, NOW + 5, 5)
+        await report_mails.begin(connection, mails[0].key, NOW)
+        await report_mails.end(connection, mails[0].key, "sending", "sent", None, NOW)
+        await report_mails.give_up(connection, NOW, NOW)
+        await report_mails.asked_since(connection, 9, NOW)
+        await report_mails.withdraw(connection, 9, "reader-70", NOW)
+        await report_mails.forget(connection, NOW + report_mails.KEPT_MICROSECONDS + 20)
+    return page
 
 
 @query

@@ -264,6 +264,43 @@ def test_third_next_appointment_follows_the_free_times(
         ]
 
 
+def test_sites_are_compared_each_on_its_own_days(
+    env: dict[str, str], server: Server, seeded: Seed, manager: httpx.Client, history: list[PastEntry], checker: Checker
+) -> None:
+    days = sorted({each.business_day for each in history})
+    with server.client(server.sign_in(seeded, "admin")) as admin:
+        sites = [seeded["site_id"]]
+        for zone in ("Pacific/Auckland", "Pacific/Honolulu"):
+            made = admin.post("/api/v1/sites", json={"name": f"In {zone}", "time_zone": zone, "language": "en"})
+            assert made.status_code == 201, made.text
+            sites.append(made.json()["id"])
+    query = {"from": days[0], "to": days[-1]}
+    answer = documented(checker, "get", "/api/v1/insights", manager.get("/api/v1/insights", params=query))
+    assert {each["site_id"] for each in answer["sites"]} >= set(sites)
+    by_site = {each["site_id"]: each for each in answer["sites"]}
+    check(answer["total"], history)
+    check(by_site[sites[0]], history)
+    assert by_site[sites[1]]["entries"]["count"] == 0
+    assert (by_site[sites[1]]["offset"], by_site[sites[2]]["offset"]) == ("+13:00", "-10:00")
+    two = manager.get("/api/v1/insights", params=query | {"sites": f"{sites[2]},{sites[0]}"}).json()
+    assert [each["site_id"] for each in two["sites"]] == [sites[2], sites[0]]
+    present = manager.get("/api/v1/insights", params={"sites": f"{sites[1]},{sites[2]}"}).json()["sites"]
+    assert present[0]["to"] >= present[1]["to"]
+    other = seed(env, points=1, tickets=0, displays=0)["site_id"]
+    assert other not in by_site
+    for wrong, status in ((str(other), 404), (f"{sites[0]},{other}", 404), ("x", 422), ("1,2,3,4,5,6", 422)):
+        refused = manager.get("/api/v1/insights", params=query | {"sites": wrong})
+        assert refused.status_code == status, (wrong, refused.text)
+    exported = manager.get("/api/v1/insights.zip", params=query | {"language": "fr"})
+    lines, definitions = opened(exported, "sites")
+    assert {line["site_id"] for line in lines} == {str(each) for each in by_site}
+    mine = next(line for line in lines if line["site_id"] == str(sites[0]))
+    assert (mine["entries"], mine["from_offset"][:3]) == (str(len(history)), "UTC")
+    assert "wait_median_seconds" in definitions
+    with server.client(server.sign_in(seeded, "clinician")) as clinician:
+        assert clinician.get("/api/v1/insights", params=query).status_code == 403
+
+
 def test_housekeeping_keeps_the_sums_of_past_days(
     env: dict[str, str], server: Server, seeded: Seed, manager: httpx.Client, history: list[PastEntry]
 ) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 from sqlalchemy import insert, select, update
+from structlog.testing import capture_logs
 
+from server import housekeeping
 from server.domain.commands import ChangeSite
 from server.domain.model.tickets import begin_of
 from server.queries import day_sums, insights, message_sums
@@ -93,6 +95,36 @@ async def test_an_older_server_leaves_the_rows_of_a_newer_one(setup: Seeder, dat
         await connection.execute(update(daily_sums).values(version=daily_sums.c.version + 1))
     assert await keep(database, site_id) == ([], [])
     assert await missing(database, site_id, days) == Missing(DAYS, days[0], days[-1])
+
+
+@pytest.mark.parametrize("body", ["", "%%%", "AAAA", "truncated"])
+async def test_damaged_sums_count_as_missing_and_are_counted_again(setup: Seeder, database: Database, body: str) -> None:
+    site_id, days = await filled(setup, database)
+    await keep(database, site_id)
+    whole = await insights.between(database, site_id, days[0], days[-1], counting_seconds=0)
+    assert whole.missing is None
+    harmed = [("visits", days[0]), ("visits", days[4]), ("visits", days[5]), ("visits", days[-1]), ("messages", days[1])]
+    async with database.write() as connection:
+        for part, day in harmed:
+            mine = daily_sums.c.part == part, daily_sums.c.business_day == day
+            kept = await connection.scalar(select(daily_sums.c.body).where(*mine))
+            assert kept is not None
+            values = {"body": kept[:-20] if body == "truncated" else body}
+            await connection.execute(update(daily_sums).where(*mine).values(values))
+    with capture_logs() as logs:
+        assert await missing(database, site_id, days) == Missing(4, days[0], days[-1])
+    assert {(each["part"], each["business_day"]) for each in logs if "damaged" in each["event"]} == set(harmed)
+    again = await insights.between(database, site_id, days[0], days[-1])
+    assert (again.missing, again.insights, again.messages) == (None, whole.insights, whole.messages)
+    assert sorted(await day_sums.damaged(database, site_id)) == sorted(harmed)
+    assert await housekeeping._keep_sums_of(database, "p" * 32, site_id)
+    with capture_logs() as logs:
+        mended = await insights.between(database, site_id, days[0], days[-1], counting_seconds=0)
+    assert (mended.missing, mended.insights, logs) == (None, whole.insights, [])
+    async with database.read() as connection:
+        rows = (await connection.execute(select(daily_sums.c.part, daily_sums.c.business_day))).all()
+    assert set(harmed) <= {tuple(row) for row in rows}
+    assert await keep(database, site_id) == ([], [])
 
 
 async def test_receipts_and_answers_count_for_eight_days(setup: Seeder, database: Database) -> None:

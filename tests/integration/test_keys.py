@@ -37,8 +37,19 @@ from server.execute import Executor
 from server.queries.boards import Boards
 from server.queries.verification import verify, verify_rows
 from server.seeding import Seed, Seeder
-from server.store import channels, event_log, feedback, pairings, push_subscriptions, sealed, second_factors, webhooks
+from server.store import (
+    channels,
+    event_log,
+    feedback,
+    pairings,
+    push_subscriptions,
+    report_mails,
+    sealed,
+    second_factors,
+    webhooks,
+)
 from server.store.database import Database
+from server.store.report_mails import ReportMail, ReportReader
 from server.store.sealed import SEALED, Resealed, count, reseal
 from server.store.tables import metadata, visits
 from server.vault import Vault
@@ -95,6 +106,11 @@ async def seed_sealed_data(setup: Seeder, tickets: int = 5) -> Seed:
         await feedback.give(connection, mark, site_id=owner, day="2026-01-05", score=5, sealed=told)
         subscription = own.seal(b"{}", push_subscriptions.seals_for(owner))
         await connection.run_sync(push_subscriptions.put, owner, owner, subscription, 1)
+        address = own.seal(b"a@example.org", report_mails.reader_seals_for(owner, mark))
+        await report_mails.put_reader(connection, ReportReader(owner, mark, address, "en", 8, "staff:1", 1))
+        mailed = own.seal(b"a@example.org", report_mails.mail_seals_for(mark))
+        mail = ReportMail(mark, owner, "2026-01", mark, mailed, "en", "staff:1", True, "sent", None, 1, 1, 1, 1)
+        await report_mails.plan(connection, mail)
     return made
 
 

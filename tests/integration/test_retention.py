@@ -113,6 +113,7 @@ async def test_old_identities_are_deleted_everywhere(setup: Seeder, database: Da
         messages=0,
         opinions=0,
         subscriptions=0,
+        report_addresses=0,
     )
     left = await all_texts(database)
     assert not [each for each in left if TRACES.search(each[1])]
@@ -131,7 +132,7 @@ async def test_old_identities_are_deleted_everywhere(setup: Seeder, database: Da
         labels = list(await connection.scalars(select(visits.c.label).order_by(visits.c.id)))
         assert await connection.scalar(select(func.count(visit_search.c.visit_id.distinct()))) == 1
     assert labels == ["A001", "A002", "A003", "A001"]
-    assert await forget(database, VAULT, 30) == Forgotten(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    assert await forget(database, VAULT, 30) == Forgotten(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
     await setup.do(CallNext(point_id=made["point_ids"][0]))
 
 
@@ -152,7 +153,7 @@ async def test_identities_stay_until_the_day_turns(setup: Seeder, database: Data
 async def test_recent_identities_stay(setup: Seeder, database: Database) -> None:
     await three_patients(setup)
     before = await all_texts(database)
-    assert await forget(database, VAULT, 1) == Forgotten(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    assert await forget(database, VAULT, 1) == Forgotten(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
     assert await all_texts(database) == before
     with pytest.raises(ValueError, match="of today"):
         await forget(database, VAULT, 0)

@@ -492,6 +492,7 @@ def body_of(row: Row, organisation: Organisation, role: str) -> Json | None:
     behind = {"behind_entry_id": ids["entries"][1]}
     own_password = {"password": organisation.member(role)["password"]}
     member = {"username": f"u-{secrets.token_hex(6)}", "password": "long enough for all", "role": "manager"}
+    reader = {"address": f"{role}@example.org", "language": "en"}
     bodies: dict[str, Json] = {
         "issue-ticket": queue, "amend-visit": entry | {"party_size": 2}, "call-next": point,
         "call": entry | {"point_id": ids["to_point_id"]},
@@ -542,6 +543,8 @@ def body_of(row: Row, organisation: Organisation, role: str) -> Json | None:
         "POST /api/v1/sites/{site_id}/joining/pass": {"code": code_of(organisation)},
         "POST /api/v1/sites/{site_id}/joining/ticket": queue,
         "POST /api/v1/practitioners": name,
+        "POST /api/v1/sites/{site_id}/insights/mails": reader | {"month": ids["business_day"][:7], "request": role},
+        "POST /api/v1/sites/{site_id}/insights/readers": reader | {"hour": 8},
         "POST /api/v1/webhooks": WEBHOOK, "PUT /api/v1/webhooks/{webhook_id}": WEBHOOK | {"on": False},
         "POST /api/v1/webhooks/{webhook_id}/replay": {"site_id": ids["site_id"], "number": 1},
     }  # fmt: skip
@@ -583,7 +586,7 @@ def address_of(row: Row, organisation: Organisation, role: str, *, own: bool) ->
         "device_id": ids["kiosk_id" if role == "kiosk" else "display_id"],
         "staff_id": ids["staff_id"], "colleague_id": ids["staff_id"],
         "api_key_id": ids["api_key_id"],
-        "webhook_id": ids["webhook_id"],
+        "webhook_id": ids["webhook_id"], "reader": VAULT.keyed_hash(f"report-address:{role}@example.org"),
         "invitation_id": ids["invitation_id"], "session_id": ids["session_id"], "day": ids["business_day"],
         "token": organisation.tokens["patient"] if own else f"{ids['site_id']}-{secrets.token_urlsafe(16)}",
         "pairing": "", "section": "clinic", "way": "chat", "provider_id": ids["provider_id"],

@@ -71,7 +71,7 @@ class World:
         if "/tickets/" in path:
             filled = filled.replace("{token}", self.ticket)
         filled = filled.replace("{pairing}", self.secret).replace("{token}", self.token).replace("{secret}", self.feed)
-        return filled + QUERIES.get(path, "").format(day=self.day, service_id=self.service_id)
+        return filled + QUERIES.get(path, "").format(day=self.day, service_id=self.service_id, site_id=self.seed["site_id"])
 
 
 # The query parameters that the addresses need.
@@ -96,6 +96,8 @@ QUERIES = {
     "/api/v1/sites/{site_id:id}/statistics.csv": "?from={day}&to={day}",
     "/api/v1/sites/{site_id:id}/insights": "?from={day}&to={day}",
     "/api/v1/sites/{site_id:id}/insights.zip": "?view=days&from={day}&to={day}",
+    "/api/v1/insights": "?sites={site_id}&from={day}&to={day}",
+    "/api/v1/insights.zip": "?sites={site_id}&from={day}&to={day}",
     "/api/v1/sites/{site_id:id}/day": "?business_day={day}",
     "/api/v1/sites/{site_id:id}/past": "?number=1&following=3",
 }

@@ -104,3 +104,51 @@ def free_times() -> Json:
             {"service_id": 2, "name": "Vaccination", "third": None, "free": 1, "providers": []},
         ],
     }
+
+
+def mails(channel: str = "ready") -> Json:
+    """Return the answer of ``/insights/mails`` with subscriptions, and a mail of every outcome."""
+    reader = {"address": "manager@north.example.org", "language": "en", "hour": 8, "since": 1_793_450_000_000}
+    outcomes = [
+        ("sent", None),
+        ("due", "counting"),
+        ("due", "no-channel"),
+        ("failed", "address"),
+        ("failed", "credentials"),
+        ("unknown", "no-answer"),
+        ("withdrawn", "no-right"),
+        ("expired", "busy"),
+    ]
+    return {
+        "channel": channel,
+        "most_readers": 10,
+        "readers": [reader | {"id": "a" * 64}, reader | {"id": "b" * 64, "address": None, "language": "ar", "hour": 17}],
+        "mails": [
+            {
+                "address": "manager@north.example.org" if number else None,
+                "month": "2026-10",
+                "language": "en",
+                "monthly": number % 2 == 0,
+                "state": state,
+                "reason": reason,
+                "changed_at": 1_793_450_000_000 - 3_600_000 * number,
+            }
+            for number, (state, reason) in enumerate(outcomes)
+        ],
+    }
+
+
+def compared() -> Json:
+    """Return the figures of three sites beside each other, one of them small."""
+    bounds = {"business_day": "2026-10-25", "begins_local": "2026-10-25T04:00", "ends_local": "2026-11-01T04:00"}
+    offsets = {"offset": "+01:00", "end_offset": "+01:00", "to": "2026-10-31", "time_zone": "Europe/Berlin"}
+    small = {
+        name: few(*(key for key in counts if key != "hidden")) if isinstance(counts, dict) else counts
+        for name, counts in group().items()
+    }
+    sites = [
+        {"site_id": id, "name": name, "missing": None} | bounds | offsets | figures
+        for id, name, figures in ((1, "North clinic", group(400)), (2, "South clinic", group(220)), (3, "Harbour", small))
+    ]
+    sites[1]["missing"] = {"days": 2, "first": "2026-10-25", "last": "2026-10-26"}
+    return {"as_of": 1_793_450_000_000, "total": group(622) | {"open_seconds": 90_000}, "sites": sites, "missing": None}

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { problemOf, readChoice, spanBefore, spanOf, withChoice } from "../../web/js/insights/period.js";
 
 const TODAY = "2026-03-31";
-const choice = (kind, own = null) => ({ kind, own, compared: false, service: null, queue: null, provider: null });
+const choice = (kind, own = null) => ({ kind, own, compared: false, service: null, queue: null, provider: null, sites: null });
 
 for (const [kind, span, before] of [
   ["today", ["2026-03-31", "2026-03-31"], ["2026-03-24", "2026-03-24"]],
@@ -49,9 +49,14 @@ test("the address keeps the choice", () => {
   assert.deepEqual(readChoice(new URL(address).search), made);
 });
 
+test("the address keeps the compared sites", () => {
+  for (const sites of ["all", "3,17"]) assert.deepEqual(readChoice(new URL(withChoice("https://clinic.example/insights", { ...choice("today"), sites })).search), { ...choice("today"), sites });
+});
+
 test("an address without a choice, or with a wrong one, means the last seven days", () => {
   assert.deepEqual(readChoice(""), choice("week"));
   assert.deepEqual(readChoice("?period=own&from=2026-03-09&to=2026-03-01"), choice("week"));
   assert.deepEqual(readChoice("?period=century&queue=x"), choice("week"));
-  assert.equal(withChoice("https://clinic.example/insights?period=today", choice("week")), "https://clinic.example/insights");
+  for (const wrong of ["some", "1,2,3,4,5,6", "1,", "-1"]) assert.deepEqual(readChoice(`?sites=${wrong}`), choice("week"));
+  assert.equal(withChoice("https://clinic.example/insights?period=today&sites=all", choice("week")), "https://clinic.example/insights");
 });

@@ -20,9 +20,12 @@ test("small groups are told as such, and never as numbers", () => {
   assert.equal(quotient("few", 7), "few");
 });
 
-test("durations are in minutes, short ones in seconds, and none is a dash", () => {
+test("durations are in minutes, those below ten with their seconds, and none is a dash", () => {
   assert.equal(valueText(720, "minutes"), "12 min");
-  assert.equal(valueText(50, "minutes"), "50 s");
+  assert.equal(valueText(50, "minutes"), "0:50 min");
+  assert.equal(valueText(100, "minutes"), "1:40 min");
+  assert.equal(valueText(590, "minutes"), "9:50 min");
+  assert.equal(valueText(600, "minutes"), "10 min");
   assert.equal(valueText(0, "minutes"), "0 min");
   assert.equal(valueText(null, "minutes"), "–");
   assert.equal(valueText(1, "days"), "1 day");

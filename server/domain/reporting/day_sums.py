@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, TypedDict
@@ -22,7 +22,7 @@ from server.domain.reporting.coarse import MOST_DAYS, code
 from server.domain.reporting.statistics import Stage
 from server.domain.reporting.timeline import timeline
 
-VERSION = 1  # of the plain form of `DaySums`
+VERSION = 2  # of the plain form of `DaySums`
 _QUARTER = 900_000_000  # every time zone differs from UTC by whole quarters of an hour
 _DAY = 86_400_000_000
 SECOND_HOUR = 24  # added to an hour that the clock shows for the second time
@@ -52,12 +52,16 @@ class Standing(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """An entry for the sums. ``provider_id`` is the named one, ``point_id`` the present one; ``booked``: by appointment."""
+    """An entry for the sums. ``provider_id`` is the named one, ``point_id`` the present one; ``booked``: by appointment.
+
+    ``doubted`` marks a present call or service across an outage.
+    """
 
     stage: Stage
     provider_id: int | None
     point_id: int | None
     booked: bool
+    doubted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,12 +246,16 @@ def _add_entry(made: DaySums, day: Day, seen: Seen) -> int:
 
 
 class _Stay(NamedTuple):
-    """A time that an entry was called to a point, or served there. ``until`` is None while it lasts."""
+    """A time that an entry was called to a point, or served there. ``until`` is None while it lasts.
+
+    ``doubted``: an outage came between, so nobody knows how long it lasted.
+    """
 
     state: State
     since: int
     until: int | None
     point_id: int
+    doubted: bool
 
 
 def _stays(seen: Seen) -> list[_Stay]:
@@ -258,9 +266,9 @@ def _stays(seen: Seen) -> list[_Stay]:
         if interval.state == "waiting":
             point_id = interval.point_id
         elif interval.state in BUSY_STATES and point_id is not None:
-            found.append(_Stay(interval.state, interval.started_at, interval.ended_at, point_id))
+            found.append(_Stay(interval.state, interval.started_at, interval.ended_at, point_id, interval.doubted))
     if seen.stage.state in BUSY_STATES and seen.point_id is not None:
-        found.append(_Stay(seen.stage.state, seen.stage.since, None, seen.point_id))
+        found.append(_Stay(seen.stage.state, seen.stage.since, None, seen.point_id, seen.doubted))
     return found
 
 
@@ -309,7 +317,10 @@ def _add_calls(made: DaySums, day: Day, entries: Iterable[Seen], providers: Mapp
 
 
 def _add_points(made: DaySums, day: Day, entries: Iterable[Seen]) -> None:
-    """Add the use of the points. A point counts as open between its first call and the end of its last patient."""
+    """Add the use of the points. A point counts as open between its first call and the end of its last patient.
+
+    A call or a service across an outage counts as a call alone: its time is neither open nor busy.
+    """
     busy: defaultdict[int, list[_Stay]] = defaultdict(list)
     end = day.end if day.now is None else max(day.begin, min(day.now, day.end))
     for each in entries:
@@ -318,13 +329,32 @@ def _add_points(made: DaySums, day: Day, entries: Iterable[Seen]) -> None:
     for point_id, stays in busy.items():
         sums = made.points[point_id]
         sums[0] += sum(each.state == "called" for each in stays)
-        clipped = [(max(day.begin, each.since), end if each.until is None else min(end, each.until)) for each in stays]
-        sums[2] += sum(max(0, until - since) for since, until in clipped)
-        first, last = min(since for since, _ in clipped), max(until for _, until in clipped)
+        clipped = [
+            (max(day.begin, each.since), end if each.until is None else min(end, each.until), each.doubted) for each in stays
+        ]
+        known = [(since, until) for since, until, doubted in clipped if not doubted]
+        if not known:
+            continue
+        sums[2] += sum(max(0, until - since) for since, until in known)
+        first, last = min(since for since, _ in known), max(until for _, until in known)
+        unknown = sorted((since, until) for since, until, doubted in clipped if doubted)
         history = day.points.get(point_id, ())
         for standing, until in zip(history, [*(each.since for each in history[1:]), end], strict=False):
             if standing.is_open:
-                sums[1] += _open(made, day, max(first, standing.since), min(last, until))
+                for begin, stop in _without(unknown, max(first, standing.since), min(last, until)):
+                    sums[1] += _open(made, day, begin, stop)
+
+
+def _without(spans: Iterable[tuple[int, int]], since: int, until: int) -> Iterator[tuple[int, int]]:
+    """Yield the parts of a time outside of some spans, which are in order."""
+    for begin, end in spans:
+        if begin >= until:
+            break
+        if begin > since:
+            yield since, begin
+        since = max(since, end)
+    if since < until:
+        yield since, until
 
 
 def _open(made: DaySums, day: Day, since: int, until: int) -> int:

@@ -247,6 +247,53 @@ class _Raw:
         return found
 
 
+class Totals:
+    """Collects the days of a period of one site, for the figures in total alone: see `compare`."""
+
+    def __init__(self) -> None:
+        self._raw = _Raw()
+        self._opened = 0
+
+    def add_day(self, sums: Plain) -> None:
+        """Add the sums of a business day, once."""
+        for _, _, _, numbers, *spans in sums["cells"]:
+            self._raw.numbers.append(numbers)
+            self._raw.spans.append(spans)
+        for _, _, _, numbers, lead in sums["appointments"]:
+            self._raw.booked.append(numbers)
+            self._raw.lead.append(lead)
+        self._opened += sum(length for _, length in sums["opened"])
+
+    def tally(self) -> _Tally:
+        """Return the sums of all added days."""
+        found = self._raw.tally()
+        found.opened = self._opened
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The figures of several sites beside each other, and those of all of them together."""
+
+    total: Group
+    sites: Mapping[int, Group]
+
+
+def compare(tallies: Mapping[int, _Tally]) -> Comparison:
+    """Return the figures of sites by their ids.
+
+    The total less the shown sites would be the hidden ones. So sites beside a small one are hidden, too.
+    """
+    total = _Tally()
+    for each in tallies.values():
+        total.merge(each)
+    hidden = _hidden(tallies, [list(tallies)])
+    return Comparison(
+        _group(total, {name: "few" for name, sizes in total.sizes().items() if is_few(*sizes)}, True),
+        {key: _group(each, hidden[key], True) for key, each in tallies.items()},
+    )
+
+
 class Period:
     """Collects the days of a period. ``service_of`` maps a queue to its service; it may lack queues. ``only`` filters."""
 

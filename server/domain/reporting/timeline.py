@@ -14,13 +14,17 @@ from server.domain.model import OPEN_STATES, State
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A state that an entry has left. ``ended_by`` is the number of the event that ended it, in the site's log."""
+    """A state that an entry has left. ``ended_by`` is the number of the event that ended it, in the site's log.
+
+    ``doubted`` marks a call or a service across an outage: nobody knows how long it lasted.
+    """
 
     ended_by: int
     state: State
     started_at: int
     ended_at: int
     point_id: int | None
+    doubted: bool = False
 
     @property
     def length(self) -> int:
@@ -34,7 +38,8 @@ class Timeline:
 
     ``waited`` and ``served`` are sums of closed intervals. ``waited_for_call`` is the wait until the last call, None without
     a call. ``walks`` are the closed times from a call to the start that followed. ``calls`` are the instants of calls,
-    without recalls. ``started_at`` is the last start, and ``ended_at`` is None while the entry is open.
+    without recalls. ``started_at`` is the last start, and ``ended_at`` is None while the entry is open. A doubted walk is
+    left out, and an entry with a doubted service has no ``served``.
     """
 
     joined_at: int
@@ -61,7 +66,7 @@ def timeline(state: State, since: int, intervals: Iterable[Interval]) -> Timelin
                 waited += interval.length
                 if following == "called":
                     waited_for_call = waited
-            case "called" if following == "serving":
+            case "called" if following == "serving" and not interval.doubted:
                 walks.append(interval.length)
             case "serving":
                 served = (served or 0) + interval.length
@@ -73,5 +78,5 @@ def timeline(state: State, since: int, intervals: Iterable[Interval]) -> Timelin
         waited=waited,
         waited_for_call=waited_for_call,
         walks=tuple(walks),
-        served=served,
+        served=None if any(each.state == "serving" and each.doubted for each in closed) else served,
     )

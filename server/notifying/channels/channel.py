@@ -47,14 +47,25 @@ class ChannelUnreachable(ChannelBusy):
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file of a mail. ``kind`` and ``form`` are its media type: ``application`` and ``pdf``."""
+
+    name: str
+    kind: str
+    form: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """A message to a patient.
+    """A message to a patient, or a report to its reader.
 
     ``key`` is the same for every attempt at the same message. ``to`` is the address: a phone number in E.164, an e-mail
     address or a push subscription as JSON. ``subject`` is the title of a mail or of a push message. ``not_after`` is the
     last useful instant, in microseconds. ``calendar`` is an .ics file for channels that can attach one. A POST to
     ``unsubscribe`` stops the messages to this address.
-    ``kind`` is that of the product, for a channel whose receiver treats kinds differently.
+    ``kind`` is that of the product, for a channel whose receiver treats kinds differently. ``attachment`` is a file for a
+    channel of mails.
     """
 
     key: str
@@ -67,6 +78,7 @@ class Message:
     calendar: bytes | None = None
     unsubscribe: str | None = None
     kind: str | None = None
+    attachment: Attachment | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -37,6 +38,8 @@ class RecordingChannel:
         content = asdict(message)
         if message.calendar is not None:
             content["calendar"] = message.calendar.decode()
+        if message.attachment is not None:
+            content["attachment"]["content"] = base64.b64encode(message.attachment.content).decode()
         written = asyncio.get_running_loop().create_future()
         self._waiting.append((orjson.dumps(content, option=orjson.OPT_APPEND_NEWLINE), written))
         if self._writer is None:

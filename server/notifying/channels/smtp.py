@@ -160,6 +160,9 @@ class SmtpChannel:
                 filename="appointment.ics",
                 params={"charset": "utf-8"} | ({"method": method[1].decode()} if method else {}),
             )
+        if message.attachment is not None:
+            file = message.attachment
+            mail.add_attachment(file.content, maintype=file.kind, subtype=file.form, filename=file.name)
         return mail
 
 

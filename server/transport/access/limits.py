@@ -143,7 +143,7 @@ _BY_ROUTE = (
     ("POST", re.compile(rf"{paths.PAIRINGS}/[^/]*"), "code"),
     ("POST", re.compile(r"/api/v1/sites/[0-9]+/joining/pass"), "join_code"),
     ("POST", re.compile(r"/api/v1/kiosks/[^/]*/check-in"), "check_in"),
-    ("GET", re.compile(r"/api/v1/sites/[0-9]+/insights(\.zip|/.*)?"), "reports"),
+    ("GET", re.compile(r"/api/v1/(sites/[0-9]+/)?insights(\.zip|/.*)?"), "reports"),
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Annotated, TypedDict
+from typing import Annotated, TypeAlias, TypedDict
 
 from pydantic import Field
 from starlette.requests import Request
@@ -72,6 +72,8 @@ _Local = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-
 
 
 class _Group(TypedDict):
+    """The figures of a set of patients."""
+
     entries: Entries
     walk_ins: WalkIns
     wait: Annotated[Times, Field(description="The waits of called entries until the last call.")]
@@ -83,6 +85,9 @@ class _Group(TypedDict):
     appointments: Appointments
     lead: Lead
     open_seconds: Annotated[int | None, Field(ge=0, description="The time in which points were open for patients.")]
+
+
+Group: TypeAlias = _Group
 
 
 class _Service(_Group):
@@ -197,6 +202,7 @@ class _Missing(TypedDict):
     last: IsoDay
 
 
+Missing: TypeAlias = _Missing
 Insights = TypedDict(
     "Insights",
     {
@@ -430,19 +436,19 @@ def shown(found: Found) -> Insights:
         "clock": clock_of(site),
         "filter": _filter(found),
         "clock_changes": list(clock_changes(site.time_zone, begin, end, turn, found.first)),
-        "missing": None if found.missing is None else _missing(found.missing),
-        "total": _group(made.total),
+        "missing": None if found.missing is None else missing_shown(found.missing),
+        "total": group_shown(made.total),
         "services": [
-            {"service_id": key, "name": names.services.get(key), **_group(made.services[key])}
+            {"service_id": key, "name": names.services.get(key), **group_shown(made.services[key])}
             for key in sorted(made.services)
             if key
         ],
         "queues": [
-            {"queue_id": key, "name": names.queues.get(key), "service_id": names.service_of.get(key), **_group(each)}
+            {"queue_id": key, "name": names.queues.get(key), "service_id": names.service_of.get(key), **group_shown(each)}
             for key, each in sorted(made.queues.items())
         ],
         "providers": [
-            {"provider_id": key or None, "name": names.providers.get(key), **_group(each)}
+            {"provider_id": key or None, "name": names.providers.get(key), **group_shown(each)}
             for key, each in sorted(made.providers.items(), key=lambda item: (not item[0], item[0]))
         ],
         "hours": [
@@ -450,15 +456,15 @@ def shown(found: Found) -> Insights:
                 "hour": key % SECOND_HOUR,
                 "second": key >= SECOND_HOUR,
                 "days": made.days_of_hour.get(key, 0),
-                **_group(made.hours[key]),
+                **group_shown(made.hours[key]),
             }
             for key in hours
         ],
         "weekdays": [
-            {"weekday": key, "days": made.days_of_weekday.get(key, 0), **_group(each)}
+            {"weekday": key, "days": made.days_of_weekday.get(key, 0), **group_shown(each)}
             for key, each in sorted(made.weekdays.items())
         ],
-        "days": [{**_of_day(day, site), **_group(each)} for day, each in made.days.items()],
+        "days": [{**bounds_of(day, day, site), **group_shown(each)} for day, each in made.days.items()],
         "heat": sorted(made.heat, key=lambda cell: (cell.weekday, _in_order(cell.hour + SECOND_HOUR * cell.second, turn))),
         "points": [
             {
@@ -488,7 +494,8 @@ def _in_order(hour: int, turn: int) -> tuple[int, int]:
     return (hour % SECOND_HOUR - turn // 60) % 24, hour // SECOND_HOUR
 
 
-def _group(group: figures.Group) -> _Group:
+def group_shown(group: figures.Group) -> _Group:
+    """Return the figures of a group as answers have them."""
     return {
         "entries": group.entries,
         "walk_ins": group.walk_ins,
@@ -512,11 +519,14 @@ def _filter(found: Found) -> _Filter | None:
     return {"kind": only.kind, "id": only.id, "name": names[only.kind].get(only.id)}
 
 
-def _missing(missing: insights.Missing) -> _Missing:
+def missing_shown(missing: insights.Missing) -> _Missing:
+    """Return missing days as answers have them."""
     return {"days": missing.days, "first": missing.first, "last": missing.last}
 
 
 class _Bounds(TypedDict):
+    """The local begin and end of business days."""
+
     business_day: IsoDay
     begins_local: _Local
     offset: _Offset
@@ -524,12 +534,16 @@ class _Bounds(TypedDict):
     end_offset: _Offset
 
 
-def _of_day(day: str, site: Site) -> _Bounds:
-    begin = begin_of(day, site.time_zone, site.day_turns_at_minutes)
-    end = next_turn(day, site.time_zone, site.day_turns_at_minutes)
+Bounds: TypeAlias = _Bounds
+
+
+def bounds_of(first_day: str, last_day: str, site: Site) -> _Bounds:
+    """Return the first of some business days of a site, and the local begin and end of all of them."""
+    begin = begin_of(first_day, site.time_zone, site.day_turns_at_minutes)
+    end = next_turn(last_day, site.time_zone, site.day_turns_at_minutes)
     first, last = local_time.local_of(begin, site.time_zone), local_time.local_of(end, site.time_zone)
     return {
-        "business_day": day,
+        "business_day": first_day,
         "begins_local": first.local,
         "offset": offset_text(first.offset_minutes),
         "ends_local": last.local,

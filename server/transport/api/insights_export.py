@@ -19,6 +19,7 @@ from server.installation.places import web_folder
 from server.transport.api.statistics import neutral
 
 View = Literal[
+    "sites",
     "services",
     "queues",
     "providers",
@@ -32,7 +33,7 @@ View = Literal[
     "feedback",
     "third-next",
 ]
-VIEWS: tuple[View, ...] = (
+VIEWS: tuple[View, ...] = (  # of one site
     "services",
     "queues",
     "providers",
@@ -112,6 +113,7 @@ _MESSAGE = (
 )
 # By view: the columns that name a line, each with its definition, and further columns with theirs.
 _NAMED: dict[View, dict[str, str]] = {
+    "sites": {"site_id": "", "name": "", "time_zone": ""},
     "services": {"service_id": "", "name": ""},
     "queues": {"queue_id": "", "name": "", "service_id": ""},
     "providers": {"provider_id": "", "name": ""},
@@ -146,7 +148,7 @@ _NAMED: dict[View, dict[str, str]] = {
         "third_days": "third_next",
     },
 }
-OF_GROUPS: frozenset[View] = frozenset({"services", "queues", "providers", "hours", "weekdays", "days"})
+OF_GROUPS: frozenset[View] = frozenset({"sites", "services", "queues", "providers", "hours", "weekdays", "days"})
 
 
 def archive(view: View, answer: Any, available: Any, language: str) -> bytes:

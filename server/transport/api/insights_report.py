@@ -12,14 +12,17 @@ from starlette.responses import Response
 
 from server.domain.errors import SiteNotFound, Unavailable
 from server.domain.model import languages
+from server.notifying.report_mails import Composed
 from server.queries import insights
+from server.queries.insights import Found
 from server.transport.api.insights import available_at, shown
 from server.transport.context import Context
 from server.transport.http import parameters, paths
 from server.transport.http.endpoint import NO_STORE, Answer, Endpoints, Header, Tag
 from server.transport.report import Report, pdf_of
-from server.transport.report.words import LANGUAGES
+from server.transport.report.words import LANGUAGES, words_of
 
+FIRST = date(2000, 1, 1)
 _MONTH = r"[0-9]{4}-(0[1-9]|1[0-2])"
 
 
@@ -43,10 +46,15 @@ class Month(parameters.Parameter):
         first = (
             (present.replace(day=1) - timedelta(days=1)).replace(day=1) if text is None else date.fromisoformat(f"{text}-01")
         )
-        if not date(2000, 1, 1) <= first <= present:
+        if not FIRST <= first <= present:
             raise self.wrong("a month from 2000 to the present one")
-        last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
-        return first.isoformat(), min(last, present).isoformat()
+        return span_of(first, present)
+
+
+def span_of(first: date, present: date) -> tuple[str, str]:
+    """Return the first and the last day of the month that begins with a day, up to the present day."""
+    last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+    return first.isoformat(), min(last, present).isoformat()
 
 
 MONTH = Month("month", "The month; by default the one before the present one. The present month ends today.")
@@ -83,11 +91,26 @@ async def get_report(request: Request) -> Response:
     site = (await context.hub.present_board(site_id)).site
     first, last = MONTH.read(request, site.business_day)
     found = await insights.between(context.database, site_id, first, last)
-    access = await available_at(context, site_id)
-    # Its plain form: typst gets the report as JSON.
-    answer, free = orjson.loads(orjson.dumps(shown(found))), orjson.loads(orjson.dumps(access))
-    report = Report(answer, free, language or languages.lookup([site.language], LANGUAGES) or "en")
-    made = await context.posters.set(pdf_of, report)
-    name = f"insights-{site_id}-{first[:7]}-{report.language}.pdf"
+    made, name = await _pdf(context, found, language or languages.lookup([site.language], LANGUAGES) or "en")
     headers = {"Cache-Control": "no-store", "Content-Disposition": f'inline; filename="{name}"'}
     return Response(made, headers=headers, media_type="application/pdf")
+
+
+async def _pdf(context: Context, found: Found, language: str) -> tuple[bytes, str]:
+    """Return the report of a month as a PDF, and the name of its file."""
+    access = await available_at(context, found.site.id)
+    # Its plain form: typst gets the report as JSON.
+    answer, free = orjson.loads(orjson.dumps(shown(found))), orjson.loads(orjson.dumps(access))
+    made = await context.posters.set(pdf_of, Report(answer, free, language))
+    return made, f"insights-{found.site.id}-{found.first[:7]}-{language}.pdf"
+
+
+async def mailed_report(context: Context, site_id: int, month: str, language: str) -> Composed | None:
+    """Return the report of a month for a mail; None while days of it are still being counted."""
+    site = (await context.hub.present_board(site_id)).site
+    first, last = span_of(date.fromisoformat(f"{month}-01"), date.fromisoformat(site.business_day))
+    found = await insights.between(context.database, site_id, first, last)
+    if found.missing is not None:
+        return None
+    made, name = await _pdf(context, found, language)
+    return Composed(made, name, words_of(language).month(first))

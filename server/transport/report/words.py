@@ -19,6 +19,7 @@ LANGUAGES = ("en", "ar", "es", "fr")
 NONE = "\u2013"
 _LOCALES = {"en": "en_GB"}  # the pages have British dates, too
 _MINUTE = 60
+_SHORT = 600  # durations below it are known to 10 seconds, longer ones less exactly
 
 
 class Words:
@@ -81,10 +82,12 @@ class Words:
         return self.text(value) if isinstance(value, str) else self.number(value)
 
     def minutes(self, value: int | str | None) -> str:
-        """Return a duration in seconds as minutes."""
+        """Return a duration in seconds as minutes. Below ten minutes, it has its seconds: "1:40 min"."""
         if value is None or isinstance(value, str):
             return self.count(value)
-        return self.text("seconds", n=value) if 0 < value < _MINUTE else self.text("minutes", n=round(value / _MINUTE))
+        if 0 < value < _SHORT:
+            return self.text("minutes", n=f"{value // _MINUTE}:{value % _MINUTE:02}")
+        return self.text("minutes", n=round(value / _MINUTE))
 
     def hours(self, value: int | str | None) -> str:
         """Return a duration in seconds as hours."""

@@ -134,6 +134,7 @@ PATH_TEXTS: dict[str, tuple[str, str, str]] = {
     "way": ("^(sms|email|push|chat)$", "The way of the messages.", "sms"),
     "template": ("^[a-z-]{1,24}$", "The name of a template.", "reminder"),
     "language": (languages.PATTERN, "A language of the site, as a tag.", "es"),
+    "reader": ("^[^/]+$", "The id of the subscription.", "9f86d081884c7d659a2feaa0c55ad015"),
     "session_id": ("^[^/]+$", "The session.", "8c0fd4a2b4f1c5d93f0a6b2e7d81c4f6"),
     "pairing": ("^[^/]+$", "For an administrator the code; for the device its secret.", "K7M3QX"),
 }

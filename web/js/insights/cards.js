@@ -23,9 +23,9 @@ import { fieldOf, levelOf, quotient, shareText, valueText } from "./values.js";
 const GOAL = 90;
 const HOUR = 3600;
 
-const nameOf = (/** @type {string} */ id) => t(`insights.name.${id}`);
+export const nameOf = (/** @type {string} */ id) => t(`insights.name.${id}`);
 /** Return the definitions of these ids as one text. @param {string[]} ids */
-const defined = (...ids) => ids.map((id) => t(`insights.define.${id}`)).join(" ");
+export const defined = (...ids) => ids.map((id) => t(`insights.define.${id}`)).join(" ");
 
 /**
  * Return the cards of a period, the most asked first.
@@ -117,7 +117,7 @@ const byEverything = (now, columns) => [
 const byProvider = (now, columns) => breakdown(t("insights.providers"), t("insights.provider"), now.providers, (each) => each.name ?? t("insights.provider.none"), columns);
 
 /** @param {string} name @param {Mark} mark @param {any[]} values */
-const series = (name, mark, values) => ({ name, mark, values });
+export const series = (name, mark, values) => ({ name, mark, values });
 
 /** @param {Record<string, any>} now @param {Record<string, any> | null} then @returns {Partial<Card> & {id: string}} */
 function waits(now, then) {
@@ -150,6 +150,40 @@ function waits(now, then) {
     tables: byEverything(now, columns),
   };
 }
+
+/**
+ * Return the columns of a table that compares sites.
+ *
+ * @returns {[string, string, (group: Group) => string][]}
+ */
+export const columnsOf = () => [
+  [nameOf("entries"), defined("entries"), count("entries")],
+  [nameOf("served"), defined("served"), count("entries", "served")],
+  [pair("wait", "median"), defined("wait", "median"), spread("wait", "median")],
+  [pair("wait", "p90"), defined("wait", "p90"), spread("wait", "p90")],
+  [nameOf("gave_up"), defined("gave_up"), count("gave_up")],
+  [pair("service", "median"), defined("service", "median"), spread("service", "median")],
+  [pair("service", "p90"), defined("service", "p90"), spread("service", "p90")],
+  [nameOf("held"), defined("promises", "held"), share("promises", "held")],
+  [nameOf("early"), defined("promises", "early"), share("promises", "early")],
+  [nameOf("missed"), defined("missed", "expected"), share("appointments", "missed", "expected")],
+  [nameOf("walk_in_no_shows"), defined("walk_in_no_shows"), share("walk_ins", "no_shows")],
+  [pair("lead", "median"), defined("lead", "median"), (group) => valueText(fieldOf(group.lead, "median_days"), "days")],
+];
+
+/**
+ * Return the figures of all compared sites together.
+ *
+ * @param {Group} total
+ * @param {Group | null} then
+ * @returns {Tile[]}
+ */
+export const tilesOf = (total, then) => [
+  ...durations("wait", { total }, then === null ? null : { total: then }),
+  tile("entries", total, then, count("entries")),
+  tile("held", total, then, share("promises", "held"), ["promises", "held"]),
+  tile("missed", total, then, share("appointments", "missed", "expected"), ["missed", "expected"]),
+];
 
 const hourOf = (/** @type {any} */ { hour, second }) => hourText(hour, second);
 

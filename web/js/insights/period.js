@@ -12,6 +12,7 @@ import { dateAfter } from "../shared/local-time.js";
  * @property {boolean} compared      show the period before, too
  * @property {number | null} service  the figures of one service, queue or provider alone: at most one of them
  * @property {number | null} queue
+ * @property {string | null} sites    several sites beside each other: `all`, or ids with commas; null: the one chosen site
  * @property {number | null} provider
  */
 
@@ -19,6 +20,7 @@ import { dateAfter } from "../shared/local-time.js";
 export const KINDS = ["today", "week", "month", "last-month", "own"];
 export const MOST_DAYS = 400;
 
+const SITES = /^(all|[0-9]+(,[0-9]+){0,4})$/;
 const DATE = /^\d{4}-\d{2}-\d{2}$/;
 const DAY_MS = 24 * 3600_000;
 const WEEK = 7;
@@ -108,7 +110,7 @@ export function readChoice(search) {
   const own = isDate(from) && isDate(to) && from <= to && daysOf({ from, to }) <= MOST_DAYS ? { from, to } : null;
   const found = KINDS.find((kind) => kind === asked.get("period")) ?? "week";
   const kind = found === "own" && own === null ? "week" : found;
-  return { kind, own: kind === "own" ? own : null, compared: asked.get("compare") === "1", service: number("service"), queue: number("queue"), provider: number("provider") };
+  return { kind, own: kind === "own" ? own : null, compared: asked.get("compare") === "1", service: number("service"), queue: number("queue"), provider: number("provider"), sites: SITES.test(asked.get("sites") ?? "") ? asked.get("sites") : null };
 }
 
 /**
@@ -117,9 +119,9 @@ export function readChoice(search) {
  * @param {string} href
  * @param {Choice} choice
  */
-export function withChoice(href, { kind, own, compared, service, queue, provider }) {
+export function withChoice(href, { kind, own, compared, service, queue, provider, sites }) {
   const address = new URL(href);
-  const values = { period: kind === "week" ? null : kind, from: own?.from, to: own?.to, compare: compared ? "1" : null, service, queue, provider };
+  const values = { period: kind === "week" ? null : kind, from: own?.from, to: own?.to, compare: compared ? "1" : null, service, queue, provider, sites };
   for (const [name, value] of Object.entries(values)) {
     if (value === null || value === undefined) address.searchParams.delete(name);
     else address.searchParams.set(name, String(value));

@@ -23,6 +23,7 @@ import { spanText } from "./texts.js";
 
 /** The name under which this browser remembers the last site, as reception does. */
 const SITE = "site";
+const SEVERAL = "several";
 const RIGHT = "read-statistics";
 const AGAIN_MS = 60_000;
 
@@ -62,7 +63,7 @@ async function open({ user, sites }) {
   }
   keepSessionFresh();
   showSites(sites, site);
-  await new Page(site).start();
+  await new Page(site, sites, user.may.includes("manage-channels")).start();
 }
 
 /** @param {string} text */
@@ -82,11 +83,12 @@ const showTrouble = (text) => setText(find("[data-trouble]"), text);
  */
 function showSites(sites, site) {
   const select = /** @type {HTMLSelectElement} */ (find("[data-site-select]"));
-  select.replaceChildren(...sites.map(({ id, name }) => element("option", { value: String(id) }, name)));
-  select.value = String(site.id);
+  select.replaceChildren(...sites.map(({ id, name }) => element("option", { value: String(id) }, name)), element("option", { value: SEVERAL }, t("insights.sites.several")));
+  select.value = readChoice(location.search).sites === null ? String(site.id) : SEVERAL;
   select.addEventListener("change", () => {
-    remember(SITE, select.value);
-    location.assign(new URL(withChoice(location.href, { ...readChoice(location.search), service: null, queue: null, provider: null })).href);
+    if (select.value !== SEVERAL) remember(SITE, select.value);
+    const several = select.value === SEVERAL ? "all" : null;
+    location.assign(new URL(withChoice(location.href, { ...readChoice(location.search), service: null, queue: null, provider: null, sites: several })).href);
   });
   find(".site-choice").hidden = sites.length < 2;
   setText(find("[data-site]"), sites.length < 2 ? site.name : "");
@@ -106,14 +108,28 @@ class Page {
   /** The instant of the figures on the page, or 0 without any. */
   #at = 0;
 
-  /** @param {Site} site */
-  constructor(site) {
+  #sites;
+  #admin;
+
+  /**
+   * @param {Site} site
+   * @param {Site[]} sites   all sites of the reader
+   * @param {boolean} admin  whether the reader may connect channels
+   */
+  constructor(site, sites, admin) {
     this.#site = site;
+    this.#sites = sites;
+    this.#admin = admin;
+    if (sites.length < 2) this.#choice.sites = null;
   }
 
   async start() {
     find("[data-refresh]").addEventListener("click", () => void this.#show());
     find("[data-print]").addEventListener("click", () => print());
+    find("[data-mail]").addEventListener("click", async () => {
+      const { openMails } = await import("./mails.js");
+      await openMails(this.#root, this.#span().to.slice(0, 7), this.#site.time_zone, this.#admin);
+    });
     lightOnPaper();
     // Figures of today grow old while a manager looks at them.
     setInterval(() => document.visibilityState === "visible" && this.#span().to === this.#today && void this.#show(true), AGAIN_MS);
@@ -132,12 +148,25 @@ class Page {
         history.replaceState(null, "", withChoice(location.href, choice));
         void this.#show();
       });
+      if (this.#choice.sites !== null) await this.#beginSites(this.#choice.sites);
       return true;
     } catch (error) {
       document.body.dataset.live = "stale";
       showTrouble(messageOf(error));
       return false;
     }
+  }
+
+  /** Show the choice of several sites in place of the parts that are about one. @param {string} chosen */
+  async #beginSites(chosen) {
+    const { showSiteChoice } = await import("./sites.js");
+    find("[data-filter]").hidden = true;
+    for (const part of ["[data-report]", "[data-mail]"]) find(part).hidden = true;
+    showSiteChoice(this.#sites, chosen, (sites) => {
+      this.#choice.sites = sites;
+      history.replaceState(null, "", withChoice(location.href, this.#choice));
+      void this.#show();
+    });
   }
 
   #span() {
@@ -157,6 +186,14 @@ class Page {
     const room = find("[data-cards]");
     if (!quietly) room.setAttribute("aria-busy", "true");
     try {
+      if (this.#choice.sites !== null) {
+        const [{ cardsOfSites, notesOfSites }, now, then] = await Promise.all([import("./sites.js"), this.#ask(this.#addressOfSites(span), signal), before === null ? null : this.#ask(this.#addressOfSites(before), signal)]);
+        if (!signal.aborted) {
+          this.#at = now.as_of;
+          this.#paintCards(cardsOfSites(now, then, this.#addressOfSites(span, true)), notesOfSites(now), span, before);
+        }
+        return;
+      }
       const [now, then, access] = await Promise.all([
         this.#ask(this.#address(span), signal),
         before === null ? null : this.#ask(this.#address(before), signal),
@@ -165,8 +202,9 @@ class Page {
       if (!signal.aborted) this.#paint({ now, then, access }, span, before);
     } catch (error) {
       if (!signal.aborted) this.#trouble(error);
+    } finally {
+      if (!signal.aborted) room.removeAttribute("aria-busy");
     }
-    if (!signal.aborted) room.removeAttribute("aria-busy");
   }
 
   /**
@@ -180,23 +218,31 @@ class Page {
     learnOffsets(now);
     useClock(now.clock);
     this.#at = now.as_of;
+    this.#paintCards(isEmpty(now) ? [] : cardsOf(answers, (view) => this.#address(span, view)), notesOf(now), span, before);
+    const report = /** @type {HTMLAnchorElement} */ (find("[data-report]"));
+    report.href = `${this.#root}/report.pdf?${new URLSearchParams({ month: span.to.slice(0, 7), language: currentLanguage() })}`;
+  }
+
+  /**
+   * @param {import("./card.js").Card[]} cards
+   * @param {string[]} notes
+   * @param {Span} span
+   * @param {Span | null} before
+   */
+  #paintCards(cards, notes, span, before) {
     const open = new Set(Array.from(document.querySelectorAll('.plot[data-as="table"]'), (plot) => plot.closest(".card")?.id + (plot.querySelector("h3")?.textContent ?? "")));
     this.#shown.abort();
     const { signal } = (this.#shown = new AbortController());
-    const cards = isEmpty(now) ? [] : cardsOf(answers, (view) => this.#address(span, view));
     const made = cards.map((card) => cardElement(card, signal));
-    const notes = notesOf(now).map((note) => element("p", { className: "insights-note" }, note));
-    find("[data-cards]").replaceChildren(...notes, ...(made.length > 0 ? made : [element("p", { className: "card-none" }, t("insights.empty"))]));
+    find("[data-cards]").replaceChildren(...notes.map((note) => element("p", { className: "insights-note" }, note)), ...(made.length > 0 ? made : [element("p", { className: "card-none" }, t("insights.empty"))]));
     for (const plot of document.querySelectorAll(".plot.has-chart")) {
       if (open.has(plot.closest(".card")?.id + (plot.querySelector("h3")?.textContent ?? ""))) /** @type {HTMLElement} */ (plot.querySelector(".plot-toggle")).click();
     }
     const parts = find("[data-parts]");
     parts.replaceChildren(...cards.map(({ id, title }) => element("a", { href: `#${id}` }, title)));
-    parts.hidden = cards.length === 0;
+    parts.hidden = cards.length < 2;
     setText(find("[data-span]"), spanText(span));
     setText(find("[data-span-before]"), before === null ? "" : t("insights.compared", { span: spanText(before) }));
-    const report = /** @type {HTMLAnchorElement} */ (find("[data-report]"));
-    report.href = `${this.#root}/report.pdf?${new URLSearchParams({ month: span.to.slice(0, 7), language: currentLanguage() })}`;
     find("[data-actions]").hidden = false;
     document.body.dataset.live = "live";
     setText(find("[data-state]"), span.to === this.#today ? t("insights.at", { time: formatTime(this.#at, this.#site.time_zone) }) : "");
@@ -232,6 +278,13 @@ class Page {
     const query = new URLSearchParams();
     for (const [name, value] of Object.entries(values)) if (value !== null && value !== undefined) query.set(name, String(value));
     return `${this.#root}${view === undefined ? "" : ".zip"}?${query}`;
+  }
+
+  /** @param {Span} span @param {boolean} [exported] */
+  #addressOfSites({ from, to }, exported = false) {
+    const { sites } = this.#choice;
+    const query = new URLSearchParams({ from, to, ...(sites === "all" || sites === null ? {} : { sites }), ...(exported ? { language: currentLanguage() } : {}) });
+    return `/api/v1/insights${exported ? ".zip" : ""}?${query}`;
   }
 
   /**

@@ -9,10 +9,15 @@ import { t } from "../shared/i18n.js";
  * @typedef {"few" | "beside"} Hidden
  * @typedef {number | Hidden | null} Value  null: there is no such figure
  * @typedef {{hidden?: Hidden | null} & Record<string, any>} Counts  numbers that the server shows or hides together
- * @typedef {"count" | "minutes" | "percent" | "days"} Unit  durations are in seconds, shown in minutes
+ * @typedef {"count" | "minutes" | "percent" | "days"} Unit  durations are in seconds, shown in minutes;
+ *   below ten minutes with their seconds, since two short services differ by those
  */
 
 const MINUTE = 60;
+const SHORT = 600; // the server tells durations below it to 10 seconds, and longer ones less exactly
+
+/** Return a short duration as "1:40". @param {number} seconds */
+const withSeconds = (seconds) => `${Math.floor(seconds / MINUTE)}:${String(seconds % MINUTE).padStart(2, "0")}`;
 
 /**
  * Return a value as a text with its unit.
@@ -23,7 +28,8 @@ const MINUTE = 60;
 export function valueText(value, unit) {
   if (value === null || value === undefined) return "–";
   if (typeof value === "string") return t(`insights.${value}`);
-  if (unit === "minutes" && value > 0 && value < MINUTE) return t("insights.seconds", { n: value });
+  if (unit === "minutes" && value > 0 && value < SHORT) return t("insights.minutes", { n: withSeconds(value) });
+  if (unit === "minutes") return t("insights.minutes", { n: Math.round(value / MINUTE) });
   return t(`insights.${unit}`, { n: plotted(value, unit) ?? 0 });
 }
 
@@ -56,14 +62,14 @@ export const LEVELS = 4;
 export const levelOf = (value, most) => (value === null || value <= 0 || most <= 0 ? 0 : Math.min(LEVELS, Math.ceil((LEVELS * value) / most)));
 
 /**
- * Return a value as a chart draws it, in whole units, or null where there is nothing to draw.
+ * Return a value as a chart draws it, in its unit, or null where there is nothing to draw.
  *
  * @param {Value | undefined} value
  * @param {Unit} unit
  */
 export function plotted(value, unit) {
   if (typeof value !== "number") return null;
-  return unit === "minutes" ? Math.round(value / MINUTE) : value;
+  return unit === "minutes" ? Math.round(value / 6) / 10 : value;
 }
 
 /**

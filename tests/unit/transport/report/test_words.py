@@ -12,9 +12,16 @@ def test_small_groups_are_told_as_such() -> None:
     assert [words.count(each) for each in ("few", "beside", 0, 1234, None)] == ["<5", "hidden", "0", "1,234", "\u2013"]
 
 
-def test_durations_are_in_minutes_and_short_ones_in_seconds() -> None:
+def test_durations_are_in_minutes_and_short_ones_have_seconds() -> None:
     words = words_of("en")
-    assert [words.minutes(each) for each in (0, 50, 720, "few", None)] == ["0 min", "50 s", "12 min", "<5", "\u2013"]
+    assert [words.minutes(each) for each in (0, 50, 100, 590, 720)] == [
+        "0 min",
+        "0:50 min",
+        "1:40 min",
+        "9:50 min",
+        "12 min",
+    ]
+    assert [words.minutes(each) for each in ("few", None)] == ["<5", "\u2013"]
     assert words.hours(70_000) == "19.4 h"
     assert [words.days(each) for each in (1, 9)] == ["1 day", "9 days"]
 
