@@ -50,6 +50,7 @@ ENOUGH = 8  # with fewer durations a quote is an estimate
 
 FUTURES = 99
 FROM_RANK, UNTIL_RANK = 50, 90  # of 99: the 50th and the 90th percentile
+PART = 1000  # parts of a rank
 
 # The assumed durations of a service without history: the middles of the eight octiles of a lognormal law with a median of 8
 # minutes and a sigma of 0.7. Their mean is 9.75 minutes. Over a million English GP consultations had a mean of 9.24 min,
@@ -59,6 +60,8 @@ PRIOR = tuple(minutes * MINUTE for minutes in (3, 23, 4, 15, 6, 11, 7, 9))
 _STREAMS = 1024  # draws with different orders; a longer line reuses them
 _SLOT = 12  # bits for the number of a point, behind the time in the item of a heap
 _SLOTS = (1 << _SLOT) - 1
+_TIME = ~_SLOTS
+PLAIN = 1 << _SLOT  # the pace of a point that takes the usual time
 _NEVER = 1 << 100
 _LEVELS = 2 * FUTURES  # a level u of FUTURES stands for the probability (2u + 1) / _LEVELS
 
@@ -68,10 +71,12 @@ class History:
     """A service's recent durations, oldest first. A duration lasts from the call until the point is free again.
 
     ``pauses`` are the recent times between two patients, from the free point to the call, while a patient waited.
+    ``reactions`` are those of patients who came to a free point, until the call.
     """
 
     durations: tuple[int, ...] = ()
     pauses: tuple[int, ...] = ()
+    reactions: tuple[int, ...] = ()
 
     @property
     def estimating(self) -> bool:
@@ -102,7 +107,9 @@ class OpenPoint:
     """A point that calls: its queues, the queue of its present patient (None if free), and the time of that patient's call.
 
     ``idle`` is the time since it is free, None if that is unknown: then it calls at once. ``awaited`` is set if patients
-    have waited for it meanwhile. ``begins`` and ``breaks`` are those of `server.domain.staffing.Prospect`.
+    have waited for it meanwhile. ``noticing`` is set if it was free before the first of them came, ``idle`` ago.
+    ``begins`` and ``breaks`` are those of `server.domain.staffing.Prospect`.
+    ``paces`` has for each future the factor of its durations, in parts of `PLAIN`; empty for the usual pace.
     """
 
     queue_ids: tuple[int, ...]
@@ -110,8 +117,20 @@ class OpenPoint:
     since: int = 0
     idle: int | None = None
     awaited: bool = False
+    noticing: bool = False
     begins: tuple[int, ...] = ()
     breaks: tuple[Breaks, ...] = ()
+    paces: tuple[int, ...] = ()
+
+
+class Ranks(NamedTuple):
+    """The ranks of both ends of a range among the futures, in 1 / `PART`."""
+
+    start: int = FROM_RANK * PART
+    end: int = UNTIL_RANK * PART
+
+
+USUAL = Ranks()
 
 
 class Coming(NamedTuple):
@@ -201,6 +220,8 @@ class Futures:
         histories: Mapping[int, History],
         queue_of: Mapping[int, int] = MappingProxyType({}),
         coming: Sequence[Sequence[Coming]] = (),
+        leaving: Sequence[int] = (),
+        ranks: Ranks = USUAL,
     ) -> None:
         serving = [point for point in points if not kinds.isdisjoint(point.queue_ids)]
         of_kind = {kind: queue_of.get(kind, kind) for kind in sorted(kinds)}
@@ -210,17 +231,23 @@ class Futures:
         self._pauses = sorted(pause for queue_id in streams for pause in _of(histories, queue_id).pauses) or [0]
         # Most pauses may be none at all, so these are the known ones, not those longer than 0.
         pause = [self._pauses[level * len(self._pauses) // FUTURES] for level in range(FUTURES)]
-        firsts = [_first_free(now, stream, point, histories, self._pauses, pause) for stream, point in enumerate(serving)]
+        reactions = sorted(each for queue_id in streams for each in _of(histories, queue_id).reactions) or [0]
+        firsts = [
+            _noticed(point, reactions) if point.noticing else _first_free(now, stream, point, histories, self._pauses, pause)
+            for stream, point in enumerate(serving)
+        ]
+        self._leaving = [each << _SLOT for each in leaving]
         # Points with the same queues are interchangeable: one heap has the instants at which they are free.
         groups = {group: at for at, group in enumerate(dict.fromkeys(frozenset(point.queue_ids) for point in serving))}
         group_of = [groups[frozenset(point.queue_ids)] for point in serving]
         self.now = now
         self.kinds = kinds
         self._taken = 0
-        self._pause = [each << _SLOT for each in pause] if any(pause) else []
+        self._ranks = ranks
+        self._pause = [each << _SLOT for each in pause]
         self._unknown = {kind for kind, queue_id in of_kind.items() if _of(histories, queue_id).estimating}
         self._estimating = any(_of(histories, each.serving).estimating for each in serving if each.serving is not None)
-        self._samples = {kind: [each << _SLOT for each in samples[queue_id]] for kind, queue_id in of_kind.items()}
+        self._samples = {kind: samples[queue_id] for kind, queue_id in of_kind.items()}
         self._weights = {kind: weights[queue_id] for kind, queue_id in of_kind.items()}
         self._able = {kind: [at for group, at in groups.items() if kind in group] for kind in of_kind}
         breaks = [(slot, point.breaks) for slot, point in enumerate(serving) if point.breaks]
@@ -233,7 +260,8 @@ class Futures:
                 heapify(heap)
             rests = {slot: each[future] for slot, each in breaks if each[future]}
             arrivals = [each for each in coming[future] if each.kind in kinds] if coming else []
-            self._play.append(_Play(heaps, rests, arrivals))
+            paces = [point.paces[future] if point.paces else PLAIN for point in serving]
+            self._play.append(_Play(heaps, rests, arrivals, paces))
 
     @classmethod
     def of_rooms(
@@ -244,11 +272,13 @@ class Futures:
         queue_of: Mapping[int, int] = MappingProxyType({}),
         kind: int | None = None,
         coming: Sequence[Sequence[Coming]] = (),
+        leaving: Sequence[int] = (),
+        ranks: Ranks = USUAL,
     ) -> Iterator[Futures]:
         """Yield the futures of each room; with ``kind``, of its room alone."""
         for room in _rooms(points):
             if kind is None or kind in room:
-                yield cls(now, room, points, histories, queue_of, coming)
+                yield cls(now, room, points, histories, queue_of, coming, leaving, ranks)
 
     def take(self, line: Sequence[int], orders: Sequence[int] = ()) -> list[tuple[int, ...]]:
         """Add patients to the end of the line; return for each the times until the call, one per future."""
@@ -267,26 +297,41 @@ class Futures:
             # The duration of a service of each kind in this future, by the drawn level.
             drawn = {kind: self._weights[kind][future] for kind in present}
             durations = [sample[drawn[kind][level]] for sample, kind, level in zip(samples, line, order, strict=True)]
-            if self._pause:
-                durations = [each + self._pause[level] for each, level in zip(durations, rests, strict=True)]
-            heaps = play.heaps
-            if play.quiet and len(heaps) == 1:
+            pauses = [self._pause[level] for level in rests]
+            heaps, paces = play.heaps, play.paces
+            if play.quiet and len(heaps) == 1 and not self._leaving:
                 heap = heaps[0]
-                called.append([heapreplace(heap, heap[0] + duration) for duration in durations])
+                called.append(
+                    [
+                        heapreplace(heap, (first := heap[0]) + (lasts * paces[first & _SLOTS] & _TIME) + pause)
+                        for lasts, pause in zip(durations, pauses, strict=True)
+                    ]
+                )
                 continue
             open_to = {kind: [heaps[at] for at in self._able[kind]] for kind in present}
-            if play.quiet:
+            if play.quiet and not self._leaving:
                 choices = map(open_to.__getitem__, line)  # lists compare by their first item, the earliest instant
                 called.append(
-                    [heapreplace(heap := min(each), heap[0] + lasts) for each, lasts in zip(choices, durations, strict=True)]
+                    [
+                        heapreplace(heap := min(each), (first := heap[0]) + (lasts * paces[first & _SLOTS] & _TIME) + pause)
+                        for each, lasts, pause in zip(choices, durations, pauses, strict=True)
+                    ]
                 )
                 continue
             waits = []
-            for kind, lasts, rank in zip(line, durations, ranks, strict=True):
+            stays = (
+                [self._leaving[_order("leave", place)[future]] for place in places]
+                if self._leaving
+                else [_NEVER] * len(line)
+            )
+            for kind, lasts, pause, rank, stay in zip(line, durations, pauses, ranks, stays, strict=True):
                 heap = min(open_to[kind])
                 if heap[0] >= play.horizon or rank > play.first:
                     heap = self._turn(future, play, open_to[kind], rank)
-                waits.append(heapreplace(heap, heap[0] + lasts))
+                first = heap[0]
+                waits.append(first)
+                if first <= stay:  # else the patient has left
+                    heapreplace(heap, first + (lasts * paces[first & _SLOTS] & _TIME) + pause)
             called.append(waits)
         return [tuple(each >> _SLOT for each in waits) for waits in zip(*called, strict=True)]
 
@@ -314,7 +359,7 @@ class Futures:
                 order = _order("coming", number % _STREAMS)[future]
                 lasts = self._samples[each.kind][self._weights[each.kind][future][order]]
                 begin = max(free, each.after) << _SLOT | slot
-                heapreplace(taken, begin + lasts + (self._pause[FUTURES - 1 - order] if self._pause else 0))
+                heapreplace(taken, begin + (lasts * play.paces[slot] & _TIME) + self._pause[FUTURES - 1 - order])
                 continue
             play.look_ahead()
             return heap
@@ -325,7 +370,7 @@ class Futures:
         found = []
         for kind, waits in zip(line, self.take(line, orders), strict=True):
             known = known or kind in self._unknown
-            found.append(_quote(self.now, sorted(waits), known))
+            found.append(_quote(self.now, sorted(waits), known, self._ranks))
         return found
 
     def quote_of_next(self, kind: int, order: int = 0) -> Quote:
@@ -338,21 +383,25 @@ class Futures:
                 play = play.copy()
                 first = self._turn(future, play, [play.heaps[at] for at in able], order)[0]
             waits.append(first >> _SLOT)
-        return _quote(self.now, sorted(waits), self._estimating or kind in self._unknown)
+        return _quote(self.now, sorted(waits), self._estimating or kind in self._unknown, self._ranks)
 
 
 class _Play:
     """One possible future: when each point is free, its breaks, and the patients who come.
 
     ``rests`` has the breaks by point. ``here`` has the patients who have come and wait, in the order of their ranks.
-    ``first`` is the first of these ranks. Nothing else happens before the item ``horizon`` of a heap. A future is ``quiet``
+    ``paces`` has the pace of each point. ``first`` is the first of these ranks.
+    Nothing else happens before the item ``horizon`` of a heap. A future is ``quiet``
     if nothing happens at all.
     """
 
-    __slots__ = ("coming", "first", "heaps", "here", "horizon", "next", "rests")
+    __slots__ = ("coming", "first", "heaps", "here", "horizon", "next", "paces", "rests")
 
-    def __init__(self, heaps: list[list[int]], rests: dict[int, Breaks], coming: Sequence[Coming]) -> None:
+    def __init__(
+        self, heaps: list[list[int]], rests: dict[int, Breaks], coming: Sequence[Coming], paces: Sequence[int]
+    ) -> None:
         self.heaps = heaps
+        self.paces = paces
         self.rests = rests
         self.coming = coming
         self.next = 0
@@ -375,7 +424,7 @@ class _Play:
 
     def copy(self) -> _Play:
         """Return a future that goes on apart from this one."""
-        other = _Play([list(heap) for heap in self.heaps], dict(self.rests), self.coming)
+        other = _Play([list(heap) for heap in self.heaps], dict(self.rests), self.coming, self.paces)
         other.next, other.here = self.next, list(self.here)
         other.look_ahead()
         return other
@@ -394,11 +443,23 @@ def _of(histories: Mapping[int, History], queue_id: int) -> History:
     return histories.get(queue_id, NO_HISTORY)
 
 
-def _quote(now: int, waits: Sequence[int], estimating: bool) -> Quote:
-    """Return the range in whole minutes: both ends rounded to the nearest, not into the past, and at least one apart."""
-    begin = max((now + waits[FROM_RANK - 1] + MINUTE // 2) // MINUTE, -(-now // MINUTE)) * MINUTE
-    end = (now + waits[UNTIL_RANK - 1] + MINUTE // 2) // MINUTE * MINUTE
-    return Quote(begin, max(end, begin + MINUTE), estimating)
+def _quote(now: int, waits: Sequence[int], estimating: bool, ranks: Ranks) -> Quote:
+    """Return the range in whole minutes: both ends rounded to the nearest, not before this minute, and at least one apart.
+
+    If both are nearest to the same minute, the range is the minute in which their middle is.
+    """
+    half, most = (now + _ranked(waits, rank) for rank in ranks)
+    begin, end = ((each + MINUTE // 2) // MINUTE for each in (half, most))
+    if begin == end:
+        begin = (half + most) // 2 // MINUTE
+    begin = max(begin, now // MINUTE)
+    return Quote(begin * MINUTE, max(end, begin + 1) * MINUTE, estimating)
+
+
+def _ranked(waits: Sequence[int], rank: int) -> int:
+    """Return the value at a rank, which is between two values if it is no whole number."""
+    whole, part = divmod(rank, PART)
+    return waits[whole - 1] + (waits[whole] - waits[whole - 1]) * part // PART
 
 
 def _rooms(points: Sequence[OpenPoint]) -> list[set[int]]:
@@ -421,9 +482,14 @@ def _first_free(
     """Return the time until the point may call, in each future. ``pause`` has the levels of ``pauses``."""
     if point.serving is not None:
         sample = _of(histories, point.serving).sample()
-        remaining = remaining_durations(sample, max(0, now - point.since))
+        paces = point.paces or (PLAIN,) * FUTURES
+        usual = sorted(paces)[FUTURES // 2]
+        remaining = remaining_durations(sample, max(0, now - point.since) * PLAIN // usual)
         rests = _order("rest", stream)
-        free = [remaining[level] + pause[rests[future]] for future, level in enumerate(_order("point", stream))]
+        free = [
+            (remaining[level] * paces[future] >> _SLOT) + pause[rests[future]]
+            for future, level in enumerate(_order("point", stream))
+        ]
         return [each + later for each, later in zip(free, point.begins, strict=True)] if point.begins else free
     if point.begins:
         return point.begins
@@ -432,6 +498,16 @@ def _first_free(
     waits = point.awaited and point.idle > 0
     left = remaining_durations(pauses, point.idle) if waits else [max(0, each - point.idle) for each in pause]
     return [left[level] for level in _order("point", stream)]
+
+
+def _noticed(point: OpenPoint, reactions: Sequence[int]) -> Sequence[int]:
+    """Return the time until a free point notices its first patient, in each future: the same for all free points."""
+    left = (
+        remaining_durations(reactions, point.idle)
+        if point.idle
+        else [reactions[level * len(reactions) // FUTURES] for level in range(FUTURES)]
+    )
+    return [left[level] for level in _order("notice", 0)]
 
 
 def remaining_durations(sample: Sequence[int], elapsed: int) -> list[int]:

@@ -30,7 +30,8 @@ class Habits:
     band, and the head start: how much earlier the place is than the arrival. ``past`` has (points, arrivals) of each day.
 
     Patients with an appointment are not among the arrivals. ``bookings`` has the last appointments: the seconds from the
-    start to the check-in, or `MISSED`.
+    start to the check-in, or `MISSED`. ``leaves`` has for each of the last days how many patients left the line, and the
+    seconds that all patients waited. ``shifts`` are those of `server.domain.calibrating`.
     """
 
     id: int
@@ -41,6 +42,8 @@ class Habits:
     bookings: tuple[int, ...]
     past: tuple[Day, ...]
     seq: int
+    leaves: tuple[tuple[int, int], ...] | None = None
+    shifts: tuple[tuple[int, int, int, int], ...] | None = None
 
     def second_of(self, instant: int) -> int:
         """Return an instant as a second of the present day."""

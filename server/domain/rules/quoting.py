@@ -201,9 +201,13 @@ class _Numbers:
     def rooms(self, board: Board, now: int, before: int, kind: int | None = None) -> Iterator[Futures]:
         """Return the futures of each room, with those who come ``before`` an order; with ``kind``, of its room alone."""
         queue_of = {number: lane.queue_id for lane, number in self._numbers.items()}
-        histories = {queue.id: History(queue.durations, queue.pauses or ()) for queue in board.queues.values()}
+        histories = {
+            queue.id: History(queue.durations, queue.pauses or (), queue.reactions or ()) for queue in board.queues.values()
+        }
         points = list(foreseeing.points_of(board, now, self._numbers))
-        return Futures.of_rooms(now, points, histories, queue_of, kind, foreseeing.coming(board, now, before))
+        coming, leaving = foreseeing.coming(board, now, before), foreseeing.leaving(board.habits)
+        chosen = foreseeing.ranks_of(board.habits, now)
+        return Futures.of_rooms(now, points, histories, queue_of, kind, coming, leaving, chosen)
 
 
 def _quote_in_long_line(board: Board, mine: Rank, lane: Lane, now: int) -> Quote | None:
@@ -265,7 +269,7 @@ def _not_past(quote: Quote | None, now: int) -> Quote | None:
     """Return an older quote with a range that does not begin in the past."""
     if quote is None:
         return None
-    begin = max(quote.expect_from, -(-now // MINUTE) * MINUTE)
+    begin = max(quote.expect_from, now // MINUTE * MINUTE)
     return replace(quote, expect_from=begin, expect_until=max(quote.expect_until, begin + MINUTE))
 
 

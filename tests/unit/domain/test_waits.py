@@ -255,7 +255,7 @@ def test_range_is_whole_minutes_and_not_past_for_every_served_patient(
     for queue_id, each in zip(line, found, strict=True):
         assert (each is None) == (not any(queue_id in queue_ids for queue_ids, _, _ in room))
         if each is not None:
-            assert now <= each.expect_from <= each.expect_until - MINUTE
+            assert now - MINUTE < each.expect_from <= each.expect_until - MINUTE, "not before this minute"
             assert each.expect_from % MINUTE == each.expect_until % MINUTE == 0
             assert type(each.expect_from) is type(each.expect_until) is int
 
@@ -357,7 +357,7 @@ def test_remaining_durations_are_not_negative_and_fall_evenly_into_the_gaps(samp
 def test_free_point_calls_at_once() -> None:
     history = History((10 * MINUTE,) * MEMORY)
     assert quote(START, 0, [None], history) == Quote(START, START + MINUTE, False)
-    assert quote(START + 1, 0, [None], history) == Quote(START + MINUTE, START + 2 * MINUTE, False)
+    assert quote(START + 1, 0, [None], history) == Quote(START, START + MINUTE, False)
     assert quote(START + MINUTE - 1, 1, [None, 5 * MINUTE, None], history) == Quote(
         START + MINUTE, START + 2 * MINUTE, False
     )
