@@ -20,7 +20,7 @@ Shifts = tuple[tuple[int, int, int, int], ...]
 
 ALL = -1  # the group of all promises
 BEFORE = -2  # the group of those before the first call; each other promise belongs to its hour
-DAYS = {True: 16, False: 32}  # of all promises, and of a group: a shift follows about so many days
+DAYS = {True: 24, False: 96}  # of all promises, and of a group: a shift follows about so many days
 FEW = 10  # a group with so few promises a day moves half as fast
 MOST_FROM, MOST_UNTIL = 15 * PART, 8 * PART
 

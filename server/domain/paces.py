@@ -28,11 +28,10 @@ Paces = tuple[tuple[int, ...], ...]
 ONE = 1 << 16
 MOST = 3 * ONE // 2  # a longer way from the prediction counts as so much: no-shows, and forgotten patients
 KEPT = 32  # clinicians of a queue
-MEMORY = 256  # services that tell the errors of the ways
+MEMORY = 1024  # services that tell the errors of the ways
 DOUBT = 8  # a clinician's first services count as if so many usual ones came before
 GAINS = (128, 16, 6)  # the last so many services weigh most, by each way but the first
 BETTER = 50  # a quicker way is better by 1 / 50 at least
-LN2 = 45_426  # the natural logarithm of 2, in parts of `ONE`
 _NONE: tuple[int, ...] = (0, 0, 0, 0, 0, 0)
 _STEP = 256  # the steps of the table of powers within a doubling
 
@@ -102,13 +101,6 @@ def factors(pace: int, doubt: int, stream: int) -> tuple[int, ...]:
         chance = sum(level_of(f"pace {part}", stream, future) for part in range(4)) - 2 * (FUTURES - 1)
         found.append(times(PLAIN, pace + doubt * chance // 57))  # the sum of four levels has the deviation 57
     return tuple(found)
-
-
-@lru_cache(maxsize=64)
-def leaving_after(mean: int) -> tuple[int, ...]:
-    """Return `FUTURES` equally likely times without memory, least first: those of an exponential law."""
-    whole = logarithm(2 * FUTURES)
-    return tuple(mean * (whole - logarithm(2 * (FUTURES - level) - 1)) * LN2 >> 32 for level in range(FUTURES))
 
 
 def _of_day(row: tuple[int, ...], day: int) -> tuple[int, ...]:

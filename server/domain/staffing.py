@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from server.domain.model.habits import GOING_ON, SECOND, Day, PointDay
+from server.domain.model.habits import GOING_ON, NO_MORE, SECOND, Day, PointDay
 from server.domain.waits import FUTURES, Breaks, levels
 
 USUAL_BREAKS = (300, 600, 900, 1200, 1800, 2700, 3600)  # of a point without a known break, in seconds
@@ -116,8 +116,18 @@ def working(day: PointDay, past: Sequence[Day], now: int) -> Prospect:
 
 
 def _of_point(point_id: int, past: Sequence[Day]) -> list[PointDay | None]:
-    """Return the last days of a point; None for a day on which it did not call."""
-    return [next((day for day in points if day[0] == point_id), None) for points, _ in past]
+    """Return the last days of a point; None for a day on which it did not call.
+
+    A point that closes at some time while patients wait also does so on the other days, when nobody waits.
+    """
+    days = [next((day for day in points if day[0] == point_id), None) for points, _ in past]
+    known = [day[-1] for day in days if day]
+    leaves = 4 * known.count(GOING_ON) >= len(known)
+    return [_without_doubt(day, leaves) if day and day[-1] == NO_MORE else day for day in days]
+
+
+def _without_doubt(day: PointDay, leaves: bool) -> PointDay:
+    return (*day[:-1], GOING_ON) if leaves else day[:-2]
 
 
 def _breaks(day: PointDay) -> list[tuple[int, int]]:

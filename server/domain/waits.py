@@ -51,12 +51,15 @@ ENOUGH = 8  # with fewer durations a quote is an estimate
 FUTURES = 99
 FROM_RANK, UNTIL_RANK = 50, 90  # of 99: the 50th and the 90th percentile
 PART = 1000  # parts of a rank
+STAY_STEP = 5 * MINUTE  # of the time that a patient has waited
 
 # The assumed durations of a service without history: the middles of the eight octiles of a lognormal law with a median of 8
 # minutes and a sigma of 0.7. Their mean is 9.75 minutes. Over a million English GP consultations had a mean of 9.24 min,
 # those of nurses 9.70 (Stevens et al. 2017, BMJ Open 7(11): e018261). The first real durations replace the extremes first.
 PRIOR = tuple(minutes * MINUTE for minutes in (3, 23, 4, 15, 6, 11, 7, 9))
 
+_BAND = 60  # bits for a place, behind the band
+_PLACE = (1 << _BAND) - 1
 _STREAMS = 1024  # draws with different orders; a longer line reuses them
 _SLOT = 12  # bits for the number of a point, behind the time in the item of a heap
 _SLOTS = (1 << _SLOT) - 1
@@ -107,7 +110,7 @@ class OpenPoint:
     """A point that calls: its queues, the queue of its present patient (None if free), and the time of that patient's call.
 
     ``idle`` is the time since it is free, None if that is unknown: then it calls at once. ``awaited`` is set if patients
-    have waited for it meanwhile. ``noticing`` is set if it was free before the first of them came, ``idle`` ago.
+    have waited for it meanwhile. If the point was free before the first of them came, ``noticing`` is the time since then.
     ``begins`` and ``breaks`` are those of `server.domain.staffing.Prospect`.
     ``paces`` has for each future the factor of its durations, in parts of `PLAIN`; empty for the usual pace.
     """
@@ -117,10 +120,15 @@ class OpenPoint:
     since: int = 0
     idle: int | None = None
     awaited: bool = False
-    noticing: bool = False
+    noticing: int | None = None
     begins: tuple[int, ...] = ()
     breaks: tuple[Breaks, ...] = ()
     paces: tuple[int, ...] = ()
+
+
+def order_of(band: int, place: int) -> int:
+    """Return the band and the place of a rank as one number."""
+    return (band << _BAND) + place
 
 
 class Ranks(NamedTuple):
@@ -220,7 +228,7 @@ class Futures:
         histories: Mapping[int, History],
         queue_of: Mapping[int, int] = MappingProxyType({}),
         coming: Sequence[Sequence[Coming]] = (),
-        leaving: Sequence[int] = (),
+        leaving: Sequence[Sequence[int]] = (),
         ranks: Ranks = USUAL,
     ) -> None:
         serving = [point for point in points if not kinds.isdisjoint(point.queue_ids)]
@@ -230,13 +238,13 @@ class Futures:
         weights = {queue_id: _reweighted(stream, len(samples[queue_id])) for queue_id, stream in streams.items()}
         self._pauses = sorted(pause for queue_id in streams for pause in _of(histories, queue_id).pauses) or [0]
         # Most pauses may be none at all, so these are the known ones, not those longer than 0.
-        pause = [self._pauses[level * len(self._pauses) // FUTURES] for level in range(FUTURES)]
+        pause = _levels_of(self._pauses)
         reactions = sorted(each for queue_id in streams for each in _of(histories, queue_id).reactions) or [0]
         firsts = [
-            _noticed(point, reactions) if point.noticing else _first_free(now, stream, point, histories, self._pauses, pause)
+            _first_free(now, stream, point, histories, self._pauses, pause, reactions)
             for stream, point in enumerate(serving)
         ]
-        self._leaving = [each << _SLOT for each in leaving]
+        self._leaving = [[each << _SLOT for each in stay] for stay in leaving]
         # Points with the same queues are interchangeable: one heap has the instants at which they are free.
         groups = {group: at for at, group in enumerate(dict.fromkeys(frozenset(point.queue_ids) for point in serving))}
         group_of = [groups[frozenset(point.queue_ids)] for point in serving]
@@ -272,7 +280,7 @@ class Futures:
         queue_of: Mapping[int, int] = MappingProxyType({}),
         kind: int | None = None,
         coming: Sequence[Sequence[Coming]] = (),
-        leaving: Sequence[int] = (),
+        leaving: Sequence[Sequence[int]] = (),
         ranks: Ranks = USUAL,
     ) -> Iterator[Futures]:
         """Yield the futures of each room; with ``kind``, of its room alone."""
@@ -292,6 +300,7 @@ class Futures:
         samples = [self._samples[kind] for kind in line]
         present = dict.fromkeys(line)
         ranks = orders or [0] * len(line)
+        stays = [(self._stay(rank), _order("leave", place)) for rank, place in zip(ranks, places, strict=True)]
         called: list[list[int]] = []
         for future, (play, order, rests) in enumerate(zip(self._play, levels_of, pauses_of, strict=True)):
             # The duration of a service of each kind in this future, by the drawn level.
@@ -319,21 +328,23 @@ class Futures:
                 )
                 continue
             waits = []
-            stays = (
-                [self._leaving[_order("leave", place)[future]] for place in places]
-                if self._leaving
-                else [_NEVER] * len(line)
-            )
-            for kind, lasts, pause, rank, stay in zip(line, durations, pauses, ranks, stays, strict=True):
+            for kind, lasts, pause, rank, (stay, order) in zip(line, durations, pauses, ranks, stays, strict=True):
                 heap = min(open_to[kind])
                 if heap[0] >= play.horizon or rank > play.first:
                     heap = self._turn(future, play, open_to[kind], rank)
                 first = heap[0]
                 waits.append(first)
-                if first <= stay:  # else the patient has left
+                if first <= stay[order[future]]:  # else the patient has left
                     heapreplace(heap, first + (lasts * paces[first & _SLOTS] & _TIME) + pause)
             called.append(waits)
         return [tuple(each >> _SLOT for each in waits) for waits in zip(*called, strict=True)]
+
+    def _stay(self, rank: int) -> Sequence[int]:
+        """Return after which times a patient of a rank leaves. The place of the rank is the time of joining, or earlier."""
+        if not self._leaving:
+            return (_NEVER,) * FUTURES
+        waited = max(0, self.now - (rank & _PLACE)) if rank else 0
+        return self._leaving[min(waited // STAY_STEP, len(self._leaving) - 1)]
 
     def _turn(self, future: int, play: _Play, able: Sequence[list[int]], rank: int) -> list[int]:
         """Play the breaks and the patients that come before a patient's turn; return the heap whose first point is next."""
@@ -444,14 +455,9 @@ def _of(histories: Mapping[int, History], queue_id: int) -> History:
 
 
 def _quote(now: int, waits: Sequence[int], estimating: bool, ranks: Ranks) -> Quote:
-    """Return the range in whole minutes: both ends rounded to the nearest, not before this minute, and at least one apart.
-
-    If both are nearest to the same minute, the range is the minute in which their middle is.
-    """
+    """Return the range in whole minutes: rounded to the nearest, not before this minute, and at least one long."""
     half, most = (now + _ranked(waits, rank) for rank in ranks)
     begin, end = ((each + MINUTE // 2) // MINUTE for each in (half, most))
-    if begin == end:
-        begin = (half + most) // 2 // MINUTE
     begin = max(begin, now // MINUTE)
     return Quote(begin * MINUTE, max(end, begin + 1) * MINUTE, estimating)
 
@@ -478,6 +484,7 @@ def _first_free(
     histories: Mapping[int, History],
     pauses: Sequence[int],
     pause: Sequence[int],
+    reactions: Sequence[int],
 ) -> Sequence[int]:
     """Return the time until the point may call, in each future. ``pause`` has the levels of ``pauses``."""
     if point.serving is not None:
@@ -497,17 +504,19 @@ def _first_free(
         return [0] * FUTURES
     waits = point.awaited and point.idle > 0
     left = remaining_durations(pauses, point.idle) if waits else [max(0, each - point.idle) for each in pause]
-    return [left[level] for level in _order("point", stream)]
+    free = [left[level] for level in _order("point", stream)]
+    return free if point.noticing is None else list(map(max, free, _noticed(point.noticing, reactions)))
 
 
-def _noticed(point: OpenPoint, reactions: Sequence[int]) -> Sequence[int]:
+def _noticed(since: int, reactions: Sequence[int]) -> Sequence[int]:
     """Return the time until a free point notices its first patient, in each future: the same for all free points."""
-    left = (
-        remaining_durations(reactions, point.idle)
-        if point.idle
-        else [reactions[level * len(reactions) // FUTURES] for level in range(FUTURES)]
-    )
-    return [left[level] for level in _order("notice", 0)]
+    known = remaining_durations(reactions, since) if since else _levels_of(reactions)
+    return [known[level] for level in _order("notice", 0)]
+
+
+def _levels_of(known: Sequence[int]) -> list[int]:
+    """Return `FUTURES` of some known values in order, least first."""
+    return [known[level * len(known) // FUTURES] for level in range(FUTURES)]
 
 
 def remaining_durations(sample: Sequence[int], elapsed: int) -> list[int]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from server.domain.board.board import Board, Changes
 from server.domain.calibrating import BEFORE, Kept, after_day
 from server.domain.events import Recorded
+from server.domain.leaving import Leaves, counted
 from server.domain.model import Entry, Habits
 from server.domain.model.habits import (
     ARRIVALS_KEPT,
@@ -16,6 +17,7 @@ from server.domain.model.habits import (
     DAYS_KEPT,
     GOING_ON,
     MISSED,
+    NO_MORE,
     SECOND,
     PointDay,
 )
@@ -25,6 +27,7 @@ DAY = 86_400 * SECOND
 LONGEST_DAY = 26 * 3600 * SECOND  # with the doubled hour
 WAITED = 30 * SECOND  # a patient who has waited so long was there before the point could call
 LONGEST_PAUSE = 1200 * SECOND  # a longer one is a break that nobody announced
+SETTLED = 300 * SECOND  # after so long, a free point no longer pauses from its last patient
 GONE = 8  # so many later calls of its patients at other points show that a point's staff had gone home
 IN_VAIN = 180 * SECOND  # a patient who waited so long was not called by a point that was free
 
@@ -130,9 +133,11 @@ def pause_before(board: Board, entry: Entry) -> int | None:
 
 def reaction_to(board: Board, entry: Entry) -> int | None:
     """Return how long a free point let its first patient wait before the call (microseconds). None if nobody knows."""
-    freed = _freed_before(board, entry, idle=True)
-    reaction = None if freed is None or entry.called_at is None else entry.called_at - board.visits[entry.visit_id].opened_at
-    return reaction if reaction is not None and reaction <= LONGEST_PAUSE else None
+    freed, came = _freed_before(board, entry, idle=True), board.visits[entry.visit_id].opened_at
+    if freed is None or entry.called_at is None or came - freed < SETTLED:
+        return None
+    reaction = entry.called_at - came
+    return reaction if reaction <= LONGEST_PAUSE else None
 
 
 def _freed_before(board: Board, entry: Entry, *, idle: bool = False) -> int | None:
@@ -151,19 +156,15 @@ def _freed_before(board: Board, entry: Entry, *, idle: bool = False) -> int | No
     return None if day is None or any(end >= second or end == GOING_ON for end in day[4::2]) else freed
 
 
-def _leaves(board: Board) -> tuple[int, int]:
-    """Return how many patients of the day left the line before the first call, and how long all waited (seconds)."""
-    left = waited = 0
+def _leaves(board: Board) -> Leaves:
+    """Return how many patients of the day left the line before the first call, by the time that they had waited."""
+    waits = []
     for entry in board.entries.values():
         visit = board.visits[entry.visit_id]
-        if visit.trial or entry.away or entry.delay or board.stages(visit.id) > 1:
-            continue
-        if entry.first_called_at is not None:
-            waited += entry.first_called_at - visit.opened_at
-        elif entry.state == "left":
-            left += 1
-            waited += entry.since - visit.opened_at
-    return left, waited // SECOND
+        end = entry.since if entry.first_called_at is None and entry.state == "left" else entry.first_called_at
+        if end is not None and not (visit.trial or entry.away or entry.delay or board.stages(visit.id) > 1):
+            waits.append(((end - visit.opened_at) // SECOND, end != entry.first_called_at))
+    return counted(waits)
 
 
 def _kept(board: Board, habits: Habits) -> Iterator[Kept]:
@@ -207,9 +208,10 @@ def _closed(board: Board, habits: Habits, day: PointDay) -> PointDay:
         # A free point may only have been the last choice, unless patients waited meanwhile.
         and (told or max(begin, board.visits[each.visit_id].opened_at) + IN_VAIN <= each.first_called_at)
     ]
-    left_some = told and any(later)
-    gone = begin and (left_some or len(later) >= GONE) and len(day) < LONGEST_DAY_OF_POINT
-    return (*day, habits.second_of(begin), GOING_ON) if gone else day
+    gone = len(later) >= GONE or (told and any(later))
+    if not begin or not later or not (gone or told) or len(day) >= LONGEST_DAY_OF_POINT:
+        return day
+    return (*day, habits.second_of(begin), GOING_ON if gone else NO_MORE)
 
 
 def _habits(board: Board) -> Habits:

@@ -16,22 +16,15 @@ from server.domain.calibrating import ranks
 from server.domain.model import Doubt, Entry, Habits, Point
 from server.domain.model.habits import MISSED, SECOND
 from server.domain.model.local_time import MINUTE
-from server.domain.paces import ONE, factors, leaving_after, pace_of
+from server.domain.paces import ONE, factors, pace_of
 from server.domain.ranking import Lane
 from server.domain.staffing import Prospect, beginning, closed, opening, resting, working
-from server.domain.waits import FUTURES, USUAL, Coming, OpenPoint, Ranks, level_of
+from server.domain.waits import FUTURES, USUAL, Coming, OpenPoint, Ranks, level_of, order_of
 
 # The seconds from the start of an appointment to the check-in, of a site without known ones. One in ten does not come.
 USUAL_CHECK_INS = (MISSED, *(minutes * 60 for minutes in (-25, -18, -14, -11, -8, -6, -4, -1, 4)))
 ENOUGH_CHECK_INS = 10
-_BAND = 60  # bits for a place, behind the band
-LONG_STAY = 40 * 3600  # seconds of waiting in line for each patient who leaves: too few leave to matter
 _FEW = 3  # the first patients of a lane, among whom is one who has waited long
-
-
-def order_of(band: int, place: int) -> int:
-    """Return the band and the place of a rank as one number."""
-    return (band << _BAND) + place
 
 
 def points_of(board: Board, now: int, numbers: Mapping[Lane, int]) -> Iterator[OpenPoint]:
@@ -43,10 +36,9 @@ def points_of(board: Board, now: int, numbers: Mapping[Lane, int]) -> Iterator[O
         if prospect is None:
             continue
         free_since = _free_since(board, point, now)
-        idle = guest is None and free_since is not None and not prospect.begins
-        noticing = idle and (waiting_since is None or waiting_since > free_since)
-        if noticing:
-            free_since = now if waiting_since is None else waiting_since
+        noticing = None
+        if guest is None and free_since is not None and (waiting_since is None or waiting_since > free_since):
+            noticing = 0 if waiting_since is None else max(0, now - waiting_since)
         special = (number for lane, number in numbers.items() if ranking.serves(point, lane))
         yield OpenPoint(
             queue_ids=(*point.queue_ids, *special),
@@ -83,13 +75,6 @@ def coming(board: Board, now: int, before: int) -> list[list[Coming]]:
             future.extend(more)
             future.sort()
     return found if any(found) else []
-
-
-def leaving(habits: Habits | None) -> tuple[int, ...]:
-    """Return the times after which a waiting patient leaves, least first. Empty if hardly anybody leaves."""
-    left = sum(count for count, _ in habits.leaves or ()) if habits else 0
-    waited = sum(seconds for _, seconds in habits.leaves or ()) if habits else 0
-    return leaving_after(waited * SECOND // left) if left and waited < left * LONG_STAY else ()
 
 
 def ranks_of(habits: Habits | None, now: int) -> Ranks:

@@ -16,11 +16,11 @@ from itertools import islice
 from server.domain import ranking
 from server.domain.board import REQUOTE_MICROSECONDS, Board
 from server.domain.events import WaitsQuoted
+from server.domain.leaving import stays
 from server.domain.model import Entry
 from server.domain.ranking import Lane, Rank, rank
 from server.domain.rules import foreseeing
-from server.domain.rules.foreseeing import order_of
-from server.domain.waits import MINUTE, Futures, History, Quote
+from server.domain.waits import MINUTE, Futures, History, Quote, order_of
 
 EXACT = 8  # up to so many waiting patients, every newcomer's quote is computed from the present state
 AT_ONCE = 64  # the most patients that one tick quotes
@@ -205,7 +205,7 @@ class _Numbers:
             queue.id: History(queue.durations, queue.pauses or (), queue.reactions or ()) for queue in board.queues.values()
         }
         points = list(foreseeing.points_of(board, now, self._numbers))
-        coming, leaving = foreseeing.coming(board, now, before), foreseeing.leaving(board.habits)
+        coming, leaving = foreseeing.coming(board, now, before), stays(board.habits.leaves or ()) if board.habits else ()
         chosen = foreseeing.ranks_of(board.habits, now)
         return Futures.of_rooms(now, points, histories, queue_of, kind, coming, leaving, chosen)
 
