@@ -21,7 +21,8 @@ from math import isqrt
 
 from server.domain.waits import FUTURES, PLAIN, level_of
 
-# The first row of a queue: the level of its durations, their count, and the mean square error of each way. Each other row:
+# The first row of a queue: the level of its durations, their count, their mean when divided by the predicted pace, and the
+# mean square error of each way. Each other row:
 # a clinician (or a point, as a negative number), the day and the count of services, and the pace by each way but the first.
 Paces = tuple[tuple[int, ...], ...]
 
@@ -29,10 +30,12 @@ ONE = 1 << 16
 MOST = 3 * ONE // 2  # a longer way from the prediction counts as so much: no-shows, and forgotten patients
 KEPT = 32  # clinicians of a queue
 MEMORY = 1024  # services that tell the errors of the ways
+MEAN_MEMORY = 4096  # and those of the mean
 DOUBT = 8  # a clinician's first services count as if so many usual ones came before
 GAINS = (128, 16, 6)  # the last so many services weigh most, by each way but the first
-BETTER = 50  # a quicker way is better by 1 / 50 at least
-_NONE: tuple[int, ...] = (0, 0, 0, 0, 0, 0)
+BETTER = 20  # a quicker way is better by 1 / 20 at least
+_NONE = (0,) * 7
+FIRST = 3  # the place of the first error
 _STEP = 256  # the steps of the table of powers within a doubling
 
 
@@ -61,8 +64,8 @@ def times(value: int, log: int) -> int:
 
 def learn(paces: Paces, who: int, day: int, duration: int) -> tuple[Paces, int]:
     """Return the paces after one more service by ``who``, and its duration divided by the predicted pace."""
-    first, *rows = paces or (_NONE[:6],)
-    level, count, *errors = first
+    first, *rows = paces or (_NONE,)
+    level, count, mean, *errors = first
     row = next((each for each in rows if each[0] == who), (who, day, *_NONE[:4]))
     found = logarithm(max(1, duration))
     level = level if count else found
@@ -78,7 +81,13 @@ def learn(paces: Paces, who: int, day: int, duration: int) -> tuple[Paces, int]:
     others = [each for each in rows if each[0] != who]
     mine = (who, day, served, *after)
     normal = duration if way == 0 else times(duration, -before[way - 1])
-    return ((level, count + 1 if count < MEMORY else count, *errors), *(*others, mine)[-KEPT:]), normal
+    mean += (normal - mean) // (count + 1)
+    return ((level, min(count + 1, MEAN_MEMORY), mean, *errors), *(*others, mine)[-KEPT:]), normal
+
+
+def mean_of(paces: Paces) -> int:
+    """Return the mean of the durations divided by the pace; 0 while it is not known better than from the last ones."""
+    return paces[0][2] if paces and paces[0][1] >= MEMORY else 0
 
 
 def pace_of(paces: Paces, who: int, day: int) -> tuple[int, int]:
@@ -90,7 +99,7 @@ def pace_of(paces: Paces, who: int, day: int) -> tuple[int, int]:
         return 0, 0
     row = next((each for each in paces[1:] if each[0] == who), (who, day, *_NONE[:4]))
     gain = row[2] + DOUBT if way == 1 else GAINS[way - 1]
-    return _of_day(row, day)[way - 1], isqrt(paces[0][2 + way] // gain)
+    return _of_day(row, day)[way - 1], isqrt(paces[0][FIRST + way] // gain)
 
 
 @lru_cache(maxsize=256)
@@ -111,6 +120,6 @@ def _of_day(row: tuple[int, ...], day: int) -> tuple[int, ...]:
 def _best(first: tuple[int, ...]) -> int:
     way = 0
     for other in range(1, len(GAINS) + 1):
-        if first[2 + other] < first[2 + way] - first[2 + way] // BETTER:
+        if first[FIRST + other] < first[FIRST + way] - first[FIRST + way] // BETTER:
             way = other
     return way

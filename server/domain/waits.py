@@ -74,12 +74,14 @@ class History:
     """A service's recent durations, oldest first. A duration lasts from the call until the point is free again.
 
     ``pauses`` are the recent times between two patients, from the free point to the call, while a patient waited.
-    ``reactions`` are those of patients who came to a free point, until the call.
+    ``reactions`` are those of patients who came to a free point, until the call. ``mean`` is that of many more durations, 0
+    if they are not known.
     """
 
     durations: tuple[int, ...] = ()
     pauses: tuple[int, ...] = ()
     reactions: tuple[int, ...] = ()
+    mean: int = 0
 
     @property
     def estimating(self) -> bool:
@@ -99,7 +101,9 @@ class History:
         """
         known = len(self.durations)
         step = 1 << max(0, known.bit_length() - 4)
-        return sorted((*self.durations[known % step :], *PRIOR[known:]))
+        found = sorted((*self.durations[known % step :], *PRIOR[known:]))
+        total = sum(found)
+        return [each * self.mean * len(found) // total for each in found] if self.mean and total else found
 
 
 NO_HISTORY = History()
@@ -235,7 +239,12 @@ class Futures:
         of_kind = {kind: queue_of.get(kind, kind) for kind in sorted(kinds)}
         streams = {queue_id: stream for stream, queue_id in enumerate(sorted(set(of_kind.values())))}
         samples = {queue_id: _of(histories, queue_id).sample() for queue_id in streams}
-        weights = {queue_id: _reweighted(stream, len(samples[queue_id])) for queue_id, stream in streams.items()}
+        weights = {
+            queue_id: _even(len(samples[queue_id]))
+            if _of(histories, queue_id).mean
+            else _reweighted(stream, len(samples[queue_id]))
+            for queue_id, stream in streams.items()
+        }
         self._pauses = sorted(pause for queue_id in streams for pause in _of(histories, queue_id).pauses) or [0]
         # Most pauses may be none at all, so these are the known ones, not those longer than 0.
         pause = _levels_of(self._pauses)
@@ -328,13 +337,13 @@ class Futures:
                 )
                 continue
             waits = []
-            for kind, lasts, pause, rank, (stay, order) in zip(line, durations, pauses, ranks, stays, strict=True):
+            for kind, lasts, pause, rank, (stay, draw) in zip(line, durations, pauses, ranks, stays, strict=True):
                 heap = min(open_to[kind])
                 if heap[0] >= play.horizon or rank > play.first:
                     heap = self._turn(future, play, open_to[kind], rank)
                 first = heap[0]
                 waits.append(first)
-                if first <= stay[order[future]]:  # else the patient has left
+                if first <= stay[draw[future]]:  # else the patient has left
                     heapreplace(heap, first + (lasts * paces[first & _SLOTS] & _TIME) + pause)
             called.append(waits)
         return [tuple(each >> _SLOT for each in waits) for waits in zip(*called, strict=True)]
@@ -579,6 +588,12 @@ def _reweighted(stream: int, size: int) -> tuple[bytes, ...]:
         cuts = sorted(unpack(f"<{size - 1}I", digest))
         found.append(bytes(bisect_right(cuts, ((2 * level + 1) << 32) // _LEVELS) for level in range(FUTURES)))
     return tuple(found)
+
+
+@lru_cache(maxsize=128)
+def _even(size: int) -> tuple[bytes, ...]:
+    """Return the same as `_reweighted` with equal weights in each future: for a sample with a mean that is certain."""
+    return (bytes(((2 * level + 1) * size) // _LEVELS for level in range(FUTURES)),) * FUTURES
 
 
 # The share of quotes that hold.

@@ -18,6 +18,7 @@ from server.domain.board import REQUOTE_MICROSECONDS, Board
 from server.domain.events import WaitsQuoted
 from server.domain.leaving import stays
 from server.domain.model import Entry
+from server.domain.paces import mean_of
 from server.domain.ranking import Lane, Rank, rank
 from server.domain.rules import foreseeing
 from server.domain.waits import MINUTE, Futures, History, Quote, order_of
@@ -202,7 +203,8 @@ class _Numbers:
         """Return the futures of each room, with those who come ``before`` an order; with ``kind``, of its room alone."""
         queue_of = {number: lane.queue_id for lane, number in self._numbers.items()}
         histories = {
-            queue.id: History(queue.durations, queue.pauses or (), queue.reactions or ()) for queue in board.queues.values()
+            queue.id: History(queue.durations, queue.pauses or (), queue.reactions or (), mean_of(queue.paces or ()))
+            for queue in board.queues.values()
         }
         points = list(foreseeing.points_of(board, now, self._numbers))
         coming, leaving = foreseeing.coming(board, now, before), stays(board.habits.leaves or ()) if board.habits else ()

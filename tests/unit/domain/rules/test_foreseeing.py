@@ -5,8 +5,8 @@ from __future__ import annotations
 from server.domain.commands import BreakPoint, ClosePoint, Complete, OpenPoint, Start, Tick
 from server.domain.model import Entry
 from server.domain.ranking import Rank
-from server.domain.rules.foreseeing import coming, order_of, points_of
-from server.domain.waits import FUTURES
+from server.domain.rules.foreseeing import coming, points_of
+from server.domain.waits import FUTURES, order_of
 from server.domain.waits import OpenPoint as Playing
 from tests.support.worlds import HOUR, MINUTE, SECOND, SITE_ID, World
 
