@@ -94,16 +94,21 @@ class History:
             raise ValueError(f"a duration of {duration}")
         return replace(self, durations=(*self.durations, duration)[-MEMORY:])
 
-    def sample(self) -> list[int]:
-        """Return the durations in order of length, filled up to `ENOUGH` with those of `PRIOR`.
+    def sample(self) -> tuple[int, ...]:
+        """Return the durations in order of length, filled up to `ENOUGH` with those of `PRIOR`, and scaled to the mean.
 
         Up to one in eight of the oldest stay out, because the weights of each new size cost some milliseconds.
         """
-        known = len(self.durations)
-        step = 1 << max(0, known.bit_length() - 4)
-        found = sorted((*self.durations[known % step :], *PRIOR[known:]))
-        total = sum(found)
-        return [each * self.mean * len(found) // total for each in found] if self.mean and total else found
+        return _sample(self.durations, self.mean)
+
+
+@lru_cache(maxsize=256)  # points and patients of a queue share it until the next service ends
+def _sample(durations: tuple[int, ...], mean: int) -> tuple[int, ...]:
+    known = len(durations)
+    step = 1 << max(0, known.bit_length() - 4)
+    found = sorted((*durations[known % step :], *PRIOR[known:]))
+    total = sum(found)
+    return tuple(each * mean * len(found) // total for each in found) if mean and total else tuple(found)
 
 
 NO_HISTORY = History()
