@@ -2,11 +2,12 @@
 
     python loadtests/bench_commands.py
 
-One real server process serves `call-next`, `start` and `complete` over HTTP at a site with 500 waiting entries and a
-million past visits, on a private MariaDB. The database's general log records the statements of the server. A twin of the
-site was made by the same steps and so has the same numbers. A process with only aiomysql sends the same statements to the
-twin, with the twin's ids. The two take turns, patient by patient, so that neither has the machine alone. Each is charged
-the CPU time (user and system) of its own process. At the end both sites must be in the same state, which proves the replay.
+One real server process serves `call-next`, `start` and `complete` over HTTP at a site with 500 waiting entries, a million
+past visits, and 20 past days, which the quotes replay, on a private MariaDB. The database's general log records the
+statements of the server. A twin of the site was made by the same steps and so has the same numbers. A process with only
+aiomysql sends the same statements to the twin, with the twin's ids. The two take turns, patient by patient, so that neither
+has the machine alone. Each is charged the CPU time (user and system) of its own process. At the end both sites must be in
+the same state, which proves the replay.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from sqlalchemy import URL, make_url
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from loadtests.past_visits import FAR_AHEAD, fill
+from loadtests.past_visits import FAR_AHEAD, fill, remember
 from loadtests.processes import cpu_seconds
 from server.domain.commands import BroadcastMessage, IssueTicket, Tick
 from server.domain.model.ids import IDS_PER_SITE
@@ -230,6 +231,7 @@ async def build(url: str, env: dict[str, str], past: int) -> list[Seed]:
         seeded = await setup.seed(POINTS, 0, 0)
         assert seeded["site_id"] == site_id
         fill(plain, site_id, seeded["queue_ids"], seeded["point_ids"], past, today)
+        remember(plain, site_id, seeded["queue_ids"], seeded["point_ids"])
         seeds.append(seeded)
     with plain.cursor() as cursor:
         cursor.execute("UPDATE sites SET epoch = 'bench'")

@@ -19,18 +19,22 @@ import sys
 import tempfile
 import time
 import uuid
-from contextlib import ExitStack, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
+
+from sqlalchemy import make_url
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from loadtests.contenders import Caller
+from loadtests.past_visits import remember
 from loadtests.processes import cpu_seconds
 from server.domain.commands import Tick
 from server.domain.errors import NothingDue
 from server.execute import Executor
 from server.store.database import Database
-from tests.support.databases import fresh_database, mariadb
+from tests.support.databases import connect, fresh_database, mariadb
 from tests.support.server import Server, environment, seed, serving, vault
 
 POINTS = 8
@@ -50,6 +54,11 @@ class Contender:
         self._entries: list[int] = []
         self.costs: list[float] = []
 
+    def call(self, point_ids: list[int]) -> None:
+        """Call a patient to each point, so that all others wait."""
+        for point_id in point_ids:
+            self._caller.do("call-next", point_id=point_id)
+
     def issue(self, count: int) -> None:
         """Issue tickets, and cancel as many: the line keeps its length. Record the CPU time of the issued ones."""
         before = cpu_seconds(self._process_id)
@@ -62,24 +71,27 @@ class Contender:
             self._caller.do("cancel", entry_id=self._entries.pop(), reason="bench")
 
 
-def costs(short: int, long: int, rounds: int, batch: int) -> tuple[float, float]:
-    """Return the CPU seconds of a ticket in the short line and in the long line."""
+def costs(lines: Sequence[int], rounds: int, batch: int) -> list[float]:
+    """Return the CPU seconds of a ticket in each line."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         database_server = stack.enter_context(mariadb(folder / "mariadb"))
         contenders = []
-        for count in (short, long):
+        for count in lines:
             env = environment(stack.enter_context(fresh_database(database_server)))
-            seeded = seed(env, points=POINTS, tickets=count, displays=0)
+            seeded = seed(env, points=POINTS, tickets=POINTS + count, displays=0)
+            with closing(connect(make_url(env["NOWSERVING_DATABASE_URL"]))) as plain:
+                remember(plain, seeded["site_id"], seeded["queue_ids"], seeded["point_ids"])
             server = stack.enter_context(serving(env, folder, name=f"line-{count}"))
             contenders.append(Contender(server, server.sign_in(seeded, "receptionist"), seeded["queue_ids"]))
+            contenders[-1].call(seeded["point_ids"])
         for each in contenders:
             each.issue(batch)  # the first tickets fill the caches
             each.costs.clear()
         for _ in range(rounds):
             for each in contenders:
                 each.issue(batch)
-        return statistics.median(contenders[0].costs), statistics.median(contenders[1].costs)
+        return [statistics.median(each.costs) for each in contenders]
 
 
 async def pauses(count: int) -> tuple[float, int]:
@@ -122,13 +134,15 @@ async def pauses(count: int) -> tuple[float, int]:
 def main() -> int:
     """Print the figures. The exit status is 1 if a figure misses its limit."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--few", type=int, default=0)
     parser.add_argument("--short", type=int, default=40)
     parser.add_argument("--long", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--batch", type=int, default=10)
+    parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--waiting", type=int, default=5000)
     given = parser.parse_args()
-    short, long = costs(given.short, given.long, given.rounds, given.batch)
+    few, short, long = costs((given.few, given.short, given.long), given.rounds, given.batch)
+    print(f"a ticket with {given.few} to {given.few + given.batch} waiting {1000 * few:6.2f} ms of CPU")
     print(f"a ticket with {given.short} waiting   {1000 * short:6.2f} ms of CPU")
     ratio = f"{long / short:.2f} x (at most {MOST_TIMES_THE_COST})"
     print(f"a ticket with {given.long} waiting {1000 * long:6.2f} ms of CPU = {ratio}")

@@ -6,6 +6,7 @@ engine generates them, a million visits in a minute.
 
 from __future__ import annotations
 
+import json
 from datetime import date, timedelta
 
 import pymysql
@@ -117,3 +118,47 @@ def _statements(site_id: int) -> list[str]:
             for state, began, ended, later, _ in _STEPS
         ),
     ]
+
+
+PAST_DAYS = 20
+_SECOND = 1_000_000
+_HOUR = 3600  # in the seconds of a business day
+_ARRIVALS = 60  # of a past day, every ten minutes, before now and after
+
+
+def remember(connection: pymysql.Connection, site_id: int, queue_ids: list[int], point_ids: list[int]) -> None:
+    """Give a site the memory of its last days: durations, pauses, first calls, breaks, and urgent patients.
+
+    The days lie around the present time of the day, so the hour at which a bench runs does not matter. Each point rests
+    once in the next hours, and one patient in ten minutes passes others.
+    """
+    with connection.cursor() as cursor:
+        instant = "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS INT)"
+        cursor.execute(f"SELECT turns_at, seq, {instant} FROM sites WHERE id = %s", (site_id,))
+        row = cursor.fetchone()
+        assert row is not None
+        turns_at, seq, at = row
+        begins_at = turns_at - _DAY
+        now = (at - begins_at) // _SECOND
+        past = []
+        for day in range(PAST_DAYS):
+            points = []
+            for number, point_id in enumerate(point_ids):
+                early = (day * 37 + number * 11) % 60 * 60
+                rests = now + _HOUR // 2 + (day * 53 + number * 29) % 120 * 60
+                points.append([point_id, max(0, now - 2 * _HOUR - early), 1, rests, rests + 600 + (day * 71) % 20 * 60])
+            times = [max(0, now + (number - _ARRIVALS // 2) * 600 + (day * 83) % 600) for number in range(_ARRIVALS)]
+            arrivals = [[time, queue_ids[number % len(queue_ids)], 1, 1800] for number, time in enumerate(times)]
+            past.append([points, arrivals])
+        called = [[point_id, max(0, now - 2 * _HOUR), 1] for point_id in point_ids]
+        cursor.execute(
+            "REPLACE INTO habits (id, site_id, begins_at, points, arrivals, bookings, past, seq)"
+            " VALUES (%s, %s, %s, %s, '[]', '[]', %s, %s)",
+            (site_id, site_id, begins_at, json.dumps(called), json.dumps(past), seq),
+        )
+        durations = [(180 + (number * 97) % 900) * _SECOND for number in range(256)]
+        pauses = [(number * 41) % 120 * _SECOND for number in range(64)]
+        cursor.execute(
+            "UPDATE queues SET durations = %s, pauses = %s WHERE site_id = %s",
+            (json.dumps(durations), json.dumps(pauses), site_id),
+        )

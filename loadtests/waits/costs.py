@@ -16,7 +16,7 @@ from server.domain.events import TicketCalled, TicketIssued, WaitsQuoted
 from server.domain.model import local_time
 from server.domain.rules import decide
 
-WAITING = (10, 100, 500)
+WAITING = (0, 2, 5, 8, 10, 100, 500)
 LONGEST = 5000  # waiting patients that the clock quotes
 TICKETS = 40  # of each length of the line
 WARM = 21
@@ -50,7 +50,7 @@ CLINIC = Clinic(
 class Newcomer:
     """Milliseconds of CPU for the decision on a ticket, with a number of waiting patients: the middle and the most.
 
-    ``fresh`` is that of a ticket without the kept futures of the line.
+    The ticket comes three seconds after another one. ``fresh`` is that of a ticket without any kept futures.
     """
 
     waiting: int
@@ -115,7 +115,8 @@ class _Morning:
         while self.waiting < waiting:
             self.issue()
             self.waiting += 1
-        self.tick()
+        if waiting:
+            self.tick()
 
     def tick(self) -> list[float]:
         """Let the clock quote the line; return the milliseconds of its slices."""
@@ -135,15 +136,16 @@ class _Morning:
         kept: list[float] = []
         fresh: list[float] = []
         for _ in range(tickets):
-            if self.now >= board.site.quoted_at + MICROSECONDS // 2:
+            if waiting and self.now >= board.site.quoted_at + MICROSECONDS // 2:
                 self.tick()
             self.now += 3 * SECOND
             command = IssueTicket(queue_id=self.played.queues[0])
+            decide(board, command, self.now - 3 * SECOND, "token")  # the patient before
             before = process_time()
             decide(board, command, self.now, "token")
             kept.append(1000 * (process_time() - before))
             self._do(Leave(entry_id=self.issue().entry_id), self.now)
-            outlook, board.outlook = board.outlook, None
+            outlook, board.outlook, board.quoted = board.outlook, None, None
             before = process_time()
             decide(board, command, self.now, "token")
             fresh.append(1000 * (process_time() - before))

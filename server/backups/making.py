@@ -184,10 +184,7 @@ async def held(database: Database, holder: str) -> AsyncIterator[None]:
     finally:
         renewing.cancel()
         await asyncio.gather(renewing, return_exceptions=True)
-        with suppress(NowServingError):
-            now = await database.now()
-            async with database.write() as connection:
-                await leases.finish(connection, LEASE, holder, now)
+        await leases.give_up(database, holder)
 
 
 async def _take(database: Database, holder: str) -> bool:

@@ -67,22 +67,25 @@ class Nightly:
 
     async def run(self) -> None:
         """Look once a minute whether a backup is missing, until cancelled. A failed one is tried again after an hour."""
-        while True:
-            try:
-                await self._look()
-            except NowServingError as error:
-                self._outage.failed(error)
-            await asyncio.sleep(LOOK_SECONDS)
+        try:
+            while True:
+                try:
+                    await self._look()
+                except NowServingError as error:
+                    self._outage.failed(error)
+                await asyncio.sleep(LOOK_SECONDS)
+        finally:  # a backup under way has been asked to end
+            await leases.give_up(self._database, self._holder)
 
     async def _look(self) -> None:
         if asyncio.get_running_loop().time() < self._again_at or not await self._missing() or not await self._takes_turn():
             return
         if not await self._missing():  # another process made it between the two looks
-            await self._end_turn()
+            await leases.give_up(self._database, self._holder)
             return
         if status := await status_of((*self._command, "--holder", self._holder), END_SECONDS):
             self._again_at = asyncio.get_running_loop().time() + AGAIN_SECONDS
-            await self._end_turn()
+            await leases.give_up(self._database, self._holder)
             self._outage.failed(status=status)
             return
         self._outage.ended()
@@ -93,11 +96,6 @@ class Nightly:
 
     async def _takes_turn(self) -> bool:
         return await leases.hold(self._database, LEASE, self._holder, LEASE_MICROSECONDS)
-
-    async def _end_turn(self) -> None:
-        now = await self._database.now()
-        async with self._database.write() as connection:
-            await leases.finish(connection, LEASE, self._holder, now)
 
 
 def begin_quietly() -> None:

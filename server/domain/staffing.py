@@ -10,8 +10,10 @@ Pure; integers throughout. Arguments are seconds after the begin of the business
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from server.domain.model.habits import GOING_ON, NO_MORE, SECOND, Day, PointDay
 from server.domain.waits import FUTURES, Breaks, levels
@@ -21,6 +23,7 @@ LEAST_SCALE = 60  # of a tail, in seconds
 WORK_DAY = 86_400  # no point that has gone home comes back
 NEAR = 2700  # breaks so near to each other are the same one, in seconds
 FEW = 4  # fewer days that agree tell too little
+SITES = 64  # whose last days a process remembers, see `_Memory`
 _FIRST_BREAK = 3  # the place of the first break in the day of a point
 
 
@@ -106,33 +109,81 @@ def working(day: PointDay, past: Sequence[Day], now: int) -> Prospect:
     days = _of_point(day[0], past)
     if not any(known and len(known) > _FIRST_BREAK for known in days):
         return Prospect()
+    # Between two breaks of the last days the same days agree.
+    memory = _memory(past)
+    begins = memory.begins.get(day[0])
+    if begins is None:
+        begins = memory.begins[day[0]] = sorted({begin for known in days if known for begin, _ in _breaks(known)})
+    key = day[0], taken, bisect_right(begins, now)
+    if key not in memory.agree:
+        memory.agree[key] = _agree(days, taken, now)
+    return Prospect(breaks=_coming(memory.agree[key], now))
+
+
+def _agree(days: Sequence[PointDay | None], taken: int, now: int) -> list[PointDay]:
+    """Return the day that each future replays, of those with about as many breaks ``taken`` by now."""
     distances = [None if known is None else abs(sum(begin <= now for begin, _ in _breaks(known)) - taken) for known in days]
     near = sorted(each for each in distances if each is not None)
     most = near[min(len(near), max(FEW, len(near) // 4)) - 1]
     agree = [
         known if distance is not None and distance <= most else None for known, distance in zip(days, distances, strict=True)
     ]
-    return Prospect(breaks=_coming(_replayed(agree), now))
+    return _replayed(agree)
+
+
+class _Memory:
+    """What has been found out about the last days of a site: they change once a day.
+
+    It is a memory of work that was done: without it, the same is found out again.
+    """
+
+    __slots__ = ("agree", "begins", "days", "past")
+
+    def __init__(self, past: Sequence[Day]) -> None:
+        self.past = past
+        self.days: dict[int, list[PointDay | None]] = {}
+        self.begins: dict[int, list[int]] = {}
+        self.agree: dict[tuple[int, int, int], list[PointDay]] = {}
+
+
+_MEMORIES: dict[int, _Memory] = {}
+
+
+def _memory(past: Sequence[Day]) -> _Memory:
+    """Return the memory of some days: of this very object, because to compare all of them would cost more."""
+    found = _MEMORIES.get(id(past))
+    if found is None or found.past is not past:
+        found = _Memory(past)
+        if isinstance(past, tuple):  # else it may change
+            if len(_MEMORIES) >= SITES:
+                _MEMORIES.clear()
+            _MEMORIES[id(past)] = found
+    return found
 
 
 def _of_point(point_id: int, past: Sequence[Day]) -> list[PointDay | None]:
-    """Return the last days of a point; None for a day on which it did not call.
+    """Return the last days of a point; None for a day on which it did not call. Do not change the list."""
+    memory = _memory(past)
+    if point_id not in memory.days:
+        memory.days[point_id] = _ended([next((day for day in points if day[0] == point_id), None) for points, _ in past])
+    return memory.days[point_id]
 
-    A point that closes at some time while patients wait also does so on the other days, when nobody waits.
+
+def _ended(days: Sequence[PointDay | None]) -> list[PointDay | None]:
+    """Return the days of a point that closes for the day while patients wait: it also does so when nobody waits.
+
+    A point that otherwise goes on would do so on a day with patients.
     """
-    days = [next((day for day in points if day[0] == point_id), None) for points, _ in past]
     known = [day[-1] for day in days if day]
     leaves = 4 * known.count(GOING_ON) >= len(known)
-    return [_without_doubt(day, leaves) if day and day[-1] == NO_MORE else day for day in days]
+    return [day if day is None or day[-1] != NO_MORE else (*day[:-1], GOING_ON) if leaves else day[:-2] for day in days]
 
 
-def _without_doubt(day: PointDay, leaves: bool) -> PointDay:
-    return (*day[:-1], GOING_ON) if leaves else day[:-2]
-
-
-def _breaks(day: PointDay) -> list[tuple[int, int]]:
+@lru_cache(maxsize=8192)
+def _breaks(day: PointDay) -> tuple[tuple[int, int], ...]:
     """Return the begin and the end of each break of a day that ended on that day."""
-    return [each for each in zip(day[_FIRST_BREAK::2], day[_FIRST_BREAK + 1 :: 2], strict=True) if each[1] != GOING_ON]
+    pairs = zip(day[_FIRST_BREAK::2], day[_FIRST_BREAK + 1 :: 2], strict=True)
+    return tuple(each for each in pairs if each[1] != GOING_ON)
 
 
 def _near(day: PointDay, time: int) -> bool:
@@ -149,6 +200,8 @@ def _length_near(day: PointDay, time: int) -> int:
 def _replayed(days: Sequence[PointDay | None]) -> list[PointDay]:
     """Return the day that each future replays: its own, or in place of None one of the others in turn."""
     agree = [day for day in days if day]
+    if len(agree) == len(days):
+        return (agree * (FUTURES // len(agree) + 1))[:FUTURES]
     found, others = [], 0
     for future in range(FUTURES):
         day = days[future % len(days)]
@@ -162,11 +215,10 @@ def _replayed(days: Sequence[PointDay | None]) -> list[PointDay]:
 def _coming(days: Sequence[PointDay], now: int) -> tuple[Breaks, ...]:
     """Return the breaks of each future's day that are still to come. Empty if there is none."""
     known: dict[PointDay, Breaks] = {}
-    for day in days:
-        if day not in known:
-            breaks = [*_breaks(day), (day[-2], day[-2] + WORK_DAY)] if day[-1] == GOING_ON else _breaks(day)
-            known[day] = tuple(((begin - now) * SECOND, (end - begin) * SECOND) for begin, end in breaks if begin > now)
-    return tuple(known[day] for day in days) if any(known.values()) else ()
+    for day in dict.fromkeys(days):
+        breaks = (*_breaks(day), (day[-2], day[-2] + WORK_DAY)) if day[-1] == GOING_ON else _breaks(day)
+        known[day] = tuple([((begin - now) * SECOND, (end - begin) * SECOND) for begin, end in breaks if begin > now])
+    return tuple(map(known.__getitem__, days)) if any(known.values()) else ()
 
 
 def _smooth(values: Sequence[int], floor: int, scale: int) -> list[int]:

@@ -19,7 +19,7 @@ The durations of a future have two sources:
   with many ahead this doubt weighs as much as chance does.
 - For patients at a point since ``e``: the m known durations longer than ``e``. The true duration falls into each of the
   m + 1 gaps that they leave above ``e`` with equal probability (Hill 1968, Journal of the American Statistical
-  Association 63: 677-691). For the gap beyond the longest known duration see `_beyond`.
+  Association 63: 677-691). For the gap beyond the longest known duration see `_root`.
 
 Nothing is random. The futures are fixed: draw j takes each of 99 evenly spaced levels once over the 99 futures
 (Latin hypercube: McKay, Beckman, Conover 1979, Technometrics 21(2): 239-245), in an order made by SHAKE-256. No number
@@ -31,12 +31,14 @@ Instants are microseconds of UTC, durations microseconds.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import shake_256
-from heapq import heapify, heappop, heappush, heapreplace
+from heapq import heappop, heappush, heapreplace
 from math import isqrt
+from operator import add, ge, getitem, itemgetter
 from struct import unpack
 from types import MappingProxyType
 from typing import NamedTuple
@@ -58,14 +60,15 @@ STAY_STEP = 5 * MINUTE  # of the time that a patient has waited
 # those of nurses 9.70 (Stevens et al. 2017, BMJ Open 7(11): e018261). The first real durations replace the extremes first.
 PRIOR = tuple(minutes * MINUTE for minutes in (3, 23, 4, 15, 6, 11, 7, 9))
 
-_BAND = 60  # bits for a place, behind the band
-_PLACE = (1 << _BAND) - 1
+BAND = 60  # bits for a place, behind the band
+_PLACE = (1 << BAND) - 1
+_QUEUES = 256  # samples that a process remembers
 _STREAMS = 1024  # draws with different orders; a longer line reuses them
 _SLOT = 12  # bits for the number of a point, behind the time in the item of a heap
 _SLOTS = (1 << _SLOT) - 1
-_TIME = ~_SLOTS
 PLAIN = 1 << _SLOT  # the pace of a point that takes the usual time
 _NEVER = 1 << 100
+_FIRST = itemgetter(0)
 _LEVELS = 2 * FUTURES  # a level u of FUTURES stands for the probability (2u + 1) / _LEVELS
 
 
@@ -94,21 +97,12 @@ class History:
             raise ValueError(f"a duration of {duration}")
         return replace(self, durations=(*self.durations, duration)[-MEMORY:])
 
-    def sample(self) -> tuple[int, ...]:
+    def sample(self) -> list[int]:
         """Return the durations in order of length, filled up to `ENOUGH` with those of `PRIOR`, and scaled to the mean.
 
         Up to one in eight of the oldest stay out, because the weights of each new size cost some milliseconds.
         """
-        return _sample(self.durations, self.mean)
-
-
-@lru_cache(maxsize=256)  # points and patients of a queue share it until the next service ends
-def _sample(durations: tuple[int, ...], mean: int) -> tuple[int, ...]:
-    known = len(durations)
-    step = 1 << max(0, known.bit_length() - 4)
-    found = sorted((*durations[known % step :], *PRIOR[known:]))
-    total = sum(found)
-    return tuple(each * mean * len(found) // total for each in found) if mean and total else tuple(found)
+        return list(_sample(self.durations, self.mean))
 
 
 NO_HISTORY = History()
@@ -137,7 +131,7 @@ class OpenPoint:
 
 def order_of(band: int, place: int) -> int:
     """Return the band and the place of a rank as one number."""
-    return (band << _BAND) + place
+    return (band << BAND) + place
 
 
 class Ranks(NamedTuple):
@@ -162,7 +156,7 @@ class Coming(NamedTuple):
 class Quote:
     """The range in which a patient will be called: half are called by ``expect_from``, nine in ten by ``expect_until``.
 
-    Both are whole minutes, at least one apart, and not before the instant of the quote. ``estimating`` is set if a service
+    Both are whole minutes, at least one apart, and not before the minute of the quote. ``estimating`` is set if a service
     that the quote depends on has too short a history.
     """
 
@@ -226,7 +220,9 @@ class Futures:
     The line is that of a room: queues that share points. ``kinds`` are the numbers of its queues. Every patient that joins
     at the end continues from the futures of the patients before, and costs `FUTURES` steps.
 
-    A heap has for each point the time at which it is free, and the number of the point behind it: ``time << _SLOT | point``.
+    All futures take a step together: a list has one value for each future. The built-in functions that go through such lists
+    cost a tenth of a loop. A heap has for each point the time at which it is free, and the number of the point behind it:
+    ``time << _SLOT | point``. Points with the same queues share the heap.
     """
 
     def __init__(
@@ -243,11 +239,9 @@ class Futures:
         serving = [point for point in points if not kinds.isdisjoint(point.queue_ids)]
         of_kind = {kind: queue_of.get(kind, kind) for kind in sorted(kinds)}
         streams = {queue_id: stream for stream, queue_id in enumerate(sorted(set(of_kind.values())))}
-        samples = {queue_id: _of(histories, queue_id).sample() for queue_id in streams}
+        samples = {queue_id: _items_of(*_known(histories, queue_id)) for queue_id in streams}
         weights = {
-            queue_id: _even(len(samples[queue_id]))
-            if _of(histories, queue_id).mean
-            else _reweighted(stream, len(samples[queue_id]))
+            queue_id: (_even if _of(histories, queue_id).mean else _reweighted)(stream, len(samples[queue_id]))
             for queue_id, stream in streams.items()
         }
         self._pauses = sorted(pause for queue_id in streams for pause in _of(histories, queue_id).pauses) or [0]
@@ -258,32 +252,40 @@ class Futures:
             _first_free(now, stream, point, histories, self._pauses, pause, reactions)
             for stream, point in enumerate(serving)
         ]
-        self._leaving = [[each << _SLOT for each in stay] for stay in leaving]
-        # Points with the same queues are interchangeable: one heap has the instants at which they are free.
-        groups = {group: at for at, group in enumerate(dict.fromkeys(frozenset(point.queue_ids) for point in serving))}
-        group_of = [groups[frozenset(point.queue_ids)] for point in serving]
+        groups = list(dict.fromkeys(frozenset(point.queue_ids) for point in serving))
         self.now = now
         self.kinds = kinds
         self._taken = 0
-        self._ranks = ranks
-        self._pause = [each << _SLOT for each in pause]
+        self._chosen = ranks
+        self._leaving = [[each << _SLOT for each in stay] for stay in leaving]
+        self._paces = [point.paces or (PLAIN,) * FUTURES for point in serving] if any(each.paces for each in serving) else []
+        self._pause = [each << _SLOT for each in pause] if any(pause) else []
         self._unknown = {kind for kind, queue_id in of_kind.items() if _of(histories, queue_id).estimating}
         self._estimating = any(_of(histories, each.serving).estimating for each in serving if each.serving is not None)
         self._samples = {kind: samples[queue_id] for kind, queue_id in of_kind.items()}
         self._weights = {kind: weights[queue_id] for kind, queue_id in of_kind.items()}
-        self._able = {kind: [at for group, at in groups.items() if kind in group] for kind in of_kind}
-        breaks = [(slot, point.breaks) for slot, point in enumerate(serving) if point.breaks]
-        self._play: list[_Play] = []
-        for future in range(FUTURES):
-            heaps: list[list[int]] = [[] for _ in groups]
-            for slot, (at, first) in enumerate(zip(group_of, firsts, strict=True)):
-                heaps[at].append(first[future] << _SLOT | slot)
-            for heap in heaps:
-                heapify(heap)
-            rests = {slot: each[future] for slot, each in breaks if each[future]}
-            arrivals = [each for each in coming[future] if each.kind in kinds] if coming else []
-            paces = [point.paces[future] if point.paces else PLAIN for point in serving]
-            self._play.append(_Play(heaps, rests, arrivals, paces))
+        self._able = {kind: [at for at, group in enumerate(groups) if kind in group] for kind in of_kind}
+        self._breaks = {slot: point.breaks for slot, point in enumerate(serving) if point.breaks}
+        self._coming = coming
+        self._plays: list[_Play | None] = [None] * FUTURES
+        # In each future, the item at which the next break of a point begins, and at which the next patient comes.
+        self._breaks_at = [_NEVER] * FUTURES
+        self._comes_at = [_NEVER] * FUTURES
+        self._alone = {each.kind for some in coming for each in some} <= kinds  # all who come are of this room
+        if coming:
+            some_of = coming if self._alone else [[each for each in some if each.kind in kinds] for some in coming]
+            self._comes_at = [some[0].after << _SLOT if some else _NEVER for some in some_of]
+        self._ranks = [_NEVER] * FUTURES  # in each future, the first rank of those who have come and wait
+        self._first = _NEVER  # the first of these
+        columns: list[list[list[int]]] = [[] for _ in groups]
+        for slot, (point, first) in enumerate(zip(serving, firsts, strict=True)):
+            items = [each << _SLOT | slot for each in first]
+            if point.breaks:
+                begins = [each[0][0] << _SLOT if each else _NEVER for each in point.breaks]
+                self._rest(items, begins, [slot])
+                self._breaks_at = list(map(min, self._breaks_at, begins))
+            columns[groups.index(frozenset(point.queue_ids))].append(items)
+        self._heaps = [list(map(sorted, zip(*each, strict=True))) for each in columns]
 
     @classmethod
     def of_rooms(
@@ -302,156 +304,178 @@ class Futures:
             if kind is None or kind in room:
                 yield cls(now, room, points, histories, queue_of, coming, leaving, ranks)
 
-    def take(self, line: Sequence[int], orders: Sequence[int] = ()) -> list[tuple[int, ...]]:
-        """Add patients to the end of the line; return for each the times until the call, one per future."""
-        if not line:
-            return []
-        places = [place % _STREAMS for place in range(self._taken, self._taken + len(line))]
-        levels_of = zip(*(_order("line", place) for place in places), strict=True)
-        pauses_of = zip(*(_order("pause", place) for place in places), strict=True)
-        self._taken += len(line)
-        self._estimating = self._estimating or not self._unknown.isdisjoint(line)
-        samples = [self._samples[kind] for kind in line]
-        present = dict.fromkeys(line)
-        ranks = orders or [0] * len(line)
-        stays = [(self._stay(rank), _order("leave", place)) for rank, place in zip(ranks, places, strict=True)]
-        called: list[list[int]] = []
-        for future, (play, order, rests) in enumerate(zip(self._play, levels_of, pauses_of, strict=True)):
-            # The duration of a service of each kind in this future, by the drawn level.
-            drawn = {kind: self._weights[kind][future] for kind in present}
-            durations = [sample[drawn[kind][level]] for sample, kind, level in zip(samples, line, order, strict=True)]
-            pauses = [self._pause[level] for level in rests]
-            heaps, paces = play.heaps, play.paces
-            if play.quiet and len(heaps) == 1 and not self._leaving:
-                heap = heaps[0]
-                called.append(
-                    [
-                        heapreplace(heap, (first := heap[0]) + (lasts * paces[first & _SLOTS] & _TIME) + pause)
-                        for lasts, pause in zip(durations, pauses, strict=True)
-                    ]
-                )
-                continue
-            open_to = {kind: [heaps[at] for at in self._able[kind]] for kind in present}
-            if play.quiet and not self._leaving:
-                choices = map(open_to.__getitem__, line)  # lists compare by their first item, the earliest instant
-                called.append(
-                    [
-                        heapreplace(heap := min(each), (first := heap[0]) + (lasts * paces[first & _SLOTS] & _TIME) + pause)
-                        for each, lasts, pause in zip(choices, durations, pauses, strict=True)
-                    ]
-                )
-                continue
-            waits = []
-            for kind, lasts, pause, rank, (stay, draw) in zip(line, durations, pauses, ranks, stays, strict=True):
-                heap = min(open_to[kind])
-                if heap[0] >= play.horizon or rank > play.first:
-                    heap = self._turn(future, play, open_to[kind], rank)
-                first = heap[0]
-                waits.append(first)
-                if first <= stay[draw[future]]:  # else the patient has left
-                    heapreplace(heap, first + (lasts * paces[first & _SLOTS] & _TIME) + pause)
-            called.append(waits)
-        return [tuple(each >> _SLOT for each in waits) for waits in zip(*called, strict=True)]
-
-    def _stay(self, rank: int) -> Sequence[int]:
-        """Return after which times a patient of a rank leaves. The place of the rank is the time of joining, or earlier."""
-        if not self._leaving:
-            return (_NEVER,) * FUTURES
-        waited = max(0, self.now - (rank & _PLACE)) if rank else 0
-        return self._leaving[min(waited // STAY_STEP, len(self._leaving) - 1)]
-
-    def _turn(self, future: int, play: _Play, able: Sequence[list[int]], rank: int) -> list[int]:
-        """Play the breaks and the patients that come before a patient's turn; return the heap whose first point is next."""
-        while True:
-            heap = min(able)
-            first = heap[0]
-            free, slot = first >> _SLOT, first & _SLOTS
-            rests = play.rests.get(slot)
-            if rests and rests[0][0] <= free:
-                heapreplace(heap, first + (rests[0][1] << _SLOT))
-                play.rests[slot] = rests[1:]
-                continue
-            while play.next < len(play.coming) and play.coming[play.next].after <= free:
-                each = play.coming[play.next]
-                heappush(play.here, (each.order, play.next, each))
-                play.next += 1
-            if play.here and play.here[0][0] < rank:
-                _, number, each = heappop(play.here)
-                if not self._able[each.kind]:
-                    continue
-                taken = self._turn(future, play, [play.heaps[at] for at in self._able[each.kind]], each.order)
-                free, slot = taken[0] >> _SLOT, taken[0] & _SLOTS
-                order = _order("coming", number % _STREAMS)[future]
-                lasts = self._samples[each.kind][self._weights[each.kind][future][order]]
-                begin = max(free, each.after) << _SLOT | slot
-                heapreplace(taken, begin + (lasts * play.paces[slot] & _TIME) + self._pause[FUTURES - 1 - order])
-                continue
-            play.look_ahead()
-            return heap
+    def take(self, line: Sequence[int], orders: Sequence[int] = ()) -> None:
+        """Add patients to the end of the line."""
+        for kind, rank in zip(line, orders or [0] * len(line), strict=True):
+            self._take(kind, rank)
 
     def quotes(self, line: Sequence[int], orders: Sequence[int] = ()) -> list[Quote]:
         """Add patients to the end of the line; return their quotes."""
-        known = self._estimating
         found = []
-        for kind, waits in zip(line, self.take(line, orders), strict=True):
-            known = known or kind in self._unknown
-            found.append(_quote(self.now, sorted(waits), known, self._ranks))
+        for kind, rank in zip(line, orders or [0] * len(line), strict=True):
+            waits = self._take(kind, rank)
+            found.append(self._quote(waits))
         return found
 
     def quote_of_next(self, kind: int, order: int = 0) -> Quote:
         """Return the quote of a patient who would join the end of the line. The line stays as it is."""
         able = self._able[kind]
-        waits = []
-        for future, play in enumerate(self._play):
-            first = min(play.heaps[at][0] for at in able)
-            if first >= play.horizon or order > play.first:
-                play = play.copy()
-                first = self._turn(future, play, [play.heaps[at] for at in able], order)[0]
-            waits.append(first >> _SLOT)
-        return _quote(self.now, sorted(waits), self._estimating or kind in self._unknown, self._ranks)
+        _, waits = self._turns(able)
+        for future in self._disturbed(waits, order):
+            heaps = [list(each[future]) for each in self._heaps]
+            waits[future] = self._turn(future, heaps, self._play(future).copy(), able, order)[0]
+        return self._quote(waits, kind in self._unknown)
+
+    def _quote(self, waits: Sequence[int], unknown: bool = False) -> Quote:
+        ordered = sorted(waits)
+        half, most = (_ranked(ordered, rank) >> _SLOT for rank in self._chosen)
+        return _quote(self.now, half, most, self._estimating or unknown)
+
+    def _take(self, kind: int, rank: int) -> list[int]:
+        """Add a patient to the end of the line; return the items of the heaps that this patient takes."""
+        able = self._able[kind]
+        heaps, waits = self._turns(able)
+        disturbed = self._disturbed(waits, rank)
+        for future in disturbed:
+            play = self._play(future)
+            heaps[future] = self._turn(future, [each[future] for each in self._heaps], play, able, rank)
+            waits[future] = heaps[future][0]
+            self._comes_at[future], self._ranks[future] = play.comes_at(), play.first()
+        if disturbed:
+            self._first = min(self._ranks)
+        place = self._taken % _STREAMS
+        # The duration of the service in each future, by the drawn level.
+        levels_of = map(getitem, self._weights[kind], _order("line", place))
+        lasts: Iterator[int] = map(self._samples[kind].__getitem__, levels_of)
+        if self._paces:
+            paces = map(getitem, [self._paces[item & _SLOTS] for item in waits], range(FUTURES))
+            lasts = map(_paced, lasts, paces)
+        if self._pause:
+            lasts = map(add, lasts, map(self._pause.__getitem__, _order("pause", place)))
+        ends = list(map(add, waits, lasts))
+        if self._leaving:
+            stay, draws = self._stay(rank), _order("leave", place)
+            ends = [end if item <= stay[draw] else item for item, end, draw in zip(waits, ends, draws, strict=True)]
+        self._rest(ends, self._breaks_at, self._breaks)
+        deque(map(heapreplace, heaps, ends), maxlen=0)
+        self._taken += 1
+        self._estimating = self._estimating or kind in self._unknown
+        return waits
+
+    def _stay(self, rank: int) -> Sequence[int]:
+        """Return after which times a patient of a rank leaves. The place of the rank is the time of joining, or earlier."""
+        waited = max(0, self.now - (rank & _PLACE)) if rank else 0
+        return self._leaving[min(waited // STAY_STEP, len(self._leaving) - 1)]
+
+    def _rest(self, items: list[int], begins: list[int], slots: Iterable[int]) -> None:
+        """Add the breaks that begin before a point is free, in each future. ``begins`` has the next break of ``slots``."""
+        if any(map(ge, items, begins)):
+            for future in [at for at in range(FUTURES) if items[at] >= begins[at]]:
+                item = items[future]
+                if (item & _SLOTS) in self._breaks:
+                    play = self._play(future)
+                    items[future] = play.rested(item)
+                    if items[future] != item:  # else the next break is that of another point
+                        begins[future] = play.breaks_at(slots)
+
+    def _play(self, future: int) -> _Play:
+        """Return what happens in a future."""
+        known = self._plays[future]
+        if known is None:
+            coming: Sequence[Coming] = self._coming[future] if self._coming else ()
+            if not self._alone:
+                coming = [each for each in coming if each.kind in self.kinds]
+            known = self._plays[future] = _Play(future, self._breaks, coming)
+        return known
+
+    def _turns(self, able: Sequence[int]) -> tuple[list[list[int]], list[int]]:
+        """Return the heap whose first point is the earliest one ``able``, in each future, and its first item."""
+        heaps = self._heaps[able[0]]
+        if len(able) > 1:  # lists compare by their first item, the earliest instant
+            heaps = list(map(min, *(self._heaps[at] for at in able)))
+        return heaps, list(map(_FIRST, heaps))
+
+    def _disturbed(self, waits: Sequence[int], rank: int) -> list[int]:
+        """Return the futures in which another patient may come before the turn of a patient."""
+        if rank > self._first:
+            return [at for at in range(FUTURES) if waits[at] >= self._comes_at[at] or rank > self._ranks[at]]
+        if any(map(ge, waits, self._comes_at)):
+            return [at for at in range(FUTURES) if waits[at] >= self._comes_at[at]]
+        return []
+
+    def _turn(self, future: int, heaps: Sequence[list[int]], play: _Play, able: Sequence[int], rank: int) -> list[int]:
+        """Play the patients that come before a patient's turn; return the heap whose first point is next."""
+        coming, here = play.coming, play.here
+        while True:
+            heap = heaps[able[0]] if len(able) == 1 else min([heaps[at] for at in able])
+            free = heap[0] >> _SLOT
+            while play.next < len(coming) and coming[play.next].after <= free:
+                each = coming[play.next]
+                heappush(here, (each.order, play.next, each))
+                play.next += 1
+            if not here or here[0][0] >= rank:
+                return heap
+            _, number, each = heappop(here)
+            if self._able[each.kind]:
+                taken = self._turn(future, heaps, play, self._able[each.kind], each.order)
+                order = _order("coming", number % _STREAMS)[future]
+                lasts = self._samples[each.kind][self._weights[each.kind][future][order]]
+                if self._paces:
+                    lasts = _paced(lasts, self._paces[taken[0] & _SLOTS][future])
+                pause = self._pause[FUTURES - 1 - order] if self._pause else 0
+                begin = max(taken[0] >> _SLOT, each.after) << _SLOT | taken[0] & _SLOTS
+                heapreplace(taken, play.rested(begin + lasts + pause))
 
 
 class _Play:
-    """One possible future: when each point is free, its breaks, and the patients who come.
+    """What happens in one possible future besides the line: the breaks of each point, and the patients who come.
 
-    ``rests`` has the breaks by point. ``here`` has the patients who have come and wait, in the order of their ranks.
-    ``paces`` has the pace of each point. ``first`` is the first of these ranks.
-    Nothing else happens before the item ``horizon`` of a heap. A future is ``quiet``
-    if nothing happens at all.
+    ``rests`` has the breaks to come of the points that have rested. ``here`` has the patients who have come and wait, in the
+    order of their ranks.
     """
 
-    __slots__ = ("coming", "first", "heaps", "here", "horizon", "next", "paces", "rests")
+    __slots__ = ("_breaks", "_future", "coming", "here", "next", "rests")
 
-    def __init__(
-        self, heaps: list[list[int]], rests: dict[int, Breaks], coming: Sequence[Coming], paces: Sequence[int]
-    ) -> None:
-        self.heaps = heaps
-        self.paces = paces
-        self.rests = rests
+    def __init__(self, future: int, breaks: Mapping[int, Sequence[Breaks]], coming: Sequence[Coming]) -> None:
+        self._future = future
+        self._breaks = breaks
+        self.rests: dict[int, Breaks] = {}
         self.coming = coming
         self.next = 0
         self.here: list[tuple[int, int, Coming]] = []
-        self.horizon = 0
-        self.look_ahead()
 
-    @property
-    def quiet(self) -> bool:
-        """Whether nothing happens but the line."""
-        return self.horizon == self.first == _NEVER
+    def rested(self, item: int) -> int:
+        """Return when a point is free after the breaks that begin before."""
+        slot = item & _SLOTS
+        rests = self._rests_of(slot)
+        while rests and rests[0][0] <= item >> _SLOT:
+            item += rests[0][1] << _SLOT
+            rests = self.rests[slot] = rests[1:]
+        return item
 
-    def look_ahead(self) -> None:
-        """Find the horizon and the first rank."""
-        self.first = self.here[0][0] if self.here else _NEVER
-        events = [each[0][0] for each in self.rests.values() if each]
-        if self.next < len(self.coming):
-            events.append(self.coming[self.next].after)
-        self.horizon = min(events) << _SLOT if events else _NEVER
+    def breaks_at(self, slots: Iterable[int]) -> int:
+        """Return the item at which the next break of one of some points begins."""
+        return min([each[0][0] for each in map(self._rests_of, slots) if each], default=_NEVER) << _SLOT
+
+    def _rests_of(self, slot: int) -> Breaks:
+        """Return the breaks of a point that are still to come."""
+        rests = self.rests.get(slot)
+        if rests is None:
+            rests = self._breaks[slot][self._future] if slot in self._breaks else ()
+        return rests
+
+    def comes_at(self) -> int:
+        """Return the item at which the next patient comes."""
+        return (self.coming[self.next].after if self.next < len(self.coming) else _NEVER) << _SLOT
+
+    def first(self) -> int:
+        """Return the first rank of those who have come and wait."""
+        return self.here[0][0] if self.here else _NEVER
 
     def copy(self) -> _Play:
         """Return a future that goes on apart from this one."""
-        other = _Play([list(heap) for heap in self.heaps], dict(self.rests), self.coming, self.paces)
-        other.next, other.here = self.next, list(self.here)
-        other.look_ahead()
+        other = _Play(self._future, self._breaks, self.coming)
+        other.rests, other.next, other.here = dict(self.rests), self.next, list(self.here)
         return other
 
 
@@ -468,18 +492,27 @@ def _of(histories: Mapping[int, History], queue_id: int) -> History:
     return histories.get(queue_id, NO_HISTORY)
 
 
-def _quote(now: int, waits: Sequence[int], estimating: bool, ranks: Ranks) -> Quote:
+def _known(histories: Mapping[int, History], queue_id: int) -> tuple[tuple[int, ...], int]:
+    history = _of(histories, queue_id)
+    return history.durations, history.mean
+
+
+def _paced(lasts: int, pace: int) -> int:
+    """Return a duration at the pace of a point. Both durations are items of a heap, without the number of a point."""
+    return (lasts >> _SLOT) * pace & ~_SLOTS
+
+
+def _quote(now: int, half: int, most: int, estimating: bool) -> Quote:
     """Return the range in whole minutes: rounded to the nearest, not before this minute, and at least one long."""
-    half, most = (now + _ranked(waits, rank) for rank in ranks)
-    begin, end = ((each + MINUTE // 2) // MINUTE for each in (half, most))
+    begin, end = ((now + each + MINUTE // 2) // MINUTE for each in (half, most))
     begin = max(begin, now // MINUTE)
     return Quote(begin * MINUTE, max(end, begin + 1) * MINUTE, estimating)
 
 
-def _ranked(waits: Sequence[int], rank: int) -> int:
+def _ranked(ordered: Sequence[int], rank: int) -> int:
     """Return the value at a rank, which is between two values if it is no whole number."""
     whole, part = divmod(rank, PART)
-    return waits[whole - 1] + (waits[whole] - waits[whole - 1]) * part // PART
+    return ordered[whole - 1] + (ordered[whole] - ordered[whole - 1]) * part // PART
 
 
 def _rooms(points: Sequence[OpenPoint]) -> list[set[int]]:
@@ -502,16 +535,16 @@ def _first_free(
 ) -> Sequence[int]:
     """Return the time until the point may call, in each future. ``pause`` has the levels of ``pauses``."""
     if point.serving is not None:
-        sample = _of(histories, point.serving).sample()
-        paces = point.paces or (PLAIN,) * FUTURES
-        usual = sorted(paces)[FUTURES // 2]
-        remaining = remaining_durations(sample, max(0, now - point.since) * PLAIN // usual)
-        rests = _order("rest", stream)
-        free = [
-            (remaining[level] * paces[future] >> _SLOT) + pause[rests[future]]
-            for future, level in enumerate(_order("point", stream))
-        ]
-        return [each + later for each, later in zip(free, point.begins, strict=True)] if point.begins else free
+        sample, elapsed = _sample(*_known(histories, point.serving)), max(0, now - point.since)
+        rests, draws = _order("rest", stream), _order("point", stream)
+        if point.paces:
+            usual = sorted(point.paces)[FUTURES // 2]
+            remaining = remaining_durations(sample, elapsed * PLAIN // usual)
+            left = [remaining[level] * pace >> _SLOT for level, pace in zip(draws, point.paces, strict=True)]
+        else:
+            left = list(map(remaining_durations(sample, elapsed).__getitem__, draws))
+        free = list(map(add, left, map(pause.__getitem__, rests)))
+        return list(map(add, free, point.begins)) if point.begins else free
     if point.begins:
         return point.begins
     if point.idle is None:
@@ -540,36 +573,55 @@ def remaining_durations(sample: Sequence[int], elapsed: int) -> list[int]:
     probability (Hill's A(n), applied to the survivors), evenly spread within the gap.
     """
     scale = sum(sample) // len(sample) + max(0, elapsed - sample[-1])
-    return [each - elapsed for each in levels([elapsed, *sample[bisect_right(sample, elapsed) :]], scale)]
+    return [each - elapsed for each in levels((elapsed, *sample[bisect_right(sample, elapsed) :]), scale)]
 
 
 def levels(knots: Sequence[int], scale: int) -> list[int]:
     """Return `FUTURES` equally likely values, least first: spread evenly over the gaps of ``knots``, and beyond the last.
 
-    ``knots`` are in order. The gap beyond the last has the scale ``scale``, see `_beyond`.
+    ``knots`` are in order. The gap beyond the last has the scale ``scale``, see `_root`.
     """
-    found = []
-    for level in range(FUTURES):
-        gap, part = divmod((2 * level + 1) * len(knots), _LEVELS)
-        last = gap + 1 == len(knots)
-        within = _beyond(scale, part) if last else (knots[gap + 1] - knots[gap]) * part // _LEVELS
-        found.append(knots[gap] + within)
-    return found
+    within, beyond = _gaps(len(knots))
+    last = knots[-1]
+    found = [knots[gap] + (knots[gap + 1] - knots[gap]) * part // _LEVELS for gap, part in within]
+    return found + [last + (scale * root >> 16) - scale for root in beyond]
 
 
-def _beyond(scale: int, part: int) -> int:
-    """Return the excess over the longest known duration at the probability ``part`` / `_LEVELS`.
+@lru_cache(maxsize=2 * MEMORY)
+def _gaps(knots: int) -> tuple[list[tuple[int, int]], list[int]]:
+    """Return for each level the gap between two ``knots``, and the part of the gap; for levels beyond the last, `_root`."""
+    places = [divmod((2 * level + 1) * knots, _LEVELS) for level in range(FUTURES)]
+    return [each for each in places if each[0] + 1 < knots], [_root(part) for gap, part in places if gap + 1 == knots]
+
+
+def _root(part: int) -> int:
+    """Return 1 + the excess over the longest known duration, in scales, at the probability ``part`` / `_LEVELS`; x 2 ** 16.
 
     The tail is Lomax's, P(excess > y) = (1 + y / scale) ** -2, the generalised Pareto law to which excesses tend (Pickands
     1975, Annals of Statistics 3(1): 119-131) with the shape 1/2. Its mean is ``scale``. For a duration that already exceeds
     the longest known one by x, the scale is larger by x. So a patient that staff forgot to complete does not hold the
     quotes of others at "any moment now" for hours.
     """
-    root = isqrt((_LEVELS << 32) // (_LEVELS - part))  # 2 ** 16 / sqrt(1 - probability)
-    return (scale * root >> 16) - scale
+    return isqrt((_LEVELS << 32) // (_LEVELS - part))  # 2 ** 16 / sqrt(1 - probability)
 
 
-@lru_cache(maxsize=2 * _STREAMS)
+@lru_cache(maxsize=_QUEUES)
+def _sample(durations: tuple[int, ...], mean: int) -> tuple[int, ...]:
+    """Return the sample of `History.sample`."""
+    known = len(durations)
+    step = 1 << max(0, known.bit_length() - 4)
+    found = sorted((*durations[known % step :], *PRIOR[known:]))
+    total = sum(found)
+    return tuple([each * mean * len(found) // total for each in found] if mean and total else found)
+
+
+@lru_cache(maxsize=_QUEUES)
+def _items_of(durations: tuple[int, ...], mean: int) -> tuple[int, ...]:
+    """Return a sample as it is added to the items of a heap."""
+    return tuple([each << _SLOT for each in _sample(durations, mean)])
+
+
+@lru_cache(maxsize=4 * _STREAMS)
 def _order(kind: str, stream: int) -> bytes:
     """Return the levels 0..98 in the fixed order in which the futures use them for one draw."""
     words = unpack(f"<{FUTURES}I", shake_256(f"{kind}/{stream}".encode()).digest(4 * FUTURES))
@@ -596,7 +648,7 @@ def _reweighted(stream: int, size: int) -> tuple[bytes, ...]:
 
 
 @lru_cache(maxsize=128)
-def _even(size: int) -> tuple[bytes, ...]:
+def _even(_stream: int, size: int) -> tuple[bytes, ...]:
     """Return the same as `_reweighted` with equal weights in each future: for a sample with a mean that is certain."""
     return (bytes(((2 * level + 1) * size) // _LEVELS for level in range(FUTURES)),) * FUTURES
 

@@ -27,7 +27,6 @@ logger = structlog.get_logger(__name__)
 AT_ONCE = 50  # news in one batch
 LOOK_SECONDS = 2.0
 LEASE_MICROSECONDS = 30_000_000
-STOP_SECONDS = 3.0
 
 
 class Marks:
@@ -51,9 +50,7 @@ class Marks:
                     outage.failed(error)
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
-            with suppress(NowServingError, TimeoutError):  # the lease ends by itself
-                async with asyncio.timeout(STOP_SECONDS), self._database.write() as connection:
-                    await leases.leave(connection, self._holder)
+            await leases.give_up(self._database, self._holder)
 
     async def note(self) -> int:
         """Note all news; return the number of rows. 0 while another process does it. Raises `Unavailable`."""

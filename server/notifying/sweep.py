@@ -355,9 +355,7 @@ class Sweeper:
             except Exception as error:  # a fault in one sweep must not end all messages
                 self._outage.failed(kind=type(error).__name__)
             await self._rest()
-        with suppress(Unavailable):  # a dead process is found by its silence
-            async with self._context.database.write() as connection:
-                await leases.leave(connection, self._holder)
+        await leases.give_up(self._context.database, self._holder)
 
     def wake(self) -> None:
         """Begin the next sweep now, because beat asks for it."""

@@ -230,9 +230,7 @@ class Watchdog:
         """End the lease, so that another process goes on at once."""
         if self._held:
             self._held = False
-            with suppress(NowServingError):
-                async with self._database.write() as connection:
-                    await leases.leave(connection, self._holder)
+            await leases.give_up(self._database, self._holder)
 
 
 def _microseconds(seconds: float) -> int:

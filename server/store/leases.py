@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
+from contextlib import suppress
 
 from sqlalchemy import ColumnElement, and_, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.domain.errors import Unavailable
 from server.store.database import Database
 from server.store.tables import leases
 
+STOP_SECONDS = 3.0
 _NEVER = 0  # the end of a lease whose holder has stopped
 _INSERT_ONCE = insert(leases).prefix_with("IGNORE", dialect="mysql").prefix_with("OR IGNORE", dialect="sqlite")
 
@@ -43,6 +47,13 @@ async def finish(connection: AsyncConnection, name: str, holder: str, now: int) 
 async def leave(connection: AsyncConnection, holder: str) -> None:
     """End all leases of a holder that stops in order. They are no sign of a running process any more."""
     await connection.execute(update(leases).where(leases.c.holder == holder).values(until=_NEVER))
+
+
+async def give_up(database: Database, holder: str) -> None:
+    """End all leases of a holder that stops in order, within `STOP_SECONDS`. Else they end by themselves."""
+    with suppress(Unavailable, TimeoutError):
+        async with asyncio.timeout(STOP_SECONDS), database.write() as connection:
+            await leave(connection, holder)
 
 
 def is_in_use(now: int, silent_microseconds: int) -> ColumnElement[bool]:

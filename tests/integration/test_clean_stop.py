@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import URL
+from sqlalchemy import URL, select
 
+from server.backups.making import LEASE
+from server.backups.nightly import Nightly
 from server.queries.system import Facts, checks
-from server.store import leases, processes
+from server.store import leases, processes, tables
 from server.store.activity import is_used
 from server.store.database import Database
 from server.store.restored import signs_of_life
@@ -63,6 +66,35 @@ async def test_stopped_worker_leaves_no_sign(database_server: URL, redis_url: st
             wait_until(lambda: bool(rows(env, swept)), "a sweep", process)
             assert (await is_seen(url))[0]
         assert await is_seen(url) == (False, False, "servers_unseen")
+
+
+async def test_server_that_stops_after_the_begin_of_its_backup_leaves_no_sign(sqlite_url: str, tmp_path: Path) -> None:
+    env = environment(sqlite_url, NOWSERVING_BACKUP_FOLDER=str(tmp_path / "b"))
+    seed(env, points=1, tickets=1, displays=0)
+    with serving(env, tmp_path) as server:
+        taken = "SELECT name FROM leases WHERE name = 'backup'"
+        wait_until(lambda: bool(rows(env, taken)), "the lease of backups", server.process)
+    assert await is_seen(sqlite_url) == (False, False, "servers_none")
+
+
+async def test_backup_by_hand_is_no_sign_of_a_process(sqlite_url: str, tmp_path: Path) -> None:
+    env = environment(sqlite_url, NOWSERVING_BACKUP_FOLDER=str(tmp_path / "b"))
+    seed(env, points=1, tickets=1, displays=0)
+    assert command_line(env, "backup").returncode == 0
+    assert await is_seen(sqlite_url) == (False, False, "servers_unseen")
+
+
+async def test_cancelled_look_for_a_backup_gives_up_its_lease(database: Database) -> None:
+    """The command of the backup would run for a minute; it ends first."""
+    looking = asyncio.create_task(Nightly(database, hour=0, command=["sh", "-c", "exec sleep 60", "sh"]).run())
+    while True:
+        async with database.read() as connection:
+            if await connection.scalar(select(tables.leases.c.until).where(tables.leases.c.name == LEASE)):
+                break
+        await asyncio.sleep(0.01)
+    looking.cancel()
+    await asyncio.gather(looking, return_exceptions=True)
+    assert not await is_used(database, PATIENCE)
 
 
 async def test_devices_of_a_stopped_process_have_the_time_to_return(database: Database) -> None:

@@ -91,6 +91,7 @@ class Board:
         "points",
         "providers",
         "queues",
+        "quoted",
         "requoting",
         "schedules",
         "services",
@@ -146,6 +147,7 @@ class Board:
         self._joins_before = 0  # how many there were before these
         # The futures of the line, kept between decisions for speed. They are no part of the state.
         self.outlook: object | None = None  # of the whole line, for newcomers
+        self.quoted: object | None = None  # of a short line, for the newcomers of the next seconds
         self.requoting: object | None = None  # of a line that the clock has quoted in part
         # Appointments besides those of the day, which the screens of this process show. It is no part of the state either.
         self.watching: Callable[[Appointment], bool] | None = None

@@ -19,7 +19,7 @@ from server.domain.model.local_time import MINUTE
 from server.domain.paces import ONE, factors, pace_of
 from server.domain.ranking import Lane
 from server.domain.staffing import Prospect, beginning, closed, opening, resting, working
-from server.domain.waits import FUTURES, USUAL, Coming, OpenPoint, Ranks, level_of, order_of
+from server.domain.waits import BAND, FUTURES, USUAL, Coming, OpenPoint, Ranks, level_of, order_of
 
 # The seconds from the start of an appointment to the check-in, of a site without known ones. One in ten does not come.
 USUAL_CHECK_INS = (MISSED, *(minutes * 60 for minutes in (-25, -18, -14, -11, -8, -6, -4, -1, 4)))
@@ -31,7 +31,7 @@ def points_of(board: Board, now: int, numbers: Mapping[Lane, int]) -> Iterator[O
     """Yield the points that call, now or after their break. ``numbers`` has the lanes besides those of all points."""
     for stream, point in enumerate(board.points.values()):
         guest = board.entry_at(point.id)
-        waiting_since = _waiting_since(board, point)
+        waiting_since = waiting_since_of(board, point)
         prospect = _prospect(board, point, now, waiting_since, occupied=guest is not None)
         if prospect is None:
             continue
@@ -102,7 +102,7 @@ def _prospect(board: Board, point: Point, now: int, waiting_since: int | None, *
     return None
 
 
-def _waiting_since(board: Board, point: Point) -> int | None:
+def waiting_since_of(board: Board, point: Point) -> int | None:
     """Return since when somebody waits for a point, or None."""
     firsts = [
         board.entries[each.entry_id].since
@@ -135,12 +135,13 @@ def _replayed(habits: Habits, now: int, before: int) -> Iterator[Sequence[Coming
     second = habits.second_of(now)
     days = []
     for _, arrivals in habits.past:
-        later = [each for each in arrivals if each[0] > second]
-        found = (
-            Coming((at - second) * SECOND, queue_id, order_of(band, now + (at - second - head) * SECOND))
-            for at, queue_id, band, head in later
-        )
-        days.append(sorted(each for each in found if each.order < before))
+        # Most come too late to pass anybody: the orders of those alone cost little.
+        found = [
+            Coming((at - second) * SECOND, queue_id, order)
+            for at, queue_id, band, head in arrivals
+            if at > second and (order := (band << BAND) + now + (at - second - head) * SECOND) < before
+        ]
+        days.append(sorted(found))
     if any(days):
         for future in range(FUTURES):
             yield days[future % len(days)]

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from heapq import merge
 from itertools import islice
+from operator import lt
 
 from server.domain import ranking
 from server.domain.board import REQUOTE_MICROSECONDS, Board
@@ -21,9 +22,13 @@ from server.domain.model import Entry
 from server.domain.paces import mean_of
 from server.domain.ranking import Lane, Rank, rank
 from server.domain.rules import foreseeing
+from server.domain.rules.foreseeing import waiting_since_of
 from server.domain.waits import MINUTE, Futures, History, Quote, order_of
 
 EXACT = 8  # up to so many waiting patients, every newcomer's quote is computed from the present state
+LAST = 8  # twice so many last patients of a line tell how it goes on
+SLACK = 2 * MINUTE  # how much earlier than the patient ahead a quote of these may be: they are of different instants
+RUSH_MICROSECONDS = 10_000_000  # how long newcomers continue from the futures of a short line
 AT_ONCE = 64  # the most patients that one tick quotes
 OUTLOOK_MICROSECONDS = 2 * REQUOTE_MICROSECONDS  # how long newcomers continue from an outlook
 
@@ -222,22 +227,124 @@ def _quote_in_long_line(board: Board, mine: Rank, lane: Lane, now: int) -> Quote
         return _not_past(_quote_of(board.entries[ranks[behind].entry_id]), now)
     outlook = board.outlook
     if not isinstance(outlook, Outlook) or now - outlook.now > OUTLOOK_MICROSECONDS:
+        continued = _continued_quote(board, mine, lane)
+        if continued is not None:
+            return _not_past(continued, now)
         outlook = board.outlook = Outlook(board, now)
         outlook.play(board)
     return _not_past(outlook.quote_of_newcomer(board, lane, mine), now)
 
 
+def _continued_quote(board: Board, mine: Rank, lane: Lane) -> Quote | None:
+    """Return the quote of a newcomer to the end of a long line, from the quotes of the last patients: in line with them.
+
+    They are on the board, whichever process has played the line. Their means are finer than the whole minutes of each. None
+    if the last patients are too few, have no quotes, or quotes out of order: some have moved, say.
+    """
+    able = [point.id for point in board.points.values() if ranking.serves(point, lane)]
+    last: list[Rank] = []
+    rivals: list[list[Rank]] = []  # the lines of patients whom some of these points may call
+    for each, ranks in board.lanes().items():
+        serving = [point.id for point in board.points.values() if ranking.serves(point, each)]
+        if not set(serving).isdisjoint(able):
+            rivals.append(ranks)
+        if serving == able:
+            last += ranks[-2 * LAST :]
+    last = sorted(last)[-2 * LAST :]
+    quotes = [_quote_of(board.entries[each.entry_id]) for each in last]
+    known = [each for each in quotes if each is not None]
+    if len(known) < 2 * LAST or last[-1] > mine:
+        return None
+    begins = [each.expect_from for each in known]
+    if any(map(lt, begins[1:], [each - SLACK for each in begins])):
+        return None
+    places = [sum([bisect_left(ranks, each) for ranks in rivals]) for each in (*last, mine)]
+    # From the middle of the first half to that of the second half, and on to the newcomer; times the number of each half.
+    step = sum(places[LAST:-1]) - sum(places[:LAST])
+    further = LAST * places[-1] - sum(places[LAST:-1])
+    if not 0 < further <= 2 * step:
+        return None
+
+    def at(values: list[int]) -> int:
+        base, later = values[0], [each - values[0] for each in values]
+        first, second = sum(later[:LAST]), sum(later[LAST:])
+        return base + max(later[-1], (second + (second - first) * further // step) // LAST)
+
+    begin, end = at(begins), at([each.expect_until for each in known])
+    begin = (begin + MINUTE // 2) // MINUTE * MINUTE
+    end = max(begin + MINUTE, (end + MINUTE // 2) // MINUTE * MINUTE)
+    return Quote(begin, end, known[-1].estimating)
+
+
 def _exact_quote(board: Board, mine: Rank, lane: Lane, now: int) -> Quote | None:
+    """Return the quote of a newcomer, and keep the futures for the next one."""
+    known = board.quoted
+    if isinstance(known, _Rush):
+        kind = known.follow(board, mine, lane, now)
+        if kind is not None:
+            return _not_past(known.futures.quote_of_next(kind, order_of(mine.band, mine.place)), now)
     numbers = _Numbers(board, lane)
     kind = numbers.of_lane(lane)
     assert kind is not None, "the lane of the newcomer has a number"
-    for futures in numbers.rooms(board, now, order_of(mine.band, mine.place), kind):
+    behind = order_of(mine.band, mine.place + RUSH_MICROSECONDS)
+    for futures in numbers.rooms(board, now, behind, kind):
         before = merge(*(islice(ranks, bisect_left(ranks, mine)) for ranks in map(board.waiting, board.queues)))
         line = [(numbers.of_entry(board, board.entries[each.entry_id]), order_of(each.band, each.place)) for each in before]
         line = [(each, order) for each, order in line if each in futures.kinds]
         futures.take([each for each, _ in line], [order for _, order in line])
+        if not any(ranks and ranks[-1] > mine for ranks in map(board.waiting, board.queues)):
+            board.quoted = _Rush(board, numbers, futures, mine, behind, now)
         return futures.quote_of_next(kind, order_of(mine.band, mine.place))
     return None
+
+
+class _Rush:
+    """The futures of a room at the end of its line, kept for some seconds, while nothing happens but that patients join."""
+
+    def __init__(self, board: Board, numbers: _Numbers, futures: Futures, last: Rank, behind: int, now: int) -> None:
+        self.futures = futures
+        self._numbers = numbers
+        self._now = now
+        self._last = last  # behind everybody in the line
+        self._behind = behind  # an order: the futures know no patients who come with a later one
+        self._points = _state_of_points(board)
+        self._seq, self._joins, self._moves = board.site.seq, board.joins, board.moves
+
+    def follow(self, board: Board, mine: Rank, lane: Lane, now: int) -> int | None:
+        """Take those who have joined since. Return the number of a newcomer's lane; None if these futures do not hold."""
+        kind = self._numbers.of_lane(lane)
+        joined = board.joined_since(self._joins)
+        if kind not in self.futures.kinds or joined is None or not 0 <= now - self._now <= RUSH_MICROSECONDS:
+            return None
+        # Each event has added one entry to the line, and changed nothing else.
+        if not board.site.seq - self._seq == board.moves - self._moves == len(joined):
+            return None
+        if _state_of_points(board) != self._points:
+            return None
+        line: list[tuple[int, int]] = []
+        last = self._last
+        for number, entry_id in enumerate(joined, self._seq + 1):
+            entry = board.entries.get(entry_id)
+            if entry is None or entry.seq != number or rank(entry) < last:
+                return None
+            other = self._numbers.of_lane(_lane_of(board, entry))
+            if other is None or board.visits[entry.visit_id].booked_for is not None:  # else somebody comes no more
+                return None
+            last = rank(entry)
+            line.append((other, order_of(entry.band, entry.place)))
+        if mine < last or order_of(mine.band, mine.place) >= self._behind:
+            return None
+        line = [(each, order) for each, order in line if each in self.futures.kinds]
+        self.futures.take([each for each, _ in line], [order for _, order in line])
+        self._seq, self._joins, self._moves, self._last = board.site.seq, board.joins, board.moves, last
+        return kind
+
+
+def _state_of_points(board: Board) -> tuple[object, ...]:
+    """Return what the prospects of points depend on: the habits, each present patient, and since when somebody waits."""
+    known = board.habits
+    habits = None if known is None else (known.begins_at, known.points, known.past, known.bookings)
+    return habits, [(board.entry_at(point.id), waiting_since_of(board, point)) for point in board.points.values()]
 
 
 def _lane_of(board: Board, entry: Entry) -> Lane:

@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 import httpx
 import structlog
 
-from server.domain.errors import Unavailable
 from server.notifying.channels.channel import TIME_LIMIT_SECONDS
 from server.notifying.webhooks.delivery import DELIVERED, GONE, Outcome, client, deliver
 from server.notifying.webhooks.payload import name_of, payload
@@ -283,6 +282,4 @@ class Deliverer:
                 task.cancel()
             await asyncio.gather(*self._running.values(), return_exceptions=True)
         if self._held_until:
-            with suppress(Unavailable):
-                async with self._database.write() as connection:
-                    await leases.leave(connection, self._holder)
+            await leases.give_up(self._database, self._holder)

@@ -164,3 +164,14 @@ def test_prospects_are_never_in_the_past_and_their_breaks_are_in_order(
         for breaks in each.breaks:
             assert list(breaks) == sorted(breaks)
             assert all(begin > 0 < length for begin, length in breaks)
+
+
+@given(st.lists(st.lists(st.integers(0, 40), min_size=1, max_size=9, unique=True), min_size=1, max_size=6), st.data())
+def test_memory_of_the_last_days_changes_nothing(days: list[list[int]], data: st.DataObject) -> None:
+    """What a process has found out at one time of the day is right for this time alone."""
+    known = past(*((POINT, times[0], 1, *times[1 : len(times) // 2 * 2 - 1]) for times in map(sorted, days)))
+    for now in data.draw(st.lists(st.integers(0, 45), min_size=2, max_size=6)):
+        today = (POINT, 0, 1, *range(1, 1 + 2 * data.draw(st.integers(0, 3))))
+        fresh = (*known[:1], *known[1:])
+        assert fresh is not known
+        assert working(today, known, now) == working(today, fresh, now)

@@ -592,14 +592,14 @@ def test_quote_that_depends_on_an_unknown_service_is_an_estimate() -> None:
 
 
 def test_known_durations_replace_the_prior() -> None:
-    assert History().sample() == tuple(sorted(PRIOR))
+    assert History().sample() == sorted(PRIOR)
     assert sum(PRIOR) / len(PRIOR) == 9.75 * MINUTE
     history = History()
     for count in range(ENOUGH):
         assert len(history.sample()) == ENOUGH
         assert history.sample().count(HOUR) == count
         history = history.record(HOUR)
-    assert history.sample() == (HOUR,) * ENOUGH
+    assert history.sample() == [HOUR] * ENOUGH
 
 
 def test_history_keeps_the_newest_durations_up_to_its_limit() -> None:
@@ -708,15 +708,16 @@ def test_later_patients_of_a_queue_never_get_earlier_quotes_with_any_paces_and_l
 def test_patients_who_leave_take_no_time() -> None:
     """Half of the patients leave after 15 minutes. Those who have waited for longer leave at once."""
     known = {0: History((10 * MINUTE,) * MEMORY)}
-    fresh = [15 * MINUTE] * 50 + [HOUR] * 49
-    stays = [fresh, [0] * FUTURES]
-    [futures] = Futures.of_rooms(START, [OpenPoint((0,), 0, START)], known, leaving=stays)
-    waits = futures.take([0] * 3, [order_of(1, START)] * 3)
-    assert set(waits[1]) == {waits[0][0] + 10 * MINUTE}, "nobody leaves within 10 minutes"
-    assert sorted(each - waits[1][0] for each in waits[2]) == [0] * 50 + [10 * MINUTE] * 49
-    [futures] = Futures.of_rooms(START, [OpenPoint((0,), 0, START)], known, leaving=stays)
-    waits = futures.take([0] * 3, [order_of(1, START - 2 * STAY_STEP)] * 3)
-    assert waits[0] == waits[1] == waits[2]
+    stays = [[15 * MINUTE] * 50 + [HOUR] * 49, [0] * FUTURES]
+
+    def found(waited: int) -> list[tuple[int, int]]:
+        point, quarters = OpenPoint((0,), 0, START), Ranks(25 * PART, 75 * PART)
+        [futures] = Futures.of_rooms(START, [point], known, leaving=stays, ranks=quarters)
+        line = futures.quotes([0] * 3, [order_of(1, START - waited)] * 3)
+        return [((each.expect_from - START) // MINUTE, (each.expect_until - START) // MINUTE) for each in line]
+
+    assert found(0) == [(10, 11), (20, 21), (20, 30)], "the second patient is gone in half of the futures"
+    assert found(2 * STAY_STEP) == [(10, 11)] * 3, "nobody else is left in line"
 
 
 def test_free_point_calls_after_it_has_noticed_the_patient_and_all_free_points_notice_together() -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.domain.board import Board, board
+from server.domain.board import Board, Changes, board
 from server.domain.commands import BreakPoint, Complete, IssueTicket, RunningLate, Start, Tick, Undo
 from server.domain.errors import NothingDue
-from server.domain.events import Recorded, WaitsQuoted
+from server.domain.events import Recorded, TicketIssued, WaitsQuoted
 from server.domain.model import Entry
 from server.domain.ranking import Lane, Rank
 from server.domain.rules import decide, quoting
@@ -159,6 +160,8 @@ def test_newcomer_in_a_long_line_gets_nearly_the_exact_quote(quoted: bool) -> No
         if each < 5:
             world.call(sorted(world.board.points)[each])
         exact = exact_quote(world, queue_id)
+        if not quoted:
+            world.board.outlook = None  # another process than that of the last ticket
         newcomer = world.ticket(queue_id)
         assert newcomer.expect_from is not None
         assert newcomer.expect_until is not None
@@ -169,16 +172,22 @@ def test_newcomer_in_a_long_line_gets_nearly_the_exact_quote(quoted: bool) -> No
 def exact_quote(world: World, queue_id: int) -> Quote:
     """Return the quote of a newcomer by the present state."""
     rank = Rank(1, world.now, 10**12)
+    world.board.quoted = None
     quote = quoting._exact_quote(world.board, rank, Lane(queue_id), world.now)
     assert quote is not None
     return quote
 
 
-def test_newcomers_in_a_long_line_are_quoted_in_their_order() -> None:
+@pytest.mark.parametrize("kept", [True, False], ids=["with kept futures", "without"])
+def test_newcomers_in_a_long_line_are_quoted_in_their_order(kept: bool) -> None:
     world, _ = long_line(40)
     quotes_by_clock(world)
     queue_id = min(world.board.queues)
-    joined = [world.ticket(queue_id) for _ in range(30)]
+    joined = []
+    for _ in range(30):
+        if not kept:
+            world.board.outlook = None
+        joined.append(world.ticket(queue_id))
     quotes = [(each.expect_from or 0, each.expect_until or 0) for each in joined]
     assert quotes == sorted(quotes)
     assert quotes[-1][0] - quotes[0][0] >= 30 * MINUTE, "thirty patients take three points more than half an hour"
@@ -232,10 +241,10 @@ LINE = (
 )
 
 
-def a_busy_day(seed: int) -> list[Step]:
+def a_busy_day(seed: int, pauses: Sequence[int] = (0, SECOND, 40 * SECOND)) -> list[Step]:
     """Return a script of a hundred steps at a line."""
     chance = random.Random(seed)
-    return [(chance.choice(LINE), chance.randrange(1000), chance.choice((0, SECOND, 40 * SECOND))) for _ in range(100)]
+    return [(chance.choice(LINE), chance.randrange(1000), chance.choice(pauses)) for _ in range(100)]
 
 
 @settings(max_examples=scaled(40, 12), deadline=None)
@@ -259,6 +268,95 @@ def test_random_days_have_the_log_of_the_naive_computation(script: list[Step], a
             return world.log
 
     assert log(naive=False) == log(naive=True)
+
+
+@settings(max_examples=scaled(40, 12), deadline=None)
+@given(st.integers(0, 2**32).map(lambda seed: a_busy_day(seed, (0, 0, 0, 40 * SECOND))))
+def test_newcomers_of_one_instant_get_the_quotes_of_the_present_state(script: list[Step]) -> None:
+    """Every line counts as short. After each step some process has no kept futures."""
+
+    def log(*, kept: bool) -> list[Recorded]:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(quoting, "EXACT", 1000)
+            world = small_clinic()
+            for step in script:
+                if not kept:
+                    world.board.quoted = None
+                perform(world, step)
+            return world.log
+
+    assert log(kept=True) == log(kept=False)
+
+
+def calls_for_the_next(world: World, queue_id: int) -> int:
+    world.ticket(queue_id, after=SECOND)
+    return calls_for_a_quote(world)
+
+
+def test_newcomers_of_a_rush_continue_from_the_quote_of_the_last() -> None:
+    world, _ = long_line(5)
+    queue_id, other = sorted(world.board.queues)
+
+    def fresh() -> int:
+        def decided() -> None:
+            world.board.quoted = None
+            decide(world.board, IssueTicket(queue_id=queue_id), world.now, "hash")
+
+        return calls_of(decided)
+
+    assert 3 * calls_for_the_next(world, other) < fresh()
+    world.call(min(world.board.points))
+    kept = world.board.quoted
+    decide(world.board, IssueTicket(queue_id=queue_id), world.now, "hash")
+    assert world.board.quoted is not kept, "after a call the present state is another one"
+    kept = world.board.quoted
+    decide(world.board, IssueTicket(queue_id=queue_id), world.now + 9 * SECOND, "hash")
+    assert world.board.quoted is kept
+    decide(world.board, IssueTicket(queue_id=queue_id), world.now + 11 * SECOND, "hash")
+    assert world.board.quoted is not kept, "after ten seconds, too"
+    kept = world.board.quoted
+    decide(world.board, IssueTicket(queue_id=queue_id, priority="urgent"), world.now + 12 * SECOND, "hash", lambda _: True)
+    assert world.board.quoted is kept, "an urgent patient takes another place in the line"
+
+
+def another_process(world: World) -> Board:
+    """Return the board of a process that has kept nothing."""
+    return Board(world.board.site, world.board.records())
+
+
+def test_process_without_kept_futures_continues_from_the_last_quotes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not play the line: that would hold its commands for long."""
+    world, _ = long_line(200)
+    quotes_by_clock(world)
+    command = IssueTicket(queue_id=min(world.board.queues))
+    (kept,) = decide(world.board, command, world.now, "hash")
+    other = another_process(world)
+    with monkeypatch.context() as patched:
+        patched.setattr(quoting, "Outlook", type("Outlook", (), {}))
+        (continued,) = decide(other, command, world.now, "hash")
+    assert isinstance(kept, TicketIssued)
+    assert isinstance(continued, TicketIssued)
+    assert (kept.expect_from, kept.expect_until) != (None, None)
+    # The plays of neighbours differ by the luck of their draws.
+    for mine, its in ((continued.expect_from, kept.expect_from), (continued.expect_until, kept.expect_until)):
+        assert abs((mine or 0) - (its or 0)) * 50 <= (its or 0) - world.now
+    assert other.outlook is None
+
+
+def test_process_without_kept_futures_plays_a_line_whose_quotes_do_not_tell() -> None:
+    """Its last patients have no quotes, or quotes out of order, or are few."""
+    world, entries = long_line(60)
+    quotes_by_clock(world)
+    command = IssueTicket(queue_id=entries[0].queue_id)
+    last = [each for each in entries if each.queue_id == command.queue_id][-5]
+    moved, unknown = another_process(world), another_process(world)
+    early = replace(world.entry(last), expect_from=world.now)
+    moved.put(early, Changes())
+    unknown.put(replace(early, expect_from=None, expect_until=None), Changes())
+    few, _ = long_line(4 * quoting.LAST - 2)
+    for each in (moved, unknown, another_process(few)):
+        decide(each, IssueTicket(queue_id=min(each.queues)), world.now, "hash")
+        assert each.outlook is not None, "the line has been played"
 
 
 def test_look_at_the_waits_is_the_quote_that_the_ticket_gets() -> None:
