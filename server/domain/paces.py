@@ -5,7 +5,7 @@ services. Each of `PACES` ways to follow a pace predicts every service before it
 
 - none: everybody has the usual pace;
 - slow: a clinician has a pace of the own, the same on all days;
-- medium and fast: the pace moves within a day, and begins anew with each day.
+- medium and fast: the pace moves within a day, and starts from the slow one on each day.
 
 Their errors say which way suits the queue; a quicker way must be clearly better, since it is less sure of each pace. The
 known durations of a queue are divided by the pace that was predicted. So they have the spread that predictions really have.
