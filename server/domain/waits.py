@@ -538,8 +538,7 @@ def _first_free(
         sample, elapsed = _sample(*_known(histories, point.serving)), max(0, now - point.since)
         rests, draws = _order("rest", stream), _order("point", stream)
         if point.paces:
-            usual = sorted(point.paces)[FUTURES // 2]
-            remaining = remaining_durations(sample, elapsed * PLAIN // usual)
+            remaining = remaining_durations(sample, elapsed * PLAIN // _middle(point.paces))
             left = [remaining[level] * pace >> _SLOT for level, pace in zip(draws, point.paces, strict=True)]
         else:
             left = list(map(remaining_durations(sample, elapsed).__getitem__, draws))
@@ -603,6 +602,11 @@ def _root(part: int) -> int:
     quotes of others at "any moment now" for hours.
     """
     return isqrt((_LEVELS << 32) // (_LEVELS - part))  # 2 ** 16 / sqrt(1 - probability)
+
+
+@lru_cache(maxsize=_QUEUES)
+def _middle(paces: tuple[int, ...]) -> int:
+    return sorted(paces)[FUTURES // 2]
 
 
 @lru_cache(maxsize=_QUEUES)
