@@ -29,7 +29,7 @@ export PYTHONTZPATH :=
 # Else each process of the tests would compile every module again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: serve run test test-rest test-mysql test-all check types style scan audit sbom pin collected paths fuzz stress bench pictures packages wheel clean help
+.PHONY: serve run test tested checked test-rest test-mysql test-all check types style scan audit sbom pin collected paths fuzz stress bench pictures packages wheel clean help
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -41,9 +41,19 @@ run: $(RUN_STAMP) ## run a small clinic with a simulated day: PORT=9000, HOST=0.
 	@$(VENV)/bin/python -m server.cli demo --host $(HOST) --port $(PORT)
 
 test: packages $(DEV_STAMP) $(NPM_STAMP) ## install the packages of the tests, then test every behaviour, with a daily sample of each matrix
-	$(MAKE) --no-print-directory --jobs=2 --output-sync check collected
+	$(MAKE) --no-print-directory collected
+	$(MAKE) --no-print-directory --jobs=2 tested checked
+
+# The checks run at the same time, with a lower priority: the tests often wait.
+tested: ## the tests of `make test` alone
 	node --test tests/web
 	NOWSERVING_TEST_EXTENT=sample $(VENV)/bin/python $(PYTEST) --numprocesses=$(TEST_WORKERS) $(PYTEST_ARGS) tests
+
+# The lines of the checks must not mix with those of the tests.
+checked: ## the checks beside the tests, with their output in one piece
+	@mkdir -p .make
+	@if nice $(MAKE) --no-print-directory check >.make/check.log 2>&1; then cat .make/check.log; \
+	else cat .make/check.log; echo "The checks have failed; the tests go on." >&2; exit 1; fi
 
 test-rest: packages $(DEV_STAMP) $(NPM_STAMP) ## test the rest of the sample of make test
 	NOWSERVING_TEST_EXTENT=rest $(VENV)/bin/python $(PYTEST) --numprocesses=$(TEST_ALL_WORKERS) $(PYTEST_ARGS) tests

@@ -184,7 +184,13 @@ def build_app(
         free, total = disk_space(settings.data_folder) or (None, None)
         away = None if redis_url is None or bus.healthy else "no answer"
         return Report(
-            bus=away, lost=audit.lost, used=pool.in_use, size=pool.size + pool.overflow, free=free, total=total
+            bus=away,
+            lost=audit.lost,
+            used=pool.in_use,
+            size=pool.size + pool.overflow,
+            free=free,
+            total=total,
+            explains=True,
         ).row()
 
     public_url = settings.public_address
@@ -252,7 +258,9 @@ def build_app(
         loops: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "devices": devices.run,
             "clock": partial(housekeeping.watch_clock, database, settings.heartbeat_seconds),
-            "ticks": partial(housekeeping.tick_sites, boards, executor),
+            "ticks": partial(
+                housekeeping.tick_sites, boards, executor, housekeeping.Peers(database, settings.heartbeat_seconds).explain
+            ),
             "old rows": partial(housekeeping.forget_old_rows, database),
             "offers": partial(housekeeping.pass_offers, database, executor),
             "messages": partial(housekeeping.keep_figures, "messages not counted", count_messages),

@@ -55,6 +55,7 @@ CIRCUITS_KEPT_MICROSECONDS = 86_400_000_000  # of providers that nobody has trie
 TALLY_SECONDS = 15.0
 CERTIFICATE_SECONDS = 60.0
 STOP_SECONDS = 3.0
+PEER_HEARTBEATS = 4  # a server that has been silent for longer is dead
 DAILY_SUMS_SECONDS = 30.0
 DAILY_SUMS_LEASE = "daily-sums"
 DAILY_SUMS_LEASE_MICROSECONDS = 120_000_000
@@ -107,12 +108,16 @@ async def watch_clock(database: Database, heartbeat_seconds: float) -> None:
         await asyncio.sleep(TICK_SECONDS)
 
 
-async def tick_sites(boards: Boards, executor: Executor) -> None:
-    """Once a second, send `Tick` for every site whose time of the next tick has come. Of all processes, one succeeds."""
+async def tick_sites(boards: Boards, executor: Executor, may_explain: Callable[[], Awaitable[bool]]) -> None:
+    """Once a second, send `Tick` for every site whose time of the next tick has come. Of all processes, one succeeds.
+
+    ``may_explain`` answers whether all processes know the words about waits.
+    """
 
     async def tick(site_id: int) -> None:
+        explain = await may_explain()
         with suppress(NothingDue):  # another process was first
-            while await _tick(executor, site_id):
+            while await _tick(executor, site_id, explain):
                 pass
 
     await _site_by_site(
@@ -147,9 +152,32 @@ async def _site_by_site(
         await asyncio.sleep(pause_seconds)
 
 
-async def _tick(executor: Executor, site_id: int) -> bool:
+class Peers:
+    """The other server processes: whether all of them know the words about waits.
+
+    A server of an earlier version cannot read the event `WaitsExplained`. Once no such server runs, none starts again: such
+    a server refuses the newer tables.
+    """
+
+    def __init__(self, database: Database, heartbeat_seconds: float) -> None:
+        self._database = database
+        self._patience = round(PEER_HEARTBEATS * heartbeat_seconds * 1_000_000)
+        self._explain = False
+
+    async def explain(self) -> bool:
+        """Return whether all running servers know the words about waits. Raises `Unavailable`."""
+        if not self._explain:
+            now = self._database.clock.now()
+            async with self._database.read() as connection:
+                reports = await processes.heard(connection, now - self._patience, now + self._patience)
+            self._explain = all(each is not None and each.get("explains", False) for each in reports)
+        return self._explain
+
+
+async def _tick(executor: Executor, site_id: int, explain: bool) -> bool:
     """Tick a site; return whether the line goes on, so that the next tick must come at once."""
-    answer = await executor.execute(Tick(site_id=site_id), actor="clock", command_id=uuid.uuid4().hex)
+    command = Tick(site_id=site_id, explain=explain)
+    answer = await executor.execute(command, actor="clock", command_id=uuid.uuid4().hex)
     return any(event.get("more", False) for event in answer.body["events"])
 
 

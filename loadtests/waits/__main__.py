@@ -3,6 +3,7 @@
 python -m loadtests.waits --half build                     the clinics to build on
 python -m loadtests.waits --only "late start" --details    one clinic, by hour of the day, too
 python -m loadtests.waits --quick                          a third of the days
+python -m loadtests.waits --half build --leaves            also: until when patients may leave
 python -m loadtests.waits --costs                          CPU of a quote, and of a tick
 """
 
@@ -29,6 +30,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a third of the days")
     parser.add_argument("--details", action="store_true", help="each hour of the day, and each contender")
     parser.add_argument("--every-tick", action="store_true", help="let the clock quote all lines, as in the product")
+    parser.add_argument("--leaves", action="store_true", help="let the clock also say until when each newcomer may leave")
     parser.add_argument("--forget", action="store_true", help="ask the oracle anew")
     parser.add_argument("--costs", action="store_true", help="the CPU of a quote and of a tick, in place of the clinics")
     parser.add_argument("--processes", type=int, default=1)
@@ -40,7 +42,7 @@ def _run(name: str, options: argparse.Namespace) -> tuple[Trial, float]:
     begun = process_time()
     days = trial.days_of(clinic, options.days // 3 if options.quick else options.days)
     memory = None if options.forget else MEMORY
-    return trial.run(clinic, options.warm, days, memory, options.every_tick), process_time() - begun
+    return trial.run(clinic, options.warm, days, memory, options.every_tick, options.leaves), process_time() - begun
 
 
 def main() -> None:

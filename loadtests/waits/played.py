@@ -61,10 +61,15 @@ class _Calendar(NoCalendar):
 
 
 class Played:
-    """The site of a clinic. ``seconds`` is the CPU time of ``quotes`` commands that gave a first quote, a sample of all."""
+    """The site of a clinic. ``seconds`` is the CPU time of ``quotes`` commands that gave a first quote, a sample of all.
 
-    def __init__(self, clinic: Clinic, every_tick: bool = False) -> None:
-        self.clinic, self.every_tick = clinic, every_tick
+    With ``leaves``, the clock also ticks after each newcomer, and so tells until when the patient may leave.
+    """
+
+    def __init__(self, clinic: Clinic, every_tick: bool = False, leaves: bool = False) -> None:
+        self.clinic, self.every_tick, self.leaves = clinic, every_tick, leaves
+        self.left: dict[int, float] = {}  # of the last day: until when each patient may leave, in minutes of the day
+        self._joined = False  # somebody since the last tick
         first = (FIRST_DAY - timedelta(days=1)).isoformat()
         start = local_time.instant_of(f"{first}T12:00", ZONE)
         self.now = start
@@ -113,6 +118,7 @@ class Played:
                     self.seconds += process_time() - before
                     self.quotes += 1
                 entries[command.number] = issued.entry_id
+                self._joined = True
                 found[command.number] = (
                     None
                     if issued.expect_from is None or issued.expect_until is None
@@ -124,6 +130,8 @@ class Played:
                 assert called.entry_id == entries[command.number], "the product calls the patient of the simulation"
             elif (other := self._other(day, command, entries)) is not None:
                 self.send(other, at)
+        told = {number: self.board.entries[entry_id].quoted_leave for number, entry_id in entries.items()}
+        self.left = {number: (at - midnight) / MICROSECONDS for number, at in told.items() if at is not None}
         return found
 
     def _joins(self, day: Day, command: Command, ids: dict[int, int]) -> Sent:
@@ -161,11 +169,18 @@ class Played:
             while self.board.site.next_tick_at <= at:
                 self.send(Tick(site_id=SITE_ID), max(self.now, self.board.site.next_tick_at))
             return
+        if self.leaves and self._joined and self.board.site.next_tick_at <= at:
+            self._joined = False
+            self._quote_all(max(self.now, self.board.site.next_tick_at))
+            return
         if command.name not in ("issue", "check-in") or sum(map(len, self.board.lanes().values())) <= LONG:
             return
         if self.board.site.next_tick_at > at:
             return
-        more, ticks_at = True, max(self.now, self.board.site.next_tick_at, at - MICROSECONDS // 4)
+        self._quote_all(max(self.now, self.board.site.next_tick_at, at - MICROSECONDS // 4))
+
+    def _quote_all(self, ticks_at: int) -> None:
+        more = True
         while more:  # the next tick comes at once
             quoted = self.send(Tick(site_id=SITE_ID), ticks_at)
             more = any(isinstance(each, WaitsQuoted) and each.more for each in quoted)

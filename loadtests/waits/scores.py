@@ -12,13 +12,17 @@ AT_ONCE = 0.01  # minutes: a free point called the patient, who needed no promis
 
 @dataclass(slots=True)
 class Promise:
-    """The first quote of a patient, those of the rivals for the same patient, and the call. Minutes of the day."""
+    """The first quote of a patient, those of the rivals for the same patient, and the call. Minutes of the day.
+
+    ``leave_until`` is the first instant until which the patient may leave, None if the patient was told none.
+    """
 
     day: int
     at: float
     called_at: float
     before_opening: bool
     ranges: dict[str, Range | None] = field(default_factory=dict)
+    leave_until: float | None = None
 
 
 def loss(promised: Range, called_at: float) -> float:
@@ -48,6 +52,14 @@ def score(promises: Iterable[Promise], name: str) -> Score:
     count = len(found)
     mean = sum(losses) / count if count else float("nan")
     return Score(count, *_share(held), *_share(early), mean)
+
+
+def called_before_leave(promises: Iterable[Promise]) -> tuple[int, float, float]:
+    """Return how many patients were told until when they may leave, and the share called before, with its error."""
+    found = [
+        (each.day, 100.0 * (each.called_at < each.leave_until - 1e-6)) for each in promises if each.leave_until is not None
+    ]
+    return len(found), *_share(found)
 
 
 def _share(values: Sequence[tuple[int, float]]) -> tuple[float, float]:

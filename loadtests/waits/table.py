@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import exp, log
 
-from loadtests.waits.scores import Promise, ratio, score
+from loadtests.waits.scores import Promise, called_before_leave, ratio, score
 from loadtests.waits.trial import ROLLING, Trial
 
 LEAST = 30  # promises of an hour that are worth a figure
@@ -27,6 +27,8 @@ COLUMNS = (
     ("oracle: n", 10),
     ("held", 5),
     ("early", 5),
+    ("may leave: n", 12),
+    ("called before", 13),
     ("ms", 6),
     ("cpu s", 6),
 )
@@ -51,6 +53,7 @@ def row(trial: Trial, seconds: float) -> str:
     hours = [each for each in hours if each.count >= LEAST]
     held, early = [each.held for each in hours], [each.early for each in hours]
     enough = opening.count >= LEAST
+    leaves, before, before_error = called_before_leave(promises)
     return _line(
         [
             trial.clinic.name,
@@ -68,6 +71,7 @@ def row(trial: Trial, seconds: float) -> str:
             str(oracle.count),
             f"{oracle.held:.1f}",
             f"{oracle.early:.1f}",
+            *([str(leaves), f"{before:.1f}±{before_error:.1f}"] if leaves else ["", ""]),
             f"{trial.milliseconds:.2f}",
             f"{seconds:.1f}",
         ]

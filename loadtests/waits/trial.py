@@ -50,12 +50,19 @@ def days_of(clinic: Clinic, days: int) -> int:
     return min(days, max(LEAST_DAYS, round(days * USUAL / patients)))
 
 
-def run(clinic: Clinic, warm: int = WARM, judged: int = DAYS, memory: Path | None = None, every_tick: bool = False) -> Trial:
+def run(
+    clinic: Clinic,
+    warm: int = WARM,
+    judged: int = DAYS,
+    memory: Path | None = None,
+    every_tick: bool = False,
+    leaves: bool = False,
+) -> Trial:
     """Play the days of a clinic. ``memory`` is a folder for the answers of the oracle and of the learner.
 
     They do not depend on the product, so the next run finds them there.
     """
-    played, watching, tempos = Played(clinic, every_tick), _Watching(clinic, warm, memory), dict[str, Tempo]()
+    played, watching, tempos = Played(clinic, every_tick, leaves), _Watching(clinic, warm, memory), dict[str, Tempo]()
     promises: list[Promise] = []
     unquoted = uncalled = 0
     for number in range(warm + judged):
@@ -72,7 +79,8 @@ def run(clinic: Clinic, warm: int = WARM, judged: int = DAYS, memory: Path | Non
             elif patient.called_at - patient.at > AT_ONCE:
                 found = {"ours": quotes[patient.number], **watching.ranges[patient.number]}
                 unquoted += found["ours"] is None
-                promises.append(Promise(number, patient.at, patient.called_at, patient.at < OPENING, found))
+                leave = played.left.get(patient.number)
+                promises.append(Promise(number, patient.at, patient.called_at, patient.at < OPENING, found, leave))
     watching.save()
     return Trial(clinic, promises, unquoted, uncalled, 1000 * played.seconds / max(1, played.quotes))
 

@@ -217,6 +217,18 @@ class DayTooLarge(Refused):
     """This day has more than {most} patients, or very many steps. Choose a quieter day."""
 
 
+class DateNotKept(Refused):
+    """A past calendar begins on the business day {business_day} or later: the log has no calendar of earlier days."""
+
+
+class ReplayBusy(Refused):
+    """This server replays another day with changes now. Try again in {retry_after} s."""
+
+
+class ReplayTooLong(Refused):
+    """The replay of this day took too long. Choose a quieter day, or try again when the server is less busy."""
+
+
 class NothingToUndo(Refused):
     """The last step of {label} can no longer be undone."""
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from server.domain.model.habits import GOING_ON, NO_MORE, SECOND, Day, PointDay
+from server.domain.model.habits import GOING_ON, NO_MORE, SECOND, Day, Habits, PointDay
 from server.domain.waits import FUTURES, Breaks, levels
 
 USUAL_BREAKS = (300, 600, 900, 1200, 1800, 2700, 3600)  # of a point without a known break, in seconds
@@ -36,6 +36,18 @@ class Prospect:
 
     begins: tuple[int, ...] = ()
     breaks: tuple[Breaks, ...] = ()
+
+
+def usual_begin(point_id: int, past: Sequence[Day]) -> int | None:
+    """Return the usual time of a point's first call of a day: the median. None if too few days have one."""
+    known = sorted(day[1] for day in _of_point(point_id, past) if day)
+    return known[(len(known) - 1) // 2] if len(known) >= FEW and 2 * len(known) >= len(past) else None
+
+
+def begun_late(habits: Habits, day: PointDay) -> int:
+    """Return how much later than usual a point began a day (microseconds); 0 if it did not."""
+    usual = usual_begin(day[0], habits.past)
+    return 0 if usual is None else max(0, day[1] - usual) * SECOND
 
 
 def beginning(point_id: int, past: Sequence[Day], now: int, waiting_since: int | None) -> Prospect:

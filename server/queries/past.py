@@ -10,32 +10,46 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from server.domain.board import Board, Changes, apply
-from server.domain.errors import DayTooLarge, DeviceNotFound, NothingRecorded, PastNotPrepared, PointNotFound
-from server.domain.events import DayTurned, Recorded, SiteChanged, TicketIssued
-from server.domain.model import Appointment, Personal, Service, Site, Visit
+from server.domain.errors import DateNotKept, DayTooLarge, DeviceNotFound, NothingRecorded, PastNotPrepared, PointNotFound
+from server.domain.events import (
+    AppointmentMoved,
+    AppointmentRezoned,
+    DayTurned,
+    OfAppointment,
+    Recorded,
+    SiteChanged,
+    TicketIssued,
+    WaitsQuoted,
+)
+from server.domain.model import Appointment, Personal, Service, Site, Visit, local_time
 from server.domain.model.tickets import begin_of
-from server.domain.views import Cell, DeskView, DisplayView, OpenSealed, PointView, View, draw
-from server.domain.what_if import NO_CHANGE, Changed, Day, Waits, observed, real_waits, replayed_waits
+from server.domain.roles import Onlooker
+from server.domain.views import CalendarView, Cell, DeskView, DisplayView, KioskView, OpenSealed, PointView, View, draw
+from server.domain.watching import Dates
+from server.domain.what_if import Changed, Compared
 from server.queries.reader import Reader
 from server.queries.replaying import before_the_first_event
+from server.queries.what_if import EventRow, Replays
 from server.store import checkpoints, event_log, sites
 from server.store.checkpoints import Checkpoint
 from server.store.database import Database
-from server.store.tables import events
+from server.store.tables import appointments, events
 from server.vault import Vault
 
 MayGoOn = Callable[[], Awaitable[bool]]
 
 MOST_REPLAYED = 60_000  # events for one answer; housekeeping prepares more of them
 MOST_OF_DAY = 30_000  # events of a day that is replayed with changes
-MOST_PATIENTS = 600  # of such a day: each new ticket costs a quote
+MOST_SCANNED = 200_000  # events after a past calendar among which its moved appointments are looked for
+MOST_QUOTES = 10_000  # events with quotes on such a day, at most: the clock quotes twice a minute
+MOST_PATIENTS = 600  # of such a day
 _FARTHEST_ZONE = 26 * 3_600_000_000  # microseconds between the same local times of two zones, at most
 BATCH = 100  # events between two pauses, in which the process serves other requests
 BEFORE = 10  # events that the answer lists before the instant
@@ -46,11 +60,17 @@ KEPT_SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """A screen of a site: ``kind`` is `desk`, `display` or `point`. A display without an id shows all calls."""
+    """A screen of a site: ``kind`` is `desk`, `calendar`, `display`, `kiosk` or `point`.
+
+    A display without an id shows all calls. A calendar shows ``days`` days from ``date`` on; without a date, from the
+    local date of the instant on.
+    """
 
     kind: str
     id: int | None = None
     name: str = ""
+    date: str | None = None
+    days: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +109,6 @@ class Moment:
     screens: Sequence[Screen]
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """The waits of a day: the real ones, of the replay without a change, and of the replay with changes.
-
-    ``left_out`` has the number of steps by type that the replay leaves out.
-    """
-
-    real: Waits
-    control: Waits
-    changed: Waits
-    left_out: Mapping[str, int]
-
-
 class Past:
     """The past of the sites of one database. It keeps some boards for a short time: people step to and fro in one day."""
 
@@ -110,6 +117,7 @@ class Past:
         self._vault = vault
         self._kept: OrderedDict[tuple[int, str, int], tuple[float, Board]] = OrderedDict()
         self._turn = asyncio.Lock()  # one replay at a time: other requests come first
+        self._replays = Replays()
 
     async def moment(
         self,
@@ -120,27 +128,59 @@ class Past:
         number: int | None = None,
         following: int = 0,
         with_names: bool = False,
+        before_change: bool = False,
     ) -> Moment:
         """Return a screen ``at`` an instant (microseconds) or at a number of the log, and so many events after it.
 
+        ``before_change``: as it was before the last event up to then that changed this screen.
+
         Raises `SiteNotFound`, `NothingRecorded`, `PastNotPrepared`, `Unavailable`; `DeviceNotFound` or `PointNotFound` if
-        the site did not have the screen then.
+        the site did not have the screen then; `DateNotKept` for a calendar of an earlier day.
         """
         async with self._turn:
+            if before_change:
+                at, number = None, await self._before_change(site_id, screen, at, number, with_names=with_names)
             site, board = await self._board(site_id, at, number)
+            opened = _Opened(self._vault, with_names=with_names)
+            view = _view(board, screen, at, opened, with_names=with_names)
             async with self._database.read() as connection:
+                if isinstance(view, CalendarView):
+                    await connection.run_sync(_lend_appointments, site, board, view.watch)
                 coming = await connection.run_sync(event_log.marked_since, site_id, board.site.seq, following)
                 before = await connection.run_sync(_before, board, BEFORE)
                 numbers = checkpoints.marks_of(board) | {each.seq for each in coming}
-                if screen.kind == "display":  # it opens nothing
-                    numbers = set()
-                sealed = await connection.run_sync(checkpoints.sealed_of, site_id, numbers)
-            view = _view(board, screen, _Opened(self._vault, sealed, with_names=with_names), with_names=with_names)
+                if screen.kind not in ("display", "kiosk"):  # they open nothing
+                    opened.sealed = await connection.run_sync(checkpoints.sealed_of, site_id, numbers)
             cells = draw(view, board)
             then, screens = board.site, _screens(board)
             begins_at = begin_of(then.business_day, then.time_zone, then.day_turns_at_minutes)
             followed = await _follow(board, view, dict(cells), coming)
         return Moment(then, begins_at, site.seq, cells, before, followed, screens)
+
+    async def _before_change(
+        self, site_id: int, screen: Screen, at: int | None, number: int | None, *, with_names: bool
+    ) -> int:
+        """Return the number before the last event up to a moment that changed a screen; 1 if there is none."""
+        site, board = await self._board(site_id, at, number)
+        opened = _Opened(self._vault, with_names=with_names)
+        view = _view(board, screen, at, opened, with_names=with_names)
+        until = board.site.seq
+        while until > 1:
+            begin = max(1, until - BATCH)
+            _, board = await self._board(site_id, None, begin)
+            async with self._database.read() as connection:
+                if isinstance(view, CalendarView):
+                    await connection.run_sync(_lend_appointments, site, board, view.watch)
+                coming = await connection.run_sync(event_log.marked_since, site_id, begin, until - begin)
+                numbers = checkpoints.marks_of(board) | {each.seq for each in coming}
+                if screen.kind not in ("display", "kiosk"):
+                    opened.sealed = await connection.run_sync(checkpoints.sealed_of, site_id, numbers)
+            followed = await _follow(board, view, dict(draw(view, board)), coming)
+            for each in reversed(followed):
+                if each.set or each.gone:
+                    return max(1, each.happened.seq - 1)
+            until = begin
+        return 1
 
     async def board(self, site_id: int, *, at: int | None = None, number: int | None = None) -> Board:
         """Return the board of a past instant or number. Its sealed data are marks. Raises as `moment` does."""
@@ -150,13 +190,15 @@ class Past:
     async def what_if(self, site_id: int, business_day: str, changed: Changed) -> Compared:
         """Return the waits of a business day, of its replay without a change, and of its replay with changes.
 
-        Raises `SiteNotFound`, `NothingRecorded`, `PastNotPrepared`, `DayTooLarge`, `Unavailable`.
+        Raises `SiteNotFound`, `NothingRecorded`, `PastNotPrepared`, `DayTooLarge`, `ReplayBusy`, `ReplayTooLong`,
+        `Unavailable`.
         """
         async with self._turn:
-            day = await self._day(site_id, business_day)
-            return await asyncio.to_thread(_compared, day, changed)
+            begin, ends_at = await self._day(site_id, business_day)
+        return await self._replays.compared(begin, self._log_of(begin, business_day), ends_at, changed)
 
-    async def _day(self, site_id: int, business_day: str) -> Day:
+    async def _day(self, site_id: int, business_day: str) -> tuple[Board, int]:
+        """Return the board at the begin of a business day, and the day's end as far as it is known (microseconds)."""
         async with self._database.read() as connection:
             site = await connection.run_sync(sites.load, site_id)
             begin = begin_of(business_day, site.time_zone, site.day_turns_at_minutes)
@@ -167,25 +209,40 @@ class Past:
             _, board = await self._board(site_id, None, earlier)
         if board.site.business_day > business_day:  # before the first day
             raise NothingRecorded()
-        log: list[Recorded] = []
-        while len(log) <= MOST_OF_DAY:
-            after = log[-1].seq if log else board.site.seq
+        while board.site.business_day != business_day:
             async with self._database.read() as connection:
-                batch = await connection.run_sync(event_log.marked_since, site_id, after, BATCH)
-            for each in batch:
-                if isinstance(each.event, DayTurned) and board.site.business_day == business_day:
-                    return _day(board, log, each.at)
-                if board.site.business_day != business_day:
-                    apply(board, each, Changes())  # until the turn into this day
-                else:
-                    log.append(each)
-                if board.site.business_day > business_day:  # the site had no such day
-                    raise NothingRecorded()
-            if not batch:
-                break
-        if board.site.business_day != business_day:
-            raise NothingRecorded()
-        return _day(board, log, max(site.last_event_at, begin) + 1)
+                batch = await connection.run_sync(event_log.marked_since, site_id, board.site.seq, BATCH)
+            for each in batch:  # until the turn into this day
+                apply(board, each, Changes())
+                if board.site.business_day >= business_day:
+                    break
+            if not batch or board.site.business_day > business_day:  # the site had no such day
+                raise NothingRecorded()
+        async with self._database.read() as connection:
+            turned = await connection.run_sync(_turned_after, site_id, board.site.seq, MOST_OF_DAY + MOST_QUOTES)
+        return board, max(site.last_event_at, begin) + 1 if turned is None else turned
+
+    async def _log_of(self, begin: Board, business_day: str) -> AsyncIterator[list[EventRow]]:
+        """Yield the events of a day in batches, without personal data. Raises `DayTooLarge`."""
+        site_id, seq = begin.site.id, begin.site.seq
+        count = patients = 0
+        while True:
+            async with self._database.read() as connection:
+                batch = await connection.run_sync(_rows_since, site_id, seq, BATCH)
+            rows: list[EventRow] = []
+            for row in batch:
+                if row.type == _TURN:
+                    yield rows
+                    return
+                rows.append((row.at, row.type, row.body))
+                seq = row.seq
+                patients += row.type == _ISSUED
+            count += len(rows)
+            if count > MOST_OF_DAY or patients > MOST_PATIENTS:
+                raise DayTooLarge(most=MOST_PATIENTS)
+            if not rows:
+                return
+            yield rows
 
     async def _board(self, site_id: int, at: int | None, number: int | None) -> tuple[Site, Board]:
         async with self._database.read() as connection:
@@ -342,9 +399,9 @@ class _Opened:
     Without names it opens the true names of services only.
     """
 
-    def __init__(self, vault: Vault, sealed: Mapping[int, str], *, with_names: bool) -> None:
+    def __init__(self, vault: Vault, *, with_names: bool) -> None:
+        self.sealed: Mapping[int, str] = {}  # by the numbers of events
         self._vault = vault
-        self._sealed = sealed
         self._with_names = with_names
         self._known: dict[tuple[type[Any], int, str], Personal] = {}
 
@@ -353,25 +410,48 @@ class _Opened:
             return Personal()
         key = (type(record), record.id, record.sealed)
         if key not in self._known:
-            sealed = self._sealed.get(checkpoints.seq_of(record.sealed))
+            sealed = self.sealed.get(checkpoints.seq_of(record.sealed))
             self._known[key] = self._vault.open_personal(replace(record, sealed=sealed))
         return self._known[key]
 
 
-def _compared(day: Day, changed: Changed) -> Compared:
-    control = replayed_waits(day)
-    other = control if changed == NO_CHANGE else replayed_waits(day, changed)
-    return Compared(real_waits(day), control, other, day.left_out)
+def _rows_since(connection: Connection, site_id: int, seq: int, limit: int) -> Sequence[Row[*tuple[Any, ...]]]:
+    return connection.execute(_UNQUOTED, {"site_id": site_id, "seq": seq, "limit": limit}).all()
 
 
-def _day(board: Board, log: Sequence[Recorded], ends_at: int) -> Day:
-    if len(log) > MOST_OF_DAY or sum(isinstance(each.event, TicketIssued) for each in log) > MOST_PATIENTS:
-        raise DayTooLarge(most=MOST_PATIENTS)
-    return observed(board, log, ends_at)
+def _turned_after(connection: Connection, site_id: int, seq: int, most: int) -> int | None:
+    """Return the instant of the next turn of the day among the next ``most`` events, or None."""
+    return connection.scalar(_NEXT_TURN, {"site_id": site_id, "seq": seq, "until": seq + most})
 
 
-def _view(board: Board, screen: Screen, open_sealed: OpenSealed, *, with_names: bool) -> View:
-    """Return the view of a screen. Raises `DeviceNotFound`, `PointNotFound`."""
+_TURN, _ISSUED, _QUOTED = (kind.name_on_wire() for kind in (DayTurned, TicketIssued, WaitsQuoted))
+_OF_SITE = (events.c.site_id == bindparam("site_id"), events.c.seq > bindparam("seq"))
+# Without quotes: a replay has none, and a long line has thousands of them a day.
+_UNQUOTED = (
+    select(events.c.seq, events.c.at, events.c.type, events.c.body)
+    .where(*_OF_SITE, events.c.type != _QUOTED)
+    .order_by(events.c.seq)
+    .limit(bindparam("limit"))
+)
+_SITED = select(appointments.c.id).where(
+    appointments.c.site_id == bindparam("site_id"), appointments.c.starts_at.between(bindparam("begin"), bindparam("until"))
+)
+_MOVES = (
+    select(events.c.seq, *event_log.EVENT)
+    .where(*_OF_SITE, events.c.seq <= bindparam("until"))
+    .where(events.c.type.in_([kind.name_on_wire() for kind in (AppointmentMoved, AppointmentRezoned)]))
+)
+_NEXT_TURN = (
+    select(events.c.at)
+    .where(*_OF_SITE, events.c.seq <= bindparam("until"), events.c.type == _TURN)
+    .order_by(events.c.seq)
+    .limit(1)
+)
+
+
+def _view(board: Board, screen: Screen, at: int | None, open_sealed: OpenSealed, *, with_names: bool) -> View:
+    """Return the view of a screen. Raises `DeviceNotFound`, `PointNotFound`, `DateNotKept`."""
+    onlooker: Onlooker = "floor" if with_names else "staff"
     if screen.kind == "point":
         point = board.points.get(screen.id or 0)
         if point is None or point.removed_at:
@@ -382,14 +462,56 @@ def _view(board: Board, screen: Screen, open_sealed: OpenSealed, *, with_names: 
         if screen.id is not None and (display is None or display.removed_at):
             raise DeviceNotFound(device_id=screen.id)
         return DisplayView(screen.id)
-    return DeskView(open_sealed, "floor" if with_names else "staff")
+    if screen.kind == "kiosk":
+        kiosk = board.kiosks.get(screen.id or 0)
+        if kiosk is None or kiosk.removed_at:
+            raise DeviceNotFound(device_id=screen.id)
+        return KioskView(kiosk.id)
+    if screen.kind == "calendar":
+        here = local_time.local_of(board.site.last_event_at if at is None else at, board.site.time_zone).local[:10]
+        date = screen.date or max(here, board.site.business_day)
+        if date < board.site.business_day:
+            raise DateNotKept(business_day=board.site.business_day)
+        return CalendarView(date, screen.days, open_sealed, onlooker)
+    return DeskView(open_sealed, onlooker)
+
+
+def _lend_appointments(connection: Connection, site: Site, board: Board, watch: Dates) -> None:
+    """Put the appointments of later days, as they were at the board's number, on a board, and let it keep them.
+
+    Each event of an appointment has the whole appointment. Those that are in these days now, and those that were moved
+    out of them later, may have been in them. Raises `PastNotPrepared` if very many events lie between.
+    """
+    board.watching = watch.covers
+    begin, until = watch.instants()
+    ids = set(connection.scalars(_SITED, {"site_id": site.id, "begin": begin, "until": until}))
+    last = _number_at(connection, site, until)
+    if last - board.site.seq > MOST_SCANNED:
+        raise PastNotPrepared()
+    moves = {"site_id": site.id, "seq": board.site.seq, "until": last}
+    for row in connection.execute(_MOVES, moves):
+        event = event_log.event_of(row)
+        if isinstance(event, AppointmentMoved | AppointmentRezoned):
+            ids.add(event.appointment_id)
+    then = Board(board.site)
+    then.watching = lambda _: True
+    for recorded in event_log.marked_of_appointments(connection, site.id, ids - {*board.appointments}, board.site.seq):
+        apply(then, replace(recorded, seq=then.site.seq + 1), Changes())
+        event = recorded.event
+        if isinstance(event, OfAppointment) and event.appointment_id in then.appointments:
+            kept = then.appointments[event.appointment_id]
+            then.appointments[event.appointment_id] = replace(kept, seq=recorded.seq)
+    for appointment in then.appointments.values():
+        if watch.covers(appointment):
+            board.lend(appointment)
 
 
 def _screens(board: Board) -> list[Screen]:
     displays = [Screen("display", each.id, each.name) for each in board.displays.values() if not each.removed_at]
     in_order = sorted(board.points.values(), key=lambda each: (each.position, each.id))
     points = [Screen("point", each.id, each.name) for each in in_order if not each.removed_at]
-    return [Screen("desk"), Screen("display"), *displays, *points]
+    kiosks = [Screen("kiosk", each.id, each.name) for each in board.kiosks.values() if not each.removed_at]
+    return [Screen("desk"), Screen("calendar"), Screen("display"), *displays, *points, *kiosks]
 
 
 async def _follow(board: Board, view: View, cells: dict[str, Cell], coming: Iterable[Recorded]) -> list[Followed]:

@@ -210,7 +210,18 @@ def _stage(rows: list[Row[*tuple[Any, ...]]]) -> Stage:
             for row in rows
             if row.ended_by is not None
         ),
+        leave_until=entry.quoted_leave,
     )
 
 
-_OF_ENTRY = ("id", "business_day", "queue_id", "state", "since", "first_called_at", "quoted_from", "quoted_until")
+_OF_ENTRY = (
+    "id",
+    "business_day",
+    "queue_id",
+    "state",
+    "since",
+    "first_called_at",
+    "quoted_from",
+    "quoted_until",
+    "quoted_leave",
+)

@@ -69,7 +69,8 @@ class Report:
     """What a server process tells about itself with each heartbeat, for the list that another process shows.
 
     ``bus`` is the problem of its bus, ``lost`` the number of its lost audit rows. ``used`` of ``size`` database connections
-    are in use. ``free`` and ``total`` are the bytes of the disk of the data.
+    are in use. ``free`` and ``total`` are the bytes of the disk of the data. The process ``explains`` waits: it knows the
+    event `WaitsExplained`. Earlier versions do not say so.
     """
 
     bus: str | None = None
@@ -78,6 +79,7 @@ class Report:
     size: int = 0
     free: int | None = None
     total: int | None = None
+    explains: bool = False
 
     def row(self) -> dict[str, Any]:
         """Return the report as it is stored."""

@@ -281,6 +281,7 @@ queues = Table(
     Column("pauses", JSON(none_as_null=True)),
     Column("paces", JSON(none_as_null=True)),
     Column("reactions", JSON(none_as_null=True)),
+    Column("late_minutes", Integer, nullable=False, server_default="0"),
     Index(None, "site_id", "name", "removed_at", unique=True),
     **_OPTIONS,
 )
@@ -412,6 +413,9 @@ entries = Table(
     Column("announced_at", BigInteger),
     Column("unreached", JSON(none_as_null=True)),
     Column("doubt", JSON(none_as_null=True)),
+    Column("told", JSON(none_as_null=True)),
+    Column("leave_until", BigInteger),
+    Column("quoted_leave", BigInteger),
     Column(
         "busy_point_id",
         BigInteger,

@@ -91,7 +91,8 @@ class Stage:
         if key not in self._contexts:
             context = self._contexts[key] = self.browser.new_context(base_url=self.server.url)
             context.set_default_timeout(30 * SECONDS)
-            context.add_init_script(path=AXE)  # half a megabyte: sent to the browser once, not for every page
+            # Half a megabyte: sent to the browser once, not for every page, and idle on the empty page between two states.
+            context.add_init_script(f"if (location.href !== 'about:blank') {{ {AXE.read_text(encoding='utf-8')} }}")
             if seeded is not None and role:
                 sign_in_as(context.request, seeded, role)
         return self._contexts[key]
@@ -974,6 +975,9 @@ def replay(kind: str = "") -> Arrange:
     """Return the page of past screens at the busy site, with a screen of a kind as it is now, or before the choice."""
 
     def arrange(stage: Stage, language: str) -> Page:
+        if kind == "kiosk":
+            stage.kiosk(stage.busy)
+            time.sleep(2)  # only instants that are past can be shown
         page = stage.open("/replay", language, size=LAPTOP, seeded=stage.busy, role="manager")
         choice = page.locator(f"[data-screen] option[value^='{kind}']").last
         expect(page.locator("[data-screen] option[value^='point']").first).to_be_attached()
@@ -985,6 +989,18 @@ def replay(kind: str = "") -> Arrange:
         return page
 
     return arrange
+
+
+def replay_with_changes(stage: Stage, language: str) -> Page:
+    """Compute a replay with changes, and show its tables by queue and by hour."""
+    page = replay()(stage, language)
+    page.locator("[data-queues-of]").select_option(index=1)
+    page.locator("[data-other-queues] input").first.check()
+    page.locator("[data-compute]").click()
+    expect(page.locator("[data-waits] table")).to_have_count(3)
+    for fold in page.locator(".replay-fold > summary").all():
+        fold.click()
+    return page
 
 
 def replay_refused(stage: Stage, language: str) -> Page:
@@ -1620,6 +1636,9 @@ ALL = [
     State("replay", "desk", replay("desk")),
     State("replay", "display", replay("display")),
     State("replay", "room", replay("point")),
+    State("replay", "calendar", replay("calendar")),
+    State("replay", "kiosk", replay("kiosk")),
+    State("replay", "what-if", replay_with_changes),
     State("replay", "refused", replay_refused),
     State("calendar", "day", booked_page("/calendar")),
     State("calendar", "unreached", unreached("/calendar", "[data-appointment].is-unreached")),

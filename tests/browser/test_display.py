@@ -673,3 +673,18 @@ def test_ten_thousand_changes_do_not_grow_the_heap(open_page: Open, server: Serv
     assert page.evaluate(CHANGES, 10_000) == elements
     after = heap()
     assert after - before < 300_000, f"{before} bytes before, {after} bytes after"
+
+
+def test_queue_says_how_late_it_runs(open_page: Open, seeded: Seed, server: Server) -> None:
+    """A delay that staff announce shows at each queue, in the language of the site, until they withdraw it."""
+    with server.client(server.sign_in(seeded, "admin")) as admin:
+        site = {"site_id": seeded["site_id"]}
+        assert admin.post("/api/v1/commands/change-site", json=site | {"message_ways": ["email"]}).status_code == 200
+        page = open_display(open_page, seeded)
+        late = page.locator(".next-up-late")
+        expect(page.locator(".next-up").first).to_be_visible()
+        expect(late.first).to_be_hidden()
+        assert admin.post("/api/v1/commands/announce-delay", json=site | {"minutes": 20}).status_code == 200
+        expect(late.first).to_have_text("Running about 20 minutes late")
+        assert admin.post("/api/v1/commands/withdraw-delay", json=site).status_code == 200
+        expect(late.first).to_be_hidden()

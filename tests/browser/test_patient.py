@@ -335,3 +335,25 @@ def test_patient_tells_once_how_the_visit_was(open_page: Open, seeded: Seed, flo
     expect_state(page, "completed")
     page.wait_for_load_state("networkidle")
     expect(page.locator(".feedback")).to_have_count(0)
+
+
+NEWS = """() => {
+  window.news = [];
+  const place = document.querySelector(".ticket-news");
+  const seen = () => window.news.push(place.innerText.trim());
+  new MutationObserver(seen).observe(place, { childList: true, characterData: true, subtree: true });
+}"""
+
+
+def test_page_says_once_why_the_wait_became_longer(open_page: Open, seeded: Seed, floor: httpx.Client) -> None:
+    """The sentence comes with a tick of the clock, names nobody, and does not come again: a screen reader hears it once."""
+    page = open_ticket(open_page, seeded["tickets"][5]["token"])
+    expect(page.locator("[data-moved]")).to_be_hidden()
+    page.evaluate(NEWS)
+    queue = seeded["queue_ids"][0]
+    for _ in range(4):
+        do(floor, "issue-ticket", queue_id=queue, priority="emergency", second_ticket=True)
+    expect(page.locator("[data-moved]")).to_have_text("An emergency was taken first.", timeout=90 * SECONDS)
+    expect(page.locator(".ticket-news")).to_have_attribute("role", "status")
+    page.wait_for_timeout(16 * SECONDS)  # the page paints every quarter of a minute, as time passes
+    assert page.evaluate("() => window.news") == ["An emergency was taken first."]

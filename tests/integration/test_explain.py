@@ -20,10 +20,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from server.clock import BOOT_MICROSECONDS, SteadyClock
 from server.domain.board import Changes
 from server.domain.commands import CallNext, Cancel, Complete, Hold, IssueTicket, Move, Return, Start, Tick, Transfer, Undo
-from server.domain.errors import NothingDue
+from server.domain.errors import DayTooLarge, NothingDue, ReplayTooLong
 from server.domain.model import Appointment, Personal, Site, State
 from server.domain.model.ids import IDS_PER_SITE
 from server.domain.watching import Single, dates_from
+from server.domain.what_if import Changed
 from server.execute import Executor
 from server.identity.hashing import Hashing
 from server.identity.lockout import after_failure
@@ -43,6 +44,7 @@ from server.queries import (
     message_figures,
     message_news,
     message_sums,
+    past,
     patients,
     practitioners,
     sent_messages,
@@ -605,6 +607,25 @@ async def a_past_screen(installation: Installation) -> object:
     await prepare(installation.database, VAULT, site_id)
     last = await machine.moment(site_id, Screen("desk"), number=8, with_names=True)
     return await Past(installation.database, VAULT).moment(site_id, Screen("desk"), at=last.site.last_event_at)
+
+
+@query
+async def a_past_calendar(installation: Installation) -> object:
+    machine, site_id = Past(installation.database, VAULT), installation.site.id
+    last = await machine.moment(site_id, Screen("desk"), number=8)
+    await machine.moment(site_id, Screen("desk"), number=8, before_change=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(past, "MOST_SCANNED", 10**9)  # the log of this test has more events than days
+        return await machine.moment(site_id, Screen("calendar"), at=last.site.last_event_at, with_names=True)
+
+
+@query
+async def a_replay_with_changes(installation: Installation) -> object:
+    machine, site_id = Past(installation.database, VAULT), installation.site.id
+    last = await machine.moment(site_id, Screen("desk"), number=8)
+    with suppress(DayTooLarge, ReplayTooLong, RuntimeError):  # no call of this log has a ticket
+        await machine.what_if(site_id, last.site.business_day, Changed())
+    return last
 
 
 @query

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ import pytest
 from server.identity.hashing import at_once_here
 from server.seeding import Seed, StaffSeed
 from tests.support.engines import installed
+from tests.support.passwords import REAL_PASSWORDS
 from tests.support.processes import forget_peak, peak_mib
 from tests.support.refusals import refused
 from tests.support.rows import change, rows
@@ -209,8 +211,16 @@ def test_concurrent_right_passwords_all_succeed(server: Server, seeded: Seed, cl
     assert {answer.status_code for answer in answers} == {200}
 
 
-def test_sixty_sign_ins_at_once_are_bounded_and_delay_no_command(seeded: Seed, server: Server) -> None:
+@pytest.fixture
+def slow_server(env: dict[str, str], seeded: Seed, tmp_path: Path) -> Iterator[Server]:
+    """Yield another server, which hashes passwords as in an installation."""
+    with serving(env | REAL_PASSWORDS, tmp_path, name="slow") as server:
+        yield server
+
+
+def test_sixty_sign_ins_at_once_are_bounded_and_delay_no_command(seeded: Seed, slow_server: Server) -> None:
     """Each hash takes 64 MiB. Streams open and commands run before the last hash is done."""
+    server = slow_server
     token = server.sign_in(seeded, "receptionist")
     pid = server.process.pid
     ends: list[float] = []

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from server.seeding import Seed
 from tests.integration.test_audit import audit_rows
 from tests.support.processes import wait_until
 from tests.support.server import Server, environment, seed, serving
@@ -125,8 +126,47 @@ def _check_refusals(server: Server, admin: httpx.Client, site_id: int, reception
         assert refusal(desk, site_id, number=1) == (403, "not_allowed")
 
 
-def test_replay_with_changes_over_http(env: dict[str, str], tmp_path: Path) -> None:
-    mine = seed(env, points=1, tickets=0, displays=0)
+def _check_changes(manager: httpx.Client, mine: Seed, day: Json, found: Json) -> None:
+    site_id, point_id, queue_id = mine["site_id"], mine["point_ids"][0], mine["queue_ids"][0]
+
+    def changed(**query: Any) -> Json:
+        answer = manager.get(f"/api/v1/sites/{site_id}/what-if", params=day | query)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    assert [each["queue"] for each in found["queues"]] == [queue_id]
+    assert found["queues"][0]["real"] == found["real"]
+    assert sum(each["real"]["called"] for each in found["hours"]) == 5
+    closed = changed(closed_points=point_id)
+    assert (closed["changed"]["called"], closed["changed"]["waiting"]) == (0, 6)
+    assert closed["control"] == found["control"]
+    away = changed(intake_until="2001-01-01T00:00+00:00", return_lead=0, begins_later=-5, hours_of=point_id)
+    assert (away["turned_away"], away["changed"]["called"]) == (6, 0)
+    other = mine["queue_ids"][1]
+    assert changed(queues_of=point_id, queues=f"{other}")["changed"]["called"] == 0
+    assert changed(queues_of=point_id, queues=f"{queue_id},{other}")["changed"] == found["control"]
+    for wrong in (
+        {"queues_of": point_id},
+        {"queues": queue_id},
+        {"closed_points": "1,2"},
+        {"closed_points": ""},
+        {"begins_later": "-241"},
+        {"begins_later": "--1"},
+        {"return_lead": "-1"},
+        {"hours_of": 1},
+        {"intake_from": "2026-01-01T10:00+00:00", "intake_until": "2026-01-01T10:00+00:00"},
+    ):
+        assert refusal(manager, site_id, "what-if", **day, **wrong) == (422, "invalid_field"), wrong
+
+
+def _audited(database_url: str, changes: str) -> Any:
+    """Return the first row of the audit about a replay whose detail begins with some changes, or None."""
+    rows = [row for row in audit_rows(database_url) if row.action == "replay-with-changes" and row.allowed]
+    return next((row for row in rows if (row.detail or "").startswith(changes)), None)
+
+
+def test_replay_with_changes_over_http(env: dict[str, str], database_url: str, tmp_path: Path) -> None:
+    mine = seed(env, points=2, tickets=0, displays=0)
     site_id, point_id = mine["site_id"], mine["point_ids"][0]
     with serving(env, tmp_path) as server:
         with server.client(server.sign_in(mine, "receptionist")) as desk:
@@ -153,6 +193,12 @@ def test_replay_with_changes_over_http(env: dict[str, str], tmp_path: Path) -> N
             assert refusal(manager, site_id, "what-if") == (422, "invalid_field")
             assert refusal(manager, site_id, "what-if", **day, like_point=point_id) == (422, "invalid_field")
             assert refusal(manager, site_id, "what-if", **day, head_start_urgent=-1) == (422, "invalid_field")
+            _check_changes(manager, mine, day, found)
+            wait_until(lambda: _audited(database_url, "closed_points=") is not None, "the audit of a what-if")
+            noted = _audited(database_url, "closed_points=")
+            assert (noted.site_id, noted.subject) == (site_id, f"day:{site['business_day']}")
+            assert noted.actor.startswith("staff:")
+            assert noted.detail == f"closed_points={point_id}"
             assert refusal(manager, site_id, "what-if", business_day="0001-01-01") == (422, "invalid_field")
             assert refusal(manager, site_id, "what-if", business_day="2001-01-01") == (404, "nothing_recorded")
             assert refusal(manager, site_id, "what-if", business_day="2126-01-01") == (404, "nothing_recorded")

@@ -11,7 +11,7 @@ from sqlalchemy import insert
 
 from server.domain.board import Board
 from server.domain.events import Recorded
-from server.domain.views import Cell, DeskView, DisplayView, PointView
+from server.domain.views import Cell, DeskView, DisplayView, KioskView, PointView
 from server.store import checkpoints, event_log
 from server.store.chain import START as FIRST_LINK
 from server.store.database import Database
@@ -49,6 +49,8 @@ class Watched:
             self.follower.watch(PointView(point_id, open_sealed))
         for display_id in sorted(board.displays)[:2]:
             self.follower.watch(DisplayView(display_id))
+        for kiosk_id in sorted(board.kiosks)[:2]:
+            self.follower.watch(KioskView(kiosk_id))
         self.follower.watch(DeskView(open_sealed, "staff"))
 
 
@@ -63,14 +65,20 @@ def sealed_again(vault: Vault, recorded: Recorded) -> Recorded:
     return replace(recorded, event=replace(event, sealed=vault.seal_personal(open_sealed(record), event.seals_for)))
 
 
-async def store(database: Database, vault: Vault, world: World, *, created: bool = True) -> list[Recorded]:
-    """Store the site and the log of a world; return the log as stored. ``created``: with the checkpoint of its creation."""
+async def store(
+    database: Database, vault: Vault, world: World, *, created: bool = True, organisation: bool = True
+) -> list[Recorded]:
+    """Store the site and the log of a world; return the log as stored.
+
+    ``created``: with the checkpoint of its creation. ``organisation``: with the organisation 1, which is not there yet.
+    """
     log = [sealed_again(vault, each) for each in world.log]
     site = world.board.site
     rows = event_log.chained(vault, site.id, FIRST_LINK, "command", log)
     head = rows[-1]["hash"] if rows else FIRST_LINK
     async with database.write() as connection:
-        await connection.execute(insert(organisations).values(id=1, name="Clinics"))
+        if organisation:
+            await connection.execute(insert(organisations).values(id=1, name="Clinics"))
         await connection.execute(insert(sites).values(**asdict(site), chain=head))
         await connection.run_sync(event_log.append, log, rows)
         if created:

@@ -4,6 +4,8 @@ A server spends more than a second of CPU on its imports, and the tests start mo
 once; each server is a fork of it with its own session, environment and output. From there it runs the command line as
 `nowserving` does.
 
+A fork hashes passwords with the least work, unless its environment has `REAL_PASSWORDS`.
+
 A fork is no fresh interpreter: coverage of child processes and preloaded libraries need one, and `usable` tells.
 """
 
@@ -30,6 +32,7 @@ from struct import Struct
 from tempfile import TemporaryFile
 from typing import IO
 
+from tests.support.passwords import REAL_PASSWORDS, quicken_passwords
 from tests.support.processes import end
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -245,6 +248,8 @@ def _serve(request: dict[str, object], streams: list[int], inherited: list[int])
         os.environ.update(env)
         time.tzset()
         os.chdir(str(folder))
+        if not REAL_PASSWORDS.items() <= env.items():
+            quicken_passwords()
         sys.stdout.reconfigure(write_through=True)  # type: ignore[union-attr]
         sys.argv = ["nowserving", *arguments]
         command_line()

@@ -74,6 +74,9 @@ async def test_site_that_cannot_be_ticked_does_not_stop_the_others(monkeypatch: 
         async def due(self) -> list[int]:
             return [1, 2, 3]
 
+    async def may_explain() -> bool:
+        return True
+
     class Ticking:
         async def execute(self, command: Tick, **_: Any) -> None:
             ticked.append(command.site_id)
@@ -84,7 +87,7 @@ async def test_site_that_cannot_be_ticked_does_not_stop_the_others(monkeypatch: 
             raise NothingDue
 
     with capture_logs() as lines, pytest.raises(asyncio.CancelledError):
-        await housekeeping.tick_sites(cast(Boards, Due()), cast(Executor, Ticking()))
+        await housekeeping.tick_sites(cast(Boards, Due()), cast(Executor, Ticking()), may_explain)
     assert ticked == [1, 2, 3, 1, 2, 3]
     assert [(line["event"], line["site_id"]) for line in lines] == [("a site cannot be ticked", 1)]
 

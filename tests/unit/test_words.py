@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from server.domain.model import COMMANDS_OF_STEP
+from server.domain.model import AT_POINT, COMMANDS_OF_STEP, Cause
 from server.domain.ranking import WhyNext
 from server.identity.errors import (
     PASSWORD_REFUSALS,
@@ -97,3 +97,11 @@ def test_no_text_has_two_versions(file: Path) -> None:
         return dict(pairs)
 
     assert json.loads(file.read_text(), object_pairs_hook=checked)
+
+
+@pytest.mark.parametrize("language", ["en", "es", "fr", "ar"])
+def test_every_cause_of_a_moved_range_has_a_sentence(language: str) -> None:
+    words = json.loads((LOCALES / "ticket" / f"{language}.json").read_text())
+    keys = {f"ticket.moved.{cause}" for cause in get_args(Cause)} | {f"ticket.moved.{cause}.going_on" for cause in AT_POINT}
+    keys |= {"ticket.moved.late_start.doctor", "ticket.moved.late_start.going_on.doctor"}
+    assert {key for key in words if key.startswith("ticket.moved.")} == keys

@@ -25,7 +25,7 @@ const DEVICES = ["pages/display.js", "pages/kiosk.js"];
 /** The pages of the staff: `desk` has what they share. */
 const STAFF = ["pages/admin.js", "pages/calendar.js", "pages/insights.js", "pages/reception.js", "pages/replay.js", "pages/room.js"];
 /** The frame of a past screen draws with the modules of these screens. No page imports it: it is a document of its own. */
-const REPLAYED = ["reception", "room"];
+const REPLAYED = ["calendar", "kiosk", "reception", "room"];
 const sharedBy = (screen) => (["display", "kiosk"].includes(screen) ? "device" : ["patient", "appointment"].includes(screen) ? "ticket" : "desk");
 const ALLOWED = new Map([
   ...Object.entries(BELOW),
@@ -34,8 +34,8 @@ const ALLOWED = new Map([
   ["pages", [...SCREENS, "components", "shared", "live"]],
 ]);
 
-/** The modules that no page imports: the service worker, and the document in the frame of a past screen. */
-const ALONE = ["service-worker.js", "replay-frame/frame.js"];
+/** The modules that no page imports: the service worker, and the document in the frame of a past screen with its own part. */
+const ALONE = ["service-worker.js", "replay-frame/frame.js", "replay-frame/past-calendar.js"];
 
 const modules = readdirSync(JS, { recursive: true }).filter((name) => name.endsWith(".js"));
 const folderOf = (module) => dirname(module);

@@ -2,6 +2,15 @@
 
 from server.domain.board.applying import apply
 from server.domain.board.board import ANNOUNCEMENTS_KEPT, Board, Changes, key_of, open_entries
-from server.domain.board.quotes import REQUOTE_MICROSECONDS
+from server.domain.board.quotes import REQUOTE_MICROSECONDS, is_followed
 
-__all__ = ["ANNOUNCEMENTS_KEPT", "REQUOTE_MICROSECONDS", "Board", "Changes", "apply", "key_of", "open_entries"]
+__all__ = [
+    "ANNOUNCEMENTS_KEPT",
+    "REQUOTE_MICROSECONDS",
+    "Board",
+    "Changes",
+    "apply",
+    "is_followed",
+    "key_of",
+    "open_entries",
+]

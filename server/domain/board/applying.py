@@ -93,6 +93,7 @@ from server.domain.events import (
     TokenRenewed,
     TokenRevoked,
     VisitAmended,
+    WaitsExplained,
     WaitsQuoted,
 )
 
@@ -116,6 +117,7 @@ _APPLY: dict[type[Event], Callable[[Board, Any, Recorded, Changes], None]] = {
     EntryReprioritised: reordering.entry_reprioritised,
     EntryMoved: reordering.entry_moved,
     WaitsQuoted: quotes.waits_quoted,
+    WaitsExplained: quotes.waits_explained,
     StepUndone: undo.step_undone,
     PointOpened: queues_and_points.point_opened,
     PointBreakBegan: queues_and_points.point_break_began,
@@ -179,6 +181,6 @@ def apply(board: Board, recorded: Recorded, changes: Changes) -> None:
     change(board, recorded.event, recorded, changes)
     appointments.follow_entries(board, recorded, changes)
     tick_at = min([board.site.turns_at, *board.absent().values(), *board.returning().values()])
-    if board.anybody_waiting:
+    if quotes.is_followed(board):
         tick_at = min(tick_at, board.site.quoted_at + REQUOTE_MICROSECONDS)
     board.site = replace(board.site, seq=recorded.seq, last_event_at=recorded.at, next_tick_at=tick_at)

@@ -96,6 +96,7 @@ class Board:
         "schedules",
         "services",
         "site",
+        "unquoted",
         "visits",
         "watching",
     )
@@ -151,6 +152,7 @@ class Board:
         self.requoting: object | None = None  # of a line that the clock has quoted in part
         # Appointments besides those of the day, which the screens of this process show. It is no part of the state either.
         self.watching: Callable[[Appointment], bool] | None = None
+        self.unquoted = False  # newcomers get no quote: nobody reads those of a day that is replayed
         self.moves = 0  # how often an entry joined or left a lane; while it stays the same, so does every place
         changes = Changes()
         # Visits before entries: the needs of a visit decide the lane of its entries.

@@ -51,7 +51,8 @@ def patient_running_late(board: Board, event: PatientRunningLate, recorded: Reco
 
 
 def absence_ended(board: Board, event: AbsenceEnded, recorded: Recorded, changes: Changes) -> None:
-    board.put(replace(board.entries[event.entry_id], absent_until=None, undo=None, seq=recorded.seq), changes)
+    entry = board.entries[event.entry_id]
+    board.put(replace(entry, absent_until=None, undo=None, told=(), leave_until=None, seq=recorded.seq), changes)
 
 
 def entry_left(board: Board, event: EntryLeft, recorded: Recorded, changes: Changes) -> None:

@@ -40,7 +40,8 @@ def step(board: Board, entry_id: int, recorded: Recorded, changes: Changes, stat
     real = before.doubt is None and not board.visits[before.visit_id].trial
     if before.state in BUSY_STATES and state in _FREEING and real:
         undo |= _record_duration(board, before, recorded, changes)
-    after = replace(before, undo=undo, seq=recorded.seq, **new)
+    # The words about the wait were about the place before this step: the next quote is the first to compare with.
+    after = replace(before, undo=undo, seq=recorded.seq, told=(), leave_until=None, **new)
     board.put(after, changes)
     return after
 

@@ -54,4 +54,4 @@ def visit_amended(board: Board, event: VisitAmended, recorded: Recorded, changes
         visit = replace(visit, sealed=event.sealed, display_name=event.display_name)
     board.put(visit, changes)
     # The needs decide which points may call the entry: putting the entry again moves it to its new lane.
-    board.put(replace(board.entries[event.entry_id], seq=seq), changes)
+    board.put(replace(board.entries[event.entry_id], told=(), seq=seq), changes)

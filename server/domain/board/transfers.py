@@ -20,4 +20,7 @@ def ticket_transferred(board: Board, event: TicketTransferred, recorded: Recorde
 
 def provider_reassigned(board: Board, event: ProviderReassigned, recorded: Recorded, changes: Changes) -> None:
     for entry_id in event.entry_ids:
-        board.put(replace(board.entries[entry_id], provider_id=event.to_provider_id, seq=recorded.seq), changes)
+        moved = replace(
+            board.entries[entry_id], provider_id=event.to_provider_id, told=(), leave_until=None, seq=recorded.seq
+        )
+        board.put(moved, changes)

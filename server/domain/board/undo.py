@@ -38,7 +38,7 @@ def step_undone(board: Board, event: StepUndone, recorded: Recorded, changes: Ch
         habits.call_undone(board, event.point_id, undo["at"], recorded, changes)
     elif undo["step"] in ("ticket-issued", "entry-returned"):
         habits.arrival_undone(board, undo["at"], entry.queue_id, recorded, changes)
-    board.put(replace(entry, **back_to, undo=None, seq=seq), changes)
+    board.put(replace(entry, **back_to, undo=None, told=(), leave_until=None, seq=seq), changes)
     changes.undone[entry.id] = undo["seq"]
     if event.announcement_id is not None and event.point_id is not None:
         announce(board, recorded, event.announcement_id, entry.id, event.point_id, event.label, "withdrawn", changes)

@@ -27,8 +27,12 @@ class CloseDay(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick(Command):
-    """Do the work of the clock: end absences, turn the day, update quotes. Any process may send it, at any time."""
+    """Do the work of the clock: end absences, turn the day, update quotes. Any process may send it, at any time.
+
+    Without ``explain`` there are no words about the waits: servers of a version before `WaitsExplained` still run.
+    """
 
     internal: ClassVar[bool] = True
 
     site_id: int
+    explain: bool = True

@@ -59,7 +59,7 @@ from server.domain.events.queues_and_points import (
     QueueOpened,
     QueuePaused,
 )
-from server.domain.events.quotes import WaitsQuoted
+from server.domain.events.quotes import WaitsExplained, WaitsQuoted
 from server.domain.events.reordering import EntryMoved, EntryReprioritised
 from server.domain.events.schedules import (
     ExceptionAdded,
@@ -120,6 +120,7 @@ _KINDS: tuple[type[Event], ...] = (
     NoShowRecorded,
     TicketTransferred,
     WaitsQuoted,
+    WaitsExplained,
     EntryHeld,
     EntryReturned,
     EntryLeft,
@@ -249,6 +250,7 @@ __all__ = [
     "TokenRenewed",
     "TokenRevoked",
     "VisitAmended",
+    "WaitsExplained",
     "WaitsQuoted",
     "body_of",
     "event_from",

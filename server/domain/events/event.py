@@ -48,6 +48,8 @@ class Event:
             "site_id",
             "unreached",
             "message_at",
+            "told",
+            "leaves",
         }
     )
 

@@ -32,6 +32,7 @@ from server.domain.model.entries import (
 from server.domain.model.habits import Habits
 from server.domain.model.resources import Names, Point, PointState, Provider, Queue, Service
 from server.domain.model.site import Booking, Clock, Feedback, Joining, Milestone, PhoneWhenJoining, Rules, Site, Way
+from server.domain.model.told import AT_POINT, Cause, Told, ToldMark
 from server.domain.model.unreached import Informed, Mark, Problem, Unreached, UnreachedKind, after_informing
 from server.domain.model.visits import Need, Personal, Priority, Visit
 
@@ -39,6 +40,7 @@ Removable = Service | Provider | Queue | Point | Display | Kiosk
 Entity = Site | Removable | Schedule | ScheduleException | Appointment | Visit | Entry | Announcement | Counter | Habits
 
 __all__ = [
+    "AT_POINT",
     "BUSY_STATES",
     "CELL",
     "COMMANDS_OF_STEP",
@@ -54,6 +56,7 @@ __all__ = [
     "AppointmentState",
     "Booking",
     "BusyCell",
+    "Cause",
     "CheckIn",
     "Clock",
     "Counter",
@@ -90,6 +93,8 @@ __all__ = [
     "Service",
     "Site",
     "State",
+    "Told",
+    "ToldMark",
     "Unreached",
     "UnreachedKind",
     "Visit",

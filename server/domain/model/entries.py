@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from server.domain.model.doubts import Doubt, DoubtMark
+from server.domain.model.told import Told, ToldMark
 from server.domain.model.unreached import Mark
 
 State = Literal[
@@ -52,6 +53,9 @@ class Entry:
       ``priority`` and ``back_to`` (the fields of the entry before it), and ``duration`` if it ended a service.
     - ``unreached`` is set while a message about the present state has not reached the patient.
     - ``doubt`` is set on a call or a service that began before an outage: see `Doubt`.
+    - ``told`` is the last word to the patient about the wait: see `Told`. None stands for the first quote.
+    - ``leave_until`` is the instant before which the call is unlikely: the patient may leave until then. ``quoted_leave`` is
+      the first such promise, which statistics compare with the call.
     """
 
     id: int
@@ -87,6 +91,14 @@ class Entry:
     announced_at: int | None = None
     unreached: Mark | None = None
     doubt: DoubtMark | None = None
+    told: ToldMark | None = None
+    leave_until: int | None = None
+    quoted_leave: int | None = None
+
+    @property
+    def last_told(self) -> Told | None:
+        """The last word about the wait, or None: then the first quote stands."""
+        return Told(*self.told) if self.told else None
 
     @property
     def open_doubt(self) -> Doubt | None:

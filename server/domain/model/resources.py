@@ -62,7 +62,7 @@ class Queue:
     patients took, each counted from the call (microseconds). ``pauses`` are the last times that points took between two of
     them while a patient waited; None in an old row. Quotes are computed from both. ``capacity`` limits the number
     of waiting patients, 0 for no limit. A patient transferred to this queue keeps the time of joining, unless the queue has
-    ``joins_anew``.
+    ``joins_anew``. The queue runs ``late_minutes`` behind its appointments, as displays show it; 0 if they show nothing.
     """
 
     id: int
@@ -81,6 +81,7 @@ class Queue:
     pauses: tuple[int, ...] | None = None
     paces: tuple[tuple[int, ...], ...] | None = None
     reactions: tuple[int, ...] | None = None
+    late_minutes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from server.domain.reporting.timeline import Interval, Timeline, timeline
 from server.domain.waits import Quote
 
 SECOND = 1_000_000
-VERSION = 1  # of the plain form of `Sums`
+VERSION = 2  # of the plain form of `Sums`
 _QUARTER = 900 * SECOND  # every time zone differs from UTC by whole quarters of an hour
 
 
@@ -32,7 +32,8 @@ class Stage:
     """An entry with its closed intervals.
 
     ``opened_at`` is the start of its visit: the stage that joined at this instant counts as the ticket. ``quote`` is the
-    first quote, None without one. It is compared with ``first_called_at``.
+    first quote, None without one. It is compared with ``first_called_at``, as is ``leave_until``: the first promise that the
+    patient may leave until then.
     """
 
     entry_id: int
@@ -44,6 +45,7 @@ class Stage:
     quote: Quote | None
     first_called_at: int | None
     intervals: tuple[Interval, ...]
+    leave_until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ class Spread:
 class Promises:
     """The accuracy of the first quotes of called entries, see `server.domain.waits.Coverage`. Delays are in whole seconds.
 
-    Good quotes have 90 % held and 50 % early.
+    Good quotes have 90 % held and 50 % early. ``leave_count`` called entries had a promise to leave; fewer than 5 % of them
+    are called before that instant.
     """
 
     count: int
@@ -69,6 +72,8 @@ class Promises:
     early_percent: int | None
     missed_by_median_seconds: int
     missed_by_most_seconds: int
+    leave_count: int
+    before_leave_percent: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,13 +201,15 @@ class Durations:
 class _Tally:
     """The counts of the entries of one queue and day, or of several."""
 
-    __slots__ = ("_early", "_missed", "_promised", "_service", "_states", "_tickets", "_wait", "_walk")
+    __slots__ = (
+        *("_before_leave", "_early", "_leaves", "_missed", "_promised", "_service", "_states", "_tickets", "_wait", "_walk"),
+    )
 
     def __init__(self) -> None:
         self._tickets = 0
         self._states: Counter[State] = Counter()
         self._wait, self._walk, self._service = Durations(), Durations(), Durations()
-        self._promised = self._early = 0
+        self._promised = self._early = self._leaves = self._before_leave = 0
         self._missed = Durations()
 
     def add(self, stage: Stage, times: Timeline) -> None:
@@ -220,6 +227,9 @@ class _Tally:
             self._early += called_at < stage.quote.expect_from
             if not waits.held(stage.quote, called_at):
                 self._missed.add(waits.missed_by(stage.quote, called_at))
+        if stage.leave_until is not None and called_at is not None:
+            self._leaves += 1
+            self._before_leave += called_at < stage.leave_until
 
     def merge(self, other: _Tally) -> None:
         self._tickets += other._tickets
@@ -229,17 +239,20 @@ class _Tally:
         self._service.merge(other._service)
         self._promised += other._promised
         self._early += other._early
+        self._leaves += other._leaves
+        self._before_leave += other._before_leave
         self._missed.merge(other._missed)
 
     def plain(self) -> list[Any]:
         sets = (self._wait, self._walk, self._service, self._missed)
-        numbers = [self._tickets, self._promised, self._early]
+        numbers = [self._tickets, self._promised, self._early, self._leaves, self._before_leave]
         return [numbers, _pairs(self._states), *(each.plain() for each in sets)]
 
     @classmethod
     def from_plain(cls, plain: list[Any]) -> Self:
         made = cls()
-        (made._tickets, made._promised, made._early), states, *sets = plain
+        numbers, states, *sets = plain
+        made._tickets, made._promised, made._early, made._leaves, made._before_leave = numbers
         made._states = _counter(states)
         made._wait, made._walk, made._service, made._missed = (Durations.from_plain(each) for each in sets)
         return made
@@ -247,6 +260,7 @@ class _Tally:
     def figures(self) -> Figures:
         missed = self._missed.spread().count
         truth = waits.Coverage(self._promised, self._promised - missed, self._early, 0, 0)
+        leaving = waits.Coverage(self._leaves, self._leaves, self._before_leave, 0, 0)
         return Figures(
             tickets=self._tickets,
             entries=self._states.total(),
@@ -266,6 +280,8 @@ class _Tally:
                 early_percent=truth.early_percent,
                 missed_by_median_seconds=self._missed.above_median(),
                 missed_by_most_seconds=self._missed.longest(),
+                leave_count=leaving.count,
+                before_leave_percent=leaving.early_percent,
             ),
         )
 

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from server.domain.board import REQUOTE_MICROSECONDS, Board, open_entries
+from server.domain.board import REQUOTE_MICROSECONDS, Board, is_followed, open_entries
 from server.domain.calendar import NO_CALENDAR, Calendar
 from server.domain.commands import CloseDay
 from server.domain.errors import NothingDue
 from server.domain.events import AbsenceEnded, AppointmentDue, DayClosed, DayTurned, EntryCancelled, EntryExpired, Event
 from server.domain.model import tickets
-from server.domain.rules import booking, leaving, quoting
+from server.domain.rules import booking, explaining, leaving, quoting
 from server.domain.rules.lookups import label_of
 
 
-def tick(board: Board, now: int, calendar: Calendar) -> list[Event]:
+def tick(board: Board, now: int, calendar: Calendar, *, explain: bool = True) -> list[Event]:
     """Return the events of the clock at ``now``: the day turns, absences end, or waiting patients get new quotes.
 
     A long line gets its quotes in several ticks. While the event `WaitsQuoted` says that there is ``more``, the next tick
     comes at once.
-    Raises `NothingDue` if the clock has no work yet.
+    With ``explain``, the words about the waits follow the quotes. Raises `NothingDue` if the clock has no work yet.
     """
     events = overdue(board, now, calendar)
     due = board.requoting is not None or now >= board.site.quoted_at + REQUOTE_MICROSECONDS
-    if not events and board.anybody_waiting and due:
-        events = [quoting.requote(board, now)]
+    if not events and is_followed(board) and due:
+        found = quoting.requote_line(board, now)
+        events = [found.event, *(explaining.explained(board, found, now) if explain else ())]
     if not events:
         raise NothingDue(site_id=board.site.id)
     return events

@@ -8,7 +8,7 @@ end, as its `Outlook`: a newcomer continues from there.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import merge
 from itertools import islice
@@ -48,7 +48,9 @@ def first_quote(board: Board, mine: Rank, lane: Lane, now: int, absent_until: in
     """Return the quote of a patient who is about to join a lane with the rank ``mine``, at ``absent_until`` or later."""
     able = sum(point.state == "open" and ranking.serves(point, lane) for point in board.points.values())
     before = ranking.ahead_of(board, lane, mine)
-    quote = _quote_in_long_line(board, mine, lane, now) or _exact_quote(board, mine, lane, now)
+    quote = None
+    if not board.unquoted:
+        quote = _quote_in_long_line(board, mine, lane, now) or _exact_quote(board, mine, lane, now)
     return FirstQuote(*_values(_not_before(quote, absent_until)), before, able)
 
 
@@ -69,8 +71,25 @@ def newcomers_quotes(board: Board, now: int) -> dict[int, Quote | None]:
     return {each: _not_past(_quote_of(board.entries[last[each]]), now) if each in last else None for each in queues}
 
 
+@dataclass(frozen=True, slots=True)
+class Requoted:
+    """The event with the changed quotes, and all quotes that were found, by entry.
+
+    ``memory`` is for others who work along the line: the next parts of the line have the same one.
+    """
+
+    event: WaitsQuoted
+    quotes: Mapping[int, Quote | None]
+    memory: dict[str, object]
+
+
 def requote(board: Board, now: int) -> WaitsQuoted:
-    """Return the changed quotes of the next `AT_ONCE` waiting entries, in the order of their ranks.
+    """Return the event of `requote_line`."""
+    return requote_line(board, now).event
+
+
+def requote_line(board: Board, now: int) -> Requoted:
+    """Return the quotes of the next `AT_ONCE` waiting entries, in the order of their ranks.
 
     ``more`` is set if the line goes on behind them: the next call continues there. An absent entry is quoted by its place,
     but not before its absence ends.
@@ -82,7 +101,7 @@ def requote(board: Board, now: int) -> WaitsQuoted:
     if outlook.complete:
         board.outlook, board.requoting = outlook, None
     changed = [(entry_id, *_values(quote)) for entry_id, quote in found if _values(quote) != _known(board.entries[entry_id])]
-    return WaitsQuoted(quotes=tuple(changed), more=not outlook.complete)
+    return Requoted(WaitsQuoted(quotes=tuple(changed), more=not outlook.complete), dict(found), outlook.memory)
 
 
 class Outlook:
@@ -94,6 +113,7 @@ class Outlook:
     def __init__(self, board: Board, now: int) -> None:
         self.now = now
         self.complete = False
+        self.memory: dict[str, object] = {}
         self._numbers = _Numbers(board)
         self._rooms = list(self._numbers.rooms(board, now, _behind_all(board, now)))
         self._behind: Rank | None = None  # the last rank that has been quoted

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypedDict
 
 from server.domain.board import Board
 from server.domain.model import Announcement, Entry, Point, Queue
-from server.domain.views.fields import Calls, Described, Id, Instant, NamesByTag, Place, Prefix, Trial
+from server.domain.views.fields import Calls, Count, Described, Id, Instant, NamesByTag, Place, Prefix, Trial
 from server.domain.views.line import Line, line_of
 from server.domain.views.site import JoinableSiteCell, joinable_site_cell
 from server.domain.views.standing import StandsUntil, stands_until
@@ -24,6 +24,13 @@ class DisplayQueueCell(Line):
     prefix: Prefix
     position: Place
     next: Annotated[list[str], Described("The ticket labels of the next patients, in order.", max_items=NEXT_UP)]
+    late: Annotated[
+        Count,
+        Described(
+            "How late the queue runs behind its appointments, in steps of five minutes; 0 for not. While staff announce a "
+            "delay, it is theirs."
+        ),
+    ]
 
 
 class DisplayPointCell(TypedDict):
@@ -73,7 +80,7 @@ class CallsView:
     queue_ids: frozenset[int] = frozenset()
     point_ids: frozenset[int] = frozenset()
     kind: ClassVar[str] = "display"
-    shape: ClassVar[str] = "display9"
+    shape: ClassVar[str] = "display10"
     cells: ClassVar[Mapping[str, Any]] = {
         "site": JoinableSiteCell,
         "queue": DisplayQueueCell,
@@ -127,7 +134,10 @@ class CallsView:
     def touched(self, board: Board, changed: set[str]) -> Iterable[str]:
         own = (key for key in changed if key.partition(":")[0] in self.cells)
         # A chosen point decides about the cells of many: its queues may change.
-        return chain(own, self.keys(board)) if self.chooses else own
+        if self.chooses:
+            return chain(own, self.keys(board))
+        # An announced delay is of the site, and each queue shows it.
+        return chain(own, (f"queue:{key}" for key in board.queues)) if "site" in changed else own
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +206,7 @@ def _queue(board: Board, queue: Queue) -> DisplayQueueCell:
         "position": queue.position,
         **line_of(board, queue),
         "next": [board.visits[entry.visit_id].label for entry in first],
+        "late": board.site.late_minutes or queue.late_minutes,
     }
 
 

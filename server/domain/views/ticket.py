@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, TypedDict
 
 from server.domain.board import Board
-from server.domain.model import Entry, State, Visit
+from server.domain.model import Cause, Entry, State, Visit
 from server.domain.model.clocks import Hours, clock_of
+from server.domain.model.local_time import MINUTE
 from server.domain.ranking import ahead, is_served, lane
+from server.domain.staffing import begun_late
 from server.domain.views.doubts import InDoubt, doubt_of
 from server.domain.views.fields import (
     AbsentUntil,
@@ -28,6 +30,17 @@ from server.domain.views.site import Offsets, offsets_of
 from server.domain.views.view import Cell, milliseconds, names_of
 
 TICKET, AHEAD = "ticket", "ahead"  # the keys of the view
+
+
+class MovedCell(TypedDict):
+    """Why the expected time of a call moved. It names no other patient."""
+
+    cause: Annotated[Cause, Described("`later` and `earlier` stand for a move without a certain cause.")]
+    point: Annotated[str | None, Described("The point that the cause names; null for none.")]
+    point_names: NamesByTag
+    doctor: Annotated[bool, Described("A clinician is at this point.")]
+    going_on: Annotated[bool, Described("The break goes on, or the point has not begun yet.")]
+    minutes: Annotated[Count, Described("How much later than usual the point began, in whole minutes; else 0.")]
 
 
 class CurrentTicketCell(TypedDict):
@@ -57,6 +70,17 @@ class CurrentTicketCell(TypedDict):
     expect_from: ExpectFrom
     expect_until: ExpectUntil
     estimating: Estimating
+    moved: Annotated[MovedCell | None, Described("The last meaningful move of the expected time; null for none.")]
+    leave_until: Annotated[
+        int | None,
+        Described(
+            "The patient may leave until this instant: fewer than one patient in twenty are called before it. In "
+            "milliseconds since 1970; null while the clinic does not promise it."
+        ),
+    ]
+    leave_said: Annotated[
+        int | None, Described("The first such instant that the patient has read. A later one may be earlier. Null for none.")
+    ]
     counts_from: Annotated[
         int | None,
         Described(
@@ -88,7 +112,7 @@ class TicketView:
 
     visit_id: int
     kind: ClassVar[str] = "ticket"
-    shape: ClassVar[str] = "ticket10"
+    shape: ClassVar[str] = "ticket11"
     cells: ClassVar[Mapping[str, Any]] = {TICKET: CurrentTicketCell | ExpiredTicketCell, AHEAD: AheadCell}
 
     @property
@@ -126,6 +150,7 @@ def surroundings(board: Board) -> tuple[object, ...]:
             (point.id, point.name, point.names, point.state, point.queue_ids, point.provider_id, point.unmet_needs)
             for point in board.points.values()
         ],
+        None if board.habits is None else [day[:2] for day in board.habits.points],
     )
 
 
@@ -151,6 +176,9 @@ def _current(board: Board, visit: Visit, entry: Entry) -> CurrentTicketCell:
         "expect_from": milliseconds(entry.expect_from) if entry.state == "waiting" else None,
         "expect_until": milliseconds(entry.expect_until) if entry.state == "waiting" else None,
         "estimating": entry.estimating,
+        "moved": _moved(board, entry),
+        "leave_until": milliseconds(entry.leave_until) if _comes(entry) else None,
+        "leave_said": milliseconds(entry.quoted_leave) if _comes(entry) else None,
         "counts_from": entry.due_at // 1000 if visit.booked_for is not None else None,
         "served": is_served(board, lane(entry, visit)),
         "party": visit.party_size,
@@ -160,6 +188,30 @@ def _current(board: Board, visit: Visit, entry: Entry) -> CurrentTicketCell:
         "offsets": offsets_of(board.site),
         "clock": clock_of(board.site),
         "site_language": board.site.language,
+    }
+
+
+def _comes(entry: Entry) -> bool:
+    """Return whether a patient waits and is not absent."""
+    return entry.state == "waiting" and entry.absent_until is None
+
+
+def _moved(board: Board, entry: Entry) -> MovedCell | None:
+    told = entry.last_told if _comes(entry) else None
+    if told is None or told.cause is None:
+        return None
+    point = None if told.point_id is None else board.points.get(told.point_id)
+    if point is None:
+        return {"cause": told.cause, "point": None, "point_names": {}, "doctor": False, "going_on": False, "minutes": 0}
+    day = None if board.habits is None else board.habits.of_point(point.id)
+    late_start = told.cause == "late_start"
+    return {
+        "cause": told.cause,
+        "point": point.name,
+        "point_names": names_of(board, point),
+        "doctor": point.provider_id is not None,
+        "going_on": day is None if late_start else point.state == "on_break",
+        "minutes": begun_late(board.habits, day) // MINUTE if late_start and board.habits and day else 0,
     }
 
 

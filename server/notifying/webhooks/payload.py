@@ -15,7 +15,7 @@ import orjson
 
 from server.domain import events
 from server.domain.events import Event, OfAppointment, Recorded
-from server.domain.model import State
+from server.domain.model import State, Told
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ENTRY = ("entry_id", "label")
@@ -57,6 +57,7 @@ FIELDS: Mapping[type[Event], tuple[str, ...]] = {
     events.NoShowRecorded: _AT_POINT,
     events.TicketTransferred: (*_ENTRY, "new_entry_id", "queue_id", "provider_id", *_QUOTE),
     events.WaitsQuoted: (),
+    events.WaitsExplained: (),
     events.EntryHeld: (*_ENTRY, "held_until"),
     events.EntryReturned: (*_ENTRY, *_QUOTE),
     events.EntryLeft: _ENTRY,
@@ -191,6 +192,20 @@ def data_of(event: Event) -> dict[str, Any]:
                     }
                     for entry_id, begin, end, estimating in quotes
                 ]
+            }
+        case events.WaitsExplained(told=told, leaves=leaves, late=late):
+            words = [(entry_id, Told(*word)) for entry_id, word in told if word]
+            data = {
+                "moves": [
+                    {"entry_id": entry_id, "cause": word.cause, "point_id": word.point_id}
+                    for entry_id, word in words
+                    if word.cause is not None
+                ],
+                "leaves": [
+                    {"entry_id": entry_id, "leave_until": None if leave is None else timestamp(leave)}
+                    for entry_id, leave in leaves
+                ],
+                "late": [{"queue_id": queue_id, "minutes": minutes} for queue_id, minutes in late],
             }
     state = STATES.get(type(event))
     return data if state is None else data | {"state": state}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypedDict
 
@@ -12,8 +12,18 @@ from pydantic import Field
 from starlette.requests import Request
 
 from server.domain import roles
-from server.domain.errors import DeviceNotFound, NothingRecorded, PastNotPrepared, PointNotFound, SiteNotFound, Unavailable
+from server.domain.errors import (
+    DateNotKept,
+    DeviceNotFound,
+    NothingRecorded,
+    PastNotPrepared,
+    PointNotFound,
+    SiteNotFound,
+    Unavailable,
+)
+from server.domain.model import local_time
 from server.domain.model.ids import MAX_ID, site_of
+from server.domain.views.calendar import MOST_DAYS
 from server.domain.views.site import Offsets, offsets_of
 from server.queries.past import Happened, Screen
 from server.transport.context import Context
@@ -23,12 +33,18 @@ from server.transport.http.fields import Id, Instant, IsoDay, Schema
 
 MOST_FOLLOWING = 200
 MOST_NUMBER = 2**53
-_SCREEN = re.compile(r"desk|display|(display|point):([1-9][0-9]{0,15})")
-_CELLS = {"oneOf": [{"$ref": f"#/components/schemas/{name}Cells"} for name in ("Desk", "Display", "Point")]}
+_SCREEN = re.compile(r"desk|calendar|display|(display|kiosk|point):([1-9][0-9]{0,15})")
+_DRAWN = ("Desk", "Calendar", "Display", "Kiosk", "Point")
+_CELLS = {"oneOf": [{"$ref": f"#/components/schemas/{name}Cells"} for name in _DRAWN]}
 
 _Number = Annotated[int, Field(ge=0, description="A number of the site's log.")]
 _Label = Annotated[str | None, Field(description="The ticket that the event was about; null for none.")]
-_ScreenName = Annotated[str, Field(description="`desk`, `display` (all calls), `display:7000000003` or `point:7000000002`.")]
+_ScreenName = Annotated[
+    str,
+    Field(
+        description="`desk`, `calendar`, `display` (all calls), or with an id: `display:7000000003`, `point:…`, `kiosk:…`."
+    ),
+]
 
 
 class _Event(TypedDict):
@@ -58,7 +74,7 @@ class _Following(_Event):
 
 class _Screen(TypedDict):
     screen: _ScreenName
-    name: Annotated[str, Field(description="The name of the display or the point; empty for the desk.")]
+    name: Annotated[str, Field(description="The name of the display, point or kiosk; else empty.")]
 
 
 class _Past(TypedDict):
@@ -93,7 +109,7 @@ class ScreenOfSite(parameters.Parameter):
         """Return the screen. Raises `InvalidField`."""
         found = _SCREEN.fullmatch(self.given(request) or "desk")
         if found is None:
-            raise self.wrong("desk, display, display:{id} or point:{id}")
+            raise self.wrong("desk, calendar, display, display:{id}, kiosk:{id} or point:{id}")
         if found[2] is None:
             return Screen(found[0])
         if int(found[2]) > MAX_ID or site_of(int(found[2])) != site_id:
@@ -101,10 +117,19 @@ class ScreenOfSite(parameters.Parameter):
         return Screen(found[1], int(found[2]))
 
 
-SCREEN = ScreenOfSite("screen", "The screen: `desk`, `display` for all calls, `display:{id}` or `point:{id}` for a room.")
+SCREEN = ScreenOfSite(
+    "screen", "`desk`, `calendar`, `display` for all calls, `display:{id}`, `kiosk:{id}`, or `point:{id}` for a room."
+)
+DATE = parameters.Day(
+    "date", "The first date of a calendar, from the business day on. Absent: the date of the instant. See `days`."
+)
+DAYS = parameters.Whole("days", "How many days a calendar shows.", 1, MOST_DAYS, 1)
 AT = parameters.InstantWithOffset("at", "The instant, with its offset from UTC: `2026-11-30T10:42:00+01:00`.")
 NUMBER = parameters.Whole("number", "Instead of `at`: a number of the site's log; 0 for none.", 0, MOST_NUMBER, 0)
 FOLLOWING = parameters.Whole("following", "How many of the next events the answer has.", 0, MOST_FOLLOWING, 0)
+STEP: parameters.Choice[str] = parameters.Choice(
+    "step", "`before-change`: the screen before the last event up to then that changed it.", ("before-change",)
+)
 
 ENDPOINTS = Endpoints(Tag.FIGURES)
 
@@ -115,8 +140,8 @@ ENDPOINTS = Endpoints(Tag.FIGURES)
     "replay-days",
     "The screen.",
     may="replay-days",
-    parameters=(SCREEN, AT, NUMBER, FOLLOWING),
-    refused=(Unavailable, SiteNotFound, NothingRecorded, DeviceNotFound, PointNotFound, PastNotPrepared),
+    parameters=(SCREEN, DATE, DAYS, AT, NUMBER, STEP, FOLLOWING),
+    refused=(Unavailable, SiteNotFound, NothingRecorded, DeviceNotFound, PointNotFound, DateNotKept, PastNotPrepared),
 )
 async def get_past(request: Request) -> _Past:
     """Return a screen as it was at an instant, or at a number of the site's log.
@@ -129,6 +154,11 @@ async def get_past(request: Request) -> _Past:
     site_id = request.path_params["site_id"]
     staff = await context.gate.staff_for(request, "replay-days", site_id)
     screen, number, at = SCREEN.read(request, site_id), NUMBER.read(request), AT.read(request)
+    if screen.kind == "calendar":
+        date = DATE.read(request)
+        if date is not None:
+            local_time.date_of(date, DATE.name)  # the days that a clinic has
+        screen = replace(screen, date=date, days=DAYS.read(request))
     following = FOLLOWING.read(request)
     if (at is None) == (number == 0):
         raise AT.wrong("required, unless a number of the log is given")
@@ -141,6 +171,7 @@ async def get_past(request: Request) -> _Past:
         number=number or None,
         following=following,
         with_names=roles.may(staff.role, "read-personal"),
+        before_change=STEP.read(request) is not None,
     )
     site = found.site
     shown_at = site.last_event_at if at is None else at

@@ -40,6 +40,8 @@ Figures = Annotated[
         wait="Of called entries: the wait until the last call.",
         held_percent="The share of calls no later than the end of the wait that was quoted first. Good quotes have 90.",
         early_percent="The share of calls before the start of the wait that was quoted first. Good quotes have 50.",
+        leave_count="Called patients who had read until when they may leave.",
+        before_leave_percent="The share of them called before the first such instant. It should be below 5.",
     ),
 ]
 HourFigures = Annotated[figures.Hour, Component("HourFigures", hour="The hour of the site's wall clock.")]
@@ -137,10 +139,7 @@ COLUMNS = [
     "service",
     *_COUNTS,
     *(f"{kind}_{name}" for kind in ("wait", "walk", "service") for name in _SPREAD),
-    *(
-        f"promises_{name}"
-        for name in ("count", "held_percent", "early_percent", "missed_by_median_seconds", "missed_by_most_seconds")
-    ),
+    *(f"promises_{name}" for name in figures.Promises.__dataclass_fields__),
 ]
 
 ENDPOINTS = Endpoints(Tag.FIGURES)

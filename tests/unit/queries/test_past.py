@@ -6,18 +6,20 @@ import asyncio
 import random
 from bisect import bisect_right
 from collections import Counter
+from dataclasses import asdict
+from datetime import date, timedelta
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, insert, select, update
 
 from server.domain.board import Board, Changes, apply
 from server.domain.commands import Hold, Undo
-from server.domain.errors import DayTooLarge, DeviceNotFound, NothingRecorded, PastNotPrepared, PointNotFound
+from server.domain.errors import DateNotKept, DayTooLarge, DeviceNotFound, NothingRecorded, PastNotPrepared, PointNotFound
 from server.domain.events import DayTurned, SiteChanged, StepUndone, TicketIssued, TicketTransferred
 from server.domain.model import Personal
 from server.domain.model.local_time import MINUTE
 from server.domain.model.tickets import business_day, next_turn
-from server.domain.views import DeskView, draw
+from server.domain.views import CalendarView, DeskView, draw
 from server.domain.what_if import Changed
 from server.housekeeping import keep_checkpoints
 from server.queries import past
@@ -25,8 +27,8 @@ from server.queries.past import Past, Screen, prepare
 from server.queries.replaying import replayed
 from server.store import checkpoints, retention
 from server.store.database import Database
+from server.store.tables import appointments, events, sites
 from server.store.tables import checkpoints as table
-from server.store.tables import events, sites
 from server.vault import Vault
 from tests.support.past_days import Watched, store
 from tests.support.worlds import HOUR, SITE_ID, World, a_day, a_site, facts, open_sealed, small_clinic
@@ -101,7 +103,80 @@ async def equals_the_follower(machine: Past, watched: Watched, seed: int, times:
                 del cells[key]
             assert cells == watched.shown[each.happened.seq][name]
         assert [each.seq for each in moment.before] == list(range(max(1, number - past.BEFORE + 1), number + 1))
-    assert seen == {"desk", "display", "point"}
+    assert seen == {"desk", "display", "kiosk", "point"}
+
+
+async def save_appointments(database: Database, board: Board) -> None:
+    """Store the rows of all appointments, as a server keeps them."""
+    async with database.write() as connection:
+        for each in board.appointments.values():
+            await connection.execute(insert(appointments).values(**asdict(each)))
+
+
+@pytest.mark.parametrize("seed", [7, 8])
+async def test_calendars_at_random_numbers_equal_those_of_a_follower(database: Database, vault: Vault, seed: int) -> None:
+    """Of the present and of later days, with appointments that were moved, cancelled and checked in since then."""
+    watched = a_random_day(seed, 500)
+    log = await store(database, vault, watched.world)
+    last = Board(watched.world.first)
+    last.watching = lambda _: True
+    replayed(last, watched.world.log)
+    await save_appointments(database, last)
+    await prepare(database, vault, SITE_ID)
+    machine, chance, found = Past(database, vault), random.Random(seed), 0
+    for _ in range(40):
+        number = chance.randrange(1, log[-1].seq + 1)
+        board = Board(watched.world.first)
+        board.watching = lambda _: True
+        replayed(board, watched.world.log, number)
+        first = (date.fromisoformat(board.site.business_day) + timedelta(days=chance.randrange(4))).isoformat()
+        days = chance.choice((1, 7))
+        screen = Screen("calendar", date=first, days=days)
+        moment = await machine.moment(SITE_ID, screen, number=number, with_names=True, following=5)
+        expected = draw(CalendarView(first, days, open_sealed), board)
+        assert moment.cells == expected, (number, first)
+        found += sum(key.startswith("appointment:") for key in expected)
+        cells = dict(moment.cells)
+        for each in moment.following:
+            cells |= each.set
+            for key in each.gone:
+                del cells[key]
+        ahead = Board(watched.world.first)
+        ahead.watching = lambda _: True
+        replayed(ahead, watched.world.log, number + len(moment.following))
+        assert cells == draw(CalendarView(first, days, open_sealed), ahead)
+    assert found > 10
+
+
+async def test_step_back_goes_before_the_last_change_of_the_screen(database: Database, vault: Vault) -> None:
+    watched = a_random_day(3, 300)
+    log = await store(database, vault, watched.world)
+    machine, chance, steps = Past(database, vault), random.Random(1), Counter[int]()
+    for _ in range(40):
+        number = chance.randrange(2, log[-1].seq + 1)
+        name = chance.choice(sorted(set(watched.shown[number]) - {"configuration"}))
+        screen, with_names = screen_of(name)
+        shown = watched.shown[number][name]
+        try:
+            moment = await machine.moment(SITE_ID, screen, number=number, with_names=with_names, before_change=True)
+        except (DeviceNotFound, PointNotFound):  # it did not exist before, or does not any more
+            continue
+        earlier = (each for each in range(number - 1, 0, -1) if watched.shown[each].get(name, {}) != shown)
+        assert moment.site.seq == next(earlier, 1)
+        steps[number - moment.site.seq] += 1
+    assert len(steps) > 2
+
+
+async def test_calendar_of_an_earlier_day_is_refused(database: Database, vault: Vault) -> None:
+    watched = random_days()
+    log = await store(database, vault, watched.world)
+    machine, last = Past(database, vault), log[-1].seq
+    with pytest.raises(DateNotKept):
+        await machine.moment(SITE_ID, Screen("calendar", date="2001-01-01"), number=last)
+    moment = await machine.moment(SITE_ID, Screen("calendar"), at=log[-1].at)
+    assert [key for key in moment.cells if key.startswith("day:")] == [f"day:{moment.site.business_day}"]
+    with pytest.raises(DeviceNotFound):
+        await machine.moment(SITE_ID, Screen("kiosk", 1), number=last)
 
 
 async def present(machine: Past, at: int) -> list[Screen]:
@@ -215,8 +290,8 @@ async def test_each_day_is_replayed_with_changes(database: Database, vault: Vaul
     for day, stages in began.items():
         found = await machine.what_if(SITE_ID, day, Changed(rules={"head_start_urgent": 0}))
         if day != watched.world.first.business_day:  # the first event of the log is the start
-            assert found.real.called + found.real.waiting == stages
-        assert found.control.called + found.control.waiting > 0
+            assert found.rows.real.called + found.rows.real.waiting == stages
+        assert found.rows.control.called + found.rows.control.waiting > 0
     for missing in ("2001-01-01", "2126-01-01"):
         with pytest.raises(NothingRecorded):
             await machine.what_if(SITE_ID, missing, Changed())
@@ -274,9 +349,9 @@ async def test_retention_takes_the_names_from_the_past(database: Database, vault
     machine = Past(database, vault)
 
     async def shown(*, with_names: bool) -> list[str | None]:
-        at = {"number": log[-1].seq}
-        desk = await machine.moment(SITE_ID, Screen("desk"), with_names=with_names, **at)
-        room = await machine.moment(SITE_ID, Screen("point", point_id), with_names=with_names, **at)
+        last = log[-1].seq
+        desk = await machine.moment(SITE_ID, Screen("desk"), with_names=with_names, number=last)
+        room = await machine.moment(SITE_ID, Screen("point", point_id), with_names=with_names, number=last)
         return [
             next(cell["name"] for key, cell in desk.cells.items() if key.startswith("entry:")),
             room.cells["guest"]["name"],

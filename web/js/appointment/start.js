@@ -26,7 +26,7 @@ export async function startAppointment() {
   addTexts("appointment");
   const token = location.pathname.split("/")[2] ?? "";
   // The name has the version of the cells' layout, and a checksum of the token: nobody can open the appointment with it.
-  const store = new SavedView(`appointment1:${crc32(token).toString(16)}`, LIFE_MS);
+  const store = new SavedView(`appointment2:${crc32(token).toString(16)}`, LIFE_MS);
   const saved = store.read();
   const kept = saved?.cells.appointment;
   await loadLanguage(preferredLanguages(kept?.language, kept?.site_language)).catch(() => {});

@@ -1,7 +1,13 @@
+import { allOf } from "../live/cells.js";
 import { find, setText } from "../shared/dom.js";
 import { showCalls } from "./call-board.js";
 import { showLastCalls } from "./last-calls.js";
 import { showNextUp } from "./next-up.js";
+
+/** @typedef {import("../live/cells.js").DisplayQueue & {id: number}} Queue */
+
+/** Return whether any queue runs late. @param {import("../live/cells.js").Cells} cells */
+export const isAnyLate = (cells) => /** @type {Queue[]} */ (allOf(cells, "queue")).some(({ late }) => late > 0);
 
 /**
  * Show the board of a waiting room: the calls, the next patients, and the site with its message.

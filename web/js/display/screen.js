@@ -1,12 +1,12 @@
 import { Announcer } from "../components/announcer.js";
 import { doubtfulCalls, standingCells } from "../components/call-board.js";
-import { showBoard } from "../components/display-board.js";
+import { isAnyLate, showBoard } from "../components/display-board.js";
 import { showLive } from "../components/live-mark.js";
 import { liveAddress } from "../device/identity.js";
 import { JoinCode, joinCodeOf } from "../device/join-code.js";
 import { Connection } from "../live/connection.js";
 import { find, setText } from "../shared/dom.js";
-import { formatTime, loadLanguage, loadPart, nameIn, offsetAt, preferredLanguages, t, useClock } from "../shared/i18n.js";
+import { formatTime, hasText, loadLanguage, loadPart, nameIn, offsetAt, preferredLanguages, t, useClock } from "../shared/i18n.js";
 import { Sound } from "../shared/sound.js";
 import { VERSION } from "../shared/version.js";
 import { Speaker, serverVoice } from "./speaker.js";
@@ -28,6 +28,8 @@ export class DisplayScreen {
   /** Shows the calls from before an outage, once there was one. @type {ReturnType<typeof import("./doubtful-calls.js").doubtfulLine> | null} */
   #showDoubtful = null;
   #loadingDoubtful = false;
+  /** The text of a delay is loaded with the first one. */
+  #loadingLate = false;
   #announcer;
   #store;
   #saved;
@@ -72,6 +74,7 @@ export class DisplayScreen {
   /** Show the board as it is at this moment: with time, an open call becomes a past one. */
   showBoard() {
     showBoard(this.#standing(), this.connection.now());
+    if (!hasText("display.late") && !this.#loadingLate && isAnyLate(this.connection.view.cells)) void this.#loadLate();
     const doubtful = doubtfulCalls(this.connection.view.cells);
     if (this.#showDoubtful !== null) this.#showDoubtful(doubtful);
     else if (doubtful.length > 0 && !this.#loadingDoubtful) void this.#loadDoubtful();
@@ -86,6 +89,17 @@ export class DisplayScreen {
     } catch {
       this.#loadingDoubtful = false; // the next paint tries again
     }
+  }
+
+  async #loadLate() {
+    this.#loadingLate = true;
+    try {
+      await loadPart("late");
+      this.showBoard();
+    } catch {
+      // the next paint tries again
+    }
+    this.#loadingLate = false;
   }
 
   #standing() {

@@ -8,11 +8,10 @@ import { codeAddress } from "../shared/slip.js";
 import { VERSION } from "../shared/version.js";
 import { timeOf } from "../shared/local-time.js";
 import { CheckIn } from "./check-in.js";
+import { paintIdle } from "./idle.js";
 import { IdleWatch } from "./idle-watch.js";
 import { Modes } from "./modes.js";
-import { isOpen, opensAt } from "./opening.js";
 import { Printer } from "./printer.js";
-import { isGiving, queuesOf, showQueues } from "./queue-buttons.js";
 import { Reach } from "./reach.js";
 import { Reader, announce, wordsOf } from "./reader.js";
 import { Tickets, VALID_MS } from "./tickets.js";
@@ -425,36 +424,10 @@ export class KioskScreen {
   }
 
   #paintIdle() {
-    const now = this.connection.now();
-    const queues = queuesOf(this.connection.view.cells);
-    const open = this.site !== undefined && isOpen(now, this.site);
-    const giving = open && queues.some(isGiving);
-    const list = find("[data-queues]");
-    list.hidden = !open || queues.length === 0;
-    this.#pages = list.hidden ? 1 : showQueues(list, queues, { now, page: this.#page, isLive: this.connection.state !== "stale" });
-    find("[data-more]").hidden = this.#pages === 1;
-    find("[data-appointment]").hidden = !open || this.kiosk === undefined || this.kiosk.check_in === "off";
-    document.body.dataset.open = String(open);
-    const [title, lead] = this.#idleTexts({ open, giving, count: queues.length });
+    const look = { kiosk: this.kiosk, now: this.connection.now(), page: this.#page, isLive: this.connection.state !== "stale" };
+    const { open, pages } = paintIdle(this.connection.view.cells, look);
+    this.#pages = pages;
     this.#joinCode.setLive(open && this.#isReachable && this.site?.joining === true);
-    setText(find("[data-welcome]"), title);
-    setText(find("[data-welcome-lead]"), lead);
-  }
-
-  /**
-   * Return the two sentences of the idle screen: the condition, and the next step.
-   *
-   * @param {{open: boolean, giving: boolean, count: number}} look
-   * @returns {[string, string]}
-   */
-  #idleTexts({ open, giving, count }) {
-    if (this.site !== undefined && !open) {
-      const at = opensAt(this.connection.now(), this.site);
-      const lead = at === null ? t("kiosk.closed.ask") : t("kiosk.closed.until", { day: formatDay(at, this.zone), time: formatTime(at, this.zone) });
-      return [t("kiosk.closed"), lead];
-    }
-    if (!giving) return [t("kiosk.none"), t("kiosk.none.lead")];
-    return [t("kiosk.welcome"), t(count === 1 ? "kiosk.take" : "kiosk.choose")];
   }
 
   #paintFoot() {

@@ -89,7 +89,7 @@
  * @typedef {{served: number, no_shows: number}} RoomDay
  * @typedef {Site & {joining: boolean}} JoinableSite
  * @typedef {{waiting: number, expect_from: number | null, expect_until: number | null, estimating: boolean, name: string,
- *   names: Record<string, string>, prefix: string, position: number, next: string[]}} DisplayQueue
+ *   names: Record<string, string>, prefix: string, position: number, next: string[], late: number}} DisplayQueue
  * @typedef {{name: string, names: Record<string, string>}} DisplayPoint
  * @typedef {{label: string, point: number, at: number, calls: number, name: string | null, language: string,
  *   stands_until: number | null, in_doubt: boolean, trial: boolean}} OpenCall
@@ -100,12 +100,16 @@
  *   names: Record<string, string>, prefix: string, position: number, paused: boolean, full: boolean}} KioskQueue
  * @typedef {{name: string, place: string, printing: "none" | "browser" | "escpos", low: boolean, check_in: "off" | "code"
  *   | "birth", help_asked: number | null, help_by: string | null}} Kiosk
+ * @typedef {{cause: "late_start" | "emergency" | "priority" | "booked" | "break" | "fewer_points" | "slower" |
+ *   "more_points" | "left" | "quicker" | "later" | "earlier", point: string | null, point_names: Record<string, string>,
+ *   doctor: boolean, going_on: boolean, minutes: number}} Moved
  * @typedef {{entry?: number, label?: string, state: EntryState, queue?: string, queue_names?: Record<string, string>,
  *   service?: string | null, service_names?: Record<string, string>, provider?: string | null, point?: string | null,
  *   point_names?: Record<string, string>, since?: number, calls?: number, doubt?: Outage | null,
  *   absent_until?: number | null, party?: number, language?: string, site?: string, time_zone?: string,
  *   offsets?: OffsetSince[], clock?: "12" | "24", site_language?: string, expect_from?: number | null,
- *   expect_until?: number | null, estimating?: boolean, counts_from?: number | null, served?: boolean}} TicketCell
+ *   expect_until?: number | null, estimating?: boolean, moved?: Moved | null, leave_until?: number | null,
+ *   leave_said?: number | null, counts_from?: number | null, served?: boolean}} TicketCell
  * @typedef {{count: number}} Ahead
  * @typedef {{local_start: string, offset_minutes: number, starts: number, until: number}} Offer
  * @typedef {{appointment: number, state: "held" | "booked" | "checked_in" | "fulfilled" | "cancelled" | "no_show" |
@@ -119,7 +123,8 @@
  *   point_names: Record<string, string>, since: number, calls: number, doubt: Outage | null, absent_until: number | null,
  *   party: number, language: string, site: string, time_zone: string, offsets: OffsetSince[], clock: "12" | "24",
  *   site_language: string, expect_from: number | null, expect_until: number | null, estimating: boolean,
- *   counts_from: number | null, served: boolean}} CurrentTicket
+ *   moved: Moved | null, leave_until: number | null, leave_said: number | null, counts_from: number | null,
+ *   served: boolean}} CurrentTicket
  *
  * End of the generated definitions.
  */

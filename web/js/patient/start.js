@@ -20,7 +20,7 @@ const CACHE_MS = 3_000;
 export async function startPatient() {
   const token = location.pathname.split("/")[2] ?? "";
   // The name has the version of the cells' layout, and a checksum of the token: nobody can open the ticket with it.
-  const store = new SavedView(`ticket7:${crc32(token).toString(16)}`, TICKET_LIFE_MS);
+  const store = new SavedView(`ticket8:${crc32(token).toString(16)}`, TICKET_LIFE_MS);
   const saved = store.read();
   addTexts("ticket");
   await loadLanguage(preferredLanguages(saved?.cells.ticket?.language, saved?.cells.ticket?.site_language)).catch(() => {});

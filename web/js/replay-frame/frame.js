@@ -1,6 +1,6 @@
 /**
- * The frame of a past screen: the page of a display, of reception or of a room, drawn by its own modules from the cells of
- * the past. It follows nothing, sends nothing and makes no sound: the page around it says what to show.
+ * The frame of a past screen: the page of a display, a kiosk, the calendar, reception or a room, drawn by its own modules
+ * from the cells of the past. It follows nothing, sends nothing and makes no sound: the page around it says what to show.
  */
 
 import { standingCells } from "../components/call-board.js";
@@ -45,6 +45,9 @@ class NoOrders extends EventTarget {
 
 const nothing = () => false;
 
+/** The texts that each kind of screen has besides those of all pages. @type {Record<string, string[]>} */
+const PARTS = { display: ["late"], point: ["room"], kiosk: ["kiosk"], calendar: ["appointments", "calendar"] };
+
 /**
  * Draw the screen whenever the view changes.
  *
@@ -54,10 +57,17 @@ const nothing = () => false;
 async function drawScreen({ screen, site, language }, connection) {
   const [kind, id] = screen.split(":");
   const orders = /** @type {any} */ (new NoOrders());
-  if (kind === "point") addTexts("room");
-  await loadLanguage([kind === "display" ? site.language : language]);
+  for (const part of PARTS[kind ?? ""] ?? []) addTexts(part);
+  await loadLanguage([kind === "display" || kind === "kiosk" ? site.language : language]);
   if (kind === "display") {
     connection.addEventListener("view", () => paintDisplay(connection));
+  } else if (kind === "kiosk") {
+    const { paintIdle } = await import("../kiosk/idle.js");
+    connection.addEventListener("view", () => paintKiosk(connection, Number(id), paintIdle));
+  } else if (kind === "calendar") {
+    const [{ startPainting }, { PastCalendar }] = await Promise.all([import("../calendar/painting.js"), import("./past-calendar.js")]);
+    startPainting(/** @type {any} */ (new PastCalendar(site, connection, orders)));
+    setText(find("[data-site]"), site.name);
   } else if (kind === "point") {
     const [{ RoomState }, { startPainting }] = await Promise.all([import("../room/state.js"), import("../room/painting.js")]);
     startPainting(new RoomState({ site, pointId: Number(id), connection, orders }), false);
@@ -75,6 +85,27 @@ async function drawScreen({ screen, site, language }, connection) {
     hideForbidden(document, nothing);
     setText(find("[data-site]"), site.name);
   }
+}
+
+/**
+ * Show the first page of a kiosk's queues, as nobody touches it.
+ *
+ * @param {PastConnection} connection
+ * @param {number} id
+ * @param {typeof import("../kiosk/idle.js").paintIdle} paintIdle
+ */
+function paintKiosk(connection, id, paintIdle) {
+  const { cells } = connection.view;
+  const site = cells.get("site");
+  const now = connection.now();
+  useClock(site?.clock);
+  document.body.dataset.state = "idle";
+  document.body.dataset.live = "live";
+  for (const part of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-screen]"))) part.hidden = part.dataset.screen !== "idle";
+  setText(find("[data-site]"), site?.name ?? "");
+  setText(find(".clock"), formatTime(now, site?.time_zone));
+  paintIdle(cells, { kiosk: cells.get(`kiosk:${id}`), now, page: 0, isLive: true });
+  for (const button of document.querySelectorAll("button")) button.disabled = true;
 }
 
 /** @param {PastConnection} connection */

@@ -5,6 +5,7 @@ import { readingOf } from "../shared/local-time.js";
 /** @typedef {import("../shared/i18n.js").OffsetSince} OffsetSince */
 
 const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
 
 /**
  * Return the instants at which the site's clock shows a local time: two when the clocks go back, none in the gap when they
@@ -48,4 +49,41 @@ export function withOffset(at, minutes) {
   const two = (/** @type {number} */ value) => String(value).padStart(2, "0");
   const size = Math.abs(minutes);
   return `${local}${minutes < 0 ? "-" : "+"}${two(Math.floor(size / 60))}:${two(size % 60)}`;
+}
+
+/**
+ * Return the offsets of a zone around a date, as the browser knows them: until the server has told its own.
+ *
+ * @param {string} date  YYYY-MM-DD
+ * @param {string} zone
+ * @returns {OffsetSince[]}
+ */
+export function browserOffsets(date, zone) {
+  const noon = readingOf(`${date}T12:00`);
+  const offset = (/** @type {number} */ at) => guessedOffset(new Date(at).toISOString().slice(0, 16), zone);
+  const found = [{ since: noon - 48 * HOUR_MS, minutes: offset(noon - 48 * HOUR_MS) }];
+  for (let at = noon - 47 * HOUR_MS; at <= noon + 48 * HOUR_MS; at += HOUR_MS) {
+    const minutes = offset(at);
+    if (minutes === found.at(-1)?.minutes) continue;
+    let [before, after] = [at - HOUR_MS, at];
+    while (after - before > MINUTE_MS) {
+      const middle = Math.floor((before + after) / 2 / MINUTE_MS) * MINUTE_MS;
+      if (offset(middle) === minutes) after = middle;
+      else before = middle;
+    }
+    found.push({ since: after, minutes });
+  }
+  return found;
+}
+
+/**
+ * Return the instant of a local time: of two, the first or the last one. Null in the gap when the clocks go forward.
+ *
+ * @param {string} local
+ * @param {readonly OffsetSince[]} offsets
+ * @param {"first" | "last"} which
+ */
+export function instantOf(local, offsets, which) {
+  const found = instantsOf(local, offsets);
+  return (which === "first" ? found[0] : found.at(-1)) ?? null;
 }

@@ -40,6 +40,8 @@ export class Player extends EventTarget {
   now = 0;
   playing = false;
   speed = 1;
+  /** Whether the steps pass over events that do not change this screen. */
+  changesOnly = true;
   /** The last events, the newest last. @type {Happened[]} */
   passed = [];
   /** @type {Followed[]} */
@@ -49,6 +51,7 @@ export class Player extends EventTarget {
   #siteId;
   #screen;
   #tell;
+  #date;
   /** @type {Promise<void> | null} */
   #loading = null;
   #asked = 0;
@@ -59,12 +62,18 @@ export class Player extends EventTarget {
    * @param {number} siteId
    * @param {string} screen
    * @param {Tell} tell  draws a view
+   * @param {string | null} [date]  of a calendar: the shown date; null for that of the instant
    */
-  constructor(siteId, screen, tell) {
+  constructor(siteId, screen, tell, date = null) {
     super();
+    this.#date = date;
     this.#siteId = siteId;
     this.#screen = screen;
     this.#tell = tell;
+  }
+
+  get screen() {
+    return this.#screen;
   }
 
   /** Show an instant. @param {number} at  milliseconds @param {number} [minutes]  the offset there */
@@ -72,20 +81,33 @@ export class Player extends EventTarget {
     await this.#show(`at=${encodeURIComponent(withOffset(at, minutes))}`, at);
   }
 
-  /** Show the next event. */
+  /** Show the next event: of this screen, or of the whole log. */
   async forward() {
     this.pause();
-    if (this.coming.length === 0) await this.#load();
-    const next = this.coming[0];
-    if (next === undefined) return;
-    this.now = next.at;
-    this.#take(1);
+    for (;;) {
+      if (this.coming.length === 0) await this.#load();
+      const found = this.coming.findIndex((each) => this.#counts(each));
+      const count = found < 0 ? this.coming.length : found + 1;
+      const last = this.coming[count - 1];
+      if (last === undefined) return;
+      this.now = last.at;
+      const turned = this.#take(count);
+      if (found >= 0) return;
+      await turned;
+    }
   }
 
-  /** Show the state before the last event. */
+  /** Show the state before the last event: of this screen, or of the whole log. */
   async back() {
     this.pause();
-    if (this.seq > 1) await this.#show(`number=${this.seq - 1}`, null);
+    if (this.seq <= 1) return;
+    if (this.changesOnly) await this.#show(`number=${this.seq}&step=before-change`, null);
+    else await this.#show(`number=${this.seq - 1}`, null);
+  }
+
+  /** @param {Followed} event */
+  #counts({ set, gone }) {
+    return !this.changesOnly || gone.length > 0 || Object.keys(set).length > 0;
   }
 
   play() {
@@ -119,12 +141,12 @@ export class Player extends EventTarget {
     const last = this.coming.at(-1);
     const known = (this.moment?.last ?? 0) <= (last?.seq ?? this.seq) ? Date.now() : (last?.at ?? this.now);
     this.now = Math.min(this.now + milliseconds, known);
-    this.#take(this.coming.filter(({ at }) => at <= this.now).length);
+    void this.#take(this.coming.filter(({ at }) => at <= this.now).length);
     if (this.coming.length < LOW) void this.#load();
     if (this.coming.length === 0 && this.#loading === null && this.now >= known) this.pause();
   }
 
-  /** Take the next events into the view. @param {number} count */
+  /** Take the next events into the view. Resolves when it shows them, also after a turn of the day. @param {number} count */
   #take(count) {
     /** @type {Record<string, any>} */
     const set = {};
@@ -145,13 +167,14 @@ export class Player extends EventTarget {
     }
     this.#tell({ set, del: [...gone], seq: this.seq, now: this.now });
     this.#changed();
-    if (turned) void this.#show(`number=${this.seq}`, this.now); // another business day has another begin and end
+    return turned ? this.#show(`number=${this.seq}`, this.now) : Promise.resolve(); // another business day has another begin and end
   }
 
   /** Load more of the events after the last one that is known. */
   #load() {
     const last = this.coming.at(-1)?.seq ?? this.seq;
     if (this.moment !== null && last >= this.moment.last) return Promise.resolve();
+    if (this.coming.some(({ type }) => type === "day-turned")) return Promise.resolve(); // the view begins again there
     this.#loading ??= this.#more(last).finally(() => {
       this.#loading = null;
     });
@@ -161,7 +184,7 @@ export class Player extends EventTarget {
   /** @param {number} last */
   async #more(last) {
     const asked = this.#asked;
-    const found = await this.#ask(`number=${last}`);
+    const found = await this.#ask(`number=${last}`, this.#shownDate);
     if (found === null || asked !== this.#asked) return;
     this.coming.push(...found.following);
     if (this.moment !== null) this.moment = { ...this.moment, last: found.last };
@@ -185,12 +208,20 @@ export class Player extends EventTarget {
     this.#changed();
   }
 
+  /** The date that a calendar shows now. */
+  get #shownDate() {
+    const day = Object.keys(this.moment?.cells ?? {}).find((key) => key.startsWith("day:"));
+    return this.#screen === "calendar" ? (day?.slice(4) ?? this.#date) : null;
+  }
+
   /**
    * @param {string} where
+   * @param {string | null} [date]
    * @returns {Promise<Moment | null>}
    */
-  async #ask(where) {
-    const address = `/api/v1/sites/${this.#siteId}/past?screen=${encodeURIComponent(this.#screen)}&following=${FOLLOWING}&${where}`;
+  async #ask(where, date = this.#date) {
+    const dated = this.#screen === "calendar" && date !== null ? `&date=${date}` : "";
+    const address = `/api/v1/sites/${this.#siteId}/past?screen=${encodeURIComponent(this.#screen)}${dated}&following=${FOLLOWING}&${where}`;
     try {
       const { body, error } = await ask(address);
       if (error !== undefined) throw new CommandFailed(error.code, error.message ?? "", error.details);

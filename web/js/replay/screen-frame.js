@@ -6,7 +6,7 @@ import { request } from "../shared/request.js";
 /** @typedef {import("../replay-frame/frame.js").Told} Told */
 
 /** The page of each kind of screen. */
-const PAGES = new Map([["desk", "/reception"], ["display", "/display"], ["point", "/room"]]);
+const PAGES = new Map([["desk", "/reception"], ["display", "/display"], ["point", "/room"], ["kiosk", "/kiosk"], ["calendar", "/calendar"]]);
 
 /** One screen. `tell` draws a view in it. */
 export class ScreenFrame {
@@ -60,7 +60,7 @@ async function pageOf(kind) {
   const answer = await request(PAGES.get(kind) ?? "/reception");
   if (!answer.ok) throw new Error(`the page answered ${answer.status}`);
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  for (const each of page.querySelectorAll("script:not([src*='theme.js']), link[rel='modulepreload'], dialog, [data-pairing], [data-panel], .room-choice")) each.remove();
+  for (const each of page.querySelectorAll("script:not([src*='theme.js']), link[rel='modulepreload'], dialog, [data-pairing], [data-panel], [data-warning], .room-choice")) each.remove();
   const { documentElement: root, head, body } = page;
   root.lang = document.documentElement.lang;
   root.dir = document.documentElement.dir;

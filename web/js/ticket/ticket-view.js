@@ -1,6 +1,7 @@
 import { element, find, setText } from "../shared/dom.js";
 import { formatTime, hasText, t } from "../shared/i18n.js";
 import { showProgress } from "./progress-line.js";
+import { leaveText, movedText } from "./wait-words.js";
 
 /** @typedef {import("../live/cells.js").Ticket} Ticket */
 
@@ -85,6 +86,8 @@ export function showTicket(main, ticket, { mostAhead, now }) {
   set(headlineElement, "data-point", ticket.point ?? null);
   setText(find(".ticket-advice", main), advice);
   showExpected(find(".ticket-expected", main), ticket, now);
+  showLine(find("[data-moved]", main), waiting ? movedText(ticket) : "");
+  showLine(find("[data-leave-until]", main), waiting ? leaveText(ticket, { now, near: (ahead ?? 0) <= ALMOST }) : "");
   const progress = find("[data-progress]", main);
   progress.hidden = !waiting || mostAhead === 0;
   if (!progress.hidden) showProgress(progress, ahead ?? 0, mostAhead);
@@ -113,6 +116,17 @@ function showExpected(target, { state, expect_from: from, expect_until: until, e
   }
   const words = estimating ? "ticket.expected.estimating" : "ticket.expected";
   setText(target, t(words, { from: formatTime(Math.max(from, now), zone), until: formatTime(until, zone) }));
+}
+
+/**
+ * Show a line, or hide it while it has no text. A screen reader hears the line again only when its text changes.
+ *
+ * @param {HTMLElement} target
+ * @param {string} text
+ */
+function showLine(target, text) {
+  setText(target, text);
+  target.hidden = text === "";
 }
 
 /**

@@ -106,7 +106,7 @@ def quotes_by_clock(world: World) -> list[WaitsQuoted]:
     """Tick until the whole line is quoted; return the events."""
     events: list[WaitsQuoted] = []
     while not events or events[-1].more:
-        (recorded,) = world.do(Tick(site_id=SITE_ID), after=0 if events else 30 * SECOND)
+        recorded, *_ = world.do(Tick(site_id=SITE_ID), after=0 if events else 30 * SECOND)
         assert isinstance(recorded.event, WaitsQuoted)
         events.append(recorded.event)
     return events

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from server.domain.board import Changes, apply
 from server.domain.commands import AddDisplay, ChangeDisplay, ChangePoint, Complete, Recall, Remove, RunningLate, Start, Tick
+from server.domain.events import DelayAnnounced, DelayWithdrawn, Recorded
 from server.domain.views import NEXT_UP, DisplayView, draw
 from tests.support.mornings import DISPLAY, a_morning
 from tests.support.worlds import OFFSETS, SECOND, SITE_ID, World, small_clinic
@@ -37,6 +41,7 @@ def test_cells_of_the_display() -> None:
         "expect_from": None,
         "expect_until": None,
         "estimating": False,
+        "late": 0,
     }
     assert cells[f"entry:{first.id}"] == {
         "label": "A001",
@@ -170,3 +175,17 @@ def test_next_up_follows_the_queues_of_a_chosen_point() -> None:
     world.do(ChangeDisplay(display_id=east.display_id, point_ids=(points[0],)))
     world.do(ChangePoint(point_id=points[0], queue_ids=tuple(queues)))
     assert kinds_of(world, east)["queue"] == {"Service 1", "Service 2"}
+
+
+def test_announced_delay_is_the_one_that_displays_show() -> None:
+    """Each queue shows it at once. Without it they show their own."""
+    world = small_clinic()
+    queue = next(iter(world.board.queues))
+    key = f"queue:{queue}"
+    world.board.queues[queue] = replace(world.board.queues[queue], late_minutes=15)
+    assert draw(DISPLAY, world.board)[key]["late"] == 15
+    changes = Changes()
+    for event, shown in ((DelayAnnounced(minutes=40, reached=0, without_address=0), 40), (DelayWithdrawn(), 15)):
+        apply(world.board, Recorded(world.board.site.seq + 1, world.now, "staff:1", event), changes)
+        assert key in set(DISPLAY.shared(world.board).touched(world.board, changes.keys))
+        assert draw(DISPLAY, world.board)[key]["late"] == shown

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from hypothesis import given
 
-from server.domain.board import Board
+from server.domain.board import Board, Changes, apply
 from server.domain.commands import (
     AddProvider,
     AmendVisit,
@@ -17,17 +18,19 @@ from server.domain.commands import (
     Command,
     NoShow,
     OpenPoint,
+    RunningLate,
     StaffPoint,
     Tick,
     Transfer,
 )
-from server.domain.model import Visit
+from server.domain.events import Recorded, WaitsExplained
+from server.domain.model import Entry, Told, Visit
 from server.domain.views import TicketView, draw
 from server.domain.views.ticket import surroundings
 from tests.support.extent import examples
 from tests.support.mornings import a_morning
 from tests.support.one_entry import three_waiting
-from tests.support.worlds import HOUR, OFFSETS, SITE_ID, Step, perform, scripts, small_clinic
+from tests.support.worlds import HOUR, MINUTE, OFFSETS, SITE_ID, START, Step, World, perform, row_key, scripts, small_clinic
 
 
 @examples(60)
@@ -70,6 +73,9 @@ def test_cell_of_a_ticket_through_the_day() -> None:
         "expect_from": 1711695600000,
         "expect_until": 1711695660000,
         "estimating": True,
+        "moved": None,
+        "leave_until": None,
+        "leave_said": None,
         "counts_from": None,
         "served": True,
         "party": 2,
@@ -138,3 +144,73 @@ def test_ticket_says_whether_an_open_point_may_call_the_patient() -> None:
     cell = TicketView(named.visit_id).cell(world.board, "ticket")
     assert cell is not None
     assert cell["served"]
+
+
+def test_cause_of_a_moved_range_names_no_other_patient() -> None:
+    """The cell says whether the break goes on. It names the point, and of an emergency nothing at all."""
+    world, first, second, point = three_and_a_point()
+    world.do(BreakPoint(point_id=point))
+    tell(world, second, Told("break", point, world.now, START, START + HOUR, 1, 1))
+    view = TicketView(second.visit_id)
+
+    def moved() -> Any:
+        cell = view.cell(world.board, "ticket")
+        assert cell is not None
+        return cell["moved"]
+
+    assert moved() == {
+        "cause": "break",
+        "point": "Room 1",
+        "point_names": {},
+        "doctor": False,
+        "going_on": True,
+        "minutes": 0,
+    }
+    world.do(OpenPoint(point_id=point))
+    assert moved()["going_on"] is False
+    tell(world, second, Told("emergency", None, world.now, START, START + HOUR, 1, 1))
+    assert moved() == {
+        "cause": "emergency",
+        "point": None,
+        "point_names": {},
+        "doctor": False,
+        "going_on": False,
+        "minutes": 0,
+    }
+    world.do(CallNext(point_id=point))
+    world.do(CallNext(point_id=world.point(first.queue_id)))
+    assert world.entry(second).state == "called"
+    assert moved() is None
+
+
+def test_time_to_leave_comes_with_the_first_one_and_not_to_absent_patients() -> None:
+    world, _, second, _ = three_and_a_point()
+    for minutes in (50, 40):
+        at = START + minutes * MINUTE
+        _happen(world, WaitsExplained(leaves=((second.id, at),)))
+    cell = TicketView(second.visit_id).cell(world.board, "ticket")
+    assert cell is not None
+    assert (cell["leave_until"], cell["leave_said"]) == ((START + 40 * MINUTE) // 1000, (START + 50 * MINUTE) // 1000)
+    world.do(RunningLate(entry_id=second.id, minutes=10))
+    cell = TicketView(second.visit_id).cell(world.board, "ticket")
+    assert cell is not None
+    assert (cell["leave_until"], cell["leave_said"]) == (None, None)
+
+
+def three_and_a_point() -> tuple[World, Entry, Entry, int]:
+    """Return a clinic with one point, and two waiting patients."""
+    world = World()
+    queue = world.queue()
+    point = world.point(queue)
+    return world, world.ticket(queue), world.ticket(queue), point
+
+
+def tell(world: World, entry: Entry, told: Told) -> None:
+    """Let the clock say why the range of an entry moved."""
+    _happen(world, WaitsExplained(told=((entry.id, told.mark()),)))
+
+
+def _happen(world: World, event: WaitsExplained) -> None:
+    apply(world.board, Recorded(world.board.site.seq + 1, world.now, "clock", event), changes := Changes())
+    for _, after in changes.records.values():
+        world.rows[row_key(after)] = after

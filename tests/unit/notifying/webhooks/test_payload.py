@@ -24,6 +24,7 @@ from server.domain.events import (
     ScheduleAdded,
     StepUndone,
     TicketCalled,
+    WaitsExplained,
     WaitsQuoted,
 )
 from server.domain.model import Appointment, Schedule, ScheduleException
@@ -172,6 +173,7 @@ def _fields_of(kind: type[Event]) -> set[str]:
     records: dict[type[Event], set[str]] = {
         ScheduleAdded: {"schedule_id", *OF_SCHEDULE},
         ExceptionAdded: {"exception_id", *OF_EXCEPTION},
+        WaitsExplained: {"moves", "entry_id", "cause", "point_id", "leaves", "leave_until", "late", "queue_id", "minutes"},
         WaitsQuoted: {"quotes", "entry_id", "expect_from", "expect_until", "estimating"},
     }
     return records.get(kind, {*FIELDS[kind], *({"state"} if kind in STATES else ())})
