@@ -1,8 +1,8 @@
 """The clinics: half to build the estimator on, half to judge it on.
 
-The author of the estimator looks at the clinics to build on only. Late starts, patients who pass others, pauses, short
-services, breaks and all together have a clinic in each half, with other parameters. The halves were set before a new
-estimator played them.
+The author of the estimator looks at the clinics to build on only. The clinics of one kind have other parameters in each
+half. The clinics of each half were set before a new estimator played them: the first eleven of each in November 2026, five
+to build on and six to judge on at the beginning of December (``docs/waits.md`` names them).
 """
 
 from __future__ import annotations
@@ -129,6 +129,53 @@ BUILD = (
         rates=((480, 7), (540, 15), (700, 6), (780, 14), (900, 6), (960, 0)),
         no_show=0.06,
         leaving=0.06,
+    ),
+    Clinic(
+        name="doctors by shift",
+        half="build",
+        lines=(Line(Lognormal(8, 0.5)),),
+        posts=(
+            Post(
+                begins=SHARP,
+                roster=((0, (Doctor("Ada", 0.7), Doctor("Bo", 1.25))), (780, (Doctor("Cy", 1.2), Doctor("Di", 0.8)))),
+            ),
+            Post(begins=SHARP, roster=((0, (Doctor("Ed", 1.1), Doctor("Flo", 0.75), Doctor("Gus", 1.3))),)),
+        ),
+        rates=((480, 12), (540, 16), (690, 9), (810, 15), (960, 0)),
+    ),
+    Clinic(
+        name="quiet doctor",
+        half="build",
+        lines=(Line(Lognormal(11, 0.5)),),
+        posts=(Post(begins=SHARP, reaction=Lognormal(1.6, 0.6)),),
+        rates=((480, 4), (600, 3), (780, 4), (960, 0)),
+        no_show=0.08,
+    ),
+    Clinic(
+        name="seven very short",
+        half="build",
+        lines=(Line(Lognormal(1.4, 0.5), share=0.7), Line(Lognormal(2.3, 0.4), share=0.3)),
+        posts=(Post(lines=(0, 1), begins=SHARP),) * 7,
+        rates=((480, 190), (525, 255), (585, 170), (615, 0)),
+    ),
+    Clinic(
+        name="many leave",
+        half="build",
+        lines=(Line(Lognormal(8, 0.6)),),
+        posts=(Post(begins=SHARP), Post(begins=SHARP)),
+        rates=((480, 14), (540, 22), (690, 12), (810, 20), (960, 0)),
+        leaving=0.28,
+        leaving_law=Uniform(4, 50),
+    ),
+    Clinic(
+        name="unannounced breaks",
+        half="build",
+        lines=(Line(two_kinds(4, 12, 0.35), share=0.6), Line(Lognormal(8, 0.5), share=0.4)),
+        posts=(
+            Post(lines=(0, 1), begins=SHARP, coffee_share=0.07, coffee=Lognormal(13, 0.5), marks=False),
+            Post(lines=(0, 1), begins=SHARP, coffee_share=0.05, coffee=Lognormal(18, 0.4), marks=False),
+        ),
+        rates=((480, 10), (540, 13), (690, 7), (810, 12), (960, 0)),
     ),
 )
 
@@ -268,6 +315,65 @@ JUDGE = (
         rates=((475, 2.5), (600, 3.2), (780, 2.2), (960, 0)),
         load=Uniform(0.6, 1.4),
         no_show=0.08,
+    ),
+    Clinic(
+        name="shifts of doctors",
+        half="judge",
+        lines=(Line(Lognormal(10, 0.45)),),
+        posts=(
+            Post(begins=SHARP, roster=((0, (Doctor("Hal", 1.3), Doctor("Ida", 0.8), Doctor("Jon", 1.0))),)),
+            Post(begins=SHARP, roster=((0, (Doctor("Kim", 0.85),)), (720, (Doctor("Lea", 1.3), Doctor("Max", 0.75))))),
+            Post(begins=SHARP, roster=((0, (Doctor("Nia", 1.2), Doctor("Oli", 0.9))), (840, (Doctor("Pam", 0.7),)))),
+        ),
+        rates=((480, 15), (555, 18), (690, 11), (795, 17), (960, 0)),
+    ),
+    Clinic(
+        name="one slow to notice",
+        half="judge",
+        lines=(Line(Lognormal(9, 0.6)),),
+        posts=(Post(begins=Plus(480, Uniform(0, 8)), reaction=Lognormal(1.1, 0.8)),),
+        rates=((480, 3), (630, 5), (720, 2.5), (840, 4), (990, 0)),
+        no_show=0.12,
+    ),
+    Clinic(
+        name="eight in a hurry",
+        half="judge",
+        lines=(Line(Lognormal(1.2, 0.4), share=0.6), Line(Lognormal(2.6, 0.6), share=0.4)),
+        posts=(Post(lines=(0, 1), begins=SHARP),) * 5 + (Post(lines=(1,), begins=SHARP),) * 3,
+        rates=((480, 180), (540, 235), (600, 160), (630, 0)),
+    ),
+    Clinic(
+        name="impatient",
+        half="judge",
+        lines=(Line(Lognormal(10, 0.5)),),
+        posts=(Post(begins=SHARP), Post(begins=SHARP), Post(begins=Plus(480, Normal(15, 5)))),
+        rates=((465, 14), (540, 24), (660, 15), (780, 23), (960, 0)),
+        no_show=0.04,
+        leaving=0.22,
+        leaving_law=Lognormal(25, 0.6),
+    ),
+    Clinic(
+        name="away without a word",
+        half="judge",
+        lines=(Line(Lognormal(6, 0.5), share=0.5), Line(Lognormal(9, 0.6), share=0.5)),
+        posts=(
+            Post(lines=(0, 1), begins=SHARP, coffee_share=0.05, coffee=Lognormal(16, 0.6), marks=False),
+            Post(lines=(0,), begins=SHARP, coffee_share=0.08, coffee=Lognormal(9, 0.5), marks=False),
+            Post(lines=(1,), begins=SHARP, rests=(Rest(Uniform(690, 800), Uniform(15, 45)),), marks=False),
+        ),
+        rates=((480, 15), (555, 18), (690, 11), (810, 16), (960, 0)),
+    ),
+    Clinic(
+        name="home while others wait",
+        half="judge",
+        lines=(Line(Lognormal(8, 0.5)),),
+        posts=(
+            Post(begins=SHARP, opened=True),
+            Post(begins=SHARP, ends=Normal(760, 12), opened=True),
+            Post(begins=Normal(600, 10), ends=Normal(900, 15), opened=True),
+        ),
+        rates=((480, 14), (600, 20), (750, 13), (885, 7), (960, 0)),
+        leaving=0.05,
     ),
 )
 CLINICS = (*BUILD, *JUDGE)

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from server.domain.model.habits import GOING_ON, SECOND, Day, Habits, PointDay
+from server.domain.model.habits import GOING_ON, NO_MORE, SECOND, Day, Habits, PointDay
 from server.domain.waits import FUTURES, Breaks, levels
 
 USUAL_BREAKS = (300, 600, 900, 1200, 1800, 2700, 3600)  # of a point without a known break, in seconds
@@ -177,8 +177,18 @@ def _of_point(point_id: int, past: Sequence[Day]) -> list[PointDay | None]:
     """Return the last days of a point; None for a day on which it did not call. Do not change the list."""
     memory = _memory(past)
     if point_id not in memory.days:
-        memory.days[point_id] = [next((day for day in points if day[0] == point_id), None) for points, _ in past]
+        memory.days[point_id] = _ended([next((day for day in points if day[0] == point_id), None) for points, _ in past])
     return memory.days[point_id]
+
+
+def _ended(days: Sequence[PointDay | None]) -> list[PointDay | None]:
+    """Return the days of a point that closes for the day while patients wait: it also does so when nobody waits.
+
+    A point that otherwise goes on would do so on a day with patients.
+    """
+    known = [day[-1] for day in days if day]
+    leaves = 4 * known.count(GOING_ON) >= len(known)
+    return [day if day is None or day[-1] != NO_MORE else (*day[:-1], GOING_ON) if leaves else day[:-2] for day in days]
 
 
 @lru_cache(maxsize=8192)

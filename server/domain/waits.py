@@ -52,6 +52,8 @@ ENOUGH = 8  # with fewer durations a quote is an estimate
 
 FUTURES = 99
 FROM_RANK, UNTIL_RANK = 50, 90  # of 99: the 50th and the 90th percentile
+PART = 1000  # parts of a rank
+STAY_STEP = 5 * MINUTE  # of the time that a patient has waited
 # The call comes before the 4th of 99, less an eighth of that wait and a minute, with a risk below 5 %. The margin is for
 # what the futures do not know: a quicker doctor than usual, and patients ahead who leave.
 LEAVE_RANK, LEAVE_SHARE, LEAVE_MARGIN = 4, 8, MINUTE
@@ -61,10 +63,13 @@ LEAVE_RANK, LEAVE_SHARE, LEAVE_MARGIN = 4, 8, MINUTE
 # those of nurses 9.70 (Stevens et al. 2017, BMJ Open 7(11): e018261). The first real durations replace the extremes first.
 PRIOR = tuple(minutes * MINUTE for minutes in (3, 23, 4, 15, 6, 11, 7, 9))
 
+BAND = 60  # bits for a place, behind the band
+_PLACE = (1 << BAND) - 1
 _QUEUES = 256  # samples that a process remembers
 _STREAMS = 1024  # draws with different orders; a longer line reuses them
 _SLOT = 12  # bits for the number of a point, behind the time in the item of a heap
 _SLOTS = (1 << _SLOT) - 1
+PLAIN = 1 << _SLOT  # the pace of a point that takes the usual time
 _NEVER = 1 << 100
 _FIRST = itemgetter(0)
 _LEVELS = 2 * FUTURES  # a level u of FUTURES stands for the probability (2u + 1) / _LEVELS
@@ -75,10 +80,14 @@ class History:
     """A service's recent durations, oldest first. A duration lasts from the call until the point is free again.
 
     ``pauses`` are the recent times between two patients, from the free point to the call, while a patient waited.
+    ``reactions`` are those of patients who came to a free point, until the call. ``mean`` is that of many more durations, 0
+    if they are not known.
     """
 
     durations: tuple[int, ...] = ()
     pauses: tuple[int, ...] = ()
+    reactions: tuple[int, ...] = ()
+    mean: int = 0
 
     @property
     def estimating(self) -> bool:
@@ -92,11 +101,11 @@ class History:
         return replace(self, durations=(*self.durations, duration)[-MEMORY:])
 
     def sample(self) -> list[int]:
-        """Return the durations in order of length, filled up to `ENOUGH` with those of `PRIOR`.
+        """Return the durations in order of length, filled up to `ENOUGH` with those of `PRIOR`, and scaled to the mean.
 
         Up to one in eight of the oldest stay out, because the weights of each new size cost some milliseconds.
         """
-        return list(_sample(self.durations))
+        return list(_sample(self.durations, self.mean))
 
 
 NO_HISTORY = History()
@@ -107,7 +116,9 @@ class OpenPoint:
     """A point that calls: its queues, the queue of its present patient (None if free), and the time of that patient's call.
 
     ``idle`` is the time since it is free, None if that is unknown: then it calls at once. ``awaited`` is set if patients
-    have waited for it meanwhile. ``begins`` and ``breaks`` are those of `server.domain.staffing.Prospect`.
+    have waited for it meanwhile. If the point was free before the first of them came, ``noticing`` is the time since then.
+    ``begins`` and ``breaks`` are those of `server.domain.staffing.Prospect`.
+    ``paces`` has for each future the factor of its durations, in parts of `PLAIN`; empty for the usual pace.
     """
 
     queue_ids: tuple[int, ...]
@@ -115,8 +126,25 @@ class OpenPoint:
     since: int = 0
     idle: int | None = None
     awaited: bool = False
+    noticing: int | None = None
     begins: tuple[int, ...] = ()
     breaks: tuple[Breaks, ...] = ()
+    paces: tuple[int, ...] = ()
+
+
+def order_of(band: int, place: int) -> int:
+    """Return the band and the place of a rank as one number."""
+    return (band << BAND) + place
+
+
+class Ranks(NamedTuple):
+    """The ranks of both ends of a range among the futures, in 1 / `PART`."""
+
+    start: int = FROM_RANK * PART
+    end: int = UNTIL_RANK * PART
+
+
+USUAL = Ranks()
 
 
 class Coming(NamedTuple):
@@ -131,7 +159,7 @@ class Coming(NamedTuple):
 class Quote:
     """The range in which a patient will be called: half are called by ``expect_from``, nine in ten by ``expect_until``.
 
-    Both are whole minutes, at least one apart, and not before the instant of the quote. ``estimating`` is set if a service
+    Both are whole minutes, at least one apart, and not before the minute of the quote. ``estimating`` is set if a service
     that the quote depends on has too short a history. Fewer than one patient in twenty are called before ``leave_until``, a
     whole minute, which may be in the past.
     """
@@ -210,20 +238,32 @@ class Futures:
         histories: Mapping[int, History],
         queue_of: Mapping[int, int] = MappingProxyType({}),
         coming: Sequence[Sequence[Coming]] = (),
+        leaving: Sequence[Sequence[int]] = (),
+        ranks: Ranks = USUAL,
     ) -> None:
         serving = [point for point in points if not kinds.isdisjoint(point.queue_ids)]
         of_kind = {kind: queue_of.get(kind, kind) for kind in sorted(kinds)}
         streams = {queue_id: stream for stream, queue_id in enumerate(sorted(set(of_kind.values())))}
-        samples = {queue_id: _items_of(_of(histories, queue_id).durations) for queue_id in streams}
-        weights = {queue_id: _reweighted(stream, len(samples[queue_id])) for queue_id, stream in streams.items()}
+        samples = {queue_id: _items_of(*_known(histories, queue_id)) for queue_id in streams}
+        weights = {
+            queue_id: (_even if _of(histories, queue_id).mean else _reweighted)(stream, len(samples[queue_id]))
+            for queue_id, stream in streams.items()
+        }
         self._pauses = sorted(pause for queue_id in streams for pause in _of(histories, queue_id).pauses) or [0]
         # Most pauses may be none at all, so these are the known ones, not those longer than 0.
-        pause = [self._pauses[level * len(self._pauses) // FUTURES] for level in range(FUTURES)]
-        firsts = [_first_free(now, stream, point, histories, self._pauses, pause) for stream, point in enumerate(serving)]
+        pause = _levels_of(self._pauses)
+        reactions = sorted(each for queue_id in streams for each in _of(histories, queue_id).reactions) or [0]
+        firsts = [
+            _first_free(now, stream, point, histories, self._pauses, pause, reactions)
+            for stream, point in enumerate(serving)
+        ]
         groups = list(dict.fromkeys(frozenset(point.queue_ids) for point in serving))
         self.now = now
         self.kinds = kinds
         self._taken = 0
+        self._chosen = ranks
+        self._leaving = [[each << _SLOT for each in stay] for stay in leaving]
+        self._paces = [point.paces or (PLAIN,) * FUTURES for point in serving] if any(each.paces for each in serving) else []
         self._pause = [each << _SLOT for each in pause] if any(pause) else []
         self._unknown = {kind for kind, queue_id in of_kind.items() if _of(histories, queue_id).estimating}
         self._estimating = any(_of(histories, each.serving).estimating for each in serving if each.serving is not None)
@@ -261,11 +301,13 @@ class Futures:
         queue_of: Mapping[int, int] = MappingProxyType({}),
         kind: int | None = None,
         coming: Sequence[Sequence[Coming]] = (),
+        leaving: Sequence[Sequence[int]] = (),
+        ranks: Ranks = USUAL,
     ) -> Iterator[Futures]:
         """Yield the futures of each room; with ``kind``, of its room alone."""
         for room in _rooms(points):
             if kind is None or kind in room:
-                yield cls(now, room, points, histories, queue_of, coming)
+                yield cls(now, room, points, histories, queue_of, coming, leaving, ranks)
 
     def take(self, line: Sequence[int], orders: Sequence[int] = ()) -> None:
         """Add patients to the end of the line."""
@@ -291,8 +333,9 @@ class Futures:
 
     def _quote(self, waits: Sequence[int], unknown: bool = False) -> Quote:
         ordered = sorted(waits)
-        least, median, most = (ordered[each - 1] >> _SLOT for each in (LEAVE_RANK, FROM_RANK, UNTIL_RANK))
-        return _quote(self.now, least, median, most, self._estimating or unknown)
+        least = ordered[LEAVE_RANK - 1] >> _SLOT
+        half, most = (_ranked(ordered, rank) >> _SLOT for rank in self._chosen)
+        return _quote(self.now, least, half, most, self._estimating or unknown)
 
     def _take(self, kind: int, rank: int) -> list[int]:
         """Add a patient to the end of the line; return the items of the heaps that this patient takes."""
@@ -310,14 +353,25 @@ class Futures:
         # The duration of the service in each future, by the drawn level.
         levels_of = map(getitem, self._weights[kind], _order("line", place))
         lasts: Iterator[int] = map(self._samples[kind].__getitem__, levels_of)
+        if self._paces:
+            paces = map(getitem, [self._paces[item & _SLOTS] for item in waits], range(FUTURES))
+            lasts = map(_paced, lasts, paces)
         if self._pause:
             lasts = map(add, lasts, map(self._pause.__getitem__, _order("pause", place)))
         ends = list(map(add, waits, lasts))
+        if self._leaving:
+            stay, draws = self._stay(rank), _order("leave", place)
+            ends = [end if item <= stay[draw] else item for item, end, draw in zip(waits, ends, draws, strict=True)]
         self._rest(ends, self._breaks_at, self._breaks)
         deque(map(heapreplace, heaps, ends), maxlen=0)
         self._taken += 1
         self._estimating = self._estimating or kind in self._unknown
         return waits
+
+    def _stay(self, rank: int) -> Sequence[int]:
+        """Return after which times a patient of a rank leaves. The place of the rank is the time of joining, or earlier."""
+        waited = max(0, self.now - (rank & _PLACE)) if rank else 0
+        return self._leaving[min(waited // STAY_STEP, len(self._leaving) - 1)]
 
     def _rest(self, items: list[int], begins: list[int], slots: Iterable[int]) -> None:
         """Add the breaks that begin before a point is free, in each future. ``begins`` has the next break of ``slots``."""
@@ -372,6 +426,8 @@ class Futures:
                 taken = self._turn(future, heaps, play, self._able[each.kind], each.order)
                 order = _order("coming", number % _STREAMS)[future]
                 lasts = self._samples[each.kind][self._weights[each.kind][future][order]]
+                if self._paces:
+                    lasts = _paced(lasts, self._paces[taken[0] & _SLOTS][future])
                 pause = self._pause[FUTURES - 1 - order] if self._pause else 0
                 begin = max(taken[0] >> _SLOT, each.after) << _SLOT | taken[0] & _SLOTS
                 heapreplace(taken, play.rested(begin + lasts + pause))
@@ -442,12 +498,28 @@ def _of(histories: Mapping[int, History], queue_id: int) -> History:
     return histories.get(queue_id, NO_HISTORY)
 
 
-def _quote(now: int, least: int, median: int, most: int, estimating: bool) -> Quote:
-    """Return the range in whole minutes: both ends rounded to the nearest, not into the past, and at least one apart."""
-    begin = max((now + median + MINUTE // 2) // MINUTE, -(-now // MINUTE)) * MINUTE
-    end = (now + most + MINUTE // 2) // MINUTE * MINUTE
+def _known(histories: Mapping[int, History], queue_id: int) -> tuple[tuple[int, ...], int]:
+    history = _of(histories, queue_id)
+    return history.durations, history.mean
+
+
+def _paced(lasts: int, pace: int) -> int:
+    """Return a duration at the pace of a point. Both durations are items of a heap, without the number of a point."""
+    return (lasts >> _SLOT) * pace & ~_SLOTS
+
+
+def _quote(now: int, least: int, half: int, most: int, estimating: bool) -> Quote:
+    """Return the range in whole minutes: rounded to the nearest, not before this minute, and at least one long."""
+    begin, end = ((now + each + MINUTE // 2) // MINUTE for each in (half, most))
+    begin = max(begin, now // MINUTE)
     leave = (now + least - least // LEAVE_SHARE - LEAVE_MARGIN) // MINUTE * MINUTE
-    return Quote(begin, max(end, begin + MINUTE), estimating, leave)
+    return Quote(begin * MINUTE, max(end, begin + 1) * MINUTE, estimating, leave)
+
+
+def _ranked(ordered: Sequence[int], rank: int) -> int:
+    """Return the value at a rank, which is between two values if it is no whole number."""
+    whole, part = divmod(rank, PART)
+    return ordered[whole - 1] + (ordered[whole] - ordered[whole - 1]) * part // PART
 
 
 def _rooms(points: Sequence[OpenPoint]) -> list[set[int]]:
@@ -466,13 +538,18 @@ def _first_free(
     histories: Mapping[int, History],
     pauses: Sequence[int],
     pause: Sequence[int],
+    reactions: Sequence[int],
 ) -> Sequence[int]:
     """Return the time until the point may call, in each future. ``pause`` has the levels of ``pauses``."""
     if point.serving is not None:
-        sample = _sample(_of(histories, point.serving).durations)
-        remaining = remaining_durations(sample, max(0, now - point.since))
-        rests = _order("rest", stream)
-        free = list(map(add, map(remaining.__getitem__, _order("point", stream)), map(pause.__getitem__, rests)))
+        sample, elapsed = _sample(*_known(histories, point.serving)), max(0, now - point.since)
+        rests, draws = _order("rest", stream), _order("point", stream)
+        if point.paces:
+            remaining = remaining_durations(sample, elapsed * PLAIN // _middle(point.paces))
+            left = [remaining[level] * pace >> _SLOT for level, pace in zip(draws, point.paces, strict=True)]
+        else:
+            left = list(map(remaining_durations(sample, elapsed).__getitem__, draws))
+        free = list(map(add, left, map(pause.__getitem__, rests)))
         return list(map(add, free, point.begins)) if point.begins else free
     if point.begins:
         return point.begins
@@ -480,7 +557,19 @@ def _first_free(
         return [0] * FUTURES
     waits = point.awaited and point.idle > 0
     left = remaining_durations(pauses, point.idle) if waits else [max(0, each - point.idle) for each in pause]
-    return [left[level] for level in _order("point", stream)]
+    free = [left[level] for level in _order("point", stream)]
+    return free if point.noticing is None else list(map(max, free, _noticed(point.noticing, reactions)))
+
+
+def _noticed(since: int, reactions: Sequence[int]) -> Sequence[int]:
+    """Return the time until a free point notices its first patient, in each future: the same for all free points."""
+    known = remaining_durations(reactions, since) if since else _levels_of(reactions)
+    return [known[level] for level in _order("notice", 0)]
+
+
+def _levels_of(known: Sequence[int]) -> list[int]:
+    """Return `FUTURES` of some known values in order, least first."""
+    return [known[level * len(known) // FUTURES] for level in range(FUTURES)]
 
 
 def remaining_durations(sample: Sequence[int], elapsed: int) -> list[int]:
@@ -523,17 +612,24 @@ def _root(part: int) -> int:
 
 
 @lru_cache(maxsize=_QUEUES)
-def _sample(durations: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the sample of `History.sample`."""
-    known = len(durations)
-    step = 1 << max(0, known.bit_length() - 4)
-    return tuple(sorted((*durations[known % step :], *PRIOR[known:])))
+def _middle(paces: tuple[int, ...]) -> int:
+    return sorted(paces)[FUTURES // 2]
 
 
 @lru_cache(maxsize=_QUEUES)
-def _items_of(durations: tuple[int, ...]) -> tuple[int, ...]:
+def _sample(durations: tuple[int, ...], mean: int) -> tuple[int, ...]:
+    """Return the sample of `History.sample`."""
+    known = len(durations)
+    step = 1 << max(0, known.bit_length() - 4)
+    found = sorted((*durations[known % step :], *PRIOR[known:]))
+    total = sum(found)
+    return tuple([each * mean * len(found) // total for each in found] if mean and total else found)
+
+
+@lru_cache(maxsize=_QUEUES)
+def _items_of(durations: tuple[int, ...], mean: int) -> tuple[int, ...]:
     """Return a sample as it is added to the items of a heap."""
-    return tuple([each << _SLOT for each in _sample(durations)])
+    return tuple([each << _SLOT for each in _sample(durations, mean)])
 
 
 @lru_cache(maxsize=4 * _STREAMS)
@@ -560,6 +656,12 @@ def _reweighted(stream: int, size: int) -> tuple[bytes, ...]:
         cuts = sorted(unpack(f"<{size - 1}I", digest))
         found.append(bytes(bisect_right(cuts, ((2 * level + 1) << 32) // _LEVELS) for level in range(FUTURES)))
     return tuple(found)
+
+
+@lru_cache(maxsize=128)
+def _even(_stream: int, size: int) -> tuple[bytes, ...]:
+    """Return the same as `_reweighted` with equal weights in each future: for a sample with a mean that is certain."""
+    return (bytes(((2 * level + 1) * size) // _LEVELS for level in range(FUTURES)),) * FUTURES
 
 
 # The share of quotes that hold.

@@ -279,6 +279,8 @@ queues = Table(
     Column("names", JSON, nullable=False),
     _removed_at(),
     Column("pauses", JSON(none_as_null=True)),
+    Column("paces", JSON(none_as_null=True)),
+    Column("reactions", JSON(none_as_null=True)),
     Column("late_minutes", Integer, nullable=False, server_default="0"),
     Index(None, "site_id", "name", "removed_at", unique=True),
     **_OPTIONS,
@@ -474,6 +476,8 @@ habits = Table(
     Column("bookings", JSON, nullable=False),
     Column("past", JSON, nullable=False),
     _seq(),
+    Column("leaves", JSON(none_as_null=True)),
+    Column("shifts", JSON(none_as_null=True)),
     Index(None, "site_id"),
     **_OPTIONS,
 )

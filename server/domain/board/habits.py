@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from server.domain.board.board import Board, Changes
+from server.domain.calibrating import BEFORE, Kept, after_day
 from server.domain.events import Recorded
+from server.domain.leaving import Leaves, counted
 from server.domain.model import Entry, Habits
 from server.domain.model.habits import (
     ARRIVALS_KEPT,
@@ -14,6 +17,7 @@ from server.domain.model.habits import (
     DAYS_KEPT,
     GOING_ON,
     MISSED,
+    NO_MORE,
     SECOND,
     PointDay,
 )
@@ -23,6 +27,7 @@ DAY = 86_400 * SECOND
 LONGEST_DAY = 26 * 3600 * SECOND  # with the doubled hour
 WAITED = 30 * SECOND  # a patient who has waited so long was there before the point could call
 LONGEST_PAUSE = 1200 * SECOND  # a longer one is a break that nobody announced
+SETTLED = 300 * SECOND  # after so long, a free point no longer pauses from its last patient
 GONE = 8  # so many later calls of its patients at other points show that a point's staff had gone home
 IN_VAIN = 180 * SECOND  # a patient who waited so long was not called by a point that was free
 
@@ -109,7 +114,9 @@ def day_turned(board: Board, began_at: int, recorded: Recorded, changes: Changes
     points = tuple(_closed(board, habits, each) for each in habits.points)
     past = (*habits.past, (points, habits.arrivals))[-DAYS_KEPT:] if points else habits.past
     begins_at = began_at if 0 < turns_at - began_at <= LONGEST_DAY else turns_at - DAY
-    fresh = replace(habits, begins_at=begins_at, points=(), arrivals=(), past=past)
+    leaves = (*(habits.leaves or ()), _leaves(board))[-DAYS_KEPT:] if points else habits.leaves
+    fresh = replace(habits, begins_at=begins_at, points=(), arrivals=(), past=past, leaves=leaves)
+    fresh = replace(fresh, shifts=after_day(habits.shifts or (), _kept(board, habits)) or None)
     if board.habits is not None:  # else nothing has happened at this site yet
         _put(board, fresh, recorded, changes)
 
@@ -124,17 +131,59 @@ def pause_before(board: Board, entry: Entry) -> int | None:
     return pause if pause is not None and pause <= LONGEST_PAUSE else None
 
 
-def _freed_before(board: Board, entry: Entry) -> int | None:
-    """Return when the point of a called entry was free before the call. None if no patient waited, or there was a break."""
+def reaction_to(board: Board, entry: Entry) -> int | None:
+    """Return how long a free point let its first patient wait before the call (microseconds). None if nobody knows."""
+    freed, came = _freed_before(board, entry, idle=True), board.visits[entry.visit_id].opened_at
+    if freed is None or entry.called_at is None or came - freed < SETTLED:
+        return None
+    reaction = entry.called_at - came
+    return reaction if reaction <= LONGEST_PAUSE else None
+
+
+def _freed_before(board: Board, entry: Entry, *, idle: bool = False) -> int | None:
+    """Return when the point of a called entry was free before the call. None if there was a break.
+
+    The patient must have come before that; after that, if the point was ``idle``.
+    """
     visit, called_at = board.visits[entry.visit_id], entry.called_at
     if entry.point_id is None or called_at is None or board.habits is None:
         return None
     freed = board.freed_at(entry.point_id, called_at)
     first = entry.calls == 1 and not entry.away and not entry.delay and board.stages(visit.id) == 1
-    if freed is None or not first or visit.opened_at > freed:
+    if freed is None or not first or (visit.opened_at > freed) is not idle:
         return None
     day, second = board.habits.of_point(entry.point_id), board.habits.second_of(freed)
     return None if day is None or any(end >= second or end == GOING_ON for end in day[4::2]) else freed
+
+
+def _leaves(board: Board) -> Leaves:
+    """Return how many patients of the day left the line before the first call, by the time that they had waited."""
+    waits = []
+    for entry in board.entries.values():
+        visit = board.visits[entry.visit_id]
+        end = entry.since if entry.first_called_at is None and entry.state == "left" else entry.first_called_at
+        if end is not None and not (visit.trial or entry.away or entry.delay or board.stages(visit.id) > 1):
+            waits.append(((end - visit.opened_at) // SECOND, end != entry.first_called_at))
+    return counted(waits)
+
+
+def _kept(board: Board, habits: Habits) -> Iterator[Kept]:
+    """Yield the first promises of the day whose patients were called later, each in its first stage."""
+    for entry in board.entries.values():
+        visit, called_at = board.visits[entry.visit_id], entry.first_called_at
+        told = entry.quoted_from is not None and entry.quoted_until is not None
+        if not told or called_at is None or called_at - visit.opened_at < SECOND or visit.trial:
+            continue
+        if entry.away or entry.delay or board.stages(visit.id) > 1:
+            continue
+        group = promise_group(habits, visit.opened_at)
+        yield Kept(group, called_at < (entry.quoted_from or 0), called_at <= (entry.quoted_until or 0))
+
+
+def promise_group(habits: Habits, instant: int) -> int:
+    """Return the group of the promises that are made at an instant of the day."""
+    second = habits.second_of(instant)
+    return second // 3600 if any(day[1] <= second for day in habits.points) else BEFORE
 
 
 def _closed(board: Board, habits: Habits, day: PointDay) -> PointDay:
@@ -150,16 +199,19 @@ def _closed(board: Board, habits: Habits, day: PointDay) -> PointDay:
         for each in board.points.values()
         if each.id != point.id and not set(each.queue_ids).isdisjoint(point.queue_ids)
     }
-    later = sum(
-        each.first_called_at is not None
+    later = [
+        board.visits[each.visit_id].opened_at <= begin
+        for each in board.entries.values()
+        if each.first_called_at is not None
         and each.first_called_at > begin
         and each.point_id in others
         # A free point may only have been the last choice, unless patients waited meanwhile.
         and (told or max(begin, board.visits[each.visit_id].opened_at) + IN_VAIN <= each.first_called_at)
-        for each in board.entries.values()
-    )
-    gone = begin and later >= GONE and len(day) < LONGEST_DAY_OF_POINT
-    return (*day, habits.second_of(begin), GOING_ON) if gone else day
+    ]
+    gone = len(later) >= GONE or (told and any(later))
+    if not begin or not later or not (gone or told) or len(day) >= LONGEST_DAY_OF_POINT:
+        return day
+    return (*day, habits.second_of(begin), GOING_ON if gone else NO_MORE)
 
 
 def _habits(board: Board) -> Habits:

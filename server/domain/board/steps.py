@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Literal
 
+from server.domain import paces
 from server.domain.board import habits
 from server.domain.board.board import Board, Changes
+from server.domain.board.habits import DAY
 from server.domain.events import Recorded, TicketIssued, TicketTransferred
 from server.domain.model import BUSY_STATES, Announcement, Entry, Site, State, Visit, answered
 from server.domain.waits import PAUSES, History
@@ -65,14 +67,28 @@ def _record_duration(board: Board, entry: Entry, recorded: Recorded, changes: Ch
     """Record how long a patient kept a point, and how long the point had paused before. Return both (microseconds)."""
     queue = board.queues[entry.queue_id]
     duration = recorded.at - (entry.called_at or entry.since)
+    who, day = server_of(board, entry.point_id)
+    learnt, duration = paces.learn(queue.paces or (), who, day, duration)
     durations = History(queue.durations).record(duration).durations
     pause = habits.pause_before(board, entry)
-    if pause is None:
-        board.put(replace(queue, durations=durations, seq=recorded.seq), changes)
-        return {"duration": duration}
-    pauses = (*(queue.pauses or ()), pause)[-PAUSES:]
-    board.put(replace(queue, durations=durations, pauses=pauses, seq=recorded.seq), changes)
-    return {"duration": duration, "pause": pause}
+    queue = replace(queue, durations=durations, paces=learnt, seq=recorded.seq)
+    found = {"duration": duration}
+    if pause is not None:
+        found["pause"] = pause
+        queue = replace(queue, pauses=(*(queue.pauses or ()), pause)[-PAUSES:])
+    reaction = habits.reaction_to(board, entry)
+    if reaction is not None:
+        found["reaction"] = reaction
+        queue = replace(queue, reactions=(*(queue.reactions or ()), reaction)[-PAUSES:])
+    board.put(queue, changes)
+    return found
+
+
+def server_of(board: Board, point_id: int | None) -> tuple[int, int]:
+    """Return who serves at a point, as the paces know them: the clinician, or else the point. And the day, as a number."""
+    day = board.habits.begins_at // DAY if board.habits else 0
+    point = None if point_id is None else board.points[point_id]
+    return (0 if point is None else point.provider_id or -point.id), day
 
 
 def new_entry(

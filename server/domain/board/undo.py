@@ -32,7 +32,8 @@ def step_undone(board: Board, event: StepUndone, recorded: Recorded, changes: Ch
         queue = board.queues[entry.queue_id]
         durations = _without_last(queue.durations, undo["duration"])
         pauses = queue.pauses if "pause" not in undo else _without_last(queue.pauses or (), undo["pause"])
-        board.put(replace(queue, durations=durations, pauses=pauses, seq=seq), changes)
+        reactions = queue.reactions if "reaction" not in undo else _without_last(queue.reactions or (), undo["reaction"])
+        board.put(replace(queue, durations=durations, pauses=pauses, reactions=reactions, seq=seq), changes)
     if undo["step"] == "ticket-called":
         habits.call_undone(board, event.point_id, undo["at"], recorded, changes)
     elif undo["step"] in ("ticket-issued", "entry-returned"):

@@ -12,6 +12,7 @@ ARRIVALS_KEPT = 256  # of one day; later ones are not kept
 BREAKS_KEPT = 16  # of one point on one day
 BOOKINGS_KEPT = 128
 GOING_ON = -1  # the end of a break that has not ended
+NO_MORE = -2  # that of a point that closed for the rest of the day, while nobody waited
 MISSED = -1_000_000  # stands for an appointment without a check-in
 SECOND = 1_000_000
 
@@ -30,7 +31,8 @@ class Habits:
     band, and the head start: how much earlier the place is than the arrival. ``past`` has (points, arrivals) of each day.
 
     Patients with an appointment are not among the arrivals. ``bookings`` has the last appointments: the seconds from the
-    start to the check-in, or `MISSED`.
+    start to the check-in, or `MISSED`. ``leaves`` has the `server.domain.leaving.Leaves`
+    of the last days. ``shifts`` are those of `server.domain.calibrating`.
     """
 
     id: int
@@ -41,6 +43,8 @@ class Habits:
     bookings: tuple[int, ...]
     past: tuple[Day, ...]
     seq: int
+    leaves: tuple[tuple[int, ...], ...] | None = None
+    shifts: tuple[tuple[int, int, int, int], ...] | None = None
 
     def second_of(self, instant: int) -> int:
         """Return an instant as a second of the present day."""

@@ -79,6 +79,8 @@ class Queue:
     names: Names = ()
     removed_at: int = 0
     pauses: tuple[int, ...] | None = None
+    paces: tuple[tuple[int, ...], ...] | None = None
+    reactions: tuple[int, ...] | None = None
     late_minutes: int = 0
 
 

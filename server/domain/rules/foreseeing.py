@@ -10,34 +10,35 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from server.domain import ranking
 from server.domain.board import Board
+from server.domain.board.habits import promise_group
+from server.domain.board.steps import server_of
+from server.domain.calibrating import ranks
 from server.domain.model import Doubt, Entry, Habits, Point
 from server.domain.model.habits import MISSED, SECOND
 from server.domain.model.local_time import MINUTE
+from server.domain.paces import ONE, factors, pace_of
 from server.domain.ranking import Lane
 from server.domain.staffing import Prospect, beginning, closed, opening, resting, working
-from server.domain.waits import FUTURES, Coming, OpenPoint, level_of
+from server.domain.waits import BAND, FUTURES, USUAL, Coming, OpenPoint, Ranks, level_of, order_of
 
 # The seconds from the start of an appointment to the check-in, of a site without known ones. One in ten does not come.
 USUAL_CHECK_INS = (MISSED, *(minutes * 60 for minutes in (-25, -18, -14, -11, -8, -6, -4, -1, 4)))
 ENOUGH_CHECK_INS = 10
-_BAND = 60  # bits for a place, behind the band
 _FEW = 3  # the first patients of a lane, among whom is one who has waited long
-
-
-def order_of(band: int, place: int) -> int:
-    """Return the band and the place of a rank as one number."""
-    return (band << _BAND) + place
 
 
 def points_of(board: Board, now: int, numbers: Mapping[Lane, int]) -> Iterator[OpenPoint]:
     """Yield the points that call, now or after their break. ``numbers`` has the lanes besides those of all points."""
-    for point in board.points.values():
+    for stream, point in enumerate(board.points.values()):
         guest = board.entry_at(point.id)
         waiting_since = waiting_since_of(board, point)
         prospect = _prospect(board, point, now, waiting_since, occupied=guest is not None)
         if prospect is None:
             continue
         free_since = _free_since(board, point, now)
+        noticing = None
+        if guest is None and free_since is not None and (waiting_since is None or waiting_since > free_since):
+            noticing = 0 if waiting_since is None else max(0, now - waiting_since)
         special = (number for lane, number in numbers.items() if ranking.serves(point, lane))
         yield OpenPoint(
             queue_ids=(*point.queue_ids, *special),
@@ -45,9 +46,23 @@ def points_of(board: Board, now: int, numbers: Mapping[Lane, int]) -> Iterator[O
             since=_since(guest),
             idle=None if free_since is None else max(0, now - free_since),
             awaited=waiting_since is not None and free_since is not None and waiting_since <= max(free_since, now - MINUTE),
+            noticing=noticing,
             begins=prospect.begins,
             breaks=prospect.breaks,
+            paces=_paces(board, point, stream),
         )
+
+
+def _paces(board: Board, point: Point, stream: int) -> tuple[int, ...]:
+    """Return the pace of a point in each future: that of its clinician, in the middle of its queues."""
+    who, day = server_of(board, point.id)
+    known = [
+        pace_of(board.queues[queue_id].paces or (), who, day) for queue_id in point.queue_ids if queue_id in board.queues
+    ]
+    pace, doubt = sum(each for each, _ in known) // max(1, len(known)), max((each for _, each in known), default=0)
+    coarse = ONE // 128
+    pace, doubt = pace // coarse * coarse, doubt // coarse * coarse
+    return factors(pace, doubt, stream) if pace or doubt else ()
 
 
 def coming(board: Board, now: int, before: int) -> list[list[Coming]]:
@@ -60,6 +75,11 @@ def coming(board: Board, now: int, before: int) -> list[list[Coming]]:
             future.extend(more)
             future.sort()
     return found if any(found) else []
+
+
+def ranks_of(habits: Habits | None, now: int) -> Ranks:
+    """Return the ranks of a promise that is made now."""
+    return ranks(habits.shifts or (), promise_group(habits, now)) if habits else USUAL
 
 
 def _prospect(board: Board, point: Point, now: int, waiting_since: int | None, *, occupied: bool) -> Prospect | None:
@@ -119,7 +139,7 @@ def _replayed(habits: Habits, now: int, before: int) -> Iterator[Sequence[Coming
         found = [
             Coming((at - second) * SECOND, queue_id, order)
             for at, queue_id, band, head in arrivals
-            if at > second and (order := (band << _BAND) + now + (at - second - head) * SECOND) < before
+            if at > second and (order := (band << BAND) + now + (at - second - head) * SECOND) < before
         ]
         days.append(sorted(found))
     if any(days):

@@ -17,11 +17,13 @@ from operator import lt
 from server.domain import ranking
 from server.domain.board import REQUOTE_MICROSECONDS, Board
 from server.domain.events import WaitsQuoted
+from server.domain.leaving import stays
 from server.domain.model import Entry
+from server.domain.paces import mean_of
 from server.domain.ranking import Lane, Rank, rank
 from server.domain.rules import foreseeing
-from server.domain.rules.foreseeing import order_of, waiting_since_of
-from server.domain.waits import MINUTE, Futures, History, Quote
+from server.domain.rules.foreseeing import waiting_since_of
+from server.domain.waits import MINUTE, Futures, History, Quote, order_of
 
 EXACT = 8  # up to so many waiting patients, every newcomer's quote is computed from the present state
 LAST = 8  # twice so many last patients of a line tell how it goes on
@@ -225,9 +227,14 @@ class _Numbers:
     def rooms(self, board: Board, now: int, before: int, kind: int | None = None) -> Iterator[Futures]:
         """Return the futures of each room, with those who come ``before`` an order; with ``kind``, of its room alone."""
         queue_of = {number: lane.queue_id for lane, number in self._numbers.items()}
-        histories = {queue.id: History(queue.durations, queue.pauses or ()) for queue in board.queues.values()}
+        histories = {
+            queue.id: History(queue.durations, queue.pauses or (), queue.reactions or (), mean_of(queue.paces or ()))
+            for queue in board.queues.values()
+        }
         points = list(foreseeing.points_of(board, now, self._numbers))
-        return Futures.of_rooms(now, points, histories, queue_of, kind, foreseeing.coming(board, now, before))
+        coming, leaving = foreseeing.coming(board, now, before), stays(board.habits.leaves or ()) if board.habits else ()
+        chosen = foreseeing.ranks_of(board.habits, now)
+        return Futures.of_rooms(now, points, histories, queue_of, kind, coming, leaving, chosen)
 
 
 def _quote_in_long_line(board: Board, mine: Rank, lane: Lane, now: int) -> Quote | None:
@@ -391,7 +398,7 @@ def _not_past(quote: Quote | None, now: int) -> Quote | None:
     """Return an older quote with a range that does not begin in the past."""
     if quote is None:
         return None
-    begin = max(quote.expect_from, -(-now // MINUTE) * MINUTE)
+    begin = max(quote.expect_from, now // MINUTE * MINUTE)
     return replace(quote, expect_from=begin, expect_until=max(quote.expect_until, begin + MINUTE))
 
 

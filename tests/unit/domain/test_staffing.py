@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.domain.model.habits import GOING_ON, SECOND, Day, PointDay
+from server.domain.model.habits import GOING_ON, NO_MORE, SECOND, Day, PointDay
 from server.domain.staffing import FEW, Prospect, beginning, closed, opening, resting, working
 from server.domain.waits import FUTURES
 from tests.support.extent import examples
@@ -175,3 +175,14 @@ def test_memory_of_the_last_days_changes_nothing(days: list[list[int]], data: st
         fresh = (*known[:1], *known[1:])
         assert fresh is not known
         assert working(today, known, now) == working(today, fresh, now)
+
+
+def test_point_that_goes_home_while_patients_wait_also_goes_home_when_nobody_waits() -> None:
+    home = EIGHT + 4 * HOUR
+    left, unseen = (POINT, EIGHT, 1, home, GOING_ON), (POINT, EIGHT, 1, home, NO_MORE)
+    now = EIGHT + HOUR
+    often = working((POINT, EIGHT, 1), past(*(left, unseen, unseen) * 4), now)
+    assert {each[0][0] for each in often.breaks} == {3 * HOUR * SECOND}, "in every future"
+    rarely = working((POINT, EIGHT, 1), past(left, *(unseen,) * 8), now)
+    assert 0 < sum(bool(each) for each in rarely.breaks) < FUTURES // 4
+    assert working((POINT, EIGHT, 1), past(*(unseen,) * 8), now) == Prospect()

@@ -21,16 +21,22 @@ from server.domain.waits import (
     ENOUGH,
     FUTURES,
     MEMORY,
+    PART,
+    PLAIN,
     PRIOR,
+    STAY_STEP,
     Coming,
     Coverage,
+    Futures,
     History,
     OpenPoint,
     Outcome,
     Quote,
+    Ranks,
     coverage,
     held,
     missed_by,
+    order_of,
     quote,
     quote_of_last,
     quotes,
@@ -255,7 +261,7 @@ def test_range_is_whole_minutes_and_not_past_for_every_served_patient(
     for queue_id, each in zip(line, found, strict=True):
         assert (each is None) == (not any(queue_id in queue_ids for queue_ids, _, _ in room))
         if each is not None:
-            assert now <= each.expect_from <= each.expect_until - MINUTE
+            assert now - MINUTE < each.expect_from <= each.expect_until - MINUTE, "not before this minute"
             assert each.expect_from % MINUTE == each.expect_until % MINUTE == 0
             assert type(each.expect_from) is type(each.expect_until) is int
 
@@ -357,7 +363,7 @@ def test_remaining_durations_are_not_negative_and_fall_evenly_into_the_gaps(samp
 def test_free_point_calls_at_once() -> None:
     history = History((10 * MINUTE,) * MEMORY)
     assert quote(START, 0, [None], history) == Quote(START, START + MINUTE, False)
-    assert quote(START + 1, 0, [None], history) == Quote(START + MINUTE, START + 2 * MINUTE, False)
+    assert quote(START + 1, 0, [None], history) == Quote(START, START + MINUTE, False)
     assert quote(START + MINUTE - 1, 1, [None, 5 * MINUTE, None], history) == Quote(
         START + MINUTE, START + 2 * MINUTE, False
     )
@@ -657,3 +663,95 @@ def test_coverage_without_quotes_and_without_misses() -> None:
     found = coverage([Outcome(Quote(START, START + MINUTE, True), START)] * 3)
     assert found == Coverage(3, 3, 0, 0, 0)
     assert found.held_percent == 100
+
+
+# Paces, patients who leave, free points that notice, and other ranks
+
+
+def test_point_of_half_the_pace_takes_twice_as_long() -> None:
+    known = {0: History((10 * MINUTE,) * MEMORY)}
+    for part, lasts in ((PLAIN, 10), (2 * PLAIN, 20), (PLAIN // 2, 5)):
+        point = OpenPoint((0,), paces=(part,) * FUTURES)
+        found = quotes(START, [0] * 4, [point], known)
+        assert [each and each.expect_from for each in found] == [START + number * lasts * MINUTE for number in range(4)]
+        busy = replace(point, serving=0, since=START)
+        [first] = quotes(START, [0], [busy], known)
+        assert first is not None
+        assert abs(first.expect_from - (START + lasts * MINUTE)) <= MINUTE
+
+
+def test_quicker_point_takes_more_patients() -> None:
+    known = {0: History((10 * MINUTE,) * MEMORY)}
+    quick, slow = OpenPoint((0,), paces=(PLAIN // 2,) * FUTURES), OpenPoint((0,))
+    found = quotes(START, [0] * 7, [slow, quick], known)
+    assert [each and (each.expect_from - START) // MINUTE for each in found] == [0, 0, 5, 10, 10, 15, 20]
+
+
+@examples(100)
+@given(instants, lines, rooms, st.dictionaries(st.sampled_from(QUEUES), histories), st.data())
+def test_later_patients_of_a_queue_never_get_earlier_quotes_with_any_paces_and_leaves(
+    now: int, line: list[int], room: Room, known: dict[int, History], data: st.DataObject
+) -> None:
+    chosen = st.lists(st.integers(PLAIN // 8, 8 * PLAIN), min_size=FUTURES, max_size=FUTURES).map(tuple)
+    points = [replace(each, paces=data.draw(chosen)) for each in points_of(room, now)]
+    stays = [sorted(data.draw(st.lists(durations, min_size=FUTURES, max_size=FUTURES))) for _ in range(2)]
+    ranks = data.draw(st.sampled_from((Ranks(), Ranks(35 * PART + 1, 98 * PART), Ranks(64_999, 82 * PART))))
+    for futures in Futures.of_rooms(now, points, known, leaving=stays, ranks=ranks):
+        mine = [each for each in line if each in futures.kinds]
+        found = futures.quotes(mine, [order_of(1, now - 2 * STAY_STEP + place) for place in range(len(mine))])
+        for queue_id in QUEUES:
+            own = [each for kind, each in zip(mine, found, strict=True) if kind == queue_id]
+            assert [each.expect_from for each in own] == sorted(each.expect_from for each in own)
+            assert [each.expect_until for each in own] == sorted(each.expect_until for each in own)
+
+
+def test_patients_who_leave_take_no_time() -> None:
+    """Half of the patients leave after 15 minutes. Those who have waited for longer leave at once."""
+    known = {0: History((10 * MINUTE,) * MEMORY)}
+    stays = [[15 * MINUTE] * 50 + [HOUR] * 49, [0] * FUTURES]
+
+    def found(waited: int) -> list[tuple[int, int]]:
+        point, quarters = OpenPoint((0,), 0, START), Ranks(25 * PART, 75 * PART)
+        [futures] = Futures.of_rooms(START, [point], known, leaving=stays, ranks=quarters)
+        line = futures.quotes([0] * 3, [order_of(1, START - waited)] * 3)
+        return [((each.expect_from - START) // MINUTE, (each.expect_until - START) // MINUTE) for each in line]
+
+    assert found(0) == [(10, 11), (20, 21), (20, 30)], "the second patient is gone in half of the futures"
+    assert found(2 * STAY_STEP) == [(10, 11)] * 3, "nobody else is left in line"
+
+
+def test_free_point_calls_after_it_has_noticed_the_patient_and_all_free_points_notice_together() -> None:
+    known = {0: History((10 * MINUTE,) * MEMORY, reactions=(2 * MINUTE,) * 8)}
+    point = OpenPoint((0,), idle=HOUR, noticing=0)
+    for points in ([point], [point, point]):
+        assert quotes(START, [0], points, known) == [Quote(START + 2 * MINUTE, START + 3 * MINUTE, False)]
+    pausing = {0: replace(known[0], pauses=(5 * MINUTE,) * 8)}
+    assert quotes(START, [0], [replace(point, idle=MINUTE)], pausing) == [
+        Quote(START + 4 * MINUTE, START + 5 * MINUTE, False)
+    ], "the pause is longer"
+
+
+def test_certain_mean_scales_the_durations_and_makes_long_ranges_narrower() -> None:
+    durations_ = tuple(round(each * MINUTE) for each in (2, 4, 6, 8, 10, 12, 14, 16)) * 32
+    plain, certain = History(durations_), History(durations_, mean=9 * MINUTE)
+    assert quote(START, 200, [None], plain) != quote(START, 200, [None], certain)
+    widths = []
+    for history in (plain, certain):
+        found = quote(START, 200, [None], history)
+        assert found is not None
+        assert abs(found.expect_from - START - 1800 * MINUTE) < 60 * MINUTE
+        widths.append(found.expect_until - found.expect_from)
+    assert widths[1] < 0.9 * widths[0]
+    twice = quote(START, 200, [None], replace(certain, mean=18 * MINUTE))
+    assert twice is not None
+    assert abs(twice.expect_from - START - 3600 * MINUTE) < 120 * MINUTE
+
+
+def test_ranks_between_two_futures_lie_between_their_instants() -> None:
+    known = {0: History(tuple(each * MINUTE for each in range(1, 200)))}
+    ends = []
+    for shift in range(0, 8 * PART, PART // 4):
+        [futures] = Futures.of_rooms(START, [OpenPoint((0,), 0, START)], known, ranks=Ranks(50 * PART, 90 * PART + shift))
+        ends.append(futures.quote_of_next(0).expect_until)
+    assert ends == sorted(ends)
+    assert len(set(ends)) > 12

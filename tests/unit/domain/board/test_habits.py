@@ -7,21 +7,26 @@ import random
 import pytest
 
 from server.domain.board import habits as keeping
+from server.domain.calibrating import ALL, BEFORE
 from server.domain.commands import (
+    AddProvider,
     BreakPoint,
     ClosePoint,
     Complete,
     Hold,
     IssueTicket,
+    Leave,
     OpenPoint,
     Return,
+    StaffPoint,
     Start,
     Tick,
     Transfer,
     Undo,
 )
 from server.domain.model import Habits
-from server.domain.model.habits import ARRIVALS_KEPT, DAYS_KEPT, GOING_ON, PointDay
+from server.domain.model.habits import ARRIVALS_KEPT, DAYS_KEPT, GOING_ON, NO_MORE, PointDay
+from server.domain.waits import PART
 from tests.support.worlds import HOUR, MINUTE, SECOND, SITE_ID, Step, World, facts, perform, small_clinic
 
 
@@ -255,6 +260,76 @@ def test_point_that_was_only_the_last_choice_has_not_gone() -> None:
     next_day(world)
     [(points, _)] = known(world).past
     assert points[0][-1] != GOING_ON
+
+
+def test_point_that_closes_while_patients_wait_has_gone_home() -> None:
+    for waits, end in ((True, GOING_ON), (False, NO_MORE)):
+        world, queue, point = clinic()
+        other = world.point(queue)
+        served(world, queue, point)
+        if waits:
+            world.ticket(queue)
+        world.do(ClosePoint(point_id=point))
+        served(world, queue, other)
+        next_day(world)
+        [(points, _)] = known(world).past
+        assert points[0][-1] == end
+
+
+def test_time_until_a_free_point_notices_a_patient_is_noted_and_undone() -> None:
+    world, queue, point = clinic()
+    served(world, queue, point)
+    world.now += 10 * MINUTE
+    world.ticket(queue)
+    world.now += 2 * MINUTE
+    served(world, queue, point)
+    assert world.board.queues[queue].reactions == (2 * MINUTE + SECOND,)
+    assert not world.board.queues[queue].pauses
+    entry = max(each.id for each in world.board.entries.values() if each.state == "completed")
+    world.do(Undo(entry_id=entry))
+    assert world.board.queues[queue].reactions == ()
+    assert facts(world.loaded()) == facts(world.board)
+
+
+def test_patient_who_comes_while_a_point_may_still_pause_tells_no_reaction() -> None:
+    world, queue, point = clinic()
+    served(world, queue, point)
+    world.now += MINUTE
+    world.ticket(queue)
+    world.now += MINUTE
+    served(world, queue, point)
+    assert not world.board.queues[queue].reactions
+
+
+def test_turn_counts_the_patients_who_left_and_the_promises_that_held() -> None:
+    world, queue, point = clinic()
+    for _ in range(3):
+        world.ticket(queue)
+    gone = world.ticket(queue)
+    world.do(Leave(entry_id=gone.id), after=10 * MINUTE)
+    for _ in range(3):
+        served(world, queue, point)
+    next_day(world)
+    [leaves] = known(world).leaves or ()
+    assert leaves[::2] == (1, 0, 0)
+    assert sum(leaves[1::2]) > 600
+    groups = {row[0]: row[3] for row in known(world).shifts or ()}
+    assert groups == {BEFORE: 3 * PART, ALL: 3 * PART}
+    next_day(world)
+    assert len(known(world).leaves or ()) == 1, "a day without calls is not counted"
+
+
+def test_pace_of_the_clinician_is_learnt_with_each_service() -> None:
+    world, queue, point = clinic()
+    served(world, queue, point)
+    [first, row] = world.board.queues[queue].paces or ()
+    assert first[1] == 1
+    assert row[0] == -point, "nobody is signed in"
+    world.do(AddProvider(site_id=SITE_ID, name="Ada"))
+    ada = max(world.board.providers)
+    world.do(StaffPoint(point_id=point, provider_id=ada))
+    served(world, queue, point)
+    assert [each[0] for each in (world.board.queues[queue].paces or ())[1:]] == [-point, ada]
 
 
 ACTIONS = (

@@ -23,7 +23,7 @@ from tests.support.blueprints import A_BLUEPRINT
 
 # Fields of records that are no part of the set-up: identity, the state of the day, and the log's own.
 OF_THE_RECORD = {"id", "site_id", "position", "seq", "removed_at"}
-OF_THE_DAY = {"paused", "durations", "pauses", "state", "provider_id"}
+OF_THE_DAY = {"paused", "durations", "pauses", "paces", "reactions", "state", "provider_id"}
 OF_THE_DEVICE = {
     "token_hash",
     "connected",

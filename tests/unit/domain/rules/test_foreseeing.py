@@ -5,8 +5,8 @@ from __future__ import annotations
 from server.domain.commands import BreakPoint, ClosePoint, Complete, OpenPoint, Start, Tick
 from server.domain.model import Entry
 from server.domain.ranking import Rank
-from server.domain.rules.foreseeing import coming, order_of, points_of
-from server.domain.waits import FUTURES
+from server.domain.rules.foreseeing import coming, points_of
+from server.domain.waits import FUTURES, order_of
 from server.domain.waits import OpenPoint as Playing
 from tests.support.worlds import HOUR, MINUTE, SECOND, SITE_ID, World
 
@@ -119,3 +119,19 @@ def test_order_is_that_of_ranks() -> None:
     assert ranks == sorted(ranks)
     orders = [order_of(each.band, each.place) for each in ranks]
     assert orders == sorted(orders)
+
+
+def test_free_point_has_yet_to_notice_its_next_patient() -> None:
+    world, queue, point = clinic()
+    serve(world, queue, point)
+    world.now += 10 * MINUTE
+    [found] = played(world)
+    assert found.noticing == 0
+    world.ticket(queue)
+    world.now += MINUTE
+    [found] = played(world)
+    assert found.noticing == MINUTE
+    world.ticket(queue)
+    serve(world, queue, point)
+    [found] = played(world)
+    assert found.noticing is None, "a patient waits since before the point was free"
