@@ -85,6 +85,18 @@ def learn(paces: Paces, who: int, day: int, duration: int) -> tuple[Paces, int]:
     return ((level, min(count + 1, MEAN_MEMORY), mean, *errors), *(*others, mine)[-KEPT:]), normal
 
 
+def touched(paces: Paces, who: int) -> Paces:
+    """Return the rows that a service by ``who`` changes, as they are before it."""
+    return paces[:1] + tuple(row for row in paces[1:] if row[0] == who)
+
+
+def unlearn(paces: Paces, before: Paces, who: int, day: int, duration: int) -> Paces:
+    """Return the paces without a service, of which `touched` gave ``before``. A row that later services changed stays."""
+    after, _ = learn(before, who, day, duration)
+    former = dict(zip((after[0], after[-1]), (*before, (), ())[:2], strict=True))
+    return tuple(row for row in (former.get(each, each) for each in paces) if row)
+
+
 def mean_of(paces: Paces) -> int:
     """Return the mean of the durations divided by the pace; 0 while it is not known better than from the last ones."""
     return paces[0][2] if paces and paces[0][1] >= MEMORY else 0

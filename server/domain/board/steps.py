@@ -63,16 +63,17 @@ def restored(entry: Entry) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}  # as JSON has it
 
 
-def _record_duration(board: Board, entry: Entry, recorded: Recorded, changes: Changes) -> dict[str, int]:
-    """Record how long a patient kept a point, and how long the point had paused before. Return both (microseconds)."""
+def _record_duration(board: Board, entry: Entry, recorded: Recorded, changes: Changes) -> dict[str, Any]:
+    """Record how long a patient kept a point, and how long the point had paused before. Return what an undo needs."""
     queue = board.queues[entry.queue_id]
     duration = recorded.at - (entry.called_at or entry.since)
     who, day = server_of(board, entry.point_id)
+    before = paces.touched(queue.paces or (), who)
     learnt, duration = paces.learn(queue.paces or (), who, day, duration)
     durations = History(queue.durations).record(duration).durations
     pause = habits.pause_before(board, entry)
     queue = replace(queue, durations=durations, paces=learnt, seq=recorded.seq)
-    found = {"duration": duration}
+    found: dict[str, Any] = {"duration": duration, "paces": [list(row) for row in before]}
     if pause is not None:
         found["pause"] = pause
         queue = replace(queue, pauses=(*(queue.pauses or ()), pause)[-PAUSES:])

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from server.domain.board import habits
 from server.domain.board.board import Board, Changes
-from server.domain.board.steps import announce
+from server.domain.board.steps import announce, server_of
 from server.domain.events import Recorded, StepUndone
+from server.domain.paces import unlearn
 
 
 def step_undone(board: Board, event: StepUndone, recorded: Recorded, changes: Changes) -> None:
@@ -33,7 +34,13 @@ def step_undone(board: Board, event: StepUndone, recorded: Recorded, changes: Ch
         durations = _without_last(queue.durations, undo["duration"])
         pauses = queue.pauses if "pause" not in undo else _without_last(queue.pauses or (), undo["pause"])
         reactions = queue.reactions if "reaction" not in undo else _without_last(queue.reactions or (), undo["reaction"])
-        board.put(replace(queue, durations=durations, pauses=pauses, reactions=reactions, seq=seq), changes)
+        queue = replace(queue, durations=durations, pauses=pauses, reactions=reactions, seq=seq)
+        if "paces" in undo:
+            who, day = server_of(board, back_to["point_id"])
+            before = tuple(map(tuple, undo["paces"]))
+            lasted = undo["at"] - (back_to["called_at"] or back_to["since"])
+            queue = replace(queue, paces=unlearn(queue.paces or (), before, who, day, lasted) or None)
+        board.put(queue, changes)
     if undo["step"] == "ticket-called":
         habits.call_undone(board, event.point_id, undo["at"], recorded, changes)
     elif undo["step"] in ("ticket-issued", "entry-returned"):

@@ -10,7 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.domain import paces
-from server.domain.paces import KEPT, MEMORY, ONE, Paces, factors, learn, logarithm, mean_of, pace_of, times
+from server.domain.paces import (
+    KEPT,
+    MEMORY,
+    ONE,
+    Paces,
+    factors,
+    learn,
+    logarithm,
+    mean_of,
+    pace_of,
+    times,
+    touched,
+    unlearn,
+)
 from server.domain.waits import FUTURES, MINUTE, PLAIN
 
 ADA, BO = 1, 2
@@ -119,3 +132,21 @@ def test_any_services_keep_bounded_integers(services: list[tuple[int, int, int]]
         assert all(type(each) is int for row in known for each in row)
         assert all(abs(each) <= 64 * ONE for row in known[1:] for each in row[3:])
         assert all(0 <= each <= paces.MOST**2 for each in known[0][paces.FIRST :])
+
+
+SERVICES = st.lists(st.tuples(st.sampled_from([ADA, BO]), st.integers(1, 3), st.integers(1, 1 << 40)), max_size=20)
+
+
+@given(SERVICES, st.booleans())
+def test_undone_service_leaves_no_trace(services: list[tuple[int, int, int]], bo_serves: bool) -> None:
+    known: Paces = ()
+    for who, day, duration in services:
+        known, _ = learn(known, who, day, duration)
+    before = touched(known, ADA)
+    after, _ = learn(known, ADA, 3, 7 * MINUTE)
+    assert sorted(unlearn(after, before, ADA, 3, 7 * MINUTE)) == sorted(known)
+    if bo_serves:  # his pace stays, hers comes back
+        later, _ = learn(after, BO, 3, 9 * MINUTE)
+        undone = unlearn(later, before, ADA, 3, 7 * MINUTE)
+        assert touched(undone, ADA)[1:] == before[1:]
+        assert touched(undone, BO) == touched(later, BO)

@@ -125,12 +125,15 @@ def test_pause_while_a_patient_waits_is_noted_with_the_next_service() -> None:
     for _ in range(3):
         world.ticket(queue)
     served(world, queue, point)
+    paces = world.board.queues[queue].paces
     world.now += 2 * MINUTE
     served(world, queue, point)
     assert world.board.queues[queue].pauses == (2 * MINUTE + SECOND,)
+    assert world.board.queues[queue].paces != paces
     entry = max(each.id for each in world.board.entries.values() if each.state == "completed")
     world.do(Undo(entry_id=entry))
     assert world.board.queues[queue].pauses == ()
+    assert world.board.queues[queue].paces == paces
     assert len(world.board.queues[queue].durations) == 1
     assert facts(world.loaded()) == facts(world.board)
 
