@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from math import sqrt
+from math import floor, sqrt
 
 Range = tuple[float, float]
 AT_ONCE = 0.01  # minutes: a free point called the patient, who needed no promise
@@ -29,6 +29,12 @@ def loss(promised: Range, called_at: float) -> float:
     """Return the pinball loss of the two percentiles, in minutes: 0 is perfect."""
     middle, most = called_at - promised[0], called_at - promised[1]
     return max(0.5 * middle, -0.5 * middle) + max(0.9 * most, -0.1 * most)
+
+
+def in_minutes(promised: Range, now: float) -> Range:
+    """Return a range in whole minutes, as a page shows it: to the nearest, not in the past, and at least one long."""
+    begin = max(floor(promised[0] + 0.5), floor(now))
+    return float(begin), float(max(floor(promised[1] + 0.5), begin + 1))
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ COLUMNS = (
     ("early", 7),
     ("loss", 6),
     ("/oracle", 10),
+    ("in minutes", 10),
     ("learner", 7),
     ("rolling", 7),
     ("oracle: n", 10),
@@ -66,6 +67,7 @@ def row(trial: Trial, seconds: float) -> str:
             f"{min(early):.0f}-{max(early):.0f}" if early else "",
             f"{ours.loss:.2f}",
             "{:.3f}±{:.2f}".format(*ratio(promises, "ours", "oracle")),
+            f"{ratio(promises, 'in minutes', 'oracle')[0]:.3f}",
             f"{ratio(promises, 'learner', 'oracle')[0]:.2f}",
             f"{best_rolling(promises)[1]:.2f}",
             str(oracle.count),
@@ -101,11 +103,11 @@ def details(trial: Trial) -> str:
             f"    {hour:02}:00 {ours.count:>6} held {ours.held:5.1f} early {ours.early:5.1f} loss {ours.loss:6.2f} "
             f"/oracle {ratio(promises, 'ours', 'oracle')[0]:6.3f}"
         )
-    for name in ("ours", "oracle", "learner", *ROLLING):
+    for name in ("ours", "oracle", "in minutes", "learner", *ROLLING):
         found = score(trial.promises, name)
         if found.count:
             lines.append(
-                f"    {name:8} {found.count:>6} held {found.held:5.1f}±{found.held_error:.1f} "
+                f"    {name:10} {found.count:>6} held {found.held:5.1f}±{found.held_error:.1f} "
                 f"early {found.early:5.1f}±{found.early_error:.1f} loss {found.loss:6.2f} "
                 f"/oracle {ratio(trial.promises, name, 'oracle')[0]:6.3f}"
             )
@@ -119,14 +121,19 @@ def foot(trials: Sequence[Trial]) -> str:
         chosen = [each.promises for each in trials if each.clinic.half == half]
         if chosen:
             scores = [score(each, "ours") for each in chosen]
-            ours, learner = ([ratio(each, name, "oracle")[0] for each in chosen] for name in ("ours", "learner"))
-            rolling = [best_rolling(each)[1] for each in chosen]
-            lines.append(
-                f"{half}: {len(chosen)} clinics, {sum(map(len, chosen))} promises; held 88 to 92: "
-                f"{sum(88 <= each.held <= 92 for each in scores)}, early 46 to 54: "
-                f"{sum(46 <= each.early <= 54 for each in scores)}; loss / oracle: geometric mean {_mean(ours):.3f}, "
-                f"worst {max(ours):.3f}; learner {_mean(learner):.2f}, best rolling average {_mean(rolling):.2f}"
+            ours, told, learner = (
+                [ratio(each, name, "oracle")[0] for each in chosen] for name in ("ours", "in minutes", "learner")
             )
+            shown = [ratio(each, "ours", "in minutes")[0] for each in chosen]
+            rolling = [best_rolling(each)[1] for each in chosen]
+            lines += [
+                f"{half}: {len(chosen)} clinics, {sum(map(len, chosen))} promises",
+                f"held 88 to 92: {sum(88 <= each.held <= 92 for each in scores)}, "
+                f"early 46 to 54: {sum(46 <= each.early <= 54 for each in scores)}",
+                f"loss / oracle: geometric mean {_mean(ours):.3f}, worst {max(ours):.3f}; the oracle in whole minutes "
+                f"{_mean(told):.3f}; learner {_mean(learner):.2f}, best rolling average {_mean(rolling):.2f}",
+                f"loss / oracle in whole minutes: geometric mean {_mean(shown):.3f}, worst {max(shown):.3f}",
+            ]
     return "\n".join(lines)
 
 

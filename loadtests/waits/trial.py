@@ -20,7 +20,7 @@ from loadtests.waits.laws import chance_of
 from loadtests.waits.learner import Facts, Learner
 from loadtests.waits.played import Played
 from loadtests.waits.rivals import Rolling
-from loadtests.waits.scores import AT_ONCE, Promise, Range
+from loadtests.waits.scores import AT_ONCE, Promise, Range, in_minutes
 
 WARM = 25  # days before the judged ones: histories fill
 DAYS = 60  # judged days
@@ -130,7 +130,8 @@ class _Watching:
                 self._known[key] = [round(each, 6) for each in answers]
                 self._new = True
             known = self._known[key]
-            found |= {"oracle": (known[0], known[1]), "learner": (known[2], known[3])}
+            told = in_minutes((known[0], known[1]), day.now)
+            found |= {"oracle": (known[0], known[1]), "in minutes": told, "learner": (known[2], known[3])}
         self.ranges[patient.number] = found
 
     def end(self, day: Day) -> None:

@@ -26,7 +26,7 @@ from loadtests.waits.laws import (
     two_kinds,
 )
 from loadtests.waits.learner import Learner
-from loadtests.waits.scores import AT_ONCE, Promise, loss, ratio, score
+from loadtests.waits.scores import AT_ONCE, Promise, in_minutes, loss, ratio, score
 
 ROOT = Path(__file__).parents[2]
 LAWS = (Exponential(8), Lognormal(7, 0.6), Uniform(2, 9), Plus(480, Normal(25, 8)), two_kinds(4, 20, 0.25))
@@ -81,6 +81,12 @@ def test_days_of_a_clinic_are_the_same_in_each_run_and_everybody_is_called(clini
     first = commands()
     assert len(first) > 100
     assert commands() == first
+
+
+def test_range_in_whole_minutes_is_that_of_a_page() -> None:
+    assert in_minutes((600.4, 611.6), 590.2) == (600, 612)
+    assert in_minutes((600.6, 601.2), 600.9) == (601, 602)
+    assert in_minutes((600.2, 600.4), 601.3) == (601, 602)
 
 
 @pytest.mark.parametrize("name", ["late start", "mixture", "quiet"])
