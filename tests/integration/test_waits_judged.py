@@ -208,5 +208,6 @@ def test_command_prints_one_line_for_each_clinic() -> None:
     head, *rows = done.stdout.splitlines()
     assert head.split()[:3] == ["clinic", "promises", "none"]
     assert [each.split("  ")[0] for each in rows if not each.startswith(" ")][:2] == ["late start", "opening and closing"]
-    assert rows[-2].startswith("build: 1 clinics")
-    assert rows[-1].startswith("judge: 1 clinics")
+    assert rows[-8].startswith("build: 1 clinics")
+    assert rows[-4].startswith("judge: 1 clinics")
+    assert rows[-1].startswith("loss / oracle in whole minutes")
