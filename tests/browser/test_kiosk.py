@@ -127,6 +127,7 @@ def test_double_touch_gives_one_ticket(kiosk: Kiosk, open_kiosk: Callable[..., P
     page = open_kiosk()
     held: list[Route] = []
     page.route(ISSUE, lambda route: held.append(route))  # noqa: PLW0108  Playwright takes no built-in method
+    expect(page.locator("[data-join-code]")).to_be_visible()  # it moves the buttons when it comes
     page.mouse.move(*middle(button(page)))
     for _ in range(2):
         page.mouse.down()
