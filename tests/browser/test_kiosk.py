@@ -213,6 +213,7 @@ def test_drift_of_a_finger_is_a_touch_and_a_swipe_is_nothing(kiosk: Kiosk, open_
         page.mouse.move(x + dx, y + dy, steps=4)
         page.mouse.up()
 
+    expect(page.locator("[data-join-code]")).to_be_visible()  # it moves the buttons when it comes
     draw(button(page), 0, 60)
     draw(button(page), -300, 0)
     page.mouse.move(*middle(button(page)))
