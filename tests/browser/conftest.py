@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import APIRequestContext, Browser, ConsoleMessage, Error, Page, Request, expect, sync_playwright
+from playwright.sync_api import APIRequestContext, Browser, Error, Page, expect, sync_playwright
 
 from server.seeding import Seed
+from tests.browser.tabs import Tab, Tabs, Watch, spoil
 from tests.support.appointments import Day, appointments_today
 from tests.support.demo import demo
 from tests.support.processes import program
@@ -103,64 +102,47 @@ def do(server: Server, seeded: Seed) -> Do:
     return do
 
 
-@dataclass
-class Watch:
-    """Collects the violations of pages: console messages, errors and requests to other hosts."""
-
-    complaints: list[str] = field(default_factory=list)
-    allowed: tuple[str, ...] = ()
-
-    def over(self, page: Page, own: str) -> None:
-        """Watch a page. Requests to other origins than ``own`` are violations."""
-        page.on("console", self.console)
-        page.on("pageerror", self.error)
-        page.on("request", lambda each: self.request(each, own))
-
-    def console(self, message: ConsoleMessage) -> None:
-        if not any(part in message.text for part in self.allowed):
-            self.complaints.append(f"console {message.type}: {message.text}")
-
-    def error(self, error: Error) -> None:
-        self.complaints.append(f"error: {error}")
-
-    def request(self, request: Request, own: str) -> None:
-        if not request.url.startswith((own, "data:", "blob:")):
-            self.complaints.append(f"a request to another host: {request.url}")
-
-
 Open = Callable[..., Page]
 OPENED = pytest.StashKey[list[tuple[Page, Watch]]]()
 
 
+@pytest.fixture(scope="module")
+def tabs(browser: Browser) -> Tabs:
+    """Return the tabs that the tests of the module use one after the other."""
+    return Tabs(browser)
+
+
 @pytest.fixture
-def open_page(browser: Browser, server: Server, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
+def open_page(tabs: Tabs, server: Server, request: pytest.FixtureRequest) -> Iterator[Open]:
     """Yield a function that opens a page in its own browser context. At the end no page may have a violation.
 
     ``allowed`` names parts of console messages that the test expects from the browser itself. ``script`` runs before the
     scripts of the page.
     """
     opened = request.node.stash.setdefault(OPENED, [])
+    used: list[Tab] = []
 
     def open_page(
         path: str, *, width: int = 1280, height: int = 800, allowed: tuple[str, ...] = (), script: str = ""
     ) -> Page:
-        context = browser.new_context(viewport={"width": width, "height": height}, base_url=server.url)
-        page = context.new_page()
+        own = "/".join((path if path.startswith("http") else server.url).split("/")[:3])
+        tab = tabs.take(server.url, own, width, height, new=bool(script))
+        used.append(tab)
         if script:
-            page.add_init_script(script)
-        watch = Watch(allowed=allowed)
-        watch.over(page, "/".join((path if path.startswith("http") else server.url).split("/")[:3]))
-        opened.append((page, watch))
-        page.goto(path)
-        return page
+            tab.page.add_init_script(script)
+        tab.watch.complaints.clear()
+        tab.watch.allowed = allowed
+        opened.append((tab.page, tab.watch))
+        tab.page.goto(path)
+        return tab.page
 
     yield open_page
-    for page, watch in opened:
-        if not page.is_closed():
-            page.wait_for_timeout(0)  # what the page has said arrives first
-        complaints = [*watch.complaints]  # without those of the end: a module that is still loading fails then
-        page.context.close()
-        assert complaints == [], page.url
+    for tab in used:
+        if not tab.page.is_closed():
+            tab.page.wait_for_timeout(0)  # what the page has said arrives first
+        complaints, url = [*tab.watch.complaints], tab.page.url  # without those of the end: a module may still load then
+        tabs.give_back(tab, server.url)
+        assert complaints == [], url
 
 
 def sign_in_as(request: APIRequestContext, seeded: Seed, role: str, base: str = "") -> None:
@@ -179,6 +161,7 @@ def pytest_runtest_makereport(
     report = yield
     if call.when == "call" and report.failed:
         for page, watch in item.stash.get(OPENED, []):
+            spoil(page)
             report.sections.append((f"shown at {page.url}", "\n".join((_shown(page), *watch.complaints))))
     return report
 

@@ -19,7 +19,8 @@ from server.identity.presence import present_code
 from server.seeding import Seed
 from server.vault import Vault
 from tests.browser import broken
-from tests.browser.conftest import Watch, sign_in_as
+from tests.browser.conftest import sign_in_as
+from tests.browser.tabs import Watch
 from tests.support import insights as figures
 from tests.support.appointments import Day, appointments_today
 from tests.support.authenticator import code_at

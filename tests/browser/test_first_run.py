@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import Watch
 from tests.browser.newcomer import Newcomer
+from tests.browser.tabs import Watch
 from tests.support.first_run import printed_address
 from tests.support.server import Server, bare_environment, serving
 

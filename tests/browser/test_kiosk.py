@@ -127,6 +127,7 @@ def test_double_touch_gives_one_ticket(kiosk: Kiosk, open_kiosk: Callable[..., P
     page = open_kiosk()
     held: list[Route] = []
     page.route(ISSUE, lambda route: held.append(route))  # noqa: PLW0108  Playwright takes no built-in method
+    expect(page.locator("[data-join-code]")).to_be_visible()  # it moves the buttons when it comes
     page.mouse.move(*middle(button(page)))
     for _ in range(2):
         page.mouse.down()
@@ -212,6 +213,7 @@ def test_drift_of_a_finger_is_a_touch_and_a_swipe_is_nothing(kiosk: Kiosk, open_
         page.mouse.move(x + dx, y + dy, steps=4)
         page.mouse.up()
 
+    expect(page.locator("[data-join-code]")).to_be_visible()  # it moves the buttons when it comes
     draw(button(page), 0, 60)
     draw(button(page), -300, 0)
     page.mouse.move(*middle(button(page)))

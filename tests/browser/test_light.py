@@ -8,9 +8,9 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Error
 
-from tests.browser.conftest import Watch
 from tests.browser.scales import USEFUL, Scales
 from tests.browser.states import LANGUAGES, PAGES, SECONDS, with_language
+from tests.browser.tabs import Watch
 from tests.support.server import Server, environment, serving
 
 pytestmark = pytest.mark.long

@@ -10,7 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from server.seeding import Seed
-from tests.browser.conftest import Open, Watch, sign_in_as
+from tests.browser.conftest import Open, sign_in_as
+from tests.browser.tabs import Watch
 from tests.support.first_run import PASSWORD, newcomer, printed_address
 from tests.support.server import Server, environment, serving
 
