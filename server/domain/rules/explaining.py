@@ -193,11 +193,12 @@ class _Since:
                 elif point.state == "closed" and begin > before.at:
                     closed += 1
         in_use = max(1, working + pausing)
-        for cause, found in (("late_start", late), ("break", rests)):
+        pauses: tuple[tuple[Cause, list[tuple[int, int]]], ...] = (("late_start", late), ("break", rests))
+        for cause, found in pauses:
             lasting = [each for each in found if each[0] > 0]
             if lasting:
-                parts[cause] = sum(each for each, _ in lasting) // max(in_use, len(lasting))  # type: ignore[index]
-                points[cause] = max(lasting)[1]  # type: ignore[index]
+                parts[cause] = sum(each for each, _ in lasting) // max(in_use, len(lasting))
+                points[cause] = max(lasting)[1]
         opened = working + pausing + closed - before.points
         fewer = closed + max(0, -opened) + missing
         if fewer and working:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -21,9 +22,11 @@ from server.domain.commands import (
     Tick,
 )
 from server.domain.errors import NothingDue
-from server.domain.events import WaitsExplained
+from server.domain.events import WaitsExplained, WaitsQuoted
 from server.domain.model import Entry, Priority, Told
-from server.domain.rules.explaining import LATE_STEP, LEAST_MOVE, shown_delay
+from server.domain.rules.explaining import LATE_STEP, LEAST_MOVE, delays_of, explained, shown_delay
+from server.domain.rules.quoting import Requoted
+from server.domain.waits import Quote
 from tests.support.extent import scaled
 from tests.support.worlds import HOUR, MINUTE, SECOND, SITE_ID, Step, World, facts, perform, scripts, small_clinic
 from tests.unit.domain.rules.test_booking import Clinic
@@ -239,6 +242,39 @@ def test_two_causes_of_one_size_are_no_certain_cause() -> None:
     assert morning.cause(me) == "later"
 
 
+@pytest.mark.parametrize(("silence", "cause"), [(5, "emergency"), (15, "later"), (25, "later")])
+def test_cause_explains_at_least_half_of_the_move(silence: int, cause: str) -> None:
+    """An emergency takes ten minutes. Beside a silent room of 25 minutes it is no certain cause of the whole move."""
+    morning, me = busy_morning()
+    morning.pass_time(10 * MINUTE)
+    morning.idle.update(morning.points)
+    morning.pass_time(silence * MINUTE, ticks=False)
+    before = morning.world.entry(me).expect_until or 0
+    morning.ticket("emergency")
+    morning.tick()
+    now = morning.world.entry(me)
+    assert morning.cause(me) == cause
+    assert (2 * USUAL >= (now.expect_until or 0) - before) == (cause == "emergency"), "the emergency explains half"
+
+
+def explain(world: World, entry: Entry, quote: Quote) -> WaitsExplained | None:
+    """Return the words after a quote of our own for an entry."""
+    event = WaitsQuoted(quotes=(), more=False)
+    return next(explained(world.board, Requoted(event, {entry.id: quote}, {}), world.now), None)
+
+
+@pytest.mark.parametrize(
+    ("width", "move", "is_news"), [(8, 4, False), (8, 5, True), (40, 9, False), (40, 10, True), (40, -9, False), (40, -10, True)]
+)
+def test_move_is_news_from_five_minutes_and_a_quarter_of_the_range_on(width: int, move: int, is_news: bool) -> None:
+    morning, me = busy_morning()
+    begin = morning.world.now + 60 * MINUTE
+    seen = Told(None, None, morning.world.now, begin, begin + width * MINUTE, 4, 1)
+    morning.world.board.entries[me.id] = replace(morning.world.entry(me), told=seen.mark())
+    found = explain(morning.world, me, Quote(begin, begin + (width + move) * MINUTE, False))
+    assert (found is not None and bool(found.told)) == is_news
+
+
 def test_own_step_begins_a_new_comparison() -> None:
     """A patient who is late, moved or back has caused the move: no word compares with the range before."""
     morning, me = busy_morning()
@@ -335,6 +371,33 @@ def test_patient_may_leave_only_if_the_call_is_far_and_the_queue_is_known() -> N
     assert near.world.entry(me).leave_until is None
 
 
+@pytest.mark.parametrize(("services", "minutes", "told"), [(49, 10, False), (50, 10, True), (50, 9, False), (256, 9, False)])
+def test_first_time_to_leave_needs_fifty_services_and_ten_minutes(services: int, minutes: int, told: bool) -> None:
+    morning, me = busy_morning()
+    world, queue = morning.world, morning.world.board.queues[morning.queue]
+    world.board.queues[morning.queue] = replace(queue, durations=(USUAL,) * services)
+    world.board.entries[me.id] = replace(world.entry(me), leave_until=None, quoted_leave=None)
+    found = explain(world, me, leave_after(world, minutes))
+    assert (found is not None and found.leaves == ((me.id, world.now + minutes * MINUTE),)) == told
+
+
+@pytest.mark.parametrize(("minutes", "told"), [(19, 19), (20, 20), (21, 20), (24, 20), (25, 25), (1, 1), (0, None)])
+def test_told_instant_becomes_later_from_five_minutes_on(minutes: int, told: int | None) -> None:
+    morning, me = busy_morning()
+    world = morning.world
+    world.board.entries[me.id] = replace(world.entry(me), leave_until=world.now + 20 * MINUTE)
+    found = explain(world, me, leave_after(world, minutes))
+    if told == 20:
+        assert found is None or found.leaves == ()
+    else:
+        assert found is not None
+        assert found.leaves == ((me.id, None if told is None else world.now + told * MINUTE),)
+
+
+def leave_after(world: World, minutes: int) -> Quote:
+    return Quote(world.now + HOUR, world.now + 2 * HOUR, False, leave_until=world.now + minutes * MINUTE)
+
+
 def test_told_instant_becomes_earlier_at_once_and_later_by_minutes() -> None:
     morning, me = busy_morning(ahead=6)
     first = morning.world.entry(me).quoted_leave
@@ -408,6 +471,33 @@ def test_queue_without_appointments_and_a_late_check_in_are_not_late() -> None:
     assert clinic.board.queues[clinic.queue_id].late_minutes == 0
     morning, _ = busy_morning()
     assert morning.world.board.queues[morning.queue].late_minutes == 0
+
+
+@pytest.mark.parametrize(
+    ("shown", "delay", "then"),
+    [
+        *((0, 10 * MINUTE - 1, 0), (0, 10 * MINUTE, 10), (0, 14 * MINUTE, 10), (0, 15 * MINUTE, 15)),
+        *((10, 7 * MINUTE, 10), (10, 7 * MINUTE - 1, 0), (10, 15 * MINUTE - 1, 10), (10, 15 * MINUTE, 15)),
+        *((15, 10 * MINUTE + 1, 15), (15, 10 * MINUTE, 10), (20, 8 * MINUTE, 10)),
+    ],
+)
+def test_shown_delay_begins_at_ten_minutes_and_ends_below_seven(shown: int, delay: int, then: int) -> None:
+    assert shown_delay(shown, delay) == then
+
+
+def test_call_of_half_an_hour_ago_no_longer_counts_for_the_delay() -> None:
+    clinic = Clinic(capacity=3)
+    clinic.at("2024-03-29T08:50")
+    clinic.check_in(clinic.book("2024-03-29T09:00"))
+    clinic.at("2024-03-29T09:20")
+    clinic.call(clinic.point_id)
+    called_at = clinic.now
+    assert delays_of(clinic.board, called_at + 30 * MINUTE - 1) == {clinic.queue_id: called_at - at_nine(clinic)}
+    assert delays_of(clinic.board, called_at + 30 * MINUTE) == {}
+
+
+def at_nine(clinic: Clinic) -> int:
+    return next(each.starts_at for each in clinic.board.appointments_of_the_day())
 
 
 @given(st.lists(st.integers(-30, 90), min_size=1, max_size=60))
