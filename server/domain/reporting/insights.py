@@ -537,9 +537,7 @@ def _group(tally: _Tally, hidden: Mapping[str, Hidden], with_points: bool) -> Gr
         promises=Promises(hidden["promises"])
         if "promises" in hidden
         else Promises(None, number("promised"), number("held"), number("early"), *_of_several(late)),
-        leaves=Leaves(hidden["leaves"])
-        if "leaves" in hidden
-        else Leaves(None, number("leaves"), number("before_leave")),
+        leaves=Leaves(hidden["leaves"]) if "leaves" in hidden else Leaves(None, number("leaves"), number("before_leave")),
         appointments=Appointments(hidden["appointments"])
         if "appointments" in hidden
         else Appointments(
