@@ -115,7 +115,8 @@ async def tick_sites(
 ) -> None:
     """Once a second, send `Tick` for every site whose time of the next tick has come. Of all processes, one succeeds.
 
-    ``may_explain`` answers whether all processes know the words about waits, ``flags`` whether a site promises times to leave.
+    ``may_explain`` answers whether all processes know the words about waits, ``flags`` whether a site promises
+    times to leave.
     """
 
     async def tick(site_id: int) -> None:

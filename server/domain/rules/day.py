@@ -17,7 +17,8 @@ def tick(board: Board, now: int, calendar: Calendar, *, explain: bool = True, le
 
     A long line gets its quotes in several ticks. While the event `WaitsQuoted` says that there is ``more``, the next tick
     comes at once.
-    With ``explain``, the words about the waits follow the quotes; without ``leave``, no new time to leave. Raises `NothingDue` if the clock has no work yet.
+    With ``explain``, the words about the waits follow the quotes; without ``leave``, no new time to leave. Raises
+    `NothingDue` if the clock has no work yet.
     """
     events = overdue(board, now, calendar)
     due = board.requoting is not None or now >= board.site.quoted_at + REQUOTE_MICROSECONDS
