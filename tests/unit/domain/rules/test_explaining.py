@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.domain.commands import (
+    AddDisplay,
+    AddKiosk,
     BreakPoint,
     CallNext,
     ClosePoint,
@@ -25,7 +30,8 @@ from server.domain.errors import NothingDue
 from server.domain.events import WaitsExplained, WaitsQuoted
 from server.domain.model import Entry, Priority, Told
 from server.domain.rules.explaining import LATE_STEP, LEAST_MOVE, delays_of, explained, shown_delay
-from server.domain.rules.quoting import Requoted
+from server.domain.rules.quoting import Requoted, newcomers_quotes
+from server.domain.views import DeskView, DisplayView, KioskView, TicketView, draw
 from server.domain.waits import Quote
 from tests.support.extent import scaled
 from tests.support.worlds import HOUR, MINUTE, SECOND, SITE_ID, Step, World, facts, perform, scripts, small_clinic
@@ -354,6 +360,57 @@ def test_nobody_is_told_now_while_no_room_calls(why: str) -> None:
         for entry in (*waiting, newcomer):
             assert entry.expect_from is None or entry.expect_from > world.now
         world.do(Leave(entry_id=newcomer.id))
+
+
+@pytest.mark.parametrize("why", ["late", "break", "closed"])
+def test_no_screen_shows_now_while_no_room_calls(why: str) -> None:
+    """The patient's page, reception, a display, a kiosk and the page to join show a later time, or none.
+
+    The only room has not begun, is on a break, or has closed. Each screen is drawn as it is told, after every tick.
+    """
+    morning = Morning()
+    world, (point,) = morning.world, morning.points
+    world.do(AddDisplay(site_id=SITE_ID, name="Hall"))
+    world.do(AddKiosk(site_id=SITE_ID, name="Door"))
+    (display,), (kiosk,) = world.board.displays, world.board.kiosks
+    patients = [morning.ticket() for _ in range(4)]
+    if why != "late":
+        morning.pass_time(35 * MINUTE)
+    morning.idle.update(morning.points)
+    morning.pass_time(15 * MINUTE)
+    if why != "late":
+        world.do(BreakPoint(point_id=point) if why == "break" else ClosePoint(point_id=point))
+    waiting = patients[-1]
+    views = [TicketView(waiting.visit_id), DeskView(lambda _: {}), DisplayView(display), KioskView(kiosk)]
+    shown: Counter[str] = Counter()
+    for _ in range(40):
+        morning.pass_time(MINUTE)
+        assert world.entry(waiting).state == "waiting"
+        for view in views:
+            found = list(begins(draw(view, world.board)))
+            assert all(begin > world.now // 1000 for begin in found), view
+            shown[view.kind] += len(found)
+        for quote in newcomers_quotes(world.board, world.now).values():
+            assert quote is None or quote.expect_from > world.now
+            shown["join"] += quote is not None
+    if why == "closed":
+        assert not shown.total(), "nobody serves the queue, so no screen has a time"
+    else:
+        assert set(shown) >= {"ticket", "desk", "display", "kiosk", "join"}
+        assert all(shown.values()), shown
+
+
+def begins(cell: Any) -> Iterator[int]:
+    """Yield the begins of all expected times of a cell, in milliseconds."""
+    if isinstance(cell, dict):
+        for name, value in cell.items():
+            if name == "expect_from" and value is not None:
+                yield value
+            else:
+                yield from begins(value)
+    elif isinstance(cell, (list, tuple)):
+        for each in cell:
+            yield from begins(each)
 
 
 # Until when a patient may leave
