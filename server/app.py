@@ -265,7 +265,11 @@ def build_app(
             "devices": devices.run,
             "clock": partial(housekeeping.watch_clock, database, settings.heartbeat_seconds),
             "ticks": partial(
-                housekeeping.tick_sites, boards, executor, housekeeping.Peers(database, settings.heartbeat_seconds).explain
+                housekeeping.tick_sites,
+                boards,
+                executor,
+                housekeeping.Peers(database, settings.heartbeat_seconds).explain,
+                flags,
             ),
             "old rows": partial(housekeeping.forget_old_rows, database),
             "offers": partial(housekeeping.pass_offers, database, executor),

@@ -17,6 +17,7 @@ import structlog
 from server.clock import TOLERANCE_MICROSECONDS, boot_id
 from server.domain.commands import PassOffer, ReportDevice, Rezone, Tick
 from server.domain.errors import DeviceNotFound, NothingChanged, NothingDue, NowServingError
+from server.domain.flags import DEFAULTS, TIME_TO_LEAVE, Flags
 from server.execute import Executor
 from server.installation.certificates import CertificateFile
 from server.live.devices import Health
@@ -109,16 +110,19 @@ async def watch_clock(database: Database, heartbeat_seconds: float) -> None:
         await asyncio.sleep(TICK_SECONDS)
 
 
-async def tick_sites(boards: Boards, executor: Executor, may_explain: Callable[[], Awaitable[bool]]) -> None:
+async def tick_sites(
+    boards: Boards, executor: Executor, may_explain: Callable[[], Awaitable[bool]], flags: Flags = DEFAULTS
+) -> None:
     """Once a second, send `Tick` for every site whose time of the next tick has come. Of all processes, one succeeds.
 
-    ``may_explain`` answers whether all processes know the words about waits.
+    ``may_explain`` answers whether all processes know the words about waits, ``flags`` whether a site promises
+    times to leave.
     """
 
     async def tick(site_id: int) -> None:
-        explain = await may_explain()
+        explain, leave = await may_explain(), flags.is_on(TIME_TO_LEAVE, site_id)
         with suppress(NothingDue):  # another process was first
-            while await _tick(executor, site_id, explain):
+            while await _tick(executor, site_id, explain, leave):
                 pass
 
     await _site_by_site(
@@ -175,9 +179,9 @@ class Peers:
         return self._explain
 
 
-async def _tick(executor: Executor, site_id: int, explain: bool) -> bool:
+async def _tick(executor: Executor, site_id: int, explain: bool, leave: bool) -> bool:
     """Tick a site; return whether the line goes on, so that the next tick must come at once."""
-    command = Tick(site_id=site_id, explain=explain)
+    command = Tick(site_id=site_id, explain=explain, leave=leave)
     answer = await executor.execute(command, actor="clock", command_id=uuid.uuid4().hex)
     return any(event.get("more", False) for event in answer.body["events"])
 

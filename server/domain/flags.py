@@ -46,7 +46,15 @@ PATIENT_PUSH = Flag(
     remove_by="2027-12-01",
 )
 
-FLAGS: Mapping[str, Flag] = {each.key: each for each in (PATIENT_PUSH,)}
+TIME_TO_LEAVE = Flag(
+    key="time-to-leave",
+    default="on",
+    description="The time until which a waiting patient may leave, on the patient's page.",
+    affects="Patients: off, no page promises a further time to leave. A patient who has read one keeps it until the call.",
+    remove_by="2027-12-01",
+)
+
+FLAGS: Mapping[str, Flag] = {each.key: each for each in (PATIENT_PUSH, TIME_TO_LEAVE)}
 
 
 class BadRule(ValueError):

@@ -64,7 +64,8 @@ _ROWS = 50  # of kept sums, at once
 _OF_ENTRY = (
     *(entries.c[name] for name in ("id", "queue_id", "state", "since")),
     visits.c.opened_at,
-    *(entries.c[name] for name in ("first_called_at", "quoted_from", "quoted_until", "provider_id", "point_id")),
+    *(entries.c[name] for name in ("first_called_at", "quoted_from", "quoted_until", "quoted_leave")),
+    *(entries.c[name] for name in ("provider_id", "point_id")),
     *(entries.c.doubt, visits.c.appointment_id, visits.c.trial),
 )
 _OF_INTERVAL = tuple(
@@ -278,12 +279,12 @@ async def _entries(connection: AsyncConnection, site_id: int, day: str) -> list[
         steps[entry_id].append(Interval(*values))
     every = select(*_OF_ENTRY).join_from(entries, visits, visits.c.id == entries.c.visit_id, isouter=True).where(*of_day)
     found: list[Seen] = []
-    async for entry_id, queue_id, state, since, opened_at, called_at, first, last, *more, trial in _rows(connection, every):
+    async for entry_id, queue_id, state, since, opened_at, called_at, *more, trial in _rows(connection, every):
         if not trial:
+            first, last, leave, provider_id, point_id, doubt, appointment_id = more
             quote = Quote(first, last, False) if first is not None and last is not None else None
             closed_of = tuple(steps[entry_id])
-            stage = Stage(entry_id, day, queue_id, state, since, opened_at, quote, called_at, closed_of)
-            provider_id, point_id, doubt, appointment_id = more
+            stage = Stage(entry_id, day, queue_id, state, since, opened_at, quote, called_at, closed_of, leave)
             found.append(Seen(stage, provider_id, point_id, appointment_id is not None, doubt is not None))
     return found
 

@@ -75,6 +75,7 @@ class Stage:
     planned: Seed | None = None  # a site whose clinicians have hours
     bookable: Seed | None = None  # a site on whose page patients book
     doubtful: Seed | None = None  # a site after an outage: patients are called to two points, and one is in service
+    words: dict[str, str] = field(default_factory=dict)  # the addresses of pages with words about waits
     appointments: dict[str, str] = field(default_factory=dict)  # the tokens of its appointments by their state
     colleagues: dict[str, dict[str, Any]] = field(default_factory=dict)  # of the busy site, for the states of accounts
     watch: Watch = field(default_factory=lambda: Watch(allowed=EXPECTED))  # of all its pages
@@ -523,6 +524,21 @@ def patient_away(stage: Stage, language: str) -> Page:
     page = live(stage.open(f"/t/{stage.tokens['away']}", language, size=PHONE))
     expect(page.locator("[data-here]")).to_be_visible()
     return page
+
+
+def with_words(name: str, *shown: str) -> Arrange:
+    """Return an arrangement that opens a page with words about waits. The clock tells them within half a minute."""
+
+    def arrange(stage: Stage, language: str) -> Page:
+        size = TELEVISION if name == "delay" else PHONE
+        page = live(stage.open(stage.words[name], language, size=size))
+        for selector in shown:
+            line = page.locator(selector).first
+            expect(line).to_be_visible(timeout=60 * SECONDS)
+            expect(line).not_to_be_empty()
+        return page
+
+    return arrange
 
 
 def patient_refused(stage: Stage, language: str) -> Page:
@@ -1527,6 +1543,7 @@ ALL = [
     # The API reference is long and English. Arabic covers the other direction of its frame.
     State("docs", "read", docs, languages=("en", "ar")),
     State("display", "busy", display_of("busy")),
+    State("display", "late", with_words("delay", ".next-up-late")),
     State("display", "empty", display_of("empty")),
     State("display", "doubtful", in_doubt("/display/{screen}", "[data-doubtful-calls]", TELEVISION)),
     State("display", "refused", display_refused),
@@ -1551,6 +1568,8 @@ ALL = [
     State("patient", "feedback", patient_asked),
     State("patient", "contact", with_contact(patient_in("waiting"))),
     State("patient", "contact-called", with_contact(patient_in("called"), reached=False)),
+    State("patient", "moved", with_words("moved", "[data-moved]", "[data-leave-until]")),
+    State("patient", "earlier", with_words("leave", "[data-moved]", "[data-leave-until]")),
     State("patient", "refused", patient_refused),
     State("patient", "late", dialog(patient_in("waiting"), "late", "[data-late]"), part='id="late"'),
     State("patient", "need", dialog(patient_in("called"), "late", "[data-late]"), part='id="late"'),
@@ -1558,6 +1577,7 @@ ALL = [
     *(State("join", each, join_in(each)) for each in ("code", "old", "open", "closed", "off")),
     *(State("book", each, book_in(each)) for each in ("service", "time", "about", "errors", "off")),
     *(State("appointment", each, own_appointment(each)) for each in ("booked", "cancelled", "ticket", "unknown")),
+    State("appointment", "moved", with_words("appointment", "[data-moved]")),
     State("appointment", "contact", with_contact(own_appointment("booked"))),
     State("appointment", "unreached", with_contact(own_appointment("ticket"), reached=False)),
     State("appointment", "move", dialog(own_appointment("booked"), "move", "[data-move]"), part='id="move"'),

@@ -38,6 +38,7 @@ from tests.support.first_run import newcomer, printed_address
 from tests.support.rows import rows
 from tests.support.server import Server, seed, serving
 from tests.support.unreached import message_ended
+from tests.support.words import site_with_words
 
 pytestmark = pytest.mark.long
 
@@ -56,7 +57,11 @@ def stage(
     folder = tmp_path_factory.mktemp("stage")
     busy, labels, tokens = furnish(env, server)
     fresh = env | {"NOWSERVING_DATABASE_URL": f"sqlite+aiosqlite:///{folder / 'fresh.db'}"}
-    with failing(env, folder) as failing_page, serving(fresh, folder, name="fresh") as without_admin:
+    with (
+        failing(env, folder) as failing_page,
+        serving(fresh, folder, name="fresh") as without_admin,
+        site_with_words(env, folder) as (wordy, words),
+    ):
         stage = Stage(
             browser,
             server,
@@ -70,6 +75,7 @@ def stage(
             labels,
             tokens,
         )
+        stage.words = {name: f"{wordy.url}{path}" for name, path in words.items()}
         stage.shut = closed_site(env, server)
         stage.booked = appointments_today(env)
         site_id, marked = stage.booked.seeded["site_id"], max(stage.booked.appointments.values(), key=begin_of)

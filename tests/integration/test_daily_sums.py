@@ -7,7 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import date
 from functools import cache
 from itertools import pairwise, product
@@ -163,6 +163,14 @@ def work(world: Recorder, chance: random.Random) -> None:
         world.do(command, chance.choice((SECOND, 40 * SECOND, 3 * MINUTE, 9 * MINUTE)))
 
 
+def promise_to_leave(world: Recorder, chance: random.Random) -> None:
+    """Promise some patients until when they may leave, near their call. The clock needs fifty known services for it."""
+    for key, row in world.rows.items():
+        if isinstance(row, Entry) and chance.randrange(3):
+            near = (row.first_called_at or row.since) + chance.choice((-MINUTE, 0, MINUTE))
+            world.rows[key] = replace(row, quoted_leave=near)
+
+
 @cache
 def _folder() -> TemporaryDirectory[str]:
     return TemporaryDirectory(prefix="nowserving-daily-sums-")
@@ -298,6 +306,7 @@ class Count:
             for each in promised
             if (called := each.entry.first_called_at or 0) > (end := each.entry.quoted_until or 0)
         ]
+        told = [each for each in mine if each.entry.quoted_leave and each.entry.first_called_at]
         names = ("cancelled_early", "cancelled_late", "missed", "kept", "to_come")
         by_outcome = {name: outcomes.count(name) for name in names}
         return {
@@ -333,6 +342,10 @@ class Count:
                 "early": sum((each.entry.first_called_at or 0) < (each.entry.quoted_from or 0) for each in promised),
                 "late_median_seconds": times(late)["median_seconds"] if len(late) >= suppression.LEAST else None,
                 "late_p90_seconds": times(late)["p90_seconds"] if len(late) >= suppression.LEAST else None,
+            },
+            "leaves": {
+                "count": len(told),
+                "before": sum((each.entry.first_called_at or 0) < (each.entry.quoted_leave or 0) for each in told),
             },
             "appointments": {
                 "booked": len(booked),
@@ -643,6 +656,7 @@ def test_sums_equal_a_plain_count(
         perform(world, step)
         for _ in range(chance.randrange(3)):
             work(world, chance)
+    promise_to_leave(world, chance)
     count = Count(world)
 
     async def check() -> None:

@@ -33,6 +33,7 @@ def group(count: int = 100) -> Json:
         "promises": shown(
             count=count, held=count * 9 // 10, early=count // 2, late_median_seconds=240, late_p90_seconds=600
         ),
+        "leaves": shown(count=count // 4, before=count // 100),
         "appointments": shown(booked=20, cancelled_early=2, cancelled_late=1, missed=3, expected=18, kept=14, to_come=0),
         "lead": shown(count=20, median_days=9, p90_days=30),
         "open_seconds": None,

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from server import housekeeping, supervision
 from server.domain.commands import Tick
 from server.domain.errors import NothingDue
+from server.domain.flags import TIME_TO_LEAVE, Flag
 from server.execute import Executor
 from server.queries.boards import Boards
 from server.supervision import kept_running
@@ -90,6 +91,33 @@ async def test_site_that_cannot_be_ticked_does_not_stop_the_others(monkeypatch: 
         await housekeeping.tick_sites(cast(Boards, Due()), cast(Executor, Ticking()), may_explain)
     assert ticked == [1, 2, 3, 1, 2, 3]
     assert [(line["event"], line["site_id"]) for line in lines] == [("a site cannot be ticked", 1)]
+
+
+async def test_flag_of_a_site_goes_with_its_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(housekeeping, "TICK_SECONDS", 0.0)
+    ticked: list[tuple[int, bool]] = []
+
+    class Due:
+        async def due(self) -> list[int]:
+            return [1, 2]
+
+    async def may_explain() -> bool:
+        return True
+
+    class Ticking:
+        async def execute(self, command: Tick, **_: Any) -> None:
+            ticked.append((command.site_id, command.leave))
+            if len(ticked) == 2:
+                raise asyncio.CancelledError
+            raise NothingDue
+
+    class OffAtOne:
+        def is_on(self, flag: Flag, site_id: int) -> bool:
+            return not (flag is TIME_TO_LEAVE and site_id == 1)
+
+    with pytest.raises(asyncio.CancelledError):
+        await housekeeping.tick_sites(cast(Boards, Due()), cast(Executor, Ticking()), may_explain, OffAtOne())
+    assert ticked == [(1, False), (2, True)]
 
 
 async def test_task_that_loses_a_cancellation_ends_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

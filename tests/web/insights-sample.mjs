@@ -14,6 +14,7 @@ export function group(count) {
     walk: shown({ count: count - 4, median_seconds: 50, p90_seconds: 90 }),
     service: shown({ count: count - 8, median_seconds: 550, p90_seconds: 1_140 }),
     promises: shown({ count: count - 5, held: Math.round(0.9 * (count - 5)), early: Math.round(0.5 * (count - 5)), late_median_seconds: 240, late_p90_seconds: 600 }),
+    leaves: shown({ count: Math.round(count / 4), before: Math.round(count / 100) }),
     appointments: shown({ booked: 20, cancelled_early: 2, cancelled_late: 1, missed: 3, expected: 18, kept: 14, to_come: 0 }),
     lead: shown({ count: 20, median_days: 9, p90_days: 30 }),
     open_seconds: null,

@@ -30,9 +30,11 @@ class Tick(Command):
     """Do the work of the clock: end absences, turn the day, update quotes. Any process may send it, at any time.
 
     Without ``explain`` there are no words about the waits: servers of a version before `WaitsExplained` still run.
+    Without ``leave`` no further patient gets a time to leave: the operator has switched it off for the site.
     """
 
     internal: ClassVar[bool] = True
 
     site_id: int
     explain: bool = True
+    leave: bool = True

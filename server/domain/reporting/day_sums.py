@@ -128,6 +128,7 @@ NUMBERS = (
     *("tickets", "served", "no_shows", "left", "cancelled", "expired", "transferred", "open"),
     *("walk_ins", "walk_in_no_shows", "walk_in_left"),
     *("promised", "held", "early"),
+    *("leaves", "before_leave"),
 )
 _AT = {name: index for index, name in enumerate(NUMBERS)}
 SPANS = ("still", "wait", "gave_up", "walk", "service", "late")
@@ -242,6 +243,9 @@ def _add_entry(made: DaySums, day: Day, seen: Seen) -> int:
         numbers[_AT["early"]] += called_at < stage.quote.expect_from
         if not held:
             spans["late"].append(code(waits.missed_by(stage.quote, called_at)))
+    if stage.leave_until is not None and called_at is not None:
+        numbers[_AT["leaves"]] += 1
+        numbers[_AT["before_leave"]] += called_at < stage.leave_until
     return provider_id
 
 

@@ -77,6 +77,15 @@ class Promises:
 
 
 @dataclass(frozen=True, slots=True)
+class Leaves:
+    """The called entries that had read until when they may leave, and those of them that were called ``before``."""
+
+    hidden: Hidden | None = None
+    count: int | None = None
+    before: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Appointments:
     """Booked appointments by their outcome. ``expected`` leaves out those cancelled in time, and those to come."""
 
@@ -112,6 +121,7 @@ class Group:
     walk: Times
     service: Times
     promises: Promises
+    leaves: Leaves
     appointments: Appointments
     lead: Lead
     open_seconds: int | None
@@ -220,6 +230,7 @@ class _Tally:
             "walk_ins": (self.number("walk_ins"),),
             **{name: (counts.total(),) for name, counts in zip(SPANS, self.spans, strict=True) if name != "late"},
             "promises": (self.number("promised"),),
+            "leaves": (self.number("leaves"),),
             "appointments": (self.outcome("booked"), self.expected()),
             "lead": (self.lead.total(),),
         }
@@ -526,6 +537,7 @@ def _group(tally: _Tally, hidden: Mapping[str, Hidden], with_points: bool) -> Gr
         promises=Promises(hidden["promises"])
         if "promises" in hidden
         else Promises(None, number("promised"), number("held"), number("early"), *_of_several(late)),
+        leaves=Leaves(hidden["leaves"]) if "leaves" in hidden else Leaves(None, number("leaves"), number("before_leave")),
         appointments=Appointments(hidden["appointments"])
         if "appointments" in hidden
         else Appointments(

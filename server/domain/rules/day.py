@@ -12,18 +12,19 @@ from server.domain.rules import booking, explaining, leaving, quoting
 from server.domain.rules.lookups import label_of
 
 
-def tick(board: Board, now: int, calendar: Calendar, *, explain: bool = True) -> list[Event]:
+def tick(board: Board, now: int, calendar: Calendar, *, explain: bool = True, leave: bool = True) -> list[Event]:
     """Return the events of the clock at ``now``: the day turns, absences end, or waiting patients get new quotes.
 
     A long line gets its quotes in several ticks. While the event `WaitsQuoted` says that there is ``more``, the next tick
     comes at once.
-    With ``explain``, the words about the waits follow the quotes. Raises `NothingDue` if the clock has no work yet.
+    With ``explain``, the words about the waits follow the quotes; without ``leave``, no new time to leave. Raises
+    `NothingDue` if the clock has no work yet.
     """
     events = overdue(board, now, calendar)
     due = board.requoting is not None or now >= board.site.quoted_at + REQUOTE_MICROSECONDS
     if not events and is_followed(board) and due:
         found = quoting.requote_line(board, now)
-        events = [found.event, *(explaining.explained(board, found, now) if explain else ())]
+        events = [found.event, *(explaining.explained(board, found, now, leave=leave) if explain else ())]
     if not events:
         raise NothingDue(site_id=board.site.id)
     return events

@@ -127,7 +127,7 @@ def decide(  # nosec B107 # no password: the hash of none
     """
     match command:
         case Tick():
-            return day.tick(board, now, calendar, explain=command.explain)
+            return day.tick(board, now, calendar, explain=command.explain, leave=command.leave)
         case IssueTicket():
             return tickets.issue(board, command, now, token_hash, may, patients, calendar)
         case JoinQueue():

@@ -36,8 +36,11 @@ LATE_FROM, LATE_UNTIL = 10 * MINUTE, 7 * MINUTE  # a delay is shown from the one
 LATELY = 30 * MINUTE  # calls so long ago still count for the delay of a queue
 
 
-def explained(board: Board, found: Requoted, now: int) -> Iterator[WaitsExplained]:
-    """Yield the event with the new words after new quotes, if there are any."""
+def explained(board: Board, found: Requoted, now: int, *, leave: bool = True) -> Iterator[WaitsExplained]:
+    """Yield the event with the new words after new quotes, if there are any.
+
+    Without ``leave`` only patients who have a time to leave get another one.
+    """
     since = found.memory.get("since")
     if not isinstance(since, _Since):
         since = found.memory["since"] = _Since(board, now)
@@ -47,9 +50,9 @@ def explained(board: Board, found: Requoted, now: int) -> Iterator[WaitsExplaine
         word = _word(board, entry, quote, now, since)
         if word is not None:
             told.append((entry_id, word.mark()))
-        leave = _leave(board.queues[entry.queue_id], entry, quote, now)
-        if leave != entry.leave_until:
-            leaves.append((entry_id, leave))
+        until = _leave(board.queues[entry.queue_id], entry, quote, now) if leave or _is_told(entry, now) else None
+        if until != entry.leave_until:
+            leaves.append((entry_id, until))
     late = () if found.event.more else tuple(_late(board, now))
     if told or leaves or late:
         yield WaitsExplained(told=tuple(told), leaves=tuple(leaves), late=late)
@@ -193,11 +196,12 @@ class _Since:
                 elif point.state == "closed" and begin > before.at:
                     closed += 1
         in_use = max(1, working + pausing)
-        for cause, found in (("late_start", late), ("break", rests)):
+        pauses: tuple[tuple[Cause, list[tuple[int, int]]], ...] = (("late_start", late), ("break", rests))
+        for cause, found in pauses:
             lasting = [each for each in found if each[0] > 0]
             if lasting:
-                parts[cause] = sum(each for each, _ in lasting) // max(in_use, len(lasting))  # type: ignore[index]
-                points[cause] = max(lasting)[1]  # type: ignore[index]
+                parts[cause] = sum(each for each, _ in lasting) // max(in_use, len(lasting))
+                points[cause] = max(lasting)[1]
         opened = working + pausing + closed - before.points
         fewer = closed + max(0, -opened) + missing
         if fewer and working:
@@ -341,6 +345,10 @@ def _memory(ask: Callable[[Lane], bool]) -> Callable[[Lane], bool]:
         return known[lane]
 
     return asked
+
+
+def _is_told(entry: Entry, now: int) -> bool:
+    return entry.leave_until is not None and entry.leave_until > now
 
 
 def _leave(queue: Queue, entry: Entry, quote: Quote | None, now: int) -> int | None:

@@ -50,6 +50,15 @@ Promises = Annotated[
         late_median_seconds="Of the calls after the range; null for fewer than five of them.",
     ),
 ]
+Leaves = Annotated[
+    figures.Leaves,
+    Component(
+        "InsightLeaves",
+        hidden=_HIDDEN,
+        count="Called entries whose patient had read until when it is fine to leave.",
+        before="Calls before the first such instant. Fewer than 5 in 100 is the target.",
+    ),
+]
 Appointments = Annotated[
     figures.Appointments,
     Component("InsightAppointments", hidden=_HIDDEN, expected="Booked, without those cancelled in time and those to come."),
@@ -82,6 +91,7 @@ class _Group(TypedDict):
     walk: Annotated[Times, Field(description="From a call to the start.")]
     service: Annotated[Times, Field(description="From the start to the end.")]
     promises: Promises
+    leaves: Leaves
     appointments: Appointments
     lead: Lead
     open_seconds: Annotated[int | None, Field(ge=0, description="The time in which points were open for patients.")]
@@ -505,6 +515,7 @@ def group_shown(group: figures.Group) -> _Group:
         "walk": group.walk,
         "service": group.service,
         "promises": group.promises,
+        "leaves": group.leaves,
         "appointments": group.appointments,
         "lead": group.lead,
         "open_seconds": group.open_seconds,

@@ -77,6 +77,8 @@ _GROUP: dict[str, str] = {
     "promises_early": "early",
     "promises_late_median_seconds": "late_by",
     "promises_late_p90_seconds": "late_by",
+    "leaves": "leaves",
+    "leaves_before": "before_leave",
     "appointments_booked": "booked",
     "appointments_cancelled_early": "cancelled_early",
     "appointments_cancelled_late": "cancelled_late",
@@ -101,6 +103,8 @@ _FOUND: dict[str, tuple[str, ...]] = {
     **{
         f"promises_{figure}": ("promises", figure) for figure in ("held", "early", "late_median_seconds", "late_p90_seconds")
     },
+    "leaves": ("leaves", "count"),
+    "leaves_before": ("leaves", "before"),
     **{
         f"appointments_{figure}": ("appointments", figure)
         for figure in ("booked", "cancelled_early", "cancelled_late", "missed", "expected", "kept", "to_come")

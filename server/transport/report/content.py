@@ -191,10 +191,15 @@ class Content:
 
     def _promises(self) -> list[Block]:
         words, answer = self._words, self._answer
-        self._define("promises", "held", "early", "late_by", "goal")
+        self._define("promises", "held", "early", "before_leave", "late_by", "goal")
         total = answer["total"]["promises"]
         hours = [each for each in answer["hours"] if each["promises"]["hidden"] or each["promises"]["count"]]
         columns = [self._share("promises", part, "count") for part in ("held", "early")]
+
+        def before(each: Json) -> str:
+            return words.share(of(each["leaves"], "before"), of(each["leaves"], "count"))
+
+        columns.append(("before_leave", words.name("before_leave"), before))
         held = [_percent(each["promises"]) for each in hours]
         lines: list[Line] = [(words.name("held"), "bar", held), (words.name("goal"), "dotted", [GOAL] * len(held))]
         return [

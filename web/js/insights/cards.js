@@ -166,6 +166,7 @@ export const columnsOf = () => [
   [pair("service", "p90"), defined("service", "p90"), spread("service", "p90")],
   [nameOf("held"), defined("promises", "held"), share("promises", "held")],
   [nameOf("early"), defined("promises", "early"), share("promises", "early")],
+  [nameOf("before_leave"), defined("before_leave", "leaves"), share("leaves", "before")],
   [nameOf("missed"), defined("missed", "expected"), share("appointments", "missed", "expected")],
   [nameOf("walk_in_no_shows"), defined("walk_in_no_shows"), share("walk_ins", "no_shows")],
   [pair("lead", "median"), defined("lead", "median"), (group) => valueText(fieldOf(group.lead, "median_days"), "days")],
@@ -256,6 +257,8 @@ function promises(now, then) {
     [nameOf("promises"), defined("promises"), count("promises")],
     [nameOf("held"), defined("held"), share("promises", "held")],
     [nameOf("early"), defined("early"), share("promises", "early")],
+    [nameOf("leaves"), defined("leaves"), count("leaves")],
+    [nameOf("before_leave"), defined("before_leave"), share("leaves", "before")],
     [pair("late_by", "median"), defined("late_by", "median"), (group) => valueText(fieldOf(group.promises, "late_median_seconds"), "minutes")],
   ];
   return {
@@ -263,6 +266,7 @@ function promises(now, then) {
     tiles: [
       tile("held", now.total, then?.total, share("promises", "held"), ["held", "promises"]),
       tile("early", now.total, then?.total, share("promises", "early"), ["early", "promises"]),
+      tile("before_leave", now.total, then?.total, share("leaves", "before"), ["before_leave", "leaves"]),
       tile("late_by", now.total, then?.total, (group) => valueText(fieldOf(group.promises, "late_median_seconds"), "minutes"), ["late_by", "median"], pair("late_by", "median")),
       tile("late_by", now.total, then?.total, (group) => valueText(fieldOf(group.promises, "late_p90_seconds"), "minutes"), ["late_by", "p90"], pair("late_by", "p90")),
     ],

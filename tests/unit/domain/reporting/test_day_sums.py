@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -140,6 +141,20 @@ def test_present_waits_count_up_to_now() -> None:
     ((_, cell),) = sums_of(day, [waiting, Seen(returned, None, None, False)], ()).cells.items()
     assert list(cell.spans["still"]) == [code(10 * MINUTE), code(7 * MINUTE)]
     assert not cell.spans["wait"]
+
+
+def test_calls_before_the_time_to_leave_are_counted() -> None:
+    """Of three called patients with such a promise, one was called before it; a fourth still waits."""
+    patients = [a_patient(number, joined=0, called=30) for number in range(4)]
+    told = [29, 30, 31, None]
+    seen = [
+        replace(each, stage=replace(each.stage, leave_until=None if leave is None else START + leave * MINUTE))
+        for each, leave in zip(patients, told, strict=True)
+    ]
+    waiting = Stage(9, "2024-03-29", 1, "waiting", START, START, None, None, (), START + HOUR)
+    sums = sums_of(A_DAY, [*seen, Seen(waiting, 9, None, False)], ())
+    numbers = [sum(column) for column in zip(*(cell.numbers for cell in sums.cells.values()), strict=True)]
+    assert (numbers[NUMBERS.index("leaves")], numbers[NUMBERS.index("before_leave")]) == (3, 1)
 
 
 def test_plain_form_is_plain() -> None:

@@ -9,15 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.domain.reporting.day_sums import NUMBERS, OUTCOMES, SPANS
-from server.domain.reporting.insights import Comparison, Totals, compare
+from server.domain.reporting.insights import Comparison, Leaves, Totals, compare
 from server.domain.reporting.suppression import LEAST
 from tests.support.extent import examples
 
 
-def a_day(entries: int, waits: bytes = b"", booked: int = 0, opened: int = 0) -> Any:
-    """Return the sums of a day with served entries, their waits, and appointments that were kept."""
+def a_day(entries: int, waits: bytes = b"", booked: int = 0, opened: int = 0, told: int = 0) -> Any:
+    """Return the sums of a day with served entries, their waits, and appointments that were kept.
+
+    ``told`` patients had read until when they may leave; half of them were called before.
+    """
     numbers = [0] * len(NUMBERS)
     numbers[NUMBERS.index("tickets")] = numbers[NUMBERS.index("served")] = entries
+    numbers[NUMBERS.index("leaves")], numbers[NUMBERS.index("before_leave")] = told, told // 2
     outcomes = [0] * len(OUTCOMES)
     outcomes[OUTCOMES.index("booked")] = outcomes[OUTCOMES.index("kept")] = booked
     spans = ["" for _ in SPANS]
@@ -71,6 +75,14 @@ def test_families_are_hidden_one_by_one() -> None:
     made = compared({1: [a_day(100, booked=3)], 2: [a_day(100, booked=30)]})
     assert (made.sites[1].appointments.hidden, made.sites[1].entries.hidden) == ("few", None)
     assert made.sites[2].appointments.hidden == "beside"
+
+
+def test_few_promises_to_leave_are_hidden_beside_many_waits() -> None:
+    made = compared({1: [a_day(100, told=4)], 2: [a_day(100, told=30)]})
+    assert made.total.leaves == Leaves(None, 34, 17)
+    assert made.sites[1].leaves == Leaves("few", None, None)
+    assert made.sites[2].leaves == Leaves("beside", None, None)
+    assert made.sites[1].entries.hidden is None
 
 
 @given(st.lists(st.integers(0, 12), min_size=2, max_size=5))

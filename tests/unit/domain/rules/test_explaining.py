@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.domain.commands import (
+    AddDisplay,
+    AddKiosk,
     BreakPoint,
     CallNext,
     ClosePoint,
@@ -21,9 +27,12 @@ from server.domain.commands import (
     Tick,
 )
 from server.domain.errors import NothingDue
-from server.domain.events import WaitsExplained
-from server.domain.model import Entry, Priority, Told
-from server.domain.rules.explaining import LATE_STEP, LEAST_MOVE, shown_delay
+from server.domain.events import WaitsExplained, WaitsQuoted
+from server.domain.model import Entry, Personal, Priority, Told
+from server.domain.rules.explaining import LATE_STEP, LEAST_MOVE, delays_of, explained, shown_delay
+from server.domain.rules.quoting import Requoted, newcomers_quotes
+from server.domain.views import DeskView, DisplayView, KioskView, TicketView, View, draw
+from server.domain.waits import Quote
 from tests.support.extent import scaled
 from tests.support.worlds import HOUR, MINUTE, SECOND, SITE_ID, Step, World, facts, perform, scripts, small_clinic
 from tests.unit.domain.rules.test_booking import Clinic
@@ -239,6 +248,40 @@ def test_two_causes_of_one_size_are_no_certain_cause() -> None:
     assert morning.cause(me) == "later"
 
 
+@pytest.mark.parametrize(("silence", "cause"), [(5, "emergency"), (15, "later"), (25, "later")])
+def test_cause_explains_at_least_half_of_the_move(silence: int, cause: str) -> None:
+    """An emergency takes ten minutes. Beside a silent room of 25 minutes it is no certain cause of the whole move."""
+    morning, me = busy_morning()
+    morning.pass_time(10 * MINUTE)
+    morning.idle.update(morning.points)
+    morning.pass_time(silence * MINUTE, ticks=False)
+    before = morning.world.entry(me).expect_until or 0
+    morning.ticket("emergency")
+    morning.tick()
+    now = morning.world.entry(me)
+    assert morning.cause(me) == cause
+    assert ((now.expect_until or 0) - before <= 2 * USUAL) == (cause == "emergency"), "the emergency explains half"
+
+
+def explain(world: World, entry: Entry, quote: Quote) -> WaitsExplained | None:
+    """Return the words after a quote of our own for an entry."""
+    event = WaitsQuoted(quotes=(), more=False)
+    return next(explained(world.board, Requoted(event, {entry.id: quote}, {}), world.now), None)
+
+
+@pytest.mark.parametrize(
+    ("width", "move", "is_news"),
+    [(8, 4, False), (8, 5, True), (40, 9, False), (40, 10, True), (40, -9, False), (40, -10, True)],
+)
+def test_move_is_news_from_five_minutes_and_a_quarter_of_the_range_on(width: int, move: int, is_news: bool) -> None:
+    morning, me = busy_morning()
+    begin = morning.world.now + 60 * MINUTE
+    seen = Told(None, None, morning.world.now, begin, begin + width * MINUTE, 4, 1)
+    morning.world.board.entries[me.id] = replace(morning.world.entry(me), told=seen.mark())
+    found = explain(morning.world, me, Quote(begin, begin + (width + move) * MINUTE, False))
+    assert (found is not None and bool(found.told)) == is_news
+
+
 def test_own_step_begins_a_new_comparison() -> None:
     """A patient who is late, moved or back has caused the move: no word compares with the range before."""
     morning, me = busy_morning()
@@ -319,6 +362,58 @@ def test_nobody_is_told_now_while_no_room_calls(why: str) -> None:
         world.do(Leave(entry_id=newcomer.id))
 
 
+@pytest.mark.parametrize("why", ["late", "break", "closed"])
+def test_no_screen_shows_now_while_no_room_calls(why: str) -> None:
+    """The patient's page, reception, a display, a kiosk and the page to join show a later time, or none.
+
+    The only room has not begun, is on a break, or has closed. Each screen is drawn as it is told, after every tick.
+    """
+    morning = Morning()
+    world, (point,) = morning.world, morning.points
+    world.do(AddDisplay(site_id=SITE_ID, name="Hall"))
+    world.do(AddKiosk(site_id=SITE_ID, name="Door"))
+    (display,), (kiosk,) = world.board.displays, world.board.kiosks
+    patients = [morning.ticket() for _ in range(4)]
+    if why != "late":
+        morning.pass_time(35 * MINUTE)
+    morning.idle.update(morning.points)
+    morning.pass_time(15 * MINUTE)
+    if why != "late":
+        world.do(BreakPoint(point_id=point) if why == "break" else ClosePoint(point_id=point))
+    waiting = patients[-1]
+    desk = DeskView(lambda _: Personal())
+    views: list[View] = [TicketView(waiting.visit_id), desk, DisplayView(display), KioskView(kiosk)]
+    shown: Counter[str] = Counter()
+    for _ in range(40):
+        morning.pass_time(MINUTE)
+        assert world.entry(waiting).state == "waiting"
+        for view in views:
+            found = list(begins(draw(view, world.board)))
+            assert all(begin > world.now // 1000 for begin in found), view
+            shown[view.kind] += len(found)
+        for quote in newcomers_quotes(world.board, world.now).values():
+            assert quote is None or quote.expect_from > world.now
+            shown["join"] += quote is not None
+    if why == "closed":
+        assert not shown.total(), "nobody serves the queue, so no screen has a time"
+    else:
+        assert set(shown) >= {"ticket", "desk", "display", "kiosk", "join"}
+        assert all(shown.values()), shown
+
+
+def begins(cell: Any) -> Iterator[int]:
+    """Yield the begins of all expected times of a cell, in milliseconds."""
+    if isinstance(cell, dict):
+        for name, value in cell.items():
+            if name == "expect_from" and value is not None:
+                yield value
+            else:
+                yield from begins(value)
+    elif isinstance(cell, (list, tuple)):
+        for each in cell:
+            yield from begins(each)
+
+
 # Until when a patient may leave
 
 
@@ -333,6 +428,33 @@ def test_patient_may_leave_only_if_the_call_is_far_and_the_queue_is_known() -> N
     assert fresh.world.entry(me).leave_until is None, "too few services are known"
     near, me = busy_morning(ahead=0)
     assert near.world.entry(me).leave_until is None
+
+
+@pytest.mark.parametrize(("services", "minutes", "told"), [(49, 10, False), (50, 10, True), (50, 9, False), (256, 9, False)])
+def test_first_time_to_leave_needs_fifty_services_and_ten_minutes(services: int, minutes: int, told: bool) -> None:
+    morning, me = busy_morning()
+    world, queue = morning.world, morning.world.board.queues[morning.queue]
+    world.board.queues[morning.queue] = replace(queue, durations=(USUAL,) * services)
+    world.board.entries[me.id] = replace(world.entry(me), leave_until=None, quoted_leave=None)
+    found = explain(world, me, leave_after(world, minutes))
+    assert (found is not None and found.leaves == ((me.id, world.now + minutes * MINUTE),)) == told
+
+
+@pytest.mark.parametrize(("minutes", "told"), [(19, 19), (20, 20), (21, 20), (24, 20), (25, 25), (1, 1), (0, None)])
+def test_told_instant_becomes_later_from_five_minutes_on(minutes: int, told: int | None) -> None:
+    morning, me = busy_morning()
+    world = morning.world
+    world.board.entries[me.id] = replace(world.entry(me), leave_until=world.now + 20 * MINUTE)
+    found = explain(world, me, leave_after(world, minutes))
+    if told == 20:
+        assert found is None or found.leaves == ()
+    else:
+        assert found is not None
+        assert found.leaves == ((me.id, None if told is None else world.now + told * MINUTE),)
+
+
+def leave_after(world: World, minutes: int) -> Quote:
+    return Quote(world.now + HOUR, world.now + 2 * HOUR, False, leave_until=world.now + minutes * MINUTE)
 
 
 def test_told_instant_becomes_earlier_at_once_and_later_by_minutes() -> None:
@@ -355,6 +477,22 @@ def test_told_instant_becomes_earlier_at_once_and_later_by_minutes() -> None:
         if each[0] == me.id and each[1] is not None
     ]
     assert all(later <= sooner or later >= sooner + 5 * MINUTE for sooner, later in pairwise(changes))
+
+
+def test_clinic_without_times_to_leave_keeps_those_that_were_told() -> None:
+    morning, me = busy_morning(ahead=6)
+    world = morning.world
+    before = world.entry(me).leave_until
+    assert before is not None
+    newcomer = morning.ticket()
+    for each in world.board.waiting(morning.queue)[:2]:
+        world.do(Leave(entry_id=each.entry_id))
+    found = world.do(Tick(site_id=SITE_ID, leave=False), after=STEP)
+    assert [type(each.event).__name__ for each in found] == ["WaitsQuoted", "WaitsExplained"]
+    assert world.now < (world.entry(me).leave_until or 0) < before, "a told time stays, and still becomes earlier"
+    assert world.entry(newcomer).leave_until is None
+    world.do(Tick(site_id=SITE_ID), after=STEP)
+    assert world.entry(newcomer).leave_until is not None
 
 
 def test_absent_patient_needs_no_time_to_leave() -> None:
@@ -408,6 +546,33 @@ def test_queue_without_appointments_and_a_late_check_in_are_not_late() -> None:
     assert clinic.board.queues[clinic.queue_id].late_minutes == 0
     morning, _ = busy_morning()
     assert morning.world.board.queues[morning.queue].late_minutes == 0
+
+
+@pytest.mark.parametrize(
+    ("shown", "delay", "then"),
+    [
+        *((0, 10 * MINUTE - 1, 0), (0, 10 * MINUTE, 10), (0, 14 * MINUTE, 10), (0, 15 * MINUTE, 15)),
+        *((10, 7 * MINUTE, 10), (10, 7 * MINUTE - 1, 0), (10, 15 * MINUTE - 1, 10), (10, 15 * MINUTE, 15)),
+        *((15, 10 * MINUTE + 1, 15), (15, 10 * MINUTE, 10), (20, 8 * MINUTE, 10)),
+    ],
+)
+def test_shown_delay_begins_at_ten_minutes_and_ends_below_seven(shown: int, delay: int, then: int) -> None:
+    assert shown_delay(shown, delay) == then
+
+
+def test_call_of_half_an_hour_ago_no_longer_counts_for_the_delay() -> None:
+    clinic = Clinic(capacity=3)
+    clinic.at("2024-03-29T08:50")
+    clinic.check_in(clinic.book("2024-03-29T09:00"))
+    clinic.at("2024-03-29T09:20")
+    clinic.call(clinic.point_id)
+    called_at = clinic.now
+    assert delays_of(clinic.board, called_at + 30 * MINUTE - 1) == {clinic.queue_id: called_at - at_nine(clinic)}
+    assert delays_of(clinic.board, called_at + 30 * MINUTE) == {}
+
+
+def at_nine(clinic: Clinic) -> int:
+    return next(each.starts_at for each in clinic.board.appointments_of_the_day())
 
 
 @given(st.lists(st.integers(-30, 90), min_size=1, max_size=60))
