@@ -353,7 +353,7 @@ def test_page_says_once_why_the_wait_became_longer(open_page: Open, seeded: Seed
     queue = seeded["queue_ids"][0]
     for _ in range(4):
         do(floor, "issue-ticket", queue_id=queue, priority="emergency", second_ticket=True)
-    expect(page.locator("[data-moved]")).to_have_text("An emergency was taken first.", timeout=90 * SECONDS)
+    expect(page.locator("[data-moved]")).to_have_text("An emergency goes first.", timeout=90 * SECONDS)
     expect(page.locator(".ticket-news")).to_have_attribute("role", "status")
     page.wait_for_timeout(16 * SECONDS)  # the page paints every quarter of a minute, as time passes
-    assert page.evaluate("() => window.news") == ["An emergency was taken first."]
+    assert page.evaluate("() => window.news") == ["An emergency goes first."]
