@@ -331,9 +331,9 @@ def both(served: Seed, server: Server) -> Seed:
     return served
 
 
-def compared(open_page: Open, seeded: Seed, **size: int) -> Page:
+def compared(open_page: Open, seeded: Seed, *, width: int = 1280, height: int = 800) -> Page:
     """Open the page, and choose several sites by keyboard."""
-    page = open_insights(open_page, seeded, "?period=today", **size)
+    page = open_insights(open_page, seeded, "?period=today", width=width, height=height)
     page.locator("[data-site-select]").focus()
     page.keyboard.press("End")
     page.wait_for_url(re.compile("sites=all"))
