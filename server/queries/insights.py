@@ -163,12 +163,21 @@ async def _days(
         first, last = first or site.business_day, last or site.business_day
         read = await kept_between(connection, site, "visits", first, last)
     kept = await loop.run_in_executor(_BESIDE, read, lambda day, plain: add(day, plain["sums"]))
+    if _all_in(kept, first, min(last, site.business_day)):
+        return SiteDays(site, first, last, None)
     async with database.read() as connection:
         site = await connection.run_sync(sites.load, site_id)
         upto = min(last, site.business_day)
         counted, missing = await _not_kept(connection, site, first, upto, now, counting_seconds, kept)
     await loop.run_in_executor(_BESIDE, _add_counted, counted, add)
     return SiteDays(site, first, last, missing)
+
+
+def _all_in(kept: Mapping[str, KeptDay], first: str, last: str) -> bool:
+    day = first
+    while day in kept and day <= last:
+        day = following(day)
+    return day > last
 
 
 def _add_counted(counted: Sequence[Counted], add: Callable[[str, Any], None]) -> None:
