@@ -41,7 +41,7 @@ from server.notifying.marks import Marks
 from server.notifying.own_texts import OwnTexts
 from server.notifying.reach import Reach
 from server.notifying.repeats import Repeats
-from server.notifying.report_mails import ReportMailer, ReportMails
+from server.notifying.report_mails import Composed, ReportMailer, ReportMails
 from server.notifying.set_up import ChannelSetUp
 from server.notifying.subscriptions import Subscriptions
 from server.notifying.sweep import Sweeper
@@ -201,6 +201,13 @@ def build_app(
     senders: list[Sweeper | Deliverer | Watchdog | ReportMailer] = [watchdog]
     if not redis_url:  # with Redis, the workers send
         senders += [Sweeper(Notifying(database, vault, channels, settings.link_base, flags)), Deliverer(database, vault)]
+
+    async def composed(site_id: int, month: str, language: str) -> Composed | None:
+        return await mailed_report(context, site_id, month, language)
+
+    # A report needs the pages' texts and typst, which only servers have: no worker mails it.
+    mailer = ReportMailer(database, vault, channels, composed, settings.link_base)
+    senders.append(mailer)
     context = Context(
         database=database,
         checks=checks,
@@ -224,14 +231,16 @@ def build_app(
         identity=identity,
         new_sites=NewSites(database, vault, audit),
         practitioners=Practitioners(database, audit),
-        channels=ChannelSetUp(database, vault, audit, public_url, _push_services=settings.push_services),
+        channels=ChannelSetUp(
+            database, vault, audit, public_url, _push_services=settings.push_services, _connected=mailer.connected
+        ),
         subscriptions=Subscriptions(database, vault, settings.push_services, flags),
         webhooks=WebhookSetUp(database, vault, audit),
         repeats=Repeats(database, vault, audit),
         contacts=Contacts(database, vault, audit),
         reach=Reach(database, vault, channels, settings.link_base, flags),
         own_texts=OwnTexts(database, audit, settings.link_base),
-        report_mails=ReportMails(database, vault, audit, channels),
+        report_mails=ReportMails(database, vault, audit, channels, mailer.wake),
         feedback=PatientFeedback(database, vault),
         gate=gate,
         audit=audit,
@@ -245,9 +254,6 @@ def build_app(
         past_days=past,
         past=Past(database, vault),
     )
-
-    # A report needs the pages' texts and typst, which only servers have: no worker mails it.
-    senders.append(ReportMailer(database, vault, channels, partial(mailed_report, context), settings.link_base))
 
     async def count_messages() -> None:  # one after the other: each at once would need a connection of its own
         await tally.update(database)

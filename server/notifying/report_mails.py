@@ -22,6 +22,7 @@ from server.domain.errors import NowServingError, ReportReaderNotFound, TooManyR
 from server.domain.model import Site, local_time
 from server.domain.model.tickets import next_turn
 from server.notifying.channels.channel import Attachment, Channel, ChannelBusy, ChannelRefused, ChannelUnreachable, Message
+from server.notifying.channels.directory import NONE_KEPT_SECONDS
 from server.notifying.context import Channels
 from server.notifying.report_texts import mail_with
 from server.queries import sites
@@ -46,7 +47,6 @@ LASTS = 7 * DAY  # a report that is a week late is still worth reading
 ASKED_LASTS = DAY
 STALE = 180_000_000
 COUNTING_AGAIN = 60_000_000  # while the days of the month are still being counted
-NO_CHANNEL_AGAIN = 30_000_000  # an administrator may be connecting one
 CHANNEL_AGAIN = 300_000_000
 BUSY_AGAIN = 60_000_000  # after the first try; twice as long after each further one
 MOST_TRIES = 5
@@ -96,12 +96,16 @@ ChannelState = Literal["ready", "no-channel", "no-attachments"]
 
 @dataclass(frozen=True, slots=True)
 class ReportMails:
-    """The mails of reports of one database. The audit notes who asked for one, and who began and ended a subscription."""
+    """The mails of reports of one database. The audit notes who asked for one, and who began and ended a subscription.
+
+    ``_planned`` is called when a mail is due now.
+    """
 
     _database: Database
     _vault: Vault
     _audit: Audit
     _channels: Channels
+    _planned: Callable[[], None] = lambda: None
 
     async def channel_state(self, organisation_id: int) -> ChannelState:
         """Return whether an organisation can send mails with attachments. Raises `Unavailable`."""
@@ -132,6 +136,7 @@ class ReportMails:
                 raise TooManyReportMails(most=MOST_ASKED)
             planned = known is None and await store.plan(connection, mail)
         if planned:
+            self._planned()
             self._note("mail-report", actor, site, address_hash, month)
         return self._mail(known or mail)
 
@@ -253,9 +258,18 @@ class ReportMailer:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._pause_seconds):
                     await self._woken.wait()
+            self._woken.clear()
         with suppress(NowServingError):
             async with self._database.write() as connection:
                 await leases.leave(connection, self._holder)
+
+    def wake(self) -> None:
+        """Look at once: a mail is due."""
+        self._woken.set()
+
+    def connected(self) -> None:
+        """Look for the mails that wait for a channel, as soon as the directory has forgotten that there was none."""
+        asyncio.get_running_loop().call_later(NONE_KEPT_SECONDS + 0.1, self.wake)
 
     def stop(self) -> None:
         """Begin no further mail. `run` ends after the present one."""
@@ -347,7 +361,7 @@ class ReportMailer:
         channel = await self._channels.of(site.organisation_id, "email")
         state = state_of(channel)
         if channel is None or state != "ready":
-            await self._end(mail, "due", "due", state, now + NO_CHANNEL_AGAIN)
+            await self._end(mail, "due", "due", state, now)  # next time again, after the others that are due
             return
         address = _opened(self._vault, mail.sealed, store.mail_seals_for(mail.key))
         if address is None:

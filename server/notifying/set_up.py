@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -68,7 +68,10 @@ class Tried:
 
 @dataclass(frozen=True, slots=True)
 class ChannelSetUp:
-    """Configures the channels of one database. ``public_url`` is as for `Directory`."""
+    """Configures the channels of one database.
+
+    ``_public_url`` is as for `Directory`. ``_connected`` is called after a channel was connected or changed.
+    """
 
     _database: Database
     _vault: Vault
@@ -76,6 +79,7 @@ class ChannelSetUp:
     _public_url: str | None
     _limit_seconds: float = TIME_LIMIT_SECONDS
     _push_services: Sequence[str] = ()
+    _connected: Callable[[], None] = lambda: None
 
     async def listed(self, organisation_id: int) -> list[ChannelShown]:
         """Return the channels of an organisation, in the order of `WAYS`. Raises `Unavailable`."""
@@ -119,6 +123,7 @@ class ChannelSetUp:
                     now=now,
                 )
             made = await queries.enabled_by(connection, organisation_id, way)
+        self._connected()
         self._note("set-channel", actor, organisation_id, way, detail=kind_name)
         assert made is not None, "it was written in this transaction"
         return self._shown(made)

@@ -191,38 +191,48 @@ async def damaged(database: Reader, site_id: int) -> list[tuple[store.Part, str]
             while rows := (
                 await connection.execute(page.where(daily_sums.c.business_day > (rows[-1].business_day if rows else "")))
             ).all():
-                kept = await asyncio.to_thread(_read, site_id, part, rows)
+                kept = await asyncio.to_thread(_read, site_id, part, rows, lambda *_: None)
                 found += [(part, row.business_day) for row in rows if row.business_day not in kept]
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class KeptDay:
-    """The kept sums of a business day in their plain form, and the number of the last event that they count."""
+    """The state after a business day with kept sums, of visits: its points and the number of the last event in the sums."""
 
     until_seq: int
-    plain: Any
+    points: Sequence[Any]
 
     def after(self, site: Site, day: str) -> Left:
-        """Return the state after this day, for kept sums of visits."""
-        return Left(following(day), self.until_seq, tuple(_point(site, *each) for each in self.plain["points"]))
+        """Return the state after this day."""
+        return Left(following(day), self.until_seq, tuple(_point(site, *each) for each in self.points))
 
 
-async def kept_between(
-    connection: AsyncConnection, site: Site, part: store.Part, first: str, last: str
-) -> Callable[[], dict[str, KeptDay]]:
-    """Read the kept sums of these business days. The returned function makes their plain form by day, beside the loop.
+Read = Callable[[Callable[[str, Any], None]], dict[str, KeptDay]]
 
-    Damaged sums are left out, and the log names them.
+
+async def kept_between(connection: AsyncConnection, site: Site, part: store.Part, first: str, last: str) -> Read:
+    """Read the kept sums of these business days.
+
+    The returned function makes their plain forms, beside the loop, and gives each to its argument with the day, in the
+    order of the days. None of them stays in memory: a year of them would keep the collector of garbage busy. Damaged sums
+    are left out, and the log names them.
     """
     table = daily_sums.c
     found = await connection.execute(_of(site, part).where(table.business_day >= first, table.business_day <= last))
     return partial(_read, site.id, part, found.all())
 
 
-def _read(site_id: int, part: store.Part, rows: Iterable[Row[*tuple[Any, ...]]]) -> dict[str, KeptDay]:
-    plain = ((row, store.readable(row.body, site_id, part, row.business_day)) for row in rows)
-    return {row.business_day: KeptDay(row.until_seq, each) for row, each in plain if each is not None}
+def _read(
+    site_id: int, part: store.Part, rows: Iterable[Row[*tuple[Any, ...]]], add: Callable[[str, Any], None]
+) -> dict[str, KeptDay]:
+    kept: dict[str, KeptDay] = {}
+    for row in sorted(rows, key=lambda each: each.business_day):
+        plain = store.readable(row.body, site_id, part, row.business_day)
+        if plain is not None:
+            add(row.business_day, plain)
+            kept[row.business_day] = KeptDay(row.until_seq, plain["points"] if part == "visits" else ())
+    return kept
 
 
 async def first_kept(connection: AsyncConnection, site: Site) -> str | None:

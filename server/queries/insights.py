@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -87,12 +87,12 @@ async def between(
     Days after the present one have no figures. Raises `SiteNotFound`, `Unavailable`.
     """
     now = database.clock.now()
-    days = await _days(database, site_id, first, last, now, counting_seconds)
-    site, first, last = days.site, days.first, days.last
     async with database.read() as connection:
         names = await _names(connection, site_id)
-    of_kept = partial(_insights, days.kept, days.counted, names.service_of, only)
-    insights = await asyncio.get_running_loop().run_in_executor(_BESIDE, of_kept)
+    period = Period(names.service_of, only)
+    days = await _days(database, site_id, first, last, now, counting_seconds, period.add_day)
+    site, first, last = days.site, days.first, days.last
+    insights = await asyncio.get_running_loop().run_in_executor(_BESIDE, period.insights)
     messages = None
     if only is None:
         sums = await message_sums.between(database, site, first, last)
@@ -102,7 +102,7 @@ async def between(
 
 @dataclass(frozen=True, slots=True)
 class SiteDays:
-    """The days of a site for a comparison, and the days that are missing."""
+    """The days of a period at a site, and those of them that are missing."""
 
     site: Site
     first: str
@@ -135,46 +135,54 @@ async def compared(
     tallies: dict[int, Any] = {}
     found: list[SiteDays] = []
     for site_id in site_ids:  # one after the other: a year of one site is some megabytes
-        days = await _days(database, site_id, first, last, now, max(0.0, stop_at - time.monotonic()))
-        tallies[site_id] = await loop.run_in_executor(_BESIDE, _tally, days)
+        totals = Totals()
+        left = max(0.0, stop_at - time.monotonic())
+        days = await _days(database, site_id, first, last, now, left, partial(_add_to, totals))
+        tallies[site_id] = await loop.run_in_executor(_BESIDE, totals.tally)
         found.append(SiteDays(days.site, days.first, days.last, days.missing))
     return Compared(now, found, await loop.run_in_executor(_BESIDE, compare, tallies))
 
 
-@dataclass(frozen=True, slots=True)
-class _Days:
-    """The kept sums of a period, those that were counted now, and the days that are missing."""
-
-    site: Site
-    first: str
-    last: str
-    kept: dict[str, KeptDay]
-    counted: list[Counted]
-    missing: Missing | None
-
-
-def _tally(days: _Days) -> Any:
-    totals = Totals()
-    for kept in days.kept.values():
-        totals.add_day(kept.plain["sums"])
-    for each in days.counted:
-        totals.add_day(each.sums.plain())
-    return totals.tally()
+def _add_to(totals: Totals, _: str, sums: Any) -> None:
+    totals.add_day(sums)
 
 
 async def _days(
-    database: Reader, site_id: int, first: str | None, last: str | None, now: int, counting_seconds: float
-) -> _Days:
+    database: Reader,
+    site_id: int,
+    first: str | None,
+    last: str | None,
+    now: int,
+    counting_seconds: float,
+    add: Callable[[str, Any], None],
+) -> SiteDays:
+    """Give the sums of each day of a period to ``add``, beside the loop: first the kept ones, then those counted now."""
+    loop = asyncio.get_running_loop()
     async with database.read() as connection:
         site = await connection.run_sync(sites.load, site_id)
         first, last = first or site.business_day, last or site.business_day
         read = await kept_between(connection, site, "visits", first, last)
-    kept = await asyncio.get_running_loop().run_in_executor(_BESIDE, read)
+    kept = await loop.run_in_executor(_BESIDE, read, lambda day, plain: add(day, plain["sums"]))
+    if _all_in(kept, first, min(last, site.business_day)):
+        return SiteDays(site, first, last, None)
     async with database.read() as connection:
         site = await connection.run_sync(sites.load, site_id)
         upto = min(last, site.business_day)
         counted, missing = await _not_kept(connection, site, first, upto, now, counting_seconds, kept)
-    return _Days(site, first, last, kept, counted, missing)
+    await loop.run_in_executor(_BESIDE, _add_counted, counted, add)
+    return SiteDays(site, first, last, missing)
+
+
+def _all_in(kept: Mapping[str, KeptDay], first: str, last: str) -> bool:
+    day = first
+    while day in kept and day <= last:
+        day = following(day)
+    return day > last
+
+
+def _add_counted(counted: Sequence[Counted], add: Callable[[str, Any], None]) -> None:
+    for each in counted:
+        add(each.day, each.sums.plain())
 
 
 async def _not_kept(
@@ -215,18 +223,6 @@ async def _not_kept(
                 found.append(counted)
                 day = following(day)
     return found, Missing(len(missing), missing[0], missing[-1]) if missing else None
-
-
-def _insights(
-    kept: Mapping[str, KeptDay], counted: Sequence[Counted], service_of: Mapping[int, int | None], only: Only | None
-) -> Insights:
-    """Return the figures. A long period takes a moment, so this runs beside the loop of the process."""
-    period = Period(service_of, only)
-    for day, each in sorted(kept.items()):
-        period.add_day(day, each.plain["sums"])
-    for one in counted:
-        period.add_day(one.day, one.sums.plain())
-    return period.insights()
 
 
 async def _names(connection: AsyncConnection, site_id: int) -> Names:

@@ -77,9 +77,7 @@ async def between(database: Reader, site: Site, first: str, last: str) -> Messag
     found = MessageSums()
     async with database.read() as connection:
         read = await kept_between(connection, site, "messages", first, last)
-    kept = await asyncio.to_thread(read)
-    for each in kept.values():
-        found.add_plain(each.plain)
+    kept = await asyncio.to_thread(read, lambda _, plain: found.add_plain(plain))
     for begin, end in _runs(first, last, kept):
         await _read(database, site, begin, end, found)
     return found

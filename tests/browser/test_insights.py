@@ -6,16 +6,18 @@ import csv
 import io
 import re
 import zipfile
+from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from server.seeding import Seed
 from tests.browser.conftest import Do, Open, sign_in_as
 from tests.support import insights as figures
+from tests.support.providers import MailServer
 from tests.support.server import Server
 
 SERVED = 7
@@ -236,3 +238,136 @@ def test_managers_find_the_page(open_page: Open, seeded: Seed, server: Server) -
         page.goto(path)
         page.get_by_role("link", name="Insights").click()
         expect(page).to_have_url(re.compile("/insights$"))
+
+
+# Reports by mail
+
+
+@pytest.fixture
+def post(server: Server, seeded: Seed) -> Iterator[MailServer]:
+    """Return the mail server that the clinic has connected."""
+    with MailServer() as made, server.client(server.sign_in(seeded, "admin")) as admin:
+        settings = {"host": "127.0.0.1", "port": made.port, "security": "none", "sender": "desk@clinic.example"}
+        channel = settings | {"sender_name": "", "username": "", "password": ""}
+        assert admin.put("/api/v1/channels/email/smtp", json=channel).is_success
+        yield made
+
+
+def open_mails(page: Page) -> Locator:
+    """Open the dialog of reports by mail."""
+    page.get_by_role("button", name="Send by e-mail").click()
+    dialog = page.get_by_role("dialog", name="Report by e-mail")
+    expect(dialog.get_by_role("heading", name="Who gets the report each month")).to_be_visible()
+    return dialog
+
+
+def test_manager_mails_a_report_by_keyboard(open_page: Open, served: Seed, post: MailServer) -> None:
+    page = open_insights(open_page, served, "?period=today")
+    dialog = open_mails(page)
+    expect(dialog.get_by_label("E-mail address")).to_be_focused()
+    page.keyboard.type("boss")
+    page.keyboard.press("Enter")
+    expect(dialog.get_by_role("alert")).to_contain_text("Type a full e-mail address")
+    expect(dialog.get_by_label("E-mail address")).to_be_focused()
+    page.keyboard.type("@example.org")
+    page.keyboard.press("Enter")
+    expect(dialog.get_by_role("status")).to_contain_text("The report for boss@example.org is on its way.")
+    expect(dialog.locator(".mails-last li")).to_contain_text("Sent", timeout=60_000)
+    (mail,) = post.accepted
+    assert mail["To"] == "boss@example.org"
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(page.get_by_role("button", name="Send by e-mail")).to_be_focused()
+
+
+def test_reader_of_each_month_is_added_and_removed(open_page: Open, seeded: Seed, post: MailServer) -> None:
+    page = open_insights(open_page, seeded)
+    dialog = open_mails(page)
+    expect(dialog.get_by_label("Time")).to_be_hidden()
+    dialog.get_by_label("Each month").check()
+    dialog.get_by_label("E-mail address").fill("each@example.org")
+    dialog.get_by_label("Language of the report").select_option("fr")
+    dialog.get_by_label("Time").select_option("17")
+    dialog.get_by_role("button", name="Send each month").click()
+    reader = dialog.locator(".mails-readers li")
+    expect(reader).to_contain_text("each@example.org")
+    expect(reader).to_contain_text("French")
+    page.reload()
+    dialog = open_mails(page)
+    dialog.get_by_role("button", name="Remove each@example.org").press("Enter")
+    expect(dialog.get_by_role("status")).to_have_text("each@example.org gets no more reports.")
+    expect(dialog.get_by_role("button", name="Close")).to_be_focused()
+    expect(dialog.locator(".mails-readers")).to_have_count(0)
+    assert post.accepted == []
+
+
+def test_refused_mail_shows_its_remedy(open_page: Open, seeded: Seed, post: MailServer) -> None:
+    post.mood = "refuses"
+    dialog = open_mails(open_insights(open_page, seeded))
+    dialog.get_by_label("E-mail address").fill("nobody@example.org")
+    dialog.get_by_role("button", name="Send", exact=True).click()
+    last = dialog.locator(".mails-last li")
+    expect(last).to_contain_text("Not sent", timeout=60_000)
+    expect(last).to_contain_text("The mail server refuses the address. Check it, and send the report again.")
+
+
+@pytest.mark.parametrize(("role", "links"), [("manager", 0), ("admin", 1)])
+def test_dialog_says_that_there_is_no_channel(open_page: Open, seeded: Seed, role: str, links: int) -> None:
+    dialog = open_mails(open_insights(open_page, seeded, role=role, width=320, height=640))
+    expect(dialog).to_contain_text("There is no mail server yet.")
+    expect(dialog.get_by_role("link", name="Connect a mail server")).to_have_count(links)
+    assert dialog.evaluate("each => each.scrollWidth <= each.clientWidth && each.getBoundingClientRect().right <= 320")
+
+
+# Several sites
+
+
+@pytest.fixture
+def both(served: Seed, server: Server) -> Seed:
+    """Return a site with figures whose organisation has a second one, without patients."""
+    with server.client(server.sign_in(served, "admin")) as admin:
+        made = admin.post("/api/v1/sites", json={"name": "Harbour", "time_zone": "Europe/Berlin", "language": "en"})
+        assert made.status_code == 201, made.text
+    return served
+
+
+def compared(open_page: Open, seeded: Seed, *, width: int = 1280, height: int = 800) -> Page:
+    """Open the page, and choose several sites by keyboard."""
+    page = open_insights(open_page, seeded, "?period=today", width=width, height=height)
+    page.locator("[data-site-select]").focus()
+    page.keyboard.press("End")
+    page.wait_for_url(re.compile("sites=all"))
+    expect(page.locator("[data-cards]")).not_to_have_attribute("aria-busy", "true")
+    expect(page.locator("#sites")).to_be_visible()
+    return page
+
+
+def test_two_sites_are_compared_by_keyboard(open_page: Open, both: Seed) -> None:
+    page = compared(open_page, both)
+    rows = page.locator("#sites > .plot").last.locator("tbody tr")
+    expect(rows).to_have_count(3)
+    expect(rows.last).to_contain_text("All together")
+    expect(page.locator("#sites .tile-value").first).not_to_be_empty()
+    for part in ("[data-filter]", "[data-report]", "[data-mail]"):
+        expect(page.locator(part)).to_be_hidden()
+    page.get_by_label("All my sites").focus()
+    page.keyboard.press("Tab")
+    address = asked(page, lambda: page.keyboard.press("Space"))
+    assert re.search(r"[?&]sites=[0-9]+(&|$)", address), address
+    expect(page.get_by_label("All my sites")).not_to_be_checked()
+    expect(rows).to_have_count(2)
+    page.reload()
+    expect(rows).to_have_count(2)
+    with page.expect_download() as download:
+        page.locator("#sites .card-export").click()
+    assert zipfile.ZipFile(download.value.path()).namelist()
+
+
+def test_comparison_fits_a_small_phone_and_prints(open_page: Open, both: Seed) -> None:
+    page = compared(open_page, both, width=320, height=640)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    page.emulate_media(color_scheme="dark", media="print")
+    for part in ("[data-sites]", "[data-choice]", "[data-actions]", ".card-export", ".plot-toggle"):
+        expect(page.locator(part).first).to_be_hidden()
+    expect(page.locator("#sites td").first).to_be_visible()
+    assert page.locator(".card").first.evaluate("each => getComputedStyle(each).backgroundColor") == "rgb(255, 255, 255)"

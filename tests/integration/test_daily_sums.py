@@ -352,7 +352,7 @@ class Count:
                 **by_outcome,
                 "expected": len(booked) - by_outcome["cancelled_early"] - by_outcome["to_come"],
             },
-            "lead": lead([(each.starts_at - each.booked_at) // (86_400 * SECOND) for each in booked]),
+            "lead": lead([max(0, each.starts_at - each.booked_at) // (86_400 * SECOND) for each in booked]),
         }
 
     def _followed(self, each: Plain) -> list[tuple[str, int, str]]:

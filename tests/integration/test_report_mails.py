@@ -336,10 +336,6 @@ def test_manager_gets_the_report_from_a_real_server(server: Server, seeded: Seed
         server.client(server.sign_in(seeded, "clinician")) as clinician,
     ):
         assert manager.get(f"{root}/insights/mails").json()["channel"] == "no-channel"
-        smtp = {"host": "127.0.0.1", "port": post.port, "security": "none", "sender": "desk@clinic.example"}
-        channel = {**smtp, "sender_name": "", "username": "", "password": ""}
-        answer = admin.put("/api/v1/channels/email/smtp", json=channel)
-        assert answer.is_success, answer.text
         month = manager.get(root).json()["business_day"][:7]
         asked = {"address": "boss@example.org", "month": month, "language": "en", "request": "r1"}
         assert clinician.post(f"{root}/insights/mails", json=asked).status_code == 403
@@ -349,11 +345,16 @@ def test_manager_gets_the_report_from_a_real_server(server: Server, seeded: Seed
         assert manager.post(f"{root}/insights/mails", json=asked).status_code == 202
         assert manager.post(f"{root}/insights/mails", json=asked).status_code == 202
 
-        def state() -> str:
+        def state() -> tuple[str, str | None]:
             (mail,) = manager.get(f"{root}/insights/mails").json()["mails"]
-            return str(mail["state"])
+            return mail["state"], mail["reason"]
 
-        wait_until(lambda: state() == "sent", "the mail is sent", seconds=150)
+        wait_until(lambda: state() == ("due", "no-channel"), "the mail waits for a channel", seconds=60)
+        smtp = {"host": "127.0.0.1", "port": post.port, "security": "none", "sender": "desk@clinic.example"}
+        channel = {**smtp, "sender_name": "", "username": "", "password": ""}
+        answer = admin.put("/api/v1/channels/email/smtp", json=channel)
+        assert answer.is_success, answer.text
+        wait_until(lambda: state() == ("sent", None), "the mail is sent", seconds=60)
         (mail,) = post.accepted
         (file,) = mail.iter_attachments()
         assert file.get_content().startswith(b"%PDF")
@@ -370,7 +371,7 @@ def _noted(admin: httpx.Client) -> set[str]:
     found: set[str] = set()
 
     def look() -> bool:
-        found.update(each["action"] for each in admin.get("/api/v1/audit", params={"limit": 100}).json()["data"])
+        found.update(each["action"] for each in admin.get("/api/v1/audit", params={"page_size": 100}).json()["data"])
         return "end-report" in found
 
     wait_until(look, "the audit has the end", seconds=20)

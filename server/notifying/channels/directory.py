@@ -30,6 +30,7 @@ from server.store.database import Database
 from server.vault import Vault
 
 KEPT_SECONDS = 15.0  # until a changed channel is known in every process
+NONE_KEPT_SECONDS = 1.0  # an administrator who has just connected a channel tries it
 NOTED_SECONDS = 60.0  # the same outcome is noted once in this time
 RECEIPTS_PATH = "/api/v1/receipts/"
 
@@ -150,7 +151,8 @@ class Directory:
     """The channels of all organisations, as one process uses them.
 
     ``public_url`` is the address of this installation, if set: without it, providers send no receipts. A change of a
-    channel is known after ``kept_seconds``. ``push_services`` are as for `Installed`.
+    channel is known after ``kept_seconds``, and the first one of a way after `NONE_KEPT_SECONDS`. ``push_services`` are as
+    for `Installed`.
     """
 
     def __init__(
@@ -187,7 +189,8 @@ class Directory:
                 if channel is not None:
                     await channel.close()
                 channel = None if row is None else self._opened(row)
-            self._kept[key] = _Kept(version, channel, time.monotonic() + self._kept_seconds)
+            seconds = self._kept_seconds if channel is not None else min(NONE_KEPT_SECONDS, self._kept_seconds)
+            self._kept[key] = _Kept(version, channel, time.monotonic() + seconds)
             return channel
 
     async def close(self) -> None:

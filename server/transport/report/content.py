@@ -65,7 +65,8 @@ class Content:
             for each in self._answer["clock_changes"]
         ]
         if missing is not None:
-            texts.append(words.text("missing", **{"from": words.day(missing["first"]), "to": words.day(missing["last"])}))
+            span = {"from": words.day(missing["first"]), "to": words.day(missing["last"])}
+            texts.append(words.text("missing", n=missing["days"], **span))
         return [{"kind": "note", "text": each} for each in texts]
 
     def _card(self, name: str) -> Block:

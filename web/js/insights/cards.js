@@ -2,7 +2,7 @@
 
 import { currentLanguage, t } from "../shared/i18n.js";
 import { shortDayOf, timeOf } from "../shared/local-time.js";
-import { dayText, hourText, weekdayText } from "./texts.js";
+import { dayText, hourText, missingText, weekdayText } from "./texts.js";
 import { fieldOf, levelOf, quotient, shareText, valueText } from "./values.js";
 
 /**
@@ -46,7 +46,7 @@ const VIEWS = { waits: "days", arrivals: "hours", load: "heat", promises: "hours
 export function notesOf(now) {
   const changes = now.clock_changes.map((/** @type {any} */ each) => t(`insights.${each.kind}`, { day: dayText(each.business_day), hour: hourText(each.hour) }));
   const { missing } = now;
-  return missing === null ? changes : [...changes, t("insights.missing", { from: dayText(missing.first), to: dayText(missing.last) })];
+  return missing === null ? changes : [...changes, missingText(missing)];
 }
 
 /** Return whether nobody came in the period. @param {Record<string, any>} now */

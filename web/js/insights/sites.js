@@ -3,7 +3,7 @@
 import { element, find, setText } from "../shared/dom.js";
 import { t } from "../shared/i18n.js";
 import { columnsOf, defined, nameOf, series, tilesOf } from "./cards.js";
-import { dayText } from "./texts.js";
+import { missingText } from "./texts.js";
 import { fieldOf } from "./values.js";
 
 /**
@@ -106,4 +106,4 @@ export function cardsOfSites({ total, sites }, then, csv) {
 export const notesOfSites = ({ sites }) =>
   sites
     .filter((/** @type {any} */ { missing }) => missing !== null)
-    .map((/** @type {any} */ { name, missing }) => t("insights.pair", { one: name, other: t("insights.missing", { from: dayText(missing.first), to: dayText(missing.last) }) }));
+    .map((/** @type {any} */ { name, missing }) => t("insights.pair", { one: name, other: missingText(missing) }));

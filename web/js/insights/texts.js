@@ -30,3 +30,10 @@ export const weekdayText = (weekday) => formatWeekday(midnight(`2024-01-0${weekd
  * @param {boolean} [doubled]
  */
 export const hourText = (hour, doubled = false) => `${String(hour).padStart(2, "0")}${doubled ? "*" : ""}`;
+
+/**
+ * Return the note about days that are not counted yet. There may be counted days between the first and the last one.
+ *
+ * @param {{days: number, first: string, last: string}} missing
+ */
+export const missingText = ({ days, first, last }) => t("insights.missing", { n: days, from: dayText(first), to: dayText(last) });

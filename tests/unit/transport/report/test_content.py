@@ -91,11 +91,12 @@ def test_parts_without_figures_are_left_out() -> None:
 
 
 def test_days_that_are_not_counted_yet_are_named() -> None:
-    blocks = blocks_of(missing={"days": 3, "first": "2026-10-01", "last": "2026-10-03"}, clock_changes=[])
-    assert blocks[0] == {
-        "kind": "note",
-        "text": "The figures of 1 Oct to 3 Oct are still being counted and are not included.",
-    }
+    some = {"days": 2, "first": "2026-10-01", "last": "2026-10-09"}  # days in between are counted
+    text = "2 days between 1 Oct and 9 Oct are still being counted and are not included."
+    assert blocks_of(missing=some, clock_changes=[])[0] == {"kind": "note", "text": text}
+    one = {"days": 1, "first": "2026-10-04", "last": "2026-10-04"}
+    text = "1 day (4 Oct) is still being counted and is not included."
+    assert blocks_of(missing=one, clock_changes=[])[0] == {"kind": "note", "text": text}
 
 
 @pytest.mark.parametrize(("most", "step"), [(1, 1), (5, 1), (6, 2), (25, 5), (26, 10), (100, 20), (101, 50), (4000, 1000)])
