@@ -215,8 +215,7 @@ async def kept_between(connection: AsyncConnection, site: Site, part: store.Part
     """Read the kept sums of these business days.
 
     The returned function makes their plain forms, beside the loop, and gives each to its argument with the day, in the
-    order of the days. None of them stays in memory: a year of them would keep the collector of garbage busy. Damaged sums
-    are left out, and the log names them.
+    order of the days, so that only one is in memory at a time. Damaged sums are left out, and the log names them.
     """
     table = daily_sums.c
     found = await connection.execute(_of(site, part).where(table.business_day >= first, table.business_day <= last))
