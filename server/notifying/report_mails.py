@@ -18,7 +18,7 @@ import structlog
 
 from server.audit import Audit
 from server.domain import roles
-from server.domain.errors import NowServingError, ReportReaderNotFound, TooManyReportMails, TooManyReportReaders
+from server.domain.errors import ReportReaderNotFound, TooManyReportMails, TooManyReportReaders
 from server.domain.model import Site, local_time
 from server.domain.model.tickets import next_turn
 from server.notifying.channels.channel import Attachment, Channel, ChannelBusy, ChannelRefused, ChannelUnreachable, Message
@@ -259,9 +259,7 @@ class ReportMailer:
                 async with asyncio.timeout(self._pause_seconds):
                     await self._woken.wait()
             self._woken.clear()
-        with suppress(NowServingError):
-            async with self._database.write() as connection:
-                await leases.leave(connection, self._holder)
+        await leases.give_up(self._database, self._holder)
 
     def wake(self) -> None:
         """Look at once: a mail is due."""
