@@ -151,8 +151,9 @@ for (const [folder, language] of ["", ...FOLDERS].flatMap((each) => languages.ma
       else {
         for (const [form, each] of Object.entries(text)) {
           const had = names(each);
+          if (form === "one" && had.includes("from") && !had.includes("to")) had.push("to"); // one day is its own last one
           if (ONE_NUMBER.has(form) && !had.includes("n")) assert.deepEqual(["n", ...had].sort(), wanted, `${key}: ${form}`);
-          else assert.deepEqual(had, wanted, `${key}: ${form}`);
+          else assert.deepEqual(had.sort(), wanted, `${key}: ${form}`);
         }
       }
     }
