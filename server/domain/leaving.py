@@ -39,7 +39,7 @@ def stays(days: Sequence[Leaves]) -> tuple[tuple[int, ...], ...]:
     """
     sums = tuple(map(sum, zip(*days, strict=True)))
     left, waited = sum(sums[::2]), sum(sums[1::2])
-    return _stays(sums) if left and waited < left * LONG_STAY else ()
+    return _stays(sums) if 0 < waited < left * LONG_STAY else ()
 
 
 @lru_cache(maxsize=64)

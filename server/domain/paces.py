@@ -120,7 +120,7 @@ def factors(pace: int, doubt: int, stream: int) -> tuple[int, ...]:
     found = []
     for future in range(FUTURES):
         chance = sum(level_of(f"pace {part}", stream, future) for part in range(4)) - 2 * (FUTURES - 1)
-        found.append(times(PLAIN, pace + doubt * chance // 57))  # the sum of four levels has the deviation 57
+        found.append(max(1, times(PLAIN, pace + doubt * chance // 57)))  # the sum of four levels has the deviation 57
     return tuple(found)
 
 

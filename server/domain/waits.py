@@ -262,6 +262,8 @@ class Futures:
         self.kinds = kinds
         self._taken = 0
         self._chosen = ranks
+        # Nobody reads "now" while no point calls.
+        self._soonest = now // MINUTE + all(point.begins for point in serving)
         self._leaving = [[each << _SLOT for each in stay] for stay in leaving]
         self._paces = [point.paces or (PLAIN,) * FUTURES for point in serving] if any(each.paces for each in serving) else []
         self._pause = [each << _SLOT for each in pause] if any(pause) else []
@@ -335,7 +337,7 @@ class Futures:
         ordered = sorted(waits)
         least = ordered[LEAVE_RANK - 1] >> _SLOT
         half, most = (_ranked(ordered, rank) >> _SLOT for rank in self._chosen)
-        return _quote(self.now, least, half, most, self._estimating or unknown)
+        return _quote(self.now, least, half, most, self._estimating or unknown, self._soonest)
 
     def _take(self, kind: int, rank: int) -> list[int]:
         """Add a patient to the end of the line; return the items of the heaps that this patient takes."""
@@ -508,10 +510,10 @@ def _paced(lasts: int, pace: int) -> int:
     return (lasts >> _SLOT) * pace & ~_SLOTS
 
 
-def _quote(now: int, least: int, half: int, most: int, estimating: bool) -> Quote:
-    """Return the range in whole minutes: rounded to the nearest, not before this minute, and at least one long."""
+def _quote(now: int, least: int, half: int, most: int, estimating: bool, soonest: int) -> Quote:
+    """Return the range in whole minutes: rounded to the nearest, from the minute ``soonest`` on, and at least one long."""
     begin, end = ((now + each + MINUTE // 2) // MINUTE for each in (half, most))
-    begin = max(begin, now // MINUTE)
+    begin = max(begin, soonest)
     leave = (now + least - least // LEAVE_SHARE - LEAVE_MARGIN) // MINUTE * MINUTE
     return Quote(begin * MINUTE, max(end, begin + 1) * MINUTE, estimating, leave)
 

@@ -98,7 +98,7 @@ ChannelState = Literal["ready", "no-channel", "no-attachments"]
 class ReportMails:
     """The mails of reports of one database. The audit notes who asked for one, and who began and ended a subscription.
 
-    ``_planned`` is called when a mail is due now.
+    ``_planned`` is called when a mail can go out now.
     """
 
     _database: Database
@@ -262,7 +262,7 @@ class ReportMailer:
         await leases.give_up(self._database, self._holder)
 
     def wake(self) -> None:
-        """Look at once: a mail is due."""
+        """Look at once: a mail can go out."""
         self._woken.set()
 
     def connected(self) -> None:

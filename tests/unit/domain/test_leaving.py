@@ -22,6 +22,7 @@ def test_where_hardly_anybody_leaves_nobody_does() -> None:
     assert stays([]) == ()
     assert stays([counted([(1000, False)] * 50)]) == ()
     assert stays([counted([(LONG_STAY, True)])]) == ()
+    assert stays([counted([(0, True)])]) == ()
 
 
 def test_as_many_leave_as_on_the_past_days() -> None:

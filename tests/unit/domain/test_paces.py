@@ -150,3 +150,7 @@ def test_undone_service_leaves_no_trace(services: list[tuple[int, int, int]], bo
         undone = unlearn(later, before, ADA, 3, 7 * MINUTE)
         assert touched(undone, ADA)[1:] == before[1:]
         assert touched(undone, BO) == touched(later, BO)
+
+
+def test_pace_of_a_clinician_who_takes_no_time_is_not_zero() -> None:
+    assert set(factors(-40 * ONE, 0, 0)) == {1}

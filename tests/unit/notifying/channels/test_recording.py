@@ -36,6 +36,7 @@ async def test_each_message_is_a_line_of_the_file(tmp_path: Path) -> None:
         "calendar": "BEGIN:VCALENDAR",
         "unsubscribe": None,
         "kind": None,
+        "attachment": None,
     }
     assert path.stat().st_mode & 0o777 == 0o600
 
