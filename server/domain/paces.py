@@ -28,6 +28,7 @@ Paces = tuple[tuple[int, ...], ...]
 
 ONE = 1 << 16
 MOST = 3 * ONE // 2  # a longer way from the prediction counts as so much: no-shows, and forgotten patients
+FURTHEST = 6 * ONE  # a pace is at most 64 times the usual one: a faster one is no service
 KEPT = 32  # clinicians of a queue
 MEMORY = 1024  # services that tell the errors of the ways
 MEAN_MEMORY = 4096  # and those of the mean
@@ -77,7 +78,8 @@ def learn(paces: Paces, who: int, day: int, duration: int) -> tuple[Paces, int]:
     level += misses[0] // weight
     served = min(row[2] + 1, GAINS[0])
     gains = (served + DOUBT, *GAINS[1:])
-    after = [pace + miss // gain for pace, miss, gain in zip(before, misses[1:], gains, strict=True)]
+    moved = [pace + miss // gain for pace, miss, gain in zip(before, misses[1:], gains, strict=True)]
+    after = [max(-FURTHEST, min(FURTHEST, pace)) for pace in moved]
     others = [each for each in rows if each[0] != who]
     mine = (who, day, served, *after)
     normal = duration if way == 0 else times(duration, -before[way - 1])

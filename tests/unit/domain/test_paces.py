@@ -154,3 +154,12 @@ def test_undone_service_leaves_no_trace(services: list[tuple[int, int, int]], bo
 
 def test_pace_of_a_clinician_who_takes_no_time_is_not_zero() -> None:
     assert set(factors(-40 * ONE, 0, 0)) == {1}
+
+
+def test_pace_has_bounds() -> None:
+    known: Paces = ()
+    for _ in range(300):
+        known, _ = learn(known, ADA, 1, 30 * MINUTE)
+        known, normal = learn(known, BO, 1, 1)
+        assert normal < 1 << 40
+    assert all(abs(pace) <= 6 * ONE for row in known[1:] for pace in row[3:])
