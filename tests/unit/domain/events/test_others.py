@@ -6,7 +6,7 @@ from hypothesis import given
 
 from server.domain.board import Board, Changes, apply
 from server.domain.commands import AddProvider, ChangeSite, Move, ReassignProvider, Tick
-from server.domain.events import Event, OfAppointment, Recorded, WaitsQuoted, others
+from server.domain.events import Event, OfAppointment, Recorded, WaitsExplained, WaitsQuoted, others
 from server.domain.model import Entry
 from tests.support.extent import examples
 from tests.support.worlds import HOUR, SITE_ID, Step, perform, scripts, small_clinic
@@ -20,11 +20,11 @@ def appointments_of(event: Event) -> set[int | None]:
 
 
 def apply_and_check(follower: Board, recorded: Recorded) -> None:
-    """Apply an event, and assert that it changes only entries of the visits that it names. New quotes do not count."""
+    """Apply an event, and assert that it changes only entries of the visits that it names; quotes and words do not count."""
     visits = {entry.id: entry.visit_id for entry in follower.entries.values()}
     changes = Changes()
     apply(follower, recorded, changes)
-    if isinstance(recorded.event, WaitsQuoted):
+    if isinstance(recorded.event, WaitsQuoted | WaitsExplained):
         return
     touched = {new.id: new.visit_id for _, new in changes.records.values() if isinstance(new, Entry)}
     visits |= touched
