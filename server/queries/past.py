@@ -26,6 +26,7 @@ from server.domain.events import (
     Recorded,
     SiteChanged,
     TicketIssued,
+    WaitsExplained,
     WaitsQuoted,
 )
 from server.domain.model import Appointment, Personal, Service, Site, Visit, local_time
@@ -48,7 +49,7 @@ MayGoOn = Callable[[], Awaitable[bool]]
 MOST_REPLAYED = 60_000  # events for one answer; housekeeping prepares more of them
 MOST_OF_DAY = 30_000  # events of a day that is replayed with changes
 MOST_SCANNED = 200_000  # events after a past calendar among which its moved appointments are looked for
-MOST_QUOTES = 10_000  # events with quotes on such a day, at most: the clock quotes twice a minute
+MOST_QUOTES = 10_000  # events with quotes and words on such a day, at most: the clock quotes twice a minute
 MOST_PATIENTS = 600  # of such a day
 _FARTHEST_ZONE = 26 * 3_600_000_000  # microseconds between the same local times of two zones, at most
 BATCH = 100  # events between two pauses, in which the process serves other requests
@@ -424,12 +425,13 @@ def _turned_after(connection: Connection, site_id: int, seq: int, most: int) -> 
     return connection.scalar(_NEXT_TURN, {"site_id": site_id, "seq": seq, "until": seq + most})
 
 
-_TURN, _ISSUED, _QUOTED = (kind.name_on_wire() for kind in (DayTurned, TicketIssued, WaitsQuoted))
+_TURN, _ISSUED = (kind.name_on_wire() for kind in (DayTurned, TicketIssued))
+_ABOUT_WAITS = [kind.name_on_wire() for kind in (WaitsQuoted, WaitsExplained)]
 _OF_SITE = (events.c.site_id == bindparam("site_id"), events.c.seq > bindparam("seq"))
-# Without quotes: a replay has none, and a long line has thousands of them a day.
+# Without quotes and their words: a replay has none, and a long line has thousands of them a day.
 _UNQUOTED = (
     select(events.c.seq, events.c.at, events.c.type, events.c.body)
-    .where(*_OF_SITE, events.c.type != _QUOTED)
+    .where(*_OF_SITE, events.c.type.not_in(_ABOUT_WAITS))
     .order_by(events.c.seq)
     .limit(bindparam("limit"))
 )
