@@ -262,8 +262,7 @@ class Futures:
         self.kinds = kinds
         self._taken = 0
         self._chosen = ranks
-        # Nobody reads "now" while no point calls.
-        self._soonest = now // MINUTE + all(point.begins for point in serving)
+        self._nobody_calls = all(point.begins for point in serving)
         self._leaving = [[each << _SLOT for each in stay] for stay in leaving]
         self._paces = [point.paces or (PLAIN,) * FUTURES for point in serving] if any(each.paces for each in serving) else []
         self._pause = [each << _SLOT for each in pause] if any(pause) else []
@@ -324,20 +323,25 @@ class Futures:
             found.append(self._quote(waits))
         return found
 
-    def quote_of_next(self, kind: int, order: int = 0) -> Quote:
-        """Return the quote of a patient who would join the end of the line. The line stays as it is."""
+    def quote_of_next(self, kind: int, order: int = 0, now: int | None = None) -> Quote:
+        """Return the quote of a patient who would join the end of the line. The line stays as it is.
+
+        ``now`` is a later instant than that of the futures: the range does not begin before it.
+        """
         able = self._able[kind]
         _, waits = self._turns(able)
         for future in self._disturbed(waits, order):
             heaps = [list(each[future]) for each in self._heaps]
             waits[future] = self._turn(future, heaps, self._play(future).copy(), able, order)[0]
-        return self._quote(waits, kind in self._unknown)
+        return self._quote(waits, kind in self._unknown, now)
 
-    def _quote(self, waits: Sequence[int], unknown: bool = False) -> Quote:
+    def _quote(self, waits: Sequence[int], unknown: bool = False, now: int | None = None) -> Quote:
         ordered = sorted(waits)
         least = ordered[LEAVE_RANK - 1] >> _SLOT
         half, most = (_ranked(ordered, rank) >> _SLOT for rank in self._chosen)
-        return _quote(self.now, least, half, most, self._estimating or unknown, self._soonest)
+        # Nobody reads "now" while no point calls.
+        soonest = (self.now if now is None else now) // MINUTE + self._nobody_calls
+        return _quote(self.now, least, half, most, self._estimating or unknown, soonest)
 
     def _take(self, kind: int, rank: int) -> list[int]:
         """Add a patient to the end of the line; return the items of the heaps that this patient takes."""

@@ -66,7 +66,7 @@ def newcomers_quotes(board: Board, now: int) -> dict[int, Quote | None]:
         outlook = Outlook(board, now)
         outlook.play(board)
         mine = Rank(1, now, 0)
-        return {each: outlook.quote_of_newcomer(board, Lane(each), mine) for each in queues}
+        return {each: outlook.quote_of_newcomer(board, Lane(each), mine, now) for each in queues}
     last = {each: board.waiting(each)[-1].entry_id for each in queues if each in served and board.waiting(each)}
     return {each: _not_past(_quote_of(board.entries[last[each]]), now) if each in last else None for each in queues}
 
@@ -155,8 +155,8 @@ class Outlook:
             self._take(board, each.entry_id)
         self.complete = True
 
-    def quote_of_newcomer(self, board: Board, lane: Lane, mine: Rank) -> Quote | None:
-        """Return the quote of a patient who joins the end of the line. None for a lane that was not there at ``now``."""
+    def quote_of_newcomer(self, board: Board, lane: Lane, mine: Rank, now: int) -> Quote | None:
+        """Return the quote of a patient who joins the end of the line now. None for a lane that this outlook lacks."""
         kind = self._numbers.of_lane(lane)
         futures = next((each for each in self._rooms if kind in each.kinds), None)
         if futures is None or kind is None:
@@ -164,7 +164,7 @@ class Outlook:
         for entry_id in self._joined(board):
             self._take(board, entry_id)
         self._seen = board.joins
-        return futures.quote_of_next(kind, order_of(mine.band, mine.place))
+        return futures.quote_of_next(kind, order_of(mine.band, mine.place), now)
 
     def _joined(self, board: Board) -> list[int]:
         """Return the waiting entries that have not been taken: lane by lane, each in the order of the ranks.
@@ -252,7 +252,7 @@ def _quote_in_long_line(board: Board, mine: Rank, lane: Lane, now: int) -> Quote
             return _not_past(continued, now)
         outlook = board.outlook = Outlook(board, now)
         outlook.play(board)
-    return _not_past(outlook.quote_of_newcomer(board, lane, mine), now)
+    return outlook.quote_of_newcomer(board, lane, mine, now)
 
 
 def _continued_quote(board: Board, mine: Rank, lane: Lane) -> Quote | None:
@@ -302,7 +302,7 @@ def _exact_quote(board: Board, mine: Rank, lane: Lane, now: int) -> Quote | None
     if isinstance(known, _Rush):
         kind = known.follow(board, mine, lane, now)
         if kind is not None:
-            return _not_past(known.futures.quote_of_next(kind, order_of(mine.band, mine.place)), now)
+            return known.futures.quote_of_next(kind, order_of(mine.band, mine.place), now)
     numbers = _Numbers(board, lane)
     kind = numbers.of_lane(lane)
     assert kind is not None, "the lane of the newcomer has a number"

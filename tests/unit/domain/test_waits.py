@@ -755,3 +755,10 @@ def test_ranks_between_two_futures_lie_between_their_instants() -> None:
         ends.append(futures.quote_of_next(0).expect_until)
     assert ends == sorted(ends)
     assert len(set(ends)) > 12
+
+
+@pytest.mark.parametrize(("begins", "minutes"), [((0,) * FUTURES, 4), ((), 3)])
+def test_kept_futures_say_now_only_while_a_point_calls(begins: tuple[int, ...], minutes: int) -> None:
+    """At minute 3, futures of minute 0 say minute 3 at the earliest; the next one, if each point begins later."""
+    (futures,) = Futures.of_rooms(0, [OpenPoint((1,), begins=begins)], {})
+    assert futures.quote_of_next(1, 0, 3 * MINUTE + 1).expect_from == minutes * MINUTE
