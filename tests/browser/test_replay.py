@@ -40,7 +40,8 @@ def replay(open_page: Open, seeded: Seed) -> OpenReplay:
         option = page.locator(f"[data-screen] option[value^='{kind}']").last
         expect(page.locator("[data-screen] option[value^='point']").first).to_be_attached()
         page.locator("[data-screen]").select_option(option.get_attribute("value"))
-        page.wait_for_timeout(1_500)  # only instants that are past can be shown
+        # The whole second that a second ago began in is then after every event so far, however quickly the page opens.
+        page.wait_for_timeout(2_000)
         moment = "new Date(Date.now() - 1000).toISOString().slice(11, 19)"  # the seeded site is in UTC
         page.evaluate(f"document.querySelector('[data-time]').value = {moment}")
         page.locator("[data-show]").click()
