@@ -27,11 +27,12 @@ from server.queries.feedback import SCORES
 from server.queries.insights import Found
 from server.queries.message_figures import Attendance, MessageFigures
 from server.queries.third_next import Available
-from server.transport.api.insights_export import VIEWS, View, archive
+from server.transport.api.insights_export import VIEWS, ZIPPED, View, archive
 from server.transport.context import Context
 from server.transport.http import parameters, paths
-from server.transport.http.endpoint import NO_STORE, Answer, Endpoints, Header, Tag
+from server.transport.http.endpoint import Endpoints, Tag
 from server.transport.http.fields import Component, Count, Instant, IsoDay
+from server.transport.http.files import as_file
 
 MOST_DAYS = 400
 _HIDDEN = "`few`: fewer than five patients; `beside`: hidden so that such a group cannot be computed. Then all else is null."
@@ -332,15 +333,7 @@ async def get_third_next(request: Request) -> ThirdNext:
     "GET",
     paths.INSIGHTS_ZIP,
     "export-insights",
-    Answer(
-        "Two CSV files in UTF-8: the table, and the definition of each column.",
-        headers=(
-            *NO_STORE,
-            Header("Content-Disposition", {"type": "string", "pattern": '^attachment; filename="[a-z0-9.-]+"$'}),
-        ),
-        schema={"type": "string", "format": "binary"},
-        media_type="application/zip",
-    ),
+    ZIPPED,
     may="read-statistics",
     parameters=(PERIOD, *FILTERS.values(), VIEW, LANGUAGE),
     refused=(Unavailable, SiteNotFound),
@@ -358,8 +351,7 @@ async def get_insights_zip(request: Request) -> Response:
     available = await _third_next(request) if view == "third-next" else None
     made = archive(view, shown(found), available, language)
     name = f"insights-{found.site.id}-{view}-{found.first}-{found.last}.zip"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return Response(made, headers=headers, media_type="application/zip")
+    return as_file(made, name, ZIPPED.media_type)
 
 
 async def _asked(request: Request) -> Found:

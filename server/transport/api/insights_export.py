@@ -13,10 +13,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 from server.installation.places import web_folder
 from server.transport.api.statistics import neutral
+from server.transport.http.files import file_answer
 
 View = Literal[
     "sites",
@@ -33,20 +34,8 @@ View = Literal[
     "feedback",
     "third-next",
 ]
-VIEWS: tuple[View, ...] = (  # of one site
-    "services",
-    "queues",
-    "providers",
-    "hours",
-    "weekdays",
-    "days",
-    "heat",
-    "points",
-    "fairness",
-    "messages",
-    "feedback",
-    "third-next",
-)
+VIEWS: tuple[View, ...] = tuple(each for each in get_args(View) if each != "sites")  # of one site
+ZIPPED = file_answer("Two CSV files in UTF-8: the table, and the definition of each column.", "application/zip")
 FEW, BESIDE = "<5", "hidden"
 _BOUNDS = ("from_local", "from_offset", "until_local", "until_offset")
 _STAMP = (1980, 1, 1, 0, 0, 0)  # the same figures give the same file

@@ -18,7 +18,8 @@ from server.queries.insights import Found
 from server.transport.api.insights import available_at, shown
 from server.transport.context import Context
 from server.transport.http import parameters, paths
-from server.transport.http.endpoint import NO_STORE, Answer, Endpoints, Header, Tag
+from server.transport.http.endpoint import Endpoints, Tag
+from server.transport.http.files import as_file, file_answer
 from server.transport.report import Report, pdf_of
 from server.transport.report.words import LANGUAGES, words_of
 
@@ -69,15 +70,7 @@ ENDPOINTS = Endpoints(Tag.FIGURES)
     "GET",
     paths.INSIGHTS_REPORT,
     "print-insights",
-    Answer(
-        "The report.",
-        headers=(
-            *NO_STORE,
-            Header("Content-Disposition", {"type": "string", "pattern": '^inline; filename="[a-z0-9.-]+"$'}),
-        ),
-        schema={"type": "string", "format": "binary"},
-        media_type="application/pdf",
-    ),
+    file_answer("The report.", "application/pdf", "inline"),
     may="read-statistics",
     parameters=(MONTH, LANGUAGE),
     refused=(Unavailable, SiteNotFound),
@@ -92,8 +85,7 @@ async def get_report(request: Request) -> Response:
     first, last = MONTH.read(request, site.business_day)
     found = await insights.between(context.database, site_id, first, last)
     made, name = await _pdf(context, found, language or languages.lookup([site.language], LANGUAGES) or "en")
-    headers = {"Cache-Control": "no-store", "Content-Disposition": f'inline; filename="{name}"'}
-    return Response(made, headers=headers, media_type="application/pdf")
+    return as_file(made, name, "application/pdf", "inline")
 
 
 async def _pdf(context: Context, found: Found, language: str) -> tuple[bytes, str]:

@@ -15,11 +15,12 @@ from server.domain.model import languages
 from server.queries import insights
 from server.queries.insights import Compared, SiteDays
 from server.transport.api.insights import LANGUAGE, PERIOD, Bounds, Group, Missing, bounds_of, group_shown, missing_shown
-from server.transport.api.insights_export import archive
+from server.transport.api.insights_export import ZIPPED, archive
 from server.transport.context import Context
 from server.transport.http import parameters, paths
-from server.transport.http.endpoint import NO_STORE, Answer, Endpoints, Header, Tag
+from server.transport.http.endpoint import Endpoints, Tag
 from server.transport.http.fields import Instant, IsoDay
+from server.transport.http.files import as_file
 
 MOST_COMPARED = 5
 MOST_SITES = 50
@@ -86,15 +87,7 @@ async def get_compared(request: Request) -> ComparedSites:
     "GET",
     paths.ALL_INSIGHTS_ZIP,
     "export-compared-sites",
-    Answer(
-        "Two CSV files in UTF-8: the table, and the definition of each column.",
-        headers=(
-            *NO_STORE,
-            Header("Content-Disposition", {"type": "string", "pattern": '^attachment; filename="[a-z0-9.-]+"$'}),
-        ),
-        schema={"type": "string", "format": "binary"},
-        media_type="application/zip",
-    ),
+    ZIPPED,
     may="read-statistics",
     parameters=(PERIOD, SITES, LANGUAGE),
     refused=(Unavailable, SiteNotFound, InvalidField),
@@ -106,8 +99,7 @@ async def get_compared_zip(request: Request) -> Response:
     language = language or languages.lookup([found.sites[0].site.language], LANGUAGE.words) or "en"
     made = archive("sites", _shown(found), None, language)
     name = f"insights-sites-{found.sites[0].first}-{found.sites[0].last}.zip"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return Response(made, headers=headers, media_type="application/zip")
+    return as_file(made, name, ZIPPED.media_type)
 
 
 async def _asked(request: Request) -> Compared:

@@ -41,6 +41,7 @@ from server.transport.http.bodies import Body, PlainText
 from server.transport.http.endpoint import DEVICE, NO_STORE, PUBLIC, Answer, Endpoints, Tag, as_json
 from server.transport.http.errors import TooManyJoined
 from server.transport.http.fields import Count, Instant
+from server.transport.http.files import as_file
 from server.transport.poster import PAPERS, Poster
 
 
@@ -302,11 +303,10 @@ async def print_poster(request: Request) -> Response:
     site = (await context.hub.present_board(site_id)).site
     paper = PAPER.read(request) or "a4"
     poster = Poster(site.name, site.languages, join_address(request, site_id), paper)
-    headers = {"Cache-Control": "no-store", "Content-Disposition": f'inline; filename="poster-{site_id}-{paper}.pdf"'}
     made = await context.posters.pdf(poster)
     if request.method == "GET" and "poster-printed" not in site.milestones:
         await context.identity.milestones.reach_at(site_id, "poster-printed", actor=admin.actor)
-    return Response(made, headers=headers, media_type="application/pdf")
+    return as_file(made, f"poster-{site_id}-{paper}.pdf", "application/pdf", "inline")
 
 
 def join_address(request: Request, site_id: int) -> str:

@@ -30,6 +30,7 @@ from server.transport.context import Context
 from server.transport.http import parameters, paths
 from server.transport.http.endpoint import NO_STORE, PUBLIC, Answer, Endpoints, Tag
 from server.transport.http.fields import Count, Schema
+from server.transport.http.files import as_file
 
 
 class _Provider(TypedDict):
@@ -138,8 +139,7 @@ async def get_calendar(request: Request) -> Response:
         provider=board.providers[appointment.provider_id].name,
         address=address_of_appointment(request, request.path_params["token"]),
     )
-    headers = {"Cache-Control": "no-store", "Content-Disposition": 'attachment; filename="appointment.ics"'}
-    return Response(made, headers=headers, media_type=calendars.MEDIA_TYPE)
+    return as_file(made, "appointment.ics", calendars.MEDIA_TYPE)
 
 
 @ENDPOINTS.add(

@@ -21,8 +21,9 @@ from server.queries import statistics
 from server.queries.statistics import Named, OpenEntry
 from server.transport.context import Context
 from server.transport.http import parameters, paths
-from server.transport.http.endpoint import NO_STORE, Answer, Endpoints, Header, Tag
+from server.transport.http.endpoint import Endpoints, Tag
 from server.transport.http.fields import Component, Count, Instant, IsoDay
+from server.transport.http.files import as_file, file_answer
 
 MOST_DAYS = 400
 # A spreadsheet takes a text that begins with one of these for a formula; some take the full-width and small forms too,
@@ -175,14 +176,10 @@ async def get_statistics(request: Request) -> _Statistics:
     "GET",
     paths.STATISTICS_CSV,
     "export-statistics",
-    Answer(
+    file_answer(
         "UTF-8. A text that a spreadsheet would take for a formula has an apostrophe before it.",
-        headers=(
-            *NO_STORE,
-            Header("Content-Disposition", {"type": "string", "pattern": '^attachment; filename="[a-z0-9.-]+"$'}),
-        ),
+        "text/csv",
         schema={"type": "string", "pattern": f"^{','.join(COLUMNS)}\r\n"},
-        media_type="text/csv",
     ),
     may="read-statistics",
     parameters=(PERIOD,),
@@ -199,8 +196,7 @@ async def get_statistics_csv(request: Request) -> Response:
     writer.writeheader()
     writer.writerows(_lines(found))
     name = f"statistics-{found.site.id}-{first}-{last}.csv"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return Response(text.getvalue(), headers=headers, media_type="text/csv; header=present")
+    return as_file(text.getvalue(), name, "text/csv; header=present")
 
 
 @ENDPOINTS.add(

@@ -115,7 +115,8 @@ class IdsOfSite(parameters.Parameter):
 
     def read(self, request: Request, site_id: int) -> tuple[int, ...]:
         """Return the ids, each once; none if they are absent. Raises `InvalidField`."""
-        parts = (self.given(request) or "").split(",") if self.given(request) is not None else []
+        text = self.given(request)
+        parts = [] if text is None else text.split(",")
         good = all(each.isascii() and each.isdigit() and len(each) <= 16 for each in parts)
         if not good or len(parts) > MOST_IDS or any(int(each) > MAX_ID or site_of(int(each)) != site_id for each in parts):
             raise self.wrong(f"ids of the site {site_id} with commas between them, at most {MOST_IDS}")
