@@ -159,25 +159,30 @@ def _freed_before(board: Board, entry: Entry, *, idle: bool = False) -> int | No
 def _leaves(board: Board) -> Leaves:
     """Return how many patients of the day left the line before the first call, by the time that they had waited."""
     waits = []
-    for entry in board.entries.values():
-        visit = board.visits[entry.visit_id]
+    for entry, joined_at in _waits(board):
         end = entry.since if entry.first_called_at is None and entry.state == "left" else entry.first_called_at
-        if end is not None and not (visit.trial or entry.away or entry.delay or board.stages(visit.id) > 1):
-            waits.append(((end - visit.opened_at) // SECOND, end != entry.first_called_at))
+        if end is not None:
+            waits.append(((end - joined_at) // SECOND, end != entry.first_called_at))
     return counted(waits)
 
 
 def _kept(board: Board, habits: Habits) -> Iterator[Kept]:
-    """Yield the first promises of the day whose patients were called later, each in its first stage."""
+    """Yield the first promises of the day whose patients were called later."""
+    for entry, joined_at in _waits(board):
+        begin, end, called_at = entry.quoted_from, entry.quoted_until, entry.first_called_at
+        if begin is not None and end is not None and called_at is not None and called_at - joined_at >= SECOND:
+            yield Kept(promise_group(habits, joined_at), called_at < begin, called_at <= end)
+
+
+def _waits(board: Board) -> Iterator[tuple[Entry, int]]:
+    """Yield the entries of the day whose wait tells about the line, each with the time of joining.
+
+    These are the visits of one stage, without test patients and without those who were away.
+    """
     for entry in board.entries.values():
-        visit, called_at = board.visits[entry.visit_id], entry.first_called_at
-        told = entry.quoted_from is not None and entry.quoted_until is not None
-        if not told or called_at is None or called_at - visit.opened_at < SECOND or visit.trial:
-            continue
-        if entry.away or entry.delay or board.stages(visit.id) > 1:
-            continue
-        group = promise_group(habits, visit.opened_at)
-        yield Kept(group, called_at < (entry.quoted_from or 0), called_at <= (entry.quoted_until or 0))
+        visit = board.visits[entry.visit_id]
+        if not (visit.trial or entry.away or entry.delay or board.stages(visit.id) > 1):
+            yield entry, visit.opened_at
 
 
 def promise_group(habits: Habits, instant: int) -> int:
