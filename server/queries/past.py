@@ -145,13 +145,8 @@ class Past:
             opened = _Opened(self._vault, with_names=with_names)
             view = _view(board, screen, at, opened, with_names=with_names)
             async with self._database.read() as connection:
-                if isinstance(view, CalendarView):
-                    await connection.run_sync(_lend_appointments, site, board, view.watch)
-                coming = await connection.run_sync(event_log.marked_since, site_id, board.site.seq, following)
+                coming = await connection.run_sync(_coming, site, board, view, opened, following)
                 before = await connection.run_sync(_before, board, BEFORE)
-                numbers = checkpoints.marks_of(board) | {each.seq for each in coming}
-                if screen.kind not in ("display", "kiosk"):  # they open nothing
-                    opened.sealed = await connection.run_sync(checkpoints.sealed_of, site_id, numbers)
             cells = draw(view, board)
             then, screens = board.site, _screens(board)
             begins_at = begin_of(then.business_day, then.time_zone, then.day_turns_at_minutes)
@@ -170,12 +165,7 @@ class Past:
             begin = max(1, until - BATCH)
             _, board = await self._board(site_id, None, begin)
             async with self._database.read() as connection:
-                if isinstance(view, CalendarView):
-                    await connection.run_sync(_lend_appointments, site, board, view.watch)
-                coming = await connection.run_sync(event_log.marked_since, site_id, begin, until - begin)
-                numbers = checkpoints.marks_of(board) | {each.seq for each in coming}
-                if screen.kind not in ("display", "kiosk"):
-                    opened.sealed = await connection.run_sync(checkpoints.sealed_of, site_id, numbers)
+                coming = await connection.run_sync(_coming, site, board, view, opened, until - begin)
             followed = await _follow(board, view, dict(draw(view, board)), coming)
             for each in reversed(followed):
                 if each.set or each.gone:
@@ -476,6 +466,17 @@ def _view(board: Board, screen: Screen, at: int | None, open_sealed: OpenSealed,
             raise DateNotKept(business_day=board.site.business_day)
         return CalendarView(date, screen.days, open_sealed, onlooker)
     return DeskView(open_sealed, onlooker)
+
+
+def _coming(connection: Connection, site: Site, board: Board, view: View, opened: _Opened, limit: int) -> Sequence[Recorded]:
+    """Return the next events after a board, which gets what its view reads besides: appointments and sealed data."""
+    if isinstance(view, CalendarView):
+        _lend_appointments(connection, site, board, view.watch)
+    coming = event_log.marked_since(connection, site.id, board.site.seq, limit)
+    if not isinstance(view, DisplayView | KioskView):  # they open nothing
+        numbers = checkpoints.marks_of(board) | {each.seq for each in coming}
+        opened.sealed = checkpoints.sealed_of(connection, site.id, numbers)
+    return coming
 
 
 def _lend_appointments(connection: Connection, site: Site, board: Board, watch: Dates) -> None:
