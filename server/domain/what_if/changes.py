@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 # The rules of a site that decide who is called next, or who is in the line at all. All are in minutes.
-RULES = (*("head_start_urgent", "head_start_assisted", "booking_lead", "booking_grace", "return_lead", "check_in_from"),)
+RULES = ("head_start_urgent", "head_start_assisted", "booking_lead", "booking_grace", "return_lead", "check_in_from")
 
 
 @dataclass(frozen=True, slots=True)

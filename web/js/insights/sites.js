@@ -34,17 +34,19 @@ export function showSiteChoice(sites, chosen, choose) {
     for (const each of boxes) each.disabled = full && !each.checked;
     setText(hint, full && boxes.length > MOST ? t("insights.sites.most", { n: MOST }) : "");
   };
+  const tell = () => {
+    limit();
+    choose(all.checked ? "all" : picked().map(({ value }) => value).join(","));
+  };
   all.addEventListener("change", () => {
     if (all.checked) for (const each of boxes) each.checked = false;
     else for (const each of boxes.slice(0, MOST)) each.checked = true;
-    limit();
-    choose(all.checked ? "all" : picked().map(({ value }) => value).join(","));
+    tell();
   });
   for (const each of boxes) {
     each.addEventListener("change", () => {
       all.checked = picked().length === 0;
-      limit();
-      choose(all.checked ? "all" : picked().map(({ value }) => value).join(","));
+      tell();
     });
   }
   const label = (/** @type {HTMLInputElement} */ input, /** @type {string} */ text) => element("label", { className: "check" }, input, element("span", {}, text));
